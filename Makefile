@@ -1,0 +1,85 @@
+# Vitrine. `make` lists the targets; the logic is in the commands that they call.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODELS ?= softmax mlp
+MODEL ?= mlp
+IMAGES ?= samples/*.png
+READY := $(VENV)/.ready
+TESTS ?= tests
+PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
+	accuracy build up down logs wire lock clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
+
+# Made anew when what is to be installed changes. pip checks every file against its hash.
+$(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
+	@$(PYTHON) -c '$(PYTHON_OK)' || { echo "Vitrine needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV): TensorFlow and the tools, 1-2 minutes"
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
+	@touch $@
+
+demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then)
+	@$(BIN)/vitrine-train train $(MODELS) --if-missing
+	@$(BIN)/vitrine-serve demo $(IMAGES) $(if $(ONCE),--once)
+
+train: setup ## Train MODELS (softmax mlp) on Fashion-MNIST and publish them in models/
+	@$(BIN)/vitrine-train train $(MODELS)
+
+evaluate: setup ## Evaluate the published MODELS on the test set, class by class
+	@$(BIN)/vitrine-train evaluate $(MODELS)
+
+serve: setup ## Run the model server and the gateway until Ctrl-C
+	@$(BIN)/vitrine-serve up
+
+predict: setup ## Send IMAGES (samples/*.png) to the running gateway
+	@$(BIN)/vitrine predict --model $(MODEL) $(IMAGES)
+
+loadtest: setup ## Measure inference latency of the running gateway
+	@$(BIN)/vitrine loadtest --model $(MODEL) $(IMAGES)
+
+accuracy: setup ## Compare accuracy through the API with accuracy offline, on the whole test set
+	@$(BIN)/python -m benchmarks.accuracy
+
+test: setup ## Run every test that can run here
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: setup ## Check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: setup ## Mend style
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+typecheck: setup ## Check types
+	@$(BIN)/mypy
+
+build: ## Build the container images
+	docker compose build
+
+up: ## Run TensorFlow Serving and the gateway in containers
+	docker compose up --detach
+
+down: ## Stop the containers
+	docker compose down
+
+logs: ## Follow the containers' logs
+	docker compose logs --follow
+
+wire: setup ## Generate client/vitrine_client/wire_pb2.py from wire.proto
+	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/wire.proto
+
+lock: ## Pin the requirements anew (needs uv)
+	@sh requirements/lock.sh
+
+clean: ## Remove what can be made again, models and data excepted
+	rm -rf $(VENV) dist benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,147 @@
+"""Photos made of Fashion-MNIST images, to measure what becomes of pictures people really send.
+
+A kind takes an item (uint8 [28, 28], white on black) and a random generator, and returns an
+encoded file; the same seed gives the same bytes. None of them knows how pictures are read.
+"""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Photographer = Callable[[Pixels, np.random.Generator], bytes]
+
+ORIENTATION_TAG = 0x0112
+TURNS = {
+    3: Image.Transpose.ROTATE_180,
+    6: Image.Transpose.ROTATE_90,
+    8: Image.Transpose.ROTATE_270,
+}
+"""EXIF orientation: how a camera that was held so stores an upright scene."""
+
+
+def white(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A dark item on a white page with a margin, as in a shop's catalogue."""
+    return jpeg(blend(scene(item, rng), (255, 255, 255), shade(rng, 0, 30)))
+
+
+def coloured(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A dark item of some colour on a light background of another."""
+    return jpeg(blend(scene(item, rng), colour(rng, 150, 240), colour(rng, 0, 90)))
+
+
+def dark(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A light item on dark grey."""
+    return jpeg(blend(scene(item, rng), shade(rng, 30, 80), shade(rng, 200, 250)))
+
+
+def exif_rotated(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A catalogue picture that is upright only to those who read its EXIF orientation."""
+    orientation = int(rng.choice(list(TURNS)))
+    upright = to_image(blend(scene(item, rng), (250, 250, 250), shade(rng, 0, 30)))
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = orientation
+    return encode(upright.transpose(TURNS[orientation]), "JPEG", quality=90, exif=exif)
+
+
+def noisy(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A dark item on light grey, with the noise of a bad sensor over both."""
+    photo = blend(scene(item, rng), shade(rng, 190, 235), shade(rng, 10, 50))
+    return jpeg(photo + rng.normal(0, rng.uniform(10, 20), photo.shape))
+
+
+def transparent(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A dark item that was cut out: RGBA, with soft edges and nothing around it."""
+    opacity = scene(item, rng)
+    photo = blend(opacity, (255, 255, 255), shade(rng, 0, 40))
+    cut_out = np.clip(opacity * 10, 0, 1) * 255
+    return encode(to_image(np.dstack([photo, cut_out])), "PNG", compress_level=1)
+
+
+def palette(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A coloured item on a light background in 64 colours, as an old web page has it."""
+    photo = to_image(blend(scene(item, rng), colour(rng, 200, 255), colour(rng, 0, 90)))
+    return encode(photo.quantize(64), "GIF")
+
+
+def phone(item: Pixels, rng: np.random.Generator) -> bytes:
+    """1600 by 1200: a small item off the centre of a table, lit from one side, darker corners."""
+    side = int(rng.integers(350, 650))
+    left, top = int(rng.integers(100, 1500 - side)), int(rng.integers(100, 1100 - side))
+    opacity = np.zeros((1200, 1600))
+    opacity[top : top + side, left : left + side] = enlarged(item, side)
+    y, x = np.mgrid[-0.75:0.75:1200j, -1:1:1600j]
+    angle = rng.uniform(0, 2 * np.pi)
+    side_light = 1 + rng.uniform(0.02, 0.08) * (x * np.cos(angle) + y * np.sin(angle))
+    vignette = 1 - rng.uniform(0.02, 0.08) * (x**2 + y**2)
+    photo = blend(opacity, colour(rng, 180, 220), shade(rng, 10, 50))
+    sensor = rng.normal(0, 2, opacity.shape)
+    return jpeg((photo * (side_light * vignette)[..., None]) + sensor[..., None])
+
+
+PHOTOS: dict[str, Photographer] = {
+    "white": white,
+    "coloured": coloured,
+    "dark": dark,
+    "exif-rotated": exif_rotated,
+    "noisy": noisy,
+    "transparent": transparent,
+    "palette": palette,
+    "phone": phone,
+}
+"""Every kind of photo by its name."""
+
+
+def plain_resize(photo: bytes) -> Pixels:
+    """What most people write first, and what others are compared with; uint8 [28, 28]."""
+    with Image.open(io.BytesIO(photo)) as image:
+        return np.asarray(image.convert("L").resize((28, 28)))
+
+
+def scene(item: Pixels, rng: np.random.Generator) -> Floats:
+    """Opacity 0..1 of the item, ten times enlarged, with margins that differ from side to side."""
+    top, bottom, left, right = rng.integers(20, 90, 4)
+    return np.pad(enlarged(item, 280), ((top, bottom), (left, right)))
+
+
+def enlarged(item: Pixels, side: int) -> Floats:
+    """Opacity 0..1, [side, side]."""
+    large = Image.fromarray(item).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(large, np.float64) / 255
+
+
+def blend(opacity: Floats, background: tuple[float, ...], foreground: tuple[float, ...]) -> Floats:
+    """[h, w, 3] in 0..255: `foreground` over `background`."""
+    alpha = opacity[..., None]
+    return np.asarray(background) * (1 - alpha) + np.asarray(foreground) * alpha
+
+
+def shade(rng: np.random.Generator, low: float, high: float) -> tuple[float, ...]:
+    """Some grey."""
+    return (rng.uniform(low, high),) * 3
+
+
+def colour(rng: np.random.Generator, low: float, high: float) -> tuple[float, ...]:
+    """Some colour whose three channels lie in a range."""
+    return tuple(rng.uniform(low, high, 3))
+
+
+def jpeg(photo: Floats) -> bytes:
+    """[h, w, 3] in 0..255 as a JPEG file of ordinary quality."""
+    return encode(to_image(photo), "JPEG", quality=85)
+
+
+def to_image(photo: Floats) -> Image.Image:
+    """[h, w, channels] in about 0..255 as an image."""
+    return Image.fromarray(np.clip(np.rint(photo), 0, 255).astype(np.uint8))
+
+
+def encode(image: Image.Image, file_format: str, **options: object) -> bytes:
+    """The bytes of the file."""
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()

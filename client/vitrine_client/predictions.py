@@ -1,0 +1,75 @@
+"""What a prediction is, wherever it comes from."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture.
+
+    `label` is the most probable class, `class_id` its index and `probability` its share;
+    `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
+    `version` say which model answered.
+    """
+
+    label: str
+    class_id: int
+    probability: float
+    probabilities: dict[str, float]
+    model: str
+    version: int
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Returns the `count` most probable labels and their probabilities, best first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """A version of a model on a model server, and its state in TensorFlow Serving's words:
+    START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
+    `error_message` is empty."""
+
+    version: int
+    state: str
+    error_code: str = "OK"
+    error_message: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model says of itself: its labels in the order of class ids, and its card (JSON)."""
+
+    labels: tuple[str, ...]
+    card: dict[str, Any]
+
+    @classmethod
+    def from_outputs(cls, outputs: dict[str, npt.NDArray[Any]]) -> "Description":
+        """Reads the outputs of the signature `describe`."""
+        return cls(
+            labels=tuple(label.decode() for label in outputs["labels"].tolist()),
+            card=json.loads(outputs["card"].item()),
+        )
+
+
+def to_predictions(
+    probabilities: npt.NDArray[np.float32], labels: tuple[str, ...], model: str, version: int
+) -> list[Prediction]:
+    """Turns rows of probabilities, float32 [n, classes], into predictions."""
+    class_ids = probabilities.argmax(axis=1).tolist()
+    return [
+        Prediction(
+            label=labels[class_id],
+            class_id=class_id,
+            probability=row[class_id],
+            probabilities=dict(zip(labels, row, strict=True)),
+            model=model,
+            version=version,
+        )
+        for class_id, row in zip(class_ids, probabilities.tolist(), strict=True)
+    ]

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Pins every requirement with its hashes, for all Pythons and systems that we support, and without
+# naming an index: pip uses the one that it is configured with. `make lock` runs this; it needs uv.
+# dev.txt has everything; the others are parts of it, for an image or an environment of its own.
+set -eu
+cd "$(dirname "$0")/.."
+
+lock() {
+    output=$1
+    shift
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+        --no-annotate --no-emit-index-url --no-emit-package vitrine-client \
+        "$@" --output-file "requirements/$output"
+}
+
+lock dev.txt client/pyproject.toml --extra grpc serving/pyproject.toml --extra model-server \
+    training/pyproject.toml --group pyproject.toml:dev
+lock client.txt -c requirements/dev.txt client/pyproject.toml
+lock gateway.txt -c requirements/dev.txt serving/pyproject.toml
+lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra model-server
+lock training.txt -c requirements/dev.txt training/pyproject.toml
+lock build.txt -c requirements/dev.txt --group pyproject.toml:build

@@ -1,0 +1,107 @@
+"""The command `vitrine-serve`: up, demo, gateway."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+
+from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
+
+READY_S = 120
+"""TensorFlow takes 15-20 s to import on a cold disk, and more on a slow one."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Serve published models: an embedded model server, and the gateway in front of it.
+
+    \b
+    vitrine-serve up                     both, until Ctrl-C
+    vitrine-serve demo samples/*.png     both, and predictions for a few pictures
+    vitrine-serve gateway                the gateway alone, for a model server elsewhere
+    """
+
+
+def _stack_options(command: Callable[..., None]) -> Callable[..., None]:
+    options: list[tuple[str, str, Any, str]] = [
+        ("--host", "VITRINE_HOST", "127.0.0.1", "Address of the gateway."),
+        ("--port", "VITRINE_PORT", 8080, "Port of the gateway."),
+        ("--grpc-port", "VITRINE_GRPC_PORT", 8500, "gRPC port of the model server."),
+        ("--rest-port", "VITRINE_REST_PORT", 8501, "REST port of the model server."),
+        ("--models-dir", "VITRINE_MODELS_DIR", "models", "Where the versions are."),
+    ]
+    for name, variable, default, text in reversed(options):
+        command = click.option(
+            name, envvar=variable, default=default, show_default=True, show_envvar=True, help=text
+        )(command)
+    return command
+
+
+@main.command()
+@_stack_options
+def up(host: str, port: int, grpc_port: int, rest_port: int, models_dir: str) -> None:
+    """Run the model server and the gateway until Ctrl-C.
+
+    The gateway's other settings come from the environment: see docs/operations.md.
+    """
+    addresses = Addresses(host, port, grpc_port, rest_port)
+    with _running(models_dir, addresses, quiet=False) as stack:
+        click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
+        stack.wait()
+
+
+@main.command()
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--once", is_flag=True, help="End after the predictions.")
+@_stack_options
+def demo(
+    pictures: tuple[str, ...],
+    once: bool,
+    host: str,
+    port: int,
+    grpc_port: int,
+    rest_port: int,
+    models_dir: str,
+) -> None:
+    """Run the service, predict PICTURES by every model, through the gateway and past it."""
+    addresses = Addresses(host, port, grpc_port, rest_port)
+    click.echo("Starting the model server and the gateway")
+    with _running(models_dir, addresses, quiet=True) as stack:
+        listed = requests.get(f"{addresses.url}/v1/models", timeout=10).json()["models"]
+        for model in (entry["name"] for entry in listed):
+            _predict(pictures, "--model", model, "--url", addresses.url)
+        _predict(pictures, "--model-server", addresses.model_server)
+        if not once:
+            click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
+            stack.wait()
+
+
+def _predict(pictures: tuple[str, ...], *options: str) -> None:
+    shown = pictures if len(pictures) < 3 else (pictures[0], "…", pictures[-1])
+    click.echo(f"\n$ vitrine predict {' '.join((*options, *shown))}")
+    done = subprocess.run([sys.executable, "-m", "vitrine_client", "predict", *options, *pictures])
+    if done.returncode:
+        raise click.ClickException(f"that failed with exit code {done.returncode}")
+
+
+@contextmanager
+def _running(models_dir: str, addresses: Addresses, *, quiet: bool) -> Iterator[Stack]:
+    try:
+        with Stack(Path(models_dir), addresses, quiet=quiet) as stack:
+            stack.wait_until_ready(READY_S)
+            yield stack
+    except StackError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+def gateway() -> None:
+    """Run the gateway alone; its settings are environment variables (docs/operations.md)."""
+    command = gateway_command()
+    os.execv(command[0], command)  # signals and exit codes are gunicorn's own  # noqa: S606

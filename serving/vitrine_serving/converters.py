@@ -1,0 +1,9 @@
+"""How model names look in addresses, for the gateway and the model server alike."""
+
+from werkzeug.routing import BaseConverter
+
+
+class ModelName(BaseConverter):
+    """A path segment without the colon that separates a model from what is asked of it."""
+
+    regex = "[^/:]+"

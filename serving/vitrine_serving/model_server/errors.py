@@ -1,0 +1,21 @@
+"""The one error of the model server: a gRPC status code and TensorFlow Serving's words for it."""
+
+import grpc
+
+
+class ServingError(Exception):
+    """A request that cannot be answered, with the gRPC `code` to say so."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @classmethod
+    def invalid(cls, message: str) -> "ServingError":
+        """Returns the error for a request that makes no sense to the model."""
+        return cls(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+    @classmethod
+    def not_found(cls, servable: str) -> "ServingError":
+        """Returns TensorFlow Serving's error for a model or version that is not loaded."""
+        return cls(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {servable}")

@@ -1,0 +1,184 @@
+"""The whole service on one machine: an embedded model server and a gateway, as child processes."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import requests
+
+STOP_S = 15
+"""Seconds that a child has to finish the requests in hand before it is killed."""
+
+
+class StackError(Exception):
+    """The service could not be started, or ended by itself; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the service listens: one address and three ports."""
+
+    host: str
+    port: int
+    grpc_port: int
+    rest_port: int
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL, for use on this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+    @property
+    def model_server(self) -> str:
+        """The model server's gRPC address. It listens for the gateway alone."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def check_free(self) -> None:
+        """Raises `StackError` where another program has one of the ports."""
+        for option, port in (
+            ("--port", self.port),
+            ("--grpc-port", self.grpc_port),
+            ("--rest-port", self.rest_port),
+        ):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.host if option == "--port" else "127.0.0.1", port))
+                except OSError as error:
+                    variable = "VITRINE_" + option.strip("-").replace("-", "_").upper()
+                    raise StackError(
+                        f"Port {port} cannot be used ({error.strerror}); "
+                        f"choose another with {option} or {variable}"
+                    ) from error
+
+
+def published_models(models_dir: Path) -> list[str]:
+    """Returns the names of the models that have a version. Raises `StackError` if none has."""
+    found = sorted(
+        {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
+    )
+    if not found:
+        raise StackError(f"There is no model in {models_dir}; train some with `make train`")
+    return found
+
+
+class Stack:
+    """Runs the service while its `with` block lasts, and leaves nothing running after it."""
+
+    def __init__(self, models_dir: Path, addresses: Addresses, *, quiet: bool = False) -> None:
+        """Raises `StackError` where there is nothing to serve, or no port to serve it on."""
+        self._models = published_models(models_dir)
+        self._models_dir = models_dir.absolute()
+        self._addresses = addresses
+        self._quiet = quiet
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
+        addresses.check_free()
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _leave)
+        try:
+            self._start("model server", self._model_server_command(), {})
+            self._start("gateway", gateway_command(), self._gateway_environment())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it
+        for child in reversed(self._children.values()):  # the gateway drains while it has a backend
+            child.terminate()
+            try:
+                child.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._scratch.cleanup()
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Blocks until every model answers. Raises `StackError` if a child ends, or in the end."""
+        deadline = time.monotonic() + timeout_s
+        reason = "nothing listens"
+        while time.monotonic() < deadline:
+            self._check_children()
+            try:
+                answer = requests.get(f"{self._addresses.url}/readyz", timeout=2)
+                if answer.ok:
+                    return
+                reason = answer.text
+            except requests.RequestException:
+                pass
+            time.sleep(0.05)  # HTTP has no way to be told
+        raise StackError(f"Not ready after {timeout_s:g} s: {reason}")
+
+    def wait(self) -> None:
+        """Blocks for good. Raises `StackError` when a child ends by itself."""
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        self._check_children()
+
+    def _check_children(self) -> None:
+        for name, child in self._children.items():
+            code = child.poll()
+            if code is not None:
+                raise StackError(f"The {name} ended with exit code {code}; see its messages above")
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self._children[name] = subprocess.Popen(
+            command,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+
+    def _model_server_command(self) -> list[str]:
+        config = Path(self._scratch.name) / "models.config"
+        entries = (
+            f'  config {{ name: "{name}" base_path: "{self._models_dir / name}" '
+            'model_platform: "tensorflow" }\n'
+            for name in self._models
+        )
+        config.write_text("model_config_list {\n" + "".join(entries) + "}\n")
+        return [
+            *(sys.executable, "-m", "vitrine_serving.model_server"),
+            f"--model_config_file={config}",
+            f"--port={self._addresses.grpc_port}",
+            f"--rest_api_port={self._addresses.rest_port}",
+            f"--log_level={'warning' if self._quiet else 'info'}",
+        ]
+
+    def _gateway_environment(self) -> dict[str, str]:
+        return {
+            "VITRINE_HOST": self._addresses.host,
+            "VITRINE_PORT": str(self._addresses.port),
+            "VITRINE_MODEL_SERVER": self._addresses.model_server,
+            "VITRINE_MODELS": ",".join(self._models),
+            "GUNICORN_CMD_ARGS": f"--log-level={'warning' if self._quiet else 'info'}",
+        }
+
+
+def gateway_command() -> list[str]:
+    """Returns the command that runs the gateway; its settings come from the environment."""
+    return [sys.executable, "-m", "gunicorn", "-c", "python:vitrine_serving.gateway.gunicorn_conf"]
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _die_with_parent() -> None:
+    """Has the kernel end a child whose parent was killed (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

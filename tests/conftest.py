@@ -1,0 +1,149 @@
+"""What the tests share: the real data, models trained by the real command, a running service."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from vitrine_client import Client
+from vitrine_training.data import Dataset, load
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = sorted((ROOT / "samples").glob("*.png"))
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Blocks until `condition()` holds; fails the test after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s"
+        pause.wait(0.05)
+
+
+def end(process: "subprocess.Popen[str]", timeout_s: float = 30) -> None:
+    """Ends a process that a test started, and waits for it."""
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """Real Fashion-MNIST."""
+    return load()
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run of `vitrine-train train`: where it published, and what it printed."""
+
+    models_dir: Path
+    output: str
+
+
+@pytest.fixture(scope="session")
+def training_run(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> TrainingRun:
+    """Both models of the text, trained by their recipes."""
+    models_dir = tmp_path_factory.mktemp("models")
+    done = subprocess.run(
+        [sys.executable, "-m", "vitrine_training", "train", "--models-dir", str(models_dir)],
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return TrainingRun(models_dir, done.stdout)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `vitrine-serve up`."""
+
+    url: str
+    grpc_address: str
+    rest_url: str
+    process: "subprocess.Popen[str]"
+    models_dir: Path
+
+    def client(self) -> Client:
+        return Client(self.url)
+
+
+def start_service(models_dir: Path, log: Path) -> Service:
+    """Starts the whole service on free ports and waits until it is ready."""
+    port, grpc_port, rest_port = free_port(), free_port(), free_port()
+    command = [
+        *(sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models_dir}"),
+        *(f"--port={port}", f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"),
+    ]
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_for(
+            lambda: process.poll() is not None or "Ready: " in log.read_text(), 120, "the service"
+        )
+        assert process.poll() is None, log.read_text()
+    except BaseException:
+        end(process)
+        raise
+    return Service(
+        f"http://127.0.0.1:{port}",
+        f"127.0.0.1:{grpc_port}",
+        f"http://127.0.0.1:{rest_port}",
+        process,
+        models_dir,
+    )
+
+
+@pytest.fixture(scope="session")
+def service(
+    training_run: TrainingRun, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The whole service, for tests that leave it as it is."""
+    running = start_service(training_run.models_dir, tmp_path_factory.mktemp("service") / "log")
+    yield running
+    end(running.process)
+
+
+def children_of(pid: int) -> list[int]:
+    """Returns the processes that descend from `pid`, from Linux' /proc."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended while we looked
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, queue = [], [pid]
+    while queue:
+        below = parents.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Says whether a process exists and is no zombie."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

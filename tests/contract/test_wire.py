@@ -1,0 +1,164 @@
+"""Our wire messages against the official ones of tensorflow-serving-api, in both directions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+
+from vitrine_client import wire_pb2 as wire
+from vitrine_client.errors import InvalidRequest, ServerError
+from vitrine_client.tensors import from_tensor, to_tensor
+
+CLIENT = Path(__file__).parents[2] / "client"
+
+ARRAYS = [
+    np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
+    np.array([1.5, np.nan, np.inf], np.float64),
+    np.array([1.5, -2], np.float16),
+    np.array([[True], [False]]),
+    np.array([b"\xff\x00", b""], object),
+    np.array(3, np.int64),
+    np.zeros((0, 28, 28), np.float32),
+    *(
+        np.array([[1, 2], [3, np.iinfo(kind).max // 2]], kind)
+        for kind in (
+            *(np.int8, np.int16, np.int32, np.int64),
+            *(np.uint8, np.uint16, np.uint32, np.uint64),
+        )
+    ),
+]
+IDS = [f"{array.dtype}-{list(array.shape)}" for array in ARRAYS]
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=IDS)
+def test_official_parser_reads_our_tensors(array: np.ndarray):
+    """TensorFlow reads every array that we send, dtype and shape included."""
+    official = tensor_pb2.TensorProto.FromString(to_tensor(array).SerializeToString())
+    read = tf.make_ndarray(official)
+    assert read.dtype == array.dtype
+    np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=IDS)
+def test_we_read_official_tensors(array: np.ndarray):
+    """We read every array that TensorFlow sends as packed content."""
+    official = tf.make_tensor_proto(array)
+    read = from_tensor(wire.Tensor.FromString(official.SerializeToString()))
+    assert read.dtype == array.dtype
+    np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize("array", ARRAYS, ids=IDS)
+def test_we_read_official_tensors_that_list_their_values(array: np.ndarray):
+    """We read the typed lists (`float_val` and so on) that TensorFlow Serving answers with."""
+    official = tf.make_tensor_proto(array.ravel().tolist(), dtype=array.dtype, shape=array.shape)
+    assert not official.tensor_content or array.dtype != object
+    read = from_tensor(wire.Tensor.FromString(official.SerializeToString()))
+    np.testing.assert_array_equal(read, array)
+
+
+def test_short_lists_repeat_their_last_value():
+    """`tensor.proto`: a list of one value stands for a whole tensor of it."""
+    tensor = wire.Tensor(
+        dtype=wire.DT_FLOAT,
+        tensor_shape=wire.TensorShape(dim=[wire.TensorShape.Dim(size=3)]),
+        float_val=[2.5],
+    )
+    assert from_tensor(tensor).tolist() == [2.5, 2.5, 2.5]
+
+
+def test_contradictory_tensors_are_refused():
+    """A tensor whose content does not fill its shape is the server's error, not a crash."""
+    tensor = to_tensor(np.zeros(4, np.float32))
+    tensor.tensor_content = tensor.tensor_content[:-2]
+    with pytest.raises(ServerError):
+        from_tensor(tensor)
+
+
+def test_dtypes_that_tensorflow_lacks_are_refused():
+    """Dates have no place in a tensor."""
+    with pytest.raises(InvalidRequest, match="datetime64"):
+        to_tensor(np.array(["2026-01-01"], "datetime64[D]"))
+
+
+def _fill(request: object, tensor: object) -> None:
+    request.model_spec.name = "mlp"
+    request.model_spec.signature_name = "serving_default"
+    request.inputs["images"].CopyFrom(tensor)
+    request.output_filter.append("probabilities")
+
+
+@pytest.mark.parametrize("choice", ["version", "version_label", None])
+def test_predict_requests_are_the_same_bytes(choice: str | None):
+    """A PredictRequest of ours is, byte for byte, the official one."""
+    image = np.ones((1, 28, 28), np.float32) / 3
+    ours, official = wire.PredictRequest(), predict_pb2.PredictRequest()
+    _fill(ours, to_tensor(image))
+    _fill(official, tf.make_tensor_proto(image))
+    for request in (ours, official):
+        if choice == "version":
+            request.model_spec.version.value = 7
+        elif choice == "version_label":
+            request.model_spec.version_label = "stable"
+    assert ours.SerializeToString(deterministic=True) == official.SerializeToString(
+        deterministic=True
+    )
+    assert wire.PredictRequest.FromString(official.SerializeToString()) == ours
+
+
+def test_predict_responses_round_trip():
+    """An official PredictResponse keeps its outputs and its version through our message."""
+    official = predict_pb2.PredictResponse()
+    official.model_spec.name = "mlp"
+    official.model_spec.version.value = 3
+    official.outputs["probabilities"].CopyFrom(tf.make_tensor_proto([[0.25, 0.75]]))
+    ours = wire.PredictResponse.FromString(official.SerializeToString())
+    assert ours.model_spec.version.value == 3
+    assert from_tensor(ours.outputs["probabilities"]).tolist() == [[0.25, 0.75]]
+    assert predict_pb2.PredictResponse.FromString(ours.SerializeToString()) == official
+
+
+def test_status_responses_round_trip():
+    """An official GetModelStatusResponse keeps states and errors through our message."""
+    official = get_model_status_pb2.GetModelStatusResponse()
+    states = get_model_status_pb2.ModelVersionStatus
+    for number, state in ((2, states.AVAILABLE), (1, states.END)):
+        official.model_version_status.add(version=number, state=state)
+    official.model_version_status[1].status.error_code = 5
+    official.model_version_status[1].status.error_message = "gone"
+    ours = wire.GetModelStatusResponse.FromString(official.SerializeToString())
+    assert [(s.version, s.state, s.status.error_code) for s in ours.model_version_status] == [
+        (2, wire.ModelVersionStatus.AVAILABLE, 0),
+        (1, wire.ModelVersionStatus.END, 5),
+    ]
+    back = get_model_status_pb2.GetModelStatusResponse.FromString(ours.SerializeToString())
+    assert back == official
+
+
+def test_numbers_are_the_official_ones():
+    """Every dtype and state has the official number."""
+    for name, number in wire.DataType.items():
+        assert getattr(types_pb2, name) == number
+    official = get_model_status_pb2.ModelVersionStatus.State
+    assert dict(wire.ModelVersionStatus.State.items()) == dict(official.items())
+
+
+def test_generated_code_is_current(tmp_path: Path):
+    """`wire_pb2.py` is what `make wire` makes of `wire.proto`."""
+    (tmp_path / "vitrine_client").mkdir()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "grpc_tools.protoc", "-I."),
+            *(f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "vitrine_client/wire.proto"),
+        ],
+        cwd=CLIENT,
+        check=True,
+    )
+    for name in ("wire_pb2.py", "wire_pb2.pyi"):
+        made = (tmp_path / "vitrine_client" / name).read_text()
+        assert made == (CLIENT / "vitrine_client" / name).read_text(), f"run `make wire` ({name})"

@@ -1,0 +1,111 @@
+"""The gateway and the client as others install them: from their own locks, without TensorFlow."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, SAMPLES, end, free_port, wait_for
+
+pytestmark = pytest.mark.slow
+
+FORBIDDEN = ("tensorflow", "keras", "tensorflow_serving")
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory) -> dict[str, Path]:
+    """The members as wheels, built by the tools that the lock pins."""
+    folder = tmp_path_factory.mktemp("wheels")
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}"]
+    for member in ("client", "serving"):
+        source = folder / member  # not in place: a build leaves files behind
+        shutil.copytree(ROOT / member, source, ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run([sys.executable, "-m", "pip", *build, str(source)], check=True)
+    return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+
+
+def make_environment(folder: Path, lock: str, *wheels: Path) -> Path:
+    """Makes a virtual environment from a lock and wheels, and returns its `bin`."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / lock)], check=True)
+    subprocess.run([*pip, "--no-deps", *map(str, wheels)], check=True)
+    return folder / "bin"
+
+
+def python(bin_: Path, code: str) -> str:
+    done = subprocess.run(
+        [str(bin_ / "python"), "-c", code], capture_output=True, text=True, timeout=60, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def installed(bin_: Path) -> set[str]:
+    code = "import importlib.util as u; print(*[n for n in {!r} if u.find_spec(n)])"
+    names = (*FORBIDDEN, "grpc", "flask", "requests")
+    return set(python(bin_, code.format(names)).split())
+
+
+def test_a_gateway_without_tensorflow_answers(wheels, service, tmp_path):
+    """Only `requirements/gateway.txt`: no TensorFlow to import, and predictions all the same."""
+    bin_ = make_environment(
+        tmp_path / "gateway",
+        "gateway.txt",
+        wheels["vitrine_client"],
+        wheels["vitrine_serving"],
+    )
+    assert installed(bin_) == {"grpc", "flask", "requests"}
+    port = free_port()
+    gateway = subprocess.Popen(
+        [str(bin_ / "vitrine-serve"), "gateway"],
+        env=os.environ | {"VITRINE_PORT": str(port), "VITRINE_MODEL_SERVER": service.grpc_address},
+        text=True,
+        cwd=tmp_path,
+    )
+    url = f"http://127.0.0.1:{port}"
+    vitrine = str(bin_ / "vitrine")
+    try:
+        ready = [vitrine, "models", "--url", url]
+        wait_for(
+            lambda: subprocess.run(ready, capture_output=True).returncode == 0, 60, "the gateway"
+        )
+        done = subprocess.run(
+            [vitrine, "predict", "--url", url, "--json", str(SAMPLES[0])],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert '"label": "Ankle boot"' in done.stdout
+        assert gateway.poll() is None
+    finally:
+        end(gateway)
+
+
+def test_a_client_without_grpc_predicts(wheels, service, tmp_path):
+    """`pip install ./client` alone: neither TensorFlow nor Flask nor gRPC, and HTTP works."""
+    bin_ = make_environment(tmp_path / "client", "client.txt", wheels["vitrine_client"])
+    assert installed(bin_) == {"requests"}
+    code = (
+        "from vitrine_client import Client\n"
+        f"print(Client({service.url!r}).predict({str(SAMPLES[0])!r}).label)"
+    )
+    assert python(bin_, code) == "Ankle boot"
+    done = subprocess.run(
+        [str(bin_ / "vitrine"), "predict", "--model-server", "127.0.0.1:1", str(SAMPLES[0])],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "pip install 'vitrine-client[grpc]'" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["vitrine_serving.gateway", "vitrine_serving.cli"])
+def test_imports_stay_light(module):
+    """Even where TensorFlow is installed, importing the gateway does not import it."""
+    code = f"import sys, {module}; print(*set(sys.modules) & set({FORBIDDEN!r}))"
+    assert python(Path(sys.executable).parent, code) == ""

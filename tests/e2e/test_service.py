@@ -1,0 +1,286 @@
+"""The whole service, as a user has it: real processes, real sockets, real models."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+from benchmarks.accuracy import class_ids_through_api, photo_accuracies, pngs
+from tests.conftest import (
+    ROOT,
+    SAMPLES,
+    children_of,
+    end,
+    free_port,
+    is_running,
+    start_service,
+    wait_for,
+)
+from vitrine_client import InvalidImage
+from vitrine_client.errors import NotFound
+from vitrine_client.model_server import ModelServerClient
+from vitrine_training.data import Split
+from vitrine_training.evaluate import class_ids_of
+
+MODELS = ("softmax", "mlp")
+LABELS = json.loads((ROOT / "samples" / "labels.json").read_text())
+
+
+@pytest.fixture
+def client(service):
+    with service.client() as made:
+        yield made
+
+
+def test_the_samples_are_the_test_images(dataset):
+    """Each sample is its row of the test set, bit for bit, under its true label."""
+    assert sorted(LABELS) == [sample.name for sample in SAMPLES]
+    for sample in SAMPLES:
+        row = LABELS[sample.name]["test_index"]
+        np.testing.assert_array_equal(np.asarray(Image.open(sample)), dataset.test.images[row])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_gateway_and_model_server_agree(service, client, model):
+    """A picture gets the same prediction through the gateway and straight over gRPC."""
+    with ModelServerClient(service.grpc_address) as direct:
+        for sample in SAMPLES:
+            through, past = client.predict(sample, model), direct.predict(sample, model)
+            assert (through.label, through.version) == (past.label, 1)
+            assert through.probability == pytest.approx(past.probability, abs=1e-6)
+    assert client.predict(ROOT / "samples" / "ankle-boot.png", model).label == "Ankle boot"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_classes_are_those_of_the_exported_model(client, training_run, dataset, model):
+    """1,000 test images sent as PNG get the very classes that the SavedModel gives offline."""
+    images = dataset.test.images[:1000]
+    offline = class_ids_of(training_run.models_dir / model / "1", images)
+    np.testing.assert_array_equal(class_ids_through_api(client, model, list(pngs(images))), offline)
+
+
+def test_photos_lose_little(client, training_run, dataset):
+    """Photos of 300 items of every kind keep within 5 points of the originals, on average 3.
+
+    `make accuracy` measures 1,000 of each kind, where each has to keep within 3 points.
+    """
+    few = Split(dataset.test.images[:300], dataset.test.labels[:300])
+    version_dir = training_run.models_dir / "mlp" / "1"
+    originals = float(np.mean(class_ids_of(version_dir, few.images) == few.labels))
+    found = photo_accuracies(client, "mlp", version_dir, few)
+    print(f"originals {originals:.3f}, photos {found}")
+    assert len(found) >= 5
+    assert "noisy" in found
+    lost = [originals - kind.through_api for kind in found.values()]
+    assert max(lost) < 0.05
+    assert sum(lost) / len(lost) < 0.03
+    assert found["white"].plain_resize < 0.3
+
+
+def test_many_pictures_of_every_kind(client):
+    """Paths, bytes, files, PIL images and arrays are all pictures, and bad ones fail alone."""
+    path = SAMPLES[0]
+    image = Image.open(path)
+    with path.open("rb") as file:
+        found = client.predict_many(
+            [path, str(path), path.read_bytes(), file, image, np.asarray(image), b"garbage"]
+        )
+    assert {prediction.label for prediction in found[:-1]} == {client.predict(path).label}
+    assert isinstance(found[-1], InvalidImage)
+
+
+def test_models_and_versions(client):
+    """The client lists models, versions and states, and says what is not there."""
+    listed = client.models()
+    assert {name: [(s.version, s.state) for s in found] for name, found in listed.items()} == {
+        "mlp": [(1, "AVAILABLE")],
+        "softmax": [(1, "AVAILABLE")],
+    }
+    assert client.status("mlp") == listed["mlp"]
+    assert client.predict(SAMPLES[0], version=1).version == 1
+    for model, version in (("nope", None), ("mlp", 9)):
+        with pytest.raises(NotFound, match="GET /v1/models"):
+            client.predict(SAMPLES[0], model, version=version)
+
+
+PNG = {"Content-Type": "image/png"}
+GOOD = SAMPLES[0].read_bytes()
+WRONG = [
+    ("POST", "/v1/models/mlp:predict", {"data": b"", "headers": PNG}, 400),
+    ("POST", "/v1/models/mlp:predict", {"data": b"just text", "headers": PNG}, 400),
+    ("POST", "/v1/models/mlp:predict", {"data": GOOD[:80], "headers": PNG}, 400),
+    ("POST", "/v1/models/mlp:predict", {"data": b"<svg/>", "headers": PNG}, 400),
+    ("POST", "/v1/models/mlp:predict", {"json": {"a": 1}}, 415),
+    ("POST", "/v1/models/nope:predict", {"data": GOOD, "headers": PNG}, 404),
+    ("POST", "/v1/models/mlp/versions/9:predict", {"data": GOOD, "headers": PNG}, 404),
+    ("POST", "/v1/models/mlp/labels/x:predict", {"data": GOOD, "headers": PNG}, 400),
+    ("GET", "/v1/models/nope", {}, 404),
+    ("GET", "/v1/models/mlp/versions/9", {}, 404),
+    ("PUT", "/v1/models/mlp:predict", {"data": GOOD, "headers": PNG}, 405),
+    ("GET", "/nowhere", {}, 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), WRONG)
+def test_wrong_requests(service, method, path, body, status):
+    """Over real sockets: a 4xx, JSON that says what to do, no traceback."""
+    answer = requests.request(method, service.url + path, timeout=10, **body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert len(answer.json()["detail"]) > 20
+    assert "Traceback" not in answer.text
+
+
+def test_rest_answers_as_the_gateway_does(service, client):
+    """The model server's REST API gives the same class for the same picture."""
+    pixels = (np.asarray(Image.open(SAMPLES[0])) / 255).tolist()
+    answer = requests.post(
+        f"{service.rest_url}/v1/models/mlp:predict", json={"instances": [pixels]}, timeout=10
+    )
+    expected = client.predict(SAMPLES[0])
+    assert answer.json()["predictions"][0]["class_ids"] == expected.class_id
+    metadata = requests.get(f"{service.rest_url}/v1/models/mlp/metadata", timeout=10).json()
+    signatures = metadata["metadata"]["signature_def"]["signature_def"]
+    assert set(signatures) == {"serving_default", "serve_bytes", "classify", "describe"}
+
+
+def vitrine(*words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "vitrine_client", *words]
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=60)
+
+
+def test_command_line(service):
+    """`vitrine predict` and `vitrine models` print what they found; exit codes say how it went."""
+    boot = str(ROOT / "samples" / "ankle-boot.png")
+    done = vitrine("predict", "--url", service.url, "--top", "2", boot)
+    assert done.returncode == 0, done.stderr
+    assert b"Ankle boot" in done.stdout
+    assert b"mlp/1" in done.stdout
+    done = vitrine("predict", "--url", service.url, "--json", "-", stdin=GOOD)
+    assert json.loads(done.stdout)["version"] == 1
+    done = vitrine("predict", "--model-server", service.grpc_address, boot)
+    assert b"Ankle boot" in done.stdout
+    done = vitrine("predict", "--url", service.url, boot, str(ROOT / "README.md"))
+    assert done.returncode == 1
+    assert b"Ankle boot" in done.stdout
+    assert b"AVAILABLE" in vitrine("models", "--url", service.url).stdout
+    done = vitrine("models", "--url", f"http://127.0.0.1:{free_port()}")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"make serve" in done.stderr
+
+
+def test_load_test(service):
+    """A short load prints throughput and percentiles, and has no error."""
+    done = vitrine(
+        *("loadtest", "--url", service.url, "--concurrency", "2"),
+        *("--duration-s", "1", "--warm-up-s", "0.2", str(SAMPLES[0])),
+    )
+    assert done.returncode == 0, done.stderr
+    for word in (b"requests/s", b"p50", b"p99.9"):
+        assert word in done.stdout
+
+
+@pytest.fixture
+def own_service(training_run, tmp_path):
+    """A service of one's own, to swap its models and kill its parts."""
+    models_dir = tmp_path / "models"
+    shutil.copytree(training_run.models_dir, models_dir)
+    running = start_service(models_dir, tmp_path / "log")
+    yield running
+    end(running.process)
+
+
+def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service):
+    """Publishing swaps the version without a restart; without its model server the gateway says
+    503 and that trying again can help; when a part dies the whole service ends."""
+    models = own_service.models_dir / "mlp"
+    with own_service.client() as client:
+        assert client.predict(SAMPLES[0]).version == 1
+        shutil.copytree(models / "1", models / ".unfinished-2")
+        (models / ".unfinished-2").rename(models / "2")
+        wait_for(lambda: client.predict(SAMPLES[0]).version == 2, 30, "version 2")
+
+    family = children_of(own_service.process.pid)
+    (model_server,) = [pid for pid in family if b"model_server" in _command_line(pid)]
+    os.kill(
+        own_service.process.pid, signal.SIGSTOP
+    )  # so that the gateway is left alone for a while
+    try:
+        os.kill(model_server, signal.SIGKILL)
+        answer = requests.post(
+            f"{own_service.url}/v1/models/mlp:predict", data=GOOD, headers=PNG, timeout=20
+        )
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert "model server" in answer.json()["detail"]
+        assert requests.get(f"{own_service.url}/readyz", timeout=20).status_code == 503
+        assert requests.get(f"{own_service.url}/healthz", timeout=20).status_code == 200
+    finally:
+        os.kill(own_service.process.pid, signal.SIGCONT)
+    assert own_service.process.wait(30) == 1
+    assert not any(is_running(pid) for pid in family)
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, number):
+    """Ctrl-C in a terminal, or its closing, ends make, the model server, gunicorn and workers."""
+    ports = {name: str(free_port()) for name in ("PORT", "GRPC_PORT", "REST_PORT")}
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        make = subprocess.Popen(
+            ["make", "serve"],
+            cwd=ROOT,
+            env=os.environ
+            | {f"VITRINE_{name}": port for name, port in ports.items()}
+            | {"VITRINE_MODELS_DIR": str(training_run.models_dir)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # as a terminal has it: a signal goes to the whole group
+            text=True,
+        )
+    try:
+        wait_for(lambda: "Ready: " in log.read_text(), 120, "make serve")
+        family = children_of(make.pid)
+        assert len(family) >= 4
+    finally:
+        os.killpg(make.pid, number)
+    make.wait(30)
+    wait_for(lambda: not any(is_running(pid) for pid in family), 10, "the end of all children")
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_killed_parent_takes_its_children_along(own_service):
+    """kill -9 of the command ends its children as well (Linux)."""
+    family = children_of(own_service.process.pid)
+    own_service.process.kill()
+    own_service.process.wait(30)
+    wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
+
+
+def serve(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "vitrine_serving", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_starting_without_models_or_ports(service, tmp_path):
+    """No model, or a port that is taken, is told before anything is started."""
+    done = serve("up", "--models-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "make train" in done.stderr
+    taken = service.url.rpartition(":")[2]
+    done = serve("up", "--models-dir", str(service.models_dir), "--port", taken)
+    assert done.returncode == 1
+    assert f"Port {taken}" in done.stderr
+    assert "VITRINE_PORT" in done.stderr

@@ -1,0 +1,170 @@
+"""Where Fashion-MNIST comes from, and what must never pass for it."""
+
+import gzip
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vitrine_training import data
+from vitrine_training.data import FILES, LABELS, DataError
+
+NAMES = [file.name for file in FILES]
+
+
+def official(cached: Path) -> bytes:
+    """Returns a cached file as its authors packed it: gzip's name and time stamp put back."""
+    packed_at = 1504176606 if cached.name.startswith("train") else 1504176627
+    header = b"\x1f\x8b\x08\x08" + packed_at.to_bytes(4, "little") + b"\x00\x03"
+    packed = cached.read_bytes()
+    if packed[3] & 8:  # it has its name: these are the official bytes
+        return packed
+    return header + cached.stem.encode() + b"\x00" + packed[10:]
+
+
+@pytest.fixture(scope="session")
+def good(dataset) -> Path:
+    """A directory with the four files; the cache, since the data set was loaded."""
+    return data.default_cache()
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def never(scratch: Path, say) -> Path:
+    raise AssertionError("nobody should have asked")
+
+
+def offline(scratch: Path, say) -> Path:
+    (scratch / NAMES[0]).write_bytes(b"half a file")
+    raise DataError("no route to host")
+
+
+def test_splits(dataset):
+    """55,000 to train, 5,000 to validate, 10,000 to test, each with all ten classes."""
+    assert [len(s) for s in (dataset.train, dataset.validation, dataset.test)] == [
+        *(55_000, 5_000, 10_000)
+    ]
+    for split in (dataset.train, dataset.validation, dataset.test):
+        assert split.images.shape[1:] == (28, 28)
+        assert split.images.dtype == np.uint8
+        assert set(split.labels) == set(range(len(LABELS)))
+    assert np.bincount(dataset.test.labels).tolist() == [1000] * 10
+
+
+def test_a_whole_cache_asks_nobody(good):
+    """Once cached, no source is looked at, not even a directory that is not there."""
+    arrays = data.locate(Path("/nonexistent"), good, {"web": never}, quiet)
+    assert [array.shape for array in arrays] == [file.shape for file in FILES]
+
+
+def test_a_given_directory_comes_before_the_web_and_is_cached(good, tmp_path):
+    """Files that the caller names are used and kept."""
+    data.locate(good, tmp_path, {"web": never}, quiet)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(NAMES)
+    data.locate(None, tmp_path, {"web": never}, quiet)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other", "no gzip", "empty"])
+def test_damaged_files_are_refused_by_name(good, tmp_path, damage):
+    """A file that is truncated, of another data set, or no gzip at all never counts."""
+    for name in NAMES:
+        (tmp_path / name).symlink_to(good / name)
+    victim = tmp_path / NAMES[3]
+    content = victim.read_bytes()
+    victim.unlink()
+    victim.write_bytes(
+        {
+            "truncated": content[:-9],
+            "other": gzip.compress(b"\x00\x00\x08\x01" + bytes(10_004)),
+            "no gzip": b"<html>404</html>",
+            "empty": b"",
+        }[damage]
+    )
+    with pytest.raises(DataError, match=NAMES[3]):
+        data.locate(tmp_path, tmp_path / "cache", {"web": never}, quiet)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_damaged_cache_is_replaced(good, tmp_path):
+    """A cache that was cut short is found out, and filled anew from the next source."""
+    (tmp_path / NAMES[0]).write_bytes(b"\x1f\x8b cut short")
+    data.locate(None, tmp_path, {"web": lambda scratch, say: good}, quiet)
+    assert data.read_idx(tmp_path / NAMES[0], FILES[0]).shape == (60_000, 28, 28)
+
+
+def test_sources_are_tried_in_order(good, tmp_path):
+    """Where the first source fails half way, the second one is asked."""
+    sources = {"web": offline, "package": lambda scratch, say: good, "third": never}
+    assert len(data.locate(None, tmp_path, sources, quiet)) == 4
+
+
+def test_offline_the_error_names_the_ways_out(tmp_path):
+    """With no source left, nothing is cached and the message says what can be done."""
+    with pytest.raises(DataError) as caught:
+        data.locate(None, tmp_path / "cache", {"the web": offline, "the package": offline}, quiet)
+    for hint in ("the web: no route", "the package: ", "--data-dir", "apt-get install"):
+        assert hint in str(caught.value)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(good, tmp_path):
+    """The data is in memory already, so a cache path that is a file is passed over."""
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert len(data.locate(good, blocked / "cache", {}, quiet)) == 4
+
+
+@contextmanager
+def web(files: dict[str, bytes], *, cut_short: bool = False) -> Iterator[str]:
+    """A real HTTP server with `files`; `cut_short` promises more bytes than it sends."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = files.get(self.path.strip("/"))
+            self.send_response(200 if body is not None else 404)
+            self.send_header("Content-Length", str(len(body or b"") + (100 if cut_short else 0)))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_downloads_have_the_official_checksums(good, tmp_path):
+    """The files as their authors packed them download and pass, byte for byte."""
+    with web({name: official(good / name) for name in NAMES}) as url:
+        folder = data.download(tmp_path, quiet, url)
+    assert [data.read_idx(folder / file.name, file).shape for file in FILES] == [
+        file.shape for file in FILES
+    ]
+
+
+@pytest.mark.parametrize("fault", ["cut short", "wrong bytes", "missing"])
+def test_failed_downloads_leave_nothing_that_counts(tmp_path, fault):
+    """A download that breaks off, brings something else or a 404 is an error, never a file."""
+    files = {} if fault == "missing" else dict.fromkeys(NAMES, b"not the data")
+    with web(files, cut_short=fault == "cut short") as url, pytest.raises(DataError):
+        data.download(tmp_path, quiet, url)
+    assert not set(NAMES) & {entry.name for entry in tmp_path.iterdir()}
+
+
+def test_a_refused_connection_is_an_error(tmp_path):
+    """Nobody listening is told in one line."""
+    with web({}) as url:
+        pass
+    with pytest.raises(DataError, match="failed"):
+        data.download(tmp_path, quiet, url)

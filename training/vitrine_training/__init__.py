@@ -1,0 +1,5 @@
+"""Train small image classifiers on Fashion-MNIST and publish them as SavedModels.
+
+The way through the files, in the order a training run takes it: `recipes` (what to do) →
+`data` → `models` → `fit` → `evaluate` → `export` → `publish`.
+"""
