@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MODELS ?= softmax mlp
+RECIPES ?= softmax mlp
+MODELS ?=
 MODEL ?= mlp
 IMAGES ?= samples/*.png
 READY := $(VENV)/.ready
@@ -12,10 +13,10 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	accuracy build up down logs wire lock clean
+	report accuracy bench-training bench-recipes bench-shift build up down logs wire lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 
@@ -29,14 +30,17 @@ $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml trai
 	@touch $@
 
 demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then)
-	@$(BIN)/vitrine-train train $(MODELS) --if-missing
+	@$(BIN)/vitrine-train train $(RECIPES) --if-missing
 	@$(BIN)/vitrine-serve demo $(IMAGES) $(if $(ONCE),--once)
 
-train: setup ## Train MODELS (softmax mlp) on Fashion-MNIST and publish them in models/
-	@$(BIN)/vitrine-train train $(MODELS)
+train: setup ## Train RECIPES (softmax mlp) on Fashion-MNIST and publish them in models/
+	@$(BIN)/vitrine-train train $(RECIPES)
 
-evaluate: setup ## Evaluate the published MODELS on the test set, class by class
+evaluate: setup ## Evaluate the published MODELS (all of them) on the test set, class by class
 	@$(BIN)/vitrine-train evaluate $(MODELS)
+
+report: setup ## Write a page on each of the published MODELS (all of them) in reports/
+	@$(BIN)/vitrine-train report $(MODELS)
 
 serve: setup ## Run the model server and the gateway until Ctrl-C
 	@$(BIN)/vitrine-serve up
@@ -49,6 +53,16 @@ loadtest: setup ## Measure inference latency of the running gateway
 
 accuracy: setup ## Compare accuracy through the API with accuracy offline, on the whole test set
 	@$(BIN)/python -m benchmarks.accuracy
+
+bench-training: setup ## Compare what an epoch takes in six ways of training
+	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -m benchmarks.vectorisation
+
+bench-recipes: setup ## Train each of RECIPES with three seeds, and print what they reach
+	@$(BIN)/python -m benchmarks.recipes $(RECIPES)
+
+bench-shift: setup ## Measure how many images it takes to notice each kind of shift
+	@$(BIN)/python -m benchmarks.shift
 
 test: setup ## Run every test that can run here
 	@$(BIN)/python -m pytest $(TESTS)

@@ -71,11 +71,12 @@ def photo_accuracies(
 
 
 @click.command()
+@click.argument("models", nargs=-1)
 @click.option("--models-dir", default="models", type=click.Path(path_type=Path), show_default=True)
 @click.option("--photos", default=1000, show_default=True, help="Photos of each kind.")
 @click.option("--port", default=18080, show_default=True, help="The gateway's; +1 and +2 follow.")
-def main(models_dir: Path, photos: int, port: int) -> None:
-    """Compare accuracy through the API with accuracy offline."""
+def main(models: tuple[str, ...], models_dir: Path, photos: int, port: int) -> None:
+    """Compare accuracy of MODELS (softmax and mlp) through the API with accuracy offline."""
     test = load().test
     few = Split(test.images[:photos], test.labels[:photos])
     pictures = list(pngs(test.images))
@@ -83,7 +84,7 @@ def main(models_dir: Path, photos: int, port: int) -> None:
     figures = {}
     with Stack(models_dir, addresses, quiet=True) as stack, Client(addresses.url) as client:
         stack.wait_until_ready(120)
-        for model in client.models():
+        for model in models or ("softmax", "mlp"):
             version_dir = publish.latest(models_dir, model)
             offline = class_ids_of(version_dir, test.images)
             answers = class_ids_through_api(client, model, pictures)

@@ -12,7 +12,8 @@ from vitrine_serving.cli import main as vitrine_serve
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.settings import PREFIX, Settings
 from vitrine_serving.model_server.__main__ import main as vitrine_model_server
-from vitrine_training.__main__ import main as vitrine_train
+from vitrine_training.cli import main as vitrine_train
+from vitrine_training.recipes import RECIPES
 
 DOCS = {path.name: path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
 COMMANDS = {
@@ -84,8 +85,20 @@ def test_commands_in_the_docs_exist():
             subcommand, *rest = words.split() or [""]
             if subcommand:
                 assert subcommand in command.commands, f"{name} {subcommand}"
-                known = {o for option in options(command) for o in option.opts}
+                known = {"--help"} | {o for option in options(command) for o in option.opts}
                 assert {w.split("=")[0] for w in rest if w.startswith("--")} <= known, words
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_are_documented(name):
+    """Each recipe is in training.md with the command that runs it."""
+    assert f"`vitrine-train train {name}`" in DOCS["training.md"]
+
+
+def test_benchmarks_are_documented():
+    """Each benchmark has a target, and the docs name it."""
+    for target in (name for name in TARGETS if name.startswith("bench")):
+        assert any(f"make {target}" in text for text in DOCS.values()), target
 
 
 def test_help_names_every_subcommand():

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import requests
 
+from vitrine_client import Client
+from vitrine_client.model_server import ModelServerClient
 from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
 
 READY_S = 120
@@ -73,13 +74,28 @@ def demo(
     addresses = Addresses(host, port, grpc_port, rest_port)
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True) as stack:
-        listed = requests.get(f"{addresses.url}/v1/models", timeout=10).json()["models"]
-        for model in (entry["name"] for entry in listed):
+        classifiers = _classifiers(addresses)
+        for model in classifiers:
             _predict(pictures, "--model", model, "--url", addresses.url)
-        _predict(pictures, "--model-server", addresses.model_server)
+        for model in classifiers[:1]:
+            _predict(pictures, "--model", model, "--model-server", addresses.model_server)
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
+
+
+def _classifiers(addresses: Addresses) -> list[str]:
+    """The models that know labels; `linear`, say, has no use for pictures."""
+    with Client(addresses.url) as gateway, ModelServerClient(addresses.model_server) as server:
+        available = {
+            model: [one.version for one in versions if one.state == "AVAILABLE"]
+            for model, versions in gateway.models().items()
+        }
+        return [
+            model
+            for model, versions in available.items()
+            if server.describe(model, max(versions)).labels
+        ]
 
 
 def _predict(pictures: tuple[str, ...], *options: str) -> None:

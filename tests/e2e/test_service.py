@@ -274,6 +274,19 @@ def serve(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
+    """A linear regression beside them is served, but has no use for pictures."""
+    models_dir = tmp_path / "models"
+    shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
+    training = [sys.executable, "-m", "vitrine_training", "train", "linear"]
+    subprocess.run([*training, "--models-dir", models_dir], check=True, timeout=120)
+    ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
+    done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
+    assert done.returncode == 0, done.stderr
+    assert "--model softmax" in done.stdout
+    assert "--model linear" not in done.stdout
+
+
 def test_starting_without_models_or_ports(service, tmp_path):
     """No model, or a port that is taken, is told before anything is started."""
     done = serve("up", "--models-dir", str(tmp_path))

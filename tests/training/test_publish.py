@@ -81,6 +81,62 @@ def test_a_killed_publisher_is_tidied_up_after(tmp_path):
     assert not list((tmp_path / "mlp").glob(".unfinished-*"))
 
 
+KILLER = """
+import os, signal, sys
+from pathlib import Path
+from vitrine_training import publish
+
+def write(directory, version):
+    (directory / "variables").mkdir(parents=True)
+    (directory / "variables" / "data").write_text("x" * 100)
+    (directory / "saved_model.pb").write_text(str(version))
+
+def publish_until(line, models_dir):
+    seen = 0
+    def trace(frame, event, argument):
+        nonlocal seen
+        if not frame.f_code.co_filename.endswith(("publish.py", "<string>")):
+            return None
+        if event == "line":
+            seen += 1
+            if seen == line:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+    publish.publish(models_dir, "mlp", write)
+    os._exit(0)
+
+for line in range(1, 1000):
+    models_dir = Path(sys.argv[1]) / str(line)
+    child = os.fork()
+    if not child:
+        publish_until(line, models_dir)
+    if os.waitpid(child, 0)[1] != signal.SIGKILL:
+        break
+"""
+
+
+def test_killed_at_any_line_a_version_is_whole_or_absent(tmp_path):
+    """kill -9 at each line of a publish in turn; then the next publisher gets on as if nothing
+    had been."""
+    subprocess.run([sys.executable, "-c", KILLER, str(tmp_path)], check=True, timeout=120)
+    killed = sorted(tmp_path.iterdir(), key=lambda path: int(path.name))
+    outcomes = []
+    for models_dir in killed:
+        before = publish.versions(models_dir, "mlp")
+        outcomes.append(before)
+        for version in before:
+            directory = models_dir / "mlp" / str(version)
+            assert (directory / "saved_model.pb").read_text() == str(version)
+            assert (directory / "variables" / "data").read_text() == "x" * 100
+        assert publish.publish(models_dir, "mlp", write).name == str(len(before) + 1)
+        left = {path.name for path in (models_dir / "mlp").iterdir()}
+        assert left == {".lock", *map(str, range(1, len(before) + 2))}
+    assert len(killed) > 40
+    assert outcomes[0] == []
+    assert outcomes[-1] == [1]
+
+
 def test_publishers_at_once_get_versions_of_their_own(tmp_path):
     """Four processes publish together, and four whole versions are there."""
     racers = [start_publisher(tmp_path) for _ in range(4)]
@@ -93,3 +149,42 @@ def test_publishers_at_once_get_versions_of_their_own(tmp_path):
     assert publish.versions(tmp_path, "mlp") == [1, 2, 3, 4]
     for version in (1, 2, 3, 4):
         assert (tmp_path / "mlp" / str(version) / "saved_model.pb").read_text() == str(version)
+
+
+def test_rollback_goes_back_and_forth(tmp_path):
+    """The newest version is set aside, not deleted, and comes back on request, in order."""
+    for _ in range(3):
+        publish.publish(tmp_path, "mlp", write)
+    assert publish.rollback(tmp_path, "mlp").name == "2"
+    assert publish.rollback(tmp_path, "mlp").name == "1"
+    assert (publish.versions(tmp_path, "mlp"), publish.retired(tmp_path, "mlp")) == ([1], [2, 3])
+    with pytest.raises(publish.RollbackError, match="only one"):
+        publish.rollback(tmp_path, "mlp")
+    assert [path.name for path in publish.kept(tmp_path, "mlp")] == [
+        *("1", ".retired-2", ".retired-3")
+    ]
+    assert publish.restore(tmp_path, "mlp").name == "2"
+    assert publish.restore(tmp_path, "mlp").name == "3"
+    assert (tmp_path / "mlp" / "3" / "saved_model.pb").read_text() == "3"
+    with pytest.raises(publish.RollbackError, match="undone"):
+        publish.restore(tmp_path, "mlp")
+    with pytest.raises(publish.RollbackError, match="no version"):
+        publish.rollback(tmp_path, "nope")
+
+
+def test_a_number_is_never_used_twice(tmp_path):
+    """After a rollback the next version gets a number of its own, and cannot be undone past."""
+    for _ in range(2):
+        publish.publish(tmp_path, "mlp", write)
+    publish.rollback(tmp_path, "mlp")
+    assert publish.publish(tmp_path, "mlp", write).name == "3"
+    with pytest.raises(publish.RollbackError):
+        publish.restore(tmp_path, "mlp")
+
+
+def test_models_are_those_with_a_version(tmp_path):
+    """A directory without a version is no model."""
+    assert publish.models(tmp_path / "nowhere") == []
+    publish.publish(tmp_path, "mlp", write)
+    (tmp_path / "empty").mkdir()
+    assert publish.models(tmp_path) == ["mlp"]

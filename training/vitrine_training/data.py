@@ -38,6 +38,13 @@ LABELS = (
 )
 """Class names in the order of their `class_id`, spelt as the data set's authors spell them."""
 
+SIDE = 28
+"""Height and width of an image."""
+
+LINEAR_FEATURES = 2
+LINEAR_TRUTH = (2.0, -3.4), 4.2
+"""Weights and bias behind the synthetic data, as the text has them."""
+
 OFFICIAL_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
@@ -112,6 +119,28 @@ class Dataset:
     validation: Split
     test: Split
     checksums: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows of y = Xw + b + noise: features, float32 [n, 2], and values, float32 [n, 1]."""
+
+    features: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float32]
+
+
+def synthetic_linear(seed: int, rows: int = 1_000, noise: float = 0.01) -> tuple[Points, Points]:
+    """Returns points to train on and to validate on, with normal features and noise.
+
+    The text's `SyntheticRegressionData`; the data follows from the seed.
+    """
+    rng = np.random.default_rng(seed)
+    weights, bias = LINEAR_TRUTH
+    features = rng.normal(size=(2 * rows, LINEAR_FEATURES))
+    values = features @ np.array(weights)[:, np.newaxis] + bias
+    values += rng.normal(scale=noise, size=values.shape)
+    x, y = features.astype(np.float32), values.astype(np.float32)
+    return Points(x[:rows], y[:rows]), Points(x[rows:], y[rows:])
 
 
 def default_cache() -> Path:

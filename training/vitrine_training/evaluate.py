@@ -1,48 +1,217 @@
-"""How good a published model is: what its SavedModel answers for images it has not seen."""
+"""How good a classifier is, from what it answers for images whose classes are known.
 
+All functions take logits, float32 [n, classes], or what follows from them, and class ids [n].
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_training.data import Split
+from vitrine_training.augment import scaled
+from vitrine_training.data import Pixels, Split
+from vitrine_training.fit import Epoch
+
+Floats = npt.NDArray[np.floating]
+Integers = npt.NDArray[np.integer]
+
+CALIBRATION_BINS = 15
+"""Of equal width, over the confidence 0..1, as Guo et al. (2017) and most others have them."""
+
+_ROWS_AT_A_TIME = 1_000
+_COLDEST, _HOTTEST = 0.05, 20.0
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Predictions of about the same confidence: how many, how confident, how often right."""
+
+    count: int
+    confidence: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Accuracy, and the confusion matrix, int64 [10, 10], true classes in rows."""
+    """Logits for the images of a split, and what follows from them."""
 
-    accuracy: float
-    confusion: npt.NDArray[np.int64]
-
-    @property
-    def recall(self) -> npt.NDArray[np.float64]:
-        """For each class, the share of its images that were recognised, [10]."""
-        recognised: npt.NDArray[np.float64] = np.diag(self.confusion) / self.confusion.sum(axis=1)
-        return recognised
+    logits: Floats
+    labels: Integers
 
     @property
-    def precision(self) -> npt.NDArray[np.float64]:
-        """For each class, the share of its answers that were right, [10]; nan if never answered."""
-        with np.errstate(invalid="ignore"):
-            right: npt.NDArray[np.float64] = np.diag(self.confusion) / self.confusion.sum(axis=0)
-        return right
+    def class_ids(self) -> Integers:
+        """The answers, [n]."""
+        answers: Integers = self.logits.argmax(axis=1)
+        return answers
+
+    @property
+    def probabilities(self) -> Floats:
+        """[n, classes]."""
+        exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return float(np.mean(self.class_ids == self.labels))
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Counts, [classes, classes], true classes in rows."""
+        counts = np.zeros((self.logits.shape[1],) * 2, np.int64)
+        np.add.at(counts, (self.labels, self.class_ids), 1)
+        return counts
+
+    @property
+    def recall(self) -> Floats:
+        """For each class, the share of its images that were recognised, [classes]."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    @property
+    def precision(self) -> Floats:
+        """For each class, the share of its answers that were right; nan if never answered."""
+        return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def f1(self) -> Floats:
+        """The harmonic mean of precision and recall, class by class."""
+        answered, present = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        return _share(2 * np.diag(self.confusion), answered + present)
+
+    @property
+    def cross_entropy(self) -> float:
+        """The mean negative log-likelihood, in nats."""
+        return cross_entropy(self.logits, self.labels)
+
+    @property
+    def reliability(self) -> list[ReliabilityBin]:
+        """What became of each degree of confidence, for bins that are not empty."""
+        confidence, right = self.probabilities.max(axis=1), self.class_ids == self.labels
+        number = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        members = [number == one for one in np.unique(number)]
+        return [
+            ReliabilityBin(int(m.sum()), float(confidence[m].mean()), float(right[m].mean()))
+            for m in members
+        ]
+
+    @property
+    def calibration_error(self) -> float:
+        """ECE: the mean gap between confidence and accuracy (Naeini et al., 2015)."""
+        gaps = [b.count * abs(b.confidence - b.accuracy) for b in self.reliability]
+        return sum(gaps) / len(self.labels)
 
 
-def class_ids_of(version_dir: Path, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Loads the SavedModel anew and returns its answers for uint8 [n, 28, 28], as int64 [n]."""
-    loaded = tf.saved_model.load(str(version_dir))
-    outputs = loaded.signatures["serving_default"](tf.constant(images, tf.float32) / 255.0)
-    answers: npt.NDArray[np.int64] = outputs["class_ids"].numpy()
-    return answers
+def _share(part: Integers, whole: Integers) -> Floats:
+    with np.errstate(invalid="ignore"):
+        shares: Floats = part / whole
+    return shares
+
+
+def cross_entropy(logits: Floats, labels: Integers) -> float:
+    """Returns the mean negative log-likelihood of `labels`, in nats."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sums = np.log(np.exp(shifted).sum(axis=1))
+    return float(np.mean(log_sums - shifted[np.arange(len(labels)), labels]))
+
+
+def best_temperature(logits: Floats, labels: Integers) -> float:
+    """Returns the divisor of `logits` with the lowest cross-entropy (Guo et al., 2017).
+
+    Found by golden-section search over its logarithm, in which the loss has one minimum.
+    """
+    low, high = np.log(_COLDEST), np.log(_HOTTEST)
+    ratio = (np.sqrt(5) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        losses = [cross_entropy(logits / np.exp(one), labels) for one in (left, right)]
+        low, high = (low, right) if losses[0] < losses[1] else (left, high)
+    return float(np.exp((low + high) / 2))
+
+
+def answers(version_dir: Path, inputs: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Loads a version anew; returns its outputs by name, row by row, for uint8 [n, 28, 28] or for
+    float32 inputs as they are."""
+    serve = tf.saved_model.load(str(version_dir)).signatures["serving_default"]
+    parts = [serve(batch) for batch in _batches(inputs)]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+
+def outputs_of(model: keras.Model, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Returns what a model in memory answers to the same inputs."""
+    return np.concatenate([model(batch).numpy() for batch in _batches(inputs)])
+
+
+def _batches(inputs: npt.NDArray[Any]) -> Iterator[tf.Tensor]:
+    for start in range(0, len(inputs), _ROWS_AT_A_TIME):
+        yield scaled(tf.constant(inputs[start : start + _ROWS_AT_A_TIME]))
+
+
+def class_ids_of(version_dir: Path, images: Pixels) -> npt.NDArray[np.int64]:
+    """Loads a version anew and returns its answers for uint8 [n, 28, 28], as int64 [n]."""
+    return answers(version_dir, images)["class_ids"].astype(np.int64)
 
 
 def evaluate(version_dir: Path, split: Split) -> Evaluation:
-    """Evaluates the model in a version directory on `split`."""
-    answers = class_ids_of(version_dir, split.images)
-    classes = int(max(split.labels.max(), answers.max())) + 1
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (split.labels, answers), 1)
-    return Evaluation(float(np.mean(answers == split.labels)), confusion)
+    """Evaluates a published version on `split`."""
+    return Evaluation(answers(version_dir, split.images)["logits"].astype(np.float32), split.labels)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a run under- or overfits, in a word and in a sentence with the figures behind it."""
+
+    word: str
+    reason: str
+
+
+NOTABLE_RISE = 0.03
+"""Of the validation loss over its lowest; the loss jumps by less between epochs that are alike."""
+
+NOTABLE_FALL = 0.02
+"""Of the training loss over the last quarter of a run: it had not come to its end."""
+
+
+def verdict(history: list[Epoch], kept: Epoch, rows: int) -> Verdict:
+    """Judges the two curves; `rows` images were measured for each point of either.
+
+    The gap between training and validation accuracy counts where it is larger than chance makes it:
+    twice the standard error of the difference of two shares of `rows` images.
+    """
+    if kept.train_accuracy is None or kept.validation_accuracy is None:
+        gap, chance = (kept.validation_loss - kept.train_loss) / kept.train_loss, NOTABLE_RISE
+        figures = (
+            f"loss {kept.train_loss:.2g} in training, {kept.validation_loss:.2g} in validation"
+        )
+    else:
+        gap = kept.train_accuracy - kept.validation_accuracy
+        shares = np.array([kept.train_accuracy, kept.validation_accuracy])
+        chance = 2 * float(np.sqrt((shares * (1 - shares) / rows).sum()))
+        figures = (
+            f"accuracy {kept.train_accuracy:.3f} in training, {kept.validation_accuracy:.3f} in "
+            f"validation: {100 * gap:.1f} points apart, and up to {100 * chance:.1f} may be chance"
+        )
+    lowest = min(epoch.validation_loss for epoch in history)
+    rise = history[-1].validation_loss / lowest - 1
+    earlier = history[-1 - max(1, len(history) // 4)] if len(history) > 1 else history[-1]
+    fall = 1 - history[-1].train_loss / earlier.train_loss
+    if gap > chance:
+        trend = (
+            f"the validation loss rose {100 * rise:.0f} % from its lowest"
+            if rise > NOTABLE_RISE
+            else "the validation loss did not rise"
+        )
+        remedy = "more data, augmentation, dropout or weight decay would help"
+        return Verdict("overfits", f"{figures}; {trend}; {remedy}")
+    if fall > NOTABLE_FALL:
+        return Verdict(
+            "underfits",
+            f"{figures}; the training loss was still falling, by {100 * fall:.0f} % in the last "
+            "quarter; more epochs or a larger model would help",
+        )
+    return Verdict("fits", f"{figures}; both curves have levelled off")

@@ -1,47 +1,111 @@
 """The models of the text, as Keras models that a reader of its chapters recognises.
 
-Every model takes images, float32 [n, 28, 28] with 0 for black and 1 for white, and returns logits,
-float32 [n, 10].
+Classifiers take images, float32 [n, 28, 28] with 0 for black and 1 for white, and return logits,
+float32 [n, 10]. Every random number comes from `seed`, so that equal seeds give equal models.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 
-from vitrine_training.data import LABELS
+from vitrine_training.data import LABELS, LINEAR_FEATURES, SIDE
+from vitrine_training.layers import Dropout
 from vitrine_training.recipes import Recipe
 
-
-def _dense(units: int, recipe: Recipe, activation: str | None = None) -> keras.layers.Dense:
-    initializer = keras.initializers.RandomNormal(stddev=recipe.init_stddev)
-    return keras.layers.Dense(units, activation=activation, kernel_initializer=initializer)
+PIXEL_MEAN, PIXEL_STDDEV = 0.2860, 0.3530
+"""Of the training images, scaled to 0..1."""
 
 
-def softmax(recipe: Recipe) -> keras.Model:
+def linear(recipe: Recipe, seed: int) -> keras.Model:
+    """Linear regression: one affine map of the features, float32 [n, 2], to a value [n, 1]."""
+    return keras.Sequential(
+        [keras.Input([LINEAR_FEATURES]), _dense(1, recipe, seed)],
+        name="linear",
+    )
+
+
+def softmax(recipe: Recipe, seed: int) -> keras.Model:
     """Softmax regression: one affine map of the 784 pixels."""
     return keras.Sequential(
         [
-            keras.Input([28, 28]),
+            keras.Input([SIDE, SIDE]),
             keras.layers.Flatten(),
-            _dense(len(LABELS), recipe),
+            *_normalised(recipe),
+            _dense(len(LABELS), recipe, seed),
         ],
         name="softmax",
     )
 
 
-def mlp(recipe: Recipe) -> keras.Model:
+def mlp(recipe: Recipe, seed: int) -> keras.Model:
     """Multilayer perceptron: affine maps with an activation between them."""
-    hidden = [_dense(units, recipe, recipe.activation) for units in recipe.hidden_units]
     return keras.Sequential(
         [
-            keras.Input([28, 28]),
+            keras.Input([SIDE, SIDE]),
             keras.layers.Flatten(),
-            *hidden,
-            _dense(len(LABELS), recipe),
+            *_normalised(recipe),
+            *_hidden_layers(recipe, seed),
+            _dense(len(LABELS), recipe, 100 * seed),
         ],
         name="mlp",
     )
 
 
-MODELS: dict[str, Callable[[Recipe], keras.Model]] = {"softmax": softmax, "mlp": mlp}
-"""Builders by the name that recipes call them by."""
+class MLP(keras.Model):
+    """The same network as `mlp`, written as a class."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        super().__init__(name="mlp")
+        self.flatten = keras.layers.Flatten()
+        self.hidden = [*_normalised(recipe), *_hidden_layers(recipe, seed)]
+        self.out = _dense(len(LABELS), recipe, 100 * seed)
+
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Returns logits."""
+        outputs = self.flatten(images)
+        for layer in self.hidden:
+            outputs = layer(outputs, training=training)
+        return self.out(outputs)
+
+
+def mlp_subclassed(recipe: Recipe, seed: int) -> keras.Model:
+    """Returns an `MLP` whose weights are there already."""
+    model = MLP(recipe, seed)
+    model(keras.ops.zeros([1, SIDE, SIDE]))  # the first call makes them
+    return model
+
+
+MODELS: dict[str, Callable[[Recipe, int], keras.Model]] = {
+    "linear": linear,
+    "softmax": softmax,
+    "mlp": mlp,
+    "mlp-subclassed": mlp_subclassed,
+}
+"""Builders, from a recipe and a seed, by the architecture that recipes name."""
+
+
+def _normalised(recipe: Recipe) -> list[keras.layers.Layer]:
+    if not recipe.normalise:
+        return []
+    return [keras.layers.Rescaling(1 / PIXEL_STDDEV, offset=-PIXEL_MEAN / PIXEL_STDDEV)]
+
+
+def _hidden_layers(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:
+    for number, units in enumerate(recipe.hidden_units, start=1):
+        own_seed = 100 * seed + number
+        yield _dense(units, recipe, own_seed)
+        if recipe.batch_norm:
+            yield keras.layers.BatchNormalization()
+        yield keras.layers.Activation(recipe.activation)
+        if recipe.dropout:
+            yield Dropout(recipe.dropout, own_seed)
+
+
+def _dense(units: int, recipe: Recipe, seed: int) -> keras.layers.Dense:
+    initializers = {
+        "normal": lambda: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+        "zeros": keras.initializers.Zeros,
+        "glorot": lambda: keras.initializers.GlorotUniform(seed=seed),
+        "he": lambda: keras.initializers.HeNormal(seed=seed),
+    }
+    return keras.layers.Dense(units, kernel_initializer=initializers[recipe.initializer]())

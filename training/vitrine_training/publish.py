@@ -14,17 +14,42 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _UNFINISHED = ".unfinished-"
+RETIRED = ".retired-"
+"""Before the number of a version that was rolled back."""
+
+
+def models(models_dir: Path) -> list[str]:
+    """Returns the names of the models that have a version, sorted."""
+    if not models_dir.is_dir():
+        return []
+    return sorted(entry.name for entry in models_dir.iterdir() if versions(models_dir, entry.name))
 
 
 def versions(models_dir: Path, model: str) -> list[int]:
     """Returns the published version numbers of `model`, oldest first."""
-    directory = models_dir / model
+    return _numbers(models_dir / model, "")
+
+
+def retired(models_dir: Path, model: str) -> list[int]:
+    """Returns the numbers of the versions that were rolled back, oldest first."""
+    return _numbers(models_dir / model, RETIRED)
+
+
+def kept(models_dir: Path, model: str) -> list[Path]:
+    """Returns the directories of all versions, published or rolled back, oldest first."""
+    names = {number: str(number) for number in versions(models_dir, model)}
+    names |= {number: f"{RETIRED}{number}" for number in retired(models_dir, model)}
+    return [models_dir / model / names[number] for number in sorted(names)]
+
+
+def _numbers(directory: Path, prefix: str) -> list[int]:
     if not directory.is_dir():
         return []
+    names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
     return sorted(
-        int(entry.name)
-        for entry in directory.iterdir()
-        if entry.name.isdecimal() and entry.is_dir()
+        int(name.removeprefix(prefix))
+        for name in names
+        if name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
     )
 
 
@@ -38,6 +63,10 @@ def latest(models_dir: Path, model: str) -> Path:
     return models_dir / model / str(published[-1])
 
 
+class RollbackError(Exception):
+    """There is no version to go back to, or forward."""
+
+
 def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) -> Path:
     """Calls `write(directory, version)`, then makes that directory the next version.
 
@@ -48,7 +77,8 @@ def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) ->
     with _locked(directory):
         for leftover in directory.glob(_UNFINISHED + "*"):
             shutil.rmtree(leftover)
-        version = max(versions(models_dir, model), default=0) + 1
+        taken = versions(models_dir, model) + retired(models_dir, model)  # a number means one model
+        version = max(taken, default=0) + 1
         unfinished = directory / f"{_UNFINISHED}{version}"
         final = directory / str(version)
         try:
@@ -60,6 +90,39 @@ def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) ->
             raise
         _fsync(directory)
     return final
+
+
+def rollback(models_dir: Path, model: str) -> Path:
+    """Retires the newest version and returns the one that is the newest then.
+
+    The retired version is kept under a name that no model server takes for a version; servers go
+    back to the one before within their polling interval. Raises `RollbackError`.
+    """
+    directory = models_dir / model
+    if not versions(models_dir, model):
+        raise RollbackError(f"{directory} has no version")
+    with _locked(directory):
+        *others, newest = versions(models_dir, model)
+        if not others:
+            raise RollbackError(f"{directory / str(newest)} is the only one: none to go back to")
+        (directory / str(newest)).rename(directory / f"{RETIRED}{newest}")
+        _fsync(directory)
+    return directory / str(others[-1])
+
+
+def restore(models_dir: Path, model: str) -> Path:
+    """Undoes the last `rollback` and returns the version that is published again. Raises
+    `RollbackError` where there is nothing to undo."""
+    directory = models_dir / model
+    newest = max(versions(models_dir, model), default=0)
+    undone = [number for number in retired(models_dir, model) if number > newest]
+    if not undone:
+        raise RollbackError(f"No rollback of {directory} is to be undone")
+    restored = directory / str(undone[0])
+    with _locked(directory):
+        (directory / f"{RETIRED}{undone[0]}").rename(restored)
+        _fsync(directory)
+    return restored
 
 
 @contextmanager

@@ -2,62 +2,152 @@
 
 import dataclasses
 import platform
+import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from vitrine_training import export, publish
-from vitrine_training.data import LABELS, Dataset
-from vitrine_training.fit import Epoch, best_of, fit, loss_and_accuracy
+from vitrine_training.checkpoint import Checkpoint
+from vitrine_training.evaluate import answers, outputs_of, verdict
+from vitrine_training.fit import Epoch, State, fit, kept_epoch
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import Recipe
+from vitrine_training.tasks import Task
+
+CHECKED_ROWS = 100
+"""Validation inputs that an exported model has to answer as the trained one does."""
 
 
-def train_and_publish(
-    recipe: Recipe,
-    dataset: Dataset,
-    models_dir: Path,
-    seed: int,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
-) -> tuple[Path, export.Card]:
-    """Trains by `recipe` and returns the new version directory and its card.
+class WorseModel(Exception):
+    """The candidate is worse than the version that it would replace."""
 
-    The test set is looked at once, after the last choice. Raises `OSError` where `models_dir`
-    cannot be written; then nothing is published.
+
+@dataclass(frozen=True)
+class Run:
+    """What decides a training run.
+
+    `force` publishes a model that is worse than the one it replaces; `checkpoint_every_s` is the
+    least time between two checkpoints, in seconds.
     """
-    started = time.monotonic()
-    keras.utils.set_random_seed(seed)
-    model = MODELS[recipe.model](recipe)
-    history = fit(model, recipe, dataset.train, dataset.validation, seed, on_epoch)
-    card: export.Card = {
+
+    recipe: Recipe
+    seed: int
+    models_dir: Path
+    force: bool = False
+    checkpoint_every_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Whom a run tells how it gets on: what state it resumed from, each epoch, and remarks."""
+
+    on_start: Callable[[State | None], None] = lambda _: None
+    on_epoch: Callable[[Epoch], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
+    """Trains and returns the new version directory and its card; a run that was killed goes on.
+
+    The test set is looked at once, after the last choice.
+    Raises `WorseModel`, `Diverged`, `ExportError`, or `OSError` where `models_dir` cannot be
+    written; then nothing is published.
+    """
+    recipe, started = run.recipe, time.monotonic()
+    origin = {
         "model": recipe.model,
         "recipe": dataclasses.asdict(recipe),
-        "seed": seed,
-        "labels": list(LABELS),
-        "input_shape": [28, 28],
-        "data": dataset.checksums,
+        "seed": run.seed,
+        "data": task.checksums,
         "packages": _packages(),
-        "metrics": {
-            "best_epoch": best_of(history).number,
-            "validation_accuracy": round(best_of(history).validation_accuracy, 6),
-            "test_accuracy": round(loss_and_accuracy(model, dataset.test)[1], 6),
-        },
-        "history": [dataclasses.asdict(epoch) for epoch in history],
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "duration_s": round(time.monotonic() - started, 3),
     }
+    checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
+    keras.utils.set_random_seed(run.seed)
+    model = MODELS[recipe.architecture](recipe, run.seed)
+    resumed = checkpoint.load()
+    listener.on_start(resumed)
+    history = fit(
+        model,
+        recipe,
+        task.train,
+        task.validation,
+        run.seed,
+        on_epoch=listener.on_epoch,
+        resumed=resumed,
+        save=checkpoint.save,
+    )
+    served = task.served(model, recipe)
+    outputs = outputs_of(served, task.validation[0])
+    card: export.Card = {}
 
     def write(directory: Path, version: int) -> None:
-        card["version"] = version
-        export.write_version(directory, model, card, dataset.validation.images[:32])
+        if not run.force:
+            _check_no_worse(run, task, task.score(outputs), listener.say)
+        kept = kept_epoch(history, recipe)
+        card.update(origin | task.findings(served, outputs, kept))
+        card.update(
+            version=version,
+            labels=task.labels,
+            input_shape=task.input_shape,
+            revision=_revision(),
+            verdict=dataclasses.asdict(verdict(history, kept, len(task.validation[1]))),
+            history=[dataclasses.asdict(epoch) for epoch in history],
+            trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            duration_s=round(time.monotonic() - started, 3),
+        )
+        examples = task.validation[0][:CHECKED_ROWS]
+        export.write_version(directory, served, card, examples)
+        export.check_version(directory, served, task.output, examples)
 
-    return publish.publish(models_dir, recipe.model, write), card
+    version_dir = publish.publish(run.models_dir, recipe.model, write)
+    checkpoint.remove()
+    return version_dir, card
+
+
+def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], None]) -> None:
+    """Compares with the newest version on validation data. Raises `WorseModel`."""
+    name = run.recipe.model
+    if not publish.versions(run.models_dir, name):
+        return
+    current = publish.latest(run.models_dir, name)
+    try:
+        current_score = task.score(answers(current, task.validation[0])[task.output])
+    except (OSError, KeyError, TypeError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).splitlines()[0]
+        say(f"{current} cannot be evaluated, so there is nothing to compare with: {reason}")
+        return
+    if score < current_score:
+        raise WorseModel(
+            f"This {name} is worse than version {current.name} and was not published: "
+            f"{task.in_words(score)}, against {task.in_words(current_score)}. "
+            "Publish it all the same with --force, or under another name with --as"
+        )
 
 
 def _packages() -> dict[str, str]:
     names = ("tensorflow", "keras", "numpy")
     return {"python": platform.python_version()} | {name: package_version(name) for name in names}
+
+
+def _revision() -> str | None:
+    """The git commit of this code, with `-dirty` if it was changed; None outside its repository."""
+    here = Path(__file__)
+    tracked = _git(here.parent, "ls-files", here.name)
+    return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40") if tracked else None
+
+
+def _git(directory: Path, *words: str) -> str | None:
+    command: list[Any] = ["git", "-C", directory, *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except OSError:  # there is no git
+        return None
+    return done.stdout.strip() or None

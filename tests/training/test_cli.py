@@ -1,0 +1,88 @@
+"""What `vitrine-train` says before TensorFlow is started, and about what is published."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from vitrine_training import publish
+from vitrine_training.cli import main
+from vitrine_training.recipes import RECIPES
+
+
+def vitrine_train(*words: object):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def test_recipes_are_listed():
+    """Every recipe has its line, with what to expect of it."""
+    done = vitrine_train("recipes")
+    assert done.exit_code == 0
+    for name in RECIPES:
+        assert f"\n{name} " in done.output
+
+
+WRONG = {
+    "unknown recipe": (["cnn"], "Invalid value"),
+    "unknown activation": (["mlp", "--activation", "gelu"], "'gelu' is not one of"),
+    "out of range": (["mlp", "--dropout", "1"], "dropout must be at least 0 and below 1"),
+    "no widths": (["mlp", "--hidden-units", "wide"], "write widths as in 512,256"),
+    "no width at all": (["mlp", "--hidden-units", "0"], "hidden_units must be at least 1"),
+    "a name for two": (["softmax", "mlp", "--as", "one"], "--as goes with one recipe"),
+    "a name with a slash": (["mlp", "--as", "a/b"], "a model's name has"),
+    "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
+}
+
+
+@pytest.mark.parametrize(("words", "hint"), WRONG.values(), ids=WRONG)
+def test_wrong_words_are_told_at_once(tmp_path, words, hint):
+    """A setting that makes no sense is named before anything is loaded."""
+    done = vitrine_train("train", *words, "--models-dir", tmp_path)
+    assert done.exit_code == 2
+    assert hint in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def write(directory, version):
+    (directory / "assets.extra").mkdir(parents=True)
+    card = {
+        "labels": ["a", "b"],
+        "trained_at": f"2026-01-0{version}T00:00:00+00:00",
+        "metrics": {"test_accuracy": 0.8 + version / 100, "validation_accuracy": 0.85},
+    }
+    (directory / "assets.extra" / "card.json").write_text(json.dumps(card))
+
+
+def test_versions_and_rollback(tmp_path):
+    """Each version has its state, date and accuracy, before and after a rollback."""
+    for _ in range(2):
+        publish.publish(tmp_path, "mlp", write)
+    done = vitrine_train("versions", "--models-dir", tmp_path)
+    assert "mlp/1    published  2026-01-01T00:00:00+00:00  0.8100" in done.output
+    done = vitrine_train("rollback", "mlp", "--models-dir", tmp_path)
+    assert done.exit_code == 0
+    assert "mlp/1 is the newest now" in done.output
+    assert "mlp/2    rolled back" in vitrine_train("versions", "--models-dir", tmp_path).output
+    assert vitrine_train("rollback", "mlp", "--models-dir", tmp_path).exit_code == 1
+    assert vitrine_train("rollback", "mlp", "--undo", "--models-dir", tmp_path).exit_code == 0
+    assert publish.versions(tmp_path, "mlp") == [1, 2]
+    done = vitrine_train("versions", "nope", "--models-dir", tmp_path)
+    assert "nope has no version" in done.output
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_nothing_to_judge(tmp_path, command):
+    """Without a classifier the commands say how to get one."""
+    done = vitrine_train(command, "--models-dir", tmp_path)
+    assert (done.exit_code, "make train" in done.output) == (1, True)
+    done = vitrine_train(command, "mlp", "--models-dir", tmp_path)
+    assert (done.exit_code, "vitrine-train train mlp" in done.output) == (1, True)
+
+
+def test_what_is_there_is_left_alone(tmp_path):
+    """`--if-missing` starts nothing where every model has a version."""
+    publish.publish(tmp_path, "mlp", write)
+    done = vitrine_train("train", "mlp", "--if-missing", "--models-dir", tmp_path)
+    assert done.exit_code == 0
+    assert "is there already" in done.output
+    assert "TensorFlow" not in done.output

@@ -1,0 +1,296 @@
+"""The training loop: the same updates as the plain one, reproducible, and resumable."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vitrine_training.augment import augmented
+from vitrine_training.checkpoint import Checkpoint
+from vitrine_training.data import synthetic_linear
+from vitrine_training.fit import (
+    Diverged,
+    Epoch,
+    State,
+    fit,
+    kept_epoch,
+    make_optimizer,
+    stopped_early,
+)
+from vitrine_training.layers import Averaged, Dropout
+from vitrine_training.models import MODELS
+from vitrine_training.recipes import RECIPES, Recipe
+
+EVERYTHING = {
+    "batch_norm": True,
+    "dropout": 0.2,
+    "ema": 0.9,
+    "flip": True,
+    "hidden_units": (16,),
+    "label_smoothing": 0.1,
+    "normalise": True,
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "shift": 2,
+    "weight_decay": 0.01,
+    "epochs": 4,
+}
+"""A recipe with all that the loop can do."""
+
+
+@pytest.fixture(scope="module")
+def few(dataset):
+    """1,000 images to train on, 500 to validate on; no multiple of the batch size."""
+    train, validation = dataset.train, dataset.validation
+    return (
+        (train.images[:1000], train.labels[:1000]),
+        (validation.images[:500], validation.labels[:500]),
+    )
+
+
+def trained(recipe: Recipe, few, seed: int = 0, **options):
+    model = MODELS[recipe.architecture](recipe, seed)
+    history = fit(model, recipe, *few, seed, **options)
+    return model, history
+
+
+def weights_of(model: keras.Model) -> list[bytes]:
+    return [np.asarray(weight).tobytes() for weight in model.get_weights()]
+
+
+def without_durations(history: list[Epoch]) -> list[Epoch]:
+    return [dataclasses.replace(epoch, duration_s=0) for epoch in history]
+
+
+def test_the_updates_are_those_of_the_plain_loop(few):
+    """One compiled epoch leaves the weights where the text's step-by-step loop leaves them."""
+    recipe = RECIPES["mlp"].varied({"epochs": 1})
+    (images, labels), _ = few
+    ours, _ = trained(recipe, few)
+    plain = MODELS["mlp"](recipe, 0)
+    optimizer = keras.optimizers.SGD(0.1)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    order = tf.random.experimental.stateless_shuffle(tf.range(len(labels)), [0, 1]).numpy()
+    for start in range(0, len(labels), recipe.batch_size):
+        rows = order[start : start + recipe.batch_size]
+        with tf.GradientTape() as tape:
+            loss = loss_of(labels[rows], plain(images[rows].astype(np.float32) / 255))
+        optimizer.apply(tape.gradient(loss, plain.trainable_variables), plain.trainable_variables)
+    for one, other in zip(ours.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 3}, EVERYTHING], ids=["text", "everything"])
+def test_equal_seeds_give_equal_bits(few, settings):
+    """The same seed gives the same weights, bit for bit, and another seed others."""
+    recipe = RECIPES["mlp"].varied(settings)
+    model, history = trained(recipe, few)
+    again, history_again = trained(recipe, few)
+    other, _ = trained(recipe, few, seed=1)
+    assert weights_of(model) == weights_of(again)
+    assert without_durations(history) == without_durations(history_again)
+    assert weights_of(model) != weights_of(other)
+
+
+def test_sequential_and_subclassed_are_equal(few):
+    """The same network written in the two ways that Keras has ends at the same bits."""
+    settings = EVERYTHING | {"epochs": 2}
+    sequential, _ = trained(RECIPES["mlp"].varied(settings), few)
+    subclassed, _ = trained(RECIPES["mlp-subclassed"].varied(settings), few)
+    assert weights_of(sequential) == weights_of(subclassed)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(few, tmp_path, keep):
+    """Going on from any epoch's checkpoint gives the weights and the history of the whole run."""
+    recipe = dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep=keep)
+    whole, history = trained(recipe, few)
+
+    class Killed(Exception):
+        pass
+
+    for end in (1, 3):
+        checkpoint = Checkpoint(tmp_path / f"{keep}{end}", {"run": 1}, every_s=0)
+
+        def kill(epoch: Epoch, end: int = end) -> None:
+            if epoch.number == end:
+                raise Killed
+
+        with pytest.raises(Killed):
+            trained(recipe, few, save=checkpoint.save, on_epoch=kill)
+        resumed = checkpoint.load()
+        assert len(resumed.history) == end
+        model, history_after = trained(recipe, few, resumed=resumed)
+        assert weights_of(model) == weights_of(whole)
+        assert without_durations(history_after) == without_durations(history)
+
+
+def test_the_best_epoch_is_kept(few):
+    """The model ends with the weights of the lowest validation loss, or of the last epoch."""
+    recipe = RECIPES["mlp"].varied({"learning_rate": 0.5, "epochs": 6})
+    states: list[State] = []
+    model, history = trained(recipe, few, save=states.append)
+    best = min(history, key=lambda epoch: epoch.validation_loss)
+    assert kept_epoch(history, recipe) is best
+    images, labels = few[1]
+    logits = model(images.astype(np.float32) / 255)
+    assert np.mean(logits.numpy().argmax(1) == labels) == pytest.approx(best.validation_accuracy)
+    assert kept_epoch(history, dataclasses.replace(recipe, keep="last")) is history[-1]
+
+
+def test_early_stopping(few):
+    """A run ends once the validation loss has had no new low for as long as the recipe says."""
+    recipe = RECIPES["mlp"].varied({"learning_rate": 0.5, "epochs": 60, "patience": 2})
+    _, history = trained(recipe, few)
+    best = min(history, key=lambda epoch: epoch.validation_loss)
+    assert len(history) == best.number + 2 < 60
+    assert not stopped_early(history, patience=0)
+    assert not stopped_early([], patience=1)
+
+
+def test_divergence_is_told(few):
+    """A learning rate that is far too high ends in an error that says so."""
+    recipe = RECIPES["mlp"].varied({"learning_rate": 1e8, "epochs": 3})
+    with pytest.raises(Diverged, match="--learning-rate"):
+        trained(recipe, few)
+
+
+def test_linear_regression_finds_the_truth():
+    """w and b come within a hundredth of what the data was made with."""
+    train, validation = synthetic_linear(seed=0)
+    arrays = [(points.features, points.values) for points in (train, validation)]
+    model, history = trained(RECIPES["linear"], arrays)
+    kernel, bias = model.get_weights()
+    np.testing.assert_allclose(kernel.ravel(), [2, -3.4], atol=0.01)
+    np.testing.assert_allclose(bias, [4.2], atol=0.01)
+    assert history[-1].validation_accuracy is None
+
+
+def test_schedule_warms_up_and_falls_to_zero(few):
+    """The cosine learning rate ends at 0, and its highest is the recipe's."""
+    recipe = RECIPES["mlp"].varied({"schedule": "cosine", "epochs": 20})
+    _, history = trained(recipe, few)
+    rates = [epoch.learning_rate for epoch in history]
+    assert max(rates) == pytest.approx(0.1, rel=0.02)
+    assert rates[0] > rates[10] > rates[-1]
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean():
+    """A tenth of a million ones is left out, others every time, and the mean stays 1."""
+    layer = Dropout(0.1, seed=3)
+    ones = tf.ones([1000, 1000])
+    first, second = layer(ones, training=True).numpy(), layer(ones, training=True).numpy()
+    for outputs in (first, second):
+        assert np.mean(outputs == 0) == pytest.approx(0.1, abs=0.002)
+        assert outputs.mean() == pytest.approx(1, abs=0.003)
+    both = np.mean((first == 0) & (second == 0))
+    assert both == pytest.approx(0.01, abs=0.001)  # independent of each other
+    rows, columns = (first == 0).mean(axis=1), (first == 0).mean(axis=0)
+    for shares in (rows, columns):  # binomial: no stripes
+        assert shares.std() == pytest.approx(np.sqrt(0.1 * 0.9 / 1000), rel=0.1)
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+    assert not np.array_equal(first, Dropout(0.1, seed=4)(ones, training=True))
+
+
+def test_augmentation_moves_and_mirrors(few):
+    """Each augmented image is the original, moved by up to a pixel, half of them mirrored."""
+    (images, _), _ = few
+    recipe = RECIPES["mlp"].varied({"flip": True, "shift": 1})
+    found = (augmented(tf.constant(images[:200]), recipe, seed=[1, 2]).numpy() * 255).round()
+    moves = []
+    for image, moved in zip(images[:200], found, strict=True):
+        padded = np.pad(image, 1)
+        candidates = {
+            (y, x, mirrored): one[:, ::-1] if mirrored else one
+            for y in range(3)
+            for x in range(3)
+            for mirrored, one in (
+                (False, padded[y : y + 28, x : x + 28]),
+                (True, np.pad(image[:, ::-1], 1)[y : y + 28, x : x + 28][:, ::-1]),
+            )
+        }
+        moves += [next(key for key, one in candidates.items() if np.array_equal(one, moved))]
+    assert {move[:2] for move in moves} == {(y, x) for y in range(3) for x in range(3)}
+    assert 60 < sum(move[2] for move in moves) < 140
+
+
+def test_without_augmentation_images_are_as_they_are(few):
+    """A recipe that says nothing of it gets the images themselves, scaled to 0..1."""
+    (images, _), _ = few
+    found = augmented(tf.constant(images[:2]), RECIPES["mlp"], seed=[0, 0])
+    np.testing.assert_allclose(found, images[:2].astype(np.float32) / 255)
+
+
+def test_averaging_over_views(few):
+    """The answer is the mean over moved and mirrored images, divided by the temperature."""
+    (images, _), _ = few
+    model = MODELS["mlp"](RECIPES["mlp"], 0)
+    x = images[:4].astype(np.float32) / 255
+    padded = np.pad(x, [(0, 0), (1, 1), (1, 1)])
+    moves = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]
+    views = [padded[:, y : y + 28, c : c + 28] for y, c in moves]
+    for over, averaged in (("image", [x]), ("mirror", [x, x[:, :, ::-1]]), ("neighbours", None)):
+        averaged = averaged or [*views, *(view[:, :, ::-1] for view in views)]
+        expected = np.mean([model(view) for view in averaged], axis=0) / 2
+        found = Averaged(model, over=over, temperature=2.0)(tf.constant(x))
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path):
+    """Garbage, a file cut short, or none at all: the run starts from the beginning."""
+    checkpoint = Checkpoint(tmp_path, {"seed": 0}, every_s=0)
+    assert checkpoint.load() is None
+    state = State([np.ones(3)], [np.zeros(2)], [Epoch(1, 0.1, 1.0, None, 2.0, None, 0.5)])
+    checkpoint.save(state)
+    assert checkpoint.load().history == state.history
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    for damaged in (content[:-40], b"garbage", b""):
+        file.write_bytes(damaged)
+        assert checkpoint.load() is None
+    assert Checkpoint(tmp_path, {"seed": 1}, every_s=0).load() is None
+    checkpoint.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_checkpoints_are_not_written_more_often_than_asked(tmp_path):
+    """Within `every_s` of the last one nothing is written."""
+    checkpoint = Checkpoint(tmp_path, {}, every_s=3600)
+    checkpoint.save(State([], [], []))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_weights_decay_and_biases_do_not(few, optimizer):
+    """Without a gradient, weights shrink by learning rate times decay a step, where that is set."""
+    for decay in (0.0, 0.5):
+        recipe = RECIPES["softmax"].varied(
+            {"optimizer": optimizer, "weight_decay": decay, "learning_rate": 0.1}
+        )
+        weights, bias = keras.Variable(tf.ones([4])), keras.Variable(tf.ones([4]), name="bias")
+        made = make_optimizer(recipe, rows=256)
+        made.build([weights, bias])
+        made.apply([tf.zeros([4]), tf.zeros([4])], [weights, bias])
+        np.testing.assert_allclose(weights, np.full(4, 1 - 0.1 * decay), rtol=1e-6)
+        np.testing.assert_allclose(bias, np.ones(4))
+
+
+BAD = [
+    {"activation": "gelu"},
+    {"dropout": 1.0},
+    {"epochs": 0},
+    {"learning_rate": -1.0},
+    {"hidden_units": (0,)},
+    {"batch_size": 0},
+    {"shift": 14},
+]
+
+
+@pytest.mark.parametrize("settings", BAD, ids=str)
+def test_recipes_refuse_nonsense(settings):
+    """A setting out of its range is named."""
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        RECIPES["mlp"].varied(settings)

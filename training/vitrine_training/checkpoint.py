@@ -1,0 +1,72 @@
+"""A training run's state in a file, so that a run that was killed goes on where it was.
+
+The file lies in `models/<model>/` under a name that is no version. The name follows from all that
+decides the run (recipe, seed, data, package versions), so that another run never picks it up.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitrine_training.fit import Epoch, State
+
+
+class Checkpoint:
+    """Keeps the state of one run, written whole or not at all, at most every `every_s` seconds."""
+
+    def __init__(self, directory: Path, run: Mapping[str, Any], every_s: float) -> None:
+        """`run` is plain JSON: what decides the run's outcome."""
+        digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+        self._path = directory / f".training-{digest[:16]}.npz"
+        self._every_s = every_s
+        self._written_at = time.monotonic()
+
+    def load(self) -> State | None:
+        """Returns the state that was written last; None where there is none, or it is damaged."""
+        try:
+            with np.load(self._path) as arrays:
+                return State(
+                    variables=[arrays[f"variable-{n}"] for n in range(int(arrays["variables"]))],
+                    kept=[arrays[f"kept-{n}"] for n in range(int(arrays["kept"]))],
+                    history=[Epoch(**entry) for entry in json.loads(arrays["history"].item())],
+                )
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def save(self, state: State) -> None:
+        """Writes `state`, if the last time is long enough ago. Raises `OSError` if it cannot."""
+        if time.monotonic() - self._written_at < self._every_s:
+            return
+        arrays: dict[str, Any] = {
+            "variables": len(state.variables),
+            "kept": len(state.kept),
+            "history": json.dumps([asdict(epoch) for epoch in state.history]),
+        }
+        arrays |= {f"variable-{n}": array for n, array in enumerate(state.variables)}
+        arrays |= {f"kept-{n}": array for n, array in enumerate(state.kept)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=self._path.parent, prefix=".partial-", delete=False
+        ) as file:
+            try:
+                np.savez(file, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(self._path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+        self._written_at = time.monotonic()
+
+    def remove(self) -> None:
+        """Deletes the file: the run came to its end."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""Options that the commands of `vitrine-train` share, and what they read."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from vitrine_training import data
+
+console = Console(highlight=False, soft_wrap=True)
+
+models_dir = click.option(
+    "--models-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("models"),
+    envvar="VITRINE_MODELS_DIR",
+    show_default=True,
+    show_envvar=True,
+    help="Where versions are published.",
+)
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="VITRINE_DATA_DIR",
+    show_envvar=True,
+    help="A directory with Fashion-MNIST's four .gz files.  [default: cache, download, Debian]",
+)
+
+
+def load(data_dir: Path | None) -> data.Dataset:
+    """Returns Fashion-MNIST, or ends the command with what to do."""
+    try:
+        return data.load(data_dir, say=console.print)
+    except data.DataError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,212 @@
+"""The command `vitrine-train train`: options for each setting, progress, and what came of it."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import Field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vitrine_training import options, publish
+from vitrine_training.options import console
+from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
+
+if TYPE_CHECKING:
+    from vitrine_training.fit import Epoch, State
+    from vitrine_training.run import Run
+    from vitrine_training.tasks import Task
+
+# TensorFlow takes seconds to import, so what needs it is imported where it is needed.
+
+TEXT_RECIPES = ("softmax", "mlp")
+"""What is trained unless something else is named."""
+
+LINES = 20
+"""At most about so many epochs of a run are printed; the bar shows the others."""
+
+
+def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
+    """Returns the option that varies one setting of a recipe."""
+    name = "--" + setting.name.replace("_", "-")
+    if setting.type is bool:
+        return click.option(f"{name}/--no-{name[2:]}", default=None, help=setting.metadata["help"])
+    kind: Any = setting.type
+    if setting.name in CHOICES:
+        kind = click.Choice(CHOICES[setting.name])
+    elif setting.name == "hidden_units":
+        kind = Widths()
+    return click.option(name, type=kind, help=setting.metadata["help"])
+
+
+class Widths(click.ParamType[tuple[int, ...]]):
+    """Positive integers, separated by commas."""
+
+    name = "INTEGERS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Reads `512,256`."""
+        try:
+            return tuple(int(word) for word in value.split(",")) if value else ()
+        except ValueError:
+            self.fail("write widths as in 512,256", param, ctx)
+
+
+def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    for setting in reversed(SETTINGS):
+        command = _setting_option(setting)(command)
+    return command
+
+
+@click.command()
+@click.argument("recipes", nargs=-1, type=click.Choice(list(RECIPES)), metavar="[RECIPE]...")
+@options.models_dir
+@options.data_dir
+@click.option("--seed", default=0, show_default=True, help="Governs all that is random.")
+@click.option("--if-missing", is_flag=True, help="Leave a model alone that has a version already.")
+@click.option("--force", is_flag=True, help="Publish a model that is worse than what it replaces.")
+@click.option("--as", "name", metavar="MODEL", help="Publish under this name.")
+@click.option(
+    "--checkpoint-every-s",
+    default=5.0,
+    show_default=True,
+    help="Seconds between checkpoints, from which a run that was killed goes on.",
+)
+@_setting_options
+def train(
+    recipes: tuple[str, ...],
+    models_dir: Path,
+    data_dir: Path | None,
+    seed: int,
+    if_missing: bool,
+    force: bool,
+    name: str | None,
+    checkpoint_every_s: float,
+    **settings: Any,
+) -> None:
+    """Train by RECIPES (softmax and mlp unless named) and publish each as its model's next version.
+
+    `vitrine-train recipes` lists them. The options below --checkpoint-every-s vary a recipe. A
+    model that is worse on validation data than the version it would replace is not published. A run
+    that was interrupted goes on where it was when the same command is given again.
+    """
+    chosen = _varied(recipes or TEXT_RECIPES, settings, name)
+    if if_missing:
+        for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
+            console.print(f"{publish.latest(models_dir, recipe.model)} is there already")
+            chosen.remove(recipe)
+    if not chosen:
+        return
+    synthetic = {recipe for recipe in chosen if recipe.architecture == "linear"}
+    dataset = options.load(data_dir) if set(chosen) > synthetic else None
+    console.print("Starting TensorFlow", style="dim")
+    from vitrine_training.run import Run
+    from vitrine_training.tasks import Classification, Regression
+
+    _spend_compiler_note()
+    for recipe in chosen:
+        of_images = dataset and recipe not in synthetic
+        task = Classification.of(dataset) if dataset and of_images else Regression.of(seed)
+        _train(Run(recipe, seed, models_dir, force, checkpoint_every_s), task)
+
+
+def _spend_compiler_note() -> None:
+    """XLA tells once a process that it compiles, and no setting keeps it from that; so it compiles
+    something small while nobody listens. What is wrong with it shows in the next compilation."""
+    import tensorflow as tf
+
+    with Path(os.devnull).open("w") as nowhere:
+        stderr = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+    if model is not None and not re.fullmatch(r"\w[\w.-]*", model):
+        raise click.BadParameter("a model's name has letters, digits, - and _", param_hint="--as")
+    if model is not None and len(names) > 1:
+        raise click.UsageError("--as goes with one recipe; name it")
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        return [RECIPES[name].varied(given, model) for name in names]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _train(run: "Run", task: "Task") -> None:
+    from vitrine_training.export import ExportError
+    from vitrine_training.fit import Diverged
+    from vitrine_training.run import Listener, WorseModel, train_and_publish
+
+    recipe, started = run.recipe, time.monotonic()
+    console.print(f"\n[bold]{recipe.model}[/]: {recipe.summary}; seed {run.seed}")
+    columns = (TextColumn("  epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task("", total=recipe.epochs)
+
+        def on_start(state: "State | None") -> None:
+            if state:
+                console.print(f"  goes on after epoch {len(state.history)}, from its checkpoint")
+                progress.update(bar, completed=len(state.history))
+
+        def on_epoch(epoch: "Epoch") -> None:
+            progress.update(bar, completed=epoch.number)
+            every = -(-recipe.epochs // LINES)
+            if epoch.number % every == 0 or epoch.number in (1, recipe.epochs):
+                console.print(_line(epoch, recipe.epochs))
+
+        try:
+            version_dir, card = train_and_publish(
+                run, task, Listener(on_start, on_epoch, console.print)
+            )
+        except (Diverged, WorseModel, ExportError) as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(f"{recipe.model} was not published: {error}") from error
+        except KeyboardInterrupt:
+            raise click.ClickException(
+                "Interrupted; the same command goes on from the last checkpoint"
+            ) from None
+    _summarise(recipe, version_dir, card, time.monotonic() - started)
+
+
+def _line(epoch: "Epoch", epochs: int) -> str:
+    line = f"  epoch {epoch.number:{len(str(epochs))}}/{epochs}   loss {epoch.train_loss:.4f}   "
+    if epoch.validation_accuracy is None:
+        line += f"validation loss {epoch.validation_loss:.4f}"
+    else:
+        line += f"train {epoch.train_accuracy:.4f}   validation {epoch.validation_accuracy:.4f}"
+    return f"{line}   {epoch.duration_s:.2f} s"
+
+
+def _summarise(recipe: Recipe, version_dir: Path, card: dict[str, Any], duration_s: float) -> None:
+    metrics = card["metrics"]
+    low, high = recipe.expected
+    if "test_accuracy" in metrics:
+        console.print(
+            f"  [bold]{recipe.model} test accuracy {metrics['test_accuracy']:.4f}[/] "
+            f"(the recipe's own: {low}-{high}), with the weights of epoch {metrics['kept_epoch']}\n"
+            f"  calibration error {metrics['calibration_error']:.4f}, "
+            f"{metrics['calibration_error_uncalibrated']:.4f} before temperature "
+            f"{metrics['temperature']:.3f}"
+        )
+    else:
+        learned, true = card["weights"]["learned"], card["weights"]["true"]
+        console.print(
+            f"  [bold]{recipe.model} validation loss {metrics['validation_loss']:.3g}[/]; "
+            f"w = {[round(weight, 4) for weight in learned]}, in truth {true}; "
+            f"b = {card['bias']['learned']:.4f}, in truth {card['bias']['true']}"
+        )
+    console.print(f"  {card['verdict']['word']}: {card['verdict']['reason']}")
+    console.print(f"  published as {version_dir} after {duration_s:.1f} s")
