@@ -66,6 +66,8 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         "model": recipe.model,
         "recipe": dataclasses.asdict(recipe),
         "seed": run.seed,
+        "labels": task.labels,
+        "input_shape": task.input_shape,
         "data": task.checksums,
         "packages": _packages(),
     }
@@ -92,17 +94,10 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         if not run.force:
             _check_no_worse(run, task, task.score(outputs), listener.say)
         kept = kept_epoch(history, recipe)
-        card.update(origin | task.findings(served, outputs, kept))
-        card.update(
-            version=version,
-            labels=task.labels,
-            input_shape=task.input_shape,
-            revision=_revision(),
-            verdict=dataclasses.asdict(verdict(history, kept, len(task.validation[1]))),
-            history=[dataclasses.asdict(epoch) for epoch in history],
-            trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            duration_s=round(time.monotonic() - started, 3),
-        )
+        card.update(origin, version=version)
+        card.update(task.findings(served, outputs, kept))
+        card.update(_judged(history, kept, len(task.validation[1])), revision=_revision())
+        card["duration_s"] = round(time.monotonic() - started, 3)
         examples = task.validation[0][:CHECKED_ROWS]
         export.write_version(directory, served, card, examples)
         export.check_version(directory, served, task.output, examples)
@@ -110,6 +105,15 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
     version_dir = publish.publish(run.models_dir, recipe.model, write)
     checkpoint.remove()
     return version_dir, card
+
+
+def _judged(history: list[Epoch], kept: Epoch, rows: int) -> export.Card:
+    """The card's members on how the run went; `rows` images were measured after each epoch."""
+    return {
+        "verdict": dataclasses.asdict(verdict(history, kept, rows)),
+        "history": [dataclasses.asdict(epoch) for epoch in history],
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], None]) -> None:
