@@ -53,9 +53,9 @@ def test_no_variable_is_made_up():
 
 
 def test_model_server_flags_are_documented():
-    """operations.md has each flag of the model server, and no other."""
+    """model-server.md has each flag of the model server, and no other."""
     flags = {option.opts[0] for option in options(vitrine_model_server)}
-    section = DOCS["operations.md"].split("## Flags of the embedded")[1].split("\n## ")[0]
+    section = DOCS["model-server.md"].split("## Flags")[1].split("\n## ")[0]
     assert set(re.findall(r"`(--\w+)`", section)) == flags
 
 

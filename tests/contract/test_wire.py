@@ -14,7 +14,7 @@ from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.tensors import from_tensor, to_tensor
 
-CLIENT = Path(__file__).parents[2] / "client"
+ROOT = Path(__file__).parents[2]
 
 ARRAYS = [
     np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3),
@@ -148,17 +148,18 @@ def test_numbers_are_the_official_ones():
     assert dict(wire.ModelVersionStatus.State.items()) == dict(official.items())
 
 
-def test_generated_code_is_current(tmp_path: Path):
-    """`wire_pb2.py` is what `make wire` makes of `wire.proto`."""
-    (tmp_path / "vitrine_client").mkdir()
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [("client", "vitrine_client/wire"), ("serving", "vitrine_serving/model_server/options")],
+)
+def test_generated_code_is_current(tmp_path: Path, member: str, name: str):
+    """What `make wire` makes of the .proto files is what is there."""
+    outputs = (f"--python_out={tmp_path}", f"--pyi_out={tmp_path}")
     subprocess.run(
-        [
-            *(sys.executable, "-m", "grpc_tools.protoc", "-I."),
-            *(f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", "vitrine_client/wire.proto"),
-        ],
-        cwd=CLIENT,
+        [sys.executable, "-m", "grpc_tools.protoc", "-I.", *outputs, f"{name}.proto"],
+        cwd=ROOT / member,
         check=True,
     )
-    for name in ("wire_pb2.py", "wire_pb2.pyi"):
-        made = (tmp_path / "vitrine_client" / name).read_text()
-        assert made == (CLIENT / "vitrine_client" / name).read_text(), f"run `make wire` ({name})"
+    for suffix in ("_pb2.py", "_pb2.pyi"):
+        made = (tmp_path / f"{name}{suffix}").read_text()
+        assert made == (ROOT / member / f"{name}{suffix}").read_text(), "run `make wire`"

@@ -149,7 +149,7 @@ def test_rest_answers_as_the_gateway_does(service, client):
     assert answer.json()["predictions"][0]["class_ids"] == expected.class_id
     metadata = requests.get(f"{service.rest_url}/v1/models/mlp/metadata", timeout=10).json()
     signatures = metadata["metadata"]["signature_def"]["signature_def"]
-    assert set(signatures) == {"serving_default", "serve_bytes", "classify", "describe"}
+    assert {"serving_default", "serve_bytes", "classify", "describe"} <= set(signatures)
 
 
 def vitrine(*words: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

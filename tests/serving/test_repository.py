@@ -1,32 +1,24 @@
 """Versions come and go as their directories do; loading is faked, directories are real."""
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.repository import ModelConfig, Repository, read_config
-
-
-@dataclass(frozen=True)
-class FakeServable:
-    name: str
-    version: int
-    path: Path
-
-
-def load(name: str, version: int, path: Path) -> FakeServable:
-    if (path / "broken").exists():
-        raise ValueError("no graph")
-    return FakeServable(name, version, path)
-
-
-def publish(base: Path, version: int, *, broken: bool = False) -> None:
-    (base / str(version)).mkdir(parents=True)
-    if broken:
-        (base / str(version) / "broken").touch()
+from tests.serving.fake_models import (
+    FakeLoader,
+    answers,
+    publish,
+    reach,
+    refusal,
+    remove,
+    starting,
+    states,
+)
+from vitrine_serving.model_server.config import ModelConfig
+from vitrine_serving.model_server.repository import VersionStatus
 
 
 @pytest.fixture
@@ -35,116 +27,166 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "mlp"
 
 
-def repository(base: Path, **policy) -> Repository:
-    made = Repository([ModelConfig("mlp", base, **policy)], load)
-    made.refresh()
-    return made
+@pytest.fixture
+def load() -> FakeLoader:
+    return FakeLoader()
 
 
-def states(repo: Repository) -> dict[int, str]:
-    return {version.number: version.state for version in repo.versions("mlp")}
+@pytest.fixture
+def start(load: FakeLoader) -> Iterator:
+    with starting(load) as start:
+        yield start
 
 
-def test_the_newest_version_answers_and_the_old_one_ends(base):
+def test_the_newest_version_answers_and_the_old_one_ends(base, start):
     """A new directory is loaded at the next look, and then the old version is unloaded."""
-    repo = repository(base)
-    assert repo.servable("mlp").version == 1
+    repository = start(ModelConfig("mlp", base))
+    assert answers(repository) == 1
     publish(base, 2)
-    repo.refresh()
-    assert repo.servable("mlp").version == 2
-    assert states(repo) == {2: "AVAILABLE", 1: "END"}
-    with pytest.raises(ServingError, match=r"Specific\(mlp, 1\)"):
-        repo.servable("mlp", 1)
+    repository.refresh()
+    reach(repository, {2: "AVAILABLE", 1: "END"})
+    assert answers(repository) == 2
+    assert repository.versions("mlp", 1) == [VersionStatus(1, "END")]
+    assert [v.number for v in repository.versions("mlp")] == [2, 1]
+    assert refusal(answers, repository, 1)[1] == "Servable not found for request: Specific(mlp, 1)"
 
 
-def test_a_broken_version_does_not_take_the_good_one_down(base):
-    """The old version serves on, and the new one tells its error."""
-    repo = repository(base)
+def test_the_old_version_serves_while_the_new_one_loads(base, load, start):
+    """Nothing is unloaded before something newer answers."""
+    repository = start(ModelConfig("mlp", base))
+    load.gates[2] = threading.Event()
+    publish(base, 2)
+    repository.refresh()
+    reach(repository, {2: "LOADING", 1: "AVAILABLE"})
+    assert answers(repository) == 1
+    assert "Specific(mlp, 2)" in refusal(answers, repository, 2)[1]
+    load.gates[2].set()
+    reach(repository, {2: "AVAILABLE", 1: "END"})
+
+
+def test_a_broken_version_does_not_take_the_good_one_down(base, load, start):
+    """The old version serves on, and the new one tells its error and stays listed."""
+    repository = start(ModelConfig("mlp", base))
     publish(base, 2, broken=True)
-    repo.refresh()
-    assert repo.servable("mlp").version == 1
-    assert states(repo) == {2: "END", 1: "AVAILABLE"}
-    assert "no graph" in repo.versions("mlp", 2)[0].error
+    repository.refresh()
+    reach(repository, {2: "END", 1: "AVAILABLE"})
+    assert answers(repository) == 1
+    assert repository.versions("mlp", 2) == [VersionStatus(2, "END", 2, "ValueError: no graph")]
+    publish(base, 3)
+    repository.refresh()
+    reach(repository, {3: "AVAILABLE", 2: "END", 1: "END"})
+    assert repository.versions("mlp", 2)[0].error_message == "ValueError: no graph"
 
 
-def test_removing_the_newest_brings_the_older_back(base):
-    """A rollback is the removal of a directory."""
+def test_removing_the_newest_brings_the_older_back(base, load, start):
+    """A rollback is the removal of a directory; the newest serves until the older is loaded."""
     publish(base, 2)
-    repo = repository(base)
-    (base / "2").rmdir()
-    repo.refresh()
-    assert repo.servable("mlp").version == 1
-    assert states(repo) == {2: "END", 1: "AVAILABLE"}
+    repository = start(ModelConfig("mlp", base))
+    load.gates[1] = threading.Event()
+    remove(base, 2)
+    repository.refresh()
+    reach(repository, {2: "AVAILABLE", 1: "LOADING"})
+    load.gates[1].set()
+    reach(repository, {2: "END", 1: "AVAILABLE"})
 
 
-def test_what_is_no_version_is_ignored(base):
-    """Half-written versions, locks and stray files have no integer name."""
+def test_what_is_no_version_is_ignored(base, start):
+    """Half-written versions, locks and stray files have no integer name, or are no directory."""
     (base / ".unfinished-2").mkdir()
     (base / ".lock").touch()
     (base / "3").touch()
-    assert states(repository(base)) == {1: "AVAILABLE"}
+    assert states(start(ModelConfig("mlp", base))) == {1: "AVAILABLE"}
 
 
 @pytest.mark.parametrize(
     ("policy", "served"),
     [
-        ({}, {3}),
-        ({"latest": 2}, {2, 3}),
-        ({"latest": 0}, {1, 2, 3}),
-        ({"specific": (1, 3, 9)}, {1, 3}),
+        ({}, {10}),
+        ({"latest": 2}, {9, 10}),
+        ({"latest": 0}, {1, 9, 10}),
+        ({"specific": (1, 10, 11)}, {1, 10}),
     ],
 )
-def test_policies(base, policy, served):
-    """`latest`, `all` and `specific` decide what is loaded."""
-    publish(base, 2)
-    publish(base, 3)
-    assert set(states(repository(base, **policy))) == served
-
-
-def test_numbers_sort_as_numbers(base):
-    """10 is newer than 9."""
+def test_policies(base, start, policy, served):
+    """`latest`, `all` and `specific` decide what is loaded; 10 is newer than 9."""
     publish(base, 9)
     publish(base, 10)
-    assert repository(base).servable("mlp").version == 10
+    repository = start(ModelConfig("mlp", base, **policy))
+    assert states(repository) == dict.fromkeys(served, "AVAILABLE")
+    assert answers(repository) == 10
+    assert {answers(repository, version) for version in served} == served
 
 
-def test_unknown_names_and_versions(base):
+def test_of_several_old_versions_one_stays_until_a_new_one_answers(base, load, start):
+    """TensorFlow Serving's policy keeps the newest of the unwanted, and unloads the others."""
+    publish(base, 2)
+    repository = start(ModelConfig("mlp", base, latest=2))
+    for version in (3, 4):
+        load.gates[version] = threading.Event()
+        publish(base, version)
+    repository.refresh()
+    reach(repository, {4: "LOADING", 3: "LOADING", 2: "AVAILABLE", 1: "END"})
+    load.gates[3].set()
+    reach(repository, {4: "LOADING", 3: "AVAILABLE", 2: "END", 1: "END"})
+    load.gates[4].set()
+    reach(repository, {4: "AVAILABLE", 3: "AVAILABLE", 2: "END", 1: "END"})
+    publish(base, 5, broken=True)
+    publish(base, 6, broken=True)
+    repository.refresh()
+    reach(repository, {6: "END", 5: "END", 4: "AVAILABLE", 3: "END", 2: "END", 1: "END"})
+
+
+def test_unknown_names_and_versions(base, start):
     """TensorFlow Serving's words and codes for what is not there."""
-    repo = repository(base)
+    repository = start(ModelConfig("mlp", base))
+    missing = grpc.StatusCode.NOT_FOUND
     for call, message in (
-        (lambda: repo.servable("x"), "Servable not found for request: Latest(x)"),
-        (lambda: repo.servable("mlp", 9), "Servable not found for request: Specific(mlp, 9)"),
-        (lambda: repo.versions("x"), "Could not find any versions of model x"),
+        (lambda: answers(repository, 9), "Servable not found for request: Specific(mlp, 9)"),
+        (lambda: repository.use("x").__enter__(), "Servable not found for request: Latest(x)"),
+        (lambda: repository.versions("x"), "Could not find any versions of model x"),
+        (lambda: repository.versions("mlp", 9), "Could not find version 9 of model mlp"),
     ):
-        with pytest.raises(ServingError) as caught:
-            call()
-        assert str(caught.value) == message
-        assert caught.value.code is grpc.StatusCode.NOT_FOUND
+        assert refusal(call) == (missing, message)
 
 
-def test_config_files():
-    """`models.config` has TensorFlow Serving's syntax, policies included."""
-    configs = read_config(
-        """
-        model_config_list {
-          config { name: "a" base_path: "/models/a" model_platform: "tensorflow" }
-          config { name: "b" base_path: "/models/b" model_version_policy { all {} } }
-          config { name: "c" base_path: "/models/c"
-                   model_version_policy { specific { versions: 4 versions: 7 } } }
-          config { name: "d" base_path: "/models/d"
-                   model_version_policy { latest { num_versions: 3 } } }
-        }
-        """
-    )
-    assert configs == [
-        ModelConfig("a", Path("/models/a")),
-        ModelConfig("b", Path("/models/b"), latest=0),
-        ModelConfig("c", Path("/models/c"), specific=(4, 7)),
-        ModelConfig("d", Path("/models/d"), latest=3),
-    ]
+def test_a_directory_that_cannot_be_read_keeps_what_is_loaded(base, start, tmp_path, caplog):
+    """A base path that is gone, or is a file, is no order to unload; other models go on."""
+    publish(tmp_path / "softmax", 1)
+    repository = start(ModelConfig("mlp", base), ModelConfig("softmax", tmp_path / "softmax"))
+    base.rename(tmp_path / "away")
+    repository.refresh()
+    base.touch()
+    publish(tmp_path / "softmax", 2)
+    repository.refresh()
+    reach(repository, {2: "AVAILABLE", 1: "END"}, "softmax")
+    assert states(repository) == {1: "AVAILABLE"}
+    assert "Looking for versions of mlp failed" in caplog.text
+    base.unlink()
+    (tmp_path / "away").rename(base)
+    publish(base, 2)
+    repository.refresh()
+    reach(repository, {2: "AVAILABLE", 1: "END"})
 
 
-def test_a_bad_config_says_where():
-    """A typing error in the file names its line."""
-    with pytest.raises(ValueError, match=r"models\.config: 1:"):
-        read_config("model_config_lst {}")
+def test_where_all_versions_are_removed_all_are_unloaded(base, load, start):
+    """An empty directory is an order, as with TensorFlow Serving."""
+    publish(base, 2)
+    repository = start(ModelConfig("mlp", base, latest=0))
+    remove(base, 1)
+    remove(base, 2)
+    repository.refresh()
+    reach(repository, {2: "END", 1: "END"})
+    assert load.closes() == {1: 1, 2: 1}
+    assert refusal(answers, repository)[1] == "Servable not found for request: Latest(mlp)"
+
+
+def test_polling_finds_what_is_renamed_into_place(base, load, start):
+    """And ends with `stop`."""
+    repository = start(ModelConfig("mlp", base))
+    polling = threading.Thread(target=repository.poll, args=(0.01,))
+    polling.start()
+    publish(base, 2)
+    reach(repository, {2: "AVAILABLE", 1: "END"})
+    repository.stop()
+    polling.join(10)
+    assert not polling.is_alive()

@@ -2,115 +2,100 @@
 
 import logging
 import os
-import signal
-import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-import waitress
 
-log = logging.getLogger("vitrine_serving.model_server")
+from vitrine_serving.model_server.flags import Flags
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+_OPTIONS: list[tuple[str, Any, str]] = [
+    ("port", int, "gRPC port."),
+    ("rest_api_port", int, "REST port; 0 for none."),
+    ("bind_address", str, "Address to listen on (ours)."),
+    ("grpc_max_threads", int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED."),
+    ("rest_api_num_threads", int, "REST requests that run at a time; more wait."),
+    ("rest_api_timeout_in_ms", int, "Time after which a REST request is answered 504."),
+    ("model_config_file", _FILE, "Models to serve, in TensorFlow Serving's text-proto syntax."),
+    (
+        "model_config_file_poll_wait_seconds",
+        float,
+        "Seconds between two looks at that file; 0 reads it once.",
+    ),
+    ("model_name", str, "The one model to serve."),
+    (
+        "model_base_path",
+        click.Path(path_type=Path),
+        "Directory of that model's versions; ignored with --model_config_file.",
+    ),
+    ("saved_model_tags", str, "Comma-separated tags of the graph to load."),
+    (
+        "file_system_poll_wait_seconds",
+        float,
+        "Seconds between two looks for new versions; 0 looks once.",
+    ),
+    ("num_load_threads", int, "Versions that load at a time; 0 for one a core."),
+    ("max_num_load_retries", int, "How often a version that fails to load is tried again."),
+    ("load_retry_interval_micros", int, "Microseconds between two such tries."),
+    (
+        "allow_version_labels_for_unavailable_models",
+        bool,
+        "Let a label name a version that is not AVAILABLE (needed for labels at start-up).",
+    ),
+    ("enable_model_warmup", bool, "Replay a version's warm-up requests before it is AVAILABLE."),
+    ("enable_batching", bool, "Run requests that arrive together as one batch."),
+    ("batching_parameters_file", _FILE, "BatchingParameters, in text-proto syntax."),
+    ("monitoring_config_file", _FILE, "MonitoringConfig, in text-proto syntax."),
+    ("enable_grpc_healthcheck_service", bool, "Answer grpc.health.v1.Health as well."),
+    (
+        "enable_serialization_as_tensor_content",
+        bool,
+        "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
+    ),
+    ("log_level", click.Choice(["info", "warning"]), "What to log (ours)."),
+]
+
+
+def _flags(command: Callable[..., None]) -> Callable[..., None]:
+    for name, kind, text in reversed(_OPTIONS):
+        default = getattr(Flags, name)
+        switch: dict[str, Any] = {"is_flag": False, "flag_value": True} if kind is bool else {}
+        shown = default is not None and default != ""
+        command = click.option(
+            f"--{name}", type=kind, default=default, show_default=shown, help=text, **switch
+        )(command)
+    return command
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--port", default=8500, show_default=True, help="gRPC port.")
-@click.option("--rest_api_port", default=8501, show_default=True, help="REST port; 0 for none.")
-@click.option(
-    "--bind_address", default="127.0.0.1", show_default=True, help="Address to listen on."
-)
-@click.option(
-    "--model_config_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Models to serve, in TensorFlow Serving's text-proto syntax.",
-)
-@click.option("--model_name", default="default", show_default=True, help="The one model to serve.")
-@click.option(
-    "--model_base_path",
-    type=click.Path(path_type=Path),
-    help="Directory of that model's versions; ignored with --model_config_file.",
-)
-@click.option(
-    "--file_system_poll_wait_seconds",
-    default=1.0,
-    show_default=True,
-    help="Seconds between two looks for new versions; 0 looks once.",
-)
-@click.option("--grpc_max_threads", default=16, show_default=True, help="Calls run at a time.")
-@click.option(
-    "--log_level",
-    type=click.Choice(["info", "warning"]),
-    default="info",
-    show_default=True,
-    help="What to log (ours, TensorFlow Serving has no such flag).",
-)
-def main(
-    port: int,
-    rest_api_port: int,
-    bind_address: str,
-    model_config_file: Path | None,
-    model_name: str,
-    model_base_path: Path | None,
-    file_system_poll_wait_seconds: float,
-    grpc_max_threads: int,
-    log_level: str,
-) -> None:
+@_flags
+def main(**values: Any) -> None:
     """Serve SavedModels over TensorFlow Serving's gRPC and REST API, without TensorFlow Serving.
 
     \b
     vitrine-model-server --model_name=mlp --model_base_path=models/mlp
     vitrine-model-server --model_config_file=models.config
+
+    The flags are TensorFlow Serving's, but for the two that say `ours`.
     """
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s model-server %(message)s")
+    flags = Flags(**values)
+    logging.basicConfig(
+        level=flags.log_level.upper(), format="%(asctime)s model-server %(message)s"
+    )
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # how we load is deprecated, not wrong
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
-    from vitrine_serving.model_server.repository import ModelConfig, read_config
+    from vitrine_serving.model_server.server import serve
 
     try:
-        if model_config_file:
-            configs = read_config(model_config_file.read_text())
-        elif model_base_path:
-            configs = [ModelConfig(model_name, model_base_path.absolute())]
-        else:
-            raise ValueError("Give --model_config_file, or --model_name and --model_base_path")
+        serve(flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-
-    from vitrine_serving.model_server.api import ModelServerApi
-    from vitrine_serving.model_server.grpc_api import make_server
-    from vitrine_serving.model_server.repository import Repository
-    from vitrine_serving.model_server.rest_api import make_app
-
-    repository = Repository(configs)
-    repository.refresh()
-    api = ModelServerApi(repository)
-    try:
-        grpc_server = make_server(api, f"{bind_address}:{port}", grpc_max_threads)
-        rest_server = (
-            waitress.create_server(make_app(api), host=bind_address, port=rest_api_port, threads=8)
-            if rest_api_port
-            else None
-        )
     except OSError as error:
         raise click.ClickException(f"{error}; is another server running?") from error
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    grpc_server.start()
-    if rest_server:
-        threading.Thread(target=rest_server.run, daemon=True, name="rest").start()
-    if file_system_poll_wait_seconds > 0:
-        threading.Thread(
-            target=repository.poll, args=(file_system_poll_wait_seconds,), daemon=True, name="poll"
-        ).start()
-    log.info("Running gRPC at %s:%d, REST at port %d", bind_address, port, rest_api_port)
-    stop.wait()
-    repository.stop()
-    grpc_server.stop(grace=5).wait()
-    # TensorFlow's threads need no goodbye, and its teardown takes seconds.
-    sys.stdout.flush()
-    os._exit(0)
 
 
 if __name__ == "__main__":

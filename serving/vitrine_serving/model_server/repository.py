@@ -1,176 +1,237 @@
-"""Which versions of which models are loaded, and what became of the others."""
+"""Which versions of which models are loaded, what became of the others, and who uses them."""
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Generic
 
 import grpc
-from google.protobuf import text_format
-from tensorflow_serving.config import model_server_config_pb2
 
+from vitrine_serving.model_server.config import ModelConfig
 from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.servable import Servable
+from vitrine_serving.model_server.lifecycle import L, Loaded, Model, Version, VersionStatus
+from vitrine_serving.model_server.loading import Load, Loader
+
+__all__ = ["Load", "Loaded", "Repository", "VersionStatus"]
 
 log = logging.getLogger(__name__)
 
-Load = Callable[[str, int, Path], Servable]
 
+class Repository(Generic[L]):
+    """The models of a server. Every method may be called from any thread.
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """A model to serve: versions are the integer directories in `base_path`.
-
-    `latest` is how many of the newest to serve; `specific` names versions instead, and `latest=0`
-    without it means all.
+    `configure` and `refresh` look at the disk in the thread that calls them, one at a time, and
+    only note what is wanted. `load_threads` threads of the repository load it, one more closes what
+    is not wanted once its last request is done. Requests use versions in their own threads, and
+    never wait for any of that. One lock guards all states; nobody loads, closes or reads the disk
+    while holding it.
     """
 
-    name: str
-    base_path: Path
-    latest: int = 1
-    specific: tuple[int, ...] = ()
-
-    def wanted(self) -> set[int]:
-        """Returns the versions to serve, of those that are there."""
-        if not self.base_path.is_dir():
-            return set()
-        there = sorted(
-            int(entry.name)
-            for entry in self.base_path.iterdir()
-            if entry.name.isdecimal() and entry.is_dir()
-        )
-        if self.specific:
-            return set(self.specific) & set(there)
-        return set(there[-self.latest :])
-
-
-def read_config(text: str) -> list[ModelConfig]:
-    """Reads a `models.config` in TensorFlow Serving's text-proto syntax. Raises `ValueError`."""
-    try:
-        parsed = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except text_format.ParseError as error:
-        raise ValueError(f"models.config: {error}") from error
-    return [_to_config(entry) for entry in parsed.model_config_list.config]
-
-
-def _to_config(entry: Any) -> ModelConfig:
-    policy = entry.model_version_policy
-    latest = {"all": 0, "latest": policy.latest.num_versions}.get(
-        policy.WhichOneof("policy_choice"), 1
-    )
-    return ModelConfig(entry.name, Path(entry.base_path), latest, tuple(policy.specific.versions))
-
-
-@dataclass
-class Version:
-    """A version that the repository knows of, with TensorFlow Serving's state names."""
-
-    number: int
-    state: str = "START"
-    error: str = ""
-    servable: Servable | None = None
-
-
-class Repository:
-    """The models of a server. Reading is safe from any thread; one thread at a time refreshes."""
-
-    def __init__(self, configs: Sequence[ModelConfig], load: Load = Servable) -> None:
-        self._models = {config.name: _Model(config, load) for config in configs}
+    def __init__(
+        self,
+        load: Load[L],
+        *,
+        load_retries: int = 5,
+        retry_interval_s: float = 60.0,
+        allow_unavailable_labels: bool = False,
+        load_threads: int = 2,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._looking = threading.Lock()
         self._stopping = threading.Event()
+        self._models: dict[str, Model[L]] = {}
+        self._labels: dict[str, dict[str, int]] = {}
+        self._configured = False
+        self._allow_unavailable_labels = allow_unavailable_labels
+        self._loader = Loader(
+            load,
+            self._models,
+            self._changed,
+            retries=load_retries,
+            retry_interval_s=retry_interval_s,
+            threads=load_threads,
+        )
+
+    def configure(self, configs: Sequence[ModelConfig], *, wait: bool = True) -> None:
+        """Replaces the whole set of models; what is not in `configs` unloads.
+
+        The first time it waits until each wanted version is AVAILABLE or has failed for good.
+        TensorFlow Serving exits if a model fails then; here the others are served, and the status
+        and the log tell of the error. Later it waits for the models that are new, until each has
+        one version that is AVAILABLE or all have failed, and not for new versions of others. Where
+        a new model has no version TensorFlow Serving waits for ever; here it is not waited for.
+        As there, a version that is loaded stays as it is if only its model's `base_path` changes.
+
+        Raises `ServingError`: FAILED_PRECONDITION for a label that may not be given, and then
+        nothing is changed; UNKNOWN if a new model failed, not the first time, and then the set is
+        in effect.
+        """
+        with self._looking:
+            with self._lock:
+                self._labels = self._checked_labels(configs)
+                first, self._configured = not self._configured, True
+                new = self._replace(configs)
+                self._loader.start()
+                models = list(self._models.values())
+            for model in models:
+                self._look(model)
+        if wait:
+            self._wait_for(new, all_versions=first)
+            if not first:
+                self._raise_for(new)
+
+    def _checked_labels(self, configs: Sequence[ModelConfig]) -> dict[str, dict[str, int]]:
+        """Returns the labels by model.
+
+        As in `UpdateModelVersionLabelMap`, a version has to be AVAILABLE before the new set is
+        loaded. `allow_unavailable_labels` lifts that, yet not for a label that moves: requests that
+        use it would have nothing to answer them.
+        """
+        for config in configs:
+            model = self._models.get(config.name)
+            current = self._labels.get(config.name, {})
+            for label, number in config.version_labels.items():
+                moves = current.get(label, number) != number
+                if self._allow_unavailable_labels and not moves:
+                    continue
+                if model is None or number not in model.available:
+                    raise ServingError(
+                        grpc.StatusCode.FAILED_PRECONDITION,
+                        f"Request to assign label to version {number} of model {config.name}, "
+                        "which is not currently available for inference",
+                    )
+        return {config.name: dict(config.version_labels) for config in configs}
+
+    def _replace(self, configs: Sequence[ModelConfig]) -> list[Model[L]]:
+        served = {name for name, model in self._models.items() if model.config}
+        for model in self._models.values():
+            model.config = None
+        for config in configs:
+            self._models.setdefault(config.name, Model(config.name)).config = config
+        return [self._models[c.name] for c in configs if c.name not in served]
+
+    def _wait_for(self, models: Sequence[Model[L]], *, all_versions: bool) -> None:
+        def done() -> bool:
+            settled = (model.settled(all_versions=all_versions) for model in models)
+            return self._loader.stopping or all(settled)
+
+        with self._changed:
+            self._changed.wait_for(done)
+
+    def _raise_for(self, models: Sequence[Model[L]]) -> None:
+        with self._lock:
+            shortfalls = [told for model in models if (told := model.shortfall())]
+        if shortfalls:
+            told = "".join(f"{{{shortfall}}}, " for shortfall in shortfalls)
+            message = f"{len(shortfalls)} model(s) did not become available: {{{told}}}"
+            raise ServingError(grpc.StatusCode.UNKNOWN, message)
+
+    def names(self) -> set[str]:
+        """Returns the models that are served."""
+        with self._lock:
+            return {name for name, model in self._models.items() if model.config}
 
     def refresh(self) -> None:
-        """Loads the versions that are wanted and not there, then unloads what is wanted no more.
+        """Looks at the disk once; what follows from it is loaded and unloaded in the background."""
+        with self._looking:
+            with self._lock:
+                models = list(self._models.values())
+            for model in models:
+                self._look(model)
 
-        A version that fails to load keeps its error and is not tried again while it stays as it
-        is; nothing is unloaded until something newer answers.
-        """
-        for model in self._models.values():
-            model.refresh()
+    def _look(self, model: Model[L]) -> None:
+        config = model.config
+        try:
+            found = config.wanted() if config else {}
+        except OSError as error:
+            # As TensorFlow Serving: a directory that can't be read, or is gone, is no order to
+            # unload. It would not look at the other models either; we do.
+            self._remark(model, f"Looking for versions of {model.name} failed: {error}")
+            return
+        self._remark(model, config.missing(found) if config else "")
+        with self._changed:
+            model.want(found)
+            model.settle()
+            self._changed.notify_all()
+
+    def _remark(self, model: Model[L], remark: str) -> None:
+        if remark and remark != model.remark:
+            log.warning("%s", remark)
+        model.remark = remark
 
     def poll(self, every_s: float) -> None:
         """Refreshes again and again, until `stop`, in the thread that calls it."""
         while not self._stopping.wait(every_s):
-            try:
-                self.refresh()
-            except OSError as error:
-                log.warning("Looking for versions failed, what is loaded stays: %s", error)
+            self.refresh()
 
     def stop(self) -> None:
-        """Ends `poll`."""
+        """Ends `poll`, `configure` and retries; what is loaded goes on answering."""
         self._stopping.set()
+        self._loader.stop()
 
-    def servable(self, name: str, version: int | None = None) -> Servable:
-        """Returns a loaded version, the newest unless one is named. Raises NOT_FOUND."""
-        model = self._models.get(name)
-        found = model.available(version) if model else None
-        if found is None:
-            raise ServingError.not_found(
-                f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            )
-        return found
+    def use(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[L]:
+        """Returns a loaded version for one request, the newest unless one is asked for.
 
-    def versions(self, name: str, number: int | None = None) -> list[Version]:
-        """Returns what is known of a model's versions, newest first. Raises NOT_FOUND."""
-        model = self._models.get(name)
-        if model is None:
-            raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {name}"
-            )
-        known = sorted(model.versions.copy().values(), key=lambda v: -v.number)
-        if number is not None:
-            known = [version for version in known if version.number == number]
-        if not known:
-            of = name if number is None else f"{name} with version {number}"
-            raise ServingError(
-                grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {of}"
-            )
-        return known
+        It is found when the block begins, which may raise `ServingError`, and not closed before the
+        block ends.
+        """
+        return _Use(self._acquire, self._release, (name, version, label))
+
+    def _acquire(self, name: str, number: int | None, label: str | None) -> Version[L]:
+        with self._lock:
+            if label is not None:
+                number = self._labels.get(name, {}).get(label)
+                if number is None:
+                    raise ServingError.invalid(f"Unrecognized servable version label: {label}")
+            model = self._models.get(name)
+            version = model.available.get(number) if model else None
+            if version is None:
+                raise ServingError.not_found(
+                    f"Latest({name})" if number is None else f"Specific({name}, {number})"
+                )
+            version.users += 1
+            return version
+
+    def _release(self, version: Version[L]) -> None:
+        with self._lock:
+            version.users -= 1
+            if version.awaits_close:
+                self._changed.notify_all()
+
+    def versions(self, name: str, version: int | None = None) -> list[VersionStatus]:
+        """Returns the state of a model's versions, or of one, newest first. Raises NOT_FOUND."""
+        with self._lock:
+            model = self._models.get(name)
+            known = [v.status() for v in model.versions.values()] if model else []
+        told = [status for status in known if version in (None, status.number)]
+        if not told:
+            what = "any versions" if version is None else f"version {version}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} of model {name}")
+        return sorted(told, key=lambda status: -status.number)
 
 
-@dataclass
-class _Model:
-    config: ModelConfig
-    load: Load
-    versions: dict[int, Version] = field(default_factory=dict)
+class _Use(Generic[L]):
+    """A version in use from `__enter__` to `__exit__`; by hand, as every request makes one."""
 
-    def available(self, number: int | None) -> Servable | None:
-        loaded = {v.number: v.servable for v in list(self.versions.values()) if v.servable}
-        return loaded.get(max(loaded, default=0) if number is None else number)
+    __slots__ = ("_acquire", "_asked", "_release", "_version")
 
-    def refresh(self) -> None:
-        wanted = self.config.wanted()
-        for number in sorted(wanted):
-            known = self.versions.get(number)
-            if known is None or (known.state == "END" and not known.error):
-                self._load(number)
-        if wanted and not any(self.available(number) for number in wanted):
-            return  # every newcomer failed: the old ones go on serving
-        for version in list(self.versions.values()):
-            if version.number not in wanted:
-                self._unload(version)
+    def __init__(
+        self,
+        acquire: Callable[[str, int | None, str | None], Version[L]],
+        release: Callable[[Version[L]], None],
+        asked: tuple[str, int | None, str | None],
+    ) -> None:
+        self._acquire = acquire
+        self._release = release
+        self._asked = asked
 
-    def _load(self, number: int) -> None:
-        version = self.versions[number] = Version(number, "LOADING")
-        started = time.monotonic()
-        try:
-            version.servable = self.load(
-                self.config.name, number, self.config.base_path / str(number)
-            )
-        except Exception as error:
-            # Whatever is wrong with a version must not take the others down.
-            version.state, version.error = "END", f"{type(error).__name__}: {error}"
-            log.error("%s/%d failed to load: %s", self.config.name, number, version.error)
-            return
-        version.state = "AVAILABLE"
-        took_s = time.monotonic() - started
-        log.info("%s/%d is AVAILABLE after %.1f s", self.config.name, number, took_s)
+    def __enter__(self) -> L:
+        self._version = version = self._acquire(*self._asked)
+        return version.loaded
 
-    def _unload(self, version: Version) -> None:
-        if version.servable:
-            # Requests that run hold it; the last of them to end frees the memory.
-            version.servable = None
-            log.info("%s/%d is unloaded", self.config.name, version.number)
-        version.state, version.error = "END", ""
+    def __exit__(self, *_: object) -> None:
+        self._release(self._version)

@@ -1,0 +1,165 @@
+"""`models.config`: which models to serve from where, which of their versions, and their labels.
+
+The syntax, the defaults and the words of the errors are TensorFlow Serving's
+(`model_server_config.proto`, `server_core.cc`, `file_system_storage_path_source.cc`).
+"""
+
+import re
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from vitrine_serving.model_server.errors import ServingError
+
+# What TensorFlow Serving's parser takes for an integer; Python's takes `1_0` as well.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
+_PLATFORM = "tensorflow"
+
+
+@dataclass(frozen=True)
+class VersionDirectory:
+    """Where a version lies; unequal as soon as the directory is replaced or gets other entries."""
+
+    path: Path
+    inode: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model to serve: versions are the integer directories in `base_path`.
+
+    `latest` is how many of the newest to serve, 0 for all; `specific` names versions instead.
+    `version_labels` are names that requests may use in place of a version.
+    """
+
+    name: str
+    base_path: Path
+    latest: int = 1
+    specific: tuple[int, ...] | None = None
+    version_labels: Mapping[str, int] = field(default_factory=dict)
+
+    def wanted(self) -> dict[int, VersionDirectory]:
+        """Looks at the disk and returns the versions to serve, of those that are there.
+
+        `007` is version 7, and of `7` and `007` the last in the alphabet counts, as with TensorFlow
+        Serving. It takes files for versions too, which then fail to load; here they are none.
+        Raises `OSError`, also where there is no `base_path`.
+        """
+        there: dict[int, VersionDirectory] = {}
+        for path in sorted(self.base_path.iterdir()):
+            if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
+                continue
+            try:
+                found = path.stat()
+            except FileNotFoundError:  # removed while we look
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
+        if self.specific is not None:
+            return {number: there[number] for number in self.specific if number in there}
+        newest = sorted(there, reverse=True)[: self.latest or None]
+        return {number: there[number] for number in newest}
+
+    def missing(self, found: Mapping[int, VersionDirectory]) -> str:
+        """Returns what to say of versions that one would expect in `found`, empty if nothing."""
+        if not found:
+            return f"No versions of {self.name} found in {self.base_path}; is one named 1?"
+        absent = sorted(set(self.specific or ()) - set(found))
+        return f"Versions {absent} of {self.name} not found in {self.base_path}" if absent else ""
+
+
+def read_config(text: str) -> list[ModelConfig]:
+    """Reads a `models.config`; an empty one has no models.
+
+    Raises `ValueError` with the line of a syntax error, or TensorFlow Serving's words.
+    """
+    message = model_server_config_pb2.ModelServerConfig()
+    try:
+        text_format.Parse(text, message)
+        return to_configs(message) if message.WhichOneof("config") else []
+    except (text_format.ParseError, ServingError) as error:
+        raise ValueError(f"models.config: {error}") from error
+
+
+def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:
+    """Returns what a `ModelServerConfig` message says. Raises `ServingError` (INVALID_ARGUMENT).
+
+    `served` are the names of the models that it is to replace.
+    """
+    if message.WhichOneof("config") != "model_config_list":
+        raise ServingError.invalid(
+            "ServerModelConfig type not supported by HandleReloadConfigRequest."
+            " Only ModelConfigList is currently supported"
+        )
+    entries = message.model_config_list.config
+    names: set[str] = set()
+    for entry in entries:
+        if entry.name in names:
+            raise ServingError.invalid(
+                f"Illegal to list model {entry.name} multiple times in config list"
+            )
+        names.add(entry.name)
+    return [_to_config(entry, entry.name in served) for entry in entries]
+
+
+def _to_config(entry: Any, is_served: bool) -> ModelConfig:
+    base_path = _base_path(entry)
+    _check_platform(entry, is_served)
+    policy = entry.model_version_policy
+    choice = policy.WhichOneof("policy_choice")
+    return ModelConfig(
+        entry.name,
+        base_path,
+        latest=0 if choice == "all" else max(policy.latest.num_versions, 1),
+        specific=tuple(policy.specific.versions) if choice == "specific" else None,
+        version_labels=dict(entry.version_labels),
+    )
+
+
+def _base_path(entry: Any) -> Path:
+    path = entry.base_path.removeprefix("file://")
+    if "://" in path:
+        raise ServingError.invalid(
+            f"Model {entry.name} is not on a local disk, which is all that this server reads; "
+            f"got base_path()={entry.base_path}"
+        )
+    if not path.startswith("/"):
+        raise ServingError.invalid(
+            f"Expected model {entry.name} to have an absolute path or URI; "
+            f"got base_path()={entry.base_path}"
+        )
+    return Path(path)
+
+
+def _check_platform(entry: Any, is_served: bool) -> None:
+    platform = entry.model_platform
+    if entry.model_type != model_server_config_pb2.MODEL_TYPE_UNSPECIFIED:
+        if platform:
+            raise ServingError.invalid(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) "
+                "and ModelServerConfig::model_platform."
+            )
+        if entry.model_type != model_server_config_pb2.TENSORFLOW:
+            raise ServingError.invalid(
+                f"ModelServerConfig::model_type choice {entry.model_type} not supported."
+            )
+        platform = _PLATFORM
+    if not platform:
+        raise ServingError.invalid(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform."
+        )
+    if platform != _PLATFORM and is_served:
+        raise ServingError.invalid(
+            f"Illegal to change a model's platform. For model {entry.name} platform was "
+            f"{_PLATFORM} and new platform requested is {platform}"
+        )
+    if platform != _PLATFORM:
+        raise ServingError.invalid(f"Model {entry.name} requests unsupported platform {platform}")

@@ -1,0 +1,1 @@
+"""The REST side: TensorFlow Serving's addresses, JSON and texts of errors."""

@@ -1,0 +1,126 @@
+"""Answers as TensorFlow Serving's JSON, to the byte but for the exponents of numbers."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_text import OneLine, listing, numbers, pretty, spread
+
+# No uint16, half or complex, as in TensorFlow Serving.
+_WRITABLE = {
+    np.dtype(kind)
+    for kind in (
+        *(np.bool_, np.object_, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
+        *(np.uint8, np.uint32, np.uint64),
+    )
+}
+
+
+def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> bytes:
+    """Returns the answer for named outputs.
+
+    Names are left out where there is one output. Strings are bytes, and base64 where the name
+    ends in `_bytes`. Raises `ServingError` where outputs have no common batch size, or no JSON.
+    """
+    if not outputs:
+        raise ServingError.invalid("Cannot convert empty tensor map to JSON")
+    if by_row:
+        _check_batch(outputs)
+    for array in outputs.values():
+        if array.dtype not in _WRITABLE and array.size:
+            name = "half" if array.dtype == np.float16 else array.dtype.name
+            raise ServingError.invalid(f"Failed to write JSON value for tensor type: {name}")
+    if not by_row:
+        level = 1 if len(outputs) == 1 else 2
+        columns = {name: _column(name, array, level) for name, array in outputs.items()}
+        return pretty({"outputs": next(iter(columns.values())) if level == 1 else columns})
+    rows = [_rows(name, array) for name, array in outputs.items()]
+    if len(rows) == 1:
+        return listing("predictions", rows[0])
+    named = [dict(zip(outputs, row, strict=True)) for row in zip(*rows, strict=True)]
+    return pretty({"predictions": named})
+
+
+def _check_batch(outputs: Mapping[str, npt.NDArray[Any]]) -> None:
+    batch_size = None
+    for name, array in outputs.items():
+        if not array.ndim:
+            raise ServingError.invalid(f"Tensor name: {name} has no shape information ")
+        if batch_size not in (None, len(array)):
+            raise ServingError.invalid(
+                f"Tensor name: {name} has inconsistent batch size: {len(array)}"
+                f" expecting: {batch_size}"
+            )
+        batch_size = len(array)
+
+
+def _column(name: str, array: npt.NDArray[Any], level: int) -> Any:
+    if array.dtype == object:
+        return _nested(_strings(name, array).tolist(), list)
+    if not array.size:
+        return array.tolist()
+    text = numbers(array)
+    return spread(text, array.ndim, level) if array.ndim else text
+
+
+def _rows(name: str, array: npt.NDArray[Any]) -> list[Any]:
+    if array.dtype == object:
+        return [_nested(row, OneLine) for row in _strings(name, array).tolist()]
+    if not array.size:
+        return [_nested(row, OneLine) for row in array.tolist()]
+    # The lists within a row have fewer brackets between them than two rows have.
+    inner = array.ndim - 1
+    text = numbers(array).replace(b",", b", ")[inner + 1 : -inner - 1]
+    begin, end = b"[" * inner, b"]" * inner
+    return [begin + row + end for row in text.split(end + b", " + begin)]
+
+
+def _nested(value: Any, kind: type[list[Any]]) -> Any:
+    return kind(_nested(item, kind) for item in value) if isinstance(value, list) else value
+
+
+def _strings(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    encode = _base64 if name.endswith("_bytes") else _text
+    return np.asarray(np.frompyfunc(encode, 1, 1)(array), np.object_)
+
+
+def _base64(value: bytes) -> dict[str, bytes]:
+    return {"b64": b'"' + base64.b64encode(value) + b'"'}
+
+
+def _text(value: bytes) -> bytes:
+    return orjson.dumps(value.decode(errors="replace"))
+
+
+def write_classification(result: Any) -> bytes:
+    """Returns the answer for a `ClassificationResult`: a list of [label, score] an example."""
+    if not result.classifications:
+        raise ServingError.invalid("Cannot convert empty ClassificationResults to JSON")
+    return listing(
+        "results",
+        [
+            OneLine(
+                OneLine((orjson.dumps(each.label), score))
+                for each, score in zip(
+                    given.classes, _decimals([each.score for each in given.classes]), strict=True
+                )
+            )
+            for given in result.classifications
+        ],
+    )
+
+
+def write_regression(result: Any) -> bytes:
+    """Returns the answer for a `RegressionResult`: a value an example."""
+    if not result.regressions:
+        raise ServingError.invalid("Cannot convert empty RegressionResults to JSON")
+    return pretty({"results": OneLine(_decimals([each.value for each in result.regressions]))})
+
+
+def _decimals(values: list[float]) -> list[bytes]:
+    return numbers(np.array(values, np.float32))[1:-1].split(b",") if values else []

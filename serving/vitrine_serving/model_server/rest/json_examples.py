@@ -1,0 +1,92 @@
+"""TensorFlow Serving's JSON for `classify` and `regress`: lists of tf.Example."""
+
+from typing import Any
+
+from tensorflow.core.example import example_pb2
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import input_pb2
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_text import echo, parse, signature_name, type_name
+from vitrine_serving.model_server.rest.json_values import (
+    check_lossless,
+    is_base64,
+    to_array,
+    to_bytes,
+)
+
+_KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
+
+
+def read_examples(body: bytes) -> tuple[str, Any]:
+    """Returns the signature's name and an `Input`; raises `ServingError` in TF Serving's words."""
+    document = parse(body)
+    name = signature_name(document)
+    parsed = input_pb2.Input()
+    if "context" in document:
+        target = parsed.example_list_with_context
+        target.context.CopyFrom(_to_example(document["context"]))
+    else:
+        target = parsed.example_list
+    if "examples" not in document:
+        raise ServingError.invalid(
+            f"JSON Value: {echo(document)} When method is classify, key 'examples' is expected"
+            " and was not found"
+        )
+    examples = document["examples"]
+    if not isinstance(examples, list):
+        raise ServingError.invalid(
+            f"JSON Value: {echo(document)} Expecting 'examples' value to be an list/array"
+        )
+    if not examples:
+        raise ServingError.invalid(
+            f"JSON Value: {echo(document)} 'examples' value is an empty array"
+        )
+    target.examples.extend(_to_example(example) for example in examples)
+    return name, parsed
+
+
+def _to_example(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ServingError.invalid(f"Example must be JSON object but got JSON {type_name(value)}")
+    example = example_pb2.Example()
+    for name, content in value.items():
+        feature = example.features.feature[name]
+        values = content if isinstance(content, list) else [content]
+        if set(map(type, values)) == {float}:
+            floats = to_array(values, types_pb2.DT_FLOAT)
+            if floats is not None:
+                feature.float_list.value.extend(floats)
+                continue
+        for item in values:
+            _add(feature, item, name)
+    return example
+
+
+def _add(feature: Any, value: Any, name: str) -> None:
+    if isinstance(value, str) or is_base64(value):
+        _list(feature, "bytes_list", name).append(to_bytes(value))
+    elif isinstance(value, float):
+        target = _list(feature, "float_list", name)
+        check_lossless(value, types_pb2.DT_FLOAT)
+        target.append(value)
+    elif isinstance(value, int):
+        target = _list(feature, "int64_list", name)
+        if not -(2**63) <= value < 2**63:
+            raise ServingError.invalid(
+                f"Feature: {name} has uint64 element. Only int64 is supported."
+            )
+        target.append(int(value))  # true is 1
+    else:
+        raise ServingError.invalid(
+            f"Feature: {name} has element with unexpected JSON type: {type_name(value)}"
+        )
+
+
+def _list(feature: Any, kind: str, name: str) -> Any:
+    present = feature.WhichOneof("kind")
+    if present not in (None, kind):
+        raise ServingError.invalid(
+            f"Unexpected element type in feature: {name} expecting type: {_KINDS[present]}"
+        )
+    return getattr(feature, kind).value

@@ -1,0 +1,150 @@
+"""TensorFlow Serving's JSON for `predict`: by row (`instances`) or by column (`inputs`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_text import echo, parse, signature_name
+from vitrine_serving.model_server.rest.json_values import check, is_base64, to_array
+
+
+@dataclass(frozen=True)
+class PredictBody:
+    """A request: arrays by the names of the signature's inputs; strings are objects of bytes."""
+
+    signature_name: str
+    inputs: dict[str, npt.NDArray[Any]]
+    by_row: bool
+
+
+def read_predict(body: bytes, signature_inputs: Callable[[str], Mapping[str, Any]]) -> PredictBody:
+    """Parses a request; `signature_inputs` gives `TensorInfo` by name for a signature.
+
+    Raises `ServingError` with TensorFlow Serving's texts, and what `signature_inputs` raises.
+    """
+    document = parse(body)
+    name = signature_name(document)
+    dtypes = {alias: info.dtype for alias, info in signature_inputs(name).items()}
+    if not dtypes:
+        raise ServingError.invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    bools = b"true" in body or b"false" in body
+    by_row = "instances" in document
+    if by_row and "inputs" in document:
+        raise ServingError.invalid(
+            f"JSON Value: {echo(document)} Not formatted correctly expecting only"
+            " one of 'inputs' or 'instances' keys to exist "
+        )
+    if by_row:
+        return PredictBody(name, _read_rows(document, dtypes, bools), by_row)
+    if "inputs" not in document:
+        raise ServingError.invalid("Missing 'inputs' or 'instances' key")
+    return PredictBody(name, _read_columns(document["inputs"], dtypes, bools), by_row)
+
+
+def _read_columns(
+    content: Any, dtypes: Mapping[str, int], bools: bool
+) -> dict[str, npt.NDArray[Any]]:
+    if not _is_object(content):
+        if len(dtypes) > 1:
+            raise ServingError.invalid(
+                "inputs is a plain value/list, but expecting an object as multiple"
+                " input tensors required as per tensorinfo_map"
+            )
+        content = dict.fromkeys(dtypes, content)
+    inputs = {}
+    for name, dtype in dtypes.items():
+        if name not in content:
+            raise ServingError.invalid(f"Missing named input: {name} in 'inputs' object.")
+        array = to_array(content[name], dtype, bools=bools)
+        if array is None:
+            check(content[name], dtype)
+            raise ServingError.invalid(f"Failed to process input: {name}")
+        inputs[name] = array
+    return inputs
+
+
+def _read_rows(
+    document: Mapping[str, Any], dtypes: Mapping[str, int], bools: bool
+) -> dict[str, npt.NDArray[Any]]:
+    rows = document["instances"]
+    if not isinstance(rows, list):
+        raise ServingError.invalid(
+            f"JSON Value: {echo(document)} Excepting 'instances' to be an list/array"
+        )
+    if not rows:
+        raise ServingError.invalid(f"JSON Value: {echo(document)} No values in 'instances' array")
+    if not isinstance(rows[0], dict) and len(dtypes) > 1:
+        raise ServingError.invalid(
+            "instances is a plain list, but expecting list of objects as multiple "
+            "input tensors required as per tensorinfo_map"
+        )
+    if not _is_object(rows[0]):
+        first = next(iter(dtypes))
+        columns = {first: rows}
+    elif all(isinstance(row, dict) and row.keys() == dtypes.keys() for row in rows):
+        columns = {name: [row[name] for row in rows] for name in dtypes}
+    else:
+        raise _misfit(rows, dtypes)
+    inputs = {}
+    for name, column in columns.items():
+        array = to_array(column, dtypes[name], bools=bools)
+        if array is None:
+            raise _misfit(rows, dtypes)
+        inputs[name] = array
+    return inputs
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def _misfit(rows: list[Any], dtypes: Mapping[str, int]) -> ServingError:
+    """Returns the error for the first of the rows that doesn't fit the others or the signature."""
+    named = _is_object(rows[0])
+    seen: dict[str, tuple[int, list[int]]] = {}
+    for number, row in enumerate(rows):
+        if named and not _is_object(row):
+            return ServingError.invalid(
+                f"Expecting object but got list at item {number} of input list"
+            )
+        if not named and _is_object(row):
+            return ServingError.invalid(
+                f"Expecting value/list but got object at item {number} of input list"
+            )
+        for name, value in (row if named else {next(iter(dtypes)): row}).items():
+            try:
+                _check_like(value, name, dtypes, seen)
+            except ServingError as error:
+                key = f" key: {name}" if named else ""
+                return ServingError.invalid(
+                    f"Failed to process element: {number}{key} of 'instances' list."
+                    f" Error: {error.code.name}: {error}"
+                )
+        if named and row.keys() != dtypes.keys():
+            return ServingError.invalid(
+                f"Failed to process element: {number} of 'instances' list. JSON object: "
+                f"{echo(row)} keys must be equal to: {','.join(sorted(dtypes))}"
+            )
+    return ServingError.invalid("Failed to process 'instances' list")
+
+
+def _check_like(
+    value: Any, name: str, dtypes: Mapping[str, int], seen: dict[str, tuple[int, list[int]]]
+) -> None:
+    if name not in dtypes:
+        raise ServingError.invalid(f"JSON object: does not have named input: {name}")
+    size, shape = check(value, dtypes[name])
+    first_size, first_shape = seen.setdefault(name, (size, shape))
+    if size != first_size:
+        raise ServingError.invalid(f"Expecting tensor size: {first_size} but got: {size}")
+    if shape != first_shape:
+        raise ServingError.invalid(
+            f"Expecting shape {_listed(first_shape)} but got: {_listed(shape)}"
+        )
+
+
+def _listed(shape: list[int]) -> str:
+    return f"[{','.join(map(str, shape))}]"

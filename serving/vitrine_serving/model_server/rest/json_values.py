@@ -1,0 +1,229 @@
+"""Values of a JSON request to arrays, by the rules of TensorFlow Serving's json_tensor.cc.
+
+`to_array` works on whole arrays and only says whether a value fits; `check` goes through it value
+by value, to name the first misfit as TensorFlow Serving does.
+"""
+
+import array
+import base64
+import binascii
+import math
+import re
+from itertools import chain
+from typing import Any
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+from tensorflow.core.framework import types_pb2
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_text import echo, type_name
+
+MAX_RANK = 64  # NumPy's
+_INT32 = (-(2**31), 2**31 - 1)
+# What a JSON integer may be for each dtype. The small ones wrap, as TensorFlow Serving's do.
+_INTEGERS: dict[int, tuple[Any, int, int]] = {
+    types_pb2.DT_INT8: (np.int8, *_INT32),
+    types_pb2.DT_INT16: (np.int16, *_INT32),
+    types_pb2.DT_UINT8: (np.uint8, *_INT32),
+    types_pb2.DT_INT32: (np.int32, *_INT32),
+    types_pb2.DT_UINT32: (np.uint32, 0, 2**32 - 1),
+    types_pb2.DT_INT64: (np.int64, -(2**63), 2**63 - 1),
+    types_pb2.DT_UINT64: (np.uint64, 0, 2**64 - 1),
+}
+# The largest integer, and the largest number, that each dtype takes without loss.
+_FLOATS: dict[int, tuple[Any, int, float]] = {
+    types_pb2.DT_FLOAT: (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
+    types_pb2.DT_DOUBLE: (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
+}
+_OTHERS: dict[int, Any] = {types_pb2.DT_BOOL: np.bool_, types_pb2.DT_STRING: np.object_}
+_DTYPES = {
+    **{dtype: known[0] for dtype, known in (_INTEGERS | _FLOATS).items()},
+    **_OTHERS,
+}
+
+
+def dtype_name(dtype: int) -> str:
+    """Returns TensorFlow's name for a dtype: `float`, where NumPy says `float32`."""
+    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
+
+
+def is_base64(value: Any) -> bool:
+    """Says whether a value is an object of one string named `b64`."""
+    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+
+
+def to_bytes(value: Any) -> bytes:
+    """Returns the bytes of a string or a base64 object. Raises `ServingError`."""
+    if isinstance(value, str):
+        return value.encode()
+    if not is_base64(value):
+        raise ServingError.invalid(
+            f"JSON Value: {echo(value)} not formatted correctly for base64 data"
+        )
+    text = value["b64"]
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        pass  # spaces, or no padding: both are allowed
+    try:
+        text = re.sub(r"\s", "", text)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ServingError.invalid("Unable to base64 decode") from error
+
+
+def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] | None:
+    """Returns a value as an array of a dtype (strings as bytes in objects), or None if it is none.
+
+    Small integers wrap, as they do in TensorFlow Serving. Numbers are read faster where the caller
+    knows that there are no `bools` among them.
+    """
+    dense = _flatten(value)
+    if dense is None or dtype not in _DTYPES:
+        return None
+    shape, leaves = dense
+    if not leaves:
+        return np.empty(shape, _DTYPES[dtype])
+    if dtype in _OTHERS:
+        flat = _strings(leaves) if dtype == types_pb2.DT_STRING else _bools(leaves)
+    elif bools and bool in set(map(type, leaves)):
+        return None
+    else:
+        flat = _floats(leaves, dtype) if dtype in _FLOATS else _integers(leaves, dtype)
+    return None if flat is None else flat.reshape(shape)
+
+
+def _flatten(value: Any) -> tuple[list[int], list[Any]] | None:
+    """Returns the shape and the leaves of nested lists, or None where they are ragged."""
+    shape: list[int] = []
+    level = [value]
+    while level and type(level[0]) is list:
+        if set(map(type, level)) != {list} or len(shape) == MAX_RANK:
+            return None
+        lengths = set(map(len, level))
+        if len(lengths) > 1:
+            return None
+        shape += lengths
+        level = list(chain.from_iterable(level))
+    return shape, level
+
+
+def _floats(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
+    numpy_dtype, max_integer, limit = _FLOATS[dtype]
+    try:
+        doubles = np.frombuffer(array.array("d", leaves))
+    except (OverflowError, TypeError):
+        return None
+    sizes = np.abs(doubles)
+    largest = sizes.max()  # NaN if there is one: then the comparisons are false
+    if not largest <= max_integer and any(
+        type(leaf) is int and abs(leaf) > max_integer for leaf in leaves
+    ):
+        return None
+    if not largest <= limit and (np.isfinite(doubles) & (sizes > limit)).any():
+        return None
+    return doubles.astype(numpy_dtype, copy=False)
+
+
+def _integers(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
+    numpy_dtype, smallest, largest = _INTEGERS[dtype]
+    try:
+        if dtype == types_pb2.DT_UINT64:
+            return np.frombuffer(array.array("Q", leaves), np.uint64)
+        whole = np.frombuffer(array.array("q", leaves), np.int64)
+    except (OverflowError, TypeError):
+        return None
+    if whole.min() < smallest or whole.max() > largest:
+        return None
+    return whole.astype(numpy_dtype, copy=False)
+
+
+def _bools(leaves: list[Any]) -> npt.NDArray[Any] | None:
+    return np.array(leaves, np.bool_) if set(map(type, leaves)) == {bool} else None
+
+
+def _strings(leaves: list[Any]) -> npt.NDArray[Any] | None:
+    if not set(map(type, leaves)) <= {str, dict}:
+        return None
+    flat = np.empty(len(leaves), np.object_)
+    try:
+        flat[:] = [to_bytes(leaf) for leaf in leaves]
+    except ServingError:
+        return None
+    return flat
+
+
+def check(value: Any, dtype: int) -> tuple[int, list[int]]:
+    """Returns how many leaves a value has, and its shape.
+
+    Raises `ServingError` for the first thing that keeps it from being an array of the dtype.
+    """
+    shape: list[int] = []
+    first = value
+    while isinstance(first, list):
+        shape.append(len(first))
+        if not first:
+            break
+        first = first[0]
+    if len(shape) > MAX_RANK:
+        raise ServingError.invalid(f"Lists are nested more than {MAX_RANK} deep")
+    return _count(value, 0, shape, dtype), shape
+
+
+def _count(value: Any, level: int, shape: list[int], dtype: int) -> int:
+    rank = len(shape)
+    if not isinstance(value, list):
+        if level != rank:
+            raise ServingError.invalid(
+                f"JSON Value: {echo(value)} found at incorrect level: {level + 1}"
+                f" in the JSON DOM. Expected at level: {rank}"
+            )
+        _check_leaf(value, dtype)
+        return 1
+    if level >= rank:
+        raise ServingError.invalid(
+            f"Encountered list at unexpected level: {level} expected < {rank}"
+        )
+    if len(value) != shape[level]:
+        raise ServingError.invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level}"
+            f" expected size: {shape[level]}"
+        )
+    return sum(_count(item, level + 1, shape, dtype) for item in value)
+
+
+def _check_leaf(value: Any, dtype: int) -> None:
+    if dtype == types_pb2.DT_STRING and isinstance(value, str | dict):
+        to_bytes(value)
+        return
+    if dtype not in _DTYPES and not isinstance(value, dict):
+        raise ServingError(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"Conversion of JSON Value: {echo(value)} to type: {dtype_name(dtype)}",
+        )
+    if type(value) in (int, float) and dtype in _FLOATS:
+        check_lossless(value, dtype)
+        return
+    if type(value) is int and dtype in _INTEGERS:
+        _, smallest, largest = _INTEGERS[dtype]
+        if smallest <= value <= largest:
+            return
+    if type(value) is bool and dtype == types_pb2.DT_BOOL:
+        return
+    raise ServingError.invalid(
+        f"JSON Value: {echo(value)} Type: {type_name(value)}"
+        f" is not of expected type: {dtype_name(dtype)}"
+    )
+
+
+def check_lossless(value: float, dtype: int) -> None:
+    """Raises `ServingError` if a number does not fit into DT_FLOAT or DT_DOUBLE."""
+    _, max_integer, limit = _FLOATS[dtype]
+    fits = abs(value) <= max_integer if isinstance(value, int) else not math.isfinite(value)
+    if not fits and not (isinstance(value, float) and abs(value) <= limit):
+        raise ServingError.invalid(
+            f"Cannot convert JSON value: {echo(value)} to {dtype_name(dtype)}"
+            " without loss of precision."
+        )

@@ -1,0 +1,167 @@
+"""The process: puts the parts together, loads, listens, looks for changes, and ends."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import waitress
+
+from vitrine_serving.model_server.api import ModelServerApi
+from vitrine_serving.model_server.batching import (
+    BatchingParameters,
+    BatchScheduler,
+    read_parameters,
+)
+from vitrine_serving.model_server.config import ModelConfig, read_config
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.flags import Flags
+from vitrine_serving.model_server.grpc_api import make_server
+from vitrine_serving.model_server.metrics import Metrics, read_monitoring
+from vitrine_serving.model_server.repository import Repository
+from vitrine_serving.model_server.rest.app import make_app
+from vitrine_serving.model_server.servable import Servable
+from vitrine_serving.model_server.warm_up import warm_up
+
+log = logging.getLogger("vitrine_serving.model_server")
+
+GRACE_S = 10
+"""Seconds that requests in hand have to end when the server is told to."""
+
+
+def serve(flags: Flags) -> None:
+    """Serves until SIGTERM or SIGINT, then ends the process.
+
+    Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
+    Raises `ValueError` for flags that make no sense, `OSError` where a port cannot be had.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: os._exit(128 + number))  # nothing to lose yet
+    configs = _configs(flags)
+    metrics = Metrics()
+    scheduler = _scheduler(flags)
+    monitoring_path = flags.monitoring_config_file and read_monitoring(flags.monitoring_config_file)
+    repository = Repository(
+        _loader(flags, scheduler, metrics),
+        load_retries=flags.max_num_load_retries,
+        retry_interval_s=flags.load_retry_interval_micros / 1e6,
+        allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+        load_threads=flags.num_load_threads or os.cpu_count() or 1,
+    )
+    try:
+        repository.configure(configs)
+    except ServingError as error:
+        raise ValueError(str(error)) from error
+    api = ModelServerApi(
+        repository, metrics, as_content=flags.enable_serialization_as_tensor_content
+    )
+    grpc_server = make_server(
+        api,
+        f"{flags.bind_address}:{flags.port}",
+        max_threads=flags.grpc_max_threads,
+        metrics=metrics,
+        with_health=flags.enable_grpc_healthcheck_service,
+    )
+    rest_server: Any = None
+    if flags.rest_api_port:
+        rest_server = waitress.create_server(
+            make_app(
+                api,
+                timeout_s=flags.rest_api_timeout_in_ms / 1e3,
+                metrics=(monitoring_path, metrics.text) if monitoring_path else None,
+                observe=metrics.observe_request,
+            ),
+            host=flags.bind_address,
+            port=flags.rest_api_port,
+            threads=flags.rest_api_num_threads,
+        )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    grpc_server.start()
+    if rest_server:
+        _in_background("rest", rest_server.run)
+    _look_for_changes(flags, repository, stop)
+    log.info("Running gRPC at %s:%d, REST at port %d", *_listening(flags))
+    stop.wait()
+    repository.stop()
+    if rest_server:
+        rest_server.close()
+    grpc_server.stop(GRACE_S).wait()
+    if rest_server:
+        rest_server.task_dispatcher.shutdown(timeout=GRACE_S)
+    # TensorFlow's threads need no goodbye, and its teardown takes seconds.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _listening(flags: Flags) -> tuple[str, int, int]:
+    return flags.bind_address, flags.port, flags.rest_api_port
+
+
+def _configs(flags: Flags) -> Sequence[ModelConfig]:
+    if flags.model_config_file:
+        return read_config(flags.model_config_file.read_text())
+    if flags.model_base_path:
+        return [ModelConfig(flags.model_name, flags.model_base_path.absolute())]
+    raise ValueError("Give --model_config_file, or --model_name and --model_base_path")
+
+
+def _scheduler(flags: Flags) -> BatchScheduler | None:
+    file = flags.batching_parameters_file
+    if not flags.enable_batching:
+        if file:
+            raise ValueError("You supplied --batching_parameters_file without --enable_batching")
+        return None
+    return BatchScheduler(read_parameters(file) if file else BatchingParameters())
+
+
+def _loader(
+    flags: Flags, scheduler: BatchScheduler | None, metrics: Metrics
+) -> Callable[[str, int, Path], Servable]:
+    tags = flags.saved_model_tags.split(",")
+
+    def load(name: str, version: int, path: Path) -> Servable:
+        servable = Servable(
+            name, version, path, tags=tags, scheduler=scheduler, observe=metrics.observe_run
+        )
+        if flags.enable_model_warmup:
+            try:
+                warm_up(servable, path)
+            except BaseException:
+                servable.close()
+                raise
+        return servable
+
+    return load
+
+
+def _look_for_changes(
+    flags: Flags, repository: Repository[Servable], stop: threading.Event
+) -> None:
+    if flags.file_system_poll_wait_seconds > 0:
+        _in_background("poll", lambda: repository.poll(flags.file_system_poll_wait_seconds))
+    if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
+        _in_background("config", lambda: _poll_config(flags, repository, stop))
+
+
+def _poll_config(flags: Flags, repository: Repository[Servable], stop: threading.Event) -> None:
+    """Follows the file. One that cannot be used leaves everything as it is, and is logged."""
+    seen = _configs(flags)
+    while not stop.wait(flags.model_config_file_poll_wait_seconds):
+        try:
+            configs = _configs(flags)
+            if configs != seen:
+                repository.configure(configs)
+                log.info("Follows the changed %s", flags.model_config_file)
+                seen = configs
+        except (OSError, ValueError, ServingError) as error:
+            log.error("%s is not followed: %s", flags.model_config_file, error)
+
+
+def _in_background(name: str, target: Callable[[], Any]) -> None:
+    threading.Thread(target=target, daemon=True, name=name).start()

@@ -1,0 +1,177 @@
+"""A case of the contract: one call, what a real TensorFlow Serving answers to it, and how that is
+known."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+
+from tests.contract.server import Reply, Server
+
+Text = str | re.Pattern[str]
+"""A text to be met exactly, or a pattern to be found in it."""
+
+Check = Callable[[Any], None]
+"""Asserts what it wants of a response message, or of a JSON value."""
+
+
+@dataclass(frozen=True)
+class Grpc:
+    """A call of a gRPC method: its name, and the request; a function of the models' directory
+    makes it where it names paths."""
+
+    method: str
+    request: Message | Callable[[Path], Message]
+
+
+@dataclass(frozen=True)
+class Rest:
+    """An HTTP request; what is not bytes is sent as JSON."""
+
+    method: str
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def content(self) -> bytes | None:
+        """Returns the body as bytes; NaN and Infinity are written as Python writes them."""
+        if self.body is None or isinstance(self.body, bytes):
+            return self.body
+        return json.dumps(self.body).encode()
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An error: gRPC's code (or those that are both right), or the HTTP status; and its text."""
+
+    code: grpc.StatusCode | tuple[grpc.StatusCode, ...] | int
+    text: Text
+
+    def check_text(self, text: str) -> None:
+        if isinstance(self.text, str):
+            assert text == self.text
+        else:
+            assert self.text.search(text), f"{self.text.pattern!r} is not in {text!r}"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A success over REST, by the text of its body."""
+
+    text: Text
+
+
+@dataclass(frozen=True)
+class Status:
+    """Any body at all, with this HTTP status."""
+
+    code: int
+
+
+Answer = Message | Check | Fails | Raw | Status | dict[str, Any]
+"""What is to come back: a message to the byte, a JSON value, or one of the above."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """`before` puts the server that may be changed into the state that the case is about; a case
+    without it is for the server that stays as it is. `source` says which real behaviour this
+    pins, and where it is documented, programmed or was seen."""
+
+    name: str
+    call: Grpc | Rest
+    answer: Answer
+    source: str
+    before: Callable[[Server], None] | None = None
+
+    @property
+    def transport(self) -> str:
+        return "grpc" if isinstance(self.call, Grpc) else "rest"
+
+    def run(self, server: Server) -> None:
+        """Calls `server`, and asserts that its answer is the real one."""
+        if self.before:
+            self.before(server)
+        if isinstance(self.call, Rest):
+            call = self.call
+            _check_reply(
+                self.answer, server.http(call.method, call.path, call.content(), call.headers)
+            )
+            return
+        request = self.call.request
+        if not isinstance(request, Message):
+            request = request(server.models)
+        _check_message(self.answer, lambda: server.call(self.call.method, request))
+
+
+def contains(part: Any) -> Check:
+    """Makes a check for a JSON value that has at least these members, to any depth."""
+
+    def check(value: Any, wanted: Any = part) -> None:
+        if isinstance(wanted, dict):
+            assert isinstance(value, dict), value
+            assert wanted.keys() <= value.keys(), f"{sorted(wanted)} are not in {sorted(value)}"
+            for name, member in wanted.items():
+                check(value[name], member)
+        else:
+            assert value == wanted
+
+    return check
+
+
+def found(pattern: str) -> re.Pattern[str]:
+    """A pattern, whose dot is also a line end: TensorFlow's texts go over several lines."""
+    return re.compile(pattern, re.DOTALL)
+
+
+def _check_message(answer: Answer, call: Callable[[], Message]) -> None:
+    if isinstance(answer, Fails):
+        with pytest.raises(grpc.RpcError) as caught:
+            call()
+        error = caught.value
+        codes = answer.code if isinstance(answer.code, tuple) else (answer.code,)
+        assert error.code() in codes, f"{error.code()}: {error.details()}"
+        answer.check_text(error.details())
+        return
+    response = call()
+    if isinstance(answer, Message):
+        # The bytes say more than `==`: they are the same for a NaN, too.
+        wanted = answer.SerializeToString(deterministic=True)
+        assert response.SerializeToString(deterministic=True) == wanted, (
+            f"answered\n{response}\ninstead of\n{answer}"
+        )
+    else:
+        answer(response)
+
+
+def _check_reply(answer: Answer, reply: Reply) -> None:
+    said = f"{reply.status}: {reply.body!r}"
+    if isinstance(answer, Status):
+        assert reply.status == answer.code, said
+        return
+    # http_rest_api_handler.cc AddHeaders: whatever the answer is.
+    assert reply.content_type.startswith("application/json"), reply.content_type
+    if isinstance(answer, Fails):
+        assert reply.status == answer.code, said
+        error = json.loads(reply.body)
+        assert error.keys() == {"error"}
+        answer.check_text(error["error"])
+        return
+    assert reply.status == 200, said
+    if isinstance(answer, Raw):
+        Fails(200, answer.text).check_text(reply.body.decode())
+    elif isinstance(answer, dict):
+        # As text: 2 is not 2.0, and NaN is NaN.
+        assert _canonical(json.loads(reply.body)) == _canonical(answer)
+    else:
+        answer(json.loads(reply.body))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,37 @@
+"""The table: what a real TensorFlow Serving 2.20 does on the wire, and the embedded model server
+must do, too. `source` names files of github.com/tensorflow/serving (and two of
+github.com/tensorflow/tensorflow: tensor.cc, tensor.proto), and sections of
+https://www.tensorflow.org/tfx/serving/api_rest."""
+
+from tests.contract.cases import (
+    batching,
+    classify,
+    examples_rest,
+    infer,
+    metadata,
+    predict,
+    regress,
+    reload,
+    rest,
+    rest_errors,
+    rest_grammar,
+    rest_paths,
+    status,
+    tensors,
+    versions,
+)
+
+STEADY = [
+    case
+    for topic in (
+        *(tensors, predict, classify, regress, infer, status, metadata),
+        *(rest, rest_errors, rest_grammar, rest_paths, examples_rest),
+    )
+    for case in topic.CASES
+]
+"""Cases that leave the server as it is."""
+
+CHANGING = [*versions.CASES, *reload.CASES, *batching.CASES]
+"""Cases that configure the server anew."""
+
+CASES = [*STEADY, *CHANGING]

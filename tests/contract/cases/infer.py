@@ -1,0 +1,107 @@
+"""Cases of MultiInference over gRPC."""
+
+from typing import Any
+
+from grpc import StatusCode
+from tensorflow_serving.apis import (
+    inference_pb2,
+)
+
+from tests.contract.case import Answer, Case, Fails, Grpc
+from tests.contract.messages import (
+    classes,
+    examples,
+    infer,
+    spec,
+    task,
+    values,
+)
+from tests.contract.models import PREDICT
+
+INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
+
+
+def _infer(name: str, request: Any, answer: Answer, where: str = "Infer") -> Case:
+    return Case(
+        f"MultiInference: {name}",
+        Grpc("MultiInference", request),
+        answer,
+        f"multi_inference.cc {where}",
+    )
+
+
+def _both() -> Any:
+    made = inference_pb2.MultiInferenceResponse()
+    made.results.add(
+        model_spec=spec(signature="regress_x_to_y", version=2), regression_result=values(4.0)
+    )
+    made.results.add(
+        model_spec=spec(signature="classify_both", version=2),
+        classification_result=classes([("low", 4.0), ("high", 8.0)]),
+    )
+    return made
+
+
+REGRESS_TASK, CLASSIFY_TASK = task("regress_x_to_y"), task("classify_both")
+CASES = [
+    _infer(
+        "regress and classify",
+        infer(REGRESS_TASK, CLASSIFY_TASK),
+        _both(),
+        "Infer; tensorflow_model_server_test.py testMultiInference: in the order of the tasks",
+    ),
+    _infer(
+        "no task",
+        infer(),
+        Fails(INVALID, "ModelSpec has no name specified."),
+        "GetModelSpecFromRequest: the default spec, which server_core.cc refuses",
+    ),
+    _infer(
+        "a signature twice",
+        infer(REGRESS_TASK, REGRESS_TASK),
+        Fails(INVALID, "Duplicate evaluation of signature: regress_x_to_y"),
+    ),
+    _infer(
+        "two models",
+        infer(REGRESS_TASK, task("classify_both", name="echo")),
+        Fails(
+            INVALID,
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+        ),
+    ),
+    _infer(
+        "a task without a model",
+        infer(REGRESS_TASK, task("classify_both", name="")),
+        Fails(INVALID, "Found ModelSpec with an empty model name."),
+    ),
+    _infer(
+        "an unknown model",
+        infer(task("regress_x_to_y", name="nope")),
+        Fails(NOT_FOUND, "Servable not found for request: Latest(nope)"),
+        "(multi_inference_helper.cc); manager",
+    ),
+    _infer(
+        "an unknown signature",
+        infer(task("regress_nope")),
+        Fails(INVALID, "Requested signature not found in model graph: regress_nope"),
+    ),
+    _infer(
+        "a method that is neither",
+        infer(task("regress_x_to_y", PREDICT)),
+        Fails(
+            StatusCode.UNIMPLEMENTED,
+            "Unsupported signature method_name: tensorflow/serving/predict",
+        ),
+    ),
+    _infer(
+        "signatures of different input tensors",
+        infer(REGRESS_TASK, task("regress_elsewhere")),
+        Fails(INVALID, "Input tensor must be the same for all Signatures."),
+    ),
+    _infer(
+        "no example",
+        infer(REGRESS_TASK, given=examples()),
+        Fails(INVALID, "Input is empty."),
+        "Infer; util.cc InputToSerializedExampleTensor",
+    ),
+]

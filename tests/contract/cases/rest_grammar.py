@@ -1,0 +1,190 @@
+"""Cases of JSON values that do not fit the signature."""
+
+from tests.contract.case import Fails, found
+from tests.contract.cases.rest import INPUTS, INSTANCES, JSON, columns, over_rest, rows
+
+AT = "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: "
+CASES = [
+    over_rest(
+        "a plain list for two inputs",
+        rows("pair", 1.0),
+        Fails(
+            400,
+            "instances is a plain list, but expecting list of objects as multiple input tensors "
+            "required as per tensorinfo_map",
+        ),
+        INSTANCES,
+    ),
+    over_rest(
+        "a plain column for two inputs",
+        columns("pair", [1.0]),
+        Fails(
+            400,
+            "inputs is a plain value/list, but expecting an object as multiple input tensors "
+            "required as per tensorinfo_map",
+        ),
+        INPUTS,
+    ),
+    over_rest(
+        "a column too few",
+        columns("pair", {"a": [1.0]}),
+        Fails(400, "Missing named input: b in 'inputs' object."),
+        INPUTS,
+    ),
+    over_rest(
+        "a row without a name",
+        rows("pair", {"a": 1.0}),
+        Fails(
+            400,
+            found(
+                r"^Failed to process element: 0 of 'instances' list\. JSON object: \{.*\} "
+                r"keys must be equal to: a,b$"
+            ),
+        ),
+        INSTANCES,
+    ),
+    over_rest(
+        "a row with an unknown name",
+        rows("float32", {"x": 1.0}, {"z": 1.0}),
+        Fails(
+            400,
+            "Failed to process element: 1 key: z of 'instances' list. Error: INVALID_ARGUMENT: "
+            "JSON object: does not have named input: z",
+        ),
+        f"{INSTANCES}, AddInstanceItem",
+    ),
+    over_rest(
+        "a value among named rows",
+        rows("float32", {"x": 1.0}, 1.0),
+        Fails(400, "Expecting object but got list at item 1 of input list"),
+        INSTANCES,
+    ),
+    over_rest(
+        "a named row among values",
+        rows("float32", 1.0, {"x": 1.0}),
+        Fails(400, "Expecting value/list but got object at item 1 of input list"),
+        INSTANCES,
+    ),
+    over_rest(
+        "rows of different lengths",
+        rows("matrix", [1.0, 2.0], [1.0]),
+        Fails(
+            400,
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+            "Expecting tensor size: 2 but got: 1",
+        ),
+        f"{JSON} AddInstanceItem",
+    ),
+    over_rest(
+        "rows of different shapes and one length",
+        rows("float32", [[1.0], [2.0]], [[1.0, 2.0]]),
+        Fails(
+            400,
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: "
+            "Expecting shape [2,1] but got: [1,2]",
+        ),
+        f"{JSON} AddInstanceItem",
+    ),
+    over_rest(
+        "a ragged list",
+        columns("float32", [[1.0, 2.0], [1.0]]),
+        Fails(400, "Encountered list at unexpected size: 1 at level: 1 expected size: 2"),
+        f"{JSON} FillTensorProto",
+    ),
+    over_rest(
+        "a list among values",
+        columns("float32", [1.0, [2.0]]),
+        Fails(400, "Encountered list at unexpected level: 1 expected < 1"),
+        f"{JSON} FillTensorProto",
+    ),
+    over_rest(
+        "a value among lists",
+        columns("int32", [[1], 2]),
+        Fails(
+            400, "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2"
+        ),
+        f"{JSON} FillTensorProto",
+    ),
+    over_rest(
+        "text for a float",
+        {"instances": ["x"]},
+        Fails(400, f'{AT}JSON Value: "x" Type: String is not of expected type: float'),
+        f"{JSON} AddValueToTensor; http_rest_api_handler_test.cc PredictErrors",
+    ),
+    over_rest(
+        "null",
+        {"instances": [None]},
+        Fails(400, f"{AT}JSON Value: null Type: Null is not of expected type: float"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a decimal for an int32",
+        columns("int32", [1.5]),
+        Fails(400, "JSON Value: 1.5 Type: Number is not of expected type: int32"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a number that no int32 holds",
+        columns("int32", [2**31]),
+        Fails(400, "JSON Value: 2147483648 Type: Number is not of expected type: int32"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a negative number for an uint64",
+        columns("uint64", [-1]),
+        Fails(400, "JSON Value: -1 Type: Number is not of expected type: uint64"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a number for a string",
+        columns("string", [1]),
+        Fails(400, "JSON Value: 1 Type: Number is not of expected type: string"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a number for a bool",
+        columns("bool", [1]),
+        Fails(400, "JSON Value: 1 Type: Number is not of expected type: bool"),
+        f"{JSON} AddValueToTensor",
+    ),
+    over_rest(
+        "a whole number that no float32 holds",
+        {"inputs": [2**24 + 1]},
+        Fails(400, "Cannot convert JSON value: 16777217 to float without loss of precision."),
+        f"{JSON} IsLosslessDecimal",
+    ),
+    over_rest(
+        "a decimal that no float32 holds",
+        {"inputs": [1e39]},
+        Fails(400, "Cannot convert JSON value: 1e+39 to float without loss of precision."),
+        f"{JSON} IsLosslessDecimal",
+    ),
+    over_rest(
+        "bytes for a float",
+        {"inputs": [{"b64": "AA=="}]},
+        Fails(400, found(r"^JSON Value: \{.*\} Type: Object is not of expected type: float$")),
+        f"{JSON} FillTensorProto",
+    ),
+    over_rest(
+        "a dtype that JSON has not",
+        columns("complex64", [1.5]),
+        Fails(501, "Conversion of JSON Value: 1.5 to type: complex64"),
+        f"{JSON} AddValueToTensor: UNIMPLEMENTED; api_rest.md, JSON mapping",
+    ),
+    over_rest(
+        "a dtype that JSON has not, in rows",
+        rows("uint16", 1),
+        Fails(
+            400,
+            "Failed to process element: 0 of 'instances' list. Error: UNIMPLEMENTED: "
+            "Conversion of JSON Value: 1 to type: uint16",
+        ),
+        f"{JSON} FillTensorMapFromInstancesList; api_rest.md, JSON mapping",
+    ),
+    over_rest(
+        "bytes that are no base64",
+        rows("bytes", {"b64": "!"}),
+        Fails(400, f"{AT}Unable to base64 decode"),
+        f"{JSON} JsonDecodeBase64Object",
+    ),
+]

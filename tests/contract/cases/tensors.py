@@ -1,0 +1,143 @@
+"""Cases of what Predict takes and answers over gRPC: dtypes, shapes, values."""
+
+from typing import Any
+
+from tests.contract.case import Answer, Case, Grpc
+from tests.contract.messages import example, listed, packed, predict, predicted, spec
+from tests.contract.models import DTYPES
+
+DEFAULT = "serving_default"
+PICTURE = [[[1.0] * 28] * 28]
+VALUES: dict[str, list[Any]] = {
+    **{name: [[1.5, -2.0], [0.0, 1.5]] for name in DTYPES if "float" in name},
+    **{name: [[1.5 - 2.0j, 1.0j]] for name in DTYPES if "complex" in name},
+    **{f"int{bits}": [[-(2 ** (bits - 1)), 2 ** (bits - 1) - 1, 7]] for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": [[0, 2**bits - 1, 7]] for bits in (8, 16, 32, 64)},
+    "bool": [[True], [False]],
+    "string": [[b"\xff\x00", b""], [b"caf\xc3\xa9", b"x"]],
+}
+
+
+def over_grpc(name: str, request: Any, answer: Answer, source: str) -> Case:
+    """A case of Predict."""
+    return Case(f"predict: {name}", Grpc("Predict", request), answer, source)
+
+
+def serialized(x: float) -> Any:
+    """Returns a batch of one Example."""
+    return listed([example(x=x).SerializeToString()], "string")
+
+
+def echo(signature: str) -> Any:
+    """What an answer of `echo` says it is from."""
+    return spec("echo", signature, version=1)
+
+
+def _echoes() -> list[Case]:
+    made = []
+    for dtype in DTYPES:
+        answer = predicted(echo(dtype), y=listed(VALUES[dtype], dtype))
+        forms = {"list": listed} if dtype == "string" else {"list": listed, "content": packed}
+        made += [
+            over_grpc(
+                f"{dtype} as {form}",
+                predict(spec("echo", dtype), x=write(VALUES[dtype], dtype)),
+                answer,
+                f"tensor.proto, {form}; predict_util.cc PostProcessPredictionResult: answers are "
+                "typed lists (kAsProtoField), every value listed",
+            )
+            for form, write in forms.items()
+        ]
+    return made
+
+
+SHAPES = [
+    over_grpc(
+        "a scalar",
+        predict(spec("echo"), x=3.5),
+        predicted(echo(DEFAULT), y=3.5),
+        "tensor.proto: a shape without dimensions, present in the answer (Tensor::AsProtoField)",
+    ),
+    over_grpc(
+        "an empty batch",
+        predict(spec("echo"), x=listed([], shape=[0, 3])),
+        predicted(echo(DEFAULT), y=listed([], shape=[0, 3])),
+        "tensor.cc FromProto: no elements are no error",
+    ),
+    over_grpc(
+        "an empty batch of pictures",
+        predict(spec("images"), images=listed([], shape=[0, 28, 28])),
+        predicted(
+            spec("images", DEFAULT, version=1),
+            logits=listed([], shape=[0, 10]),
+            class_ids=listed([], "int64"),
+        ),
+        "predict_util.cc RunPredict: the kernels take a batch of none",
+    ),
+    over_grpc(
+        "a list of one value stands for all",
+        predict(spec("echo"), x=listed([2.5], shape=[3])),
+        predicted(echo(DEFAULT), y=[2.5, 2.5, 2.5]),
+        "tensor.cc FromProtoField: a short list repeats its last value",
+    ),
+    over_grpc(
+        "a short list of strings repeats its last value",
+        predict(spec("echo", "string"), x=listed([b"a", b"b"], "string", [3])),
+        predicted(echo("string"), y=listed([b"a", b"b", b"b"], "string")),
+        "tensor.cc FromProtoField",
+    ),
+    over_grpc(
+        "no value at all stands for zeros",
+        predict(spec("echo"), x=listed([], shape=[2])),
+        predicted(echo(DEFAULT), y=[0.0, 0.0]),
+        "tensor.cc FromProtoField: an empty list fills with the type's default",
+    ),
+    over_grpc(
+        "NaN and infinities",
+        predict(spec("echo", "log"), x=[0.0, float("inf"), float("nan")]),
+        predicted(echo("log"), y=[float("-inf"), float("inf"), float("nan")]),
+        "predict_util.cc: outputs are not looked into",
+    ),
+    over_grpc(
+        "pictures in a TensorFlow 2 export",
+        predict(spec("images"), images=packed(PICTURE)),
+        predicted(
+            spec("images", DEFAULT, version=1),
+            logits=[[float(j) for j in range(10)]],
+            class_ids=listed([9], "int64"),
+        ),
+        "api: prediction_service.proto Predict",
+    ),
+    over_grpc(
+        "a signature without inputs",
+        predict(spec("images", "describe")),
+        predicted(
+            spec("images", "describe", version=1),
+            labels=listed([b"a", b"b", b"c"], "string"),
+            card=listed(b'{"model": "images"}', "string"),
+        ),
+        "seen on 2.19.1: it answers over gRPC",
+    ),
+    over_grpc(
+        "two inputs, two outputs",
+        predict(spec("echo", "pair"), a=[1.5, 2.0], b=listed([2, 3], "int32")),
+        predicted(echo("pair"), sum=[3.5, 5.0], product=[3.0, 6.0]),
+        "api: prediction_service.proto Predict",
+    ),
+    over_grpc(
+        "an input that is left out has its default",
+        predict(spec("echo", "defaulted"), a=[1.5]),
+        predicted(echo("defaulted"), sum=[11.5]),
+        "predict_util.cc VerifyRequestInputsSize, cc/saved_model/util.cc GetInputValues: "
+        "SignatureDef.defaults",
+    ),
+    over_grpc(
+        "Predict on a classify signature",
+        predict(spec(signature="classify_both"), ["scores"], inputs=serialized(2.0)),
+        predicted(spec(signature="classify_both", version=2), scores=[[4.0, 8.0]]),
+        "predict_util.cc VerifySignature: method_name may be that of classify and regress, too",
+    ),
+]
+
+
+CASES = [*_echoes(), *SHAPES]

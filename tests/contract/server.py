@@ -1,0 +1,197 @@
+"""A model server to judge: the embedded one or the real one, by the same flags."""
+
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import text_format
+from tensorflow_serving.apis import (
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+from tensorflow_serving.config import model_server_config_pb2 as config_pb2
+
+from tests.conftest import end, free_port, wait_for
+from tests.contract import models
+
+IMAGE = "tensorflow/serving:2.20.0"
+BINARY = "tensorflow_model_server"
+START_S = 120
+TIMEOUT_S = 30
+
+BATCHING = """
+max_batch_size { value: 32 }
+batch_timeout_micros { value: 0 }
+max_enqueued_batches { value: 100 }
+num_batch_threads { value: 2 }
+allowed_batch_sizes: 8
+allowed_batch_sizes: 32
+"""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+@dataclass
+class Server:
+    """A running model server. It serves `half_plus_two` (versions 1 and 2), `echo` and `images`
+    from `models`; `kinds` is where `models.export` wrote."""
+
+    grpc_address: str
+    rest_address: str
+    models: Path
+    kinds: Path
+    process: "subprocess.Popen[str] | None" = None
+    log: Path | None = None
+    _stubs: list[Any] = field(default_factory=list)
+
+    def call(self, method: str, request: Any) -> Any:
+        """Calls a method of PredictionService or ModelService by the official stubs; one with a
+        slash is called as it is, and answers bytes. Raises `grpc.RpcError`."""
+        if not self._stubs:
+            channel = grpc.insecure_channel(self.grpc_address)
+            self._stubs += [
+                prediction_service_pb2_grpc.PredictionServiceStub(channel),
+                model_service_pb2_grpc.ModelServiceStub(channel),
+                channel,
+            ]
+        if "/" in method:
+            stub = self._stubs[2].unary_unary(method, lambda message: message.SerializeToString())
+        else:
+            stub = next(getattr(stub, method) for stub in self._stubs if hasattr(stub, method))
+        return stub(request, timeout=TIMEOUT_S)
+
+    def http(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        """Sends an HTTP request, its path as it is."""
+        request = urllib.request.Request(
+            f"http://{self.rest_address}{path}", body, dict(headers), method=method
+        )
+        try:
+            response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            kind = response.headers.get("Content-Type", "")
+            return Reply(response.status or 0, kind, response.read())
+
+    def await_ready(self) -> None:
+        """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
+
+        def answers() -> bool:
+            assert self.process is None or self.process.poll() is None, self._said()
+            try:
+                path = "/v1/models/half_plus_two/versions/2"
+                return b"AVAILABLE" in self.http("GET", path, None, {}).body
+            except OSError:
+                return False
+
+        wait_for(answers, START_S, f"the model server ({self._said()})")
+
+    def _said(self) -> str:
+        return self.log.read_text()[-3000:] if self.log else "not ours"
+
+    def stop(self) -> None:
+        """Closes the channel, and ends the process if it is ours."""
+        for stub in self._stubs[2:]:
+            stub.close()
+        if self.process:
+            end(self.process)
+
+
+def steady_config(base: Path) -> str:
+    """`--model_config_file` for models in `base`."""
+    labels = {"stable": 1, "canary": 2, "gone": 7}
+    config = config_pb2.ModelServerConfig()
+    for name in ("half_plus_two", "echo", "images"):
+        model = config.model_config_list.config.add(
+            name=name, base_path=str(base / name), model_platform="tensorflow"
+        )
+        if name == "half_plus_two":
+            model.model_version_policy.all.SetInParent()
+            model.version_labels.update(labels)
+    return text_format.MessageToString(config)
+
+
+def fill(kinds: Path, base: Path) -> None:
+    """Publishes the models of `steady_config`, and writes it beside them."""
+    for kind, name, version in (
+        ("half_plus_two", "half_plus_two", 1),
+        ("half_plus_three", "half_plus_two", 2),
+        ("echo", "echo", 1),
+        ("images", "images", 1),
+    ):
+        models.publish(kinds, kind, base / name, version)
+    (base / "models.config").write_text(steady_config(base))
+    (base / "batching.config").write_text(BATCHING)
+
+
+def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) -> Server:
+    """Starts a server of what `fill` made; `may_change` is for one that cases reload, on which
+    batching is on, and a version that fails to load fails at once."""
+    grpc_port, rest_port = free_port(), free_port()
+    flags = [
+        *(f"--port={grpc_port}", f"--rest_api_port={rest_port}"),
+        f"--model_config_file={base / 'models.config'}",
+        "--file_system_poll_wait_seconds=1",
+        "--allow_version_labels_for_unavailable_models=true",
+    ]
+    if may_change:
+        flags += ["--max_num_load_retries=0", "--load_retry_interval_micros=0"]
+        flags += ["--enable_batching=true"]
+        flags += [f"--batching_parameters_file={base / 'batching.config'}"]
+    log = base / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, *flags], stdout=output, stderr=subprocess.STDOUT, text=True
+        )
+    addresses = (f"127.0.0.1:{grpc_port}", f"127.0.0.1:{rest_port}")
+    return Server(*addresses, base, kinds, process, log)
+
+
+def command(kind: str, base: Path) -> list[str]:
+    """Returns how to start a kind of server that sees `base` where we see it."""
+    if kind == "embedded":
+        return [sys.executable, "-m", "vitrine_serving.model_server"]
+    if kind == "binary":
+        return [BINARY]
+    return [
+        *("docker", "run", "--rm", "--init", "--network=host", f"--volume={base}:{base}"),
+        *(f"--entrypoint={BINARY}", IMAGE),
+    ]
+
+
+def why_not(kind: str, addresses: Mapping[str, str]) -> str:
+    """Says why a kind of server is not there, or nothing; `addresses` is the environment."""
+    if kind == "address":
+        needed = ("VITRINE_CONTRACT_GRPC", "VITRINE_CONTRACT_REST", "VITRINE_CONTRACT_MODELS")
+        missing = [name for name in needed if not addresses.get(name)]
+        return f"{', '.join(missing)} not set" if missing else ""
+    if kind == "binary":
+        return "" if shutil.which(BINARY) else f"no {BINARY} on the PATH"
+    if kind == "docker":
+        if not shutil.which("docker"):
+            return "no docker on the PATH"
+        inspect = ["docker", "image", "inspect", IMAGE]
+        if subprocess.run(inspect, capture_output=True, timeout=30).returncode:
+            return f"no image {IMAGE} here, or no engine; it is never pulled"
+    return ""
+
+
+if __name__ == "__main__":
+    # What a server that somebody else runs is to serve: see README.md.
+    where = Path(sys.argv[1]).absolute()
+    models.export(where / ".kinds")
+    fill(where / ".kinds", where)

@@ -1,0 +1,219 @@
+"""`models.config` is read as TensorFlow Serving reads it, its errors included."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from tensorflow_serving.config import model_server_config_pb2
+
+from tests.serving.fake_models import publish
+from vitrine_serving.model_server.config import ModelConfig, read_config, to_configs
+from vitrine_serving.model_server.errors import ServingError
+
+
+def one(fields: str) -> str:
+    return f"model_config_list {{ config {{ {fields} }} }}"
+
+
+def test_config_files():
+    """Policies, labels and the old way to name the platform."""
+    configs = read_config(
+        """
+        model_config_list {
+          config { name: "a" base_path: "/models/a" model_platform: "tensorflow" }
+          config { name: "b" base_path: "/models/b" model_platform: "tensorflow"
+                   model_version_policy { all {} } }
+          config { name: "c" base_path: "file:///models/c" model_type: TENSORFLOW
+                   model_version_policy { specific { versions: 4 versions: 7 } }
+                   version_labels { key: "stable" value: 4 }
+                   version_labels { key: "canary" value: 7 } },
+          config: { name: "d", base_path: "/models/d", model_platform: "tensorflow"
+                   model_version_policy: { latest { num_versions: 3 } } }
+          config { name: "e" base_path: "/models/e" model_platform: "tensorflow"
+                   model_version_policy { latest {} } }
+        }
+        """
+    )
+    assert configs == [
+        ModelConfig("a", Path("/models/a")),
+        ModelConfig("b", Path("/models/b"), latest=0),
+        ModelConfig(
+            "c", Path("/models/c"), specific=(4, 7), version_labels={"stable": 4, "canary": 7}
+        ),
+        ModelConfig("d", Path("/models/d"), latest=3),
+        ModelConfig("e", Path("/models/e"), latest=1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "model_config_list {}", "# nothing yet"])
+def test_a_config_without_models(text):
+    """A server may start with none and be told of them later."""
+    assert read_config(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("model_config_lst {}", r"1:1 : .*no field named \"model_config_lst\""),
+        ("model_config_list {\n  config { nam: 'a' }\n}", r"2:12 : .*no field named \"nam\""),
+        ("model_config_list {\n  config {\n", r"Expected \"}\""),
+        (one("version_labels { key: 'a' value: 'b' }"), "Couldn't parse integer: 'b'"),
+        ("model_config_list {} custom_model_config {}", "1:22 : .*another member of oneof"),
+    ],
+)
+def test_a_typing_error_says_where(text, where):
+    """The line and the column of a syntax error."""
+    with pytest.raises(ValueError, match=r"models\.config: (.|\n)*" + where):
+        read_config(text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        (
+            'name: "a" model_platform: "tensorflow"',
+            "Expected model a to have an absolute path or URI; got base_path()=",
+        ),
+        (
+            'name: "a" base_path: "./a" model_platform: "tensorflow"',
+            "Expected model a to have an absolute path or URI; got base_path()=./a",
+        ),
+        (
+            'name: "a" base_path: "/a"',
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) "
+            "nor ModelServerConfig::model_platform.",
+        ),
+        (
+            'name: "a" base_path: "/a" model_platform: "tensorflow" model_type: TENSORFLOW',
+            "Illegal setting both ModelServerConfig::model_type (deprecated) "
+            "and ModelServerConfig::model_platform.",
+        ),
+        (
+            'name: "a" base_path: "/a" model_type: OTHER',
+            "ModelServerConfig::model_type choice 2 not supported.",
+        ),
+        (
+            'name: "a" base_path: "/a" model_platform: "pytorch"',
+            "Model a requests unsupported platform pytorch",
+        ),
+        (
+            'name: "a" base_path: "/a" model_platform: "tensorflow" } '
+            'config { name: "a" base_path: "/b" model_platform: "tensorflow"',
+            "Illegal to list model a multiple times in config list",
+        ),
+        (
+            'name: "a" base_path: "gs://bucket/a" model_platform: "tensorflow"',
+            "Model a is not on a local disk, which is all that this server reads; "
+            "got base_path()=gs://bucket/a",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(fields, words):
+    """In TensorFlow Serving's words (server_core.cc), but for the last, which it could read."""
+    with pytest.raises(ValueError) as caught:
+        read_config(one(fields))
+    assert str(caught.value) == f"models.config: {words}"
+
+
+@pytest.mark.parametrize("kind", ["custom_model_config", None])
+def test_only_lists_of_models_are_understood(kind):
+    """model_service_impl.cc refuses the other kind, and a request without any."""
+    message = model_server_config_pb2.ModelServerConfig()
+    if kind:
+        getattr(message, kind).SetInParent()
+    with pytest.raises(ServingError, match="Only ModelConfigList is currently supported") as caught:
+        to_configs(message)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_messages_are_read_as_files_are():
+    """`HandleReloadConfigRequest` carries the same message."""
+    message = model_server_config_pb2.ModelServerConfig()
+    message.model_config_list.config.add(name="a", base_path="/a", model_platform="tensorflow")
+    assert to_configs(message) == [ModelConfig("a", Path("/a"))]
+
+
+@pytest.mark.parametrize(
+    ("directory", "number"),
+    [
+        ("7", 7),
+        ("007", 7),
+        ("-7", -7),
+        (" 7 ", 7),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("1_0", None),
+        ("7.0", None),
+        ("٧", None),
+        ("7a", None),
+        (".7", None),
+        ("", None),
+    ],
+)
+def test_what_counts_as_a_version(tmp_path, directory, number):
+    """What TensorFlow Serving can parse as an int64, and nothing else."""
+    (tmp_path / "base" / directory).mkdir(parents=True)
+    found = ModelConfig("a", tmp_path / "base").wanted()
+    assert {n: v.path.name for n, v in found.items()} == ({number: directory} if number else {})
+
+
+def test_of_two_spellings_the_last_counts(tmp_path):
+    """`01` sorts before `1`, so `1` is loaded."""
+    publish(tmp_path, 1)
+    (tmp_path / "01").mkdir()
+    assert ModelConfig("a", tmp_path).wanted()[1].path == tmp_path / "1"
+
+
+def test_files_are_no_versions(tmp_path):
+    """Only directories are; a link to one is one."""
+    publish(tmp_path, 1)
+    (tmp_path / "2").touch()
+    (tmp_path / "3").symlink_to(tmp_path / "1", target_is_directory=True)
+    (tmp_path / "4").symlink_to(tmp_path / "gone", target_is_directory=True)
+    assert set(ModelConfig("a", tmp_path, latest=0).wanted()) == {1, 3}
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        ({}, {10}),
+        ({"latest": 2}, {9, 10}),
+        ({"latest": 9}, {1, 9, 10}),
+        ({"latest": 0}, {1, 9, 10}),
+        ({"specific": (1, 9, 12)}, {1, 9}),
+        ({"specific": ()}, set()),
+    ],
+)
+def test_policies(tmp_path, policy, wanted):
+    """Numbers sort as numbers, and what is not there is not served."""
+    for version in (1, 9, 10):
+        publish(tmp_path, version)
+    assert set(ModelConfig("a", tmp_path, **policy).wanted()) == wanted
+
+
+def test_a_replaced_directory_is_another(tmp_path):
+    """By its inode, or by the entries that it has got."""
+    config = ModelConfig("a", tmp_path)
+    publish(tmp_path, 1)
+    before = config.wanted()
+    assert config.wanted() == before
+    publish(tmp_path, 2)
+    (tmp_path / "1").rename(tmp_path / ".old")
+    (tmp_path / "2").rename(tmp_path / "1")
+    assert config.wanted() != before
+
+
+def test_a_missing_base_path_is_an_error(tmp_path):
+    """It is not the same as a directory without versions."""
+    with pytest.raises(FileNotFoundError):
+        ModelConfig("a", tmp_path / "gone").wanted()
+
+
+def test_what_is_missing_is_told(tmp_path):
+    """An empty directory, and specific versions that are not there."""
+    config = ModelConfig("a", tmp_path, specific=(1, 2))
+    assert config.missing(config.wanted()).startswith("No versions of a found in")
+    publish(tmp_path, 2)
+    assert config.missing(config.wanted()).startswith("Versions [1] of a not found in")
+    publish(tmp_path, 1)
+    assert config.missing(config.wanted()) == ""

@@ -1,0 +1,133 @@
+"""The gRPC side carries: codes, bounds and counts; what is answered is faked."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from tests.conftest import free_port
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.grpc_api import make_server
+from vitrine_serving.model_server.metrics import Metrics
+
+CODE = grpc.StatusCode
+
+
+class FakeApi:
+    """Answers Predict, or raises `error`; can be held back."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.running, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def predict(self, request):
+        self.running.set()
+        assert self.go_on.wait(30)
+        if self.error:
+            raise self.error
+        return predict_pb2.PredictResponse(model_spec=request.model_spec)
+
+    classify = regress = multi_inference = metadata = status = reload_config = predict
+
+
+def request(name: str = "m") -> predict_pb2.PredictRequest:
+    made = predict_pb2.PredictRequest()
+    made.model_spec.name = name
+    return made
+
+
+@pytest.fixture
+def serve():
+    """Starts a server of an api, and returns a channel to it."""
+    ended = []
+
+    def start(api: FakeApi, **options) -> grpc.Channel:
+        address = f"127.0.0.1:{free_port()}"
+        options = {"max_threads": 4, "metrics": Metrics()} | options
+        server = make_server(api, address, **options)
+        server.start()
+        channel = grpc.insecure_channel(address)
+        ended.extend((channel.close, lambda: server.stop(0).wait()))
+        return channel
+
+    yield start
+    for end in ended:
+        end()
+
+
+def predict(channel: grpc.Channel, name: str = "m"):
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    return stub.Predict(request(name), timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ServingError.not_found("Latest(m)"), CODE.NOT_FOUND, "Servable not found for request"),
+        (ServingError(CODE.UNAVAILABLE, "full"), CODE.UNAVAILABLE, "full"),
+        (MemoryError(), CODE.RESOURCE_EXHAUSTED, "memory"),
+    ],
+)
+def test_errors_are_codes(serve, error, code, text):
+    """A ServingError's code and words travel; so does the want of memory."""
+    channel = serve(FakeApi(error))
+    with pytest.raises(grpc.RpcError) as caught:
+        predict(channel)
+    assert caught.value.code() is code
+    assert text in caught.value.details()
+
+
+def test_too_many_calls_at_a_time_fail_at_once(serve):
+    """Past `max_threads` a call fails as TensorFlow Serving's do; those that run are answered."""
+    api = FakeApi()
+    api.go_on.clear()
+    channel = serve(api, max_threads=1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(predict, channel)
+        assert api.running.wait(30)
+        with pytest.raises(grpc.RpcError) as caught:
+            predict(channel)
+        api.go_on.set()
+        assert first.result(30).model_spec.name == "m"
+    assert caught.value.code() is CODE.RESOURCE_EXHAUSTED
+    assert caught.value.details() == "Server Threadpool Exhausted"
+    assert predict(channel).model_spec.name == "m"
+
+
+def test_answers_are_counted(serve):
+    """By model and status, by gRPC's name of the call."""
+    metrics = Metrics()
+    api = FakeApi()
+    channel = serve(api, metrics=metrics)
+    predict(channel)
+    api.error = ServingError.invalid("no")
+    with pytest.raises(grpc.RpcError):
+        predict(channel)
+    text = metrics.text().decode()
+    assert 'request_count{model_name="m",status="OK"} 1' in text
+    assert 'request_count{model_name="m",status="INVALID_ARGUMENT"} 1' in text
+    assert 'request_latency_count{model_name="m",API="Predict",entrypoint="GRPC"} 1' in text
+
+
+def test_health_is_answered_if_asked_for(serve):
+    """grpc.health.v1 says SERVING; without the flag nobody knows it."""
+    check = health_pb2.HealthCheckRequest()
+    stub = health_pb2_grpc.HealthStub(serve(FakeApi(), with_health=True))
+    assert stub.Check(check, timeout=30).status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        health_pb2_grpc.HealthStub(serve(FakeApi())).Check(check, timeout=30)
+    assert caught.value.code() is CODE.UNIMPLEMENTED
+
+
+def test_a_port_that_is_taken(serve):
+    """Another server's port is an OSError that names it."""
+    address = f"127.0.0.1:{free_port()}"
+    options = {"max_threads": 1, "metrics": Metrics()}
+    first = make_server(FakeApi(), address, **options)
+    with pytest.raises(OSError, match=address):
+        make_server(FakeApi(), address, **options)
+    first.stop(0).wait()

@@ -1,0 +1,143 @@
+"""Answers, byte by byte as RapidJSON's PrettyWriter prints them for TensorFlow Serving."""
+
+import json
+
+import numpy as np
+import pytest
+from tensorflow_serving.apis import classification_pb2, regression_pb2
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_answers import (
+    write_classification,
+    write_predict,
+    write_regression,
+)
+
+MATRIX = np.array([[2.5, 3], [3.5, 4]], np.float32)
+STRINGS = np.array([b"a", b"\xc3\xa9\n"], object)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ({"y": MATRIX}, "[[2.5, 3.0], [3.5, 4.0]\n    ]"),
+        ({"y": MATRIX[:, 0]}, "[2.5, 3.5\n    ]"),
+        ({"y": MATRIX.T}, "[[2.5, 3.5], [3.0, 4.0]\n    ]"),
+        ({"y": np.zeros((0, 2), np.int32)}, "[]"),
+        ({"y": np.zeros((2, 0, 3), np.int32)}, "[[], []\n    ]"),
+        ({"y": np.arange(8).reshape(2, 2, 2)}, "[[[0, 1], [2, 3]], [[4, 5], [6, 7]]\n    ]"),
+        ({"y": STRINGS}, '["a", "é\\n"\n    ]'),
+        ({"y": np.array([b"\xff"], object)}, '["\ufffd"\n    ]'),
+        (
+            {"y_bytes": STRINGS[:1].reshape(1, 1)},
+            '[[{\n                "b64": "YQ=="\n            }]\n    ]',
+        ),
+        (
+            {"a": MATRIX, "b": np.array([1, 2]), "c": STRINGS[:, None]},
+            "[\n        {"
+            '\n            "a": [2.5, 3.0],\n            "b": 1,\n            "c": ["a"]'
+            "\n        },\n        {"
+            '\n            "a": [3.5, 4.0],\n            "b": 2,\n            "c": ["é\\n"]'
+            "\n        }\n    ]",
+        ),
+        ({"a": np.zeros((0, 1)), "b": np.zeros(0)}, "[]"),
+        (
+            {"a": np.zeros((1, 0)), "b": np.zeros(1)},
+            '[\n        {\n            "a": [],\n            "b": 0.0\n        }\n    ]',
+        ),
+    ],
+)
+def test_rows(outputs, expected):
+    """An instance a line where outputs have names, all on one line where there is one output."""
+    body = write_predict(outputs, by_row=True).decode()
+    assert body == f'{{\n    "predictions": {expected}\n}}'
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"y": MATRIX},
+        {"y": np.arange(24).reshape(2, 3, 2, 2)},
+        {"y": np.float64(0.1)},
+        {"y": np.array(True)},
+        {"y": np.zeros(0, np.float32)},
+        {"y": np.zeros((2, 0, 3), np.uint8)},
+        {"y": np.array(b"a", object)},
+        {"y": np.array([[b"a"], [b"b"]], object)},
+        {"a": MATRIX, "b": np.array([1, 2], np.uint64), "c": np.array(3, np.int8)},
+    ],
+)
+def test_columns(outputs):
+    """One element a line, as Python's own printer with an indent of four does it."""
+    named = {
+        name: json.loads(json.dumps(np.asarray(value).tolist(), default=bytes.decode))
+        for name, value in outputs.items()
+    }
+    content = named if len(named) > 1 else next(iter(named.values()))
+    assert write_predict(outputs, by_row=False).decode() == json.dumps(
+        {"outputs": content}, indent=4
+    )
+
+
+def test_base64_by_column():
+    """Bytes are base64 where the name of the output says that they are bytes."""
+    body = write_predict({"y_bytes": np.array([b"\xff"], object)}, by_row=False)
+    assert json.loads(body) == {"outputs": [{"b64": "/w=="}]}
+    assert b'        {\n            "b64": "/w=="\n        }\n' in body
+
+
+def test_numbers():
+    """Floats round-trip in the shortest form of their own dtype, NaN and Infinity are bare."""
+    values = [0.1, 1, 1 / 3, -0.0, 1e-7, 3e38, np.nan, np.inf, -np.inf]
+    single = write_predict({"y": np.array(values, np.float32)}, by_row=True)
+    assert b"[0.1, 1.0, 0.33333334, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity\n" in single
+    double = write_predict({"y": np.array([values])}, by_row=True)
+    assert b"[0.1, 1.0, 0.3333333333333333, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity]" in double
+    assert write_predict({"y": np.float32("nan")}, by_row=False) == b'{\n    "outputs": NaN\n}'
+    random = np.random.default_rng(0).standard_normal((50, 10)).astype(np.float32)
+    read = json.loads(write_predict({"y": random}, by_row=True))["predictions"]
+    assert (np.array(read, np.float32) == random).all()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "text"),
+    [
+        ({}, "Cannot convert empty tensor map to JSON"),
+        ({"y": np.float32(1)}, "Tensor name: y has no shape information "),
+        (
+            {"a": MATRIX, "b": MATRIX[:1]},
+            "Tensor name: b has inconsistent batch size: 1 expecting: 2",
+        ),
+        ({"y": np.ones(1, np.complex64)}, "Failed to write JSON value for tensor type: complex64"),
+        ({"y": np.ones(1, np.float16)}, "Failed to write JSON value for tensor type: half"),
+        ({"y": np.ones(1, np.uint16)}, "Failed to write JSON value for tensor type: uint16"),
+    ],
+)
+def test_unwritable(outputs, text):
+    """Outputs without a common batch size, or without JSON, are the caller's error."""
+    with pytest.raises(ServingError) as caught:
+        write_predict(outputs, by_row=True)
+    assert str(caught.value) == text
+
+
+def test_classification():
+    """A list of label and score for each example; a class may have no label."""
+    result = classification_pb2.ClassificationResult()
+    result.classifications.add().classes.add(label='"é', score=0.1)
+    result.classifications[0].classes.add(score=12)
+    result.classifications.add()
+    assert write_classification(result).decode() == (
+        '{\n    "results": [[["\\"é", 0.1], ["", 12.0]], []\n    ]\n}'
+    )
+    with pytest.raises(ServingError, match=r"^Cannot convert empty ClassificationResults to JSON$"):
+        write_classification(classification_pb2.ClassificationResult())
+
+
+def test_regression():
+    """A value for each example."""
+    result = regression_pb2.RegressionResult()
+    for value in (3.5, float("nan"), 4):
+        result.regressions.add(value=value)
+    assert write_regression(result) == b'{\n    "results": [3.5, NaN, 4.0]\n}'
+    with pytest.raises(ServingError, match=r"^Cannot convert empty RegressionResults to JSON$"):
+        write_regression(regression_pb2.RegressionResult())

@@ -1,0 +1,96 @@
+"""The JSON of `classify` and `regress` to tf.Examples."""
+
+import json
+
+import pytest
+
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.json_examples import read_examples
+
+
+def features(example) -> dict[str, list]:
+    return {
+        name: list(getattr(feature, feature.WhichOneof("kind")).value)
+        if feature.WhichOneof("kind")
+        else []
+        for name, feature in example.features.feature.items()
+    }
+
+
+def test_features():
+    """Numbers with a point are floats, other numbers and booleans int64, strings bytes."""
+    example = {
+        "one": 1,
+        "many": [1.5, 2.0],
+        "odd": [float("nan"), float("inf")],
+        "flags": [True, 2],
+        "text": "é",
+        "bytes": [{"b64": "/w=="}, "a"],
+        "none": [],
+    }
+    body = json.dumps({"signature_name": "s", "examples": [example, {"one": 2}]})
+    name, parsed = read_examples(body.encode())
+    first, second = parsed.example_list.examples
+    read = features(first)
+    odd = read.pop("odd")
+    assert (name, str(odd)) == ("s", "[nan, inf]")
+    assert read == {
+        "one": [1],
+        "many": [1.5, 2.0],
+        "flags": [1, 2],
+        "text": ["é".encode()],
+        "bytes": [b"\xff", b"a"],
+        "none": [],
+    }
+    assert features(second) == {"one": [2]}
+
+
+def test_context():
+    """Features of all examples go into the other kind of list."""
+    _, parsed = read_examples(b'{"context": {"c": "x"}, "examples": [{"x": 1.0}]}')
+    assert parsed.WhichOneof("kind") == "example_list_with_context"
+    assert features(parsed.example_list_with_context.context) == {"c": [b"x"]}
+    assert features(parsed.example_list_with_context.examples[0]) == {"x": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("{}", "{} When method is classify, key 'examples' is expected and was not found"),
+        ('{"examples": {}}', "Expecting 'examples' value to be an list/array"),
+        ('{"examples": []}', "'examples' value is an empty array"),
+        ('{"examples": [3]}', "Example must be JSON object but got JSON Number"),
+        ('{"context": [], "examples": []}', "Example must be JSON object but got JSON Array"),
+        ('{"signature_name": 1}', "'signature_name' key must be a string value."),
+        ('{"examples": [{"x": null}]}', "Feature: x has element with unexpected JSON type: Null"),
+        ('{"examples": [{"x": [[1]]}]}', "Feature: x has element with unexpected JSON type: Array"),
+        ('{"examples": [{"x": {}}]}', "Feature: x has element with unexpected JSON type: Object"),
+        (
+            '{"examples": [{"x": [1, 2.5]}]}',
+            "Unexpected element type in feature: x expecting type: int64",
+        ),
+        (
+            '{"examples": [{"x": [2.5, 1]}]}',
+            "Unexpected element type in feature: x expecting type: float",
+        ),
+        (
+            '{"examples": [{"x": ["a", 1]}]}',
+            "Unexpected element type in feature: x expecting type: bytes",
+        ),
+        ('{"examples": [{"x": {"b64": "!"}}]}', "Unable to base64 decode"),
+        (
+            '{"examples": [{"x": 9223372036854775808}]}',
+            "Feature: x has uint64 element. Only int64 is supported.",
+        ),
+        (
+            '{"examples": [{"x": [1e300]}]}',
+            "Cannot convert JSON value: 1e+300 to float without loss of precision.",
+        ),
+        ("nonsense", "JSON Parse error: Invalid value. at offset: 0"),
+    ],
+)
+def test_refused(body, text):
+    """What is no list of examples is refused in the words of json_tensor.cc."""
+    with pytest.raises(ServingError) as caught:
+        read_examples(body.encode())
+    assert str(caught.value).endswith(text)

@@ -1,0 +1,203 @@
+"""What the REST side answers and how it fails, with a stand-in for the models."""
+
+import json
+
+import grpc
+import pytest
+
+from tests.serving.fake_api import PREDICT, Model, client_of, error_of
+from vitrine_serving.model_server.errors import ServingError
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def client(model):
+    return client_of(model)
+
+
+def test_predict(client, model):
+    """By row or by column; the answer's type is JSON and nothing more."""
+    response = client.post(PREDICT, data=b'{"instances": [1, 2.5]}')
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.data == b'{\n    "predictions": [2.0, 5.0\n    ]\n}'
+    assert client.post(PREDICT, data=b'{"inputs": {"x": 1}}').json == {"outputs": 2.0}
+    assert model.timeouts_s == [30.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("address", "spec"),
+    [
+        ("m", ("m", 0, "", "s")),
+        ("m/versions/7", ("m", 7, "", "s")),
+        ("m/versions/007", ("m", 7, "", "s")),
+        ("m/labels/stable", ("m", 0, "stable", "s")),
+        ("M%20%2F%3a+é.1/labels/%C3%A9", ("M /:+é.1", 0, "é", "s")),
+        ("%ff", ("\ufffd", 0, "", "s")),
+    ],
+)
+@pytest.mark.parametrize("method", ["predict", "classify", "regress"])
+def test_addresses(client, model, address, method, spec):
+    """A model by its newest version, a version or a label; names may hold anything, escaped."""
+    body = {"signature_name": "s", "examples": [{"x": 1.0}], "inputs": 1}
+    client.post(f"/V1/Models/{address}:{method}", json=body)
+    assert model.specs == [spec]
+
+
+def test_classify_and_regress(client):
+    """Both answer under `results`."""
+    body = {"examples": [{"x": 1.5}, {"x": 2.0}]}
+    classified = client.post("/v1/models/m:classify", json=body)
+    assert classified.json == {"results": [[["cat", 0.5]], [["cat", 0.5]]]}
+    assert client.post("/v1/models/m:regress", json=body).json == {"results": [1.5, 2.0]}
+    assert client.post("/v1/models/m:regress", json={}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "spec"),
+    [
+        ("/v1/models/m", ("m", 0, "", "")),
+        ("/v1/models/m/versions/3", ("m", 3, "", "")),
+        ("/v1/models/m/labels/gone", ("m", 0, "", "")),
+        ("/v1/models/m/METADATA", ("m", 0, "", "")),
+        ("/v1/models/m?x=1", ("m?x=1", 0, "", "")),
+        ("http://somewhere/v1/models/m", ("m", 0, "", "")),
+    ],
+)
+def test_status(client, model, address, spec):
+    """The status of all versions or of one, whatever it is; versions are strings."""
+    response = client.get("/", environ_overrides={"REQUEST_URI": address})
+    assert (response.status_code, model.specs) == (200, [spec])
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.data.decode() == json.dumps(response.json, indent=1) + "\n"
+    assert response.json == {
+        "model_version_status": [
+            {
+                "version": "9007199254740993",
+                "state": "END",
+                "status": {"error_code": "NOT_FOUND", "error_message": "no saved_model.pb"},
+            },
+            {
+                "version": "1",
+                "state": "AVAILABLE",
+                "status": {"error_code": "OK", "error_message": ""},
+            },
+        ]
+    }
+
+
+def test_metadata(client, model):
+    """Signatures lie under `signature_def` twice, without the type that an `Any` would show."""
+    response = client.get("/v1/models/m/labels/stable/metadata")
+    assert model.specs == [("m", 0, "stable", "")]
+    assert response.data.startswith(b'{\n"model_spec":{\n "name": "m",\n')
+    content = response.json
+    assert content["model_spec"] == {"name": "m", "version": "3", "signature_name": ""}
+    assert list(content["metadata"]) == ["signature_def"]
+    signature = content["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert signature == {
+        "inputs": {
+            "x": {
+                "name": "x:0",
+                "dtype": "DT_FLOAT",
+                "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False},
+            }
+        },
+        "outputs": {},
+        "method_name": "tensorflow/serving/predict",
+        "defaults": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (grpc.StatusCode.CANCELLED, 499),
+        (grpc.StatusCode.UNKNOWN, 500),
+        (grpc.StatusCode.INVALID_ARGUMENT, 400),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, 504),
+        (grpc.StatusCode.NOT_FOUND, 404),
+        (grpc.StatusCode.ALREADY_EXISTS, 409),
+        (grpc.StatusCode.PERMISSION_DENIED, 403),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+        (grpc.StatusCode.FAILED_PRECONDITION, 400),
+        (grpc.StatusCode.ABORTED, 409),
+        (grpc.StatusCode.OUT_OF_RANGE, 400),
+        (grpc.StatusCode.UNIMPLEMENTED, 501),
+        (grpc.StatusCode.INTERNAL, 500),
+        (grpc.StatusCode.UNAVAILABLE, 503),
+        (grpc.StatusCode.DATA_LOSS, 500),
+        (grpc.StatusCode.UNAUTHENTICATED, 401),
+    ],
+)
+def test_codes(code, status):
+    """Every code has the HTTP status of TensorFlow Serving; the text is that of the error."""
+    client = client_of(Model(ServingError(code, 'a "text"\n\udc80')))
+    response = client.get("/v1/models/m/metadata")
+    assert response.status_code == status
+    assert error_of(response) == 'a "text"\n?'
+
+
+def test_errors_of_the_body_come_first(client):
+    """As in TensorFlow Serving: JSON, then the model and its signature, then the values."""
+    broken = client.post("/v1/models/x:predict", data=b"{")
+    unknown = client.post("/v1/models/x:predict", data=b"{}")
+    signature = client.post(PREDICT, json={"signature_name": "s"})
+    values = client.post(PREDICT, json={})
+    assert (broken.status_code, unknown.status_code) == (400, 404)
+    assert error_of(broken).startswith("JSON Parse error: Missing a name for object member.")
+    assert error_of(unknown) == "Servable not found for request: Latest(x)"
+    assert error_of(signature) == 'Serving signature name: "s" not found in signature def'
+    assert error_of(values) == "Missing 'inputs' or 'instances' key"
+
+
+def test_observing(model):
+    """Every predict, classify and regress is told of, with its outcome; nothing else is."""
+    seen: list = []
+    client = client_of(model, observe=lambda *what: seen.append(what))
+    client.post("/v1/models/%6d/versions/1:predict", json={"inputs": 1})
+    client.post("/v1/models/x:predict", json={"inputs": 1})
+    client.post("/v1/models/m:classify", json={})
+    client.get("/v1/models/m")
+    assert [what[:4] for what in seen] == [
+        ("m", "predict", "REST", "OK"),
+        ("x", "predict", "REST", "NOT_FOUND"),
+        ("m", "classify", "REST", "INVALID_ARGUMENT"),
+    ]
+    assert all(0 <= what[4] < 60 for what in seen)
+    with_bug = client_of(Model(RuntimeError()), observe=lambda *what: seen.append(what))
+    with_bug.post(PREDICT, json={"inputs": 1})
+    assert seen[-1][:4] == ("m", "predict", "REST", "INTERNAL")
+
+
+@pytest.mark.parametrize(("timeout_s", "passed_on"), [(0.25, 0.25), (0.0, None), (-1.0, None)])
+def test_timeout(model, timeout_s, passed_on):
+    """The model gets the time it may take; no positive time is no limit."""
+    client = client_of(model, timeout_s=timeout_s)
+    client.post(PREDICT, json={"inputs": 1})
+    for method in ("classify", "regress"):
+        client.post(f"/v1/models/m:{method}", json={"examples": [{"x": 1.0}]})
+    assert model.timeouts_s == [passed_on] * 3
+
+
+def test_a_bug_is_no_page_of_html(caplog):
+    """An error that nobody expected is JSON, its trace in the log alone."""
+    response = client_of(Model(RuntimeError("secret"))).get("/v1/models/m")
+    assert response.status_code == 500
+    assert error_of(response) == "Internal error"
+    assert "secret" in caplog.text
+
+
+def test_metrics(model):
+    """Text for Prometheus at one path, by any method, and nothing else there."""
+    client = client_of(model, metrics=("/monitoring/metrics", lambda: b"requests 1\n"))
+    response = client.get("/monitoring/metrics")
+    assert (response.data, response.headers["Content-Type"]) == (b"requests 1\n", "text/plain")
+    wrong = client.get("/monitoring/metrics?x=1")
+    assert (wrong.status_code, wrong.headers["Content-Type"]) == (400, "text/plain")
+    assert wrong.data == b"Unexpected path: /monitoring/metrics?x=1. Should be /monitoring/metrics"
+    assert client.get("/monitoring/metrics/").status_code == 404

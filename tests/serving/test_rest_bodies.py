@@ -1,0 +1,114 @@
+"""Bodies of REST requests: gzip, and whatever is thrown at the server."""
+
+import gzip
+import json
+import random
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tests.serving.fake_api import PREDICT, Model, client_of, error_of
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.rest.app import inflate
+
+
+@pytest.fixture
+def client():
+    return client_of(Model())
+
+
+BODY = b'{"instances": [1]}'
+EMPTY = "JSON Parse error: The document is empty"
+
+
+def post_gzip(client, body: bytes):
+    return client.post(PREDICT, data=body, headers={"Content-Encoding": "gzip"})
+
+
+def test_gzip(client):
+    """Bodies may be gzip; answers never are."""
+    response = client.post(
+        PREDICT,
+        data=gzip.compress(BODY),
+        headers={"Content-Encoding": "GZIP", "Accept-Encoding": "gzip"},
+    )
+    assert response.json == {"predictions": [2.0]}
+    assert "Content-Encoding" not in response.headers
+    assert error_of(post_gzip(client, gzip.compress(b""))) == EMPTY
+    assert error_of(post_gzip(client, b"")) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (gzip.compress(BODY)[:-1], "its gzip is truncated"),
+        (gzip.compress(BODY)[:5], "its gzip is truncated"),
+        (gzip.compress(BODY) + b"x", "its gzip is followed by something else"),
+        (BODY, "its gzip is broken ("),
+        (gzip.compress(BODY)[:-8] + b"\0" * 8, "its gzip is broken ("),
+    ],
+)
+def test_broken_gzip(client, body, problem):
+    """A body that can't be unpacked whole is refused, and the text says why."""
+    response = post_gzip(client, body)
+    assert response.status_code == 400
+    assert error_of(response).startswith(f"{EMPTY}: {problem}")
+
+
+def test_gzip_bomb():
+    """A body is unpacked up to the bound and not further."""
+    client = client_of(Model(), max_inflated_bytes=len(BODY))
+    assert post_gzip(client, gzip.compress(BODY)).status_code == 200
+    response = post_gzip(client, gzip.compress(BODY + b" "))
+    assert response.status_code == 400
+    assert error_of(response) == f"{EMPTY}: its gzip holds more than {len(BODY)} bytes"
+    bomb = gzip.compress(bytes(20_000_000))
+    tracemalloc.start()
+    with pytest.raises(ServingError, match="holds more than 100000 bytes"):
+        inflate(bomb, 100_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_whatever_is_thrown_at_it(client):
+    """Seeded garbage is answered as JSON, and never as an error of the server's own."""
+    seeds = [
+        b'{"instances": [{"x": [1, 2.5, null]}, {"x": [true, "a", -1e400]}]}',
+        b'{"signature_name": "serving_default", "inputs": {"x": [[1], [2]]}}',
+        b'{"examples": [{"x": 1.0}], "context": {"c": {"b64": "YQ=="}}}',
+        b'{"inputs": [NaN, Infinity, 123456789012345678901234567890]}',
+    ]
+    pieces = [b"[", b"]", b"{", b"}", b'"', b"\\u", b"\xff", b"9" * 30, b"NaN", b",", b"e999", b""]
+    choose = random.Random(4)
+    seen = set()
+    for _ in range(1500):
+        body = choose.choice(seeds)
+        for _ in range(choose.randrange(4)):
+            at = choose.randrange(len(body) + 1)
+            body = body[:at] + choose.choice(pieces) + body[at + choose.randrange(3) :]
+        method = choose.choice(["predict", "classify", "regress"])
+        response = client.post(f"/v1/models/m:{method}", data=body)
+        seen.add(response.status_code)
+        assert response.status_code in (200, 400), body
+        assert json.loads(response.data)
+    assert seen == {200, 400}
+
+
+def test_deep_nesting(client):
+    """Lists within lists within lists are refused before the stack ends."""
+    for depth in (70, 500, 1023, 5000, 200_000):
+        lists = b"[" * depth + b"]" * depth
+        for body in (b'{"inputs": %b}', b'{"instances": %b}', b'{"instances": 1, "inputs": %b}'):
+            response = client.post(PREDICT, data=body % lists)
+            assert response.status_code == 400
+            assert error_of(response)
+
+
+def test_numbers_keep_their_value(client):
+    """What goes in as float32 comes out as float32."""
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    body = json.dumps({"instances": values.tolist()})
+    answer = client.post(PREDICT, data=body).json["predictions"]
+    assert (np.array(answer, np.float32) == values * 2).all()

@@ -1,0 +1,174 @@
+"""One loaded version: its answers are the SavedModel's, its refusals TensorFlow Serving's."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.contract.models import DTYPES, export
+from vitrine_serving.model_server.batching import BatchingParameters, BatchScheduler
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.servable import Servable
+
+CODE = grpc.StatusCode
+TWO = np.array([1.0, 2.0], np.float32)
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("versions")
+    export(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def echo(versions):
+    made = Servable("echo", 1, versions / "echo")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 33])
+@pytest.mark.parametrize("batched", [False, True])
+def test_answers_are_those_of_the_saved_model(training_run, dataset, rows, batched):
+    """A trained model gives, number for number, what its SavedModel gives when called."""
+    path = training_run.models_dir / "mlp" / "1"
+    images = dataset.test.images[:rows] / np.float32(255)
+    scheduler = BatchScheduler(BatchingParameters()) if batched else None
+    servable = Servable("mlp", 1, path, scheduler=scheduler)
+    loaded = tf.saved_model.load(str(path)).signatures["serving_default"]
+    expected = loaded(images=tf.constant(images))
+    found = servable.run("serving_default", {"images": images})
+    assert set(found) == set(expected) == {"probabilities", "logits", "class_ids"}
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values.numpy())
+    servable.close()
+
+
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (2, 1, 3)])
+def test_every_dtype_and_shape_comes_back(echo, name, shape):
+    """An identity gives back what it got, dtype and shape included."""
+    count = int(np.prod(shape))
+    if name == "string":
+        sent = np.array([b"\xff\x00", b"", b"text"] * count, object)[:count].reshape(shape)
+    else:
+        numpy_dtype = tf.as_dtype(name).as_numpy_dtype
+        sent = np.arange(count).astype(numpy_dtype).reshape(shape)
+    found = echo.run(name, {"x": sent})["y"]
+    assert found.dtype == sent.dtype
+    np.testing.assert_array_equal(found, sent)
+
+
+def test_signatures_without_inputs(versions):
+    """`describe` needs nothing; with batching it is refused, as TensorFlow Serving does."""
+    servable = Servable("images", 1, versions / "images")
+    found = servable.run("describe", {})
+    assert found["labels"].tolist() == [b"a", b"b", b"c"]
+    assert found["card"].tolist() == b'{"model": "images"}'
+    scheduler = BatchScheduler(BatchingParameters())
+    batched = Servable("images", 1, versions / "images", scheduler=scheduler)
+    with pytest.raises(ServingError, match="at least one input tensor"):
+        batched.run("describe", {})
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs", "outputs", "code", "message"),
+    [
+        ("nope", {}, (), CODE.FAILED_PRECONDITION, 'Serving signature key "nope" not found.'),
+        (
+            "pair",
+            {"a": TWO},
+            (),
+            CODE.INVALID_ARGUMENT,
+            "input size does not match signature: 1!=2",
+        ),
+        ("log", {"z": TWO}, (), CODE.INVALID_ARGUMENT, "Signature input alias: x(feed name: x:0)"),
+        ("defaulted", {}, (), CODE.INVALID_ARGUMENT, "default input alias set: b"),
+        (
+            "defaulted",
+            {"a": TWO, "z": TWO},
+            (),
+            CODE.INVALID_ARGUMENT,
+            "Inputs contains invalid name. Used request inputs: a, request input: a,z",
+        ),
+        (
+            "pair",
+            {"a": TWO, "b": TWO},
+            (),
+            CODE.INVALID_ARGUMENT,
+            "Expects arg[1] to be int32 but float is provided",
+        ),
+        ("log", {"x": TWO}, ("z",), CODE.INVALID_ARGUMENT, "output tensor alias not found"),
+        ("log", {"x": TWO}, ("y", "y"), CODE.INVALID_ARGUMENT, "duplicate output tensor alias: y"),
+        ("matrix", {"x": np.ones((2, 3), np.float32)}, (), CODE.INVALID_ARGUMENT, "Matrix size"),
+        ("log", {"x": np.array(["2026"], "datetime64[D]")}, (), CODE.INVALID_ARGUMENT, "no dtype"),
+    ],
+)
+def test_refusals(echo, signature, inputs, outputs, code, message):
+    """What fits no signature is refused in TensorFlow Serving's words, or the kernel's."""
+    with pytest.raises(ServingError) as caught:
+        echo.run(signature, inputs, outputs)
+    assert caught.value.code is code
+    assert message in str(caught.value)
+
+
+def test_defaults_of_a_signature(echo):
+    """An input that the signature has a value for may be left out."""
+    assert echo.run("defaulted", {"a": TWO})["sum"].tolist() == [11, 12]
+
+
+def test_output_filters(echo):
+    """Any choice of outputs can be had, in any order."""
+    pair = {"a": TWO, "b": np.array([3, 4], np.int32)}
+    for names in itertools.permutations(("sum", "product")):
+        assert list(echo.run("pair", pair, names)) == list(names)
+    assert echo.run("pair", pair, ["product"])["product"].tolist() == [3, 8]
+
+
+def test_a_run_that_takes_too_long_is_given_up(training_run):
+    """`timeout_s` ends the wait, and the version answers afterwards."""
+    servable = Servable("mlp", 1, training_run.models_dir / "mlp" / "1")
+    with pytest.raises(ServingError) as caught:
+        images = np.zeros((30_000, 28, 28), np.float32)
+        servable.run("serving_default", {"images": images}, timeout_s=0.001)
+    assert caught.value.code is CODE.DEADLINE_EXCEEDED
+    few = servable.run("serving_default", {"images": images[:2]}, timeout_s=60)
+    assert few["class_ids"].shape == (2,)
+    servable.close()
+
+
+def test_runs_are_observed(versions):
+    """Each run that succeeds is told of, with the call that asked for it."""
+    seen = []
+    servable = Servable("m", 1, versions / "half_plus_two", observe=lambda *told: seen.append(told))
+    servable.run("serving_default", {"x": TWO}, call="Classify")
+    with pytest.raises(ServingError):
+        servable.run("nope", {})
+    assert [(model, call) for model, call, _ in seen] == [("m", "Classify")]
+    assert 0 < seen[0][2] < 60
+
+
+def test_what_is_no_saved_model(versions, tmp_path):
+    """Missing and broken files, and other tags, are told in TensorFlow Serving's words."""
+    for path, tags, code, message in (
+        (tmp_path, "serve", CODE.NOT_FOUND, "Could not find SavedModel .pb or .pbtxt"),
+        (versions / "broken", "serve", CODE.DATA_LOSS, "as binary proto"),
+        (versions / "echo", "gpu", CODE.NOT_FOUND, "matching supplied tags: { gpu }"),
+    ):
+        with pytest.raises(ServingError) as caught:
+            Servable("x", 1, path, tags=[tags])
+        assert caught.value.code is code
+        assert message in str(caught.value)
+
+
+def test_missing_weights_fail_to_load(training_run, tmp_path):
+    """A version without its variables is not served."""
+    path = shutil.copytree(training_run.models_dir / "softmax" / "1", tmp_path / "1")
+    shutil.rmtree(path / "variables")
+    with pytest.raises(ValueError, match="checkpoint"):
+        Servable("softmax", 1, path)

@@ -1,0 +1,167 @@
+"""The command `vitrine-model-server`: its flags, its files, its end."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import requests
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+
+from benchmarks.embedded import PredictionStub, model_server
+from tests.conftest import end, free_port, wait_for
+from tests.contract.models import export, publish
+
+COMMAND = [sys.executable, "-m", "vitrine_serving.model_server"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """Versions of `half` in a directory, and the kinds that `publish` copies from."""
+    folder = tmp_path_factory.mktemp("models")
+    export(folder / "kinds")
+    publish(folder / "kinds", "half_plus_two", folder / "half", 1)
+    return folder
+
+
+def one_model(base: Path) -> list[str]:
+    return ["--model_name=half", f"--model_base_path={base / 'half'}"]
+
+
+def predict(server, model: str = "half") -> predict_pb2.PredictResponse:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.array([1.0, 2.0], np.float32)))
+    with server.channel() as channel:
+        return PredictionStub(channel).Predict(request, timeout=30)
+
+
+def test_monitoring_packing_and_health(base, tmp_path):
+    """The metrics of both sides, where the file says; packed answers where the flag does."""
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text('prometheus_config { enable: true path: "/metrics" }')
+    flags = [*one_model(base), f"--monitoring_config_file={monitoring}"]
+    flags += ["--enable_serialization_as_tensor_content", "--enable_grpc_healthcheck_service=true"]
+    with model_server(tmp_path / "log", *flags) as server:
+        answer = predict(server)
+        assert tf.make_ndarray(answer.outputs["y"]).tolist() == [2.5, 3]
+        assert answer.outputs["y"].tensor_content
+        url = f"http://{server.rest_address}"
+        body = {"instances": [1.0]}
+        assert requests.post(f"{url}/v1/models/half:predict", json=body, timeout=30).ok
+        text = requests.get(f"{url}/metrics", timeout=30).text
+    assert 'request_count{model_name="half",status="OK"} 2' in text
+    for labels in ('API="Predict",entrypoint="GRPC"', 'API="predict",entrypoint="REST"'):
+        assert f'request_latency_count{{model_name="half",{labels}}} 1' in text
+    assert 'runtime_latency_count{model_name="half",API="Predict",runtime="TF1"} 2' in text
+
+
+def test_a_changed_config_file_is_followed(base, tmp_path):
+    """A model that is added answers; a file that is broken meanwhile changes nothing."""
+    config = tmp_path / "models.config"
+
+    def write(*names: str) -> None:
+        rest = f'base_path: "{base / "half"}" model_platform: "tensorflow"'
+        entries = (f'config {{ name: "{name}" {rest} }}' for name in names)
+        new = tmp_path / "new"
+        new.write_text(f"model_config_list {{ {' '.join(entries)} }}")
+        new.rename(config)
+
+    def serves(server, model: str) -> bool:
+        with contextlib.suppress(grpc.RpcError):
+            return bool(predict(server, model).outputs)
+        return False
+
+    write("a")
+    flags = [f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.1"]
+    with model_server(tmp_path / "log", *flags) as server:
+        assert serves(server, "a")
+        config.write_text("model_config_list { oops")
+        wait_for(lambda: "is not followed" in (tmp_path / "log").read_text(), 30, "a remark")
+        assert serves(server, "a")
+        write("a", "b")
+        wait_for(lambda: serves(server, "b"), 30, "the model that was added")
+        write("b")
+        wait_for(lambda: not serves(server, "a"), 30, "the end of the one that was left out")
+
+
+def test_the_load_is_retried_while_ports_stay_closed(base, tmp_path):
+    """A version that fails at start is tried again, with nobody listening until it is settled; a
+    signal ends that at once."""
+    broken = tmp_path / "half"
+    publish(base / "kinds", "broken", broken, 1)
+    port, log = free_port(), tmp_path / "log"
+    flags = [f"--model_base_path={broken}", f"--port={port}", "--rest_api_port=0"]
+    with log.open("w") as output:
+        process = subprocess.Popen([*COMMAND, *flags], stderr=output, text=True)
+    try:
+        wait_for(lambda: "saved_model.pb" in log.read_text(), 60, "a first try")
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        end(process)
+
+
+def test_no_warm_up_and_other_tags(base, tmp_path):
+    """Warm-up can be left out; a graph with other tags is not found, and the status says so."""
+    version = shutil.copytree(base / "half" / "1", tmp_path / "half" / "1")
+    (version / "assets.extra").mkdir()
+    (version / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"garbage" * 9)
+    flags = ["--model_name=half", f"--model_base_path={tmp_path / 'half'}"]
+    with model_server(tmp_path / "log", *flags, "--enable_model_warmup=false") as server:
+        assert predict(server).outputs
+    once = ["--max_num_load_retries=0"]
+    for flag, message in (
+        ("--saved_model_tags=gpu", "tags"),
+        ("--saved_model_tags=serve", "warmup"),
+    ):
+        with model_server(tmp_path / "log", *flags, *once, flag) as server:
+            url = f"http://{server.rest_address}/v1/models/half"
+            (found,) = requests.get(url, timeout=30).json()["model_version_status"]
+            assert found["state"] == "END"
+            assert message in found["status"]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        ([], 2, "--model_config_file, or --model_name and --model_base_path"),
+        (["--model_config_file={folder}/none"], 2, "does not exist"),
+        (["--model_config_file={folder}/bad"], 2, "1:1"),
+        (
+            ["--model_base_path=x", "--batching_parameters_file={folder}/bad"],
+            2,
+            "--enable_batching",
+        ),
+        (
+            ["--model_base_path=x", "--enable_batching", "--batching_parameters_file={folder}/bad"],
+            2,
+            "{folder}/bad",
+        ),
+        (["--model_base_path=x", "--monitoring_config_file={folder}/bad"], 2, "{folder}/bad"),
+        (["--model_base_path=x", "--port={taken}"], 1, "another server"),
+        (["--model_base_path=x", "--port=no"], 2, "'no' is not a valid integer"),
+        (["--nonsense"], 2, "No such option"),
+    ],
+)
+def test_flags_that_make_no_sense(tmp_path, flags, code, message):
+    """A clear word and an exit code; nothing is served."""
+    (tmp_path / "bad").write_text("nonsense")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        words = {"folder": tmp_path, "taken": taken.getsockname()[1]}
+        command = [*COMMAND, *(flag.format(**words) for flag in flags)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert message.format(**words) in done.stderr
+    assert "Traceback" not in done.stderr

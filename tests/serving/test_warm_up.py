@@ -1,0 +1,92 @@
+"""Warm-up records are replayed, and a version that fails its own is not served."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tests.contract.models import export
+from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.model_server.servable import Servable
+from vitrine_serving.model_server.warm_up import RECORDS, warm_up
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("versions")
+    export(made)
+    return made / "half_plus_two"
+
+
+@pytest.fixture
+def runs(folder):
+    seen: list[str] = []
+    servable = Servable("m", 1, folder, observe=lambda _, call, __: seen.append(call))
+    return servable, seen
+
+
+def predict_log(values: list[float], alias: str = "x") -> prediction_log_pb2.PredictionLog:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.model_spec.name = "m"
+    tensor = tf.make_tensor_proto(np.array(values, np.float32))
+    log.predict_log.request.inputs[alias].CopyFrom(tensor)
+    return log
+
+
+def examples_log(kind: str, signature: str) -> prediction_log_pb2.PredictionLog:
+    log = prediction_log_pb2.PredictionLog()
+    request = getattr(log, kind).request
+    request.model_spec.name, request.model_spec.signature_name = "m", signature
+    example = request.input.example_list.examples.add()
+    example.features.feature["x"].float_list.value.append(2)
+    return log
+
+
+def write(path, *records: bytes):
+    (path / RECORDS).parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path / RECORDS)) as writer:
+        for record in records:
+            writer.write(record)
+
+
+def test_records_of_every_kind_are_replayed(runs, tmp_path):
+    """Predict, classify and regress, in their order."""
+    servable, seen = runs
+    logs = (
+        predict_log([1.0]),
+        examples_log("classify_log", "classify_x_to_y"),
+        examples_log("regress_log", "regress_x_to_y"),
+    )
+    write(tmp_path, *(log.SerializeToString() for log in logs))
+    assert warm_up(servable, tmp_path) == 3
+    assert seen == ["Predict", "Classify", "Regress"]
+
+
+def test_no_records_is_fine(runs, tmp_path):
+    """A version needs no warm-up."""
+    assert warm_up(runs[0], tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([predict_log([1.0], "wrong").SerializeToString()], "Signature input alias: x"),
+        ([b"\xff\xff\xff garbage"], "verify your warmup data"),
+        ([b""], "Unsupported log_type"),
+        ([predict_log([1.0]).SerializeToString()] * 1001, "exceeds the maximum"),
+    ],
+)
+def test_records_that_fail(runs, tmp_path, records, message):
+    """A request that fails, or is none, fails the load and says why."""
+    write(tmp_path, *records)
+    with pytest.raises(ServingError, match=message):
+        warm_up(runs[0], tmp_path)
+
+
+def test_a_truncated_file(runs, tmp_path):
+    """Half a record is an error, not a shorter warm-up."""
+    write(tmp_path, predict_log([1.0, 2.0]).SerializeToString())
+    data = (tmp_path / RECORDS).read_bytes()
+    (tmp_path / RECORDS).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ServingError, match="verify your warmup data"):
+        warm_up(runs[0], tmp_path)
