@@ -6,17 +6,23 @@ BIN := $(VENV)/bin
 RECIPES ?= softmax mlp
 MODELS ?=
 MODEL ?= mlp
+SWAPS ?= 500
 IMAGES ?= samples/*.png
 READY := $(VENV)/.ready
+# TensorFlow Serving's image is for amd64 only.
+EMBEDDED ?= $(if $(filter x86_64 amd64,$(shell uname -m)),,1)
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
+	-f docker-compose.yml $(if $(EMBEDDED),-f docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	report accuracy bench-training bench-recipes bench-shift build up down logs wire lock clean
+	report accuracy bench-training bench-recipes bench-shift bench-model-server soak build up down \
+	logs test-containers wire lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 
@@ -61,6 +67,12 @@ bench-training: setup ## Compare what an epoch takes in six ways of training
 bench-recipes: setup ## Train each of RECIPES with three seeds, and print what they reach
 	@$(BIN)/python -m benchmarks.recipes $(RECIPES)
 
+bench-model-server: setup ## Measure the embedded model server: its engine, gRPC and REST
+	@$(BIN)/python -m benchmarks.model_server
+
+soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
+	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)
+
 bench-shift: setup ## Measure how many images it takes to notice each kind of shift
 	@$(BIN)/python -m benchmarks.shift
 
@@ -77,23 +89,27 @@ typecheck: setup ## Check types
 	@$(BIN)/mypy
 
 build: ## Build the container images
-	docker compose build
+	$(COMPOSE) build
 
-up: ## Run TensorFlow Serving and the gateway in containers
-	docker compose up --detach
+up: ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)
+	$(COMPOSE) up --detach
 
 down: ## Stop the containers
-	docker compose down
+	$(COMPOSE) --profile monitoring down
 
 logs: ## Follow the containers' logs
-	docker compose logs --follow
+	$(COMPOSE) --profile monitoring logs --follow
 
-wire: setup ## Generate client/vitrine_client/wire_pb2.py from wire.proto
+test-containers: setup ## Build, run and break the containers, where a container engine answers
+	@$(BIN)/python -m pytest tests/containers
+
+wire: setup ## Generate Python from the two .proto files
 	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/wire.proto
+	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/options.proto
 
 lock: ## Pin the requirements anew (needs uv)
 	@sh requirements/lock.sh
 
 clean: ## Remove what can be made again, models and data excepted
-	rm -rf $(VENV) dist benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
