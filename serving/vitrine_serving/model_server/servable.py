@@ -29,7 +29,7 @@ class Servable:
 
     `signature_defs` is what the model says of its signatures, as TensorFlow's messages. Calls go
     to `Session::MakeCallable`, in the calling thread: for a small model that takes a tenth of the
-    time of calling the loaded signature (docs/benchmarks.md), and it is the road that TensorFlow
+    time of calling the loaded signature (docs/model-server.md), and it is the road that TensorFlow
     Serving takes, with the same kernels, texts of errors and answers. Operations of one request
     then run one after the other, each on all cores, and different requests side by side.
     """
