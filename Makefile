@@ -18,7 +18,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	report accuracy bench-training bench-recipes bench-shift bench-model-server soak build up down \
+	report accuracy bench-training bench-recipes bench-shift bench-model-server bench-gateway soak build up down \
 	logs test-containers wire lock clean
 
 help: ## List the targets
@@ -69,6 +69,9 @@ bench-recipes: setup ## Train each of RECIPES with three seeds, and print what t
 
 bench-model-server: setup ## Measure the embedded model server: its engine, gRPC and REST
 	@$(BIN)/python -m benchmarks.model_server
+
+bench-gateway: setup ## Measure the gateway under load, with wrk
+	@$(BIN)/python -m benchmarks.gateway
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
 	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)

@@ -93,7 +93,7 @@ def to_instance(picture: Picture, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
         raise InvalidImage(
             f"The picture is damaged or truncated ({error}); save it anew"
         ) from error
-    grey = np.asarray(small.convert("L"))
+    grey = np.asarray(small if small.mode == "L" else small.convert("L"))
     if _is_instance(grey):
         return grey.copy()
     if _is_instance(255 - grey):  # a row of the data set, printed black on white
@@ -182,7 +182,8 @@ def _small(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
     elif image.mode != "L":
         image = image.convert("RGB")
-    image = image.reduce(_reduction(image))
+    factor = _reduction(image)
+    image = image.reduce(factor) if factor > 1 else image
     if image.mode == "RGBA":
         image = _opaque(image)
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image

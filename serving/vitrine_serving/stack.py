@@ -157,7 +157,7 @@ class Stack:
             f"--model_config_file={config}",
             f"--port={self._addresses.grpc_port}",
             f"--rest_api_port={self._addresses.rest_port}",
-            "--grpc_max_threads=64",  # more than the gateway's threads
+            "--grpc_max_threads=64",  # more than the gateway ever calls at once
             # Somebody waits for the start: a version that is broken is not worth five minutes.
             *("--max_num_load_retries=2", "--load_retry_interval_micros=1000000"),
             f"--log_level={'warning' if self._quiet else 'info'}",

@@ -1,11 +1,14 @@
 """The whole service, as a user has it: real processes, real sockets, real models."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +68,35 @@ def test_classes_are_those_of_the_exported_model(client, training_run, dataset, 
     images = dataset.test.images[:1000]
     offline = class_ids_of(training_run.models_dir / model / "1", images)
     np.testing.assert_array_equal(class_ids_through_api(client, model, list(pngs(images))), offline)
+
+
+def test_many_at_once_get_their_own_answers(service, training_run, dataset):
+    """32 clients at a time share calls to the model server, and each gets the class of its own
+    picture."""
+    images = dataset.test.images[:320]
+    offline = class_ids_of(training_run.models_dir / "mlp" / "1", images)
+
+    def predict(rows: range) -> list[int]:
+        with service.client() as client:
+            return [client.predict(images[row]).class_id for row in rows]
+
+    shares = [range(start, 320, 32) for start in range(32)]
+    with ThreadPoolExecutor(32) as pool:
+        found = list(pool.map(predict, shares))
+    for share, class_ids in zip(shares, found, strict=True):
+        assert class_ids == offline[share.start :: 32].tolist()
+
+
+def test_slow_clients_hold_up_nobody(service, client):
+    """A hundred connections that send half a request and wait cost the others nothing."""
+    host, port = service.url.removeprefix("http://").split(":")
+    half = b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\nhalf"
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            slow = stack.enter_context(socket.create_connection((host, int(port)), 10))
+            slow.sendall(half)
+        for _ in range(10):
+            assert client.predict(SAMPLES[0]).label == "Ankle boot"
 
 
 def test_photos_lose_little(client, training_run, dataset):

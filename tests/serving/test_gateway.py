@@ -26,7 +26,7 @@ class FakeBackend:
         self.asked: list[tuple[str, int, int | None, str | None]] = []
         self.error: Exception | None = None
 
-    def predict_instances(self, model, instances, *, version=None, label=None):
+    def predict_instances(self, model, instances, *, version=None, label=None, timeout_s=None):
         self.asked.append((model, len(instances), version, label))
         if self.error:
             raise self.error

@@ -10,7 +10,11 @@ import numpy.typing as npt
 from vitrine_client.errors import InvalidImage, PayloadTooLarge, VitrineError
 from vitrine_client.images import to_instance
 from vitrine_client.predictions import Prediction, VersionStatus
+from vitrine_serving.gateway.batcher import Batcher
+from vitrine_serving.gateway.offload import offloaded
 from vitrine_serving.gateway.settings import Settings
+
+_SMALL_BYTES = 4096
 
 
 class Backend(Protocol):
@@ -23,6 +27,7 @@ class Backend(Protocol):
         *,
         version: int | None = None,
         label: str | None = None,
+        timeout_s: float | None = None,
     ) -> list[Prediction]:
         """Returns a prediction for each row of uint8 [n, 28, 28]."""
 
@@ -47,6 +52,11 @@ class Predictor:
     def __init__(self, backend: Backend, settings: Settings) -> None:
         self._backend = backend
         self._settings = settings
+        self._batcher = Batcher(
+            self._send,
+            max_batch_size=settings.max_batch_size,
+            max_queued_rows=settings.max_queued_images,
+        )
 
     def predict(self, pictures: Sequence[bytes], target: Target) -> list[Prediction | InvalidImage]:
         """Returns, for each picture in order, its prediction or what is wrong with it.
@@ -64,21 +74,30 @@ class Predictor:
         if not instances:
             raise next(row for row in decoded if isinstance(row, InvalidImage))
         predictions = iter(
-            self._backend.predict_instances(
-                target.model, np.stack(instances), version=target.version, label=target.label
-            )
+            self._batcher.predict(target, np.stack(instances), self._settings.request_timeout_s)
         )
         return [row if isinstance(row, InvalidImage) else next(predictions) for row in decoded]
 
+    def _send(
+        self, target: Target, rows: npt.NDArray[np.uint8], timeout_s: float
+    ) -> list[Prediction]:
+        predict = offloaded(self._backend.predict_instances)
+        return predict(
+            target.model, rows, version=target.version, label=target.label, timeout_s=timeout_s
+        )
+
     def _decode(self, picture: bytes) -> npt.NDArray[np.uint8] | InvalidImage:
+        # A photo takes long enough to let the others go on meanwhile.
+        decode = to_instance if len(picture) < _SMALL_BYTES else offloaded(to_instance)
         try:
-            return to_instance(picture, max_pixels=self._settings.max_pixels)
+            return decode(picture, max_pixels=self._settings.max_pixels)
         except InvalidImage as error:
             return error
 
     def status(self, target: Target) -> list[VersionStatus]:
         """Returns the states of a model's versions, or of the one asked for."""
-        return self._backend.status(target.model, version=target.version, label=target.label)
+        status = offloaded(self._backend.status)
+        return status(target.model, version=target.version, label=target.label)
 
     def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the states of the versions of every model; one that is unknown has none."""

@@ -16,8 +16,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(default=2, ge=1, description="Processes.")
-    threads: int = Field(
-        default=16, ge=1, description="Requests in hand at a time, in each process."
+    connections: int = Field(
+        default=1000, ge=1, description="Connections that each process accepts at a time."
     )
     model_server: str = Field(
         default="127.0.0.1:8500", description="The model server's gRPC address."
@@ -36,6 +36,15 @@ class Settings(BaseSettings):
     )
     max_images: int = Field(
         default=256, ge=1, description="Most images in one request; more is refused with 413."
+    )
+    max_batch_size: int = Field(
+        default=64, ge=1, description="Most images that go to the model server in one call."
+    )
+    max_queued_images: int = Field(
+        default=1024,
+        ge=1,
+        description="Most images that may wait in a process for each model; more is refused with "
+        "503.",
     )
     max_pixels: int = Field(
         default=50_000_000,
