@@ -16,7 +16,7 @@ from vitrine_serving.gateway.batcher import Batcher
 class FakeServer:
     """Answers a row by its own number; notes its batches, and can be held back."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
         self.batches: list[list[int]] = []
         self.timeouts_s: list[float] = []
@@ -122,6 +122,22 @@ def test_an_error_reaches_everybody_in_the_batch_and_nobody_else():
         server.go_on.set()
         for future in (crowd.first, *others):
             assert isinstance(future.exception(30), NotFound)
+    server.error = None
+    assert ids(batcher.predict("m", np.array([9]), 30)) == [9]
+
+
+def test_a_leader_that_is_ended_takes_nobody_along():
+    """Where the thread that sends is ended, who shared its call may try again, and others go on."""
+    server = FakeServer(SystemExit())
+    batcher = batcher_of(server)
+    with ThreadPoolExecutor(4) as pool:
+        crowd = Crowd(server, batcher, pool)
+        others = [crowd.ask(1), crowd.ask(2)]
+        wait_for(lambda: batcher.waiting("m") == 2, 30, "both to wait")
+        server.go_on.set()
+        assert isinstance(crowd.first.exception(30), SystemExit)
+        ended = [future.exception(30) for future in others]
+    assert {type(error) for error in ended} == {SystemExit, Unavailable}
     server.error = None
     assert ids(batcher.predict("m", np.array([9]), 30)) == [9]
 

@@ -29,7 +29,7 @@ class _Task:
     turn: threading.Event = field(default_factory=threading.Event)
     leads: bool = False
     predictions: list[Prediction] = field(default_factory=list)
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass
@@ -129,10 +129,13 @@ class Batcher:
         left_s = max(task.deadline for task in batch) - time.monotonic()
         try:
             predictions = self._send(target, rows, max(left_s, 0.001))
-        except Exception as error:
+        except BaseException as error:
+            expected = isinstance(error, Exception)
             for task in batch:
-                task.error = error
-            return
+                task.error = error if expected else Unavailable("The call was ended; try again")
+            if expected:
+                return
+            raise
         start = 0
         for task in batch:
             task.predictions = predictions[start : start + len(task.rows)]
