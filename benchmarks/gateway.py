@@ -20,9 +20,8 @@ from rich.table import Table
 
 from benchmarks import results
 from benchmarks.embedded import model_server
-from tests.conftest import SAMPLES, children_of, end, free_port, wait_for
+from tests.conftest import SAMPLES, children_of, end, free_port, predicts, wait_for
 from vitrine_client import Client
-from vitrine_client.errors import VitrineError
 
 IN_FLIGHT = (1, 16, 64)
 PREDICT = "/v1/models/mlp:predict"
@@ -58,15 +57,9 @@ def gateway(grpc_address: str) -> Iterator[tuple[str, int]]:
     )
     url = f"http://127.0.0.1:{port}"
 
-    def predicts() -> bool:
-        with Client(url) as client:
-            try:
-                return client.predict(SAMPLES[0]).label == "Ankle boot"
-            except VitrineError:
-                return False
-
     try:
-        wait_for(predicts, 30, "the gateway")
+        with Client(url) as client:
+            wait_for(lambda: predicts(client), 30, "the gateway")
         yield url, process.pid
     finally:
         end(process)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from vitrine_client import Client
+from vitrine_client.errors import VitrineError
 from vitrine_training.data import Dataset, load
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +34,14 @@ def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout_s} s"
         pause.wait(0.05)
+
+
+def predicts(client: Client) -> bool:
+    """Says whether a gateway answers a picture, rightly."""
+    try:
+        return client.predict(SAMPLES[0]).label == "Ankle boot"
+    except VitrineError:
+        return False
 
 
 def end(process: "subprocess.Popen[str]", timeout_s: float = 30) -> None:

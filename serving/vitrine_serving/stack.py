@@ -1,5 +1,6 @@
 """The whole service on one machine: an embedded model server and a gateway, as child processes."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -121,8 +122,13 @@ class Stack:
                 reason = answer.text
             except requests.RequestException:
                 pass
-            time.sleep(0.05)  # HTTP has no way to be told
+            self._pause()
         raise StackError(f"Not ready after {timeout_s:g} s: {reason}")
+
+    def _pause(self) -> None:
+        """Waits a moment, less if a child ends: HTTP has no way to tell that it is ready."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._children["gateway"].wait(0.05)
 
     def wait(self) -> None:
         """Blocks for good. Raises `StackError` when a child ends by itself."""

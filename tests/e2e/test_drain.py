@@ -8,9 +8,8 @@ import sys
 
 import pytest
 
-from tests.conftest import SAMPLES, end, free_port, wait_for
+from tests.conftest import SAMPLES, end, free_port, predicts, wait_for
 from vitrine_client import Client
-from vitrine_client.errors import VitrineError
 
 BODY = SAMPLES[0].read_bytes()
 
@@ -31,17 +30,10 @@ def gateway(service):
     )
     with Client(f"http://127.0.0.1:{port}") as client:  # which keeps its connection
         try:
-            wait_for(lambda: answers(client), 30, "the gateway")
+            wait_for(lambda: predicts(client), 30, "the gateway")
             yield port, process
         finally:
             end(process)
-
-
-def answers(client: Client) -> bool:
-    try:
-        return client.predict(SAMPLES[0]).version == 1
-    except VitrineError:
-        return False
 
 
 def test_idle_connections_do_not_hold_up_the_end(gateway):

@@ -2,14 +2,10 @@
 
 import contextlib
 import json
-import os
-import shutil
-import signal
 import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +16,7 @@ from benchmarks.accuracy import class_ids_through_api, photo_accuracies, pngs
 from tests.conftest import (
     ROOT,
     SAMPLES,
-    children_of,
-    end,
     free_port,
-    is_running,
-    start_service,
-    wait_for,
 )
 from vitrine_client import InvalidImage
 from vitrine_client.errors import NotFound
@@ -218,114 +209,3 @@ def test_load_test(service):
     assert done.returncode == 0, done.stderr
     for word in (b"requests/s", b"p50", b"p99.9"):
         assert word in done.stdout
-
-
-@pytest.fixture
-def own_service(training_run, tmp_path):
-    """A service of one's own, to swap its models and kill its parts."""
-    models_dir = tmp_path / "models"
-    shutil.copytree(training_run.models_dir, models_dir)
-    running = start_service(models_dir, tmp_path / "log")
-    yield running
-    end(running.process)
-
-
-def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service):
-    """Publishing swaps the version without a restart; without its model server the gateway says
-    503 and that trying again can help; when a part dies the whole service ends."""
-    models = own_service.models_dir / "mlp"
-    with own_service.client() as client:
-        assert client.predict(SAMPLES[0]).version == 1
-        shutil.copytree(models / "1", models / ".unfinished-2")
-        (models / ".unfinished-2").rename(models / "2")
-        wait_for(lambda: client.predict(SAMPLES[0]).version == 2, 30, "version 2")
-
-    family = children_of(own_service.process.pid)
-    (model_server,) = [pid for pid in family if b"model_server" in _command_line(pid)]
-    os.kill(
-        own_service.process.pid, signal.SIGSTOP
-    )  # so that the gateway is left alone for a while
-    try:
-        os.kill(model_server, signal.SIGKILL)
-        answer = requests.post(
-            f"{own_service.url}/v1/models/mlp:predict", data=GOOD, headers=PNG, timeout=20
-        )
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"]
-        assert "model server" in answer.json()["detail"]
-        assert requests.get(f"{own_service.url}/readyz", timeout=20).status_code == 503
-        assert requests.get(f"{own_service.url}/healthz", timeout=20).status_code == 200
-    finally:
-        os.kill(own_service.process.pid, signal.SIGCONT)
-    assert own_service.process.wait(30) == 1
-    assert not any(is_running(pid) for pid in family)
-
-
-def _command_line(pid: int) -> bytes:
-    return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, number):
-    """Ctrl-C in a terminal, or its closing, ends make, the model server, gunicorn and workers."""
-    ports = {name: str(free_port()) for name in ("PORT", "GRPC_PORT", "REST_PORT")}
-    log = tmp_path / "log"
-    with log.open("w") as output:
-        make = subprocess.Popen(
-            ["make", "serve"],
-            cwd=ROOT,
-            env=os.environ
-            | {f"VITRINE_{name}": port for name, port in ports.items()}
-            | {"VITRINE_MODELS_DIR": str(training_run.models_dir)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # as a terminal has it: a signal goes to the whole group
-            text=True,
-        )
-    try:
-        wait_for(lambda: "Ready: " in log.read_text(), 120, "make serve")
-        family = children_of(make.pid)
-        assert len(family) >= 4
-    finally:
-        os.killpg(make.pid, number)
-    make.wait(30)
-    wait_for(lambda: not any(is_running(pid) for pid in family), 10, "the end of all children")
-    assert "Traceback" not in log.read_text()
-
-
-def test_a_killed_parent_takes_its_children_along(own_service):
-    """kill -9 of the command ends its children as well (Linux)."""
-    family = children_of(own_service.process.pid)
-    own_service.process.kill()
-    own_service.process.wait(30)
-    wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
-
-
-def serve(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "vitrine_serving", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
-    """A linear regression beside them is served, but has no use for pictures."""
-    models_dir = tmp_path / "models"
-    shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
-    training = [sys.executable, "-m", "vitrine_training", "train", "linear"]
-    subprocess.run([*training, "--models-dir", models_dir], check=True, timeout=120)
-    ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
-    done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
-    assert done.returncode == 0, done.stderr
-    assert "--model softmax" in done.stdout
-    assert "--model linear" not in done.stdout
-
-
-def test_starting_without_models_or_ports(service, tmp_path):
-    """No model, or a port that is taken, is told before anything is started."""
-    done = serve("up", "--models-dir", str(tmp_path))
-    assert done.returncode == 1
-    assert "make train" in done.stderr
-    taken = service.url.rpartition(":")[2]
-    done = serve("up", "--models-dir", str(service.models_dir), "--port", taken)
-    assert done.returncode == 1
-    assert f"Port {taken}" in done.stderr
-    assert "VITRINE_PORT" in done.stderr

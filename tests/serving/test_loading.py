@@ -1,42 +1,20 @@
 """Loads that fail, are tried again, and are not wanted any more; threads are real."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
 
 from tests.conftest import wait_for
 from tests.serving.fake_models import (
-    FakeLoader,
     publish,
     reach,
     remove,
-    starting,
     states,
 )
 from vitrine_serving.model_server.config import ModelConfig
 from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.repository import VersionStatus
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    publish(tmp_path / "mlp", 1)
-    return tmp_path / "mlp"
-
-
-@pytest.fixture
-def load() -> FakeLoader:
-    return FakeLoader()
-
-
-@pytest.fixture
-def start(load: FakeLoader) -> Iterator:
-    with starting(load) as start:
-        yield start
-
 
 NEVER_S = 3600.0
 

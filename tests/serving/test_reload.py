@@ -1,41 +1,20 @@
 """A config replaces the one before: models, policies and labels."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import pytest
 
 from tests.serving.fake_models import (
-    FakeLoader,
     answers,
     publish,
     reach,
     refusal,
     remove,
-    starting,
     states,
 )
 from vitrine_serving.model_server.config import ModelConfig
 from vitrine_serving.model_server.repository import Repository
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    publish(tmp_path / "mlp", 1)
-    return tmp_path / "mlp"
-
-
-@pytest.fixture
-def load() -> FakeLoader:
-    return FakeLoader()
-
-
-@pytest.fixture
-def start(load: FakeLoader) -> Iterator:
-    with starting(load) as start:
-        yield start
 
 
 def test_a_reload_replaces_the_whole_set(base, start, tmp_path):

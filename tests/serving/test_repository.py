@@ -1,41 +1,20 @@
 """Versions come and go as their directories do; loading is faked, directories are real."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
 
 from tests.serving.fake_models import (
-    FakeLoader,
     answers,
     publish,
     reach,
     refusal,
     remove,
-    starting,
     states,
 )
 from vitrine_serving.model_server.config import ModelConfig
 from vitrine_serving.model_server.repository import VersionStatus
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    publish(tmp_path / "mlp", 1)
-    return tmp_path / "mlp"
-
-
-@pytest.fixture
-def load() -> FakeLoader:
-    return FakeLoader()
-
-
-@pytest.fixture
-def start(load: FakeLoader) -> Iterator:
-    with starting(load) as start:
-        yield start
 
 
 def test_the_newest_version_answers_and_the_old_one_ends(base, start):

@@ -2,42 +2,21 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import wait_for
 from tests.serving.fake_models import (
-    FakeLoader,
     publish,
     reach,
     remove,
-    starting,
     states,
 )
 from vitrine_serving.model_server.config import ModelConfig
 from vitrine_serving.model_server.errors import ServingError
 
 REQUEST = bytes(200_000)
-
-
-@pytest.fixture
-def base(tmp_path: Path) -> Path:
-    publish(tmp_path / "mlp", 1)
-    return tmp_path / "mlp"
-
-
-@pytest.fixture
-def load() -> FakeLoader:
-    return FakeLoader()
-
-
-@pytest.fixture
-def start(load: FakeLoader) -> Iterator:
-    with starting(load) as start:
-        yield start
 
 
 def test_a_version_is_closed_after_its_last_request(base, load, start):

@@ -7,8 +7,8 @@ that reads the environment. Nothing here imports TensorFlow.
 import flask
 
 from vitrine_client.model_server import ModelServerClient
-from vitrine_serving.converters import ModelName
 from vitrine_serving.gateway import errors, routes
+from vitrine_serving.gateway.converters import ModelName
 from vitrine_serving.gateway.predictor import Backend, Predictor
 from vitrine_serving.gateway.settings import Settings
 

@@ -41,17 +41,10 @@ def serve(flags: Flags) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: os._exit(128 + number))  # nothing to lose yet
-    configs = _configs(flags)
-    metrics = Metrics()
-    scheduler = _scheduler(flags)
-    monitoring_path = flags.monitoring_config_file and read_monitoring(flags.monitoring_config_file)
-    repository = Repository(
-        _loader(flags, scheduler, metrics),
-        load_retries=flags.max_num_load_retries,
-        retry_interval_s=flags.load_retry_interval_micros / 1e6,
-        allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
-        load_threads=flags.num_load_threads or os.cpu_count() or 1,
-    )
+    configs, metrics = _configs(flags), Metrics()
+    monitoring = flags.monitoring_config_file
+    monitoring_path = read_monitoring(monitoring) if monitoring else None
+    repository = _repository(flags, metrics)
     try:
         repository.configure(configs)
     except ServingError as error:
@@ -66,19 +59,7 @@ def serve(flags: Flags) -> None:
         metrics=metrics,
         with_health=flags.enable_grpc_healthcheck_service,
     )
-    rest_server: Any = None
-    if flags.rest_api_port:
-        rest_server = waitress.create_server(
-            make_app(
-                api,
-                timeout_s=flags.rest_api_timeout_in_ms / 1e3,
-                metrics=(monitoring_path, metrics.text) if monitoring_path else None,
-                observe=metrics.observe_request,
-            ),
-            host=flags.bind_address,
-            port=flags.rest_api_port,
-            threads=flags.rest_api_num_threads,
-        )
+    rest_server = _rest_server(flags, api, metrics, monitoring_path)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -86,8 +67,18 @@ def serve(flags: Flags) -> None:
     if rest_server:
         _in_background("rest", rest_server.run)
     _look_for_changes(flags, repository, stop)
-    log.info("Running gRPC at %s:%d, REST at port %d", *_listening(flags))
+    log.info(
+        "Running gRPC at %s:%d, REST at port %d",
+        flags.bind_address,
+        flags.port,
+        flags.rest_api_port,
+    )
     stop.wait()
+    _end(repository, grpc_server, rest_server)
+
+
+def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -> None:
+    """Answers what is in hand, and ends the process."""
     repository.stop()
     if rest_server:
         rest_server.close()
@@ -99,8 +90,34 @@ def serve(flags: Flags) -> None:
     os._exit(0)
 
 
-def _listening(flags: Flags) -> tuple[str, int, int]:
-    return flags.bind_address, flags.port, flags.rest_api_port
+def _repository(flags: Flags, metrics: Metrics) -> Repository[Servable]:
+    return Repository(
+        _loader(flags, _scheduler(flags), metrics),
+        load_retries=flags.max_num_load_retries,
+        retry_interval_s=flags.load_retry_interval_micros / 1e6,
+        allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
+        load_threads=flags.num_load_threads or os.cpu_count() or 1,
+    )
+
+
+def _rest_server(
+    flags: Flags, api: ModelServerApi, metrics: Metrics, monitoring_path: str | None
+) -> Any:
+    """Returns waitress' server, bound and not yet running; None where there is to be none."""
+    if not flags.rest_api_port:
+        return None
+    app = make_app(
+        api,
+        timeout_s=flags.rest_api_timeout_in_ms / 1e3,
+        metrics=(monitoring_path, metrics.text) if monitoring_path else None,
+        observe=metrics.observe_request,
+    )
+    return waitress.create_server(
+        app,
+        host=flags.bind_address,
+        port=flags.rest_api_port,
+        threads=flags.rest_api_num_threads,
+    )
 
 
 def _configs(flags: Flags) -> Sequence[ModelConfig]:

@@ -1,4 +1,4 @@
-"""How model names look in addresses, for the gateway and the model server alike."""
+"""How model names look in addresses."""
 
 from werkzeug.routing import BaseConverter
 
