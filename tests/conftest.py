@@ -36,10 +36,10 @@ def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None
         pause.wait(0.05)
 
 
-def predicts(client: Client) -> bool:
-    """Says whether a gateway answers a picture, rightly."""
+def predicts(client: Client, label: str = "Ankle boot") -> bool:
+    """Says whether a gateway answers a picture, and by this label unless that is empty."""
     try:
-        return client.predict(SAMPLES[0]).label == "Ankle boot"
+        return label in ("", client.predict(SAMPLES[0]).label)
     except VitrineError:
         return False
 

@@ -28,6 +28,13 @@ _url = click.option(
     show_envvar=True,
     help="The gateway.",
 )
+_key = click.option(
+    "--key",
+    default="",
+    envvar="VITRINE_API_KEY",
+    show_envvar=True,
+    help="API key, if it wants one.",
+)
 _timeout = click.option(
     "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."
 )
@@ -65,6 +72,7 @@ def _friendly() -> Iterator[None]:
 @click.option("--top", default=1, show_default=True, help="How many classes to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture and line.")
 @_url
+@_key
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
@@ -78,13 +86,14 @@ def predict(
     top: int,
     as_json: bool,
     url: str,
+    key: str,
     model_server: str | None,
     timeout_s: float,
 ) -> None:
     """Predict what is in PICTURES: PNG, JPEG, WebP, GIF or BMP files of any size, or -."""
     failed = False
     rows: list[tuple[str, Prediction | Exception]] = []
-    with _friendly(), _predictor(url, model_server, timeout_s) as ask:
+    with _friendly(), _predictor(url, key, model_server, timeout_s) as ask:
         for name in pictures:
             picture = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             try:
@@ -105,9 +114,9 @@ Ask = Callable[[bytes, str, int | None], Prediction]
 
 
 @contextmanager
-def _predictor(url: str, model_server: str | None, timeout_s: float) -> Iterator[Ask]:
+def _predictor(url: str, key: str, model_server: str | None, timeout_s: float) -> Iterator[Ask]:
     if model_server is None:
-        with Client(url, timeout_s=timeout_s) as client:
+        with Client(url, timeout_s=timeout_s, api_key=key) as client:
             yield lambda picture, model, version: client.predict(picture, model, version=version)
         return
     try:
@@ -149,10 +158,11 @@ def _print_table(rows: list[tuple[str, Prediction | Exception]], top: int) -> No
 
 @main.command()
 @_url
+@_key
 @_timeout
-def models(url: str, timeout_s: float) -> None:
+def models(url: str, key: str, timeout_s: float) -> None:
     """List the models behind the gateway with their versions and states."""
-    with _friendly(), Client(url, timeout_s=timeout_s) as client:
+    with _friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
         listed = client.models()
     table = Table("model", "version", "state", "", box=None, pad_edge=False, header_style="dim")
     for name, statuses in listed.items():
@@ -168,6 +178,7 @@ def models(url: str, timeout_s: float) -> None:
 @click.option("--duration-s", default=10.0, show_default=True, help="Length of the measurement.")
 @click.option("--warm-up-s", default=1.0, show_default=True, help="Cut from the beginning.")
 @_url
+@_key
 @_timeout
 def loadtest(
     pictures: tuple[str, ...],
@@ -176,6 +187,7 @@ def loadtest(
     duration_s: float,
     warm_up_s: float,
     url: str,
+    key: str,
     timeout_s: float,
 ) -> None:
     """Measure inference latency: send PICTURES again and again, each request after an answer.
@@ -185,11 +197,11 @@ def loadtest(
     """
     bodies = [Path(name).read_bytes() for name in pictures]
     with _friendly():
-        with Client(url, timeout_s=timeout_s) as client:
+        with Client(url, timeout_s=timeout_s, api_key=key) as client:
             client.predict(bodies[0], model)  # a wrong address or picture shows before the load
         with console.status(f"{concurrency} in flight for {duration_s:g} s"):
             result = lab.closed_loop(
-                lambda: Client(url, timeout_s=timeout_s),
+                lambda: Client(url, timeout_s=timeout_s, api_key=key),
                 bodies,
                 model,
                 concurrency=concurrency,

@@ -32,11 +32,14 @@ class Client:
         base_url: str = "http://127.0.0.1:8080",
         *,
         timeout_s: float = 10.0,
+        api_key: str = "",
         session: requests.Session | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._timeout_s = timeout_s
         self._session = session or requests.Session()
+        if api_key:
+            self._session.headers["X-API-Key"] = api_key
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +120,11 @@ class Client:
         if response.ok:
             return body
         message = body.get("detail") if isinstance(body, dict) else None
+        after = response.headers.get("Retry-After", "")
         raise errors.for_status(
-            response.status_code, message or f"{self.base_url}{path}: {response.status_code}"
+            response.status_code,
+            message or f"{self.base_url}{path}: {response.status_code}",
+            float(after) if after.isdecimal() else None,
         )
 
 

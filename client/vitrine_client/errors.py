@@ -3,13 +3,17 @@
     VitrineError
     ├── InvalidRequest          400  the request makes no sense to the model
     │   └── InvalidImage        400  the picture cannot be read, or must not be
+    ├── Unauthorized            401  no API key, or one that is not known
     ├── NotFound                404  no such model, version or label
     ├── MethodNotAllowed        405
+    ├── RequestTimeout          408  the request itself was not sent in time
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
     ├── ResourceExhausted       429  too much at once
     ├── ServerError             500  a bug in a server, or an answer that makes no sense
+    ├── Unimplemented           501  the model server does not do that
     ├── Unavailable             503  nobody there, or not ready yet: trying again can help
+    │   └── Unreachable         503  no connection to a model server
     └── DeadlineExceeded        504  no answer in time
 
 The gateway answers with the `status` of what it raises, and the client raises the class of the
@@ -18,9 +22,23 @@ status that it is answered with, so an error means the same on both sides of the
 
 
 class VitrineError(Exception):
-    """Base of all of them; `status` is its HTTP status, the message says what to do."""
+    """Base of all of them; `status` is its HTTP status, the message says what to do.
+
+    `retry_after_s` is when trying again can help, where that is known: seconds from the answer.
+    `headers` are what the HTTP answer has besides, name and value.
+    """
 
     status = 500
+
+    def __init__(
+        self,
+        *args: object,
+        retry_after_s: float | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(*args)
+        self.retry_after_s = retry_after_s
+        self.headers = headers
 
 
 class InvalidRequest(VitrineError):
@@ -33,6 +51,12 @@ class InvalidImage(InvalidRequest):
     """The picture cannot be read, or must not be: garbage, a format we refuse, too many pixels."""
 
 
+class Unauthorized(VitrineError):
+    """The gateway wants an API key, and was given none or one that it does not know."""
+
+    status = 401
+
+
 class NotFound(VitrineError):
     """No such model, version, version label or address."""
 
@@ -43,6 +67,12 @@ class MethodNotAllowed(VitrineError):
     """The address is right, the HTTP method is not."""
 
     status = 405
+
+
+class RequestTimeout(VitrineError):
+    """The request was begun, and did not come to its end in time."""
+
+    status = 408
 
 
 class PayloadTooLarge(VitrineError):
@@ -67,10 +97,20 @@ class ServerError(VitrineError):
     """A bug in a server, or an answer that makes no sense."""
 
 
+class Unimplemented(VitrineError):
+    """The model server does not do that, or has no JSON for values of that dtype."""
+
+    status = 501
+
+
 class Unavailable(VitrineError):
     """Nobody there, or not ready yet; trying again can help."""
 
     status = 503
+
+
+class Unreachable(Unavailable):
+    """There is no connection to a model server; the message has its address, and why."""
 
 
 class DeadlineExceeded(VitrineError):
@@ -79,9 +119,8 @@ class DeadlineExceeded(VitrineError):
     status = 504
 
 
-def for_status(status: int, message: str) -> VitrineError:
+def for_status(status: int, message: str, retry_after_s: float | None = None) -> VitrineError:
     """Returns the error that stands for an HTTP status, its nearest relative if none does."""
-    for kind in VitrineError.__subclasses__():
-        if kind.status == status:
-            return kind(message)
-    return InvalidRequest(message) if 400 <= status < 500 else ServerError(message)
+    nearest = InvalidRequest if 400 <= status < 500 else ServerError
+    kinds = (kind for kind in VitrineError.__subclasses__() if kind.status == status)
+    return next(kinds, nearest)(message, retry_after_s=retry_after_s)

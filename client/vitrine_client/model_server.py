@@ -4,76 +4,50 @@ Install it with `vitrine-client[grpc]`. A `ModelServerClient` is safe to share b
 it after a fork, never before.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import grpc
 import numpy as np
 
-from vitrine_client import errors
-from vitrine_client import wire_pb2 as wire
+from vitrine_client import calls, errors
+from vitrine_client.calls import Answer
 from vitrine_client.images import Picture, to_instance
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
-from vitrine_client.tensors import Array, from_tensor, to_tensor
+from vitrine_client.tensors import Array
 
-_ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: errors.InvalidRequest,
-    grpc.StatusCode.FAILED_PRECONDITION: errors.InvalidRequest,
-    grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequest,
-    grpc.StatusCode.NOT_FOUND: errors.NotFound,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhausted,
-    grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
-    grpc.StatusCode.CANCELLED: errors.Unavailable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
-}
-"""The one place where gRPC's codes become ours; what is not here is a `ServerError`."""
+__all__ = ["Answer", "ModelServerClient"]
 
-_CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
-
-_CHANNEL_OPTIONS = [
-    ("grpc.max_send_message_length", -1),  # the gateway bounds what it takes, in bytes and images
-    ("grpc.max_receive_message_length", -1),
-    # A model server that comes back is found at once; gRPC's own default is 20 s and more.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 250),
-]
-
-_RECONNECT_S = 0.5
-"""How long a call waits for a lost connection to come back: longer than the backoff above, so that
-a server that is up again is never called unavailable."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Outputs by name, and the version of the model that gave them."""
-
-    outputs: dict[str, Array]
-    version: int
+_Method = Callable[..., bytes]
 
 
 class ModelServerClient:
     """Calls one model server at `address` (`host:port`); every call has a deadline.
 
-    All calls raise `NotFound`, `InvalidRequest`, `ResourceExhausted`, `Unavailable`,
-    `DeadlineExceeded` or `ServerError`.
+    `credentials` of `grpc.ssl_channel_credentials` turn TLS on; `server_name` is the name in the
+    server's certificate, if it is not the address. All calls raise `NotFound`, `InvalidRequest`,
+    `ResourceExhausted`, `Unavailable`, `DeadlineExceeded` or `ServerError`.
     """
 
-    def __init__(self, address: str = "127.0.0.1:8500", *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        address: str = "127.0.0.1:8500",
+        *,
+        timeout_s: float = 10.0,
+        credentials: grpc.ChannelCredentials | None = None,
+        server_name: str = "",
+    ) -> None:
         self.address = address
         self._timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address, options=_CHANNEL_OPTIONS)
-        self._predict = self._method("PredictionService/Predict", wire.PredictResponse)
-        self._status = self._method("ModelService/GetModelStatus", wire.GetModelStatusResponse)
-        self._descriptions: dict[tuple[str, int], Description] = {}
-
-    def _method(self, path: str, response: Any) -> Any:
-        return self._channel.unary_unary(
-            f"/tensorflow.serving.{path}",
-            request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=response.FromString,
+        options = calls.channel_options(server_name)
+        self._channel = (
+            grpc.secure_channel(address, credentials, options=options)
+            if credentials
+            else grpc.insecure_channel(address, options=options)
         )
+        self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
+        self._status = self._channel.unary_unary(calls.path_of(calls.STATUS))
+        self._descriptions: dict[tuple[str, int], Description] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -110,14 +84,15 @@ class ModelServerClient:
         Without `version` or version `label` the newest version answers. `output_filter` names the
         outputs to return, all if empty.
         """
-        request = wire.PredictRequest(
-            model_spec=_spec(model, version, label, signature_name),
-            inputs={name: to_tensor(array) for name, array in inputs.items()},
+        request = calls.predict_request(
+            model,
+            inputs,
+            version=version,
+            label=label,
+            signature_name=signature_name,
             output_filter=output_filter,
         )
-        response = self._call(self._predict, request, timeout_s)
-        outputs = {name: from_tensor(tensor) for name, tensor in response.outputs.items()}
-        return Answer(outputs, response.model_spec.version.value)
+        return calls.read_answer(self._call(self._predict, request, timeout_s))
 
     def predict_instances(
         self,
@@ -129,14 +104,8 @@ class ModelServerClient:
         timeout_s: float | None = None,
     ) -> list[Prediction]:
         """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black."""
-        answer = self.run(
-            model,
-            {"images": instances.astype(np.float32) / 255},
-            version=version,
-            label=label,
-            output_filter=["probabilities"],
-            timeout_s=timeout_s,
-        )
+        request = calls.instances_request(model, instances, version=version, label=label)
+        answer = calls.read_answer(self._call(self._predict, request, timeout_s))
         labels = self.describe(model, answer.version, timeout_s=timeout_s).labels
         return to_predictions(answer.outputs["probabilities"], labels, model, answer.version)
 
@@ -150,10 +119,9 @@ class ModelServerClient:
         """Returns the labels and the card of a version; each version is asked once."""
         key = (model, version)
         if key not in self._descriptions:
-            answer = self.run(
-                model, {}, version=version, signature_name="describe", timeout_s=timeout_s
-            )
-            self._descriptions[key] = Description.from_outputs(answer.outputs)
+            request = calls.describe_request(model, version)
+            response = self._call(self._predict, request, timeout_s)
+            self._descriptions[key] = calls.read_description(response)
         return self._descriptions[key]
 
     def status(
@@ -165,19 +133,10 @@ class ModelServerClient:
         timeout_s: float | None = None,
     ) -> list[VersionStatus]:
         """Returns the states of all versions of a model, or of the one asked for."""
-        request = wire.GetModelStatusRequest(model_spec=_spec(model, version, label))
-        response = self._call(self._status, request, timeout_s)
-        return [
-            VersionStatus(
-                version=status.version,
-                state=wire.ModelVersionStatus.State.Name(status.state),
-                error_code=_CODE_NAMES[status.status.error_code],
-                error_message=status.status.error_message,
-            )
-            for status in response.model_version_status
-        ]
+        request = calls.status_request(model, version=version, label=label)
+        return calls.read_statuses(self._call(self._status, request, timeout_s))
 
-    def _call(self, method: Any, request: Any, timeout_s: float | None) -> Any:
+    def _call(self, method: _Method, request: bytes, timeout_s: float | None) -> bytes:
         timeout_s = timeout_s or self._timeout_s
         try:
             return method(request, timeout=timeout_s)
@@ -186,24 +145,10 @@ class ModelServerClient:
                 raise self._translated(error) from error
             unavailable = error
         try:
-            return method(request, timeout=min(_RECONNECT_S, timeout_s), wait_for_ready=True)
+            return method(request, timeout=min(calls.RECONNECT_S, timeout_s), wait_for_ready=True)
         except grpc.RpcError as error:
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             raise self._translated(unavailable if late else error) from error
 
     def _translated(self, error: Any) -> errors.VitrineError:
-        code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
-            details = f"The model server at {self.address} is not answering ({details})"
-        return _ERRORS.get(code, errors.ServerError)(details or code.name)
-
-
-def _spec(
-    model: str, version: int | None, label: str | None, signature_name: str = ""
-) -> wire.ModelSpec:
-    spec = wire.ModelSpec(name=model, signature_name=signature_name)
-    if version is not None:
-        spec.version.value = version
-    elif label is not None:
-        spec.version_label = label
-    return spec
+        return calls.error_for(error.code(), error.details(), self.address)

@@ -5,6 +5,7 @@ lie in memory (little-endian here), strings have no such form, and a typed list 
 than the shape repeats its last value.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _LISTS = {
     wire.DT_HALF: (np.float16, "half_val"),
     wire.DT_UINT32: (np.uint32, "uint32_val"),
     wire.DT_UINT64: (np.uint64, "uint64_val"),
+    wire.DT_STRING: (np.object_, "string_val"),
 }
 _DTYPES = {np.dtype(kind): number for number, (kind, _) in _LISTS.items()}
 
@@ -54,19 +56,16 @@ def from_tensor(tensor: wire.Tensor) -> Array:
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     try:
-        if tensor.dtype == wire.DT_STRING:
-            return np.array(tensor.string_val, object).reshape(shape)
         dtype, field = _LISTS[tensor.dtype]
         if tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         listed = getattr(tensor, field)
         # Half floats travel as the integers that have their bits.
-        values = (
-            np.array(listed, np.uint16).view(np.float16)
-            if tensor.dtype == wire.DT_HALF
-            else np.array(listed, dtype)
-        )
-        missing = int(np.prod(shape)) - len(values)
+        half = tensor.dtype == wire.DT_HALF
+        values: Array = np.fromiter(listed, np.uint16 if half else dtype, len(listed))
+        if half:
+            values = values.view(np.float16)
+        missing = math.prod(shape) - len(values)
         if missing > 0 and len(values):
             values = np.pad(values, (0, missing), mode="edge")
         return values.reshape(shape)

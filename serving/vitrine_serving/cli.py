@@ -1,4 +1,4 @@
-"""The command `vitrine-serve`: up, demo, gateway."""
+"""The command `vitrine-serve`: up, demo, gateway, keys."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ import click
 
 from vitrine_client import Client
 from vitrine_client.model_server import ModelServerClient
+from vitrine_serving.gateway import keys as keys_file
 from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
 
 READY_S = 120
@@ -26,6 +27,7 @@ def main() -> None:
     vitrine-serve up                     both, until Ctrl-C
     vitrine-serve demo samples/*.png     both, and predictions for a few pictures
     vitrine-serve gateway                the gateway alone, for a model server elsewhere
+    vitrine-serve keys add NAME          an API key for whom the gateway shall answer
     """
 
 
@@ -51,7 +53,7 @@ def up(host: str, port: int, grpc_port: int, rest_port: int, models_dir: str) ->
 
     The gateway's other settings come from the environment: see docs/operations.md.
     """
-    addresses = Addresses(host, port, grpc_port, rest_port)
+    addresses = _addresses(host, port, grpc_port, rest_port)
     with _running(models_dir, addresses, quiet=False) as stack:
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
         stack.wait()
@@ -71,7 +73,7 @@ def demo(
     models_dir: str,
 ) -> None:
     """Run the service, predict PICTURES by every model, through the gateway and past it."""
-    addresses = Addresses(host, port, grpc_port, rest_port)
+    addresses = _addresses(host, port, grpc_port, rest_port)
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True) as stack:
         classifiers = _classifiers(addresses)
@@ -84,9 +86,18 @@ def demo(
             stack.wait()
 
 
+def _addresses(host: str, port: int, grpc_port: int, rest_port: int) -> Addresses:
+    tls = bool(os.environ.get("VITRINE_TLS_CERT"))
+    return Addresses(host, port, grpc_port, rest_port, tls=tls)
+
+
 def _classifiers(addresses: Addresses) -> list[str]:
     """The models that know labels; `linear`, say, has no use for pictures."""
-    with Client(addresses.url) as gateway, ModelServerClient(addresses.model_server) as server:
+    key = os.environ.get("VITRINE_API_KEY", "")
+    with (
+        Client(addresses.url, api_key=key) as gateway,
+        ModelServerClient(addresses.model_server) as server,
+    ):
         available = {
             model: [one.version for one in versions if one.state == "AVAILABLE"]
             for model, versions in gateway.models().items()
@@ -121,3 +132,71 @@ def gateway() -> None:
     """Run the gateway alone; its settings are environment variables (docs/operations.md)."""
     command = gateway_command()
     os.execv(command[0], command)  # signals and exit codes are gunicorn's own  # noqa: S606
+
+
+@main.group()
+def keys() -> None:
+    """Make and remove the API keys that the gateway asks for.
+
+    \b
+    $ export VITRINE_KEYS_FILE=keys.txt
+    $ vitrine-serve keys add mobile-app
+    vitrine_k3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Yk3Y
+    $ vitrine-serve gateway
+
+    The file has the keys' hashes alone. A running gateway reads it again within a second.
+    """
+
+
+_file_option = click.option(
+    "--file",
+    "path",
+    envvar="VITRINE_KEYS_FILE",
+    required=True,
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The keys file.",
+)
+
+
+@keys.command("add")
+@click.argument("name")
+@_file_option
+def add_key(name: str, path: Path) -> None:
+    """Make a key called NAME, print it this once, and append its hash to the file."""
+    with _explained():
+        key = keys_file.add(path, name)
+    click.echo(key)
+    click.echo(
+        f"Added {name} to {path}. Keep the key: it is not shown again. Clients send it as\n"
+        "  Authorization: Bearer <key>",
+        err=True,
+    )
+
+
+@keys.command("list")
+@_file_option
+def list_keys(path: Path) -> None:
+    """Print the names of the keys."""
+    with _explained():
+        names = keys_file.read(path)
+    for name in names:
+        click.echo(name)
+
+
+@keys.command("remove")
+@click.argument("name")
+@_file_option
+def remove_key(name: str, path: Path) -> None:
+    """Take the key called NAME out of the file."""
+    with _explained():
+        keys_file.remove(path, name)
+    click.echo(f"Removed {name} from {path}.", err=True)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except keys_file.KeysFileError as error:
+        raise click.ClickException(str(error)) from error

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -26,18 +27,19 @@ class StackError(Exception):
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the service listens: one address and three ports."""
+    """Where the service listens: one address and three ports; with `tls` the gateway's is HTTPS."""
 
     host: str
     port: int
     grpc_port: int
     rest_port: int
+    tls: bool = False
 
     @property
     def url(self) -> str:
         """The gateway's URL, for use on this machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     @property
     def model_server(self) -> str:
@@ -116,7 +118,7 @@ class Stack:
         while time.monotonic() < deadline:
             self._check_children()
             try:
-                answer = requests.get(f"{self._addresses.url}/readyz", timeout=2)
+                answer = self._ask_readyz()
                 if answer.ok:
                     return
                 reason = answer.text
@@ -124,6 +126,11 @@ class Stack:
                 pass
             self._pause()
         raise StackError(f"Not ready after {timeout_s:g} s: {reason}")
+
+    def _ask_readyz(self) -> requests.Response:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is our own child, whatever its certificate says
+            return requests.get(f"{self._addresses.url}/readyz", timeout=2, verify=False)  # noqa: S501
 
     def _pause(self) -> None:
         """Waits a moment, less if a child ends: HTTP has no way to tell that it is ready."""

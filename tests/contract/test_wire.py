@@ -7,8 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2, types_pb2
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from tensorflow.core.example import example_pb2, feature_pb2
+from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    input_pb2,
+    model_pb2,
+    predict_pb2,
+    regression_pb2,
+    status_pb2,
+)
 
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, ServerError
@@ -70,6 +82,9 @@ def test_short_lists_repeat_their_last_value():
         float_val=[2.5],
     )
     assert from_tensor(tensor).tolist() == [2.5, 2.5, 2.5]
+    text = to_tensor(np.array([b"a", b"b"], object))
+    text.tensor_shape.dim[0].size = 3
+    assert from_tensor(text).tolist() == [b"a", b"b", b"b"]
 
 
 def test_contradictory_tensors_are_refused():
@@ -141,11 +156,68 @@ def test_status_responses_round_trip():
 
 
 def test_numbers_are_the_official_ones():
-    """Every dtype and state has the official number."""
-    for name, number in wire.DataType.items():
-        assert getattr(types_pb2, name) == number
-    official = get_model_status_pb2.ModelVersionStatus.State
-    assert dict(wire.ModelVersionStatus.State.items()) == dict(official.items())
+    """Every dtype, state and code has the official number, and none is left out that is in use."""
+    dtypes = {name: number for name, number in types_pb2.DataType.items() if number < 100}
+    assert dict(wire.DataType.items()) == dtypes
+    states = get_model_status_pb2.ModelVersionStatus.State
+    assert dict(wire.ModelVersionStatus.State.items()) == dict(states.items())
+    codes = status_pb2.StatusProto().DESCRIPTOR.fields_by_name["error_code"].enum_type
+    used = {each.name: each.number for each in codes.values if "DO_NOT_USE" not in each.name}
+    assert dict(wire.Status.Code.items()) == used
+
+
+OFFICIAL = {
+    "Status": status_pb2.StatusProto,
+    "Tensor": tensor_pb2.TensorProto,
+    "TensorShape": tensor_shape_pb2.TensorShapeProto,
+    **{
+        name: getattr(module, name)
+        for module, names in {
+            feature_pb2: "BytesList FloatList Int64List Feature Features",
+            example_pb2: "Example",
+            meta_graph_pb2: "TensorInfo SignatureDef",
+            model_pb2: "ModelSpec",
+            input_pb2: "Input ExampleList ExampleListWithContext",
+            predict_pb2: "PredictRequest PredictResponse",
+            classification_pb2: "Class Classifications ClassificationResult "
+            "ClassificationRequest ClassificationResponse",
+            regression_pb2: "Regression RegressionResult RegressionRequest RegressionResponse",
+            get_model_metadata_pb2: "SignatureDefMap GetModelMetadataRequest "
+            "GetModelMetadataResponse",
+            get_model_status_pb2: "ModelVersionStatus GetModelStatusRequest GetModelStatusResponse",
+        }.items()
+        for name in names.split()
+    },
+}
+LEFT_OUT = {
+    "TensorInfo": ["composite_tensor"],  # messages of many more kinds
+    "PredictRequest": ["predict_streamed_options", "client_id", "request_options"],
+}
+
+
+def _fields(message: Descriptor, left_out: list[str]) -> list[tuple]:
+    lengths = {FieldDescriptor.TYPE_MESSAGE, FieldDescriptor.TYPE_BYTES}  # the same on the wire
+    return [
+        (
+            field.name,
+            field.number,
+            "bytes" if field.type in lengths else field.type,
+            field.is_repeated,
+            field.containing_oneof and field.containing_oneof.name,
+        )
+        for field in message.fields
+        if field.name not in left_out
+    ]
+
+
+@pytest.mark.parametrize("name", wire.DESCRIPTOR.message_types_by_name)
+def test_messages_have_the_official_fields(name: str):
+    """Names, numbers, types and order, which is that of the JSON that is made of a message."""
+    ours, official = wire.DESCRIPTOR.message_types_by_name[name], OFFICIAL[name].DESCRIPTOR
+    assert _fields(ours, []) == _fields(official, LEFT_OUT.get(name, []))
+    for nested in ours.nested_types:
+        theirs = official.nested_types_by_name[nested.name]
+        assert _fields(nested, []) == _fields(theirs, [])
 
 
 @pytest.mark.parametrize(

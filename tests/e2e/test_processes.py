@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.certificates import make_ca, make_certificate
 from tests.conftest import (
     ROOT,
     SAMPLES,
@@ -20,6 +21,7 @@ from tests.conftest import (
     start_service,
     wait_for,
 )
+from vitrine_serving.gateway import keys
 
 PNG = {"Content-Type": "image/png"}
 GOOD = SAMPLES[0].read_bytes()
@@ -106,9 +108,10 @@ def test_a_killed_parent_takes_its_children_along(own_service):
     wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
 
 
-def serve(*words: str) -> "subprocess.CompletedProcess[str]":
+def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "vitrine_serving", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
 def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
@@ -122,6 +125,25 @@ def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "--model softmax" in done.stdout
     assert "--model linear" not in done.stdout
+
+
+def test_the_demo_with_tls_and_keys(training_run, tmp_path):
+    """Where the gateway speaks HTTPS and wants a key, the command finds its way in."""
+    ca = make_ca(tmp_path)
+    gateway = make_certificate(tmp_path, "gateway", ca)
+    ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
+    done = serve(
+        *("demo", "--once", "--models-dir", str(training_run.models_dir), *ports, str(SAMPLES[0])),
+        VITRINE_TLS_CERT=gateway.cert,
+        VITRINE_TLS_KEY=gateway.key,
+        VITRINE_KEYS_FILE=tmp_path / "keys.txt",
+        VITRINE_API_KEY=keys.add(tmp_path / "keys.txt", "demo"),
+        REQUESTS_CA_BUNDLE=ca.cert,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--url https://127.0.0.1" in done.stdout
+    assert "Ankle boot" in done.stdout
+    assert "Warning" not in done.stderr
 
 
 def test_starting_without_models_or_ports(service, tmp_path):

@@ -141,7 +141,7 @@ WRONG = [
     ("POST", "/v1/models/mlp:predict", {"data": b"just text", "headers": PNG}, 400),
     ("POST", "/v1/models/mlp:predict", {"data": GOOD[:80], "headers": PNG}, 400),
     ("POST", "/v1/models/mlp:predict", {"data": b"<svg/>", "headers": PNG}, 400),
-    ("POST", "/v1/models/mlp:predict", {"json": {"a": 1}}, 415),
+    ("POST", "/v1/models/mlp:predict", {"json": {"a": 1}}, 400),
     ("POST", "/v1/models/nope:predict", {"data": GOOD, "headers": PNG}, 404),
     ("POST", "/v1/models/mlp/versions/9:predict", {"data": GOOD, "headers": PNG}, 404),
     ("POST", "/v1/models/mlp/labels/x:predict", {"data": GOOD, "headers": PNG}, 400),

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.rest.app import make_app
 
 PREDICT = "/v1/models/m:predict"

@@ -12,8 +12,8 @@ import grpc
 import pytest
 
 from tests.conftest import wait_for
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.repository import Repository
 
 

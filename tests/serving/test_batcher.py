@@ -1,13 +1,13 @@
 """What arrives together goes out together; nobody waits for a timer, a loser, or for ever."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from itertools import chain
 
 import numpy as np
 import pytest
 
-from tests.conftest import wait_for
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable
 from vitrine_client.predictions import Prediction
 from vitrine_serving.gateway.batcher import Batcher
@@ -16,176 +16,270 @@ from vitrine_serving.gateway.batcher import Batcher
 class FakeServer:
     """Answers a row by its own number; notes its batches, and can be held back."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
-        self.error = error
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
         self.batches: list[list[int]] = []
         self.timeouts_s: list[float] = []
-        self.running, self.go_on = threading.Event(), threading.Event()
+        self.names: list[list[str]] = []
+        self.given_up = 0
+        self.running, self.go_on = asyncio.Event(), asyncio.Event()
         self.go_on.set()
 
-    def send(self, target, rows, timeout_s):
+    async def send(self, target, rows, timeout_s, names):
         self.batches.append(rows.tolist())
         self.timeouts_s.append(timeout_s)
+        self.names.append(list(names))
         self.running.set()
-        assert self.go_on.wait(30)
+        try:
+            await asyncio.wait_for(self.go_on.wait(), 30)
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
         if self.error:
             raise self.error
         return [Prediction(target, int(row), 1.0, {}, target, 1) for row in rows]
 
 
-def ids(predictions: list[Prediction]) -> list[int]:
-    return [prediction.class_id for prediction in predictions]
-
-
 class Crowd:
-    """Threads that predict while the server is held back by a first request of theirs."""
+    """Asks a batcher in tasks of their own."""
 
-    def __init__(self, server: FakeServer, batcher: Batcher, pool: ThreadPoolExecutor) -> None:
-        self._batcher, self._pool, self._server = batcher, pool, server
-        server.go_on.clear()
-        self.first = self.ask(0)
-        assert server.running.wait(30)
+    def __init__(self, server: FakeServer, **options) -> None:
+        self.server = server
+        self.batcher = Batcher(
+            server.send, **({"max_batch_size": 8, "max_queued_rows": 100} | options)
+        )
 
-    def ask(self, *rows: int, target: str = "m", timeout_s: float = 30):
-        entered = threading.Event()
+    async def predict(self, *rows: int, target: str = "m", timeout_s: float = 30) -> list[int]:
+        name = f"of {rows[0]}"
+        deadline = time.monotonic() + timeout_s
+        batched = await self.batcher.predict(target, np.array(rows), deadline, name)
+        return [prediction.class_id for prediction in batched.predictions]
 
-        def predict():
-            entered.set()
-            return ids(self._batcher.predict(target, np.array(rows), timeout_s))
+    def ask(self, *rows: int, **options) -> "asyncio.Task[list[int]]":
+        return asyncio.create_task(self.predict(*rows, **options))
 
-        future = self._pool.submit(predict)
-        assert entered.wait(30)
-        return future
+    async def hold(self) -> "asyncio.Task[list[int]]":
+        """Sends row 0, which the server holds back."""
+        self.server.go_on.clear()
+        first = self.ask(0)
+        await asyncio.wait_for(self.server.running.wait(), 30)
+        return first
+
+    async def enter(self, *tasks: "asyncio.Task[list[int]]") -> None:
+        """Lets tasks that were just made run until they wait."""
+        await asyncio.wait(tasks, timeout=0)
 
 
-def batcher_of(server: FakeServer, **options) -> Batcher:
-    return Batcher(server.send, **({"max_batch_size": 8, "max_queued_rows": 100} | options))
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def test_an_idle_server_is_asked_at_once():
     """Without company a request is a batch of its own."""
-    server = FakeServer()
-    batcher = batcher_of(server)
-    assert ids(batcher.predict("m", np.array([3, 4]), 30)) == [3, 4]
-    assert ids(batcher.predict("m", np.array([5]), 30)) == [5]
-    assert server.batches == [[3, 4], [5]]
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        assert await crowd.predict(3, 4) == [3, 4]
+        assert await crowd.predict(5) == [5]
+        assert crowd.server.batches == [[3, 4], [5]]
+
+    run(test)
+
+
+def test_one_turn_of_the_loop_is_one_batch():
+    """What arrives together at an idle server goes out together."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        answers = await asyncio.gather(crowd.predict(1), crowd.predict(2, 3), crowd.predict(4))
+        assert answers == [[1], [2, 3], [4]]
+        assert crowd.server.batches == [[1, 2, 3, 4]]
+        assert crowd.server.names == [["of 1", "of 2", "of 4"]]
+
+    run(test)
 
 
 def test_who_waits_goes_together_and_gets_their_own_rows():
     """What arrives during a Predict is the next one, up to the largest batch."""
-    server = FakeServer()
-    batcher = batcher_of(server, max_batch_size=4)
-    with ThreadPoolExecutor(10) as pool:
-        crowd = Crowd(server, batcher, pool)
+
+    async def test():
+        crowd = Crowd(FakeServer(), max_batch_size=4)
+        first = await crowd.hold()
         asked = {rows: crowd.ask(*rows) for rows in ((1,), (2, 3), (4, 5), (6,))}
-        wait_for(lambda: batcher.waiting("m") == 6, 30, "all to wait")
-        server.go_on.set()
-        assert crowd.first.result(30) == [0]
-        assert all(future.result(30) == list(rows) for rows, future in asked.items())
-    assert server.batches[0] == [0]
-    assert len(server.batches) == 3
-    assert all(len(batch) <= 4 for batch in server.batches)
-    assert sorted(chain.from_iterable(server.batches)) == [0, 1, 2, 3, 4, 5, 6]
+        await crowd.enter(*asked.values())
+        assert crowd.batcher.waiting("m") == 6
+        crowd.server.go_on.set()
+        assert await first == [0]
+        assert [await task for task in asked.values()] == [list(rows) for rows in asked]
+        assert crowd.server.batches == [[0], [1, 2, 3], [4, 5, 6]]
+
+    run(test)
 
 
 def test_more_rows_than_a_batch_go_alone():
     """A request larger than a batch is not torn apart."""
-    server = FakeServer()
-    batcher = batcher_of(server, max_batch_size=2)
-    assert ids(batcher.predict("m", np.arange(5), 30)) == [0, 1, 2, 3, 4]
-    assert server.batches == [[0, 1, 2, 3, 4]]
+
+    async def test():
+        crowd = Crowd(FakeServer(), max_batch_size=2)
+        assert await crowd.predict(*range(5)) == [0, 1, 2, 3, 4]
+        assert crowd.server.batches == [[0, 1, 2, 3, 4]]
+
+    run(test)
 
 
 def test_targets_do_not_wait_for_each_other():
-    """While one model's server call is held back, another model answers."""
-    server, other = FakeServer(), FakeServer()
+    """While one model's call is held back, another model answers."""
 
-    def send(target, rows, timeout_s):
-        return (server if target == "m" else other).send(target, rows, timeout_s)
+    async def test():
+        server, other = FakeServer(), FakeServer()
+        crowd = Crowd(server)
 
-    batcher = Batcher(send, max_batch_size=8, max_queued_rows=8)
-    with ThreadPoolExecutor(2) as pool:
-        crowd = Crowd(server, batcher, pool)
-        assert crowd.ask(7, target="n").result(30) == [7]
+        async def send(target, *rest):
+            return await (server if target == "m" else other).send(target, *rest)
+
+        crowd.batcher = Batcher(send, max_batch_size=8, max_queued_rows=8)
+        first = await crowd.hold()
+        assert await crowd.predict(7, target="n") == [7]
         server.go_on.set()
-        assert crowd.first.result(30) == [0]
+        assert await first == [0]
+
+    run(test)
 
 
 def test_an_error_reaches_everybody_in_the_batch_and_nobody_else():
     """Whoever was in it gets the error; the next batch is answered."""
-    server = FakeServer(NotFound("gone"))
-    batcher = batcher_of(server)
-    with ThreadPoolExecutor(4) as pool:
-        crowd = Crowd(server, batcher, pool)
-        others = [crowd.ask(1), crowd.ask(2)]
-        wait_for(lambda: batcher.waiting("m") == 2, 30, "both to wait")
-        server.go_on.set()
-        for future in (crowd.first, *others):
-            assert isinstance(future.exception(30), NotFound)
-    server.error = None
-    assert ids(batcher.predict("m", np.array([9]), 30)) == [9]
 
-
-def test_a_leader_that_is_ended_takes_nobody_along():
-    """Where the thread that sends is ended, who shared its call may try again, and others go on."""
-    server = FakeServer(SystemExit())
-    batcher = batcher_of(server)
-    with ThreadPoolExecutor(4) as pool:
-        crowd = Crowd(server, batcher, pool)
+    async def test():
+        crowd = Crowd(FakeServer())
+        crowd.server.error = NotFound("gone")
+        first = await crowd.hold()
         others = [crowd.ask(1), crowd.ask(2)]
-        wait_for(lambda: batcher.waiting("m") == 2, 30, "both to wait")
-        server.go_on.set()
-        assert isinstance(crowd.first.exception(30), SystemExit)
-        ended = [future.exception(30) for future in others]
-    assert {type(error) for error in ended} == {SystemExit, Unavailable}
-    server.error = None
-    assert ids(batcher.predict("m", np.array([9]), 30)) == [9]
+        await crowd.enter(*others)
+        crowd.server.go_on.set()
+        for task in (first, *others):
+            with pytest.raises(NotFound):
+                await task
+        crowd.server.error = None
+        assert await crowd.predict(9) == [9]
+
+    run(test)
 
 
 def test_a_full_queue_refuses():
     """Past `max_queued_rows` a request is refused at once; those that wait are answered."""
-    server = FakeServer()
-    batcher = batcher_of(server, max_queued_rows=2)
-    with ThreadPoolExecutor(4) as pool:
-        crowd = Crowd(server, batcher, pool)
+
+    async def test():
+        crowd = Crowd(FakeServer(), max_queued_rows=2)
+        first = await crowd.hold()
         waiting = crowd.ask(1, 2)
-        wait_for(lambda: batcher.waiting("m") == 2, 30, "it to wait")
-        with pytest.raises(Unavailable, match="2 images wait"):
-            batcher.predict("m", np.array([3]), 30)
-        server.go_on.set()
-        assert waiting.result(30) == [1, 2]
-    assert batcher.waiting("m") == 0
+        await crowd.enter(waiting)
+        with pytest.raises(Unavailable, match="2 images wait") as refused:
+            await crowd.predict(3)
+        assert refused.value.retry_after_s
+        crowd.server.go_on.set()
+        assert await first == [0]
+        assert await waiting == [1, 2]
+        assert crowd.batcher.waiting("m") == 0
+
+    run(test)
+
+
+def test_who_would_be_too_late_is_refused_at_once():
+    """Where batches take longer than the time that is left, nobody is made to wait for nothing."""
+
+    async def test():
+        crowd = Crowd(FakeServer(), max_batch_size=1)
+        crowd.server.go_on.clear()
+        asyncio.get_running_loop().call_later(0.2, crowd.server.go_on.set)
+        steady = crowd.ask(0)
+        after = crowd.ask(1)
+        await steady  # a batch takes 0.2 s, as is known from now on
+        crowd.server.go_on.clear()
+        with pytest.raises(Unavailable, match="in time"):
+            await crowd.predict(2, timeout_s=0.1)
+        crowd.server.go_on.set()
+        assert await after == [1]
+        assert crowd.server.batches == [[0], [1]]
+
+    run(test)
 
 
 def test_who_waits_too_long_gives_up_and_is_not_sent():
     """After its deadline a request fails, and its rows are taken out of the queue."""
-    server = FakeServer()
-    batcher = batcher_of(server)
-    with ThreadPoolExecutor(4) as pool:
-        crowd = Crowd(server, batcher, pool)
-        late = crowd.ask(1, timeout_s=0.05)
-        assert isinstance(late.exception(30), DeadlineExceeded)
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        first = await crowd.hold()
+        with pytest.raises(DeadlineExceeded):
+            await crowd.predict(1, timeout_s=0.05)
         patient = crowd.ask(2)
-        wait_for(lambda: batcher.waiting("m") == 1, 30, "the patient one to wait")
-        server.go_on.set()
-        assert patient.result(30) == [2]
-    assert server.batches == [[0], [2]]
+        await crowd.enter(patient)
+        crowd.server.go_on.set()
+        assert [await first, await patient] == [[0], [2]]
+        assert crowd.server.batches == [[0], [2]]
+
+    run(test)
+
+
+def test_what_nobody_waits_for_is_dropped():
+    """A client that leaves takes its rows out of the queue, or ends a call that is for it alone."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        first = await crowd.hold()
+        waiting, gone = crowd.ask(1), crowd.ask(2)
+        await crowd.enter(waiting, gone)
+        gone.cancel()
+        await asyncio.wait([gone], timeout=30)
+        assert crowd.batcher.waiting("m") == 1
+        first.cancel()
+        await asyncio.wait([first], timeout=30)
+        crowd.server.go_on.set()
+        assert await waiting == [1]
+        assert crowd.server.given_up == 1
+        assert crowd.server.batches == [[0], [1]]
+
+    run(test)
+
+
+def test_a_call_that_somebody_waits_for_goes_on():
+    """One of two that share a call leaves: the other is answered."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        crowd.server.go_on.clear()
+        gone, stays = crowd.ask(1), crowd.ask(2)
+        await asyncio.wait_for(crowd.server.running.wait(), 30)
+        gone.cancel()
+        await asyncio.wait([gone], timeout=30)
+        crowd.server.go_on.set()
+        assert await stays == [2]
+        assert (crowd.server.given_up, crowd.server.batches) == (0, [[1, 2]])
+
+    run(test)
 
 
 def test_the_deadline_travels():
     """The server gets the time that is left to the most patient of a batch."""
-    server = FakeServer()
-    batcher_of(server).predict("m", np.array([1]), 5)
-    assert 4 < server.timeouts_s[0] <= 5
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        await asyncio.gather(crowd.predict(1, timeout_s=5), crowd.predict(2, timeout_s=2))
+        assert 4 < crowd.server.timeouts_s[0] <= 5
+
+    run(test)
 
 
-def test_many_threads_at_once():
-    """Sixteen threads, hundreds of requests: each gets its own rows, and few calls are made."""
-    server = FakeServer()
-    batcher = batcher_of(server, max_batch_size=64)
-    with ThreadPoolExecutor(16) as pool:
-        rows = [np.arange(n, n + 1 + n % 3) for n in range(600)]
-        found = pool.map(lambda r: ids(batcher.predict("m", r, 30)), rows)
-        assert list(found) == [r.tolist() for r in rows]
-    assert sum(map(len, server.batches)) == sum(map(len, rows))
-    assert batcher.waiting("m") == 0
+def test_many_at_once():
+    """Hundreds of requests: each gets its own rows, and few calls are made."""
+
+    async def test():
+        crowd = Crowd(FakeServer(), max_batch_size=64, max_queued_rows=10_000)
+        rows = [list(range(n, n + 1 + n % 3)) for n in range(600)]
+        assert await asyncio.gather(*(crowd.predict(*each) for each in rows)) == rows
+        sent = list(chain.from_iterable(crowd.server.batches))
+        assert sent == list(chain.from_iterable(rows))
+        assert len(crowd.server.batches) < 30
+        assert crowd.batcher.waiting("m") == 0
+
+    run(test)

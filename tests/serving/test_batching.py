@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import wait_for
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.batching import (
     BatchingParameters,
     BatchScheduler,
     read_parameters,
 )
-from vitrine_serving.model_server.errors import ServingError
 
 
 class Doubler:

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from tensorflow_serving.apis import classification_pb2, regression_pb2
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_answers import (
+from vitrine_client import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.answers import (
     write_classification,
     write_predict,
     write_regression,
@@ -122,7 +122,7 @@ def test_unwritable(outputs, text):
 
 def test_classification():
     """A list of label and score for each example; a class may have no label."""
-    result = classification_pb2.ClassificationResult()
+    result = wire.ClassificationResult()
     result.classifications.add().classes.add(label='"é', score=0.1)
     result.classifications[0].classes.add(score=12)
     result.classifications.add()
@@ -130,14 +130,14 @@ def test_classification():
         '{\n    "results": [[["\\"é", 0.1], ["", 12.0]], []\n    ]\n}'
     )
     with pytest.raises(ServingError, match=r"^Cannot convert empty ClassificationResults to JSON$"):
-        write_classification(classification_pb2.ClassificationResult())
+        write_classification(wire.ClassificationResult())
 
 
 def test_regression():
     """A value for each example."""
-    result = regression_pb2.RegressionResult()
+    result = wire.RegressionResult()
     for value in (3.5, float("nan"), 4):
         result.regressions.add(value=value)
     assert write_regression(result) == b'{\n    "results": [3.5, NaN, 4.0]\n}'
     with pytest.raises(ServingError, match=r"^Cannot convert empty RegressionResults to JSON$"):
-        write_regression(regression_pb2.RegressionResult())
+        write_regression(wire.RegressionResult())

@@ -4,8 +4,15 @@ import json
 
 import pytest
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_examples import read_examples
+from vitrine_client import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.examples import read_examples
+
+
+def read(body: str) -> wire.ClassificationRequest:
+    request = wire.ClassificationRequest()
+    read_examples(body.encode(), request)
+    return request
 
 
 def features(example) -> dict[str, list]:
@@ -29,12 +36,12 @@ def test_features():
         "none": [],
     }
     body = json.dumps({"signature_name": "s", "examples": [example, {"one": 2}]})
-    name, parsed = read_examples(body.encode())
-    first, second = parsed.example_list.examples
-    read = features(first)
-    odd = read.pop("odd")
-    assert (name, str(odd)) == ("s", "[nan, inf]")
-    assert read == {
+    request = read(body)
+    first, second = request.input.example_list.examples
+    found = features(first)
+    odd = found.pop("odd")
+    assert (request.model_spec.signature_name, str(odd)) == ("s", "[nan, inf]")
+    assert found == {
         "one": [1],
         "many": [1.5, 2.0],
         "flags": [1, 2],
@@ -47,10 +54,13 @@ def test_features():
 
 def test_context():
     """Features of all examples go into the other kind of list."""
-    _, parsed = read_examples(b'{"context": {"c": "x"}, "examples": [{"x": 1.0}]}')
+    parsed = read('{"context": {"c": "x"}, "examples": [{"x": 1.0}]}').input
     assert parsed.WhichOneof("kind") == "example_list_with_context"
     assert features(parsed.example_list_with_context.context) == {"c": [b"x"]}
     assert features(parsed.example_list_with_context.examples[0]) == {"x": [1.0]}
+    empty = read('{"context": {}, "examples": [{}]}').input.example_list_with_context
+    assert empty.HasField("context")
+    assert not empty.examples[0].HasField("features")
 
 
 @pytest.mark.parametrize(
@@ -92,5 +102,5 @@ def test_context():
 def test_refused(body, text):
     """What is no list of examples is refused in the words of json_tensor.cc."""
     with pytest.raises(ServingError) as caught:
-        read_examples(body.encode())
+        read(body)
     assert str(caught.value).endswith(text)

@@ -5,18 +5,17 @@ import math
 import grpc
 import numpy as np
 import pytest
-from tensorflow.core.framework import types_pb2
-from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_tensors import PredictBody, read_predict
+from vitrine_client import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.tensors import PredictBody
 
 NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "STRING": "object"}
 
 
-def read(body: str | bytes, **dtypes: str) -> PredictBody:
-    infos = {name: TensorInfo(dtype=f"DT_{dtype}") for name, dtype in dtypes.items()}
-    return read_predict(body.encode() if isinstance(body, str) else body, lambda _: infos)
+def read(body: str | bytes, **dtypes: str) -> dict[str, np.ndarray]:
+    numbers = {name: wire.DataType.Value(f"DT_{dtype}") for name, dtype in dtypes.items()}
+    return PredictBody(body.encode() if isinstance(body, str) else body).read(numbers)
 
 
 def refusal(body: str | bytes, **dtypes: str) -> str:
@@ -66,7 +65,7 @@ def refusal(body: str | bytes, **dtypes: str) -> str:
 )
 def test_reading(body, dtypes, expected):
     """By row or by column, named or not, in the dtype of the signature and no other."""
-    inputs = read(body, **dtypes).inputs
+    inputs = read(body, **dtypes)
     assert inputs.keys() == expected.keys()
     for name, values in expected.items():
         want = np.array(values, NUMPY_NAMES.get(dtypes[name], dtypes[name].lower()))
@@ -76,25 +75,18 @@ def test_reading(body, dtypes, expected):
 
 def test_not_a_number_and_infinity():
     """JSON has no such tokens; TensorFlow Serving takes them in floats."""
-    values = read('{"inputs": [NaN, Infinity, -Infinity, 1]}', x="FLOAT").inputs["x"]
+    values = read('{"inputs": [NaN, Infinity, -Infinity, 1]}', x="FLOAT")["x"]
     assert np.isnan(values[0])
     assert values[1:].tolist() == [math.inf, -math.inf, 1]
     assert "not of expected type: int32" in refusal('{"inputs": [NaN]}', x="INT32")
 
 
 def test_signature_name():
-    """The callback gets the name in the body, or none; what it raises comes through."""
-    asked: list[str] = []
-
-    def inputs_of(name: str) -> dict[str, TensorInfo]:
-        asked.append(name)
-        return {"x": TensorInfo(dtype=types_pb2.DT_FLOAT)}
-
-    named = read_predict(b'{"signature_name": "other", "instances": [1]}', inputs_of)
-    unnamed = read_predict(b'{"inputs": [1]}', inputs_of)
+    """It is known before the values are read; a signature may have no inputs."""
+    named = PredictBody(b'{"signature_name": "other", "instances": [1]}')
+    unnamed = PredictBody(b'{"inputs": [1]}')
     assert (named.signature_name, named.by_row) == ("other", True)
     assert (unnamed.signature_name, unnamed.by_row) == ("", False)
-    assert asked == ["other", ""]
     assert refusal('{"inputs": []}') == "Failed to get input map for signature: DEFAULT"
     body = '{"signature_name": "describe", "inputs": []}'
     assert refusal(body) == "Failed to get input map for signature: describe"
@@ -298,6 +290,8 @@ def test_dtypes_without_json():
     assert caught.value.code == grpc.StatusCode.UNIMPLEMENTED
     row = refusal('{"instances": [1]}', x="COMPLEX64")
     assert row.endswith("UNIMPLEMENTED: Conversion of JSON Value: 1 to type: complex64")
+    with pytest.raises(ServingError, match=r"to type: DataType 101$"):  # of a variable's reference
+        PredictBody(b'{"inputs": [1]}').read({"x": 101})
 
 
 def test_deep_lists():
@@ -306,4 +300,4 @@ def test_deep_lists():
         lists = "[" * depth + "1" + "]" * depth
         assert refusal(f'{{"inputs": {lists}}}', x="FLOAT") == "Lists are nested more than 64 deep"
     lists = "[" * 64 + "1" + "]" * 64
-    assert read(f'{{"inputs": {lists}}}', x="FLOAT").inputs["x"].ndim == 64
+    assert read(f'{{"inputs": {lists}}}', x="FLOAT")["x"].ndim == 64

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_text import ECHO_CHARS, echo, parse
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.text import ECHO_CHARS, echo, parse
 
 
 def refusal(body: bytes) -> str:

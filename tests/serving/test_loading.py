@@ -12,8 +12,8 @@ from tests.serving.fake_models import (
     remove,
     states,
 )
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.repository import VersionStatus
 
 NEVER_S = 3600.0

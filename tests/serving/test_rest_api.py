@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 
 
 @pytest.fixture

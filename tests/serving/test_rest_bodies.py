@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.rest.app import inflate
 
 

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.contract.models import DTYPES, export
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.batching import BatchingParameters, BatchScheduler
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.servable import Servable
 
 CODE = grpc.StatusCode

@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from tests.contract.models import DTYPES
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.tensors import fill_tensor, to_array
 
 

@@ -1,32 +1,42 @@
-"""The gateway: pictures in over HTTP, predictions out, by asking a model server over gRPC.
+"""The gateway: pictures in over HTTP, predictions out, by asking model servers over gRPC.
 
-`routes` is all that knows Flask, `predictor` all that knows what a request means, `settings` all
-that reads the environment. Nothing here imports TensorFlow.
+`asgi` is the front, `endpoints` knows which request is answered by what, `pages` is all that knows
+Flask, `predictor` all that knows what a picture means, `settings` all that reads the environment.
+Nothing here imports TensorFlow.
 """
 
-import flask
-
-from vitrine_client.model_server import ModelServerClient
-from vitrine_serving.gateway import errors, routes
-from vitrine_serving.gateway.converters import ModelName
-from vitrine_serving.gateway.predictor import Backend, Predictor
+from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_serving.gateway.predictor import ModelServers as AnyModelServers
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.tls import Tls
 
 
-def create_app(settings: Settings | None = None, backend: Backend | None = None) -> flask.Flask:
-    """Returns the WSGI application.
+def create_app(
+    settings: Settings | None = None,
+    servers: AnyModelServers | None = None,
+    guard: Guard | None = None,
+    tls: Tls | None = None,
+) -> Gateway:
+    """Returns the ASGI application.
 
-    `settings` come from the environment and `backend` is the model server that they name, unless
-    given. Call it after a fork: the backend's connection does not survive one.
+    `settings` come from the environment; `servers` and `guard` are what they say, unless given.
+    Make the guard before a fork, so that processes count together.
     """
     settings = settings or Settings()
-    backend = backend or ModelServerClient(
-        settings.model_server, timeout_s=settings.request_timeout_s
-    )
-    app = flask.Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_PARTS"] = settings.max_images + 1
-    app.url_map.converters["model"] = ModelName
-    app.register_blueprint(routes.make_blueprint(Predictor(backend, settings)))
-    errors.register(app)
-    return app
+
+    def make_servers() -> AnyModelServers:
+        return servers or ModelServers(
+            settings.model_server,
+            credentials=(tls or Tls(settings)).model_servers(),
+            server_name=settings.model_server_name,
+            max_attempts=settings.max_attempts,
+            retry_budget=settings.retry_budget,
+            breaker_failures=settings.breaker_failures,
+            breaker_open_s=settings.breaker_open_s,
+            # With less time than that, a call that is late says nothing of the server.
+            fair_timeout_s=min(1.0, settings.request_timeout_s / 2),
+        )
+
+    return Gateway(settings, make_servers, guard or Guard(settings))

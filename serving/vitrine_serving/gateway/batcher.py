@@ -1,13 +1,14 @@
 """Micro-batching: what arrives while a Predict is in flight goes out together with the next.
 
-Nobody waits for a timer: where nothing is in flight, a request is sent at once. There is no thread
-of its own either: one of those who wait sends for all of them, and then hands over.
+Nobody waits for a timer: where nothing is in flight, what arrived in this turn of the event loop is
+sent at once. All of it runs in one event loop, so nothing here is locked.
 """
 
-import threading
+import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,101 +19,127 @@ from vitrine_client.errors import DeadlineExceeded, Unavailable
 from vitrine_client.predictions import Prediction
 
 Rows = npt.NDArray[Any]
-Send = Callable[[Any, Rows, float], list[Prediction]]
-"""Takes a target, the rows for it and the seconds left; returns a prediction for each row."""
+Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[list[Prediction]]]
+"""Takes a target, the rows for it, the seconds left, and what each request calls itself."""
+
+_MARGIN = 0.5
+"""Share of the time until its deadline that a request may be expected to wait: how long batches
+take is an estimate, and who is let in should be answered."""
+
+_SMOOTHING = 0.2
+"""Weight of the newest batch in the moving average of the time that one takes."""
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """Predictions for the rows of a call, and how long they waited and were then answered."""
+
+    predictions: list[Prediction]
+    queue_s: float
+    rpc_s: float
+
+
+@dataclass(eq=False, slots=True)
 class _Task:
     rows: Rows
+    name: Any
     deadline: float
-    turn: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
-    predictions: list[Prediction] = field(default_factory=list)
-    error: BaseException | None = None
+    answered: asyncio.Future[list[Prediction]]
+    sent_at: float = 0.0
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class _Queue:
     tasks: deque[_Task] = field(default_factory=deque)
-    busy: bool = False
+    flying: Sequence[_Task] = ()
+    sender: asyncio.Task[None] | None = None
     rows: int = 0
+    batch_s: float = 0.0  # moving average, as long as something waits
 
 
 class Batcher:
-    """Sends rows in batches, one at a time for each target; `predict` is for any thread."""
+    """Sends rows in batches, one at a time for each target."""
 
     def __init__(self, send: Send, *, max_batch_size: int, max_queued_rows: int) -> None:
         self._send = send
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
-        self._lock = threading.Lock()
         self._queues: dict[Hashable, _Queue] = {}
 
-    def predict(self, target: Hashable, rows: Rows, timeout_s: float) -> list[Prediction]:
+    def check_room(self, target: Hashable, count: int, deadline: float) -> None:
+        """Raises `Unavailable` where `count` more rows would be too many, or too late.
+
+        Ask before work goes into the rows: what is refused should cost nearly nothing.
+        """
+        queue = self._queues.get(target)
+        if not queue or not queue.flying:
+            return
+        batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
+        wait_s = batches * queue.batch_s
+        longest_s = _MARGIN * (deadline - time.monotonic())
+        if queue.rows + count > self._max_queued_rows or wait_s > longest_s:
+            raise Unavailable(
+                f"{queue.rows} images wait already, more than the model server takes in time; "
+                "try again later",
+                retry_after_s=max(1.0, wait_s),
+            )
+
+    async def predict(
+        self, target: Hashable, rows: Rows, deadline: float, name: Any = None
+    ) -> Batched:
         """Returns a prediction for each of `rows` [n, ...], all of the same version.
 
-        Raises `Unavailable` where more than `max_queued_rows` would wait, `DeadlineExceeded` after
-        `timeout_s`, and what `send` raises: for the rows of this call alone if it is to blame.
+        `deadline` is in seconds of `time.monotonic`. Raises `Unavailable` as `check_room` does,
+        `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
+        not sent, and a batch that nobody waits for any more is given up.
         """
-        task = _Task(rows, time.monotonic() + timeout_s)
-        with self._lock:
-            queue = self._queues.setdefault(target, _Queue())
-            if queue.busy and queue.rows + len(rows) > self._max_queued_rows:
-                raise Unavailable(
-                    f"{queue.rows} images wait already, more than the model server takes; "
-                    "try again later"
-                )
-            queue.tasks.append(task)
-            queue.rows += len(rows)
-            if not queue.busy:
-                queue.busy = task.leads = True
-        if not task.leads:
-            self._wait(queue, task)
-        if task.leads:
-            self._lead(target, queue)
-        if task.error:
-            raise task.error
-        return task.predictions
+        self.check_room(target, len(rows), deadline)
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+        task = _Task(rows, name, deadline, loop.create_future())
+        queue = self._queues.setdefault(target, _Queue())
+        queue.tasks.append(task)
+        queue.rows += len(rows)
+        if not queue.sender:
+            queue.sender = loop.create_task(self._send_all(target, queue))
+        timer = loop.call_later(deadline - started, _expire, task)
+        try:
+            predictions = await task.answered
+        finally:
+            timer.cancel()
+            self._leave(queue, task)
+        return Batched(predictions, task.sent_at - started, time.monotonic() - task.sent_at)
 
     def waiting(self, target: Hashable) -> int:
         """Returns how many rows wait for the call in flight to end."""
-        with self._lock:
-            queue = self._queues.get(target)
-            return queue.rows if queue else 0
+        queue = self._queues.get(target)
+        return queue.rows if queue else 0
 
-    def _wait(self, queue: _Queue, task: _Task) -> None:
-        if task.turn.wait(max(0.0, task.deadline - time.monotonic())):
-            return
-        with self._lock:
-            if task.turn.is_set():  # in the last moment
-                return
-            if task in queue.tasks:
-                queue.tasks.remove(task)
-                queue.rows -= len(task.rows)
-        raise DeadlineExceeded("The model server did not answer in time; try again later")
+    def _leave(self, queue: _Queue, task: _Task) -> None:
+        """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
+        if not task.sent_at and task in queue.tasks:
+            queue.tasks.remove(task)
+            queue.rows -= len(task.rows)
+        elif task in queue.flying and all(each.answered.done() for each in queue.flying):
+            queue.flying = ()
+            if queue.sender:
+                queue.sender.cancel()
 
-    def _lead(self, target: Hashable, queue: _Queue) -> None:
-        with self._lock:
-            batch = self._next_batch(queue)
+    async def _send_all(self, target: Hashable, queue: _Queue) -> None:
         try:
-            self._answer(target, batch)
-        finally:  # whatever ends this thread must not keep the others waiting
-            with self._lock:
-                self._hand_over(target, queue)
-            for task in batch:
-                task.turn.set()
-
-    def _hand_over(self, target: Hashable, queue: _Queue) -> None:
-        if queue.tasks:
-            queue.tasks[0].leads = True
-            queue.tasks[0].turn.set()
-        else:
-            queue.busy = False
-            del self._queues[target]
+            while batch := self._next_batch(queue):
+                queue.flying = batch
+                await self._answer(target, queue, batch)
+                queue.flying = ()
+        finally:
+            queue.sender = None
+            if queue.tasks:  # the call was given up, and others came meanwhile
+                queue.sender = asyncio.get_running_loop().create_task(self._send_all(target, queue))
+            elif self._queues.get(target) is queue:
+                del self._queues[target]
 
     def _next_batch(self, queue: _Queue) -> list[_Task]:
-        """Takes as many tasks as fit; the first is always taken, and is the leader's own."""
+        """Takes as many tasks as fit; the first is always taken."""
         batch: list[_Task] = []
         size = 0
         while queue.tasks and (
@@ -124,19 +151,30 @@ class Batcher:
         queue.rows -= size
         return batch
 
-    def _answer(self, target: Hashable, batch: list[_Task]) -> None:
+    async def _answer(self, target: Hashable, queue: _Queue, batch: list[_Task]) -> None:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([task.rows for task in batch])
-        left_s = max(task.deadline for task in batch) - time.monotonic()
+        started = time.monotonic()
+        for task in batch:
+            task.sent_at = started
+        left_s = max(max(task.deadline for task in batch) - started, 0.001)
         try:
-            predictions = self._send(target, rows, max(left_s, 0.001))
-        except BaseException as error:
-            expected = isinstance(error, Exception)
+            predictions = await self._send(target, rows, left_s, [task.name for task in batch])
+        except Exception as error:
             for task in batch:
-                task.error = error if expected else Unavailable("The call was ended; try again")
-            if expected:
-                return
-            raise
+                if not task.answered.done():
+                    task.answered.set_exception(error)
+            return
+        batch_s = time.monotonic() - started
+        queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
         start = 0
         for task in batch:
-            task.predictions = predictions[start : start + len(task.rows)]
+            if not task.answered.done():
+                task.answered.set_result(predictions[start : start + len(task.rows)])
             start += len(task.rows)
+
+
+def _expire(task: _Task) -> None:
+    if not task.answered.done():
+        task.answered.set_exception(
+            DeadlineExceeded("The model server did not answer in time; try again later")
+        )

@@ -1,35 +1,61 @@
 """gunicorn's configuration, from the gateway's settings; each worker makes its own application."""
 
+import logging
+import ssl
 import sys
-import warnings
+from typing import Any
 
-from gevent import get_hub
-from gevent.monkey import MonkeyPatchWarning
 from pydantic import ValidationError
 
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.keys import KeysFileError
 from vitrine_serving.gateway.settings import Settings, explain
+from vitrine_serving.gateway.tls import Tls, TlsError
 
 try:
     _settings = Settings()
+    _tls = Tls(_settings)
+    _guard = Guard(_settings)  # before the fork: the workers count together
 except ValidationError as error:
     sys.exit(explain(error))
+except (KeysFileError, TlsError) as error:
+    sys.exit(str(error))
 
-# It is about TLS in modules that were imported before, and none of them connects to anything here.
-warnings.simplefilter("ignore", MonkeyPatchWarning)
+
+def make_app() -> Gateway:
+    """Returns the application of a worker."""
+    return create_app(_settings, guard=_guard, tls=_tls)
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """Hands a new worker what gunicorn has no setting for, and lets it say what it does."""
+    worker.master_signals = arbiter.SIG_QUEUE
+    worker.header_timeout_s = _settings.header_timeout_s
+    logging.basicConfig(
+        format="%(asctime)s [%(process)d] [%(levelname)s] %(message)s", level=logging.INFO
+    )
+
 
 bind = f"{_settings.host}:{_settings.port}"
 # One thread runs all requests of a worker, so that a slow client holds a few kilobytes and no
-# thread; measured against threads: docs/architecture.md.
+# thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.worker.Worker"
 workers = _settings.workers
 worker_connections = _settings.connections
-wsgi_app = "vitrine_serving.gateway:create_app()"
+wsgi_app = f"{__name__}:make_app()"
+asgi_loop = "asyncio"
+asgi_lifespan = "on"
+asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
 keepalive = 30  # seconds; longer than clients pause between two requests
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats on a disk can block a worker
 control_socket_disable = True
 
+certfile = _settings.tls_cert and str(_settings.tls_cert)  # says that there is TLS; the rest is:
 
-def post_worker_init(_: object) -> None:
-    """Makes room for calls that block: a model server that hangs must not hold all of it."""
-    get_hub().threadpool.maxsize = 32
+
+def ssl_context(_: object, __: object) -> ssl.SSLContext | None:
+    """Returns what HTTPS needs; gunicorn's own would go on without TLS where it fails."""
+    return _tls.front()

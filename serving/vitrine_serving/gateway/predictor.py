@@ -1,119 +1,177 @@
-"""What the gateway does, without HTTP: bytes, model and version in; predictions out."""
+"""What the gateway does with pictures, without HTTP: bytes and a target in, predictions out."""
 
+import asyncio
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.errors import InvalidImage, PayloadTooLarge, VitrineError
+from vitrine_client.errors import InvalidImage, VitrineError
 from vitrine_client.images import to_instance
 from vitrine_client.predictions import Prediction, VersionStatus
 from vitrine_serving.gateway.batcher import Batcher
-from vitrine_serving.gateway.offload import offloaded
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.target import Target
 
-_SMALL_BYTES = 4096
+Instances = npt.NDArray[np.uint8]
+Metadata = Sequence[tuple[str, str]]
+
+_SMALL_BYTES = 4096  # decoded in well under a millisecond
+_DECODERS = 2
+"""Large pictures that are decoded at a time: at `max_pixels` each can take 200 MB."""
+
+_BATCH_OF_SMALL = 16  # pictures that are decoded before others have their turn
 
 
-class Backend(Protocol):
-    """What the gateway asks of a model server; `ModelServerClient` is one."""
+class ModelServers(Protocol):
+    """What the gateway asks of model servers; `model_servers.ModelServers` is one."""
 
-    def predict_instances(
+    async def predict_instances(
         self,
         model: str,
-        instances: npt.NDArray[np.uint8],
+        instances: Instances,
         *,
         version: int | None = None,
         label: str | None = None,
-        timeout_s: float | None = None,
+        timeout_s: float,
+        metadata: Metadata = (),
     ) -> list[Prediction]:
         """Returns a prediction for each row of uint8 [n, 28, 28]."""
 
-    def status(
-        self, model: str, *, version: int | None = None, label: str | None = None
+    async def status(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float,
     ) -> list[VersionStatus]:
         """Returns the states of a model's versions."""
 
+    async def call(
+        self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
+    ) -> bytes:
+        """Calls `method` ("PredictionService/Predict") with a serialised message."""
 
-@dataclass(frozen=True)
-class Target:
-    """Which model, and which of its versions: by number, by version label, or the newest."""
+    async def close(self) -> None:
+        """Ends the connections."""
 
-    model: str
-    version: int | None = None
-    label: str | None = None
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a request is called on its way: its id, and its W3C trace, if it has one."""
+
+    id: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """For each picture its prediction or what is wrong with it, and the seconds of each stage."""
+
+    results: Sequence[Prediction | InvalidImage]
+    decode_s: float
+    queue_s: float
+    rpc_s: float
 
 
 class Predictor:
-    """Safe to share between threads, as its backend is."""
+    """Lives in one event loop."""
 
-    def __init__(self, backend: Backend, settings: Settings) -> None:
-        self._backend = backend
+    def __init__(self, servers: ModelServers, settings: Settings) -> None:
+        self._servers = servers
         self._settings = settings
+        self._decoders = ThreadPoolExecutor(_DECODERS, "decode")
         self._batcher = Batcher(
             self._send,
             max_batch_size=settings.max_batch_size,
             max_queued_rows=settings.max_queued_images,
         )
 
-    def predict(self, pictures: Sequence[bytes], target: Target) -> list[Prediction | InvalidImage]:
-        """Returns, for each picture in order, its prediction or what is wrong with it.
+    async def predict(
+        self, pictures: Sequence[bytes], target: Target, caller: Caller, deadline: float
+    ) -> Outcome:
+        """Answers each picture, in order.
 
-        Raises `InvalidImage` where no picture is any good, `PayloadTooLarge` where there are too
-        many, and what the model server answers.
+        `deadline` is in seconds of `time.monotonic`. Raises `InvalidImage` where no picture is any
+        good, `Unavailable` where too many wait, and what the model server answers.
         """
-        if len(pictures) > self._settings.max_images:
-            raise PayloadTooLarge(
-                f"{len(pictures)} images are too many for one request; "
-                f"send at most {self._settings.max_images}"
-            )
-        decoded = [self._decode(picture) for picture in pictures]
+        self._batcher.check_room(target, len(pictures), deadline)
+        started = time.monotonic()
+        decoded = await self._decode(pictures)
+        decode_s = time.monotonic() - started
         instances = [row for row in decoded if not isinstance(row, InvalidImage)]
         if not instances:
             raise next(row for row in decoded if isinstance(row, InvalidImage))
-        predictions = iter(
-            self._batcher.predict(target, np.stack(instances), self._settings.request_timeout_s)
-        )
-        return [row if isinstance(row, InvalidImage) else next(predictions) for row in decoded]
+        batched = await self._batcher.predict(target, np.stack(instances), deadline, caller)
+        results: Sequence[Prediction | InvalidImage] = batched.predictions
+        if len(instances) < len(decoded):
+            rest = iter(batched.predictions)
+            results = [row if isinstance(row, InvalidImage) else next(rest) for row in decoded]
+        return Outcome(results, decode_s, batched.queue_s, batched.rpc_s)
 
-    def _send(
-        self, target: Target, rows: npt.NDArray[np.uint8], timeout_s: float
-    ) -> list[Prediction]:
-        predict = offloaded(self._backend.predict_instances)
-        return predict(
-            target.model, rows, version=target.version, label=target.label, timeout_s=timeout_s
-        )
+    async def predict_instances(
+        self, instances: Instances, target: Target, caller: Caller, deadline: float
+    ) -> Outcome:
+        """Answers each row of uint8 [n, 28, 28]; raises as `predict` does."""
+        batched = await self._batcher.predict(target, instances, deadline, caller)
+        return Outcome(batched.predictions, 0.0, batched.queue_s, batched.rpc_s)
 
-    def _decode(self, picture: bytes) -> npt.NDArray[np.uint8] | InvalidImage:
-        # A photo takes long enough to let the others go on meanwhile.
-        decode = to_instance if len(picture) < _SMALL_BYTES else offloaded(to_instance)
+    async def _decode(self, pictures: Sequence[bytes]) -> list[Instances | InvalidImage]:
+        loop = asyncio.get_running_loop()
+        decoded = []
+        for index, picture in enumerate(pictures):
+            if len(picture) < _SMALL_BYTES:
+                if index % _BATCH_OF_SMALL == _BATCH_OF_SMALL - 1:
+                    await asyncio.sleep(0)
+                decoded.append(self._instance(picture))
+            else:
+                decoded.append(await loop.run_in_executor(self._decoders, self._instance, picture))
+        return decoded
+
+    def _instance(self, picture: bytes) -> Instances | InvalidImage:
         try:
-            return decode(picture, max_pixels=self._settings.max_pixels)
+            return to_instance(picture, max_pixels=self._settings.max_pixels)
         except InvalidImage as error:
             return error
 
-    def status(self, target: Target) -> list[VersionStatus]:
+    async def _send(
+        self, target: Target, rows: Instances, timeout_s: float, callers: Sequence[Caller]
+    ) -> list[Prediction]:
+        metadata = [("x-request-id", ",".join([caller.id for caller in callers]))]
+        for caller in callers:
+            if caller.traceparent:  # a call has one parent, and the first that has a trace is it
+                metadata.append(("traceparent", caller.traceparent))
+                break
+        return await self._servers.predict_instances(
+            target.model,
+            rows,
+            version=target.version,
+            label=target.label,
+            timeout_s=timeout_s,
+            metadata=metadata,
+        )
+
+    async def status(self, target: Target, timeout_s: float) -> list[VersionStatus]:
         """Returns the states of a model's versions, or of the one asked for."""
-        status = offloaded(self._backend.status)
-        return status(target.model, version=target.version, label=target.label)
+        return await self._servers.status(
+            target.model, version=target.version, label=target.label, timeout_s=timeout_s
+        )
 
-    def models(self) -> dict[str, list[VersionStatus]]:
+    async def models(self, timeout_s: float) -> dict[str, list[VersionStatus]]:
         """Returns the states of the versions of every model; one that is unknown has none."""
-        return {name: self._known_versions(name) for name in self._settings.models}
+        names = self._settings.models
+        found = await asyncio.gather(*(self._known_versions(name, timeout_s) for name in names))
+        return dict(zip(names, found, strict=True))
 
-    def _known_versions(self, model: str) -> list[VersionStatus]:
+    async def _known_versions(self, model: str, timeout_s: float) -> list[VersionStatus]:
         try:
-            return self.status(Target(model))
+            return await self.status(Target(model), timeout_s)
         except VitrineError as error:
             if error.status != 404:
                 raise
             return []
-
-    def ready(self) -> dict[str, bool]:
-        """Says of every model whether a version of it is AVAILABLE."""
-        return {
-            name: any(status.state == "AVAILABLE" for status in statuses)
-            for name, statuses in self.models().items()
-        }

@@ -1,17 +1,23 @@
 """Every setting of the gateway: read from the environment once, checked, frozen."""
 
-from typing import Annotated
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "VITRINE_"
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Separated by commas in the environment."""
 
 
 class Settings(BaseSettings):
     """Each field is the environment variable of its name in capitals, after `VITRINE_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
@@ -19,10 +25,13 @@ class Settings(BaseSettings):
     connections: int = Field(
         default=1000, ge=1, description="Connections that each process accepts at a time."
     )
-    model_server: str = Field(
-        default="127.0.0.1:8500", description="The model server's gRPC address."
+    header_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds that a new connection has to send its headers."
     )
-    models: Annotated[tuple[str, ...], NoDecode] = Field(
+    body_timeout_s: float = Field(
+        default=30.0, gt=0, description="Seconds that a request has to send its body."
+    )
+    models: Names = Field(
         default=("softmax", "mlp"),
         description="Models to list, separated by commas; ready means that all are AVAILABLE.",
     )
@@ -32,10 +41,16 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=1,
-        description="Largest request body; more is refused with 413.",
+        description="Largest request body, and what a gzip body may grow to; more is refused with "
+        "413.",
     )
     max_images: int = Field(
         default=256, ge=1, description="Most images in one request; more is refused with 413."
+    )
+    max_pixels: int = Field(
+        default=50_000_000,
+        ge=1,
+        description="Most pixels in one image, checked before decoding it.",
     )
     max_batch_size: int = Field(
         default=64, ge=1, description="Most images that go to the model server in one call."
@@ -46,23 +61,95 @@ class Settings(BaseSettings):
         description="Most images that may wait in a process for each model; more is refused with "
         "503.",
     )
-    max_pixels: int = Field(
-        default=50_000_000,
-        ge=1,
-        description="Most pixels in one image, checked before decoding it.",
+    model_server: Names = Field(
+        default=("127.0.0.1:8500",),
+        min_length=1,
+        description="The model servers' gRPC addresses, separated by commas.",
+    )
+    model_server_ca: Path | None = Field(
+        default=None, description="PEM file of whom to trust for the model servers; turns TLS on."
+    )
+    model_server_cert: Path | None = Field(
+        default=None, description="PEM file of the certificate that model servers are shown."
+    )
+    model_server_key: Path | None = Field(
+        default=None, description="PEM file of the key to that certificate."
+    )
+    model_server_name: str = Field(
+        default="", description="Name in the model servers' certificates, if not their address."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="Most calls to model servers for one that is UNAVAILABLE."
+    )
+    retry_budget: float = Field(default=0.1, ge=0, description="Most retries, as a share of calls.")
+    breaker_failures: int = Field(
+        default=5, ge=1, description="Failures in a row after which a model server is left alone."
+    )
+    breaker_open_s: float = Field(default=2.0, gt=0, description="Seconds until it is tried again.")
+    access_log: bool = Field(
+        default=False, description="Whether each request is logged, and by which key it came."
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="PEM file of the gateway's certificate; turns HTTPS on."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of the key to it.")
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file of whose certificates clients must show."
+    )
+    keys_file: Path | None = Field(
+        default=None, description="File of API keys; predictions then need one."
+    )
+    rate_limit: float = Field(
+        default=0.0,
+        ge=0,
+        description="Requests a second for each API key, or each address without keys; 0 for no "
+        "limit.",
+    )
+    rate_burst: int = Field(
+        default=0, ge=0, description="Requests that may come at once; 0 for a second's worth."
+    )
+    trusted_proxies: Names = Field(
+        default=(),
+        description="Networks of proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
+    cors_origins: Names = Field(
+        default=(),
+        description="Origins whose pages may ask, separated by commas; `*` for all.",
     )
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "model_server", "trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
+    @model_validator(mode="after")
+    def _has_pairs(self) -> Self:
+        for kind in ("tls", "model_server"):
+            if bool(getattr(self, f"{kind}_cert")) != bool(getattr(self, f"{kind}_key")):
+                pair = f"{PREFIX}{kind.upper()}_CERT and {PREFIX}{kind.upper()}_KEY"
+                raise ValueError(f"{pair} go together; set both or none")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ValueError(f"{PREFIX}TLS_CLIENT_CA needs {PREFIX}TLS_CERT")
+        if self.model_server_cert and not self.model_server_ca:
+            raise ValueError(f"{PREFIX}MODEL_SERVER_CERT needs {PREFIX}MODEL_SERVER_CA")
+        return self
+
 
 def explain(error: ValidationError) -> str:
     """Returns a line for each bad setting that names its environment variable."""
-    return "\n".join(
-        f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"
-        for problem in error.errors()
-    )
+    return "\n".join(_line(problem) for problem in error.errors())
+
+
+def _line(problem: ErrorDetails) -> str:
+    if not problem["loc"]:  # several settings do not go together, and the message names them
+        return problem["msg"]
+    return f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"

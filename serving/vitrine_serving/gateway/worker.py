@@ -1,56 +1,100 @@
-"""gunicorn's gevent worker, which here does not wait for idle connections when it is to end."""
+"""gunicorn's worker for ASGI, with what it lacks against slow clients, and a quick end."""
 
-from types import FrameType, TracebackType
+import signal
+from functools import partial
 from typing import Any
 
-import gevent
-from gunicorn.workers.ggevent import GeventWorker
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers import gasgi
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
 
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
+)
+_FULL_BODY = (
+    b'{"title":"Service Unavailable","status":503,"detail":"Too many connections; try again '
+    b'later","error":"Too many connections"}'
+)
 
-class Worker(GeventWorker):
-    """gevent's worker; connections that are kept alive would hold up its end for `keepalive`."""
+
+class Worker(gasgi.ASGIWorker):
+    """Idle connections do not hold up its end, and it knows how long headers may take."""
+
+    header_timeout_s: float
+    master_signals: Any
 
     def init_process(self) -> None:
-        """Runs in the new process."""
-        self._idle: set[_NextRequest] = set()
+        """Runs in the new process, until it ends."""
+        self.open: set[Connection] = set()
+        # The worker has no setting for it.
+        gasgi.ASGIProtocol = Connection
         super().init_process()
 
-    def timeout_ctx(self) -> "_NextRequest":
-        """Returns what gunicorn enters to wait for the next request of a connection."""
-        return _NextRequest(self._idle, self.cfg.keepalive if self.alive else _LAST_CALL_S)
+    def init_signals(self) -> None:
+        """Takes signals from here on, and those that came since the fork, which the copy of the
+        master's handler has put into its queue."""
+        super().init_signals()
+        while not self.master_signals.empty():
+            if self.master_signals.get_nowait() in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                self.alive = False
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def run(self) -> None:
+        """Serves until it is told to end."""
+        if self.cfg.is_ssl:
+            # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
+            self.loop.create_server = partial(
+                self.loop.create_server,
+                ssl_handshake_timeout=self.header_timeout_s,
+                ssl_shutdown_timeout=_LAST_CALL_S,
+            )
+        super().run()
+
+    def handle_exit_signal(self) -> None:
         """SIGTERM: those that have a request in hand get their answer, the others go."""
-        super().handle_exit(sig, frame)
-        gevent.spawn_later(_LAST_CALL_S, self._end_idle)
+        super().handle_exit_signal()
+        self.loop.call_later(_LAST_CALL_S, self._end_idle)
 
     def _end_idle(self) -> None:
-        for connection in list(self._idle):
-            connection.end()
+        for connection in list(self.open):
+            connection.end_if_idle()
 
 
-class _NextRequest:
-    """A wait that ends without a word after `seconds`, or when it is told to."""
+class Connection(ASGIProtocol):
+    """Of one client. `app` is the application, or what stands for it."""
 
-    def __init__(self, idle: "set[_NextRequest]", seconds: float) -> None:
-        self._idle = idle
-        self._timeout = gevent.Timeout(seconds, False)
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self._application = worker.asgi
+        self.app = self._answer
+        self._answering = False
 
-    def __enter__(self) -> None:
-        self._greenlet = gevent.getcurrent()
-        self._idle.add(self)
-        self._timeout.start()
+    def connection_made(self, transport: Any) -> None:
+        """Refuses one that is too many, and gives the others their time for headers."""
+        super().connection_made(transport)
+        self.worker.open.add(self)
+        self._timer = self.worker.loop.call_later(self.worker.header_timeout_s, self.end_if_idle)
+        if self.worker.nr_conns > self.cfg.worker_connections:
+            transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
+            transport.close()
 
-    def __exit__(
-        self, kind: Any, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        self._idle.discard(self)
-        self._timeout.close()
-        return value is self._timeout
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forgets it."""
+        self.worker.open.discard(self)
+        self._timer.cancel()
+        super().connection_lost(error)
 
-    def end(self) -> None:
-        """Ends the wait now."""
-        gevent.kill(self._greenlet, self._timeout)
+    def end_if_idle(self) -> None:
+        """Closes it unless a request is in hand."""
+        if not self._answering:
+            self.transport.close()
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        self._timer.cancel()  # from here on gunicorn's keep-alive counts the time
+        self._answering = True
+        try:
+            await self._application(scope, receive, send)
+        finally:
+            self._answering = False

@@ -10,9 +10,9 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server import inference
 from vitrine_serving.model_server.config import to_configs
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.examples import count_examples
 from vitrine_serving.model_server.metrics import Metrics
 from vitrine_serving.model_server.repository import Repository

@@ -19,8 +19,8 @@ import grpc
 import numpy as np
 from google.protobuf import text_format
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server import options_pb2
-from vitrine_serving.model_server.errors import ServingError
 
 Array = np.ndarray[Any, Any]
 Run = Callable[..., list[Array]]

@@ -14,7 +14,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 
 # What TensorFlow Serving's parser takes for an integer; Python's takes `1_0` as well.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)

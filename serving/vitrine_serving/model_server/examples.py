@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import input_pb2
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.servable import Servable
 from vitrine_serving.model_server.signature import Array
 

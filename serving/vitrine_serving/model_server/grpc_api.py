@@ -13,8 +13,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import ModelServerApi
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.metrics import Metrics
 
 

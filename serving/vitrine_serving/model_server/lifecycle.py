@@ -9,8 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import grpc
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.config import ModelConfig, VersionDirectory
-from vitrine_serving.model_server.errors import ServingError
 
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 _UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]

@@ -8,8 +8,8 @@ from typing import Generic
 
 import grpc
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.lifecycle import L, Loaded, Model, Version, VersionStatus
 from vitrine_serving.model_server.loading import Load, Loader
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.batching import BatchScheduler
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.signature import Array, Signature
 
 Observe = Callable[[str, str, float], None]

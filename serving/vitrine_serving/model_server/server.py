@@ -11,6 +11,7 @@ from typing import Any
 
 import waitress
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import ModelServerApi
 from vitrine_serving.model_server.batching import (
     BatchingParameters,
@@ -18,7 +19,6 @@ from vitrine_serving.model_server.batching import (
     read_parameters,
 )
 from vitrine_serving.model_server.config import ModelConfig, read_config
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.flags import Flags
 from vitrine_serving.model_server.grpc_api import make_server
 from vitrine_serving.model_server.metrics import Metrics, read_monitoring

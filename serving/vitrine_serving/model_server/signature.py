@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 
 Array = np.ndarray[Any, Any]
 

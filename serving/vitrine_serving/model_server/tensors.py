@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 
 Array = np.ndarray[Any, Any]
 

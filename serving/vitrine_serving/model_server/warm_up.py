@@ -11,8 +11,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server import inference
-from vitrine_serving.model_server.errors import ServingError
 from vitrine_serving.model_server.servable import Servable
 
 RECORDS = Path("assets.extra/tf_serving_warmup_requests")

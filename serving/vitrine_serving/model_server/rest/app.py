@@ -15,10 +15,10 @@ import grpc
 from tensorflow_serving.apis import model_pb2
 from werkzeug.exceptions import HTTPException
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.rest import methods
-from vitrine_serving.model_server.rest.json_text import pretty
 from vitrine_serving.model_server.rest.methods import Api
+from vitrine_serving.rest_json.text import pretty
 
 # A model's name, a method, "REST", the name of a gRPC code, and the seconds that it took.
 Observe = Callable[[str, str, str, str, float], None]

@@ -1,11 +1,9 @@
 """What the methods of the REST API answer, as the bytes of a body; knows no HTTP."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy.typing as npt
-from google.protobuf import json_format
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -13,9 +11,9 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from vitrine_serving.model_server.rest import json_answers
-from vitrine_serving.model_server.rest.json_examples import read_examples
-from vitrine_serving.model_server.rest.json_tensors import read_predict
+from vitrine_serving.rest_json import answers
+from vitrine_serving.rest_json.examples import read_examples
+from vitrine_serving.rest_json.tensors import PredictBody
 
 
 class Api(Protocol):
@@ -49,33 +47,32 @@ class Api(Protocol):
 def predict(api: Api, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
     """Answers `:predict`; the model has `timeout_s` to answer."""
 
-    def signature_inputs(name: str) -> Mapping[str, Any]:
-        spec.signature_name = name
-        return api.signature_inputs(spec)
-
-    request = read_predict(body, signature_inputs)
-    outputs = api.run(spec, request.inputs, timeout_s=timeout_s)
-    return json_answers.write_predict(outputs, by_row=request.by_row)
+    request = PredictBody(body)
+    spec.signature_name = request.signature_name
+    infos = api.signature_inputs(spec)
+    inputs = request.read({alias: info.dtype for alias, info in infos.items()})
+    outputs = api.run(spec, inputs, timeout_s=timeout_s)
+    return answers.write_predict(outputs, by_row=request.by_row)
 
 
 def classify(api: Api, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
     """Answers `:classify`."""
-    spec.signature_name, examples = read_examples(body)
-    request = classification_pb2.ClassificationRequest(model_spec=spec, input=examples)
-    return json_answers.write_classification(api.classify(request, timeout_s=timeout_s).result)
+    request = classification_pb2.ClassificationRequest(model_spec=spec)
+    read_examples(body, request)
+    return answers.write_classification(api.classify(request, timeout_s=timeout_s).result)
 
 
 def regress(api: Api, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
     """Answers `:regress`."""
-    spec.signature_name, examples = read_examples(body)
-    request = regression_pb2.RegressionRequest(model_spec=spec, input=examples)
-    return json_answers.write_regression(api.regress(request, timeout_s=timeout_s).result)
+    request = regression_pb2.RegressionRequest(model_spec=spec)
+    read_examples(body, request)
+    return answers.write_regression(api.regress(request, timeout_s=timeout_s).result)
 
 
 def status(api: Api, spec: Any) -> bytes:
     """Answers the status of a model's versions: 200 whatever their states."""
     response = api.status(get_model_status_pb2.GetModelStatusRequest(model_spec=spec))
-    return _message(response).encode()
+    return answers.write_status(response)
 
 
 def metadata(api: Api, spec: Any) -> bytes:
@@ -86,14 +83,4 @@ def metadata(api: Api, spec: Any) -> bytes:
     response = api.metadata(request)
     signatures = get_model_metadata_pb2.SignatureDefMap()
     response.metadata["signature_def"].Unpack(signatures)
-    return (
-        f'{{\n"model_spec":{_message(response.model_spec)},\n'
-        f'"metadata": {{"signature_def": {_message(signatures)}}}\n}}\n'
-    ).encode()
-
-
-def _message(message: Any) -> str:
-    content = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    return answers.write_metadata(response.model_spec, signatures)

@@ -1,24 +1,26 @@
 """Answers as TensorFlow Serving's JSON, to the byte but for the exponents of numbers."""
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
+from google.protobuf import json_format
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_text import OneLine, listing, numbers, pretty, spread
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.text import OneLine, listing, numbers, pretty, spread
+from vitrine_serving.rest_json.values import JSON_DTYPES, dtype_name
 
-# No uint16, half or complex, as in TensorFlow Serving.
-_WRITABLE = {
-    np.dtype(kind)
-    for kind in (
-        *(np.bool_, np.object_, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
-        *(np.uint8, np.uint32, np.uint64),
-    )
-}
+_WRITABLE = {np.dtype(kind) for kind in JSON_DTYPES.values()}
+
+
+def check_writable(dtype: int) -> None:
+    """Raises `ServingError` where JSON has no values of a dtype, given as TensorFlow's number."""
+    if dtype not in JSON_DTYPES:
+        raise _unwritable(dtype_name(dtype))
 
 
 def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> bytes:
@@ -34,7 +36,7 @@ def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> b
     for array in outputs.values():
         if array.dtype not in _WRITABLE and array.size:
             name = "half" if array.dtype == np.float16 else array.dtype.name
-            raise ServingError.invalid(f"Failed to write JSON value for tensor type: {name}")
+            raise _unwritable(name)
     if not by_row:
         level = 1 if len(outputs) == 1 else 2
         columns = {name: _column(name, array, level) for name, array in outputs.items()}
@@ -44,6 +46,10 @@ def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> b
         return listing("predictions", rows[0])
     named = [dict(zip(outputs, row, strict=True)) for row in zip(*rows, strict=True)]
     return pretty({"predictions": named})
+
+
+def _unwritable(name: str) -> ServingError:
+    return ServingError.invalid(f"Failed to write JSON value for tensor type: {name}")
 
 
 def _check_batch(outputs: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -120,6 +126,40 @@ def write_regression(result: Any) -> bytes:
     if not result.regressions:
         raise ServingError.invalid("Cannot convert empty RegressionResults to JSON")
     return pretty({"results": OneLine(_decimals([each.value for each in result.regressions]))})
+
+
+def write_status(response: Any) -> bytes:
+    """Returns the answer for a `GetModelStatusResponse`."""
+    return _lines(_content(response)).encode()
+
+
+def write_metadata(spec: Any, signatures: Any) -> bytes:
+    """Returns the answer for a `ModelSpec` and its `SignatureDefMap`, sorted by name.
+
+    `signature_def` is there twice, as in TensorFlow Serving.
+    """
+    content = _content(signatures)
+    content["signature_def"] = {
+        name: {
+            part: dict(sorted(value.items())) if isinstance(value, dict) else value
+            for part, value in signature.items()
+        }
+        for name, signature in sorted(content["signature_def"].items())
+    }
+    return (
+        f'{{\n"model_spec":{_lines(_content(spec))},\n'
+        f'"metadata": {{"signature_def": {_lines(content)}}}\n}}\n'
+    ).encode()
+
+
+def _content(message: Any) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _lines(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _decimals(values: list[float]) -> list[bytes]:

@@ -15,38 +15,41 @@ from typing import Any
 import grpc
 import numpy as np
 import numpy.typing as npt
-from tensorflow.core.framework import types_pb2
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_text import echo, type_name
+from vitrine_client import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.text import echo, type_name
 
 MAX_RANK = 64  # NumPy's
 _INT32 = (-(2**31), 2**31 - 1)
 # What a JSON integer may be for each dtype. The small ones wrap, as TensorFlow Serving's do.
 _INTEGERS: dict[int, tuple[Any, int, int]] = {
-    types_pb2.DT_INT8: (np.int8, *_INT32),
-    types_pb2.DT_INT16: (np.int16, *_INT32),
-    types_pb2.DT_UINT8: (np.uint8, *_INT32),
-    types_pb2.DT_INT32: (np.int32, *_INT32),
-    types_pb2.DT_UINT32: (np.uint32, 0, 2**32 - 1),
-    types_pb2.DT_INT64: (np.int64, -(2**63), 2**63 - 1),
-    types_pb2.DT_UINT64: (np.uint64, 0, 2**64 - 1),
+    wire.DT_INT8: (np.int8, *_INT32),
+    wire.DT_INT16: (np.int16, *_INT32),
+    wire.DT_UINT8: (np.uint8, *_INT32),
+    wire.DT_INT32: (np.int32, *_INT32),
+    wire.DT_UINT32: (np.uint32, 0, 2**32 - 1),
+    wire.DT_INT64: (np.int64, -(2**63), 2**63 - 1),
+    wire.DT_UINT64: (np.uint64, 0, 2**64 - 1),
 }
 # The largest integer, and the largest number, that each dtype takes without loss.
 _FLOATS: dict[int, tuple[Any, int, float]] = {
-    types_pb2.DT_FLOAT: (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
-    types_pb2.DT_DOUBLE: (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
+    wire.DT_FLOAT: (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
+    wire.DT_DOUBLE: (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
 }
-_OTHERS: dict[int, Any] = {types_pb2.DT_BOOL: np.bool_, types_pb2.DT_STRING: np.object_}
-_DTYPES = {
+_OTHERS: dict[int, Any] = {wire.DT_BOOL: np.bool_, wire.DT_STRING: np.object_}
+JSON_DTYPES: dict[int, Any] = {
     **{dtype: known[0] for dtype, known in (_INTEGERS | _FLOATS).items()},
     **_OTHERS,
 }
+"""The dtypes that JSON has, by TensorFlow's numbers: no uint16, half or complex."""
 
 
 def dtype_name(dtype: int) -> str:
     """Returns TensorFlow's name for a dtype: `float`, where NumPy says `float32`."""
-    return types_pb2.DataType.Name(dtype).removeprefix("DT_").lower()
+    if dtype not in wire.DataType.values():
+        return f"DataType {dtype}"
+    return wire.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
 def is_base64(value: Any) -> bool:
@@ -81,13 +84,13 @@ def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] 
     knows that there are no `bools` among them.
     """
     dense = _flatten(value)
-    if dense is None or dtype not in _DTYPES:
+    if dense is None or dtype not in JSON_DTYPES:
         return None
     shape, leaves = dense
     if not leaves:
-        return np.empty(shape, _DTYPES[dtype])
+        return np.empty(shape, JSON_DTYPES[dtype])
     if dtype in _OTHERS:
-        flat = _strings(leaves) if dtype == types_pb2.DT_STRING else _bools(leaves)
+        flat = _strings(leaves) if dtype == wire.DT_STRING else _bools(leaves)
     elif bools and bool in set(map(type, leaves)):
         return None
     else:
@@ -130,7 +133,7 @@ def _floats(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
 def _integers(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
     numpy_dtype, smallest, largest = _INTEGERS[dtype]
     try:
-        if dtype == types_pb2.DT_UINT64:
+        if dtype == wire.DT_UINT64:
             return np.frombuffer(array.array("Q", leaves), np.uint64)
         whole = np.frombuffer(array.array("q", leaves), np.int64)
     except (OverflowError, TypeError):
@@ -195,10 +198,10 @@ def _count(value: Any, level: int, shape: list[int], dtype: int) -> int:
 
 
 def _check_leaf(value: Any, dtype: int) -> None:
-    if dtype == types_pb2.DT_STRING and isinstance(value, str | dict):
+    if dtype == wire.DT_STRING and isinstance(value, str | dict):
         to_bytes(value)
         return
-    if dtype not in _DTYPES and not isinstance(value, dict):
+    if dtype not in JSON_DTYPES and not isinstance(value, dict):
         raise ServingError(
             grpc.StatusCode.UNIMPLEMENTED,
             f"Conversion of JSON Value: {echo(value)} to type: {dtype_name(dtype)}",
@@ -210,7 +213,7 @@ def _check_leaf(value: Any, dtype: int) -> None:
         _, smallest, largest = _INTEGERS[dtype]
         if smallest <= value <= largest:
             return
-    if type(value) is bool and dtype == types_pb2.DT_BOOL:
+    if type(value) is bool and dtype == wire.DT_BOOL:
         return
     raise ServingError.invalid(
         f"JSON Value: {echo(value)} Type: {type_name(value)}"

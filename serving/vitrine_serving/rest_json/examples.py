@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from tensorflow.core.example import example_pb2
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import input_pb2
-
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_text import echo, parse, signature_name, type_name
-from vitrine_serving.model_server.rest.json_values import (
+from vitrine_client import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.text import echo, parse, signature_name, type_name
+from vitrine_serving.rest_json.values import (
     check_lossless,
     is_base64,
     to_array,
@@ -18,16 +15,20 @@ from vitrine_serving.model_server.rest.json_values import (
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def read_examples(body: bytes) -> tuple[str, Any]:
-    """Returns the signature's name and an `Input`; raises `ServingError` in TF Serving's words."""
+def read_examples(body: bytes, request: Any) -> None:
+    """Fills the input and the signature's name into a request to classify, or to regress.
+
+    `request` is the official message or that of `vitrine_client.wire_pb2`. Raises `ServingError`
+    in TensorFlow Serving's words.
+    """
     document = parse(body)
-    name = signature_name(document)
-    parsed = input_pb2.Input()
+    request.model_spec.signature_name = signature_name(document)
     if "context" in document:
-        target = parsed.example_list_with_context
-        target.context.CopyFrom(_to_example(document["context"]))
+        target = request.input.example_list_with_context
+        target.context.SetInParent()
+        _fill(target.context, document["context"])
     else:
-        target = parsed.example_list
+        target = request.input.example_list
     if "examples" not in document:
         raise ServingError.invalid(
             f"JSON Value: {echo(document)} When method is classify, key 'examples' is expected"
@@ -42,25 +43,23 @@ def read_examples(body: bytes) -> tuple[str, Any]:
         raise ServingError.invalid(
             f"JSON Value: {echo(document)} 'examples' value is an empty array"
         )
-    target.examples.extend(_to_example(example) for example in examples)
-    return name, parsed
+    for example in examples:
+        _fill(target.examples.add(), example)
 
 
-def _to_example(value: Any) -> Any:
+def _fill(example: Any, value: Any) -> None:
     if not isinstance(value, dict):
         raise ServingError.invalid(f"Example must be JSON object but got JSON {type_name(value)}")
-    example = example_pb2.Example()
     for name, content in value.items():
         feature = example.features.feature[name]
         values = content if isinstance(content, list) else [content]
         if set(map(type, values)) == {float}:
-            floats = to_array(values, types_pb2.DT_FLOAT)
+            floats = to_array(values, wire.DT_FLOAT)
             if floats is not None:
                 feature.float_list.value.extend(floats)
                 continue
         for item in values:
             _add(feature, item, name)
-    return example
 
 
 def _add(feature: Any, value: Any, name: str) -> None:
@@ -68,7 +67,7 @@ def _add(feature: Any, value: Any, name: str) -> None:
         _list(feature, "bytes_list", name).append(to_bytes(value))
     elif isinstance(value, float):
         target = _list(feature, "float_list", name)
-        check_lossless(value, types_pb2.DT_FLOAT)
+        check_lossless(value, wire.DT_FLOAT)
         target.append(value)
     elif isinstance(value, int):
         target = _list(feature, "int64_list", name)

@@ -1,47 +1,46 @@
 """TensorFlow Serving's JSON for `predict`: by row (`instances`) or by column (`inputs`)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy.typing as npt
 
-from vitrine_serving.model_server.errors import ServingError
-from vitrine_serving.model_server.rest.json_text import echo, parse, signature_name
-from vitrine_serving.model_server.rest.json_values import check, is_base64, to_array
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.text import echo, parse, signature_name
+from vitrine_serving.rest_json.values import check, is_base64, to_array
 
 
-@dataclass(frozen=True)
 class PredictBody:
-    """A request: arrays by the names of the signature's inputs; strings are objects of bytes."""
+    """A request that is parsed, but not read: its values have the dtypes of a signature.
 
-    signature_name: str
-    inputs: dict[str, npt.NDArray[Any]]
-    by_row: bool
-
-
-def read_predict(body: bytes, signature_inputs: Callable[[str], Mapping[str, Any]]) -> PredictBody:
-    """Parses a request; `signature_inputs` gives `TensorInfo` by name for a signature.
-
-    Raises `ServingError` with TensorFlow Serving's texts, and what `signature_inputs` raises.
+    Raises `ServingError` if it is no JSON object, or the signature's name no string.
     """
-    document = parse(body)
-    name = signature_name(document)
-    dtypes = {alias: info.dtype for alias, info in signature_inputs(name).items()}
-    if not dtypes:
-        raise ServingError.invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
-    bools = b"true" in body or b"false" in body
-    by_row = "instances" in document
-    if by_row and "inputs" in document:
-        raise ServingError.invalid(
-            f"JSON Value: {echo(document)} Not formatted correctly expecting only"
-            " one of 'inputs' or 'instances' keys to exist "
-        )
-    if by_row:
-        return PredictBody(name, _read_rows(document, dtypes, bools), by_row)
-    if "inputs" not in document:
-        raise ServingError.invalid("Missing 'inputs' or 'instances' key")
-    return PredictBody(name, _read_columns(document["inputs"], dtypes, bools), by_row)
+
+    def __init__(self, body: bytes) -> None:
+        self._document = parse(body)
+        self._bools = b"true" in body or b"false" in body
+        self.signature_name = signature_name(self._document)
+        self.by_row = "instances" in self._document
+
+    def read(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+        """Returns arrays by the names of a signature's inputs; strings are objects of bytes.
+
+        `dtypes` are TensorFlow's numbers. Raises `ServingError` where the values do not fit.
+        """
+        document = self._document
+        if not dtypes:
+            name = self.signature_name or "DEFAULT"
+            raise ServingError.invalid(f"Failed to get input map for signature: {name}")
+        if self.by_row and "inputs" in document:
+            raise ServingError.invalid(
+                f"JSON Value: {echo(document)} Not formatted correctly expecting only"
+                " one of 'inputs' or 'instances' keys to exist "
+            )
+        if self.by_row:
+            return _read_rows(document, dtypes, self._bools)
+        if "inputs" not in document:
+            raise ServingError.invalid("Missing 'inputs' or 'instances' key")
+        return _read_columns(document["inputs"], dtypes, self._bools)
 
 
 def _read_columns(

@@ -1,4 +1,4 @@
-"""The one error of the model server: a gRPC status code and TensorFlow Serving's words for it."""
+"""What TensorFlow Serving refuses: a gRPC status code, and its words for it."""
 
 import grpc
 

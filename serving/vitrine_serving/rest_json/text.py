@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from vitrine_serving.model_server.errors import ServingError
+from vitrine_serving.errors import ServingError
 
 ECHO_CHARS = 10_000  # RapidJSON would print the whole body into an error; nobody reads that much
 _INDENT = b"    "

@@ -1,0 +1,180 @@
+"""Bodies of requests, made into what is to be predicted: pictures, arrays, and gzip taken off.
+
+All limits are looked at before anything of that size is made. Nothing here knows HTTP.
+"""
+
+import io
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+from numpy.typing import NDArray
+
+from vitrine_client.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from vitrine_client.images import SIDE
+
+_OTHER_FIELDS = 8  # a form may have some besides its images
+_MAX_HEADER_BYTES = 1024  # of a line in a form's part; long names of files fit
+_MAX_NPY_HEADER_BYTES = 1024  # numpy writes 128
+_DEFLATE_RATIO = 1032  # zlib's documentation: the most that deflate makes of a byte
+_NPY_DTYPES = {"|u1", "<f2", "<f4", "<f8"}
+_MAKES_PYTHON_WARN = re.compile(rb"\\|\d[A-Za-z_]")  # in a literal; nobody is to write to the log
+_NPY_HINT = (
+    f"send what `numpy.save` writes of an array [n, {SIDE}, {SIDE}], uint8 or little-endian floats "
+    "in 0..1"
+)
+
+
+def read_pictures(content_type: str, body: bytes, *, max_images: int) -> Sequence[bytes]:
+    """Returns the bytes of each picture in a body: the body itself, or a form's parts `image`.
+
+    Raises `UnsupportedMediaType`, `InvalidRequest` for a form that is broken or has no image, and
+    `PayloadTooLarge` for one with more than `max_images`.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return [body]
+    if kind == "multipart/form-data":
+        return _form_pictures(content_type, body, max_images)
+    raise UnsupportedMediaType(
+        f"Content type {kind or '(none)'} is not supported; send a picture with "
+        "`-H 'Content-Type: image/png' --data-binary @shoe.png`, "
+        "several with `-F image=@shoe.png -F image=@bag.jpg`, "
+        "an array as application/x-npy, or TensorFlow Serving's JSON as application/json"
+    )
+
+
+def _form_pictures(content_type: str, body: bytes, max_images: int) -> list[bytes]:
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary:
+        raise InvalidRequest(
+            "The form's content type has no boundary; let your HTTP library make it, as "
+            "`curl -F image=@shoe.png` does"
+        )
+    try:
+        pictures = _parts_named_image(boundary.encode(errors="replace"), body, max_images)
+    except ParserLimitReached as error:
+        raise PayloadTooLarge(
+            f"The form has too much besides images ({error}); send fewer and shorter fields"
+        ) from error
+    except MultipartError as error:
+        raise InvalidRequest(
+            f"The form is broken ({error}); send it as `curl -F image=@shoe.png` does"
+        ) from error
+    if not pictures:
+        raise InvalidRequest(
+            "The form has no file named `image`; send one with `-F image=@shoe.png`"
+        )
+    return pictures
+
+
+def _parts_named_image(boundary: bytes, body: bytes, max_images: int) -> list[bytes]:
+    pictures: list[bytes] = []
+    inside = False
+    parser = PushMultipartParser(
+        boundary,
+        max_header_size=_MAX_HEADER_BYTES,
+        max_segment_count=max_images + _OTHER_FIELDS,
+        header_charset="latin-1",  # takes any byte, and names of files are of no interest
+        strict=True,
+    )
+    with parser:
+        for event in parser.parse(body):
+            if isinstance(event, MultipartSegment):
+                inside = event.name == "image"
+                if inside:
+                    if len(pictures) == max_images:
+                        raise PayloadTooLarge(
+                            f"More than {max_images} images are too many for one request; "
+                            f"send at most {max_images}"
+                        )
+                    pictures.append(b"")
+            elif inside and event:  # the content of a part comes in one piece, as the body did
+                pictures[-1] = event
+    return pictures
+
+
+def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
+    """Returns the instances in an `.npy` file, uint8 [n, 28, 28], without a copy where it can.
+
+    Takes uint8 or float16/32/64 in 0..1, [n, 28, 28] or [28, 28], in C or Fortran order. Raises
+    `InvalidRequest` for all else, `PayloadTooLarge` where n is more than `max_images`.
+    """
+    shape, fortran_order, dtype, start = _npy_header(body)
+    if dtype.str not in _NPY_DTYPES:
+        raise InvalidRequest(f"The array is of dtype {dtype.str}; {_NPY_HINT}")
+    count, *sides = shape if len(shape) == 3 else (1, *shape)
+    if sides != [SIDE, SIDE] or count < 1:
+        raise InvalidRequest(f"The array has the shape {list(shape)}; {_NPY_HINT}")
+    if count > max_images:
+        raise PayloadTooLarge(
+            f"{count} images are too many for one request; send at most {max_images}"
+        )
+    expected = count * SIDE * SIDE * dtype.itemsize
+    if len(body) - start != expected:
+        raise InvalidRequest(
+            f"The array's data has {len(body) - start} bytes where its header promises {expected}"
+        )
+    array = np.frombuffer(body, dtype, offset=start)
+    if dtype.kind == "f":
+        array = _eight_bits(array)
+    array = array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
+    return np.ascontiguousarray(array.reshape(count, SIDE, SIDE))
+
+
+def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic], int]:
+    file = io.BytesIO(body)  # shares the bytes
+    end = 10 + int.from_bytes(body[8:10], "little")
+    try:
+        # Later versions of the format are for headers that are longer than any of ours.
+        if np.lib.format.read_magic(file) != (1, 0) or _MAKES_PYTHON_WARN.search(body, 10, end):
+            raise ValueError
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(
+            file, max_header_size=_MAX_NPY_HEADER_BYTES
+        )
+    except Exception as error:  # the header is a Python literal, and reading it raises much
+        raise InvalidRequest(
+            f"This is no .npy file, or its header is broken; {_NPY_HINT}"
+        ) from error
+    return shape, fortran_order, dtype, end
+
+
+def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if not (array.min() >= 0 and array.max() <= 1):  # which NaN fails, too
+        raise InvalidRequest("The array's floats must lie in 0..1, without NaN; scale it")
+    return np.rint(array.astype(np.float32) * 255).astype(np.uint8)
+
+
+def inflate(body: bytes, max_bytes: int) -> bytes:
+    """Returns a gzip body unpacked; an empty one stays empty.
+
+    Raises `PayloadTooLarge` where it holds more than `max_bytes`, and `InvalidRequest` where it is
+    broken, truncated or followed by something else. No more is unpacked than it says it holds.
+    """
+    if not body:
+        return body
+    promised = int.from_bytes(body[-4:], "little")  # how gzip ends: the length, modulo 2^32
+    # What no gzip of this size can hold is no length, but the end of something cut off.
+    if max_bytes < promised <= _DEFLATE_RATIO * len(body):
+        raise PayloadTooLarge(
+            f"The body's gzip says that it holds {promised} bytes, more than {max_bytes}; "
+            "send fewer or smaller pictures at once"
+        )
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = unpack.decompress(body, min(promised, max_bytes) + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"The body's gzip is broken ({error})") from error
+    if not unpack.eof:
+        raise InvalidRequest("The body's gzip is truncated, or longer than it says")
+    if unpack.unused_data:
+        raise InvalidRequest("The body's gzip is followed by something else")
+    return inflated

@@ -1,0 +1,141 @@
+"""One model server, as the gateway sees it: a channel, a breaker, and what is in flight."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+
+from vitrine_client import calls
+from vitrine_client.errors import Unavailable, VitrineError
+from vitrine_serving.gateway.breaker import Breaker
+
+log = logging.getLogger(__name__)
+
+_READY = grpc.ChannelConnectivity.READY
+
+
+class Connection:
+    """Calls one address, and notes how that goes; made and used in one running event loop."""
+
+    def __init__(
+        self,
+        address: str,
+        breaker: Breaker,
+        *,
+        credentials: grpc.ChannelCredentials | None,
+        server_name: str,
+        fair_timeout_s: float,
+    ) -> None:
+        self.address = address
+        self.breaker = breaker
+        self.in_flight = 0
+        self.last_failure = ""
+        options = calls.channel_options(server_name)
+        self._channel = (
+            grpc.aio.secure_channel(address, credentials, options=options)
+            if credentials
+            else grpc.aio.insecure_channel(address, options=options)
+        )
+        self._methods: dict[str, Any] = {}
+        self._fair_timeout_s = fair_timeout_s
+        self._lost = False
+        self._closed = False
+
+    async def close(self) -> None:
+        """Ends the connection; calls in flight raise `Unavailable`."""
+        self._closed = True
+        await self._channel.close()
+
+    def wait_s(self) -> float:
+        """Returns the seconds until it may be called, 0 if it may now."""
+        now_s = time.monotonic()
+        wait_s = self.breaker.wait_s(now_s)
+        if not wait_s or self._closed:
+            return wait_s
+        # A server that was away and has been reached again need not sit its time out.
+        if self._channel.get_state(try_to_connect=True) is not _READY:
+            self._lost = True
+        elif self._lost:
+            self._lost = False
+            self.breaker.try_now(now_s)
+        return self.breaker.wait_s(now_s)
+
+    async def wait_until_ready(self, timeout_s: float) -> None:
+        """Returns when the server is connected, the connection closed, or `timeout_s` over."""
+        with contextlib.suppress(TimeoutError, grpc.aio.UsageError):  # closed
+            async with asyncio.timeout(timeout_s):
+                await self._channel.channel_ready()
+
+    async def call(
+        self, method: str, request: bytes, deadline: float, metadata: Sequence[tuple[str, str]]
+    ) -> bytes:
+        """Makes one attempt; only if `wait_s` is 0. Raises `grpc.aio.AioRpcError`, and
+        `Unavailable` where the connection is closed meanwhile."""
+        if self._closed:
+            raise self._ended()
+        timeout_s = deadline - time.monotonic()
+        decides = self.breaker.enter()
+        self.in_flight += 1
+        ok = None  # unless there is an answer, or none for reasons of the server's own
+        try:
+            response: bytes = await self._method(method)(
+                request, timeout=timeout_s, metadata=metadata
+            )
+            ok = True
+            return response
+        except grpc.aio.AioRpcError as error:
+            ok = self._verdict(error.code(), timeout_s)
+            if ok is False:
+                self.last_failure = str(self.explain(error))
+                lost = not self._is_connected()
+                if lost and not self._lost:
+                    log.warning("%s", self.last_failure)
+                self._lost = lost
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._ended() from None  # gRPC's way to say so
+        finally:
+            self.in_flight -= 1
+            self._note(decides, ok)
+
+    def explain(self, error: grpc.aio.AioRpcError) -> VitrineError:
+        """Returns our error for gRPC's."""
+        # What comes over a connection that holds are the server's own words; one that was just
+        # lost can still seem to hold.
+        lost = not self._is_connected() or "Stream removed" in (error.details() or "")
+        return calls.error_for(error.code(), error.details(), self.address if lost else "")
+
+    def _method(self, method: str) -> Any:
+        if method not in self._methods:
+            self._methods[method] = self._channel.unary_unary(calls.path_of(method))
+        return self._methods[method]
+
+    def _note(self, decides: bool, ok: bool | None) -> None:
+        now_s = time.monotonic()
+        before = self.breaker.state(now_s)
+        self.breaker.leave(now_s, decides=decides, ok=ok)
+        after = self.breaker.state(now_s)
+        if before == "closed" != after:
+            log.warning("%s is left alone for a while: %s", self.address, self.last_failure)
+        elif before != "closed" == after:
+            log.warning("%s answers again", self.address)
+
+    def _ended(self) -> Unavailable:
+        return Unavailable(f"The connection to {self.address} was closed")
+
+    def _is_connected(self) -> bool:
+        return not self._closed and self._channel.get_state() is _READY
+
+    def _verdict(self, code: grpc.StatusCode, timeout_s: float) -> bool | None:
+        """Says whether a failed call speaks for its server: any other answer is one."""
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            # Who gives a server no time must not keep others from it.
+            return False if timeout_s >= self._fair_timeout_s else None
+        return code is not grpc.StatusCode.UNAVAILABLE

@@ -1,0 +1,217 @@
+"""The way to the model servers: whom to ask, whom to leave alone, when to ask again."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+
+from vitrine_client import calls
+from vitrine_client.errors import Unreachable
+from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
+from vitrine_serving.gateway.breaker import Breaker, State
+from vitrine_serving.gateway.connection import Connection
+from vitrine_serving.gateway.descriptions import Descriptions
+from vitrine_serving.gateway.retries import RetryBudget, pause_s
+
+Metadata = Sequence[tuple[str, str]]
+
+_DESCRIBE_S = 10.0
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """How one model server is doing: calls in flight, and what its breaker lets through."""
+
+    address: str
+    in_flight: int
+    breaker: State
+
+
+class ModelServers:
+    """Calls model servers that serve the same models; made and used in one running event loop.
+
+    A call goes to the server with the fewest in flight. One that is answered UNAVAILABLE goes to
+    another, or again to the same after a pause, at most `max_attempts` times within its deadline
+    and while retries are at most `retry_budget` of all calls. A server that fails
+    `breaker_failures` times in a row is left alone for `breaker_open_s`, or until a connection that
+    was lost is back. That a call ran out of time counts as a failure only if it had
+    `fair_timeout_s`.
+
+    All calls raise `NotFound`, `InvalidRequest`, `ResourceExhausted`, `Unavailable`,
+    `DeadlineExceeded` or `ServerError`; cancelling one cancels it at the server.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        server_name: str = "",
+        max_attempts: int = 3,
+        retry_budget: float = 0.1,
+        breaker_failures: int = 5,
+        breaker_open_s: float = 2.0,
+        fair_timeout_s: float = 1.0,
+    ) -> None:
+        self.retries = 0
+        self._connections = [
+            Connection(
+                address,
+                Breaker(breaker_failures, breaker_open_s),
+                credentials=credentials,
+                server_name=server_name,
+                fair_timeout_s=fair_timeout_s,
+            )
+            for address in addresses
+        ]
+        self._turn = 0
+        self._max_attempts = max_attempts
+        self._budget = RetryBudget(retry_budget)
+        self._descriptions = Descriptions()
+
+    async def close(self) -> None:
+        """Ends all connections; calls in flight raise `Unavailable`."""
+        await asyncio.gather(*(connection.close() for connection in self._connections))
+        await self._descriptions.close()
+
+    def snapshot(self) -> list[ServerState]:
+        """Returns how each server is doing, in the order of the addresses."""
+        now_s = time.monotonic()
+        return [
+            ServerState(each.address, each.in_flight, each.breaker.state(now_s))
+            for each in self._connections
+        ]
+
+    async def call(
+        self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
+    ) -> bytes:
+        """Calls `method` ("PredictionService/Predict"), serialised messages in and out.
+
+        `metadata` goes along; gRPC wants its names in lower case and its values in printable ASCII.
+        """
+        response, _ = await self._call(method, request, time.monotonic() + timeout_s, metadata)
+        return response
+
+    async def predict_instances(
+        self,
+        model: str,
+        instances: npt.NDArray[np.uint8],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float,
+        metadata: Metadata = (),
+    ) -> list[Prediction]:
+        """Returns a prediction for each row of `instances`, [n, 28, 28], white on black."""
+        deadline = time.monotonic() + timeout_s
+        request = calls.instances_request(model, instances, version=version, label=label)
+        response, connection = await self._call(calls.PREDICT, request, deadline, metadata)
+        answer = calls.read_answer(response)
+        description = self._descriptions.known(model, answer.version)
+        if description is None:
+            # Others may not have this version: they need not be updated at the same time.
+            description = await self._describe(model, answer.version, deadline, connection)
+        labels, probabilities = description.labels, answer.outputs["probabilities"]
+        return to_predictions(probabilities, labels, model, answer.version)
+
+    async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:
+        """Returns the labels and the card of a version; each version is asked once."""
+        return await self._describe(model, version, time.monotonic() + timeout_s)
+
+    async def status(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float,
+    ) -> list[VersionStatus]:
+        """Returns the states of all versions of a model, or of the one asked for."""
+        request = calls.status_request(model, version=version, label=label)
+        return calls.read_statuses(await self.call(calls.STATUS, request, timeout_s=timeout_s))
+
+    async def _call(
+        self,
+        method: str,
+        request: bytes,
+        deadline: float,
+        metadata: Metadata = (),
+        first: Connection | None = None,
+    ) -> tuple[bytes, Connection]:
+        """Also returns who answered; `first` is asked first, if it may be."""
+        self._budget.deposit()
+        connection = first if first and not first.wait_s() else self._pick()
+        if connection is None:
+            raise self._all_open()
+        tried: list[Connection] = []
+        while True:
+            try:
+                response = await connection.call(method, request, deadline, metadata)
+            except grpc.aio.AioRpcError as error:
+                tried.append(connection)
+                reason = connection.explain(error)
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise reason from error
+                another = await self._another(tried, deadline)
+                if another is None:
+                    raise reason from error
+                connection = another
+            else:
+                return response, connection
+
+    async def _describe(
+        self, model: str, version: int, deadline: float, first: Connection | None = None
+    ) -> Description:
+        async def ask() -> Description:
+            # Its deadline is its own: others share the answer, who may have more time.
+            until = time.monotonic() + _DESCRIBE_S
+            request = calls.describe_request(model, version)
+            response, _ = await self._call(calls.PREDICT, request, until, first=first)
+            return calls.read_description(response)
+
+        left_s = deadline - time.monotonic()
+        return await self._descriptions.get(model, version, ask, timeout_s=left_s)
+
+    async def _another(self, tried: list[Connection], deadline: float) -> Connection | None:
+        """Returns whom to ask next, once it is time to; None to give up."""
+        if len(tried) >= self._max_attempts or all(each.wait_s() for each in self._connections):
+            return None
+        fresh = self._pick(but=tried)
+        wait_s = 0.0 if fresh else pause_s(len(tried))
+        if time.monotonic() + wait_s >= deadline or not self._budget.withdraw():
+            return None
+        self.retries += 1
+        if fresh:
+            return fresh
+        await asyncio.sleep(wait_s)
+        again = self._pick()
+        if again and len(tried) == self._max_attempts - 1:
+            # The last chance is worth the time that a server takes to be found that is up again.
+            await again.wait_until_ready(min(calls.RECONNECT_S, deadline - time.monotonic()))
+            again = self._pick()
+        return again
+
+    def _pick(self, but: Collection[Connection] = ()) -> Connection | None:
+        """Returns who has the fewest calls in flight, in turn if several have; None if all are
+        left alone."""
+        connections = self._connections[self._turn :] + self._connections[: self._turn]
+        free = [each for each in connections if each not in but and not each.wait_s()]
+        if not free:
+            return None
+        best = min(free, key=attrgetter("in_flight"))  # the first of several
+        self._turn = (self._connections.index(best) + 1) % len(connections)
+        return best
+
+    def _all_open(self) -> Unreachable:
+        soonest = min(self._connections, key=Connection.wait_s)
+        wait_s = soonest.wait_s()
+        return Unreachable(
+            f"No model server is answering, and none is tried for {wait_s:.1f} s; "
+            f"the last failure: {soonest.last_failure}",
+            retry_after_s=wait_s,
+        )

@@ -1,0 +1,130 @@
+"""The schemas of the OpenAPI document: what bodies and answers look like."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+TEXT: Json = {"type": "string"}
+_NUMBER: Json = {"type": "number"}
+_ANYTHING: Json = {"description": 'Any JSON: numbers, strings, nested lists, `{"b64": "…"}`.'}
+
+
+def schema(name: str) -> Json:
+    """Returns a reference to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _record(description: str, *, optional: Sequence[str] = (), **properties: Json) -> Json:
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        **({"required": required} if required else {}),
+    }
+
+
+def _list(items: Json, **more: Any) -> Json:
+    return {"type": "array", "items": items, **more}
+
+
+def _text(description: str, **more: Any) -> Json:
+    return {"type": "string", "description": description, **more}
+
+
+_VERSION = _text("A number, as text.", pattern="^[0-9]+$")
+
+SCHEMAS: Json = {
+    "Predictions": _record(
+        "A prediction for each picture, in order.",
+        predictions=_list({"anyOf": [schema("Prediction"), schema("UnreadPicture")]}, minItems=1),
+        model_spec=schema("ModelSpec"),
+    ),
+    "Prediction": _record(
+        "What a picture shows.",
+        label=_text("The most probable class."),
+        class_id={"type": "integer", "minimum": 0, "description": "The index of that class."},
+        probability=_NUMBER | {"minimum": 0, "maximum": 1},
+        probabilities={
+            "type": "object",
+            "additionalProperties": _NUMBER,
+            "description": "Of all classes in the order of their ids; with `top_k` of the most "
+            "probable ones, best first.",
+        },
+    ),
+    "UnreadPicture": _record(
+        "A picture among others that could not be read.",
+        error=_text("Which picture, by its index, and why."),
+    ),
+    "ModelSpec": _record(
+        "Who answered.", name=TEXT, version=_VERSION, signature_name=_text("What was asked.")
+    ),
+    "TensorFlowPredict": _record(
+        "TensorFlow Serving's request: `instances` (a list of rows) or `inputs` (columns).",
+        optional=("signature_name", "instances", "inputs"),
+        signature_name=_text("`serving_default` unless given."),
+        instances=_list(_ANYTHING, minItems=1),
+        inputs=_ANYTHING,
+    )
+    | {"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]},
+    "TensorFlowPredictions": _record(
+        "TensorFlow Serving's answer: `predictions` to `instances`, `outputs` to `inputs`.",
+        optional=("predictions", "outputs"),
+        predictions=_list(_ANYTHING),
+        outputs=_ANYTHING,
+    )
+    | {"oneOf": [{"required": ["predictions"]}, {"required": ["outputs"]}]},
+    "Examples": _record(
+        "TensorFlow Serving's request: a list of tf.Examples, each its features by name.",
+        optional=("signature_name", "context"),
+        signature_name=_text("`serving_default` unless given."),
+        context={"type": "object", "description": "Features that all examples have."},
+        examples=_list({"type": "object"}, minItems=1),
+    ),
+    "Classifications": _record(
+        "For each example, a list of labels with their scores.",
+        results=_list(_list(_list({"type": ["string", "number"]}, minItems=2, maxItems=2))),
+    ),
+    "Regressions": _record("A value for each example.", results=_list(_NUMBER)),
+    "Models": _record(
+        "The models that this gateway lists.",
+        models=_list(
+            _record(
+                "A model; it has no versions where the model server does not know it.",
+                name=TEXT,
+                model_version_status=_list(schema("VersionStatus")),
+            )
+        ),
+    ),
+    "ModelStatus": _record(
+        "The versions of a model, or the one that was asked for.",
+        model_version_status=_list(schema("VersionStatus")),
+    ),
+    "VersionStatus": _record(
+        "A version and its state.",
+        version=_VERSION,
+        state={"enum": ["UNKNOWN", "START", "LOADING", "AVAILABLE", "UNLOADING", "END"]},
+        status=_record("Why it could not be loaded, or OK.", error_code=TEXT, error_message=TEXT),
+    ),
+    "Metadata": _record(
+        "The signatures of a version: names, dtypes and shapes of what goes in and comes out.",
+        model_spec=schema("ModelSpec"),
+        metadata={"type": "object"},
+    ),
+    "Live": _record("The process lives.", status={"const": "ok"}),
+    "Ready": _record(
+        "Whether each model has a version that is AVAILABLE.",
+        optional=("models", "reason"),
+        ready={"type": "boolean"},
+        models={"type": "object", "additionalProperties": {"type": "boolean"}},
+        reason=_text("Why nothing is known of the models."),
+    ),
+    "Problem": _record(
+        "RFC 9457, and TensorFlow Serving's `error`.",
+        title=_text("The status in words."),
+        status={"type": "integer"},
+        detail=_text("What is wrong, and what to do."),
+        error=_text("TensorFlow Serving's text, where it has one, or the same."),
+    ),
+}

@@ -1,0 +1,42 @@
+"""How often failed calls are tried again, and after which pause."""
+
+import random
+
+_RESERVE = 100
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 0.5
+
+
+class RetryBudget:
+    """Keeps retries to a share of calls, so that they can't multiply the load on who is failing.
+
+    A token bucket, as Finagle's `RetryBudget` (https://finagle.github.io/blog/2016/02/08/
+    retry-budgets) and gRPC's retry throttling (proposal A6) are: a call deposits `ratio`, a retry
+    withdraws 1. Like gRPC's it is full at first, with 100 (Finagle's reserve: 10 a second, for 10
+    seconds), so that a quiet service may retry, too. A `ratio` of 0 means no retries at all.
+    """
+
+    def __init__(self, ratio: float) -> None:
+        self._ratio = ratio
+        self._tokens = float(_RESERVE) if ratio else 0.0
+
+    def deposit(self) -> None:
+        """Notes a call."""
+        self._tokens = min(self._tokens + self._ratio, _RESERVE)
+
+    def withdraw(self) -> bool:
+        """Says whether a call may be tried again, and counts that."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def pause_s(attempts: int) -> float:
+    """Returns how long to wait after that many attempts: any time up to 50 ms, doubled each time
+    up to 500 ms.
+
+    "Full jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter.
+    """
+    longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (attempts - 1))
+    return random.uniform(0, longest_s)  # noqa: S311 - nothing secret

@@ -1,0 +1,36 @@
+"""Which model is asked, and for what: TensorFlow Serving's grammar of addresses."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from vitrine_client.errors import InvalidRequest
+
+_ADDRESS = re.compile(
+    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict|classify|regress))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which model, and which of its versions: by number, by version label, or the newest."""
+
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+
+def parse(path: str) -> tuple[Target, str] | None:
+    """Returns what an undecoded path names and the verb after the colon ("" without one).
+
+    None if it is no such address; raises `InvalidRequest` for a version beyond int64.
+    """
+    found = _ADDRESS.fullmatch(path)
+    if not found:
+        return None
+    model, version, label, verb = found.groups()
+    number = None if version is None else int(version.lstrip("0")[:20] or "0")
+    if number is not None and number >= 2**63:
+        raise InvalidRequest(f"Failed to convert version: {version} to numeric.")
+    return Target(unquote(model), number, label and unquote(label)), verb or ""

@@ -1,0 +1,158 @@
+"""The client that asks a model server over gRPC and waits, and the messages that it shares."""
+
+import grpc
+import numpy as np
+import pytest
+
+from tests.certificates import make_ca, make_certificate
+from tests.conftest import free_port
+from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from vitrine_client import calls, errors
+from vitrine_client import wire_pb2 as wire
+from vitrine_client.model_server import ModelServerClient
+from vitrine_client.tensors import from_tensor, to_tensor
+
+
+def images(*bright: int) -> np.ndarray:
+    """One image for each, of that class by the fake model."""
+    made = np.zeros((len(bright), 28, 28), np.uint8)
+    for image, row in zip(made, bright, strict=True):
+        image[row, 8:20] = 255
+    return made
+
+
+def test_a_picture_gets_a_prediction():
+    """A picture of any kind is made an instance, and the labels are asked for once."""
+    with FakeModelServer(classifying()) as server, ModelServerClient(server.address) as client:
+        prediction = client.predict(images(4)[0], "mlp")
+        assert client.predict(images(6)[0], "mlp", version=3).class_id == 6
+        assert client.describe("mlp", 3).card == {"about": "a fake"}
+    assert (prediction.label, prediction.class_id, prediction.version) == ("class 4", 4, 3)
+    assert tuple(prediction.probabilities) == LABELS
+    asked = [wire.PredictRequest.FromString(call.request).model_spec for call in server.calls]
+    assert [each.signature_name for each in asked] == [
+        "serving_default",
+        "describe",
+        "serving_default",
+    ]
+    assert [each.version.value for each in asked] == [0, 3, 3]
+
+
+def test_any_signature_runs():
+    """`run` sends named arrays of any dtype and returns the named outputs."""
+
+    def doubled(call, context):
+        request = wire.PredictRequest.FromString(call.request)
+        assert (request.model_spec.version_label, list(request.output_filter)) == ("new", ["y"])
+        response = wire.PredictResponse(outputs={"y": to_tensor(from_tensor(request.inputs["x"]))})
+        response.model_spec.version.value = 2**40
+        return response.SerializeToString()
+
+    given = np.arange(6, dtype=np.int64).reshape(2, 3)
+    with FakeModelServer(doubled) as server, ModelServerClient(server.address) as client:
+        answer = client.run("m", {"x": given}, label="new", output_filter=["y"])
+    np.testing.assert_array_equal(answer.outputs["y"], given)
+    assert answer.version == 2**40
+
+
+def test_statuses():
+    """States are TensorFlow Serving's words, error codes gRPC's."""
+    response = wire.GetModelStatusResponse()
+    failed = response.model_version_status.add(version=2, state="END")
+    failed.status.error_code, failed.status.error_message = 5, "no disk"
+    answer = lambda call, context: response.SerializeToString()  # noqa: E731
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        (status,) = client.status("mlp")
+    assert (status.version, status.state) == (2, "END")
+    assert (status.error_code, status.error_message) == ("NOT_FOUND", "no disk")
+
+
+def test_every_pixel_is_scaled_alike():
+    """What is sent is bit for bit what models were trained on, and what `run` would send."""
+    pixels = np.arange(784, dtype=np.uint32).astype(np.uint8).reshape(1, 28, 28)
+    for batch in (pixels, np.repeat(pixels, 64, axis=0)):
+        sent = wire.PredictRequest.FromString(calls.instances_request("mlp", batch, version=3))
+        scaled = batch.astype(np.float32) / 255
+        assert sent.inputs["images"].tensor_content == scaled.tobytes()
+        whole = calls.predict_request(
+            "mlp", {"images": scaled}, version=3, output_filter=["probabilities"]
+        )
+        assert sent == wire.PredictRequest.FromString(whole)
+
+
+def test_requests_do_not_mix():
+    """What is kept for one model and version is never sent for another."""
+    specs = [("a", None, None), ("a", 1, None), ("a", None, "1"), ("b", 1, None), ("a", 1, None)]
+    for model, version, label in specs:
+        request = calls.instances_request(model, images(1), version=version, label=label)
+        spec = wire.PredictRequest.FromString(request).model_spec
+        asked = (spec.version.value if spec.HasField("version") else None, spec.version_label)
+        assert (spec.name, *asked) == (model, version, label or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.NOT_FOUND, errors.NotFound),
+        (grpc.StatusCode.INVALID_ARGUMENT, errors.InvalidRequest),
+        (grpc.StatusCode.INTERNAL, errors.ServerError),
+    ],
+)
+def test_codes_are_errors(code, kind):
+    """The server's words are the message."""
+    answer = failing(code, "the server's words")
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        with pytest.raises(kind, match=r"^the server's words$"):
+            client.status("mlp")
+        assert len(server.calls) == 1
+
+
+def test_nonsense_is_an_error():
+    """An answer that is no message is the server's fault."""
+    with (
+        FakeModelServer(lambda *_: b"\xff") as server,
+        ModelServerClient(server.address) as client,
+        pytest.raises(errors.ServerError, match="cannot be read"),
+    ):
+        client.status("mlp")
+
+
+def test_the_deadline_holds():
+    """No answer in time is an error of its own."""
+    with (
+        FakeModelServer(Gate()) as server,
+        ModelServerClient(server.address, timeout_s=0.2) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        client.status("mlp")
+
+
+def test_nobody_there():
+    """A dead address is `Unavailable` and named, and a server that comes up later is found."""
+    port = free_port()
+    with ModelServerClient(f"127.0.0.1:{port}", timeout_s=5) as client:
+        with pytest.raises(errors.Unavailable, match=f"127.0.0.1:{port} is not answering"):
+            client.status("mlp")
+        with pytest.raises(errors.Unavailable, match=r"within 0\.1 s"):
+            client.wait_until_ready(0.1)
+        for _ in range(2):
+            with FakeModelServer(lambda *_: b"", port=port):
+                assert client.status("mlp") == []
+
+
+def test_tls(tmp_path):
+    """With the right CA, TLS works; with a wrong one, the error says what is wrong."""
+    ca, other = make_ca(tmp_path, "ca"), make_ca(tmp_path, "other")
+    made = make_certificate(tmp_path, "server", ca, "models.internal")
+    pair = (made.key.read_bytes(), made.cert.read_bytes())
+    trusted, wrong = (grpc.ssl_channel_credentials(each.cert.read_bytes()) for each in (ca, other))
+    name = "models.internal"
+    with FakeModelServer(lambda *_: b"", credentials=grpc.ssl_server_credentials([pair])) as server:
+        address = server.address
+        with ModelServerClient(address, credentials=trusted, server_name=name) as client:
+            assert client.status("mlp") == []
+        with (
+            ModelServerClient(address, credentials=wrong, server_name=name) as client,
+            pytest.raises(errors.Unavailable, match="not signed by the CA"),
+        ):
+            client.status("mlp")

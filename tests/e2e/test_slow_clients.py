@@ -1,0 +1,119 @@
+"""Clients that are slow, silent or too many do not keep the others from being answered."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import end, free_port, predicts, wait_for
+from vitrine_client import Client
+
+HEAD = b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+Connect = Callable[[], socket.socket]
+
+
+@pytest.fixture(scope="module")
+def port(service) -> Iterator[int]:
+    """Of a gateway of one process with little patience and room for eight connections."""
+    port = free_port()
+    environment = {
+        "VITRINE_PORT": str(port),
+        "VITRINE_WORKERS": "1",
+        "VITRINE_CONNECTIONS": "8",
+        "VITRINE_HEADER_TIMEOUT_S": "0.5",
+        "VITRINE_BODY_TIMEOUT_S": "0.5",
+        "VITRINE_MODEL_SERVER": service.grpc_address,
+    }
+    command = [sys.executable, "-m", "vitrine_serving", "gateway"]
+    process = subprocess.Popen(command, env=os.environ | environment, text=True)
+    wait_for(lambda: answers(port), 30, "the gateway")
+    yield port
+    end(process)
+
+
+def answers(port: int) -> bool:
+    with Client(f"http://127.0.0.1:{port}") as client:  # which it closes
+        return predicts(client)
+
+
+@pytest.fixture
+def connect(port) -> Iterator[Connect]:
+    opened = []
+
+    def connect() -> socket.socket:
+        opened.append(socket.create_connection(("127.0.0.1", port), 20))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the other side closes."""
+    parts = []
+    while part := connection.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def problem(answer: bytes) -> dict:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    return json.loads(body)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/mod", HEAD], ids=["nothing", "a line", "some"])
+def test_headers_that_do_not_come_end_the_connection(connect, sent):
+    """A connection that has sent no request is closed, whatever it has sent."""
+    connection = connect()
+    connection.sendall(sent)
+    assert everything(connection) == b""
+
+
+def test_a_body_that_does_not_come_is_a_408(connect):
+    """A body that stops half-way is told so, and the connection ends."""
+    connection = connect()
+    connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 10)
+    assert problem(everything(connection))["status"] == 408
+
+
+def test_a_body_that_is_too_long_is_told_before_it_is_sent(connect):
+    """Only its length has come: 413."""
+    connection = connect()
+    connection.sendall(HEAD + b"Content-Length: 1000000000\r\n\r\n")
+    assert problem(everything(connection))["status"] == 413
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n", b"414"),
+        (b"GET / HTTP/1.1\r\n" + b"X-Y: z\r\n" * 200, b"431"),
+        (b"GET / HTTP/1.1\r\nX-Y: " + b"z" * 20_000, b"431"),
+        (b"nonsense\r\n", b"400"),
+    ],
+    ids=["address", "many headers", "long header", "nonsense"],
+)
+def test_headers_without_end_are_refused(connect, lines, status):
+    """Address, number and length of headers are bounded."""
+    connection = connect()
+    connection.sendall(lines + b"\r\n\r\n")
+    assert everything(connection).split(b" ", 2)[1] == status
+
+
+def test_too_many_connections_are_refused_and_leave_room_again(connect, port):
+    """The ninth of eight connections gets a 503 at once; when they are gone all is well."""
+    waiting = []
+    for _ in range(8):
+        waiting.append(connection := connect())
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    assert problem(everything(connect()))["status"] == 503
+    for connection in waiting:
+        connection.close()
+    wait_for(lambda: answers(port), 30, "room")

@@ -1,0 +1,63 @@
+"""10,000 mutated bodies against the functions that read them."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.fuzz.conftest import MAX_IMAGES, MAX_PIXELS
+from tests.fuzz.good_bodies import Body, good_bodies
+from tests.fuzz.mutations import bodies
+from vitrine_client.errors import VitrineError
+from vitrine_client.images import to_instance
+from vitrine_serving.gateway.bodies import inflate, read_npy, read_pictures
+
+MAX_BYTES = 1_000_000
+ROUNDS = 10
+COUNT = 1000
+INSIDE = re.compile(r"\b0x[0-9a-f]{8}|\.py\b|Traceback|<class")
+
+
+def read(body: Body) -> list[np.ndarray]:
+    """Reads a body as the gateway does. Raises `VitrineError`."""
+    content = inflate(body.content, MAX_BYTES) if body.encoding == "gzip" else body.content
+    assert len(content) <= max(MAX_BYTES, len(body.content))
+    if "npy" in body.content_type:
+        return list(read_npy(content, max_images=MAX_IMAGES))
+    pictures = read_pictures(body.content_type, content, max_images=MAX_IMAGES)
+    assert 1 <= len(pictures) <= MAX_IMAGES
+    return [to_instance(picture, max_pixels=MAX_PIXELS) for picture in pictures]
+
+
+def outcome(body: Body) -> VitrineError | None:
+    """Returns why a body is refused, or None if it is read."""
+    try:
+        for instance in read(body):
+            assert (instance.shape, instance.dtype) == ((28, 28), np.uint8)
+    except VitrineError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_mutated_bodies(seed):
+    """Each is read or refused, in words that fit into an answer and say nothing of the inside."""
+    refused = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # they would go to the log
+        for body in bodies(seed, COUNT):
+            if "json" in body.content_type:
+                continue
+            if error := outcome(body):
+                assert 400 <= error.status < 500
+                assert 0 < len(str(error).encode()) < 2000
+                assert not INSIDE.search(str(error)), error
+                refused += 1
+    assert COUNT / 5 < refused < COUNT * 0.9  # it must be worth the while
+
+
+def test_good_bodies():
+    """What is mutated is good to begin with."""
+    for body in good_bodies():
+        assert "json" in body.content_type or outcome(body) is None

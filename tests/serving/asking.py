@@ -1,0 +1,39 @@
+"""What tests of `ModelServers` share: making them, calling them, waiting beside them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from tests.conftest import free_port, wait_for
+from tests.fake_model_server import FakeModelServer
+from vitrine_serving.gateway.model_servers import ModelServers
+
+LONG_S = 20.0
+
+
+@contextlib.asynccontextmanager
+async def to(*servers: FakeModelServer | str, **options) -> AsyncIterator[ModelServers]:
+    """`ModelServers` for fake servers, or for addresses; closed at the end."""
+    addresses = [each if isinstance(each, str) else each.address for each in servers]
+    made = ModelServers(addresses, **options)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def ask(
+    servers: ModelServers, request: bytes = b"hello", *, timeout_s: float = LONG_S
+) -> bytes:
+    """Makes a call."""
+    return await servers.call("PredictionService/Predict", request, timeout_s=timeout_s)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Lets the loop go on until `condition()` holds."""
+    await asyncio.to_thread(wait_for, condition, LONG_S, what)
+
+
+def nobody() -> str:
+    """An address where nobody listens."""
+    return f"127.0.0.1:{free_port()}"

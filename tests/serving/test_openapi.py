@@ -1,0 +1,180 @@
+"""The OpenAPI document, and the page that is made of it."""
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import flask
+import jsonschema
+import openapi_spec_validator
+import pytest
+
+from vitrine_serving import gateway
+from vitrine_serving.gateway.openapi import document
+from vitrine_serving.gateway.target import parse
+
+DOCUMENT = document(["mlp", "softmax"])
+
+
+def operations() -> Iterator[tuple[str, str, dict]]:
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield path, method, operation
+
+
+OPERATIONS = {operation["operationId"]: operation for _, _, operation in operations()}
+RESPONSES = DOCUMENT["components"]["responses"]
+
+
+def resolved(response: dict) -> dict:
+    return RESPONSES[response["$ref"].split("/")[-1]] if "$ref" in response else response
+
+
+def contents() -> Iterator[tuple[str, dict]]:
+    """Every body and answer that has a schema and an example."""
+    for name, operation in OPERATIONS.items():
+        bodies = [("body", operation.get("requestBody", {}))]
+        bodies += [(status, resolved(each)) for status, each in operation["responses"].items()]
+        for what, body in bodies:
+            for content in body.get("content", {}).values():
+                if "example" in content:
+                    yield f"{name} {what}", content
+
+
+CONTENTS = dict(contents())
+
+
+def test_it_is_openapi():
+    """It is valid OpenAPI 3.1, also after a way over the wire."""
+    sent = json.loads(json.dumps(DOCUMENT))
+    assert sent == DOCUMENT
+    assert sent["openapi"].startswith("3.1")
+    openapi_spec_validator.validate(sent)
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+def test_examples_are_valid(content):
+    """Each example is what its schema says."""
+    schema = content["schema"] | {"components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(schema).validate(content["example"])
+
+
+def test_schemas_refuse():
+    """The schemas say something: what is no answer does not pass."""
+    schema = {"$ref": "#/components/schemas/Predictions", "components": DOCUMENT["components"]}
+    validator = jsonschema.Draft202012Validator(schema)
+    good = CONTENTS["predict 200"]["example"]
+    for bad in ({}, good | {"predictions": [{}]}, good | {"model_spec": {"name": "mlp"}}):
+        assert not validator.is_valid(bad)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_operations_are_told(operation):
+    """Each has a summary, a group, a command to copy, and an answer; its errors are problems."""
+    assert operation["summary"]
+    assert operation["x-codeSamples"]
+    assert operation["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
+    for status, response in operation["responses"].items():
+        media_types = resolved(response)["content"]
+        if status == "200" or operation["operationId"] == "ready":
+            assert "application/problem+json" not in media_types
+        else:
+            assert list(media_types) == ["application/problem+json"]
+            assert media_types["application/problem+json"]["example"]["status"] == int(status)
+
+
+def test_each_operation_has_its_name():
+    """Names are anchors, so no two are the same."""
+    assert len(OPERATIONS) == len(list(operations()))
+
+
+@pytest.mark.parametrize("verb", ["predict", "classify", "regress"])
+def test_addresses_are_those_of_the_gateway(verb):
+    """What is posted goes where the gateway's grammar of addresses says."""
+    posted = {path for path, method, _ in operations() if method == "post"}
+    assert len(posted) == 9
+    for path in posted:
+        if path.endswith(verb):
+            target, found = parse(path.format(model="mlp", version=1, label="stable"))
+            assert (target.model, found) == ("mlp", verb)
+            assert (target.version == 1) == ("{version}" in path)
+            assert (target.label == "stable") == ("{label}" in path)
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if "{" in path])
+def test_parameters_of_addresses_are_told(path):
+    """Every placeholder has its parameter, and the other way round."""
+    shared = DOCUMENT["paths"][path]["parameters"]
+    found = [DOCUMENT["components"]["parameters"][each["$ref"].split("/")[-1]] for each in shared]
+    told = {each["name"] for each in found if each["in"] == "path"}
+    assert told == set(re.findall(r"{(\w+)}", path))
+
+
+def test_models_are_examples():
+    """The gateway's models are what commands ask; without any there is one to show."""
+    assert "/v1/models/mlp:predict" in OPERATIONS["predict"]["x-codeSamples"][0]["source"]
+    assert "/v1/models/x:predict" in json.dumps(document(["x"]))
+    openapi_spec_validator.validate(document([]))
+
+
+class Page(HTMLParser):
+    """What a page has: its ids, where its links lead, its elements with their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append((tag, found))
+        self.ids += [found["id"]] if found.get("id") else []
+        self.links += [value for name in ("href", "src") if (value := found.get(name))]
+
+
+def rendered(told: dict) -> str:
+    app = flask.Flask(gateway.__name__)
+    with app.test_request_context("/docs"):
+        return flask.render_template("docs.html", document=told)
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(rendered(DOCUMENT))
+
+
+def test_the_page_has_everything(page):
+    """Each operation, schema and error has its place, once, and each link within leads to one."""
+    wanted = {*OPERATIONS, *DOCUMENT["components"]["schemas"], *RESPONSES}
+    assert wanted <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    inside = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert inside <= set(page.ids)
+    assert wanted <= inside
+
+
+def test_the_page_keeps_to_its_policy(page):
+    """No script, nothing inline, nothing from elsewhere."""
+    assert {tag for tag, _ in page.elements}.isdisjoint({"script", "style", "iframe", "img"})
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+    outside = {link for link in page.links if not link.startswith("#")}
+    assert outside == {"./", "openapi.json", "/static/docs.css"}
+
+
+def test_the_page_shows_commands():
+    """Commands stand there as they are to be typed."""
+    text = html.unescape(rendered(DOCUMENT))
+    for operation in OPERATIONS.values():
+        for sample in operation["x-codeSamples"]:
+            assert f"<code>{sample['source']}</code>" in text
+
+
+def test_names_are_escaped():
+    """A model's name is text on the page, whatever it is."""
+    assert "<b>x" not in rendered(document(["<b>x</b>"]))
