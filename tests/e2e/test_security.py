@@ -1,6 +1,7 @@
 """Who may ask and how often, over real sockets: the gateway's own processes, a fake behind them."""
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,19 @@ def test_keys(model_server, log, tmp_path):
     assert "key=mobile-app" in text
     assert key not in text
     assert "vitrine_wrong" not in text
+
+
+def test_who_sends_much_without_a_key_reads_why(model_server, log, tmp_path):
+    """Who sends megabytes without a key, and only then looks for an answer, finds it."""
+    path = tmp_path / "keys.txt"
+    keys.add(path, "app")
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n"
+    with gateway(log, model_server.address, keys_file=path) as running:
+        host, port = running.address.split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port)), 20) as connection:
+                connection.sendall(head.encode() + bytes(20_000_000))
+                assert connection.recv(4096).startswith(b"HTTP/1.1 401")
 
 
 def test_the_client_shows_its_key(model_server, log, tmp_path):

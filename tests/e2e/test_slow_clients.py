@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import end, free_port, predicts, wait_for
+from tests.conftest import children_of, end, free_port, predicts, wait_for
 from vitrine_client import Client
 
 HEAD = b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
@@ -117,3 +118,29 @@ def test_too_many_connections_are_refused_and_leave_room_again(connect, port):
     for connection in waiting:
         connection.close()
     wait_for(lambda: answers(port), 30, "room")
+
+
+def test_connections_are_shared_out(service):
+    """Of 20 that are opened at once, either process of the gateway gets about the half."""
+    host, port = service.url.removeprefix("http://").split(":")
+    gateway = next(
+        pid
+        for pid in children_of(service.process.pid)
+        if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes() and children_of(pid)
+    )
+    workers = children_of(gateway)
+    before = [_sockets(pid) for pid in workers]
+    opened = [socket.create_connection((host, int(port)), 20) for _ in range(20)]
+
+    def gained() -> list[int]:
+        return [_sockets(pid) - count for pid, count in zip(workers, before, strict=True)]
+
+    wait_for(lambda: sum(gained()) == 20, 10, "all to be taken")
+    assert min(gained()) >= 5
+    for connection in opened:
+        connection.close()
+
+
+def _sockets(pid: int) -> int:
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(str(link.readlink()).startswith("socket:") for link in links)

@@ -29,8 +29,9 @@ Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
 
 _THREADS = 16
-_DRAIN_S = 1.0
-"""How long a body that is refused is read on, so that its sender gets to read why."""
+_DISCARD_S = 1.0
+"""So that the sender of a body reads why it is refused: closing a connection with bytes unread
+resets it."""
 
 # RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
@@ -101,7 +102,11 @@ class Gateway:
     async def _answer(self, request: Request, receive: Any) -> Answer:
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
-        admission = self._guard.admit(request.headers, request.client, request.path)
+        try:
+            admission = self._guard.admit(request.headers, request.client, request.path)
+        except VitrineError:
+            await _discard(request, receive)
+            raise
         request.key_name = admission.name
         try:
             request.body = await self._body(request, receive)
@@ -116,11 +121,11 @@ class Gateway:
         """Returns the body, inflated. Raises `PayloadTooLarge`, `RequestTimeout`, ..."""
         limit = self._settings.max_body_bytes
         if int(request.headers.get("content-length") or 0) > limit:
-            await _drain(receive)
+            await _discard(request, receive)
             raise _too_large(limit)
         try:
             async with asyncio.timeout(self._settings.body_timeout_s):
-                body = await _read(receive, limit)
+                body = await _read(request, receive, limit)
         except TimeoutError:
             raise RequestTimeout(
                 f"The body did not come within {self._settings.body_timeout_s:g} s; send it again"
@@ -156,7 +161,7 @@ class _GoneError(Exception):
     """The client has left."""
 
 
-async def _read(receive: Any, limit: int) -> bytes:
+async def _read(request: Request, receive: Any, limit: int) -> bytes:
     message = await receive()
     if message["type"] != "http.request":
         raise _GoneError
@@ -173,14 +178,17 @@ async def _read(receive: Any, limit: int) -> bytes:
                 break
         body = bytes(parts)
     if len(body) > limit:
-        await _drain(receive)
+        await _discard(request, receive)
         raise _too_large(limit)
     return body
 
 
-async def _drain(receive: Any) -> None:
+async def _discard(request: Request, receive: Any) -> None:
+    """Reads a body that is refused on for a while, unless its sender waits to be asked for it."""
+    if "expect" in request.headers:
+        return
     try:
-        async with asyncio.timeout(_DRAIN_S):
+        async with asyncio.timeout(_DISCARD_S):
             while (await receive()).get("more_body"):
                 pass
     except TimeoutError:

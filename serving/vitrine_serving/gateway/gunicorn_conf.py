@@ -11,9 +11,11 @@ from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.asgi import Gateway
 from vitrine_serving.gateway.guard import Guard
 from vitrine_serving.gateway.keys import KeysFileError
+from vitrine_serving.gateway.listener import Shares
 from vitrine_serving.gateway.settings import Settings, explain
 from vitrine_serving.gateway.tls import Tls, TlsError
 
+_shares = Shares()
 try:
     _settings = Settings()
     _tls = Tls(_settings)
@@ -32,10 +34,16 @@ def make_app() -> Gateway:
 def post_fork(arbiter: Any, worker: Any) -> None:
     """Hands a new worker what gunicorn has no setting for, and lets it say what it does."""
     worker.master_signals = arbiter.SIG_QUEUE
+    worker.shares = _shares
     worker.header_timeout_s = _settings.header_timeout_s
     logging.basicConfig(
         format="%(asctime)s [%(process)d] [%(levelname)s] %(message)s", level=logging.INFO
     )
+
+
+def child_exit(_: object, worker: Any) -> None:
+    """Runs in the master when a worker has ended, however that was."""
+    _shares.forget(worker.age)
 
 
 bind = f"{_settings.host}:{_settings.port}"

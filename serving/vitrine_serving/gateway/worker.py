@@ -1,11 +1,12 @@
 """gunicorn's worker for ASGI, with what it lacks against slow clients, and a quick end."""
 
 import signal
-from functools import partial
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
+
+from vitrine_serving.gateway.listener import Listener, Shares
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
@@ -25,12 +26,11 @@ class Worker(gasgi.ASGIWorker):
 
     header_timeout_s: float
     master_signals: Any
+    shares: Shares
 
     def init_process(self) -> None:
         """Runs in the new process, until it ends."""
         self.open: set[Connection] = set()
-        # The worker has no setting for it.
-        gasgi.ASGIProtocol = Connection
         super().init_process()
 
     def init_signals(self) -> None:
@@ -43,18 +43,33 @@ class Worker(gasgi.ASGIWorker):
 
     def run(self) -> None:
         """Serves until it is told to end."""
-        if self.cfg.is_ssl:
-            # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
-            self.loop.create_server = partial(
-                self.loop.create_server,
-                ssl_handshake_timeout=self.header_timeout_s,
-                ssl_shutdown_timeout=_LAST_CALL_S,
-            )
+        self.note_connections()
+        self.loop.create_server = self._listen
         super().run()
+
+    def note_connections(self) -> None:
+        """Tells the other processes how many connections this one has, if it takes more."""
+        if self.alive:
+            self.shares.note(self.age, self.nr_conns)
+        else:
+            self.shares.forget(self.age)
+
+    async def _listen(self, _: Any, *, sock: Any, ssl: Any, **__: Any) -> Listener:
+        """Stands for the loop's `create_server`, which gunicorn calls."""
+        return Listener(
+            sock,
+            lambda: Connection(self),
+            lambda: self.shares.is_more_than_others(self.nr_conns),
+            ssl,
+            # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
+            handshake_timeout_s=self.header_timeout_s,
+            shutdown_timeout_s=_LAST_CALL_S,
+        )
 
     def handle_exit_signal(self) -> None:
         """SIGTERM: those that have a request in hand get their answer, the others go."""
         super().handle_exit_signal()
+        self.note_connections()
         self.loop.call_later(_LAST_CALL_S, self._end_idle)
 
     def _end_idle(self) -> None:
@@ -75,6 +90,7 @@ class Connection(ASGIProtocol):
         """Refuses one that is too many, and gives the others their time for headers."""
         super().connection_made(transport)
         self.worker.open.add(self)
+        self.worker.note_connections()
         self._timer = self.worker.loop.call_later(self.worker.header_timeout_s, self.end_if_idle)
         if self.worker.nr_conns > self.cfg.worker_connections:
             transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
@@ -85,6 +101,7 @@ class Connection(ASGIProtocol):
         self.worker.open.discard(self)
         self._timer.cancel()
         super().connection_lost(error)
+        self.worker.note_connections()
 
     def end_if_idle(self) -> None:
         """Closes it unless a request is in hand."""

@@ -1,0 +1,133 @@
+"""Takes new connections so that each process of the gateway gets its share of them.
+
+Processes that share a listening socket race for it, and asyncio takes all that wait at once, so
+that of 16 clients that come together one process may get all. (With a socket for each,
+SO_REUSEPORT, the kernel deals them out at random, and those in the queue of a process that ends are
+lost.)
+"""
+
+import asyncio
+import errno
+import mmap
+import socket
+import ssl
+from collections.abc import Callable
+
+_HOLD_BACK_S = 0.002
+"""How long a connection is left to processes with fewer; who does not come has enough to do."""
+
+_EVEN_SHARE = 8
+"""Processes are even within one connection, or the eighth part of those that they have."""
+
+_RETRY_S = 1.0
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_SLOTS = 256
+_NOBODY = -1
+
+
+class Shares:
+    """How many connections each process has; make it before the fork."""
+
+    def __init__(self) -> None:
+        self._counts = memoryview(mmap.mmap(-1, 8 * _SLOTS)).cast("q")
+        for number in range(_SLOTS):
+            self._counts[number] = _NOBODY
+
+    def note(self, number: int, count: int) -> None:
+        """Says how many connections process `number` has."""
+        self._counts[number % _SLOTS] = count
+
+    def forget(self, number: int) -> None:
+        """Says that process `number` has ended, or takes no more."""
+        self._counts[number % _SLOTS] = _NOBODY
+
+    def is_more_than_others(self, count: int) -> bool:
+        """Says whether some process has clearly fewer connections than `count`."""
+        even = count - max(1, count // _EVEN_SHARE)
+        return any(0 <= other < even for other in self._counts)
+
+
+class Listener:
+    """Stands for an `asyncio.Server` with one listening socket; lives in the running loop."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        make_protocol: Callable[[], asyncio.Protocol],
+        may_wait: Callable[[], bool],
+        tls: ssl.SSLContext | None,
+        handshake_timeout_s: float,
+        shutdown_timeout_s: float,
+    ) -> None:
+        """`may_wait` says whether others should have the next connection."""
+        sock.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._make_protocol = make_protocol
+        self._may_wait = may_wait
+        self._tls = tls
+        self._timeouts = (
+            {
+                "ssl_handshake_timeout": handshake_timeout_s,
+                "ssl_shutdown_timeout": shutdown_timeout_s,
+            }
+            if tls
+            else {}
+        )
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._listen()
+
+    def close(self) -> None:
+        """Takes no more connections; those that it has go on."""
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        self._loop.remove_reader(self._sock)
+
+    async def wait_closed(self) -> None:
+        """Returns when those that were taken are with their protocols."""
+        if self._connecting:
+            await asyncio.wait(self._connecting)
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._sock, self._readable)
+
+    def _readable(self) -> None:
+        if self._may_wait():
+            self._pause(_HOLD_BACK_S, self._accept)
+        else:
+            self._accept()
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        def go_on() -> None:
+            self._listen()
+            then()
+
+        self._loop.remove_reader(self._sock)
+        self._timer = self._loop.call_later(seconds, go_on)
+
+    def _accept(self) -> None:
+        """Takes one; if more wait, the loop comes here again after all else had its turn."""
+        try:
+            connection, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            self._pause(_RETRY_S, lambda: None)
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._connect(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make_protocol, connection, ssl=self._tls, **self._timeouts
+            )
+        except OSError:  # TLS that fails, or a client that has left
+            connection.close()
