@@ -5,12 +5,10 @@ minutes."""
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,49 +21,18 @@ from benchmarks import results
 from benchmarks.embedded import model_server
 from benchmarks.gateway.processes import rss_mb
 from benchmarks.http_load import Reply, closed_loop, open_loop, percentile_ms, statuses
-from tests.conftest import SAMPLES, children_of, end, free_port, predicts, wait_for
+from tests.conftest import free_port, predicts, wait_for
 from tests.fake_model_server import Call, FakeModelServer, classifying
+from tests.running_gateway import PICTURE, PREDICT, Gateway, gateway
 from vitrine_client import Client
 
-PATH = "/v1/models/mlp:predict"
-PICTURE = SAMPLES[0].read_bytes()
 LABEL = b'"label":"Ankle boot"'
 _START_S = 60
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """A running gateway of one's own."""
-
-    url: str
-    process: "subprocess.Popen[str]"
-
-    @property
-    def workers(self) -> list[int]:
-        """Its processes that answer."""
-        return children_of(self.process.pid)
-
-    def rss_mb(self) -> float:
-        """Memory of its workers together."""
-        return sum(rss_mb(self.process.pid)[1:])
-
-
-@contextmanager
-def gateway(model_server_address: str, **settings: object) -> Iterator[Gateway]:
-    """Starts a gateway with settings by their names in lower case, and ends it."""
-    port = free_port()
-    variables = {"port": port, "model_server": model_server_address, "models": "mlp"} | settings
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vitrine_serving", "gateway"],
-        env=os.environ
-        | {f"VITRINE_{name.upper()}": str(value) for name, value in variables.items()}
-        | {"GUNICORN_CMD_ARGS": "--log-level=warning"},
-        text=True,
-    )
-    try:
-        yield Gateway(f"http://127.0.0.1:{port}", process)
-    finally:
-        end(process)
+def workers_mb(running: Gateway) -> float:
+    """Memory of a gateway's workers together."""
+    return sum(rss_mb(running.process.pid)[1:])
 
 
 def await_predictions(url: str, label: str = "Ankle boot") -> None:
@@ -126,11 +93,11 @@ def overload(
         FakeModelServer(slowly) as server,
         gateway(server.address, max_batch_size=batch, request_timeout_s=deadline_s) as started,
     ):
-        url = started.url + PATH
+        url = started.url + PREDICT
         await_predictions(started.url, "")
         usual = asyncio.run(closed_loop(url, PICTURE, connections=64, until=for_s(duration_s / 4)))
         capacity = sum(reply.status == 200 for reply in usual) / (duration_s / 4)
-        before_mb = started.rss_mb()
+        before_mb = workers_mb(started)
         with _Weigher(started) as weigher:
             replies = asyncio.run(
                 open_loop(
@@ -199,7 +166,7 @@ class _Weigher:
 
     def _look(self) -> None:
         while not self._stop.wait(0.1):
-            self.at_most_mb = max(self.at_most_mb, self._gateway.rss_mb())
+            self.at_most_mb = max(self.at_most_mb, workers_mb(self._gateway))
 
 
 # --- ends of processes ----------------------------------------------------------------------------
@@ -266,7 +233,7 @@ def kills(models_dir: Path, folder: Path, count: int) -> Ends:
                 back.append(time.monotonic() - listens)
             return back
 
-        return _loaded(started.url + PATH, disturb, count)
+        return _loaded(started.url + PREDICT, disturb, count)
 
 
 def terms(models_dir: Path, folder: Path, count: int) -> Ends:
@@ -295,7 +262,7 @@ def terms(models_dir: Path, folder: Path, count: int) -> Ends:
                 back.append(time.monotonic() - began)
             return back
 
-        return _loaded(started.url + PATH, disturb, count)
+        return _loaded(started.url + PREDICT, disturb, count)
 
 
 # --- a long day -----------------------------------------------------------------------------------
@@ -326,9 +293,9 @@ def soak(models_dir: Path, folder: Path, duration_s: float, warm_up_s: float) ->
         gateway(server.grpc_address) as started,
     ):
         await_predictions(started.url)
-        url = started.url + PATH
+        url = started.url + PREDICT
         asyncio.run(closed_loop(url, PICTURE, connections=16, until=for_s(warm_up_s)))
-        before_mb = started.rss_mb()
+        before_mb = workers_mb(started)
         counted: dict[int, int] = {}
         wrong = 0
         over = for_s(duration_s)
@@ -337,7 +304,7 @@ def soak(models_dir: Path, folder: Path, duration_s: float, warm_up_s: float) ->
             for status, count in statuses(replies).items():
                 counted[status] = counted.get(status, 0) + count
             wrong += _wrong(replies)
-        return Soak(duration_s, counted, wrong, before_mb, started.rss_mb())
+        return Soak(duration_s, counted, wrong, before_mb, workers_mb(started))
 
 
 def _wrong(replies: list[Reply]) -> int:

@@ -2,12 +2,10 @@
 REST are the server's, to the byte."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+from tests import running_gateway
 from tests.conftest import free_port
 from tests.contract.case import Case, Rest
 from tests.contract.server import Reply, Server
@@ -40,20 +38,9 @@ JSON = {"Content-Type": "application/json"}
 def start(server: Server, log: Path) -> Server:
     """Starts a gateway that asks `server`; returns the two as one, REST by the gateway."""
     port = free_port()
-    settings = {
-        "VITRINE_MODEL_SERVER": server.grpc_address,
-        "VITRINE_MODELS": "half_plus_two",
-        "VITRINE_PORT": str(port),
-        "VITRINE_WORKERS": "1",
-    }
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "vitrine_serving", "gateway"],
-            env=os.environ | settings,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+    process = running_gateway.start(
+        log, model_server=server.grpc_address, models="half_plus_two", port=port, workers=1
+    )
     address = f"127.0.0.1:{port}"
     return replace(server, rest_address=address, process=process, log=log, _stubs=[])
 

@@ -1,56 +1,46 @@
 """SIGTERM ends the gateway soon, and after the answers that it owes."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
+from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import SAMPLES, end, free_port, predicts, wait_for
+from tests.conftest import SAMPLES, predicts
+from tests.running_gateway import Gateway, gateway
 from vitrine_client import Client
 
 BODY = SAMPLES[0].read_bytes()
 
 
 @pytest.fixture
-def gateway(service):
-    """A gateway of one's own, of one process, before the model server of all."""
-    port = free_port()
-    environment = {
-        "VITRINE_PORT": str(port),
-        "VITRINE_WORKERS": "1",
-        "VITRINE_MODEL_SERVER": service.grpc_address,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vitrine_serving", "gateway"],
-        env=os.environ | environment,
-        text=True,
-    )
-    with Client(f"http://127.0.0.1:{port}") as client:  # which keeps its connection
-        try:
-            wait_for(lambda: predicts(client), 30, "the gateway")
-            yield port, process
-        finally:
-            end(process)
+def one_process(service) -> Iterator[Gateway]:
+    """A gateway of one process, with a client that keeps its connection."""
+    with (
+        gateway(service.grpc_address, workers=1) as running,
+        Client(running.url) as client,
+    ):
+        assert predicts(client)
+        yield running
 
 
-def test_idle_connections_do_not_hold_up_the_end(gateway):
+def test_idle_connections_do_not_hold_up_the_end(one_process):
     """A client that keeps its connection for later is not waited for."""
-    _, process = gateway
+    process = one_process.process
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
 
 
-def test_a_request_that_has_begun_is_answered(gateway):
+def test_a_request_that_has_begun_is_answered(one_process):
     """Half a body, then SIGTERM, then the rest: 200."""
-    port, process = gateway
+    process = one_process.process
+    host, port = one_process.address.split(":")
     head = (
         "POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
         f"Content-Length: {len(BODY)}\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+    with socket.create_connection((host, int(port)), 30) as connection:
         connection.sendall(head.encode())
         assert b"100 Continue" in connection.recv(1000)  # the request is in hand
         connection.sendall(BODY[:100])

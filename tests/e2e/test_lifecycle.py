@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from benchmarks.embedded import model_server
 from benchmarks.soak import soak
-from tests.conftest import SAMPLES, end, free_port, predicts, wait_for
+from tests.conftest import SAMPLES, free_port, predicts, wait_for
+from tests.running_gateway import gateway
 from vitrine_client import Client
 from vitrine_client.errors import Unavailable
 
@@ -33,27 +32,17 @@ def test_versions_swap_under_load(tmp_path):
 def test_the_gateway_outlives_its_model_server(training_run, tmp_path):
     """kill -9 of the model server: the gateway says so, and answers again within 2 s of the new
     one's readiness, without a restart of its own."""
-    ports, port = (free_port(), free_port()), free_port()
+    ports = free_port(), free_port()
     flags = ["--model_name=mlp", f"--model_base_path={training_run.models_dir / 'mlp'}"]
-    environment = {
-        "VITRINE_PORT": str(port),
-        "VITRINE_MODEL_SERVER": f"127.0.0.1:{ports[0]}",
-        "VITRINE_MODELS": "mlp",
-    }
-    gateway = subprocess.Popen(
-        [sys.executable, "-m", "vitrine_serving", "gateway"],
-        env=os.environ | environment,
-        text=True,
-    )
-    try:
+    with (
+        gateway(f"127.0.0.1:{ports[0]}") as running,
         # No second try of the client's own may hide what the gateway says.
-        with Client(f"http://127.0.0.1:{port}") as client:
-            for _ in range(2):
-                with model_server(tmp_path / "log", *flags, ports=ports) as server:
-                    wait_for(lambda: predicts(client), 2, "the gateway's answer")
-                    os.kill(server.pid, signal.SIGKILL)
-                    with pytest.raises(Unavailable):
-                        client.predict(SAMPLES[0])
-        assert gateway.poll() is None
-    finally:
-        end(gateway)
+        Client(running.url) as client,
+    ):
+        for _ in range(2):
+            with model_server(tmp_path / "log", *flags, ports=ports) as server:
+                wait_for(lambda: predicts(client), 2, "the gateway's answer")
+                os.kill(server.pid, signal.SIGKILL)
+                with pytest.raises(Unavailable):
+                    client.predict(SAMPLES[0])
+        assert running.process.poll() is None

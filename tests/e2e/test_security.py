@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from tests.conftest import wait_for
-from tests.e2e.running_gateway import PICTURE, PREDICT, gateway, start_in_vain
 from tests.fake_model_server import FakeModelServer, classifying
+from tests.running_gateway import PICTURE, PREDICT, gateway, start_in_vain
 from vitrine_client import Client, errors
 from vitrine_serving.gateway import keys
 
@@ -33,7 +33,7 @@ def test_keys(model_server, log, tmp_path):
     probes are open; the log has the key's name and not the key."""
     path = tmp_path / "keys.txt"
     key = keys.add(path, "mobile-app")
-    with gateway(log, model_server.address, keys_file=path) as running:
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
         assert running.status(key) == 200
         assert running.predict(headers={"X-API-Key": key}).status_code == 200
         for headers, challenge in [
@@ -45,7 +45,7 @@ def test_keys(model_server, log, tmp_path):
             assert answer.headers["WWW-Authenticate"] == challenge
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert answer.json()["status"] == 401
-        url = f"http://{running.address}"
+        url = running.url
         for way in ("/v1/models", "/v1/models/mlp", "/%761/models", "//v1/models", "/none"):
             assert asked(url, way) == 401, way
         for way in ("/", "/healthz", "/static/page.js"):
@@ -61,7 +61,7 @@ def test_who_sends_much_without_a_key_reads_why(model_server, log, tmp_path):
     path = tmp_path / "keys.txt"
     keys.add(path, "app")
     head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n"
-    with gateway(log, model_server.address, keys_file=path) as running:
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
         host, port = running.address.split(":")
         for _ in range(5):
             with socket.create_connection((host, int(port)), 20) as connection:
@@ -73,8 +73,8 @@ def test_the_client_shows_its_key(model_server, log, tmp_path):
     """`Client(api_key=…)` is let in; without one it is told what it lacks."""
     path = tmp_path / "keys.txt"
     key = keys.add(path, "notebook")
-    with gateway(log, model_server.address, keys_file=path) as running:
-        url = f"http://{running.address}"
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
+        url = running.url
         with Client(url, api_key=key) as client:
             assert client.predict(PICTURE).version == 3
         with Client(url) as client, pytest.raises(errors.Unauthorized, match="wants an API key"):
@@ -96,8 +96,8 @@ def test_what_browsers_are_told(model_server, log, tmp_path):
     path = tmp_path / "keys.txt"
     keys.add(path, "app")
     settings = {"keys_file": path, "cors_origins": origin}
-    with gateway(log, model_server.address, **settings) as running:
-        url = f"http://{running.address}"
+    with gateway(model_server.address, log, access_log=1, **settings) as running:
+        url = running.url
         page = requests.get(url, timeout=20)
         assert "script-src 'self'" in page.headers["Content-Security-Policy"]
         assert page.headers["X-Content-Type-Options"] == "nosniff"
@@ -119,7 +119,7 @@ def test_keys_rotate_while_the_gateway_runs(model_server, log, tmp_path):
     file changes nothing; no request with the key that stays fails meanwhile."""
     path = tmp_path / "keys.txt"
     stays, old = keys.add(path, "stays"), keys.add(path, "old")
-    with gateway(log, model_server.address, keys_file=path) as running:
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
 
         def all_answer(key: str, status: int) -> bool:
             assert running.status(stays) == 200
@@ -142,7 +142,7 @@ def test_a_keys_file_that_is_broken_is_no_start(model_server, tmp_path):
     """At start the file and the line are named, and nothing listens."""
     path = tmp_path / "keys.txt"
     path.write_text("# mine\nsecret\n")
-    done = start_in_vain(VITRINE_KEYS_FILE=path)
+    done = start_in_vain(keys_file=path)
     assert done.returncode != 0
     assert f"{path}, line 2" in done.stderr
     assert "secret" not in done.stderr
@@ -153,7 +153,9 @@ def test_processes_count_a_clients_requests_together(model_server, log):
     """Two processes let through burst + rate x time of one address, say what is left, and when to
     come again; then one passes."""
     rate, burst = 5, 30
-    with gateway(log, model_server.address, rate_limit=rate, rate_burst=burst) as running:
+    with gateway(
+        model_server.address, log, access_log=1, rate_limit=rate, rate_burst=burst
+    ) as running:
         started = time.monotonic()
         with ThreadPoolExecutor(8) as threads:
             answers = list(threads.map(lambda _: running.predict(), range(120)))

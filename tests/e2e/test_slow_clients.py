@@ -1,16 +1,15 @@
 """Clients that are slow, silent or too many do not keep the others from being answered."""
 
+import contextlib
 import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import children_of, end, free_port, predicts, wait_for
+from tests.conftest import predicts, wait_for
+from tests.running_gateway import gateway
 from vitrine_client import Client
 
 HEAD = b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
@@ -20,20 +19,9 @@ Connect = Callable[[], socket.socket]
 @pytest.fixture(scope="module")
 def port(service) -> Iterator[int]:
     """Of a gateway of one process with little patience and room for eight connections."""
-    port = free_port()
-    environment = {
-        "VITRINE_PORT": str(port),
-        "VITRINE_WORKERS": "1",
-        "VITRINE_CONNECTIONS": "8",
-        "VITRINE_HEADER_TIMEOUT_S": "0.5",
-        "VITRINE_BODY_TIMEOUT_S": "0.5",
-        "VITRINE_MODEL_SERVER": service.grpc_address,
-    }
-    command = [sys.executable, "-m", "vitrine_serving", "gateway"]
-    process = subprocess.Popen(command, env=os.environ | environment, text=True)
-    wait_for(lambda: answers(port), 30, "the gateway")
-    yield port
-    end(process)
+    patience = {"header_timeout_s": 0.5, "body_timeout_s": 0.5}
+    with gateway(service.grpc_address, workers=1, connections=8, **patience) as running:
+        yield int(running.address.split(":")[1])
 
 
 def answers(port: int) -> bool:
@@ -121,26 +109,25 @@ def test_too_many_connections_are_refused_and_leave_room_again(connect, port):
 
 
 def test_connections_are_shared_out(service):
-    """Of 20 that are opened at once, either process of the gateway gets about the half."""
-    host, port = service.url.removeprefix("http://").split(":")
-    gateway = next(
-        pid
-        for pid in children_of(service.process.pid)
-        if b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes() and children_of(pid)
-    )
-    workers = children_of(gateway)
-    before = [_sockets(pid) for pid in workers]
-    opened = [socket.create_connection((host, int(port)), 20) for _ in range(20)]
+    """Of 20 that are opened at once, either process of a gateway gets about the half."""
+    with gateway(service.grpc_address) as running, contextlib.ExitStack() as opened:
+        before = [_sockets(pid) for pid in running.workers]
+        host, port = running.address.split(":")
+        for _ in range(20):
+            opened.enter_context(socket.create_connection((host, int(port)), 20))
 
-    def gained() -> list[int]:
-        return [_sockets(pid) - count for pid, count in zip(workers, before, strict=True)]
+        def gained() -> list[int]:
+            now = [_sockets(pid) for pid in running.workers]
+            return [count - start for count, start in zip(now, before, strict=True)]
 
-    wait_for(lambda: sum(gained()) == 20, 10, "all to be taken")
-    assert min(gained()) >= 5
-    for connection in opened:
-        connection.close()
+        wait_for(lambda: sum(gained()) == 20, 10, "all to be taken")
+        assert min(gained()) >= 5
 
 
 def _sockets(pid: int) -> int:
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    return sum(str(link.readlink()).startswith("socket:") for link in links)
+    """How many sockets a process has open (Linux)."""
+    found = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found += str(link.readlink()).startswith("socket:")
+    return found

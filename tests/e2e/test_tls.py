@@ -12,8 +12,8 @@ import requests
 
 from tests.certificates import Certificate, make_ca, make_certificate
 from tests.conftest import wait_for
-from tests.e2e.running_gateway import Gateway, gateway, start_in_vain
 from tests.fake_model_server import FakeModelServer, classifying
+from tests.running_gateway import Gateway, gateway, start_in_vain
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_tls_in_front(model_server, log, ca, pair):
     """HTTPS for who trusts the CA, with HSTS; nothing for who does not, nor for plain HTTP, nor for
     TLS 1.1."""
     files = {"tls_cert": pair.cert, "tls_key": pair.key}
-    with gateway(log, model_server.address, **files) as running:
+    with gateway(model_server.address, log, access_log=1, **files) as running:
         answer = running.predict("https", verify=str(ca.cert))
         assert answer.json()["model_spec"]["name"] == "mlp"
         assert "max-age" in answer.headers["Strict-Transport-Security"]
@@ -60,7 +60,7 @@ def test_idle_connections_with_tls_do_not_hold_up_the_end(model_server, log, ca,
     """A client that keeps its connection and never reads the goodbye is not waited for."""
     files = {"tls_cert": pair.cert, "tls_key": pair.key}
     with (
-        gateway(log, model_server.address, **files) as running,
+        gateway(model_server.address, log, access_log=1, **files) as running,
         requests.Session() as session,
     ):
         session.get(f"https://{running.address}/healthz", verify=str(ca.cert), timeout=20)
@@ -81,7 +81,7 @@ def test_client_certificates_in_front(model_server, log, ca, pair, tmp_path):
     files = {"tls_cert": pair.cert, "tls_key": pair.key, "tls_client_ca": ca.cert}
     client = make_certificate(tmp_path, "client", ca)
     stranger = make_certificate(tmp_path, "stranger", make_ca(tmp_path, "other"))
-    with gateway(log, model_server.address, **files) as running:
+    with gateway(model_server.address, log, access_log=1, **files) as running:
         verify = {"verify": str(ca.cert)}
         shown = (str(client.cert), str(client.key))
         assert running.predict("https", cert=shown, **verify).status_code == 200
@@ -95,7 +95,7 @@ def test_certificates_are_renewed_and_tls_never_ends(model_server, log, ca, pair
     time is there an answer without TLS."""
     files = {"tls_cert": pair.cert, "tls_key": pair.key}
     trust = ssl.create_default_context(cafile=ca.cert)
-    with gateway(log, model_server.address, **files) as running:
+    with gateway(model_server.address, log, access_log=1, **files) as running:
         first, whole = shown_certificate(running, trust), pair.key.read_bytes()
         pair.key.write_text("garbage")
         reload(running, 2)
@@ -137,7 +137,7 @@ def test_a_pem_file_that_is_broken_is_no_start(ca, pair, tmp_path, field):
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("garbage")
     files = {"tls_cert": pair.cert, "tls_key": pair.key, field: garbage}
-    done = start_in_vain(**{f"VITRINE_{name.upper()}": path for name, path in files.items()})
+    done = start_in_vain(**files)
     assert done.returncode != 0
     assert f"VITRINE_{field.upper()}={garbage}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -164,7 +164,7 @@ def test_mtls_to_the_model_server(secure_server, log, ca, pair):
         "model_server_key": pair.key,
         "model_server_name": "models.internal",
     }
-    with gateway(log, secure_server.address, **settings) as running:
+    with gateway(secure_server.address, log, access_log=1, **settings) as running:
         answer = running.predict()
         assert answer.status_code == 200, answer.text
         assert answer.json()["predictions"]
@@ -183,7 +183,7 @@ def test_a_model_server_is_not_asked_without_trust_on_both_sides(
         {"model_server_ca": ca.cert, **name},
         {"model_server_ca": other.cert, **own, **name},
     ):
-        with gateway(log, secure_server.address, **settings) as running:
+        with gateway(secure_server.address, log, access_log=1, **settings) as running:
             answer = running.predict()
             assert answer.status_code == 503, settings
             assert answer.headers["Retry-After"]

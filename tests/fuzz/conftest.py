@@ -1,6 +1,5 @@
 """A gateway of one process over sockets, with an embedded model server behind it."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +9,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests import running_gateway
 from tests.conftest import children_of, end, free_port, wait_for
 from tests.contract import models
 from tests.fuzz import classifier
-from vitrine_serving.stack import gateway_command
 
 DEADLINE_S = 10
 MAX_IMAGES = 64
@@ -67,22 +66,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         *("--rest_api_port=0", f"--model_config_file={base / 'models.config'}"),
         "--allow_version_labels_for_unavailable_models",
     ]
-    settings = {
-        **{"PORT": port, "MODEL_SERVER": f"127.0.0.1:{grpc_port}", "MODELS": "clothes,echo"},
-        **{"WORKERS": 1, "REQUEST_TIMEOUT_S": DEADLINE_S, "MAX_IMAGES": MAX_IMAGES},
-        "MAX_PIXELS": MAX_PIXELS,
-    }
-    environment = os.environ | {f"VITRINE_{name}": str(value) for name, value in settings.items()}
+    settings = {"max_images": MAX_IMAGES, "max_pixels": MAX_PIXELS, "request_timeout_s": DEADLINE_S}
     log = base / "gateway.log"
-    with log.open("w") as output, (base / "model_server.log").open("w") as other:
+    with (base / "model_server.log").open("w") as other:
         processes = [
             subprocess.Popen(model_server, stdout=other, stderr=subprocess.STDOUT, text=True),
-            subprocess.Popen(
-                gateway_command(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=environment,
+            running_gateway.start(
+                log,
+                port=port,
+                model_server=f"127.0.0.1:{grpc_port}",
+                models="clothes,echo",
+                workers=1,
+                **settings,
             ),
         ]
     try:
