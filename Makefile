@@ -7,6 +7,7 @@ RECIPES ?= softmax mlp
 MODELS ?=
 MODEL ?= mlp
 SWAPS ?= 500
+PEERS ?=
 IMAGES ?= samples/*.png
 READY := $(VENV)/.ready
 # TensorFlow Serving's image is for amd64 only.
@@ -18,8 +19,8 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	report accuracy bench-training bench-recipes bench-shift bench-model-server bench-gateway soak build up down \
-	logs test-containers wire lock clean
+	report accuracy bench-training bench-recipes bench-shift bench-model-server bench bench-reliability soak build \
+	up down logs test-containers wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +71,11 @@ bench-recipes: setup ## Train each of RECIPES with three seeds, and print what t
 bench-model-server: setup ## Measure the embedded model server: its engine, gRPC and REST
 	@$(BIN)/python -m benchmarks.model_server
 
-bench-gateway: setup ## Measure the gateway under load, with wrk
-	@$(BIN)/python -m benchmarks.gateway
+bench: setup ## Measure the gateway and PEERS (all of them) under the same load, with wrk
+	@$(BIN)/python -m benchmarks.gateway --peers '$(PEERS)'
+
+bench-reliability: setup ## Overload the gateway, kill its model server, end its workers, load it for long
+	@$(BIN)/python -m benchmarks.reliability
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
 	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)

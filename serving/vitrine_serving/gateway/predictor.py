@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,16 +60,14 @@ class ModelServers(Protocol):
         """Ends the connections."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """What a request is called on its way: its id, and its W3C trace, if it has one."""
 
     id: str
     traceparent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """For each picture its prediction or what is wrong with it, and the seconds of each stage."""
 
     results: Sequence[Prediction | InvalidImage]
@@ -107,7 +104,8 @@ class Predictor:
         instances = [row for row in decoded if not isinstance(row, InvalidImage)]
         if not instances:
             raise next(row for row in decoded if isinstance(row, InvalidImage))
-        batched = await self._batcher.predict(target, np.stack(instances), deadline, caller)
+        rows = instances[0][np.newaxis] if len(instances) == 1 else np.stack(instances)
+        batched = await self._batcher.predict(target, rows, deadline, caller)
         results: Sequence[Prediction | InvalidImage] = batched.predictions
         if len(instances) < len(decoded):
             rest = iter(batched.predictions)

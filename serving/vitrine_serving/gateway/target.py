@@ -1,7 +1,8 @@
 """Which model is asked, and for what: TensorFlow Serving's grammar of addresses."""
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from vitrine_client.errors import InvalidRequest
@@ -12,8 +13,7 @@ _ADDRESS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Which model, and which of its versions: by number, by version label, or the newest."""
 
     model: str
@@ -21,6 +21,7 @@ class Target:
     label: str | None = None
 
 
+@lru_cache(1024)
 def parse(path: str) -> tuple[Target, str] | None:
     """Returns what an undecoded path names and the verb after the colon ("" without one).
 

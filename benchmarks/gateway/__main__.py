@@ -1,0 +1,170 @@
+"""`python -m benchmarks.gateway`: measure, print, and write `benchmarks/results/gateway.*`."""
+
+import platform
+import random
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from benchmarks import results
+from benchmarks.gateway import environments, picture, steps, tables, wrk
+from benchmarks.gateway.bodies import PICTURES
+from benchmarks.gateway.figures import FASTAPI, VITRINE, Rounds, best, verdicts
+from benchmarks.gateway.peers import PEERS
+from benchmarks.gateway.processes import NotStartedError
+from benchmarks.gateway.rounds import AnyPeer, Expected, WrongAnswerError, expected, run
+from benchmarks.gateway.vitrine import Vitrine, vitrines
+
+
+def newest_version(models_dir: str) -> Path:
+    """Returns the directory of the newest mlp. Raises `ClickException`."""
+    base = (Path(models_dir) / "mlp").absolute()
+    versions = [one for one in base.glob("*") if one.name.isdecimal()]
+    if not versions:
+        raise click.ClickException(f"There is no mlp in {models_dir}; train it with `make train`")
+    return max(versions, key=lambda one: int(one.name))
+
+
+def choose(names: str, everyone: list[AnyPeer]) -> list[AnyPeer]:
+    """Returns those that are named, all if none is. Raises `BadParameter`."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = {peer.name: peer for peer in everyone}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+    return [known[name] for name in wanted] or everyone
+
+
+class Comparison:
+    """Rounds of all peers, one after the other; a peer that fails is left out from then on."""
+
+    def __init__(self, peers: list[AnyPeer], venvs: Path, version: Path, console: Console) -> None:
+        self._venvs = venvs
+        self._version = version
+        self._console = console
+        self.peers = [peer for peer in peers if self._is_there(peer)]
+        self.rounds: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in self.peers}
+
+    def _is_there(self, peer: AnyPeer) -> bool:
+        why_not = peer.prepare(self._venvs, self._console)
+        if why_not:
+            self._console.print(f"[yellow]Without {peer.title}: {why_not}[/]")
+        return not why_not
+
+    def measure(self, rounds: int, duration_s: int, seed: int) -> None:
+        """Fills `rounds`; the order is another one in each."""
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task("What the model server answers", total=None)
+            right = expected(self._version)
+            order = random.Random(seed)  # noqa: S311
+            for number in range(1, rounds + 1):
+                for peer in order.sample(self.peers, len(self.peers)):
+                    before = f"Round {number} of {rounds}: {peer.title}: "
+                    self._run(peer, right, duration_s, partial(_say, progress, task, before))
+
+    def _run(
+        self, peer: AnyPeer, right: Expected, duration_s: int, say: Callable[[str], None]
+    ) -> None:
+        try:
+            figures = run(peer, self._venvs, self._version, right, duration_s, say)
+        except (NotStartedError, WrongAnswerError) as error:
+            self._console.print(f"[red]Without {peer.title}:[/] {escape(str(error))}")
+            self.peers.remove(peer)
+            del self.rounds[peer.name]
+        else:
+            self.rounds[peer.name].append(figures)
+
+
+def _say(progress: Progress, task: TaskID, before: str, what: str) -> None:
+    progress.update(task, description=before + what)
+
+
+def report(peers: list[AnyPeer], rounds: Rounds, console: Console, about: dict[str, Any]) -> None:
+    """Prints the tables and writes the files."""
+    titles = {peer.name: peer.title for peer in peers}
+    families: dict[str, list[str]] = {}
+    for peer in peers:
+        families.setdefault(peer.family, []).append(peer.name)
+    in_forms = {peer.name for peer in peers if "form" in peer.single(PICTURES[0]).content_type}
+    shown = [tables.figures_table(rounds, titles, in_forms)]
+    if FASTAPI in families:
+        base = best(rounds, families[FASTAPI], "rate_64")
+        shown.append(tables.ratios_table(rounds, titles, base))
+    ours = [peer.name for peer in peers if isinstance(peer, Vitrine)]
+    if ours:
+        shown.append(tables.gateway_table(rounds, titles, ours))
+    found = verdicts(rounds, families)
+    if found:
+        shown.append(tables.verdicts_table(found))
+    for table in shown:
+        console.print(table, "")
+    aims = [vars(verdict) for verdict in found]
+    path = results.write("gateway", {**about, "rounds": rounds, "aims": aims})
+    drawing = path.with_suffix(".svg")
+    picture.draw(rounds, titles, drawing)
+    console.print(f"Written: {path}, {drawing}")
+
+
+def profile(version: Path, console: Console) -> None:
+    """Prints and writes what each step of a request takes."""
+    with console.status("The steps of one request"):
+        us = steps.measure(version)
+    console.print(steps.table(us), "")
+    results.write("gateway_profile", us)
+
+
+@click.command()
+@click.option("--peers", default="", help="Whom to measure, separated by commas; all if empty.")
+@click.option("--rounds", default=3, show_default=True, help="How often each has its turn.")
+@click.option("--duration-s", default=5, show_default=True, help="How long each load lasts.")
+@click.option("--models-dir", default="models", show_default=True, help="Where the mlp is.")
+@click.option(
+    "--venvs",
+    default=environments.CACHE,
+    type=click.Path(path_type=Path),
+    help="Where the peers' environments are made, once; about 1.6 GB each.",
+)
+@click.option("--tensorflow-serving", help="gRPC address of one that serves the mlp.")
+@click.option("--seed", default=0, show_default=True, help="Of the order of the peers.")
+@click.option("--profile", "only_profile", is_flag=True, help="Only the steps of one request.")
+def main(
+    peers: str,
+    rounds: int,
+    duration_s: int,
+    models_dir: str,
+    venvs: Path,
+    tensorflow_serving: str | None,
+    seed: int,
+    only_profile: bool,
+) -> None:
+    """Measure the gateway and its peers, each alone, in several rounds; then its steps."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    console = Console(highlight=False)
+    version = newest_version(models_dir)
+    if only_profile:
+        profile(version, console)
+        return
+    wrk.require()
+    chosen = choose(peers, [*vitrines(tensorflow_serving), *PEERS])
+    comparison = Comparison(chosen, venvs.expanduser().absolute(), version, console)
+    if comparison.peers:
+        comparison.measure(rounds, duration_s, seed)
+    if not comparison.peers:
+        raise click.ClickException("nobody is left to show")
+    about = {"version": version.name, "duration_s": duration_s, "python": platform.python_version()}
+    report(comparison.peers, comparison.rounds, console, about)
+    if VITRINE in comparison.rounds:
+        profile(version, console)
+
+
+if __name__ == "__main__":
+    main()

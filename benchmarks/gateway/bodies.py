@@ -1,0 +1,58 @@
+"""What is sent: the samples, as single pictures and in batches."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from tests.conftest import SAMPLES
+
+BATCH = 32
+PICTURES = [path.read_bytes() for path in SAMPLES]
+_BOUNDARY = "vitrine-benchmark"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request's content and its type."""
+
+    content_type: str
+    content: bytes
+
+
+def png(picture: bytes) -> Body:
+    """The picture as it is."""
+    return Body("image/png", picture)
+
+
+def form(pictures: Sequence[bytes]) -> Body:
+    """A form with a file named `image` for each picture, as browsers and curl write it."""
+    parts = [
+        f"--{_BOUNDARY}\r\n"
+        f'Content-Disposition: form-data; name="image"; filename="{number}.png"\r\n'
+        "Content-Type: image/png\r\n\r\n".encode()
+        + picture
+        + b"\r\n"
+        for number, picture in enumerate(pictures)
+    ]
+    content = b"".join([*parts, f"--{_BOUNDARY}--\r\n".encode()])
+    return Body(f"multipart/form-data; boundary={_BOUNDARY}", content)
+
+
+def form_of_one(picture: bytes) -> Body:
+    """A form with one file, for those who take nothing else."""
+    return form([picture])
+
+
+def npy(pictures: Sequence[bytes]) -> Body:
+    """The pixels as `numpy.save` writes them, uint8 [n, 28, 28]."""
+    file = io.BytesIO()
+    np.save(file, np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in pictures]))
+    return Body("application/x-npy", file.getvalue())
+
+
+def batch() -> list[bytes]:
+    """The samples again and again, as many as a batch has."""
+    return [PICTURES[number % len(PICTURES)] for number in range(BATCH)]

@@ -1,0 +1,25 @@
+"""How the peers read pictures, without TensorFlow: in their environments, so no import of ours."""
+
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+MAX_BATCH_SIZE = 64
+"""Most requests that go through the model at once, as in the gateway."""
+
+
+def pixels(image: Image.Image) -> Any:
+    """Returns uint8 [28, 28] of an image of that size."""
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def decode(picture: bytes) -> Any:
+    """Returns uint8 [28, 28] of a PNG of that size."""
+    return pixels(Image.open(io.BytesIO(picture), formats=("PNG",)))
+
+
+def decode_all(pictures: list[bytes]) -> Any:
+    """Returns uint8 [n, 28, 28] of PNGs of that size."""
+    return np.stack([decode(picture) for picture in pictures])

@@ -1,0 +1,197 @@
+"""Where the time of one request goes: the gateway's pieces in a loop, in turn, in this process."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from benchmarks.gateway import hop
+from benchmarks.gateway.bodies import PICTURES, png
+from benchmarks.gateway.vitrine import Vitrine, embedded
+from vitrine_client import calls
+from vitrine_client.images import to_instance
+from vitrine_client.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.batcher import Batcher
+from vitrine_serving.gateway.bodies import read_pictures
+from vitrine_serving.gateway.endpoints import Endpoints
+from vitrine_serving.gateway.http import Request
+from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_serving.gateway.settings import Settings
+
+ROUNDS = 20
+CALLS = 25
+TIMEOUT_S = 10
+PATH = "/v1/models/mlp:predict"
+
+Step = Callable[[], Awaitable[object]]
+
+
+class Instant:
+    """A model server that has answered already."""
+
+    def __init__(self, answer: list[Prediction]) -> None:
+        self._answer = answer
+
+    async def predict_instances(self, *_: object, **__: object) -> list[Prediction]:
+        """Returns the answer."""
+        return self._answer
+
+    async def status(self, *_: object, **__: object) -> list[VersionStatus]:
+        """Knows of no version."""
+        return []
+
+    async def call(self, *_: object, **__: object) -> bytes:
+        """Returns an empty message."""
+        return b""
+
+    async def close(self) -> None:
+        """Does nothing."""
+
+
+def measure(version: Path) -> dict[str, float]:
+    """Returns microseconds of each step of a request, by name, in the order they happen."""
+    with TemporaryDirectory() as name, asyncio.Runner() as runner:
+        peer, folder = Vitrine("", "", embedded), Path(name)
+        with (
+            peer.start(folder, version, folder) as running,
+            hop.through(running.url) as ask,
+            hop.direct(running.grpc_address) as call_directly,
+        ):
+            steps, close = runner.run(_steps(running.grpc_address))
+            took: dict[str, list[float]] = {name: [] for name in steps}
+            took |= {"http": [], "direct": []}
+            for _ in range(ROUNDS):
+                for name, step in steps.items():
+                    took[name] += runner.run(_timed(step))
+                took["http"] += _timed_blocking(ask)
+                took["direct"] += _timed_blocking(call_directly)
+            runner.run(close())
+    return split({name: 1e6 * statistics.median(each) for name, each in took.items()})
+
+
+def split(us: Mapping[str, float]) -> dict[str, float]:
+    """Makes steps that follow each other of pieces that hold each other."""
+    pieces = us["read"] + us["decode"] + us["batch"]
+    around_call = us["message"] + us["call"] + us["answer"]
+    return {
+        "sockets and HTTP (gunicorn)": us["http"] - us["app"],
+        "headers, limits, request id": us["app, instant"] - us["endpoint, instant"],
+        "find the picture in the body": us["read"],
+        "decode and check the PNG": us["decode"],
+        "queue, and wake up": us["batch"],
+        "make the message": us["message"],
+        "the call, and the model": us["call"],
+        "read the answer": us["answer"],
+        "JSON and the rest": us["endpoint, instant"] - pieces,
+        "not accounted for": us["app"] - us["app, instant"] - around_call,
+        "all": us["http"],
+        "a direct Predict, from threads": us["direct"],
+    }
+
+
+async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[Any, Any, None]]]:
+    """Also returns what ends the connection."""
+    settings = Settings(models=("mlp",), model_server=(address,))
+    servers = ModelServers([address])
+    body = png(PICTURES[0])
+    instance = to_instance(PICTURES[0])[np.newaxis]
+    message = calls.instances_request("mlp", instance)
+    response = await servers.call(calls.PREDICT, message, timeout_s=TIMEOUT_S)
+    predicted = await servers.predict_instances("mlp", instance, timeout_s=TIMEOUT_S)
+    labels = tuple(predicted[0].probabilities)
+    instant = Instant(predicted)
+    endpoints = Endpoints(settings, instant, ThreadPoolExecutor(1))
+
+    async def send(*_: object) -> list[Prediction]:
+        return predicted
+
+    batcher = Batcher(send, max_batch_size=64, max_queued_rows=1024)
+
+    def read_answer() -> None:
+        answer = calls.read_answer(response)
+        to_predictions(answer.outputs["probabilities"], labels, "mlp", answer.version)
+
+    def request() -> Request:
+        deadline = time.monotonic() + TIMEOUT_S
+        headers = {"content-type": body.content_type}
+        return Request("POST", PATH, "", headers, "", "0", body=body.content, deadline=deadline)
+
+    steps: dict[str, Step] = {
+        "app": _through(create_app(settings, servers), body.content),
+        "app, instant": _through(create_app(settings, instant), body.content),
+        "endpoint, instant": lambda: endpoints.answer(request()),
+        "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
+        "decode": _sync(lambda: to_instance(PICTURES[0])),
+        "batch": lambda: batcher.predict("mlp", instance, time.monotonic() + TIMEOUT_S),
+        "message": _sync(lambda: calls.instances_request("mlp", instance)),
+        "call": lambda: servers.call(
+            calls.PREDICT, message, timeout_s=TIMEOUT_S, metadata=[("x-request-id", 32 * "0")]
+        ),
+        "answer": _sync(read_answer),
+    }
+    return steps, servers.close
+
+
+def _through(app: Any, body: bytes) -> Step:
+    """A POST of a PNG to an ASGI application, with the headers that wrk sends."""
+    headers = [(b"host", b"localhost"), (b"content-type", b"image/png")]
+    headers.append((b"content-length", b"%d" % len(body)))
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "raw_path": PATH.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 50000),
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        assert message.get("status", 200) == 200, message
+
+    return lambda: app(dict(scope), receive, send)
+
+
+def _sync(function: Callable[[], object]) -> Step:
+    async def step() -> None:
+        function()
+
+    return step
+
+
+async def _timed(step: Step) -> Sequence[float]:
+    took = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        await step()
+        took.append(time.perf_counter() - started)
+    return took
+
+
+def _timed_blocking(step: Callable[[], None]) -> Sequence[float]:
+    took = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        step()
+        took.append(time.perf_counter() - started)
+    return took
+
+
+def table(us: Mapping[str, float]) -> Table:
+    """A line for each step."""
+    shown = Table("one request, alone", box=None, header_style="bold")
+    shown.add_column("us", justify="right")
+    for name, value in us.items():
+        shown.add_row(name, f"{value:,.0f}")
+    return shown
