@@ -1,6 +1,7 @@
 """What arrives together goes out together; nobody waits for a timer, a loser, or for ever."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from itertools import chain
@@ -71,7 +72,18 @@ class Crowd:
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 60))
+    """Runs a test in a loop; what fails in a task of the batcher's own fails the test, too."""
+    failures = []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, failure: failures.append(failure)
+        )
+        await asyncio.wait_for(test(), 60)
+        gc.collect()  # a task whose error nobody has asked for says so when it is gone
+
+    asyncio.run(main())
+    assert failures == []
 
 
 def test_an_idle_server_is_asked_at_once():
@@ -238,6 +250,26 @@ def test_what_nobody_waits_for_is_dropped():
         assert await waiting == [1]
         assert crowd.server.given_up == 1
         assert crowd.server.batches == [[0], [1]]
+
+    run(test)
+
+
+def test_a_crowd_that_leaves_at_once_sends_nothing():
+    """All who would have shared the next call leave before it goes out; who comes then is
+    answered."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        first = await crowd.hold()
+        others = [crowd.ask(1), crowd.ask(2)]
+        await crowd.enter(*others)
+        crowd.server.go_on.set()
+        assert await first == [0]  # and those who wait are about to be sent
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=30)
+        assert await crowd.predict(3) == [3]
+        assert crowd.server.batches == [[0], [3]]
 
     run(test)
 

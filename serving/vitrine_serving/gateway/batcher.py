@@ -76,7 +76,7 @@ class Batcher:
         Ask before work goes into the rows: what is refused should cost nearly nothing.
         """
         queue = self._queues.get(target)
-        if not queue or not queue.flying:
+        if not queue:
             return
         batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
         wait_s = batches * queue.batch_s
@@ -134,11 +134,11 @@ class Batcher:
             while queue.tasks:
                 if not (self._was_alone and len(queue.tasks) == 1):
                     await self._let_in(queue)
-                batch = self._next_batch(queue)
-                self._was_alone = len(batch) == 1
-                queue.flying = batch
-                await self._answer(target, queue, batch)
-                queue.flying = ()
+                if batch := self._next_batch(queue):  # unless all have left meanwhile
+                    self._was_alone = len(batch) == 1
+                    queue.flying = batch
+                    await self._answer(target, queue, batch)
+                    queue.flying = ()
         finally:
             queue.sender = None
             if queue.tasks:  # the call was given up, and others came meanwhile
