@@ -68,10 +68,18 @@ class Connection:
 
 
 async def closed_loop(
-    url: str, body: bytes, *, connections: int, until: Callable[[], bool]
+    url: str,
+    body: bytes,
+    *,
+    connections: int,
+    until: Callable[[], bool],
+    replies: list[Reply] | None = None,
 ) -> list[Reply]:
-    """Each connection sends its next request when the last was answered, until `until()`."""
-    replies: list[Reply] = []
+    """Each connection sends its next request when the last was answered, until `until()`.
+
+    Who gives `replies` sees them come.
+    """
+    replies = [] if replies is None else replies
 
     async def send() -> None:
         connection = Connection(url, body)

@@ -12,7 +12,7 @@ from rich.console import Console
 from benchmarks.gateway import environments
 from benchmarks.gateway.bodies import PICTURES, Body, form_of_one, png
 from benchmarks.gateway.processes import NotStartedError, log_of, process
-from tests.conftest import free_port
+from tests.conftest import free_port, wait_for
 
 SERVERS = Path(__file__).parent / "servers"
 START_S = 120
@@ -83,23 +83,26 @@ class Peer:
 
 def await_answer(url: str, body: Body, folder: Path, runs: Callable[[], bool]) -> None:
     """Asks until there is an answer. Raises `NotStartedError`."""
-    deadline = time.monotonic() + START_S
     said = ""
-    while runs() and time.monotonic() < deadline:
+
+    def answers() -> bool:
+        nonlocal said
+        headers = {"Content-Type": body.content_type}
         try:
-            answer = requests.post(
-                url,
-                body.content,
-                headers={"Content-Type": body.content_type},
-                timeout=10,
-            )
+            answer = requests.post(url, body.content, headers=headers, timeout=10)
         except requests.RequestException as error:
             said = str(error)
-        else:
-            if answer.ok:
-                return
-            said = answer.text
-        time.sleep(0.02)
+            return False
+        said = answer.text
+        return answer.ok
+
+    try:
+        wait_for(lambda: not runs() or answers(), START_S, "an answer")
+    except AssertionError:
+        pass
+    else:
+        if runs():
+            return
     raise NotStartedError(f"It does not answer: {said}\n{log_of(folder)}")
 
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks import reliability
+from benchmarks.reliability.ends import kills, terms
+from benchmarks.reliability.overload import overload
+from benchmarks.reliability.soak import soak
 
 pytestmark = pytest.mark.slow
 
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.slow
 def test_too_much_load_is_refused_and_the_rest_is_answered():
     """At three times what the model server takes, those who are let in are answered before their
     deadline, others get 503, and afterwards all is as before."""
-    found = reliability.overload(4)
+    found = overload(4)
     assert set(found.statuses) == {200, 503}
     assert found.answered_p99_ms < found.deadline_ms
     assert found.share_of_capacity > 0.5
@@ -20,7 +22,7 @@ def test_too_much_load_is_refused_and_the_rest_is_answered():
 
 def test_a_model_server_that_is_killed_comes_back(training_run, tmp_path):
     """Under load there are only answers and 503, nobody hangs, and no answer is wrong."""
-    found = reliability.kills(training_run.models_dir, tmp_path, 1)
+    found = kills(training_run.models_dir, tmp_path, 1)
     assert set(found.statuses) == {200, 503}
     assert found.wrong == 0
     assert found.longest_ms < 5_000  # the deadline is 3 s
@@ -28,14 +30,14 @@ def test_a_model_server_that_is_killed_comes_back(training_run, tmp_path):
 
 def test_a_worker_that_is_ended_loses_no_request(training_run, tmp_path):
     """SIGTERM to one worker after the other under load: every request is answered."""
-    found = reliability.terms(training_run.models_dir, tmp_path, 4)
+    found = terms(training_run.models_dir, tmp_path, 4)
     assert set(found.statuses) == {200}
     assert found.wrong == 0
 
 
 def test_memory_does_not_grow(training_run, tmp_path):
     """Seconds of load leave no more behind than they found."""
-    found = reliability.soak(training_run.models_dir, tmp_path, 6, 6)
+    found = soak(training_run.models_dir, tmp_path, 6, 6)
     assert set(found.statuses) == {200}
     assert found.wrong == 0
     assert found.growth < 0.1

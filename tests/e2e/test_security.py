@@ -3,29 +3,15 @@
 import re
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.conftest import wait_for
-from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import PICTURE, PREDICT, gateway, start_in_vain
 from vitrine_client import Client, errors
 from vitrine_serving.gateway import keys
-
-
-@pytest.fixture(scope="module")
-def model_server() -> Iterator[FakeModelServer]:
-    with FakeModelServer(classifying()) as server:
-        yield server
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 def test_keys(model_server, log, tmp_path):

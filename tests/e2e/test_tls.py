@@ -4,7 +4,6 @@ import signal
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,17 +13,6 @@ from tests.certificates import Certificate, make_ca, make_certificate
 from tests.conftest import wait_for
 from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import Gateway, gateway, start_in_vain
-
-
-@pytest.fixture(scope="module")
-def model_server() -> Iterator[FakeModelServer]:
-    with FakeModelServer(classifying()) as server:
-        yield server
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 @pytest.fixture(scope="module")

@@ -10,21 +10,6 @@ from vitrine_serving.gateway.settings import Settings
 PREDICT = "/v1/models/mlp:predict"
 
 
-class Clock:
-    """Seconds, as far as a test says."""
-
-    def __init__(self) -> None:
-        self.s = 1000.0
-
-    def __call__(self) -> float:
-        return self.s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def keys_file(tmp_path):
     return tmp_path / "keys.txt"

@@ -12,21 +12,6 @@ from vitrine_serving.gateway.keys import Keys, KeysFileError
 HASH = "0" * 64
 
 
-class Clock:
-    """Seconds, as far as a test says."""
-
-    def __init__(self) -> None:
-        self.s = 100.0
-
-    def __call__(self) -> float:
-        return self.s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "keys.txt"

@@ -5,18 +5,8 @@ import time
 
 import pytest
 
+from tests.serving.clock import Clock
 from vitrine_serving.gateway.rate_limit import RateLimiter
-
-
-class Clock:
-    """Seconds, as far as a test says."""
-
-    def __init__(self, s: float = 1000.0) -> None:
-        self.s = s
-
-    def __call__(self) -> float:
-        return self.s
-
 
 # Rate and burst, then requests: at which second, and whether it passes, what remains, when the
 # whole burst is there again, when one may be tried.

@@ -1,4 +1,4 @@
-"""Which request is answered by what: predictions here, in the event loop; all else by Flask."""
+"""Which request is answered by what: models here, in the event loop; all else by Flask."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -38,7 +38,6 @@ class Endpoints:
         self._json_api = JsonApi(servers, offload=self._in_thread)
         self._pages = make_pages(
             self._predictor,
-            self._json_api,
             settings.models,
             lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(),
         )
@@ -46,14 +45,15 @@ class Endpoints:
     async def answer(self, request: Request) -> Answer:
         """Returns the answer. Raises `VitrineError`."""
         found = parse(request.path)
-        if found and found[1]:
-            if request.method != "POST":
-                raise MethodNotAllowed(
-                    f"{request.path} does not take {request.method}; send it something with POST",
-                    headers=(("Allow", "POST"),),
-                )
-            return await self._post(request, *found)
-        return await self._in_thread(wsgi.call, self._pages, request)
+        if not found:
+            return await self._in_thread(wsgi.call, self._pages, request)
+        target, asked = found
+        if asked in ("status", "metadata"):
+            _check_method(request, "GET", "HEAD")
+            ask = getattr(self._json_api, asked)
+            return Answer(200, await ask(target, timeout_s=request.left_s()))
+        _check_method(request, "POST")
+        return await self._post(request, target, asked)
 
     async def _in_thread(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         loop = asyncio.get_running_loop()
@@ -84,8 +84,16 @@ class Endpoints:
         metadata = [("x-request-id", request.id)]
         if request.traceparent:
             metadata.append(("traceparent", request.traceparent))
-        left_s = request.left_s()
-        return Answer(200, await ask(target, request.body, timeout_s=left_s, metadata=metadata))
+        body = await ask(target, request.body, timeout_s=request.left_s(), metadata=metadata)
+        return Answer(200, body)
+
+
+def _check_method(request: Request, *allowed: str) -> None:
+    if request.method not in allowed:
+        raise MethodNotAllowed(
+            f"{request.path} does not take {request.method}; use {allowed[0]}",
+            headers=(("Allow", ", ".join(allowed)),),
+        )
 
 
 def _is_json(kind: str, body: bytes) -> bool:

@@ -160,14 +160,7 @@ class JsonApi:
 
 
 def _spec(target: Target, signature_name: str = "") -> wire.ModelSpec:
-    spec = wire.ModelSpec(name=target.model, signature_name=signature_name)
-    if target.version is not None:
-        if target.version >= 2**63:
-            raise InvalidRequest(f"Failed to convert version: {target.version} to numeric.")
-        spec.version.value = target.version
-    elif target.label is not None:
-        spec.version_label = target.label
-    return spec
+    return calls.model_spec(*target, signature_name)
 
 
 def _predict_message(target: Target, request: PredictBody, signatures: Signatures) -> bytes:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from vitrine_client.errors import InvalidRequest
 
 _ADDRESS = re.compile(
-    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict|classify|regress))?",
+    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict|classify|regress)|/(metadata))?",
     re.ASCII,
 )
 
@@ -23,15 +23,15 @@ class Target(NamedTuple):
 
 @lru_cache(1024)
 def parse(path: str) -> tuple[Target, str] | None:
-    """Returns what an undecoded path names and the verb after the colon ("" without one).
+    """Returns what an undecoded path names, and what is asked: a verb, "metadata" or "status".
 
     None if it is no such address; raises `InvalidRequest` for a version beyond int64.
     """
     found = _ADDRESS.fullmatch(path)
     if not found:
         return None
-    model, version, label, verb = found.groups()
+    model, version, label, verb, metadata = found.groups()
     number = None if version is None else int(version.lstrip("0")[:20] or "0")
     if number is not None and number >= 2**63:
         raise InvalidRequest(f"Failed to convert version: {version} to numeric.")
-    return Target(unquote(model), number, label and unquote(label)), verb or ""
+    return Target(unquote(model), number, label and unquote(label)), verb or metadata or "status"

@@ -1,0 +1,46 @@
+"""`python -m benchmarks.reliability`: all of it, one after the other."""
+
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+
+from benchmarks import results
+from benchmarks.reliability.ends import kills, terms
+from benchmarks.reliability.overload import overload
+from benchmarks.reliability.soak import soak
+
+
+@click.command()
+@click.option("--models-dir", default="models", show_default=True, help="Where the mlp is.")
+@click.option("--overload-s", default=60.0, show_default=True, help="Seconds of overload.")
+@click.option("--kills", "kill_count", default=10, show_default=True, help="Of the model server.")
+@click.option("--terms", "term_count", default=50, show_default=True, help="Of a worker.")
+@click.option("--soak-s", default=600.0, show_default=True, help="Seconds of the long load.")
+def main(
+    models_dir: str, overload_s: float, kill_count: int, term_count: int, soak_s: float
+) -> None:
+    """Overload a gateway, kill its model server, end its workers, and load it for long."""
+    console = Console(highlight=False)
+    models = Path(models_dir)
+    found: dict[str, object] = {}
+    with TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        scenarios = {
+            "overload": lambda: overload(overload_s),
+            "kills": lambda: kills(models, scratch, kill_count),
+            "terms": lambda: terms(models, scratch, term_count),
+            "soak": lambda: soak(models, scratch, soak_s, min(60.0, soak_s / 4)),
+        }
+        for name, run in scenarios.items():
+            with console.status(f"{name} ..."):
+                outcome = run()
+            console.print(name, outcome)
+            found[name] = asdict(outcome)
+    results.write("reliability", found)
+
+
+if __name__ == "__main__":
+    main()

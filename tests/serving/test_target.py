@@ -1,0 +1,45 @@
+"""The grammar of addresses, the same for predictions, states and metadata."""
+
+import pytest
+
+from vitrine_client.errors import InvalidRequest
+from vitrine_serving.gateway.target import Target, parse
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "asked"),
+    [
+        ("/v1/models/m", Target("m"), "status"),
+        ("/v1/models/m:predict", Target("m"), "predict"),
+        ("/v1/models/m/versions/007:classify", Target("m", 7), "classify"),
+        ("/v1/models/m/labels/canary:regress", Target("m", label="canary"), "regress"),
+        ("/v1/models/m/versions/2/metadata", Target("m", 2), "metadata"),
+        ("/v1/models/m/metadata", Target("m"), "metadata"),
+        ("/v1/models/a%2Fb/labels/c%3Ad", Target("a/b", label="c:d"), "status"),
+        (f"/v1/models/m/versions/{2**63 - 1}", Target("m", 2**63 - 1), "status"),
+    ],
+)
+def test_addresses(path, target, asked):
+    """Model, version or version label, and what is asked of it."""
+    assert parse(path) == (target, asked)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "/v1/models", "/v1/models/", "/v1/models/m/", "/v1/models/m:fly"),
+        *("/v1/models/m/versions/one", "/v1/models/m/versions/1/labels/a", "/V1/models/m"),
+        *("/v1/models/m/metadata:predict", "/v1/models/m:predict/metadata", "/v2/models/m"),
+    ],
+)
+def test_what_is_no_such_address(path):
+    """Others answer for it, if anybody does."""
+    assert parse(path) is None
+
+
+@pytest.mark.parametrize("version", [str(2**63), "1" + "0" * 30, "9" * 5000])
+@pytest.mark.parametrize("asked", ["", ":predict", "/metadata"])
+def test_versions_beyond_int64(version, asked):
+    """No such version can be, and gRPC could not name it."""
+    with pytest.raises(InvalidRequest, match=r"^Failed to convert version: \d+ to numeric\.$"):
+        parse(f"/v1/models/m/versions/{version}{asked}")
