@@ -83,16 +83,20 @@ def test_an_old_answer_closes_it():
     assert breaker.state(1.0) == "closed"
 
 
-def test_it_can_be_tried_early():
-    """Whoever knows that the reason is gone need not wait, but one call still decides."""
+def test_it_can_be_closed_early():
+    """Whoever knows that the reason is gone need not wait, also while a call is out that decides;
+    failures in a row open it as before."""
     breaker = opened()
-    breaker.try_now(0.5)
-    assert breaker.state(0.5) == "half-open"
     assert breaker.enter()
     assert breaker.wait_s(0.5) > 0
-    closed = Breaker(3, OPEN_S)
-    closed.try_now(0.5)
-    assert closed.state(0.5) == "closed"
+    breaker.close()
+    assert breaker.state(0.5) == "closed"
+    assert breaker.wait_s(0.5) == 0
+    for _ in range(2):
+        breaker.leave(0.5, decides=breaker.enter(), ok=False)
+        assert breaker.state(0.5) == "closed"
+    breaker.leave(0.5, decides=breaker.enter(), ok=False)
+    assert breaker.state(0.5) == "open"
 
 
 @pytest.mark.parametrize(

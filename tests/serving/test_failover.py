@@ -1,7 +1,6 @@
 """Model servers that are dead, hang, refuse or come back, and what calls to them do."""
 
 import asyncio
-import contextlib
 import time
 
 import grpc
@@ -189,19 +188,15 @@ def test_who_gives_no_time_breaks_nothing():
 
 
 def test_a_restarted_server_is_found():
-    """A server that is up again is asked at once, though its breaker would be open for long."""
+    """The first calls after a server is up again are answered, though its breaker would be open for
+    long: a process that nobody has asked meanwhile must not answer 503."""
 
     async def main(port):
         async with to(f"127.0.0.1:{port}", breaker_failures=1, breaker_open_s=600) as servers:
             for _ in range(3):
                 with FakeModelServer(port=port):
-                    started = time.monotonic()
-                    while True:
-                        with contextlib.suppress(Unavailable):
-                            assert await ask(servers) == b"hello"
-                            break
-                        assert time.monotonic() - started < LONG_S
-                    assert time.monotonic() - started < 3  # on a busy machine; else well under 0.5
+                    together = await asyncio.gather(*(ask(servers) for _ in range(5)))
+                    assert together == [b"hello"] * 5
                 with pytest.raises(Unavailable):
                     await ask(servers)
                 assert servers.snapshot()[0].breaker == "open"

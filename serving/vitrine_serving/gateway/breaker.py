@@ -59,10 +59,9 @@ class Breaker:
         elif ok is False and decides:  # not the failures of calls that were out when it opened
             self._open(now_s)
 
-    def try_now(self, now_s: float) -> None:
-        """Half-opens at once what is open: its reason is gone."""
-        if self._tried_at_s is not None:
-            self._tried_at_s = min(self._tried_at_s, now_s)
+    def close(self) -> None:
+        """Lets calls go: the reason that there was is gone."""
+        self._in_a_row, self._tried_at_s, self._probing = 0, None, False
 
     def _open(self, now_s: float) -> None:
         self._in_a_row, self._tried_at_s = 0, now_s + self._open_s

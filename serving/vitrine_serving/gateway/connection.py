@@ -19,7 +19,10 @@ _READY = grpc.ChannelConnectivity.READY
 
 
 class Connection:
-    """Calls one address, and notes how that goes; made and used in one running event loop."""
+    """Calls one address, and notes how that goes; made and used in one running event loop.
+
+    `lost` says that there was no connection when it was last asked or looked at.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Connection:
         )
         self._methods: dict[str, Any] = {}
         self._fair_timeout_s = fair_timeout_s
-        self._lost = False
+        self.lost = False
         self._closed = False
 
     async def close(self) -> None:
@@ -56,12 +59,14 @@ class Connection:
         wait_s = self.breaker.wait_s(now_s)
         if not wait_s or self._closed:
             return wait_s
-        # A server that was away and has been reached again need not sit its time out.
+        # A server that was away and has been reached again need not sit its time out, and those
+        # who come together need not wait for what becomes of the first.
         if self._channel.get_state(try_to_connect=True) is not _READY:
-            self._lost = True
-        elif self._lost:
-            self._lost = False
-            self.breaker.try_now(now_s)
+            self.lost = True
+        elif self.lost:
+            self.lost = False
+            self.breaker.close()
+            log.warning("%s is connected again", self.address)
         return self.breaker.wait_s(now_s)
 
     async def wait_until_ready(self, timeout_s: float) -> None:
@@ -92,9 +97,9 @@ class Connection:
             if ok is False:
                 self.last_failure = str(self.explain(error))
                 lost = not self._is_connected()
-                if lost and not self._lost:
+                if lost and not self.lost:
                     log.warning("%s", self.last_failure)
-                self._lost = lost
+                self.lost = lost
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()

@@ -146,6 +146,7 @@ class ModelServers:
         """Also returns who answered; `first` is asked first, if it may be."""
         self._budget.deposit()
         connection = first if first and not first.wait_s() else self._pick()
+        connection = connection or await self._found_again(deadline)
         if connection is None:
             raise self._all_open()
         tried: list[Connection] = []
@@ -206,6 +207,20 @@ class ModelServers:
         best = min(free, key=attrgetter("in_flight"))  # the first of several
         self._turn = (self._connections.index(best) + 1) % len(connections)
         return best
+
+    async def _found_again(self, deadline: float) -> Connection | None:
+        """Returns a server that was lost and is up again, where nobody else is left; None if none
+        is found in the time that it takes: a process that nobody has asked since does not know."""
+        lost = [each for each in self._connections if each.lost]
+        timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
+        waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
+        if waits:
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+        return self._pick()
 
     def _all_open(self) -> Unreachable:
         soonest = min(self._connections, key=Connection.wait_s)

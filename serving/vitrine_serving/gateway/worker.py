@@ -62,7 +62,7 @@ class Worker(gasgi.ASGIWorker):
         return Listener(
             sock,
             lambda: Connection(self),
-            lambda: self.shares.is_more_than_others(self.nr_conns),
+            lambda: not self.alive or self.shares.is_more_than_others(self.nr_conns),
             ssl,
             # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
             handshake_timeout_s=self.header_timeout_s,
@@ -73,11 +73,9 @@ class Worker(gasgi.ASGIWorker):
         """SIGTERM: those that have a request in hand get their answer, the others go."""
         super().handle_exit_signal()
         self.note_connections()
-        self.loop.call_later(_LAST_CALL_S, self._end_idle)
-
-    def _end_idle(self) -> None:
-        for connection in list(self.open):
-            connection.end_if_idle()
+        # Those that are opened from here on have their own time to begin.
+        for connection in self.open:
+            self.loop.call_later(_LAST_CALL_S, connection.end_if_idle)
 
 
 class Connection(ASGIProtocol):
@@ -94,7 +92,8 @@ class Connection(ASGIProtocol):
         super().connection_made(transport)
         self.worker.open.add(self)
         self.worker.note_connections()
-        self._timer = self.worker.loop.call_later(self.worker.header_timeout_s, self.end_if_idle)
+        patience_s = self.worker.header_timeout_s if self.worker.alive else _LAST_CALL_S
+        self._timer = self.worker.loop.call_later(patience_s, self.end_if_idle)
         if self.worker.nr_conns > self.cfg.worker_connections:
             transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
             transport.close()
