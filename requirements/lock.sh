@@ -13,7 +13,7 @@ lock() {
         "$@" --output-file "requirements/$output"
 }
 
-lock dev.txt client/pyproject.toml --extra grpc serving/pyproject.toml --extra model-server \
+lock dev.txt client/pyproject.toml --extra async --extra loadtest serving/pyproject.toml --extra model-server \
     training/pyproject.toml --group pyproject.toml:dev
 lock client.txt -c requirements/dev.txt client/pyproject.toml
 lock gateway.txt -c requirements/dev.txt serving/pyproject.toml

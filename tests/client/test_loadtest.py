@@ -6,8 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from vitrine_client import loadtest
 from vitrine_client.errors import Unavailable
+from vitrine_client.loadtest import closed as loadtest
 
 
 class FakeClient:

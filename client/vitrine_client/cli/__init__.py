@@ -9,36 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vitrine_client import loadtest as lab
+from vitrine_client.cli import options
 from vitrine_client.client import Client
 from vitrine_client.errors import VitrineError
+from vitrine_client.loadtest import closed as lab
 from vitrine_client.predictions import Prediction
-
-console = Console(highlight=False)
-
-_url = click.option(
-    "--url",
-    default="http://127.0.0.1:8080",
-    envvar="VITRINE_URL",
-    show_default=True,
-    show_envvar=True,
-    help="The gateway.",
-)
-_key = click.option(
-    "--key",
-    default="",
-    envvar="VITRINE_API_KEY",
-    show_envvar=True,
-    help="API key, if it wants one.",
-)
-_timeout = click.option(
-    "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."
-)
-_model = click.option("--model", default="mlp", show_default=True, help="Which model to ask.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,30 +33,20 @@ def main() -> None:
     """
 
 
-@contextmanager
-def _friendly() -> Iterator[None]:
-    """Ends the command with a message, not a traceback, where the service or a file fails."""
-    try:
-        yield
-    except (VitrineError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-
-
 @main.command()
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(allow_dash=True))
-@_model
+@options.model
 @click.option("--version", type=int, help="Which version to ask.  [default: the newest]")
 @click.option("--top", default=1, show_default=True, help="How many classes to show.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture and line.")
-@_url
-@_key
+@options.url
+@options.key
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
     help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
 )
-@_timeout
+@options.timeout_s
 def predict(
     pictures: tuple[str, ...],
     model: str,
@@ -93,7 +61,7 @@ def predict(
     """Predict what is in PICTURES: PNG, JPEG, WebP, GIF or BMP files of any size, or -."""
     failed = False
     rows: list[tuple[str, Prediction | Exception]] = []
-    with _friendly(), _predictor(url, key, model_server, timeout_s) as ask:
+    with options.friendly(), _predictor(url, key, model_server, timeout_s) as ask:
         for name in pictures:
             picture = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
             try:
@@ -119,12 +87,8 @@ def _predictor(url: str, key: str, model_server: str | None, timeout_s: float) -
         with Client(url, timeout_s=timeout_s, api_key=key) as client:
             yield lambda picture, model, version: client.predict(picture, model, version=version)
         return
-    try:
+    with options.needs("grpc", "--model-server"):
         from vitrine_client.model_server import ModelServerClient
-    except ImportError as error:
-        raise click.UsageError(
-            f"--model-server needs gRPC ({error}): pip install 'vitrine-client[grpc]'"
-        ) from error
     with ModelServerClient(model_server, timeout_s=timeout_s) as direct:
         yield lambda picture, model, version: direct.predict(picture, model, version=version)
 
@@ -153,33 +117,33 @@ def _print_table(rows: list[tuple[str, Prediction | Exception]], top: int) -> No
                 "█" * round(probability * 20),
                 f"{result.model}/{result.version}" if rank == 0 else "",
             )
-    console.print(table)
+    options.console.print(table)
 
 
 @main.command()
-@_url
-@_key
-@_timeout
+@options.url
+@options.key
+@options.timeout_s
 def models(url: str, key: str, timeout_s: float) -> None:
     """List the models behind the gateway with their versions and states."""
-    with _friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
+    with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
         listed = client.models()
     table = Table("model", "version", "state", "", box=None, pad_edge=False, header_style="dim")
     for name, statuses in listed.items():
         for status in statuses:
             table.add_row(name, str(status.version), status.state, status.error_message)
-    console.print(table)
+    options.console.print(table)
 
 
 @main.command()
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@_model
+@options.model
 @click.option("--concurrency", default=8, show_default=True, help="Requests in flight.")
 @click.option("--duration-s", default=10.0, show_default=True, help="Length of the measurement.")
 @click.option("--warm-up-s", default=1.0, show_default=True, help="Cut from the beginning.")
-@_url
-@_key
-@_timeout
+@options.url
+@options.key
+@options.timeout_s
 def loadtest(
     pictures: tuple[str, ...],
     model: str,
@@ -196,10 +160,10 @@ def loadtest(
     those of users who do not wait for one another.
     """
     bodies = [Path(name).read_bytes() for name in pictures]
-    with _friendly():
+    with options.friendly():
         with Client(url, timeout_s=timeout_s, api_key=key) as client:
             client.predict(bodies[0], model)  # a wrong address or picture shows before the load
-        with console.status(f"{concurrency} in flight for {duration_s:g} s"):
+        with options.console.status(f"{concurrency} in flight for {duration_s:g} s"):
             result = lab.closed_loop(
                 lambda: Client(url, timeout_s=timeout_s, api_key=key),
                 bodies,
@@ -208,5 +172,5 @@ def loadtest(
                 duration_s=duration_s,
                 warm_up_s=warm_up_s,
             )
-    console.print(lab.to_table(result))
+    options.console.print(lab.to_table(result))
     sys.exit(1 if result.errors else 0)

@@ -1,0 +1,1 @@
+"""The load lab: measures the latency of inference, and says when it cannot."""

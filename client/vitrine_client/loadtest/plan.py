@@ -1,0 +1,95 @@
+"""What a load test sends, where, and when."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc"]
+"""How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
+server as JSON or over gRPC."""
+
+KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who is asked for what.
+
+    `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
+    `batch_size` of them, the next ones in turn (one, for "raw").
+    """
+
+    kind: Kind
+    address: str
+    model: str
+    images: tuple[bytes, ...] = dataclasses.field(repr=False)
+    version: int | None = None
+    label: str | None = None
+    batch_size: int = 1
+    api_key: str = dataclasses.field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A closed loop: `concurrency` requests in flight, each sent when one was answered."""
+
+    concurrency: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of an open loop: requests/s at its start and at its end, in between along a line."""
+
+    duration_s: float
+    rate: float
+    end_rate: float
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open loop: requests are due by the clock, whatever becomes of those before.
+
+    "constant" spaces them evenly, "poisson" is what many users who know nothing of each other make
+    (exponential gaps, by `seed`). Who is due while `connections` requests are in flight waits, and
+    its latency counts from when it was due; still unsent `Plan.timeout_s` later, it is dropped.
+    """
+
+    phases: tuple[Phase, ...]
+    arrivals: Literal["constant", "poisson"] = "poisson"
+    connections: int = 256
+    seed: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of all phases together."""
+        return sum(phase.duration_s for phase in self.phases)
+
+    @property
+    def requests(self) -> float:
+        """How many requests are due, on average."""
+        return sum(phase.duration_s * (phase.rate + phase.end_rate) / 2 for phase in self.phases)
+
+
+Load = Closed | Open
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A load test. The first `warm_up_s` seconds of the load are sent, and not counted; they are
+    part of its duration."""
+
+    target: Target
+    load: Load
+    warm_up_s: float = 1.0
+    timeout_s: float = 10.0
+    processes: int = 1
+
+    def described(self) -> dict[str, Any]:
+        """Returns the plan as JSON has it: without images' bytes and the API key."""
+        content = dataclasses.asdict(self)
+        images = content["target"].pop("images")
+        content["target"].pop("api_key")
+        content["target"]["images"] = len(images)
+        content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
+        return content
