@@ -6,7 +6,9 @@ for comparison.
 """
 
 import io
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +60,11 @@ def photo_accuracies(
 ) -> dict[str, PhotoAccuracy]:
     """Photographs every image of `split` in every way, and asks the gateway what it sees."""
     accuracies = {}
+    threads = ThreadPoolExecutor(os.cpu_count())  # NumPy and Pillow work outside of Python's lock
     for name, photograph in track(PHOTOS.items(), f"{model}: photos", transient=True):
-        photos = [
-            photograph(image, np.random.default_rng(n)) for n, image in enumerate(split.images)
-        ]
-        resized = class_ids_of(version_dir, np.stack([plain_resize(photo) for photo in photos]))
+        seeds = map(np.random.default_rng, range(len(split.images)))
+        photos = list(threads.map(photograph, split.images, seeds))
+        resized = class_ids_of(version_dir, np.stack(list(threads.map(plain_resize, photos))))
         through_api = class_ids_through_api(client, model, photos)
         accuracies[name] = PhotoAccuracy(
             float(np.mean(through_api == split.labels)), float(np.mean(resized == split.labels))
