@@ -19,7 +19,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	report accuracy bench-training bench-recipes bench-shift bench-model-server bench bench-reliability soak build \
+	report accuracy bench-training bench-recipes bench-shift bench-model-server bench bench-reliability bench-load soak build \
 	up down logs test-containers wire lock clean
 
 help: ## List the targets
@@ -76,6 +76,9 @@ bench: setup ## Measure the gateway and PEERS (all of them) under the same load,
 
 bench-reliability: setup ## Overload the gateway, kill its model server, end its workers, load it for long
 	@$(BIN)/python -m benchmarks.reliability
+
+bench-load: setup ## Measure the load lab itself: is it true, cheap, and sure of its verdicts?
+	@$(BIN)/python -m benchmarks.load_lab
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
 	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)

@@ -50,8 +50,7 @@ def pngs(images: npt.NDArray[np.uint8]) -> Iterator[bytes]:
 
 def class_ids_through_api(client: Client, model: str, pictures: Sequence[bytes]) -> ClassIds:
     """Returns the class ids that the gateway answers, in order; -1 where it refuses a picture."""
-    batches = (pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH))
-    results = (result for batch in batches for result in client.predict_many(batch, model))
+    results = client.predict_many(pictures, model, batch_size=BATCH)
     return np.array([r.class_id if isinstance(r, Prediction) else -1 for r in results])
 
 

@@ -1,8 +1,8 @@
 """Send pictures to a Vitrine gateway, or to any TensorFlow Serving, and get predictions.
 
-`Client` speaks HTTP to a gateway. `vitrine_client.model_server.ModelServerClient` speaks gRPC to a
-model server and needs the extra `vitrine-client[grpc]`. `vitrine_client.errors` has what they
-raise.
+`Client` speaks HTTP to a gateway, and so does `vitrine_client.aio.AsyncClient`, which needs the
+extra `vitrine-client[async]`. `vitrine_client.model_server.ModelServerClient` speaks gRPC to a
+model server and needs `vitrine-client[grpc]`. `vitrine_client.errors` has what they raise.
 """
 
 from vitrine_client.client import Client

@@ -52,7 +52,7 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
 }
 """The one place where gRPC's codes become ours; what is not here is a `ServerError`."""
 
-_CODE_NAMES: dict[int, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 _HINTS = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not signed by the CA that is trusted here",
@@ -82,6 +82,11 @@ def channel_options(server_name: str = "") -> list[tuple[str, Any]]:
     that of the address."""
     named = [("grpc.ssl_target_name_override", server_name)] if server_name else []
     return _CHANNEL_OPTIONS + named
+
+
+def code_of(number: int) -> grpc.StatusCode:
+    """Returns the code that a message has as a number."""
+    return _CODES.get(number, grpc.StatusCode.UNKNOWN)
 
 
 def error_for(
@@ -156,7 +161,7 @@ def status_request(model: str, *, version: int | None = None, label: str | None 
 
 def read_answer(response: bytes) -> Answer:
     """Reads what `PREDICT` answers. Raises `ServerError` where it makes no sense."""
-    message = _parsed(wire.PredictResponse, response)
+    message = parsed(wire.PredictResponse, response)
     outputs = {name: from_tensor(tensor) for name, tensor in message.outputs.items()}
     return Answer(outputs, message.model_spec.version.value)
 
@@ -172,14 +177,15 @@ def read_statuses(response: bytes) -> list[VersionStatus]:
         VersionStatus(
             version=status.version,
             state=wire.ModelVersionStatus.State.Name(status.state),
-            error_code=_CODE_NAMES[status.status.error_code],
+            error_code=code_of(status.status.error_code).name,
             error_message=status.status.error_message,
         )
-        for status in _parsed(wire.GetModelStatusResponse, response).model_version_status
+        for status in parsed(wire.GetModelStatusResponse, response).model_version_status
     ]
 
 
-def _parsed(kind: type[_Message], response: bytes) -> _Message:
+def parsed(kind: type[_Message], response: bytes) -> _Message:
+    """Reads a message. Raises `ServerError` where it is none."""
     try:
         return kind.FromString(response)
     except DecodeError as error:

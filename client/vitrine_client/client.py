@@ -1,26 +1,33 @@
 """The HTTP client of a Vitrine gateway."""
 
-import io
 import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Generator
 from typing import Any, Self
-from urllib.parse import quote
 
-import numpy as np
 import requests
-from PIL import Image
 
-from vitrine_client import errors
-from vitrine_client.images import Picture, from_array
+from vitrine_client import http_calls, http_predictions, streaming
+from vitrine_client.connections import BoundedAdapter, Exchange
+from vitrine_client.errors import VitrineError
+from vitrine_client.http_calls import Attempts, Call, Conversation, T
+from vitrine_client.http_predictions import Outcome
+from vitrine_client.images import Picture
+from vitrine_client.pictures import Batch, Pictures, batches
 from vitrine_client.predictions import Prediction, VersionStatus
+from vitrine_client.streaming import Stop
 
 
 class Client:
-    """Sends pictures to the gateway at `base_url`, over connections that it keeps.
+    """Sends pictures to the gateway at `base_url`, over connections that it keeps. Threads may
+    share it.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
-    `timeout_s` seconds without an answer, else what the gateway says.
+    `timeout_s` seconds without an answer, else what the gateway says. What can help is tried again,
+    up to `retries` times within `timeout_s`.
+
+    `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
+    with certificate and key, or one of each. A `session` of your own brings its own connections,
+    whose timeouts are requests': for each read, not for the whole call.
 
     >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
     ...     client.predict("shoe.png").label
@@ -33,13 +40,25 @@ class Client:
         *,
         timeout_s: float = 10.0,
         api_key: str = "",
+        retries: int = 2,
+        verify: bool | str | os.PathLike[str] = True,
+        cert: str | tuple[str, str] | None = None,
         session: requests.Session | None = None,
     ) -> None:
-        self.base_url = base_url.rstrip("/")
+        self.base_url = http_calls.checked_url(base_url)
         self._timeout_s = timeout_s
-        self._session = session or requests.Session()
-        if api_key:
-            self._session.headers["X-API-Key"] = api_key
+        self._retries = retries
+        self._session = session or _session()
+        self._session.headers.update(http_calls.key_headers(api_key))
+        trusted = verify if isinstance(verify, bool) else os.fspath(verify)
+        # Proxies and CAs that the environment names; looking at each call takes longer than asking.
+        self._settings: Any = self._session.merge_environment_settings(
+            self.base_url,
+            {},
+            stream=False,
+            verify=None if trusted is True else trusted,
+            cert=cert,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -52,114 +71,112 @@ class Client:
         self._session.close()
 
     def predict(
-        self, picture: Picture, model: str = "mlp", *, version: int | None = None
+        self,
+        picture: Picture,
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        local: bool = False,
     ) -> Prediction:
         """Returns the prediction for one picture: a path, bytes, a binary file, a PIL image or an
-        array (uint8, [h, w] or [h, w, 3]). Raises `InvalidImage` where the gateway can't read it.
+        array (uint8 or float 0..1, [h, w] or [h, w, 3]).
+
+        The newest version answers, or that with the number `version` or the version label `label`.
+        `local` makes the 28x28 pixels here and sends those. Raises `InvalidImage` where the picture
+        can't be read, `OSError` where its file can't be opened.
         """
-        answer = self._post(
-            _predict_path(model, version),
-            data=encoded(picture),
-            headers={"Content-Type": "application/octet-stream"},
-        )
-        return _prediction(answer["predictions"][0], answer["model_spec"])
+        path = http_calls.predict_path(model, version, label)
+        return self._hold(http_predictions.predict(picture, path, local=local))
 
     def predict_many(
-        self, pictures: Iterable[Picture], model: str = "mlp", *, version: int | None = None
-    ) -> list[Prediction | errors.InvalidImage]:
-        """Returns, for each picture in order, its prediction or what is wrong with it.
+        self,
+        pictures: Pictures,
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        batch_size: int = 64,
+        concurrency: int = 4,
+        local: bool = False,
+    ) -> Generator[Outcome, None, None]:
+        """Yields, for each picture in order, its prediction or what is wrong with it.
 
-        All go in one request; the gateway says how many and how large they may be.
+        `pictures` is an iterable, or a folder, whose pictures are taken by name. `batch_size` of
+        them make a request, fewer where they have many bytes, and `concurrency` requests are under
+        way at once; no more is read ahead. A file that can't be read is an `InvalidImage` in its
+        place; any other error is raised when its turn comes, and ends it, as does leaving the loop.
         """
-        files = [("image", (f"{n}", encoded(picture))) for n, picture in enumerate(pictures)]
-        if not files:
-            return []
-        answer = self._post(_predict_path(model, version), files=files)
-        return [
-            errors.InvalidImage(entry["error"])
-            if "error" in entry
-            else _prediction(entry, answer["model_spec"])
-            for entry in answer["predictions"]
-        ]
+        path = http_calls.predict_path(model, version, label)
+        streaming.check(batch_size, concurrency)
+
+        def ask(batch: Batch, stop: Stop) -> list[Outcome]:
+            return self._hold(http_predictions.predict_batch(batch, path, local=local), stop)
+
+        return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 
     def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway and the states of their versions."""
-        listed = self._get("/v1/models")["models"]
-        return {model["name"]: _statuses(model) for model in listed}
+        return self._hold(http_calls.models())
 
     def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return _statuses(self._get(f"/v1/models/{quote(model, safe='')}"))
+        return self._hold(http_calls.status(model))
 
-    def _get(self, path: str) -> Any:
-        return self._request("GET", path)
+    def metadata(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Returns the signatures of a version, in TensorFlow Serving's JSON."""
+        return self._hold(http_calls.metadata(model, version, label))
 
-    def _post(self, path: str, **options: Any) -> Any:
-        return self._request("POST", path, **options)
-
-    def _request(self, method: str, path: str, **options: Any) -> Any:
+    def _hold(self, conversation: Conversation[T], stop: Stop | None = None) -> T:
+        stop = stop or Stop()
         try:
-            response = self._session.request(
-                method, self.base_url + path, timeout=self._timeout_s, **options
-            )
-            body = response.json()
-        except requests.Timeout as error:
-            raise errors.DeadlineExceeded(
-                f"{self.base_url} did not answer within {self._timeout_s:g} s"
-            ) from error
-        except requests.JSONDecodeError as error:
-            raise errors.ServerError(
-                f"{self.base_url}{path} answered {response.status_code} without JSON; "
-                "is this a Vitrine gateway?"
-            ) from error
+            call = next(conversation)
+            while True:
+                try:
+                    answer = self._ask(call, stop)
+                except VitrineError as error:
+                    call = conversation.throw(error)
+                else:
+                    call = conversation.send(answer)
+        except StopIteration as done:
+            returned: T = done.value
+            return returned
+
+    def _ask(self, call: Call, stop: Stop) -> Any:
+        attempts = Attempts(self._timeout_s, self._retries)
+        while True:
+            try:
+                return self._exchange(call, attempts, stop)
+            except VitrineError as error:
+                pause_s = attempts.pause_s(error)
+            stop.pause(pause_s)
+
+    def _exchange(self, call: Call, attempts: Attempts, stop: Stop) -> Any:
+        url = self.base_url + call.path
+        request = requests.Request(call.method, url, call.headers, data=call.body)
+        exchange = Exchange(attempts.deadline)
+        try:
+            with exchange, stop.during(exchange.end):
+                response = self._session.send(
+                    self._session.prepare_request(request),
+                    timeout=max(attempts.left_s(), 1e-3),
+                    allow_redirects=False,
+                    **self._settings,
+                )
         except requests.RequestException as error:
-            raise errors.Unavailable(
-                f"No gateway answers at {self.base_url}; start one with `make serve`, "
-                f"or name another ({type(error).__name__})"
-            ) from error
-        if response.ok:
-            return body
-        message = body.get("detail") if isinstance(body, dict) else None
-        after = response.headers.get("Retry-After", "")
-        raise errors.for_status(
-            response.status_code,
-            message or f"{self.base_url}{path}: {response.status_code}",
-            float(after) if after.isdecimal() else None,
-        )
+            if isinstance(error, requests.Timeout) or attempts.left_s() <= 0:
+                raise http_calls.late(self.base_url, self._timeout_s) from error
+            if isinstance(error, requests.exceptions.SSLError):
+                raise http_calls.untrusted(self.base_url, error) from error
+            raise http_calls.lost(self.base_url, error) from error
+        return http_calls.read_answer(url, response.status_code, response.headers, response.content)
 
 
-def encoded(picture: Picture) -> bytes:
-    """Returns a picture as it travels: the bytes of a file as they are, pixels as PNG."""
-    match picture:
-        case bytes():
-            return picture
-        case str() | os.PathLike():
-            return Path(picture).read_bytes()
-        case np.ndarray() | Image.Image():
-            image = picture if isinstance(picture, Image.Image) else from_array(picture)
-            buffer = io.BytesIO()
-            image.save(buffer, "PNG")
-            return buffer.getvalue()
-        case _:
-            return picture.read()
-
-
-def _predict_path(model: str, version: int | None) -> str:
-    chosen = "" if version is None else f"/versions/{version}"
-    return f"/v1/models/{quote(model, safe='')}{chosen}:predict"
-
-
-def _prediction(entry: dict[str, Any], spec: dict[str, Any]) -> Prediction:
-    return Prediction(**entry, model=spec["name"], version=int(spec["version"]))
-
-
-def _statuses(answer: dict[str, Any]) -> list[VersionStatus]:
-    return [
-        VersionStatus(
-            version=int(entry["version"]),
-            state=entry["state"],
-            error_code=entry["status"]["error_code"],
-            error_message=entry["status"]["error_message"],
-        )
-        for entry in answer["model_version_status"]
-    ]
+def _session() -> requests.Session:
+    session = requests.Session()
+    adapter = BoundedAdapter()
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session

@@ -17,8 +17,11 @@
     └── DeadlineExceeded        504  no answer in time
 
 The gateway answers with the `status` of what it raises, and the client raises the class of the
-status that it is answered with, so an error means the same on both sides of the wire.
+status that it is answered with, so an error means the same on both sides of the wire. A 502, which
+is a proxy's word for a gateway that is not there, is `Unavailable`, too.
 """
+
+_BAD_GATEWAY = 502
 
 
 class VitrineError(Exception):
@@ -122,5 +125,6 @@ class DeadlineExceeded(VitrineError):
 def for_status(status: int, message: str, retry_after_s: float | None = None) -> VitrineError:
     """Returns the error that stands for an HTTP status, its nearest relative if none does."""
     nearest = InvalidRequest if 400 <= status < 500 else ServerError
+    status = Unavailable.status if status == _BAD_GATEWAY else status
     kinds = (kind for kind in VitrineError.__subclasses__() if kind.status == status)
     return next(kinds, nearest)(message, retry_after_s=retry_after_s)

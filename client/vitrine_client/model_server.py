@@ -4,21 +4,30 @@ Install it with `vitrine-client[grpc]`. A `ModelServerClient` is safe to share b
 it after a fork, never before.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import grpc
 import numpy as np
 
-from vitrine_client import calls, errors
+from vitrine_client import calls, errors, management, streaming
+from vitrine_client import examples as tf_examples
 from vitrine_client.calls import Answer
+from vitrine_client.errors import InvalidImage
+from vitrine_client.examples import Features
 from vitrine_client.images import Picture, to_instance
+from vitrine_client.pictures import Batch, Pictures, batches, instances
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
 from vitrine_client.tensors import Array
 
 __all__ = ["Answer", "ModelServerClient"]
 
 _Method = Callable[..., bytes]
+_METHODS = (
+    *(calls.PREDICT, calls.STATUS, management.METADATA, management.RELOAD),
+    *(tf_examples.CLASSIFY, tf_examples.REGRESS),
+)
 
 
 class ModelServerClient:
@@ -45,8 +54,9 @@ class ModelServerClient:
             if credentials
             else grpc.insecure_channel(address, options=options)
         )
-        self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
-        self._status = self._channel.unary_unary(calls.path_of(calls.STATUS))
+        self._methods: dict[str, _Method] = {
+            name: self._channel.unary_unary(calls.path_of(name)) for name in _METHODS
+        }
         self._descriptions: dict[tuple[str, int], Description] = {}
 
     def __enter__(self) -> Self:
@@ -92,7 +102,7 @@ class ModelServerClient:
             signature_name=signature_name,
             output_filter=output_filter,
         )
-        return calls.read_answer(self._call(self._predict, request, timeout_s))
+        return calls.read_answer(self._call(calls.PREDICT, request, timeout_s))
 
     def predict_instances(
         self,
@@ -105,22 +115,89 @@ class ModelServerClient:
     ) -> list[Prediction]:
         """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black."""
         request = calls.instances_request(model, instances, version=version, label=label)
-        answer = calls.read_answer(self._call(self._predict, request, timeout_s))
+        answer = calls.read_answer(self._call(calls.PREDICT, request, timeout_s))
         labels = self.describe(model, answer.version, timeout_s=timeout_s).labels
         return to_predictions(answer.outputs["probabilities"], labels, model, answer.version)
 
     def predict(
-        self, picture: Picture, model: str = "mlp", *, version: int | None = None
+        self,
+        picture: Picture,
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
     ) -> Prediction:
-        """Preprocesses one picture here and returns its prediction. Also raises `InvalidImage`."""
-        return self.predict_instances(model, to_instance(picture)[np.newaxis], version=version)[0]
+        """Preprocesses one picture here and returns its prediction. Also raises `InvalidImage`, and
+        `OSError` where a file can't be opened."""
+        rows = to_instance(picture)[np.newaxis]
+        return self.predict_instances(model, rows, version=version, label=label)[0]
+
+    def predict_many(
+        self,
+        pictures: Pictures,
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        batch_size: int = 64,
+        concurrency: int = 4,
+    ) -> Generator[Prediction | InvalidImage, None, None]:
+        """Yields, for each picture in order, its prediction or what is wrong with it, as
+        `vitrine_client.Client.predict_many` does; pictures are preprocessed here."""
+        streaming.check(batch_size, concurrency)
+
+        def ask(batch: Batch, _: streaming.Stop) -> list[Prediction | InvalidImage]:
+            rows = instances(batch)
+            good = [row for row in rows if not isinstance(row, InvalidImage)]
+            if not good:
+                return rows
+            found = iter(
+                self.predict_instances(model, np.stack(good), version=version, label=label)
+            )
+            return [row if isinstance(row, InvalidImage) else next(found) for row in rows]
+
+        return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
+
+    def classify(
+        self,
+        model: str,
+        examples: Iterable[Features],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature_name: str = "serving_default",
+        timeout_s: float | None = None,
+    ) -> list[list[tuple[str, float]]]:
+        """Returns the classes and scores of each example, a mapping of features by name, in the
+        model's order (TensorFlow Serving's `Classify`)."""
+        request = tf_examples.classify_request(
+            model, examples, version=version, label=label, signature_name=signature_name
+        )
+        return tf_examples.read_classes(self._call(tf_examples.CLASSIFY, request, timeout_s))
+
+    def regress(
+        self,
+        model: str,
+        examples: Iterable[Features],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature_name: str = "serving_default",
+        timeout_s: float | None = None,
+    ) -> list[float]:
+        """Returns the value of each example, a mapping of features by name (TensorFlow Serving's
+        `Regress`)."""
+        request = tf_examples.regress_request(
+            model, examples, version=version, label=label, signature_name=signature_name
+        )
+        return tf_examples.read_values(self._call(tf_examples.REGRESS, request, timeout_s))
 
     def describe(self, model: str, version: int, *, timeout_s: float | None = None) -> Description:
         """Returns the labels and the card of a version; each version is asked once."""
         key = (model, version)
         if key not in self._descriptions:
             request = calls.describe_request(model, version)
-            response = self._call(self._predict, request, timeout_s)
+            response = self._call(calls.PREDICT, request, timeout_s)
             self._descriptions[key] = calls.read_description(response)
         return self._descriptions[key]
 
@@ -134,18 +211,40 @@ class ModelServerClient:
     ) -> list[VersionStatus]:
         """Returns the states of all versions of a model, or of the one asked for."""
         request = calls.status_request(model, version=version, label=label)
-        return calls.read_statuses(self._call(self._status, request, timeout_s))
+        return calls.read_statuses(self._call(calls.STATUS, request, timeout_s))
 
-    def _call(self, method: _Method, request: bytes, timeout_s: float | None) -> bytes:
-        timeout_s = timeout_s or self._timeout_s
+    def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> dict[str, Any]:
+        """Returns the signatures of a version, in the JSON of TensorFlow Serving's REST API."""
+        request = management.metadata_request(model, version=version, label=label)
+        return management.read_metadata(self._call(management.METADATA, request, timeout_s))
+
+    def reload(self, config: str | bytes, *, timeout_s: float | None = None) -> None:
+        """Has the server serve what `config` says, the text of a `models.config`, and nothing else;
+        returns when models that are new are loaded. Raises `InvalidRequest` where it makes no
+        sense."""
+        request = management.reload_request(config)
+        management.check_reloaded(self._call(management.RELOAD, request, timeout_s))
+
+    def _call(self, name: str, request: bytes, timeout_s: float | None) -> bytes:
+        """Asks once more where nobody answers: all that is asked may be asked twice."""
+        deadline = time.monotonic() + (timeout_s or self._timeout_s)
+        method = self._methods[name]
         try:
-            return method(request, timeout=timeout_s)
+            return method(request, timeout=timeout_s or self._timeout_s)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise self._translated(error) from error
             unavailable = error
+        left_s = max(deadline - time.monotonic(), 0.0)
         try:
-            return method(request, timeout=min(calls.RECONNECT_S, timeout_s), wait_for_ready=True)
+            return method(request, timeout=min(calls.RECONNECT_S, left_s), wait_for_ready=True)
         except grpc.RpcError as error:
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             raise self._translated(unavailable if late else error) from error

@@ -48,13 +48,28 @@ def _stack_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command()
 @_stack_options
-def up(host: str, port: int, grpc_port: int, rest_port: int, models_dir: str) -> None:
+@click.option(
+    "--batching-parameters-file",
+    "batching",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Turn the model server's batching on, with the parameters in this file; for clients that "
+    "call it themselves (docs/model-server.md).",
+)
+def up(
+    host: str, port: int, grpc_port: int, rest_port: int, models_dir: str, batching: Path | None
+) -> None:
     """Run the model server and the gateway until Ctrl-C.
+
+    A file models.config in the models directory says which models are served, which versions and
+    under which version labels; a running model server follows its changes. Without it the newest
+    version of every model is served.
 
     The gateway's other settings come from the environment: see docs/operations.md.
     """
     addresses = _addresses(host, port, grpc_port, rest_port)
-    with _running(models_dir, addresses, quiet=False) as stack:
+    with _running(models_dir, addresses, batching=batching) as stack:
+        for name in stack.models.left_out:
+            click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
         stack.wait()
 
@@ -118,9 +133,11 @@ def _predict(pictures: tuple[str, ...], *options: str) -> None:
 
 
 @contextmanager
-def _running(models_dir: str, addresses: Addresses, *, quiet: bool) -> Iterator[Stack]:
+def _running(
+    models_dir: str, addresses: Addresses, *, batching: Path | None = None, quiet: bool = False
+) -> Iterator[Stack]:
     try:
-        with Stack(Path(models_dir), addresses, quiet=quiet) as stack:
+        with Stack(Path(models_dir), addresses, batching=batching, quiet=quiet) as stack:
             stack.wait_until_ready(READY_S)
             yield stack
     except StackError as error:

@@ -17,6 +17,8 @@ from typing import Self
 
 import requests
 
+from vitrine_serving.served_models import served_models, write_config
+
 STOP_S = 15
 """Seconds that a child has to finish the requests in hand before it is killed."""
 
@@ -65,24 +67,28 @@ class Addresses:
                     ) from error
 
 
-def published_models(models_dir: Path) -> list[str]:
-    """Returns the names of the models that have a version. Raises `StackError` if none has."""
-    found = sorted(
-        {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
-    )
-    if not found:
-        raise StackError(f"There is no model in {models_dir}; train some with `make train`")
-    return found
-
-
 class Stack:
     """Runs the service while its `with` block lasts, and leaves nothing running after it."""
 
-    def __init__(self, models_dir: Path, addresses: Addresses, *, quiet: bool = False) -> None:
-        """Raises `StackError` where there is nothing to serve, or no port to serve it on."""
-        self._models = published_models(models_dir)
-        self._models_dir = models_dir.absolute()
+    def __init__(
+        self,
+        models_dir: Path,
+        addresses: Addresses,
+        *,
+        batching: Path | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Raises `StackError` where there is nothing to serve, or no port to serve it on.
+
+        `batching` is a file of the model server's batching parameters, and turns batching on.
+        """
+        try:
+            self.models = served_models(models_dir)
+        except ValueError as error:
+            raise StackError(str(error)) from error
+        self._models_dir = models_dir
         self._addresses = addresses
+        self._batching = batching
         self._quiet = quiet
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
@@ -158,16 +164,17 @@ class Stack:
         )
 
     def _model_server_command(self) -> list[str]:
-        config = Path(self._scratch.name) / "models.config"
-        entries = (
-            f'  config {{ name: "{name}" base_path: "{self._models_dir / name}" '
-            'model_platform: "tensorflow" }\n'
-            for name in self._models
+        config = self.models.config or write_config(
+            self._models_dir, self.models.names, Path(self._scratch.name)
         )
-        config.write_text("model_config_list {\n" + "".join(entries) + "}\n")
+        batching = ["--enable_batching=true", f"--batching_parameters_file={self._batching}"]
         return [
             *(sys.executable, "-m", "vitrine_serving.model_server"),
             f"--model_config_file={config}",
+            "--model_config_file_poll_wait_seconds=1",
+            # Or a file with version labels could not be used at a start.
+            "--allow_version_labels_for_unavailable_models=true",
+            *(batching if self._batching else ()),
             f"--port={self._addresses.grpc_port}",
             f"--rest_api_port={self._addresses.rest_port}",
             "--grpc_max_threads=64",  # more than the gateway ever calls at once
@@ -181,7 +188,7 @@ class Stack:
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
             "VITRINE_MODEL_SERVER": self._addresses.model_server,
-            "VITRINE_MODELS": ",".join(self._models),
+            "VITRINE_MODELS": ",".join(self.models.names),
             "GUNICORN_CMD_ARGS": f"--log-level={'warning' if self._quiet else 'info'}",
         }
 

@@ -1,74 +1,77 @@
-"""The HTTP client against servers that behave in every way."""
+"""Both HTTP clients: what they send, how answers and errors are read, whom they trust."""
 
-import http.server
 import io
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ssl
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
-from tests.conftest import SAMPLES, free_port
+from tests.certificates import make_ca, make_certificate
+from tests.client.fake_gateway import BAD, KINDS, FakeGateway, Kind, Reply, predicting, problem
+from tests.conftest import SAMPLES
 from vitrine_client import Client, InvalidImage, errors
-from vitrine_client.client import encoded
+from vitrine_client.images import to_instance
+from vitrine_client.predictions import VersionStatus
 
-ANSWER = {
-    "predictions": [
-        {
-            "label": "Bag",
-            "class_id": 1,
-            "probability": 0.75,
-            "probabilities": {"Shirt": 0.25, "Bag": 0.75},
-        }
-    ],
-    "model_spec": {"name": "mlp", "version": "12", "signature_name": "serving_default"},
+both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+STATUS = {
+    "model_version_status": [
+        {"version": "3", "state": "END", "status": {"error_code": "OK", "error_message": ""}}
+    ]
 }
 
 
-@contextmanager
-def server(status: int, body: bytes, *, stall: threading.Event | None = None) -> Iterator[Client]:
-    """A real HTTP server that gives one answer to everything; with `stall`, only once it is set."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            if stall:
-                stall.wait(10)
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
-    try:
-        with Client(f"http://127.0.0.1:{listening.server_port}/", timeout_s=0.5) as client:
-            yield client
-    finally:
-        if stall:
-            stall.set()
-        listening.shutdown()
-        listening.server_close()
-
-
-def test_a_prediction_has_everything():
+@both
+def test_a_prediction_has_everything(kind: Kind):
     """What the gateway answers becomes a `Prediction`, the version as a number."""
-    with server(200, json.dumps(ANSWER).encode()) as client:
-        found = client.predict(b"...")
+    with FakeGateway() as gateway:
+        found = kind.ask(gateway.url + "/", "predict", b"Bag", client={"api_key": "secret"})
     assert (found.label, found.class_id, found.probability) == ("Bag", 1, 0.75)
     assert (found.model, found.version) == ("mlp", 12)
     assert found.top(1) == [("Bag", 0.75)]
-    assert [label for label, _ in found.top(5)] == ["Bag", "Shirt"]
+    assert [label for label, _ in found.top(5)] == ["Bag", "other"]
+    (asked,) = gateway.asked
+    assert (asked.path, asked.body) == ("/v1/models/mlp:predict", b"Bag")
+    assert asked.headers["x-api-key"] == "secret"
 
 
+@both
+def test_models_statuses_and_signatures(kind: Kind):
+    """The other calls ask what their names say."""
+    signatures = {"model_spec": {"name": "mlp"}, "metadata": {}}
+    answers = {
+        "/v1/models": {"models": [{"name": "mlp"} | STATUS]},
+        "/v1/models/mlp": STATUS,
+        "/v1/models/mlp/labels/new/metadata": signatures,
+    }
+    with FakeGateway(lambda asked: Reply(content=answers[asked.path])) as gateway:
+        assert kind.ask(gateway.url, "models") == {"mlp": [VersionStatus(3, "END")]}
+        assert kind.ask(gateway.url, "status", "mlp") == [VersionStatus(3, "END")]
+        assert kind.ask(gateway.url, "metadata", "mlp", label="new") == signatures
+
+
+@both
+def test_versions_and_version_labels(kind: Kind):
+    """Each has its own address, whatever is in its name; both at once make no sense."""
+    with FakeGateway() as gateway:
+        kind.ask(gateway.url, "predict", b"a", "a/b", version=7)
+        kind.ask(gateway.url, "predict_many", [b"a"], label="the best")
+        with pytest.raises(errors.InvalidRequest, match="not both"):
+            kind.ask(gateway.url, "predict", b"a", version=7, label="x")
+    paths = [asked.path for asked in gateway.asked]
+    assert paths == [
+        "/v1/models/a%2Fb/versions/7:predict",
+        "/v1/models/mlp/labels/the%20best:predict",
+    ]
+
+
+@both
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "error"),
     [
         (400, errors.InvalidRequest),
         (404, errors.NotFound),
@@ -78,15 +81,19 @@ def test_a_prediction_has_everything():
         (418, errors.InvalidRequest),
         (429, errors.ResourceExhausted),
         (500, errors.ServerError),
-        (502, errors.ServerError),
+        (502, errors.Unavailable),
         (503, errors.Unavailable),
         (504, errors.DeadlineExceeded),
     ],
 )
-def test_each_status_is_an_exception(status, kind):
+def test_each_status_is_an_exception(kind, status, error):
     """The gateway's detail is the message of the exception that stands for its status."""
-    with server(status, b'{"detail": "do this"}') as client, pytest.raises(kind, match="do this"):
-        client.predict(b"...")
+    with (
+        FakeGateway(lambda _: problem(status, "do this")) as gateway,
+        pytest.raises(error, match="do this") as caught,
+    ):
+        kind.ask(gateway.url, "models", client={"retries": 0})
+    assert type(caught.value) is error
 
 
 def test_every_exception_has_one_base():
@@ -97,56 +104,166 @@ def test_every_exception_has_one_base():
         assert (error.status, str(error)) == (status, "why")
 
 
-@pytest.mark.parametrize("body", [b"<html>proxy</html>", b"", b'"text"'])
-def test_answers_that_are_no_problem_json(body):
-    """A proxy's page in between is an error that says where it came from."""
-    with server(502, body) as client, pytest.raises(errors.ServerError, match="502"):
-        client.predict(b"...")
-
-
-def test_a_slow_gateway_is_a_deadline():
-    """No answer within the timeout is `DeadlineExceeded`, not a hang."""
+@both
+def test_a_bad_picture_is_told_from_a_bad_request(kind: Kind):
+    """Both are a 400. It is the picture's fault if a good one beside it is answered."""
+    with FakeGateway() as gateway, pytest.raises(InvalidImage, match=r"^This is no picture$"):
+        kind.ask(gateway.url, "predict", BAD)
     with (
-        server(200, b"{}", stall=threading.Event()) as client,
-        pytest.raises(errors.DeadlineExceeded, match=r"0\.5 s"),
+        FakeGateway(lambda _: problem(400, "unknown label")) as gateway,
+        pytest.raises(errors.InvalidRequest, match="unknown label") as caught,
     ):
-        client.predict(b"...")
+        kind.ask(gateway.url, "predict", BAD)
+    assert not isinstance(caught.value, InvalidImage)
 
 
-def test_nobody_there_is_unavailable():
-    """Nobody listening is `Unavailable`, and the message says how to start a gateway."""
+@both
+@pytest.mark.parametrize("body", [b"<html>", b"", b"[" * 100_000, b"\xff", b'"text"', b"{}"])
+def test_answers_that_are_no_gateways(kind, body):
+    """Whatever else answers 200 is an error that asks whether this is a gateway."""
     with (
-        Client(f"http://127.0.0.1:{free_port()}") as client,
-        pytest.raises(errors.Unavailable, match="make serve"),
+        FakeGateway(lambda _: Reply(200, body)) as gateway,
+        pytest.raises(errors.ServerError, match="is this a Vitrine gateway"),
     ):
-        client.models()
+        kind.ask(gateway.url, "predict", b"...")
 
 
-def test_no_pictures_no_request():
-    """An empty list needs no gateway."""
-    with Client(f"http://127.0.0.1:{free_port()}") as client:
-        assert client.predict_many([]) == []
+@both
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"predictions": []},
+        {"predictions": [{"label": "Bag"}]},
+        {"predictions": [None]},
+        {"model_spec": {"name": "mlp", "version": "newest"}},
+    ],
+    ids=str,
+)
+def test_answers_that_are_not_whole(kind, changes):
+    """JSON without what it needs is the gateway's fault, not a `KeyError`."""
+
+    def answer(asked):
+        whole = predicting(asked)
+        return replace(whole, content=whole.content | changes)
+
+    with FakeGateway(answer) as gateway, pytest.raises(errors.ServerError, match="no sense"):
+        kind.ask(gateway.url, "predict", b"...")
 
 
-def test_what_travels():
-    """Files travel as they are, pixels as a PNG of the same pixels."""
-    path = SAMPLES[0]
-    content, image = path.read_bytes(), Image.open(path)
-    for picture in (path, str(path), content, io.BytesIO(content)):
-        assert encoded(picture) == content
-    for picture in (image, np.asarray(image)):
-        sent = Image.open(io.BytesIO(encoded(picture)))
-        np.testing.assert_array_equal(np.asarray(sent), np.asarray(image))
+@both
+@pytest.mark.parametrize("body", [b"<html>proxy</html>", b'"text"'])
+def test_proxies_that_answer(kind, body):
+    """A proxy's page in between is the error of its status, which says where it came from."""
+    with (
+        FakeGateway(lambda _: Reply(502, body)) as gateway,
+        pytest.raises(errors.Unavailable, match=r"/v1/models(:| answered) 502"),
+    ):
+        kind.ask(gateway.url, "models", client={"retries": 0})
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2), "M8[s]"), np.zeros((2, 2, 7), np.uint8)])
-def test_arrays_that_are_no_pictures(array):
-    """An array that no picture has is refused before anything is sent."""
-    with pytest.raises(InvalidImage):
-        encoded(array)
+@both
+def test_redirects_are_not_followed(kind: Kind):
+    """The key would go wherever they lead."""
+    with (
+        FakeGateway() as other,
+        FakeGateway(lambda _: Reply(307, b"", {"Location": other.url})) as gateway,
+        pytest.raises(errors.ServerError, match=f"leads to {other.url}; name that"),
+    ):
+        kind.ask(gateway.url, "predict", b"...")
+    assert not other.asked
 
 
-def test_floats_travel_as_pixels():
-    """Floats 0..1 are the same picture as their bytes."""
-    pixels = np.asarray(Image.open(SAMPLES[0]))
-    assert encoded(pixels / 255) == encoded(pixels)
+@both
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://x", "http://", ""])
+def test_addresses_that_are_none(kind, url):
+    """They are refused before anything is asked."""
+    with pytest.raises(errors.InvalidRequest, match="write http://HOST:PORT"):
+        kind.ask(url, "models")
+
+
+@both
+@pytest.mark.parametrize("key", ["secret\n", " secret", "geheim\u00fc"])
+def test_keys_that_no_header_can_have(kind, key):
+    """A line's end, as a file has it, is told before anything is asked."""
+    with pytest.raises(errors.InvalidRequest, match="API key"):
+        kind.ask("http://127.0.0.1", "models", client={"api_key": key})
+
+
+@both
+def test_proxies_of_the_environment(kind: Kind, monkeypatch):
+    """They are asked, and held to the deadline, too."""
+    with FakeGateway() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        assert kind.ask("http://gateway.invalid", "predict", b"Bag").label == "Bag"
+        (asked,) = proxy.asked
+        assert asked.path == "http://gateway.invalid/v1/models/mlp:predict"
+        proxy.answer = lambda _: Reply(content=b" " * 500, drip_s=0.02)
+        with pytest.raises(errors.DeadlineExceeded):
+            kind.ask("http://gateway.invalid", "models", client={"timeout_s": 0.3})
+
+
+@both
+def test_pixels_made_here(kind: Kind):
+    """`local` sends the instance of a picture, and says itself what it can't read."""
+    image = Image.open(SAMPLES[0]).resize((600, 600))
+    with FakeGateway() as gateway:
+        found = kind.ask(gateway.url, "predict", image, local=True)
+        with pytest.raises(InvalidImage, match="no picture"):
+            kind.ask(gateway.url, "predict", b"garbage", local=True)
+    (asked,) = gateway.asked
+    instance = to_instance(image)
+    np.testing.assert_array_equal(np.load(io.BytesIO(asked.body)), instance[np.newaxis])
+    assert found.label == str(instance[0, 0])
+
+
+@both
+def test_a_file_that_is_not_there(kind: Kind, tmp_path):
+    """One picture's file is the caller's affair."""
+    with FakeGateway() as gateway, pytest.raises(FileNotFoundError):
+        kind.ask(gateway.url, "predict", tmp_path / "missing.png")
+
+
+@both
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_tls(kind: Kind, tmp_path):
+    """A CA of one's own is trusted if it is named, a certificate is shown, or nothing is checked;
+    else nobody is asked."""
+    ca = make_ca(tmp_path)
+    server, shown = (make_certificate(tmp_path, name, ca) for name in ("server", "client"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=ca.cert)
+    context.load_cert_chain(server.cert, server.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    pair = (str(shown.cert), str(shown.key))
+    both_in_one = tmp_path / "both.pem"
+    both_in_one.write_bytes(shown.cert.read_bytes() + shown.key.read_bytes())
+    with FakeGateway(tls=context) as gateway:
+        for options in (
+            {"verify": ca.cert, "cert": pair},
+            {"verify": str(ca.cert), "cert": str(both_in_one)},
+            {"verify": False, "cert": pair},
+        ):
+            assert kind.ask(gateway.url, "predict", b"Bag", client=options).label == "Bag"
+        asked = len(gateway.asked)
+        with pytest.raises(errors.Unavailable, match="`verify` names the CA"):
+            kind.ask(gateway.url, "predict", b"Bag", client={"cert": pair, "retries": 0})
+        with pytest.raises(errors.Unavailable):
+            kind.ask(gateway.url, "predict", b"Bag", client={"verify": ca.cert, "retries": 0})
+        assert len(gateway.asked) == asked
+
+
+def test_a_session_of_ones_own():
+    """Its headers go along."""
+    session = requests.Session()
+    session.headers["X-Team"] = "shoes"
+    with FakeGateway() as gateway, Client(gateway.url, session=session) as client:
+        assert client.predict(b"a").label == "a"
+    assert gateway.asked[0].headers["x-team"] == "shoes"
+
+
+def test_connections_are_kept():
+    """One after the other, calls share a connection."""
+    with FakeGateway() as gateway, Client(gateway.url) as client:
+        for _ in range(5):
+            client.predict(b"a")
+    assert {asked.connection for asked in gateway.asked} == {1}

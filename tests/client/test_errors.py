@@ -16,7 +16,8 @@ from vitrine_client import errors
         (418, errors.InvalidRequest),
         (429, errors.ResourceExhausted),
         (500, errors.ServerError),
-        (502, errors.ServerError),
+        (502, errors.Unavailable),
+        (507, errors.ServerError),
         (503, errors.Unavailable),
     ],
 )

@@ -55,6 +55,46 @@ def test_any_signature_runs():
     assert answer.version == 2**40
 
 
+def test_versions_and_version_labels():
+    """A prediction is asked of the version that is named, by number or by version label."""
+    with FakeModelServer(classifying()) as server, ModelServerClient(server.address) as client:
+        client.predict(images(4)[0], "m", label="stable")
+        list(client.predict_many(images(4), "m", version=3))
+    asked = [wire.PredictRequest.FromString(call.request).model_spec for call in server.calls]
+    assert [(each.name, each.version.value, each.version_label) for each in asked] == [
+        ("m", 0, "stable"),
+        ("m", 3, ""),  # what it is
+        ("m", 3, ""),
+    ]
+
+
+def test_many_pictures_in_order():
+    """Each gets its own class in its place, a few calls at a time, and one that is none its
+    error; a batch of such is not sent."""
+    bright = [n % 10 for n in range(50)]
+    pictures = [*images(*bright), b"garbage", *[b"garbage"] * 8]
+    pictures[7] = b"garbage"
+    with FakeModelServer(classifying()) as server, ModelServerClient(server.address) as client:
+        found = list(client.predict_many(iter(pictures), batch_size=8, concurrency=3))
+        methods = [wire.PredictRequest.FromString(call.request) for call in server.calls]
+    bright[7] = None
+    assert [getattr(each, "class_id", None) for each in found] == [*bright, *[None] * 9]
+    assert isinstance(found[7], errors.InvalidImage)
+    sent = [from_tensor(each.inputs["images"]) for each in methods if each.inputs]
+    assert sorted(len(each) for each in sent) == [2, 7, 8, 8, 8, 8, 8]
+
+
+def test_a_batch_that_fails_is_raised_in_its_turn():
+    """As every other error of the server's."""
+    answer = failing(grpc.StatusCode.NOT_FOUND, "no such model")
+    with (
+        FakeModelServer(answer) as server,
+        ModelServerClient(server.address) as client,
+        pytest.raises(errors.NotFound, match="no such model"),
+    ):
+        next(client.predict_many(images(1)))
+
+
 def test_statuses():
     """States are TensorFlow Serving's words, error codes gRPC's."""
     response = wire.GetModelStatusResponse()

@@ -16,10 +16,17 @@ from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     input_pb2,
+    model_management_pb2,
     model_pb2,
     predict_pb2,
     regression_pb2,
     status_pb2,
+)
+from tensorflow_serving.config import (
+    file_system_storage_path_source_pb2,
+    log_collector_config_pb2,
+    logging_config_pb2,
+    model_server_config_pb2,
 )
 
 from vitrine_client import wire_pb2 as wire
@@ -164,12 +171,16 @@ def test_numbers_are_the_official_ones():
     codes = status_pb2.StatusProto().DESCRIPTOR.fields_by_name["error_code"].enum_type
     used = {each.name: each.number for each in codes.values if "DO_NOT_USE" not in each.name}
     assert dict(wire.Status.Code.items()) == used
+    assert wire.ModelType.items() == model_server_config_pb2.ModelType.items()
 
 
 OFFICIAL = {
     "Status": status_pb2.StatusProto,
     "Tensor": tensor_pb2.TensorProto,
     "TensorShape": tensor_shape_pb2.TensorShapeProto,
+    "ServableVersionPolicy": (
+        file_system_storage_path_source_pb2.FileSystemStoragePathSourceConfig.ServableVersionPolicy
+    ),
     **{
         name: getattr(module, name)
         for module, names in {
@@ -185,12 +196,18 @@ OFFICIAL = {
             get_model_metadata_pb2: "SignatureDefMap GetModelMetadataRequest "
             "GetModelMetadataResponse",
             get_model_status_pb2: "ModelVersionStatus GetModelStatusRequest GetModelStatusResponse",
+            log_collector_config_pb2: "LogCollectorConfig",
+            logging_config_pb2: "SamplingConfig LoggingConfig",
+            model_server_config_pb2: "ModelConfig ModelConfigList ModelServerConfig",
+            model_management_pb2: "ReloadConfigRequest ReloadConfigResponse",
         }.items()
         for name in names.split()
     },
 }
 LEFT_OUT = {
     "TensorInfo": ["composite_tensor"],  # messages of many more kinds
+    "SamplingConfig": ["per_task_sampling_configs"],
+    "ReloadConfigResponse": ["metric"],  # nothing that the client asks for
     "PredictRequest": ["predict_streamed_options", "client_id", "request_options"],
 }
 

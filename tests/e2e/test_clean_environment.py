@@ -1,6 +1,7 @@
 """The gateway and the client as others install them: from their own locks, without TensorFlow."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tests.conftest import ROOT, SAMPLES, end, free_port, wait_for
 pytestmark = pytest.mark.slow
 
 FORBIDDEN = ("tensorflow", "keras", "tensorflow_serving")
+EXTRAS = ("aiohttp", "google.protobuf", "grpc", "hdrh", "httptools", "jinja2", "matplotlib")
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +32,24 @@ def wheels(tmp_path_factory) -> dict[str, Path]:
 def make_environment(folder: Path, lock: str, *wheels: Path) -> Path:
     """Makes a virtual environment from a lock and wheels, and returns its `bin`."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements" / lock)], check=True)
-    subprocess.run([*pip, "--no-deps", *map(str, wheels)], check=True)
+    install(folder / "bin", "--require-hashes", "-r", str(ROOT / "requirements" / lock))
+    install(folder / "bin", "--no-deps", *map(str, wheels))
     return folder / "bin"
+
+
+def install(bin_: Path, *what: str) -> None:
+    """Installs without compiling, which takes longer than what is run here."""
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile")
+    subprocess.run([str(bin_ / "pip"), "install", *options, *what], check=True)
+
+
+def versions(folder: Path) -> Path:
+    """Writes the versions that are tested, without their hashes: pip wants one of each wheel, and
+    that of the client has none yet."""
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    constraints = folder / "constraints.txt"
+    constraints.write_text("\n".join(re.findall(r"(?m)^[\w.-]+==[^\\\n]+", lock)))
+    return constraints
 
 
 def python(bin_: Path, code: str) -> str:
@@ -46,7 +62,7 @@ def python(bin_: Path, code: str) -> str:
 
 def installed(bin_: Path) -> set[str]:
     code = "import importlib.util as u; print(*[n for n in {!r} if u.find_spec(n)])"
-    names = (*FORBIDDEN, "grpc", "flask", "requests")
+    names = (*FORBIDDEN, "aiohttp", "flask", "grpc", "matplotlib", "requests")
     return set(python(bin_, code.format(names)).split())
 
 
@@ -85,8 +101,9 @@ def test_a_gateway_without_tensorflow_answers(wheels, service, tmp_path):
         end(gateway)
 
 
-def test_a_client_without_grpc_predicts(wheels, service, tmp_path):
-    """`pip install ./client` alone: neither TensorFlow nor Flask nor gRPC, and HTTP works."""
+def test_a_client_predicts_and_grows_by_its_extras(wheels, service, tmp_path):
+    """`pip install ./client` alone: neither TensorFlow nor Flask nor gRPC, and HTTP works. With all
+    its extras there is still no TensorFlow, and what needs them works."""
     bin_ = make_environment(tmp_path / "client", "client.txt", wheels["vitrine_client"])
     assert installed(bin_) == {"requests"}
     code = (
@@ -102,6 +119,21 @@ def test_a_client_without_grpc_predicts(wheels, service, tmp_path):
     )
     assert done.returncode == 2
     assert "pip install 'vitrine-client[grpc]'" in done.stderr
+    all_of_it = f"{wheels['vitrine_client']}[async,loadtest]"
+    install(bin_, "--constraint", str(versions(tmp_path)), all_of_it)
+    assert installed(bin_) == {"aiohttp", "grpc", "matplotlib", "requests"}
+    code = (
+        "import asyncio\n"
+        "from vitrine_client.aio import AsyncClient\n"
+        "from vitrine_client.model_server import ModelServerClient\n"
+        f"picture = {str(SAMPLES[0])!r}\n"
+        "async def ask():\n"
+        f"    async with AsyncClient({service.url!r}) as client:\n"
+        "        return await client.predict(picture)\n"
+        "print(asyncio.run(ask()).label)\n"
+        f"print(ModelServerClient({service.grpc_address!r}).predict(picture).label)"
+    )
+    assert python(bin_, code).splitlines() == ["Ankle boot"] * 2
 
 
 @pytest.mark.parametrize("module", ["vitrine_serving.gateway", "vitrine_serving.cli"])
@@ -109,3 +141,17 @@ def test_imports_stay_light(module):
     """Even where TensorFlow is installed, importing the gateway does not import it."""
     code = f"import sys, {module}; print(*set(sys.modules) & set({FORBIDDEN!r}))"
     assert python(Path(sys.executable).parent, code) == ""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import vitrine_client",
+        "from vitrine_client.cli import main; main(['--help'], standalone_mode=False)",
+    ],
+    ids=["import", "--help"],
+)
+def test_a_client_starts_without_its_extras(start):
+    """Even where they are installed, nothing loads them before they are needed."""
+    code = f"{start}\nimport sys; print('loaded', *set(sys.modules) & {{*{EXTRAS + FORBIDDEN!r}}})"
+    assert python(Path(sys.executable).parent, code).splitlines()[-1] == "loaded"

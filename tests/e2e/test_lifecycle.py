@@ -37,7 +37,7 @@ def test_the_gateway_outlives_its_model_server(training_run, tmp_path):
     with (
         gateway(f"127.0.0.1:{ports[0]}") as running,
         # No second try of the client's own may hide what the gateway says.
-        Client(running.url) as client,
+        Client(running.url, retries=0) as client,
     ):
         for _ in range(2):
             with model_server(tmp_path / "log", *flags, ports=ports) as server:

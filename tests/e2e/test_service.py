@@ -113,8 +113,10 @@ def test_many_pictures_of_every_kind(client):
     path = SAMPLES[0]
     image = Image.open(path)
     with path.open("rb") as file:
-        found = client.predict_many(
-            [path, str(path), path.read_bytes(), file, image, np.asarray(image), b"garbage"]
+        found = list(
+            client.predict_many(
+                [path, str(path), path.read_bytes(), file, image, np.asarray(image), b"garbage"]
+            )
         )
     assert {prediction.label for prediction in found[:-1]} == {client.predict(path).label}
     assert isinstance(found[-1], InvalidImage)

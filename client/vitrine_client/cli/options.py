@@ -38,6 +38,8 @@ def friendly() -> Iterator[None]:
     """Ends the command with a message, not a traceback, where the service or a file fails."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever read our output has gone: click ends quietly
     except (VitrineError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

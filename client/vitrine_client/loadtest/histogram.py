@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -64,12 +64,17 @@ class Histogram:
 
     def recorded(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Returns the latencies that occurred, in milliseconds, ascending, and how often each."""
-        found = [
-            (item.value_iterated_to / 1e3, item.count_at_value_iterated_to)
-            for item in self._decoded.get_recorded_iterator()
-        ]
-        values, counts = zip(*found, strict=True) if found else ((), ())
-        return np.array(values, np.float64), np.array(counts, np.int64)
+        every = np.ctypeslib.as_array(self._decoded.counts)
+        occurred = np.flatnonzero(every)
+        return _values_ms()[occurred], every[occurred].astype(np.int64)
+
+
+@lru_cache
+def _values_ms() -> npt.NDArray[np.float64]:
+    """The highest latency that each place of a histogram counts, in milliseconds."""
+    empty = _empty()
+    starts_us = [empty.get_value_from_index(place) for place in range(empty.counts_len + 1)]
+    return (np.array(starts_us[1:], np.float64) - 1) / 1e3
 
 
 def _empty() -> Any:

@@ -1,0 +1,76 @@
+"""The search for the highest rate, on servers whose capacity is known."""
+
+from itertools import count
+
+import numpy as np
+
+from benchmarks.load_lab.part import Part, Say, at_most, target
+from tests.programmed_latency import Behaviour, Latency, line_rate
+from tests.programmed_server import Running, programmed_server
+from vitrine_client.loadtest import search
+from vitrine_client.loadtest.plan import Closed, Plan
+from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.run import run
+from vitrine_client.loadtest.slo import Slo
+
+SLO = Slo.parse("p99=50ms,errors=0.1%")
+_PERCENT, _LIMIT_S = 99, 0.05
+_WITHIN, _LONGEST_S = 0.05, 120
+
+
+def measure(seeds: int, say: Say) -> Part:
+    """Searches one server for each seed, with one line to wait in and 0.9 to 2 ms a request."""
+    searches = []
+    for seed in range(seeds):
+        service_s = float(np.random.default_rng(seed).uniform(0.0009, 0.002))
+        behaviour = Behaviour(Latency("constant", service_s), servers=1, seed=seed)
+        say(f"server {seed + 1} of {seeds}, which takes {behaviour.capacity:,.0f} requests/s")
+        with programmed_server(behaviour) as server:
+            found, load_s = _searched(server, seed)
+        right = line_rate(service_s, _PERCENT, _LIMIT_S)
+        searches.append(
+            {
+                "capacity": behaviour.capacity,
+                "right": right,
+                "found": found.rate,
+                "low": found.low,
+                "high": found.high,
+                "confirmed": f"{found.confirmed} of {found.confirmations}",
+                "probes": len(found.probes),
+                "load_s": load_s,
+                "error": found.rate / right - 1,
+                "warnings": found.warnings,
+            }
+        )
+    rows = [
+        (
+            *(f"{each[name]:,.0f}" for name in ("capacity", "right", "found")),
+            f"{each['low']:,.0f} to {each['high']:,.0f}",
+            f"{100 * each['error']:+.1f} %",
+            *(each["confirmed"], f"{each['probes']}", f"{each['load_s']:.0f}"),
+        )
+        for each in searches
+    ]
+    headings = ("capacity", str(SLO), "found", "interval", "off", "held", "probes", "load, s")
+    furthest = max(abs(each["error"]) for each in searches)
+    longest_s = max(each["load_s"] for each in searches)
+    verdicts = [
+        at_most("found rate, furthest from the right one", furthest, _WITHIN),
+        at_most("load of the longest search, s", longest_s, _LONGEST_S),
+    ]
+    return Part({"slo": str(SLO), "searches": searches}, headings, rows, verdicts)
+
+
+def _searched(server: Running, seed: int) -> tuple[search.Found, float]:
+    closed = Plan(target(server), Closed(16, 2.0), warm_up_s=0.5)
+    first = run(closed)
+    load_s = closed.load.duration_s
+    numbers = count(1000 * seed)
+
+    def probe(rate: float) -> Result:
+        nonlocal load_s
+        plan = search.probing(closed, rate, next(numbers))
+        load_s += plan.load.duration_s
+        return run(plan)
+
+    return search.find_rate(probe, SLO, start_rate=first.throughput / 2), load_s

@@ -1,0 +1,202 @@
+"""The HTTP client of a Vitrine gateway for asyncio.
+
+Install it with `vitrine-client[async]`.
+"""
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from typing import Any, Self
+
+import aiohttp
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from vitrine_client import http_calls, http_predictions, streaming
+from vitrine_client.errors import VitrineError
+from vitrine_client.http_calls import Attempts, Call, Conversation, T
+from vitrine_client.http_predictions import Outcome
+from vitrine_client.images import Picture
+from vitrine_client.pictures import Batch, Pictures, batches_async
+from vitrine_client.predictions import Prediction, VersionStatus
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """What `vitrine_client.Client` is, for one event loop: the same calls, arguments and errors.
+
+    Files are read, and pictures made smaller, in threads. Cancelling a call ends it at once.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8080",
+        *,
+        timeout_s: float = 10.0,
+        api_key: str = "",
+        retries: int = 2,
+        verify: bool | str | os.PathLike[str] = True,
+        cert: str | tuple[str, str] | None = None,
+    ) -> None:
+        self.base_url = http_calls.checked_url(base_url)
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._headers = http_calls.key_headers(api_key)
+        secure = self.base_url.startswith("https:")
+        self._tls = _tls_context(verify, cert) if secure else True
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the kept connections."""
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    async def predict(
+        self,
+        picture: Picture,
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        local: bool = False,
+    ) -> Prediction:
+        """Returns the prediction for one picture, as `Client.predict` does."""
+        path = http_calls.predict_path(model, version, label)
+        conversation = http_predictions.predict(picture, path, local=local)
+        return await self._hold(conversation, in_thread=local or not isinstance(picture, bytes))
+
+    def predict_many(
+        self,
+        pictures: Pictures | AsyncIterable[Picture],
+        model: str = "mlp",
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        batch_size: int = 64,
+        concurrency: int = 4,
+        local: bool = False,
+    ) -> AsyncGenerator[Outcome, None]:
+        """Yields, for each picture in order, its prediction or what is wrong with it, as
+        `Client.predict_many` does.
+
+        `pictures` may also come from an asynchronous iterable; one that is not is read in the event
+        loop. Where the loop is left early, `contextlib.aclosing` ends at once what is under way.
+        """
+        path = http_calls.predict_path(model, version, label)
+        streaming.check(batch_size, concurrency)
+
+        async def ask(batch: Batch) -> list[Outcome]:
+            conversation = http_predictions.predict_batch(batch, path, local=local)
+            return await self._hold(conversation, in_thread=True)
+
+        return streaming.in_order_async(batches_async(pictures, batch_size), ask, concurrency)
+
+    async def models(self) -> dict[str, list[VersionStatus]]:
+        """Returns the models of the gateway and the states of their versions."""
+        return await self._hold(http_calls.models())
+
+    async def status(self, model: str) -> list[VersionStatus]:
+        """Returns the states of the versions of one model."""
+        return await self._hold(http_calls.status(model))
+
+    async def metadata(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Returns the signatures of a version, in TensorFlow Serving's JSON."""
+        return await self._hold(http_calls.metadata(model, version, label))
+
+    async def _hold(self, conversation: Conversation[T], *, in_thread: bool = False) -> T:
+        """`in_thread` is for one that reads files, or has much to work out."""
+        step, given = conversation.send, None
+        while True:
+            made = (
+                await asyncio.to_thread(_stepped, step, given)
+                if in_thread
+                else _stepped(step, given)
+            )
+            if isinstance(made, _Done):
+                returned: T = made.value
+                return returned
+            try:
+                step, given = conversation.send, await self._ask(made)
+            except VitrineError as error:
+                step, given = conversation.throw, error
+
+    async def _ask(self, call: Call) -> Any:
+        attempts = Attempts(self._timeout_s, self._retries)
+        while True:
+            try:
+                return await self._exchange(call, attempts)
+            except VitrineError as error:
+                pause_s = attempts.pause_s(error)
+            await asyncio.sleep(pause_s)
+
+    async def _exchange(self, call: Call, attempts: Attempts) -> Any:
+        try:
+            async with (
+                asyncio.timeout(attempts.left_s()),
+                self._connected().request(
+                    call.method,
+                    self.base_url + call.path,
+                    data=call.body or None,
+                    headers=call.headers,
+                    allow_redirects=False,
+                    ssl=self._tls,
+                ) as response,
+            ):
+                body = await response.read()
+        except TimeoutError as error:
+            raise http_calls.late(self.base_url, self._timeout_s) from error
+        except aiohttp.ClientSSLError as error:
+            raise http_calls.untrusted(self.base_url, error) from error
+        except aiohttp.ClientError as error:
+            raise http_calls.lost(self.base_url, error) from error
+        url = self.base_url + call.path
+        return http_calls.read_answer(url, response.status, response.headers, body)
+
+    def _connected(self) -> aiohttp.ClientSession:
+        """Made with the first call: it belongs to the event loop that it is made in."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(),  # ours is for the whole
+                trust_env=True,
+            )
+        return self._session
+
+
+class _Done:
+    """The end of a conversation: a thread's result can't be a `StopIteration`."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _stepped(step: Callable[[Any], Call], given: Any) -> Call | _Done:
+    try:
+        return step(given)
+    except StopIteration as done:
+        return _Done(done.value)
+
+
+def _tls_context(
+    verify: bool | str | os.PathLike[str], cert: str | tuple[str, str] | None
+) -> ssl.SSLContext:
+    """Trusts whom requests trusts, or the CAs in a file, or anybody."""
+    trusted = DEFAULT_CA_BUNDLE_PATH if isinstance(verify, bool) else os.fspath(verify)
+    context = ssl.create_default_context(cafile=trusted)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert:
+        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
+    return context

@@ -1,0 +1,178 @@
+"""What `vitrine loadtest` does: one load, the search for a rate, or a sweep; and what it says."""
+
+import dataclasses
+import json
+import os
+import re
+import shlex
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from vitrine_client.cli import options
+from vitrine_client.cli.load_request import LoadRequest, shared
+from vitrine_client.loadtest import report, spreadsheet, sweep, tables
+from vitrine_client.loadtest.compare import compare
+from vitrine_client.loadtest.live import View
+from vitrine_client.loadtest.outcome import Outcome, at_rate, highest_kept_up
+from vitrine_client.loadtest.plan import Plan, Target
+from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.run import run
+from vitrine_client.loadtest.search import Probe, find_rate, probing
+from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.wording import per_second
+
+_INTERRUPTED = 130
+_FLAT_OUT, _FLAT_OUT_S = 32, 3.0
+"""Requests in flight, and for how long, to see about what can be answered."""
+_LONGEST_COMMAND = 400
+_STDOUT = Path("-")
+
+
+class LoadLab:
+    """Does what was asked. Shows on standard error what goes on, unless that is to be quiet."""
+
+    def __init__(self, asked: LoadRequest, *, run: Callable[..., Result] = run) -> None:
+        """Raises `click.BadParameter` where a value makes no sense, before anything is sent."""
+        self._asked, self._run = asked, run
+        with _explained("--slo"):
+            self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
+        self._before = _earlier("--compare", asked.compare)
+        self._earlier = _earlier("--result", asked.earlier)
+        self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
+        self._stop = threading.Event()
+        self._measured: list[Result] = []
+        for path in asked.outputs:
+            if path != _STDOUT and not os.access(path.parent, os.W_OK):
+                raise click.UsageError(f"{path.parent} is no folder that can be written to")
+
+    def carry_out(self) -> int:
+        """Measures, shows, writes; returns the exit code. Raises `VitrineError` and `OSError`."""
+        try:
+            outcome = self._outcome()
+        except _InterruptedError:
+            return _INTERRUPTED
+        if self._before:
+            compared = compare(self._before, outcome.result)
+            outcome = dataclasses.replace(outcome, before=self._before, comparison=compared)
+        self._show(outcome)
+        self._write(outcome)
+        if self._stop.is_set():
+            return _INTERRUPTED
+        return 0 if outcome.well else 1
+
+    def _outcome(self) -> Outcome:
+        if self._earlier:
+            return Outcome(self._earlier, (self._earlier,), self._slo)
+        target = self._asked.target()
+        if self._asked.searches:
+            return self._several(target)
+        result = self._measure(self._asked.plan(target))
+        return Outcome(result, (result,), self._slo)
+
+    def _several(self, target: Target) -> Outcome:
+        """A closed loop shows about what can be answered; the rates are chosen by that."""
+        plan = self._asked.planned(target, self._asked.closed(_FLAT_OUT, _FLAT_OUT_S))
+        flat_out = self._measure(plan, "capacity: ")
+        capacity = max(flat_out.throughput, 1.0)
+        self._log.print(f"{per_second(capacity)} requests/s with {_FLAT_OUT} in flight")
+        probe = partial(self._probe, self._asked.planned(target, self._asked.at_any_rate()))
+        curve = found = None
+        if self._asked.sweep:
+            curve = sweep.measure(probe, sweep.rates(capacity), self._swept)
+            result = highest_kept_up(curve, self._measured)
+        if self._slo:
+            found = find_rate(probe, self._slo, start_rate=capacity / 2, watch=self._probed)
+            result = at_rate(found)
+        return Outcome(result, tuple(self._measured), self._slo, found, curve)
+
+    def _probe(self, plan: Plan, rate: float) -> Result:
+        plan = probing(plan, rate, len(self._measured))
+        plan = dataclasses.replace(plan, processes=self._asked.processes or shared(plan.load))
+        result = self._measure(plan, f"{per_second(rate)} requests/s: ")
+        self._measured.append(result)
+        return result
+
+    def _measure(self, plan: Plan, title: str = "") -> Result:
+        """Raises `_InterruptedError` where it is one of several, and was ended."""
+        asked = self._asked
+        with View(plan, self._log, title) as view:
+            if asked.chaos:
+                from vitrine_client.loadtest.chaos import Swap
+
+                swap = Swap(asked.models_dir, asked.model)
+                result = swap.run(plan, watch=view.watch, stop=self._stop, run=self._run)
+            else:
+                result = self._run(plan, watch=view.watch, stop=self._stop)
+        if self._stop.is_set() and asked.searches:
+            raise _InterruptedError
+        return dataclasses.replace(result, about={**result.about, "command": _command()})
+
+    def _probed(self, probe: Probe) -> None:
+        outcome = Text(tables.verdict(probe), style="green" if probe.held else "red")
+        self._log.print(Text(f"{per_second(probe.rate)} requests/s: ").append_text(outcome))
+
+    def _swept(self, point: sweep.Point) -> None:
+        rate, answered, p50, _, p99, *_ = tables.point_cells(point)
+        self._log.print(f"{rate} requests/s: {answered}/s answered, p50 {p50}, p99 {p99}")
+
+    def _show(self, outcome: Outcome) -> None:
+        if not self._asked.quiet:
+            console = self._log if _STDOUT in self._asked.outputs else options.console
+            console.print(tables.outcome(outcome))
+
+    def _write(self, outcome: Outcome) -> None:
+        asked = self._asked
+        if asked.json_file:
+            with _opened(asked.json_file) as file:
+                file.write(json.dumps(outcome.to_json()) + "\n")
+        if asked.csv_file:
+            with _opened(asked.csv_file) as file:
+                spreadsheet.write_csv(outcome.results, file)
+        if asked.html_file == _STDOUT:
+            click.echo(report.render(outcome))
+        elif asked.html_file:
+            report.write(asked.html_file, outcome)
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C, while several loads were measured."""
+
+
+def _earlier(option: str, path: Path | None) -> Result | None:
+    if not path:
+        return None
+    with _explained(option):
+        return Result.read(path)
+
+
+@contextmanager
+def _explained(option: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if path == _STDOUT:
+        yield sys.stdout
+    else:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            yield file
+
+
+def _command() -> str:
+    """The command line, for who wants to repeat it: without the API key, and not too long."""
+    words = shlex.join(["vitrine", *sys.argv[1:]])
+    shown = re.sub(r"--key([ =])('[^']*'|\S+)", r"--key\1…", words)
+    return shown if len(shown) <= _LONGEST_COMMAND else f"{shown[:_LONGEST_COMMAND]} …"

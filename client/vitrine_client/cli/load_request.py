@@ -1,0 +1,185 @@
+"""What a command line of `vitrine loadtest` asks for, and the plan that it makes."""
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from vitrine_client.cli import sources
+from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, Target
+
+IN_FLIGHT = 8
+"""Of a closed loop, unless it is told."""
+
+DURATION_S = 10.0
+"""Of one load, unless it is told."""
+
+_RATE_A_PROCESS, _CONNECTIONS_A_PROCESS = 3000, 64
+"""What one process of the generator is given to do, where there are cores for more."""
+
+_TOO_MUCH = 1_000_000
+
+Steps = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """The options as they came, each None if it was left out and has no default."""
+
+    pictures: tuple[str, ...]
+    model: str
+    version: int | None
+    label: str | None
+    url: str
+    key: str
+    way: Literal["raw", "multipart", "npy", "json"] | None
+    batch_size: int
+    model_server: str | None
+    concurrency: int | None
+    rate: Steps | None
+    arrivals: Literal["poisson", "constant"]
+    connections: int
+    seed: int
+    duration_s: float | None
+    warm_up_s: float
+    timeout_s: float
+    processes: int | None
+    slo: str | None
+    sweep: bool
+    chaos: str | None
+    models_dir: Path
+    compare: Path | None
+    earlier: Path | None
+    json_file: Path | None
+    csv_file: Path | None
+    html_file: Path | None
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        """Raises `click.UsageError` where options do not go together."""
+        for wrong, text in (
+            (bool(self.pictures) == bool(self.earlier), "Give PICTURES to send, or --result FILE"),
+            (self.rate and self.concurrency, "--rate is an open loop, --concurrency a closed one"),
+            (self.way and self.model_server, "--as is how pictures travel to the gateway; a model "
+             "server is sent pixels"),
+            (self.sweep and self.is_told, "--sweep chooses its loads: leave out --rate, "
+             "--concurrency and --result"),
+            (self.chaos and self.searches, "--chaos is for one load: give --rate or --concurrency"),
+            (self.compare and self.searches, "--compare is for one load: give --rate or "
+             "--concurrency"),
+            (self.duration_s and self.searches, "--duration-s is for one load: give --rate or "
+             "--concurrency"),
+            (self.earlier and self.chaos, "--chaos does nothing to a --result"),
+            (self.batch_size > 1 and self.kind == "raw", "One picture travels as it is; for "
+             "--batch-size say --as multipart, npy or json"),
+            (self.outputs.count(Path("-")) > 1, "Only one of --json, --csv and --html can be -"),
+        ):  # fmt: skip
+            if wrong:
+                raise click.UsageError(text)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is about one load, which is named, or was in the past."""
+        return bool(self.rate or self.concurrency or self.earlier)
+
+    @property
+    def searches(self) -> bool:
+        """Whether it is about several loads, which are chosen on the way."""
+        return self.sweep or (self.slo is not None and not self.is_told)
+
+    @property
+    def kind(self) -> Kind:
+        """How images travel, and to whom."""
+        if self.model_server is None:
+            return self.way or "raw"
+        return "rest" if "://" in self.model_server else "grpc"
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files to write, `-` for standard output."""
+        return [path for path in (self.json_file, self.csv_file, self.html_file) if path]
+
+    def target(self) -> Target:
+        """Who is asked; reads the pictures. Raises `OSError` and `click.BadParameter`."""
+        images = []
+        for name in sources.named(self.pictures):
+            with click.open_file(name, "rb") as file:
+                images.append(file.read())
+        return Target(
+            kind=self.kind,
+            address=self.model_server or self.url,
+            model=self.model,
+            images=tuple(images),
+            version=self.version,
+            label=self.label,
+            batch_size=self.batch_size,
+            api_key=self.key,
+        )
+
+    def plan(self, target: Target) -> Plan:
+        """The one load that was asked for."""
+        duration_s = self.duration_s or DURATION_S
+        if self.rate:
+            return self.planned(target, self._open(self.rate, duration_s))
+        return self.planned(target, self.closed(self.concurrency or IN_FLIGHT, duration_s))
+
+    def planned(self, target: Target, load: Load) -> Plan:
+        """A plan with this load."""
+        return Plan(target, load, self.warm_up_s, self.timeout_s, self.processes or shared(load))
+
+    def closed(self, concurrency: int, duration_s: float) -> Closed:
+        """A closed loop of which so many seconds are measured."""
+        return Closed(concurrency, self.warm_up_s + duration_s)
+
+    def at_any_rate(self) -> Open:
+        """An open loop as it was asked for, up to its rate."""
+        return Open((), self.arrivals, self.connections, self.seed)
+
+    def _open(self, steps: Steps, duration_s: float) -> Open:
+        """The first rate through the warm-up, then each step for an equal share of the duration."""
+        each_s = duration_s / len(steps)
+        warm_up = Phase(self.warm_up_s, steps[0][0], steps[0][0])
+        measured = tuple(Phase(each_s, start, end) for start, end in steps)
+        phases = (warm_up, *measured) if self.warm_up_s else measured
+        return replace(self.at_any_rate(), phases=phases)
+
+
+def shared(load: Load) -> int:
+    """Returns among how many processes to share a load: at most half of the cores, since what is
+    measured may need the others."""
+    if isinstance(load, Closed):
+        wanted = load.concurrency / _CONNECTIONS_A_PROCESS
+    else:
+        rates = [rate for one in load.phases for rate in (one.rate, one.end_rate)]
+        wanted = max(rates, default=0) / _RATE_A_PROCESS
+    return max(1, min(math.ceil(wanted), (os.cpu_count() or 1) // 2))
+
+
+def rates(_: click.Context, __: click.Parameter, text: str | None) -> Steps | None:
+    """Reads `500`, the ramp `100..500`, or several of both as steps, separated by commas; returns
+    the rate at the start and at the end of each."""
+    if text is None:
+        return None
+    try:
+        steps = tuple(_step(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none of 500, 100..500 and 100,200,400") from None
+    found = [rate for step in steps for rate in step]
+    if not all(0 <= rate < _TOO_MUCH for rate in found) or not any(found):
+        raise click.BadParameter(f"Rates are below {_TOO_MUCH:,} requests/s, and not all are 0")
+    return steps
+
+
+def _step(text: str) -> tuple[float, float]:
+    start, ramp, end = text.partition("..")
+    return float(start), float(end if ramp else start)
+
+
+def output(flag: str, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for a file to write; one that can't be written is a usage error."""
+    kind = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
+    return click.option(flag, name, type=kind, metavar="FILE", help=text)

@@ -1,0 +1,149 @@
+"""`vitrine loadtest`: how fast a model answers, under which load, and whether that is enough."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vitrine_client.cli import options
+from vitrine_client.cli.load_request import DURATION_S, IN_FLIGHT, LoadRequest, output, rates
+from vitrine_client.cli.which import which_version
+
+_COUNT = click.IntRange(min=1)
+_SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+@click.command(short_help="Measure latency under load.")
+@click.argument("pictures", nargs=-1, type=click.Path(allow_dash=True))
+@options.model
+@which_version
+@options.url
+@options.key
+@click.option(
+    "--as",
+    "way",
+    type=click.Choice(("raw", "multipart", "npy", "json")),
+    help="How pictures travel to the gateway.  [default: raw, files as they are]",
+)
+@click.option(
+    "--batch-size",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    help="Pictures in each request.",
+)
+@click.option(
+    "--model-server",
+    metavar="ADDRESS",
+    help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
+)
+@click.option(
+    "--concurrency",
+    type=_COUNT,
+    help=f"Closed loop: so many in flight, each sent after an answer.  [default: {IN_FLIGHT}]",
+)
+@click.option(
+    "--rate",
+    callback=rates,
+    metavar="RATES",
+    help="Open loop: requests/s by the clock, whatever becomes of them. 500; the ramp 100..500; "
+    "or steps 100,200,400, each for an equal share of the duration.",
+)
+@click.option(
+    "--arrivals",
+    type=click.Choice(("poisson", "constant")),
+    default="poisson",
+    show_default=True,
+    help="An open loop's gaps: by chance, as of many users, or all the same.",
+)
+@click.option(
+    "--connections",
+    type=_COUNT,
+    default=256,
+    show_default=True,
+    help="Most requests of an open loop in flight; others wait, and that is latency.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the arrivals by chance.")
+@click.option(
+    "--duration-s",
+    type=_SECONDS,
+    help=f"Of the measurement of one load.  [default: {DURATION_S:g}]",
+)
+@click.option(
+    "--warm-up-s",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Before it: sent, and not counted.",
+)
+@options.timeout_s
+@click.option(
+    "--processes",
+    type=_COUNT,
+    help="That generate the load.  [default: as it needs, up to half of the cores]",
+)
+@click.option(
+    "--slo",
+    metavar="SLO",
+    help="Find the highest rate that keeps this up, such as p99=20ms,errors=0.1%. With --rate, "
+    "--concurrency or --result: check it.",
+)
+@click.option("--sweep", is_flag=True, help="Measure latency at rates up to what can be answered.")
+@click.option(
+    "--compare",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Say whether it got better or worse since this result (--json).",
+)
+@click.option(
+    "--result",
+    "earlier",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Measure nothing, take this result (--json).",
+)
+@click.option(
+    "--chaos",
+    type=click.Choice(("swap-model",)),
+    help="Half way, publish a copy of the model's newest version, for as long as the test runs.",
+)
+@click.option(
+    "--models-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="models",
+    envvar="VITRINE_MODELS_DIR",
+    show_default=True,
+    show_envvar=True,
+    help="Where --chaos publishes; the directory that is served.",
+)
+@output("--json", "json_file", "Write the result as JSON, for --compare and --result.")
+@output("--csv", "csv_file", "Write a row for each second.")
+@output("--html", "html_file", "Write a page with plots.")
+@click.option("--quiet", "-q", is_flag=True, help="Show nothing: neither progress nor table.")
+def loadtest(**given: Any) -> None:
+    """Measure latency: send PICTURES (files, folders, globs) again and again.
+
+    \b
+    vitrine loadtest samples/                               8 in flight for 10 s
+    vitrine loadtest samples/ --rate 500 --html page.html   who do not wait for each other
+    vitrine loadtest samples/ --rate 100..2000 --duration-s 60
+    vitrine loadtest samples/ --slo p99=20ms,errors=0.1%    how much it can take
+    vitrine loadtest samples/ --rate 500 --json a.json      and after a change:
+    vitrine loadtest samples/ --rate 500 --compare a.json   did it get worse?
+    vitrine loadtest samples/ --rate 200 --chaos swap-model
+    vitrine loadtest samples/ --model-server 127.0.0.1:8500 --batch-size 32
+
+    A closed loop waits when the service stalls, so its percentiles hide the stall. An open loop
+    (--rate) counts from when each request was due. Every answer is checked against the first.
+
+    Files may be - for standard output; the table then goes to standard error.
+
+    Exit codes: 0 all well; 1 requests failed, the objective was not met, or it got worse; 2 wrong
+    usage, or no answer; 130 Ctrl-C, with what was measured until then.
+    """
+    asked = LoadRequest(**given)
+    with options.needs("loadtest", "vitrine loadtest"):
+        from vitrine_client.cli.load_lab import LoadLab
+    with options.friendly():
+        sys.exit(LoadLab(asked).carry_out())

@@ -1,0 +1,135 @@
+"""`vitrine predict`."""
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from vitrine_client.cli import formats, options, sources
+from vitrine_client.cli.which import which_version
+from vitrine_client.client import Client
+from vitrine_client.errors import InvalidImage
+from vitrine_client.images import Picture
+from vitrine_client.predictions import Prediction
+
+
+@click.command()
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@options.model
+@which_version
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    help="How many classes to show, best first.  [default: 1; all with --json]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture and line.")
+@click.option("--csv", "as_csv", is_flag=True, help="A header, and a row a picture.")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Most pictures in one request.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Most requests in flight.",
+)
+@click.option(
+    "--local",
+    is_flag=True,
+    help="Make the 28x28 pixels that the model sees here: a large photo need not travel.",
+)
+@options.url
+@options.key
+@click.option(
+    "--model-server",
+    metavar="HOST:PORT",
+    help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
+)
+@options.timeout_s
+def predict(
+    pictures: tuple[str, ...],
+    top: int | None,
+    as_json: bool,
+    as_csv: bool,
+    url: str,
+    key: str,
+    model_server: str | None,
+    timeout_s: float,
+    **asked: Any,
+) -> None:
+    """Predict what is in PICTURES.
+
+    PNG, JPEG, WebP, GIF or BMP of any size: files, folders, patterns in quotes, or - for standard
+    input.
+
+    \b
+    vitrine predict shoe.png photos/              files, and what is in a folder
+    vitrine predict 'photos/**/*.jpg' --csv       what a pattern matches, for a spreadsheet
+    vitrine predict - --json --top 3 < shoe.png   three classes, for a program
+    vitrine predict photos/ --label stable --local
+
+    Rows come as they are answered, in order. Exit code 1: some picture has no prediction, and its
+    row says why.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two ways to write; give one")
+    failed = False
+    with options.friendly():
+        names = sources.named(pictures)
+        write = _writer(names, top, as_json, as_csv)
+        asking = _gateway(url, key, timeout_s, asked) if not model_server else None
+        with (
+            asking or _direct(str(model_server), timeout_s, asked) as ask,
+            closing(ask(sources.opened(names))) as answers,  # while there is a client to ask with
+        ):
+            shown = _followed(answers, len(names), asked["batch_size"])
+            for name, answer in zip(names, shown, strict=True):
+                failed |= not isinstance(answer, Prediction)
+                write(name, answer)
+    sys.exit(1 if failed else 0)
+
+
+Answer = Prediction | InvalidImage
+Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
+
+
+@contextmanager
+def _gateway(url: str, key: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[Ask]:
+    with Client(url, timeout_s=timeout_s, api_key=key) as client:
+        yield lambda pictures: client.predict_many(pictures, **asked)
+
+
+@contextmanager
+def _direct(address: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[Ask]:
+    with options.needs("grpc", "--model-server"):
+        from vitrine_client.model_server import ModelServerClient
+    asked = {name: value for name, value in asked.items() if name != "local"}  # it always is
+    with ModelServerClient(address, timeout_s=timeout_s) as client:
+        yield lambda pictures: client.predict_many(pictures, **asked)
+
+
+def _writer(names: list[str], top: int | None, as_json: bool, as_csv: bool) -> formats.Write:
+    if as_json:
+        return formats.as_json(options.console, top)
+    if as_csv:
+        return formats.as_csv(options.console, top)
+    return formats.as_table(options.console, top, names)
+
+
+def _followed(answers: Iterator[Answer], total: int, batch_size: int) -> Iterator[Answer]:
+    """Shows how far it is, where the rows themselves do not, and if there is time to look."""
+    console = Console(stderr=True)
+    if options.console.is_terminal or not console.is_terminal or total <= batch_size:
+        yield from answers
+        return
+    with Progress(console=console, transient=True) as bar:
+        yield from bar.track(answers, total=total, description="")

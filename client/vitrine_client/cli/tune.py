@@ -1,0 +1,172 @@
+"""`vitrine tune`: which settings of the service meet an objective at the highest rate."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from vitrine_client.cli import options, sources
+from vitrine_client.loadtest.plan import KINDS, Kind, Target
+from vitrine_client.loadtest.signals import raising_exit
+from vitrine_client.loadtest.wording import per_second
+
+if TYPE_CHECKING:
+    from vitrine_client.loadtest.search import Probe
+    from vitrine_client.loadtest.slo import Slo
+    from vitrine_client.tune.search import Trial
+    from vitrine_client.tune.summary import Tuning
+
+_PROBES = 400
+"""Shares of the time, of which a probe has one: from half a second to three."""
+
+
+@click.command(short_help="Find the best settings for a load and an objective.")
+@click.argument("pictures", nargs=-1, required=True)
+@click.option("--slo", required=True, help="The objective, such as p99=20ms,errors=0.1%.")
+@options.model
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(KINDS),
+    default="raw",
+    show_default=True,
+    help="How pictures travel: to the gateway, or with rest and grpc to the model server.",
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Pictures a request."
+)
+@click.option(
+    "--for-s",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="About how long it may take, in seconds.",
+)
+@click.option(
+    "--models-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="models",
+    envvar="VITRINE_MODELS_DIR",
+    show_default=True,
+    show_envvar=True,
+    help="Where the versions are.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="tuned",
+    show_default=True,
+    help="Folder to write; what an earlier `vitrine tune` wrote there is replaced.",
+)
+def tune(
+    pictures: tuple[str, ...],
+    slo: str,
+    model: str,
+    kind: Kind,
+    batch_size: int,
+    for_s: float,
+    models_dir: Path,
+    output: Path,
+) -> None:
+    """Find the settings of the service that meet an objective at the highest rate of PICTURES.
+
+    \b
+    vitrine tune samples/ --slo p99=20ms
+    vitrine tune samples/ --slo p99=50ms,errors=0.1% --as multipart --batch-size 8 --for-s 900
+    vitrine tune samples/ --slo p99=10ms --as grpc       the model server's batching
+
+    Runs `vitrine-serve up` on this machine, on ports of its own, with one configuration after the
+    other, and searches the highest rate that each takes: the gateway's processes and batches, the
+    model server's batching. What seems best is then measured against the defaults in turn, and
+    they stay unless it is faster beyond the noise.
+
+    Writes gateway.env, batching.config where batching pays, measurements.json, and a README.md
+    that says how to use them, and why.
+
+    Exit codes: 0 all well; 1 nothing meets the objective; 2 wrong usage, or the service does not
+    start; 130 Ctrl-C.
+    """
+    with options.needs("loadtest", "vitrine tune"):
+        from vitrine_client.loadtest.slo import Slo
+        from vitrine_client.tune import outcome
+    try:
+        objective = Slo.parse(slo)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--slo") from error
+    if kind == "raw" and batch_size > 1:
+        raise click.UsageError("One picture travels as it is; for --batch-size say --as multipart")
+    if not outcome.may_be_replaced(output):
+        raise click.BadParameter(
+            f"{output} is not from `vitrine tune`; name another folder", param_hint="--output"
+        )
+    with options.friendly():
+        images = tuple(sources.read(name) for name in sources.named(pictures))
+        target = Target(kind, "", model, images, batch_size=batch_size)
+        sys.exit(conclude(_tuned(target, objective, models_dir, for_s), output))
+
+
+def conclude(tuning: "Tuning", output: Path) -> int:
+    """Writes what came of it, says so, and returns the exit code; where nothing met the objective
+    it writes nothing."""
+    from vitrine_client.tune import outcome, summary
+
+    if not tuning.tuned.reached:
+        click.echo(f"Error: {summary.unreachable(tuning)}", err=True)
+        return 1
+    outcome.write(output, tuning)
+    click.echo(summary.verdict(tuning))
+    click.echo(f"Written to {output}; {output / outcome.SUMMARY} says how to use it")
+    return 0
+
+
+def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float) -> "Tuning":
+    from vitrine_client.tune.configuration import Configuration, axes
+    from vitrine_client.tune.search import Time, Unfit, tune
+    from vitrine_client.tune.service import Services, find_command
+    from vitrine_client.tune.summary import Tuning, load_of
+    from vitrine_client.tune.trial import Trials
+
+    command = find_command()
+    if not command:
+        raise click.UsageError(
+            "This runs the service on this machine, and there is no vitrine-serve; "
+            "pip install 'vitrine-serving[model-server]'"
+        )
+    probe_s = min(max(for_s / _PROBES, 0.5), 3.0)
+    tried_in = axes(target.kind, os.cpu_count() or 1)
+    with raising_exit(), Services(command, models_dir) as services, _Progress(for_s) as progress:
+        trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
+        try:
+            tuned = tune(Configuration(), tried_in, trials, Time(for_s), watch=progress.tried)
+        except Unfit as error:
+            click.echo(f"Error: With its defaults, {error}", err=True)
+            sys.exit(2)
+    return Tuning(slo, load_of(target), probe_s, tuned)
+
+
+class _Progress:
+    """Prints a line for each trial, and on a terminal what is probed at the moment."""
+
+    def __init__(self, for_s: float) -> None:
+        self._status = options.console.status(f"Starting the service; about {for_s:.0f} s")
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def probed(self, probe: "Probe") -> None:
+        """Is told of a probe."""
+        what = "; ".join(probe.violations) or "holds"
+        self._status.update(f"{per_second(probe.rate)} requests/s: {what}")
+
+    def tried(self, trial: "Trial") -> None:
+        """Is told of a configuration that was measured."""
+        rate = per_second(trial.rate) if trial.found else "skipped"
+        options.console.print(f"{rate:>8}  {trial.configuration}", soft_wrap=True)
+        if trial.reason:
+            options.console.print(f"{'':8}  {trial.reason}", style="yellow", soft_wrap=True)

@@ -1,0 +1,138 @@
+"""requests' connections, with an end to the whole exchange: its own timeout is for each read, and a
+peer that sends a byte now and then would hold a call for ever."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from http.client import HTTPResponse
+from typing import Any, Self
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+__all__ = ["BoundedAdapter", "Exchange"]
+
+_MOST_CONNECTIONS = 256
+"""Kept for the next call; who has more calls under way at once opens more, and closes them."""
+
+_thread = threading.local()
+
+
+class Exchange:
+    """A request and its answer in the thread that enters it: over at `deadline`, in seconds of
+    `time.monotonic`, or when another thread ends it. Then `TimeoutError`, or what the connection
+    raises that is lost."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._socket: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        _thread.exchange = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _thread.exchange = None
+
+    def use(self, connected: socket.socket) -> None:
+        """Has the next operation of a socket end in time."""
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        connected.settimeout(left_s)
+        self._socket = connected
+
+    def end(self) -> None:
+        """Ends it from another thread, also while that waits for the peer."""
+        self._deadline = 0.0
+        connected = self._socket
+        if connected:
+            with contextlib.suppress(OSError):  # it is closed already
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def _current() -> Exchange | None:
+    return getattr(_thread, "exchange", None)
+
+
+class _Reader(io.RawIOBase):
+    """What a response reads from."""
+
+    def __init__(self, connected: socket.socket, exchange: Exchange) -> None:
+        self._connected = connected
+        self._file = connected.makefile("rb", buffering=0)  # the socket stays open until it is read
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._exchange.use(self._connected)
+        return self._connected.recv_into(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        if exchange := _current():
+            self.fp.close()
+            self.fp = io.BufferedReader(_Reader(sock, exchange))
+
+
+class _Bounded:
+    """Sends within the exchange, too."""
+
+    sock: Any
+    response_class: Any = _Response
+
+    def send(self, data: Any) -> None:
+        exchange = _current()
+        if self.sock and exchange:
+            exchange.use(self.sock)
+        super().send(data)  # type: ignore[misc]
+
+
+class _Connection(_Bounded, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_Bounded, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Keeps a thread within the `Exchange` that it has entered, proxies and TLS included. What it
+    can't bound is the look-up of a name."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_maxsize=_MOST_CONNECTIONS)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the connections' pools; requests calls it."""
+        super().init_poolmanager(*args, **kwargs)
+        _use_bounded_pools(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Makes those of a proxy; requests calls it."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        _use_bounded_pools(manager)
+        return manager
+
+
+def _use_bounded_pools(manager: Any) -> None:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

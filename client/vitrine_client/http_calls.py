@@ -1,0 +1,206 @@
+"""HTTP calls to a gateway: what is sent, how answers are read, what errors mean, when to try again.
+
+Nothing here connects or waits, so the client that blocks and the one that does not share it. What
+takes several calls is a conversation: a generator that yields each call, is sent what was answered
+(JSON) or thrown what was raised, and returns what it was all about.
+"""
+
+import json
+import random
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from vitrine_client import errors
+from vitrine_client.predictions import VersionStatus
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; `path` begins with a slash."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    content_type: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of its own."""
+        return {"Content-Type": self.content_type} if self.content_type else {}
+
+
+Conversation = Generator[Call, Any, T]
+
+
+def checked_url(url: str) -> str:
+    """Returns a gateway's address without a slash at its end. Raises `InvalidRequest` where it is
+    none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise errors.InvalidRequest(f"{url!r} is no address; write http://HOST:PORT")
+    return url.rstrip("/")
+
+
+def key_headers(api_key: str) -> dict[str, str]:
+    """Returns the header that shows an API key, if there is one. Raises `InvalidRequest` for what
+    no header can have, such as a line's end."""
+    if api_key.strip() != api_key or not (api_key.isascii() and api_key.isprintable()):
+        raise errors.InvalidRequest("The API key has a blank or a line's end around it, or in it")
+    return {"X-API-Key": api_key} if api_key else {}
+
+
+def model_path(model: str, version: int | None = None, label: str | None = None) -> str:
+    """Returns the path of a model, or of a version of it by number or version label."""
+    if version is not None and label is not None:
+        raise errors.InvalidRequest("Give a version or a version label, not both")
+    chosen = "" if version is None else f"/versions/{version}"
+    if label is not None:
+        chosen = f"/labels/{quote(label, safe='')}"
+    return f"/v1/models/{quote(model, safe='')}{chosen}"
+
+
+def predict_path(model: str, version: int | None, label: str | None) -> str:
+    """Returns the path at which a model, or a version of it, predicts."""
+    return f"{model_path(model, version, label)}:predict"
+
+
+def models() -> Conversation[dict[str, list[VersionStatus]]]:
+    """Asks for all models and the states of their versions."""
+    answer = yield Call("GET", "/v1/models")
+    with sensible():
+        return {model["name"]: _statuses(model) for model in answer["models"]}
+
+
+def status(model: str) -> Conversation[list[VersionStatus]]:
+    """Asks for the states of the versions of one model."""
+    answer = yield Call("GET", model_path(model))
+    with sensible():
+        return _statuses(answer)
+
+
+def metadata(model: str, version: int | None, label: str | None) -> Conversation[dict[str, Any]]:
+    """Asks for the signatures of a version, in TensorFlow Serving's JSON."""
+    answer = yield Call("GET", f"{model_path(model, version, label)}/metadata")
+    with sensible():
+        return dict(answer)
+
+
+def _statuses(answer: dict[str, Any]) -> list[VersionStatus]:
+    return [
+        VersionStatus(
+            version=int(entry["version"]),
+            state=entry["state"],
+            error_code=entry["status"]["error_code"],
+            error_message=entry["status"]["error_message"],
+        )
+        for entry in answer["model_version_status"]
+    ]
+
+
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Raises `ServerError` where an answer has not what it should."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise errors.ServerError(
+            f"The answer makes no sense ({error!r}); is this a Vitrine gateway?"
+        ) from error
+
+
+def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """Returns the JSON of an answer. Raises the `VitrineError` that its status stands for.
+
+    Names in `headers` are found whatever their case.
+    """
+    if 300 <= status < 400:  # not followed: the key would go wherever that leads
+        raise errors.ServerError(
+            f"{url} answered {status} and leads to {headers.get('Location')}; name that address"
+        )
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        text = f"{url} answered {status} without JSON; is this a Vitrine gateway?"
+        if status < 400:
+            raise errors.ServerError(text) from error
+        content = {"detail": text}  # a proxy's, most likely
+    if status < 300:
+        return content
+    detail = content.get("detail") if isinstance(content, dict) else None
+    after_s = retry_after_s(headers.get("Retry-After", ""))
+    raise errors.for_status(status, str(detail or f"{url}: {status}"), after_s)
+
+
+def retry_after_s(text: str) -> float | None:
+    """Returns the seconds that `Retry-After` says, as a number or as a date (RFC 9110, section
+    10.2.3); None where it says neither."""
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+class Attempts:
+    """How long a call may take, and when it is made again: at most `retries` times.
+
+    All calls may be: asking twice changes nothing. What can help is tried again (nobody there, a
+    connection that is lost, 502, 503 and 429), after what `Retry-After` says and "full jitter" of
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up to 0.1 s,
+    doubled each time up to 2 s.
+    """
+
+    def __init__(self, timeout_s: float, retries: int) -> None:
+        self.deadline = time.monotonic() + timeout_s
+        self._retries = retries
+        self._longest_s = _FIRST_PAUSE_S
+
+    def left_s(self) -> float:
+        """Returns the seconds until the deadline, below 0 where it is over."""
+        return self.deadline - time.monotonic()
+
+    def pause_s(self, error: errors.VitrineError) -> float:
+        """Returns how long to wait before the call is made again. Raises `error` where it is not,
+        also where there is no time to."""
+        if not isinstance(error, errors.Unavailable | errors.ResourceExhausted):
+            raise error
+        pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - nothing secret
+        pause_s += error.retry_after_s or 0.0
+        if not self._retries or pause_s >= self.left_s():
+            raise error
+        self._retries -= 1
+        self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
+        return pause_s
+
+
+def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
+    """Returns the error of a call whose time is over."""
+    return errors.DeadlineExceeded(f"{url} did not answer within {timeout_s:g} s")
+
+
+def lost(url: str, reason: BaseException) -> errors.Unavailable:
+    """Returns the error of a connection that could not be made, or was lost."""
+    return errors.Unavailable(
+        f"No gateway answers at {url}; start one with `make serve`, "
+        f"or name another ({type(reason).__name__})"
+    )
+
+
+def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
+    """Returns the error of a connection on which TLS failed."""
+    return errors.Unavailable(
+        f"No TLS with {url}: `verify` names the CA to trust, `cert` what to show ({reason})"
+    )

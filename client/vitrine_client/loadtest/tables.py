@@ -1,0 +1,211 @@
+"""What a load test found, as tables for a terminal."""
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from vitrine_client.loadtest import swap_effect
+from vitrine_client.loadtest.compare import Comparison, Row
+from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.result import PERCENTILES, Result
+from vitrine_client.loadtest.search import Found, Probe
+from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.sweep import Curve, Point
+from vitrine_client.loadtest.wording import asked, batch_size, is_open, load, ms, per_second, share
+
+BUSY = 0.8
+"""Share of a core from which the generator's figure is shown in yellow."""
+
+
+def outcome(outcome: Outcome) -> RenderableType:
+    """Lays out all that came of a load test: first what was measured, last what it means."""
+    parts: list[RenderableType] = []
+    if outcome.curve:
+        parts += [swept(outcome.curve), Text()]
+    if outcome.found and outcome.slo:
+        parts += [searched(outcome.found, outcome.slo)]
+    elif not outcome.curve:
+        parts += [_measured(outcome.result)]
+    parts += _warnings(outcome.warnings)
+    if outcome.slo and not outcome.found:
+        parts += [Text(), checked(outcome)]
+    if outcome.comparison:
+        parts += [Text(), compared(outcome.comparison), *_warnings(outcome.doubts)]
+    return Group(*parts)
+
+
+def summary(result: Result) -> RenderableType:
+    """Lays a result out for a terminal: what was done, its latency, and what to be wary of."""
+    return Group(_measured(result), *_warnings(result.warnings))
+
+
+def _warnings(texts: Iterable[str]) -> list[Text]:
+    return [Text(f"Warning: {text}", style="yellow") for text in texts]
+
+
+def _measured(result: Result) -> RenderableType:
+    events = [Text(f"At {at_s:.1f} s: {text}", style="cyan") for at_s, text in result.events]
+    swap = swap_effect.effect(result)
+    told = [Text(str(swap), style="cyan")] if swap else events
+    return Group(_counts(result), Text(), _latencies(result), *told)
+
+
+def _plain(*headings: str) -> Table:
+    """A table without lines, its first column to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, header_style="dim", show_header=any(headings))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=bool(number))
+    return table
+
+
+def _counts(result: Result) -> Table:
+    table = Table("", "", box=None, pad_edge=False, show_header=False)
+    table.add_row("target", Text(asked(result.about)))
+    table.add_row("load", load(result.about))
+    table.add_row(
+        "answered", f"{result.answered:,} of {result.due:,} in {result.duration_s:,.1f} s"
+    )
+    table.add_row("throughput", f"{per_second(result.throughput)} requests/s{images(result)}")
+    if result.error_share:
+        table.add_row("failed", Text(share(result.error_share), style="red"))
+    for kind, count in result.errors.most_common():
+        table.add_row("", Text(f"{count:,} {kind}", style="red"))
+    if is_open(result.about):
+        table.add_row("late", f"{result.late:,} sent over 1 ms after they were due")
+        dropped = Text(f"{result.dropped:,} never sent", style="red" if result.dropped else "")
+        table.add_row("dropped", dropped)
+    table.add_row("generator", _generator(result))
+    return table
+
+
+def images(result: Result) -> str:
+    """Says how many images a second that is, where a request has several."""
+    size = batch_size(result.about)
+    return f", {per_second(size * result.throughput)} images/s" if size > 1 else ""
+
+
+def _generator(result: Result) -> Text:
+    used = result.generator
+    lag = "" if used.lag_p99_ms is None else f", sends within {ms(used.lag_p99_ms)} ms (p99)"
+    return Text(
+        f"{share(used.busiest)} of a core, {used.cpu_s:,.1f} s of processor time{lag}",
+        style="yellow" if used.busiest >= BUSY else "",
+    )
+
+
+def latencies(result: Result) -> list[tuple[str, float, float]]:
+    """Percentile, mean and maximum by name: latency and service time, in ms."""
+
+    def figures(counts: Histogram) -> list[float]:
+        found = [counts.percentile_ms(percent) for percent in PERCENTILES]
+        return [*found, counts.max_ms, counts.mean_ms]
+
+    names = [*(f"p{percent:g}" for percent in PERCENTILES), "max", "mean"]
+    return list(zip(names, figures(result.latency), figures(result.service), strict=True))
+
+
+def _latencies(result: Result) -> Table:
+    if not is_open(result.about):
+        table = _plain("", "latency")
+        for name, latency_ms, _ in latencies(result):
+            table.add_row(name, f"{ms(latency_ms)} ms")
+        return table
+    table = _plain("", "latency", "service time")
+    for name, latency_ms, service_ms in latencies(result):
+        table.add_row(name, f"{ms(latency_ms)} ms", f"{ms(service_ms)} ms")
+    return table
+
+
+def searched(found: Found, slo: Slo) -> RenderableType:
+    """Lays out a search: the rate that it found, how sure that is, and every probe."""
+    table = _plain("requests/s", *(f"p{percent:g}" for percent in slo.latency_s), "failed", "")
+    table.columns[-1].justify = "left"
+    for probe in found.probes:
+        table.add_row(*probe_cells(probe, slo), Text(verdict(probe), style=_COLOUR[probe.held]))
+    style = "bold green" if found.rate else "bold red"
+    return Group(table, Text(), Text(rate_found(found, slo), style=style))
+
+
+_COLOUR = {True: "green", False: "red"}
+
+
+def rate_found(found: Found, slo: Slo) -> str:
+    """Says in one sentence what a search found."""
+    if not found.rate:
+        return f"No rate meets {slo}: not even {per_second(found.high)} requests/s"
+    return (
+        f"{per_second(found.rate)} requests/s is the highest rate that meets {slo}: the boundary "
+        f"is between {per_second(found.low)} and {per_second(found.high)} (90 %), and "
+        f"{found.confirmed} of {found.confirmations} more probes at the rate held"
+    )
+
+
+def probe_cells(probe: Probe, slo: Slo) -> list[str]:
+    """Rate, latency at each of the objective's percentiles, and share that failed."""
+    latency = probe.result.latency
+    reached = [f"{ms(latency.percentile_ms(percent))} ms" for percent in slo.latency_s]
+    return [per_second(probe.rate), *reached, share(probe.result.error_share)]
+
+
+def verdict(probe: Probe) -> str:
+    """Says of a probe that it held, or why not."""
+    return "; ".join(probe.violations) or "held"
+
+
+def swept(curve: Curve) -> RenderableType:
+    """Lays out a sweep, a row for each rate."""
+    table = _plain("requests/s", "answered/s", "p50", "p90", "p99", "p99.9", "failed")
+    for point in curve.points:
+        table.add_row(*point_cells(point))
+    return table
+
+
+def point_cells(point: Point) -> list[str]:
+    """Rate, right answers a second, four percentiles, and share that failed."""
+    latencies_ms = (point.p50_ms, point.p90_ms, point.p99_ms, point.p999_ms)
+    shown = ["–" if value is None else f"{ms(value)} ms" for value in latencies_ms]
+    return [per_second(point.rate), per_second(point.throughput), *shown, share(point.error_share)]
+
+
+def checked(outcome: Outcome) -> Text:
+    """Says whether the result meets the objective."""
+    if outcome.violations:
+        return Text(f"Misses {outcome.slo}: {'; '.join(outcome.violations)}", style="bold red")
+    return Text(f"Meets {outcome.slo}", style="bold green")
+
+
+def compared(comparison: Comparison) -> RenderableType:
+    """Lays out a comparison: a row for each measure, and the verdict."""
+    table = _plain("", "before", "after", "")
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
+    for row in comparison.rows:
+        table.add_row(*row_cells(row), Text(row.text, style=VERDICTS[row.verdict]))
+    style = f"bold {VERDICTS[comparison.verdict]}"
+    return Group(table, Text(), Text(verdict_of(comparison), style=style))
+
+
+VERDICTS = {"better": "green", "worse": "red", "the same": "default", None: "yellow"}
+
+
+def verdict_of(comparison: Comparison) -> str:
+    """Says the verdict, and what it overlooks."""
+    if all(row.verdict is None for row in comparison.rows):
+        return "There are too little data to tell"
+    words = {"the same": "The same", "better": "Better", "worse": "Worse"}
+    return (
+        f"{words[comparison.verdict]} (changes of up to {share(comparison.margin)} are overlooked)"
+    )
+
+
+def row_cells(row: Row) -> list[str]:
+    """Measure, and its value before and after, with units."""
+
+    def value(of: float) -> str:
+        if row.measure.startswith("p"):
+            return f"{ms(of)} ms"
+        return share(of) if row.measure == "errors" else f"{per_second(of)}/s"
+
+    return [row.measure, value(row.before), value(row.after)]

@@ -1,0 +1,74 @@
+"""How the load lab's views say things: numbers with their units, and what a test did, in words."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+_WAYS = {
+    "raw": "pictures as they are",
+    "multipart": "pictures in forms",
+    "npy": "arrays",
+    "json": "JSON",
+    "rest": "REST",
+    "grpc": "gRPC",
+}
+
+
+def ms(value: float) -> str:
+    """Three significant digits of milliseconds: "0.123", "12.3", "1,234"; "–" for NaN."""
+    if value != value:
+        return "–"
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.3g}" if value < 0.9995 else f"{value:,.{digits}f}"
+
+
+def share(value: float) -> str:
+    """A share as per cent, with what it takes to tell it from none: "0.02 %", "12 %"."""
+    return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
+
+
+def per_second(rate: float) -> str:
+    """A rate without needless digits: "0.5", "12.5", "1,234"."""
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+
+
+def asked(about: Mapping[str, Any]) -> str:
+    """Who was asked for what, by a result's `about`: "mlp at ADDRESS, pictures as they are"."""
+    target = about.get("plan", {}).get("target", {})
+    chosen = target.get("version") or target.get("label")
+    model = f"{target.get('model', 'a model')}{f'/{chosen}' if chosen else ''}"
+    size = batch_size(about)
+    batch = f", {size} in each request" if size > 1 else ""
+    kind = target.get("kind", "")
+    return f"{model} at {target.get('address', '–')}, {_WAYS.get(kind, kind)}{batch}"
+
+
+def batch_size(about: Mapping[str, Any]) -> int:
+    """How many images each request had."""
+    return int(about.get("plan", {}).get("target", {}).get("batch_size", 1))
+
+
+def load(about: Mapping[str, Any]) -> str:
+    """How it was asked, but for the warm-up: "open loop, 500 requests/s (poisson)"."""
+    plan = about.get("plan", {})
+    content = plan.get("load", {})
+    if content.get("loop") == "closed":
+        return f"closed loop, {content['concurrency']} in flight"
+    if content.get("loop") != "open":
+        return "unknown load"
+    ends_s = itertools.accumulate(phase["duration_s"] for phase in content["phases"])
+    measured = zip(content["phases"], ends_s, strict=True)
+    warm_up_s = plan.get("warm_up_s", 0.0)
+    rates = [_rates(phase) for phase, end_s in measured if end_s > warm_up_s]
+    distinct = [rate for rate, before in zip(rates, [None, *rates], strict=False) if rate != before]
+    return f"open loop, {', '.join(distinct)} requests/s ({content['arrivals']})"
+
+
+def _rates(phase: Mapping[str, float]) -> str:
+    start, end = phase["rate"], phase["end_rate"]
+    return per_second(start) if start == end else f"{per_second(start)}..{per_second(end)}"
+
+
+def is_open(about: Mapping[str, Any]) -> bool:
+    """Says whether requests were due by the clock, so that latency and service time differ."""
+    return bool(about.get("plan", {}).get("load", {}).get("loop") == "open")

@@ -1,0 +1,163 @@
+"""`models.config` of a model server: which version a version label names, and named before.
+
+The file is TensorFlow Serving's `ModelServerConfig` as text. What each label named before is kept
+in comments at its head, so that the label and its history change in one step:
+
+    # label stable of "mlp": 3 <- 2 <- 1
+
+Needs the extra `vitrine-client[grpc]`.
+"""
+
+import fcntl
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from google.protobuf import text_format
+
+from vitrine_client import wire_pb2 as wire
+from vitrine_client.errors import InvalidRequest
+
+KEPT = 10
+"""How many versions of a label's history are kept."""
+
+_HISTORY = re.compile(r'# (label \S+ of ".*"): (\d{1,18}(?: <- \d{1,18})*)\s*', re.ASCII)
+
+
+@dataclass(frozen=True)
+class ModelConfigs:
+    """What a file says: its message, the comments at its head, and each label's history.
+
+    `histories` have the versions by label and model, the newest first; `source` is what errors call
+    the file.
+    """
+
+    source: str
+    message: wire.ModelServerConfig
+    head: tuple[str, ...]
+    histories: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def parse(cls, content: bytes, source: str = "models.config") -> Self:
+        """Reads a file's content. Raises `InvalidRequest` with the line that makes no sense."""
+        try:
+            text = content.decode()
+            message = text_format.Parse(text, wire.ModelServerConfig())
+        except (UnicodeDecodeError, text_format.ParseError) as error:
+            raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
+        head, histories = [], {}
+        for line in text.split("\n"):
+            if line.strip() and not line.startswith("#"):
+                break
+            if found := _HISTORY.fullmatch(line):
+                histories[found[1]] = tuple(int(number) for number in found[2].split(" <- "))
+            else:
+                head.append(line)
+        return cls(source, message, tuple(head), histories)
+
+    def __str__(self) -> str:
+        """The file's text. Of its comments, those at the head are left."""
+        told = [f"# {key}: {' <- '.join(map(str, past))}" for key, past in self.histories.items()]
+        body = text_format.MessageToString(self.message, as_utf8=True)
+        return "\n".join([*self.head, *told, body])
+
+    def named(self, model: str, label: str) -> int | None:
+        """Returns the version that a label names, if it names any. Raises `InvalidRequest` for a
+        model that is not in the file."""
+        version: int | None = self._config(model).version_labels.get(label)
+        return version
+
+    def before(self, model: str, label: str) -> tuple[int, ...]:
+        """Returns what a label named before, the newest first. If it was moved by hand since then,
+        what it was moved from counts."""
+        past = self.histories.get(_key(model, label), ())
+        return past[1:] if past[:1] == (self.named(model, label),) else past
+
+    def serves_all(self, model: str) -> bool:
+        """Whether all the versions of a model are to be served."""
+        return bool(self._config(model).model_version_policy.HasField("all"))
+
+    def promoted(self, model: str, label: str, version: int) -> Self:
+        """Returns the configuration in which the label names another version."""
+        now, before = self.named(model, label), self.before(model, label)
+        if now is not None and now != version:
+            before = (now, *before)
+        return self._moved(model, label, version, before)
+
+    def rolled_back(self, model: str, label: str) -> Self:
+        """Returns the configuration in which it names what it named before. Raises `LookupError`
+        where there is no such version."""
+        version, *before = self.before(model, label) or (None,)
+        if version is None:
+            raise LookupError
+        return self._moved(model, label, version, tuple(before))
+
+    def _moved(self, model: str, label: str, version: int, before: tuple[int, ...]) -> Self:
+        past = {_key(model, label): (version, *before)[:KEPT]}
+        copied = wire.ModelServerConfig.FromString(self.message.SerializeToString())
+        moved = replace(self, message=copied, histories={**self.histories, **past})
+        moved._keep(model, version)
+        moved._config(model).version_labels[label] = version
+        return moved
+
+    def _keep(self, model: str, version: int) -> None:
+        """Sees to it that the server keeps a version that a label names.
+
+        By the policy `latest` the next version that is published would push it out.
+        """
+        policy = self._config(model).model_version_policy
+        if not policy.HasField("specific"):
+            policy.all.SetInParent()
+        elif version not in policy.specific.versions:
+            raise InvalidRequest(
+                f"{self.source} has {model} served in versions {list(policy.specific.versions)} "
+                f"alone; add `versions: {version}` there, and try again once that is loaded"
+            )
+
+    def _config(self, model: str) -> Any:
+        configs = self.message.model_config_list.config
+        for config in configs:
+            if config.name == model:
+                return config
+        names = ", ".join(config.name for config in configs) or "none"
+        raise InvalidRequest(f"{self.source} has no model {model}; it has {names}")
+
+
+def _key(model: str, label: str) -> str:
+    return f"label {label} of {json.dumps(model)}"
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replaces a file, and keeps its permissions.
+
+    Whatever happens meanwhile, it is the old one or the new one: it is written beside it, flushed
+    to the disk and renamed.
+    """
+    path = path.resolve()  # what is a link stays one
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("wb") as file:
+        unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Has others who change the file wait. The lock is gone with its holder, however that ends."""
+    path = path.resolve()
+    with path.with_name(f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

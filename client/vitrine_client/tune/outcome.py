@@ -1,0 +1,95 @@
+"""The files that `vitrine tune` leaves: settings to use, and the measurements that justify them."""
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vitrine_client.loadtest.search import Probe
+from vitrine_client.tune.search import Trial
+from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
+
+MEASUREMENTS, SUMMARY = "measurements.json", "README.md"
+
+
+def may_be_replaced(folder: Path) -> bool:
+    """Says whether there is nothing in `folder`, or what an earlier tuning wrote."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and ((folder / MEASUREMENTS).exists() or not any(folder.iterdir()))
+
+
+def write(folder: Path, tuning: Tuning) -> None:
+    """Makes `folder` of a tuning, whole or not at all; what was there is replaced."""
+    folder = folder.resolve()
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
+    new, old = beside.with_suffix(".new"), beside.with_suffix(".old")
+    new.mkdir(parents=True)
+    try:
+        for name, text in _files(tuning, folder.name).items():
+            (new / name).write_text(text)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        for rest in (new, old):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def _files(tuning: Tuning, folder: str) -> dict[str, str]:
+    best = tuning.tuned.best
+    environment = (f"{name}={value}\n" for name, value in best.environment().items())
+    files = {
+        ENVIRONMENT: "".join(environment),
+        MEASUREMENTS: json.dumps(_measurements(tuning), indent=1, allow_nan=False) + "\n",
+        SUMMARY: summary(tuning, folder),
+    }
+    return files | ({BATCHING: best.batching.text()} if best.batching else {})
+
+
+def _measurements(tuning: Tuning) -> dict[str, Any]:
+    return {
+        "slo": str(tuning.slo),
+        "load": tuning.load,
+        "probe_s": tuning.probe_s,
+        "best": str(tuning.tuned.best),
+        "complete": tuning.tuned.complete,
+        "trials": [_trial(trial) for trial in tuning.tuned.trials],
+        "duels": [
+            {
+                "challenger": str(duel.challenger),
+                "ratio": _number(duel.ratio),
+                "low": duel.low,
+                "won": duel.won,
+                "pairs": [[_trial(trial) for trial in pair] for pair in duel.pairs],
+            }
+            for duel in tuning.tuned.duels
+        ],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    told: dict[str, Any] = {"configuration": str(trial.configuration)}
+    if not trial.found:
+        return told | {"reason": trial.reason}
+    found = trial.found
+    probes = [_probe(probe) for probe in found.probes]
+    return told | {"rate": found.rate, "low": found.low, "high": found.high, "probes": probes}
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    result = probe.result
+    percentiles = {f"p{p:g}": _number(result.latency.percentile_ms(p)) for p in (50, 90, 99)}
+    return {
+        "rate": probe.rate,
+        "due": result.due,
+        "answered": result.answered,
+        "latency_ms": percentiles,
+        "violations": list(probe.violations),
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,177 @@
+"""The real service, `vitrine-serve up`, on free ports, with one configuration or another."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import OrderedDict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+import requests
+
+from vitrine_client.loadtest.plan import Kind
+from vitrine_client.tune.configuration import Configuration
+from vitrine_client.tune.search import Unfit
+
+_START_S = 120.0
+"""How long a start may take: the model server's libraries take 20 s from a cold disk."""
+
+_STOP_S = 40.0
+"""How long an end may take: its two processes have 15 s each for what they have in hand."""
+
+_KEPT = 2
+"""Services that run at a time, all idle but one: who is compared in turn need not start anew."""
+
+_LAST_LINES = 3
+_NEWS = ("[INFO]", " model-server ")
+"""What is in lines of the log that say how things go, and not what is wrong."""
+
+
+def find_command(path: str | None = None) -> Path | None:
+    """Returns where `vitrine-serve` is; None where it is not installed.
+
+    `path` has the folders to look in: that of this Python, and the PATH, unless others are given.
+    """
+    own = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = shutil.which("vitrine-serve", path=own if path is None else path)
+    return Path(found) if found else None
+
+
+class Service:
+    """One `vitrine-serve up`. `command` is that program, `folder` where its files may be."""
+
+    def __init__(
+        self, command: Path, models_dir: Path, configuration: Configuration, folder: Path
+    ) -> None:
+        """Starts it, and returns when it is ready. Raises `Unfit`, with its last words, where it
+        does not become so."""
+        folder.mkdir()
+        self._log = folder / "log"
+        self._gateway, self._grpc, self._rest = _free_ports(3)
+        options = [f"--models-dir={models_dir}", "--host=127.0.0.1", f"--port={self._gateway}"]
+        options += [f"--grpc-port={self._grpc}", f"--rest-port={self._rest}"]
+        if configuration.batching:
+            batching = folder / "batching.config"
+            batching.write_text(configuration.batching.text())
+            options.append(f"--batching-parameters-file={batching}")
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [command, "up", *options],
+                env=_environment() | configuration.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def address(self, kind: Kind) -> str:
+        """Returns where a load of this kind goes."""
+        if kind == "grpc":
+            return f"127.0.0.1:{self._grpc}"
+        return f"http://127.0.0.1:{self._rest if kind == 'rest' else self._gateway}"
+
+    @property
+    def last_words(self) -> str:
+        """The end of what it complained of."""
+        lines = [line.strip() for line in self._log.read_text().splitlines()]
+        told = [line for line in lines if line and not any(news in line for news in _NEWS)]
+        return " / ".join(told[-_LAST_LINES:])
+
+    def terminate(self) -> None:
+        """Tells it to end, and does not wait for that."""
+        self._process.terminate()
+
+    def stop(self) -> None:
+        """Ends it with all its processes."""
+        self.terminate()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _wait_until_ready(self) -> None:
+        deadline_s = time.monotonic() + _START_S
+        while not self._is_ready():
+            if self._process.poll() is not None:
+                raise Unfit(f"it does not start: {self.last_words}")
+            if time.monotonic() > deadline_s:
+                raise Unfit(f"it was not ready after {_START_S:g} s: {self.last_words}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self._gateway}/readyz", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+
+class Services:
+    """Starts services as they are needed, and keeps the last few until its block ends."""
+
+    def __init__(self, command: Path, models_dir: Path) -> None:
+        self._command, self._models_dir = command, models_dir
+        self._running: OrderedDict[Configuration, Service] = OrderedDict()
+        self._folder = TemporaryDirectory(prefix="vitrine-tune-")
+        self._started = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in self._running.values():
+            service.terminate()  # all of them, should the rest be interrupted
+        for service in self._running.values():
+            service.stop()
+        self._folder.cleanup()
+
+    def of(self, configuration: Configuration) -> Service:
+        """Returns the service with a configuration. Raises `Unfit`."""
+        if configuration in self._running:
+            self._running.move_to_end(configuration)
+            return self._running[configuration]
+        while len(self._running) >= _KEPT:
+            self._running.popitem(last=False)[1].stop()
+        self._started += 1
+        folder = Path(self._folder.name) / str(self._started)
+        service = Service(self._command, self._models_dir, configuration, folder)
+        self._running[configuration] = service
+        return service
+
+
+def _environment() -> dict[str, str]:
+    """Ours without settings of a service: what is tuned starts from its defaults, and a key, a rate
+    limit or a certificate that is set for another would turn the load away."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VITRINE_") and name != "GUNICORN_CMD_ARGS"
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as probes:
+        found = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in found:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in found]
+
+
+def _die_with_parent() -> None:
+    """Has the kernel end it when its parent was killed (prctl(2), PR_SET_PDEATHSIG); it takes its
+    own children along."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,0 +1,99 @@
+"""The highest rate that the service takes with a configuration, under the user's own load."""
+
+import dataclasses
+import math
+import threading
+from collections.abc import Callable, Sequence
+
+from vitrine_client.errors import VitrineError
+from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
+from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.run import run
+from vitrine_client.loadtest.search import Found, Probe, find_rate
+from vitrine_client.loadtest.slo import Slo
+from vitrine_client.tune.configuration import Configuration
+from vitrine_client.tune.search import Unfit
+from vitrine_client.tune.service import Services
+
+MOST_PROBES = 14
+"""Once one has held: a rate that is known well enough for a comparison, in half of the time."""
+
+_FIRST_START, _LEAST_START, _BELOW = 100.0, 10.0, 0.7
+"""Where the search for a rate begins: the first one, at least, and as a share of the one before."""
+
+_WARM_UP_SHARE = 0.2
+"""Of a probe, as part of what it measures."""
+
+
+class _Enough(Exception):
+    """Of probes."""
+
+
+class Trials:
+    """Measures configurations by probes of `probe_s` seconds each; calling it is a `Measure`.
+
+    Of `target` only the address is another each time. `watch` sees each probe.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        target: Target,
+        slo: Slo,
+        *,
+        probe_s: float,
+        watch: Callable[[Probe], None],
+    ) -> None:
+        self._services, self._target, self._slo = services, target, slo
+        self._probe_s, self._watch = probe_s, watch
+        self._stop = threading.Event()
+        self._start_rate = _FIRST_START
+        self._seed = 0
+
+    def __call__(self, configuration: Configuration) -> Found:
+        """Finds the highest rate that meets the objective. Raises `Unfit`, and `KeyboardInterrupt`
+        where Ctrl-C ended a probe."""
+        address = self._services.of(configuration).address(self._target.kind)
+        target = dataclasses.replace(self._target, address=address)
+        probes: list[Probe] = []
+
+        def probe(rate: float) -> Result:
+            if len(probes) >= MOST_PROBES and any(probe.held for probe in probes):
+                raise _Enough
+            return self._run(target, rate)
+
+        def watch(probe: Probe) -> None:
+            probes.append(probe)
+            self._watch(probe)
+
+        try:
+            found = find_rate(probe, self._slo, start_rate=self._start_rate, watch=watch)
+        except _Enough:
+            found = boundary(probes)
+        except VitrineError as error:
+            raise Unfit(f"it does not answer: {error}") from error
+        # The next one will not be far from it; rather below, as what holds is seen at once.
+        self._start_rate = max(_BELOW * found.rate, _LEAST_START)
+        return found
+
+    def _run(self, target: Target, rate: float) -> Result:
+        warm_up_s = self._probe_s * _WARM_UP_SHARE
+        self._seed += 1  # other arrivals each time: none may be measured by the same lucky ones
+        load = Open((Phase(warm_up_s + self._probe_s, rate, rate),), seed=self._seed)
+        result = run(Plan(target, load, warm_up_s=warm_up_s), stop=self._stop)
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        return result
+
+
+def boundary(probes: Sequence[Probe]) -> Found:
+    """Returns the middle between the two neighbouring rates that fewest of the probes contradict,
+    by holding above them or being violated below. One of the probes must have held."""
+    rates = sorted({probe.rate for probe in probes})
+
+    def contradictions(low: float) -> int:
+        return sum(probe.held != (probe.rate <= low) for probe in probes)
+
+    low = min(rates, key=contradictions)
+    high = min((rate for rate in rates if rate > low), default=low)
+    return Found(math.sqrt(low * high), low, high, 0, 0, tuple(probes))

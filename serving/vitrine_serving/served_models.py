@@ -1,0 +1,94 @@
+"""Which models the service serves: those of a `models.config` beside them, else all that are there.
+
+The file is the model server's own (`--model_config_file`), and the whole truth where there is one:
+what is published and not in it is not served, as with TensorFlow Serving itself. Without one,
+`vitrine-serve` writes one at each start, until somebody puts a version label into it.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG = "models.config"
+"""Its name, in the models directory."""
+
+_MARK = "# Written by vitrine-serve at each start, as long as no version label is in it.\n"
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """The models' names, and the file that says so, if somebody else wrote one.
+
+    `left_out` are published and not in the file.
+    """
+
+    names: tuple[str, ...]
+    config: Path | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def served_models(models_dir: Path) -> ServedModels:
+    """Looks what is to be served of `models_dir`. Raises `ValueError` where that makes no sense:
+    nothing is published, the file is broken, or names a model without a version."""
+    published = sorted(
+        {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
+    )
+    config = models_dir / CONFIG
+    if config.exists() and not _is_ours(config):
+        names = _names(config)
+        left_out = tuple(name for name in published if name not in names)
+        return ServedModels(names, config.absolute(), left_out)
+    if not published:
+        raise ValueError(f"There is no model in {models_dir}; train some with `make train`")
+    return ServedModels(tuple(published))
+
+
+def _is_ours(config: Path) -> bool:
+    text = config.read_text()
+    return text.startswith(_MARK) and "version_labels" not in text
+
+
+def write_config(models_dir: Path, names: Sequence[str], scratch: Path) -> Path:
+    """Writes a `models.config` for the newest version of each of `names`, without labels.
+
+    In the models directory, where `vitrine promote` finds it; in `scratch` if that is read-only.
+    """
+    text = _config_of_all(models_dir, names)
+    unfinished = models_dir.absolute() / f".{CONFIG}-{os.getpid()}"  # another service may start
+    try:
+        unfinished.write_text(text)
+        return unfinished.replace(unfinished.with_name(CONFIG))
+    except OSError:
+        config = scratch / CONFIG
+        config.write_text(text)
+        return config
+
+
+def _config_of_all(models_dir: Path, names: Sequence[str]) -> str:
+    entries = (
+        f'  config {{ name: "{name}" base_path: "{models_dir.absolute() / name}" '
+        'model_platform: "tensorflow" }\n'
+        for name in names
+    )
+    return _MARK + "model_config_list {\n" + "".join(entries) + "}\n"
+
+
+def _names(config: Path) -> tuple[str, ...]:
+    # Here, as a gateway that runs alone has no messages of TensorFlow Serving.
+    from vitrine_serving.model_server.config import read_config
+
+    try:
+        models = read_config(config.read_text())
+    except ValueError as error:
+        raise ValueError(f"{config}: {str(error).removeprefix(f'{CONFIG}: ')}") from error
+    if not models:
+        raise ValueError(f"{config} names no model; without that file all models are served")
+    for model in models:
+        try:
+            found = model.wanted()
+        except OSError as error:
+            raise ValueError(f"{config}: no versions of {model.name}: {error}") from error
+        if not found:
+            raise ValueError(f"{config}: {model.missing(found)}")
+    return tuple(model.name for model in models)

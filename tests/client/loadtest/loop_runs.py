@@ -1,0 +1,95 @@
+"""Loops that make load run in a test's own process, and what they record."""
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from selectors import DefaultSelector
+
+import numpy as np
+
+from vitrine_client.loadtest.answers import Classes
+from vitrine_client.loadtest.closed_loop import ClosedLoop
+from vitrine_client.loadtest.connections import connections_to
+from vitrine_client.loadtest.http_connection import Endpoint, reach
+from vitrine_client.loadtest.loop import FIELDS, Job
+from vitrine_client.loadtest.open_loop import OpenLoop
+from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase
+
+REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nimage"
+
+
+def steady(rate: float, duration_s: float) -> Open:
+    """Returns an open loop with constant gaps."""
+    return Open((Phase(duration_s, rate, rate),), "constant")
+
+
+ONCE = steady(1000, 0.001)
+"""A single request."""
+
+
+class Records:
+    """What a loop reported."""
+
+    def __init__(self) -> None:
+        self._numbers = array("d")
+        self._outcomes: tuple[str, ...] = ()
+        self._settled: list[tuple[int, float]] = []
+
+    def __call__(self, records: array, outcomes: Sequence[str], settled_s: float) -> None:
+        self._numbers += records
+        self._outcomes = tuple(outcomes)
+        self._settled.append((len(self._numbers) // FIELDS, settled_s))
+
+    def told_the_truth(self) -> bool:
+        """Whether nothing was recorded that was due before what was said to be settled by then."""
+        due_s = self.due_s
+        return all((due_s[count:] >= settled_s).all() for count, settled_s in self._settled)
+
+    def _columns(self) -> np.ndarray:
+        return np.array(self._numbers).reshape(-1, FIELDS).T
+
+    @property
+    def due_s(self) -> np.ndarray:
+        return self._columns()[0]
+
+    @property
+    def sent_s(self) -> np.ndarray:
+        return self._columns()[2]
+
+    @property
+    def lag_s(self) -> np.ndarray:
+        """How late the generator itself was."""
+        return self.sent_s - self._columns()[1]
+
+    @property
+    def latency_s(self) -> np.ndarray:
+        """From when they were due; NaN where no right answer came."""
+        return self._columns()[3] - self.due_s
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """How many requests had which outcome; "" is a right answer."""
+        return Counter(self._outcomes[int(number)] for number in self._columns()[4])
+
+
+def run_loop(
+    where: str | Endpoint,
+    load: Load,
+    *,
+    seats: int = 1,
+    timeout_s: float = 5.0,
+    kind: Kind = "raw",
+    requests: tuple[bytes, ...] = (REQUEST,),
+    classes: tuple[Classes, ...] = ((7,),),
+) -> Records:
+    """Makes the load in this thread; `where` is a URL, HOST:PORT for "grpc"."""
+    endpoint = reach(where, 5) if isinstance(where, str) and kind != "grpc" else where
+    job = Job(kind, endpoint, requests, classes, load, seats, timeout_s)
+    records = Records()
+    with DefaultSelector() as selector, connections_to(endpoint, selector, timeout_s) as connect:
+        loop = (ClosedLoop if isinstance(load, Closed) else OpenLoop)(
+            job, connect, selector, records
+        )
+        loop.run(time.monotonic() + 0.01)
+    return records

@@ -1,0 +1,78 @@
+"""Load over gRPC, on a model server that answers as it is told."""
+
+from selectors import DefaultSelector
+
+import grpc
+
+from tests.client.loadtest.loop_runs import ONCE, run_loop, steady
+from tests.conftest import SAMPLES, free_port, wait_for
+from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
+from vitrine_client.loadtest.answers import Classes
+from vitrine_client.loadtest.connections import connections_to
+from vitrine_client.loadtest.plan import Closed, Target
+from vitrine_client.loadtest.rehearsal import right_answers
+from vitrine_client.loadtest.targets import requests_of
+
+TARGET = Target("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
+REQUESTS = requests_of(TARGET)
+
+
+def classes(server: FakeModelServer) -> tuple[Classes, ...]:
+    return right_answers(TARGET, server.address, REQUESTS, 5)
+
+
+def test_answers_are_right_in_both_loops():
+    """Several calls are in flight on one connection, and each gets the answer to its request."""
+    with FakeModelServer(classifying()) as server:
+        right = {"kind": "grpc", "requests": REQUESTS, "classes": classes(server)}
+        closed = run_loop(server.address, Closed(1, 0.2), seats=4, **right)
+        opened = run_loop(server.address, steady(100, 0.2), seats=50, **right)
+    assert set(closed.outcomes) == {""}
+    assert opened.outcomes == {"": 20}
+    assert (opened.latency_s > 0).all()
+    assert (opened.latency_s < 0.2).all()
+
+
+def test_what_becomes_of_a_call():
+    """Errors have gRPC's names; a call that is not answered in time is given up."""
+    with FakeModelServer(classifying()) as server:
+        wrong = tuple((class_id + 1,) for (class_id,) in classes(server))
+
+        def outcomes(timeout_s: float = 5.0) -> dict[str, int]:
+            options = {"kind": "grpc", "requests": REQUESTS, "classes": wrong}
+            return run_loop(server.address, ONCE, timeout_s=timeout_s, **options).outcomes
+
+        assert outcomes() == {"wrong answer": 1}
+        server.answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many")
+        assert outcomes() == {"RESOURCE_EXHAUSTED": 1}
+        server.answer = gate = Gate()
+        assert outcomes(timeout_s=0.1) == {"timeout": 1}
+        assert gate.gone.wait(5)
+
+
+def test_a_call_that_is_given_up_is_cancelled():
+    """The server is told, and nobody is told of its end; the next call is another."""
+    told: list[str] = []
+    with (
+        FakeModelServer(Gate()) as server,
+        DefaultSelector() as selector,
+        connections_to(server.address, selector, 5) as connect,
+    ):
+        call = connect(lambda fault, body, now_s: told.append(fault))
+        call.send(b"first")
+        wait_for(lambda: bool(server.calls), 5, "the call")
+        call.abort()
+        assert server.answer.gone.wait(5)
+        server.answer = failing(grpc.StatusCode.INTERNAL)
+        call.send(b"second")
+        while not told:
+            for key, events in selector.select(5):
+                key.data(events, 0.0)
+    assert told == ["INTERNAL"]
+
+
+def test_nobody_there():
+    """Calls to where nobody listens fail by name, and none is lost."""
+    address = f"127.0.0.1:{free_port()}"
+    options = {"kind": "grpc", "requests": REQUESTS, "classes": ((0,), (0,))}
+    assert run_loop(address, steady(100, 0.1), seats=9, **options).outcomes == {"UNAVAILABLE": 10}

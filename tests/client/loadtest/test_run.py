@@ -1,0 +1,181 @@
+"""Whole load tests, in processes of their own."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.client.loadtest.scripted_server import (
+    RIGHT,
+    ScriptedServer,
+    always,
+    answer,
+    predictions,
+    scripted_server,
+)
+from tests.conftest import children_of, free_port, is_running, wait_for
+from vitrine_client import errors
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.result import Interval, Result
+from vitrine_client.loadtest.run import run
+
+LOAD = Open((Phase(1.5, 100, 100),), "constant", connections=20)
+
+
+WRONG = answer(predictions(8))
+
+
+def plan(server: ScriptedServer, load: Load = LOAD, **members) -> Plan:
+    members = {"warm_up_s": 0.5, "timeout_s": 5.0} | members
+    return Plan(Target("raw", server.url, "mlp", (b"a", b"b")), load, **members)
+
+
+def test_a_load_test_from_beginning_to_end():
+    """Two processes make one schedule; all of it is counted, told while it runs, and a file.
+
+    The last ten answers are not those of before the load.
+    """
+    told: list[Interval] = []
+    with scripted_server(lambda number: iter([RIGHT if number < 142 else WRONG])) as server:
+        result = run(plan(server, processes=2), watch=told.append)
+        assert len(server.requests) == 2 + 150  # each image once before, then the load
+        sent = {request[-1:] for request in server.requests}
+    assert sent == {b"a", b"b"}
+    assert [interval.start_s for interval in told] == [-0.5, 0.0]
+    assert (told[0].due, result.due, result.answered) == (50, 100, 90)
+    assert result.errors == {"wrong answer": 10}
+    assert result.error_share == 0.1
+    assert result.duration_s == 1.0
+    assert result.intervals == (told[1],)
+    assert result.generator.lag_p99_ms < 100
+    assert 0 < result.generator.busiest < 1
+    assert result.generator.cpu_s > 0
+    assert result.about == json.loads(json.dumps(result.about))
+    assert result.about["plan"]["load"]["phases"] == [vars(LOAD.phases[0])]
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))).due == 100
+    assert not multiprocessing.active_children()
+
+
+def test_ctrl_c_ends_it_with_what_was_measured():
+    """What was due until then counts, and there are no processes left. The handler of before is
+    back."""
+
+    def interrupt(interval: Interval) -> None:
+        if interval.start_s < 0:
+            for process in (multiprocessing.current_process(), *multiprocessing.active_children()):
+                os.kill(process.pid, signal.SIGINT)  # as a terminal does
+
+    before = signal.getsignal(signal.SIGINT)
+    with scripted_server(always(RIGHT)) as server:
+        result = run(plan(server, Closed(2, 60), processes=2, warm_up_s=0.01), watch=interrupt)
+    assert result.duration_s < 10
+    assert result.answered == result.due > 0
+    assert any("early" in warning for warning in result.warnings)
+    assert result.generator.lag_p99_ms is None
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not multiprocessing.active_children()
+
+
+def test_ctrl_c_twice_ends_it_without_a_result():
+    """Who presses it again does not want to wait; there are no processes left either."""
+
+    def interrupt(_: Interval) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with scripted_server(always(RIGHT)) as server, pytest.raises(KeyboardInterrupt):
+        run(plan(server, Closed(1, 60), warm_up_s=0.01), watch=interrupt)
+    assert not multiprocessing.active_children()
+
+
+def test_who_has_no_answer_when_it_is_stopped_counts():
+    """Stopping does not hide that the server hung."""
+    stop, forever = threading.Event(), threading.Event()
+
+    def script(number: int):
+        if number > 5:
+            stop.set()
+            forever.wait(20)
+        yield RIGHT
+
+    with scripted_server(script) as server:
+        result = run(plan(server, warm_up_s=0, timeout_s=0.5), stop=stop)
+        forever.set()
+    assert result.errors.total() + result.dropped >= 1
+    assert set(result.errors) <= {"unanswered", "timeout"}
+    assert result.duration_s < 1
+
+
+def test_a_process_that_is_killed_is_an_error():
+    """What it saw is lost, so there is no result that would hide it; the others end."""
+
+    def kill(_: Interval) -> None:
+        multiprocessing.active_children()[0].kill()
+
+    with (
+        scripted_server(always(RIGHT)) as server,
+        pytest.raises(errors.VitrineError, match="exit code -9"),
+    ):
+        run(plan(server, Closed(2, 30), processes=2, warm_up_s=0.1), watch=kill)
+    assert not multiprocessing.active_children()
+
+
+PROGRAM = """
+import sys
+from vitrine_client.loadtest.plan import *
+from vitrine_client.loadtest.run import run
+target = Target("raw", sys.argv[1], "mlp", (b"a",))
+run(Plan(target, Closed(1, 60), warm_up_s=0.1), watch=lambda _: print("going", flush=True))
+"""
+
+
+def test_processes_end_with_their_parent():
+    """Even where it is killed and can end nobody."""
+    with scripted_server(always(RIGHT)) as server:
+        program = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, server.url], stdout=subprocess.PIPE
+        )
+        assert program.stdout.readline() == b"going\n"
+        children = children_of(program.pid)
+        program.kill()
+        program.communicate()
+        wait_for(lambda: not any(map(is_running, children)), 10, "the processes' end")
+    assert children
+
+
+def test_nothing_is_loaded_that_does_not_answer():
+    """What is wrong is said before any load: nobody there, an error, a picture that is none."""
+    with pytest.raises(errors.Unavailable, match="Nobody answers at"):
+        run(Plan(Target("raw", f"http://127.0.0.1:{free_port()}", "mlp", (b"a",)), LOAD))
+    with pytest.raises(errors.InvalidRequest, match="no URL"):
+        run(Plan(Target("raw", "127.0.0.1:8080", "mlp", (b"a",)), LOAD))
+    problem = answer({"detail": "no model mlp"}, "404 Not Found")
+    broken = answer({"predictions": [{"error": "image 0: no picture"}]})
+    for said, error, words in (
+        (problem, errors.NotFound, "no model mlp"),
+        (broken, errors.InvalidImage, "no picture"),
+        (answer({"hello": 1}), errors.ServerError, "hello"),
+        (b"SSH-2.0\r\n", errors.Unavailable, "no HTTP"),
+    ):
+        with scripted_server(always(said)) as server, pytest.raises(error, match=words):
+            run(plan(server))
+        assert len(server.requests) == 1
+    assert not multiprocessing.active_children()
+
+
+def test_a_server_that_hangs_is_told_of():
+    """Before the load."""
+    forever = threading.Event()
+
+    def script(_: int):
+        forever.wait(20)
+        yield RIGHT
+
+    with scripted_server(script) as server, pytest.raises(errors.DeadlineExceeded):
+        run(plan(server, timeout_s=0.2))
+    forever.set()

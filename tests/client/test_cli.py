@@ -1,0 +1,85 @@
+"""The command `vitrine` as a whole: help, versions, completion."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import click
+import pytest
+from click.shell_completion import get_completion_class
+from click.testing import CliRunner
+
+from vitrine_client.cli import main
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_help_teaches(name):
+    """Each subcommand shows itself in use, and fits a terminal."""
+    for flag in ("-h", "--help"):
+        done = CliRunner().invoke(main, [name, flag])
+        assert done.exit_code == 0
+        assert f"  vitrine {name}" in done.output
+        assert max(map(len, done.output.splitlines())) <= 100
+
+
+def test_overview():
+    """It says how each ends, and its list of subcommands cuts no sentence short."""
+    done = CliRunner().invoke(main, ["-h"])
+    assert "130 Ctrl-C" in done.output
+    assert "..." not in done.output.partition("Commands:")[2]
+
+
+def test_version():
+    """That of the package."""
+    done = CliRunner().invoke(main, ["--version"])
+    assert done.output.split()[-1] == importlib.metadata.version("vitrine-client")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    """The script is click's own for the command `vitrine`, named or by $SHELL."""
+    made = get_completion_class(shell)
+    assert made
+    script = made(main, {}, "vitrine", "_VITRINE_COMPLETE").source()
+    for words, path in (["completion", shell], "/bin/sh"), (["completion"], f"/usr/bin/{shell}"):
+        done = CliRunner().invoke(main, words, env={"SHELL": path})
+        assert (done.exit_code, done.stdout) == (0, f"{script}\n")
+
+
+@pytest.mark.parametrize("path", ["", "/bin/sh", "/usr/bin/powershell"])
+def test_completion_of_another_shell(path):
+    """Exit code 2, and which there are."""
+    done = CliRunner().invoke(main, ["completion"], env={"SHELL": path})
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "bash or zsh or fish" in done.stderr
+
+
+def test_what_the_script_asks_for():
+    """What it calls completes subcommands and options."""
+    words = {"COMP_WORDS": "vitrine predict --mod", "COMP_CWORD": "2"}
+    completing = words | {"_VITRINE_COMPLETE": "bash_complete"}
+    done = CliRunner().invoke(main, env=completing, prog_name="vitrine")
+    assert done.output.split() == ["plain,--model", "plain,--model-server"]
+
+
+def test_ctrl_c_has_its_exit_code():
+    """Whatever is interrupted ends with 130, where click would say 1."""
+
+    @click.command()
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    group = type(main)(commands={"it": interrupted})
+    assert CliRunner().invoke(group, ["it"]).exit_code == 130
+
+
+def test_a_light_start():
+    """The help comes without what only extras have, or the other members."""
+    code = "import sys, vitrine_client.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "vitrine_client" in loaded
+    assert not loaded & {
+        *("aiohttp", "grpc", "google", "hdrh", "httptools", "jinja2", "matplotlib"),
+        *("tensorflow", "vitrine_serving", "vitrine_training"),
+    }

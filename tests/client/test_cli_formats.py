@@ -1,0 +1,60 @@
+"""What a table of predictions looks like, on a terminal and elsewhere."""
+
+import io
+
+from rich.console import Console
+
+from vitrine_client.cli import formats
+from vitrine_client.errors import InvalidImage
+from vitrine_client.predictions import Prediction
+
+
+def answer(label: str) -> Prediction:
+    return Prediction(label, 0, 1.0, {label: 1.0, "T-shirt/top": 0.0}, "mlp", 1)
+
+
+def table(names: list[str], *answers, **console) -> str:
+    text = io.StringIO()
+    write = formats.as_table(Console(file=text, highlight=False, **console), 1, names)
+    for name, found in zip(names, answers, strict=True):
+        write(name, found)
+    return text.getvalue()
+
+
+def test_colours_on_a_terminal(monkeypatch):
+    """A bar in colour and an error in red; with NO_COLOR neither, and the same characters."""
+    rows = ["a.png", "b.png"], answer("Bag"), InvalidImage("bad [red]")
+    terminal = {"force_terminal": True, "width": 100, "color_system": "standard"}
+    painted = table(*rows, **terminal)
+    assert "\x1b[36m█" in painted
+    assert "\x1b[31mbad [red]" in painted
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = table(*rows, **terminal)
+    assert "\x1b[3" not in plain
+    monkeypatch.delenv("NO_COLOR")
+    assert table(*rows).splitlines()[1:] == [
+        f"a.png    Bag                1.000  {'█' * 20}  mlp/1",
+        "b.png    bad [red]",
+    ]
+
+
+def test_names_fit():
+    """Files of one name are shown by their paths; wide characters count as two, and what would
+    move the cursor is no part of a name; on a terminal a long name ends in an ellipsis."""
+    rows = table(["x/a.png", "y/a.png"], answer("Bag"), answer("Bag")).splitlines()
+    assert [row.split()[0] for row in rows[1:]] == ["x/a.png", "y/a.png"]
+    rows = table(["靴.png", "\x1b[2J\n\udcff.png"], answer("Bag"), answer("Bag")).splitlines()
+    assert rows[1].startswith("靴.png      Bag")
+    assert rows[2].startswith("?[2J??.png  Bag")
+    long = f"{'n' * 90}.png"
+    assert table([long], answer("Bag")).splitlines()[1].startswith(f"{long}  Bag")
+    cut = table([long], answer("Bag"), force_terminal=True, width=80, no_color=True)
+    assert "n…" in cut
+
+
+def test_a_bar_where_there_are_no_blocks():
+    """An encoding without them has another sign for it."""
+    text = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    formats.as_table(Console(file=text), 1, ["a.png"])("a.png", answer("Bag"))
+    text.seek(0)
+    assert "#" * 20 in text.read()

@@ -1,0 +1,248 @@
+"""`vitrine loadtest`: its grammar, what it shows and writes, and how it ends."""
+
+import csv
+import io
+import json
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from tests.client.loadtest.made_results import made
+from tests.conftest import SAMPLES
+from tests.programmed_latency import Behaviour, Latency
+from tests.programmed_server import programmed_server
+from vitrine_client.cli.load_lab import LoadLab
+from vitrine_client.cli.load_request import LoadRequest, shared
+from vitrine_client.cli.loadtest import loadtest
+from vitrine_client.loadtest.plan import Closed, Open, Phase
+from vitrine_client.loadtest.result import Result
+
+PICTURE = str(SAMPLES[0])
+CAPACITY = 300
+
+
+def command(*words):
+    return CliRunner().invoke(loadtest, [str(word) for word in words])
+
+
+def request(*words) -> LoadRequest:
+    return LoadRequest(**loadtest.make_context("loadtest", [str(word) for word in words]).params)
+
+
+def saved(path, result: Result):
+    path.write_text(json.dumps(result.to_json()))
+    return path
+
+
+class FakeRun:
+    """Answers up to `CAPACITY`; stops itself in the call of that number."""
+
+    def __init__(self, interrupted_at: int = 0) -> None:
+        self.plans, self._interrupted_at = [], interrupted_at
+
+    def __call__(self, plan, *, watch, stop) -> Result:
+        self.plans.append(plan)
+        if len(self.plans) == self._interrupted_at:
+            stop.set()
+        closed = isinstance(plan.load, Closed)
+        rate = CAPACITY if closed else plan.load.phases[0].rate
+        result = made(
+            seconds=3,
+            rate=rate,
+            median_ms=4 if rate <= CAPACITY else 90,
+            loop="closed" if closed else "open",
+            seed=len(self.plans),
+            warnings=(f"late by {rate:.1f} ms",),
+        )
+        for interval in result.intervals:
+            watch(interval)
+        return result
+
+
+@pytest.fixture(scope="module")
+def url():
+    with programmed_server(Behaviour(Latency(mean_s=0.002))) as running:
+        yield running.url
+
+
+def test_a_closed_loop_shows_and_writes_its_result(url, tmp_path):
+    """The table is on standard output; all three files say the same, and can be read again."""
+    files = {kind: tmp_path / f"a.{kind}" for kind in ("json", "csv", "html")}
+    flags = [f"--{kind}={path}" for kind, path in files.items()]
+    done = command(*SAMPLES[:2], f"--url={url}", "--duration-s=1", "--warm-up-s=0.2", *flags)
+    assert done.exit_code == 0, done.output
+    result = Result.read(files["json"])
+    assert result.answered == result.due > 100
+    assert f"{result.answered:,} of {result.due:,}" in done.stdout
+    assert "closed loop, 8 in flight" in done.stdout
+    rows = list(csv.DictReader(files["csv"].open()))
+    assert sum(int(row["answered"]) for row in rows) == result.answered
+    assert f"{result.answered:,}" in files["html"].read_text()
+    again = command(f"--result={files['json']}")
+    assert again.exit_code == 0
+    assert again.stdout == done.stdout
+
+
+def test_standard_output_for_programs(url):
+    """`--json -` writes JSON and nothing else there, of a load in steps and ramps."""
+    rates = ["--rate=20,60..100", "--duration-s=1", "--warm-up-s=0.2", "--arrivals=constant"]
+    done = command(PICTURE, f"--url={url}", "--model=other", *rates, "--json=-")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert content["about"]["plan"]["load"]["phases"] == [
+        {"duration_s": 0.2, "rate": 20.0, "end_rate": 20.0},
+        {"duration_s": 0.5, "rate": 20.0, "end_rate": 20.0},
+        {"duration_s": 0.5, "rate": 60.0, "end_rate": 100.0},
+    ]
+    assert content["about"]["plan"]["target"]["model"] == "other"
+    assert content["summary"]["due"] == pytest.approx(50, abs=2)
+    assert "service time" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "PICTURES"),
+        ([PICTURE, "--rate=5", "--concurrency=2"], "closed one"),
+        ([PICTURE, "--rate=fast"], "100..500"),
+        ([PICTURE, "--rate=0"], "not all are 0"),
+        ([PICTURE, "--rate=5..-1"], "not all are 0"),
+        ([PICTURE, "--batch-size=4"], "--as multipart, npy or json"),
+        ([PICTURE, "--as=npy", "--model-server=127.0.0.1:8500"], "--as"),
+        ([PICTURE, "--sweep", "--rate=5"], "--sweep"),
+        ([PICTURE, "--sweep", "--duration-s=5"], "--duration-s"),
+        ([PICTURE, "--slo=p99=20ms", "--chaos=swap-model"], "--chaos"),
+        ([PICTURE, "--slo=p99=20ms", f"--compare={PICTURE}"], "--compare"),
+        ([PICTURE, "--slo=fast"], "p99=20ms"),
+        ([PICTURE, f"--compare={PICTURE}"], PICTURE),
+        ([PICTURE, "--json=-", "--csv=-"], "Only one"),
+        ([PICTURE, "--html=/nowhere/page.html"], "/nowhere"),
+        ([PICTURE, "--version=1", "--label=stable"], "--label"),
+        (["no-such-picture.png"], "no-such-picture.png"),
+    ],
+)
+def test_usage_errors_name_what_is_wrong(words, said):
+    """Before anything is sent, and with exit code 2."""
+    done = command(*words, "--url=http://127.0.0.1:1")
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not done.stdout
+
+
+def test_nobody_answers():
+    """A wrong address is a message and no traceback, with exit code 2."""
+    done = command(PICTURE, "--url=http://127.0.0.1:1")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: ")
+    assert "http://127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("result", "flags", "code", "said"),
+    [
+        (made(seconds=9), [], 0, "answered"),
+        (made(seconds=9, errors={1: Counter(Unavailable=1)}), [], 1, "1 Unavailable"),
+        (made(seconds=2, rate=0), [], 1, "0 of 0"),
+        (made(seconds=9), ["--slo=p99=20ms"], 0, "Meets p99=20ms"),
+        (made(seconds=9), ["--slo=p99=2ms"], 1, "Misses p99=2ms: p99 is"),
+        (made(seconds=9, errors={1: Counter(A=1)}), ["--slo=p99=1s,errors=1%"], 0, "Meets"),
+    ],
+)
+def test_the_exit_code_says_whether_all_went_well(result, flags, code, said, tmp_path):
+    """Of an earlier result: failed requests are not well, unless an objective permits them."""
+    done = command("--result", saved(tmp_path / "a.json", result), *flags)
+    assert done.exit_code == code, done.output
+    assert said in done.stdout
+
+
+def test_comparing(tmp_path):
+    """What got slower is worse and ends with 1, in a table and in JSON; the reverse is no fault."""
+    before = saved(tmp_path / "before.json", made(seconds=8, rate=100, seed=1))
+    after = saved(tmp_path / "after.json", made(seconds=8, rate=100, seed=2, median_ms=8))
+    done = command("--result", after, "--compare", before, "--json", tmp_path / "out.json")
+    assert done.exit_code == 1
+    assert "Worse" in done.stdout
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["comparison"]["verdict"] == "worse"
+    back = command("--result", before, "--compare", after, "--quiet")
+    assert (back.exit_code, back.output) == (0, "")
+
+
+def test_the_search_starts_from_what_a_closed_loop_reached(capsys, tmp_path):
+    """Probes are open loops about the capacity; each is told as it is done, the rate at the end."""
+    run = FakeRun()
+    out = tmp_path / "out.json"
+    asked = request(PICTURE, "--slo=p99=50ms", "--connections=9", f"--json={out}")
+    assert LoadLab(asked, run=run).carry_out() == 0
+    first, *probes = run.plans
+    assert isinstance(first.load, Closed)
+    assert all(isinstance(plan.load, Open) and plan.load.connections == 9 for plan in probes)
+    assert probes[0].load.phases[0].rate == pytest.approx(CAPACITY / 2, rel=0.1)
+    printed = capsys.readouterr()
+    assert printed.err.count(" requests/s: ") == len(probes)
+    assert "is the highest rate that meets p99=50ms" in " ".join(printed.out.split())
+    assert printed.out.count("Warning: ") == 1  # the same one in all probes, but for its figure
+    content = json.loads(out.read_text())
+    assert content["search"]["rate"] == pytest.approx(CAPACITY, rel=0.05)
+    rates = [plan.load.phases[0].rate for plan in probes]
+    written = [probe["rate"] for probe in content["search"]["probes"]]
+    assert written == rates[: len(written)]
+    assert content["about"]["plan"]["load"]["phases"][0]["rate"] == content["search"]["rate"]
+
+
+def test_no_rate_meets_the_objective(capsys):
+    """Then it says so, and that is exit code 1."""
+    asked = request(PICTURE, "--slo=p99=10us")
+    assert LoadLab(asked, run=FakeRun()).carry_out() == 1
+    assert "No rate meets p99=10us" in capsys.readouterr().out
+
+
+def test_a_sweep_writes_every_rate(capsys):
+    """CSV has all loads, numbered; the table has them by rate."""
+    run = FakeRun()
+    assert LoadLab(request(PICTURE, "--sweep", "--csv=-"), run=run).carry_out() == 0
+    printed = capsys.readouterr()
+    runs = {row["run"] for row in csv.DictReader(io.StringIO(printed.out))}
+    assert runs == {str(number) for number in range(1, len(run.plans))}
+    assert "answered/s" in printed.err
+
+
+def test_ctrl_c_shows_what_there_is(capsys):
+    """One load that was ended is shown; of a search, what was printed on the way. Exit code 130."""
+    assert LoadLab(request(PICTURE), run=FakeRun(interrupted_at=1)).carry_out() == 130
+    assert "answered" in capsys.readouterr().out
+    run = FakeRun(interrupted_at=4)
+    assert LoadLab(request(PICTURE, "--slo=p99=50ms"), run=run).carry_out() == 130
+    assert capsys.readouterr().err.count(" requests/s: ") == 2
+    assert len(run.plans) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "address"),
+    [
+        (["--url=http://gateway:1"], "raw", "http://gateway:1"),
+        (["--as=multipart", "--batch-size=3"], "multipart", "http://127.0.0.1:8080"),
+        (["--model-server=there:8500", "--batch-size=3"], "grpc", "there:8500"),
+        (["--model-server=http://there:8501"], "rest", "http://there:8501"),
+    ],
+)
+def test_targets(words, kind, address):
+    """The gateway by default, or a model server by what its address looks like."""
+    target = request(PICTURE, *words).target()
+    assert (target.kind, target.address) == (kind, address)
+    assert target.images == (SAMPLES[0].read_bytes(),)
+
+
+def test_small_loads_take_one_process():
+    """And no load takes more than half of the cores, of which there are two at least."""
+    assert shared(Closed(8, 10)) == 1
+    assert shared(Open((Phase(10, 100, 500),))) == 1
+    assert shared(Open(())) == 1
+
+
+def test_chaos_needs_the_served_directory(tmp_path):
+    """Where there is no version to copy, that is said before the load."""
+    done = command(PICTURE, "--rate=5", "--chaos=swap-model", f"--models-dir={tmp_path}")
+    assert done.exit_code == 2
+    assert f"{tmp_path}/mlp has no version" in done.stderr

@@ -1,0 +1,201 @@
+"""`vitrine predict`: which pictures, how answers are written, and how it ends."""
+
+import csv
+import io
+import json
+import socket
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.client.cli_gateway import photos
+from tests.client.fake_gateway import FakeGateway, predicting, problem
+from tests.conftest import SAMPLES, free_port
+from tests.fake_model_server import FakeModelServer, classifying
+from vitrine_client.cli import main
+
+
+@pytest.fixture
+def gateway():
+    """Finds in a picture what its bytes say."""
+    with FakeGateway() as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working directory: a.png a bag, b.png a coat, c.png no picture."""
+    monkeypatch.chdir(tmp_path)
+    return photos(tmp_path, a="Bag", b="Coat", c="bad")
+
+
+def predict(gateway, *words: str, stdin: bytes = b"") -> Result:
+    command = ["predict", "--url", gateway.url, *words]
+    return CliRunner().invoke(main, command, input=stdin)
+
+
+def pictures(done: Result) -> list[str]:
+    return [json.loads(line)["picture"] for line in done.stdout.splitlines()]
+
+
+def test_a_table(gateway, folder):
+    """Aligned rows under a header, without colours where there is no terminal; one line where
+    something failed, and exit code 1."""
+    done = predict(gateway, "a.png", "c.png", "b.png")
+    assert done.exit_code == 1, done.exception
+    header, bag, bad, coat = done.stdout.splitlines()
+    assert header == "picture  label  probability                        model"
+    assert bag == "a.png    Bag          0.750  ███████████████       mlp/12"
+    assert coat == "b.png    Coat         0.750  ███████████████       mlp/12"
+    assert bad == "c.png    This is no picture: really"
+
+
+def test_a_bar_for_each_class(gateway, folder):
+    """`--top 2` has a line for each of two classes, best first, under the picture's name."""
+    first, second = predict(gateway, "--top", "2", "b.png").stdout.splitlines()[1:]
+    assert first == "b.png    Coat         0.750  ███████████████       mlp/12"
+    assert second == "         other        0.250  █████"
+
+
+def test_json_parses_back(gateway, folder):
+    """One object a line, with everything that a `Prediction` has, or with an error."""
+    done = predict(gateway, "--json", "a.png", "c.png")
+    bag, bad = (json.loads(line) for line in done.stdout.splitlines())
+    assert (bag["picture"], bag["label"], bag["class_id"]) == ("a.png", "Bag", 1)
+    assert (bag["model"], bag["version"]) == ("mlp", 12)
+    assert bag["probabilities"] == {"other": 0.25, "Bag": 0.75}
+    assert (bad.keys(), bad["picture"]) == ({"picture", "error"}, "c.png")
+    assert done.exit_code == 1
+    done = predict(gateway, "--json", "--top", "1", "b.png")
+    assert json.loads(done.stdout)["probabilities"] == {"Coat": 0.75}
+    assert done.exit_code == 0
+
+
+def test_csv_parses_back(gateway, folder):
+    """A header; a name with a comma and a quote comes back; a failed picture has its error."""
+    odd = 'a "bag", mine.png'
+    (folder / odd).write_text("Bag")
+    done = predict(gateway, "--csv", "--top", "2", odd, "c.png")
+    bag, bad = csv.DictReader(io.StringIO(done.stdout))
+    assert bag == {
+        "picture": odd,
+        "label": "Bag",
+        "class_id": "1",
+        "probability": "0.75",
+        "model": "mlp",
+        "version": "12",
+        "error": "",
+        "label_2": "other",
+        "probability_2": "0.25",
+    }
+    assert (bad["picture"], bad["label"], bad["label_2"]) == ("c.png", "", "")
+    assert "This is no picture" in bad["error"]
+    assert "\r" not in done.stdout
+
+
+def test_which_pictures(gateway, folder):
+    """Files as named, folders sorted by name and without what is no picture, quoted globs, also
+    through folders, standard input; the order is that of the words."""
+    photos(folder / "more", z="Bag", y="Coat")
+    photos(folder / "more" / "deep", x="Bag")
+    (folder / "more" / "notes.txt").write_text("not a picture")
+    (folder / "[odd].png").write_text("Bag")
+    for words, expected in (
+        (["b.png", "a.png"], ["b.png", "a.png"]),
+        (["more"], ["more/y.png", "more/z.png"]),
+        (["[ab].png"], ["a.png", "b.png"]),
+        (["more/**/*.png"], ["more/deep/x.png", "more/y.png", "more/z.png"]),
+        (["more/[!n]*"], ["more/y.png", "more/z.png"]),
+        (["[odd].png"], ["[odd].png"]),
+        (["-", "a.png"], ["-", "a.png"]),
+    ):
+        done = predict(gateway, "--json", *words, stdin=b"Coat")
+        assert (done.exit_code, pictures(done)) == (0, expected), done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["no.png"], "no.png is not there"),
+        (["a.png", "no*.png"], "no*.png matches no file"),
+        (["empty"], "empty has no picture in it"),
+        (["-", "-"], "- can be read once"),
+        (["a.png", "--csv", "--json"], "give one"),
+        (["a.png", "--version", "1", "--label", "stable"], "give one"),
+        (["a.png", "--top", "0"], "--top"),
+        (["a.png", "--version", str(2**63)], "--version"),
+        ([], "PICTURES"),
+    ],
+)
+def test_nothing_to_ask_for(gateway, folder, words, hint):
+    """What names no picture, or makes no sense, is exit code 2 before anything is asked."""
+    (folder / "empty").mkdir()
+    done = predict(gateway, *words)
+    assert (done.exit_code, done.stdout, gateway.asked) == (2, "", [])
+    assert hint in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_a_row(gateway, folder):
+    """One that is there and cannot be opened keeps its place, and the others are answered."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("aa.png")  # which nobody may open, not even root
+        done = predict(gateway, "--json", "a.png", "aa.png", "b.png")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 1, done.output
+    assert [row.get("label") for row in rows] == ["Bag", None, "Coat"]
+    assert "aa.png" in rows[1]["error"]
+
+
+def test_how_it_asks(gateway, folder):
+    """By batches of the size that was said, of the version or the label, with the key."""
+    predict(gateway, "--version", "2", "--batch-size", "2", "--key", "secret", "a.png", "b.png")
+    predict(gateway, "--label", "stable", "--batch-size", "1", "a.png", "b.png")
+    assert [(asked.path, len(asked.pictures)) for asked in gateway.asked] == [
+        ("/v1/models/mlp/versions/2:predict", 2),
+        ("/v1/models/mlp/labels/stable:predict", 1),
+        ("/v1/models/mlp/labels/stable:predict", 1),
+    ]
+    assert gateway.asked[0].headers["x-api-key"] == "secret"
+
+
+def test_preprocessed_here(gateway):
+    """With `--local` pixels travel, and a picture that cannot be read never leaves."""
+    done = predict(gateway, "--local", "--json", str(SAMPLES[0]), __file__)
+    good, bad = (json.loads(line) for line in done.stdout.splitlines())
+    assert (done.exit_code, good["version"]) == (1, 12)
+    assert "no picture" in bad["error"]
+    [asked] = gateway.asked
+    assert (asked.headers["content-type"], len(asked.pictures)) == ("application/x-npy", 1)
+
+
+def test_past_the_gateway():
+    """`--model-server` asks over gRPC; where nobody answers, exit code 2 says who."""
+    with FakeModelServer(classifying()) as server:
+        words = ["predict", "--model-server", server.address, "--json", str(SAMPLES[0])]
+        done = CliRunner().invoke(main, words)
+    assert (done.exit_code, json.loads(done.stdout)["version"]) == (0, 3), done.output
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert server.address in done.stderr
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_a_service_that_fails_midway(gateway, folder, form):
+    """What was answered stays; then a message and exit code 2, and no traceback."""
+    gateway.answer = lambda asked: (
+        problem(404, "mlp is gone") if b"Coat" in asked.body else predicting(asked)
+    )
+    done = predict(gateway, form, "--batch-size=1", "--concurrency=1", "a.png", "b.png")
+    assert done.exit_code == 2
+    assert "Bag" in done.stdout
+    assert "mlp is gone" in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_nobody_there(folder):
+    """Exit code 2, with nothing on standard output and what to do on the other."""
+    url = f"http://127.0.0.1:{free_port()}"
+    done = CliRunner().invoke(main, ["predict", "--url", url, "a.png"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert url in done.stderr
+    assert "make serve" in done.stderr

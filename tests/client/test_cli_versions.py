@@ -1,0 +1,228 @@
+"""`vitrine promote` and `rollback`, on the embedded model server's own API."""
+
+import stat
+import threading
+
+import grpc
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.client.served_labels import HEAD, Served, serving, write_config
+from tests.conftest import free_port
+from tests.fake_model_server import Call, FakeModelServer
+from tests.serving.fake_models import FakeLoader, publish, remove
+from vitrine_client import wire_pb2 as wire
+from vitrine_client.cli import main
+
+
+@pytest.fixture
+def load() -> FakeLoader:
+    """Loads at once, unless a test says otherwise."""
+    return FakeLoader()
+
+
+@pytest.fixture
+def served(tmp_path, load):
+    """A server of mlp/1, by the policy that files have: the newest version alone."""
+    with serving(write_config(tmp_path), load) as running:
+        yield running
+
+
+def vitrine(served: Served, *words: str, **environment: str) -> Result:
+    command = [*words, "--config", str(served.config), "--model-server", served.address]
+    return CliRunner().invoke(main, command, env=environment)
+
+
+def refused(served: Served, *words: str, exit_code: int = 1) -> str:
+    """What a command says that is refused, and leaves the file as it was."""
+    before = served.config.read_bytes()
+    done = vitrine(served, *words)
+    assert (done.exit_code, done.stdout) == (exit_code, ""), done.output
+    assert served.config.read_bytes() == before
+    assert [path.name for path in served.config.parent.glob(".*.unfinished")] == []
+    return done.stderr
+
+
+def test_promote_and_roll_back(served):
+    """A label follows the command at once, and so does the file; while newer versions come, what
+    it names goes on answering, and there is a way back, once for each promotion."""
+    done = vitrine(served, "promote", "mlp", "1")
+    assert (done.exit_code, done.stdout) == (0, "mlp: stable is version 1\n"), done.output
+    assert "All versions of mlp are served" in done.stderr
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="AVAILABLE")
+    assert served.labelled() == 1
+    done = vitrine(served, "promote", "mlp", "2")
+    assert (done.stdout, done.stderr) == ("mlp: stable is version 2 (was 1)\n", "")
+    assert served.labelled() == 2
+    assert served.config.read_text().startswith(f'{HEAD}# label stable of "mlp": 2 <- 1\n')
+    done = vitrine(served, "rollback", "mlp")
+    assert (done.exit_code, done.stdout) == (0, "mlp: stable is version 1 (was 2)\n")
+    assert served.labelled() == 1
+    assert "vitrine promote mlp VERSION" in refused(served, "rollback", "mlp")
+    assert served.labelled() == 1
+
+
+def test_labels_are_there_after_a_restart(served, load):
+    """Another server that is started with the file has them, each with a history of its own."""
+    vitrine(served, "promote", "mlp", "1")
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="AVAILABLE")
+    vitrine(served, "promote", "mlp", "2", "--label", "canary")
+    with serving(served.config, load) as again:
+        assert (again.labelled("stable"), again.labelled("canary")) == (1, 2)
+        assert "canary of mlp" in refused(again, "rollback", "mlp", "--label", "canary")
+
+
+def test_the_same_again_repairs(served):
+    """Who was interrupted after the file was written asks again: the server is told, the history
+    is as it was."""
+    vitrine(served, "promote", "mlp", "1")
+    written = served.config.read_text()
+    with serving(write_config(served.base.parent / "other")) as other:
+        other.config.write_text(written)
+        done = vitrine(other, "promote", "mlp", "1")
+        assert (done.exit_code, other.labelled()) == (0, 1), done.output
+        assert other.config.read_text() == written
+
+
+def test_versions_that_are_not_there(served, load):
+    """Never published, taken away, loading, or broken: each is refused with what to do."""
+    told = refused(served, "promote", "mlp", "9")
+    assert "Version 9 of mlp" in told
+    assert "(1 is)" in told
+    assert f"have {served.config} say model_version_policy {{ all {{}} }} of mlp" in told
+    load.gates[2] = threading.Event()
+    served.publish(2)
+    served.reach(v2="LOADING", v1="AVAILABLE")
+    assert "is loading; try again" in refused(served, "promote", "mlp", "2")
+    load.gates[2].set()
+    served.reach(v2="AVAILABLE", v1="END")
+    assert "(2 is)" in refused(served, "promote", "mlp", "1")
+    served.publish(3, broken=True)
+    served.reach(v3="END", v2="AVAILABLE", v1="END")
+    assert "no graph); publish one that can" in refused(served, "promote", "mlp", "3")
+
+
+def test_no_way_back_to_what_is_gone(served):
+    """What the label named before was deleted: it stays where it is."""
+    vitrine(served, "promote", "mlp", "1")
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="AVAILABLE")
+    vitrine(served, "promote", "mlp", "2")
+    remove(served.base, 1)
+    served.repository.refresh()
+    served.reach(v2="AVAILABLE", v1="END")
+    assert "Version 1 of mlp" in refused(served, "rollback", "mlp")
+    assert served.labelled() == 2
+
+
+def test_a_server_that_refuses(tmp_path):
+    """The file is put back to the byte; what the server says is in the message."""
+    with serving(write_config(tmp_path)) as served:
+        text = served.config.read_text().rstrip().removesuffix("}")
+        served.config.write_text(
+            f'{text}\n config {{ name: "b" base_path: "/b" model_platform: "caffe" }} }}'
+        )
+        told = refused(served, "promote", "mlp", "1")
+    assert "refuses it, and all is as it was" in told
+    assert "unsupported platform caffe" in told
+
+
+def test_nobody_there(served):
+    """Exit code 2, and whom it asked."""
+    address = f"127.0.0.1:{free_port()}"
+    before = served.config.read_bytes()
+    words = ["promote", "mlp", "1", "--config", str(served.config), "--model-server", address]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert address in done.stderr
+    assert served.config.read_bytes() == before
+
+
+def contrary(call: Call, context: grpc.ServicerContext) -> bytes:
+    """Says that mlp/1 and mlp/2 are there, and takes no configuration."""
+    if "GetModelStatus" not in call.method:
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not today")
+    response = wire.GetModelStatusResponse()
+    for version in (1, 2):
+        response.model_version_status.add(version=version, state="AVAILABLE")
+    return response.SerializeToString()
+
+
+def test_several_servers_follow_or_none(served, tmp_path):
+    """As the gateway's own variable names them. If the second refuses, the first is told to go
+    back."""
+    with serving(write_config(tmp_path / "second")) as second, FakeModelServer(contrary) as no:
+        for server in (served, second):
+            publish(server.base, 2)
+        words = ["--config", str(served.config)]
+        both = {"VITRINE_MODEL_SERVER": f"{served.address}, {second.address}"}
+        done = CliRunner().invoke(main, ["promote", "mlp", "1", *words], env=both)
+        assert done.exit_code == 0, done.output
+        assert (served.labelled(), second.labelled()) == (1, 1)
+        served.repository.refresh()
+        served.reach(v2="AVAILABLE", v1="AVAILABLE")
+        before = served.config.read_bytes()
+        one = {"VITRINE_MODEL_SERVER": f"{served.address},{no.address}"}
+        done = CliRunner().invoke(main, ["promote", "mlp", "2", *words], env=one)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "not today" in done.stderr
+    assert served.labelled() == 1
+    assert served.config.read_bytes() == before
+
+
+def test_a_policy_that_names_versions(tmp_path):
+    """It stays, and says no to what it leaves out."""
+    policy = "model_version_policy { specific { versions: 1 } }"
+    with serving(write_config(tmp_path, policy)) as served:
+        assert vitrine(served, "promote", "mlp", "1").stderr == ""
+        served.publish(2)
+        assert served.states() == {1: "AVAILABLE"}
+        assert "add `versions: 2` there" in refused(served, "promote", "mlp", "2", exit_code=2)
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00", b"model_config_list {", b"no: 1"])
+def test_garbage(served, content):
+    """A file that makes no sense is named, and left alone; the server hears nothing."""
+    served.config.write_bytes(content)
+    told = refused(served, "promote", "mlp", "1", exit_code=2)
+    assert f"{served.config} is no ModelServerConfig" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["promote", "linear", "1"], "no model linear; it has mlp"),
+        (["rollback", "linear"], "no model linear; it has mlp"),
+        (["promote", "mlp", "one"], "'one' is not a valid"),
+        (["promote", "mlp", "-1"], "-1"),
+        (["promote", "mlp", str(2**63)], str(2**63)),
+        (["promote", "mlp"], "VERSION"),
+        (["promote", "mlp", "1", "--label", "a b"], "no spaces"),
+        (["promote", "mlp", "1", "--label", ""], "no spaces"),
+        (["promote", "mlp", "1", "--label", "a/b"], "no spaces"),
+    ],
+)
+def test_wrong_usage(served, words, hint):
+    """Exit code 2 with what is wrong."""
+    assert hint in refused(served, *words, exit_code=2)
+
+
+def test_no_file(served, tmp_path):
+    """It is looked for where models are published, and the message says which it has to be."""
+    for where in ({"VITRINE_MODELS_DIR": str(tmp_path / "none")}, {"VITRINE_MODELS_DIR": ""}):
+        done = CliRunner().invoke(main, ["promote", "mlp", "1"], env=where)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "models.config" in done.stderr
+        assert "was started with" in done.stderr
+    words = ["promote", "mlp", "1", "--model-server", served.address]
+    done = CliRunner().invoke(main, words, env={"VITRINE_MODELS_DIR": str(tmp_path)})
+    assert (done.exit_code, served.labelled()) == (0, 1), done.output
+
+
+def test_the_file_stays_readable_for_the_server(served):
+    """Which may run as somebody else, as in the containers."""
+    served.config.chmod(0o644)
+    vitrine(served, "promote", "mlp", "1")
+    assert stat.S_IMODE(served.config.stat().st_mode) == 0o644

@@ -1,0 +1,148 @@
+"""What `vitrine tune` writes and says, for tunings that never were."""
+
+import dataclasses
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.client.loadtest.made_results import TARGET, made
+from vitrine_client.cli.tune import conclude
+from vitrine_client.loadtest.search import Found, Probe
+from vitrine_client.loadtest.slo import Slo
+from vitrine_client.tune import outcome
+from vitrine_client.tune.configuration import Batching, Configuration
+from vitrine_client.tune.search import Duel, Trial, Tuned
+from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
+from vitrine_client.tune.trial import boundary
+from vitrine_serving.model_server.batching import BatchingParameters, read_parameters
+
+DEFAULT = Configuration()
+BEST = Configuration(workers=4, batching=Batching(32, 500, 2, 64))
+RESULT = made(seconds=2, warnings=("The generator was late: 1 % by 2.0 ms",))
+
+
+def probe(rate: float, *, held: bool = True) -> Probe:
+    return Probe(rate, RESULT, () if held else ("p99 is 30 ms, not 20 ms",))
+
+
+def trial(configuration: Configuration, rate: float) -> Trial:
+    probes = (probe(rate or 1.0, held=bool(rate)),)
+    return Trial(configuration, Found(rate, 0.9 * rate, 1.1 * rate, 0, 0, probes))
+
+
+def tuning(
+    *, rates: tuple[float, float] = (100, 120), pairs: int = 3, best: Configuration = BEST
+) -> Tuning:
+    """The default and the best, and a duel between the two, of pairs that agree."""
+    tried = (trial(DEFAULT, rates[0]), trial(BEST, rates[1]))
+    skipped = Trial(Configuration(workers=1), None, "it does not start: a | b")
+    duels = (Duel(DEFAULT, BEST, (tried,) * pairs),) if rates[1] > rates[0] else ()
+    tuned = Tuned(best, (*tried, skipped), duels, complete=True)
+    return Tuning(Slo.parse("p99=20ms"), load_of(TARGET), 0.5, tuned)
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_the_files_are_what_their_readers_read(tmp_path):
+    """gateway.env has the environment, batching.config what a model server takes, and the
+    measurements are JSON."""
+    outcome.write(tmp_path / "tuned", tuning())
+    files = written(tmp_path / "tuned")
+    assert set(files) == {"gateway.env", "batching.config", "measurements.json", "README.md"}
+    assert files["gateway.env"] == "VITRINE_WORKERS=4\nVITRINE_MAX_BATCH_SIZE=64\n"
+    assert read_parameters(tmp_path / "tuned/batching.config") == BatchingParameters(
+        max_batch_size=32, batch_timeout_s=0.0005, num_batch_threads=2, max_enqueued_batches=64
+    )
+    measured = json.loads(files["measurements.json"])
+    assert measured["slo"] == "p99=20ms"
+    assert [one.get("rate") for one in measured["trials"]] == [100, 120, None]
+    assert measured["trials"][2]["reason"] == "it does not start: a | b"
+    assert measured["duels"][0]["ratio"] == pytest.approx(1.2)
+    assert measured["trials"][0]["probes"][0]["latency_ms"]["p99"] > 1
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_batching_that_is_off_has_no_file(tmp_path):
+    """What was there of an earlier tuning is replaced as a whole."""
+    outcome.write(tmp_path / "tuned", tuning())
+    outcome.write(tmp_path / "tuned", tuning(best=DEFAULT, rates=(100, 90)))
+    assert set(written(tmp_path / "tuned")) == {"gateway.env", "measurements.json", "README.md"}
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_nothing_is_half_written(tmp_path):
+    """Where it cannot be written the folder is as it was."""
+    outcome.write(tmp_path / "tuned", tuning())
+    before = written(tmp_path / "tuned")
+    broken = dataclasses.replace(tuning(), probe_s=float("nan"))  # which JSON does not have
+    with pytest.raises(ValueError):
+        outcome.write(tmp_path / "tuned", broken)
+    assert written(tmp_path / "tuned") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_only_what_is_ours_is_replaced(tmp_path):
+    """An empty folder, one of an earlier tuning, or none at all; no other, and no file."""
+    assert outcome.may_be_replaced(tmp_path / "new")
+    assert outcome.may_be_replaced(tmp_path)
+    outcome.write(tmp_path / "tuned", tuning())
+    assert outcome.may_be_replaced(tmp_path / "tuned")
+    assert not outcome.may_be_replaced(tmp_path)
+    assert not outcome.may_be_replaced(tmp_path / "tuned/README.md")
+
+
+def test_what_is_said_of_a_winner():
+    """By how much it is faster, how sure that is, and how it is used."""
+    said = summary(tuning(), "tuned")
+    assert "meets p99=20ms at 120 requests/s: 1.20 times the rate of the defaults" in said
+    assert "env $(cat tuned/gateway.env) vitrine-serve up" in said
+    assert "--batching-parameters-file tuned/batching.config" in said
+    assert "--batching_parameters_file=/config/batching.config" in said
+    assert "| skipped | it does not start: a / b |" in said
+    assert Counter(re.findall("Warning: .*", said)) == {
+        "Warning: The generator was late: 1 % by 2.0 ms": 1
+    }
+
+
+def test_what_is_said_of_the_defaults():
+    """Why they stay: nothing seemed faster, it was not when measured in turn, or was not often
+    enough."""
+    slower = tuning(rates=(100, 90), best=DEFAULT)
+    assert "Keep the defaults" in verdict(slower)
+    assert "nothing that was tried seemed faster" in verdict(slower)
+    assert "--batching-parameters-file" not in summary(slower, "tuned")
+    assert "not measured in turn often enough" in verdict(tuning(pairs=1, best=DEFAULT))
+    tried = (trial(DEFAULT, 100), trial(BEST, 120))
+    again = (trial(DEFAULT, 120), trial(BEST, 100))
+    lost = Tuned(DEFAULT, tried, (Duel(DEFAULT, BEST, (tried, again, again)),), complete=True)
+    said = summary(dataclasses.replace(slower, tuned=lost), "tuned")
+    assert "did not beat them beyond the noise" in said
+    assert "at 110 requests/s" in said  # the median of four
+    assert "not faster beyond the noise" in said
+
+
+def test_an_objective_out_of_reach(tmp_path, capsys):
+    """Exit code 1, what it is at the lowest rate, and no files; else 0, the verdict and where."""
+    assert conclude(tuning(rates=(0, 0), best=DEFAULT), tmp_path / "tuned") == 1
+    said = capsys.readouterr().err
+    assert "nothing that was tried meets p99=20ms" in said
+    assert "at 1 requests/s p99 is 30 ms, not 20 ms" in said
+    assert not list(tmp_path.iterdir())
+    assert conclude(tuning(), tmp_path / "tuned") == 0
+    assert str(tmp_path / "tuned" / "README.md") in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_the_boundary_that_fewest_probes_contradict():
+    """Between what held and what did not; one unlucky probe, or a lucky one, moves it little."""
+    clear = boundary([probe(100), probe(200), probe(400, held=False)])
+    assert (clear.low, clear.high) == (200, 400)
+    assert clear.rate == pytest.approx(283, abs=1)
+    unlucky = boundary([*clear.probes, probe(50, held=False), probe(210), probe(220, held=False)])
+    assert (unlucky.low, unlucky.high) == (210, 220)
+    assert boundary([probe(100), probe(200)]).rate == 200

@@ -1,0 +1,80 @@
+"""`vitrine tune` with the real service, and a models directory in which things change."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import SAMPLES, end, start_service, wait_for
+from vitrine_client.loadtest import chaos, swap_effect
+from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
+
+PNG = {"Content-Type": "image/png"}
+
+pytestmark = pytest.mark.slow
+
+
+def test_tune(training_run, tmp_path):
+    """With so little time the defaults are all that is measured: they stay, the files say so, and
+    nothing is left running (a process that is would keep the pipe open)."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "vitrine_client", "tune", str(SAMPLES[0]), "--slo=p99=50ms"),
+            *(f"--models-dir={training_run.models_dir}", "--for-s=1", f"--output={tmp_path}/tuned"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Keep the defaults: they meet p99=50ms at" in done.stdout
+    assert (tmp_path / "tuned/gateway.env").read_text().startswith("VITRINE_WORKERS=2\n")
+    assert (
+        "env $(cat tuned/gateway.env) vitrine-serve up"
+        in (tmp_path / "tuned/README.md").read_text()
+    )
+
+
+def config(models_dir: Path, stable: int) -> str:
+    return f"""model_config_list {{ config {{
+        name: "mlp" base_path: "{models_dir}/mlp" model_platform: "tensorflow"
+        model_version_policy {{ all {{}} }}
+        version_labels {{ key: "stable" value: {stable} }}
+    }} }}"""
+
+
+def test_a_models_directory_in_which_things_change(training_run, tmp_path):
+    """models.config says what is served and has labels from the start; when it changes, the service
+    follows. A swap under load is seen, and no request notices."""
+    models_dir = tmp_path / "models"
+    shutil.copytree(training_run.models_dir, models_dir)
+    shutil.copytree(models_dir / "mlp/1", models_dir / "mlp/2")
+    (models_dir / "models.config").write_text(config(models_dir, 1))
+    running = start_service(models_dir, tmp_path / "log")
+    try:
+        assert "Not served: softmax" in (tmp_path / "log").read_text()
+        picture = SAMPLES[0].read_bytes()
+
+        def stable() -> str:
+            url = f"{running.url}/v1/models/mlp/labels/stable:predict"
+            answer = requests.post(url, picture, headers=PNG, timeout=20)
+            return str(answer.json()["model_spec"]["version"])
+
+        assert stable() == "1"
+        (models_dir / "models.config").write_text(config(models_dir, 2))
+        wait_for(lambda: stable() == "2", 20, "the label")
+        target = Target("raw", running.url, "mlp", (picture,))
+        plan = Plan(target, Open((Phase(4, 40, 40),)))
+        result = chaos.Swap(models_dir, "mlp").run(plan)
+        assert [text for _, text in result.events][:2] == [
+            "published version 3",
+            "version 3 answers",
+        ]
+        assert not result.errors
+        assert swap_effect.effect(result).during.answered
+        assert sorted(path.name for path in (models_dir / "mlp").iterdir()) == [".lock", "1", "2"]
+    finally:
+        end(running.process)
