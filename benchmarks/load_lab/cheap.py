@@ -14,7 +14,7 @@ from tests.programmed_server import Running, programmed_server
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.run import run
 
-_ROUNDS, _IN_FLIGHT, _DURATION_S = 5, 16, 5
+_ROUNDS, _IN_FLIGHT, _DURATION_S = 3, 16, 5
 _LATENCY_S = 0.005
 """With 16 in flight it lets both send the same: 16 in about 5 ms, near 3,000 requests/s."""
 

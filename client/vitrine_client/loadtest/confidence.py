@@ -59,9 +59,12 @@ class Estimates:
         return Estimate(*(float(self._values_ms[each]) for each in (place, low, high)))
 
     def throughput(self) -> Estimate:
-        """Right answers a second."""
-        lasted_s = np.array([interval.duration_s for interval in self._intervals])
-        return _ratio(self._counts.sum(axis=1), lasted_s, self._errors)
+        """Right answers a second, by when they came."""
+        came = [
+            each.answered if each.completed is None else each.completed for each in self._intervals
+        ]
+        lasted_s = [each.duration_s for each in self._intervals]
+        return _ratio(np.array(came, float), np.array(lasted_s), self._errors)
 
     def error_share(self) -> Estimate:
         """The share of requests without a right answer."""

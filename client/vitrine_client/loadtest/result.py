@@ -23,6 +23,7 @@ class Interval:
     `latency` is of those that were answered and right, from then; `service` from when they were
     really sent. In a closed loop both are the same. `errors` counts the others by kind, "wrong
     answer" among them; `late` were sent over a millisecond after they were due; `dropped` never.
+    `completed` is how many right answers came in this second, whenever they were due.
     """
 
     start_s: float
@@ -33,6 +34,7 @@ class Interval:
     errors: Counter[str] = field(default_factory=Counter)
     late: int = 0
     dropped: int = 0
+    completed: int | None = None
 
     @property
     def answered(self) -> int:
@@ -107,8 +109,12 @@ class Result:
 
     @property
     def throughput(self) -> float:
-        """Right answers a second."""
-        return self.answered / self.duration_s if self.duration_s else 0.0
+        """Right answers a second, while it was measured: not those that came after its end, as they
+        do where more is due than the server can do."""
+        came = sum(
+            each.answered if each.completed is None else each.completed for each in self.intervals
+        )
+        return came / self.duration_s if self.duration_s else 0.0
 
     @property
     def error_share(self) -> float:

@@ -32,6 +32,7 @@ class Timeline:
         self._end_s = plan.load.duration_s - self._warm_up_s
         self._next = -math.ceil(self._warm_up_s)
         self._records: defaultdict[int, list[tuple[Floats, tuple[str, ...]]]] = defaultdict(list)
+        self._done_s: defaultdict[int, list[Floats]] = defaultdict(list)
         self._settled_s = [-math.inf] * processes
         self._lags = np.zeros(_LAG_BINS_PER_S + 1, np.int64)
 
@@ -42,6 +43,10 @@ class Timeline:
         seconds = np.floor(records[:, 0] - self._zero_s).astype(np.int64)
         for second in np.unique(seconds).tolist():
             self._records[second].append((records[seconds == second], seen.outcomes))
+        done_s = records[records[:, -1] == _ANSWERED, 3] - self._zero_s
+        seconds = np.floor(done_s).astype(np.int64)
+        for second in np.unique(seconds).tolist():
+            self._done_s[second].append(done_s[seconds == second])
 
     def cut(self, end_s: float) -> None:
         """Ends the measurement early: what is due later than this moment does not count."""
@@ -81,6 +86,9 @@ class Timeline:
             errors=_errors(parts, self._zero_s + self._end_s),
             late=int(((sent_s - due_s)[sent] > _LATE_S).sum()),
             dropped=int((~sent).sum()),
+            completed=sum(
+                int((done_s <= self._end_s).sum()) for done_s in self._done_s.pop(second, [])
+            ),
         )
 
     def _count_lags(self, lags_s: Floats) -> None:

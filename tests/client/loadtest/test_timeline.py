@@ -129,3 +129,10 @@ def test_the_lag_is_the_generators_own():
     line.add(0, seen((0.5, 0.5, 0.9, 0.9, 0), *lags))
     list[Interval](line.finished())
     assert line.lag_p99_ms() == pytest.approx(2, abs=0.02)
+
+
+def test_answers_are_completed_in_the_second_in_which_they_come():
+    """Whenever they were due; after the end they are no throughput."""
+    line = timeline()
+    line.add(0, seen(right(1.5, 0.1), right(1.6, 0.9), right(3.9, 0.5)))
+    assert [interval.completed for interval in line.finished()] == [0, 1, 1, 0]
