@@ -77,7 +77,7 @@ bench: setup ## Measure the gateway and PEERS (all of them) under the same load,
 bench-reliability: setup ## Overload the gateway, kill its model server, end its workers, load it for long
 	@$(BIN)/python -m benchmarks.reliability
 
-bench-load: setup ## Measure the load lab itself: is it true, cheap, and sure of its verdicts?
+bench-load: setup ## Measure the load lab itself (is it true, cheap, sure?) and the client
 	@$(BIN)/python -m benchmarks.load_lab
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices

@@ -13,11 +13,11 @@ from benchmarks import results
 from benchmarks.gateway import wrk
 from benchmarks.gateway.__main__ import newest_version
 from benchmarks.gateway.tables import verdicts_table
-from benchmarks.load_lab import beside_wrk, capacity, cheap, pairs, truth
+from benchmarks.load_lab import beside_wrk, capacity, cheap, folder, pairs, truth
 from benchmarks.load_lab.part import Part, Say
 
 Measure = Callable[[Say], Part]
-PARTS = ("truth", "wrk", "cheap", "capacity", "pairs")
+PARTS = ("truth", "wrk", "cheap", "capacity", "pairs", "folder")
 
 
 @click.command()
@@ -26,10 +26,11 @@ PARTS = ("truth", "wrk", "cheap", "capacity", "pairs")
 @click.option("--seeds", default=4, show_default=True, help="Servers to find the capacity of.")
 @click.option("--pairs", "pair_count", default=20, show_default=True, help="Pairs to compare.")
 def main(only: tuple[str, ...], models_dir: str, seeds: int, pair_count: int) -> None:
-    """Measure the load lab: whether it tells the truth, what it costs, and what it can tell."""
+    """Measure the load lab: whether it tells the truth, what it costs, and what it can tell; and
+    how fast the client is with a folder of images."""
     console = Console(highlight=False)
     chosen = only or PARTS
-    if {"wrk", "cheap"} & set(chosen):
+    if {"wrk", "cheap", "folder"} & set(chosen):
         wrk.require()
     measure: dict[str, Measure] = {
         "truth": truth.measure,
@@ -37,6 +38,7 @@ def main(only: tuple[str, ...], models_dir: str, seeds: int, pair_count: int) ->
         "cheap": cheap.measure,
         "capacity": lambda say: capacity.measure(seeds, say),
         "pairs": lambda say: pairs.measure(pair_count, say),
+        "folder": lambda say: folder.measure(newest_version(models_dir), say),
     }
     for name in chosen:
         began_s = time.monotonic()

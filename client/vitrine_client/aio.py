@@ -80,7 +80,7 @@ class AsyncClient:
         *,
         version: int | None = None,
         label: str | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         concurrency: int = 4,
         local: bool = False,
     ) -> AsyncGenerator[Outcome, None]:

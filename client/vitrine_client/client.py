@@ -96,7 +96,7 @@ class Client:
         *,
         version: int | None = None,
         label: str | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         concurrency: int = 4,
         local: bool = False,
     ) -> Generator[Outcome, None, None]:

@@ -139,7 +139,7 @@ class ModelServerClient:
         *,
         version: int | None = None,
         label: str | None = None,
-        batch_size: int = 64,
+        batch_size: int = 128,
         concurrency: int = 4,
     ) -> Generator[Prediction | InvalidImage, None, None]:
         """Yields, for each picture in order, its prediction or what is wrong with it, as

@@ -31,7 +31,7 @@ from vitrine_client.predictions import Prediction
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=64,
+    default=128,
     show_default=True,
     help="Most pictures in one request.",
 )

@@ -60,9 +60,7 @@ class Estimates:
 
     def throughput(self) -> Estimate:
         """Right answers a second, by when they came."""
-        came = [
-            each.answered if each.completed is None else each.completed for each in self._intervals
-        ]
+        came = [interval.completed for interval in self._intervals]
         lasted_s = [each.duration_s for each in self._intervals]
         return _ratio(np.array(came, float), np.array(lasted_s), self._errors)
 

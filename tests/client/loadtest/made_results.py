@@ -53,6 +53,7 @@ def made(
                 due=due,
                 latency=latency,
                 service=latency if loop == "closed" else Histogram.of(service),
+                completed=answered,
                 errors=failed,
                 late=int((waited > 0.001).sum()),
             )

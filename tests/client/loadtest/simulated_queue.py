@@ -48,6 +48,8 @@ def _result(rate: float, duration_s: float, due_s: np.ndarray, latency_s: np.nda
     for second in range(math.ceil(duration_s)):
         within = (due_s >= second) & (due_s < second + 1)
         latency = Histogram.of(latency_s[within])
-        intervals.append(Interval(float(second), 1.0, int(within.sum()), latency, latency))
+        intervals.append(
+            Interval(float(second), 1.0, int(within.sum()), latency, latency, latency.count)
+        )
     plan = plan_of(Open((Phase(WARM_UP_S + duration_s, rate, rate),)))
     return Result({"plan": plan.described()}, tuple(intervals), Generator(0.1, 0.1, 0.1))

@@ -108,7 +108,7 @@ class Server:
 
 
 def interval(start_s: float) -> Interval:
-    return Interval(start_s, 0.1, 1, Histogram.of([0.01]), Histogram.of([0.01]))
+    return Interval(start_s, 0.1, 1, Histogram.of([0.01]), Histogram.of([0.01]), 1)
 
 
 def until(condition: Callable[[], bool]) -> Callable[..., Result]:
