@@ -18,11 +18,12 @@ from vitrine_client.loadtest.plan import Open, Phase, Plan
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.slo import Slo
 
-MOST_PROBES = 26
+MOST_PROBES = 22
 CONFIRMATIONS = 4
 WARM_UP_S = 0.5
 PROBE_S = 4.0
-"""Long enough to see a line that becomes longer, and for 26 of them to be two minutes."""
+"""Long enough to see a line that becomes longer, and for 22 of them, with the start of processes, to
+be less than two minutes."""
 
 LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
 
@@ -106,7 +107,7 @@ def find_rate(
     """Finds the highest rate that meets `slo` by at most `MOST_PROBES` calls of `probe`, which
     takes requests/s. `watch` sees each as it is done.
 
-    From a `start_rate` near half of what a closed loop reached, it takes about 20.
+    From a `start_rate` near half of what a closed loop reached, it takes about 18.
     """
     return _Search(probe, slo, watch).run(start_rate)
 
