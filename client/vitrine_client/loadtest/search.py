@@ -18,12 +18,12 @@ from vitrine_client.loadtest.plan import Open, Phase, Plan
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.slo import Slo
 
-MOST_PROBES = 22
+MOST_PROBES = 23
 CONFIRMATIONS = 4
 WARM_UP_S = 0.5
 PROBE_S = 4.0
-"""Long enough to see a line that becomes longer, and for 22 of them, with the start of processes, to
-be less than two minutes."""
+"""Long enough to see a line that becomes longer; 23 of them, with the start of processes, take
+less than two minutes."""
 
 LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
 
