@@ -1,6 +1,7 @@
 """What the tests share: the real data, models trained by the real command, a running service."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,10 @@ import pytest
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_training.data import Dataset, load
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Of a job that a shell put into the background, and so of all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = sorted((ROOT / "samples").glob("*.png"))

@@ -6,13 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.conftest import SAMPLES, end, start_service, wait_for
 from vitrine_client.loadtest import chaos, swap_effect
 from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
-
-PNG = {"Content-Type": "image/png"}
 
 pytestmark = pytest.mark.slow
 
@@ -58,14 +55,13 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
         assert "Not served: softmax" in (tmp_path / "log").read_text()
         picture = SAMPLES[0].read_bytes()
 
-        def stable() -> str:
-            url = f"{running.url}/v1/models/mlp/labels/stable:predict"
-            answer = requests.post(url, picture, headers=PNG, timeout=20)
-            return str(answer.json()["model_spec"]["version"])
+        def stable() -> int:
+            with running.client() as client:
+                return client.predict(picture, "mlp", label="stable").version
 
-        assert stable() == "1"
+        assert stable() == 1
         (models_dir / "models.config").write_text(config(models_dir, 2))
-        wait_for(lambda: stable() == "2", 20, "the label")
+        wait_for(lambda: stable() == 2, 20, "the label")
         target = Target("raw", running.url, "mlp", (picture,))
         plan = Plan(target, Open((Phase(4, 40, 40),)))
         result = chaos.Swap(models_dir, "mlp").run(plan)
