@@ -16,14 +16,14 @@ UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
 
 
 def test_a_dead_server_is_passed_over():
-    """With one of two dead, every call is answered, and the dead one is soon left alone."""
+    """With one of two dead, every call is answered, and the dead one is asked once."""
 
     async def main(server):
         dead = nobody()
         async with to(dead, server, breaker_failures=3) as servers:
             for _ in range(20):
                 assert await ask(servers) == b"hello"
-            assert servers.retries == 3
+            assert servers.retries == 1
             assert [each.breaker for each in servers.snapshot()] == ["open", "closed"]
             assert servers.snapshot()[0].address == dead
 
@@ -187,12 +187,21 @@ def test_who_gives_no_time_breaks_nothing():
         asyncio.run(main(server))
 
 
-def test_a_restarted_server_is_found():
-    """The first calls after a server is up again are answered, though its breaker would be open for
-    long: a process that nobody has asked meanwhile must not answer 503."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"breaker_failures": 1, "breaker_open_s": 600},
+        {"breaker_failures": 1, "breaker_open_s": 0, "retry_budget": 0},
+        {"breaker_failures": 99, "retry_budget": 0},
+    ],
+    ids=["open", "half-open", "closed"],
+)
+def test_a_restarted_server_is_found(options):
+    """The first calls after a server is up again are answered, whatever its breaker would let
+    through and without a retry: a process that nobody has asked meanwhile must not answer 503."""
 
     async def main(port):
-        async with to(f"127.0.0.1:{port}", breaker_failures=1, breaker_open_s=600) as servers:
+        async with to(f"127.0.0.1:{port}", **options) as servers:
             for _ in range(3):
                 with FakeModelServer(port=port):
                     together = await asyncio.gather(*(ask(servers) for _ in range(5)))

@@ -11,7 +11,7 @@ import grpc
 
 from vitrine_client import calls
 from vitrine_client.errors import Unavailable, VitrineError
-from vitrine_serving.gateway.breaker import Breaker
+from vitrine_serving.gateway.breaker import Breaker, State
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +53,22 @@ class Connection:
         self._closed = True
         await self._channel.close()
 
+    def state(self) -> State:
+        """Says whether calls may go (closed), none (open), or one that decides (half-open)."""
+        return "open" if self.lost else self.breaker.state(time.monotonic())
+
     def wait_s(self) -> float:
         """Returns the seconds until it may be called, 0 if it may now."""
         now_s = time.monotonic()
         wait_s = self.breaker.wait_s(now_s)
-        if not wait_s or self._closed:
+        if self._closed or not (wait_s or self.lost):
             return wait_s
-        # A server that was away and has been reached again need not sit its time out, and those
-        # who come together need not wait for what becomes of the first.
+        # Who cannot be reached need not be asked to know that. One that is reached again need not
+        # sit its time out, and those who come together need not wait for what becomes of the first.
         if self._channel.get_state(try_to_connect=True) is not _READY:
             self.lost = True
-        elif self.lost:
+            return max(wait_s, calls.RECONNECT_S)
+        if self.lost:
             self.lost = False
             self.breaker.close()
             log.warning("%s is connected again", self.address)

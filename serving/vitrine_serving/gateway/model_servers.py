@@ -25,7 +25,8 @@ _DESCRIBE_S = 10.0
 
 @dataclass(frozen=True)
 class ServerState:
-    """How one model server is doing: calls in flight, and what its breaker lets through."""
+    """How one model server is doing: calls in flight, and which are let through: none to one that
+    cannot be reached, else those that its breaker lets."""
 
     address: str
     in_flight: int
@@ -38,9 +39,9 @@ class ModelServers:
     A call goes to the server with the fewest in flight. One that is answered UNAVAILABLE goes to
     another, or again to the same after a pause, at most `max_attempts` times within its deadline
     and while retries are at most `retry_budget` of all calls. A server that fails
-    `breaker_failures` times in a row is left alone for `breaker_open_s`, or until a connection that
-    was lost is back. That a call ran out of time counts as a failure only if it had
-    `fair_timeout_s`.
+    `breaker_failures` times in a row is left alone for `breaker_open_s`; one that is not connected
+    is left alone until it is, and where nobody else is left, calls wait for that a moment. That a
+    call ran out of time counts as a failure only if it had `fair_timeout_s`.
 
     All calls raise `NotFound`, `InvalidRequest`, `ResourceExhausted`, `Unavailable`,
     `DeadlineExceeded` or `ServerError`; cancelling one cancels it at the server.
@@ -81,10 +82,8 @@ class ModelServers:
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing, in the order of the addresses."""
-        now_s = time.monotonic()
         return [
-            ServerState(each.address, each.in_flight, each.breaker.state(now_s))
-            for each in self._connections
+            ServerState(each.address, each.in_flight, each.state()) for each in self._connections
         ]
 
     async def call(
@@ -145,8 +144,7 @@ class ModelServers:
     ) -> tuple[bytes, Connection]:
         """Also returns who answered; `first` is asked first, if it may be."""
         self._budget.deposit()
-        connection = first if first and not first.wait_s() else self._pick()
-        connection = connection or await self._found_again(deadline)
+        connection = first if first and not first.wait_s() else await self._whom(deadline)
         if connection is None:
             raise self._all_open()
         tried: list[Connection] = []
@@ -180,22 +178,19 @@ class ModelServers:
 
     async def _another(self, tried: list[Connection], deadline: float) -> Connection | None:
         """Returns whom to ask next, once it is time to; None to give up."""
-        if len(tried) >= self._max_attempts or all(each.wait_s() for each in self._connections):
-            return None
         fresh = self._pick(but=tried)
-        wait_s = 0.0 if fresh else pause_s(len(tried))
+        may_be_called = any(not each.wait_s() for each in self._connections)
+        may_be_found = any(each.lost for each in self._connections)
+        if len(tried) >= self._max_attempts or not (may_be_called or may_be_found):
+            return None
+        wait_s = pause_s(len(tried)) if may_be_called and not fresh else 0.0
         if time.monotonic() + wait_s >= deadline or not self._budget.withdraw():
             return None
         self.retries += 1
         if fresh:
             return fresh
         await asyncio.sleep(wait_s)
-        again = self._pick()
-        if again and len(tried) == self._max_attempts - 1:
-            # The last chance is worth the time that a server takes to be found that is up again.
-            await again.wait_until_ready(min(calls.RECONNECT_S, deadline - time.monotonic()))
-            again = self._pick()
-        return again
+        return await self._whom(deadline)
 
     def _pick(self, but: Collection[Connection] = ()) -> Connection | None:
         """Returns who has the fewest calls in flight, in turn if several have; None if all are
@@ -208,9 +203,11 @@ class ModelServers:
         self._turn = (self._connections.index(best) + 1) % len(connections)
         return best
 
-    async def _found_again(self, deadline: float) -> Connection | None:
-        """Returns a server that was lost and is up again, where nobody else is left; None if none
-        is found in the time that it takes: a process that nobody has asked since does not know."""
+    async def _whom(self, deadline: float) -> Connection | None:
+        """Returns who may be called; if nobody may, one that was lost and is found to be up again
+        in the time that this takes, else None."""
+        if found := self._pick():
+            return found
         lost = [each for each in self._connections if each.lost]
         timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
