@@ -13,6 +13,8 @@ from benchmarks.reliability.subject import await_predictions, for_s, workers_mb
 from tests.fake_model_server import Call, FakeModelServer, classifying
 from tests.running_gateway import PICTURE, PREDICT, Gateway, gateway
 
+_DEADLINE_S = 1.0
+
 
 @dataclass(frozen=True)
 class Overload:
@@ -40,18 +42,9 @@ def overload(
     The model server is a simulated one, over real gRPC, so that its capacity is known and the
     gateway's processor is not what is short.
     """
-    deadline_s = 1.0
-    turn = threading.Lock()
-    classify = classifying()
-
-    def slowly(call: Call, context: grpc.ServicerContext) -> bytes:
-        with turn:
-            time.sleep(batch_s)  # this is its work
-        return classify(call, context)
-
     with (
-        FakeModelServer(slowly) as server,
-        gateway(server.address, max_batch_size=batch, request_timeout_s=deadline_s) as started,
+        FakeModelServer(_slowly(batch_s)) as server,
+        gateway(server.address, max_batch_size=batch, request_timeout_s=_DEADLINE_S) as started,
     ):
         url = started.url + PREDICT
         await_predictions(started.url, "")
@@ -59,15 +52,10 @@ def overload(
         capacity = sum(reply.status == 200 for reply in usual) / (duration_s / 4)
         before_mb = workers_mb(started)
         with _Weigher(started) as weigher:
-            replies = asyncio.run(
-                open_loop(
-                    url,
-                    PICTURE,
-                    rate=times * capacity,
-                    duration_s=duration_s,
-                    connections=1500,
-                )
+            offered = open_loop(
+                url, PICTURE, rate=times * capacity, duration_s=duration_s, connections=1500
             )
+            replies = asyncio.run(offered)
         normal_again_s = _until_normal(url, 4 * batch_s)
     answered = [reply for reply in replies if reply.status == 200]
     refused = [reply for reply in replies if reply.status == 503]
@@ -81,11 +69,24 @@ def overload(
         percentile_ms(answered, 99),
         percentile_ms(refused, 50),
         percentile_ms(refused, 99),
-        1e3 * deadline_s,
+        1e3 * _DEADLINE_S,
         before_mb,
         weigher.at_most_mb,
         normal_again_s,
     )
+
+
+def _slowly(batch_s: float) -> Callable[[Call, grpc.ServicerContext], bytes]:
+    """Answers one batch after the other, each after `batch_s`."""
+    turn = threading.Lock()
+    classify = classifying()
+
+    def answer(call: Call, context: grpc.ServicerContext) -> bytes:
+        with turn:
+            time.sleep(batch_s)  # this is its work
+        return classify(call, context)
+
+    return answer
 
 
 def _until_normal(url: str, usual_s: float) -> float:

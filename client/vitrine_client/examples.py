@@ -12,6 +12,7 @@ from vitrine_client.tensors import Array
 
 CLASSIFY = "PredictionService/Classify"
 REGRESS = "PredictionService/Regress"
+_REQUESTS = {CLASSIFY: wire.ClassificationRequest, REGRESS: wire.RegressionRequest}
 
 Value = bytes | str | int | float | Sequence[bytes | str | int | float] | Array
 """A feature: one value, or several of one kind; an array counts row by row."""
@@ -57,7 +58,8 @@ def _values(value: Value) -> list[Any]:
     return [each.item() if isinstance(each, np.generic) else each for each in value]
 
 
-def classify_request(
+def request(
+    method: str,
     model: str,
     examples: Iterable[Features],
     *,
@@ -65,27 +67,11 @@ def classify_request(
     label: str | None = None,
     signature_name: str = "serving_default",
 ) -> bytes:
-    """Returns what `CLASSIFY` is sent."""
+    """Returns what `CLASSIFY` or `REGRESS` is sent."""
     spec = calls.model_spec(model, version, label, signature_name)
-    return wire.ClassificationRequest(model_spec=spec, input=_input(examples)).SerializeToString()
-
-
-def regress_request(
-    model: str,
-    examples: Iterable[Features],
-    *,
-    version: int | None = None,
-    label: str | None = None,
-    signature_name: str = "serving_default",
-) -> bytes:
-    """Returns what `REGRESS` is sent."""
-    spec = calls.model_spec(model, version, label, signature_name)
-    return wire.RegressionRequest(model_spec=spec, input=_input(examples)).SerializeToString()
-
-
-def _input(examples: Iterable[Features]) -> wire.Input:
     listed = [to_example(features) for features in examples]
-    return wire.Input(example_list=wire.ExampleList(examples=listed))
+    given = wire.Input(example_list=wire.ExampleList(examples=listed))
+    return _REQUESTS[method](model_spec=spec, input=given).SerializeToString()
 
 
 def read_classes(response: bytes) -> list[list[tuple[str, float]]]:

@@ -170,8 +170,13 @@ class ModelServerClient:
     ) -> list[list[tuple[str, float]]]:
         """Returns the classes and scores of each example, a mapping of features by name, in the
         model's order (TensorFlow Serving's `Classify`)."""
-        request = tf_examples.classify_request(
-            model, examples, version=version, label=label, signature_name=signature_name
+        request = tf_examples.request(
+            tf_examples.CLASSIFY,
+            model,
+            examples,
+            version=version,
+            label=label,
+            signature_name=signature_name,
         )
         return tf_examples.read_classes(self._call(tf_examples.CLASSIFY, request, timeout_s))
 
@@ -187,8 +192,13 @@ class ModelServerClient:
     ) -> list[float]:
         """Returns the value of each example, a mapping of features by name (TensorFlow Serving's
         `Regress`)."""
-        request = tf_examples.regress_request(
-            model, examples, version=version, label=label, signature_name=signature_name
+        request = tf_examples.request(
+            tf_examples.REGRESS,
+            model,
+            examples,
+            version=version,
+            label=label,
+            signature_name=signature_name,
         )
         return tf_examples.read_values(self._call(tf_examples.REGRESS, request, timeout_s))
 

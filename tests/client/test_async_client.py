@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.client.fake_gateway import LONGEST_S, Asked, FakeGateway, Reply, predicting, problem
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, wait_for
 from vitrine_client import errors
 from vitrine_client.aio import AsyncClient
 
@@ -32,12 +32,6 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         self._open.set()
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_many_calls_share_a_client():
@@ -145,7 +139,9 @@ def test_cancelling_the_loop_ends_what_is_under_way():
                     pass
 
             task = asyncio.create_task(all_of_them())
-            await until(lambda: gateway.in_flight == 3)
+            await asyncio.to_thread(
+                wait_for, lambda: gateway.in_flight == 3, LONGEST_S, "three calls"
+            )
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

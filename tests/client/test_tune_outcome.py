@@ -16,7 +16,6 @@ from vitrine_client.tune import outcome
 from vitrine_client.tune.configuration import Batching, Configuration
 from vitrine_client.tune.search import Duel, Trial, Tuned
 from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
-from vitrine_client.tune.trial import boundary
 from vitrine_serving.model_server.batching import BatchingParameters, read_parameters
 
 DEFAULT = Configuration()
@@ -136,13 +135,3 @@ def test_an_objective_out_of_reach(tmp_path, capsys):
     assert conclude(tuning(), tmp_path / "tuned") == 0
     assert str(tmp_path / "tuned" / "README.md") in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
-
-
-def test_the_boundary_that_fewest_probes_contradict():
-    """Between what held and what did not; one unlucky probe, or a lucky one, moves it little."""
-    clear = boundary([probe(100), probe(200), probe(400, held=False)])
-    assert (clear.low, clear.high) == (200, 400)
-    assert clear.rate == pytest.approx(283, abs=1)
-    unlucky = boundary([*clear.probes, probe(50, held=False), probe(210), probe(220, held=False)])
-    assert (unlucky.low, unlucky.high) == (210, 220)
-    assert boundary([probe(100), probe(200)]).rate == 200

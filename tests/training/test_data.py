@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrine_training import data
-from vitrine_training.data import FILES, LABELS, DataError
+from vitrine_training import data, sources
+from vitrine_training.data import LABELS
+from vitrine_training.idx import FILES, DataError, read_idx
 
 NAMES = [file.name for file in FILES]
 
@@ -95,7 +96,7 @@ def test_a_damaged_cache_is_replaced(good, tmp_path):
     """A cache that was cut short is found out, and filled anew from the next source."""
     (tmp_path / NAMES[0]).write_bytes(b"\x1f\x8b cut short")
     data.locate(None, tmp_path, {"web": lambda scratch, say: good}, quiet)
-    assert data.read_idx(tmp_path / NAMES[0], FILES[0]).shape == (60_000, 28, 28)
+    assert read_idx(tmp_path / NAMES[0], FILES[0]).shape == (60_000, 28, 28)
 
 
 def test_sources_are_tried_in_order(good, tmp_path):
@@ -147,8 +148,8 @@ def web(files: dict[str, bytes], *, cut_short: bool = False) -> Iterator[str]:
 def test_downloads_have_the_official_checksums(good, tmp_path):
     """The files as their authors packed them download and pass, byte for byte."""
     with web({name: official(good / name) for name in NAMES}) as url:
-        folder = data.download(tmp_path, quiet, url)
-    assert [data.read_idx(folder / file.name, file).shape for file in FILES] == [
+        folder = sources.download(tmp_path, quiet, url)
+    assert [read_idx(folder / file.name, file).shape for file in FILES] == [
         file.shape for file in FILES
     ]
 
@@ -158,7 +159,7 @@ def test_failed_downloads_leave_nothing_that_counts(tmp_path, fault):
     """A download that breaks off, brings something else or a 404 is an error, never a file."""
     files = {} if fault == "missing" else dict.fromkeys(NAMES, b"not the data")
     with web(files, cut_short=fault == "cut short") as url, pytest.raises(DataError):
-        data.download(tmp_path, quiet, url)
+        sources.download(tmp_path, quiet, url)
     assert not set(NAMES) & {entry.name for entry in tmp_path.iterdir()}
 
 
@@ -167,4 +168,4 @@ def test_a_refused_connection_is_an_error(tmp_path):
     with web({}) as url:
         pass
     with pytest.raises(DataError, match="failed"):
-        data.download(tmp_path, quiet, url)
+        sources.download(tmp_path, quiet, url)

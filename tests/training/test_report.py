@@ -1,98 +1,23 @@
 """The page about a version: whole, by itself, and with the numbers that the evaluation gives."""
 
 import base64
-import json
 import re
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
-from xml.etree import ElementTree
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.training.made_versions import TEMPERATURE, built, make_card, write_card, write_page
 from vitrine_training import report
-from vitrine_training.data import LABELS, Split
-from vitrine_training.evaluate import Evaluation, evaluate
-from vitrine_training.plots import binomial_interval, mosaic, weight_pictures
+from vitrine_training.data import LABELS
+from vitrine_training.evaluate import Evaluation
+from vitrine_training.plots import binomial_interval, weight_pictures
 
 SECTIONS = [
     *("curves", "confusion", "classes", "reliability", "weights"),
     *("mistakes", "recipe", "provenance"),
 ]
-TEMPERATURE = 1.5
-
-
-def make_card(**changes):
-    history = [
-        {
-            "number": number,
-            "learning_rate": 0.1,
-            "train_loss": 1 / number,
-            "train_accuracy": 1 - 0.5 / number,
-            "validation_loss": 1.1 / number,
-            "validation_accuracy": 1 - 0.6 / number,
-            "duration_s": 0.5,
-        }
-        for number in (1, 2, 3)
-    ]
-    metrics = {"kept_epoch": 2, "validation_accuracy": 0.7123, "temperature": TEMPERATURE}
-    card = {
-        "model": "means",
-        "version": 7,
-        "recipe": {"model": "means", "summary": "class means", "learning_rate": 0.1, "flip": False},
-        "seed": 41,
-        "labels": list(LABELS),
-        "data": {"train-images-idx3-ubyte.gz": "f4a8712d7a061bf5bd6d2ca38dc4d50a"},
-        "packages": {"tensorflow": "2.20.0"},
-        "revision": None,
-        "metrics": metrics,
-        "verdict": {"word": "fits", "reason": "both curves have levelled off"},
-        "history": history,
-        "trained_at": "2026-11-24T08:06:07+00:00",
-        "duration_s": 83.0,
-    }
-    return card | changes
-
-
-def write_card(version_dir, card):
-    extra = version_dir / "assets.extra"
-    extra.mkdir(exist_ok=True)
-    (extra / "card.json").write_text(json.dumps(card))
-
-
-def built(layers):
-    """A classifier as Keras and as what is exported."""
-    model = keras.Sequential([keras.Input([28, 28]), keras.layers.Flatten(), *layers])
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        "serving_default",
-        lambda images: {"logits": model(images) / TEMPERATURE},
-        input_signature=[tf.TensorSpec([None, 28, 28], tf.float32, name="images")],
-    )
-    return model, archive
-
-
-@pytest.fixture(scope="module")
-def test_images(dataset):
-    return Split(dataset.test.images[:600], dataset.test.labels[:600])
-
-
-@pytest.fixture(scope="module")
-def softmax_dir(tmp_path_factory, dataset):
-    """A version that answers with the class whose mean image is nearest; nothing to train."""
-    pixels = dataset.train.images[:5_000].reshape(-1, 784) / 255
-    labels = dataset.train.labels[:5_000]
-    means = np.stack([pixels[labels == class_id].mean(axis=0) for class_id in range(10)])
-    directory = tmp_path_factory.mktemp("softmax") / "7"
-    model, archive = built([keras.layers.Dense(10)])
-    model.set_weights([0.2 * means.T, -0.1 * (means**2).sum(axis=1)])
-    archive.write_out(str(directory), verbose=False)
-    write_card(directory, make_card())
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -110,34 +35,9 @@ def mlp_dir(tmp_path_factory):
     return directory
 
 
-@dataclass(frozen=True)
-class Page:
-    text: str
-    tree: ElementTree.Element
-    evaluation: Evaluation
-
-    def section(self, name):
-        return next(one for one in self.tree.iter() if one.get("id") == name)
-
-    def words(self, name):
-        return " ".join(" ".join(self.section(name).itertext()).split())
-
-
-def write_page(version_dir, images, path):
-    text = report.write(version_dir, images, path).read_text()
-    tree = ElementTree.fromstring(text)  # noqa: S314 (we wrote it ourselves)
-    return Page(text, tree, evaluate(version_dir, images))
-
-
 @pytest.fixture(scope="module")
 def page(softmax_dir, test_images, tmp_path_factory):
     return write_page(softmax_dir, test_images, tmp_path_factory.mktemp("page") / "page.html")
-
-
-@pytest.fixture
-def copied(softmax_dir, tmp_path):
-    """A version whose card a test may change."""
-    return Path(shutil.copytree(softmax_dir, tmp_path / "7"))
 
 
 def png(address):
@@ -287,81 +187,3 @@ def test_recipe_and_provenance_are_told(page):
     assert "Trained 2026-11-24 08:06 UTC Seed 41 Git revision not recorded" in told
     assert "tensorflow 2.20.0" in told
     assert "MD5 f4a8712d7a061bf5bd6d2ca38dc4d50a" in told
-
-
-def test_labels_are_text_and_never_markup(copied, test_images, tmp_path):
-    """HTML and TeX in a label are shown as they are, in tables, plots and captions."""
-    label = '<b title="x">$T$ & -- co</b>'
-    write_card(copied, make_card(labels=[label, *LABELS[1:]], model="<i>m</i>"))
-    page = write_page(copied, test_images, tmp_path / "page.html")
-    texts = [one.text for one in page.section("confusion").iter() if one.tag.endswith("}text")]
-    assert texts.count(label) == 2
-    assert label in page.words("classes")
-    assert label in [one.text for one in page.section("weights").iter("figcaption")]
-    assert "<b title" not in page.text
-    assert "<i>m</i>" not in page.text
-
-
-def test_a_class_without_images_has_no_recall(copied, test_images, tmp_path):
-    """A dash stands for what can't be divided."""
-    few = Split(test_images.images[:3], test_images.labels[:3])
-    page = write_page(copied, few, tmp_path / "page.html")
-    assert "Bag 0 – – –" in page.words("classes")
-
-
-def card_without(name):
-    return {key: value for key, value in make_card().items() if key != name}
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("{", "no model card"),
-        ("[]", "has no model"),
-        (json.dumps(card_without("verdict")), "the card has no verdict"),
-        (json.dumps(make_card(metrics={"kept_epoch": 2})), "metrics has no validation_accuracy"),
-        (json.dumps(make_card(duration_s="long")), "duration_s in the card can't be 'long'"),
-        (json.dumps(make_card(history=[{"number": 1}])), "history has no train_loss"),
-        (json.dumps(make_card(history=[])), "kept_epoch is not in history"),
-        (json.dumps(make_card(labels=[])), "reports are for classifiers"),
-        (None, "no model card"),
-    ],
-)
-def test_a_card_that_will_not_do_is_named(copied, test_images, tmp_path, text, complaint):
-    """The error says which file and what about it; the page that was there stays."""
-    card = copied / "assets.extra" / "card.json"
-    card.unlink()
-    if text is not None:
-        card.write_text(text)
-    page = tmp_path / "page.html"
-    page.write_text("before")
-    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
-        report.write(copied, test_images, page)
-    assert str(card) in str(caught.value)
-    assert page.read_text() == "before"
-
-
-def test_a_failed_write_leaves_nothing_behind(softmax_dir, test_images, tmp_path):
-    """Where the page can't take its place there is no part of it, under any name."""
-    (tmp_path / "page.html").mkdir()
-    with pytest.raises(OSError):
-        report.write(softmax_dir, test_images, tmp_path / "page.html")
-    assert [one.name for one in tmp_path.rglob("*")] == ["page.html"]
-
-
-def test_the_interval_is_wilsons():
-    """It agrees with tables, and never leaves 0..1."""
-    assert binomial_interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert binomial_interval(0.85, 10_000) == pytest.approx((0.8429, 0.8569), abs=1e-4)
-    assert binomial_interval(1.0, 1)[1] <= 1 + 1e-12
-
-
-def test_weights_show_sign_and_size():
-    """Zero is clear, the largest is opaque, the sign is the colour, and a mosaic has seams."""
-    weights = np.zeros((3, 2, 2))
-    weights[0, 0, 0], weights[0, 1, 1] = 1.0, -1.0
-    pictures = weight_pictures(weights, alike=False)
-    assert pictures[0][0, 0].tolist() == [47, 116, 181, 255]
-    assert pictures[0][1, 1].tolist() == [214, 110, 36, 255]
-    assert pictures[0][0, 1, 3] == 0
-    assert mosaic(pictures, 2).shape == (8, 8, 4)

@@ -6,23 +6,19 @@ address, and in Debian's package `dataset-fashion-mnist`, in that order. Whereve
 they count only once the MD5 of what is inside them is right, and then they are cached.
 """
 
-import gzip
-import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import platformdirs
-import pooch
-import requests
+
+from vitrine_training.idx import FILES, DataError, Pixels, read_idx
+from vitrine_training.sources import DEBIAN_PACKAGE, ONLINE, Fetch
 
 LABELS = (
     "T-shirt/top",
@@ -45,59 +41,8 @@ LINEAR_FEATURES = 2
 LINEAR_TRUTH = (2.0, -3.4), 4.2
 """Weights and bias behind the synthetic data, as the text has them."""
 
-OFFICIAL_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
-DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 VALIDATION_SIZE = 5_000
 """The last rows of the training files, which come in random order, are held out."""
-
-Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class IdxFile:
-    """One of the four files: its name, two checksums and the shape of what it holds.
-
-    `content_md5` is of the unpacked bytes, because the same data is packed in more than one way:
-    Debian strips gzip's name and time stamp (put back, they give the official `md5`).
-    """
-
-    name: str
-    md5: str
-    content_md5: str
-    shape: tuple[int, ...]
-
-
-FILES = (
-    IdxFile(
-        "train-images-idx3-ubyte.gz",
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-        (60_000, 28, 28),
-    ),
-    IdxFile(
-        "train-labels-idx1-ubyte.gz",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "9018921c3c673c538a1fc5bad174d6f9",
-        (60_000,),
-    ),
-    IdxFile(
-        "t10k-images-idx3-ubyte.gz",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "8181f5470baa50b63fa0f6fddb340f0a",
-        (10_000, 28, 28),
-    ),
-    IdxFile(
-        "t10k-labels-idx1-ubyte.gz",
-        "bb300cfdad3c16e7a12a480ee83cd310",
-        "15d484375f8d13e6eb1aabb0c3f46965",
-        (10_000,),
-    ),
-)
-
-
-class DataError(Exception):
-    """The data set is not to be had, or not what it should be; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +106,7 @@ def load(
     (`default_cache()`), `say` is told of every slow step. Raises `DataError`.
     """
     cache = cache or default_cache()
-    train_x, train_y, test_x, test_y = locate(data_dir, cache, _online_sources(), say)
+    train_x, train_y, test_x, test_y = locate(data_dir, cache, ONLINE, say)
     cut = len(train_y) - VALIDATION_SIZE
     return Dataset(
         train=Split(train_x[:cut], train_y[:cut]),
@@ -169,14 +114,6 @@ def load(
         test=Split(test_x, test_y),
         checksums={file.name: file.content_md5 for file in FILES},
     )
-
-
-Fetch = Callable[[Path, Callable[[str], None]], Path]
-"""Brings the four files into a temporary directory and returns the one that holds them."""
-
-
-def _online_sources() -> dict[str, Fetch]:
-    return {"the official download": download, f"Debian's {DEBIAN_PACKAGE}": from_debian}
 
 
 def locate(
@@ -215,27 +152,6 @@ def locate(
     )
 
 
-def read_idx(path: Path, file: IdxFile) -> Pixels:
-    """Returns the uint8 array in a gzipped IDX file (format: http://yann.lecun.com/exdb/mnist/).
-
-    Raises `DataError` where the file is missing, truncated or has another checksum.
-    """
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}); delete it and try again") from error
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != file.content_md5:
-        raise DataError(
-            f"{path} is not Fashion-MNIST's {file.name}: "
-            f"its content has MD5 {found}, not {file.content_md5}"
-        )
-    header_bytes = 4 + 4 * len(file.shape)  # magic number, then one big-endian int32 per dimension
-    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(file.shape)
-
-
 def _keep(source: Path, cache: Path) -> None:
     """Copies the four files into the cache, each whole or not at all; a full disk is no reason
     to stop, because the data is in memory already."""
@@ -248,55 +164,3 @@ def _keep(source: Path, cache: Path) -> None:
                 Path(partial.name).touch()  # so that closing finds a file to delete
     except OSError:
         pass
-
-
-def download(scratch: Path, say: Callable[[str], None], url: str = OFFICIAL_URL) -> Path:
-    """Fetches the files over HTTPS, each checked against its official MD5. Raises `DataError`."""
-    say(f"Downloading Fashion-MNIST (30 MB) from {url}")
-    pooch.get_logger().setLevel("WARNING")  # `say` tells enough
-    registry = {file.name: f"md5:{file.md5}" for file in FILES}
-    shelf = pooch.create(path=scratch, base_url=url, registry=registry)
-    fetch = pooch.HTTPDownloader(timeout=(5, 60))
-    try:
-        for file in FILES:
-            shelf.fetch(file.name, downloader=fetch)
-            say(f"  {file.name}")
-    except (OSError, ValueError, requests.RequestException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{url} failed: {reason}") from error
-    return scratch
-
-
-def from_debian(scratch: Path, say: Callable[[str], None]) -> Path:
-    """Finds Debian's package installed, or fetches and unpacks it, which needs no root.
-
-    Raises `DataError` where this is no Debian, or its archive cannot be reached.
-    """
-    if all((DEBIAN_DIRECTORY / file.name).exists() for file in FILES):
-        return DEBIAN_DIRECTORY
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise DataError("this system has no apt-get")
-    say(f"Fetching Debian's package {DEBIAN_PACKAGE} (31 MB) with apt-get")
-    with _own_apt(scratch) as apt:
-        _run([*apt, "update"], scratch)
-        _run([*apt, "download", DEBIAN_PACKAGE], scratch)
-        for package in scratch.glob(f"{DEBIAN_PACKAGE}_*.deb"):
-            _run(["dpkg-deb", "--extract", str(package), "unpacked"], scratch)
-    return scratch / "unpacked" / DEBIAN_DIRECTORY.relative_to("/")
-
-
-@contextmanager
-def _own_apt(scratch: Path) -> Iterator[list[str]]:
-    """An `apt-get` that keeps its lists and its cache to itself, so that it needs no root."""
-    for folder in ("state/lists/partial", "cache/archives/partial"):
-        (scratch / folder).mkdir(parents=True)
-    folders = [f"Dir::State={scratch / 'state'}", f"Dir::Cache={scratch / 'cache'}"]
-    quiet = ["-qq", "-o", "APT::Sandbox::User="]
-    yield ["apt-get", *quiet, *(word for folder in folders for word in ("-o", folder))]
-
-
-def _run(command: list[str], directory: Path) -> None:
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise DataError(f"`{command[0]} {command[-1]}` failed: {last}")

@@ -14,8 +14,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from vitrine_training.augment import scaled
-from vitrine_training.data import Pixels, Split
+from vitrine_training.data import Split
 from vitrine_training.fit import Epoch
+from vitrine_training.idx import Pixels
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]

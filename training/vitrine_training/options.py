@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from vitrine_training import data
+from vitrine_training.idx import DataError
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -31,5 +32,5 @@ def load(data_dir: Path | None) -> data.Dataset:
     """Returns Fashion-MNIST, or ends the command with what to do."""
     try:
         return data.load(data_dir, say=console.print)
-    except data.DataError as error:
+    except DataError as error:
         raise click.ClickException(str(error)) from error

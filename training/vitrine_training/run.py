@@ -72,20 +72,7 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         "packages": _packages(),
     }
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
-    keras.utils.set_random_seed(run.seed)
-    model = MODELS[recipe.architecture](recipe, run.seed)
-    resumed = checkpoint.load()
-    listener.on_start(resumed)
-    history = fit(
-        model,
-        recipe,
-        task.train,
-        task.validation,
-        run.seed,
-        on_epoch=listener.on_epoch,
-        resumed=resumed,
-        save=checkpoint.save,
-    )
+    model, history = _trained(run, task, listener, checkpoint)
     served = task.served(model, recipe)
     outputs = outputs_of(served, task.validation[0])
     card: export.Card = {}
@@ -105,6 +92,27 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
     version_dir = publish.publish(run.models_dir, recipe.model, write)
     checkpoint.remove()
     return version_dir, card
+
+
+def _trained(
+    run: Run, task: Task, listener: Listener, checkpoint: Checkpoint
+) -> tuple[keras.Model, list[Epoch]]:
+    """Trains from the beginning, or from where a run that was killed had come to."""
+    keras.utils.set_random_seed(run.seed)
+    model = MODELS[run.recipe.architecture](run.recipe, run.seed)
+    resumed = checkpoint.load()
+    listener.on_start(resumed)
+    history = fit(
+        model,
+        run.recipe,
+        task.train,
+        task.validation,
+        run.seed,
+        on_epoch=listener.on_epoch,
+        resumed=resumed,
+        save=checkpoint.save,
+    )
+    return model, history
 
 
 def _judged(history: list[Epoch], kept: Epoch, rows: int) -> export.Card:

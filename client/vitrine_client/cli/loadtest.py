@@ -108,15 +108,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     type=click.Choice(("swap-model",)),
     help="Half way, publish a copy of the model's newest version, for as long as the test runs.",
 )
-@click.option(
-    "--models-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="models",
-    envvar="VITRINE_MODELS_DIR",
-    show_default=True,
-    show_envvar=True,
-    help="Where --chaos publishes; the directory that is served.",
-)
+@options.models_dir("Where --chaos publishes; the directory that is served.")
 @output("--json", "json_file", "Write the result as JSON, for --compare and --result.")
 @output("--csv", "csv_file", "Write a row for each second.")
 @output("--html", "html_file", "Write a page with plots.")

@@ -1,8 +1,9 @@
 """What the subcommands of `vitrine` share: options, the terminal, and how failures end."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -31,6 +32,19 @@ timeout_s = click.option(
     "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."
 )
 model = click.option("--model", default="mlp", show_default=True, help="Which model to ask.")
+
+
+def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns the option for the directory of all models' versions; `text` is its help."""
+    return click.option(
+        "--models-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default="models",
+        envvar="VITRINE_MODELS_DIR",
+        show_default=True,
+        show_envvar=True,
+        help=text,
+    )
 
 
 @contextmanager

@@ -44,15 +44,7 @@ _PROBES = 400
     show_default=True,
     help="About how long it may take, in seconds.",
 )
-@click.option(
-    "--models-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="models",
-    envvar="VITRINE_MODELS_DIR",
-    show_default=True,
-    show_envvar=True,
-    help="Where the versions are.",
-)
+@options.models_dir("Where the versions are.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

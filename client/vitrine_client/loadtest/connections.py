@@ -5,7 +5,8 @@ from contextlib import closing, contextmanager
 from selectors import BaseSelector
 from typing import Protocol
 
-from vitrine_client.loadtest.http_connection import Answered, Endpoint, HttpConnections
+from vitrine_client.loadtest.endpoint import Endpoint
+from vitrine_client.loadtest.http_connection import Answered, HttpConnections
 
 
 class Connection(Protocol):

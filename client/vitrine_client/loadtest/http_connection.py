@@ -4,14 +4,11 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
-from typing import Any
-from urllib.parse import urlsplit
 
 import httptools
 
-from vitrine_client import errors
+from vitrine_client.loadtest.endpoint import Endpoint
 
 Answered = Callable[[str, bytes, float], None]
 """Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
@@ -21,36 +18,6 @@ _READ_BYTES = 65536
 
 _OK = 200
 _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where to connect: a socket's family and address; `server_name` is whose certificate is
-    expected, empty without TLS."""
-
-    family: int
-    address: Any
-    server_name: str = ""
-
-
-def reach(url: str, timeout_s: float) -> Endpoint:
-    """Returns the address of a URL that takes connections, where its name has several.
-
-    Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
-    """
-    parts = urlsplit(url)
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise errors.InvalidRequest(f"{url} is no URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
-    try:
-        with socket.create_connection((parts.hostname, port), timeout_s) as probe:
-            tls = parts.scheme == "https"
-            return Endpoint(probe.family, probe.getpeername(), parts.hostname if tls else "")
-    except OSError as error:
-        raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error
 
 
 class HttpConnections:

@@ -6,6 +6,7 @@ it is due, not when other callbacks are through.
 
 import math
 import time
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from selectors import DefaultSelector
 
 from vitrine_client.loadtest.answers import Answers, Classes
 from vitrine_client.loadtest.connections import Connect, Connection
-from vitrine_client.loadtest.http_connection import Endpoint
+from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Kind, Load
 
 OUTCOMES = ("", "dropped")
@@ -63,7 +64,7 @@ class Seat:
         self.due_s = self.free_s = self.sent_s = 0.0
 
 
-class Loop:
+class Loop(ABC):
     """What a closed and an open loop share; they say when to send, and when it is over."""
 
     def __init__(
@@ -97,25 +98,25 @@ class Loop:
         """Ends early: nothing that is due later is sent, and answers are waited for a little."""
         self.last_s = now_s + min(_GRACE_S, self.job.timeout_s)
 
+    @abstractmethod
     def begin(self, start_s: float) -> None:
         """Prepares for a start at that time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def work(self, until_s: float) -> None:
         """Sends what is to be sent, and waits for events no longer than that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vacated(self, seat: Seat, now_s: float) -> None:
         """Is told that a seat is free again."""
-        raise NotImplementedError
 
     def failed(self, seat: Seat, now_s: float) -> None:
         """Is told that a seat is free again after a failure."""
         self.vacated(seat, now_s)
 
+    @abstractmethod
     def has_sent_all(self) -> bool:
         """Says whether nothing will be sent any more."""
-        raise NotImplementedError
 
     def tick(self, now_s: float) -> None:
         """Ends what takes too long, and reports."""

@@ -8,7 +8,7 @@ from selectors import DefaultSelector
 from vitrine_client import errors
 from vitrine_client.loadtest.answers import Classes, classes_of
 from vitrine_client.loadtest.connections import connections_to
-from vitrine_client.loadtest.http_connection import Endpoint
+from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Target
 
 

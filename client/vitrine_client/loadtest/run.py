@@ -13,8 +13,8 @@ from importlib.metadata import version
 from typing import Any
 
 from vitrine_client.loadtest.doubts import Processors, doubts
+from vitrine_client.loadtest.endpoint import reach
 from vitrine_client.loadtest.fleet import Fleet
-from vitrine_client.loadtest.http_connection import reach
 from vitrine_client.loadtest.loop import Job
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.rehearsal import right_answers

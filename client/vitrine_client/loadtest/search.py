@@ -102,21 +102,30 @@ def find_rate(
     slo: Slo,
     *,
     start_rate: float = 100.0,
+    most_probes: int = MOST_PROBES,
+    confirmations: int = CONFIRMATIONS,
     watch: Callable[[Probe], None] = lambda _: None,
 ) -> Found:
-    """Finds the highest rate that meets `slo` by at most `MOST_PROBES` calls of `probe`, which
-    takes requests/s. `watch` sees each as it is done.
+    """Finds the highest rate that meets `slo` by at most `most_probes` calls of `probe`, which
+    takes requests/s, once one has held and one was violated; `confirmations` of them are at the
+    rate that is found. `watch` sees each as it is done.
 
     From a `start_rate` near half of what a closed loop reached, it takes about 18.
     """
-    return _Search(probe, slo, watch).run(start_rate)
+    return _Search(probe, slo, watch, most_probes, confirmations).run(start_rate)
 
 
 class _Search:
     def __init__(
-        self, probe: Callable[[float], Result], slo: Slo, watch: Callable[[Probe], None]
+        self,
+        probe: Callable[[float], Result],
+        slo: Slo,
+        watch: Callable[[Probe], None],
+        most_probes: int,
+        confirmations: int,
     ) -> None:
         self._probe, self._slo, self._watch = probe, slo, watch
+        self._most, self._confirmations = most_probes, confirmations
         self._probes: list[Probe] = []
 
     def run(self, start_rate: float) -> Found:
@@ -126,28 +135,31 @@ class _Search:
         while True:
             self._bisect()
             rate = _belief(self._probes)(_CAUTIOUS)
-            held = sum(self._holds(rate) for _ in range(CONFIRMATIONS))
-            if self._left < CONFIRMATIONS + 2 or not self._is_doubtful(rate, held):
+            held = sum(self._holds(rate) for _ in range(self._confirmations))
+            if self._left < self._confirmations + 2 or not self._is_doubtful(rate, held):
                 break
         belief = _belief(self._probes)
         low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
-        return Found(rate, low, high, held, CONFIRMATIONS, tuple(self._probes))
+        return Found(rate, low, high, held, self._confirmations, tuple(self._probes))
 
     @property
     def _left(self) -> int:
-        return MOST_PROBES - len(self._probes)
+        return self._most - len(self._probes)
 
     def _bisect(self) -> None:
         """Probes where the boundary is most likely, until it is known well enough."""
         while True:
             belief = _belief(self._probes)
-            if self._left <= 2 * CONFIRMATIONS + 2 or belief(0.95) < _PRECISION * belief(0.05):
+            is_known = belief(0.95) < _PRECISION * belief(0.05)
+            if is_known or self._left <= 2 * self._confirmations + 2:
                 break
             self._holds(belief(0.5))
 
     def _is_doubtful(self, rate: float, held: int) -> bool:
         """Says whether a rate was too high, or one that is 5 % higher seems to do as well."""
-        if held <= CONFIRMATIONS / 2:
+        if not self._confirmations:
+            return False
+        if held <= self._confirmations / 2:
             return True
         return self._holds(_PRECISION * rate) and self._holds(_PRECISION * rate)
 

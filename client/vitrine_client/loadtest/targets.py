@@ -1,15 +1,13 @@
 """What is sent: each request ready for the wire, made once and before the load."""
 
-import hashlib
-import io
 import json
 import math
 from collections.abc import Callable, Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from vitrine_client import errors
+from vitrine_client import errors, http_calls, http_predictions
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.plan import Kind, Target
 from vitrine_client.tensors import Array
@@ -59,22 +57,13 @@ def _raw(group: Sequence[bytes]) -> tuple[str, bytes]:
 
 
 def _multipart(group: Sequence[bytes]) -> tuple[str, bytes]:
-    boundary = hashlib.sha256(b"".join(group)).hexdigest()  # which no image has in it
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="{place}"\r\n'
-        f"Content-Type: application/octet-stream\r\n\r\n".encode()
-        + image
-        + b"\r\n"
-        for place, image in enumerate(group)
-    ]
-    body = b"".join(parts) + f"--{boundary}--\r\n".encode()
-    return f"multipart/form-data; boundary={boundary}", body
+    call = http_predictions.as_form("", group)
+    return call.content_type, call.body
 
 
 def _npy(group: Sequence[bytes]) -> tuple[str, bytes]:
-    buffer = io.BytesIO()
-    np.save(buffer, _instances(group))
-    return "application/x-npy", buffer.getvalue()
+    call = http_predictions.as_array("", list(_instances(group)))
+    return call.content_type, call.body
 
 
 def _json(group: Sequence[bytes]) -> tuple[str, bytes]:
@@ -100,18 +89,8 @@ def _http(target: Target, content_type: str, body: bytes) -> bytes:
         "Content-Type": content_type,
         "Content-Length": str(len(body)),
     }
-    if target.api_key:
-        headers["X-API-Key"] = target.api_key
-    head = [f"POST {url.path.rstrip('/')}{_path(target)} HTTP/1.1"]
+    headers |= http_calls.key_headers(target.api_key)
+    path = http_calls.predict_path(target.model, target.version, target.label)
+    head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*head, "", ""]).encode() + body
-
-
-def _path(target: Target) -> str:
-    if target.version is not None:
-        chosen = f"/versions/{target.version}"
-    elif target.label is not None:
-        chosen = f"/labels/{quote(target.label, safe='')}"
-    else:
-        chosen = ""
-    return f"/v1/models/{quote(target.model, safe='')}{chosen}:predict"

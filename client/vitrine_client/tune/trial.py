@@ -1,9 +1,8 @@
 """The highest rate that the service takes with a configuration, under the user's own load."""
 
 import dataclasses
-import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
@@ -16,17 +15,13 @@ from vitrine_client.tune.search import Unfit
 from vitrine_client.tune.service import Services
 
 MOST_PROBES = 14
-"""Once one has held: a rate that is known well enough for a comparison, in half of the time."""
+"""A rate that is known well enough for a comparison, in half of the time."""
 
 _FIRST_START, _LEAST_START, _BELOW = 100.0, 10.0, 0.7
 """Where the search for a rate begins: the first one, at least, and as a share of the one before."""
 
 _WARM_UP_SHARE = 0.2
 """Of a probe, as part of what it measures."""
-
-
-class _Enough(Exception):
-    """Of probes."""
 
 
 class Trials:
@@ -55,21 +50,15 @@ class Trials:
         where Ctrl-C ended a probe."""
         address = self._services.of(configuration).address(self._target.kind)
         target = dataclasses.replace(self._target, address=address)
-        probes: list[Probe] = []
-
-        def probe(rate: float) -> Result:
-            if len(probes) >= MOST_PROBES and any(probe.held for probe in probes):
-                raise _Enough
-            return self._run(target, rate)
-
-        def watch(probe: Probe) -> None:
-            probes.append(probe)
-            self._watch(probe)
-
         try:
-            found = find_rate(probe, self._slo, start_rate=self._start_rate, watch=watch)
-        except _Enough:
-            found = boundary(probes)
+            found = find_rate(
+                lambda rate: self._run(target, rate),
+                self._slo,
+                start_rate=self._start_rate,
+                most_probes=MOST_PROBES,
+                confirmations=0,
+                watch=self._watch,
+            )
         except VitrineError as error:
             raise Unfit(f"it does not answer: {error}") from error
         # The next one will not be far from it; rather below, as what holds is seen at once.
@@ -84,16 +73,3 @@ class Trials:
         if self._stop.is_set():
             raise KeyboardInterrupt
         return result
-
-
-def boundary(probes: Sequence[Probe]) -> Found:
-    """Returns the middle between the two neighbouring rates that fewest of the probes contradict,
-    by holding above them or being violated below. One of the probes must have held."""
-    rates = sorted({probe.rate for probe in probes})
-
-    def contradictions(low: float) -> int:
-        return sum(probe.held != (probe.rate <= low) for probe in probes)
-
-    low = min(rates, key=contradictions)
-    high = min((rate for rate in rates if rate > low), default=low)
-    return Found(math.sqrt(low * high), low, high, 0, 0, tuple(probes))

@@ -11,7 +11,7 @@ import numpy as np
 from vitrine_client.loadtest.answers import Classes
 from vitrine_client.loadtest.closed_loop import ClosedLoop
 from vitrine_client.loadtest.connections import connections_to
-from vitrine_client.loadtest.http_connection import Endpoint, reach
+from vitrine_client.loadtest.endpoint import Endpoint, reach
 from vitrine_client.loadtest.loop import FIELDS, Job
 from vitrine_client.loadtest.open_loop import OpenLoop
 from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase

@@ -20,7 +20,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from tests.conftest import free_port
-from vitrine_client.loadtest.http_connection import Endpoint
+from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Closed
 
 

@@ -61,6 +61,19 @@ def test_what_is_found_is_confirmed():
     assert len(at_rate) == found.confirmations
 
 
+@pytest.mark.parametrize("unlucky", [0.0, 0.05])
+def test_a_quick_look_does_with_few_probes(unlucky: float):
+    """Without confirmation half of the probes do, from a start that is not far off."""
+    errors = []
+    for seed in SEEDS:
+        queue = SimulatedQueue(0.001, seed, unlucky=unlucky)
+        found = find(queue, 500, most_probes=14, confirmations=0)
+        errors.append(error(found, queue))
+        assert len(found.probes) == queue.calls <= 14
+        assert (found.confirmed, found.confirmations, found.confidence) == (0, 0, 0)
+    assert sorted(errors)[-2] < 0.08
+
+
 def test_every_probe_is_seen_as_it_is_done():
     """Who watches sees all probes, in turn, and why they were no good."""
     seen: list[search.Probe] = []

@@ -1,0 +1,38 @@
+"""Where connections go: looked up once, before the load."""
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from vitrine_client import errors
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to connect: a socket's family and address; `server_name` is whose certificate is
+    expected, empty without TLS."""
+
+    family: int
+    address: Any
+    server_name: str = ""
+
+
+def reach(url: str, timeout_s: float) -> Endpoint:
+    """Returns the address of a URL that takes connections, where its name has several.
+
+    Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise errors.InvalidRequest(f"{url} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
+    try:
+        with socket.create_connection((parts.hostname, port), timeout_s) as probe:
+            tls = parts.scheme == "https"
+            return Endpoint(probe.family, probe.getpeername(), parts.hostname if tls else "")
+    except OSError as error:
+        raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error

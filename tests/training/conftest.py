@@ -1,0 +1,36 @@
+"""What tests of reports share."""
+
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.made_versions import built, make_card, write_card
+from vitrine_training.data import Split
+
+
+@pytest.fixture(scope="session")
+def test_images(dataset):
+    return Split(dataset.test.images[:600], dataset.test.labels[:600])
+
+
+@pytest.fixture(scope="session")
+def softmax_dir(tmp_path_factory, dataset):
+    """A version that answers with the class whose mean image is nearest; nothing to train."""
+    pixels = dataset.train.images[:5_000].reshape(-1, 784) / 255
+    labels = dataset.train.labels[:5_000]
+    means = np.stack([pixels[labels == class_id].mean(axis=0) for class_id in range(10)])
+    directory = tmp_path_factory.mktemp("softmax") / "7"
+    model, archive = built([keras.layers.Dense(10)])
+    model.set_weights([0.2 * means.T, -0.1 * (means**2).sum(axis=1)])
+    archive.write_out(str(directory), verbose=False)
+    write_card(directory, make_card())
+    return directory
+
+
+@pytest.fixture
+def copied(softmax_dir, tmp_path):
+    """A version whose card a test may change."""
+    return Path(shutil.copytree(softmax_dir, tmp_path / "7"))

@@ -1,0 +1,70 @@
+"""Pages about versions whose cards or images are not as usual."""
+
+import json
+import re
+
+import pytest
+
+from tests.training.made_versions import make_card, write_card, write_page
+from vitrine_training import report
+from vitrine_training.data import LABELS, Split
+
+
+def test_labels_are_text_and_never_markup(copied, test_images, tmp_path):
+    """HTML and TeX in a label are shown as they are, in tables, plots and captions."""
+    label = '<b title="x">$T$ & -- co</b>'
+    write_card(copied, make_card(labels=[label, *LABELS[1:]], model="<i>m</i>"))
+    page = write_page(copied, test_images, tmp_path / "page.html")
+    texts = [one.text for one in page.section("confusion").iter() if one.tag.endswith("}text")]
+    assert texts.count(label) == 2
+    assert label in page.words("classes")
+    assert label in [one.text for one in page.section("weights").iter("figcaption")]
+    assert "<b title" not in page.text
+    assert "<i>m</i>" not in page.text
+
+
+def test_a_class_without_images_has_no_recall(copied, test_images, tmp_path):
+    """A dash stands for what can't be divided."""
+    few = Split(test_images.images[:3], test_images.labels[:3])
+    page = write_page(copied, few, tmp_path / "page.html")
+    assert "Bag 0 – – –" in page.words("classes")
+
+
+def card_without(name):
+    return {key: value for key, value in make_card().items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "no model card"),
+        ("[]", "has no model"),
+        (json.dumps(card_without("verdict")), "the card has no verdict"),
+        (json.dumps(make_card(metrics={"kept_epoch": 2})), "metrics has no validation_accuracy"),
+        (json.dumps(make_card(duration_s="long")), "duration_s in the card can't be 'long'"),
+        (json.dumps(make_card(history=[{"number": 1}])), "history has no train_loss"),
+        (json.dumps(make_card(history=[])), "kept_epoch is not in history"),
+        (json.dumps(make_card(labels=[])), "reports are for classifiers"),
+        (None, "no model card"),
+    ],
+)
+def test_a_card_that_will_not_do_is_named(copied, test_images, tmp_path, text, complaint):
+    """The error says which file and what about it; the page that was there stays."""
+    card = copied / "assets.extra" / "card.json"
+    card.unlink()
+    if text is not None:
+        card.write_text(text)
+    page = tmp_path / "page.html"
+    page.write_text("before")
+    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
+        report.write(copied, test_images, page)
+    assert str(card) in str(caught.value)
+    assert page.read_text() == "before"
+
+
+def test_a_failed_write_leaves_nothing_behind(softmax_dir, test_images, tmp_path):
+    """Where the page can't take its place there is no part of it, under any name."""
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(OSError):
+        report.write(softmax_dir, test_images, tmp_path / "page.html")
+    assert [one.name for one in tmp_path.rglob("*")] == ["page.html"]

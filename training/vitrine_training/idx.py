@@ -1,0 +1,79 @@
+"""Fashion-MNIST's four files: what they are called, hold, and how they are read."""
+
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """One of the four files: its name, two checksums and the shape of what it holds.
+
+    `content_md5` is of the unpacked bytes, because the same data is packed in more than one way:
+    Debian strips gzip's name and time stamp (put back, they give the official `md5`).
+    """
+
+    name: str
+    md5: str
+    content_md5: str
+    shape: tuple[int, ...]
+
+
+FILES = (
+    IdxFile(
+        "train-images-idx3-ubyte.gz",
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        (60_000, 28, 28),
+    ),
+    IdxFile(
+        "train-labels-idx1-ubyte.gz",
+        "25c81989df183df01b3e8a0aad5dffbe",
+        "9018921c3c673c538a1fc5bad174d6f9",
+        (60_000,),
+    ),
+    IdxFile(
+        "t10k-images-idx3-ubyte.gz",
+        "bef4ecab320f06d8554ea6380940ec79",
+        "8181f5470baa50b63fa0f6fddb340f0a",
+        (10_000, 28, 28),
+    ),
+    IdxFile(
+        "t10k-labels-idx1-ubyte.gz",
+        "bb300cfdad3c16e7a12a480ee83cd310",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+        (10_000,),
+    ),
+)
+
+
+class DataError(Exception):
+    """The data set is not to be had, or not what it should be; the message says what to do."""
+
+
+def read_idx(path: Path, file: IdxFile) -> Pixels:
+    """Returns the uint8 array in a gzipped IDX file (format: http://yann.lecun.com/exdb/mnist/).
+
+    Raises `DataError` where the file is missing, truncated or has another checksum.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); delete it and try again") from error
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != file.content_md5:
+        raise DataError(
+            f"{path} is not Fashion-MNIST's {file.name}: "
+            f"its content has MD5 {found}, not {file.content_md5}"
+        )
+    header_bytes = 4 + 4 * len(file.shape)  # magic number, then one big-endian int32 per dimension
+    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(file.shape)
