@@ -155,4 +155,4 @@ def test_warm_up_records_run(version_dir, loaded):
         inputs = {name: tf.constant(tf.make_ndarray(t)) for name, t in request.inputs.items()}
         answer = loaded.signatures[request.model_spec.signature_name](**inputs)
         rows.append(len(answer["class_ids"]))
-    assert rows == [1, 32, 1]
+    assert rows == [1, 32, 1, 1]

@@ -5,6 +5,7 @@
 | `serving_default` | `images` float32 [n, 28, 28], 0..1 | `probabilities` float32 [n, 10], `logits` float32 [n, 10], `class_ids` int64 [n] |
 | `serve_bytes` | `image_bytes` string [n], PNG, JPEG, GIF or BMP | the same |
 | `classify` | `inputs` string [n], tf.Example with `images`, 784 floats | `classes` string [n, 10], `scores` float32 [n, 10] |
+| `explain` | `images` float32 [n, 28, 28], `class_ids` int64 [n], -1 for the answered class | `attributions` float32 [n, 28, 28], `class_ids` int64 [n], `probabilities` float32 [n, 10] |
 | `describe` | none | `labels` string [10], `card` string [], JSON |
 
 A regression has `serving_default` from `features` float32 [n, d] to `values` float32 [n, 1],
@@ -26,6 +27,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from vitrine_training.augment import scaled
 from vitrine_training.evaluate import answers, outputs_of
+from vitrine_training.explain import ANSWERED, explained
 
 Card = dict[str, Any]
 """The model card: plain JSON. `docs/training.md` lists its members."""
@@ -121,11 +123,21 @@ def _classifier(model: keras.Model, card: Card) -> Endpoints:
         scores = serving_default(tf.io.parse_example(inputs, features)["images"])["probabilities"]
         return {"classes": tf.tile(labels[tf.newaxis], [tf.shape(scores)[0], 1]), "scores": scores}
 
+    def explain(images: tf.Tensor, class_ids: tf.Tensor) -> Outputs:
+        attributions, chosen, logits = explained(model, images, class_ids)
+        return {
+            "attributions": attributions,
+            "class_ids": chosen,
+            "probabilities": tf.nn.softmax(logits),
+        }
+
     images = tf.TensorSpec([None, *shape], tf.float32, name="images")
+    class_ids = tf.TensorSpec([None], tf.int64, name="class_ids")
     return {
         "serving_default": (serving_default, [images]),
         "serve_bytes": (serve_bytes, [tf.TensorSpec([None], tf.string, name="image_bytes")]),
         "classify": (classify, [tf.TensorSpec([None], tf.string, name="inputs")]),
+        "explain": (explain, [images, class_ids]),
         "describe": _describe(card),
     }
 
@@ -172,12 +184,17 @@ def _write_warm_up(path: Path, card: Card, examples: npt.NDArray[Any]) -> None:
     """TensorFlow Serving's format: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
     alias = "images" if card["labels"] else "features"
     requests = [
-        _predict_request(card["model"], "serving_default", alias, scaled(tf.constant(rows)))
+        _predict_request(card["model"], "serving_default", {alias: scaled(tf.constant(rows))})
         for rows in (examples[:count] for count in WARM_UP_ROWS)
     ]
     if card["labels"]:
         png = tf.io.encode_png(examples[0][..., np.newaxis])[tf.newaxis]
-        requests.append(_predict_request(card["model"], "serve_bytes", "image_bytes", png))
+        requests.append(_predict_request(card["model"], "serve_bytes", {"image_bytes": png}))
+        one = {
+            "images": scaled(tf.constant(examples[:1])),
+            "class_ids": tf.constant([ANSWERED], tf.int64),
+        }
+        requests.append(_predict_request(card["model"], "explain", one))
     with tf.io.TFRecordWriter(str(path)) as writer:
         for request in requests:
             log = prediction_log_pb2.PredictionLog(
@@ -186,9 +203,10 @@ def _write_warm_up(path: Path, card: Card, examples: npt.NDArray[Any]) -> None:
             writer.write(log.SerializeToString())
 
 
-def _predict_request(model: str, signature: str, alias: str, value: tf.Tensor) -> Any:
+def _predict_request(model: str, signature: str, inputs: dict[str, tf.Tensor]) -> Any:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
-    request.inputs[alias].CopyFrom(tf.make_tensor_proto(value.numpy()))
+    for alias, value in inputs.items():
+        request.inputs[alias].CopyFrom(tf.make_tensor_proto(value.numpy()))
     return request
