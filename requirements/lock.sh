@@ -13,10 +13,11 @@ lock() {
         "$@" --output-file "requirements/$output"
 }
 
-lock dev.txt client/pyproject.toml --extra async --extra loadtest serving/pyproject.toml --extra model-server \
+lock dev.txt client/pyproject.toml --extra async --extra loadtest --extra otel \
+    serving/pyproject.toml --extra model-server --extra otel \
     training/pyproject.toml --group pyproject.toml:dev
 lock client.txt -c requirements/dev.txt client/pyproject.toml
-lock gateway.txt -c requirements/dev.txt serving/pyproject.toml
+lock gateway.txt -c requirements/dev.txt serving/pyproject.toml --extra otel
 lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra model-server
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build
