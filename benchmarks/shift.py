@@ -20,10 +20,11 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.photos import PHOTOS
 from vitrine_client.images import to_instance
+from vitrine_serving.gateway.drift import Baseline, Sample, Shift, detect
 from vitrine_training import publish
 from vitrine_training.data import LABELS, Split, load
 from vitrine_training.evaluate import evaluate
-from vitrine_training.shift import SIZES, Shift, baseline, detect, statistics
+from vitrine_training.shift import SIZES, baseline, statistics
 
 NOTICED = 0.95
 """A size counts as enough where this share of the windows raises the alarm, here and above."""
@@ -108,13 +109,13 @@ def in_shares(rows: Rows, labels: npt.NDArray[Any], shares: npt.NDArray[np.float
     return draw
 
 
-def found(known: dict[str, Any], draw: Draw, size: int, windows: int) -> list[Shift]:
+def found(known: Baseline, draw: Draw, size: int, windows: int) -> list[Shift]:
     """Draws windows of one size and returns what is detected in each."""
     rng = np.random.default_rng(size)
-    return [detect(known, draw(size, rng)) for _ in range(windows)]
+    return [detect(known, Sample.of(draw(size, rng))) for _ in range(windows)]
 
 
-def by_size(known: dict[str, Any], draw: Draw, kind: str, windows: int) -> dict[str, Any]:
+def by_size(known: Baseline, draw: Draw, kind: str, windows: int) -> dict[str, Any]:
     """Returns how often windows raise the alarm, by size, and from which size on they all do."""
     alarms, named = {}, {}
     for size in SIZES:
@@ -126,7 +127,7 @@ def by_size(known: dict[str, Any], draw: Draw, kind: str, windows: int) -> dict[
     return {"enough": min(enough, default=None), "alarms": alarms, "named_rightly": named}
 
 
-def share_error(known: dict[str, Any], draw: Draw, shares: Rows, windows: int) -> float:
+def share_error(known: Baseline, draw: Draw, shares: Rows, windows: int) -> float:
     """Returns the mean absolute error of an estimated share, in windows of 500 images."""
     priors = [shift.priors.priors for shift in found(known, draw, 500, windows)]
     return float(np.mean(np.abs(np.array(priors) - shares)))
@@ -155,7 +156,7 @@ def answering(version_dir: Path, test: Split) -> Answer:
     return answer
 
 
-def false_alarms(known: dict[str, Any], test: Rows, windows: int) -> dict[int, Any]:
+def false_alarms(known: Baseline, test: Rows, windows: int) -> dict[int, Any]:
     """Returns the rate of alarms in windows of unchanged test images, by size."""
     clean = {}
     for size in track(SIZES, "no shift", transient=True):
@@ -174,7 +175,7 @@ def main(models_dir: Path, model: str, windows: int, clean_windows: int) -> None
     """Measure how many images it takes to notice each shift, and the rate of false alarms."""
     data, version_dir = load(), publish.latest(models_dir, model)
     validation = evaluate(version_dir, data.validation).probabilities
-    known = baseline(data.validation.images, validation, data.validation.labels)
+    known = Baseline.read(baseline(data.validation.images, validation, data.validation.labels))
     answer = answering(version_dir, data.test)
     test, accuracy = answer(data.test.images)
     clean = false_alarms(known, test, clean_windows)

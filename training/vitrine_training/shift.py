@@ -1,15 +1,14 @@
-"""Distribution shift: whether what a model is asked about still looks like what it was made for.
+"""Distribution shift: what a server has to know to notice that it is asked about other things.
 
-`baseline` goes into the model card; with it and the `statistics` of the last images, `detect` tells
-two of the text's three kinds of shift; concept shift shows in labels only. Under *label shift* each
-class looks as before: the mean of the statistics moves within the space that the classes' own means
-span. Under *covariate shift* the images change, and the mean leaves it. So its distance from that
-of validation (Hotelling's T²) makes two tests. See also https://arxiv.org/abs/1810.11953.
+`baseline` goes into the model card. With it, and the `statistics` of the last images, the gateway
+tells two of the text's three kinds of shift (docs/drift.md); concept shift shows in labels only.
+Under *label shift* each class looks as before: the mean of the statistics moves within the space
+that the classes' own means span. Under *covariate shift* the images change, and the mean leaves it.
+So its distance from that of validation (Hotelling's T²) makes two tests. See also
+https://arxiv.org/abs/1810.11953.
 """
 
-import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,41 +30,6 @@ _MARGIN = 0.5  # thresholds aim at this part of it: the validation images are a 
 _WINDOWS = 50_000
 _ROUNDING = 1e-9  # what a statistic that does not vary may vary by
 _NO_VARIANCE = 1e-6  # a direction's share of the largest variance; the outputs' sum has none
-_NO_DIFFERENCE = 0.01  # of singular values: classes that the model hardly tells apart
-
-
-@dataclass(frozen=True)
-class Priors:
-    """Estimated shares of the classes, and each over its share in validation.
-
-    `chi_square` compares the counts of answers with those in validation (Pearson, two samples);
-    without shift it is about as large as there are classes.
-    """
-
-    priors: tuple[float, ...]
-    weights: tuple[float, ...]
-    chi_square: float
-
-
-@dataclass(frozen=True)
-class Shift:
-    """What `detect` found in a window of `size` images; `reason` says it in words.
-
-    For each test, the score is the squared distance from the validation mean, in standard errors,
-    and the threshold what is too far. The estimated `priors` hold unless the kind is covariate.
-    """
-
-    kind: Literal["none", "covariate", "label"]
-    size: int
-    scores: dict[str, float]
-    thresholds: dict[str, float]
-    priors: Priors
-    reason: str
-
-    @property
-    def alarm(self) -> bool:
-        """Whether there is a shift of either kind."""
-        return self.kind != "none"
 
 
 def statistics(images: Array, probabilities: Array) -> Floats:
@@ -93,7 +57,7 @@ def statistics(images: Array, probabilities: Array) -> Floats:
 
 
 def baseline(images: Array, probabilities: Array, labels: Array, seed: int = 0) -> dict[str, Any]:
-    """Returns what `detect` needs to know of validation, as plain JSON for the model card.
+    """Returns what a server needs to know of validation, as plain JSON for the model card.
 
     Images and probabilities as for `statistics`; `labels` are the true class ids, [n]. What never
     varies in validation is not tested. The same `seed` gives the same thresholds. Raises
@@ -164,66 +128,3 @@ def _plain(values: npt.ArrayLike) -> Any:
     """Returns (lists of) floats with six digits, which is enough and half as long."""
     array = np.asarray(values, np.float64)
     return float(f"{array:.6g}") if array.ndim == 0 else [_plain(one) for one in array]
-
-
-def estimate_priors(confusion: npt.ArrayLike, predicted_counts: npt.ArrayLike) -> Priors:
-    """Estimates the shares of the classes from how often each class was answered, [classes].
-
-    Black-box shift estimation (Lipton, Wang and Smola, 2018, https://arxiv.org/abs/1802.03916):
-    solves C w = answered for the weights w, C the joint shares of answer and class in validation.
-    `confusion` has counts, true classes in rows. Weights below 0 become 0. Where C is singular, the
-    smallest change is taken: classes that the model does not tell apart keep their ratio. Raises
-    `ValueError` unless there are counts, validation images of each class, and the shapes fit.
-    """
-    known, counts = np.asarray(confusion, np.float64), np.asarray(predicted_counts, np.float64)
-    if counts.ndim != 1 or not counts.size or known.shape != (counts.size, counts.size):
-        raise ValueError("pass a confusion matrix [classes, classes] and counts [classes]")
-    finite = np.isfinite(counts.sum() + known.sum()) and min(counts.min(), known.min()) >= 0
-    if not (finite and counts.sum() > 0 and known.sum(axis=1).min() > 0):
-        raise ValueError("counts must be >= 0, with an answer and images of each class among them")
-    joint, answered, usual = known.T / known.sum(), counts / counts.sum(), known.sum(axis=0)
-    change = np.linalg.pinv(joint, rcond=_NO_DIFFERENCE) @ (answered - joint.sum(axis=1))
-    before = joint.sum(axis=0)
-    now = before * np.maximum(1 + change, 0)
-    now /= now.sum()
-    seen, ratio = usual + counts > 0, math.sqrt(counts.sum() / usual.sum())
-    terms = (usual * ratio - counts / ratio)[seen] ** 2 / (usual + counts)[seen]
-    return Priors(tuple(now.tolist()), tuple((now / before).tolist()), float(terms.sum()))
-
-
-def detect(known: dict[str, Any], window: npt.ArrayLike) -> Shift:
-    """Says whether the images of a window come from where the validation images came from.
-
-    `known` is a `baseline`, `window` rows of `statistics`, [n, 6 + classes]. Fewer images than
-    `SIZES[0]` raise no alarm. Raises `ValueError` for a window that is empty, of another width or
-    not finite.
-    """
-    rows, sizes = np.asarray(window, np.float64), known["window_sizes"]
-    if rows.ndim != 2 or rows.shape[1] != len(known["means"]) or not len(rows):
-        wanted = f"[n, {len(known['means'])}] with an image at the least"
-        raise ValueError(f"pass rows of `statistics`, {wanted}, not {list(rows.shape)}")
-    if not np.isfinite(rows).all():
-        raise ValueError("the window has values that are not finite: leave those rows out")
-    size, difference, scores, thresholds = len(rows), rows.mean(axis=0) - known["means"], {}, {}
-    factor = size / (1 + size / known["images"])  # both means vary: 1/size and 1/images
-    for test, projection in known["projections"].items():
-        scores[test] = factor * float(((difference @ np.array(projection)) ** 2).sum())
-        limits = known["thresholds"][test]
-        thresholds[test] = float(np.interp(math.log(size), np.log(sizes), limits))
-    answers = rows[:, len(STATISTICS) :].argmax(axis=1)
-    counts = np.bincount(answers, minlength=len(known["priors"]))
-    priors = estimate_priors(known["confusion"], counts)
-    raised = [test for test in scores if size >= sizes[0] and scores[test] > thresholds[test]]
-    kind: Any = raised[0] if raised else "none"  # a covariate shift often raises both
-    found = "no sign of a shift" if size >= sizes[0] else f"too few to tell, it takes {sizes[0]}"
-    if kind == "covariate":
-        most = int(np.argmax(np.abs(difference) / np.maximum(known["deviations"], _ROUNDING)))
-        name, old = known["statistics"][most], known["means"][most]
-        found = f"they look different, most in {name}: {old + difference[most]:.3g}, was {old:.3g}"
-    elif kind == "label":
-        most = int(np.argmax(np.abs(np.subtract(priors.priors, known["priors"]))))
-        old, new = known["priors"][most], priors.priors[most]
-        found = f"other shares of the classes, most of class {most}: {new:.2f}, was {old:.2f}"
-    figures = [f"{test} {scores[test]:.1f} (limit {thresholds[test]:.1f})" for test in scores]
-    reason = f"{size} images: {found}; {', '.join(figures)}"
-    return Shift(kind, size, scores, thresholds, priors, reason)

@@ -1,0 +1,83 @@
+"""What the watch costs: in a loop, and of the gateway's throughput."""
+
+import os
+import statistics
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.drift.streams import WINDOW, Subject
+from benchmarks.embedded import model_server
+from benchmarks.gateway import wrk
+from benchmarks.gateway.bodies import PICTURES, png
+from benchmarks.gateway.processes import cpu_s
+from tests.running_gateway import PREDICT, gateway
+from vitrine_serving.gateway.drift import Watch, Windows
+
+BATCHES = (1, 4, 16, 64)
+IN_FLIGHT = 64
+_IMAGES = 6_400
+_ROUNDS = 15
+
+
+def of_a_note(subject: Subject) -> dict[int, float]:
+    """Returns microseconds of processor time an image, by how many there are in a batch; the loop
+    that does nothing else is taken off, in turn. Needs a running event loop."""
+    images, outputs = subject.draw("clean", _IMAGES, np.random.default_rng(0))
+    watch = Watch(Windows(WINDOW))
+
+    def took_s(size: int, note: Any) -> float:
+        parts = [(images[i : i + size], outputs[i : i + size]) for i in range(0, _IMAGES, size)]
+        started = time.thread_time()
+        for part in parts:
+            note("model", 1, subject.description, *part)
+        return time.thread_time() - started
+
+    found = {}
+    for size in BATCHES:
+        rounds = [took_s(size, watch.note) - took_s(size, lambda *_: None) for _ in range(_ROUNDS)]
+        found[size] = 1e6 * statistics.median(rounds) / _IMAGES
+    return found
+
+
+def of_throughput(version: Path, rounds: int, seconds: int, console: Console) -> dict[str, Any]:
+    """Loads a gateway that watches and one that does not, in turn, and returns medians: requests/s
+    with over without, and processor time of the gateway a request (us)."""
+    wrk.require()
+    figures: dict[str, list[tuple[float, float]]] = {"1": [], "0": []}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        script = wrk.script(png(PICTURES[0]), folder, "picture")
+        flags = ("--model_name=mlp", f"--model_base_path={version.parent.absolute()}")
+        options = {"workers": len(os.sched_getaffinity(0))}
+        with (
+            model_server(folder / "log", *flags, "--grpc_max_threads=64") as server,
+            gateway(server.grpc_address, folder / "on", drift=1, **options) as on,
+            gateway(server.grpc_address, folder / "off", drift=0, **options) as off,
+        ):
+            subjects = {"1": on, "0": off}
+            for number in range(rounds + 1):  # the first is to warm up
+                for drift in ("1", "0") if number % 2 else ("0", "1"):
+                    one = subjects[drift]
+                    before = cpu_s(one.process.pid)
+                    load = wrk.run(
+                        one.url + PREDICT, script, in_flight=IN_FLIGHT, duration_s=seconds
+                    )
+                    cpu_us = 1e6 * (cpu_s(one.process.pid) - before) / load.requests
+                    console.print(
+                        f"round {number}, VITRINE_DRIFT={drift}: {load.rate:,.0f} requests/s, "
+                        f"{cpu_us:.0f} us of the gateway's processor time, {load.errors} errors"
+                    )
+                    if number:
+                        figures[drift].append((load.rate, cpu_us))
+    pairs = list(zip(figures["1"], figures["0"], strict=True))
+    return {
+        "rounds": rounds,
+        "seconds": seconds,
+        "ratio": statistics.median(on[0] / off[0] for on, off in pairs),
+        "cpu_us": {drift: statistics.median(one[1] for one in figures[drift]) for drift in figures},
+    }
