@@ -167,6 +167,8 @@ class Stack:
         config = self.models.config or write_config(
             self._models_dir, self.models.names, Path(self._scratch.name)
         )
+        monitoring = Path(self._scratch.name) / "monitoring.config"
+        monitoring.write_text("prometheus_config { enable: true }\n")
         batching = ["--enable_batching=true", f"--batching_parameters_file={self._batching}"]
         return [
             *(sys.executable, "-m", "vitrine_serving.model_server"),
@@ -177,6 +179,7 @@ class Stack:
             *(batching if self._batching else ()),
             f"--port={self._addresses.grpc_port}",
             f"--rest_api_port={self._addresses.rest_port}",
+            f"--monitoring_config_file={monitoring}",
             "--grpc_max_threads=64",  # more than the gateway ever calls at once
             # Somebody waits for the start: a version that is broken is not worth five minutes.
             *("--max_num_load_retries=2", "--load_retry_interval_micros=1000000"),

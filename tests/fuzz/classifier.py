@@ -8,6 +8,7 @@ import tensorflow as tf
 v1 = tf.compat.v1
 
 LABELS = tuple(f"class {n}" for n in range(10))
+WEIGHTS = np.random.default_rng(7).normal(0, 0.1, (784, 10)).astype(np.float32)
 METHODS = {
     "classify": tf.saved_model.CLASSIFY_METHOD_NAME,
     "regress": tf.saved_model.REGRESS_METHOD_NAME,
@@ -15,7 +16,8 @@ METHODS = {
 
 
 def export(directory: Path) -> None:
-    """Writes a SavedModel: `serving_default`, `serve_bytes`, `classify`, `regress`, `describe`."""
+    """Writes a SavedModel: `serving_default`, `serve_bytes`, `explain`, `classify`, `regress`,
+    `describe`."""
     with tf.Graph().as_default(), v1.Session() as session:
         signatures = {
             name: v1.saved_model.build_signature_def(
@@ -34,6 +36,7 @@ def export(directory: Path) -> None:
 
 def _signatures() -> dict[str, tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]:
     images = v1.placeholder(tf.float32, [None, 28, 28], "images")
+    class_ids = v1.placeholder(tf.int64, [None], "class_ids")
     files = v1.placeholder(tf.string, [None], "image_bytes")
     examples = v1.placeholder(tf.string, [None], "examples")
     others = v1.placeholder(tf.string, [None], "others")
@@ -45,6 +48,7 @@ def _signatures() -> dict[str, tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
     return {
         "serving_default": ({"images": images}, _answers(images)),
         "serve_bytes": ({"image_bytes": files}, _answers(decoded)),
+        "explain": ({"images": images, "class_ids": class_ids}, _explained(images, class_ids)),
         "classify": ({"inputs": examples}, {"classes": classes, "scores": scores}),
         "regress": ({"inputs": others}, {"outputs": values}),
         "describe": ({}, {"labels": tf.constant(LABELS), "card": tf.constant("{}")}),
@@ -60,9 +64,19 @@ def _decoded(image: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.cast(grey[..., 0], tf.float32) / 255, [28, 28])
 
 
+def _explained(images: tf.Tensor, class_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    answers = _answers(images)
+    chosen = tf.where(class_ids < 0, answers["class_ids"], class_ids)
+    weights = tf.gather(tf.reshape(WEIGHTS.T, [10, 28, 28]), chosen, name="class_ids_are_0_to_9")
+    return {
+        "attributions": weights * images,
+        "class_ids": chosen,
+        "probabilities": answers["probabilities"],
+    }
+
+
 def _answers(images: tf.Tensor) -> dict[str, tf.Tensor]:
-    weights = np.random.default_rng(7).normal(0, 0.1, (784, 10)).astype(np.float32)
-    logits = tf.reshape(images, [-1, 784]) @ weights
+    logits = tf.reshape(images, [-1, 784]) @ WEIGHTS
     probabilities = tf.nn.softmax(logits)
     return {
         "probabilities": probabilities,

@@ -7,9 +7,11 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from vitrine_client import calls
 from vitrine_client import wire_pb2 as wire
-from vitrine_client.errors import NotFound
-from vitrine_client.predictions import VersionStatus, to_predictions
+from vitrine_client.errors import InvalidRequest, NotFound
+from vitrine_client.predictions import Description, VersionStatus, to_predictions
+from vitrine_client.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.asgi import Gateway
 
 LABELS = tuple(f"class {n}" for n in range(10))
@@ -17,9 +19,16 @@ PREDICT = "/v1/models/mlp:predict"
 
 
 class FakeServers:
-    """Answers that an image belongs to the class of its brightest row, by version 3."""
+    """Answers that an image belongs to the class of its brightest row, by version 3.
+
+    Each pixel speaks for class n by n times its brightness. Version labels are `labels`, and the
+    signatures that versions have are `signatures`.
+    """
 
     def __init__(self) -> None:
+        self.labels = {"stable": 3, "canary": 2}
+        self.signatures = {"describe", "explain"}
+        self.called: list[wire.ModelSpec] = []
         self.asked: list[tuple[str, int, int | None, str | None]] = []
         self.metadata: list[tuple[str, str]] = []
         self.timeout_s = 0.0
@@ -32,8 +41,7 @@ class FakeServers:
         self.metadata, self.timeout_s = list(metadata), timeout_s
         if self.error:
             raise self.error
-        rows = instances.sum(axis=2)[:, :10].astype(np.float32) + 1
-        return to_predictions(rows / rows.sum(axis=1, keepdims=True), LABELS, model, version or 3)
+        return to_predictions(_shares(instances), LABELS, model, version or 3)
 
     async def status(self, model, *, version=None, label=None, timeout_s):
         if self.error:
@@ -42,10 +50,18 @@ class FakeServers:
             raise NotFound("Could not find any versions of model gone")
         return [VersionStatus(3, "AVAILABLE"), VersionStatus(2, "END")]
 
+    async def describe(self, model, version, *, timeout_s):
+        if self.error or "describe" not in self.signatures:
+            raise self.error or InvalidRequest("no such signature")
+        return Description(() if model == "linear" else LABELS, {})
+
     async def call(self, method, request, *, timeout_s, metadata=()):
         if self.error:
             raise self.error
-        assert method == "ModelService/GetModelStatus"
+        self.metadata, self.timeout_s = list(metadata), timeout_s
+        if method == calls.PREDICT:
+            return self._predict(wire.PredictRequest.FromString(request)).SerializeToString()
+        assert method == calls.STATUS
         model = wire.GetModelStatusRequest.FromString(request).model_spec.name
         if model != "mlp":
             raise NotFound(f"Could not find any versions of model {model}")
@@ -55,6 +71,36 @@ class FakeServers:
                 wire.ModelVersionStatus(version=2, state="END", status=wire.Status()),
             ]
         ).SerializeToString()
+
+    def _predict(self, request):
+        spec = request.model_spec
+        self.called.append(spec)
+        if spec.signature_name not in self.signatures:
+            raise InvalidRequest(f'Serving signature key "{spec.signature_name}" not found.')
+        if spec.version_label and spec.version_label not in self.labels:
+            raise InvalidRequest(f"Unrecognized servable version label: {spec.version_label}")
+        version = self.labels.get(spec.version_label) or spec.version.value or 3
+        inputs = {name: from_tensor(tensor) for name, tensor in request.inputs.items()}
+        outputs = _explained(**inputs) if inputs else {}
+        response = wire.PredictResponse(
+            outputs={name: to_tensor(array) for name, array in outputs.items()}
+        )
+        response.model_spec.version.value = version
+        return response
+
+
+def _shares(images: np.ndarray) -> np.ndarray:
+    rows = images.sum(axis=2)[:, :10].astype(np.float32) + 1
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _explained(images: np.ndarray, class_ids: np.ndarray) -> dict[str, np.ndarray]:
+    if class_ids.max() > 9:
+        raise InvalidRequest("assertion failed: [class_ids are one for each image]")
+    shares = _shares(images)
+    chosen = np.where(class_ids < 0, shares.argmax(axis=1), class_ids)
+    attributions = images * chosen[:, np.newaxis, np.newaxis].astype(np.float32)
+    return {"attributions": attributions, "class_ids": chosen, "probabilities": shares}
 
 
 class Http:

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.serving.crowd import Crowd, FakeServer, run
-from vitrine_client.errors import DeadlineExceeded, Unavailable
+from vitrine_client.errors import DeadlineExceeded
+from vitrine_serving.gateway.sheds import QueueFull, TooLate
 
 
 def test_a_full_queue_refuses():
@@ -16,7 +17,7 @@ def test_a_full_queue_refuses():
         first = await crowd.hold()
         waiting = crowd.ask(1, 2)
         await crowd.enter(waiting)
-        with pytest.raises(Unavailable, match="2 images wait") as refused:
+        with pytest.raises(QueueFull, match="2 images wait") as refused:
             await crowd.predict(3)
         assert refused.value.retry_after_s
         crowd.server.go_on.set()
@@ -38,7 +39,7 @@ def test_who_would_be_too_late_is_refused_at_once():
         after = crowd.ask(1)
         await steady  # a batch takes 0.2 s, as is known from now on
         crowd.server.go_on.clear()
-        with pytest.raises(Unavailable, match="in time"):
+        with pytest.raises(TooLate, match="in time"):
             await crowd.predict(2, timeout_s=0.1)
         crowd.server.go_on.set()
         assert await after == [1]

@@ -91,11 +91,11 @@ def test_each_operation_has_its_name():
     assert len(OPERATIONS) == len(list(operations()))
 
 
-@pytest.mark.parametrize("verb", ["predict", "classify", "regress"])
+@pytest.mark.parametrize("verb", ["predict", "explain", "classify", "regress"])
 def test_addresses_are_those_of_the_gateway(verb):
     """What is posted goes where the gateway's grammar of addresses says."""
     posted = {path for path, method, _ in operations() if method == "post"}
-    assert len(posted) == 9
+    assert len(posted) == 13
     for path in posted:
         if path.endswith(verb):
             target, found = parse(path.format(model="mlp", version=1, label="stable"))
@@ -164,7 +164,7 @@ def test_the_page_keeps_to_its_policy(page):
     for _, attributes in page.elements:
         assert not [name for name in attributes if name == "style" or name.startswith("on")]
     outside = {link for link in page.links if not link.startswith("#")}
-    assert outside == {"./", "openapi.json", "/static/docs.css"}
+    assert outside == {"./", "openapi.json", "./static/docs.css"}
 
 
 def test_the_page_shows_commands():

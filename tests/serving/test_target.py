@@ -3,7 +3,7 @@
 import pytest
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_serving.gateway.target import Target, parse
+from vitrine_serving.gateway.target import Target, parse, recognise
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,9 @@ from vitrine_serving.gateway.target import Target, parse
         ("/v1/models/m/labels/canary:regress", Target("m", label="canary"), "regress"),
         ("/v1/models/m/versions/2/metadata", Target("m", 2), "metadata"),
         ("/v1/models/m/metadata", Target("m"), "metadata"),
+        ("/v1/models/m/labels/canary:explain", Target("m", label="canary"), "explain"),
+        ("/v1/models/m/drift", Target("m"), "drift"),
+        ("/v1/models/m/versions/2/drift", Target("m", 2), "drift"),
         ("/v1/models/a%2Fb/labels/c%3Ad", Target("a/b", label="c:d"), "status"),
         (f"/v1/models/m/versions/{2**63 - 1}", Target("m", 2**63 - 1), "status"),
     ],
@@ -30,6 +33,7 @@ def test_addresses(path, target, asked):
         *("", "/", "/v1/models", "/v1/models/", "/v1/models/m/", "/v1/models/m:fly"),
         *("/v1/models/m/versions/one", "/v1/models/m/versions/1/labels/a", "/V1/models/m"),
         *("/v1/models/m/metadata:predict", "/v1/models/m:predict/metadata", "/v2/models/m"),
+        *("/v1/models/m/labels/a/drift", "/v1/instances", "/v1/models/m:explain/drift"),
     ],
 )
 def test_what_is_no_such_address(path):
@@ -43,3 +47,28 @@ def test_versions_beyond_int64(version, asked):
     """No such version can be, and gRPC could not name it."""
     with pytest.raises(InvalidRequest, match=r"^Failed to convert version: \d+ to numeric\.$"):
         parse(f"/v1/models/m/versions/{version}{asked}")
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint"),
+    [
+        *(("/", "page"), ("/docs", "docs"), ("/openapi.json", "openapi"), ("/healthz", "healthz")),
+        *(("/readyz", "readyz"), ("/metrics", "metrics"), ("/static/page.css", "static")),
+        *(("/v1/models", "models"), ("/v1/instances", "instances"), ("/nowhere", "other")),
+        *(
+            ("", "other"),
+            ("/v1/models/m:fly", "other"),
+            (f"/v1/models/m/versions/{2**63}", "other"),
+        ),
+    ],
+)
+def test_every_address_has_its_endpoint(path, endpoint):
+    """What observers call a request; an address that is none is not named, as anybody makes up as
+    many as they like."""
+    assert recognise(path) == (endpoint, None)
+
+
+def test_endpoints_about_models():
+    """These say which model, too."""
+    assert recognise("/v1/models/m/versions/2:explain") == ("explain", Target("m", 2))
+    assert recognise("/v1/models/m") == ("status", Target("m"))

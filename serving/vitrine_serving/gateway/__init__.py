@@ -2,12 +2,15 @@
 
 `asgi` is the front, `endpoints` knows which request is answered by what, `pages` is all that knows
 Flask, `predictor` all that knows what a picture means, `settings` all that reads the environment.
-Nothing here imports TensorFlow.
+`metrics`, `drift`, `logs`, `prediction_log` and `tracing` look on. Nothing here imports TensorFlow.
 """
 
 from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.drift import Watch, Windows
 from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.metrics import Files, Metrics
 from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_serving.gateway.observers import harmless
 from vitrine_serving.gateway.predictor import ModelServers as AnyModelServers
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.tls import Tls
@@ -18,16 +21,22 @@ def create_app(
     servers: AnyModelServers | None = None,
     guard: Guard | None = None,
     tls: Tls | None = None,
+    windows: Windows | None = None,
+    files: Files | None = None,
 ) -> Gateway:
     """Returns the ASGI application.
 
-    `settings` come from the environment; `servers` and `guard` are what they say, unless given.
-    Make the guard before a fork, so that processes count together.
+    `settings` come from the environment; all else is what they say, unless given. Make guard,
+    windows (of drift) and files (of metrics) before a fork, so that processes count together.
     """
     settings = settings or Settings()
+    watch = Watch(windows or Windows(settings.drift_window)) if settings.drift else None
+    metrics = Metrics(settings, watch, files)
 
     def make_servers() -> AnyModelServers:
-        return servers or ModelServers(
+        if servers:
+            return servers
+        made = ModelServers(
             settings.model_server,
             credentials=(tls or Tls(settings)).model_servers(),
             server_name=settings.model_server_name,
@@ -37,6 +46,10 @@ def create_app(
             breaker_open_s=settings.breaker_open_s,
             # With less time than that, a call that is late says nothing of the server.
             fair_timeout_s=min(1.0, settings.request_timeout_s / 2),
+            answered=harmless(watch.note) if watch else None,
+            measured=harmless(metrics.note_call),
         )
+        metrics.follow_servers(made)
+        return made
 
-    return Gateway(settings, make_servers, guard or Guard(settings))
+    return Gateway(settings, make_servers, guard or Guard(settings), metrics, watch)

@@ -1,55 +1,63 @@
-"""The front: reads requests, lets in who may, sends answers; knows ASGI, and no model."""
+"""The front: lets in who may, sends answers, tells those who look on; knows ASGI, and no model."""
 
 import asyncio
-import logging
-import random
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from vitrine_client.errors import (
-    PayloadTooLarge,
-    RequestTimeout,
-    UnsupportedMediaType,
-    VitrineError,
-)
-from vitrine_serving.gateway import errors, headers
-from vitrine_serving.gateway.bodies import inflate
+from vitrine_client.errors import VitrineError
+from vitrine_serving.gateway import errors, headers, logs
+from vitrine_serving.gateway.drift import Watch
 from vitrine_serving.gateway.endpoints import Endpoints
 from vitrine_serving.gateway.guard import Guard
 from vitrine_serving.gateway.http import Answer, Request
+from vitrine_serving.gateway.metrics import Metrics
+from vitrine_serving.gateway.observers import Observer, harmless
+from vitrine_serving.gateway.prediction_log import PredictionLog
 from vitrine_serving.gateway.predictor import ModelServers
+from vitrine_serving.gateway.reading import GoneError, discard, read_body, read_head
 from vitrine_serving.gateway.settings import Settings
-
-log = logging.getLogger("vitrine_serving.gateway")
+from vitrine_serving.gateway.sheds import Shed
+from vitrine_serving.gateway.target import recognise
+from vitrine_serving.gateway.tracing import make_tracer
 
 Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
 
 _THREADS = 16
-_DISCARD_S = 1.0
-"""So that the sender of a body reads why it is refused: closing a connection with bytes unread
-resets it."""
-
-# RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
-_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-# https://www.w3.org/TR/trace-context/#traceparent-header-field-values
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_GONE = Answer(499, b"")
+"""What a client that has left is not answered; the status is nginx's for that."""
 
 
 class Gateway:
-    """The ASGI application; `make_servers` is called in the event loop that it then lives in."""
+    """The ASGI application; `make_servers` is called in the event loop that it then lives in.
 
-    def __init__(self, settings: Settings, make_servers: MakeServers, guard: Guard) -> None:
+    `observers` get to know of each request that was answered, besides metrics and logs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_servers: MakeServers,
+        guard: Guard,
+        metrics: Metrics,
+        watch: Watch | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.metrics = metrics
         self._settings = settings
         self._make_servers = make_servers
         self._guard = guard
+        self._watch = watch
         self._servers: ModelServers | None = None
         self._endpoints: Endpoints | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
+        self._tracer = make_tracer(settings)
+        self._prediction_log = PredictionLog(settings)
+        self._note_metrics = harmless(metrics.note_request)
+        self._observers = [harmless(each) for each in (*self._own_observers(), *observers)]
+        self._closers = [harmless(each) for each in self._own_closers()]
         self._cors = headers.Cors(settings.cors_origins)
         tls = settings.tls_cert is not None
         self._lines = {
@@ -58,6 +66,20 @@ class Gateway:
             "text/html": _lines(headers.page(tls=tls)),
         }
         self._common_lines = _lines(headers.common(tls=tls))
+
+    def _own_observers(self) -> Iterator[Observer]:
+        yield self._prediction_log.note
+        if self._settings.access_log:
+            yield logs.note_request
+
+    def _own_closers(self) -> Iterator[Callable[[], None]]:
+        """Returns what is to be closed; the metrics come last, as they count the others."""
+        if self._watch:
+            yield self._watch.flush
+        yield self._prediction_log.close
+        if self._tracer:
+            yield self._tracer.close
+        yield self.metrics.close
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """https://asgi.readthedocs.io/en/stable/specs/main.html"""
@@ -68,6 +90,12 @@ class Gateway:
         else:
             await send({"type": "websocket.close"})
 
+    def close(self) -> None:
+        """Writes what is not written yet; blocks for up to 5 s. Again, it does nothing."""
+        closers, self._closers = self._closers, []
+        for close in closers:
+            close()
+
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         self._start()
@@ -75,29 +103,48 @@ class Gateway:
         await receive()
         if self._servers:
             await self._servers.close()
+        await asyncio.to_thread(self.close)
         self._threads.shutdown(wait=False)
         await send({"type": "lifespan.shutdown.complete"})
 
     def _start(self) -> Endpoints:
         self._servers = self._make_servers()
-        self._endpoints = Endpoints(self._settings, self._servers, self._threads)
-        return self._endpoints
+        asked = self._tracer.around(self._servers) if self._tracer else self._servers
+        endpoints = Endpoints(
+            self._settings, asked, self._threads, watch=self._watch, metrics=self.metrics
+        )
+        self._endpoints = endpoints
+        self.metrics.follow_waiting(endpoints.images_waiting)
+        self.metrics.follow_log(self._prediction_log)
+        self.metrics.start()
+        return endpoints
 
     async def _http(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.monotonic()
-        request = _request(scope)
+        request = read_head(scope)
+        logs.in_hand.set(request)
+        work = self._finish(request, receive)
+        answer = _GONE
         try:
-            answer = await self._answer(request, receive)
-        except _GoneError:
-            return
+            answer = await (self._tracer.follow(request, work) if self._tracer else work)
+        finally:  # also where the server cancels it, as the client has left
+            took_s = time.monotonic() - started
+            self._note_metrics(request, answer, took_s)
+        if answer is not _GONE:
+            for observe in self._observers:
+                observe(request, answer, took_s)
+            await send(self._head(request, answer))
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def _finish(self, request: Request, receive: Any) -> Answer:
+        try:
+            return await self._answer(request, receive)
+        except GoneError:
+            return _GONE
         except VitrineError as error:
-            answer = errors.expected(error)
+            return self._refusal(request, error)
         except Exception as error:
-            answer = errors.unexpected(request.method, request.path, error)
-        if self._settings.access_log:
-            _note(request, answer, started)
-        await send(self._head(request, answer))
-        await send({"type": "http.response.body", "body": answer.body})
+            return errors.unexpected(request.method, request.path, error)
 
     async def _answer(self, request: Request, receive: Any) -> Answer:
         if preflight := self._cors.preflight(request.method, request.headers):
@@ -105,41 +152,24 @@ class Gateway:
         try:
             admission = self._guard.admit(request.headers, request.client, request.path)
         except VitrineError:
-            await _discard(request, receive)
+            await discard(request, receive)
             raise
         request.key_name = admission.name
         try:
-            request.body = await self._body(request, receive)
+            request.body = await read_body(request, receive, self._settings, self._threads)
             request.deadline = time.monotonic() + self._settings.request_timeout_s
             answer = await (self._endpoints or self._start()).answer(request)
         except VitrineError as error:
-            answer = errors.expected(error)
+            answer = self._refusal(request, error)
         answer.headers += admission.headers
         return answer
 
-    async def _body(self, request: Request, receive: Any) -> bytes:
-        """Returns the body, inflated. Raises `PayloadTooLarge`, `RequestTimeout`, ..."""
-        limit = self._settings.max_body_bytes
-        if int(request.headers.get("content-length") or 0) > limit:
-            await _discard(request, receive)
-            raise _too_large(limit)
-        try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
-                body = await _read(request, receive, limit)
-        except TimeoutError:
-            raise RequestTimeout(
-                f"The body did not come within {self._settings.body_timeout_s:g} s; send it again"
-            ) from None
-        encoding = request.headers.get("content-encoding", "").strip().lower()
-        if encoding == "gzip":
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, inflate, body, limit
-            )
-        if encoding not in ("", "identity"):
-            raise UnsupportedMediaType(
-                f"Content-Encoding {encoding} is not supported; send gzip, or none"
-            )
-        return body
+    def _refusal(self, request: Request, error: VitrineError) -> Answer:
+        if request.endpoint == "other":  # it did not come to the endpoints, which know
+            request.endpoint, request.target = recognise(request.path)
+        if isinstance(error, Shed):
+            self.metrics.count_shed(error.reason)
+        return errors.expected(error)
 
     def _head(self, request: Request, answer: Answer) -> dict[str, Any]:
         kind = answer.content_type
@@ -157,86 +187,5 @@ class Gateway:
         return {"type": "http.response.start", "status": answer.status, "headers": lines}
 
 
-class _GoneError(Exception):
-    """The client has left."""
-
-
-async def _read(request: Request, receive: Any, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] != "http.request":
-        raise _GoneError
-    if not message.get("more_body"):
-        body = bytes(message.get("body", b""))
-    else:
-        parts = bytearray(message["body"])
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] != "http.request":
-                raise _GoneError
-            parts += message.get("body", b"")
-            if len(parts) > limit:
-                break
-        body = bytes(parts)
-    if len(body) > limit:
-        await _discard(request, receive)
-        raise _too_large(limit)
-    return body
-
-
-async def _discard(request: Request, receive: Any) -> None:
-    """Reads a body that is refused on for a while, unless its sender waits to be asked for it."""
-    if "expect" in request.headers:
-        return
-    try:
-        async with asyncio.timeout(_DISCARD_S):
-            while (await receive()).get("more_body"):
-                pass
-    except TimeoutError:
-        pass
-
-
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(
-        f"The body has more than {limit} bytes; send fewer or smaller pictures at once"
-    )
-
-
-def _request(scope: Any) -> Request:
-    found: dict[str, str] = {}
-    for name_bytes, value_bytes in scope["headers"]:
-        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    request_id, traceparent = found.get("x-request-id", ""), found.get("traceparent", "")
-    client = scope.get("client")
-    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
-    return Request(
-        method=scope["method"],
-        path=path if path.startswith("/") else _AUTHORITY.sub("", path, count=1),
-        query=scope["query_string"].decode("latin-1"),
-        headers=found,
-        client=client[0] if client else "",
-        id=request_id if _REQUEST_ID.fullmatch(request_id) else _new_id(),
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
-    )
-
-
-def _new_id() -> str:
-    return f"{random.getrandbits(128):032x}"  # no secret, only to be told from others
-
-
 def _lines(pairs: list[tuple[str, str]]) -> Lines:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
-
-
-def _note(request: Request, answer: Answer, started: float) -> None:
-    log.info(
-        "%s %s %s %d %.1f ms %d bytes id=%s key=%s",
-        request.client or "-",
-        request.method,
-        request.path,
-        answer.status,
-        1e3 * (time.monotonic() - started),
-        len(answer.body),
-        request.id,
-        request.key_name or "-",
-    )

@@ -5,6 +5,7 @@ sent at once. All of it runs in one event loop, so nothing here is locked.
 """
 
 import asyncio
+import contextvars
 import math
 import time
 from collections import deque
@@ -15,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.errors import DeadlineExceeded, Unavailable
+from vitrine_client.errors import DeadlineExceeded
 from vitrine_client.predictions import Prediction
+from vitrine_serving.gateway.sheds import QueueFull, TooLate
 
 Rows = npt.NDArray[Any]
 Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[list[Prediction]]]
@@ -71,7 +73,7 @@ class Batcher:
         self._was_alone = True  # the last request that was sent: there is no crowd to wait for
 
     def check_room(self, target: Hashable, count: int, deadline: float) -> None:
-        """Raises `Unavailable` where `count` more rows would be too many, or too late.
+        """Raises `QueueFull` or `TooLate` where `count` more rows would be too many, or too late.
 
         Ask before work goes into the rows: what is refused should cost nearly nothing.
         """
@@ -81,8 +83,9 @@ class Batcher:
         batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
         wait_s = batches * queue.batch_s
         longest_s = _MARGIN * (deadline - time.monotonic())
-        if queue.rows + count > self._max_queued_rows or wait_s > longest_s:
-            raise Unavailable(
+        is_full = queue.rows + count > self._max_queued_rows
+        if is_full or wait_s > longest_s:
+            raise (QueueFull if is_full else TooLate)(
                 f"{queue.rows} images wait already, more than the model server takes in time; "
                 "try again later",
                 retry_after_s=max(1.0, wait_s),
@@ -93,7 +96,7 @@ class Batcher:
     ) -> Batched:
         """Returns a prediction for each of `rows` [n, ...], all of the same version.
 
-        `deadline` is in seconds of `time.monotonic`. Raises `Unavailable` as `check_room` does,
+        `deadline` is in seconds of `time.monotonic`. Raises what `check_room` does,
         `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
         not sent, and a batch that nobody waits for any more is given up.
         """
@@ -105,7 +108,7 @@ class Batcher:
         queue.tasks.append(task)
         queue.rows += len(rows)
         if not queue.sender:
-            queue.sender = loop.create_task(self._send_all(target, queue))
+            self._start_sender(target, queue)
         timer = loop.call_later(deadline - started, _expire, task)
         try:
             predictions = await task.answered
@@ -118,6 +121,16 @@ class Batcher:
         """Returns how many rows wait for the call in flight to end."""
         queue = self._queues.get(target)
         return queue.rows if queue else 0
+
+    def waiting_by_target(self) -> dict[Hashable, int]:
+        """Returns how many rows wait for each target; from any thread."""
+        return {target: queue.rows for target, queue in list(self._queues.items())}
+
+    def _start_sender(self, target: Hashable, queue: _Queue) -> None:
+        # It belongs to no request, and so has no request's context.
+        queue.sender = asyncio.get_running_loop().create_task(
+            self._send_all(target, queue), context=contextvars.Context()
+        )
 
     def _leave(self, queue: _Queue, task: _Task) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
@@ -142,7 +155,7 @@ class Batcher:
         finally:
             queue.sender = None
             if queue.tasks:  # the call was given up, and others came meanwhile
-                queue.sender = asyncio.get_running_loop().create_task(self._send_all(target, queue))
+                self._start_sender(target, queue)
             elif self._queues.get(target) is queue:
                 del self._queues[target]
 

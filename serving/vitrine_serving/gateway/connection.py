@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -16,6 +17,16 @@ from vitrine_serving.gateway.breaker import Breaker, State
 log = logging.getLogger(__name__)
 
 _READY = grpc.ChannelConnectivity.READY
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """How one model server is doing: calls in flight, and which are let through: none to one that
+    cannot be reached, else those that its breaker lets."""
+
+    address: str
+    in_flight: int
+    breaker: State
 
 
 class Connection:
@@ -53,9 +64,10 @@ class Connection:
         self._closed = True
         await self._channel.close()
 
-    def state(self) -> State:
-        """Says whether calls may go (closed), none (open), or one that decides (half-open)."""
-        return "open" if self.lost else self.breaker.state(time.monotonic())
+    def snapshot(self) -> ServerState:
+        """Returns how it is doing."""
+        breaker = "open" if self.lost else self.breaker.state(time.monotonic())
+        return ServerState(self.address, self.in_flight, breaker)
 
     def wait_s(self) -> float:
         """Returns the seconds until it may be called, 0 if it may now."""

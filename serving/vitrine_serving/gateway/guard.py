@@ -7,10 +7,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import ceil
 
-from vitrine_client.errors import ResourceExhausted, Unauthorized
+from vitrine_client.errors import Unauthorized
 from vitrine_serving.gateway.keys import Keys
 from vitrine_serving.gateway.rate_limit import RateLimiter
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.sheds import RateLimited
 
 OPEN = frozenset(("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"))
 """Paths that are anybody's, at any rate, as is what is under /static/. All others are guarded, so
@@ -57,8 +58,8 @@ class Guard:
     def admit(self, headers: Mapping[str, str], peer: str, path: str) -> Admission:
         """Lets a request pass, by its headers (names in lower case), peer and undecoded path.
 
-        Raises `Unauthorized` without a key that is known, `ResourceExhausted` above the rate of its
-        key, or of its address where it has no such key.
+        Raises `Unauthorized` without a key that is known, `RateLimited` above the rate of its key,
+        or of its address where it has no such key.
         """
         if self._needless or path in OPEN or path.startswith("/static/"):
             return _FREE
@@ -82,7 +83,7 @@ class Guard:
         ]
         if decision.allowed:
             return headers
-        raise ResourceExhausted(
+        raise RateLimited(
             f"Too many requests; the next may come in {after_s:.2g} s",
             retry_after_s=after_s,
             headers=tuple(headers),

@@ -1,49 +1,65 @@
 """gunicorn's configuration, from the gateway's settings; each worker makes its own application."""
 
-import logging
 import ssl
 import sys
 from typing import Any
 
 from pydantic import ValidationError
 
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway import create_app, prediction_log, tracing
 from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.drift import Windows
 from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.gunicorn_logger import gunicorn_logger
 from vitrine_serving.gateway.keys import KeysFileError
 from vitrine_serving.gateway.listener import Shares
+from vitrine_serving.gateway.metrics import Files
+from vitrine_serving.gateway.prediction_log import PredictionLogError
 from vitrine_serving.gateway.settings import Settings, explain
 from vitrine_serving.gateway.tls import Tls, TlsError
+from vitrine_serving.gateway.tracing import TracingError
 
-_shares = Shares()
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats on a disk can block a worker
+
 try:
     _settings = Settings()
     _tls = Tls(_settings)
-    _guard = Guard(_settings)  # before the fork: the workers count together
+    prediction_log.check(_settings)
+    tracing.check(_settings)
+    # Before the fork: the workers count together.
+    _guard = Guard(_settings)
+    _windows = Windows(_settings.drift_window) if _settings.drift else None
+    _shares = Shares()
+    _files = Files(worker_tmp_dir)
 except ValidationError as error:
     sys.exit(explain(error))
-except (KeysFileError, TlsError) as error:
+except (KeysFileError, TlsError, PredictionLogError, TracingError) as error:
     sys.exit(str(error))
+
+logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
 
 
 def make_app() -> Gateway:
     """Returns the application of a worker."""
-    return create_app(_settings, guard=_guard, tls=_tls)
+    return create_app(_settings, guard=_guard, tls=_tls, windows=_windows, files=_files)
+
+
+def pre_fork(_: object, worker: Any) -> None:
+    """Chooses, in the master, which files of metrics the next worker goes on with."""
+    worker.slot = _files.take()
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:
-    """Hands a new worker what gunicorn has no setting for, and lets it say what it does."""
+    """Hands a new worker what gunicorn has no setting for."""
     worker.master_signals = arbiter.SIG_QUEUE
     worker.shares = _shares
     worker.header_timeout_s = _settings.header_timeout_s
-    logging.basicConfig(
-        format="%(asctime)s [%(process)d] [%(levelname)s] %(message)s", level=logging.INFO
-    )
 
 
 def child_exit(_: object, worker: Any) -> None:
     """Runs in the master when a worker has ended, however that was."""
     _shares.forget(worker.age)
+    _files.release(worker.slot)
 
 
 bind = f"{_settings.host}:{_settings.port}"
@@ -58,7 +74,6 @@ asgi_lifespan = "on"
 asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
 keepalive = 30  # seconds; longer than clients pause between two requests
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats on a disk can block a worker
 control_socket_disable = True
 
 certfile = _settings.tls_cert and str(_settings.tls_cert)  # says that there is TLS; the rest is:

@@ -4,6 +4,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vitrine_serving.gateway.predictor import Outcome
+from vitrine_serving.gateway.target import Target
+
 
 @dataclass(slots=True)
 class Request:
@@ -11,7 +14,9 @@ class Request:
 
     `path` is undecoded, as it was sent; names of `headers` are in lower case, repeated ones joined
     by ", "; `client` is an IP address, or empty for a Unix socket; `key_name` is that of its API
-    key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`.
+    key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`. What it turned
+    out to be: `endpoint` ("predict", "status", "page"), the `target` if it is about a model, and
+    the `outcome` of pictures that were predicted.
     """
 
     method: str
@@ -24,6 +29,9 @@ class Request:
     key_name: str = ""
     body: bytes = b""
     deadline: float = 0.0
+    endpoint: str = "other"
+    target: Target | None = None
+    outcome: Outcome | None = None
 
     def left_s(self) -> float:
         """Returns the seconds until the deadline; a little, where it is over."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 
 import grpc
@@ -13,24 +12,22 @@ import numpy.typing as npt
 from vitrine_client import calls
 from vitrine_client.errors import Unreachable
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
-from vitrine_serving.gateway.breaker import Breaker, State
-from vitrine_serving.gateway.connection import Connection
+from vitrine_serving.gateway.breaker import Breaker
+from vitrine_serving.gateway.connection import Connection, ServerState
 from vitrine_serving.gateway.descriptions import Descriptions
 from vitrine_serving.gateway.retries import RetryBudget, pause_s
 
 Metadata = Sequence[tuple[str, str]]
 
+Instances = npt.NDArray[np.uint8]
+Answered = Callable[[str, int, Description, Instances, npt.NDArray[np.float32]], None]
+"""Takes a model, the version that answered and what it says of itself, the instances [n, 28, 28]
+and their probabilities [n, classes]."""
+
+Measured = Callable[[str, int, int, float], None]
+"""Takes a model, the version that answered, how many instances it got and the seconds it took."""
+
 _DESCRIBE_S = 10.0
-
-
-@dataclass(frozen=True)
-class ServerState:
-    """How one model server is doing: calls in flight, and which are let through: none to one that
-    cannot be reached, else those that its breaker lets."""
-
-    address: str
-    in_flight: int
-    breaker: State
 
 
 class ModelServers:
@@ -42,6 +39,9 @@ class ModelServers:
     `breaker_failures` times in a row is left alone for `breaker_open_s`; one that is not connected
     is left alone until it is, and where nobody else is left, calls wait for that a moment. That a
     call ran out of time counts as a failure only if it had `fair_timeout_s`.
+
+    `answered` gets to know of each answer to instances, as it came, and `measured` how long it
+    took, attempts that failed included. They must not raise.
 
     All calls raise `NotFound`, `InvalidRequest`, `ResourceExhausted`, `Unavailable`,
     `DeadlineExceeded` or `ServerError`; cancelling one cancels it at the server.
@@ -58,8 +58,12 @@ class ModelServers:
         breaker_failures: int = 5,
         breaker_open_s: float = 2.0,
         fair_timeout_s: float = 1.0,
+        answered: Answered | None = None,
+        measured: Measured | None = None,
     ) -> None:
         self.retries = 0
+        self._answered = answered
+        self._measured = measured
         self._connections = [
             Connection(
                 address,
@@ -82,9 +86,7 @@ class ModelServers:
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing, in the order of the addresses."""
-        return [
-            ServerState(each.address, each.in_flight, each.state()) for each in self._connections
-        ]
+        return [each.snapshot() for each in self._connections]
 
     async def call(
         self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
@@ -99,7 +101,7 @@ class ModelServers:
     async def predict_instances(
         self,
         model: str,
-        instances: npt.NDArray[np.uint8],
+        instances: Instances,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -107,15 +109,21 @@ class ModelServers:
         metadata: Metadata = (),
     ) -> list[Prediction]:
         """Returns a prediction for each row of `instances`, [n, 28, 28], white on black."""
-        deadline = time.monotonic() + timeout_s
+        started = time.monotonic()
+        deadline = started + timeout_s
         request = calls.instances_request(model, instances, version=version, label=label)
         response, connection = await self._call(calls.PREDICT, request, deadline, metadata)
         answer = calls.read_answer(response)
+        if self._measured:
+            took_s = time.monotonic() - started
+            self._measured(model, answer.version, len(instances), took_s)
         description = self._descriptions.known(model, answer.version)
         if description is None:
             # Others may not have this version: they need not be updated at the same time.
             description = await self._describe(model, answer.version, deadline, connection)
         labels, probabilities = description.labels, answer.outputs["probabilities"]
+        if self._answered:
+            self._answered(model, answer.version, description, instances, probabilities)
         return to_predictions(probabilities, labels, model, answer.version)
 
     async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:

@@ -36,6 +36,13 @@ PARAMETERS: Json = {
         {"type": "integer", "minimum": 1, "maximum": 999_999_999},
         3,
     ),
+    "classId": parameter(
+        "class_id",
+        "query",
+        "The class to explain, by its index; without it, the one that is answered.",
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999},
+        3,
+    ),
     "requestId": parameter(
         "X-Request-ID",
         "header",

@@ -33,6 +33,19 @@ def _text(description: str, **more: Any) -> Json:
     return {"type": "string", "description": description, **more}
 
 
+def _square(description: str) -> Json:
+    """28 rows of 28 numbers."""
+    size = {"minItems": 28, "maxItems": 28}
+    return _list(_list(_NUMBER, **size), description=description, **size)
+
+
+def _object_of(items: Json, description: str) -> Json:
+    return {"type": "object", "additionalProperties": items, "description": description}
+
+
+_SHARE = _NUMBER | {"minimum": 0, "maximum": 1}
+_MAYBE: Json = {"type": ["number", "null"]}
+_CLASS_ID: Json = {"type": "integer", "minimum": 0, "description": "The index of that class."}
 _VERSION = _text("A number, as text.", pattern="^[0-9]+$")
 
 SCHEMAS: Json = {
@@ -44,18 +57,36 @@ SCHEMAS: Json = {
     "Prediction": _record(
         "What a picture shows.",
         label=_text("The most probable class."),
-        class_id={"type": "integer", "minimum": 0, "description": "The index of that class."},
-        probability=_NUMBER | {"minimum": 0, "maximum": 1},
-        probabilities={
-            "type": "object",
-            "additionalProperties": _NUMBER,
-            "description": "Of all classes in the order of their ids; with `top_k` of the most "
-            "probable ones, best first.",
-        },
+        class_id=_CLASS_ID,
+        probability=_SHARE,
+        probabilities=_object_of(
+            _NUMBER,
+            "Of all classes in the order of their ids; with `top_k` of the most probable ones, "
+            "best first.",
+        ),
     ),
     "UnreadPicture": _record(
         "A picture among others that could not be read.",
         error=_text("Which picture, by its index, and why."),
+    ),
+    "Explanations": _record(
+        "An explanation for each picture, in order.",
+        explanations=_list(schema("Explanation"), minItems=1),
+        model_spec=schema("ModelSpec"),
+    ),
+    "Explanation": _record(
+        "Which pixels speak for a class.",
+        label=_text("The class: the most probable one, or the one that was asked for."),
+        class_id=_CLASS_ID,
+        probability=_SHARE,
+        attributions=_square(
+            "The gradient of the class's logit with respect to each pixel, times the pixel; below "
+            "zero it speaks against the class."
+        ),
+    ),
+    "Instances": _record(
+        "What models are shown, for each picture in order.",
+        instances=_list(_square("28 rows of 28 pixels, 0 for black and 1 for white."), minItems=1),
     ),
     "ModelSpec": _record(
         "Who answered.", name=TEXT, version=_VERSION, signature_name=_text("What was asked.")
@@ -93,7 +124,16 @@ SCHEMAS: Json = {
             _record(
                 "A model; it has no versions where the model server does not know it.",
                 name=TEXT,
+                optional=("classifier",),
                 model_version_status=_list(schema("VersionStatus")),
+                version_labels=_object_of(
+                    _VERSION, "The versions that version labels lead to, of those looked for."
+                ),
+                classifier={
+                    "type": "boolean",
+                    "description": "Whether it has classes; left out where no version is there to "
+                    "say so.",
+                },
             )
         ),
     ),
@@ -111,6 +151,47 @@ SCHEMAS: Json = {
         "The signatures of a version: names, dtypes and shapes of what goes in and comes out.",
         model_spec=schema("ModelSpec"),
         metadata={"type": "object"},
+    ),
+    "Drift": _record(
+        "What the versions of a model have seen lately.",
+        model=TEXT,
+        versions=_list(schema("VersionDrift"), description="Newest first."),
+    ),
+    "VersionDrift": _record(
+        "What a version has seen lately, beside the validation images of its model card.",
+        version=_VERSION,
+        drift={
+            "enum": ["none", "covariate", "label", "unknown"],
+            "description": "Whether pictures look otherwise, or classes come in other shares; "
+            "`unknown` where the card has nothing to compare with.",
+        },
+        alarm={"type": "boolean"},
+        reason=_text("The same in words."),
+        images={"type": "integer", "minimum": 0, "description": "How many were looked at."},
+        window={"type": "integer", "description": "How many there are at most."},
+        since={"type": ["string", "null"], "description": "When the oldest came (RFC 3339)."},
+        scores=_object_of(_NUMBER, "By test: how far from validation."),
+        thresholds=_object_of(_NUMBER, "By test: the score above which it is drift."),
+        classes=_list(
+            _record(
+                "The shares of a class: of validation images, of answers, and what share of the "
+                "pictures that makes it, as far as answers tell.",
+                label=TEXT,
+                validation=_SHARE,
+                answered=_MAYBE,
+                estimated=_MAYBE,
+            )
+        ),
+        statistics=_list(
+            _record(
+                "A figure of images: its mean at validation, now, and how many standard deviations "
+                "of an image that is off.",
+                name=TEXT,
+                validation=_NUMBER,
+                now=_MAYBE,
+                deviation=_MAYBE,
+            )
+        ),
     ),
     "Live": _record("The process lives.", status={"const": "ok"}),
     "Ready": _record(

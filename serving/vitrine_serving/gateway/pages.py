@@ -9,7 +9,7 @@ import orjson
 from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
 from vitrine_serving.gateway import errors, openapi
-from vitrine_serving.gateway.predictor import Predictor
+from vitrine_serving.gateway.model_list import ListedModel, ModelList
 
 T = TypeVar("T")
 Wait = Callable[[Coroutine[Any, Any, T]], T]
@@ -17,11 +17,11 @@ Wait = Callable[[Coroutine[Any, Any, T]], T]
 _STATUS_TIMEOUT_S = 5.0
 
 
-def make_pages(predictor: Predictor, models: Sequence[str], wait: Wait[Any]) -> flask.Flask:
+def make_pages(model_list: ModelList, models: Sequence[str], wait: Wait[Any]) -> flask.Flask:
     """Returns the WSGI application; `wait` runs a coroutine where the model servers' calls are."""
     app = flask.Flask(__name__)
     errors.register(app)
-    _add_states(app, predictor, wait)
+    _add_states(app, model_list, wait)
     document = openapi.document(models)
 
     @app.get("/")
@@ -39,12 +39,11 @@ def make_pages(predictor: Predictor, models: Sequence[str], wait: Wait[Any]) -> 
     return app
 
 
-def _add_states(app: flask.Flask, predictor: Predictor, wait: Wait[Any]) -> None:
+def _add_states(app: flask.Flask, model_list: ModelList, wait: Wait[Any]) -> None:
     @app.get("/v1/models")
     def list_models() -> flask.Response:
-        found = wait(predictor.models(_STATUS_TIMEOUT_S))
-        listed = [{"name": name} | _statuses(statuses) for name, statuses in found.items()]
-        return _json({"models": listed})
+        found = wait(model_list.models(_STATUS_TIMEOUT_S))
+        return _json({"models": [_listed(model) for model in found]})
 
     @app.get("/healthz")
     def live() -> flask.Response:
@@ -53,7 +52,7 @@ def _add_states(app: flask.Flask, predictor: Predictor, wait: Wait[Any]) -> None
     @app.get("/readyz")
     def ready() -> flask.Response:
         try:
-            found = wait(predictor.models(_STATUS_TIMEOUT_S))
+            found = wait(model_list.states(_STATUS_TIMEOUT_S))
         except VitrineError as error:
             return _json({"ready": False, "reason": errors.message_of(error)}, 503)
         available = {
@@ -66,6 +65,12 @@ def _add_states(app: flask.Flask, predictor: Predictor, wait: Wait[Any]) -> None
 
 def _json(content: Any, status: int = 200) -> flask.Response:
     return flask.Response(orjson.dumps(content), status, mimetype="application/json")
+
+
+def _listed(model: ListedModel) -> dict[str, Any]:
+    labels = {label: str(version) for label, version in model.version_labels.items()}
+    known = {} if model.classifier is None else {"classifier": model.classifier}
+    return {"name": model.name} | _statuses(model.statuses) | {"version_labels": labels} | known
 
 
 def _statuses(statuses: list[VersionStatus]) -> dict[str, Any]:

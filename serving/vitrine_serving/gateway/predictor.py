@@ -1,29 +1,19 @@
 """What the gateway does with pictures, without HTTP: bytes and a target in, predictions out."""
 
-import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from vitrine_client.errors import InvalidImage, VitrineError
-from vitrine_client.images import to_instance
-from vitrine_client.predictions import Prediction, VersionStatus
+from vitrine_client.errors import InvalidImage
+from vitrine_client.predictions import Description, Prediction, VersionStatus
 from vitrine_serving.gateway.batcher import Batcher
+from vitrine_serving.gateway.decoder import Decoder, Instances
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
 
-Instances = npt.NDArray[np.uint8]
 Metadata = Sequence[tuple[str, str]]
-
-_SMALL_BYTES = 4096  # decoded in well under a millisecond
-_DECODERS = 2
-"""Large pictures that are decoded at a time: at `max_pixels` each can take 200 MB."""
-
-_BATCH_OF_SMALL = 16  # pictures that are decoded before others have their turn
 
 
 class ModelServers(Protocol):
@@ -51,6 +41,9 @@ class ModelServers(Protocol):
     ) -> list[VersionStatus]:
         """Returns the states of a model's versions."""
 
+    async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:
+        """Returns the labels and the card of a version."""
+
     async def call(
         self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
     ) -> bytes:
@@ -66,23 +59,34 @@ class Caller(NamedTuple):
     id: str
     traceparent: str = ""
 
+    def metadata(self) -> list[tuple[str, str]]:
+        """Returns what a call for this request alone takes along."""
+        trace = [("traceparent", self.traceparent)] if self.traceparent else []
+        return [("x-request-id", self.id), *trace]
+
 
 class Outcome(NamedTuple):
-    """For each picture its prediction or what is wrong with it, and the seconds of each stage."""
+    """For each picture its prediction or what is wrong with it, and the seconds of each stage.
+
+    `instances` are the rows that were sent, uint8 [m, 28, 28]: of the pictures that could be read.
+    Work on them `began` at that second of `time.monotonic`.
+    """
 
     results: Sequence[Prediction | InvalidImage]
     decode_s: float
     queue_s: float
     rpc_s: float
+    instances: Instances | None = None
+    began: float = 0.0
 
 
 class Predictor:
     """Lives in one event loop."""
 
-    def __init__(self, servers: ModelServers, settings: Settings) -> None:
+    def __init__(self, servers: ModelServers, settings: Settings, decoder: Decoder) -> None:
         self._servers = servers
         self._settings = settings
-        self._decoders = ThreadPoolExecutor(_DECODERS, "decode")
+        self._decoder = decoder
         self._batcher = Batcher(
             self._send,
             max_batch_size=settings.max_batch_size,
@@ -99,7 +103,7 @@ class Predictor:
         """
         self._batcher.check_room(target, len(pictures), deadline)
         started = time.monotonic()
-        decoded = await self._decode(pictures)
+        decoded = await self._decoder.decode(pictures)
         decode_s = time.monotonic() - started
         instances = [row for row in decoded if not isinstance(row, InvalidImage)]
         if not instances:
@@ -110,41 +114,32 @@ class Predictor:
         if len(instances) < len(decoded):
             rest = iter(batched.predictions)
             results = [row if isinstance(row, InvalidImage) else next(rest) for row in decoded]
-        return Outcome(results, decode_s, batched.queue_s, batched.rpc_s)
+        return Outcome(results, decode_s, batched.queue_s, batched.rpc_s, rows, started)
 
     async def predict_instances(
         self, instances: Instances, target: Target, caller: Caller, deadline: float
     ) -> Outcome:
         """Answers each row of uint8 [n, 28, 28]; raises as `predict` does."""
+        started = time.monotonic()
         batched = await self._batcher.predict(target, instances, deadline, caller)
-        return Outcome(batched.predictions, 0.0, batched.queue_s, batched.rpc_s)
+        return Outcome(batched.predictions, 0.0, batched.queue_s, batched.rpc_s, instances, started)
 
-    async def _decode(self, pictures: Sequence[bytes]) -> list[Instances | InvalidImage]:
-        loop = asyncio.get_running_loop()
-        decoded = []
-        for index, picture in enumerate(pictures):
-            if len(picture) < _SMALL_BYTES:
-                if index % _BATCH_OF_SMALL == _BATCH_OF_SMALL - 1:
-                    await asyncio.sleep(0)
-                decoded.append(self._instance(picture))
-            else:
-                decoded.append(await loop.run_in_executor(self._decoders, self._instance, picture))
-        return decoded
-
-    def _instance(self, picture: bytes) -> Instances | InvalidImage:
-        try:
-            return to_instance(picture, max_pixels=self._settings.max_pixels)
-        except InvalidImage as error:
-            return error
+    def images_waiting(self) -> dict[str, int]:
+        """Returns how many images wait to be sent, by model; from any thread."""
+        waiting: dict[str, int] = {}
+        for target, count in self._batcher.waiting_by_target().items():
+            model = cast(Target, target).model
+            waiting[model] = waiting.get(model, 0) + count
+        return waiting
 
     async def _send(
         self, target: Target, rows: Instances, timeout_s: float, callers: Sequence[Caller]
     ) -> list[Prediction]:
         metadata = [("x-request-id", ",".join([caller.id for caller in callers]))]
-        for caller in callers:
-            if caller.traceparent:  # a call has one parent, and the first that has a trace is it
-                metadata.append(("traceparent", caller.traceparent))
-                break
+        traces = [caller.traceparent for caller in callers if caller.traceparent]
+        # A call has one parent, and the first that has a trace is it; the tracer links the others.
+        kept = traces if self._settings.traces_url else traces[:1]
+        metadata += [("traceparent", trace) for trace in kept]
         return await self._servers.predict_instances(
             target.model,
             rows,
@@ -153,23 +148,3 @@ class Predictor:
             timeout_s=timeout_s,
             metadata=metadata,
         )
-
-    async def status(self, target: Target, timeout_s: float) -> list[VersionStatus]:
-        """Returns the states of a model's versions, or of the one asked for."""
-        return await self._servers.status(
-            target.model, version=target.version, label=target.label, timeout_s=timeout_s
-        )
-
-    async def models(self, timeout_s: float) -> dict[str, list[VersionStatus]]:
-        """Returns the states of the versions of every model; one that is unknown has none."""
-        names = self._settings.models
-        found = await asyncio.gather(*(self._known_versions(name, timeout_s) for name in names))
-        return dict(zip(names, found, strict=True))
-
-    async def _known_versions(self, model: str, timeout_s: float) -> list[VersionStatus]:
-        try:
-            return await self.status(Target(model), timeout_s)
-        except VitrineError as error:
-            if error.status != 404:
-                raise
-            return []

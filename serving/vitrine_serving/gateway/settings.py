@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -86,8 +86,40 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Failures in a row after which a model server is left alone."
     )
     breaker_open_s: float = Field(default=2.0, gt=0, description="Seconds until it is tried again.")
+    version_labels: Names = Field(
+        default=("stable", "canary"),
+        description="Version labels to look for in the list of models, separated by commas.",
+    )
+    drift: bool = Field(
+        default=True, description="Whether the gateway watches for drift, model by model."
+    )
+    drift_window: int = Field(
+        default=500, ge=50, le=5000, description="Images in the window that drift is looked for in."
+    )
     access_log: bool = Field(
         default=False, description="Whether each request is logged, and by which key it came."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How the log is written: text, or json, an object a line."
+    )
+    traces_url: str = Field(
+        default="",
+        description="Where OpenTelemetry traces go (OTLP over HTTP); needs the extra `otel`.",
+    )
+    prediction_log: Path | None = Field(
+        default=None, description="File that predictions are noted in, as JSON lines."
+    )
+    prediction_log_sample: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the requests that are noted there."
+    )
+    prediction_log_images: bool = Field(
+        default=False, description="Whether the 28x28 images are kept there as well."
+    )
+    prediction_log_max_bytes: int = Field(
+        default=100 * 1024 * 1024, ge=4096, description="Size at which that file is rotated."
+    )
+    prediction_log_files: int = Field(
+        default=5, ge=1, description="Most of those files, the current one included."
     )
     tls_cert: Path | None = Field(
         default=None, description="PEM file of the gateway's certificate; turns HTTPS on."
@@ -117,7 +149,10 @@ class Settings(BaseSettings):
         description="Origins whose pages may ask, separated by commas; `*` for all.",
     )
 
-    @field_validator("models", "model_server", "trusted_proxies", "cors_origins", mode="before")
+    @field_validator(
+        *("models", "version_labels", "model_server", "trusted_proxies", "cors_origins"),
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

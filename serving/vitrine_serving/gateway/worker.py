@@ -8,6 +8,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from vitrine_serving.gateway.listener import Listener, Shares
+from vitrine_serving.gateway.sheds import CONNECTIONS
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
@@ -48,7 +49,10 @@ class Worker(gasgi.ASGIWorker):
         self.loop.create_server = self._listen
         gc.collect()
         gc.freeze()  # what was imported stays, and looking through it takes tens of milliseconds
-        super().run()
+        try:
+            super().run()
+        finally:
+            self.asgi.close()  # where the end was too quick for the application's own
 
     def note_connections(self) -> None:
         """Tells the other processes how many connections this one has, if it takes more."""
@@ -95,6 +99,7 @@ class Connection(ASGIProtocol):
         patience_s = self.worker.header_timeout_s if self.worker.alive else _LAST_CALL_S
         self._timer = self.worker.loop.call_later(patience_s, self.end_if_idle)
         if self.worker.nr_conns > self.cfg.worker_connections:
+            self._application.metrics.count_shed(CONNECTIONS)
             transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
             transport.close()
 

@@ -1,0 +1,96 @@
+"""A file that several processes append lines to, and that is rotated when it is full.
+
+Not concurrent-log-handler: it takes a lock of a side file for each line, in the thread that logs.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+
+class RotatingFile:
+    """Of `path` there are at most `files`: `path` itself, `path.1`, which was it before, ...
+
+    Who appends holds a lock (flock) on the file that has the name now, and renames under it: so no
+    line is torn, lost or written twice. Each process makes its own, after a fork.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, files: int) -> None:
+        self._path = path
+        self._max_bytes = max_bytes
+        self._files = files
+        self._file: int | None = None
+
+    def append(self, lines: bytes) -> None:
+        """Appends all of it, or nothing. Raises `OSError` where that can't be."""
+        with self._locked() as file:
+            if not self._is_full(file, len(lines)):
+                _write(file, lines)
+                return
+            self._rotate()
+        self.append(lines)
+
+    def close(self) -> None:
+        """Closes it; to append opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file that has the name now, locked."""
+        try:
+            while True:
+                file = self._opened()
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if self._is_current(file):
+                    break
+                self.close()  # which unlocks it
+            yield file
+        except BaseException:
+            self.close()
+            raise
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _opened(self) -> int:
+        if self._file is None:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._file = os.open(self._path, flags, 0o600)
+        return self._file
+
+    def _is_current(self, file: int) -> bool:
+        """Whether it was neither rotated by another process nor taken away."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(file), self._path.stat())
+        return False
+
+    def _is_full(self, file: int, more: int) -> bool:
+        size = os.fstat(file).st_size
+        return size > 0 and size + more > self._max_bytes
+
+    def _rotate(self) -> None:
+        """Renames, last first: from the moment that the name is free, others may take it."""
+        names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._files))]
+        if len(names) == 1:
+            self._path.unlink()
+        for newer, older in reversed(list(pairwise(names))):
+            with contextlib.suppress(FileNotFoundError):
+                newer.replace(older)
+        self.close()
+
+
+def _write(file: int, lines: bytes) -> None:
+    before = os.fstat(file).st_size
+    try:
+        written = os.write(file, lines)
+    except OSError:
+        os.ftruncate(file, before)
+        raise
+    if written < len(lines):  # the disk is full
+        os.ftruncate(file, before)
+        raise OSError(f"only {written} of {len(lines)} bytes could be written")
