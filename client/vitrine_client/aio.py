@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from vitrine_client import http_calls, http_predictions, streaming
+from vitrine_client import http_calls, http_predictions, streaming, tracing
 from vitrine_client.errors import VitrineError
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
@@ -140,27 +140,35 @@ class AsyncClient:
             await asyncio.sleep(pause_s)
 
     async def _exchange(self, call: Call, attempts: Attempts) -> Any:
+        url = self.base_url + call.path
+        with tracing.sending(call.method, url) as sending:
+            headers = call.headers | sending.headers
+            response, body = await self._sent(call, url, headers, attempts)
+            sending.answered(response.status)
+            return http_calls.read_answer(url, response.status, response.headers, body)
+
+    async def _sent(
+        self, call: Call, url: str, headers: dict[str, str], attempts: Attempts
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         try:
             async with (
                 asyncio.timeout(attempts.left_s()),
                 self._connected().request(
                     call.method,
-                    self.base_url + call.path,
+                    url,
                     data=call.body or None,
-                    headers=call.headers,
+                    headers=headers,
                     allow_redirects=False,
                     ssl=self._tls,
                 ) as response,
             ):
-                body = await response.read()
+                return response, await response.read()
         except TimeoutError as error:
             raise http_calls.late(self.base_url, self._timeout_s) from error
         except aiohttp.ClientSSLError as error:
             raise http_calls.untrusted(self.base_url, error) from error
         except aiohttp.ClientError as error:
             raise http_calls.lost(self.base_url, error) from error
-        url = self.base_url + call.path
-        return http_calls.read_answer(url, response.status, response.headers, body)
 
     def _connected(self) -> aiohttp.ClientSession:
         """Made with the first call: it belongs to the event loop that it is made in."""

@@ -23,6 +23,9 @@ _Message = TypeVar("_Message", bound=Message)
 PREDICT = "PredictionService/Predict"
 STATUS = "ModelService/GetModelStatus"
 
+EXPLAIN = "explain"
+"""The signature that says why: which pixels speak for a class; -1 is the one that is answered."""
+
 RECONNECT_S = 0.5
 """How long a call waits for a lost connection to come back: longer than the backoff below, so that
 a server that is up again is never called unavailable."""
@@ -128,8 +131,7 @@ def instances_request(
 
     Leaner than `predict_request`: all but the pixels is made once, and they are copied less.
     """
-    # Not `* (1 / 255)`: for half of all pixels that is another float32 than the models trained on.
-    pixels = instances.astype(np.float32) / 255
+    pixels = scaled(instances)
     request = wire.PredictRequest.FromString(_instances_template(model, version, label))
     tensor = request.inputs["images"]
     tensor.tensor_shape.dim[0].size = len(instances)
@@ -148,9 +150,35 @@ def _instances_template(model: str, version: int | None, label: str | None) -> b
     )
 
 
-def describe_request(model: str, version: int) -> bytes:
+def scaled(instances: Array) -> Array:
+    """Returns uint8 as models take it: float32, 0 for black and 1 for white."""
+    # Not `* (1 / 255)`: for half of all pixels that is another float32 than the models trained on.
+    return instances.astype(np.float32) / 255
+
+
+def explain_request(
+    model: str,
+    instances: Array,
+    class_id: int | None = None,
+    *,
+    version: int | None = None,
+    label: str | None = None,
+) -> bytes:
+    """Returns what `PREDICT` is sent for why uint8 [n, 28, 28] are of a class, or of the answered
+    one."""
+    class_ids = np.full(len(instances), -1 if class_id is None else class_id, np.int64)
+    return predict_request(
+        model,
+        {"images": scaled(instances), "class_ids": class_ids},
+        version=version,
+        label=label,
+        signature_name=EXPLAIN,
+    )
+
+
+def describe_request(model: str, version: int | None = None, *, label: str | None = None) -> bytes:
     """Returns what `PREDICT` is sent for the labels and the card of a version."""
-    return predict_request(model, {}, version=version, signature_name="describe")
+    return predict_request(model, {}, version=version, label=label, signature_name="describe")
 
 
 def status_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import requests
 
-from vitrine_client import http_calls, http_predictions, streaming
+from vitrine_client import http_calls, http_predictions, streaming, tracing
 from vitrine_client.connections import BoundedAdapter, Exchange
 from vitrine_client.errors import VitrineError
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
@@ -155,11 +155,20 @@ class Client:
 
     def _exchange(self, call: Call, attempts: Attempts, stop: Stop) -> Any:
         url = self.base_url + call.path
-        request = requests.Request(call.method, url, call.headers, data=call.body)
+        with tracing.sending(call.method, url) as sending:
+            headers = call.headers | sending.headers
+            request = requests.Request(call.method, url, headers, data=call.body)
+            response = self._sent(request, attempts, stop)
+            sending.answered(response.status_code)
+            return http_calls.read_answer(
+                url, response.status_code, response.headers, response.content
+            )
+
+    def _sent(self, request: requests.Request, attempts: Attempts, stop: Stop) -> requests.Response:
         exchange = Exchange(attempts.deadline)
         try:
             with exchange, stop.during(exchange.end):
-                response = self._session.send(
+                return self._session.send(
                     self._session.prepare_request(request),
                     timeout=max(attempts.left_s(), 1e-3),
                     allow_redirects=False,
@@ -171,7 +180,6 @@ class Client:
             if isinstance(error, requests.exceptions.SSLError):
                 raise http_calls.untrusted(self.base_url, error) from error
             raise http_calls.lost(self.base_url, error) from error
-        return http_calls.read_answer(url, response.status_code, response.headers, response.content)
 
 
 def _session() -> requests.Session:

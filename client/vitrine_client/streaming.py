@@ -13,6 +13,7 @@ from collections.abc import (
 )
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 B = TypeVar("B")
@@ -72,7 +73,8 @@ def in_order(
     waiting: deque[Future[list[T]]] = deque()
     try:
         for batch in batches:
-            waiting.append(threads.submit(work, batch, stop))
+            # With its context, so that what a thread asks belongs to the caller's trace.
+            waiting.append(threads.submit(copy_context().run, work, batch, stop))
             while waiting and (len(waiting) > concurrency or waiting[0].done()):
                 yield from waiting.popleft().result()
         while waiting:

@@ -120,6 +120,16 @@ def test_standard_output_for_programs(url):
         ([PICTURE, "--html=/nowhere/page.html"], "/nowhere"),
         ([PICTURE, "--version=1", "--label=stable"], "--label"),
         (["no-such-picture.png"], "no-such-picture.png"),
+        ([f"--replay={PICTURE}", "--rate=5"], "--rate"),
+        ([f"--replay={PICTURE}", "--concurrency=2"], "--concurrency"),
+        ([f"--replay={PICTURE}", "--sweep"], "--sweep"),
+        ([f"--replay={PICTURE}", "--as=npy"], "--as"),
+        ([f"--replay={PICTURE}", "--model=mlp"], "--model"),
+        ([f"--replay={PICTURE}", "--label=stable"], "--label"),
+        ([f"--replay={PICTURE}", "--result=README.md"], "--result"),
+        ([f"--replay={PICTURE}"], "no line has a prediction"),
+        (["--replay=no-such.jsonl"], "no-such.jsonl"),
+        ([PICTURE, "--speed=2"], "--speed"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(words, said):

@@ -10,13 +10,16 @@ from typing import Literal
 import click
 
 from vitrine_client.cli import sources
-from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, Replay, Target
 
 IN_FLIGHT = 8
 """Of a closed loop, unless it is told."""
 
 DURATION_S = 10.0
 """Of one load, unless it is told."""
+
+WARM_UP_S = 1.0
+"""Before it, unless it is told; a replay has none."""
 
 _RATE_A_PROCESS, _CONNECTIONS_A_PROCESS = 3000, 64
 """What one process of the generator is given to do, where there are cores for more."""
@@ -41,11 +44,13 @@ class LoadRequest:
     model_server: str | None
     concurrency: int | None
     rate: Steps | None
+    replay: tuple[Path, ...]
+    speed: float | None
     arrivals: Literal["poisson", "constant"]
     connections: int
     seed: int
     duration_s: float | None
-    warm_up_s: float
+    warm_up_s: float | None
     timeout_s: float
     processes: int | None
     slo: str | None
@@ -62,12 +67,20 @@ class LoadRequest:
     def __post_init__(self) -> None:
         """Raises `click.UsageError` where options do not go together."""
         for wrong, text in (
-            (bool(self.pictures) == bool(self.earlier), "Give PICTURES to send, or --result FILE"),
+            (bool(self.pictures or self.replay) == bool(self.earlier), "Give PICTURES to send, a "
+             "log to --replay FILE, or --result FILE"),
+            (self.replay and (self.rate or self.concurrency or self.duration_s), "--replay sends "
+             "what is due by its log: leave out --rate, --concurrency and --duration-s"),
+            (self.replay and (self.way or self.model_server or self.batch_size > 1 or
+             self.version is not None or self.label is not None), "--replay asks the gateway for "
+             "what is in its log: leave out --as, --batch-size, --model-server, --version and "
+             "--label"),
+            (self.speed and not self.replay, "--speed is that of a --replay"),
             (self.rate and self.concurrency, "--rate is an open loop, --concurrency a closed one"),
             (self.way and self.model_server, "--as is how pictures travel to the gateway; a model "
              "server is sent pixels"),
             (self.sweep and self.is_told, "--sweep chooses its loads: leave out --rate, "
-             "--concurrency and --result"),
+             "--concurrency, --replay and --result"),
             (self.chaos and self.searches, "--chaos is for one load: give --rate or --concurrency"),
             (self.compare and self.searches, "--compare is for one load: give --rate or "
              "--concurrency"),
@@ -84,7 +97,7 @@ class LoadRequest:
     @property
     def is_told(self) -> bool:
         """Whether it is about one load, which is named, or was in the past."""
-        return bool(self.rate or self.concurrency or self.earlier)
+        return bool(self.rate or self.concurrency or self.replay or self.earlier)
 
     @property
     def searches(self) -> bool:
@@ -94,9 +107,18 @@ class LoadRequest:
     @property
     def kind(self) -> Kind:
         """How images travel, and to whom."""
+        if self.replay:
+            return "logged"
         if self.model_server is None:
             return self.way or "raw"
         return "rest" if "://" in self.model_server else "grpc"
+
+    @property
+    def unmeasured_s(self) -> float:
+        """How long it is to be warmed up."""
+        if self.warm_up_s is None:
+            return 0.0 if self.replay else WARM_UP_S
+        return self.warm_up_s
 
     @property
     def outputs(self) -> list[Path]:
@@ -121,7 +143,9 @@ class LoadRequest:
         )
 
     def plan(self, target: Target) -> Plan:
-        """The one load that was asked for."""
+        """The one load that was asked for. Raises `click.BadParameter` for a log without any."""
+        if self.replay:
+            return self._replayed(target)
         duration_s = self.duration_s or DURATION_S
         if self.rate:
             return self.planned(target, self._open(self.rate, duration_s))
@@ -129,11 +153,12 @@ class LoadRequest:
 
     def planned(self, target: Target, load: Load) -> Plan:
         """A plan with this load."""
-        return Plan(target, load, self.warm_up_s, self.timeout_s, self.processes or shared(load))
+        processes = self.processes or shared(load)
+        return Plan(target, load, self.unmeasured_s, self.timeout_s, processes)
 
     def closed(self, concurrency: int, duration_s: float) -> Closed:
         """A closed loop of which so many seconds are measured."""
-        return Closed(concurrency, self.warm_up_s + duration_s)
+        return Closed(concurrency, self.unmeasured_s + duration_s)
 
     def at_any_rate(self) -> Open:
         """An open loop as it was asked for, up to its rate."""
@@ -142,10 +167,21 @@ class LoadRequest:
     def _open(self, steps: Steps, duration_s: float) -> Open:
         """The first rate through the warm-up, then each step for an equal share of the duration."""
         each_s = duration_s / len(steps)
-        warm_up = Phase(self.warm_up_s, steps[0][0], steps[0][0])
+        warm_up = Phase(self.unmeasured_s, steps[0][0], steps[0][0])
         measured = tuple(Phase(each_s, start, end) for start, end in steps)
-        phases = (warm_up, *measured) if self.warm_up_s else measured
+        phases = (warm_up, *measured) if self.unmeasured_s else measured
         return replace(self.at_any_rate(), phases=phases)
+
+    def _replayed(self, target: Target) -> Plan:
+        from vitrine_client.loadtest import replay
+
+        try:
+            target, load = replay.replay(
+                self.replay, target, speed=self.speed or 1.0, connections=self.connections
+            )
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--replay") from error
+        return self.planned(target, load)
 
 
 def shared(load: Load) -> int:
@@ -153,6 +189,8 @@ def shared(load: Load) -> int:
     measured may need the others."""
     if isinstance(load, Closed):
         wanted = load.concurrency / _CONNECTIONS_A_PROCESS
+    elif isinstance(load, Replay):
+        wanted = len(load.due_s) / load.duration_s / _RATE_A_PROCESS
     else:
         rates = [rate for one in load.phases for rate in (one.rate, one.end_rate)]
         wanted = max(rates, default=0) / _RATE_A_PROCESS

@@ -5,9 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from vitrine_client.cli import options
-from vitrine_client.cli.load_request import DURATION_S, IN_FLIGHT, LoadRequest, output, rates
+from vitrine_client.cli.load_request import (
+    DURATION_S,
+    IN_FLIGHT,
+    WARM_UP_S,
+    LoadRequest,
+    output,
+    rates,
+)
 from vitrine_client.cli.which import which_version
 
 _COUNT = click.IntRange(min=1)
@@ -51,6 +59,20 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     "or steps 100,200,400, each for an equal share of the duration.",
 )
 @click.option(
+    "--replay",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Open loop: send what is in a gateway's prediction log, when it came. Several times for "
+    "several files.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="TIMES",
+    help="How much faster a replay is than what was logged.  [default: 1]",
+)
+@click.option(
     "--arrivals",
     type=click.Choice(("poisson", "constant")),
     default="poisson",
@@ -73,9 +95,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--warm-up-s",
     type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="Before it: sent, and not counted.",
+    help=f"Before it: sent, and not counted.  [default: {WARM_UP_S:g}; of a replay none]",
 )
 @options.timeout_s
 @click.option(
@@ -124,16 +144,24 @@ def loadtest(**given: Any) -> None:
     vitrine loadtest samples/ --rate 500 --json a.json      and after a change:
     vitrine loadtest samples/ --rate 500 --compare a.json   did it get worse?
     vitrine loadtest samples/ --rate 200 --chaos swap-model
+    vitrine loadtest --replay predictions.jsonl --speed 2   what users asked, twice as fast
     vitrine loadtest samples/ --model-server 127.0.0.1:8500 --batch-size 32
 
     A closed loop waits when the service stalls, so its percentiles hide the stall. An open loop
     (--rate) counts from when each request was due. Every answer is checked against the first.
+
+    --replay asks for the models, versions and version labels in the log of a gateway with
+    VITRINE_PREDICTION_LOG. It sends the images in it (VITRINE_PREDICTION_LOG_IMAGES=1), or else
+    PICTURES in turn. Lines that are broken, or were refused with 4xx, are left out and counted.
 
     Files may be - for standard output; the table then goes to standard error.
 
     Exit codes: 0 all well; 1 requests failed, the objective was not met, or it got worse; 2 wrong
     usage, or no answer; 130 Ctrl-C, with what was measured until then.
     """
+    source = click.get_current_context().get_parameter_source("model")
+    if given["replay"] and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--replay asks for the models in its log: leave out --model")
     asked = LoadRequest(**given)
     with options.needs("loadtest", "vitrine loadtest"):
         from vitrine_client.cli.load_lab import LoadLab

@@ -20,10 +20,11 @@ other last digits, and a version that is swapped in gives its number, so one is 
 
 
 class Answers:
-    """Checks answers to each request; `classes` are the right ones, in the order of requests."""
+    """Checks answers to each request; `classes` are the right ones, in the order of requests. Where
+    they are None, the first answer has them."""
 
-    def __init__(self, kind: Kind, classes: Sequence[Classes]) -> None:
-        self._kind, self._classes = kind, classes
+    def __init__(self, kind: Kind, classes: Sequence[Classes | None]) -> None:
+        self._kind, self._classes = kind, list(classes)
         self._known: list[set[int]] = [set() for _ in classes]
 
     def fault(self, request: int, body: bytes) -> str:
@@ -40,6 +41,8 @@ class Answers:
             return INVALID_IMAGE
         except errors.VitrineError:
             return WRONG
+        if self._classes[request] is None:
+            self._classes[request] = found
         if found != self._classes[request]:
             return WRONG
         if len(known) < _KNOWN:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from vitrine_client.loadtest.plan import Open, Plan
+from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.result import Result
 
 _BUSY = 0.8
@@ -68,7 +68,7 @@ def doubts(plan: Plan, result: Result, processors_busy: float | None) -> Iterato
 
 
 def _dropped(plan: Plan, result: Result) -> str:
-    seats = plan.load.connections if isinstance(plan.load, Open) else 0
+    seats = 0 if isinstance(plan.load, Closed) else plan.load.connections
     return (
         f"{result.dropped:,} of {result.due:,} requests were not sent within {plan.timeout_s:g} s, "
         f"as all {seats} connections were taken: the server cannot keep up"

@@ -38,17 +38,19 @@ _GRACE_S = 1.0
 @dataclass(frozen=True)
 class Job:
     """What one process does of a load: `seats` requests in flight at most, and every `step`-th
-    arrival from `first` on. `classes` are the right answers to `requests`."""
+    arrival from `first` on. `classes` are the right answers to `requests`, None of those that the
+    first answer shows; arrivals have the requests that `turns` say, all in turn if it is empty."""
 
     kind: Kind
     endpoint: Endpoint | str
     requests: tuple[bytes, ...] = field(repr=False)
-    classes: tuple[Classes, ...] = field(repr=False)
+    classes: tuple[Classes | None, ...] = field(repr=False)
     load: Load
     seats: int
     timeout_s: float
     first: int = 0
     step: int = 1
+    turns: tuple[int, ...] = field(default=(), repr=False)
 
 
 class Seat:
@@ -74,6 +76,7 @@ class Loop(ABC):
         self._connect, self._report = connect, report
         self._fault = Answers(job.kind, job.classes).fault
         self._turn = job.first
+        self._turns: Sequence[int] = job.turns or range(len(job.requests))
         self._records = array("d")
         self._outcomes = {name: float(number) for number, name in enumerate(OUTCOMES)}
         self.seats: list[Seat] = []
@@ -142,8 +145,8 @@ class Loop(ABC):
 
         Says whether it is in flight; if not, it failed and has its record.
         """
-        seat.request = self._turn % len(self.job.requests)
-        self._turn += self.job.step
+        seat.request = self._turns[self._turn % len(self._turns)]
+        self.skip()
         seat.sent_s = sent_s = time.monotonic()
         seat.due_s, seat.free_s = (due_s, free_s) if due_s == due_s else (sent_s, sent_s)
         fault = seat.connection.send(self.job.requests[seat.request])
@@ -153,6 +156,10 @@ class Loop(ABC):
         seat.busy = True
         self.in_flight += 1
         return True
+
+    def skip(self) -> None:
+        """Goes on to the request of the next arrival."""
+        self._turn += self.job.step
 
     def _answered(self, seat: Seat, fault: str, body: bytes, now_s: float) -> None:
         seat.busy = False

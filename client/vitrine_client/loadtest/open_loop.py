@@ -7,7 +7,7 @@ import time
 from collections import deque
 
 from vitrine_client.loadtest.loop import Loop, Seat
-from vitrine_client.loadtest.plan import Open
+from vitrine_client.loadtest.plan import Closed
 from vitrine_client.loadtest.schedule import due_times
 
 _EARLY_S, _EARLY_SHARE = 80e-6, 0.3
@@ -22,7 +22,7 @@ class OpenLoop(Loop):
     def begin(self, start_s: float) -> None:
         """Reads the schedule."""
         job = self.job
-        if not isinstance(job.load, Open):
+        if isinstance(job.load, Closed):
             raise TypeError(job.load)
         chunks = due_times(job.load, first=job.first, step=job.step)
         self._schedule = itertools.chain.from_iterable((it + start_s).tolist() for it in chunks)
@@ -83,6 +83,7 @@ class OpenLoop(Loop):
         super().tick(now_s)
 
     def _drop(self, due_s: float) -> None:
+        self.skip()
         self.record(due_s, math.nan, math.nan, math.nan, "dropped")
 
     def has_sent_all(self) -> bool:

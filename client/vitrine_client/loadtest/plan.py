@@ -4,9 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc"]
+Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
-server as JSON or over gRPC."""
+server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 
 KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
@@ -71,7 +71,32 @@ class Open:
         return sum(phase.duration_s * (phase.rate + phase.end_rate) / 2 for phase in self.phases)
 
 
-Load = Closed | Open
+@dataclass(frozen=True)
+class Replay:
+    """An open loop of requests that came before: due as they came, from the first of them on.
+
+    The n-th of `due_s`, which ascend from 0, is of `requests[turns[n]]`, as it travels. `files` say
+    where that is from, and `speed` how much faster it is than it was. `left_out` are lines of them
+    that are not sent: how many, and why.
+    """
+
+    requests: tuple[bytes, ...] = dataclasses.field(repr=False)
+    turns: tuple[int, ...] = dataclasses.field(repr=False)
+    due_s: tuple[float, ...] = dataclasses.field(repr=False)
+    files: tuple[str, ...]
+    speed: float = 1.0
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    connections: int = 256
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first to the last, and a gap as there is between others; a second where
+        there is none."""
+        count, last_s = len(self.due_s), self.due_s[-1]
+        return last_s * count / (count - 1) if last_s else 1.0
+
+
+Load = Closed | Open | Replay
 
 
 @dataclass(frozen=True)
@@ -92,4 +117,8 @@ class Plan:
         content["target"].pop("api_key")
         content["target"]["images"] = len(images)
         content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
+        if isinstance(self.load, Replay):
+            for name in ("requests", "turns", "due_s"):
+                del content["load"][name]
+            content["load"] |= {"replayed": len(self.load.due_s), "arrivals": "replay"}
         return content

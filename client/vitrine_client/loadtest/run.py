@@ -16,7 +16,7 @@ from vitrine_client.loadtest.doubts import Processors, doubts
 from vitrine_client.loadtest.endpoint import reach
 from vitrine_client.loadtest.fleet import Fleet
 from vitrine_client.loadtest.loop import Job
-from vitrine_client.loadtest.plan import Closed, Plan
+from vitrine_client.loadtest.plan import Closed, Plan, Replay
 from vitrine_client.loadtest.rehearsal import right_answers
 from vitrine_client.loadtest.result import Generator, Interval, Result
 from vitrine_client.loadtest.targets import requests_of
@@ -79,9 +79,15 @@ def run(
 def _jobs(plan: Plan) -> list[Job]:
     """Asks the target first, so that what is wrong shows before the load."""
     target, load = plan.target, plan.load
-    requests = requests_of(target)
+    turns: tuple[int, ...] = ()
+    if isinstance(load, Replay):  # it may have a hundred thousand, and ask for what is gone by now
+        requests, turns = load.requests, load.turns
+        rehearsed = requests[:1]
+    else:
+        requests = rehearsed = requests_of(target)
     endpoint = target.address if target.kind == "grpc" else reach(target.address, plan.timeout_s)
-    classes = right_answers(target, endpoint, requests, plan.timeout_s)
+    known = right_answers(target, endpoint, rehearsed, plan.timeout_s)
+    classes = (*known, *[None] * (len(requests) - len(known)))
     seats = load.concurrency if isinstance(load, Closed) else load.connections
     step = max(min(plan.processes, seats), 1)
     return [
@@ -95,6 +101,7 @@ def _jobs(plan: Plan) -> list[Job]:
             timeout_s=plan.timeout_s,
             first=first,
             step=step,
+            turns=turns,
         )
         for first in range(step)
     ]

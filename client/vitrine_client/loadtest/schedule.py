@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.loadtest.plan import Open
+from vitrine_client.loadtest.plan import Open, Replay
 
 Floats = npt.NDArray[np.float64]
 
@@ -14,7 +14,7 @@ _AT_ONCE = 1024
 """Requests worked out together: about 50 us of work, which the generator can be late by."""
 
 
-def due_times(load: Open, *, first: int = 0, step: int = 1) -> Iterator[Floats]:
+def due_times(load: Open | Replay, *, first: int = 0, step: int = 1) -> Iterator[Floats]:
     """Yields when requests are due, in seconds from the start and ascending, some at a time.
 
     Of the whole schedule these are every `step`-th, from `first` on: with the same `step` and each
@@ -24,6 +24,9 @@ def due_times(load: Open, *, first: int = 0, step: int = 1) -> Iterator[Floats]:
     constant gaps, the sum of n exponential gaps of mean 1 for Poisson's (the inversion method for a
     rate that changes: Cinlar, Introduction to Stochastic Processes, 1975, 4.7).
     """
+    if isinstance(load, Replay):
+        yield np.array(load.due_s, np.float64)[first::step]
+        return
     curve = _Curve(load)
     taken = 0
     for points in _points(load):

@@ -26,7 +26,7 @@ def requests_of(target: Target) -> tuple[bytes, ...]:
     if target.kind == "grpc":
         return tuple(_message(target, _instances(group)) for group in groups)
     make_body = _BODIES[target.kind]
-    return tuple(_http(target, *make_body(group)) for group in groups)
+    return tuple(http_request(target, *make_body(group)) for group in groups)
 
 
 def _groups(target: Target) -> list[list[bytes]]:
@@ -81,7 +81,8 @@ _BODIES: dict[Kind, Callable[[Sequence[bytes]], tuple[str, bytes]]] = {
 }
 
 
-def _http(target: Target, content_type: str, body: bytes) -> bytes:
+def http_request(target: Target, content_type: str, body: bytes) -> bytes:
+    """Returns a request for a prediction as it travels."""
     url = urlsplit(target.address)
     headers = {
         "Host": url.netloc.rpartition("@")[2],

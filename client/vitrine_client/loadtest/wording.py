@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 _WAYS = {
@@ -11,6 +12,7 @@ _WAYS = {
     "json": "JSON",
     "rest": "REST",
     "grpc": "gRPC",
+    "logged": "as logged",
 }
 
 
@@ -56,12 +58,22 @@ def load(about: Mapping[str, Any]) -> str:
         return f"closed loop, {content['concurrency']} in flight"
     if content.get("loop") != "open":
         return "unknown load"
+    if "replayed" in content:
+        return _replay(content)
     ends_s = itertools.accumulate(phase["duration_s"] for phase in content["phases"])
     measured = zip(content["phases"], ends_s, strict=True)
     warm_up_s = plan.get("warm_up_s", 0.0)
     rates = [_rates(phase) for phase, end_s in measured if end_s > warm_up_s]
     distinct = [rate for rate, before in zip(rates, [None, *rates], strict=False) if rate != before]
     return f"open loop, {', '.join(distinct)} requests/s ({content['arrivals']})"
+
+
+def _replay(content: Mapping[str, Any]) -> str:
+    files = ", ".join(PurePath(name).name for name in content["files"])
+    speed = "" if content["speed"] == 1 else f" at {content['speed']:g} times its speed"
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in content["left_out"].items())
+    left_out = f"; lines left out: {reasons}" if reasons else ""
+    return f"replay of {files}{speed}, {content['replayed']:,} requests{left_out}"
 
 
 def _rates(phase: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 from selectors import DefaultSelector
 
 import grpc
+import pytest
 
 from tests.client.loadtest.loop_runs import ONCE, run_loop, steady
 from tests.conftest import SAMPLES, free_port, wait_for
@@ -21,6 +22,7 @@ def classes(server: FakeModelServer) -> tuple[Classes, ...]:
     return right_answers(TARGET, server.address, REQUESTS, 5)
 
 
+@pytest.mark.alone
 def test_answers_are_right_in_both_loops():
     """Several calls are in flight on one connection, and each gets the answer to its request."""
     with FakeModelServer(classifying()) as server:

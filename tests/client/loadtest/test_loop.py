@@ -23,6 +23,8 @@ from tests.conftest import free_port
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Closed
 
+pytestmark = pytest.mark.alone
+
 
 def busy(seconds: float) -> None:
     """What a server does meanwhile."""

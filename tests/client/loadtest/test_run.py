@@ -35,6 +35,7 @@ def plan(server: ScriptedServer, load: Load = LOAD, **members) -> Plan:
     return Plan(Target("raw", server.url, "mlp", (b"a", b"b")), load, **members)
 
 
+@pytest.mark.alone
 def test_a_load_test_from_beginning_to_end():
     """Two processes make one schedule; all of it is counted, told while it runs, and a file.
 

@@ -23,6 +23,8 @@ from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import run
 
+pytestmark = pytest.mark.alone
+
 SPREAD = Behaviour(Latency("lognormal", 0.05))
 STALLS = Behaviour(Latency("constant", 0.05), period_s=1, stall_s=0.2)
 WARM_UP_S, MEASURED_S = 1, 3

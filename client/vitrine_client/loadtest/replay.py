@@ -1,0 +1,166 @@
+"""A gateway's prediction log, made into a load: what was asked then is asked again, when it was."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from io import BytesIO
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vitrine_client import http_predictions
+from vitrine_client.errors import InvalidImage
+from vitrine_client.images import to_instance
+from vitrine_client.loadtest.plan import Kind, Replay, Target
+from vitrine_client.loadtest.targets import http_request, requests_of
+
+_KINDS: dict[str, Kind] = {"picture": "raw", "form": "multipart", "npy": "npy", "json": "json"}
+
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
+
+# What was turned away because there was too much of it was part of the load; what could not be
+# answered would fail again.
+_TOO_MANY, _FAILED = 429, 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """A request that was logged: when, in seconds, for whom, and how it came.
+
+    It had `count` images, whose pixels are in `images` as PNG, unless that is empty.
+    """
+
+    at_s: float
+    model: str
+    version: int | None
+    label: str | None
+    kind: Kind
+    count: int
+    images: tuple[bytes, ...]
+
+
+def replay(
+    paths: Sequence[Path], target: Target, *, speed: float = 1.0, connections: int = 256
+) -> tuple[Target, Replay]:
+    """Returns whom it asks, and the load that the logs in `paths` make together, `speed` times as
+    fast.
+
+    `target` says where it goes, and has the images for lines without their own, the next ones in
+    turn. Raises `ValueError` where nothing is left to send.
+    """
+    left_out: Counter[str] = Counter()
+    lines = list(_usable(_lines(paths, left_out), bool(target.images), left_out))
+    if not lines:
+        raise ValueError(_nothing(paths, left_out))
+    lines.sort(key=lambda line: line.at_s)
+    # Each different request is made once, and has the number of its place.
+    requests: dict[tuple[Target, bool], int] = {}
+    turns = [requests.setdefault(asked, len(requests)) for asked in _asked(lines, target)]
+    load = Replay(
+        requests=tuple(_request(asked, pixels) for asked, pixels in requests),
+        turns=tuple(turns),
+        due_s=tuple((line.at_s - lines[0].at_s) / speed for line in lines),
+        files=tuple(map(str, paths)),
+        speed=speed,
+        left_out=dict(left_out),
+        connections=connections,
+    )
+    models = ", ".join(sorted({line.model for line in lines}))
+    return replace(target, kind="logged", model=models), load
+
+
+def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool]]:
+    """Also says whether the images are what a model was shown."""
+    pictures = cycle(target.images)
+    for line in lines:
+        images = line.images or tuple(islice(pictures, line.count))
+        asked = replace(
+            target,
+            kind=line.kind,
+            model=line.model,
+            version=line.version,
+            label=line.label,
+            images=images,
+            batch_size=len(images),
+        )
+        yield asked, bool(line.images)
+
+
+def _request(asked: Target, pixels: bool) -> bytes:
+    """Returns a request as it travels. An array of what a model was shown is sent as it is, and not
+    prepared once more."""
+    if pixels and asked.kind == "npy":
+        call = http_predictions.as_array("", [_pixels(image) for image in asked.images])
+        return http_request(asked, call.content_type, call.body)
+    return requests_of(asked)[0]
+
+
+def _lines(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[Line]:
+    """Counts what is none; a process that is killed can leave half of one, say."""
+    for path in paths:
+        with path.open("rb") as file:
+            for text in file:
+                try:
+                    content = json.loads(text)
+                    status = int(content["status"])
+                    line = _line(content)
+                except (*_BROKEN, InvalidImage):
+                    left_out["broken"] += 1
+                    continue
+                if 400 <= status < _FAILED and status != _TOO_MANY:
+                    left_out["refused"] += 1
+                else:
+                    yield line
+
+
+def _usable(lines: Iterable[Line], pictures: bool, left_out: Counter[str]) -> Iterator[Line]:
+    for line in lines:
+        if line.images or pictures:
+            yield line
+        else:
+            left_out["without images"] += 1
+
+
+def _line(content: dict[str, Any]) -> Line:
+    kind = _KINDS[content["content"]]
+    images = tuple(base64.b64decode(each) for each in content.get("instances", ()) if each)
+    if kind != "npy" and not all(map(_passes_through, images)):
+        kind = "npy"
+    answered = sum("error" not in each for each in content.get("results", ()))
+    return Line(
+        at_s=datetime.fromisoformat(content["time"]).timestamp(),
+        model=str(content["model"]),
+        version=content.get("asked_version"),
+        label=content.get("asked_label"),
+        kind=kind,
+        count=answered or 1,
+        images=images,
+    )
+
+
+def _passes_through(image: bytes) -> bool:
+    """Whether a gateway makes the same pixels of what is 28x28 pixels already: not of an item that
+    fills its frame, say. An array is what the model is shown, whatever it has."""
+    return np.array_equal(to_instance(image), _pixels(image))
+
+
+def _pixels(image: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(BytesIO(image)).convert("L"))
+
+
+def _nothing(paths: Sequence[Path], left_out: Counter[str]) -> str:
+    names = ", ".join(map(str, paths))
+    if left_out["without images"]:
+        return (
+            f"{names}: no line has images (the gateway keeps them with "
+            "VITRINE_PREDICTION_LOG_IMAGES=1); give PICTURES to send instead"
+        )
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    return f"{names}: no line has a prediction that could be asked for again ({reasons or 'empty'})"
