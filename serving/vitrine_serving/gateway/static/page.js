@@ -1,51 +1,74 @@
-"use strict";
+/** The try-it page: who tells whom of what. */
 
-const picture = document.getElementById("picture");
-const model = document.getElementById("model");
-const answer = document.getElementById("answer");
-const bars = document.getElementById("bars");
+import { Answers } from "./answers.js";
+import { ApiError, useKey } from "./api.js";
+import { offerCamera } from "./camera.js";
+import { Drift } from "./drift.js";
+import { preview, takePictures } from "./pictures.js";
+import { clearProblems, showProblems, takeKeys } from "./problems.js";
+import { offerCopies, showProgram } from "./program.js";
+import { loadVariants } from "./variants.js";
 
-async function listModels() {
-  const response = await fetch("v1/models");
-  const body = await response.json();
-  if (!response.ok) {
-    answer.textContent = body.detail;
-    return;
-  }
-  model.replaceChildren(...body.models.map(({ name }) => new Option(name)));
-}
+let picture = null; // the one that is shown
+let running = null; // what ends all that was asked about the one before
+let variants = null; // a promise of what can be asked; null where it has to be asked for
 
-function bar([label, probability]) {
-  const item = document.createElement("li");
-  const meter = document.createElement("meter");
-  const figure = document.createElement("output");
-  meter.value = probability;
-  figure.textContent = probability.toFixed(3);
-  item.append(label, meter, figure);
-  return item;
-}
+const drift = new Drift();
+const answers = new Answers((errors) => showProblems(errors));
 
-async function predict() {
-  if (!picture.files.length) return;
-  const started = performance.now();
-  const response = await fetch(`v1/models/${model.value}:predict`, {
-    method: "POST",
-    headers: { "Content-Type": "application/octet-stream" },
-    body: picture.files[0],
+/** Returns the variants, asked once, or again after a failure. Throws `ApiError`. */
+function known() {
+  variants ??= loadVariants().then((found) => {
+    answers.setVariants(found);
+    drift.models = [...new Set(found.map((variant) => variant.model))];
+    return found;
   });
-  const body = await response.json();
-  bars.replaceChildren();
-  if (!response.ok) {
-    answer.textContent = body.detail;
-    return;
-  }
-  const [prediction] = body.predictions;
-  const { name, version } = body.model_spec;
-  const took = Math.round(performance.now() - started);
-  answer.textContent = `${prediction.label}, says ${name}/${version} after ${took} ms`;
-  bars.replaceChildren(...Object.entries(prediction.probabilities).map(bar));
+  variants.catch(() => (variants = null));
+  return variants;
 }
 
-picture.addEventListener("change", predict);
-model.addEventListener("change", predict);
-listModels();
+/** Shows a picture and what the models say of it; one that comes later takes its place. */
+async function show(next) {
+  running?.abort();
+  const { signal } = (running = new AbortController());
+  picture = next;
+  clearProblems();
+  preview(picture);
+  try {
+    const found = await known();
+    signal.throwIfAborted();
+    const errors = await answers.ask(picture, signal);
+    showProgram(found, picture);
+    if (errors.some((each) => each.status === 404)) variants = null; // labels move, models go
+    if (errors.length) showProblems(errors, () => show(picture));
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof ApiError)) throw error;
+    showProblems([error], () => show(picture));
+  }
+  if (!drift.off) await drift.refresh();
+}
+
+/** Asks what is served and how it fares; all that can be known without a picture. */
+async function start() {
+  clearProblems();
+  try {
+    await known();
+    await drift.refresh();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    showProblems([error], () => start());
+  }
+}
+
+const say = (text) => showProblems([new Error(text)]);
+
+takePictures(show, say);
+offerCamera(show, say);
+offerCopies();
+takeKeys(async (key) => {
+  useKey(key);
+  await start();
+  if (picture) await show(picture);
+});
+start();

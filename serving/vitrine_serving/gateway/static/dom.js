@@ -1,0 +1,25 @@
+/** Makes elements, and finds those of the page. */
+
+/** The element of the page with this id. */
+export const byId = (id) => document.getElementById(id);
+
+/** A new element; `attributes` whose value is null are left out, children may be text. */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** What the API says, as nodes: what it has in backticks is code. */
+export const prose = (text) =>
+  text.split("`").map((piece, index) => (index % 2 ? element("code", {}, piece) : piece));
+
+/** A copy of what is in the page's <template> with this id. */
+export const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
+
+/** Sets a custom property; the page's policy forbids style attributes, but not this. */
+export const setShare = (target, share) =>
+  target.style.setProperty("--share", String(Math.min(Math.max(share, 0), 1)));

@@ -1,0 +1,34 @@
+/** Says what went wrong, in the API's own words, and asks for a key where one is needed. */
+
+import { byId, element, prose } from "./dom.js";
+
+const IN_VAIN = new Set([400, 401, 413, 415]); // the same would fail again
+
+/** Shows errors (`ApiError`, or other with `message`), each text once. */
+export function showProblems(errors, onRetry) {
+  const texts = [...new Set(errors.map((error) => error.message))];
+  const list = element("ul", {}, ...texts.map((text) => element("li", {}, ...prose(text))));
+  const box = element("div", { class: "problem" }, list);
+  if (errors.some((error) => !IN_VAIN.has(error.status)) && onRetry) {
+    const again = element("button", { class: "button", type: "button" }, "Try again");
+    again.addEventListener("click", onRetry);
+    box.append(again);
+  }
+  byId("problem").replaceChildren(box);
+  if (errors.some((error) => error.status === 401)) byId("key-form").hidden = false;
+  box.scrollIntoView({ block: "nearest" });
+}
+
+/** Takes away what was said. */
+export function clearProblems() {
+  byId("problem").replaceChildren();
+  byId("key-form").hidden = true;
+}
+
+/** Calls `onKey(key)` when somebody gives one. */
+export function takeKeys(onKey) {
+  byId("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    onKey(byId("key").value.trim());
+  });
+}

@@ -1,0 +1,28 @@
+/** What can be asked: each classifier, or each of its labelled versions where there are several. */
+
+import { get } from "./api.js";
+
+/** Returns a list of { model, version, labels, path }; a path is like "v1/models/mlp". */
+export async function loadVariants(signal) {
+  const { models } = await get("v1/models", signal);
+  return models.filter((each) => each.classifier !== false).flatMap(variantsOf);
+}
+
+function variantsOf({ name, version_labels: labelled = {} }) {
+  const path = `v1/models/${encodeURIComponent(name)}`;
+  const versions = new Map(); // one version may have several labels
+  for (const [label, version] of Object.entries(labelled)) {
+    versions.set(version, [...(versions.get(version) ?? []), label]);
+  }
+  if (versions.size < 2) return [{ model: name, labels: [], labelled, path }];
+  return [...versions].map(([version, labels]) => ({
+    model: name,
+    version,
+    labels,
+    labelled,
+    path: `${path}/labels/${encodeURIComponent(labels[0])}`,
+  }));
+}
+
+/** The variant's name in words: "mlp, canary". */
+export const nameOf = ({ model, labels }) => [model, ...labels].join(", ");

@@ -1,0 +1,32 @@
+/** Figures and findings as people read them. */
+
+const SPACE = "\u00a0"; // that no line breaks at
+
+/** 0.686 as "68.6 %". */
+export function percent(share) {
+  if (share > 0 && share < 0.0005) return `<0.1${SPACE}%`;
+  if (share < 1 && share >= 0.9995) return `>99.9${SPACE}%`;
+  return `${(100 * share).toFixed(1)}${SPACE}%`;
+}
+
+/** How sure a probability is, to put before a label. */
+export function sureness(probability) {
+  if (probability >= 0.95) return "Almost certainly";
+  if (probability >= 0.75) return "Very likely";
+  return probability >= 0.5 ? "Probably" : "Perhaps";
+}
+
+/** Milliseconds with as many digits as mean something. */
+export const milliseconds = (ms) => `${ms.toFixed(ms < 100 ? 1 : 0)}${SPACE}ms`;
+
+/** A figure with its sign, a real minus included. */
+export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+
+/** A time of today as hours and minutes, of another day with its date. */
+export function moment(rfc3339) {
+  const then = new Date(rfc3339);
+  const today = then.toDateString() === new Date().toDateString();
+  return today
+    ? then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+    : then.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,39 @@
+"""The page's files, without a browser."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES
+from vitrine_serving import gateway
+
+FOLDER = Path(gateway.__file__).parent
+PAGE = (FOLDER / "templates" / "index.html").read_text()
+
+
+def test_samples_are_the_originals():
+    """Bit for bit those in `samples/`, and all of them are on the page."""
+    copies = sorted((FOLDER / "static" / "samples").iterdir())
+    assert [each.name for each in copies] == [each.name for each in SAMPLES]
+    for copy, original in zip(copies, SAMPLES, strict=True):
+        assert copy.read_bytes() == original.read_bytes()
+        assert f'("{copy.stem}", ' in PAGE
+
+
+def test_every_module_is_loaded_at_once():
+    """The page names all its modules, so that none waits for another to be read."""
+    modules = {each.stem for each in (FOLDER / "static").glob("*.js")}
+    listed = re.search(r"for name in \(([^)]*)\) %\}\n<link rel=\"modulepreload\"", PAGE)
+    assert listed
+    assert set(re.findall(r'"(\w+)"', listed[1])) == modules - {"page"}
+
+
+@pytest.mark.parametrize("kind", ["js", "css", "html", "svg"])
+def test_nothing_is_elsewhere(kind):
+    """No file names an address of another host; a namespace is none."""
+    namespace = "http://www.w3.org/2000/svg"
+    cited = "https://www.w3.org/TR/server-timing/"
+    for file in FOLDER.glob(f"*/*.{kind}"):
+        text = file.read_text().replace(namespace, "").replace(cited, "")
+        assert not re.search(r"https?://|//\w+\.\w+/", text), file.name
