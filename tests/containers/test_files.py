@@ -1,8 +1,6 @@
 """The files that containers are made from and configured by; none of this needs an engine."""
 
-import json
 import re
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,11 +13,8 @@ from tests.containers.conftest import EMBEDDED, call
 from vitrine_serving.model_server.batching import read_parameters
 from vitrine_serving.model_server.config import read_config
 from vitrine_serving.model_server.flags import Flags
-from vitrine_serving.model_server.metrics import Metrics, read_monitoring
 
 CONFIG = ROOT / "serving/tensorflow_serving"
-PROMETHEUS = ROOT / "serving/monitoring/prometheus"
-DASHBOARD = ROOT / "serving/monitoring/grafana/dashboards/vitrine.json"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 
@@ -52,42 +47,6 @@ def test_the_configuration_is_what_model_servers_read():
 
 def _text(name: str) -> str:
     return (CONFIG / name).read_text()
-
-
-def test_prometheus_looks_where_the_metrics_are():
-    """prometheus.yml has the path that monitoring.config gives, and the service's name and port."""
-    path = read_monitoring(CONFIG / "monitoring.config")
-    scraped = (PROMETHEUS / "prometheus.yml").read_text()
-    assert f"metrics_path: {path} " in scraped
-    assert '["model-server:8501"]' in scraped
-    assert "\n  model-server:\n" in COMPOSE
-
-
-def test_the_dashboard_and_the_alerts_know_the_metrics():
-    """Every metric in them is one that the model server has, with the labels that they use."""
-    metrics = Metrics()
-    metrics.observe_request("mlp", "Predict", "GRPC", "OK", 0.001)
-    metrics.observe_run("mlp", "Predict", 0.001)
-    served = metrics.text().decode()
-    names = set(re.findall(r"^(:[\w:]+)\{", served, re.MULTILINE))
-    labels = set(re.findall(r'[{,](\w+)="', served))
-    dashboard = json.loads(DASHBOARD.read_text())
-    panels = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    expressions = [*panels, (PROMETHEUS / "alerts.yml").read_text()]
-    for expression in expressions:
-        assert set(re.findall(r":tensorflow[\w:]+", expression)) <= names
-        used = re.findall(r"[{,](\w+)[=!]~?\"", expression)
-        grouped = re.findall(r"\w+", " ".join(re.findall(r" by \(([^)]+)\)", expression)))
-        assert {*used, *grouped} <= labels | {"job"}
-    assert len(dashboard["panels"]) >= 6
-
-
-def test_promtool_accepts_the_rules():
-    """Prometheus' own checker, where it is installed, finds nothing, and the alerts go off."""
-    if not shutil.which("promtool"):
-        pytest.skip("no promtool here (Debian: apt-get install prometheus)")
-    call("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
-    call("promtool", "test", "rules", str(ROOT / "tests/containers/alerts.yml"))
 
 
 def health_check(port: int) -> list[str]:

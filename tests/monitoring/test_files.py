@@ -1,0 +1,105 @@
+"""What Prometheus and Grafana are given: that it fits the metrics, and raises the alarm."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.monitoring.dashboard import DASHBOARD, MONITORING, expressions, panels, used
+from vitrine_serving.gateway.metrics import FAMILIES
+from vitrine_serving.model_server.metrics import Metrics, read_monitoring
+
+CONFIG = MONITORING / "prometheus/prometheus.yml"
+RULES = MONITORING / "prometheus/alerts.yml"
+CASES = ROOT / "tests/monitoring/alerts.yml"
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    """The name of each alert, and all that is said of it."""
+    for text in RULES.read_text().split("- alert: ")[1:]:
+        yield text.split()[0], text
+
+
+def test_prometheus_looks_where_the_metrics_are():
+    """prometheus.yml has the paths of both, and Compose's names and ports."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    scraped = CONFIG.read_text()
+    path = read_monitoring(ROOT / "serving/tensorflow_serving/monitoring.config")
+    for service, port, where in (("model-server", 8501, path), ("gateway", 8080, "/metrics")):
+        assert f"\n  {service}:\n" in compose
+        assert f'["{service}:{port}"]' in scraped
+        assert f"job_name: {service}\n    metrics_path: {where} " in scraped
+
+
+def known() -> dict[str, set[str]]:
+    """The labels of each metric that is scraped, by its name and with its suffix."""
+    metrics = Metrics()
+    metrics.observe_request("mlp", "Predict", "GRPC", "OK", 0.001)
+    metrics.observe_run("mlp", "Predict", 0.001)
+    found: dict[str, set[str]] = {"up": set()}
+    for name, labels in re.findall(r"^(:[\w:]+)\{(.*)\}", metrics.text().decode(), re.MULTILINE):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    for family in FAMILIES:
+        suffixes = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
+        found |= {f"{family.name}{suffix}": {*family.labels, "le"} for suffix in suffixes}
+    return found
+
+
+def test_the_dashboard_and_the_alerts_know_the_metrics():
+    """Every metric in them is one that is scraped, with the labels that they use."""
+    scraped = known()
+    for expression in (*expressions().values(), *(text for _, text in alerts())):
+        names, labels = used(expression)
+        assert names <= set(scraped)
+        assert labels <= {"job", "instance"}.union(*(scraped[name] for name in names)), expression
+
+
+def test_every_metric_is_on_the_dashboard():
+    """What nobody looks at need not be measured."""
+    shown = {name for expression in expressions().values() for name in used(expression)[0]}
+    for family in FAMILIES:
+        assert any(name.startswith(family.name) for name in shown), family.name
+
+
+def test_the_dashboard_is_one_that_grafana_draws():
+    """Panels have numbers of their own and places that do not overlap, rows what is in them."""
+    everything = [*DASHBOARD["panels"], *panels()]
+    numbers = {id(panel): panel["id"] for panel in everything}
+    assert len(set(numbers.values())) == len(numbers)
+    taken: set[tuple[int, int]] = set()
+    for panel in [*(row for row in DASHBOARD["panels"] if row["type"] == "row"), *panels()]:
+        place = panel["gridPos"]
+        cells = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    for panel in panels():
+        assert {"title", "description", "targets", "fieldConfig"} <= panel.keys()
+        assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
+    for row in DASHBOARD["panels"]:
+        assert row["type"] != "row" or row["collapsed"] == bool(row["panels"])
+
+
+@pytest.mark.parametrize(("name", "text"), [*alerts()])
+def test_an_alert_says_what_to_do(name, text):
+    """How bad it is, what it is, what to do at 3 a.m., and where more is written; it has a case."""
+    assert re.search(r"severity: (critical|warning) ", text)
+    assert re.search(r"^ +summary: \S", text, re.MULTILINE)
+    assert re.search(r"^ +action: \S", text, re.MULTILINE)
+    assert f"runbook: docs/monitoring.md#{name.lower()}\n" in text
+    assert f'alertname="{name}"' in CASES.read_text()
+
+
+def test_promtool_accepts_the_rules():
+    """Prometheus' own checker finds nothing, and each alert goes off where it should and only
+    there."""
+    if not shutil.which("promtool"):
+        pytest.skip("no promtool here (Debian: apt-get install prometheus)")
+    for words in (("check", "config", CONFIG), ("check", "rules", RULES), ("test", "rules", CASES)):
+        done = subprocess.run(["promtool", *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
