@@ -15,11 +15,13 @@ EMBEDDED ?= $(if $(filter x86_64 amd64,$(shell uname -m)),,1)
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
 	-f docker-compose.yml $(if $(EMBEDDED),-f docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
+PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck \
-	report accuracy bench-training bench-recipes bench-shift bench-model-server bench bench-reliability bench-load soak build \
+.PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck docs \
+	report accuracy bench-training bench-recipes bench-shift bench-drift bench-metrics bench-model-server bench bench-reliability bench-load soak build \
 	up down logs test-containers wire lock clean
 
 help: ## List the targets
@@ -86,11 +88,20 @@ soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notice
 bench-shift: setup ## Measure how many images it takes to notice each kind of shift
 	@$(BIN)/python -m benchmarks.shift
 
-test: setup ## Run every test that can run here
-	@$(BIN)/python -m pytest $(TESTS)
+bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
+	@$(BIN)/python -m benchmarks.drift
+
+bench-metrics: setup ## Measure what counting costs a request
+	@$(BIN)/python -m benchmarks.metrics
+
+test: setup ## Run every test that can run here, in PROCESSES (2) at a time
+	@$(PYTEST) $(TESTS)
 
 lint: setup ## Check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+docs: setup ## Write the tables in docs/ that come from the code
+	@$(BIN)/python -m tests.docs.generated
 
 format: setup ## Mend style
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
@@ -111,7 +122,7 @@ logs: ## Follow the containers' logs
 	$(COMPOSE) --profile monitoring logs --follow
 
 test-containers: setup ## Build, run and break the containers, where a container engine answers
-	@$(BIN)/python -m pytest tests/containers
+	@$(PYTEST) tests/containers
 
 wire: setup ## Generate Python from the two .proto files
 	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/wire.proto

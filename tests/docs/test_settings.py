@@ -1,0 +1,60 @@
+"""Settings: each is used, and each variable in the pages is one."""
+
+import re
+
+import click
+import pytest
+
+from tests.docs.generated import COMMANDS
+from tests.docs.pages import PAGES, ROOT
+from vitrine_serving.gateway.settings import PREFIX, Settings
+from vitrine_serving.model_server.__main__ import main as vitrine_model_server
+
+SERVING = ROOT / "serving/vitrine_serving"
+GATEWAY = "\n".join(
+    path.read_text() for path in SERVING.rglob("*.py") if path.name != "settings.py"
+)
+MODEL_SERVER = "\n".join(path.read_text() for path in (SERVING / "model_server").glob("*.py"))
+COMPOSE = "\n".join(path.read_text() for path in ROOT.glob("docker-compose*.yml"))
+
+
+def options(command: click.Command) -> list[click.Option]:
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = [option for option in command.params if isinstance(option, click.Option)]
+    return own + [option for child in below for option in options(child)]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_settings_are_read(name):
+    """A setting that no code asks for would be a promise that nobody keeps."""
+    assert re.search(rf"settings\.{name}\b", GATEWAY)
+
+
+def test_no_variable_is_made_up():
+    """Each variable in the pages is read by something, and each that is read is in them."""
+    read = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for command in COMMANDS.values():
+        read |= {str(option.envvar) for option in options(command) if option.envvar}
+    data = (ROOT / "training/vitrine_training/data.py").read_text()
+    read |= set(re.findall(r'"(VITRINE_\w+)"', data))
+    ours = "\n".join(text for page, text in PAGES.items() if not page.startswith("tests/"))
+    assert set(re.findall(r"VITRINE_[A-Z_]+\b", ours)) == read
+
+
+def test_compose_variables_are_documented():
+    """What the Compose files take from the environment is in containers.md."""
+    for name in set(re.findall(r"\$\{(\w+)", COMPOSE)):
+        assert re.search(rf"`{name}\b", PAGES["docs/containers.md"]), name
+
+
+def test_model_server_flags():
+    """model-server.md has each flag with its default, and the model server reads each."""
+    section = PAGES["docs/model-server.md"].split("## Flags")[1].split("\n## ")[0]
+    written = dict(re.findall(r"^\| `--(\w+)` \| (.*?) \|", section, re.MULTILINE))
+    flags = {str(option.name): option.default for option in options(vitrine_model_server)}
+    assert set(written) == set(flags)
+    for name, default in flags.items():
+        assert re.search(rf"flags\.{name}\b", MODEL_SERVER), name
+        if written[name] != "4 a core":  # depends on the machine
+            shown = "" if default in (None, "") else str(default)
+            assert written[name] == (shown.lower() if isinstance(default, bool) else shown), name
