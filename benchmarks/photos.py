@@ -72,15 +72,22 @@ def phone(item: Pixels, rng: np.random.Generator) -> bytes:
     """1600 by 1200: a small item off the centre of a table, lit from one side, darker corners."""
     side = int(rng.integers(350, 650))
     left, top = int(rng.integers(100, 1500 - side)), int(rng.integers(100, 1100 - side))
-    opacity = np.zeros((1200, 1600))
-    opacity[top : top + side, left : left + side] = enlarged(item, side)
-    y, x = np.mgrid[-0.75:0.75:1200j, -1:1:1600j]
+    y, x = np.ogrid[-0.75:0.75:1200j, -1:1:1600j]
     angle = rng.uniform(0, 2 * np.pi)
     side_light = 1 + rng.uniform(0.02, 0.08) * (x * np.cos(angle) + y * np.sin(angle))
     vignette = 1 - rng.uniform(0.02, 0.08) * (x**2 + y**2)
-    photo = blend(opacity, colour(rng, 180, 220), shade(rng, 10, 50))
-    sensor = rng.normal(0, 2, opacity.shape)
-    return jpeg((photo * (side_light * vignette)[..., None]) + sensor[..., None])
+    table, paint = colour(rng, 180, 220), shade(rng, 10, 50)
+    sensor = rng.normal(0, 2, (1200, 1600))
+    light = np.multiply(side_light, vignette, out=side_light)
+    painted = blend(enlarged(item, side), table, paint)
+    photo = np.empty((1200, 1600, 3), np.uint8)
+    for channel in range(3):  # one after the other and in place: a third of the time
+        plane = np.full((1200, 1600), table[channel])
+        plane[top : top + side, left : left + side] = painted[..., channel]
+        plane *= light
+        plane += sensor
+        photo[..., channel] = to_bytes(plane)
+    return encode(Image.fromarray(photo), "JPEG", quality=85)
 
 
 PHOTOS: dict[str, Photographer] = {
@@ -137,7 +144,13 @@ def jpeg(photo: Floats) -> bytes:
 
 def to_image(photo: Floats) -> Image.Image:
     """[h, w, channels] in about 0..255 as an image."""
-    return Image.fromarray(np.clip(np.rint(photo), 0, 255).astype(np.uint8))
+    return Image.fromarray(to_bytes(photo))
+
+
+def to_bytes(photo: Floats) -> Pixels:
+    """Rounds to 0..255, in `photo` itself."""
+    np.rint(photo, out=photo)
+    return np.clip(photo, 0, 255, out=photo).astype(np.uint8)
 
 
 def encode(image: Image.Image, file_format: str, **options: object) -> bytes:

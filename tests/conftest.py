@@ -1,6 +1,8 @@
 """What the tests share: the real data, models trained by the real command, a running service."""
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import turns
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_training.data import Dataset, load
@@ -25,11 +28,51 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = sorted((ROOT / "samples").glob("*.png"))
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # waiting is no part of what a test may take
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keeps other processes' tests away from one that is marked `alone`."""
+    with turns.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Writes captured halves of surrogate pairs as `\\udcff`: between processes goes UTF-8 only."""
+    report = yield
+    report.sections = [
+        (name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first, so that all processes are done at about the same time, and
+    those last in which all tests are to be alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    shared = {item.path for item in items if not item.get_closest_marker("alone")}
+    items.sort(key=lambda item: (item.path not in shared, item.path not in slow))
+
+
+def _own_ports() -> list[int]:
+    """Ports that neither another process of this run nor, on Linux, a connection is given."""
+    mine = range(20_000 + turns.PROCESS, 32_000, turns.PROCESSES)
+    start = random.randrange(len(mine))  # others may run tests on this machine, too
+    return [*mine[start:], *mine[:start]]
+
+
+_ports = itertools.cycle(_own_ports())
+
+
 def free_port() -> int:
-    """Returns a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Returns a port that nobody listens on, another one each time."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
@@ -75,16 +118,20 @@ class TrainingRun:
 
 @pytest.fixture(scope="session")
 def training_run(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> TrainingRun:
-    """Both models of the text, trained by their recipes."""
-    models_dir = tmp_path_factory.mktemp("models")
-    done = subprocess.run(
-        [sys.executable, "-m", "vitrine_training", "train", "--models-dir", str(models_dir)],
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return TrainingRun(models_dir, done.stdout)
+    """Both models of the text, trained by their recipes in the first process that asks."""
+    folder = turns.shared(tmp_path_factory)
+    models_dir, output = folder / "models", folder / "training.log"
+    with turns.locked(folder):
+        if not output.exists():
+            done = subprocess.run(
+                [sys.executable, "-m", "vitrine_training", "train", "--models-dir", models_dir],
+                capture_output=True,
+                text=True,
+                timeout=280,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            output.write_text(done.stdout)
+    return TrainingRun(models_dir, output.read_text())
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import NAMES, find, launch
 from tests.browser.fake_api import label_shift
-from tests.browser.visit import Visit
+from tests.browser.visit import TIMEOUT_MS, Visit
 from tests.conftest import Service
 
 Open = Callable[..., Page]
@@ -24,6 +24,7 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """The browser, with a camera that shows a test picture."""
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = launch(playwright, chromium)
         yield browser

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi
-from tests.browser.visit import answer, sample, verdict, why
+from tests.browser.visit import answer, verdict, why
 
 NAMED_ROLES = {"button", "link", "textbox", "combobox", "image", "meter", "dialog", "region"}
 
@@ -172,4 +172,3 @@ def test_links_for_programs(visit):
     for link in links.all():
         address = link.evaluate("(it) => it.href")
         assert page.request.get(address).status == 200
-    sample(page, "Bag").hover()

@@ -119,7 +119,7 @@ def readable_copy(models_dir: Path, copy: Path) -> Path:
     return copy
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # what only checks its health costs the tests after these
 def stack(
     engine: None,
     compose: tuple[str, ...],

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with a container engine, on a Debian where there is none and no registry either:
 #     tests/containers/engine.sh make test-containers
+# With --fetch in place of a command it only gets what takes long to get, and starts nothing.
 # Where an engine answers, the command just runs. Else it needs root, and README.md beside it says
 # what it does. Exits with 69 where no engine can be had, and with the command's code otherwise.
 set -euo pipefail
@@ -28,14 +29,16 @@ missing() {
     return 1
 }
 
-install_packages() {
-    missing || return 0
+# Arguments are those of `apt-get install`.
+apt_install() {
+    local step
     command -v apt-get >/dev/null || give_up 'it is installed with apt-get'
-    say "installing ${PACKAGES[*]}"
-    { apt-get -o DPkg::Lock::Timeout=300 -qq update &&
-        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq install -y \
-            --no-install-recommends "${PACKAGES[@]}"; } >"$work/apt.log" 2>&1 ||
-        give_up "apt-get: $(tail -3 "$work/apt.log")"
+    say "apt-get install $*"
+    for step in update "install -y --no-install-recommends $*"; do
+        # shellcheck disable=SC2086 # words
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq $step \
+            >"$work/apt.log" 2>&1 || give_up "apt-get: $(tail -3 "$work/apt.log")"
+    done
 }
 
 # It changes no firewall rule and forwards nothing: ports on 127.0.0.1 go through a proxy process,
@@ -70,30 +73,31 @@ stop_engine() {
             xargs --no-run-if-empty umount
         rmdir /run/containerd/s /run/containerd /run/docker/plugins /run/docker \
             /sys/fs/cgroup/{,*/}docker/buildkit /sys/fs/cgroup/{,*/}docker 2>/dev/null # if empty
-        say 'stopped; its containers, networks and images are gone'
+        say 'stopped; its containers and networks are gone, and its images will be in half a minute'
     fi
-    rm -rf "$work"
+    rm -rf "$work" </dev/null >/dev/null 2>&1 & # nobody has to wait for gigabytes to go
 }
 
 # Debian's own Python 3, as small as `python:*-slim`: without manuals, translations and apt's lists.
-make_base_image() {
-    local -r tarball=$CACHE/base-$VERSION_CODENAME-$(dpkg --print-architecture).tar
+make_tarball() {
     local mirror
-    if [ ! -e "$tarball" ]; then
-        # shellcheck disable=SC2016 # apt-get fills it in
-        mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-            "Codename: $VERSION_CODENAME" 'Component: main' | head -1)
-        say "making a base image: debootstrap $VERSION_CODENAME, a minute"
-        debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
-            "$VERSION_CODENAME" "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
-            give_up "debootstrap: $(tail -3 "$work/debootstrap.log")"
-        rm -rf "$work"/base/usr/share/{doc,man,locale,info}/* \
-            "$work"/base/var/{cache/apt/archives,lib/apt/lists,log}/*
-        mkdir -p "$CACHE"
-        tar -C "$work/base" -cf "$tarball.$$" .
-        mv "$tarball.$$" "$tarball"
-        rm -rf "$work/base"
-    fi
+    [ ! -e "$tarball" ] || return 0
+    # shellcheck disable=SC2016 # apt-get fills it in
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+        "Codename: $VERSION_CODENAME" 'Component: main' | head -1)
+    say "making a base image: debootstrap $VERSION_CODENAME, a minute"
+    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
+        "$VERSION_CODENAME" "$work/base" "$mirror" >"$work/debootstrap.log" 2>&1 ||
+        give_up "debootstrap: $(tail -3 "$work/debootstrap.log")"
+    rm -rf "$work"/base/usr/share/{doc,man,locale,info}/* \
+        "$work"/base/var/{cache/apt/archives,lib/apt/lists,log}/*
+    mkdir -p "$CACHE"
+    tar -C "$work/base" -cf "$tarball.$$" .
+    mv "$tarball.$$" "$tarball"
+    rm -rf "$work/base"
+}
+
+import_tarball() {
     export PYTHON_IMAGE=vitrine-base:$VERSION_CODENAME
     docker import "$tarball" "$PYTHON_IMAGE" >/dev/null
     say "base image $PYTHON_IMAGE: $(docker image inspect --format '{{.Size}}' "$PYTHON_IMAGE") bytes"
@@ -101,20 +105,37 @@ make_base_image() {
 
 # For the base image's Python, which is this machine's /usr/bin/python3: they are of one release.
 fetch_wheels() {
-    local lock
-    for lock in "$@"; do
-        nice .venv/bin/python -m pip --python /usr/bin/python3 download --quiet \
-            --disable-pip-version-check --only-binary=:all: --no-deps --require-hashes \
-            --requirement "requirements/$lock.txt" --dest "wheelhouse/$lock" >"$work/pip.log" 2>&1 ||
-            give_up "pip download: $(tail -3 "$work/pip.log")"
+    local lock wanted
+    [ -e .venv/.ready ] || make setup >&2
+    for lock in build gateway model-server training; do
+        wanted=$(/usr/bin/python3 --version; cksum "requirements/$lock.txt")
+        if [ "$(cat "wheelhouse/.$lock" 2>/dev/null)" != "$wanted" ]; then
+            nice .venv/bin/python -m pip --python /usr/bin/python3 download --quiet \
+                --disable-pip-version-check --only-binary=:all: --no-deps --require-hashes \
+                --requirement "requirements/$lock.txt" --dest "wheelhouse/$lock" >"$work/pip.log" 2>&1 ||
+                give_up "pip download: $(tail -3 "$work/pip.log")"
+            echo "$wanted" >"wheelhouse/.$lock"
+        fi
         say "wheelhouse/$lock: $(du -sm "wheelhouse/$lock" | cut -f1) MB"
     done
-    export PIP_NO_INDEX=1
+}
+
+# Of the packages it installs one: others may start an engine, which then has nothing to build from.
+fetch() {
+    if missing; then
+        apt_install --download-only "${PACKAGES[@]}"
+        apt_install debootstrap
+    fi
+    make_tarball
+    fetch_wheels
 }
 
 main() {
     export PATH=/usr/sbin:/usr/bin:$PATH # Debian's client goes with Debian's engine
-    answers && exec "$@"
+    if answers; then
+        [ "$1" = --fetch ] || exec "$@"
+        return
+    fi
     [ "$(id -u)" = 0 ] || give_up 'none answers, and starting one takes root'
     # shellcheck source=/dev/null
     . /etc/os-release
@@ -122,12 +143,18 @@ main() {
     work=$(mktemp -d /var/tmp/vitrine-engine.XXXXXX)
     trap stop_engine EXIT
     trap 'exit 143' INT TERM HUP
-    install_packages
+    tarball=$CACHE/base-$VERSION_CODENAME-$(dpkg --print-architecture).tar
+    if [ "$1" = --fetch ]; then
+        fetch
+        return
+    fi
+    ! missing || apt_install "${PACKAGES[@]}"
     answers || start_engine
     say "engine $(docker version --format '{{.Server.Version}}'), Compose $(docker-compose version --short)"
-    make_base_image
-    [ -e .venv/.ready ] || make setup >&2
-    fetch_wheels build gateway model-server training
+    make_tarball
+    import_tarball
+    fetch_wheels
+    export PIP_NO_INDEX=1
     "$@"
 }
 

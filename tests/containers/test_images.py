@@ -25,9 +25,10 @@ OFFLINE = ["--network", "none"] if os.environ.get("PIP_NO_INDEX") else []
 @pytest.mark.parametrize("buildkit", ["0", "1"], ids=["legacy builder", "BuildKit"])
 def test_either_builder_builds_the_gateway(engine, buildkit):
     """The same Dockerfile serves both; with a wheelhouse, without a network."""
-    dockerfile = ["-f", "serving/Dockerfile", "--target", "gateway"]
+    image = f"vitrine-test:{os.getpid()}"  # by its id it may be that of another test as well
+    dockerfile = ["-f", "serving/Dockerfile", "--target", "gateway", "--tag", image]
     done = subprocess.run(
-        ["docker", "build", "--quiet", *dockerfile, *ARGUMENTS, *OFFLINE, "."],
+        ["docker", "build", *dockerfile, *ARGUMENTS, *OFFLINE, "."],
         cwd=ROOT,
         env=os.environ | {"DOCKER_BUILDKIT": buildkit},
         capture_output=True,
@@ -37,7 +38,6 @@ def test_either_builder_builds_the_gateway(engine, buildkit):
     if "buildx component is missing" in done.stderr:
         pytest.skip("this engine's client has no BuildKit")
     assert done.returncode == 0, done.stdout + done.stderr
-    image = done.stdout.split()[-1]
     told = call("docker", "run", "--rm", "--entrypoint", "vitrine", image, "--help")
     call("docker", "rmi", image)
     assert "vitrine predict" in told

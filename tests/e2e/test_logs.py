@@ -6,19 +6,10 @@ import re
 import signal
 from collections import Counter
 
-import pytest
-
 from tests.conftest import wait_for
-from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import PREDICT, gateway
 
 LINE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \[(\d+)\] \[[A-Z]+\] .+")
-
-
-@pytest.fixture(scope="module")
-def model_server():
-    with FakeModelServer(classifying()) as server:
-        yield server
 
 
 def logged(model_server, log, *, reload: bool = False, **settings) -> list[str]:

@@ -22,6 +22,9 @@ from tests.conftest import (
     wait_for,
 )
 from vitrine_serving.gateway import keys
+from vitrine_training.recipes import RECIPES
+from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.tasks import Regression
 
 PNG = {"Content-Type": "image/png"}
 GOOD = SAMPLES[0].read_bytes()
@@ -114,12 +117,12 @@ def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
     """A linear regression beside them is served, but has no use for pictures."""
     models_dir = tmp_path / "models"
     shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
-    training = [sys.executable, "-m", "vitrine_training", "train", "linear"]
-    subprocess.run([*training, "--models-dir", models_dir], check=True, timeout=120)
+    train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), Listener())
     ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
     done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
     assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from benchmarks.reliability.soak import soak
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.alone
 def test_too_much_load_is_refused_and_the_rest_is_answered():
     """At three times what the model server takes, those who are let in are answered before their
     deadline, others get 503, and afterwards all is as before."""

@@ -6,24 +6,22 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
-from tests.conftest import SAMPLES, wait_for
+from tests.conftest import SAMPLES
 from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import gateway
+from tests.serving.test_prediction_log import entries
 from vitrine_client import Client
 from vitrine_client.cli.loadtest import loadtest
 
 GAPS_S = (0.2, 0.05, 0.4, 0.1, 0.3)
 
 
-def entries(path: Path, count: int) -> list[dict]:
+def in_order(path: Path, count: int) -> list[dict]:
     """The lines of a log, once there are so many, by their times."""
-    wait_for(
-        lambda: path.exists() and path.read_bytes().count(b"\n") >= count, 20, f"{count} lines"
-    )
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    return sorted(found, key=lambda entry: entry["time"])
+    return sorted(entries(path, count), key=lambda entry: entry["time"])
 
 
 def gaps_s(noted: list[dict]) -> np.ndarray:
@@ -55,6 +53,7 @@ def converse(url: str) -> None:
             pause.wait(gap_s)
 
 
+@pytest.mark.alone
 def test_a_log_is_replayed(tmp_path):
     """The gateway notes the same once more: models, bodies, pixels, answers and gaps; the result
     says where it is from."""
@@ -65,13 +64,13 @@ def test_a_log_is_replayed(tmp_path):
         gateway(server.address, **settings) as running,
     ):
         converse(running.url)
-        before = entries(log, 6)
+        before = in_order(log, 6)
         kept = tmp_path / "kept.jsonl"
         kept.write_text(log.read_text() + '{"time": "torn')
         command = [f"--replay={kept}", f"--url={running.url}", f"--json={result}", "--slo=p99=5s"]
         done = CliRunner().invoke(loadtest, command)
         assert done.exit_code == 0, done.output
-        after = entries(log, 6 + 7)[6 + 1 :]  # the first is asked once before
+        after = in_order(log, 6 + 7)[6 + 1 :]  # the first is asked once before
     assert asked(after) == asked(before)
     assert np.median(np.abs(gaps_s(after) - gaps_s(before))) < 0.05
     assert "replay of kept.jsonl, 6 requests; lines left out: 1 broken" in " ".join(

@@ -90,6 +90,7 @@ def test_slow_clients_hold_up_nobody(service, client):
             assert client.predict(SAMPLES[0]).label == "Ankle boot"
 
 
+@pytest.mark.slow
 def test_photos_lose_little(client, training_run, dataset):
     """Photos of 300 items of every kind keep within 5 points of the originals, on average 3.
 

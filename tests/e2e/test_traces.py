@@ -9,7 +9,7 @@ import pytest
 
 from tests.collector import Collector, Span
 from tests.conftest import ROOT, SAMPLES, wait_for
-from tests.fake_model_server import FakeModelServer, classifying
+from tests.fake_model_server import FakeModelServer
 from tests.running_gateway import gateway
 
 APPLICATION = """
@@ -74,17 +74,11 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FakeModelServer]:
-    with FakeModelServer(classifying()) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def url(collector: Collector, server: FakeModelServer) -> Iterator[str]:
+def url(collector: Collector, model_server: FakeModelServer) -> Iterator[str]:
     """A gateway that traces; OpenTelemetry's own variable has it send spans soon."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")  # ms
-        with gateway(server.address, traces_url=collector.url, workers=1) as running:
+        with gateway(model_server.address, traces_url=collector.url, workers=1) as running:
             yield running.url
 
 
@@ -94,7 +88,7 @@ def test_the_example_of_the_docs_runs(url: str):
     assert printed.strip() == EXAMPLE.strip().rpartition("# ")[2]
 
 
-def test_spans_of_all_make_one_trace(url: str, collector: Collector, server: FakeModelServer):
+def test_spans_of_all_make_one_trace(url: str, collector: Collector, model_server: FakeModelServer):
     """Each request of the clients is a span below the application's, the gateway's is below that,
     and the call below it is what the model server is told of."""
     run(APPLICATION, collector.url, url, str(SAMPLES[0]))
@@ -105,7 +99,8 @@ def test_spans_of_all_make_one_trace(url: str, collector: Collector, server: Fak
 
     wait_for(lambda: len(ours(SERVER)) == 6, 30, "the gateway's spans")
     wait_for(lambda: related(ours(RPC)) == 5, 30, "the calls' spans")
-    told = {call.metadata.get("traceparent", "")[:-3] for call in server.calls}  # but for flags
+    traceparents = [call.metadata.get("traceparent", "") for call in model_server.calls]
+    told = {each[:-3] for each in traceparents}  # but for flags
     spans = {span.id: span for span in collector.spans}
     assert sorted(spans[span.parent].name for span in ours("POST")) == [
         *("asyncio", "many", "many", "one", "refused", "refused")  # the last asks why

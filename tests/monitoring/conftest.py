@@ -1,14 +1,6 @@
-"""What tests of the monitoring share: a model server that costs nothing."""
+"""What tests of the monitoring share with others: a model server that costs nothing, a loop."""
 
-from collections.abc import Iterator
+from tests.e2e.conftest import model_server
+from tests.serving.conftest import runner
 
-import pytest
-
-from tests.fake_model_server import FakeModelServer, classifying
-
-
-@pytest.fixture(scope="module")
-def model_server() -> Iterator[FakeModelServer]:
-    """Knows what a brightest row is, and answers at once."""
-    with FakeModelServer(classifying()) as server:
-        yield server
+__all__ = ["model_server", "runner"]

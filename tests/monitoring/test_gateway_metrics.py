@@ -19,13 +19,6 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
-def runner():
-    """An event loop for one test."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture
 def http(runner):
     """Somebody who asks a gateway that lists mlp and takes small bodies."""
     settings = Settings(models=("mlp",), max_body_bytes=100_000)

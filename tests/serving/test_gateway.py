@@ -1,13 +1,27 @@
 """The gateway with model servers of our own making behind it."""
 
 import gzip
+import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from tests.serving.asked_gateway import LABELS, PNG, PREDICT, Http, form, npy, picture
+from tests.serving.asked_gateway import (
+    LABELS,
+    PNG,
+    PREDICT,
+    FakeServers,
+    Http,
+    form,
+    npy,
+    picture,
+)
 from vitrine_client.errors import Unavailable
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway import Gateway, create_app
+from vitrine_serving.gateway.drift import DriftState
+from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.metrics import Metrics
 from vitrine_serving.gateway.settings import Settings
 
 
@@ -167,3 +181,45 @@ def test_the_page_loads_nothing_from_elsewhere(http):
     for name in ("page.css", "page.js"):
         assert http.get(f"/static/{name}").status_code == 200
         assert f"/static/{name}" in page
+
+
+class LastFlush:
+    """A watch that knows which threads flushed it."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+
+    def flush(self) -> None:
+        self.threads.append(threading.get_ident())
+
+    def states(self) -> Sequence[DriftState]:
+        return []
+
+
+class Closable(FakeServers):
+    """Model servers whose connections can end."""
+
+    closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def test_the_end_flushes_the_watch_in_its_own_thread(runner):
+    """That of the event loop, which notes answers and has a timer that flushes, too."""
+    settings, servers, watch = Settings(), Closable(), LastFlush()
+    gateway = Gateway(settings, lambda: servers, Guard(settings), Metrics(settings), watch)
+    asked = iter(["lifespan.startup", "lifespan.shutdown"])
+    said = []
+
+    async def receive():
+        return {"type": next(asked)}
+
+    async def send(message):
+        said.append(message["type"])
+
+    runner.run(gateway({"type": "lifespan"}, receive, send))
+    gateway.close()
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert watch.threads == [threading.get_ident()], "once, and here"
+    assert servers.closed

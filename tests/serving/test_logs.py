@@ -23,12 +23,12 @@ HOSTILE = (
     "\n2026-11-28 05:40:13,001 [1] [INFO] forged",
     "\r\x1b[2J\x1b]0;title\x07",
     "\x9b31m\x85\x7f\x08",
-    "\u2028\u202egnirts",
+    "\u2028\u202egnirts\u061c",
     '","status":200,"x":"',
     'a b key=admin "',
     "half \udcff a pair",
 )
-SEEN = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\ud800-\udfff]*")
+SEEN = re.compile(r"[^\x00-\x1f\x7f-\x9f\u061c\u2028-\u202e\ud800-\udfff]*")
 
 
 @pytest.fixture(params=["text", "json"])
@@ -103,15 +103,8 @@ def test_json_has_what_is_known_of_a_request(lines, kind):
     """The line of the access log has the request, its answer, and the stages of its prediction."""
     target, endpoint = parse("/v1/models/mlp/labels/stable:predict")
     outcome = Outcome([Prediction("Bag", 8, 1.0, {}, "mlp", 7)], 0.001, 0.002, 0.0031239)
-    request = asked(
-        client="::1",
-        id="mine",
-        traceparent=f"00-{TRACE}-00f067aa0ba902b7-01",
-        key_name="app",
-        endpoint=endpoint,
-        target=target,
-        outcome=outcome,
-    )
+    ids = {"id": "mine", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "key_name": "app"}
+    request = asked(client="::1", endpoint=endpoint, target=target, outcome=outcome, **ids)
     logs.note_request(request, Answer(200, b"12345"), 0.0123456)
     (line,) = lines()
     if kind == "text":

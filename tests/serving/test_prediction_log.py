@@ -169,6 +169,20 @@ def test_what_cannot_be_written_is_dropped(tmp_path, caplog):
     assert str(path) in said.getMessage()
 
 
+def test_what_no_line_can_be_made_of_is_dropped(path):
+    """It takes no other with it, neither beside it nor after it."""
+    log = PredictionLog(Settings(prediction_log=path, prediction_log_images=True))
+    bad = asked("bad")
+    bad.outcome = bad.outcome._replace(instances=np.zeros((1, 28, 28, 5)))  # as no PNG can be
+    for request in (asked("before"), bad, asked("beside")):
+        log.note(request, Answer(200, b""), 0.01)
+    entries(path, 2)
+    log.note(asked("after"), Answer(200, b""), 0.01)
+    assert [each["request_id"] for each in entries(path, 3)] == ["before", "beside", "after"]
+    log.close()
+    assert (log.written, log.dropped) == (3, 1)
+
+
 def test_a_slow_disk_holds_nobody_up(path):
     """While nothing can be written, some lines wait and the others are dropped, without delay."""
     path.touch()
@@ -189,6 +203,13 @@ def test_a_bad_path_ends_the_start(name, tmp_path):
     path = tmp_path / name
     with pytest.raises(PredictionLogError, match=f"VITRINE_PREDICTION_LOG='{path}': "):
         prediction_log.check(Settings(prediction_log=path))
+
+
+def test_the_check_lets_go_of_the_file(path):
+    """Workers would inherit it, and a file that was rotated away would stay on the disk."""
+    prediction_log.check(Settings(prediction_log=path))
+    held = [each for each in Path("/proc/self/fd").iterdir() if each.exists()]
+    assert path not in [each.readlink() for each in held]
 
 
 def test_a_gateway_does_not_start_with_a_bad_path(tmp_path):

@@ -111,6 +111,7 @@ def test_the_load_is_retried_while_ports_stay_closed(base, tmp_path):
         end(process)
 
 
+@pytest.mark.slow
 def test_no_warm_up_and_other_tags(base, tmp_path):
     """Warm-up can be left out; a graph with other tags is not found, and the status says so."""
     version = shutil.copytree(base / "half" / "1", tmp_path / "half" / "1")

@@ -50,6 +50,7 @@ def weights(version_dir: Path) -> list[bytes]:
     return sorted(reader.get_tensor(name).tobytes() for name in names)
 
 
+@pytest.mark.slow
 def test_the_same_seed_publishes_the_same_bits(tmp_path):
     """Two processes with one seed publish equal weights and equal metrics; another seed others."""
     words = ("train", "mlp", "--epochs", "2", "--force", "--models-dir", str(tmp_path))
@@ -63,6 +64,7 @@ def test_the_same_seed_publishes_the_same_bits(tmp_path):
     assert metrics[0]["metrics"] == metrics[1]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     """kill -9 in the middle, the same command again: the weights of an uninterrupted run."""
     words = ["train", "mlp", "--epochs", "4", "--checkpoint-every-s", "0", "--models-dir"]
@@ -196,6 +198,7 @@ def test_a_really_full_disk(tmp_path):
     assert f"left: {tmp_path}/mlp/.lock\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_kill_in_the_middle_of_a_real_publish(few, tmp_path):
     """kill -9 while TensorFlow writes leaves no version, or a whole one that loads."""
     script = (

@@ -170,6 +170,7 @@ def test_nothing_to_send_is_an_error(lines, said, log):
         replay([path], Target("logged", "http://host", "", ()))
 
 
+@pytest.mark.alone
 def test_a_server_gets_what_was_logged_when_it_came(log):
     """Gaps, bursts and order arrive as they were, from two processes; answers that change are
     wrong."""

@@ -97,8 +97,12 @@ def test_changed_shares(report):
 def test_too_few(report):
     """However strange they are, and one is not called `images`."""
     (entry,) = report((1, inverted))
-    assert (entry["drift"], entry["alarm"]) == ("none", False)
+    assert (entry["drift"], entry["alarm"], entry["images"]) == ("none", False, 1)
     assert entry["reason"] == "1 image: too few to tell, it takes 5"
+    assert entry["scores"] == entry["thresholds"] == {}, "as if there were none"
+    (entry,) = report((4, None))
+    assert entry["images"] == 5
+    assert entry["scores"].keys() == entry["thresholds"].keys() == {"covariate", "label"}
 
 
 def test_newest_first_and_unknown(report, description, caplog):
