@@ -26,7 +26,7 @@ CLEAN = 10_000
 
 @click.command()
 @click.option("--models-dir", default="models", type=click.Path(path_type=Path), show_default=True)
-@click.option("--seeds", default=40, show_default=True, help="Streams of each kind.")
+@click.option("--seeds", default=50, show_default=True, help="Streams of each kind.")
 @click.option("--throughput", is_flag=True, help="Load real gateways with wrk, and nothing else.")
 @click.option(
     "--rounds", default=7, show_default=True, help="For the throughput, with and without."

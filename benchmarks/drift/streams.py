@@ -1,6 +1,7 @@
 """Streams of test images that change their nature, and when the watch says so."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +145,9 @@ def shifts(subject: Subject, name: str, seeds: int) -> dict[str, Any]:
 
 
 def _figures(counts: list[int | None]) -> dict[str, Any]:
-    found = [count for count in counts if count is not None]
+    found = [count for count in counts if count is not None] or [math.nan]
     return {
-        "missed": len(counts) - len(found),
+        "missed": counts.count(None),
         "median": float(np.median(found)),
         "p95": float(np.quantile(found, 0.95)),
         "worst": max(found),

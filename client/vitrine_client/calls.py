@@ -164,8 +164,7 @@ def explain_request(
     version: int | None = None,
     label: str | None = None,
 ) -> bytes:
-    """Returns what `PREDICT` is sent for why uint8 [n, 28, 28] are of a class, or of the answered
-    one."""
+    """Returns what `PREDICT` is sent to explain a class, or the answered, of uint8 [n, 28, 28]."""
     class_ids = np.full(len(instances), -1 if class_id is None else class_id, np.int64)
     return predict_request(
         model,

@@ -90,13 +90,14 @@ class Stack:
         self._addresses = addresses
         self._batching = batching
         self._quiet = quiet
+        self._ended_by = 0
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
         addresses.check_free()
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _leave)
+            signal.signal(number, self._leave)
         try:
             self._start("model server", self._model_server_command(), {})
             self._start("gateway", gateway_command(), self._gateway_environment())
@@ -148,7 +149,13 @@ class Stack:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         self._check_children()
 
+    def _leave(self, number: int, _: FrameType | None) -> None:
+        self._ended_by = number
+        raise SystemExit(128 + number)
+
     def _check_children(self) -> None:
+        if self._ended_by:  # what is raised in a finalizer, as urllib3 has one, is lost
+            raise SystemExit(128 + self._ended_by)
         for name, child in self._children.items():
             code = child.poll()
             if code is not None:
@@ -199,10 +206,6 @@ class Stack:
 def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
     return [sys.executable, "-m", "gunicorn", "-c", "python:vitrine_serving.gateway.gunicorn_conf"]
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
 
 
 def _die_with_parent() -> None:

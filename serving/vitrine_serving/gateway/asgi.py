@@ -1,6 +1,5 @@
 """The front: lets in who may, sends answers, tells those who look on; knows ASGI, and no model."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +102,7 @@ class Gateway:
         await receive()
         if self._servers:
             await self._servers.close()
-        await asyncio.to_thread(self.close)
+        self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
         self._threads.shutdown(wait=False)
         await send({"type": "lifespan.shutdown.complete"})
 

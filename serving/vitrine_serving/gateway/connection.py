@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from vitrine_client import calls
-from vitrine_client.errors import Unavailable, VitrineError
+from vitrine_client.errors import Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.breaker import Breaker, State
 
 log = logging.getLogger(__name__)
@@ -161,3 +161,14 @@ class Connection:
             # Who gives a server no time must not keep others from it.
             return False if timeout_s >= self._fair_timeout_s else None
         return code is not grpc.StatusCode.UNAVAILABLE
+
+
+def all_left_alone(connections: Sequence[Connection]) -> Unreachable:
+    """Returns the error for when none of them may be called."""
+    soonest = min(connections, key=Connection.wait_s)
+    wait_s = soonest.wait_s()
+    return Unreachable(
+        f"No model server is answering, and none is tried for {wait_s:.1f} s; "
+        f"the last failure: {soonest.last_failure}",
+        retry_after_s=wait_s,
+    )

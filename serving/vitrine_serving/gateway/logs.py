@@ -22,7 +22,9 @@ in_hand: ContextVar[Request | None] = ContextVar("in_hand", default=None)
 
 # Control characters (C1 among them: 0x9b begins an escape sequence), lines' and paragraphs' ends,
 # and what turns the direction of writing: https://trojansource.codes
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _PLAIN = re.compile(r"[!#-~]+")  # as a value that needs no quotes
 _SHOWN = {"request_id": "id", "trace_id": "trace", "key": "key", "model": "model"}
 """What text says of a request beside the message, and how it is called there."""

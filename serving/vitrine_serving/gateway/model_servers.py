@@ -10,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client import calls
-from vitrine_client.errors import Unreachable
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
 from vitrine_serving.gateway.breaker import Breaker
-from vitrine_serving.gateway.connection import Connection, ServerState
+from vitrine_serving.gateway.connection import Connection, ServerState, all_left_alone
+from vitrine_serving.gateway.decoder import Instances
 from vitrine_serving.gateway.descriptions import Descriptions
+from vitrine_serving.gateway.predictor import Metadata
 from vitrine_serving.gateway.retries import RetryBudget, pause_s
 
-Metadata = Sequence[tuple[str, str]]
-
-Instances = npt.NDArray[np.uint8]
 Answered = Callable[[str, int, Description, Instances, npt.NDArray[np.float32]], None]
 """Takes a model, the version that answered and what it says of itself, the instances [n, 28, 28]
 and their probabilities [n, classes]."""
@@ -154,7 +152,7 @@ class ModelServers:
         self._budget.deposit()
         connection = first if first and not first.wait_s() else await self._whom(deadline)
         if connection is None:
-            raise self._all_open()
+            raise all_left_alone(self._connections)
         tried: list[Connection] = []
         while True:
             try:
@@ -226,12 +224,3 @@ class ModelServers:
                 for wait in waits:
                     wait.cancel()
         return self._pick()
-
-    def _all_open(self) -> Unreachable:
-        soonest = min(self._connections, key=Connection.wait_s)
-        wait_s = soonest.wait_s()
-        return Unreachable(
-            f"No model server is answering, and none is tried for {wait_s:.1f} s; "
-            f"the last failure: {soonest.last_failure}",
-            retry_after_s=wait_s,
-        )

@@ -170,7 +170,9 @@ SCHEMAS: Json = {
         images={"type": "integer", "minimum": 0, "description": "How many were looked at."},
         window={"type": "integer", "description": "How many there are at most."},
         since={"type": ["string", "null"], "description": "When the oldest came (RFC 3339)."},
-        scores=_object_of(_NUMBER, "By test: how far from validation."),
+        scores=_object_of(
+            _NUMBER, "By test: how far from validation; empty with too few images to tell."
+        ),
         thresholds=_object_of(_NUMBER, "By test: the score above which it is drift."),
         classes=_list(
             _record(

@@ -6,7 +6,8 @@ A thread writes it, so that a slow disk holds up nobody.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
@@ -44,7 +45,8 @@ def check(settings: Settings) -> None:
     try:
         if path.exists() and not path.is_file():
             raise OSError("It is no file")
-        _file(path, settings).append(b"")
+        with closing(_file(path, settings)) as file:  # or a rotated one would stay on the disk
+            file.append(b"")
     except OSError as error:
         raise PredictionLogError(
             f"VITRINE_PREDICTION_LOG={str(path)!r}: {error.strerror or error}; name a file in a "
@@ -126,23 +128,37 @@ class PredictionLog:
             self._ending.wait(_GATHER_S)
             notes += _drained(self._notes)
             last = None in notes
-            for lines in _pieces((line_of(note) for note in notes if note), at_once):
-                self._append(file, path, lines)
+            for lines in _pieces(self._lines(notes), at_once):
+                self._append(file, lines)
             self._taken += sum(note.size for note in notes if note)
         file.close()
 
-    def _append(self, file: RotatingFile, path: Path, lines: list[bytes]) -> None:
+    def _lines(self, notes: Sequence[Note | None]) -> Iterator[bytes]:
+        for note in notes:
+            if note is None:
+                continue
+            try:
+                line = line_of(note)
+            except Exception as error:  # or the thread would end, and with it all that follow
+                self._lose(1, repr(error))
+            else:
+                yield line
+
+    def _append(self, file: RotatingFile, lines: list[bytes]) -> None:
         try:
             file.append(b"".join(lines))
         except OSError as error:
-            self._lost += len(lines)
-            now_s = time.monotonic()
-            if now_s - self._said_at >= _SAY_AGAIN_S:
-                self._said_at = now_s
-                reason = error.strerror or error
-                log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
+            self._lose(len(lines), error.strerror or error)
         else:
             self.written += len(lines)
+
+    def _lose(self, lines: int, reason: object) -> None:
+        self._lost += lines
+        now_s = time.monotonic()
+        if now_s - self._said_at >= _SAY_AGAIN_S:
+            self._said_at = now_s
+            path = self._settings.prediction_log
+            log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
 
 
 def _drained(notes: SimpleQueue[Note | None]) -> Iterator[Note | None]:

@@ -30,6 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from vitrine_serving.gateway import logs
 from vitrine_serving.gateway.http import Answer, Request
+from vitrine_serving.gateway.observers import harmless
 from vitrine_serving.gateway.predictor import Metadata, ModelServers
 from vitrine_serving.gateway.target import Target
 from vitrine_serving.gateway.traced_servers import TracedServers
@@ -71,6 +72,7 @@ class Tracer:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("vitrine_serving.gateway")
         self._scheme = scheme
+        self._tell = harmless(self._describe)
         _speak_seldom()
 
     def close(self) -> None:
@@ -93,8 +95,7 @@ class Tracer:
             answer = await work
         finally:
             if span.is_recording():
-                self._describe(span, request, answer)
-                self._add_stages(span, request)
+                self._tell(span, request, answer)
             span.end()
         return answer
 
@@ -154,6 +155,7 @@ class Tracer:
             attributes["error.type"] = str(answer.status)
             span.set_status(StatusCode.ERROR)
         span.set_attributes({n: each for n, each in attributes.items() if each not in ("", None)})
+        self._add_stages(span, request)
 
     def _add_stages(self, span: Span, request: Request) -> None:
         """Of decoding and of waiting; calls, which several requests may share, have their own."""

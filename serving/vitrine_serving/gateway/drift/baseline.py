@@ -87,6 +87,10 @@ class Baseline:
             limits={test: _floats("thresholds", limits[test], sizes.shape) for test in TESTS},
         )
 
+    def is_enough(self, size: int) -> bool:
+        """Says whether so many images can tell a shift."""
+        return bool(size >= self.sizes[0])
+
     def limit(self, test: str, size: int) -> float:
         """Returns the threshold for a sample of any size; those between are interpolated."""
         return float(np.interp(math.log(size), np.log(self.sizes), self.limits[test]))

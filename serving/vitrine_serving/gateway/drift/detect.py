@@ -78,7 +78,7 @@ class Shift:
             return f"{size}: they look different, most in {self._most_different()}"
         if self.kind == "label":
             return f"{size}: other shares of the classes, most of {self._most_changed()}"
-        if self.sample.size < self.known.sizes[0]:
+        if not self.known.is_enough(self.sample.size):
             return f"{size}: too few to tell, it takes {self.known.sizes[0]:.0f}"
         return f"{size} look as in validation"
 
@@ -112,7 +112,7 @@ def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAI
         distance = difference @ known.projections[test]
         scores[test] = factor * float(distance @ distance)
         thresholds[test] = margins[test] * known.limit(test, size)
-    enough = size >= known.sizes[0]
+    enough = known.is_enough(size)
     raised = [test for test in TESTS if enough and scores[test] > thresholds[test]]
     kind: Kind = "none"
     if raised:  # a covariate shift often raises both

@@ -3,37 +3,21 @@
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.predictions import Description, VersionStatus
+from vitrine_client.predictions import Description
 from vitrine_serving.gateway.drift.baseline import Baseline
 from vitrine_serving.gateway.drift.detect import Sample, Shift, judge
 from vitrine_serving.gateway.drift.statistics import STATISTICS
 from vitrine_serving.gateway.drift.windows import Window
-
-
-class Servers(Protocol):
-    """What is asked of model servers; `ModelServers` is one."""
-
-    async def status(
-        self,
-        model: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout_s: float,
-    ) -> list[VersionStatus]:
-        """Returns the states of a model's versions."""
-
-    async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:
-        """Returns the labels and the card of a version."""
+from vitrine_serving.gateway.predictor import ModelServers
 
 
 async def describe(
-    model: str, version: int | None, servers: Servers, timeout_s: float
+    model: str, version: int | None, servers: ModelServers, timeout_s: float
 ) -> dict[int, Description | None]:
     """Returns what each AVAILABLE version says of itself, newest first; None if it says nothing.
 
@@ -67,7 +51,10 @@ def unknown(version: int, why: str, size: int) -> dict[str, Any]:
 
 
 def entry(version: int, known: Baseline, window: Window | None, size: int) -> dict[str, Any]:
-    """Returns the entry of a version whose window has `size` images when it is full."""
+    """Returns the entry of a version whose window has `size` images when it is full.
+
+    Of too few images to tell, scores and thresholds would tell something: they are left out.
+    """
     if window is None or window.classes != len(known.labels):
         empty: dict[str, Any] = {
             "classes": _classes(known, None),
@@ -75,11 +62,12 @@ def entry(version: int, known: Baseline, window: Window | None, size: int) -> di
         }
         return _entry(version, "none", "no images seen yet", size, empty)
     shift = judge(known, window.sample(), window.kind)
+    enough = known.is_enough(window.images)
     figures = {
         "images": window.images,
         "since": datetime.fromtimestamp(window.since, UTC).isoformat(timespec="seconds"),
-        "scores": _rounded(shift.scores),
-        "thresholds": _rounded(shift.thresholds),
+        "scores": _rounded(shift.scores) if enough else {},
+        "thresholds": _rounded(shift.thresholds) if enough else {},
         "classes": _classes(known, shift),
         "statistics": _statistics(known, shift.sample),
     }

@@ -14,6 +14,7 @@ from vitrine_serving.gateway.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.drift.detect import judge
 from vitrine_serving.gateway.drift.statistics import STATISTICS, statistics
 from vitrine_serving.gateway.drift.windows import MODEL_BYTES, Windows
+from vitrine_serving.gateway.predictor import ModelServers
 
 log = logging.getLogger("vitrine_serving.gateway")
 
@@ -112,7 +113,7 @@ class Watch:
         ]
 
     async def report(
-        self, model: str, version: int | None, servers: report.Servers, *, timeout_s: float
+        self, model: str, version: int | None, servers: ModelServers, *, timeout_s: float
     ) -> dict[str, Any]:
         """Returns what `GET /v1/models/<model>/drift` answers: the state of a version, or of all
         that are AVAILABLE, in words and figures.
