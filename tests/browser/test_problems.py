@@ -168,9 +168,7 @@ def test_drift_cannot_be_told_yet(visit, alarm):
     """Too few images, or a model without a baseline: the state and the reason in words."""
     early = alarm | {"drift": "none", "reason": "Nothing yet", "images": 0, "since": None}
     early |= {"scores": {}, "thresholds": {}}
-    few = watched(
-        images=4, reason="Too few", scores={"covariate": 55.0}, thresholds={"covariate": 38.0}
-    )
+    few = watched(images=4, reason="Too few", scores={}, thresholds={})
     unknown = early | {"drift": "unknown", "reason": "Its card has no baseline", "classes": []}
     page = visit(api=FakeApi(watches={"softmax": [early, few], "mlp": [unknown]}))
     watches = page.get_by_role("region", name="Drift").get_by_role("article")

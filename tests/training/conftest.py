@@ -1,4 +1,4 @@
-"""What tests of reports share."""
+"""What tests of training and of its reports share."""
 
 import shutil
 from pathlib import Path
@@ -9,6 +9,16 @@ import pytest
 
 from tests.training.made_versions import built, make_card, write_card
 from vitrine_training.data import Split
+
+
+@pytest.fixture(scope="session")
+def few(dataset):
+    """1,000 images to train on, 500 to validate on; no multiple of the batch size."""
+    train, validation = dataset.train, dataset.validation
+    return (
+        (train.images[:1000], train.labels[:1000]),
+        (validation.images[:500], validation.labels[:500]),
+    )
 
 
 @pytest.fixture(scope="session")

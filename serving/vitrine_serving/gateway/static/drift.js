@@ -85,10 +85,9 @@ export class Drift {
   }
 }
 
-/** Whether there are too few images for any alarm, whatever the scores. */
-function isEarly({ drift, scores, thresholds }) {
-  const tests = Object.keys(scores);
-  return drift === "none" && (!tests.length || tests.some((test) => scores[test] > thresholds[test]));
+/** Whether there are too few images for any alarm: then there are no scores. */
+function isEarly({ drift, scores }) {
+  return drift === "none" && !Object.keys(scores).length;
 }
 
 function gauges({ images, window: size, since, scores, thresholds, alarm }) {
