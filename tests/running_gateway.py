@@ -1,6 +1,7 @@
 """A gateway as it is run, for tests and benchmarks of it over real sockets: its own processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,9 +49,29 @@ class Gateway:
 
     def serves(self, workers: int) -> bool:
         """Says whether all its processes take connections."""
-        text = self.log.read_text()
-        assert self.process.poll() is None, text
-        return text.count("ASGI server listening") == workers
+        assert self.process.poll() is None, self.log.read_text()
+        return self._started == workers
+
+    def reload(self) -> None:
+        """Replaces its processes, and waits until the old ones are gone."""
+        self._replace(self.workers, self.process.pid, signal.SIGHUP)
+
+    def lose_a_worker(self) -> None:
+        """Kills one of its processes, and waits until another has taken its place."""
+        victim = self.workers[0]
+        self._replace([victim], victim, signal.SIGKILL)
+
+    @property
+    def _started(self) -> int:
+        return self.log.read_text().count("ASGI server listening")
+
+    def _replace(self, old: list[int], told: int, number: int) -> None:
+        """Sends a signal, and waits for new processes: one that is dead is a child until its end
+        was noticed, so that a count of children says nothing."""
+        there = self._started + len(old)
+        os.kill(told, number)
+        wait_for(lambda: self.serves(there), 30, "new processes")
+        wait_for(lambda: not set(old) & set(self.workers), 30, "the end of the old")
 
 
 @contextmanager

@@ -1,12 +1,9 @@
 """The log of a gateway as it is run: every line, gunicorn's own included."""
 
 import json
-import os
 import re
-import signal
 from collections import Counter
 
-from tests.conftest import wait_for
 from tests.running_gateway import PREDICT, gateway
 
 LINE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \[(\d+)\] \[[A-Z]+\] .+")
@@ -15,13 +12,11 @@ LINE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \[(\d+)\] \[[A-Z]+\] .
 def logged(model_server, log, *, reload: bool = False, **settings) -> list[str]:
     """The lines of a gateway's life: a start, predictions, perhaps a reload, an end."""
     with gateway(model_server.address, log, access_log=1, **settings) as running:
-        first = running.workers
         for number in range(8):
             answer = running.predict(headers={"X-Request-ID": f"mine-{number}"})
             assert answer.status_code == 200
         if reload:
-            os.kill(running.process.pid, signal.SIGHUP)
-            wait_for(lambda: not set(first) & set(running.workers), 30, "new workers")
+            running.reload()
     return log.read_text().splitlines()
 
 

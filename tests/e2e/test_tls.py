@@ -1,6 +1,5 @@
 """TLS in front of the gateway and mTLS to model servers, over real sockets."""
 
-import signal
 import socket
 import ssl
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ import pytest
 import requests
 
 from tests.certificates import Certificate, make_ca, make_certificate
-from tests.conftest import wait_for
 from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import Gateway, gateway, start_in_vain
 
@@ -86,7 +84,7 @@ def test_certificates_are_renewed_and_tls_never_ends(model_server, log, ca, pair
     with gateway(model_server.address, log, access_log=1, **files) as running:
         first, whole = shown_certificate(running, trust), pair.key.read_bytes()
         pair.key.write_text("garbage")
-        reload(running, 2)
+        running.reload()
         assert log.read_text().count("VITRINE_TLS_KEY") == 2  # each of the new processes said so
         for _ in range(5):
             assert shown_certificate(running, trust) == first
@@ -94,20 +92,10 @@ def test_certificates_are_renewed_and_tls_never_ends(model_server, log, ca, pair
                 running.predict("http")
         pair.key.write_bytes(whole)
         make_certificate(tmp_path, "gateway", ca)
-        reload(running, 4)
+        running.reload()
         for _ in range(5):
             assert shown_certificate(running, trust) != first
         assert running.predict("https", verify=str(ca.cert)).status_code == 200
-
-
-def reload(running: Gateway, ended: int) -> None:
-    """Has new processes take over, and waits until so many have ended in all."""
-    running.process.send_signal(signal.SIGHUP)
-    wait_for(
-        lambda: running.serves(ended + 2) and running.log.read_text().count("exiting") == ended,
-        30,
-        "the new processes",
-    )
 
 
 def shown_certificate(running: Gateway, context: ssl.SSLContext) -> bytes:

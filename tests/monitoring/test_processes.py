@@ -1,6 +1,5 @@
 """Metrics of a gateway as it is run: two processes, of which any answers for both."""
 
-import os
 import re
 import signal
 import threading
@@ -36,14 +35,6 @@ def folder_of(running: Gateway) -> Path:
         found |= set(re.findall(r"(/\S*/vitrine-metrics-\w+)/", maps))
     (folder,) = found
     return Path(folder)
-
-
-def reload(running: Gateway) -> None:
-    """Replaces its processes, and waits until the old ones are gone."""
-    old, starts = set(running.workers), running.log.read_text().count("ASGI server listening")
-    os.kill(running.process.pid, signal.SIGHUP)
-    wait_for(lambda: running.serves(starts + 2), 30, "new processes")
-    wait_for(lambda: not old & set(running.workers), 30, "the end of the old")
 
 
 def test_any_process_tells_the_sum(model_server):
@@ -100,11 +91,10 @@ def test_counts_outlive_their_processes(model_server, tmp_path):
                 for _ in range(3):
                     assert running.predict().status_code == 200
                     sent += 1
-                reload(running)  # at once: processes that end tell what they know
+                running.reload()  # at once: processes that end tell what they know
                 assert Scraped.of(running.url).total(REQUESTS, **PREDICTIONS) == sent
         assert found == sorted(found)
-        os.kill(running.workers[0], signal.SIGKILL)
-        wait_for(lambda: len(running.workers) == 2, 30, "another process")
+        running.lose_a_worker()
         assert Scraped.of(running.url).total(REQUESTS, **PREDICTIONS) == sent
         assert len(list(folder.glob("counter_*.db"))) <= 4
         assert folder_of(running) == folder
