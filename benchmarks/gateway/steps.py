@@ -130,7 +130,7 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
         "endpoint, instant": lambda: endpoints.answer(request()),
         "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
         "decode": _sync(lambda: to_instance(PICTURES[0])),
-        "batch": lambda: batcher.predict("mlp", instance, time.monotonic() + TIMEOUT_S),
+        "batch": lambda: batcher.ask("mlp", instance, time.monotonic() + TIMEOUT_S),
         "message": _sync(lambda: calls.instances_request("mlp", instance)),
         "call": lambda: servers.call(
             calls.PREDICT, message, timeout_s=TIMEOUT_S, metadata=[("x-request-id", 32 * "0")]

@@ -1,5 +1,6 @@
 """How the numbers of several processes become one sum, and stay when processes end."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -129,3 +130,32 @@ def test_the_directory_goes_with_the_process_that_made_it(tmp_path):
     """A worker, which is a fork, leaves it when it ends; the master takes it along."""
     subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], check=True, timeout=30)
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from vitrine_serving.gateway.metrics.files import Files
+files = Files(sys.argv[1])
+if os.fork():
+    os.kill(os.getpid(), signal.SIGKILL)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_gateway_left_goes_with_the_next(tmp_path):
+    """Not while one of its workers lives, nor what others use, nor what is no directory."""
+    note = tmp_path / "vitrine-metrics-note"
+    note.write_text("mine")
+    living = Files(str(tmp_path))
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout.readline() == b"\n"  # of the worker, which outlives it
+        assert killed.wait(30) == -signal.SIGKILL
+        (left,) = set(tmp_path.glob("vitrine-metrics-*")) - {living.folder, note}
+        Files(str(tmp_path))
+        assert left.is_dir()
+        killed.communicate(timeout=30)  # to its end
+    Files(str(tmp_path))
+    assert not left.exists()
+    assert set(tmp_path.iterdir()) == {living.folder, note}

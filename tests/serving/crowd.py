@@ -50,8 +50,8 @@ class Crowd:
     async def predict(self, *rows: int, target: str = "m", timeout_s: float = 30) -> list[int]:
         name = f"of {rows[0]}"
         deadline = time.monotonic() + timeout_s
-        batched = await self.batcher.predict(target, np.array(rows), deadline, name)
-        return [prediction.class_id for prediction in batched.predictions]
+        batched = await self.batcher.ask(target, np.array(rows), deadline, name)
+        return [prediction.class_id for prediction in batched.answers]
 
     def ask(self, *rows: int, **options) -> "asyncio.Task[list[int]]":
         return asyncio.create_task(self.predict(*rows, **options))

@@ -1,13 +1,20 @@
 """Why a model answers as it does, and what it is shown: `:explain` and `/v1/instances`."""
 
+import asyncio
 import gzip
 import json
+import time
 
 import numpy as np
 import pytest
 
-from tests.serving.asked_gateway import PNG, form, npy, picture
+from tests.serving.asked_gateway import PNG, FakeServers, form, npy, picture
 from vitrine_client.errors import NotFound, Unavailable
+from vitrine_serving.gateway.explanations import Explainer
+from vitrine_serving.gateway.predictor import Caller
+from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.sheds import QueueFull
+from vitrine_serving.gateway.target import Target
 
 EXPLAIN = "/v1/models/mlp:explain"
 INSTANCES = "/v1/instances"
@@ -71,9 +78,54 @@ def test_an_explanation_says_what_took_how_long(http, servers):
     answer = http.post(EXPLAIN, content=picture(4), headers=headers)
     stages = dict(part.split(";dur=") for part in answer.headers["Server-Timing"].split(", "))
     assert list(stages) == ["decode", "queue", "rpc"]
-    assert float(stages["queue"]) == 0
     assert servers.metadata == [("x-request-id", "mine-1"), ("traceparent", trace)]
     assert 5 < servers.timeout_s <= 10
+
+
+def test_explanations_that_wait_go_together(runner):
+    """As those of predictions do, and no more may wait; other classes have queues of their own."""
+    settings = Settings(max_batch_size=4, max_queued_images=3)
+    pictures = np.uint8(255 * np.stack([pixels(row) for row in range(6)]))
+
+    async def scenario():
+        servers = HeldServers()
+        explainer = Explainer(servers, settings)
+
+        def ask(row: int, class_id: int | None = None):
+            deadline = time.monotonic() + 30
+            asked = (pictures[row : row + 1], Target("mlp"), class_id, Caller(f"of {row}"))
+            return asyncio.create_task(explainer.explain(*asked, deadline))
+
+        first = ask(1)
+        await asyncio.wait_for(servers.running.wait(), 30)
+        waiting = [ask(row) for row in (2, 3, 4)]
+        await asyncio.wait(waiting, timeout=0)
+        assert explainer.images_waiting() == {"mlp": 3}
+        with pytest.raises(QueueFull, match="3 images wait already"):
+            await ask(5)
+        other = ask(5, class_id=7)
+        servers.go_on.set()
+        found = await asyncio.gather(first, *waiting, other)
+        assert [each.answers[0].class_id for each in found] == [1, 2, 3, 4, 7]
+        assert sorted(servers.ids) == ["of 1", "of 2,of 3,of 4", "of 5"]
+        assert not explainer.images_waiting()
+
+    runner.run(scenario())
+
+
+class HeldServers(FakeServers):
+    """Says when it is called, by whom, and answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running, self.go_on = asyncio.Event(), asyncio.Event()
+        self.ids: list[str] = []
+
+    async def call(self, method, request, *, timeout_s, metadata=()):
+        self.ids.append(dict(metadata)["x-request-id"])
+        self.running.set()
+        await asyncio.wait_for(self.go_on.wait(), 30)
+        return await super().call(method, request, timeout_s=timeout_s, metadata=metadata)
 
 
 def test_a_model_without_the_signature(http, servers):

@@ -1,6 +1,7 @@
 """Why a model answers as it does: the pixels that speak for a class, and against it."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ import numpy.typing as npt
 
 from vitrine_client import calls
 from vitrine_client.errors import InvalidRequest
+from vitrine_serving.gateway.batcher import Batched, Batcher
 from vitrine_serving.gateway.decoder import Instances
-from vitrine_serving.gateway.predictor import Metadata, ModelServers
+from vitrine_serving.gateway.predictor import Caller, ModelServers, by_model, together
+from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
 
 
@@ -18,60 +21,101 @@ class Explanation(NamedTuple):
     """For one picture: the class, how probable it is, and float32 [28, 28], what each pixel adds to
     its logit; below zero it speaks against the class."""
 
+    model: str
+    version: int
     label: str
     class_id: int
     probability: float
     attributions: npt.NDArray[np.float32]
 
 
-class Explanations(NamedTuple):
-    """Who explained, what, and the seconds that the model server took."""
+class _Question(NamedTuple):
+    """What can be asked in one call; None is the class that is answered."""
 
-    model: str
-    version: int
-    rows: Sequence[Explanation]
-    rpc_s: float
+    target: Target
+    class_id: int | None
+
+    @property
+    def model(self) -> str:
+        return self.target.model
 
 
-async def explain(
-    servers: ModelServers,
-    target: Target,
-    instances: Instances,
-    class_id: int | None,
-    *,
-    timeout_s: float,
-    metadata: Metadata = (),
-) -> Explanations:
-    """Explains a class, or the one that is answered, for each row of uint8 [n, 28, 28].
+class Explainer:
+    """Lives in one event loop.
 
-    Not in a batch with others: it is asked rarely. Raises `InvalidRequest` where the version has no
-    signature `explain`, or no such class, and what the model server answers.
+    Explanations wait for those in flight as predictions do, in queues of their own with the same
+    bounds: a gradient costs a model server more than an answer, and who asks why must not take it
+    from those who ask what.
     """
-    started = time.monotonic()
-    request = calls.explain_request(
-        target.model, instances, class_id, version=target.version, label=target.label
-    )
-    try:
-        response = await servers.call(
-            calls.PREDICT, request, timeout_s=timeout_s, metadata=metadata
+
+    def __init__(self, servers: ModelServers, settings: Settings) -> None:
+        self._servers = servers
+        self._settings = settings
+        self._batcher = Batcher[Explanation](
+            self._send,
+            max_batch_size=settings.max_batch_size,
+            max_queued_rows=settings.max_queued_images,
         )
-    except InvalidRequest as error:
-        raise _in_words(error, target, class_id) from error
-    answer = calls.read_answer(response)
-    rpc_s = time.monotonic() - started
-    left_s = max(timeout_s - rpc_s, 0.001)
-    described = await servers.describe(target.model, answer.version, timeout_s=left_s)
-    outputs = answer.outputs
-    rows = [
-        Explanation(described.labels[index], index, probabilities[index].item(), attributions)
-        for index, probabilities, attributions in zip(
-            outputs["class_ids"].tolist(),
-            outputs["probabilities"],
-            outputs["attributions"] + 0.0,  # a black pixel says 0.0, not -0.0
-            strict=True,
+
+    async def explain(
+        self,
+        instances: Instances,
+        target: Target,
+        class_id: int | None,
+        caller: Caller,
+        deadline: float,
+    ) -> Batched[Explanation]:
+        """Explains a class, or the one that is answered, for each row of uint8 [n, 28, 28].
+
+        `deadline` is in seconds of `time.monotonic`. Raises `InvalidRequest` where the version has
+        no signature `explain`, or no such class, `Unavailable` where too many wait, and what the
+        model server answers.
+        """
+        return await self._batcher.ask(_Question(target, class_id), instances, deadline, caller)
+
+    def images_waiting(self) -> Counter[str]:
+        """Returns how many images wait to be sent, by model; from any thread."""
+        return by_model(self._batcher.waiting_by_target())
+
+    async def _send(
+        self,
+        question: _Question,
+        rows: Instances,
+        timeout_s: float,
+        callers: Sequence[Caller],
+    ) -> list[Explanation]:
+        started = time.monotonic()
+        target, class_id = question
+        request = calls.explain_request(
+            target.model, rows, class_id, version=target.version, label=target.label
         )
-    ]
-    return Explanations(target.model, answer.version, rows, rpc_s)
+        metadata = together(callers, self._settings)
+        try:
+            response = await self._servers.call(
+                calls.PREDICT, request, timeout_s=timeout_s, metadata=metadata
+            )
+        except InvalidRequest as error:
+            raise _in_words(error, target, class_id) from error
+        answer = calls.read_answer(response)
+        left_s = max(timeout_s - (time.monotonic() - started), 0.001)
+        described = await self._servers.describe(target.model, answer.version, timeout_s=left_s)
+        outputs = answer.outputs
+        return [
+            Explanation(
+                target.model,
+                answer.version,
+                described.labels[index],
+                index,
+                probabilities[index].item(),
+                attributions,
+            )
+            for index, probabilities, attributions in zip(
+                outputs["class_ids"].tolist(),
+                outputs["probabilities"],
+                outputs["attributions"] + 0.0,  # a black pixel says 0.0, not -0.0
+                strict=True,
+            )
+        ]
 
 
 def _in_words(error: InvalidRequest, target: Target, class_id: int | None) -> InvalidRequest:

@@ -8,8 +8,9 @@ import orjson
 from vitrine_client import calls
 from vitrine_client.errors import InvalidImage
 from vitrine_client.predictions import Prediction
+from vitrine_serving.gateway.batcher import Batched
 from vitrine_serving.gateway.decoder import Instances
-from vitrine_serving.gateway.explanations import Explanations
+from vitrine_serving.gateway.explanations import Explanation
 from vitrine_serving.gateway.http import Answer
 from vitrine_serving.gateway.predictor import Outcome
 
@@ -25,14 +26,22 @@ def predictions(outcome: Outcome, top_k: int | None) -> Answer:
     return Answer(200, body, headers=[timing])
 
 
-def explanations(found: Explanations, decode_s: float) -> Answer:
+def explanations(found: Batched[Explanation], decode_s: float) -> Answer:
     """Returns an explanation for each picture."""
-    entries = [row._asdict() for row in found.rows]
-    spec = _spec(found.model, found.version, calls.EXPLAIN)
+    entries = [
+        {
+            "label": row.label,
+            "class_id": row.class_id,
+            "probability": row.probability,
+            "attributions": row.attributions,
+        }
+        for row in found.answers
+    ]
+    spec = _spec(found.answers[0].model, found.answers[0].version, calls.EXPLAIN)
     body = orjson.dumps(
         {"explanations": entries, "model_spec": spec}, option=orjson.OPT_SERIALIZE_NUMPY
     )
-    return Answer(200, body, headers=[_timing(decode_s, 0.0, found.rpc_s)])
+    return Answer(200, body, headers=[_timing(decode_s, found.queue_s, found.rpc_s)])
 
 
 def instances(rows: Instances) -> Answer:

@@ -10,7 +10,7 @@ import numpy as np
 from vitrine_client.errors import UnsupportedMediaType
 from vitrine_serving.gateway import bodies, picture_answers, queries
 from vitrine_serving.gateway.decoder import Decoder, Instances
-from vitrine_serving.gateway.explanations import explain
+from vitrine_serving.gateway.explanations import Explainer
 from vitrine_serving.gateway.http import Answer, Request
 from vitrine_serving.gateway.predictor import Caller, ModelServers, Predictor
 from vitrine_serving.gateway.settings import Settings
@@ -30,15 +30,17 @@ class PictureEndpoints:
     """
 
     def __init__(self, settings: Settings, servers: ModelServers, offload: Offload) -> None:
-        self._servers = servers
         self._max_images = settings.max_images
         self._offload = offload
         self._decoder = Decoder(settings.max_pixels)
         self._predictor = Predictor(servers, settings, self._decoder)
+        self._explainer = Explainer(servers, settings)
 
     def images_waiting(self) -> dict[str, int]:
         """Returns how many images wait to be sent, by model; from any thread."""
-        return self._predictor.images_waiting()
+        waiting = self._predictor.images_waiting()
+        waiting.update(self._explainer.images_waiting())  # which adds
+        return waiting
 
     async def predict(self, request: Request, target: Target) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
@@ -58,14 +60,8 @@ class PictureEndpoints:
         """Answers which pixels speak for a class; a picture that cannot be read fails them all."""
         class_id = queries.class_id(request.query)
         instances, decode_s = await self._instances(request)
-        found = await explain(
-            self._servers,
-            target,
-            instances,
-            class_id,
-            timeout_s=request.left_s(),
-            metadata=Caller(request.id, request.traceparent).metadata(),
-        )
+        caller = Caller(request.id, request.traceparent)
+        found = await self._explainer.explain(instances, target, class_id, caller, request.deadline)
         answer: Answer = await self._offload(picture_answers.explanations, found, decode_s)
         return answer
 

@@ -1,8 +1,9 @@
 """What the gateway does with pictures, without HTTP: bytes and a target in, predictions out."""
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -65,6 +66,23 @@ class Caller(NamedTuple):
         return [("x-request-id", self.id), *trace]
 
 
+def together(callers: Sequence[Caller], settings: Settings) -> list[tuple[str, str]]:
+    """Returns what a call for all of them takes along."""
+    traces = [caller.traceparent for caller in callers if caller.traceparent]
+    # A call has one parent, and the first that has a trace is it; the tracer links the others.
+    kept = traces if settings.traces_url else traces[:1]
+    ids = ",".join([caller.id for caller in callers])
+    return [("x-request-id", ids), *(("traceparent", trace) for trace in kept)]
+
+
+def by_model(waiting: Mapping[Any, int]) -> Counter[str]:
+    """Adds up counts of what says of which `model` it is."""
+    counts: Counter[str] = Counter()
+    for asked, count in waiting.items():
+        counts[asked.model] += count
+    return counts
+
+
 class Outcome(NamedTuple):
     """For each picture its prediction or what is wrong with it, and the seconds of each stage.
 
@@ -87,7 +105,7 @@ class Predictor:
         self._servers = servers
         self._settings = settings
         self._decoder = decoder
-        self._batcher = Batcher(
+        self._batcher = Batcher[Prediction](
             self._send,
             max_batch_size=settings.max_batch_size,
             max_queued_rows=settings.max_queued_images,
@@ -109,10 +127,10 @@ class Predictor:
         if not instances:
             raise next(row for row in decoded if isinstance(row, InvalidImage))
         rows = instances[0][np.newaxis] if len(instances) == 1 else np.stack(instances)
-        batched = await self._batcher.predict(target, rows, deadline, caller)
-        results: Sequence[Prediction | InvalidImage] = batched.predictions
+        batched = await self._batcher.ask(target, rows, deadline, caller)
+        results: Sequence[Prediction | InvalidImage] = batched.answers
         if len(instances) < len(decoded):
-            rest = iter(batched.predictions)
+            rest = iter(batched.answers)
             results = [row if isinstance(row, InvalidImage) else next(rest) for row in decoded]
         return Outcome(results, decode_s, batched.queue_s, batched.rpc_s, rows, started)
 
@@ -121,30 +139,21 @@ class Predictor:
     ) -> Outcome:
         """Answers each row of uint8 [n, 28, 28]; raises as `predict` does."""
         started = time.monotonic()
-        batched = await self._batcher.predict(target, instances, deadline, caller)
-        return Outcome(batched.predictions, 0.0, batched.queue_s, batched.rpc_s, instances, started)
+        batched = await self._batcher.ask(target, instances, deadline, caller)
+        return Outcome(batched.answers, 0.0, batched.queue_s, batched.rpc_s, instances, started)
 
-    def images_waiting(self) -> dict[str, int]:
+    def images_waiting(self) -> Counter[str]:
         """Returns how many images wait to be sent, by model; from any thread."""
-        waiting: dict[str, int] = {}
-        for target, count in self._batcher.waiting_by_target().items():
-            model = cast(Target, target).model
-            waiting[model] = waiting.get(model, 0) + count
-        return waiting
+        return by_model(self._batcher.waiting_by_target())
 
     async def _send(
         self, target: Target, rows: Instances, timeout_s: float, callers: Sequence[Caller]
     ) -> list[Prediction]:
-        metadata = [("x-request-id", ",".join([caller.id for caller in callers]))]
-        traces = [caller.traceparent for caller in callers if caller.traceparent]
-        # A call has one parent, and the first that has a trace is it; the tracer links the others.
-        kept = traces if self._settings.traces_url else traces[:1]
-        metadata += [("traceparent", trace) for trace in kept]
         return await self._servers.predict_instances(
             target.model,
             rows,
             version=target.version,
             label=target.label,
             timeout_s=timeout_s,
-            metadata=metadata,
+            metadata=together(callers, self._settings),
         )
