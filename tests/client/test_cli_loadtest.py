@@ -130,6 +130,11 @@ def test_standard_output_for_programs(url):
         ([f"--replay={PICTURE}"], "no line has a prediction"),
         (["--replay=no-such.jsonl"], "no-such.jsonl"),
         ([PICTURE, "--speed=2"], "--speed"),
+        ([f"--replay={PICTURE}", "--arrivals=constant"], "--arrivals"),
+        ([f"--replay={PICTURE}", "--seed=0"], "--seed"),
+        ([PICTURE, "--seed=1"], "an open loop"),
+        ([PICTURE, "--concurrency=4", "--arrivals=poisson"], "an open loop"),
+        ([PICTURE, "--connections=9"], "an open loop"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(words, said):

@@ -15,6 +15,9 @@ from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, 
 IN_FLIGHT = 8
 """Of a closed loop, unless it is told."""
 
+SEATS = 256
+"""Of an open loop, unless it is told."""
+
 DURATION_S = 10.0
 """Of one load, unless it is told."""
 
@@ -46,9 +49,9 @@ class LoadRequest:
     rate: Steps | None
     replay: tuple[Path, ...]
     speed: float | None
-    arrivals: Literal["poisson", "constant"]
-    connections: int
-    seed: int
+    arrivals: Literal["poisson", "constant"] | None
+    connections: int | None
+    seed: int | None
     duration_s: float | None
     warm_up_s: float | None
     timeout_s: float
@@ -69,8 +72,11 @@ class LoadRequest:
         for wrong, text in (
             (bool(self.pictures or self.replay) == bool(self.earlier), "Give PICTURES to send, a "
              "log to --replay FILE, or --result FILE"),
-            (self.replay and (self.rate or self.concurrency or self.duration_s), "--replay sends "
-             "what is due by its log: leave out --rate, --concurrency and --duration-s"),
+            (self.replay and (self.rate or self.concurrency or self.duration_s or
+             self.is_by_chance), "--replay sends what is due by its log: leave out --rate, "
+             "--concurrency, --duration-s, --arrivals and --seed"),
+            (self.is_closed and (self.is_by_chance or self.connections), "--arrivals, "
+             "--connections and --seed are those of an open loop: give --rate"),
             (self.replay and (self.way or self.model_server or self.batch_size > 1 or
              self.version is not None or self.label is not None), "--replay asks the gateway for "
              "what is in its log: leave out --as, --batch-size, --model-server, --version and "
@@ -98,6 +104,16 @@ class LoadRequest:
     def is_told(self) -> bool:
         """Whether it is about one load, which is named, or was in the past."""
         return bool(self.rate or self.concurrency or self.replay or self.earlier)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is a closed loop, which is what is measured unless something else is told."""
+        return not (self.rate or self.replay or self.earlier or self.searches)
+
+    @property
+    def is_by_chance(self) -> bool:
+        """Whether it was told how requests arrive."""
+        return self.arrivals is not None or self.seed is not None
 
     @property
     def searches(self) -> bool:
@@ -162,7 +178,7 @@ class LoadRequest:
 
     def at_any_rate(self) -> Open:
         """An open loop as it was asked for, up to its rate."""
-        return Open((), self.arrivals, self.connections, self.seed)
+        return Open((), self.arrivals or "poisson", self.connections or SEATS, seed=self.seed or 0)
 
     def _open(self, steps: Steps, duration_s: float) -> Open:
         """The first rate through the warm-up, then each step for an equal share of the duration."""
@@ -177,7 +193,7 @@ class LoadRequest:
 
         try:
             target, load = replay.replay(
-                self.replay, target, speed=self.speed or 1.0, connections=self.connections
+                self.replay, target, speed=self.speed or 1.0, connections=self.connections or SEATS
             )
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--replay") from error

@@ -11,6 +11,7 @@ from vitrine_client.cli import options
 from vitrine_client.cli.load_request import (
     DURATION_S,
     IN_FLIGHT,
+    SEATS,
     WARM_UP_S,
     LoadRequest,
     output,
@@ -75,18 +76,15 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--arrivals",
     type=click.Choice(("poisson", "constant")),
-    default="poisson",
-    show_default=True,
-    help="An open loop's gaps: by chance, as of many users, or all the same.",
+    help="An open loop's gaps: by chance, as of many users, or all the same.  [default: poisson]",
 )
 @click.option(
     "--connections",
     type=_COUNT,
-    default=256,
-    show_default=True,
-    help="Most requests of an open loop in flight; others wait, and that is latency.",
+    help="Most requests of an open loop in flight; others wait, and that is latency.  "
+    f"[default: {SEATS}]",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the arrivals by chance.")
+@click.option("--seed", type=int, help="Of the arrivals by chance.  [default: 0]")
 @click.option(
     "--duration-s",
     type=_SECONDS,
