@@ -60,7 +60,7 @@ def programmed_server(behaviour: Behaviour | None = None) -> Iterator[Running]:
     try:
         ready = selectors.DefaultSelector()
         ready.register(process.stdout, selectors.EVENT_READ)
-        assert ready.select(30), "the programmed server did not start"
+        assert ready.select(120), "the programmed server did not start"
         assert process.stdout.readline(), "the programmed server ended"
         yield Running(f"http://127.0.0.1:{port}", process)
     finally:

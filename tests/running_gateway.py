@@ -17,6 +17,8 @@ from tests.conftest import SAMPLES, children_of, end, free_port, wait_for
 PREDICT = "/v1/models/mlp:predict"
 PICTURE = SAMPLES[0].read_bytes()
 COMMAND = [sys.executable, "-m", "vitrine_serving", "gateway"]
+LONG_S = 120
+"""For a start or an end, which take seconds where others want the processors as well."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Gateway:
         """Sends a picture over a connection of its own."""
         headers = {"Content-Type": "image/png"} | options.pop("headers", {})
         url = f"{scheme}://{self.address}{PREDICT}"
-        return requests.post(url, PICTURE, headers=headers, timeout=20, **options)
+        return requests.post(url, PICTURE, headers=headers, timeout=30, **options)
 
     def status(self, key: str) -> int:
         """The status of a prediction with an API key."""
@@ -70,8 +72,8 @@ class Gateway:
         was noticed, so that a count of children says nothing."""
         there = self._started + len(old)
         os.kill(told, number)
-        wait_for(lambda: self.serves(there), 30, "new processes")
-        wait_for(lambda: not set(old) & set(self.workers), 30, "the end of the old")
+        wait_for(lambda: self.serves(there), LONG_S, "new processes")
+        wait_for(lambda: not set(old) & set(self.workers), LONG_S, "the end of the old")
 
 
 @contextmanager
@@ -86,7 +88,7 @@ def gateway(model_server: str, log: Path | None = None, **settings: object) -> I
         process = start(log, model_server=model_server, **settings)
         try:
             running = Gateway(f"127.0.0.1:{settings['port']}", process, log)
-            wait_for(lambda: running.serves(settings["workers"]), 30, "the gateway")
+            wait_for(lambda: running.serves(settings["workers"]), LONG_S, "the gateway")
             yield running
         finally:
             end(process)
@@ -107,7 +109,7 @@ def start_in_vain(**settings: object) -> "subprocess.CompletedProcess[str]":
         env=_environment({"port": free_port()} | settings),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LONG_S,
     )
 
 

@@ -161,6 +161,7 @@ def test_the_policy_is_in_force(visit):
         "() => { const code = document.createElement('script');"
         "code.textContent = 'window.smuggled = true'; document.body.append(code); }"
     )
+    page.wait_for_function("window.violations.length")
     assert page.evaluate("[window.smuggled, window.violations]") == [None, ["script-src-elem"]]
 
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi, problem, watched
 from tests.browser.visit import answer, command, sample, verdict
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_for
 
 BAG = ROOT / "samples" / "bag.png"
 
@@ -103,14 +103,21 @@ def test_a_newer_picture_takes_over(visit):
     expect(answers).to_have_attribute("aria-busy", "false")
     cancelled: list[str] = []
     page.on("requestfailed", lambda request: cancelled.append(request.url.rpartition("/")[2]))
-    api.holding = True
+    api.holding, before = True, len(api.asked)
+    asked = {"instances", "softmax:predict", "mlp:predict"}
+
+    def are_held() -> bool:
+        page.evaluate("0")  # has what the page asked come here
+        return asked <= {path.rpartition("/")[2] for path in api.asked[before:]}
+
     sample(page, "Coat").click()
     expect(answers).to_have_attribute("aria-busy", "true")
+    wait_for(are_held, 30, "the questions")
     api.holding = False
     sample(page, "Dress").click()
     expect(page.get_by_role("img", name="What the models see of dress.png")).to_be_visible()
     expect(answers).to_have_attribute("aria-busy", "false")
-    assert {"instances", "softmax:predict", "mlp:predict"} <= set(cancelled)
+    assert asked <= set(cancelled)
     expect(page.get_by_role("alert")).to_be_empty()
 
 

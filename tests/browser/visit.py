@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
 from tests.browser.fake_api import FakeApi
 
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 30_000
 
 _NOTE_VIOLATIONS = """
 window.violations = [];

@@ -71,15 +71,21 @@ def test_connections_are_kept():
 def test_cancelling_a_call_ends_it_at_once():
     """It is no error of the gateway's, it is not tried again, and the client can go on."""
 
-    async def ask(url: str) -> str:
-        async with AsyncClient(url) as client:
+    async def time_is_over(limit: asyncio.Timeout, gateway: FakeGateway) -> None:
+        await asyncio.to_thread(wait_for, lambda: gateway.in_flight == 1, LONGEST_S, "the call")
+        limit.reschedule(0)
+
+    async def ask(gateway: FakeGateway) -> str:
+        async with AsyncClient(gateway.url, timeout_s=LONGEST_S) as client:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
+                async with asyncio.timeout(None) as limit:
+                    ending = asyncio.create_task(time_is_over(limit, gateway))
                     await client.predict(b"held")
+            await ending
             return (await client.predict(b"free")).label
 
     with Held(b"free") as held, FakeGateway(held) as gateway:
-        assert asyncio.run(ask(gateway.url)) == "free"
+        assert asyncio.run(ask(gateway)) == "free"
     assert len(gateway.asked) == 2
 
 

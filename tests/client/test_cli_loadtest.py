@@ -73,7 +73,7 @@ def test_a_closed_loop_shows_and_writes_its_result(url, tmp_path):
     done = command(*SAMPLES[:2], f"--url={url}", "--duration-s=1", "--warm-up-s=0.2", *flags)
     assert done.exit_code == 0, done.output
     result = Result.read(files["json"])
-    assert result.answered == result.due > 100
+    assert result.answered == result.due > 0
     assert f"{result.answered:,} of {result.due:,}" in done.stdout
     assert "closed loop, 8 in flight" in done.stdout
     rows = list(csv.DictReader(files["csv"].open()))

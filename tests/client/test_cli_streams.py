@@ -12,6 +12,7 @@ import pytest
 
 from tests.client.cli_gateway import photos
 from tests.client.fake_gateway import LONGEST_S, FakeGateway, predicting
+from tests.conftest import wait_for
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def test_rows_come_as_they_are_answered(gateway, folder):
     with process:
         assert process.stdout
         assert [json.loads(process.stdout.readline())["label"] for _ in "ab"] == ["Bag", "Coat"]
+        wait_for(lambda: len(gateway.asked) == 3, LONGEST_S, "the third picture")
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=LONGEST_S)
         over.set()

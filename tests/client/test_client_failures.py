@@ -17,7 +17,7 @@ from tests.client.fake_gateway import (
     predicting,
     problem,
 )
-from tests.conftest import free_port
+from tests.conftest import free_port, wait_for
 from vitrine_client import errors
 from vitrine_client.http_calls import Attempts, retry_after_s
 
@@ -82,18 +82,20 @@ def test_retry_after_is_waited_for(kind: Kind):
     with FakeGateway(first(problem(503, "later", Retry_After="1"))) as gateway:
         started = time.monotonic()
         assert predict(kind, gateway) == "Bag"
-        assert 1 <= time.monotonic() - started < 1.6
+        assert time.monotonic() - started >= 1
+    told = errors.Unavailable("later", retry_after_s=1.0)
+    assert 1 <= Attempts(10, retries=2).pause_s(told) <= 1.1
 
 
 @both
 def test_a_wait_that_does_not_fit_is_not_begun(kind: Kind):
     """It is told when to come again instead."""
-    with FakeGateway(lambda _: problem(429, "later", Retry_After="9")) as gateway:
+    with FakeGateway(lambda _: problem(429, "later", Retry_After="90")) as gateway:
         started = time.monotonic()
         with pytest.raises(errors.ResourceExhausted, match="later") as caught:
-            predict(kind, gateway, timeout_s=5)
-        assert time.monotonic() - started < 1
-    assert caught.value.retry_after_s == 9
+            predict(kind, gateway, timeout_s=60)
+        assert time.monotonic() - started < 30
+    assert caught.value.retry_after_s == 90
 
 
 @both
@@ -107,14 +109,14 @@ def test_nobody_there(kind: Kind):
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_a_dripping_peer_does_not_hold_a_call(kind, where):
     """Each read is short, and the whole still ends at its deadline, whatever it is that drips."""
-    body = Reply(content=b" " * 500 + b"{}", drip_s=0.02)
-    head = Reply(content=b"{}", headers={"X": "x" * 500}, drip_s=0.02)
+    body = Reply(content=b" " * 1000 + b"{}", drip_s=0.02)
+    head = Reply(content=b"{}", headers={"X": "x" * 1000}, drip_s=0.02)
     with FakeGateway(lambda _: {"head": head, "body": body}[where]) as gateway:
         started = time.monotonic()
-        with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.3 s"):
-            predict(kind, gateway, timeout_s=0.3)
-        assert 0.3 <= time.monotonic() - started < 1
-        assert len(gateway.asked) == 1
+        with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.6 s"):
+            predict(kind, gateway, timeout_s=0.6)
+        assert 0.6 <= time.monotonic() - started < 15
+        wait_for(lambda: len(gateway.asked) == 1, LONGEST_S, "the only request")
 
 
 @both
@@ -140,9 +142,9 @@ def test_a_silent_gateway_is_a_deadline(kind: Kind):
     answer = first(problem(503, "not yet"), then=silent)
     with FakeGateway(answer) as gateway:
         started = time.monotonic()
-        with pytest.raises(errors.DeadlineExceeded, match=r"within 0\.3 s"):
-            predict(kind, gateway, timeout_s=0.3)
-        assert time.monotonic() - started < 1
+        with pytest.raises(errors.DeadlineExceeded, match=r"within 1 s"):
+            predict(kind, gateway, timeout_s=1)
+        assert time.monotonic() - started < LONGEST_S / 2
         hold.set()
 
 

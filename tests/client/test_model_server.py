@@ -167,14 +167,15 @@ def test_the_deadline_holds():
         client.status("mlp")
 
 
-def test_nobody_there():
+def test_nobody_there(monkeypatch):
     """A dead address is `Unavailable` and named, and a server that comes up later is found."""
     port = free_port()
-    with ModelServerClient(f"127.0.0.1:{port}", timeout_s=5) as client:
+    with ModelServerClient(f"127.0.0.1:{port}", timeout_s=30) as client:
         with pytest.raises(errors.Unavailable, match=f"127.0.0.1:{port} is not answering"):
             client.status("mlp")
         with pytest.raises(errors.Unavailable, match=r"within 0\.1 s"):
             client.wait_until_ready(0.1)
+        monkeypatch.setattr(calls, "RECONNECT_S", 30)  # how soon is the machine's affair
         for _ in range(2):
             with FakeModelServer(lambda *_: b"", port=port):
                 assert client.status("mlp") == []

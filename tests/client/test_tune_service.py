@@ -145,6 +145,6 @@ def test_an_end_in_the_middle(tmp_path, number):
         family = children_of(process.pid)
     finally:
         os.killpg(process.pid, number)
-    assert process.wait(30) == (-9 if number == signal.SIGKILL else 128 + number)
+    assert process.wait(60) == (-9 if number == signal.SIGKILL else 128 + number)
     wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all of them")
     assert [path.name for path in tmp_path.iterdir()] == ["models"]

@@ -61,10 +61,10 @@ def test_the_health_check_tells_who_answers():
     """bash alone, as TensorFlow Serving's image has no curl: 0 for HTTP of any status, else not."""
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert subprocess.run(health_check(server.server_port), timeout=10).returncode == 0
+        assert subprocess.run(health_check(server.server_port), timeout=60).returncode == 0
         server.shutdown()
-    nobody = subprocess.run(health_check(free_port()), timeout=10, capture_output=True)
+    nobody = subprocess.run(health_check(free_port()), timeout=60, capture_output=True)
     assert nobody.returncode != 0
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts, and never answers
-        mute = subprocess.run(health_check(silent.getsockname()[1]), timeout=10)
+        mute = subprocess.run(health_check(silent.getsockname()[1]), timeout=60)
     assert mute.returncode != 0

@@ -89,7 +89,7 @@ def test_a_gateway_without_tensorflow_answers(wheels, service, tmp_path):
     try:
         ready = [vitrine, "models", "--url", url]
         wait_for(
-            lambda: subprocess.run(ready, capture_output=True).returncode == 0, 60, "the gateway"
+            lambda: subprocess.run(ready, capture_output=True).returncode == 0, 120, "the gateway"
         )
         done = subprocess.run(
             [vitrine, "predict", "--url", url, "--json", str(SAMPLES[0])],

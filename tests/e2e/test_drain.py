@@ -29,7 +29,7 @@ def test_idle_connections_do_not_hold_up_the_end(one_process):
     """A client that keeps its connection for later is not waited for."""
     process = one_process.process
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
 
 
 def test_a_request_that_has_begun_is_answered(one_process):
@@ -51,4 +51,4 @@ def test_a_request_that_has_begun_is_answered(one_process):
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"Ankle boot" in answer
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0

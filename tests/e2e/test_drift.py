@@ -46,7 +46,7 @@ def agree(url):
         found[:] = reports(url)
         return all(one == found[0] for one in found)
 
-    wait_for(same, 20, "the processes to agree")
+    wait_for(same, 60, "the processes to agree")
     return found[0]
 
 

@@ -67,7 +67,7 @@ def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service)
         assert requests.get(f"{own_service.url}/healthz", timeout=20).status_code == 200
     finally:
         os.kill(own_service.process.pid, signal.SIGCONT)
-    assert own_service.process.wait(30) == 1
+    assert own_service.process.wait(60) == 1
     assert not any(is_running(pid) for pid in family)
 
 
@@ -98,8 +98,8 @@ def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, 
         assert len(family) >= 4
     finally:
         os.killpg(make.pid, number)
-    make.wait(30)
-    wait_for(lambda: not any(is_running(pid) for pid in family), 10, "the end of all children")
+    make.wait(60)
+    wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
     assert "Traceback" not in log.read_text()
 
 
@@ -114,7 +114,7 @@ def test_a_killed_parent_takes_its_children_along(own_service):
 def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "vitrine_serving", *words]
     environment = os.environ | {name: str(value) for name, value in variables.items()}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
 
 
 @pytest.mark.slow

@@ -114,12 +114,12 @@ def test_keys_rotate_while_the_gateway_runs(model_server, log, tmp_path):
         assert all_answer(old, 200)
         new = keys.add(path, "new")
         keys.remove(path, "old")
-        wait_for(lambda: all_answer(new, 200), 10, "the new key")
-        wait_for(lambda: all_answer(old, 401), 10, "the end of the old key")
+        wait_for(lambda: all_answer(new, 200), 30, "the new key")
+        wait_for(lambda: all_answer(old, 401), 30, "the end of the old key")
         with path.open("a") as file:
             file.write("vitrine_pasted-here-by-mistake\n")
         wait_for(
-            lambda: all_answer(new, 200) and "keys.txt, line 3" in log.read_text(), 10, "the error"
+            lambda: all_answer(new, 200) and "keys.txt, line 3" in log.read_text(), 30, "the error"
         )
         assert "pasted" not in log.read_text()
 
@@ -158,7 +158,7 @@ def test_processes_count_a_clients_requests_together(model_server, log):
             assert answer.headers["RateLimit-Policy"] == f'"default";q={burst};w=6'
             assert answer.headers["RateLimit"] == '"default";r=0;t=1'
             assert answer.json()["status"] == 429
-        wait_for(lambda: running.predict().status_code == 200, 5, "room")
+        wait_for(lambda: running.predict().status_code == 200, 30, "room")
         lines = re.findall(r"\[(\d+)\].* (200|429) ", log.read_text())
     counts = {process: sum(line[0] == process for line in lines) for process, _ in lines}
     assert len(counts) == 2, counts

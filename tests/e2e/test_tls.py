@@ -51,7 +51,7 @@ def test_idle_connections_with_tls_do_not_hold_up_the_end(model_server, log, ca,
     ):
         session.get(f"https://{running.address}/healthz", verify=str(ca.cert), timeout=20)
         running.process.terminate()
-        assert running.process.wait(10) == 0
+        assert running.process.wait(20) == 0
 
 
 def only(version: ssl.TLSVersion, ca: Certificate) -> ssl.SSLContext:

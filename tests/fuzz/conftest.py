@@ -81,7 +81,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             ),
         ]
     try:
-        wait_for(lambda: _is_ready(port), 60, "the gateway")
+        wait_for(lambda: _is_ready(port), 180, "the gateway")
         (worker,) = children_of(processes[1].pid)
         yield Gateway(port, worker, log)
     finally:

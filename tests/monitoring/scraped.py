@@ -16,7 +16,7 @@ class Scraped:
     @classmethod
     def of(cls, url: str) -> Self:
         """Scrapes a gateway, over a connection of its own."""
-        answer = requests.get(f"{url}/metrics", timeout=10)
+        answer = requests.get(f"{url}/metrics", timeout=30)
         assert answer.status_code == 200, answer.text
         return cls(answer.text)
 

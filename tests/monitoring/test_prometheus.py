@@ -30,7 +30,7 @@ class Prometheus:
 
     def ask(self, path: str, **parameters: str) -> Any:
         """Asks its HTTP API, https://prometheus.io/docs/prometheus/latest/querying/api/."""
-        answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
+        answer = requests.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30)
         content = answer.json()
         assert content["status"] == "success", content
         return content["data"]
@@ -74,7 +74,7 @@ def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> It
         process = subprocess.Popen(command, stdout=output, stderr=output, text=True)
     try:
         running = Prometheus(f"http://{address}")
-        wait_for(lambda: process.poll() is not None or running.is_ready(), 30, "Prometheus")
+        wait_for(lambda: process.poll() is not None or running.is_ready(), 120, "Prometheus")
         assert process.poll() is None, log.read_text()
         yield running
     finally:
@@ -127,12 +127,15 @@ def test_every_panel_has_data(service, prometheus):
         return [title for title, query in asked.items() if not prometheus.has(query)]
 
     with asking(service):
-        wait_for(lambda: not empty(), 40, f"data for all panels; none for {empty()}")
-    targets = prometheus.ask("targets")["activeTargets"]
-    assert {each["labels"]["job"]: each["health"] for each in targets} == {
-        "gateway": "up",
-        "model-server": "up",
-    }
+        wait_for(lambda: not empty(), 120, f"data for all panels; none for {empty()}")
+
+    def targets() -> dict[str, str]:
+        found = prometheus.ask("targets")["activeTargets"]
+        return {each["labels"]["job"]: each["health"] for each in found}
+
+    # Until the next scrape, one that took longer than a second is a target that is down.
+    both = {"gateway": "up", "model-server": "up"}
+    wait_for(lambda: targets() == both, 60, f"both targets; they were {targets()}")
     for group in prometheus.ask("rules")["groups"]:
         assert {rule["health"] for rule in group["rules"]} == {"ok"}
 
@@ -143,7 +146,7 @@ def test_the_models_to_choose_from_are_found(prometheus):
     metric, label = variable["query"]["query"].removeprefix("label_values(").rstrip(")").split(", ")
     wait_for(
         lambda: set(MODELS) <= set(prometheus.ask(f"label/{label}/values", **{"match[]": metric})),
-        20,
+        60,
         "the models",
     )
 
@@ -153,7 +156,7 @@ def test_no_metric_is_dead(service):
     with asking(service):
         wait_for(
             lambda: Scraped.of(service.url).labels("vitrine_drift_images"),
-            20,
+            60,
             "the watch for drift",
         )
     scraped = Scraped.of(service.url)

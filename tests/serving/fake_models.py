@@ -33,22 +33,26 @@ class FakeServable:
 class FakeLoader:
     """Loads anything but a directory with `broken` in it, and raises `errors` by version.
 
-    A load of a version with a gate waits until the gate is set.
+    A load of a version with a gate waits until the gate is set. `tries` counts what began, and
+    `failures` what has found out that it fails.
     """
 
     gates: dict[int, threading.Event] = field(default_factory=dict)
     errors: dict[int, BaseException] = field(default_factory=dict)
     tries: Counter = field(default_factory=Counter)
+    failures: Counter = field(default_factory=Counter)
     loaded: list[FakeServable] = field(default_factory=list)
 
     def __call__(self, name: str, version: int, path: Path) -> FakeServable:
         self.tries[name, version] += 1
         if gate := self.gates.get(version):
             assert gate.wait(30), f"nobody opened the gate of {name}/{version}"
-        if version in self.errors:
-            raise self.errors[version]
+        error = self.errors.get(version)
         if (path / "broken").exists():
-            raise ValueError("no graph")
+            error = error or ValueError("no graph")
+        if error:
+            self.failures[name, version] += 1
+            raise error
         self.loaded.append(FakeServable(name, version))
         return self.loaded[-1]
 
@@ -82,7 +86,7 @@ def reach(repository: Repository, expected: dict[int, str], name: str = "mlp") -
         return False
 
     try:
-        wait_for(reached, 10, "states")
+        wait_for(reached, 30, "states")
     except AssertionError:
         assert states(repository, name) == expected  # says what they are
 

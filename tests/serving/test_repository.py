@@ -167,5 +167,5 @@ def test_polling_finds_what_is_renamed_into_place(base, load, start):
     publish(base, 2)
     reach(repository, {2: "AVAILABLE", 1: "END"})
     repository.stop()
-    polling.join(10)
+    polling.join(30)
     assert not polling.is_alive()

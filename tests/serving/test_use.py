@@ -82,10 +82,10 @@ def test_stop_abandons_retries_and_whoever_waits(base, load, start):
 
     waiting = threading.Thread(target=reload)
     waiting.start()
-    wait_for(lambda: load.tries["new", 7] == 1, 10, "the first try")
+    wait_for(lambda: load.tries["new", 7] == 1, 30, "the first try")
     assert waiting.is_alive()
     repository.stop()
-    waiting.join(10)
+    waiting.join(30)
     assert not waiting.is_alive()
     with repository.use("mlp") as servable:
         assert servable.closes == 0
@@ -121,8 +121,8 @@ def test_no_request_fails_while_versions_swap(base, load, start):
     finally:
         swapped.set()
         for client in clients:
-            client.join(10)
+            client.join(30)
     assert not wrong
     assert min(answered) > 0
-    wait_for(lambda: list(states(repository).values()).count("END") == 50, 10, "the unloads")
+    wait_for(lambda: list(states(repository).values()).count("END") == 50, 30, "the unloads")
     assert load.closes() == {n: 1 for n in range(1, 51) if n % 10} | {51: 0}

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -28,6 +29,10 @@ _STOP_S = 40.0
 
 _KEPT = 2
 """Services that run at a time, all idle but one: who is compared in turn need not start anew."""
+
+_PORTS = range(10_000, 20_000)
+"""Where services listen. One that the kernel picks it may give to another program, too, before the
+service has come so far as to take it."""
 
 _LAST_LINES = 3
 _NEWS = ("[INFO]", " model-server ")
@@ -164,11 +169,14 @@ def _environment() -> dict[str, str]:
 
 
 def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as probes:
-        found = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in found:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in found]
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
 
 
 def _die_with_parent() -> None:

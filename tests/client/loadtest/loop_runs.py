@@ -1,9 +1,10 @@
 """Loops that make load run in a test's own process, and what they record."""
 
+import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from selectors import DefaultSelector
 
 import numpy as np
@@ -58,6 +59,11 @@ class Records:
         return self._columns()[2]
 
     @property
+    def waited_s(self) -> np.ndarray:
+        """How long they waited for a connection."""
+        return self._columns()[1] - self.due_s
+
+    @property
     def lag_s(self) -> np.ndarray:
         """How late the generator itself was."""
         return self.sent_s - self._columns()[1]
@@ -73,6 +79,11 @@ class Records:
         return Counter(self._outcomes[int(number)] for number in self._columns()[4])
 
 
+def endless(_: Records) -> bool:
+    """Leaves the end to the load."""
+    return False
+
+
 def run_loop(
     where: str | Endpoint,
     load: Load,
@@ -82,14 +93,26 @@ def run_loop(
     kind: Kind = "raw",
     requests: tuple[bytes, ...] = (REQUEST,),
     classes: tuple[Classes, ...] = ((7,),),
+    until: Callable[[Records], bool] = endless,
 ) -> Records:
-    """Makes the load in this thread; `where` is a URL, HOST:PORT for "grpc"."""
+    """Makes the load in this thread; `where` is a URL, HOST:PORT for "grpc".
+
+    It ends early, at a tick, `until` there are the records that are wanted: how many a time brings
+    is the machine's affair.
+    """
     endpoint = reach(where, 5) if isinstance(where, str) and kind != "grpc" else where
     job = Job(kind, endpoint, requests, classes, load, seats, timeout_s)
     records = Records()
+
+    def report(*reported: object) -> None:
+        records(*reported)
+        if until(records):
+            loop.stop(time.monotonic())
+            loop.last_s = math.inf  # what is in flight is waited for, however long
+
     with DefaultSelector() as selector, connections_to(endpoint, selector, timeout_s) as connect:
         loop = (ClosedLoop if isinstance(load, Closed) else OpenLoop)(
-            job, connect, selector, records
+            job, connect, selector, report
         )
         loop.run(time.monotonic() + 0.01)
     return records

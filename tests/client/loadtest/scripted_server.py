@@ -99,6 +99,8 @@ def _read(connection: socket.socket) -> bytes:
     pieces, missing = [read], len(head) + 4 + length - len(read)
     while missing > 0:
         pieces.append(connection.recv(65536))
+        if not pieces[-1]:
+            return b""  # who asked left in the middle
         missing -= len(pieces[-1])
     return b"".join(pieces)
 

@@ -116,7 +116,7 @@ def until(condition: Callable[[], bool]) -> Callable[..., Result]:
 
     def run(plan: Plan, *, watch: Callable[[Interval], None], stop: object) -> Result:
         watch(interval(0.0))
-        wait_for(condition, 10, "what the load lasts for")
+        wait_for(condition, 30, "what the load lasts for")
         return Result({}, (interval(0.0),), Generator(0.0, 0.0, None))
 
     return run

@@ -1,5 +1,6 @@
 """Load over gRPC, on a model server that answers as it is told."""
 
+import time
 from selectors import DefaultSelector
 
 import grpc
@@ -27,12 +28,15 @@ def test_answers_are_right_in_both_loops():
     """Several calls are in flight on one connection, and each gets the answer to its request."""
     with FakeModelServer(classifying()) as server:
         right = {"kind": "grpc", "requests": REQUESTS, "classes": classes(server)}
-        closed = run_loop(server.address, Closed(1, 0.2), seats=4, **right)
+        enough = {"until": lambda records: len(records.due_s) > 20}
+        closed = run_loop(server.address, Closed(1, 60), seats=4, **right, **enough)
+        began_s = time.monotonic()
         opened = run_loop(server.address, steady(100, 0.2), seats=50, **right)
+        took_s = time.monotonic() - began_s
     assert set(closed.outcomes) == {""}
     assert opened.outcomes == {"": 20}
     assert (opened.latency_s > 0).all()
-    assert (opened.latency_s < 0.2).all()
+    assert (opened.latency_s < took_s).all()
 
 
 def test_what_becomes_of_a_call():
@@ -48,8 +52,12 @@ def test_what_becomes_of_a_call():
         server.answer = failing(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many")
         assert outcomes() == {"RESOURCE_EXHAUSTED": 1}
         server.answer = gate = Gate()
-        assert outcomes(timeout_s=0.1) == {"timeout": 1}
-        assert gate.gone.wait(5)
+
+        def is_cancelled() -> bool:  # unless it never came so far as the server
+            assert outcomes(timeout_s=0.5) == {"timeout": 1}
+            return gate.gone.wait(5)
+
+        wait_for(is_cancelled, 30, "the server to be told")
 
 
 def test_a_call_that_is_given_up_is_cancelled():
@@ -58,13 +66,13 @@ def test_a_call_that_is_given_up_is_cancelled():
     with (
         FakeModelServer(Gate()) as server,
         DefaultSelector() as selector,
-        connections_to(server.address, selector, 5) as connect,
+        connections_to(server.address, selector, 30) as connect,
     ):
         call = connect(lambda fault, body, now_s: told.append(fault))
         call.send(b"first")
-        wait_for(lambda: bool(server.calls), 5, "the call")
+        wait_for(lambda: bool(server.calls), 20, "the call")
         call.abort()
-        assert server.answer.gone.wait(5)
+        assert server.answer.gone.wait(20)
         server.answer = failing(grpc.StatusCode.INTERNAL)
         call.send(b"second")
         while not told:

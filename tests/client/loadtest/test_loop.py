@@ -3,13 +3,15 @@
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 
 from tests.certificates import make_ca, make_certificate
-from tests.client.loadtest.loop_runs import ONCE, run_loop, steady
+from tests.client.loadtest.loop_runs import ONCE, Records, run_loop, steady
 from tests.client.loadtest.scripted_server import (
     CLOSE,
     RESET,
@@ -19,7 +21,7 @@ from tests.client.loadtest.scripted_server import (
     predictions,
     scripted_server,
 )
-from tests.conftest import free_port
+from tests.conftest import free_port, measured
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Closed
 
@@ -35,6 +37,11 @@ def slowly(seconds: float, *pieces: bytes | None) -> Iterator[bytes | None]:
     for piece in pieces:
         busy(seconds)
         yield piece
+
+
+def has(count: int) -> Callable[[Records], bool]:
+    """Whether there are so many records."""
+    return lambda records: len(records.due_s) >= count
 
 
 BODY = b'{"predictions": [{"class_id": 7}]}'
@@ -77,22 +84,25 @@ def test_nobody_there():
 
 
 def test_a_slow_answer_is_timed_to_its_last_byte():
-    """To come in drips makes it neither fast nor wrong."""
+    """To come in drips makes it neither fast nor wrong, and nothing else is added."""
     drips = [RIGHT[place : place + 30] for place in range(0, len(RIGHT), 30)]
     with scripted_server(lambda _: slowly(0.03, *drips)) as server:
+        began_s = time.monotonic()
         records = run_loop(server.url, ONCE)
+        took_s = time.monotonic() - began_s
     assert records.outcomes == {"": 1}
-    assert 0.03 * len(drips) <= records.latency_s[0] < 1
+    assert 0.03 * len(drips) <= records.latency_s[0] < took_s
 
 
 def test_without_an_answer_it_gives_up():
     """After the timeout, with its connection; the next request has one of its own."""
-    script = lambda number: slowly(0.0 if number else 3.0, RIGHT)  # noqa: E731
+    script = lambda number: slowly(0.0 if number else 30.0, RIGHT)  # noqa: E731
     with scripted_server(script) as server:
-        records = run_loop(server.url, Closed(1, 0.4), timeout_s=0.15)
-        assert server.connections == 2
-    assert records.outcomes["timeout"] == 1
-    assert records.outcomes[""] > 1
+        records = run_loop(
+            server.url, Closed(1, 60), timeout_s=0.5, until=lambda seen: seen.outcomes[""] > 1
+        )
+        assert 2 <= server.connections <= 1 + records.outcomes["timeout"]
+    assert set(records.outcomes) == {"timeout", ""}
 
 
 def test_a_closed_loop_keeps_so_many_in_flight():
@@ -110,18 +120,21 @@ def test_a_closed_loop_keeps_so_many_in_flight():
         yield RIGHT
 
     with scripted_server(script) as server:
-        records = run_loop(server.url, Closed(4, 0.3), seats=4)
+        records = run_loop(server.url, Closed(4, 60), seats=4, until=has(100))
         assert server.connections == 4
     assert most == [4]
-    assert len(records.latency_s) * records.latency_s.mean() / 0.3 == pytest.approx(4, rel=0.3)
+    lasted_s = (records.due_s + records.latency_s).max() - records.due_s.min()
+    assert records.latency_s.sum() / lasted_s == pytest.approx(4, rel=0.3)
     assert np.array_equal(records.due_s, records.sent_s)
 
 
 def test_a_closed_loop_that_fails_pauses():
     """A server that refuses is not asked as fast as can be."""
     nowhere = Endpoint(socket.AF_INET, ("127.0.0.1", free_port()))
-    records = run_loop(nowhere, Closed(4, 0.35), seats=4)
-    assert 8 <= records.outcomes["refused"] <= 16
+    records = run_loop(nowhere, Closed(4, 60), seats=4, until=has(20))
+    assert set(records.outcomes) == {"refused"}
+    lasted_s = np.ptp(records.due_s)
+    assert len(records.due_s) <= 4 * (2 + lasted_s / 0.1)
 
 
 def test_requests_take_turns_and_so_do_their_answers():
@@ -133,7 +146,9 @@ def test_requests_take_turns_and_so_do_their_answers():
 
     contents = tuple(f"POST /{n} HTTP/1.1\r\nContent-Length: 0\r\n\r\n".encode() for n in (0, 1))
     with scripted_server(script) as server:
-        records = run_loop(server.url, Closed(1, 0.05), requests=contents, classes=((0,), (1,)))
+        records = run_loop(
+            server.url, Closed(1, 60), requests=contents, classes=((0,), (1,)), until=has(8)
+        )
         asked = server.requests
     assert asked == [contents[number % 2] for number in range(len(asked))]
     assert records.outcomes == {"": len(asked) - 1, "wrong answer": 1}
@@ -154,16 +169,23 @@ def test_an_open_loop_sees_a_stall_and_a_closed_one_does_not():
 
         return script
 
-    with scripted_server(stalling()) as server:
-        seen = run_loop(server.url, steady(200, 0.5), seats=100)
-    with scripted_server(stalling()) as server:
-        blind = run_loop(server.url, Closed(1, 0.5))
-    assert seen.outcomes == {"": 100}
-    assert np.median(seen.lag_s) < 0.005
-    assert (seen.latency_s > 0.05).sum() >= 35
-    assert np.percentile(seen.latency_s, 90) > 0.1
-    assert (blind.latency_s > 0.05).sum() <= 2
-    assert blind.latency_s.max() > 0.24
+    def both() -> tuple[Records, Records]:
+        with scripted_server(stalling()) as server:
+            seen = run_loop(server.url, steady(200, 0.5), seats=100)
+        with scripted_server(stalling()) as server:
+            blind = run_loop(server.url, Closed(1, 60), until=has(100))
+        assert seen.outcomes == {"": 100}
+        return seen, blind
+
+    def check(found: tuple[Records, Records]) -> None:
+        seen, blind = found
+        assert np.median(seen.lag_s) < 0.005
+        assert (seen.latency_s > 0.05).sum() >= 35
+        assert np.percentile(seen.latency_s, 90) > 0.1
+        assert (blind.latency_s > 0.05).sum() <= 2
+        assert blind.latency_s.max() > 0.24
+
+    measured(both, check)
 
 
 def one_at_a_time(service_s: float):
@@ -194,24 +216,31 @@ def test_who_waits_too_long_is_dropped():
     """It is never sent, and never lost."""
     with scripted_server(one_at_a_time(0.03)) as server:
         records = run_loop(server.url, steady(100, 0.3), seats=1, timeout_s=0.2)
-        assert len(server.requests) == records.outcomes[""]
+        answered, given_up = records.outcomes[""], records.outcomes["timeout"]
+        assert answered <= len(server.requests) <= answered + given_up
     assert records.outcomes["dropped"] > 5
-    assert np.nanmax(records.sent_s - records.due_s) < 0.25
+    assert np.nanmax(records.waited_s) < 0.2 + 1e-6
     assert records.outcomes.total() == 30
     assert records.told_the_truth()
 
 
 def test_connections_are_kept():
     """As long as the server does; where it hangs up between two requests, that is no error."""
-    with scripted_server(always(RIGHT)) as server:
-        run_loop(server.url, steady(20, 0.2), seats=9)
-        assert server.connections == 1
-    with scripted_server(always(RIGHT, CLOSE)) as server:
-        assert run_loop(server.url, steady(20, 0.2), seats=9).outcomes == {"": 4}
-        assert server.connections == 4
+
+    def four(*pieces: bytes) -> tuple[Records, int]:
+        with scripted_server(always(*pieces)) as server:
+            return run_loop(server.url, steady(20, 0.2), seats=9), server.connections
+
+    def check(kept: int, found: tuple[Records, int]) -> None:
+        records, connections = found
+        assert records.outcomes == {"": 4}
+        assert connections == kept  # if none was late, so that two were in flight
+
+    measured(lambda: four(RIGHT), partial(check, 1))
+    measured(lambda: four(RIGHT, CLOSE), partial(check, 4))
     goodbye = answer(predictions(7), "200 OK", "Connection: close")
     with scripted_server(always(goodbye)) as server:
-        records = run_loop(server.url, Closed(1, 0.1))
+        records = run_loop(server.url, Closed(1, 60), until=has(4))
         assert server.connections == len(server.requests) == records.outcomes[""]
 
 
@@ -233,5 +262,5 @@ def test_https(tmp_path, monkeypatch):
     with scripted_server(always(long), tls) as server:
         assert run_loop(server.url, ONCE).outcomes == {"TLS": 1}
         monkeypatch.setenv("SSL_CERT_FILE", str(ca.cert))
-        assert set(run_loop(server.url, Closed(1, 0.1)).outcomes) == {""}
+        assert set(run_loop(server.url, Closed(1, 60), until=has(4)).outcomes) == {""}
         assert server.connections == 1

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from PIL import Image
 
 from tests.client.loadtest.scripted_server import RIGHT, answer, predictions, scripted_server
 from tests.client.loadtest.test_targets import Read
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, measured
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.plan import Plan, Target
 from vitrine_client.loadtest.replay import replay
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import run
 from vitrine_client.loadtest.schedule import due_times
 from vitrine_serving.gateway.bodies import read_npy, read_pictures
@@ -170,25 +172,41 @@ def test_nothing_to_send_is_an_error(lines, said, log):
         replay([path], Target("logged", "http://host", "", ()))
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """What a server got, and when."""
+
+    at_s: list[float]
+    models: list[str]
+    result: Result
+
+
 @pytest.mark.alone
 def test_a_server_gets_what_was_logged_when_it_came(log):
     """Gaps, bursts and order arrive as they were, from two processes; answers that change are
     wrong."""
     seconds = [0, 0.1, 0.1, 0.1, 0.45, 0.5, 0.9, 1.0]
     path = log(*(line(at, model=f"m{number % 3}") for number, at in enumerate(seconds)))
-    arrived_s: list[float] = []
 
-    def script(number: int):
-        arrived_s.append(time.monotonic())
-        yield RIGHT if number < 8 else answer(predictions(8))
+    def replayed() -> Arrived:
+        arrived_s: list[float] = []
 
-    with scripted_server(script) as server:
-        target, load = replay([path], Target("logged", server.url, "", PICTURES[:1]))
-        result = run(Plan(target, load, warm_up_s=0.0, processes=2))
-        models = [Read(request).path for request in server.requests]
-    assert models[0] == "/v1/models/m0:predict"  # the first is asked before, to know that it can be
-    assert sorted(models[2:5]) == [f"/v1/models/m{number}:predict" for number in range(3)]
-    assert (result.due, result.dropped) == (8, 0)
-    assert result.errors == {"wrong answer": 1}  # m1 was answered before, and is asked last
-    gaps_s = np.array([now - before for before, now in itertools.pairwise(arrived_s[1:])])
-    assert np.median(np.abs(gaps_s - np.diff(seconds))) < 0.05
+        def script(number: int):
+            arrived_s.append(time.monotonic())
+            yield RIGHT if number < 8 else answer(predictions(8))
+
+        with scripted_server(script) as server:
+            target, load = replay([path], Target("logged", server.url, "", PICTURES[:1]))
+            result = run(Plan(target, load, warm_up_s=0.0, processes=2))
+            models = [Read(request).path for request in server.requests]
+        assert models[0] == "/v1/models/m0:predict"  # asked before, to know that it can be
+        assert (result.due, result.dropped) == (8, 0)
+        return Arrived(arrived_s[1:], models[1:], result)
+
+    def check(arrived: Arrived) -> None:
+        assert sorted(arrived.models[1:4]) == [f"/v1/models/m{n}:predict" for n in range(3)]
+        assert arrived.result.errors == {"wrong answer": 1}  # m1 was answered, and is asked last
+        gaps_s = np.array([now - before for before, now in itertools.pairwise(arrived.at_s)])
+        assert np.median(np.abs(gaps_s - np.diff(seconds))) < 0.05
+
+    measured(replayed, check)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.conftest import SAMPLES
+from tests.conftest import SAMPLES, measured
 from tests.programmed_latency import (
     Behaviour,
     Latency,
@@ -51,32 +51,39 @@ def results() -> dict[str, Result]:
         return dict(zip(CASES, pool.map(load, CASES), strict=True))
 
 
-def matches(
-    result: Result,
-    behaviour: Behaviour,
+def expect(
+    results: dict[str, Result],
+    case: str,
     formula: Callable[[Behaviour, list[float]], list[float]],
     percents: list[float],
-) -> bool:
-    found = [result.latency.percentile_ms(percent) / 1e3 for percent in percents]
-    return found == pytest.approx(formula(behaviour, percents), rel=0.1)
+) -> None:
+    """Compares percentiles with a formula; where they are others, of this case measured anew."""
+    expected = formula(CASES[case][0], percents)
+    at_first = iter([results[case]])
+
+    def check(result: Result) -> None:
+        found = [result.latency.percentile_ms(percent) / 1e3 for percent in percents]
+        assert found == pytest.approx(expected, rel=0.1)
+
+    measured(lambda: next(at_first, None) or load(case), check)
 
 
 def test_an_open_loop_has_the_percentiles_of_the_server(results: dict[str, Result]):
     """A spread of latencies is reported as it is."""
-    assert matches(results["spread"], SPREAD, open_loop_s, [50, 90, 99])
+    expect(results, "spread", open_loop_s, [50, 90, 99])
     assert results["spread"].answered == results["spread"].due == 400 * MEASURED_S
 
 
 def test_an_open_loop_sees_a_stall_at_its_size(results: dict[str, Result]):
     """Whoever is due while the server stalls waits, and is counted: a fourth of all."""
-    assert matches(results["open"], STALLS, open_loop_s, [50, 80, 90, 99])
-    assert results["open"].latency.percentile_ms(90) > 150
+    expect(results, "open", open_loop_s, [50, 80, 90, 99])
+    assert open_loop_s(STALLS, [90])[0] > 0.17
 
 
 def test_a_closed_loop_hardly_sees_it(results: dict[str, Result]):
     """It stops asking while the server stalls: nine of ten requests have never met one."""
-    assert matches(results["closed"], STALLS, closed_loop_s, [50, 90, 99])
-    assert results["closed"].latency.percentile_ms(90) < 80
+    expect(results, "closed", closed_loop_s, [50, 90, 99])
+    assert closed_loop_s(STALLS, [90])[0] < 0.07
 
 
 def test_nothing_is_wrong_with_the_answers(results: dict[str, Result]):
