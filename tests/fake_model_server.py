@@ -77,7 +77,8 @@ class Gate:
 
     def __call__(self, call: Call, context: grpc.ServicerContext) -> bytes:
         if not self._open.is_set():
-            context.add_callback(lambda: self._open.is_set() or self.gone.set())
+            if not context.add_callback(lambda: self._open.is_set() or self.gone.set()):
+                self.gone.set()  # the call has ended already
             self._open.wait(LONGEST_S)
         return self._answer(call, context)
 

@@ -44,8 +44,7 @@ class Explainer:
     """Lives in one event loop.
 
     Explanations wait for those in flight as predictions do, in queues of their own with the same
-    bounds: a gradient costs a model server more than an answer, and who asks why must not take it
-    from those who ask what.
+    bounds: a crowd that asks why is turned away, and does not fill the model server.
     """
 
     def __init__(self, servers: ModelServers, settings: Settings) -> None:
