@@ -34,10 +34,9 @@ def test_who_would_be_too_late_is_refused_at_once():
     async def test():
         crowd = Crowd(FakeServer(), max_batch_size=1)
         steady = await crowd.hold()
-        asyncio.get_running_loop().call_later(0.2, crowd.server.go_on.set)
+        asyncio.get_running_loop().call_later(0.2, crowd.server.answer_held)
         after = crowd.ask(1)
         await steady  # a batch takes 0.2 s, as is known from now on
-        crowd.server.go_on.clear()
         with pytest.raises(TooLate, match="in time"):
             await crowd.predict(2, timeout_s=0.1)
         crowd.server.go_on.set()
