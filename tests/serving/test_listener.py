@@ -82,7 +82,7 @@ def test_who_has_more_leaves_connections_to_others(monkeypatch):
     """Of two that share a socket, the one with fewer gets them; alone, the other takes all."""
 
     async def main():
-        monkeypatch.setattr(listener, "_HOLD_BACK_S", 0.2)  # for a slow machine to do its part in
+        monkeypatch.setattr(listener, "HOLD_BACK_S", 0.2)  # for a slow machine to do its part in
         with socket.create_server(("127.0.0.1", 0), backlog=100) as sock:
             port = sock.getsockname()[1]
             busy = listening(sock, "busy", lambda: True)

@@ -56,7 +56,7 @@ def asked(request_id: str, images: int = 1) -> Request:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch) -> None:
     """A log's end waits for its lines longer than a busy machine may stall."""
-    monkeypatch.setattr(prediction_log, "_CLOSE_S", 30.0)
+    monkeypatch.setattr(prediction_log, "CLOSE_S", 30.0)
 
 
 @pytest.fixture

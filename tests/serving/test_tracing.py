@@ -26,7 +26,7 @@ RPC = "tensorflow.serving.PredictionService/Predict"
 @pytest.fixture
 def collector(monkeypatch):
     """At its end a gateway waits for its spans longer than a busy machine may stall."""
-    monkeypatch.setattr(tracer, "_CLOSE_S", 30.0)
+    monkeypatch.setattr(tracer, "CLOSE_S", 30.0)
     with Collector() as collector:
         yield collector
 

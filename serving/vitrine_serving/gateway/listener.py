@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-_HOLD_BACK_S = 0.002
+HOLD_BACK_S = 0.002
 """How long a connection is left to processes with fewer; who does not come has enough to do."""
 
 _EVEN_SHARE = 8
@@ -96,7 +96,7 @@ class Listener:
 
     def _readable(self) -> None:
         if self._may_wait():
-            self._pause(_HOLD_BACK_S, self._accept)
+            self._pause(HOLD_BACK_S, self._accept)
         else:
             self._accept()
 

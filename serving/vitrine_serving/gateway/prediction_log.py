@@ -28,8 +28,10 @@ _GATHER_S = 0.05
 event loop's."""
 
 _AT_ONCE_BYTES = 65536
-_CLOSE_S = 2.0
 _SAY_AGAIN_S = 60.0
+
+CLOSE_S = 2.0
+"""How long an end waits for lines that are not written yet."""
 
 
 class PredictionLogError(Exception):
@@ -112,7 +114,7 @@ class PredictionLog:
         if self._thread:
             self._ending.set()
             self._notes.put(None)
-            self._thread.join(_CLOSE_S)
+            self._thread.join(CLOSE_S)
 
     def _is_sampled(self, request_id: str) -> bool:
         digest = blake2b(request_id.encode(), digest_size=8).digest()

@@ -38,8 +38,10 @@ from vitrine_serving.gateway.traced_servers import TracedServers
 log = logging.getLogger(__name__)
 
 _EXPORT_S = 5.0
-_CLOSE_S = 3.0
 _SAY_AGAIN_S = 60.0
+
+CLOSE_S = 3.0
+"""How long an end waits for spans that are not sent yet."""
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"))
 _ROUTES = {
@@ -79,7 +81,7 @@ class Tracer:
         """Sends what is left; blocks for three seconds at most."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
-        closing.join(_CLOSE_S)
+        closing.join(CLOSE_S)
 
     async def follow(self, request: Request, work: Awaitable[Answer]) -> Answer:
         """Returns what `work` does, and has a span of it; `request.traceparent` is that from now
