@@ -7,6 +7,8 @@ like a row of the data set passes through bit for bit.
 
 import io
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +24,18 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from vitrine_client.errors import InvalidImage
 
-__all__ = ["FORMATS", "MAX_PIXELS", "SIDE", "Picture", "from_array", "to_instance"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "NOTHING",
+    "SIDE",
+    "Box",
+    "Item",
+    "Picture",
+    "find_item",
+    "from_array",
+    "to_instance",
+]
 
 SIDE = 28
 """Height and width of an instance."""
@@ -38,6 +51,12 @@ Picture = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | NDArray[np.g
 
 An array is [h, w], [h, w, 3] or [h, w, 4] (RGB, RGBA), uint8 or float 0..1.
 """
+
+Box = tuple[int, int, int, int]
+"""A rectangle, x, y, width and height, in pixels of the upright picture (after EXIF)."""
+
+NOTHING = "there is nothing to see in this picture"
+"""The warning of a picture without an item."""
 
 Grey = NDArray[np.float32]
 
@@ -66,12 +85,40 @@ _READERS: dict[bytes, type[ImageFile]] = {
 }
 
 
+@dataclass(frozen=True)
+class Item:
+    """The item that was found in a picture.
+
+    `instance` is the item as models take it, uint8 [28, 28], white on black; `box` its place, or
+    None where the picture shows nothing, and then `instance` is black. `warnings` say in words what
+    was left out or is doubtful.
+    """
+
+    instance: NDArray[np.uint8]
+    box: Box | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to see in the picture."""
+        return self.box is None
+
+
 def to_instance(picture: Picture, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Returns the item in a picture as uint8 [28, 28], white on black.
+    """Returns the instance of `find_item` alone, uint8 [28, 28]; raises the same."""
+    return find_item(picture, max_pixels=max_pixels).instance
+
+
+def find_item(
+    picture: Picture, *, max_pixels: int = MAX_PIXELS, box: Sequence[float] | None = None
+) -> Item:
+    """Finds the item in a picture, or takes what lies in `box` (x, y, width, height in pixels of
+    the upright picture).
 
     Of an animation, the first frame counts; a picture of nothing gives zeros. Raises `InvalidImage`
     where the picture cannot be read or has more than `max_pixels` pixels, which is known before
-    they are decoded; `OSError` (`FileNotFoundError`, ...) where a path cannot be opened.
+    they are decoded; `InvalidRequest` where `box` is empty, no number, or not inside the picture;
+    `OSError` (`FileNotFoundError`, ...) where a path cannot be opened.
     """
     match picture:
         case np.ndarray():
@@ -94,11 +141,16 @@ def to_instance(picture: Picture, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
             f"The picture is damaged or truncated ({error}); save it anew"
         ) from error
     grey = np.asarray(small if small.mode == "L" else small.convert("L"))
+    whole = (0, 0, *image.size)
     if _is_instance(grey):
-        return grey.copy()
-    if _is_instance(255 - grey):  # a row of the data set, printed black on white
-        return 255 - grey
-    return _framed(grey.astype(np.float32))
+        instance = grey.copy()
+    elif _is_instance(255 - grey):  # a row of the data set, printed black on white
+        instance = 255 - grey
+    else:
+        instance = _framed(grey.astype(np.float32))
+    if not instance.any():
+        return Item(instance, None, (NOTHING,))
+    return Item(instance, whole)
 
 
 def _is_instance(grey: NDArray[np.uint8]) -> bool:
