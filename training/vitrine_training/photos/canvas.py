@@ -1,0 +1,190 @@
+"""Drawing primitives: sizes, tones, an item on a ground, layers over it, noise.
+
+Pictures are float32 or float64 [h, w, 3] in 0..255, and are changed in place. Lengths that are
+called pixels of 600 are scaled with the longer side of the picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+from vitrine_training.idx import Pixels
+
+Floats = npt.NDArray[np.floating[Any]]
+Colour = tuple[float, ...]
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+SIDES = 240, 900
+"""The longer side of a picture, in pixels, where its kind does not say otherwise."""
+
+SHAPES = (1, 1), (1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16), (5, 4)
+"""Width and height of pictures, as ratios."""
+
+SHARES = 0.40, 0.85
+"""The item's side over the shorter side of the picture, where its kind does not say otherwise."""
+
+LIGHT_ON_DARK = 0.25
+"""How many pictures show a light item on a dark ground, where their kind does not say."""
+
+ENLARGED_BY = {
+    Image.Resampling.BICUBIC: 0.75,
+    Image.Resampling.LANCZOS: 0.15,
+    Image.Resampling.NEAREST: 0.10,
+}
+"""How items are enlarged, and how often; the last leaves squares, as screens of pixels do."""
+
+
+class Place(NamedTuple):
+    """A square inside a picture, in pixels."""
+
+    left: int
+    top: int
+    side: int
+
+
+class Tones(NamedTuple):
+    """The colour behind the item and the one that white of the row becomes."""
+
+    ground: Colour
+    ink: Colour
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture of an item on an even ground, as others begin: marks, light and frames follow."""
+
+    photo: Floats
+    place: Place
+    tones: Tones
+
+    def px(self, of_600: float) -> float:
+        """Pixels of 600 as pixels of this picture."""
+        return of_600 * max(self.photo.shape[:2]) / 600
+
+
+def still(
+    item: Pixels,
+    rng: np.random.Generator,
+    *,
+    sides: tuple[int, int] = SIDES,
+    shares: tuple[float, float] = SHARES,
+    tones: Tones | None = None,
+) -> Still:
+    """Draws an item somewhere on an even ground."""
+    found = some_size(rng, sides)
+    tones = tones or some_tones(rng)
+    photo = even(found, tones.ground)
+    place = some_place(found, rng, shares)
+    paint(photo, opacity(item, place.side, rng), place, tones.ink)
+    return Still(photo, place, tones)
+
+
+def some_size(
+    rng: np.random.Generator,
+    sides: tuple[int, int] = SIDES,
+    shapes: Sequence[tuple[int, int]] = SHAPES,
+) -> Size:
+    """Returns the size of a picture; small ones are as frequent as large ones, by octave."""
+    longer = np.exp(rng.uniform(*np.log(sides)))
+    width, height = shapes[int(rng.integers(len(shapes)))]
+    scale = longer / max(width, height)
+    return round(height * scale), round(width * scale)
+
+
+def some_place(size: Size, rng: np.random.Generator, shares: tuple[float, float] = SHARES) -> Place:
+    """Returns a place for an item, whole inside a picture and rather in the middle of it."""
+    side = round(min(size) * rng.uniform(*shares))
+    top, left = ((one - side) * rng.beta(3, 3) for one in size)
+    return Place(round(left), round(top), side)
+
+
+def some_tones(rng: np.random.Generator) -> Tones:
+    """Returns a dark item on a light ground, or the other way round, both slightly coloured."""
+    if rng.random() < LIGHT_ON_DARK:
+        return Tones(tinted(rng, 10, 80), tinted(rng, 190, 250))
+    return Tones(tinted(rng, 165, 250), tinted(rng, 5, 70))
+
+
+def tinted(rng: np.random.Generator, low: float, high: float, tint: float = 12) -> Colour:
+    """Returns a grey between two levels with a touch of colour."""
+    return tuple(np.clip(rng.uniform(low, high) + rng.uniform(-tint, tint, 3), 0, 255))
+
+
+def even(size: Size, colour: Colour) -> Floats:
+    """Returns a picture of one colour, float32 [h, w, 3]."""
+    return np.tile(np.asarray(colour, np.float32), (*size, 1))
+
+
+def opacity(item: Pixels, side: int, rng: np.random.Generator) -> Floats:
+    """Opacity 0..1 of the item, float32 [side, side], enlarged in one of a few ways."""
+    ways = list(ENLARGED_BY)
+    way = ways[rng.choice(len(ways), p=list(ENLARGED_BY.values()))]
+    return np.asarray(Image.fromarray(item).resize((side, side), way), np.float32) / 255
+
+
+def paint(photo: Floats, alpha: Floats, place: Place, ink: Colour) -> None:
+    """Prints an item, so that the ground shows through where it is faint."""
+    region = _region(photo, place)
+    region += alpha[..., None] * (np.asarray(ink, np.float32) - region)
+
+
+def lay(photo: Floats, alpha: Floats, place: Place, tones: Tones) -> None:
+    """Lays an item down, opaque as cloth is: where it is faint, it is as `tones.ground` is."""
+    ground, ink = (np.asarray(one, np.float32) for one in tones)
+    region, solid = _region(photo, place), body(alpha)[..., None]
+    region += solid * (ground + alpha[..., None] * (ink - ground) - region)
+
+
+def body(alpha: Floats) -> Floats:
+    """Opacity of an item that lets nothing through, with soft edges."""
+    return np.clip(alpha * 6, 0, 1)
+
+
+def _region(photo: Floats, place: Place) -> Floats:
+    left, top, side = place
+    return photo[top : top + side, left : left + side]
+
+
+def layer(size: Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Returns an empty layer over a picture of this size, and what draws on it: 255 covers."""
+    image = Image.new("L", (size[1], size[0]))
+    return image, ImageDraw.Draw(image)
+
+
+def cover(photo: Floats, over: Image.Image, colour: Colour, strength: float = 1) -> None:
+    """Lays a layer over a picture, in one colour."""
+    box = over.getbbox()
+    if box is None:
+        return
+    left, top, right, bottom = box
+    alpha = np.asarray(over.crop(box), np.float32)[..., None] * (strength / 255)
+    region = photo[top:bottom, left:right]
+    region += alpha * (np.asarray(colour, np.float32) - region)
+
+
+def rectangle(photo: Floats, box: tuple[float, float, float, float], colour: Colour) -> None:
+    """Fills left, top, width, height with a colour."""
+    left, top, width, height = (round(one) for one in box)
+    photo[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour
+
+
+def soften(plane: Floats, radius: float) -> Floats:
+    """Returns a plane 0..1, [h, w], blurred."""
+    image = Image.fromarray(np.rint(plane * 255).astype(np.uint8))
+    return (
+        np.asarray(
+            image.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius)),
+            np.float32,
+        )
+        / 255
+    )
+
+
+def grain(photo: Floats, rng: np.random.Generator, sigma: float) -> None:
+    """Adds the noise of a sensor, the same to the three channels."""
+    photo += sigma * rng.standard_normal(photo.shape[:2], np.float32)[..., None]

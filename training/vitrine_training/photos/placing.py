@@ -1,0 +1,182 @@
+"""Where the item is and how large: small, large, off the centre, at the edge; and others beside it.
+
+The largest item, which is nearest to the middle, is the one that the picture is of.
+"""
+
+import numpy as np
+
+from vitrine_training.idx import Pixels
+from vitrine_training.photos.canvas import (
+    Place,
+    even,
+    lay,
+    opacity,
+    paint,
+    some_size,
+    some_tones,
+    still,
+    tinted,
+)
+from vitrine_training.photos.encoding import file
+from vitrine_training.photos.kinds import Kind
+
+SMALL = 0.08, 0.25
+LARGE = 0.75, 0.90
+"""The item's side over the shorter side of the picture."""
+
+CUT = 0.01, 0.05
+"""How much of the item's side lies beyond the edge."""
+
+MAIN = 0.42, 0.60
+OTHER = 0.14, 0.28
+"""The sides of the item that counts and of those beside it, over the picture's shorter side."""
+
+OTHERS = 1, 4
+
+
+def small(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A small item in a large picture."""
+    return file(still(item, rng, sides=(500, 1600), shares=SMALL).photo, rng)
+
+
+def large(item: Pixels, rng: np.random.Generator) -> bytes:
+    """An item that leaves little of the ground."""
+    return file(still(item, rng, shares=LARGE).photo, rng)
+
+
+def off_centre(item: Pixels, rng: np.random.Generator) -> bytes:
+    """An item anywhere but in the middle, of any size."""
+    size, tones = some_size(rng), some_tones(rng)
+    side = round(min(size) * rng.uniform(0.15, 0.5))
+    top, left = ((one - side) * rng.choice([rng.beta(1, 5), rng.beta(5, 1)]) for one in size)
+    photo = even(size, tones.ground)
+    paint(photo, opacity(item, side, rng), Place(round(left), round(top), side), tones.ink)
+    return file(photo, rng)
+
+
+def wide(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A strip three to five times as wide as it is high, or the other way round."""
+    size = some_size(rng, (600, 1400), ((3, 1), (4, 1), (5, 1), (1, 3), (1, 4)))
+    tones = some_tones(rng)
+    side = round(min(size) * rng.uniform(0.5, 0.9))
+    top, left = ((one - side) * rng.uniform(0, 1) for one in size)
+    photo = even(size, tones.ground)
+    paint(photo, opacity(item, side, rng), Place(round(left), round(top), side), tones.ink)
+    return file(photo, rng)
+
+
+def at_the_edge(item: Pixels, rng: np.random.Generator) -> bytes:
+    """An item that touches an edge, or two, and is slightly cut there."""
+    size, tones = some_size(rng), some_tones(rng)
+    side = round(min(size) * rng.uniform(0.45, 0.85))
+    cut = max(1, round(side * rng.uniform(*CUT)))
+    photo = even((size[0] + 2 * cut, size[1] + 2 * cut), tones.ground)
+    rows, columns = np.flatnonzero(item.max(1)), np.flatnonzero(item.max(0))
+    scale = side / len(item)
+    ends = {  # so that the item itself, not its row's black border, crosses the edge
+        "top": -round(rows[0] * scale),
+        "bottom": photo.shape[0] - round((rows[-1] + 1) * scale),
+        "left": -round(columns[0] * scale),
+        "right": photo.shape[1] - round((columns[-1] + 1) * scale),
+    }
+    top, left = round((photo.shape[0] - side) / 2), round((photo.shape[1] - side) / 2)
+    for edge in rng.choice(["top", "bottom"], 1) if rng.random() < 0.5 else ():
+        top = ends[edge]
+    for edge in rng.choice(["left", "right"], 1) if rng.random() < 0.5 else ():
+        left = ends[edge]
+    if (top, left) == (
+        round((photo.shape[0] - side) / 2),
+        round((photo.shape[1] - side) / 2),
+    ):
+        top = ends["bottom"]
+    whole = np.zeros(photo.shape[:2], np.float32)
+    alpha = opacity(item, side, rng)
+    _put(whole, alpha, top, left)
+    photo += whole[..., None] * (np.asarray(tones.ink, np.float32) - photo)
+    return file(np.ascontiguousarray(photo[cut:-cut, cut:-cut]), rng)
+
+
+def two_items(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
+    """The item, and a smaller one beside it."""
+    return _in_company(item, rng, others, 1)
+
+
+def several_items(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
+    """The item, and two to four smaller ones about it."""
+    return _in_company(item, rng, others, int(rng.integers(2, OTHERS[1], endpoint=True)))
+
+
+def shelf(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
+    """Items in a row on a shelf, of which the middle one is much the largest."""
+    size, tones = some_size(rng, (400, 1000), ((16, 9), (3, 2), (2, 1))), some_tones(rng)
+    photo = even(size, tones.ground)
+    side = round(size[0] * rng.uniform(0.5, 0.7))
+    floor = round(size[0] * rng.uniform(0.82, 0.92))
+    photo[floor:] = tinted(rng, 60, 200, 20)
+    middle = Place((size[1] - side) // 2, floor - side, side)
+    lay(photo, opacity(item, side, rng), middle, tones)
+    room = middle.left
+    for left in (0, middle.left + side):
+        other = round(min(room * 0.8, side * rng.uniform(0.35, 0.5)))
+        beside = Place(left + (room - other) // 2, floor - other, other)
+        lay(photo, opacity(others[rng.integers(len(others))], other, rng), beside, tones)
+    return file(photo, rng)
+
+
+def _in_company(item: Pixels, rng: np.random.Generator, others: Pixels, count: int) -> bytes:
+    size, tones = some_size(rng), some_tones(rng)
+    photo, short = even(size, tones.ground), min(size)
+    side = round(short * rng.uniform(*MAIN))
+    top, left = ((one - side) * rng.uniform(0.35, 0.65) for one in size)
+    places = [Place(round(left), round(top), side)]
+    for _ in range(count):
+        beside = _free_place(size, places, rng)
+        if beside is not None:
+            places.append(beside)
+    paint(photo, opacity(item, side, rng), places[0], tones.ink)
+    for beside in places[1:]:
+        other = others[rng.integers(len(others))]
+        paint(photo, opacity(other, beside.side, rng), beside, tones.ink)
+    return file(photo, rng)
+
+
+def _free_place(
+    size: tuple[int, int], taken: list[Place], rng: np.random.Generator
+) -> Place | None:
+    """Returns a place for a smaller item that overlaps none, or None where there is no room."""
+    for _ in range(60):
+        side = round(min(size) * rng.uniform(*OTHER))
+        top, left = (int(rng.integers(0, one - side, endpoint=True)) for one in size)
+        if all(
+            left + side <= other.left
+            or other.left + other.side <= left
+            or top + side <= other.top
+            or other.top + other.side <= top
+            for other in taken
+        ):
+            return Place(left, top, side)
+    return None
+
+
+def _put(whole: np.ndarray, alpha: np.ndarray, top: int, left: int) -> None:
+    """Copies `alpha` into `whole` as far as it lies inside."""
+    height, width = whole.shape
+    rows, columns = (
+        slice(max(top, 0), min(top + len(alpha), height)),
+        slice(max(left, 0), min(left + len(alpha), width)),
+    )
+    whole[rows, columns] = alpha[
+        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
+
+
+KINDS = (
+    Kind("small", small, "size and place"),
+    Kind("large", large, "size and place"),
+    Kind("off-centre", off_centre, "size and place"),
+    Kind("wide", wide, "size and place"),
+    Kind("at-the-edge", at_the_edge, "size and place"),
+    Kind("two-items", two_items, "several items", with_others=True),
+    Kind("several-items", several_items, "several items", with_others=True),
+    Kind("shelf", shelf, "several items", with_others=True),
+)
