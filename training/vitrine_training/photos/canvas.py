@@ -40,7 +40,7 @@ ENLARGED_BY = {
 
 
 class Place(NamedTuple):
-    """A square inside a picture, in pixels."""
+    """A square in a picture, in pixels; it may reach beyond the edge."""
 
     left: int
     top: int
@@ -129,15 +129,16 @@ def opacity(item: Pixels, side: int, rng: np.random.Generator) -> Floats:
 
 def paint(photo: Floats, alpha: Floats, place: Place, ink: Colour) -> None:
     """Prints an item, so that the ground shows through where it is faint."""
-    region = _region(photo, place)
-    region += alpha[..., None] * (np.asarray(ink, np.float32) - region)
+    region, seen = inside(photo, alpha, place)
+    region += seen[..., None] * (np.asarray(ink, np.float32) - region)
 
 
 def lay(photo: Floats, alpha: Floats, place: Place, tones: Tones) -> None:
     """Lays an item down, opaque as cloth is: where it is faint, it is as `tones.ground` is."""
     ground, ink = (np.asarray(one, np.float32) for one in tones)
-    region, solid = _region(photo, place), body(alpha)[..., None]
-    region += solid * (ground + alpha[..., None] * (ink - ground) - region)
+    region, seen = inside(photo, alpha, place)
+    solid = body(seen)[..., None]
+    region += solid * (ground + seen[..., None] * (ink - ground) - region)
 
 
 def body(alpha: Floats) -> Floats:
@@ -145,9 +146,14 @@ def body(alpha: Floats) -> Floats:
     return np.clip(alpha * 6, 0, 1)
 
 
-def _region(photo: Floats, place: Place) -> Floats:
+def inside(plane: Floats, alpha: Floats, place: Place) -> tuple[Floats, Floats]:
+    """Returns views of a picture or a plane at a place, and of what is put there, as far as the
+    place lies inside."""
     left, top, side = place
-    return photo[top : top + side, left : left + side]
+    rows = slice(max(top, 0), min(top + side, plane.shape[0]))
+    columns = slice(max(left, 0), min(left + side, plane.shape[1]))
+    seen = alpha[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return plane[rows, columns], seen
 
 
 def layer(size: Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:

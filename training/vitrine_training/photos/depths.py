@@ -22,7 +22,7 @@ PEDESTAL = 200, 3000
 SIGNAL = 400, 2500
 """Levels of 65,535: where a dark detector's picture begins, and how far it reaches."""
 
-CONTRAST = 16, 48
+CONTRAST = 20, 48
 """Levels of 255 between ground and item, where there is little contrast."""
 
 LUMA = np.array([0.299, 0.587, 0.114])

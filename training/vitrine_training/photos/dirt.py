@@ -71,15 +71,14 @@ def stains(item: Pixels, rng: np.random.Generator) -> bytes:
     made = still(item, rng)
     photo = made.photo
     height, width = photo.shape[:2]
-    darker = tuple(0.3 * channel for channel in tinted(rng, 80, 160, 40))
     for _ in range(rng.integers(STAINS[0], STAINS[1], endpoint=True)):
         image, pen = layer((height, width))
         x, y, radius = *rng.uniform((0, 0), (width, height)), made.px(rng.uniform(*STAIN_PX)) / 2
         wide = radius * rng.uniform(0.7, 1.3)
         pen.ellipse((x - wide, y - radius, x + wide, y + radius), 255)
         blurred = soften(np.asarray(image, np.float32) / 255, radius / 6)
-        photo *= 1 - rng.uniform(*STAIN_STRENGTH) * blurred[..., None]
-        photo += 0.08 * blurred[..., None] * np.asarray(darker, np.float32)
+        brown = np.array([0.7, 1, 1.3], np.float32)
+        photo *= 1 - rng.uniform(*STAIN_STRENGTH) * blurred[..., None] * brown
     return file(photo, rng)
 
 

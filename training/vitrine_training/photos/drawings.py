@@ -14,6 +14,7 @@ from vitrine_training.photos.canvas import (
     even,
     grain,
     opacity,
+    paint,
     some_place,
     some_size,
     still,
@@ -92,21 +93,17 @@ def _drawn(
 ) -> tuple[Floats, Floats]:
     """Returns the item's opacity and that of a line along its outer edges, both 0..1."""
     alpha = opacity(item, place.side, rng)
-    inside = Image.fromarray(255 * (alpha > 0.12).astype(np.uint8))
     width = max(1, round(max(size) / 600 * rng.uniform(*LINE_PX)))
-    shrunk = inside.filter(ImageFilter.BoxBlur(width)).point(lambda level: 255 * (level > 250))
-    edge = np.asarray(inside, np.float32) - np.asarray(shrunk, np.float32)
-    return alpha, np.clip(edge, 0, 255) / 255
+    body = Image.fromarray(np.pad(255 * (alpha > 0.12).astype(np.uint8), width + 1))
+    shrunk = body.filter(ImageFilter.BoxBlur(width)).point(lambda level: 255 * (level > 250))
+    edge = (np.asarray(body, np.float32) - np.asarray(shrunk, np.float32)) / 255
+    return alpha, edge[width + 1 : -width - 1, width + 1 : -width - 1]
 
 
 def _on_paper(ink: Floats, place: Place, size: tuple[int, int], rng: np.random.Generator) -> bytes:
     """Draws in dark ink on light paper."""
     photo = even(size, tinted(rng, 225, 255, 6))
-    left, top, side = place
-    region = photo[top : top + side, left : left + side]
-    region += ink[..., None].astype(np.float32) * (
-        np.asarray(tinted(rng, 0, 60), np.float32) - region
-    )
+    paint(photo, ink.astype(np.float32), place, tinted(rng, 0, 60))
     grain(photo, rng, rng.uniform(0, 2))
     return file(photo, rng)
 

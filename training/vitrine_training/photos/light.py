@@ -5,11 +5,13 @@ import numpy as np
 from vitrine_training.idx import Pixels
 from vitrine_training.photos.canvas import (
     Floats,
+    Place,
     Size,
     Tones,
     body,
     even,
     grain,
+    inside,
     lay,
     opacity,
     paint,
@@ -80,14 +82,12 @@ def drop_shadow(item: Pixels, rng: np.random.Generator) -> bytes:
     size, tones = some_size(rng), Tones(tinted(rng, 180, 252), tinted(rng, 5, 80))
     photo, place = even(size, tones.ground), some_place(size, rng, (0.4, 0.75))
     alpha = opacity(item, place.side, rng)
-    cast = np.zeros(size, np.float32)
     offset = place.side * rng.uniform(*SHADOW_OFFSET)
     angle = rng.uniform(0.1, 0.9) * np.pi  # downwards: the light comes from above
-    top = round(place.top + offset * np.sin(angle))
-    left = round(place.left + offset * np.cos(angle))
-    bottom, right = min(top + place.side, size[0]), min(left + place.side, size[1])
-    top, left = max(top, 0), max(left, 0)
-    cast[top:bottom, left:right] = body(alpha)[: bottom - top, : right - left]
+    left, top = place.left + offset * np.cos(angle), place.top + offset * np.sin(angle)
+    cast = np.zeros(size, np.float32)
+    under, seen = inside(cast, body(alpha), Place(round(left), round(top), place.side))
+    under[:] = seen
     cast = soften(cast, place.side * rng.uniform(*SHADOW_BLUR) / 2)
     photo *= 1 - rng.uniform(*SHADOW) * cast[..., None]
     lay(photo, alpha, place, tones)

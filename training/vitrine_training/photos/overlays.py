@@ -93,10 +93,10 @@ def watermark(item: Pixels, rng: np.random.Generator) -> bytes:
     height, width = photo.photo.shape[:2]
     size = max(8, round(min(height, width) * rng.uniform(0.05, 0.12)))
     mark = turned(f"© {rng.choice(NAMES)}", size, rng.uniform(15, 45))
-    colour, strength = (tinted(rng, 0, 255),) * 1, rng.uniform(*WATERMARK)
+    colour, strength = tinted(rng, 0, 255), rng.uniform(*WATERMARK)
     for y in range(mark.height // 2, height, round(mark.height * rng.uniform(1.2, 2.2))):
         for x in range(mark.width // 2, width, round(mark.width * 1.4)):
-            stick(photo.photo, mark, (x, y), colour[0], strength)
+            stick(photo.photo, mark, (x, y), colour, strength)
     return file(photo.photo, rng)
 
 

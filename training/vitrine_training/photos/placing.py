@@ -66,34 +66,24 @@ def wide(item: Pixels, rng: np.random.Generator) -> bytes:
 
 
 def at_the_edge(item: Pixels, rng: np.random.Generator) -> bytes:
-    """An item that touches an edge, or two, and is slightly cut there."""
+    """An item that touches one edge, or two, and is slightly cut there."""
     size, tones = some_size(rng), some_tones(rng)
     side = round(min(size) * rng.uniform(0.45, 0.85))
-    cut = max(1, round(side * rng.uniform(*CUT)))
-    photo = even((size[0] + 2 * cut, size[1] + 2 * cut), tones.ground)
-    rows, columns = np.flatnonzero(item.max(1)), np.flatnonzero(item.max(0))
-    scale = side / len(item)
-    ends = {  # so that the item itself, not its row's black border, crosses the edge
-        "top": -round(rows[0] * scale),
-        "bottom": photo.shape[0] - round((rows[-1] + 1) * scale),
-        "left": -round(columns[0] * scale),
-        "right": photo.shape[1] - round((columns[-1] + 1) * scale),
-    }
-    top, left = round((photo.shape[0] - side) / 2), round((photo.shape[1] - side) / 2)
-    for edge in rng.choice(["top", "bottom"], 1) if rng.random() < 0.5 else ():
-        top = ends[edge]
-    for edge in rng.choice(["left", "right"], 1) if rng.random() < 0.5 else ():
-        left = ends[edge]
-    if (top, left) == (
-        round((photo.shape[0] - side) / 2),
-        round((photo.shape[1] - side) / 2),
-    ):
-        top = ends["bottom"]
-    whole = np.zeros(photo.shape[:2], np.float32)
-    alpha = opacity(item, side, rng)
-    _put(whole, alpha, top, left)
-    photo += whole[..., None] * (np.asarray(tones.ink, np.float32) - photo)
-    return file(np.ascontiguousarray(photo[cut:-cut, cut:-cut]), rng)
+    cut, pixel = side * rng.uniform(*CUT), side / len(item)
+    rows, columns = (np.flatnonzero(item.any(axis)) for axis in (1, 0))
+    top, left = ((one - side) / 2 for one in size)
+    for edge in rng.choice(4, 2, replace=False)[: rng.integers(1, 3)]:
+        if edge == 0:
+            top = -rows[0] * pixel - cut
+        elif edge == 1:
+            top = size[0] - (rows[-1] + 1) * pixel + cut
+        elif edge == 2:
+            left = -columns[0] * pixel - cut
+        else:
+            left = size[1] - (columns[-1] + 1) * pixel + cut
+    photo = even(size, tones.ground)
+    paint(photo, opacity(item, side, rng), Place(round(left), round(top), side), tones.ink)
+    return file(photo, rng)
 
 
 def two_items(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
@@ -156,18 +146,6 @@ def _free_place(
         ):
             return Place(left, top, side)
     return None
-
-
-def _put(whole: np.ndarray, alpha: np.ndarray, top: int, left: int) -> None:
-    """Copies `alpha` into `whole` as far as it lies inside."""
-    height, width = whole.shape
-    rows, columns = (
-        slice(max(top, 0), min(top + len(alpha), height)),
-        slice(max(left, 0), min(left + len(alpha), width)),
-    )
-    whole[rows, columns] = alpha[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
 
 
 KINDS = (

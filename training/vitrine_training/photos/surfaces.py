@@ -33,6 +33,9 @@ THREAD_PX = 1.5, 6
 RINGS = 3, 12
 """Rings of the wood across the picture."""
 
+SPOT_PX = 3, 20
+"""The size of a carpet's spots, in pixels of the picture."""
+
 CELL_PX = 14, 40
 """The side of a notebook's squares, or what is between its lines, in pixels of 600."""
 
@@ -81,10 +84,9 @@ def dark_wood(item: Pixels, rng: np.random.Generator) -> bytes:
 
 def paper(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on rough paper, whose fibres make soft spots."""
-    size, place = some_size(rng), None
+    size, _, place = _scene(rng)
     tones = Tones(tinted(rng, 190, 240, 10), tinted(rng, 5, 60))
-    place = some_place(size, rng)
-    fine, coarse = (_soft_noise(size, rng, px) for px in (1.5, rng.uniform(4, 14)))
+    fine, coarse = (_soft_noise(size, rng, (px, px)) for px in (1.5, rng.uniform(4, 14)))
     photo = _textured(_standard(fine + coarse), tones, rng, most=15)
     paint(photo, opacity(item, place.side, rng), place, tones.ink)
     return file(photo, rng)
@@ -93,7 +95,8 @@ def paper(item: Pixels, rng: np.random.Generator) -> bytes:
 def carpet(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a carpet or a plastered wall: soft spots of some size."""
     size, tones, place = _scene(rng)
-    photo = _textured(_soft_noise(size, rng, rng.uniform(3, 20)), tones, rng)
+    spot = rng.uniform(*SPOT_PX)
+    photo = _textured(_soft_noise(size, rng, (spot, spot)), tones, rng)
     lay(photo, opacity(item, place.side, rng), place, tones)
     return file(photo, rng)
 
@@ -176,21 +179,20 @@ def _weave(size: Size, rng: np.random.Generator) -> Floats:
 
 
 def _grain(size: Size, rng: np.random.Generator) -> Floats:
-    """Returns the rings of a plank, long in one direction and bent, deviation 1."""
-    height, width = size
+    """Returns the rings of a plank, long in one direction and slightly bent, deviation 1."""
     turned = rng.random() < 0.5
-    across, along = (width, height) if turned else (height, width)
-    bend = _soft_noise((across, along), rng, max(size) / 5)
+    across, along = size[::-1] if turned else size
+    bend = _soft_noise((across, along), rng, (max(size) / 4, 0.8 * max(size)))
     x = np.linspace(0, rng.uniform(*RINGS), across, dtype=np.float32)[:, None]
-    rings = np.sin(2 * np.pi * (x + 0.5 * bend))
-    fibres = np.repeat(rng.standard_normal((across, 1), np.float32), along, axis=1)
+    rings = np.sin(2 * np.pi * (x + 0.4 * bend))
+    fibres = _soft_noise((across, along), rng, (1.5, max(size) / 6))
     planks = _standard(rings + 0.5 * fibres)
     return planks.T if turned else planks
 
 
-def _soft_noise(size: Size, rng: np.random.Generator, px: float) -> Floats:
-    """Returns noise without detail below so many pixels, deviation 1."""
-    few = [max(2, round(one / px) + 1) for one in size]
+def _soft_noise(size: Size, rng: np.random.Generator, px: tuple[float, float]) -> Floats:
+    """Returns noise without detail below so many pixels down and across, deviation 1."""
+    few = [max(2, round(one / least) + 1) for one, least in zip(size, px, strict=True)]
     small = Image.fromarray(rng.standard_normal(few, np.float32))
     return _standard(np.asarray(small.resize((size[1], size[0]), Image.Resampling.BICUBIC)))
 
