@@ -13,6 +13,7 @@ from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.json_api import METADATA
 
 LABELS = tuple(f"class {n}" for n in range(10))
 PREDICT = "/v1/models/mlp:predict"
@@ -22,13 +23,15 @@ class FakeServers:
     """Answers that an image belongs to the class of its brightest row, by version 3.
 
     Each pixel speaks for class n by n times its brightness. Version labels are `labels`, and the
-    signatures that versions have are `signatures`.
+    signatures that versions have are `signatures`. `asked`, `called` and `resolved` are the
+    predictions, the calls of signatures, and the questions which version it would be.
     """
 
     def __init__(self) -> None:
         self.labels = {"stable": 3, "canary": 2}
         self.signatures = {"describe", "explain"}
         self.called: list[wire.ModelSpec] = []
+        self.resolved: list[wire.ModelSpec] = []
         self.asked: list[tuple[str, int, int | None, str | None]] = []
         self.metadata: list[tuple[str, str]] = []
         self.timeout_s = 0.0
@@ -61,6 +64,8 @@ class FakeServers:
         self.metadata, self.timeout_s = list(metadata), timeout_s
         if method == calls.PREDICT:
             return self._predict(wire.PredictRequest.FromString(request)).SerializeToString()
+        if method == METADATA:
+            return self._metadata(wire.GetModelMetadataRequest.FromString(request).model_spec)
         assert method == calls.STATUS
         model = wire.GetModelStatusRequest.FromString(request).model_spec.name
         if model != "mlp":
@@ -77,9 +82,7 @@ class FakeServers:
         self.called.append(spec)
         if spec.signature_name not in self.signatures:
             raise InvalidRequest(f'Serving signature key "{spec.signature_name}" not found.')
-        if spec.version_label and spec.version_label not in self.labels:
-            raise InvalidRequest(f"Unrecognized servable version label: {spec.version_label}")
-        version = self.labels.get(spec.version_label) or spec.version.value or 3
+        version = self._version(spec)
         inputs = {name: from_tensor(tensor) for name, tensor in request.inputs.items()}
         outputs = _explained(**inputs) if inputs else {}
         response = wire.PredictResponse(
@@ -87,6 +90,19 @@ class FakeServers:
         )
         response.model_spec.version.value = version
         return response
+
+    def _metadata(self, spec):
+        self.resolved.append(spec)
+        if spec.name != "mlp" or spec.version.value not in (0, 2, 3):
+            raise NotFound(f"Servable not found for request: Latest({spec.name})")
+        response = wire.GetModelMetadataResponse()
+        response.model_spec.version.value = self._version(spec)
+        return response.SerializeToString()
+
+    def _version(self, spec):
+        if spec.version_label and spec.version_label not in self.labels:
+            raise InvalidRequest(f"Unrecognized servable version label: {spec.version_label}")
+        return self.labels.get(spec.version_label) or spec.version.value or 3
 
 
 def _shares(images: np.ndarray) -> np.ndarray:
@@ -126,6 +142,10 @@ def picture(row: int) -> bytes:
     """A 28x28 PNG with one bright row."""
     pixels = np.zeros((28, 28), np.uint8)
     pixels[row, 8:20] = 255
+    return png(pixels)
+
+
+def png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()

@@ -81,7 +81,7 @@ def test_predictions_are_left_in_the_request(ask):
     before = time.monotonic()
     ask(asked)
     assert [result.class_id for result in asked.outcome.results] == [4]
-    assert asked.outcome.instances.shape == (1, 28, 28)
+    assert asked.outcome.shown.rows.shape == (1, 28, 28)
     assert before <= asked.outcome.began <= time.monotonic()
     other = request("POST", "/v1/models/mlp:explain", picture(4), **{"content-type": "image/png"})
     ask(other)

@@ -93,8 +93,8 @@ def test_explanations_that_wait_go_together(runner):
 
         def ask(row: int, class_id: int | None = None):
             deadline = time.monotonic() + 30
-            asked = (pictures[row : row + 1], Target("mlp"), class_id, Caller(f"of {row}"))
-            return asyncio.create_task(explainer.explain(*asked, deadline))
+            asked = (pictures[row : row + 1], Target("mlp"), Caller(f"of {row}"), deadline)
+            return asyncio.create_task(explainer.explain(*asked, class_id))
 
         first = ask(1)
         await asyncio.wait_for(servers.running.wait(), 30)
@@ -168,11 +168,14 @@ def test_instances_are_what_models_are_shown(http):
     (instance,) = answer.json()["instances"]
     np.testing.assert_array_equal(np.float32(instance), pixels(4))
     shades = np.arange(784, dtype=np.uint8).reshape(1, 28, 28)
-    exact = http.post(INSTANCES, content=npy(shades), headers=NPY).json()["instances"]
+    of_array = http.post(INSTANCES, content=npy(shades), headers=NPY).json()
+    assert list(of_array) == ["instances"]
+    exact = of_array["instances"]
     assert np.float32(exact).tobytes() == (shades.astype(np.float32) / 255).tobytes()
     several = http.post(INSTANCES, files=form(picture(7), picture(2))).json()
     np.testing.assert_array_equal(several["instances"], [pixels(7), pixels(2)])
-    assert list(several) == ["instances"]
+    assert several["boxes"] == [[0, 0, 28, 28]] * 2
+    assert several["warnings"] == [[], []]
 
 
 @pytest.mark.parametrize("path", [EXPLAIN, INSTANCES])

@@ -8,13 +8,15 @@ import os
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, picture
 from vitrine_client.predictions import Prediction
 from vitrine_serving.gateway import create_app, logs
+from vitrine_serving.gateway.decoder import Shown
 from vitrine_serving.gateway.http import Answer, Request
-from vitrine_serving.gateway.predictor import Outcome
+from vitrine_serving.gateway.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target, parse
 
@@ -102,7 +104,9 @@ def test_exceptions_stay_where_they_are(bad, lines, kind):
 def test_json_has_what_is_known_of_a_request(lines, kind):
     """The line of the access log has the request, its answer, and the stages of its prediction."""
     target, endpoint = parse("/v1/models/mlp/labels/stable:predict")
-    outcome = Outcome([Prediction("Bag", 8, 1.0, {}, "mlp", 7)], 0.001, 0.002, 0.0031239)
+    results = [Prediction("Bag", 8, 1.0, {}, "mlp", 7)]
+    shown = Shown(np.zeros((1, 28, 28), np.uint8), decode_s=0.001)
+    outcome = Outcome(results, "mlp", 7, shown, 0.002, 0.0031239)
     ids = {"id": "mine", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "key_name": "app"}
     request = asked(client="::1", endpoint=endpoint, target=target, outcome=outcome, **ids)
     logs.note_request(request, Answer(200, b"12345"), 0.0123456)

@@ -21,9 +21,10 @@ from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
 from vitrine_client.predictions import Prediction
 from vitrine_serving.gateway import create_app, prediction_log
+from vitrine_serving.gateway.decoder import Shown
 from vitrine_serving.gateway.http import Answer, Request
+from vitrine_serving.gateway.outcomes import Outcome
 from vitrine_serving.gateway.prediction_log import PredictionLog, PredictionLogError
-from vitrine_serving.gateway.predictor import Outcome
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
 
@@ -43,8 +44,8 @@ def entries(path: Path, count: int) -> list[dict]:
 def asked(request_id: str, images: int = 1) -> Request:
     """A request that was answered."""
     results = [Prediction("Bag", 8, 0.9, {}, "mlp", 3)] * images
-    instances = np.zeros((images, 28, 28), np.uint8)
-    outcome = Outcome(results, 0.001, 0.002, 0.003, instances)
+    shown = Shown(np.zeros((images, 28, 28), np.uint8), decode_s=0.001)
+    outcome = Outcome(results, "mlp", 3, shown, 0.002, 0.003)
     return Request(
         *("POST", PREDICT, "", {"content-type": "image/png"}, "", request_id),
         endpoint="predict",
@@ -179,7 +180,7 @@ def test_what_no_line_can_be_made_of_is_dropped(path):
     """It takes no other with it, neither beside it nor after it."""
     log = PredictionLog(Settings(prediction_log=path, prediction_log_images=True))
     bad = asked("bad")
-    bad.outcome = bad.outcome._replace(instances=np.zeros((1, 28, 28, 5)))  # as no PNG can be
+    bad.outcome = bad.outcome._replace(shown=Shown(np.zeros((1, 28, 28, 5))))  # as no PNG can be
     for request in (asked("before"), bad, asked("beside")):
         log.note(request, Answer(200, b""), 0.01)
     entries(path, 2)

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import orjson
 
-from vitrine_client.errors import MethodNotAllowed
-from vitrine_serving.gateway import errors, wsgi
+from vitrine_client.errors import InvalidRequest, MethodNotAllowed
+from vitrine_serving.gateway import errors, queries, wsgi
 from vitrine_serving.gateway.http import Answer, Request
 from vitrine_serving.gateway.json_api import JsonApi
 from vitrine_serving.gateway.model_list import ModelList
@@ -105,6 +105,10 @@ class Endpoints:
         return await self._tensorflow_json(request, target, asked)
 
     async def _tensorflow_json(self, request: Request, target: Target, verb: str) -> Answer:
+        if verb == "predict" and queries.box(request.query):
+            raise InvalidRequest(
+                "`box` is for a picture; leave it out for JSON, or send the picture as it is"
+            )
         ask = getattr(self._json_api, verb)
         metadata = Caller(request.id, request.traceparent).metadata()
         body = await ask(target, request.body, timeout_s=request.left_s(), metadata=metadata)

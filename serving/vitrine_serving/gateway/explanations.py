@@ -60,9 +60,9 @@ class Explainer:
         self,
         instances: Instances,
         target: Target,
-        class_id: int | None,
         caller: Caller,
         deadline: float,
+        class_id: int | None = None,
     ) -> Batched[Explanation]:
         """Explains a class, or the one that is answered, for each row of uint8 [n, 28, 28].
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vitrine_serving.gateway.predictor import Outcome
+from vitrine_client.predictions import Prediction
+from vitrine_serving.gateway.outcomes import Outcome
 from vitrine_serving.gateway.target import Target
 
 
@@ -31,7 +32,7 @@ class Request:
     deadline: float = 0.0
     endpoint: str = "other"
     target: Target | None = None
-    outcome: Outcome | None = None
+    outcome: Outcome[Prediction] | None = None
 
     def left_s(self) -> float:
         """Returns the seconds until the deadline; a little, where it is over."""

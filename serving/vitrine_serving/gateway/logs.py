@@ -70,16 +70,16 @@ def stages(request: Request) -> dict[str, float]:
     if outcome is None:
         return {}
     return {
-        "decode_ms": round(1e3 * outcome.decode_s, 3),
+        "decode_ms": round(1e3 * outcome.shown.decode_s, 3),
         "queue_ms": round(1e3 * outcome.queue_s, 3),
         "rpc_ms": round(1e3 * outcome.rpc_s, 3),
     }
 
 
 def answered_by(request: Request) -> int | None:
-    """Returns the version that has predicted, None where none has."""
-    results = request.outcome.results if request.outcome else ()
-    return next((each.version for each in results if not isinstance(each, Exception)), None)
+    """Returns the version that has predicted, or would have where all pictures were empty; None
+    where no pictures were answered."""
+    return request.outcome.version if request.outcome else None
 
 
 def _about(request: Request, answer: Answer, took_s: float) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 from http import HTTPStatus
 from typing import Any
 
+from vitrine_client.images import FORMATS
 from vitrine_serving.gateway.openapi_schemas import TEXT, Json, schema
+
+FORMATS_READ = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 
 
 def ref(kind: str, name: str) -> Json:
@@ -43,6 +46,15 @@ PARAMETERS: Json = {
         {"type": "integer", "minimum": 0, "maximum": 999_999_999},
         3,
     ),
+    "box": parameter(
+        "box",
+        "query",
+        "Where the item of a picture is, if it is not found there: x, y, width and height in "
+        "pixels of the upright picture, rounded. For one picture; not for arrays or JSON.",
+        {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        [40, 30, 200, 240],
+    )
+    | {"style": "form", "explode": False},
     "requestId": parameter(
         "X-Request-ID",
         "header",
@@ -92,7 +104,7 @@ def headers(*names: str) -> Json:
 _ERRORS: dict[int, tuple[str, str, tuple[str, ...]]] = {
     400: (
         "The body cannot be read, or makes no sense to the model.",
-        "This is no picture, or of a format that is not read; send PNG, JPEG, WEBP, GIF or BMP",
+        f"This is no picture, or of a format that is not read; send {FORMATS_READ}",
         (),
     ),
     401: (

@@ -1,6 +1,7 @@
 """What the OpenAPI document says of pictures: asking what they show, and why."""
 
-from vitrine_serving.gateway.openapi_components import ref
+from vitrine_client.images import NOTHING
+from vitrine_serving.gateway.openapi_components import FORMATS_READ, ref
 from vitrine_serving.gateway.openapi_operations import URL, json_answer, post
 from vitrine_serving.gateway.openapi_schemas import Json, schema
 
@@ -28,8 +29,11 @@ _BODIES = (
     "One picture as it is, several as a form's files `image`, an array as `numpy.save` writes it "
     "(uint8 or float 0..1, [n, 28, 28], white on black)"
 )
-_FORMATS = "Pictures are PNG, JPEG, WebP, GIF or BMP of any size."
+_FORMATS = f"Pictures are {FORMATS_READ} of any size."
+_NOTHING = "Of one that shows nothing no model is asked: its entry is `empty`."
 _ALL_OR_NONE = "In a form, one that cannot be read fails them all."
+_BAG: Json = {"box": [0, 0, 28, 28], "warnings": []}
+_EMPTY: Json = {"empty": True, "warnings": [NOTHING]}
 
 
 def predict(suffix: str, which: str, url: str, model: str) -> Json:
@@ -51,26 +55,30 @@ def predict(suffix: str, which: str, url: str, model: str) -> Json:
         """'{"signature_name": "serve_bytes", "instances": [{"b64": "'"""
         "$(base64 < samples/bag.png | tr -d '\\n')"
         """'"}]}'""",
-        parameters=[ref("parameters", "topK")],
+        f"curl -H 'Content-Type: image/png' --data-binary @samples/bag.png "
+        f"'{url}:predict?box=2,2,24,24'",
+        parameters=[ref("parameters", "topK"), ref("parameters", "box")],
         description=f"{_BODIES}, or TensorFlow Serving's JSON. {_FORMATS} In a form, one that "
-        "cannot be read fails alone.",
+        f"cannot be read fails alone. {_NOTHING}",
     )
 
 
 def _predicted(model: str) -> Json:
-    """What the published mlp says of samples/bag.png."""
+    """What the published mlp says of samples/bag.png; of a blank picture nobody is asked."""
     shares = {
         **{"T-shirt/top": 0.00142, "Trouser": 2.8e-6, "Pullover": 0.00054, "Dress": 2.2e-5},
         **{"Coat": 0.00028, "Sandal": 0.00544, "Shirt": 0.00124, "Sneaker": 0.00026},
         **{"Bag": 0.99071, "Ankle boot": 7.2e-5},
     }
-    prediction = {"label": "Bag", "class_id": 8, "probability": 0.99071, "probabilities": shares}
-    return {"predictions": [prediction], "model_spec": _spec(model, "serving_default")}
+    bag = {"label": "Bag", "class_id": 8, "probability": 0.99071, "probabilities": shares, **_BAG}
+    return {"predictions": [bag, _EMPTY], "model_spec": _spec(model, "serving_default")}
 
 
 def explain(suffix: str, which: str, url: str, model: str) -> Json:
     """Returns the operation that asks why. Its example is long, so only one has it."""
-    bag = {"label": "Bag", "class_id": 8, "probability": 0.99071, "attributions": _square(0.125)}
+    attributions = _square(0.125)
+    bag = {"label": "Bag", "class_id": 8, "probability": 0.99071, "attributions": attributions}
+    bag |= _BAG
     example = {"explanations": [bag], "model_spec": _spec(model, "explain")}
     return post(
         f"explain{suffix}",
@@ -84,8 +92,9 @@ def explain(suffix: str, which: str, url: str, model: str) -> Json:
         ),
         f"curl -H 'Content-Type: image/png' --data-binary @samples/bag.png {url}:explain",
         f"curl -F image=@samples/coat.png -F image=@samples/shirt.png '{url}:explain?class_id=4'",
-        parameters=[ref("parameters", "classId")],
+        parameters=[ref("parameters", "classId"), ref("parameters", "box")],
         description=f"For a linear model, weight times pixel. {_BODIES}. {_FORMATS} {_ALL_OR_NONE} "
+        f"{_NOTHING} "
         "400 where the version has no signature `explain`: train the model again to have it.",
     )
 
@@ -99,10 +108,11 @@ def instances() -> Json:
         json_answer(
             "What a picture becomes, for each; `:predict` takes it as JSON.",
             schema("Instances"),
-            {"instances": [_square(1.0)]},
+            {"instances": [_square(1.0)], "boxes": [_BAG["box"]], "warnings": [_BAG["warnings"]]},
         ),
         f"curl -H 'Content-Type: image/png' --data-binary @samples/bag.png {URL}/v1/instances",
         statuses=(400, 401, 408, 413, 415, 429, 500),
+        parameters=[ref("parameters", "box")],
         description=f"{_BODIES}. {_FORMATS} {_ALL_OR_NONE}",
     )
 

@@ -29,6 +29,10 @@ def _list(items: Json, **more: Any) -> Json:
     return {"type": "array", "items": items, **more}
 
 
+def _one_of(*names: str) -> Json:
+    return {"oneOf": [schema(name) for name in names]}
+
+
 def _text(description: str, **more: Any) -> Json:
     return {"type": "string", "description": description, **more}
 
@@ -47,15 +51,29 @@ _SHARE = _NUMBER | {"minimum": 0, "maximum": 1}
 _MAYBE: Json = {"type": ["number", "null"]}
 _CLASS_ID: Json = {"type": "integer", "minimum": 0, "description": "The index of that class."}
 _VERSION = _text("A number, as text.", pattern="^[0-9]+$")
+_WARNINGS = _list(TEXT, description="What was left out or is doubtful, in words; often none.")
+_BOX = _list(
+    {"type": "integer", "minimum": 0},
+    minItems=4,
+    maxItems=4,
+    description="Where the item is: x, y, width and height in pixels of the upright picture.",
+)
+
+
+def _answer(description: str, **properties: Json) -> Json:
+    """The entry of a picture with an item; those of an array have neither box nor warnings."""
+    beside = {"box": _BOX, "warnings": _WARNINGS}
+    return _record(description, optional=tuple(beside), **properties, **beside)
+
 
 SCHEMAS: Json = {
     "Predictions": _record(
         "A prediction for each picture, in order.",
-        predictions=_list({"anyOf": [schema("Prediction"), schema("UnreadPicture")]}, minItems=1),
+        predictions=_list(_one_of("Prediction", "EmptyPicture", "UnreadPicture"), minItems=1),
         model_spec=schema("ModelSpec"),
     ),
-    "Prediction": _record(
-        "What a picture shows.",
+    "Prediction": _answer(
+        "What a picture shows; an array has neither box nor warnings.",
         label=_text("The most probable class."),
         class_id=_CLASS_ID,
         probability=_SHARE,
@@ -65,17 +83,22 @@ SCHEMAS: Json = {
             "best first.",
         ),
     ),
+    "EmptyPicture": _record(
+        "A picture that shows nothing: blank, black or noise. No model was asked about it.",
+        empty={"const": True},
+        warnings=_WARNINGS,
+    ),
     "UnreadPicture": _record(
         "A picture among others that could not be read.",
         error=_text("Which picture, by its index, and why."),
     ),
     "Explanations": _record(
         "An explanation for each picture, in order.",
-        explanations=_list(schema("Explanation"), minItems=1),
+        explanations=_list(_one_of("Explanation", "EmptyPicture"), minItems=1),
         model_spec=schema("ModelSpec"),
     ),
-    "Explanation": _record(
-        "Which pixels speak for a class.",
+    "Explanation": _answer(
+        "Which pixels speak for a class; an array has neither box nor warnings.",
         label=_text("The class: the most probable one, or the one that was asked for."),
         class_id=_CLASS_ID,
         probability=_SHARE,
@@ -85,8 +108,14 @@ SCHEMAS: Json = {
         ),
     ),
     "Instances": _record(
-        "What models are shown, for each picture in order.",
-        instances=_list(_square("28 rows of 28 pixels, 0 for black and 1 for white."), minItems=1),
+        "What models are shown, for each picture in order; an array has instances alone.",
+        optional=("boxes", "warnings"),
+        instances=_list(
+            _square("28 rows of 28 pixels, 0 for black and 1 for white; black if it is empty."),
+            minItems=1,
+        ),
+        boxes=_list(_BOX | {"type": ["array", "null"]}, description="Null for an empty picture."),
+        warnings=_list(_WARNINGS),
     ),
     "ModelSpec": _record(
         "Who answered.", name=TEXT, version=_VERSION, signature_name=_text("What was asked.")

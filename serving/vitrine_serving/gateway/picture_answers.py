@@ -1,76 +1,105 @@
-"""What is answered about pictures, as JSON."""
+"""Answers about pictures, as JSON."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any, TypeVar
 
+import numpy as np
 import orjson
 
 from vitrine_client import calls
 from vitrine_client.errors import InvalidImage
+from vitrine_client.images import SIDE, Item
 from vitrine_client.predictions import Prediction
-from vitrine_serving.gateway.batcher import Batched
-from vitrine_serving.gateway.decoder import Instances
+from vitrine_serving.gateway.decoder import Empty, Found, Shown
 from vitrine_serving.gateway.explanations import Explanation
 from vitrine_serving.gateway.http import Answer
-from vitrine_serving.gateway.predictor import Outcome
+from vitrine_serving.gateway.outcomes import Outcome
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+_BLACK = np.zeros((SIDE, SIDE), np.uint8)
 
 
-def predictions(outcome: Outcome, top_k: int | None) -> Answer:
+def predictions(outcome: Outcome[Prediction], top_k: int | None) -> Answer:
     """Returns a prediction for each picture; of `top_k` classes, best first, unless that is
     None."""
-    answered = _first(outcome.results)
-    entries = [_entry(index, result, top_k) for index, result in enumerate(outcome.results)]
-    spec = _spec(answered.model, answered.version, "serving_default")
-    body = orjson.dumps({"predictions": entries, "model_spec": spec})
-    timing = _timing(outcome.decode_s, outcome.queue_s, outcome.rpc_s)
-    return Answer(200, body, headers=[timing])
 
-
-def explanations(found: Batched[Explanation], decode_s: float) -> Answer:
-    """Returns an explanation for each picture."""
-    entries = [
-        {
-            "label": row.label,
-            "class_id": row.class_id,
-            "probability": row.probability,
-            "attributions": row.attributions,
+    def entry(predicted: Prediction) -> Json:
+        return {
+            "label": predicted.label,
+            "class_id": predicted.class_id,
+            "probability": predicted.probability,
+            "probabilities": dict(predicted.top(top_k)) if top_k else predicted.probabilities,
         }
-        for row in found.answers
-    ]
-    spec = _spec(found.answers[0].model, found.answers[0].version, calls.EXPLAIN)
-    body = orjson.dumps(
-        {"explanations": entries, "model_spec": spec}, option=orjson.OPT_SERIALIZE_NUMPY
-    )
-    return Answer(200, body, headers=[_timing(decode_s, found.queue_s, found.rpc_s)])
+
+    entries = _entries(outcome, entry)
+    body = orjson.dumps({"predictions": entries, "model_spec": _spec(outcome, "serving_default")})
+    return Answer(200, body, headers=[_timing(outcome)])
 
 
-def instances(rows: Instances) -> Answer:
-    """Returns uint8 [n, 28, 28] as models are shown them."""
-    shown = {"instances": calls.scaled(rows)}
-    return Answer(200, orjson.dumps(shown, option=orjson.OPT_SERIALIZE_NUMPY))
+def explanations(outcome: Outcome[Explanation]) -> Answer:
+    """Returns an explanation for each picture."""
+
+    def entry(explained: Explanation) -> Json:
+        return {
+            "label": explained.label,
+            "class_id": explained.class_id,
+            "probability": explained.probability,
+            "attributions": explained.attributions,
+        }
+
+    content = {
+        "explanations": _entries(outcome, entry),
+        "model_spec": _spec(outcome, calls.EXPLAIN),
+    }
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Answer(200, body, headers=[_timing(outcome)])
 
 
-def _spec(model: str, version: int, signature_name: str) -> dict[str, str]:
-    return {"name": model, "version": str(version), "signature_name": signature_name}
+def instances(shown: Shown) -> Answer:
+    """Returns what models are shown: of an array its rows; of pictures also where their items are,
+    and black for those that are empty."""
+    pictures = [each for each in shown.found if not isinstance(each, InvalidImage)]
+    rows, beside = shown.rows, {}
+    if pictures:
+        items = [each if isinstance(each, Item) else None for each in pictures]
+        rows = np.stack([each.instance if each else _BLACK for each in items])
+        boxes = [each.box if each else None for each in items]
+        beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
+    content = {"instances": calls.scaled(rows), **beside}
+    return Answer(200, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
-def _timing(decode_s: float, queue_s: float, rpc_s: float) -> tuple[str, str]:
-    """https://www.w3.org/TR/server-timing/, in milliseconds."""
-    stages = {"decode": decode_s, "queue": queue_s, "rpc": rpc_s}
-    said = ", ".join(f"{name};dur={1e3 * took_s:.3f}" for name, took_s in stages.items())
-    return "Server-Timing", said
+def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
+    """Returns what is said of each picture; `told` says it of an answer."""
+    pairs = zip_longest(outcome.results, outcome.shown.found)  # arrays have none
+    return [_entry(index, *pair, told) for index, pair in enumerate(pairs)]
 
 
-def _first(results: Sequence[Prediction | InvalidImage]) -> Prediction:
-    return next(result for result in results if isinstance(result, Prediction))
-
-
-def _entry(index: int, result: Prediction | InvalidImage, top_k: int | None) -> dict[str, Any]:
+def _entry(
+    index: int, result: T | Empty | InvalidImage, found: Found | None, told: Callable[[T], Json]
+) -> Json:
     if isinstance(result, InvalidImage):
         return {"error": f"image {index}: {result}"}
-    return {
-        "label": result.label,
-        "class_id": result.class_id,
-        "probability": result.probability,
-        "probabilities": dict(result.top(top_k)) if top_k else result.probabilities,
-    }
+    if isinstance(result, Empty):
+        return {"empty": True, "warnings": result.warnings}
+    entry = told(result)
+    if isinstance(found, Item):
+        entry["box"] = found.box
+        entry["warnings"] = found.warnings
+    return entry
+
+
+def _spec(outcome: Outcome[T], signature_name: str) -> Json:
+    version = str(outcome.version)
+    return {"name": outcome.model, "version": version, "signature_name": signature_name}
+
+
+def _timing(outcome: Outcome[T]) -> tuple[str, str]:
+    """https://www.w3.org/TR/server-timing/, in milliseconds."""
+    return "Server-Timing", (
+        f"decode;dur={1e3 * outcome.shown.decode_s:.3f}, queue;dur={1e3 * outcome.queue_s:.3f}, "
+        f"rpc;dur={1e3 * outcome.rpc_s:.3f}"
+    )

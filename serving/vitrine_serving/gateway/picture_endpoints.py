@@ -3,20 +3,33 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from vitrine_client.errors import UnsupportedMediaType
+from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
 from vitrine_serving.gateway import bodies, picture_answers, queries
-from vitrine_serving.gateway.decoder import Decoder, Instances
+from vitrine_serving.gateway.batcher import Batched
+from vitrine_serving.gateway.decoder import Decoder, Instances, Shown
 from vitrine_serving.gateway.explanations import Explainer
 from vitrine_serving.gateway.http import Answer, Request
+from vitrine_serving.gateway.outcomes import Outcome
 from vitrine_serving.gateway.predictor import Caller, ModelServers, Predictor
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
+from vitrine_serving.gateway.versions import Versions
 
 Offload = Callable[..., Awaitable[Any]]
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Versioned)
+Ask = Callable[[Instances, Target, Caller, float], Awaitable[Batched[T]]]
+"""Asks a target about rows, uint8 [n, 28, 28], for a caller and until a deadline."""
 
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
 # What curl and others send where they were not told what it is.
@@ -33,8 +46,9 @@ class PictureEndpoints:
         self._max_images = settings.max_images
         self._offload = offload
         self._decoder = Decoder(settings.max_pixels)
-        self._predictor = Predictor(servers, settings, self._decoder)
+        self._predictor = Predictor(servers, settings)
         self._explainer = Explainer(servers, settings)
+        self._versions = Versions(servers, settings)
 
     def images_waiting(self) -> dict[str, int]:
         """Returns how many images wait to be sent, by model; from any thread."""
@@ -44,50 +58,79 @@ class PictureEndpoints:
 
     async def predict(self, request: Request, target: Target) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
-        top_k = queries.top_k(request.query)
-        caller = Caller(request.id, request.traceparent)
-        sent = await self._read(request)
+        top_k, box = queries.top_k(request.query), queries.box(request.query)
+        sent = await self._read(request, box)
         if isinstance(sent, np.ndarray):
-            outcome = await self._predictor.predict_instances(
-                sent, target, caller, request.deadline
-            )
+            shown = Shown(sent)
         else:
-            outcome = await self._predictor.predict(sent, target, caller, request.deadline)
+            self._predictor.check_room(target, len(sent), request.deadline)
+            shown = await self._decoder.decode(sent, box)
+        outcome = await self._outcome(self._predictor.predict, shown, request, target)
         request.outcome = outcome
         return picture_answers.predictions(outcome, top_k)
 
     async def explain(self, request: Request, target: Target) -> Answer:
         """Answers which pixels speak for a class; a picture that cannot be read fails them all."""
-        class_id = queries.class_id(request.query)
-        instances, decode_s = await self._instances(request)
-        caller = Caller(request.id, request.traceparent)
-        found = await self._explainer.explain(instances, target, class_id, caller, request.deadline)
-        answer: Answer = await self._offload(picture_answers.explanations, found, decode_s)
+        ask = partial(self._explainer.explain, class_id=queries.class_id(request.query))
+        shown = await self._all_shown(request)
+        outcome = await self._outcome(ask, shown, request, target)
+        answer: Answer = await self._offload(picture_answers.explanations, outcome)
         return answer
 
     async def instances(self, request: Request) -> Answer:
         """Answers what models are shown; a picture that cannot be read fails them all."""
-        rows, _ = await self._instances(request)
-        answer: Answer = await self._offload(picture_answers.instances, rows)
+        shown = await self._all_shown(request)
+        answer: Answer = await self._offload(picture_answers.instances, shown)
         return answer
 
-    async def _instances(self, request: Request) -> tuple[Instances, float]:
-        """Returns uint8 [n, 28, 28], and the seconds that decoding took."""
+    async def _outcome(
+        self, ask: Ask[T], shown: Shown, request: Request, target: Target
+    ) -> Outcome[T]:
+        """Asks about what is shown; where all pictures are empty, only who would answer."""
+        began = time.monotonic() - shown.decode_s
+        caller = Caller(request.id, request.traceparent)
+        if len(shown.rows):
+            answers, queue_s, rpc_s = await ask(shown.rows, target, caller, request.deadline)
+            version = answers[0].version
+        else:
+            resolved = await self._versions.resolve(target, caller, request.deadline)
+            answers, (version,), queue_s, rpc_s = [], *resolved
+        results = shown.answered(answers)
+        return Outcome(results, target.model, version, shown, queue_s, rpc_s, began)
+
+    async def _all_shown(self, request: Request) -> Shown:
+        """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
+        read."""
         if is_json(request):
             raise UnsupportedMediaType(
                 "JSON is not read here; send pictures as to `:predict`, or arrays as "
                 "application/x-npy. TensorFlow Serving's JSON can ask `:predict` for any signature"
             )
-        started = time.monotonic()
-        sent = await self._read(request)
-        rows = sent if isinstance(sent, np.ndarray) else await self._decoder.decode_all(sent)
-        return rows, time.monotonic() - started
+        box = queries.box(request.query)
+        sent = await self._read(request, box)
+        if isinstance(sent, np.ndarray):
+            return Shown(sent)
+        return await self._decoder.decode_all(sent, box)
 
-    async def _read(self, request: Request) -> Sequence[bytes] | Instances:
-        """Returns the pictures in a body, still encoded, or the array that it is."""
+    async def _read(
+        self, request: Request, box: Sequence[float] | None
+    ) -> Sequence[bytes] | Instances:
+        """Returns the pictures in a body, still encoded, or the array that it is; raises
+        `InvalidRequest` where a box makes no sense with that."""
         if media_type(request) != "application/x-npy":
             kind = request.headers.get("content-type", "")
-            return bodies.read_pictures(kind, request.body, max_images=self._max_images)
+            pictures = bodies.read_pictures(kind, request.body, max_images=self._max_images)
+            if box and len(pictures) > 1:
+                raise InvalidRequest(
+                    f"`box` is for one picture, and here are {len(pictures)}; send each in a "
+                    "request of its own"
+                )
+            return pictures
+        if box:
+            raise InvalidRequest(
+                "`box` is for a picture; leave it out for an array, which is shown to models as it "
+                "is"
+            )
         read = partial(bodies.read_npy, request.body, max_images=self._max_images)
         if len(request.body) <= _LARGE_BYTES:
             return read()

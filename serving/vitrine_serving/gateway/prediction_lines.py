@@ -16,7 +16,7 @@ from PIL import Image
 from vitrine_client.errors import InvalidImage
 from vitrine_client.predictions import Prediction
 from vitrine_serving.gateway import logs
-from vitrine_serving.gateway.decoder import Instances
+from vitrine_serving.gateway.decoder import Empty, Instances
 from vitrine_serving.gateway.http import Answer, Request
 
 _CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "application/json": "json"}
@@ -48,8 +48,10 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
         "duration_ms": round(1e3 * took_s, 3),
         **logs.stages(request),
     }
-    results = outcome.results if outcome else ()
-    instances = outcome.instances if outcome and images else None
+    # Empty pictures were shown to no model, so there is nothing to note of them.
+    told = outcome.results if outcome else ()
+    results = [each for each in told if not isinstance(each, Empty)]
+    instances = outcome.shown.rows if outcome and images else None
     return Note(content, results, instances, max(len(results), 1))
 
 

@@ -91,11 +91,13 @@ class PredictionLog:
 
     def note(self, request: Request, answer: Answer, took_s: float) -> None:
         """Notes a request for a prediction that was answered, or refused to somebody who may ask,
-        unless it is left out of the sample. Its id tells that: all gateways take the same, also
-        when it comes again with the same id."""
+        unless it is left out of the sample, or all its pictures were empty. Its id tells whether it
+        is in the sample: all gateways take the same, also when it comes again with the same id."""
         if self._is_off or request.endpoint != "predict" or request.method != "POST":
             return
         if answer.status == HTTPStatus.UNAUTHORIZED or not self._is_sampled(request.id):
+            return
+        if request.outcome and request.outcome.empty == len(request.outcome.results):
             return
         if self._put - self._taken >= _MOST_WAITING:
             self._refused += 1

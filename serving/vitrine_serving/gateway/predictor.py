@@ -1,16 +1,12 @@
-"""What the gateway does with pictures, without HTTP: bytes and a target in, predictions out."""
+"""Predictions: instances and a target in, what a model says of them out; in batches."""
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
-from vitrine_client.errors import InvalidImage
 from vitrine_client.predictions import Description, Prediction, VersionStatus
-from vitrine_serving.gateway.batcher import Batcher
-from vitrine_serving.gateway.decoder import Decoder, Instances
+from vitrine_serving.gateway.batcher import Batched, Batcher
+from vitrine_serving.gateway.decoder import Instances
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
 
@@ -83,64 +79,31 @@ def by_model(waiting: Mapping[Any, int]) -> Counter[str]:
     return counts
 
 
-class Outcome(NamedTuple):
-    """For each picture its prediction or what is wrong with it, and the seconds of each stage.
-
-    `instances` are the rows that were sent, uint8 [m, 28, 28]: of the pictures that could be read.
-    Work on them `began` at that second of `time.monotonic`.
-    """
-
-    results: Sequence[Prediction | InvalidImage]
-    decode_s: float
-    queue_s: float
-    rpc_s: float
-    instances: Instances | None = None
-    began: float = 0.0
-
-
 class Predictor:
     """Lives in one event loop."""
 
-    def __init__(self, servers: ModelServers, settings: Settings, decoder: Decoder) -> None:
+    def __init__(self, servers: ModelServers, settings: Settings) -> None:
         self._servers = servers
         self._settings = settings
-        self._decoder = decoder
         self._batcher = Batcher[Prediction](
             self._send,
             max_batch_size=settings.max_batch_size,
             max_queued_rows=settings.max_queued_images,
         )
 
+    def check_room(self, target: Target, count: int, deadline: float) -> None:
+        """Raises `Unavailable` where `count` more pictures would be too many, or too late."""
+        self._batcher.check_room(target, count, deadline)
+
     async def predict(
-        self, pictures: Sequence[bytes], target: Target, caller: Caller, deadline: float
-    ) -> Outcome:
-        """Answers each picture, in order.
-
-        `deadline` is in seconds of `time.monotonic`. Raises `InvalidImage` where no picture is any
-        good, `Unavailable` where too many wait, and what the model server answers.
-        """
-        self._batcher.check_room(target, len(pictures), deadline)
-        started = time.monotonic()
-        decoded = await self._decoder.decode(pictures)
-        decode_s = time.monotonic() - started
-        instances = [row for row in decoded if not isinstance(row, InvalidImage)]
-        if not instances:
-            raise next(row for row in decoded if isinstance(row, InvalidImage))
-        rows = instances[0][np.newaxis] if len(instances) == 1 else np.stack(instances)
-        batched = await self._batcher.ask(target, rows, deadline, caller)
-        results: Sequence[Prediction | InvalidImage] = batched.answers
-        if len(instances) < len(decoded):
-            rest = iter(batched.answers)
-            results = [row if isinstance(row, InvalidImage) else next(rest) for row in decoded]
-        return Outcome(results, decode_s, batched.queue_s, batched.rpc_s, rows, started)
-
-    async def predict_instances(
         self, instances: Instances, target: Target, caller: Caller, deadline: float
-    ) -> Outcome:
-        """Answers each row of uint8 [n, 28, 28]; raises as `predict` does."""
-        started = time.monotonic()
-        batched = await self._batcher.ask(target, instances, deadline, caller)
-        return Outcome(batched.answers, 0.0, batched.queue_s, batched.rpc_s, instances, started)
+    ) -> Batched[Prediction]:
+        """Answers each row of uint8 [n, 28, 28].
+
+        `deadline` is in seconds of `time.monotonic`. Raises `Unavailable` where too many wait, and
+        what the model server answers.
+        """
+        return await self._batcher.ask(target, instances, deadline, caller)
 
     def images_waiting(self) -> Counter[str]:
         """Returns how many images wait to be sent, by model; from any thread."""

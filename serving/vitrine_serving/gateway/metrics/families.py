@@ -49,6 +49,12 @@ BATCH_IMAGES = Family(
     ("model", "version"),
     bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
+EMPTY_PICTURES = Family(
+    "vitrine_empty_pictures_total",
+    "counter",
+    "Pictures sent for predictions that showed nothing, so that no model was asked about them.",
+    ("model",),
+)
 IMAGES_WAITING = Family(
     "vitrine_images_waiting",
     "gauge",
@@ -115,7 +121,7 @@ DRIFT_SHARE = Family(
 )
 
 FAMILIES = (
-    *(REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, BATCH_IMAGES, IMAGES_WAITING, SHEDS, RETRIES),
-    *(IN_FLIGHT, BREAKER, PREDICTIONS_LOGGED),
+    *(REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, BATCH_IMAGES, EMPTY_PICTURES, IMAGES_WAITING),
+    *(SHEDS, RETRIES, IN_FLIGHT, BREAKER, PREDICTIONS_LOGGED),
     *(DRIFT_ALARM, DRIFT_SCORE, DRIFT_THRESHOLD, DRIFT_IMAGES, DRIFT_SHARE),
 )

@@ -17,8 +17,8 @@ from vitrine_serving.gateway.metrics.files import Files
 from vitrine_serving.gateway.metrics.ledger import Histogram, Ledger, Series
 from vitrine_serving.gateway.model_servers import ModelServers
 from vitrine_serving.gateway.observers import harmless
+from vitrine_serving.gateway.outcomes import Outcome
 from vitrine_serving.gateway.prediction_log import PredictionLog
-from vitrine_serving.gateway.predictor import Outcome
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.sheds import REASONS
 
@@ -61,6 +61,10 @@ class Metrics:
         self._ledger = Ledger(self._shared.folder, self._shared.slot)
         self._requests: dict[tuple[str, str, int], _Kind] = {}
         self._versions: dict[tuple[str, int], _Version] = {}
+        self._empty = {
+            name: self._ledger.single(families.EMPTY_PICTURES, name)
+            for name in (*settings.models, OTHER)
+        }
         self._sheds = {reason: self._ledger.single(families.SHEDS, reason) for reason in REASONS}
         self._timer: asyncio.TimerHandle | None = None
         self._tick = harmless(self.flush)
@@ -159,14 +163,13 @@ class Metrics:
         self._requests[key] = kind
         return kind
 
-    def _note_outcome(self, model: str, outcome: Outcome) -> None:
-        for result in outcome.results:
-            if isinstance(result, Prediction):
-                known = self._version(model, result.version)
-                known.queue.observe(outcome.queue_s)
-                if outcome.decode_s:  # not of arrays, which are pixels already
-                    known.decode.observe(outcome.decode_s)
-                return
+    def _note_outcome(self, model: str, outcome: Outcome[Prediction]) -> None:
+        known = self._version(model, outcome.version)
+        known.queue.observe(outcome.queue_s)
+        if outcome.shown.found:  # not of arrays, which are pixels already
+            known.decode.observe(outcome.shown.decode_s)
+        if empty := outcome.empty:
+            self._empty[model].value += empty
 
     def _version(self, model: str, version: int) -> _Version:
         key = (model, version)

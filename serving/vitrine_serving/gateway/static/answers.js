@@ -8,11 +8,12 @@ import { nameOf } from "./variants.js";
 import { percent } from "./words.js";
 
 export class Answers {
-  /** `onErrors(errors)` gets what a heat map fails of, unless it is the model that has none. */
-  constructor(onErrors) {
+  /** `onSeen({ box, warnings })` gets where the gateway found the item; `onErrors(errors)` gets what a heat map fails of, unless it is the model that has none. */
+  constructor(onSeen, onErrors) {
     this.section = byId("answers");
     this.canvas = byId("instance");
     this.cards = [];
+    this.onSeen = onSeen;
     this.onErrors = onErrors;
     this.asked = new Map(); // what each card's heat map is waited for with
   }
@@ -42,15 +43,24 @@ export class Answers {
     const errors = settled.filter((each) => each.reason).map((each) => each.reason);
     const sentences = settled.slice(1).map((each) => each.value).filter(Boolean);
     this.section.hidden = !sentences.length;
-    byId("announced").textContent = sentences.join(" ");
+    byId("announced").textContent = [...new Set(sentences)].join(" ");
     return errors;
+  }
+
+  /** Shows the cards, or that the picture shows nothing. */
+  reveal(empty) {
+    this.section.hidden = false;
+    byId("cards").hidden = byId("answers-note").hidden = empty;
+    byId("empty").hidden = !empty;
   }
 
   /** Returns the instance. */
   async see(signal) {
     try {
       const { body } = await post("v1/instances", this.picture, signal);
+      signal.throwIfAborted();
       const [instance] = body.instances;
+      this.onSeen({ box: body.boxes?.[0] ?? null, warnings: body.warnings?.[0] ?? [] });
       drawInstance(this.canvas, instance);
       this.canvas.setAttribute("aria-label", `What the models see of ${this.picture.name}`);
       return instance;
@@ -70,8 +80,9 @@ export class Answers {
       const [prediction] = answer.body.predictions;
       const instance = await seen.catch(() => null);
       signal.throwIfAborted();
+      this.reveal(Boolean(prediction.empty));
+      if (prediction.empty) return byId("empty").textContent;
       card.show(prediction, answer.body.model_spec.version, answer, instance);
-      this.section.hidden = false;
       return `${nameOf(card.variant)}: ${prediction.label}, ${percent(prediction.probability)}.`;
     } catch (error) {
       if (!signal.aborted) card.fail();

@@ -27,12 +27,16 @@ export async function get(path, signal) {
   return (await ask(path, { signal })).body;
 }
 
+/** Adds the box that was put by hand to a path, if there is one. */
+export const withBox = (path, { box }) =>
+  box ? `${path}${path.includes("?") ? "&" : "?"}box=${box}` : path;
+
 /** Posts a picture. Returns the JSON, the milliseconds by stage, and those that it took in all. */
 export async function post(path, picture, signal) {
   const type = picture.blob.type || "application/octet-stream";
   const options = { method: "POST", body: picture.blob, signal, headers: { "Content-Type": type } };
   const started = performance.now();
-  const { body, headers } = await ask(path, options);
+  const { body, headers } = await ask(withBox(path, picture), options);
   const stages = stagesIn(headers.get("Server-Timing") ?? "");
   return { body, stages, tookMs: performance.now() - started };
 }

@@ -2,9 +2,12 @@
 
 import { Answers } from "./answers.js";
 import { ApiError, useKey } from "./api.js";
+import { Box } from "./box.js";
 import { offerCamera } from "./camera.js";
 import { Drift } from "./drift.js";
-import { preview, takePictures } from "./pictures.js";
+import { showBox, showWarnings } from "./findings.js";
+import { takePictures } from "./pictures.js";
+import { preview } from "./preview.js";
 import { clearProblems, showProblems, takeKeys } from "./problems.js";
 import { offerCopies, showProgram } from "./program.js";
 import { loadVariants } from "./variants.js";
@@ -14,7 +17,11 @@ let running = null; // what ends all that was asked about the one before
 let variants = null; // a promise of what can be asked; null where it has to be asked for
 
 const drift = new Drift();
-const answers = new Answers((errors) => showProblems(errors));
+const answers = new Answers(showSeen, (errors) => showProblems(errors));
+const box = new Box(showBox, (rectangle) => {
+  picture = { ...picture, box: rectangle };
+  ask();
+});
 
 /** Returns the variants, asked once, or again after a failure. Throws `ApiError`. */
 function known() {
@@ -28,25 +35,38 @@ function known() {
 }
 
 /** Shows a picture and what the models say of it; one that comes later takes its place. */
-async function show(next) {
+function show(next) {
+  picture = next;
+  box.clear();
+  showWarnings([]);
+  preview(picture, (size) => box.setSize(size));
+  return ask();
+}
+
+/** Asks about the picture, or about what is in a box on it. */
+async function ask() {
   running?.abort();
   const { signal } = (running = new AbortController());
-  picture = next;
   clearProblems();
-  preview(picture);
   try {
     const found = await known();
     signal.throwIfAborted();
     const errors = await answers.ask(picture, signal);
     showProgram(found, picture);
     if (errors.some((each) => each.status === 404)) variants = null; // labels move, models go
-    if (errors.length) showProblems(errors, () => show(picture));
+    if (errors.length) showProblems(errors, ask);
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof ApiError)) throw error;
-    showProblems([error], () => show(picture));
+    showProblems([error], ask);
   }
   if (!drift.off) await drift.refresh();
+}
+
+/** Shows where the gateway found the item, and what it says of that. */
+function showSeen(seen) {
+  if (!picture.box) box.setFound(seen.box);
+  showWarnings(seen.warnings);
 }
 
 /** Asks what is served and how it fares; all that can be known without a picture. */
@@ -69,6 +89,6 @@ offerCopies();
 takeKeys(async (key) => {
   useKey(key);
   await start();
-  if (picture) await show(picture);
+  if (picture) await ask();
 });
 start();

@@ -67,22 +67,3 @@ function takeSamples(onPicture, onProblem) {
     if (button.dataset.sample === wanted) take(button);
   }
 }
-
-/** Shows the picture, marks the sample it is, and keeps the page's address true to it. */
-export function preview(picture) {
-  const image = byId("picture");
-  URL.revokeObjectURL(image.src);
-  image.src = URL.createObjectURL(picture.blob);
-  image.alt = picture.name;
-  image.hidden = false;
-  image.onerror = () => (image.hidden = true); // no picture, or of a format only the API reads
-  image.classList.toggle("small", Boolean(picture.sample));
-  byId("picture-name").textContent = picture.name;
-  for (const button of document.querySelectorAll("[data-sample]")) {
-    const chosen = button.dataset.sample === picture.sample;
-    button.toggleAttribute("aria-current", false);
-    if (chosen) button.setAttribute("aria-current", "true");
-  }
-  const query = picture.sample ? `?sample=${picture.sample}` : location.pathname;
-  history.replaceState(null, "", query);
-}

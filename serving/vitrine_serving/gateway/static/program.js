@@ -1,6 +1,6 @@
 /** The commands that do what the page just did. */
 
-import { addressOf, hasKey } from "./api.js";
+import { addressOf, hasKey, withBox } from "./api.js";
 import { byId, element } from "./dom.js";
 import { nameOf } from "./variants.js";
 
@@ -22,26 +22,28 @@ function write(variant, picture) {
   byId("python").textContent = python(variant, picture);
 }
 
-function curl({ path }, { path: file, blob }) {
+function curl({ path }, picture) {
+  const { path: file, blob } = picture;
   const type = blob.type || "application/octet-stream";
   return [
     `curl -H ${shell(`Content-Type: ${type}`)}`,
     ...(hasKey() ? ['-H "Authorization: Bearer $VITRINE_API_KEY"'] : []),
     `--data-binary ${shell(`@${file}`)}`,
-    shell(addressOf(`${path}:predict`)),
+    shell(addressOf(withBox(`${path}:predict`, picture))),
   ].join(" \\\n    ");
 }
 
-function python({ model, labels }, { path: file }) {
+function python({ model, labels }, { path: file, box }) {
   const url = JSON.stringify(addressOf(".").replace(/\/$/, ""));
   const key = hasKey() ? ', api_key=os.environ["VITRINE_API_KEY"]' : "";
   const label = labels.length ? `, label=${JSON.stringify(labels[0])}` : "";
+  const where = box ? `, box=(${box.join(", ")})` : "";
   return [
     ...(hasKey() ? ["import os", ""] : []),
     "from vitrine_client import Client",
     "",
     `with Client(${url}${key}) as client:`,
-    `    found = client.predict(${JSON.stringify(file)}, model=${JSON.stringify(model)}${label})`,
+    `    found = client.predict(${JSON.stringify(file)}, model=${JSON.stringify(model)}${label}${where})`,
     "    print(found.label, found.probability)",
   ].join("\n");
 }

@@ -2,11 +2,19 @@
 
 import { get } from "./api.js";
 
-/** Returns a list of { model, version, labels, path }; a path is like "v1/models/mlp". */
+const FIRST = ["photo", "mlp", "softmax"]; // what knows pictures best, as far as we know
+
+/** Returns a list of { model, version, labels, path }, of models for pictures first; a path is
+like "v1/models/mlp". */
 export async function loadVariants(signal) {
   const { models } = await get("v1/models", signal);
-  return models.filter((each) => each.classifier !== false).flatMap(variantsOf);
+  return models
+    .filter((each) => each.classifier !== false)
+    .sort((one, other) => rank(one) - rank(other))
+    .flatMap(variantsOf);
 }
+
+const rank = ({ name }) => (FIRST.indexOf(name) + 1 || FIRST.length + 1);
 
 function variantsOf({ name, version_labels: labelled = {} }) {
   const path = `v1/models/${encodeURIComponent(name)}`;

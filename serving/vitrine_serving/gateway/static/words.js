@@ -2,6 +2,9 @@
 
 const SPACE = "\u00a0"; // that no line breaks at
 
+/** The API's warning of a picture without an item. */
+export const NOTHING = "there is nothing to see in this picture";
+
 /** 0.686 as "68.6 %". */
 export function percent(share) {
   if (share > 0 && share < 0.0005) return `<0.1${SPACE}%`;
