@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RECIPES ?= softmax mlp
 MODELS ?=
-MODEL ?= mlp
+MODEL ?=
 SWAPS ?= 500
 PEERS ?=
 IMAGES ?= samples/*.png
@@ -55,10 +55,10 @@ serve: setup ## Run the model server and the gateway until Ctrl-C
 	@$(BIN)/vitrine-serve up
 
 predict: setup ## Send IMAGES (samples/*.png) to the running gateway
-	@$(BIN)/vitrine predict --model $(MODEL) $(IMAGES)
+	@$(BIN)/vitrine predict $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 loadtest: setup ## Measure inference latency of the running gateway
-	@$(BIN)/vitrine loadtest --model $(MODEL) $(IMAGES)
+	@$(BIN)/vitrine loadtest $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 accuracy: setup ## Compare accuracy through the API with accuracy offline, on the whole test set
 	@$(BIN)/python -m benchmarks.accuracy

@@ -6,7 +6,7 @@ model server and needs `vitrine-client[grpc]`. `vitrine_client.errors` has what 
 """
 
 from vitrine_client.client import Client
-from vitrine_client.errors import InvalidImage, VitrineError
+from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
 from vitrine_client.predictions import Prediction, VersionStatus
 
-__all__ = ["Client", "InvalidImage", "Prediction", "VersionStatus", "VitrineError"]
+__all__ = ["Client", "EmptyPicture", "InvalidImage", "Prediction", "VersionStatus", "VitrineError"]

@@ -6,13 +6,15 @@ Install it with `vitrine-client[async]`.
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from typing import Any, Self
 
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from vitrine_client import http_calls, http_predictions, streaming, tracing
+from vitrine_client.asked_model import AskedModel
+from vitrine_client.default_model import DefaultModel
 from vitrine_client.errors import VitrineError
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
@@ -42,6 +44,7 @@ class AsyncClient:
         self.base_url = http_calls.checked_url(base_url)
         self._timeout_s = timeout_s
         self._retries = retries
+        self._default = DefaultModel()
         self._headers = http_calls.key_headers(api_key)
         secure = self.base_url.startswith("https:")
         self._tls = _tls_context(verify, cert) if secure else True
@@ -62,21 +65,23 @@ class AsyncClient:
     async def predict(
         self,
         picture: Picture,
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
         local: bool = False,
+        box: Sequence[float] | None = None,
     ) -> Prediction:
         """Returns the prediction for one picture, as `Client.predict` does."""
-        path = http_calls.predict_path(model, version, label)
-        conversation = http_predictions.predict(picture, path, local=local)
+        asked = AskedModel(model, version, label, self._default)
+        predict = http_predictions.predict_here if local else http_predictions.predict
+        conversation = predict(picture, asked, box=box)
         return await self._hold(conversation, in_thread=local or not isinstance(picture, bytes))
 
     def predict_many(
         self,
         pictures: Pictures | AsyncIterable[Picture],
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -90,11 +95,11 @@ class AsyncClient:
         `pictures` may also come from an asynchronous iterable; one that is not is read in the event
         loop. Where the loop is left early, `contextlib.aclosing` ends at once what is under way.
         """
-        path = http_calls.predict_path(model, version, label)
+        asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
         async def ask(batch: Batch) -> list[Outcome]:
-            conversation = http_predictions.predict_batch(batch, path, local=local)
+            conversation = http_predictions.predict_batch(batch, asked, local=local)
             return await self._hold(conversation, in_thread=True)
 
         return streaming.in_order_async(batches_async(pictures, batch_size), ask, concurrency)

@@ -1,13 +1,15 @@
 """The HTTP client of a Vitrine gateway."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Self
 
 import requests
 
 from vitrine_client import http_calls, http_predictions, streaming, tracing
+from vitrine_client.asked_model import AskedModel
 from vitrine_client.connections import BoundedAdapter, Exchange
+from vitrine_client.default_model import DefaultModel
 from vitrine_client.errors import VitrineError
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
@@ -48,6 +50,7 @@ class Client:
         self.base_url = http_calls.checked_url(base_url)
         self._timeout_s = timeout_s
         self._retries = retries
+        self._default = DefaultModel()
         self._session = session or _session()
         self._session.headers.update(http_calls.key_headers(api_key))
         trusted = verify if isinstance(verify, bool) else os.fspath(verify)
@@ -73,26 +76,31 @@ class Client:
     def predict(
         self,
         picture: Picture,
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
         local: bool = False,
+        box: Sequence[float] | None = None,
     ) -> Prediction:
         """Returns the prediction for one picture: a path, bytes, a binary file, a PIL image or an
         array (uint8 or float 0..1, [h, w] or [h, w, 3]).
 
-        The newest version answers, or that with the number `version` or the version label `label`.
-        `local` makes the 28x28 pixels here and sends those. Raises `InvalidImage` where the picture
-        can't be read, `OSError` where its file can't be opened.
+        The newest version answers, or that with the number `version` or the version label `label`;
+        of `photo`, or of `mlp` where that is not served, unless `model` names one. The item is
+        looked for, or is what lies in `box`: x, y, width and height in pixels of the upright
+        picture. `local` makes the 28x28 pixels here and sends those. Raises `InvalidImage` where
+        the picture can't be read, `EmptyPicture`, which is one, where it shows nothing, `OSError`
+        where its file can't be opened.
         """
-        path = http_calls.predict_path(model, version, label)
-        return self._hold(http_predictions.predict(picture, path, local=local))
+        asked = AskedModel(model, version, label, self._default)
+        predict = http_predictions.predict_here if local else http_predictions.predict
+        return self._hold(predict(picture, asked, box=box))
 
     def predict_many(
         self,
         pictures: Pictures,
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -105,13 +113,14 @@ class Client:
         `pictures` is an iterable, or a folder, whose pictures are taken by name. `batch_size` of
         them make a request, fewer where they have many bytes, and `concurrency` requests are under
         way at once; no more is read ahead. A file that can't be read is an `InvalidImage` in its
-        place; any other error is raised when its turn comes, and ends it, as does leaving the loop.
+        place, and one that shows nothing an `EmptyPicture`; any other error is raised when its turn
+        comes, and ends it, as does leaving the loop.
         """
-        path = http_calls.predict_path(model, version, label)
+        asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
         def ask(batch: Batch, stop: Stop) -> list[Outcome]:
-            return self._hold(http_predictions.predict_batch(batch, path, local=local), stop)
+            return self._hold(http_predictions.predict_batch(batch, asked, local=local), stop)
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 

@@ -3,6 +3,7 @@
     VitrineError
     ├── InvalidRequest          400  the request makes no sense to the model
     │   └── InvalidImage        400  the picture cannot be read, or must not be
+    │       └── EmptyPicture    400  the picture can be read, and shows nothing
     ├── Unauthorized            401  no API key, or one that is not known
     ├── NotFound                404  no such model, version or label
     ├── MethodNotAllowed        405
@@ -52,6 +53,17 @@ class InvalidRequest(VitrineError):
 
 class InvalidImage(InvalidRequest):
     """The picture cannot be read, or must not be: garbage, a format we refuse, too many pixels."""
+
+
+class EmptyPicture(InvalidImage):
+    """The picture shows nothing: it is blank, black or noise, and no model was asked.
+
+    `warnings` are what was left out of it, or is doubtful, in words.
+    """
+
+    def __init__(self, *args: object, warnings: tuple[str, ...] = ()) -> None:
+        super().__init__(*args)
+        self.warnings = warnings
 
 
 class Unauthorized(VitrineError):

@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from vitrine_client import errors, pictures
-from vitrine_client.errors import InvalidImage
+from vitrine_client.asked_model import AskedModel
+from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.http_calls import Call, Conversation, sensible
-from vitrine_client.images import SIDE, Picture, to_instance
+from vitrine_client.images import NOTHING, SIDE, Item, Picture
 from vitrine_client.predictions import Prediction
 
 Outcome = Prediction | InvalidImage
@@ -22,52 +24,78 @@ Outcome = Prediction | InvalidImage
 _Pack = Callable[[str, Sequence[Any]], Call]
 
 
-def predict(picture: Picture, path: str, *, local: bool) -> Conversation[Prediction]:
-    """Asks for one picture. Raises `InvalidImage` where that is what the gateway can't read."""
-    if local:
-        call = as_array(path, [to_instance(picture)])
-    else:
-        call = Call("POST", path, pictures.encoded(picture), "application/octet-stream")
+def predict(
+    picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
+) -> Conversation[Prediction]:
+    """Asks for one picture, or for what lies in `box`. Raises `InvalidImage` where that is what the
+    gateway can't read, and `EmptyPicture` where it shows nothing."""
+    body = pictures.encoded(picture)
+    query = "" if box is None else f"?box={quote(','.join(map(str, box)), safe=',')}"
     try:
-        answer = yield call
+        answer = yield from asked.send(lambda path: _as_is(path + query, body))
     except errors.InvalidRequest as error:
         refusal = error
     else:
-        return _prediction(_outcomes(answer, 1)[0])
-    if not local:
-        try:
-            yield as_form(path, [call.body, _blank()])
-        except errors.VitrineError:
-            pass  # it is the request, whatever picture it has
-        else:
-            raise InvalidImage(str(refusal)) from refusal
-    raise refusal
+        found = _prediction(_outcomes(answer, 1)[0])
+        if box is not None and found.box is None:
+            raise errors.Unimplemented("This gateway knows no `box`; ask with `local=True`")
+        return found
+    try:
+        answer = yield from asked.send(lambda path: as_form(path, [body, _bar()]))
+        beside = _outcomes(answer, 2)[0]
+    except errors.VitrineError:
+        raise refusal from None  # it is the request, whatever picture it has
+    if isinstance(beside, InvalidImage) and not isinstance(beside, EmptyPicture):
+        raise InvalidImage(str(refusal)) from refusal
+    raise refusal  # the box
 
 
-def predict_batch(batch: pictures.Batch, path: str, *, local: bool) -> Conversation[list[Outcome]]:
+def predict_here(
+    picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
+) -> Conversation[Prediction]:
+    """Finds the item of a picture here, and asks for that; raises the same. Of a picture that shows
+    nothing nobody is asked, be there such a model or not."""
+    item = pictures.item_in(picture, box)
+    answer = yield from asked.send(lambda path: as_array(path, [item.instance]))
+    return pictures.with_item(_prediction(_outcomes(answer, 1)[0]), item)
+
+
+def predict_batch(
+    batch: pictures.Batch, asked: AskedModel, *, local: bool
+) -> Conversation[list[Outcome]]:
     """Asks for many pictures, and returns for each its prediction or what is wrong with it."""
     if local:
-        return (yield from _answered(pictures.instances(batch), path, as_array))
+        items = pictures.items(batch)
+        rows = [each.instance if isinstance(each, Item) else each for each in items]
+        found = yield from _answered(rows, asked, as_array)
+        return list(map(_with_item, found, items))
     outcomes: list[Outcome] = []
     for parcel in pictures.parcels(batch):
-        outcomes += yield from _answered(parcel, path, as_form)
+        outcomes += yield from _answered(parcel, asked, as_form)
     return outcomes
 
 
-def _answered(parcel: Sequence[Any], path: str, pack: _Pack) -> Conversation[list[Outcome]]:
+def _with_item(outcome: Outcome, item: Item | InvalidImage) -> Outcome:
+    if isinstance(outcome, InvalidImage) or isinstance(item, InvalidImage):
+        return outcome
+    return pictures.with_item(outcome, item)
+
+
+def _answered(parcel: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
     """Asks for those that can be sent; the others have their `InvalidImage` already."""
     sent = [each for each in parcel if not isinstance(each, InvalidImage)]
     if not sent:
         return list(parcel)
-    answers = iter((yield from _sent(sent, path, pack)))
+    answers = iter((yield from _sent(sent, asked, pack)))
     return [each if isinstance(each, InvalidImage) else next(answers) for each in parcel]
 
 
-def _sent(bodies: Sequence[Any], path: str, pack: _Pack) -> Conversation[list[Outcome]]:
+def _sent(bodies: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
     """Asks for all at once, or for each half where that is too much."""
     refusal: errors.VitrineError
     try:
-        return _outcomes((yield pack(path, bodies)), len(bodies))
+        answer = yield from asked.send(lambda path: pack(path, bodies))
+        return _outcomes(answer, len(bodies))
     except errors.InvalidRequest as error:
         refusal = error
         if pack is not as_form:
@@ -78,7 +106,8 @@ def _sent(bodies: Sequence[Any], path: str, pack: _Pack) -> Conversation[list[Ou
         # Either none of the pictures is any good, or the request makes no sense: the first is so
         # if it is answered with a good one among them.
         try:
-            return _outcomes((yield pack(path, [*bodies, _blank()])), len(bodies) + 1)[:-1]
+            answer = yield from asked.send(lambda path: pack(path, [*bodies, _bar()]))
+            return _outcomes(answer, len(bodies) + 1)[:-1]
         except errors.InvalidRequest:
             raise refusal from None
         except errors.PayloadTooLarge:
@@ -86,14 +115,21 @@ def _sent(bodies: Sequence[Any], path: str, pack: _Pack) -> Conversation[list[Ou
     if len(bodies) == 1:
         return [InvalidImage(str(refusal))]
     half = len(bodies) // 2
-    first = yield from _sent(bodies[:half], path, pack)
-    return first + (yield from _sent(bodies[half:], path, pack))
+    first = yield from _sent(bodies[:half], asked, pack)
+    return first + (yield from _sent(bodies[half:], asked, pack))
 
 
 @lru_cache(1)
-def _blank() -> bytes:
-    """A picture that every gateway reads."""
-    return pictures.encoded(np.zeros((SIDE, SIDE), np.uint8))
+def _bar() -> bytes:
+    """A picture that every gateway reads and asks a model of: one that shows nothing would be
+    answered even where the request makes no sense."""
+    bar = np.zeros((SIDE, SIDE), np.uint8)
+    bar[4:24, 10:18] = 255
+    return pictures.encoded(bar)
+
+
+def _as_is(path: str, body: bytes) -> Call:
+    return Call("POST", path, body, "application/octet-stream")
 
 
 def as_form(path: str, bodies: Sequence[bytes]) -> Call:
@@ -120,20 +156,29 @@ def _outcomes(answer: Any, count: int) -> list[Outcome]:
         spec, entries = answer["model_spec"], answer["predictions"]
         if len(entries) != count:
             raise ValueError(f"{len(entries)} predictions for {count} pictures")
-        model, version = spec["name"], int(spec["version"])
-        return [_outcome(entry, model, version) for entry in entries]
+        return [_outcome(entry, spec) for entry in entries]
 
 
-def _outcome(entry: dict[str, Any], model: str, version: int) -> Outcome:
+def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> Outcome:
+    """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
     if "error" in entry:
         return InvalidImage(entry["error"].partition(": ")[2])  # "image 3: why"
+    warnings = tuple(map(str, entry.get("warnings", ())))
+    if entry.get("empty"):
+        return EmptyPicture(NOTHING, warnings=warnings)
+    box = entry.get("box")
+    if box is not None:
+        x, y, width, height = map(int, box)
+        box = (x, y, width, height)
     return Prediction(
         entry["label"],
         entry["class_id"],
         entry["probability"],
         entry["probabilities"],
-        model,
-        version,
+        spec["name"],
+        int(spec["version"]),
+        box,
+        warnings,
     )
 
 

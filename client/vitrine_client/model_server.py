@@ -14,10 +14,17 @@ import numpy as np
 from vitrine_client import calls, errors, management, streaming
 from vitrine_client import examples as tf_examples
 from vitrine_client.calls import Answer
+from vitrine_client.default_model import (
+    FALLBACK,
+    PREFERRED,
+    DefaultModel,
+    is_served,
+    may_be_missing,
+)
 from vitrine_client.errors import InvalidImage
 from vitrine_client.examples import Features
-from vitrine_client.images import Picture, to_instance
-from vitrine_client.pictures import Batch, Pictures, batches, instances
+from vitrine_client.images import Item, Picture
+from vitrine_client.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
 from vitrine_client.tensors import Array
 
@@ -57,6 +64,7 @@ class ModelServerClient:
         self._methods: dict[str, _Method] = {
             name: self._channel.unary_unary(calls.path_of(name)) for name in _METHODS
         }
+        self._default = DefaultModel()
         self._descriptions: dict[tuple[str, int], Description] = {}
 
     def __enter__(self) -> Self:
@@ -122,20 +130,23 @@ class ModelServerClient:
     def predict(
         self,
         picture: Picture,
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
+        box: Sequence[float] | None = None,
     ) -> Prediction:
-        """Preprocesses one picture here and returns its prediction. Also raises `InvalidImage`, and
-        `OSError` where a file can't be opened."""
-        rows = to_instance(picture)[np.newaxis]
-        return self.predict_instances(model, rows, version=version, label=label)[0]
+        """Finds the item of one picture here and returns its prediction, as
+        `vitrine_client.Client.predict` does. Also raises `InvalidImage`, of which `EmptyPicture` is
+        one, and `OSError` where a file can't be opened."""
+        item = item_in(picture, box)
+        (found,) = self._predict_items([item], model, version, label)
+        return found
 
     def predict_many(
         self,
         pictures: Pictures,
-        model: str = "mlp",
+        model: str | None = None,
         *,
         version: int | None = None,
         label: str | None = None,
@@ -147,16 +158,53 @@ class ModelServerClient:
         streaming.check(batch_size, concurrency)
 
         def ask(batch: Batch, _: streaming.Stop) -> list[Prediction | InvalidImage]:
-            rows = instances(batch)
-            good = [row for row in rows if not isinstance(row, InvalidImage)]
-            if not good:
-                return rows
-            found = iter(
-                self.predict_instances(model, np.stack(good), version=version, label=label)
-            )
-            return [row if isinstance(row, InvalidImage) else next(found) for row in rows]
+            tried = items(batch)
+            good = [each for each in tried if isinstance(each, Item)]
+            found = iter(self._predict_items(good, model, version, label) if good else ())
+            return [next(found) if isinstance(each, Item) else each for each in tried]
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
+
+    def _predict_items(
+        self, found: Sequence[Item], model: str | None, version: int | None, label: str | None
+    ) -> list[Prediction]:
+        rows = np.stack([item.instance for item in found])
+
+        def ask(name: str) -> list[Prediction]:
+            answers = self.predict_instances(name, rows, version=version, label=label)
+            return list(map(with_item, answers, found))
+
+        return ask(model) if model is not None else self._ask_default(ask, version, label)
+
+    def _ask_default(
+        self, ask: Callable[[str], list[Prediction]], version: int | None, label: str | None
+    ) -> list[Prediction]:
+        """As `AskedModel.send` does over HTTP."""
+        name = self._default.name()
+        try:
+            answers = ask(name)
+        except (errors.NotFound, errors.InvalidRequest) as error:
+            if name == FALLBACK or not self._is_missing(error, version, label):
+                raise
+        else:
+            if name == PREFERRED:
+                self._default.found()
+            return answers
+        answers = ask(FALLBACK)
+        self._default.missing()
+        return answers
+
+    def _is_missing(
+        self, error: errors.VitrineError, version: int | None, label: str | None
+    ) -> bool:
+        if not may_be_missing(error, label):
+            return False
+        if version is None and label is None:
+            return True
+        try:
+            return not is_served(self.status(PREFERRED))
+        except errors.NotFound:
+            return True
 
     def classify(
         self,

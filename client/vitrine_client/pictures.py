@@ -1,16 +1,18 @@
-"""Pictures on their way: found in folders, gathered into batches, made bytes or instances."""
+"""Pictures on their way: found in folders, gathered into batches, made bytes or items."""
 
 import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from vitrine_client.errors import InvalidImage
-from vitrine_client.images import Picture, from_array, to_instance
+from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.images import NOTHING, Item, Picture, find_item, from_array
+from vitrine_client.predictions import Prediction
 
 __all__ = [
     "BATCH_BYTES",
@@ -20,8 +22,10 @@ __all__ = [
     "batches_async",
     "encoded",
     "in_folder",
-    "instances",
+    "item_in",
+    "items",
     "parcels",
+    "with_item",
 ]
 
 Pictures = Iterable[Picture] | str | os.PathLike[str]
@@ -121,9 +125,23 @@ def _attempted(make: Callable[[Picture], T], picture: Picture | InvalidImage) ->
         return InvalidImage(f"The file cannot be read: {error}")
 
 
-def instances(batch: Batch) -> list[Any]:
-    """Returns the instance of each picture, uint8 [28, 28], or its `InvalidImage`."""
-    return [_attempted(to_instance, picture) for picture in batch]
+def item_in(picture: Picture, box: Sequence[float] | None = None) -> Item:
+    """Returns the item in a picture, or what lies in `box`. Raises what `find_item` does, and
+    `EmptyPicture` where there is none."""
+    item = find_item(picture, box=box)
+    if item.empty:
+        raise EmptyPicture(NOTHING, warnings=item.warnings)
+    return item
+
+
+def items(batch: Batch) -> list[Item | InvalidImage]:
+    """Returns the item in each picture, or its `InvalidImage`, which may be an `EmptyPicture`."""
+    return [_attempted(item_in, picture) for picture in batch]
+
+
+def with_item(prediction: Prediction, item: Item) -> Prediction:
+    """Returns the prediction for an item that was found here, with its box and its warnings."""
+    return replace(prediction, box=item.box, warnings=item.warnings)
 
 
 def _as_iterable(pictures: Pictures) -> Iterable[Picture]:

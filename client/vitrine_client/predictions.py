@@ -1,4 +1,4 @@
-"""What a prediction is, wherever it comes from."""
+"""Predictions, and what models and versions say of themselves, wherever they come from."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ class Prediction:
 
     `label` is the most probable class, `class_id` its index and `probability` its share;
     `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
-    `version` say which model answered.
+    `version` say which model answered. `box` is where the item was found, x, y, width and height in
+    pixels of the upright picture, and `warnings` what was left out or is doubtful; an array is no
+    picture, and has neither.
     """
 
     label: str
@@ -23,6 +25,8 @@ class Prediction:
     probabilities: dict[str, float]
     model: str
     version: int
+    box: tuple[int, int, int, int] | None = None
+    warnings: tuple[str, ...] = ()
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Returns the `count` most probable labels and their probabilities, best first."""

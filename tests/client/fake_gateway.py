@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import io
 import json
+import re
 import socket
 import socketserver
 import ssl
@@ -14,16 +15,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 from multipart import PushMultipartParser, parse_options_header
 
 from vitrine_client import Client
 from vitrine_client.aio import AsyncClient
+from vitrine_client.images import NOTHING
 
 LONGEST_S = 20.0
-BAD = b"bad"
-"""A picture that this gateway can't read; of all others it finds the first bytes as the label."""
+BAD, EMPTY = b"bad", b"empty"
+"""A picture that this gateway can't read, and one in which it sees nothing; of all others it finds
+the first bytes as the label."""
+
+BOX = [2, 3, 20, 25]
+"""Where it finds the item of a picture, unless it is told."""
+
+STRAY = "stray marks left out"
+STATUS_OK = {"error_code": "OK", "error_message": ""}
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,12 @@ class Asked:
     headers: dict[str, str]
     body: bytes
     connection: int
+
+    @property
+    def model(self) -> str:
+        """Which model it is about, if any."""
+        found = re.match(r"/v1/models/([^/:]+)", self.path)
+        return unquote(found[1]) if found else ""
 
     @property
     def pictures(self) -> list[bytes]:
@@ -80,15 +96,58 @@ class Reply:
 
 
 Answer = Callable[[Asked], Reply]
+"""Says how a request is answered."""
 
 
 def predicting(asked: Asked) -> Reply:
     """Answers as a gateway does: each picture's content is its label."""
     entries = [_entry(index, picture) for index, picture in enumerate(asked.pictures)]
+    return _answered(entries, "mlp")
+
+
+def seeing(asked: Asked) -> Reply:
+    """Answers as a gateway does that says where the item is, or that there is none; it takes a
+    `box` of one picture that begins inside the first hundred pixels."""
+    entries = [_seen(index, picture) for index, picture in enumerate(asked.pictures)]
+    box = parse_qs(urlsplit(asked.path).query).get("box")
+    if box:
+        found = list(map(int, box[0].split(",")))
+        if len(entries) != 1 or max(found[:2]) >= 100:
+            return problem(400, "box is not inside the picture, or not that of one")
+        entries = [entry | {"box": found} if "label" in entry else entry for entry in entries]
+    return _answered(entries, asked.model)
+
+
+def lacking(*models: str, then: Answer = seeing) -> Answer:
+    """Answers as a gateway does whose model server does not know some models."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.model not in models:
+            if asked.path.endswith(":predict"):
+                return then(asked)
+            versions = [{"version": "12", "state": "AVAILABLE", "status": STATUS_OK}]
+            return Reply(content={"model_version_status": versions})
+        if "/labels/" in asked.path:
+            return problem(400, "Unrecognized servable version label")
+        return problem(404, f"Servable not found for request: Latest({asked.model})")
+
+    return answer
+
+
+def _answered(entries: list[dict[str, Any]], model: str) -> Reply:
     if all("error" in entry for entry in entries):
         return problem(400, "This is no picture")
-    spec = {"name": "mlp", "version": "12", "signature_name": "serving_default"}
+    spec = {"name": model, "version": "12", "signature_name": "serving_default"}
+    if all("empty" in entry for entry in entries):
+        del spec["version"]  # no version answered
     return Reply(content={"predictions": entries, "model_spec": spec})
+
+
+def _seen(index: int, picture: bytes) -> dict[str, Any]:
+    if picture == EMPTY:
+        return {"empty": True, "warnings": [NOTHING, STRAY]}
+    entry = _entry(index, picture)
+    return entry if "error" in entry else entry | {"box": BOX, "warnings": [STRAY]}
 
 
 def _entry(index: int, picture: bytes) -> dict[str, Any]:

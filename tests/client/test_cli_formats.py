@@ -1,11 +1,13 @@
 """What a table of predictions looks like, on a terminal and elsewhere."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from vitrine_client.cli import formats
-from vitrine_client.errors import InvalidImage
+from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.images import NOTHING
 from vitrine_client.predictions import Prediction
 
 
@@ -36,6 +38,17 @@ def test_colours_on_a_terminal(monkeypatch):
         f"a.png    Bag                1.000  {'█' * 20}  mlp/1",
         "b.png    bad [red]",
     ]
+
+
+def test_what_was_left_out_is_dim():
+    """Below its row; that there is nothing to see is no failure, and said once."""
+    found = replace(answer("Bag"), warnings=("stray marks left out", "two items, the larger one"))
+    nothing = EmptyPicture(NOTHING, warnings=(NOTHING,))
+    terminal = {"force_terminal": True, "width": 100, "color_system": "standard"}
+    painted = table(["a.png", "b.png"], found, nothing, **terminal)
+    assert "\x1b[2mstray marks left out; two items, the larger one" in painted
+    assert f"\x1b[33m{NOTHING}" in painted
+    assert painted.count(NOTHING) == 1
 
 
 def test_names_fit():

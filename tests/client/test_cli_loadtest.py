@@ -8,8 +8,11 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
+from tests.client.fake_gateway import FakeGateway, lacking
 from tests.client.loadtest.made_results import made
+from tests.client.test_default_model import serving
 from tests.conftest import SAMPLES
+from tests.fake_model_server import FakeModelServer
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import programmed_server
 from vitrine_client.cli.load_lab import LoadLab
@@ -27,7 +30,8 @@ def command(*words):
 
 
 def request(*words) -> LoadRequest:
-    return LoadRequest(**loadtest.make_context("loadtest", [str(word) for word in words]).params)
+    named = ["--model=mlp", *(str(word) for word in words)]
+    return LoadRequest(**loadtest.make_context("loadtest", named).params)
 
 
 def saved(path, result: Result):
@@ -258,6 +262,33 @@ def test_small_loads_take_one_process():
 
 def test_chaos_needs_the_served_directory(tmp_path):
     """Where there is no version to copy, that is said before the load."""
-    done = command(PICTURE, "--rate=5", "--chaos=swap-model", f"--models-dir={tmp_path}")
+    flags = ["--rate=5", "--chaos=swap-model", f"--models-dir={tmp_path}", "--model=mlp"]
+    done = command(PICTURE, *flags)
     assert done.exit_code == 2
     assert f"{tmp_path}/mlp has no version" in done.stderr
+
+
+def asked_model(*words) -> tuple[str, str]:
+    """The model that a load asks, and what is said of it."""
+    done = command(PICTURE, "--duration-s=0.2", "--warm-up-s=0", "--json=-", *words)
+    assert done.exit_code == 0, done.output
+    said = [line for line in done.stderr.splitlines() if "not served" in line]
+    return json.loads(done.stdout)["about"]["plan"]["target"]["model"], "\n".join(said)
+
+
+def test_the_default_model_is_asked_for_once():
+    """`photo` where it is served, else mlp, which is said in a line unless all is to be quiet; of a
+    gateway, of REST and of gRPC."""
+    with FakeGateway(lacking()) as gateway:
+        assert asked_model(f"--url={gateway.url}") == ("photo", "")
+        assert [asked.path for asked in gateway.asked].count("/v1/models/photo") == 1
+    with FakeGateway(lacking("photo")) as gateway:
+        for words in ([f"--url={gateway.url}"], [f"--model-server={gateway.url}"]):
+            model, said = asked_model(*words)
+            assert model == "mlp"
+            assert said.startswith("The model photo is not served here, so mlp is asked")
+        assert asked_model(f"--url={gateway.url}", "--quiet") == ("mlp", "")
+    with FakeModelServer(serving("mlp")) as server:
+        assert asked_model(f"--model-server={server.address}")[0] == "mlp"
+    with FakeModelServer(serving("mlp", "photo")) as server:
+        assert asked_model(f"--model-server={server.address}") == ("photo", "")

@@ -9,10 +9,19 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.client.cli_gateway import photos
-from tests.client.fake_gateway import FakeGateway, predicting, problem
+from tests.client.fake_gateway import (
+    BOX,
+    STRAY,
+    FakeGateway,
+    lacking,
+    predicting,
+    problem,
+    seeing,
+)
 from tests.conftest import SAMPLES, free_port
 from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client.cli import main
+from vitrine_client.images import NOTHING, find_item
 
 
 @pytest.fixture
@@ -85,12 +94,100 @@ def test_csv_parses_back(gateway, folder):
         "model": "mlp",
         "version": "12",
         "error": "",
+        "warnings": "",
         "label_2": "other",
         "probability_2": "0.25",
     }
     assert (bad["picture"], bad["label"], bad["label_2"]) == ("c.png", "", "")
     assert "This is no picture" in bad["error"]
     assert "\r" not in done.stdout
+
+
+@pytest.fixture
+def seen(gateway, folder):
+    """The gateway says where items are, and sees nothing in `e.png` and `f.png`."""
+    gateway.answer = seeing
+    photos(folder, e="empty", f="empty")
+    return gateway
+
+
+def test_nothing_to_see_in_a_table(seen):
+    """Its row says so, and below each row is what was left out; all is well as long as there is
+    something to see in one of them."""
+    done = predict(seen, "a.png", "e.png")
+    _, bag, bag_note, nothing, note = done.stdout.splitlines()
+    assert bag.startswith("a.png    Bag ")
+    assert nothing == f"e.png    {NOTHING}"
+    assert bag_note == note == f"         {STRAY}"
+    assert done.exit_code == 0, done.output
+    assert predict(seen, "e.png", "f.png").exit_code == 1
+    assert predict(seen, "a.png", "c.png", "e.png").exit_code == 1
+
+
+def test_nothing_to_see_in_json(seen):
+    """An object as the gateway's entry; predictions have box and warnings."""
+    done = predict(seen, "--json", "a.png", "e.png", "c.png")
+    bag, nothing, bad = (json.loads(line) for line in done.stdout.splitlines())
+    assert (bag["box"], bag["warnings"]) == (BOX, [STRAY])
+    assert nothing == {"picture": "e.png", "empty": True, "warnings": [NOTHING, STRAY]}
+    assert bad.keys() == {"picture", "error"}
+    done = predict(seen, "--json", "e.png")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (1, 1)
+
+
+def test_nothing_to_see_in_csv(seen):
+    """Its row has the reason that it has no prediction, and the rest in a column of warnings."""
+    done = predict(seen, "--csv", "--top", "2", "a.png", "e.png")
+    bag, nothing = csv.DictReader(io.StringIO(done.stdout))
+    assert (bag["error"], bag["warnings"], bag["label_2"]) == ("", STRAY, "other")
+    assert (nothing["error"], nothing["warnings"], nothing["label"]) == (NOTHING, STRAY, "")
+    assert nothing["label_2"] == ""
+    assert done.exit_code == 0
+    done = predict(seen, "--csv", "e.png", "f.png")
+    assert done.exit_code == 1
+
+
+def test_a_box(seen):
+    """It goes with the one picture, by whichever word that is named; one that the gateway refuses
+    is exit code 2 with its words, and nothing to see in it a row."""
+    done = predict(seen, "--json", "--box", "5,6,70,80.5", "--label", "stable", "a.png")
+    assert seen.asked[0].path == "/v1/models/photo/labels/stable:predict?box=5,6,70,80.5"
+    done = predict(seen, "--json", "--box", "5, 6,70,80", "[a].png")
+    assert (done.exit_code, json.loads(done.stdout)["box"]) == (0, [5, 6, 70, 80])
+    done = predict(seen, "--box", "100,0,9,9", "a.png")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "box is not inside the picture" in done.stderr
+    for picture, reason in (("e.png", NOTHING), ("c.png", "This is no picture")):
+        done = predict(seen, "--box", "1,2,3,4", picture)
+        assert done.exit_code == 1
+        assert reason in done.stdout
+
+
+def test_a_box_without_a_gateway():
+    """Here, and past the gateway, the same place is shown."""
+    box = list(find_item(SAMPLES[0], box=(3, 4, 20, 22)).box)
+    words = ["--json", "--box", "3,4,20,22", str(SAMPLES[0])]
+    with FakeModelServer(classifying()) as server:
+        done = CliRunner().invoke(main, ["predict", "--model-server", server.address, *words])
+    assert json.loads(done.stdout)["box"] == box, done.output
+    with FakeGateway(seeing) as gateway:
+        done = predict(gateway, "--local", *words)
+    assert json.loads(done.stdout)["box"] == box, done.output
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]], ids=str)
+def test_another_model_than_the_default(seen, form):
+    """Where `photo` is not served, mlp answers, and one line on standard error says so; whoever
+    names a model hears nothing."""
+    seen.answer = lacking("photo")
+    done = predict(seen, *form, "--batch-size", "1", "a.png", "b.png")
+    assert done.exit_code == 0, done.output
+    assert "mlp" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("The model photo is not served here, so mlp is asked")
+    assert predict(seen, *form, "--model", "mlp", "a.png").stderr == ""
+    seen.answer = seeing
+    assert predict(seen, *form, "a.png").stderr == ""
 
 
 def test_which_pictures(gateway, folder):
@@ -123,6 +220,9 @@ def test_which_pictures(gateway, folder):
         (["a.png", "--csv", "--json"], "give one"),
         (["a.png", "--version", "1", "--label", "stable"], "give one"),
         (["a.png", "--top", "0"], "--top"),
+        (["a.png", "b.png", "--box", "1,2,3,4"], "one picture; 2 are named"),
+        (["a.png", "--box", "1,2,3"], "'1,2,3' is none; write four numbers"),
+        (["a.png", "--box", "a,b,c,d"], "four numbers"),
         (["a.png", "--version", str(2**63)], "--version"),
         ([], "PICTURES"),
     ],
@@ -151,9 +251,9 @@ def test_how_it_asks(gateway, folder):
     predict(gateway, "--version", "2", "--batch-size", "2", "--key", "secret", "a.png", "b.png")
     predict(gateway, "--label", "stable", "--batch-size", "1", "a.png", "b.png")
     assert [(asked.path, len(asked.pictures)) for asked in gateway.asked] == [
-        ("/v1/models/mlp/versions/2:predict", 2),
-        ("/v1/models/mlp/labels/stable:predict", 1),
-        ("/v1/models/mlp/labels/stable:predict", 1),
+        ("/v1/models/photo/versions/2:predict", 2),
+        ("/v1/models/photo/labels/stable:predict", 1),
+        ("/v1/models/photo/labels/stable:predict", 1),
     ]
     assert gateway.asked[0].headers["x-api-key"] == "secret"
 

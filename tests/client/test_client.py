@@ -35,7 +35,7 @@ def test_a_prediction_has_everything(kind: Kind):
     assert found.top(1) == [("Bag", 0.75)]
     assert [label for label, _ in found.top(5)] == ["Bag", "other"]
     (asked,) = gateway.asked
-    assert (asked.path, asked.body) == ("/v1/models/mlp:predict", b"Bag")
+    assert (asked.path, asked.body) == ("/v1/models/photo:predict", b"Bag")
     assert asked.headers["x-api-key"] == "secret"
 
 
@@ -65,7 +65,7 @@ def test_versions_and_version_labels(kind: Kind):
     paths = [asked.path for asked in gateway.asked]
     assert paths == [
         "/v1/models/a%2Fb/versions/7:predict",
-        "/v1/models/mlp/labels/the%20best:predict",
+        "/v1/models/photo/labels/the%20best:predict",
     ]
 
 
@@ -197,7 +197,7 @@ def test_proxies_of_the_environment(kind: Kind, monkeypatch):
         monkeypatch.setenv("no_proxy", "")
         assert kind.ask("http://gateway.invalid", "predict", b"Bag").label == "Bag"
         (asked,) = proxy.asked
-        assert asked.path == "http://gateway.invalid/v1/models/mlp:predict"
+        assert asked.path == "http://gateway.invalid/v1/models/photo:predict"
         proxy.answer = lambda _: Reply(content=b" " * 500, drip_s=0.02)
         with pytest.raises(errors.DeadlineExceeded):
             kind.ask("http://gateway.invalid", "models", client={"timeout_s": 0.3})

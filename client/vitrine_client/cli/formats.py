@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from vitrine_client.errors import EmptyPicture
 from vitrine_client.predictions import Prediction
 
 BAR = 20
@@ -22,7 +23,8 @@ Write = Callable[[str, Prediction | Exception], None]
 
 
 def as_json(console: Console, top: int | None) -> Write:
-    """Writes an object a line: `picture`, and a `Prediction`'s members or `error`.
+    """Writes an object a line: `picture`, and a `Prediction`'s members, or `error`, or of one that
+    shows nothing `empty` and `warnings`, as a gateway answers it.
 
     `top` leaves the most probable classes in `probabilities`, best first.
     """
@@ -33,34 +35,39 @@ def as_json(console: Console, top: int | None) -> Write:
             content = dataclasses.asdict(answer)
             if top:
                 content["probabilities"] = dict(answer.top(top))
+        elif isinstance(answer, EmptyPicture):
+            content = {"empty": True, "warnings": answer.warnings or (str(answer),)}
         _line(console, json.dumps({"picture": name} | content))
 
     return write
 
 
 def as_csv(console: Console, top: int | None) -> Write:
-    """Writes a header and a row a picture, whose `error` is empty where it has a prediction.
+    """Writes a header and a row a picture, whose `error` is empty where it has a prediction, and
+    whose `warnings` are separated by semicolons.
 
     With a `top` of 3, `label_2`, `probability_2`, `label_3` and `probability_3` come after it.
     """
     more = range(2, (top or 1) + 1)
     header = ["picture", "label", "class_id", "probability", "model", "version", "error"]
+    header += ["warnings"]
     _csv_line(console, header + [f"{kind}_{n}" for n in more for kind in ("label", "probability")])
 
     def write(name: str, answer: Prediction | Exception) -> None:
         if isinstance(answer, Prediction):
             row = [name, answer.label, answer.class_id, answer.probability]
-            row += [answer.model, answer.version, ""]
+            row += [answer.model, answer.version, "", "; ".join(answer.warnings)]
             cells = [cell for pair in answer.top(len(more) + 1)[1:] for cell in pair]
         else:
-            row, cells = [name, *[""] * 5, str(answer)], []
+            row, cells = [name, *[""] * 5, str(answer), "; ".join(_beside(answer))], []
         _csv_line(console, row + cells + [""] * (2 * len(more) - len(cells)))
 
     return write
 
 
 def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
-    """Writes aligned rows, `top` of them a picture; errors in red where there are colours.
+    """Writes aligned rows, `top` of them a picture, and its warnings below; errors in red where
+    there are colours.
 
     The columns fit `names` and the first prediction's labels, so that no row waits for another.
     """
@@ -78,6 +85,11 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
         text.rstrip()
         console.print(text, soft_wrap=True)
 
+    def note(warnings: Sequence[str]) -> None:
+        if warnings:
+            text = Text(" " * (width + 2)).append(_printable("; ".join(warnings)), "dim")
+            console.print(text, soft_wrap=True)
+
     def write(name: str, answer: Prediction | Exception) -> None:
         nonlocal label_width
         if not label_width:
@@ -86,15 +98,24 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
             line("picture", "label", "probability", "", "model", style="dim")
         if not isinstance(answer, Prediction):
             told = " ".join(str(answer).split())
-            error = Text.assemble(_fit(shown[name], width), "  ", (told, "red"))
+            colour = "yellow" if isinstance(answer, EmptyPicture) else "red"
+            error = Text.assemble(_fit(shown[name], width), "  ", (told, colour))
             console.print(error, soft_wrap=True)
+            note(_beside(answer))
             return
         for rank, (label, share) in enumerate(answer.top(top or 1)):
             model = "" if rank else f"{answer.model}/{answer.version}"
             blocks = block * round(share * BAR)
             line("" if rank else shown[name], label, f"{share:.3f}", blocks, model, bar="cyan")
+        note(answer.warnings)
 
     return write
+
+
+def _beside(failure: Exception) -> list[str]:
+    """What is told of a picture besides its failure."""
+    warnings = failure.warnings if isinstance(failure, EmptyPicture) else ()
+    return [warning for warning in warnings if warning != str(failure)]
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:

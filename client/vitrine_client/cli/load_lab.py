@@ -72,7 +72,7 @@ class LoadLab:
     def _outcome(self) -> Outcome:
         if self._earlier:
             return Outcome(self._earlier, (self._earlier,), self._slo)
-        target = self._asked.target()
+        target = self._asked.of_served_model(self._asked.target())
         if self._asked.searches:
             return self._several(target)
         result = self._measure(self._asked.plan(target))
@@ -108,7 +108,7 @@ class LoadLab:
             if asked.chaos:
                 from vitrine_client.loadtest.chaos import Swap
 
-                swap = Swap(asked.models_dir, asked.model)
+                swap = Swap(asked.models_dir, plan.target.model)
                 result = swap.run(plan, watch=view.watch, stop=self._stop, run=self._run)
             else:
                 result = self._run(plan, watch=view.watch, stop=self._stop)

@@ -9,7 +9,9 @@ from typing import Literal
 
 import click
 
-from vitrine_client.cli import sources
+from vitrine_client.cli import options, sources
+from vitrine_client.client import Client
+from vitrine_client.default_model import PREFERRED
 from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, Replay, Target
 
 IN_FLIGHT = 8
@@ -37,7 +39,7 @@ class LoadRequest:
     """The options as they came, each None if it was left out and has no default."""
 
     pictures: tuple[str, ...]
-    model: str
+    model: str | None
     version: int | None
     label: str | None
     url: str
@@ -142,7 +144,8 @@ class LoadRequest:
         return [path for path in (self.json_file, self.csv_file, self.html_file) if path]
 
     def target(self) -> Target:
-        """Who is asked; reads the pictures. Raises `OSError` and `click.BadParameter`."""
+        """Returns who is asked: the preferred model, unless one is named; reads the pictures.
+        Raises `OSError` and `click.BadParameter`."""
         images = []
         for name in sources.named(self.pictures):
             with click.open_file(name, "rb") as file:
@@ -150,13 +153,27 @@ class LoadRequest:
         return Target(
             kind=self.kind,
             address=self.model_server or self.url,
-            model=self.model,
+            model=self.model or PREFERRED,
             images=tuple(images),
             version=self.version,
             label=self.label,
             batch_size=self.batch_size,
             api_key=self.key,
         )
+
+    def of_served_model(self, target: Target) -> Target:
+        """Returns the target with the service's own default model, where none was named; asks for
+        it once. Raises `VitrineError` where nobody answers."""
+        if self.model is not None or self.replay:
+            return target
+        told = options.note if not self.quiet else lambda _: None
+        if target.kind != "grpc":
+            with Client(target.address, timeout_s=self.timeout_s, api_key=self.key) as client:
+                return replace(target, model=options.default_model(client.status, told))
+        with options.needs("grpc", "--model-server"):
+            from vitrine_client.model_server import ModelServerClient
+        with ModelServerClient(target.address, timeout_s=self.timeout_s) as server:
+            return replace(target, model=options.default_model(server.status, told))
 
     def plan(self, target: Target) -> Plan:
         """The one load that was asked for. Raises `click.BadParameter` for a log without any."""

@@ -1,14 +1,25 @@
 """What the subcommands of `vitrine` share: options, the terminal, and how failures end."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
+from rich.text import Text
 
-from vitrine_client.errors import VitrineError
+from vitrine_client.default_model import (
+    FALLBACK,
+    PREFERRED,
+    DefaultModelWarning,
+    is_served,
+    told_of_missing,
+)
+from vitrine_client.errors import NotFound, VitrineError
+from vitrine_client.predictions import VersionStatus
 
 console = Console(highlight=False)
 """Standard output; colours on a terminal only."""
@@ -31,7 +42,10 @@ key = click.option(
 timeout_s = click.option(
     "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."
 )
-model = click.option("--model", default="mlp", show_default=True, help="Which model to ask.")
+model = click.option(
+    "--model",
+    help=f"Which model to ask.  [default: {PREFERRED}, or {FALLBACK} where that is not served]",
+)
 
 
 def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -57,6 +71,49 @@ def friendly() -> Iterator[None]:
     except (VitrineError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+
+
+def note(text: str) -> None:
+    """Says something beside the output: a dim line on standard error."""
+    Console(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
+
+
+@contextmanager
+def default_model_noted() -> Iterator[None]:
+    """Notes where another model than the preferred one answers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DefaultModelWarning)
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, DefaultModelWarning):
+                note(str(message))
+            else:
+                others(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
+
+
+def default_model(
+    status: Callable[[str], list[VersionStatus]], told: Callable[[str], None] = note
+) -> str:
+    """Returns the default model of a service, whose `status` it asks once; says where it is not the
+    preferred one. Raises `VitrineError` where nobody answers."""
+    try:
+        served = is_served(status(PREFERRED))
+    except NotFound:
+        served = False
+    if not served:
+        told(told_of_missing())
+    return PREFERRED if served else FALLBACK
 
 
 @contextmanager

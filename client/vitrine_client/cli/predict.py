@@ -12,9 +12,23 @@ from rich.progress import Progress
 from vitrine_client.cli import formats, options, sources
 from vitrine_client.cli.which import which_version
 from vitrine_client.client import Client
-from vitrine_client.errors import InvalidImage
+from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.predictions import Prediction
+
+Answer = Prediction | InvalidImage
+Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
+Box = tuple[float, ...]
+
+
+def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none; write four numbers, 120,40,300,300") from None
+    return tuple(int(side) if side.is_integer() else side for side in (x, y, width, height))
 
 
 @click.command()
@@ -47,6 +61,13 @@ from vitrine_client.predictions import Prediction
     is_flag=True,
     help="Make the 28x28 pixels that the model sees here: a large photo need not travel.",
 )
+@click.option(
+    "--box",
+    metavar="X,Y,W,H",
+    callback=_box,
+    help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
+    "is looked for]",
+)
 @options.url
 @options.key
 @click.option(
@@ -77,15 +98,21 @@ def predict(
     vitrine predict - --json --top 3 < shoe.png   three classes, for a program
     vitrine predict photos/ --label stable --local
 
-    Rows come as they are answered, in order. Exit code 1: some picture has no prediction, and its
-    row says why.
+    Rows come as they are answered, in order. What was left out of a picture, or is doubtful, is
+    noted below its row (--csv: warnings; --json: warnings, and the box that the item was found in).
+    Where there is nothing to see, no model is asked, and the row says so.
+
+    Exit code 1: some picture cannot be read, and its row says why; or there is nothing to see in
+    any.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two ways to write; give one")
-    failed = False
-    with options.friendly():
+    with options.friendly(), options.default_model_noted():
         names = sources.named(pictures)
+        if asked["box"] is not None and len(names) != 1:
+            raise click.UsageError(f"--box is a place in one picture; {len(names)} are named")
         write = _writer(names, top, as_json, as_csv)
+        unread = empty = 0
         asking = _gateway(url, key, timeout_s, asked) if not model_server else None
         with (
             asking or _direct(str(model_server), timeout_s, asked) as ask,
@@ -93,19 +120,16 @@ def predict(
         ):
             shown = _followed(answers, len(names), asked["batch_size"])
             for name, answer in zip(names, shown, strict=True):
-                failed |= not isinstance(answer, Prediction)
+                empty += isinstance(answer, EmptyPicture)
+                unread += not isinstance(answer, Prediction | EmptyPicture)
                 write(name, answer)
-    sys.exit(1 if failed else 0)
-
-
-Answer = Prediction | InvalidImage
-Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
+    sys.exit(1 if unread or empty == len(names) else 0)
 
 
 @contextmanager
 def _gateway(url: str, key: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[Ask]:
     with Client(url, timeout_s=timeout_s, api_key=key) as client:
-        yield lambda pictures: client.predict_many(pictures, **asked)
+        yield _ask(client, asked)
 
 
 @contextmanager
@@ -114,7 +138,24 @@ def _direct(address: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[A
         from vitrine_client.model_server import ModelServerClient
     asked = {name: value for name, value in asked.items() if name != "local"}  # it always is
     with ModelServerClient(address, timeout_s=timeout_s) as client:
-        yield lambda pictures: client.predict_many(pictures, **asked)
+        yield _ask(client, asked)
+
+
+def _ask(client: Any, asked: dict[str, Any]) -> Ask:
+    """Has one of the clients asked: about many pictures, or about what is in the box of one."""
+    box, many = asked["box"], {name: value for name, value in asked.items() if name != "box"}
+    if box is None:
+        return lambda pictures: client.predict_many(pictures, **many)
+    alone = {name: many[name] for name in many if name not in ("batch_size", "concurrency")}
+
+    def ask(pictures: Iterable[Picture]) -> Generator[Answer, None, None]:
+        for picture in pictures:
+            try:
+                yield client.predict(picture, box=box, **alone)
+            except InvalidImage as error:
+                yield error
+
+    return ask
 
 
 def _writer(names: list[str], top: int | None, as_json: bool, as_csv: bool) -> formats.Write:

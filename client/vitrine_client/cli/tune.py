@@ -1,5 +1,6 @@
 """`vitrine tune`: which settings of the service meet an objective at the highest rate."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import click
 
 from vitrine_client.cli import options, sources
+from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Kind, Target
 from vitrine_client.loadtest.signals import raising_exit
 from vitrine_client.loadtest.wording import per_second
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from vitrine_client.loadtest.search import Probe
     from vitrine_client.loadtest.slo import Slo
     from vitrine_client.tune.search import Trial
+    from vitrine_client.tune.service import Services
     from vitrine_client.tune.summary import Tuning
 
 _PROBES = 400
@@ -55,7 +58,7 @@ _PROBES = 400
 def tune(
     pictures: tuple[str, ...],
     slo: str,
-    model: str,
+    model: str | None,
     kind: Kind,
     batch_size: int,
     for_s: float,
@@ -95,7 +98,7 @@ def tune(
         )
     with options.friendly():
         images = tuple(sources.read(name) for name in sources.named(pictures))
-        target = Target(kind, "", model, images, batch_size=batch_size)
+        target = Target(kind, "", model or "", images, batch_size=batch_size)
         sys.exit(conclude(_tuned(target, objective, models_dir, for_s), output))
 
 
@@ -129,13 +132,22 @@ def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float) -> "Tunin
     probe_s = min(max(for_s / _PROBES, 0.5), 3.0)
     tried_in = axes(target.kind, os.cpu_count() or 1)
     with raising_exit(), Services(command, models_dir) as services, _Progress(for_s) as progress:
-        trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
         try:
+            target = target if target.model else _with_model(target, services)
+            trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
             tuned = tune(Configuration(), tried_in, trials, Time(for_s), watch=progress.tried)
         except Unfit as error:
             click.echo(f"Error: With its defaults, {error}", err=True)
             sys.exit(2)
     return Tuning(slo, load_of(target), probe_s, tuned)
+
+
+def _with_model(target: Target, services: "Services") -> Target:
+    """Asks the service with its defaults, which is measured first in any case, for its model."""
+    from vitrine_client.tune.configuration import Configuration
+
+    with Client(services.of(Configuration()).address("raw")) as client:
+        return dataclasses.replace(target, model=options.default_model(client.status))
 
 
 class _Progress:

@@ -1,0 +1,69 @@
+"""Model that an HTTP call asks: the one that is named, or the default."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from vitrine_client import http_calls
+from vitrine_client.default_model import (
+    FALLBACK,
+    PREFERRED,
+    DefaultModel,
+    is_served,
+    may_be_missing,
+)
+from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
+from vitrine_client.http_calls import Call, Conversation
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """A model, and which version of it: by number, by version label, or the newest.
+
+    Where `model` is None the default is asked. Raises `InvalidRequest` for a version together with
+    a version label.
+    """
+
+    model: str | None
+    version: int | None
+    label: str | None
+    default: DefaultModel
+
+    def __post_init__(self) -> None:
+        self.path(self.model or PREFERRED)
+
+    def path(self, model: str) -> str:
+        """Returns the path at which `model` predicts."""
+        return http_calls.predict_path(model, self.version, self.label)
+
+    def send(self, make: Callable[[str], Call]) -> Conversation[Any]:
+        """Makes a call of the model's path, sends it, and returns what is answered (JSON).
+
+        If the default model is not served, the next one is asked; that is known from the call's own
+        failure, so one that succeeds costs nothing more.
+        """
+        if self.model is not None:
+            return (yield make(self.path(self.model)))
+        name = self.default.name()
+        try:
+            answer = yield make(self.path(name))
+        except (NotFound, InvalidRequest) as error:
+            if name == FALLBACK or not (yield from self._is_missing(error)):
+                raise
+        else:
+            if name == PREFERRED:
+                self.default.found()
+            return answer
+        answer = yield make(self.path(FALLBACK))
+        self.default.missing()
+        return answer
+
+    def _is_missing(self, error: VitrineError) -> Conversation[bool]:
+        if not may_be_missing(error, self.label):
+            return False
+        if self.version is None and self.label is None:
+            return True
+        try:  # it may be no more than that version which is missing
+            return not is_served((yield from http_calls.status(PREFERRED)))
+        except NotFound:
+            return True
