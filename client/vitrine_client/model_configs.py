@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,6 +98,21 @@ class ModelConfigs:
             raise LookupError
         return self._moved(model, label, version, tuple(before))
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models in the file."""
+        return tuple(config.name for config in self.message.model_config_list.config)
+
+    def without(self, models: Collection[str]) -> Self:
+        """Returns the configuration without some models."""
+        if not models:
+            return self
+        left = wire.ModelServerConfig.FromString(self.message.SerializeToString())
+        kept = [each for each in left.model_config_list.config if each.name not in models]
+        del left.model_config_list.config[:]
+        left.model_config_list.config.extend(kept)
+        return replace(self, message=left)
+
     def _moved(self, model: str, label: str, version: int, before: tuple[int, ...]) -> Self:
         past = {_key(model, label): (version, *before)[:KEPT]}
         copied = wire.ModelServerConfig.FromString(self.message.SerializeToString())
@@ -125,7 +140,7 @@ class ModelConfigs:
         for config in configs:
             if config.name == model:
                 return config
-        names = ", ".join(config.name for config in configs) or "none"
+        names = ", ".join(self.models) or "none"
         raise InvalidRequest(f"{self.source} has no model {model}; it has {names}")
 
 

@@ -122,11 +122,43 @@ def test_a_server_that_refuses(tmp_path):
     with serving(write_config(tmp_path)) as served:
         text = served.config.read_text().rstrip().removesuffix("}")
         served.config.write_text(
-            f'{text}\n config {{ name: "b" base_path: "/b" model_platform: "caffe" }} }}'
+            f'{text}\n config {{ name: "mlp" base_path: "/b" model_platform: "tensorflow" }} }}'
         )
         told = refused(served, "promote", "mlp", "1")
     assert "refuses it, and all is as it was" in told
-    assert "unsupported platform caffe" in told
+    assert "Illegal to list model mlp multiple times" in told
+
+
+def knowing(*models: str):
+    """Says that version 1 of these is there, and takes any configuration."""
+
+    def answer(call: Call, context: grpc.ServicerContext) -> bytes:
+        if "GetModelStatus" not in call.method:
+            return wire.ReloadConfigResponse().SerializeToString()
+        if wire.GetModelStatusRequest.FromString(call.request).model_spec.name not in models:
+            context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of that model")
+        response = wire.GetModelStatusResponse()
+        response.model_version_status.add(version=1, state="AVAILABLE")
+        return response.SerializeToString()
+
+    return answer
+
+
+@pytest.mark.parametrize("there", [("mlp",), ("mlp", "photo")], ids=str)
+def test_models_without_a_version_are_not_told(served, there):
+    """TensorFlow Serving would wait for them, and answer no other reload; the file keeps them."""
+    text = served.config.read_text().rstrip().removesuffix("}")
+    entry = 'config { name: "photo" base_path: "/models/photo" model_platform: "tensorflow" }'
+    served.config.write_text(f"{text} {entry} }}")
+    with FakeModelServer(knowing(*there)) as server:
+        words = ["promote", "mlp", "1", "--config", str(served.config)]
+        done = CliRunner().invoke(main, [*words, "--model-server", server.address])
+        assert done.exit_code == 0, done.output
+        (told,) = [call for call in server.calls if "Reload" in call.method]
+    configs = wire.ReloadConfigRequest.FromString(told.request).config.model_config_list.config
+    assert [each.name for each in configs] == list(there)
+    assert dict(configs[0].version_labels) == {"stable": 1}
+    assert 'name: "photo"' in served.config.read_text()
 
 
 def test_nobody_there(served):

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.serving.asked_gateway import FakeServers, Http
-from vitrine_client.errors import Unavailable
+from vitrine_client.errors import NotFound, Unavailable
+from vitrine_client.predictions import VersionStatus
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.model_list import ModelList
 from vitrine_serving.gateway.settings import Settings
@@ -81,3 +82,75 @@ def test_the_list_over_http(servers, runner):
     assert mlp["version_labels"] == {"stable": "3"}
     assert (mlp["classifier"], linear["classifier"]) == (True, False)
     assert gone == {"name": "gone", "model_version_status": [], "version_labels": {}}
+
+
+class WithoutPhoto(FakeServers):
+    """Serves models of before there was `photo`; of that it has what its field says."""
+
+    photo: tuple[VersionStatus, ...] = ()
+
+    async def status(self, model, *, version=None, label=None, timeout_s):
+        if model != "photo":
+            return await super().status(model, timeout_s=timeout_s)
+        if not self.photo:
+            raise NotFound("Could not find any versions of model photo")
+        return list(self.photo)
+
+
+def test_the_default_model_may_be_missing(runner, caplog):
+    """Who does not name the models is ready without `photo`, which is then not listed; the log says
+    so once. Named by hand it is expected, as all others are."""
+    caplog.set_level("INFO", "vitrine_serving.gateway.model_list")
+    http = Http(create_app(Settings(), WithoutPhoto()), runner)
+    for _ in range(3):
+        answer = http.get("/readyz")
+        assert answer.status_code == 200
+        assert answer.json() == {"ready": True, "models": {"softmax": True, "mlp": True}}
+    listed = http.get("/v1/models").json()["models"]
+    assert [model["name"] for model in listed] == ["softmax", "mlp"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "The model photo, of the default list, is not served; ready without it"
+    ]
+    settings = Settings(models="softmax,mlp,photo")
+    answer = Http(create_app(settings, WithoutPhoto()), runner).get("/readyz")
+    assert (answer.status_code, answer.json()["models"]["photo"]) == (503, False)
+
+
+@pytest.mark.parametrize("state", ["AVAILABLE", "LOADING", "END"])
+def test_the_default_model_is_listed_where_it_is_known(runner, state):
+    """A gateway that was ready stays so while it loads, and if that fails: another model answers in
+    its place. The list shows in which state it is."""
+    servers = WithoutPhoto()
+    http = Http(create_app(Settings(), servers), runner)
+    assert http.get("/readyz").status_code == 200
+    servers.photo = (VersionStatus(1, state),)
+    answer = http.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["models"] == {
+        "softmax": True,
+        "mlp": True,
+        "photo": state == "AVAILABLE",
+    }
+    photo = http.get("/v1/models").json()["models"][-1]
+    assert (photo["name"], photo["model_version_status"][0]["state"]) == ("photo", state)
+
+
+@pytest.mark.parametrize("missing", ["softmax", "mlp"])
+def test_others_of_the_default_list_are_needed(runner, missing):
+    """As ever."""
+
+    class Without(FakeServers):
+        async def status(self, model, **which):
+            return await super().status("gone" if model == missing else model, **which)
+
+    answer = Http(create_app(Settings(), Without()), runner).get("/readyz")
+    assert (answer.status_code, answer.json()["models"][missing]) == (503, False)
+
+
+def test_an_empty_variable_is_no_list(monkeypatch):
+    """Compose sets it to nothing where nobody has set it."""
+    monkeypatch.setenv("VITRINE_MODELS", "")
+    assert Settings().optional_models == {"photo"}
+    for named in ("softmax,mlp", "photo", "softmax,mlp,photo"):
+        monkeypatch.setenv("VITRINE_MODELS", named)
+        assert Settings().optional_models == frozenset()

@@ -71,7 +71,8 @@ def promote(model: str, version: int, label: str, **where: Any) -> None:
 
     The version has to be AVAILABLE. The model server's file is changed, and the server told: no
     restart. It then serves what the file says and nothing else, so the file has to be its own. If
-    it refuses, all is as it was.
+    it refuses, all is as it was. Models that a server has no version of it is not told of: it would
+    wait for them, and for nothing else.
 
     Versions that labels name must not unload: a model of which the newest versions alone were
     served has all of them served from then on; a policy that names versions (specific) stays. The
@@ -135,7 +136,7 @@ def _move(
             _check_available(server, model, new.named(model, label), config)
         model_configs.write(config, str(new).encode())
         try:
-            _tell(servers, str(new), content.decode())
+            _tell(servers, new, old)
         except (errors.VitrineError, click.ClickException):
             model_configs.write(config, content)
             raise
@@ -179,17 +180,30 @@ def _check_available(
     raise click.ClickException(f"Version {version} of {model} at {server.address} {told}")
 
 
-def _tell(servers: "list[ModelServerClient]", new: str, old: str) -> None:
+def _tell(servers: "list[ModelServerClient]", new: "ModelConfigs", old: "ModelConfigs") -> None:
     """Has all servers follow the new configuration, or none."""
     for index, server in enumerate(servers):
         try:
-            server.reload(new)
+            server.reload(str(new.without(_unknown(server, new))))
         except errors.VitrineError as error:
             for told in servers[:index]:
                 with suppress(errors.VitrineError):
-                    told.reload(old)
+                    told.reload(str(old.without(_unknown(told, old))))
             if isinstance(error, errors.Unavailable | errors.DeadlineExceeded):
                 raise
             raise click.ClickException(
                 f"The model server at {server.address} refuses it, and all is as it was: {error}"
             ) from error
+
+
+def _unknown(server: "ModelServerClient", configs: "ModelConfigs") -> set[str]:
+    """The models of which a server has no version. TensorFlow Serving does not answer a reload
+    before each new model has one, and answers no other meanwhile; those that get one come in when
+    it next looks at its file."""
+    unknown = set()
+    for model in configs.models:
+        try:
+            server.status(model)
+        except errors.NotFound:
+            unknown.add(model)
+    return unknown

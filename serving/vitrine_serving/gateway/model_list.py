@@ -1,15 +1,19 @@
-"""What the gateway lists: its models, their versions, and what version labels these have."""
+"""Model list: the gateway's models, their versions, and what version labels these have."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from vitrine_client import calls
+from vitrine_client.default_model import is_served
 from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
 from vitrine_serving.gateway.predictor import ModelServers
 from vitrine_serving.gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _REMEMBERED_S = 3.0
 """A page that looks at the list again and again costs model servers little, and a version label
@@ -38,16 +42,38 @@ class ModelList:
         self._servers = servers
         self._settings = settings
         self._now = now
+        self._missing_told = False
         self._labelled: dict[str, tuple[float, dict[str, int]]] = {}
 
+    def is_ready(self, states: Mapping[str, Sequence[VersionStatus]]) -> bool:
+        """Says whether each model has an AVAILABLE version, optional ones excepted: who asks for
+        the default model is answered by another in its place."""
+        return all(
+            is_served(statuses)
+            for name, statuses in states.items()
+            if name not in self._settings.optional_models
+        )
+
     async def states(self, timeout_s: float) -> dict[str, list[VersionStatus]]:
-        """Returns the states of the versions of every model; one that is unknown has none.
+        """Returns the states of the versions of every model; one that is unknown has none, and is
+        left out if it is optional.
 
         Raises `VitrineError` where they cannot be asked for.
         """
         names = self._settings.models
         found = await asyncio.gather(*(self._versions(name, timeout_s) for name in names))
-        return dict(zip(names, found, strict=True))
+        states = dict(zip(names, found, strict=True))
+        for name in self._settings.optional_models:
+            if not states[name]:
+                del states[name]
+                self._tell_missing(name)
+        return states
+
+    def _tell_missing(self, model: str) -> None:
+        """Says it once; a list that is asked for again and again would fill the log."""
+        if not self._missing_told:
+            self._missing_told = True
+            log.info("The model %s, of the default list, is not served; ready without it", model)
 
     async def models(self, timeout_s: float) -> list[ListedModel]:
         """Returns every model; raises as `states` does. What else it may fail to find out is

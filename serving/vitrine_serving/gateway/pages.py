@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import flask
 import orjson
 
+from vitrine_client.default_model import is_served
 from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
 from vitrine_serving.gateway import errors, openapi
@@ -55,11 +56,8 @@ def _add_states(app: flask.Flask, model_list: ModelList, wait: Wait[Any]) -> Non
             found = wait(model_list.states(_STATUS_TIMEOUT_S))
         except VitrineError as error:
             return _json({"ready": False, "reason": errors.message_of(error)}, 503)
-        available = {
-            name: any(status.state == "AVAILABLE" for status in statuses)
-            for name, statuses in found.items()
-        }
-        ready = all(available.values())
+        available = {name: is_served(statuses) for name, statuses in found.items()}
+        ready = model_list.is_ready(found)
         return _json({"ready": ready, "models": available}, 200 if ready else 503)
 
 

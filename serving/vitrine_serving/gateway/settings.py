@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vitrine_client.default_model import FALLBACK, PREFERRED
+
 PREFIX = "VITRINE_"
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -32,8 +34,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="Seconds that a request has to send its body."
     )
     models: Names = Field(
-        default=("softmax", "mlp"),
-        description="Models to list, separated by commas; ready means that all are AVAILABLE.",
+        default=("softmax", FALLBACK, PREFERRED),
+        description="Models to list, separated by commas; ready means that all are AVAILABLE. By "
+        f"default {PREFERRED} may be missing.",
     )
     request_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds after which an unanswered request fails with 504."
@@ -148,6 +151,12 @@ class Settings(BaseSettings):
         default=(),
         description="Origins whose pages may ask, separated by commas; `*` for all.",
     )
+
+    @property
+    def optional_models(self) -> frozenset[str]:
+        """The models of the list that may be missing: one that was named by hand is expected; of
+        the default list services whose models were trained before there was `photo` have two."""
+        return frozenset() if "models" in self.model_fields_set else frozenset({PREFERRED})
 
     @field_validator(
         *("models", "version_labels", "model_server", "trusted_proxies", "cors_origins"),
