@@ -21,7 +21,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck docs \
-	report accuracy bench-training bench-recipes bench-shift bench-drift bench-metrics bench-model-server bench bench-reliability bench-load soak build \
+	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load soak build \
 	up down logs test-containers wire lock clean
 
 help: ## List the targets
@@ -87,6 +87,9 @@ soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notice
 
 bench-shift: setup ## Measure how many images it takes to notice each kind of shift
 	@$(BIN)/python -m benchmarks.shift
+
+bench-photos: setup ## Measure the accuracy left of pictures as people send them, kind by kind
+	@$(BIN)/python -m benchmarks.photos
 
 bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
 	@$(BIN)/python -m benchmarks.drift

@@ -21,12 +21,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
-from benchmarks.photos import PHOTOS, plain_resize
+from benchmarks.photos.plain_resize import plain_resize
 from vitrine_client import Client, Prediction
 from vitrine_serving.stack import Addresses, Stack
 from vitrine_training import publish
 from vitrine_training.data import Split, load
 from vitrine_training.evaluate import class_ids_of
+from vitrine_training.photos.catalogue import KINDS
 
 BATCH = 200
 ClassIds = npt.NDArray[np.int64]
@@ -57,15 +58,15 @@ def class_ids_through_api(client: Client, model: str, pictures: Sequence[bytes])
 def photo_accuracies(
     client: Client, model: str, version_dir: Path, split: Split
 ) -> dict[str, PhotoAccuracy]:
-    """Photographs every image of `split` in every way, and asks the gateway what it sees."""
+    """Photographs each image of `split` in every ordinary way; asks the gateway what it sees."""
     accuracies = {}
     threads = ThreadPoolExecutor(os.cpu_count())  # NumPy and Pillow work outside of Python's lock
-    for name, photograph in track(PHOTOS.items(), f"{model}: photos", transient=True):
+    for kind in track(KINDS, f"{model}: photos", transient=True):
         seeds = map(np.random.default_rng, range(len(split.images)))
-        photos = list(threads.map(photograph, split.images, seeds))
+        photos = list(threads.map(kind.draw, split.images, seeds))
         resized = class_ids_of(version_dir, np.stack(list(threads.map(plain_resize, photos))))
         through_api = class_ids_through_api(client, model, photos)
-        accuracies[name] = PhotoAccuracy(
+        accuracies[kind.name] = PhotoAccuracy(
             float(np.mean(through_api == split.labels)), float(np.mean(resized == split.labels))
         )
     return accuracies

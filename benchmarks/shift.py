@@ -18,12 +18,12 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
-from benchmarks.photos import PHOTOS
 from vitrine_client.images import to_instance
 from vitrine_serving.gateway.drift import Baseline, Sample, Shift, detect
 from vitrine_training import publish
 from vitrine_training.data import LABELS, Split, load
 from vitrine_training.evaluate import evaluate
+from vitrine_training.photos.catalogue import KINDS
 from vitrine_training.shift import SIZES, baseline, statistics
 
 NOTICED = 0.95
@@ -52,10 +52,9 @@ def moved(images: Pixels) -> Pixels:
 
 
 def photographed(images: Pixels) -> Pixels:
-    """Makes a photo of each, of all kinds in turn, and prepares it as the client does."""
-    kinds = list(PHOTOS.values())
+    """Makes a photo of each, of all ordinary kinds in turn, and prepares it as the client does."""
     photos = (
-        kinds[number % len(kinds)](image, np.random.default_rng(number))
+        KINDS[number % len(KINDS)].draw(image, np.random.default_rng(number))
         for number, image in enumerate(images)
     )
     return np.stack([to_instance(photo) for photo in photos])

@@ -87,9 +87,9 @@ def _dirty(photo: Still, rng: np.random.Generator, colour: Colour | None = None)
     height, width = photo.photo.shape[:2]
     for _ in range(rng.integers(SPECKS[0], SPECKS[1], endpoint=True)):
         image, pen = layer((height, width))
-        across = max(1.0, photo.px(rng.uniform(*SPECK_PX)))
-        down = max(1.0, across * rng.uniform(0.5, 1))
-        x, y = rng.uniform((0, 0), (width - across, height - down))
+        across = max(1, round(photo.px(rng.uniform(*SPECK_PX))))
+        down = max(1, round(across * rng.uniform(0.5, 1)))
+        x, y = (int(place) for place in rng.integers((0, 0), (width - across, height - down)))
         pen.ellipse((x, y, x + across - 1, y + down - 1), 255)
         cover(photo.photo, image, colour or _mark(photo, rng))
 

@@ -70,7 +70,7 @@ WORDS = (
 )
 """Of which lines of text are made."""
 
-PRICES = "€ 29.99", "$19", "£45.00", "12,50 €", "-30%", "SALE", "$ 129.00", "NEW", "7.-"
+PRICES = "EUR 29.99", "$19", "GBP 45.00", "12,50 EUR", "-30%", "SALE", "$ 129.00", "NEW", "7.-"
 NAMES = "SHOP", "Modehaus", "outfit", "BAZAAR", "Kleiderkreisel", "Studio 54", "no. 1", "vintage"
 
 

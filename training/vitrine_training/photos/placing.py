@@ -4,6 +4,7 @@ The largest item, which is nearest to the middle, is the one that the picture is
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from vitrine_training.idx import Pixels
 from vitrine_training.photos.canvas import (
@@ -70,17 +71,17 @@ def at_the_edge(item: Pixels, rng: np.random.Generator) -> bytes:
     size, tones = some_size(rng), some_tones(rng)
     side = round(min(size) * rng.uniform(0.45, 0.85))
     cut, pixel = side * rng.uniform(*CUT), side / len(item)
-    rows, columns = (np.flatnonzero(item.any(axis)) for axis in (1, 0))
+    (above, below), (before, after) = (_margins(item.max(axis) > 0) for axis in (1, 0))
     top, left = ((one - side) / 2 for one in size)
     for edge in rng.choice(4, 2, replace=False)[: rng.integers(1, 3)]:
         if edge == 0:
-            top = -rows[0] * pixel - cut
+            top = -above * pixel - cut
         elif edge == 1:
-            top = size[0] - (rows[-1] + 1) * pixel + cut
+            top = size[0] - side + below * pixel + cut
         elif edge == 2:
-            left = -columns[0] * pixel - cut
+            left = -before * pixel - cut
         else:
-            left = size[1] - (columns[-1] + 1) * pixel + cut
+            left = size[1] - side + after * pixel + cut
     photo = even(size, tones.ground)
     paint(photo, opacity(item, side, rng), Place(round(left), round(top), side), tones.ink)
     return file(photo, rng)
@@ -128,6 +129,11 @@ def _in_company(item: Pixels, rng: np.random.Generator, others: Pixels, count: i
         other = others[rng.integers(len(others))]
         paint(photo, opacity(other, beside.side, rng), beside, tones.ink)
     return file(photo, rng)
+
+
+def _margins(taken: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Returns how many are free before the first that is taken, and after the last."""
+    return int(taken.argmax()), int(taken[::-1].argmax())
 
 
 def _free_place(
