@@ -2,14 +2,15 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from playwright.sync_api import Page, Route
 
-from vitrine_client.images import to_instance
+from vitrine_client.images import Item, find_item
 
 LABELS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -65,7 +66,8 @@ def label_shift() -> dict[str, Any]:
 class FakeApi:
     """Says that every picture is a bag.
 
-    `refusals` has (status, body) by the end of a path; with a `key`, all else than that is refused;
+    `item` is what it sees in each picture, the real item unless given; `boxes` has what was asked
+    about a box, as (path, box). `refusals` has (status, body) by the end of a path; with a `key`, all else than that is refused;
     what is asked while `holding` is never answered.
     """
 
@@ -74,7 +76,10 @@ class FakeApi:
     refusals: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     key: str = ""
     holding: bool = False
+    models: Sequence[str] = ("mlp", "softmax")
+    item: Item | None = None
     asked: list[str] = field(default_factory=list)
+    boxes: list[tuple[str, str]] = field(default_factory=list)
 
     def stand_before(self, page: Page) -> None:
         """Answers what `page` asks of the API."""
@@ -83,6 +88,7 @@ class FakeApi:
     def _answer(self, route: Route) -> None:
         url = urlsplit(route.request.url)
         self.asked.append(url.path)
+        self.boxes += [(url.path, box) for box in parse_qs(url.query).get("box", [])]
         if self.holding:
             return
         status, body = self._refusal(route) or (200, self._body(url.path, url.query, route))
@@ -99,20 +105,35 @@ class FakeApi:
 
     def _body(self, path: str, query: str, route: Route) -> dict[str, Any]:
         if path.endswith("/v1/models"):
-            return {"models": [self._listed("softmax"), self._listed("mlp"), _REGRESSION]}
+            return {"models": [*map(self._listed, sorted(self.models)), _REGRESSION]}
         if path.endswith("/v1/instances"):
-            return {"instances": [_instance(route).tolist()]}
+            item = self._item(route)
+            shown = {"instances": [_scaled(item).tolist()]}
+            return shown | {"boxes": [item.box], "warnings": [item.warnings]}
         found = _MODEL.search(path)
         assert found, path
         model = found["model"]
         version = self.version_labels.get(model, {}).get(found["version"], "1")
         if path.endswith("/drift"):
             return {"model": model, "versions": self.watches.get(model, [watched(version)])}
+        item = self._item(route)
+        entry = {"empty": True} if item.empty else {"box": item.box}
         spec = {"name": model, "version": version, "signature_name": "serving_default"}
-        if path.endswith(":explain"):
+        if path.endswith(":explain") and not item.empty:
             class_id = int(parse_qs(query)["class_id"][0])
-            return {"explanations": [_explanation(model, version, class_id, route)]}
-        return {"predictions": [_prediction(model, version)], "model_spec": spec}
+            entry |= _explanation(model, version, class_id, item)
+        elif not item.empty:
+            entry |= _prediction(model, version)
+        name = "explanations" if path.endswith(":explain") else "predictions"
+        return {name: [entry | {"warnings": item.warnings}], "model_spec": spec}
+
+    def _item(self, route: Route) -> Item:
+        boxes = parse_qs(urlsplit(route.request.url).query).get("box")
+        x, y, width, height = map(int, boxes[0].split(",")) if boxes else (0, 0, 0, 0)
+        if not self.item:
+            picture = route.request.post_data_buffer or b""
+            return find_item(picture, box=(x, y, width, height) if boxes else None)
+        return replace(self.item, box=(x, y, width, height)) if boxes else self.item
 
     def _listed(self, model: str) -> dict[str, Any]:
         labels = self.version_labels.get(model, {})
@@ -122,8 +143,8 @@ class FakeApi:
 _REGRESSION = {"name": "linear", "classifier": False, "version_labels": {}}
 
 
-def _instance(route: Route) -> np.ndarray:
-    return to_instance(route.request.post_data_buffer or b"").astype(np.float64) / 255
+def _scaled(item: Item) -> np.ndarray:
+    return item.instance.astype(np.float64) / 255
 
 
 def _probabilities(model: str, version: str) -> np.ndarray:
@@ -143,9 +164,9 @@ def _prediction(model: str, version: str) -> dict[str, Any]:
     }
 
 
-def _explanation(model: str, version: str, class_id: int, route: Route) -> dict[str, Any]:
+def _explanation(model: str, version: str, class_id: int, item: Item) -> dict[str, Any]:
     """The upper half of the picture speaks for the class, the lower against it."""
-    attributions = _instance(route) * np.linspace(1, -0.6, 28)[:, None]
+    attributions = _scaled(item) * np.linspace(1, -0.6, 28)[:, None]
     return {
         "label": LABELS[class_id],
         "class_id": class_id,

@@ -8,7 +8,8 @@ import { nameOf } from "./variants.js";
 import { percent } from "./words.js";
 
 export class Answers {
-  /** `onSeen({ box, warnings })` gets where the gateway found the item; `onErrors(errors)` gets what a heat map fails of, unless it is the model that has none. */
+  /** `onSeen({ box, warnings })` gets where the gateway found the item; `onErrors(errors)` gets what
+  a heat map fails of, unless it is the model that has none. */
   constructor(onSeen, onErrors) {
     this.section = byId("answers");
     this.canvas = byId("instance");

@@ -21,9 +21,10 @@ export function showBox({ rectangle, byHand, size }) {
   byId("no-picture").textContent = known && size === null ? "No preview" : "No picture";
 }
 
-/** Shows what was left out or is doubtful; that nothing was found is said where answers would be. */
+/** Shows what was left out or is doubtful; of nothing, the answers' place speaks. */
 export function showWarnings(warnings) {
-  const items = warnings.filter((text) => text !== NOTHING).map((text) => element("li", {}, ...prose(text)));
+  const texts = warnings.filter((text) => text !== NOTHING);
+  const items = texts.map((text) => element("li", {}, ...prose(text)));
   byId("warnings").replaceChildren(...(items.length ? [element("ul", {}, ...items)] : []));
 }
 

@@ -1,30 +1,35 @@
 /** Shows the picture that was given, marks the sample it is, and keeps the page's address true. */
 
 import { byId } from "./dom.js";
+import { upright } from "./upright.js";
 
-/** Calls `onSize` with the picture's { width, height } when it is there, upright, or with null where
-the browser cannot show it; not if another picture comes before. */
-export function preview(picture, onSize) {
+let latest = null; // a picture that loads slowly must not replace a later one
+
+/** Calls `onSize` with the { width, height } of the picture, upright, when it is there, or null
+where the browser cannot show it; not if another picture comes before. */
+export async function preview(picture, onSize) {
+  latest = picture;
+  byId("picture-name").textContent = picture.name;
+  markSample(picture.sample);
+  const blob = await upright(picture.blob);
+  if (picture !== latest) return;
+  const known = (size) => {
+    if (picture === latest) onSize(size);
+  };
   const image = byId("picture");
-  const address = URL.createObjectURL(picture.blob);
   URL.revokeObjectURL(image.src);
-  image.src = address;
+  image.src = URL.createObjectURL(blob);
   image.alt = picture.name;
   image.hidden = false;
-  const known = (size) => {
-    if (image.src === address) onSize(size);
-  };
-  image.onload = async () => known(await sizeOf(image, picture.blob));
+  image.classList.toggle("small", Boolean(picture.sample));
+  image.onload = async () => known(await sizeOf(image, blob));
   image.onerror = () => {
     image.hidden = true; // no picture, or of a format only the API reads
     known(null);
   };
-  image.classList.toggle("small", Boolean(picture.sample));
-  byId("picture-name").textContent = picture.name;
-  markSample(picture.sample);
 }
 
-/** In pixels of the file: `naturalWidth` is smaller where EXIF says that there are more to an inch. */
+/** In pixels of the file: `naturalWidth` is smaller where EXIF has more of them to an inch. */
 async function sizeOf(image, blob) {
   try {
     const bitmap = await createImageBitmap(blob);

@@ -58,5 +58,6 @@ export function rounded(rectangle, { width, height }) {
 export const same = (one, other) => String(one) === String(other);
 
 const within = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
-const least = ({ width, height }, side) => Math.min(side, Math.max(1, LEAST * Math.max(width, height)));
+const least = ({ width, height }, side) =>
+  Math.min(side, Math.max(1, LEAST * Math.max(width, height)));
 const edgesOf = ([x, y, width, height]) => [x, y, x + width, y + height];
