@@ -1,5 +1,6 @@
 """`vitrine_client.images`: what must not be read is refused, and costs nothing."""
 
+import base64
 import resource
 import struct
 import tracemalloc
@@ -14,18 +15,50 @@ from tests.client.made_pictures import PAGE, encoded, on_a_page
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import FORMATS, MAX_PIXELS, SIDE, to_instance
 
+AVIF = "AVIF" in FORMATS
+
+
+def boxes(*brands):
+    """The first box of a file in the ISO base media format, which says what it can be read as."""
+    body = brands[0].encode() + bytes(4) + b"".join(brand.encode() for brand in brands[1:])
+    return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + bytes(16)
+
+
+def tiff(width=60, height=40, tiles=0):
+    """A grey TIFF, of one strip or of one tile, as the header tells; its pixels are missing."""
+    place = (322, 4, 1, tiles), (323, 4, 1, tiles), (324, 4, 1, 8), (325, 4, 1, width * height)
+    strip = (273, 4, 1, 8), (278, 4, 1, height), (279, 4, 1, width * height)
+    entries = (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1)
+    entries = (*entries, (262, 3, 1, 1), (277, 3, 1, 1), *(place if tiles else strip))
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+
 
 def half(content):
     return content[: len(content) // 2]
 
 
 REFUSED = {
-    "empty": (b"", "empty; send PNG, JPEG, WEBP, GIF or BMP"),
+    "empty": (b"", f"empty; send PNG, JPEG, WEBP, GIF, BMP{', TIFF or AVIF' if AVIF else ''}"),
     "text": (b"Dear model, what is this?", "no picture"),
     "svg": (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "rasterise"),
-    "tiff": (encoded(PAGE, "TIFF"), "format that is not read; send PNG"),
-    "ico": (encoded(PAGE, "ICO"), "format that is not read"),
-    "eps": (encoded(PAGE, "EPS"), "format that is not read"),
+    "ico": (encoded(PAGE, "ICO"), "icon file.* save it as PNG"),
+    "eps": (encoded(PAGE, "EPS"), "PostScript document.* save its page as PNG"),
+    "pdf": (encoded(PAGE, "PDF"), "PDF document.* save its page as PNG"),
+    "heic": (boxes("heic", "mif1", "heic"), "HEIC .* save it as JPEG .* Most Compatible"),
+    "heif that names its codec second": (boxes("mif1", "mif1", "heic"), "HEIC"),
+    "video": (boxes("isom", "isom", "mp41"), "video"),
+    "jpeg xl": (b"\xff\x0a\xfa\x1f\x41\x91\x08\x06\x01", "JPEG XL .* save it as JPEG or PNG"),
+    "jpeg xl in boxes": (b"\0\0\0\x0cJXL \x0d\x0a\x87\x0a", "JPEG XL"),
+    "jpeg 2000": (encoded(PAGE, "JPEG2000"), "JPEG 2000 .* save it as JPEG or PNG"),
+    "photoshop": (b"8BPS\0\1" + bytes(20), "Photoshop"),
+    "web page": (
+        b"\n<!-- shop -->\n<!DOCTYPE html><html><img src=a.jpg>",
+        "web page.* picture that is",
+    ),
+    "data url": (b"data:image/png;base64,iVBORw0KGgo", "data: URL: send the bytes"),
+    "base64": (base64.b64encode(encoded(PAGE)), "Base64 text: send the bytes"),
+    "tiles larger than any picture": (tiff(tiles=8192), "tiles of 8192x8192 pixels"),
     "wave": (b"RIFF\x24\0\0\0WAVEfmt ", "damaged"),
     "narrow": (encoded(Image.new("L", (290, 10))), "290x10 pixels, too narrow"),
     "no height": (encoded(PAGE, "GIF").replace(struct.pack("<HH", 60, 40), bytes(4)), "damaged"),
@@ -63,9 +96,13 @@ def bombs():
     canvas = (16_382).to_bytes(3, "little") * 2
     body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x10\0\0\0" + canvas
     webp = b"RIFF" + struct.pack("<I", len(body)) + body
-    return {"PNG": png + png_chunk(b"IDAT", b""), "BMP": bytes(bmp), "GIF": gif, "JPEG": jpeg} | {
-        "WEBP": webp
-    }
+    several = {"PNG": png + png_chunk(b"IDAT", b""), "BMP": bytes(bmp), "GIF": gif, "JPEG": jpeg}
+    avif = encoded(PAGE, "AVIF") if AVIF else b""
+    spatial = b"ispe" + bytes(4)
+    avif = avif.replace(
+        spatial + struct.pack(">II", 60, 40), spatial + struct.pack(">II", 16_000, 16_000)
+    )
+    return several | {"WEBP": webp, "TIFF": tiff(50_000, 50_000), "AVIF": avif}
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -1,0 +1,159 @@
+"""Image files: told apart by their first bytes, and opened by Pillow's decoder for that format.
+
+Only the header is read here. No other decoder of Pillow's ever sees a byte, and a format that
+people do send but that is not read is refused by its name, with what to do.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from vitrine_client.errors import InvalidImage
+
+MAX_PIXELS = 50_000_000
+"""The largest picture that is decoded by default: what a good phone takes, 200 MB in memory."""
+
+MAX_ASPECT = 28
+"""The longest side over the shortest; beyond it the shorter one would be less than a pixel of the
+instance."""
+
+_READABLE = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+FORMATS = _READABLE + (("AVIF",) if find_spec("PIL._avif") else ())
+"""The formats that are read. Pillow's wheels have AVIF; a Pillow built without it has not."""
+
+_ACCEPTED = f"send {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # https://www.itu.int/itudoc/itu-t/com16/tiff-fx/, section 15
+
+
+def _avif(content: io.BytesIO) -> ImageFile:
+    from PIL.AvifImagePlugin import AvifImageFile  # its codecs take 20 MB; few pictures need them
+
+    return AvifImageFile(content)
+
+
+def _tiff(content: io.BytesIO) -> ImageFile:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    return TiffImageFile(content)
+
+
+_READERS: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
+    b"\x89PNG": PngImageFile,
+    b"\xff\xd8": JpegImageFile,
+    b"RIFF": WebPImageFile,
+    b"GIF8": GifImageFile,
+    b"BM": BmpImageFile,
+    b"II*\0": _tiff,
+    b"MM\0*": _tiff,
+}
+
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+_HEIC = (
+    "This is a HEIC picture, which is not read: save it as JPEG (on an iPhone, Settings > Camera > "
+    "Formats > Most Compatible makes new ones so)"
+)
+_FOREIGN: dict[bytes, str] = {
+    b"\xff\x0a": "This is a JPEG XL picture, which is not read: save it as JPEG or PNG",
+    b"\0\0\0\x0cJXL ": "This is a JPEG XL picture, which is not read: save it as JPEG or PNG",
+    b"\0\0\0\x0cjP  ": "This is a JPEG 2000 picture, which is not read: save it as JPEG or PNG",
+    b"\xff\x4f\xff\x51": "This is a JPEG 2000 picture, which is not read: save it as JPEG or PNG",
+    b"%PDF": "This is a PDF document, not a picture: save its page as PNG",
+    b"%!PS": "This is a PostScript document, not a picture: save its page as PNG",
+    b"8BPS": "This is a Photoshop document, which is not read: export it as PNG",
+    b"\0\0\x01\0": "This is an icon file, which is not read: save it as PNG",
+    b"data:image/": "This is a data: URL: send the bytes that its Base64 stands for",
+    b"iVBORw0KGgo": "This is Base64 text: send the bytes that it stands for",
+    b"/9j/": "This is Base64 text: send the bytes that it stands for",
+}
+_MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
+
+
+def open_file(content: bytes, max_pixels: int) -> ImageFile:
+    """Reads the header of an image file. Raises `InvalidImage`."""
+    reader = _reader(content)
+    try:
+        # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
+        image = reader(io.BytesIO(content))
+        _check_tiles(image, max_pixels)
+    except InvalidImage:
+        raise
+    except Image.DecompressionBombError as error:  # of a GIF's frame, or WebP
+        raise InvalidImage(f"The picture is far too large: {error}; scale it down") from error
+    except Exception as error:
+        raise InvalidImage(f"The picture's header is damaged ({error}); save it anew") from error
+    check_size(image.size, max_pixels)
+    return image
+
+
+def _reader(content: bytes) -> Callable[[io.BytesIO], ImageFile]:
+    for magic, reader in _READERS.items():
+        if content.startswith(magic):
+            return reader
+    if content[4:8] == b"ftyp" and not _brands(content).isdisjoint(_AVIF_BRANDS):
+        if "AVIF" in FORMATS:
+            return _avif
+        raise InvalidImage(f"The Pillow that is installed here reads no AVIF; {_ACCEPTED}")
+    raise InvalidImage(_refusal(content))
+
+
+def _refusal(content: bytes) -> str:
+    """Returns what a file is that is no picture for us, and what to do."""
+    if not content:
+        return f"The picture is empty; {_ACCEPTED}"
+    if content[4:8] == b"ftyp":
+        heic = not _brands(content).isdisjoint(_HEIC_BRANDS)
+        return _HEIC if heic else f"This is a video, not a picture; {_ACCEPTED}"
+    for magic, refusal in _FOREIGN.items():
+        if content.startswith(magic):
+            return refusal
+    if b"<svg" in content[:1024].lower():
+        return f"SVG is a drawing, not pixels: rasterise it, then {_ACCEPTED}"
+    if _MARKUP.match(content[:1024]):
+        return "This is a web page, not a picture: save the picture that is on it"
+    return f"This is no picture, or of a format that is not read; {_ACCEPTED}"
+
+
+def _brands(content: bytes) -> set[bytes]:
+    """Returns what a file of boxes says it can be read as (ISO/IEC 14496-12, 4.3)."""
+    end = min(int.from_bytes(content[:4], "big"), 256)
+    return {content[8:12], *(content[at : at + 4] for at in range(16, end - 3, 4))}
+
+
+def _check_tiles(image: ImageFile, max_pixels: int) -> None:
+    """Raises `InvalidImage` for a TIFF whose tiles are larger than the largest picture: a decoder
+    takes the memory of a whole tile, however small the picture is."""
+    tags = getattr(image, "tag_v2", {})
+    width, length = tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1)
+    if width * length > max_pixels:
+        raise InvalidImage(
+            f"The picture has tiles of {width}x{length} pixels, more than {max_pixels}; "
+            "save it anew"
+        )
+
+
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Raises `InvalidImage` for a picture, width and height, that has too many pixels, or none."""
+    width, height = size
+    if width < 1 or height < 1:
+        raise InvalidImage("The picture has no pixels; send one that has")
+    if width * height > max_pixels:
+        raise InvalidImage(
+            f"The picture has {width}x{height} pixels, more than {max_pixels}; scale it down"
+        )
+    if max(size) > MAX_ASPECT * min(size):
+        raise InvalidImage(
+            f"The picture has {width}x{height} pixels, too narrow to show an item; crop it"
+        )

@@ -1,0 +1,222 @@
+"""Item finder: where the item of a picture is, and how it looks to a model.
+
+The item is looked for in a copy whose longer side has some 128 pixels, and then again around its
+place in as much detail as it needs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from vitrine_client.images.background import (
+    Background,
+    Contrast,
+    contrast,
+    deviation,
+    estimate,
+)
+from vitrine_client.images.flooding import flooded
+from vitrine_client.images.panels import Window
+from vitrine_client.images.raster import Box, Floats, Raster
+from vitrine_client.images.regions import dilated
+from vitrine_client.images.segmentation import (
+    Segment,
+    boxed,
+    candidates,
+    gathered,
+    is_soft,
+    visible,
+)
+
+_WORKING_SIDE = 128
+_FINE_SIDE = 112
+"""Pixels of an item's longer side, at least, where the picture has as many: four of an
+instance's."""
+
+_CLEAR_SIDE = 72
+"""Pixels of it that are enough where nothing but the item was seen."""
+
+_MARGIN = 0.15
+"""Around an item, times its longer side, in which its edge is looked for again."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of a raster: its values, float32 [channels, h, w], reduced `factor` times, their
+    ground, and the decoded pixels `left` and `top` of it."""
+
+    values: Floats
+    ground: Background
+    left: int
+    top: int
+    factor: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """An item and the view that it was found in.
+
+    Beside it there were `others`, and stray marks where `strays`; it lay `in_panel` where only an
+    inner part of the picture was looked at. `cut_off` is how much of it, in shares of its longer
+    side, lies at an edge of what was looked at.
+    """
+
+    view: View
+    segment: Segment
+    others: int = 0
+    strays: bool = False
+    in_panel: bool = False
+    cut_off: float = 0.0
+
+
+def find(raster: Raster) -> Found | None:
+    """Returns the item of a picture, or None where it shows nothing."""
+    factor = max(1, max(raster.decoded) // _WORKING_SIDE)
+    values = raster.values(factor)
+    for segment in candidates(values):
+        top, bottom, left, right = segment.window
+        part = values[:, top:bottom, left:right]
+        view = View(part, segment.ground, left * factor, top * factor, factor)
+        found = _in_detail(raster, Found(view, segment))
+        if not is_soft(found.view.values, found.segment):
+            return replace(
+                found,
+                others=segment.others,
+                strays=segment.strays > 0,
+                in_panel=part.shape != values.shape,
+                cut_off=_cut_off(segment),
+            )
+    return None
+
+
+def find_in(raster: Raster, box: Box) -> Found | None:
+    """Returns what lies in a box of the upright original, x, y, width and height, as the item of a
+    picture; None where that is nothing."""
+    x, y, width, height = (side / raster.scale for side in box)
+    factor = max(1, int(max(width, height)) // _WORKING_SIDE)
+    margin = max(4, round(2 * _MARGIN * max(width, height)))
+    across, down = raster.decoded
+    around = (
+        max(0, int(x) - margin),
+        max(0, int(y) - margin),
+        min(across, math.ceil(x + width) + margin),
+        min(down, math.ceil(y + height) + margin),
+    )
+    values = raster.values(factor, around)
+    view = View(values, flooded(values, *estimate(values)), around[0], around[1], factor)
+    rows, columns = values.shape[1:]
+    left, top = (round((x - around[0]) / factor), round((y - around[1]) / factor))
+    left, top = min(left, columns - 1), min(top, rows - 1)
+    right = min(columns, max(left + 1, round((x + width - around[0]) / factor)))
+    bottom = min(rows, max(top + 1, round((y + height - around[1]) / factor)))
+    segment = boxed(values, view.ground, (top, bottom, left, right))
+    return None if segment is None else Found(view, segment)
+
+
+def _cut_off(segment: Segment) -> float:
+    """Returns how much of an item lies at an edge of its window, over its longer side."""
+    mask = segment.mask
+    longest = max(np.count_nonzero(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    return longest / max(segment.side, 1)
+
+
+def _in_detail(raster: Raster, found: Found) -> Found:
+    """Looks again, closer; and once more where a hair had made the item seem larger."""
+    for _ in range(2):
+        before = found.segment.side * found.view.factor
+        clear = not (found.segment.strays or found.segment.sigma or found.segment.lines)
+        if clear and found.segment.side >= _CLEAR_SIDE:
+            break
+        closer = _closer(raster, found)
+        if closer is None:
+            break
+        found = closer
+        if found.segment.side * found.view.factor > 0.6 * before:
+            break
+    return found
+
+
+def _closer(raster: Raster, found: Found) -> Found | None:
+    view, segment = found.view, found.segment
+    factor = max(1, segment.side * view.factor // _FINE_SIDE)
+    top, bottom, left, right = window = _with_margin(segment, view.values.shape[1:])
+    width, height = raster.decoded
+    box = (
+        left * view.factor + view.left,
+        top * view.factor + view.top,
+        min(right * view.factor + view.left, width),
+        min(bottom * view.factor + view.top, height),
+    )
+    channels = len(view.values)
+    values = (
+        view.values[:, top:bottom, left:right]
+        if factor == view.factor
+        else raster.values(factor, box, channels)
+    )
+    scale = view.factor / factor
+    ground = _magnified_ground(view.ground, window, values, scale)
+    mask = dilated(segment.mask[top:bottom, left:right], 2).astype(np.float32)
+    allowed = _magnified(mask, values, scale) > 0.25
+    outside = contrast(values, ground).distance[~allowed]
+    if outside.size > 30:
+        ground = replace(ground, noise=1.4826 * float(np.median(outside)))
+    seen, sigma = visible(values, ground)
+    noise = deviation(seen.distance[~allowed]) if outside.size > 30 else seen.noise
+    inside = np.where(allowed, seen.distance, 0)
+    seed = inside > 0.5 * segment.contrast
+    if not seed.any():
+        return None
+    closer = gathered(Contrast(seen.tone, inside, noise), ground, seed, sigma)
+    return Found(View(values, ground, box[0], box[1], factor), closer)
+
+
+def _with_margin(segment: Segment, shape: Sequence[int]) -> Window:
+    margin = max(3, round(_MARGIN * segment.side))
+    top, bottom, left, right = segment.box
+    return (
+        max(0, top - margin),
+        min(shape[0], bottom + margin),
+        max(0, left - margin),
+        min(shape[1], right + margin),
+    )
+
+
+def _magnified_ground(
+    ground: Background, window: Window, values: Floats, scale: float
+) -> Background:
+    top, bottom, left, right = window
+    if ground.even:
+        level = ground.values[:, :1, :1]
+        return replace(ground, values=np.broadcast_to(level, values.shape))
+    part = ground.values[:, top:bottom, left:right]
+    if scale == 1:
+        return replace(ground, values=part)
+    return replace(
+        ground, values=np.stack([_magnified(channel, values, scale) for channel in part])
+    )
+
+
+def _magnified(plane: Floats, values: Floats, scale: float) -> Floats:
+    """Returns [h, w] at the size of `values`, `scale` times as large."""
+    height, width = values.shape[1:]
+    source = 0, 0, min(width / scale, plane.shape[1]), min(height / scale, plane.shape[0])
+    image = Image.fromarray(np.ascontiguousarray(plane))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, source))
+
+
+def box_of(raster: Raster, found: Found) -> Box:
+    """Returns an item's place in pixels of the upright original: x, y, width and height."""
+    view = found.view
+    top, bottom, left, right = found.segment.box
+    width, height = raster.size
+    x = min(round((view.left + left * view.factor) * raster.scale), width - 1)
+    y = min(round((view.top + top * view.factor) * raster.scale), height - 1)
+    return (
+        x,
+        y,
+        max(1, min(round((right - left) * view.factor * raster.scale), width - x)),
+        max(1, min(round((bottom - top) * view.factor * raster.scale), height - y)),
+    )

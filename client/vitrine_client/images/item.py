@@ -1,0 +1,132 @@
+"""Item of a picture: its instance, its place, and in words what was left out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.images.background import contrast
+from vitrine_client.images.finder import Found, box_of, find, find_in
+from vitrine_client.images.fitting import SIDE, instance_of, is_outline
+from vitrine_client.images.raster import Box, Raster
+
+NOTHING = "there is nothing to see in this picture"
+"""The warning of a picture without an item."""
+
+STRAYS = "stray marks left out"
+SURROUNDINGS = "what is around the inner picture left out"
+OUTLINE = "only an outline, filled in"
+FAINT = "the item hardly differs from its background"
+CUT_OFF = "the item is cut off at the edge"
+
+_COUNTS = {2: "two items, the larger one", 3: "three items, the largest one"}
+
+_BLACK = 16  # Two corners of every Fashion-MNIST image are at most 12.
+_FAINT_CONTRAST = 20.0  # levels
+_CUT_SHARE = 0.2  # of an item's longer side
+
+
+@dataclass(frozen=True)
+class Item:
+    """The item that was found in a picture.
+
+    `instance` is the item as models take it, uint8 [28, 28], white on black; `box` its place, or
+    None where the picture shows nothing, and then `instance` is black. `warnings` say in words what
+    was left out or is doubtful.
+    """
+
+    instance: NDArray[np.uint8]
+    box: Box | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to see in the picture."""
+        return self.box is None
+
+
+def item_of(raster: Raster, box: Sequence[float] | None) -> Item:
+    """Returns the item of a decoded picture, or of a `box` of it. Raises `InvalidRequest` where
+    `box` is none."""
+    if box is not None:
+        chosen = checked_box(box, raster.size)
+        found = find_in(raster, chosen)
+        return _nothing() if found is None else Item(_instance(found), chosen, _doubts(found))
+    if raster.size == (SIDE, SIDE):
+        grey = raster.grey()
+        for row in (grey, 255 - grey):  # as it is, or printed black on white
+            if is_row(row):
+                return Item(row.copy(), (0, 0, SIDE, SIDE)) if row.any() else _nothing()
+    found = find(raster)
+    if found is None:
+        return _nothing()
+    return Item(_instance(found), box_of(raster, found), _warnings(found))
+
+
+def _nothing() -> Item:
+    return Item(np.zeros((SIDE, SIDE), np.uint8), None, (NOTHING,))
+
+
+def _instance(found: Found) -> NDArray[np.uint8]:
+    return instance_of(contrast(found.view.values, found.view.ground), found.segment)
+
+
+def _warnings(found: Found) -> tuple[str, ...]:
+    left_out = []
+    if found.others:
+        count = found.others + 1
+        left_out.append(_COUNTS.get(count, f"{count} items, the largest one"))
+    if found.strays:
+        left_out.append(STRAYS)
+    if found.in_panel:
+        left_out.append(SURROUNDINGS)
+    return (*left_out, *_doubts(found))
+
+
+def _doubts(found: Found) -> tuple[str, ...]:
+    doubts = []
+    segment = found.segment
+    if is_outline(segment):
+        doubts.append(OUTLINE)
+    if segment.contrast < _FAINT_CONTRAST:
+        doubts.append(FAINT)
+    if found.cut_off >= _CUT_SHARE:
+        doubts.append(CUT_OFF)
+    return tuple(doubts)
+
+
+def is_row(grey: NDArray[np.uint8]) -> bool:
+    """Returns whether uint8 [h, w] could be a row of Fashion-MNIST: 28x28, and the border is black.
+
+    Items do reach the border, so only a quarter of it must be black (of all 70,000 images, the
+    least is 26 %), and black must outnumber white, which a dark item on white fails.
+    """
+    if grey.shape != (SIDE, SIDE):
+        return False
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    black = np.count_nonzero(border <= _BLACK)
+    return bool(4 * black >= border.size and black > np.count_nonzero(border >= 255 - _BLACK))
+
+
+def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:
+    """Returns a box in whole pixels of a picture, width and height. Raises `InvalidRequest`."""
+    width, height = size
+    if len(box) != 4 or not all(math.isfinite(number) for number in box):
+        raise InvalidRequest("A box is x,y,width,height, four numbers in pixels of the picture")
+    left, top = round(box[0]), round(box[1])
+    right, bottom = round(box[0] + box[2]), round(box[1] + box[3])
+    if not (box[2] > 0 and box[3] > 0):
+        raise InvalidRequest(f"The box {_spelt(box)} is empty; width and height are above 0")
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise InvalidRequest(
+            f"The box {_spelt(box)} is not inside the picture, which has {width}x{height} pixels"
+        )
+    return left, top, right - left, bottom - top
+
+
+def _spelt(box: Sequence[float]) -> str:
+    return ",".join(f"{number:g}" for number in box)

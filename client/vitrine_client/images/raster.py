@@ -1,0 +1,259 @@
+"""Rasters: decoded pictures, upright and opaque, read at whatever reduction is wanted.
+
+A raster keeps Pillow's pixels as they were decoded. Tone and colour of a part of them are worked
+out when they are asked for, so a photo of 12 megapixels costs little more than its decoding.
+"""
+
+import io
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from vitrine_client.errors import InvalidImage
+from vitrine_client.images.files import open_file
+
+Floats = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+"""A rectangle, x, y, width and height, in pixels of the upright picture (after EXIF)."""
+
+Part = tuple[int, int, int, int]
+"""Left, top, right and bottom in decoded pixels, the last two exclusive."""
+
+_DRAFT_SIDE = 400
+"""A JPEG is decoded no smaller than that, so that an item of a tenth of its side has 40 pixels."""
+
+_FRAMES = 32
+"""Frames of an animation that are looked at, at most, and only as many as `max_pixels` allow."""
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_INDEXED = frozenset(("1", "P", "PA"))
+_LYING = frozenset((5, 6, 7, 8))
+_DEPTHS = (8, 10, 12, 14, 16)
+"""Bits that a sensor or a scanner gives; all of them but 8 are kept in 16."""
+
+_COLOUR_WEIGHT = 1.4
+"""Differences of colour count so much beside those of tone."""
+
+_GREY = 6.0
+"""Range of a colour difference, in levels, up to which a picture is grey."""
+
+
+class Raster:
+    """A decoded picture; `size` is width and height of the upright original, in pixels, `decoded`
+    those of what was decoded of it: a large JPEG is made smaller on the way."""
+
+    def __init__(self, image: Image.Image, size: tuple[int, int], orientation: int) -> None:
+        self._image = image
+        self._orientation = orientation
+        lying = orientation in _LYING
+        self.size = (size[1], size[0]) if lying else size
+        width, height = image.size
+        self.decoded = (height, width) if lying else (width, height)
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the original for one that was decoded."""
+        return max(self.size) / max(self.decoded)
+
+    def grey(self) -> NDArray[np.uint8]:
+        """Returns all of it, as it was decoded, uint8 [h, w]."""
+        image = self._upright(self._plain(self._image))
+        if image.mode == "F":
+            whole: NDArray[np.uint8] = np.rint(np.asarray(image).clip(0, 255)).astype(np.uint8)
+            return whole
+        grey: NDArray[np.uint8] = np.asarray(image if image.mode == "L" else image.convert("L"))
+        return grey
+
+    def values(self, factor: int, part: Part | None = None, channels: int = 3) -> Floats:
+        """Returns the picture, or a `part` of it, reduced `factor` times, float32 [channels, h, w].
+
+        The first channel is tone, 0..255; two more are blue and red difference (ITU-R BT.601)
+        times `_COLOUR_WEIGHT`, where there are colours and `channels` allows for them.
+        """
+        image = self._image
+        if part is not None:
+            image = image.crop(self._stored(part))
+        if image.mode in _INDEXED:  # averages of indices would be other colours
+            image = self._plain(image)
+        image = image.reduce(factor) if factor > 1 else image
+        image = self._upright(self._plain(image))
+        if image.mode == "F":
+            least, most = self._range
+            levels: Floats = np.asarray(image)[None] - least
+            return levels * np.float32(255 / (most - least))
+        if channels == 1 or image.mode == "L":
+            return np.asarray(image.convert("L"), np.float32)[None]
+        bands = image.convert("YCbCr").split()
+        pixels = np.stack([np.asarray(band, np.float32) for band in bands])
+        if part is None and not _colourful(pixels[1:]):
+            return pixels[:1]
+        pixels[1:] *= _COLOUR_WEIGHT
+        return pixels
+
+    def _upright(self, image: Image.Image) -> Image.Image:
+        turn = _UPRIGHT.get(self._orientation)
+        return image if turn is None else image.transpose(turn)
+
+    def _stored(self, part: Part) -> Part:
+        """Returns where a part of the upright picture lies in the stored one."""
+        width, height = self.decoded
+        left, top, right, bottom = part
+        match self._orientation:
+            case 2:
+                return width - right, top, width - left, bottom
+            case 3:
+                return width - right, height - bottom, width - left, height - top
+            case 4:
+                return left, height - bottom, right, height - top
+            case 5:
+                return top, left, bottom, right
+            case 6:
+                return top, width - right, bottom, width - left
+            case 7:
+                return height - bottom, width - right, height - top, width - left
+            case 8:
+                return height - bottom, left, height - top, right
+        return part
+
+    def _plain(self, image: Image.Image) -> Image.Image:
+        """Returns grey, RGB or YCbCr pixels without transparency."""
+        if image.mode in ("L", "F", "RGB", "YCbCr") and not image.has_transparency_data:
+            return image
+        if not image.has_transparency_data:
+            return image.convert("L" if image.mode == "1" else "RGB")
+        pixels = np.asarray(image.convert("RGBA"))
+        alpha = pixels[..., 3:] / np.float32(255)
+        opaque = pixels[..., :3] * alpha + np.float32(self._backdrop) * (1 - alpha)
+        return Image.fromarray(np.rint(opaque).astype(np.uint8))
+
+    @cached_property
+    def _backdrop(self) -> int:
+        """Level behind a cut-out: white, as Fashion-MNIST's authors had it, or black if it is
+        white."""
+        factor = max(1, max(self.decoded) // 128)
+        image = self._image if self._image.mode not in _INDEXED else self._image.convert("RGBA")
+        pixels = np.asarray(image.reduce(factor).convert("RGBA")).astype(np.float32)
+        alpha = pixels[..., 3:]
+        return 0 if (pixels[..., :3] * alpha).sum() > 240 * 3 * alpha.sum() else 255
+
+    @cached_property
+    def _range(self) -> tuple[np.float32, np.float32]:
+        """Least and greatest level of deep pixels, in which contrast counts and not what the type
+        could hold; of averages, as a camera has single pixels that are always white."""
+        levels = np.asarray(self._image.reduce(max(1, max(self.decoded) // 128)))
+        least, most = levels.min(), levels.max()
+        return least, max(most, least + np.float32(1e-6))
+
+
+def _colourful(chroma: Floats) -> bool:
+    """Returns whether one picture has colours that differ by more than a JPEG's mistakes."""
+    few = chroma[:, ::3, ::3].reshape(2, -1)
+    last = few.shape[1] // 100
+    ranked = np.partition(few, (last, few.shape[1] - 1 - last), axis=1)
+    return bool((ranked[:, -1 - last] - ranked[:, last]).max() > _GREY)
+
+
+def rasters(content: bytes, max_pixels: int) -> Iterator[Raster]:
+    """Decodes the frames of a file, one after the other, as they are asked for.
+
+    Raises `InvalidImage` where the file cannot be read, or has more than `max_pixels` pixels, which
+    is known before they are decoded.
+    """
+    image = open_file(content, max_pixels)
+    size = image.size
+    if isinstance(image, JpegImageFile) and max(size) >= 2 * _DRAFT_SIDE:
+        factor = max(size) // _DRAFT_SIDE
+        image.draft("YCbCr" if image.mode == "RGB" else "L", (size[0] // factor, size[1] // factor))
+    yield _decoded(image, size, content)
+    for frame in range(1, min(_FRAMES, max_pixels // (size[0] * size[1]))):
+        try:
+            image.seek(frame)
+            raster = _decoded(image, size, content)
+        except Exception:  # there is none, or it is damaged, where the first one is well
+            return
+        yield raster
+
+
+def _decoded(image: ImageFile, size: tuple[int, int], content: bytes) -> Raster:
+    raw = _raw_mode(image)
+    raster = raster_of(image, size)
+    deep = _low_bytes(image, raw, content) if raw else None
+    return raster if deep is None else raster_of(deep, size)
+
+
+def raster_of(image: Image.Image, size: tuple[int, int] | None = None) -> Raster:
+    """Decodes a picture; `size` is what it had before it was made smaller. Raises
+    `InvalidImage`."""
+    try:
+        image.load()
+        deep = image.mode.startswith(("I", "F"))  # 16 bits, 32 bits, float
+        return Raster(_scaled(image) if deep else image, size or image.size, _orientation(image))
+    except InvalidImage:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly everything
+        raise InvalidImage(
+            f"The picture is damaged or truncated ({error}); save it anew"
+        ) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # EXIF is often damaged, where the pixels are well
+        return 1
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """Returns levels of any depth in 0..255, mode F: where they are whole and fit, those of the
+    depth that has as many bits as they need."""
+    levels = np.asarray(image).astype(np.float32)
+    if not np.isfinite(levels).all():
+        raise InvalidImage("The picture has pixels that are no numbers; save it as 8-bit PNG")
+    least, most = float(levels.min()), float(levels.max())
+    for bits in _DEPTHS:
+        if least >= 0 and 1 < most <= 2**bits - 1:
+            return Image.fromarray(levels * np.float32(255 / (2**bits - 1)))
+    span = max(most - least, 1e-30)
+    return Image.fromarray((levels - np.float32(least)) * np.float32(255 / span))
+
+
+def _raw_mode(image: ImageFile) -> str:
+    """Returns how 16-bit colours lie in the file, "" where there are none: Pillow keeps only their
+    high bytes, in which a picture of 10 or 12 bits is all but black."""
+    args = image.tile[0].args if image.tile else ""
+    raw = args[0] if isinstance(args, tuple) else args
+    return raw if isinstance(raw, str) and raw.startswith("RGB") and ";16" in raw else ""
+
+
+def _low_bytes(image: ImageFile, raw: str, content: bytes) -> Image.Image | None:
+    """Returns a picture of fewer than 16 bits with all that it has, None where it has 16."""
+    high = np.asarray(image)
+    most = int(high[..., :3].max())
+    if most >= 64:
+        return None
+    again = type(image)(io.BytesIO(content))
+    tile = again.tile[0]
+    swapped = raw.replace("16B", "16?").replace("16L", "16B").replace("16?", "16L")
+    if raw.endswith("16N"):
+        swapped = raw.replace("16N", "16B")
+    args = (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped
+    again.tile = [tile._replace(args=args)]
+    again.load()
+    levels = high[..., :3].astype(np.float32) * 256 + np.asarray(again)[..., :3]
+    needed = next(bits for bits in _DEPTHS if levels.max() <= 2**bits - 1)
+    full = np.rint(levels * np.float32(255 / (2**needed - 1))).astype(np.uint8)
+    return Image.fromarray(np.dstack([full, *([high[..., 3]] if high.shape[2] == 4 else [])]))
