@@ -8,7 +8,7 @@ what already looks like a row of the data set passes through bit for bit.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from vitrine_client.errors import InvalidImage
 from vitrine_client.images.files import FORMATS, MAX_PIXELS, check_size
 from vitrine_client.images.fitting import SIDE
 from vitrine_client.images.item import NOTHING, Item, item_of
-from vitrine_client.images.raster import Box, Raster, raster_of, rasters
+from vitrine_client.images.raster import Box, Raster, decoded, later_frames, raster_of
 
 __all__ = [
     "FORMATS",
@@ -58,27 +58,26 @@ def find_item(
     decoded; `InvalidRequest` where `box` is empty, no number, or not inside the picture; `OSError`
     (`FileNotFoundError`, ...) where a path cannot be opened.
     """
-    frames = _frames(picture, max_pixels)
-    first = item_of(next(frames), box)
-    if not first.empty:
-        return first
-    later = (item_of(frame, box) for frame in frames)
-    return next((item for item in later if not item.empty), first)
+    if not isinstance(picture, bytes):
+        if isinstance(picture, np.ndarray | Image.Image):
+            return item_of(_raster_of(picture, max_pixels), box)
+        picture = _content(picture)
+    item = item_of(decoded(picture, max_pixels), box)
+    if item.box is not None:
+        return item
+    later = (item_of(frame, box) for frame in later_frames(picture, max_pixels))
+    return next((one for one in later if not one.empty), item)
 
 
-def _frames(picture: Picture, max_pixels: int) -> Iterator[Raster]:
-    match picture:
-        case np.ndarray():
-            yield raster_of(from_array(picture, max_pixels))
-        case Image.Image():
-            check_size(picture.size, max_pixels)
-            yield raster_of(picture)
-        case bytes():
-            yield from rasters(picture, max_pixels)
-        case str() | os.PathLike():
-            yield from rasters(Path(picture).read_bytes(), max_pixels)
-        case _:
-            yield from rasters(picture.read(), max_pixels)
+def _content(file: str | os.PathLike[str] | BinaryIO) -> bytes:
+    return Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
+
+
+def _raster_of(picture: Image.Image | NDArray[np.generic], max_pixels: int) -> Raster:
+    if isinstance(picture, np.ndarray):
+        return raster_of(from_array(picture, max_pixels))
+    check_size(picture.size, max_pixels)
+    return raster_of(picture)
 
 
 def from_array(array: NDArray[np.generic], max_pixels: int = MAX_PIXELS) -> Image.Image:

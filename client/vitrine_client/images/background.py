@@ -84,8 +84,16 @@ def deviation(errors: Floats) -> float:
     outliers: 1.4826 times the median of those that are near."""
     if not errors.size:
         return 0.0
-    near = errors[errors <= max(3 * float(np.median(errors)), 4.0)]
-    return 1.4826 * float(np.median(near))
+    near = errors[errors <= max(3 * quantile(errors, 0.5), 4.0)]
+    return 1.4826 * quantile(near, 0.5)
+
+
+def quantile(values: Floats, share: float) -> float:
+    """Returns the value that a share of others lies below; NumPy's interpolates, and takes five
+    times as long."""
+    flat = values.ravel()
+    rank = min(int(share * flat.size), flat.size - 1)
+    return float(np.partition(flat, rank)[rank])
 
 
 def estimate(values: Floats) -> tuple[Background, float, float]:
@@ -129,7 +137,7 @@ def _grain(tone: Floats) -> float:
     down = np.abs(tone[2:, 1:-1] + tone[:-2, 1:-1] - middle)
     if np.count_nonzero(np.minimum(across, down) > 60) > _SPECKLED * middle.size:
         return _DOTS
-    return 1.4826 * float(np.median(across[::2])) / 6**0.5
+    return 1.4826 * quantile(across[::2], 0.5) / 6**0.5
 
 
 def _level(ring: Ring) -> tuple[NDArray[np.float32], float, float]:
@@ -141,11 +149,11 @@ def _level(ring: Ring) -> tuple[NDArray[np.float32], float, float]:
     noise = 2.0
     for _ in range(4):
         near = np.abs(tones - level) <= max(3 * noise, 5)
-        level = float(np.median(tones[near]))
-        noise = 1.4826 * float(np.median(np.abs(tones[near] - level)))
+        level = quantile(tones[near], 0.5)
+        noise = 1.4826 * quantile(np.abs(tones[near] - level), 0.5)
     colour = np.median(ring[:, near], axis=1).astype(np.float32)
     errors = length(ring - colour[:, None])
-    noise = 1.4826 * float(np.median(errors[near]))
+    noise = 1.4826 * quantile(errors[near], 0.5)
     return colour, noise, float(np.mean(errors <= max(3 * noise, 4)))
 
 
@@ -164,7 +172,7 @@ def _surface(values: Floats) -> Floats:
     fit[0] = np.median(levels, axis=0)
     for _ in range(4):
         errors = np.sqrt(((levels - terms @ fit) ** 2).sum(axis=1))
-        kept = errors <= max(3 * 1.4826 * float(np.median(errors)), 2)  # at least half
+        kept = errors <= max(3 * 1.4826 * quantile(errors, 0.5), 2)  # at least half
         weighted = terms.T * kept
         # Normal equations, ten times faster than `lstsq`; the ridge is for pictures of few pixels.
         fit = np.linalg.solve(weighted @ terms + 1e-6 * np.eye(4), weighted @ levels)
@@ -194,10 +202,9 @@ def _patch(values: Floats) -> Floats:
     (upper_left, upper_right), (lower_left, lower_right) = (
         [corner[:, None, None] / 2 for corner in row] for row in corners
     )
-    patch: Floats = across + down - (
-        (upper_left * (1 - x) + upper_right * x) * (1 - y)
-        + (lower_left * (1 - x) + lower_right * x) * y
-    )
+    upper = upper_left * (1 - x) + upper_right * x
+    lower = lower_left * (1 - x) + lower_right * x
+    patch: Floats = (across + down - upper * (1 - y) - lower * y).astype(np.float32)
     return patch
 
 

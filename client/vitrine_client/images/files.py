@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
@@ -87,7 +88,8 @@ def open_file(content: bytes, max_pixels: int) -> ImageFile:
     try:
         # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
         image = reader(io.BytesIO(content))
-        _check_tiles(image, max_pixels)
+        if image.format == "TIFF":
+            _check_tiles(image, max_pixels)
     except InvalidImage:
         raise
     except Image.DecompressionBombError as error:  # of a GIF's frame, or WebP
@@ -135,7 +137,7 @@ def _brands(content: bytes) -> set[bytes]:
 def _check_tiles(image: ImageFile, max_pixels: int) -> None:
     """Raises `InvalidImage` for a TIFF whose tiles are larger than the largest picture: a decoder
     takes the memory of a whole tile, however small the picture is."""
-    tags = getattr(image, "tag_v2", {})
+    tags: Any = getattr(image, "tag_v2")  # noqa: B009  of TIFF files alone
     width, length = tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1)
     if width * length > max_pixels:
         raise InvalidImage(

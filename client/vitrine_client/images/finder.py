@@ -17,6 +17,7 @@ from vitrine_client.images.background import (
     contrast,
     deviation,
     estimate,
+    quantile,
 )
 from vitrine_client.images.flooding import flooded
 from vitrine_client.images.panels import Window
@@ -162,7 +163,7 @@ def _closer(raster: Raster, found: Found) -> Found | None:
     allowed = _magnified(mask, values, scale) > 0.25
     outside = contrast(values, ground).distance[~allowed]
     if outside.size > 30:
-        ground = replace(ground, noise=1.4826 * float(np.median(outside)))
+        ground = replace(ground, noise=1.4826 * quantile(outside, 0.5))
     seen, sigma = visible(values, ground)
     noise = deviation(seen.distance[~allowed]) if outside.size > 30 else seen.noise
     inside = np.where(allowed, seen.distance, 0)

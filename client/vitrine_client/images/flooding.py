@@ -11,6 +11,7 @@ from vitrine_client.images.background import (
     Background,
     deviation,
     length,
+    quantile,
     smoothed,
     smoothing_for,
 )
@@ -55,14 +56,14 @@ def flooded(values: Floats, ground: Background, grain: float, explained: float) 
     where there are none."""
     off = length(values - ground.values)
     near = max(3 * ground.noise, 4.0)
-    strength = float(np.quantile(off[::3, ::3], 0.98))
+    strength = quantile(off[::3, ::3], 0.98)
     if strength < 2 * near:
         return ground
     sigma = smoothing_for(max(ground.noise, grain))
     smooth = smoothed(values, sigma) if sigma else values
     steep = slope(smooth)
     edge = _EDGE * strength / max(off.shape)
-    level = steep < max(edge, 2.5 * float(np.median(steep[::2, ::2])))
+    level = steep < max(edge, 2.5 * quantile(steep[::2, ::2], 0.5))
     other = _other_grounds(level) if explained < _DIVIDED else np.zeros_like(level)
     before = 0
     for _ in range(_ROUNDS):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,14 @@ CUT_OFF = "the item is cut off at the edge"
 
 _COUNTS = {2: "two items, the larger one", 3: "three items, the largest one"}
 
+_WHOLE = 0, 0, SIDE, SIDE
+_BORDER = np.flatnonzero(np.pad(np.zeros((SIDE - 2, SIDE - 2)), 1, constant_values=1))
 _BLACK = 16  # Two corners of every Fashion-MNIST image are at most 12.
 _FAINT_CONTRAST = 20.0  # levels
 _CUT_SHARE = 0.2  # of an item's longer side
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """The item that was found in a picture.
 
     `instance` is the item as models take it, uint8 [28, 28], white on black; `box` its place, or
@@ -56,10 +57,9 @@ def item_of(raster: Raster, box: Sequence[float] | None) -> Item:
         found = find_in(raster, chosen)
         return _nothing() if found is None else Item(_instance(found), chosen, _doubts(found))
     if raster.size == (SIDE, SIDE):
-        grey = raster.grey()
-        for row in (grey, 255 - grey):  # as it is, or printed black on white
-            if is_row(row):
-                return Item(row.copy(), (0, 0, SIDE, SIDE)) if row.any() else _nothing()
+        row = raster.grey()
+        if is_row(row) or is_row(row := 255 - row):  # as it is, or printed black on white
+            return Item(row.copy(), _WHOLE) if np.count_nonzero(row) else _nothing()
     found = find(raster)
     if found is None:
         return _nothing()
@@ -106,9 +106,11 @@ def is_row(grey: NDArray[np.uint8]) -> bool:
     """
     if grey.shape != (SIDE, SIDE):
         return False
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    border = grey.ravel()[_BORDER]
     black = np.count_nonzero(border <= _BLACK)
-    return bool(4 * black >= border.size and black > np.count_nonzero(border >= 255 - _BLACK))
+    if 4 * black < border.size:
+        return False
+    return bool(black > np.count_nonzero(border >= 255 - _BLACK))
 
 
 def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:

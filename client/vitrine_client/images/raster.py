@@ -71,12 +71,14 @@ class Raster:
 
     def grey(self) -> NDArray[np.uint8]:
         """Returns all of it, as it was decoded, uint8 [h, w]."""
-        image = self._upright(self._plain(self._image))
+        image = self._image
+        if image.mode != "L" or image.has_transparency_data or self._orientation != 1:
+            image = self._upright(self._plain(image))
         if image.mode == "F":
             whole: NDArray[np.uint8] = np.rint(np.asarray(image).clip(0, 255)).astype(np.uint8)
             return whole
-        grey: NDArray[np.uint8] = np.asarray(image if image.mode == "L" else image.convert("L"))
-        return grey
+        grey = image if image.mode == "L" else image.convert("L")
+        return np.frombuffer(grey.tobytes(), np.uint8).reshape(grey.height, grey.width)
 
     def values(self, factor: int, part: Part | None = None, channels: int = 3) -> Floats:
         """Returns the picture, or a `part` of it, reduced `factor` times, float32 [channels, h, w].
@@ -167,8 +169,8 @@ def _colourful(chroma: Floats) -> bool:
     return bool((ranked[:, -1 - last] - ranked[:, last]).max() > _GREY)
 
 
-def rasters(content: bytes, max_pixels: int) -> Iterator[Raster]:
-    """Decodes the frames of a file, one after the other, as they are asked for.
+def decoded(content: bytes, max_pixels: int) -> Raster:
+    """Decodes a file, of an animation the first frame.
 
     Raises `InvalidImage` where the file cannot be read, or has more than `max_pixels` pixels, which
     is known before they are decoded.
@@ -178,12 +180,18 @@ def rasters(content: bytes, max_pixels: int) -> Iterator[Raster]:
     if isinstance(image, JpegImageFile) and max(size) >= 2 * _DRAFT_SIDE:
         factor = max(size) // _DRAFT_SIDE
         image.draft("YCbCr" if image.mode == "RGB" else "L", (size[0] // factor, size[1] // factor))
-    yield _decoded(image, size, content)
-    for frame in range(1, min(_FRAMES, max_pixels // (size[0] * size[1]))):
+    return _decoded(image, size, content)
+
+
+def later_frames(content: bytes, max_pixels: int) -> Iterator[Raster]:
+    """Decodes the frames of an animation after the first, as they are asked for, until one is
+    damaged: the first was well."""
+    image = open_file(content, max_pixels)
+    for frame in range(1, min(_FRAMES, max_pixels // (image.width * image.height))):
         try:
             image.seek(frame)
-            raster = _decoded(image, size, content)
-        except Exception:  # there is none, or it is damaged, where the first one is well
+            raster = _decoded(image, image.size, content)
+        except Exception:
             return
         yield raster
 

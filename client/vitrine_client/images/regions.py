@@ -72,18 +72,21 @@ class Regions:
 
     def sums(self, values: NDArray[np.float32] | Mask) -> NDArray[np.float64]:
         """Returns the sum of `values`, [h, w], over each region, [n]; of a mask, its pixels."""
-        totals = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-        in_runs = totals[self._starts + self._lengths] - totals[self._starts]
+        if not len(self._starts):
+            return np.zeros(len(self))
+        ends = np.stack([self._starts, self._starts + self._lengths], 1).ravel()
+        padded = np.append(values.ravel().astype(np.float32), np.float32(0))
+        in_runs = np.add.reduceat(padded, ends)[::2]
         return np.bincount(self._members, in_runs, len(self)).astype(np.float64)
 
     def mask(self, chosen: NDArray[np.bool_]) -> Mask:
         """Returns the pixels of the chosen regions, bool [n], as a mask, bool [h, w]."""
         kept = chosen[self._members]
-        steps = np.zeros(self.shape[0] * self.shape[1] + 1, np.int8)
-        starts = self._starts[kept]
-        np.add.at(steps, starts, 1)
-        np.subtract.at(steps, starts + self._lengths[kept], 1)
-        return np.cumsum(steps[:-1], dtype=np.int8).astype(bool).reshape(self.shape)
+        starts, lengths = self._starts[kept], self._lengths[kept]
+        pixels = np.zeros(self.shape[0] * self.shape[1], bool)
+        before = np.cumsum(lengths) - lengths
+        pixels[np.repeat(starts - before, lengths) + np.arange(lengths.sum())] = True
+        return pixels.reshape(self.shape)
 
 
 def _connected(starts: Integers, ends: Integers, stride: int, corners: bool) -> Integers:

@@ -18,6 +18,7 @@ from vitrine_client.images.background import (
     contrast,
     deviation,
     estimate,
+    quantile,
     smoothed,
     smoothing_for,
 )
@@ -87,7 +88,7 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
     height, width = values.shape[1:]
     ground = flooded(values, *estimate(values))
     seen, sigma = visible(values, ground)
-    strongest = float(np.quantile(seen.distance[::2, ::2], 0.99))
+    strongest = quantile(seen.distance[::2, ::2], 0.99)
     least = 3.0 if seen.noise < 8 else 2.5
     faint = max(min(_SIGMAS * seen.noise, 0.45 * strongest), least * seen.noise, _FAINTEST)
     regions = Regions.of(seen.distance > faint)
@@ -156,7 +157,7 @@ def _scores(regions: Regions, distance: Floats) -> tuple[NDArray[np.float64], ND
 def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Segment:
     """Returns the item that some pixels are of, with its other parts and without stray marks."""
     height, width = seed.shape
-    own = float(np.quantile(seen.distance[seed], 0.9))
+    own = quantile(seen.distance[seed], 0.9)
     trim = _TRIM_SMOOTHED if sigma else _TRIM
     mask = seen.distance > min(max(trim * own, _SIGMAS * seen.noise, 5.0), 0.5 * own)
     mask, lines = _without_hairs(mask, seed)
@@ -197,7 +198,7 @@ def boxed(values: Floats, ground: Background, box: Window) -> Segment | None:
     inside = np.zeros(seen.distance.shape, bool)
     top, bottom, left, right = box
     inside[top:bottom, left:right] = True
-    own = float(np.quantile(seen.distance[inside], 0.95))
+    own = quantile(seen.distance[inside], 0.95)
     mask = inside & (seen.distance > max(_TRIM * own, 3 * seen.noise, _FAINTEST))
     if not mask.any():
         return None
