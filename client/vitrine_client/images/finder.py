@@ -19,6 +19,7 @@ from vitrine_client.images.background import (
     estimate,
     quantile,
 )
+from vitrine_client.images.fitting import SIDE
 from vitrine_client.images.flooding import flooded
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Box, Floats, Raster
@@ -39,6 +40,19 @@ instance's."""
 
 _CLEAR_SIDE = 72
 """Pixels of it that are enough where nothing but the item was seen."""
+
+_LEAST_PIXELS = 8
+"""Of an item's longer side; of what is smaller nobody could tell what it is."""
+
+_DUST = 0.025
+"""Of the picture's longer side; what is smaller is dust."""
+
+_OVER_NOISE = 1.7
+"""Deviations of single pixels around it that an item differs by. Noise alone gets to 0.9, items on
+carpets and dark wood have 2.7 and more."""
+
+_LONGEST = 12
+"""Times its width that an item is long, at most; what is longer is a line."""
 
 _MARGIN = 0.15
 """Around an item, times its longer side, in which its edge is looked for again."""
@@ -82,7 +96,7 @@ def find(raster: Raster) -> Found | None:
         part = values[:, top:bottom, left:right]
         view = View(part, segment.ground, left * factor, top * factor, factor)
         found = _in_detail(raster, Found(view, segment))
-        if not is_soft(found.view.values, found.segment):
+        if _is_item(raster, found):
             return replace(
                 found,
                 others=segment.others,
@@ -122,6 +136,19 @@ def _cut_off(segment: Segment) -> float:
     mask = segment.mask
     longest = max(np.count_nonzero(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
     return longest / max(segment.side, 1)
+
+
+def _is_item(raster: Raster, found: Found) -> bool:
+    """Returns whether what was found is larger than dust, no line, and has edges."""
+    top, bottom, left, right = found.segment.box
+    shorter, longer = sorted((bottom - top, right - left))
+    size = longer * found.view.factor
+    if size < max(_LEAST_PIXELS, _DUST * max(raster.decoded)) or longer > _LONGEST * shorter:
+        return False
+    tiny = max(raster.decoded) < SIDE  # too few pixels to know their noise
+    if not tiny and found.segment.contrast < _OVER_NOISE * found.view.ground.noise:
+        return False
+    return not is_soft(found.view.values, found.segment)
 
 
 def _in_detail(raster: Raster, found: Found) -> Found:

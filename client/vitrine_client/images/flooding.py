@@ -22,6 +22,9 @@ _EDGE = 5.8
 """Times the strongest contrast, over the pixels of the longer side: a pixel's change from which on
 it lies on an edge."""
 
+_SMALLEST = 32
+"""Pixels of the longer side of a picture that has soft edges."""
+
 _REACH = 0.5
 """Share of the strongest contrast up to which the ground may differ from its model."""
 
@@ -57,13 +60,13 @@ def flooded(values: Floats, ground: Background, grain: float, explained: float) 
     off = length(values - ground.values)
     near = max(3 * ground.noise, 4.0)
     strength = quantile(off[::3, ::3], 0.98)
-    if strength < 2 * near:
+    if strength < 2 * near or max(off.shape) < _SMALLEST:
         return ground
     sigma = smoothing_for(max(ground.noise, grain))
     smooth = smoothed(values, sigma) if sigma else values
     steep = slope(smooth)
     edge = _EDGE * strength / max(off.shape)
-    level = steep < max(edge, 2.5 * quantile(steep[::2, ::2], 0.5))
+    level = steep < max(edge, min(2.5 * quantile(steep[::2, ::2], 0.5), 3 * edge))
     other = _other_grounds(level) if explained < _DIVIDED else np.zeros_like(level)
     before = 0
     for _ in range(_ROUNDS):

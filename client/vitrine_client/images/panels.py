@@ -5,6 +5,7 @@ An item has no such shape. Where a region of a picture is a panel, the item is l
 
 import numpy as np
 
+from vitrine_client.images.background import quantile
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.regions import Mask, Regions, holes_filled
 
@@ -70,7 +71,8 @@ def _inside_of(mask: Mask, window: Window, distance: Floats) -> Window | None:
                 continue
             near = np.median(turned[edge, along]), np.median(turned[edge + inwards, along])
             inner = np.median(turned[edge + 2 * inwards, along]) if full else max(near)
-            if np.median(turned[outside, along]) >= _OUTSIDE * inner:
+            # A third of it, since other panels may be near.
+            if quantile(turned[outside, along], 0.3) >= _OUTSIDE * inner:
                 return None
     if not full:
         steps = [_line_width(lines) + 1 for lines in (mask, mask[::-1], mask.T, mask.T[::-1])]
@@ -122,7 +124,8 @@ def _largest_rectangle(
         whole[above:below, before - 1] if before else None,
         whole[above:below, behind] if behind < whole.shape[1] else None,
     )
-    if any(side is not None and side.mean() > 0.45 for side in around):
+    beside = sorted(side.mean() for side in around if side is not None)
+    if beside and (beside[-1] > 0.75 or (beside[:-1] and beside[-2] > 0.45)):
         return None
     if not _is_sharp(distance[above:below, before:behind]):
         return None

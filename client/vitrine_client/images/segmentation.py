@@ -49,6 +49,9 @@ _DEPTH = 4
 _RIVAL = 0.35
 """Score of another item, times that of the item."""
 
+_MOST_ITEMS = 15
+"""Items from which on small ones are the grain of something."""
+
 _THIN_FROM = 84
 """Pixels of an item's longer side from which on hairs can be told from straps."""
 
@@ -92,9 +95,15 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
     least = 3.0 if seen.noise < 8 else 2.5
     faint = max(min(_SIGMAS * seen.noise, 0.45 * strongest), least * seen.noise, _FAINTEST)
     regions = Regions.of(seen.distance > faint)
+    if _has_rules(regions):
+        seen = replace(seen, distance=_without_rules(seen.distance, faint))
+        regions = Regions.of(seen.distance > faint)
     if not len(regions):
         return
     scores, sizes = _scores(regions, seen.distance)
+    rivals = scores > _RIVAL * scores.max()
+    if np.count_nonzero(rivals) > _MOST_ITEMS and sizes[rivals].max() < 0.02 * height * width:
+        return
     for index in np.argsort(-scores)[:_TRIES].tolist():
         top, bottom, left, right = regions.box(index)
         longer = max(bottom - top, right - left)
@@ -111,6 +120,19 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
         if segment.contrast >= min(4.5 * seen.noise, 60):
             others = int(np.count_nonzero(scores > _RIVAL * scores[index])) - 1
             yield replace(segment, others=others)
+
+
+def _has_rules(regions: Regions) -> bool:
+    """Returns whether lines go across the picture, as on ruled paper."""
+    height, width = regions.shape
+    tall, wide = regions.bottom - regions.top, regions.right - regions.left
+    across = (wide >= 0.9 * width) | (tall >= 0.9 * height)
+    return bool((across & (regions.area < 0.35 * tall * wide)).any())
+
+
+def _without_rules(distance: Floats, faint: float) -> Floats:
+    mask = distance > faint
+    return np.where(dilated(dilated(eroded(mask)) & mask) & mask, distance, 0)
 
 
 def _in_panel(values: Floats, inside: Window, depth: int) -> Iterator[Segment]:
