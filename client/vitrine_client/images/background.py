@@ -92,6 +92,8 @@ def quantile(values: Floats, share: float) -> float:
     """Returns the value that a share of others lies below; NumPy's interpolates, and takes five
     times as long."""
     flat = values.ravel()
+    if not flat.size:
+        return 0.0
     rank = min(int(share * flat.size), flat.size - 1)
     return float(np.partition(flat, rank)[rank])
 

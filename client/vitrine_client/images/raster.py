@@ -48,6 +48,10 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _COLOUR_WEIGHT = 1.4
 """Differences of colour count so much beside those of tone."""
 
+_WHITE = 200.0
+_MUCH_WHITE = 0.25
+"""Level, and share of a cut-out, that would be lost on white."""
+
 _GREY = 6.0
 """Range of a colour difference, in levels, up to which a picture is grey."""
 
@@ -144,13 +148,14 @@ class Raster:
 
     @cached_property
     def _backdrop(self) -> int:
-        """Level behind a cut-out: white, as Fashion-MNIST's authors had it, or black if it is
-        white."""
+        """Level behind a cut-out: white, as Fashion-MNIST's authors had it, or black where much of
+        it is white."""
         factor = max(1, max(self.decoded) // 128)
         image = self._image if self._image.mode not in _INDEXED else self._image.convert("RGBA")
         pixels = np.asarray(image.reduce(factor).convert("RGBA")).astype(np.float32)
-        alpha = pixels[..., 3:]
-        return 0 if (pixels[..., :3] * alpha).sum() > 240 * 3 * alpha.sum() else 255
+        tones = pixels[..., :3].mean(axis=-1)[pixels[..., 3] > 127]
+        white = np.count_nonzero(tones > _WHITE)
+        return 0 if tones.size and white > _MUCH_WHITE * tones.size else 255
 
     @cached_property
     def _range(self) -> tuple[np.float32, np.float32]:
