@@ -102,7 +102,7 @@ def find(raster: Raster) -> Found | None:
                 others=segment.others,
                 strays=segment.strays > 0,
                 in_panel=part.shape != values.shape,
-                cut_off=_cut_off(segment),
+                cut_off=segment.cut_off,
             )
     return None
 
@@ -129,13 +129,6 @@ def find_in(raster: Raster, box: Box) -> Found | None:
     bottom = min(rows, max(top + 1, round((y + height - around[1]) / factor)))
     segment = boxed(values, view.ground, (top, bottom, left, right))
     return None if segment is None else Found(view, segment)
-
-
-def _cut_off(segment: Segment) -> float:
-    """Returns how much of an item lies at an edge of its window, over its longer side."""
-    mask = segment.mask
-    longest = max(np.count_nonzero(side) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
-    return longest / max(segment.side, 1)
 
 
 def _is_item(raster: Raster, found: Found) -> bool:

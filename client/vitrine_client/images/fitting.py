@@ -30,6 +30,11 @@ _FILLED = 0.7
 """Level that such an item gets."""
 
 _SEEN = 0.04
+_FADED = 0.1
+_ODD = 0.25
+
+Extents = tuple[float, float, float, float]
+"""Top, bottom, left and right, in pixels and their fractions."""
 
 _COLOUR_ONLY = 0.35
 """Share of the distance from the ground that tone has at least; else an item is seen by its
@@ -38,17 +43,42 @@ colour."""
 
 def instance_of(seen: Contrast, segment: Segment) -> NDArray[np.uint8]:
     """Returns the item of a picture as models take it, uint8 [28, 28], white on black."""
-    top, bottom, left, right = segment.box
-    rows, columns = slice(top, bottom), slice(left, right)
-    mask, distance = segment.mask[rows, columns], seen.distance[rows, columns]
-    tone = seen.tone[rows, columns]
+    mask = segment.mask
+    tone = seen.tone
     if (tone * np.abs(tone))[mask].sum() < 0:  # darker than the ground
         tone = -tone
-    if np.abs(tone[mask]).mean() < _COLOUR_ONLY * distance[mask].mean():
-        tone = distance
+    if np.abs(tone[mask]).mean() < _COLOUR_ONLY * seen.distance[mask].mean():
+        tone = seen.distance
     if is_outline(segment):
-        return fitted(_silhouette(segment).astype(np.float32), _SILHOUETTE)
-    return fitted(np.where(dilated(mask), tone, 0).clip(0), 255)
+        top, bottom, left, right = segment.box
+        levels = np.zeros(mask.shape, np.float32)
+        levels[top:bottom, left:right] = _silhouette(segment)
+        return fitted(levels, (top, bottom, left, right), _SILHOUETTE)
+    levels = np.where(dilated(mask), tone, 0).clip(0)
+    return fitted(levels, _extents(levels, segment), 255)
+
+
+def _extents(levels: Floats, segment: Segment) -> Extents:
+    """Returns where an item's levels end, between the pixels: they fade there."""
+    top, bottom, left, right = segment.box
+    rows, columns = levels.max(axis=1), levels.max(axis=0)
+    return (
+        top - _beyond(rows, top, -1),
+        bottom + _beyond(rows, bottom - 1, 1),
+        left - _beyond(columns, left, -1),
+        right + _beyond(columns, right - 1, 1),
+    )
+
+
+def _beyond(profile: Floats, edge: int, step: int) -> float:
+    """Returns how far into the next pixel, 0..1, an item goes on."""
+    if not 0 <= edge + step < len(profile):
+        return 0.0
+    inside, outside = float(profile[edge]), float(profile[edge + step])
+    faintest = _FADED * float(profile.max())
+    if not outside < faintest < inside:
+        return 0.0 if inside <= faintest else 1.0
+    return 1 - (faintest - outside) / (inside - outside)
 
 
 def is_outline(segment: Segment) -> bool:
@@ -72,18 +102,23 @@ def _spanned(mask: Mask) -> Mask:
     return np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
 
 
-def fitted(levels: Floats, most: int) -> NDArray[np.uint8]:
-    """Returns levels, 0 and more, [h, w], scaled to 28x28 and to `most`, in the middle."""
-    instance = np.zeros((SIDE, SIDE), np.uint8)
-    scale = SIDE / max(levels.shape)
-    height, width = (max(1, round(side * scale)) for side in levels.shape)
-    image = Image.fromarray(np.ascontiguousarray(levels, np.float32))
-    small = np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)).clip(0)
-    top, left = (SIDE + 1 - height) // 2, (SIDE + 1 - width) // 2  # an odd margin, as they had it
+def fitted(levels: Floats, extents: Extents, most: int) -> NDArray[np.uint8]:
+    """Returns levels, 0 and more, [h, w], scaled so that the extents of the item fill 28x28, and to
+    `most`, in the middle."""
+    top, bottom, left, right = extents
+    longer = max(bottom - top, right - left)
+    # Of an odd margin they put the larger part above, and to the left: a quarter on average.
+    lower = _ODD * longer / SIDE
+    y = (top + bottom - longer) / 2 - (lower if bottom - top < longer else 0)
+    x = (left + right - longer) / 2 - (lower if right - left < longer else 0)
+    margin = int(longer) + 2
+    padded = np.pad(levels, margin)
+    window = x + margin, y + margin, x + margin + longer, y + margin + longer
+    image = Image.fromarray(np.ascontiguousarray(padded, np.float32))
+    small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, window)).clip(0)
     strongest = max(float(small.max()), 1e-6)
     usual = quantile(small[small > _SEEN * strongest], 0.7)
     if 0 < usual < _PALE * strongest:
         strongest = usual / _FILLED
         small = small.clip(max=strongest)
-    instance[top : top + height, left : left + width] = np.rint(small * (most / strongest))
-    return instance
+    return np.rint(small * (most / strongest)).astype(np.uint8)

@@ -80,6 +80,13 @@ class Segment:
     lines: bool = False
 
     @property
+    def cut_off(self) -> float:
+        """How much of the item lies at an edge of its window, over its longer side."""
+        mask = self.mask
+        sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+        return max(int(np.count_nonzero(side)) for side in sides) / max(self.side, 1)
+
+    @property
     def side(self) -> int:
         """The longer side of the box."""
         top, bottom, left, right = self.box
@@ -114,8 +121,11 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
             continue
         inside = panel_inside(regions, index, seen.distance) if depth < _DEPTH else None
         if inside:
-            yield from _in_panel(values, inside, depth)
-            continue
+            found = list(_in_panel(values, inside, depth))
+            whole = [one for one in found if not _is_part(one, inside, values.shape[1:])]
+            yield from whole
+            if whole or not found:
+                continue
         segment = gathered(seen, ground, regions.mask(np.arange(len(regions)) == index), sigma)
         if segment.contrast >= min(4.5 * seen.noise, 60):
             others = int(np.count_nonzero(scores > _RIVAL * scores[index])) - 1
@@ -133,6 +143,13 @@ def _has_rules(regions: Regions) -> bool:
 def _without_rules(distance: Floats, faint: float) -> Floats:
     mask = distance > faint
     return np.where(dilated(dilated(eroded(mask)) & mask) & mask, distance, 0)
+
+
+def _is_part(found: Segment, panel: Window, shape: tuple[int, ...]) -> bool:
+    """Returns whether a segment in a panel is rather a part of an item that has straight sides."""
+    top, bottom, left, right = panel
+    small = (bottom - top) * (right - left) < 0.5 * shape[0] * shape[1]
+    return small and found.cut_off > 0.3
 
 
 def _in_panel(values: Floats, inside: Window, depth: int) -> Iterator[Segment]:
