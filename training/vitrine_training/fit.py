@@ -17,12 +17,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_training.augment import augmented, scaled
+from vitrine_training import leftovers
+from vitrine_training.augment import augmented, scaled, warped
 from vitrine_training.recipes import Recipe
+from vitrine_training.retouch import retouches
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Inputs and targets, row by row: pixels, uint8 [n, 28, 28], and class ids, integer [n]; or
 features, float32 [n, d], and values, float32 [n, 1]."""
+
+Rows = list[tf.Tensor]
+"""Inputs, targets and what else a step takes, as many rows of each."""
 
 WARM_UP_SHARE = 0.05
 """Of all steps, those in which a `cosine` learning rate climbs."""
@@ -157,31 +162,49 @@ def compiled_epoch(
     The rows are put in order before the compiled part, which then reads them one batch after the
     other: XLA on a CPU gathers number by number, where TensorFlow copies whole rows.
     """
-    inputs, targets = tf.constant(train[0]), tf.constant(train[1])
     size = recipe.batch_size
     whole, rest = divmod(len(train[1]), size)
     loss_of = _training_loss(recipe, train)
     trained = model.trainable_variables
 
-    def step(inputs: tf.Tensor, targets: tf.Tensor, number: tf.Tensor) -> None:
-        batch = augmented(inputs, recipe, seed=[seed, number])
+    def step(rows: Rows, number: tf.Tensor) -> None:
+        inputs, targets, *dirt = rows
+        batch = augmented(inputs, recipe, [seed, number], *dirt)
         with tf.GradientTape() as tape:
             loss = loss_of(targets, model(batch, training=True))
         optimizer.apply(tape.gradient(loss, trained), trained)
 
     @tf.function(jit_compile=True)
-    def steps(inputs: tf.Tensor, targets: tf.Tensor, number: tf.Tensor) -> None:
+    def steps(rows: Rows, number: tf.Tensor) -> None:
         before = (number - 1) * (whole + 1)
         for index in tf.range(whole):
-            first = index * size
-            step(_rows(inputs, first, size), _rows(targets, first, size), before + index)
+            step([_rows(array, index * size, size) for array in rows], before + index)
         if rest:
-            step(inputs[-rest:], targets[-rest:], before + whole)
+            step([array[-rest:] for array in rows], before + whole)
 
-    def epoch(order: tf.Tensor, number: tf.Tensor) -> None:
-        steps(tf.gather(inputs, order), tf.gather(targets, order), number)
+    prepared = _prepared_rows(recipe, train, seed)
+    return lambda order, number: steps(prepared(order, number), number)
 
-    return epoch
+
+def _prepared_rows(
+    recipe: Recipe, train: Arrays, seed: int
+) -> Callable[[tf.Tensor, tf.Tensor], Rows]:
+    """Returns a function as `compiled_epoch` does, which returns inputs, warped as the recipe says,
+    targets and, where the recipe retouches, leftovers, all in order."""
+    inputs, targets = tf.constant(train[0]), tf.constant(train[1])
+    bank = tf.constant(leftovers.bank(seed)) if retouches(recipe) else None
+
+    @tf.function
+    def prepared(order: tf.Tensor, number: tf.Tensor) -> Rows:
+        own = [-1 - seed, number]  # no seed of a step, nor of the order
+        rows = [warped(tf.gather(inputs, order), recipe, own), tf.gather(targets, order)]
+        if bank is not None:
+            count = len(targets)
+            drawn = tf.random.stateless_uniform([count], own, 0, len(bank), tf.int32)
+            rows.append(tf.gather(bank, drawn))
+        return rows
+
+    return prepared
 
 
 def _rows(array: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:

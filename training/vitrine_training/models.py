@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import keras
 
 from vitrine_training.data import LABELS, LINEAR_FEATURES, SIDE
-from vitrine_training.layers import Dropout
+from vitrine_training.layers import Convolution, Dropout
 from vitrine_training.recipes import Recipe
 
 PIXEL_MEAN, PIXEL_STDDEV = 0.2860, 0.3530
@@ -75,11 +75,29 @@ def mlp_subclassed(recipe: Recipe, seed: int) -> keras.Model:
     return model
 
 
+def cnn(recipe: Recipe, seed: int) -> keras.Model:
+    """Convolutional network, after LeNet (LeCun et al., 1998): convolutions whose strides shrink
+    the image, then the layers of `mlp`."""
+    return keras.Sequential(
+        [
+            keras.Input([SIDE, SIDE]),
+            keras.layers.Reshape([SIDE, SIDE, 1]),
+            *_normalised(recipe),
+            *_convolutions(recipe, seed),
+            keras.layers.Flatten(),
+            *_hidden_layers(recipe, seed),
+            _dense(len(LABELS), recipe, 100 * seed),
+        ],
+        name="cnn",
+    )
+
+
 MODELS: dict[str, Callable[[Recipe, int], keras.Model]] = {
     "linear": linear,
     "softmax": softmax,
     "mlp": mlp,
     "mlp-subclassed": mlp_subclassed,
+    "cnn": cnn,
 }
 """Builders, from a recipe and a seed, by the architecture that recipes name."""
 
@@ -88,6 +106,14 @@ def _normalised(recipe: Recipe) -> list[keras.layers.Layer]:
     if not recipe.normalise:
         return []
     return [keras.layers.Rescaling(1 / PIXEL_STDDEV, offset=-PIXEL_MEAN / PIXEL_STDDEV)]
+
+
+def _convolutions(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:
+    """The first kernel is 5 by 5 with a stride of 3, the others are 3 by 3 with a stride of 2."""
+    for number, filters in enumerate(recipe.filters):
+        side, stride = (3, 2) if number else (5, 3)
+        yield Convolution(filters, side, stride, seed=100 * seed + 50 + number)
+        yield keras.layers.Activation(recipe.activation)
 
 
 def _hidden_layers(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:

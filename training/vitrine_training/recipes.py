@@ -40,6 +40,7 @@ class Recipe:
     summary: str
     expected: tuple[float, float]
     expected_s: float
+    filters: tuple[int, ...] = _setting((), "Kernels of each convolution of `cnn`.", least=1)
     hidden_units: tuple[int, ...] = _setting((), "Widths of the hidden layers.", least=1)
     activation: str = _setting("relu", "Of the hidden layers.")
     initializer: str = _setting("normal", "Of the weights; `normal` is N(0, 0.01).")
@@ -54,6 +55,16 @@ class Recipe:
     ema: float = _setting(0.0, "Momentum of the weights' moving average; 0 for none.", below=1)
     flip: bool = _setting(False, "Mirror half of the training images.")
     shift: int = _setting(0, "Most pixels to move training images by, each way.", below=14)
+    turn: float = _setting(0.0, "Most degrees to turn most training images by.", below=180)
+    scale: float = _setting(
+        0.0, "Most to stretch most training images by, as a share of height and width.", below=1
+    )
+    redraw: float = _setting(
+        0.0, "Share of training images thinned, outlined, blurred or made silhouettes.", below=1.01
+    )
+    relight: float = _setting(0.0, "Share of training images with other tones.", below=1)
+    dirt: float = _setting(0.0, "Share of training images with dirt or holes.", below=1)
+    grain: float = _setting(0.0, "Share of training images with noise.", below=1)
     average_over: str = _setting("image", "Predict by the mean logits over these views of it.")
     batch_size: int = _setting(256, "Rows of a step.", least=1)
     epochs: int = _setting(10, "Passes over the training data.", least=1)
@@ -197,6 +208,23 @@ RECIPES = {
         dropout=0.1,
         epochs=130,
         **(_BEST_MLP | {"weight_decay": 0.05}),
+    ),
+    "photo": Recipe(
+        model="photo",
+        architecture="cnn",
+        summary="for pictures of one's own: convolutions, turned, soiled and redrawn images",
+        expected=(0.89, 0.91),
+        expected_s=35,
+        filters=(16, 32),
+        hidden_units=(256,),
+        turn=15,
+        scale=0.17,
+        redraw=0.2,
+        relight=0.5,
+        dirt=0.4,
+        grain=0.2,
+        epochs=24,
+        **(_BEST_MLP | {"learning_rate": 0.01, "shift": 2, "average_over": "mirror"}),
     ),
 }
 """Recipes by name. Most publish under their own; the `-best` ones are versions of `softmax`, `mlp`.
