@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RECIPES ?= softmax mlp
+RECIPES ?= softmax mlp photo
 MODELS ?=
 MODEL ?=
 SWAPS ?= 500
@@ -42,7 +42,7 @@ demo: setup ## Train if there is no model, serve, predict the samples, keep serv
 	@$(BIN)/vitrine-train train $(RECIPES) --if-missing
 	@$(BIN)/vitrine-serve demo $(IMAGES) $(if $(ONCE),--once)
 
-train: setup ## Train RECIPES (softmax mlp) on Fashion-MNIST and publish them in models/
+train: setup ## Train RECIPES (softmax mlp photo) on Fashion-MNIST and publish them in models/
 	@$(BIN)/vitrine-train train $(RECIPES)
 
 evaluate: setup ## Evaluate the published MODELS (all of them) on the test set, class by class

@@ -29,6 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
+VITRINE_TRAIN = (sys.executable, "-m", "vitrine_training", "train")
 SAMPLES = sorted((ROOT / "samples").glob("*.png"))
 
 
@@ -139,7 +140,7 @@ def training_run(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> 
     with turns.locked(folder):
         if not output.exists():
             done = subprocess.run(
-                [sys.executable, "-m", "vitrine_training", "train", "--models-dir", models_dir],
+                [*VITRINE_TRAIN, "softmax", "mlp", "--models-dir", models_dir],
                 capture_output=True,
                 text=True,
                 timeout=280,

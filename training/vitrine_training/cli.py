@@ -24,7 +24,7 @@ def main() -> None:
 
     \b
     vitrine-train recipes                what there is to train, and what to expect of it
-    vitrine-train train                  the text's softmax and mlp
+    vitrine-train train                  the text's softmax and mlp, and photo
     vitrine-train train mlp-best         the best mlp we know, the next version of `mlp`
     vitrine-train train mlp --activation tanh --epochs 20 --as mlp-tanh-20
     vitrine-train evaluate               what is published, class by class

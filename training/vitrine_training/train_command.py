@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
 
-TEXT_RECIPES = ("softmax", "mlp")
-"""What is trained unless something else is named."""
+DEFAULT_RECIPES = ("softmax", "mlp", "photo")
+"""What is trained unless something else is named: the text's two, and one for pictures of one's
+own."""
 
 LINES = 20
 """At most about so many epochs of a run are printed; the bar shows the others."""
@@ -89,13 +90,13 @@ def train(
     checkpoint_every_s: float,
     **settings: Any,
 ) -> None:
-    """Train by RECIPES (softmax and mlp unless named) and publish each as its model's next version.
+    """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
 
     `vitrine-train recipes` lists them. The options below --checkpoint-every-s vary a recipe. A
     model that is worse on validation data than the version it would replace is not published. A run
     that was interrupted goes on where it was when the same command is given again.
     """
-    chosen = _varied(recipes or TEXT_RECIPES, settings, name)
+    chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
     if if_missing:
         for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
             console.print(f"{publish.latest(models_dir, recipe.model)} is there already")
