@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import LABELS, FakeApi, problem
-from tests.browser.visit import answer, command, pixels, verdict, why
+from tests.browser.visit import announced, answer, command, pixels, verdict, why
 from tests.conftest import ROOT
 
 BAG = ROOT / "samples" / "bag.png"
@@ -27,7 +27,7 @@ def test_all_classes_are_shown(visit, service):
     """Ten bars in the order of the classes, with the API's probabilities; the best stands out."""
     page = visit("?sample=bag")
     card = answer(page, "mlp")
-    found = service.client().predict(BAG)
+    found = service.client().predict(BAG, model="mlp")
     rows = [f"{label}{100 * share:.1f} %" for label, share in found.probabilities.items()]
     shown = card.locator(".classes").get_by_role("button")
     expect(shown).to_have_text([row.replace("0.0 %", "<0.1 %") for row in rows])
@@ -54,7 +54,7 @@ def test_why_of_softmax(visit, service):
     speaking = sum(value for value in values if value > 0)
     expect(card.locator(".why-text")).to_contain_text("weight × pixel")
     expect(card.locator(".why-text")).to_contain_text(f"for it +{speaking:.2f}")
-    expect(page.get_by_role("status")).to_contain_text("pixels for Shirt add up")
+    expect(announced(page)).to_contain_text("pixels for Shirt add up")
 
 
 def test_why_of_mlp(visit):
@@ -164,7 +164,7 @@ def test_one_version_with_two_labels_is_one_card(visit):
     page = visit("?sample=bag", api=FakeApi(version_labels={"mlp": {"stable": "1", "canary": "1"}}))
     expect(answer(page, "mlp", "stable", "canary")).to_be_visible()
     headings = page.get_by_role("region", name="Answers").get_by_role("heading", level=3)
-    expect(headings).to_have_text(["softmax", "mlp"])
+    expect(headings).to_have_text(["mlp", "softmax"])
 
 
 def test_below_a_path(visit, service):

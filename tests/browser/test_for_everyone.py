@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi
-from tests.browser.visit import answer, verdict, why
+from tests.browser.visit import announced, answer, verdict, why
 
 NAMED_ROLES = {"button", "link", "textbox", "combobox", "image", "meter", "dialog", "region"}
 
@@ -77,7 +77,7 @@ def test_by_keyboard_alone(visit):
     expect(shirt).to_be_visible()
     tab_to(page, "Copy")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("Copied")
+    expect(announced(page)).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()").startswith("curl ")
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi
-from tests.browser.visit import answer, pixels, sample, verdict
+from tests.browser.visit import announced, answer, pixels, sample, verdict
 from tests.conftest import ROOT
 from vitrine_client.images import to_instance
 
@@ -40,7 +40,7 @@ def expect_bag(page: Page) -> None:
     for model in ("mlp", "softmax"):
         expect(verdict(answer(page, model))).to_have_text(re.compile(r"^\S.* Bag \d+\.\d\s%"))
         expect(answer(page, model).get_by_text("version 1")).to_be_visible()
-    expect(page.get_by_role("status")).to_have_text(re.compile(r"mlp: Bag, .* softmax: Bag, "))
+    expect(announced(page)).to_have_text(re.compile(r"mlp: Bag, .* softmax: Bag, "))
     expect(page.get_by_role("alert")).to_be_empty()
 
 

@@ -133,7 +133,7 @@ def meter(page: Page, name: str) -> str | None:
 
 def test_drift_is_an_alarm(visit, alarm):
     """Said in words, with scores beyond their limits, and the classes that are more or fewer."""
-    api = FakeApi(watches={"softmax": [alarm]})
+    api = FakeApi(watches={"mlp": [alarm]})
     page = visit(api=api)
     watch = page.get_by_role("region", name="Drift").get_by_role("article").first
     expect(watch).to_contain_text("The mix of classes has changed")
@@ -177,7 +177,7 @@ def test_drift_cannot_be_told_yet(visit, alarm):
     early |= {"scores": {}, "thresholds": {}}
     few = watched(images=4, reason="Too few", scores={}, thresholds={})
     unknown = early | {"drift": "unknown", "reason": "Its card has no baseline", "classes": []}
-    page = visit(api=FakeApi(watches={"softmax": [early, few], "mlp": [unknown]}))
+    page = visit(api=FakeApi(watches={"mlp": [early, few], "softmax": [unknown]}))
     watches = page.get_by_role("region", name="Drift").get_by_role("article")
     for index, reason in enumerate(["Nothing yet", "Too few"]):
         expect(watches.nth(index)).to_contain_text("Too early to say")

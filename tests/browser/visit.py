@@ -90,6 +90,21 @@ def command(page: Page, name: str) -> Locator:
     return page.get_by_role("group", name=name)
 
 
+def item_box(page: Page) -> Locator:
+    """The box round the item, on the picture."""
+    return page.get_by_role("application", name="Box round the item")
+
+
+def announced(page: Page) -> Locator:
+    """The live region that says what the models answered."""
+    return page.get_by_role("status").and_(page.locator("#announced"))
+
+
+def warnings(page: Page) -> Locator:
+    """The live region beside the picture."""
+    return page.get_by_role("status").and_(page.locator("#warnings"))
+
+
 def verdict(card: Locator) -> Locator:
     """What a card answers in words."""
     return card.locator(".verdict")
