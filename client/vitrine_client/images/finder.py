@@ -100,7 +100,7 @@ def find(raster: Raster) -> Found | None:
             return replace(
                 found,
                 others=segment.others,
-                strays=segment.strays > 0,
+                strays=segment.strays > 0 or found.segment.strays > 0,
                 in_panel=part.shape != values.shape,
                 cut_off=segment.cut_off,
             )

@@ -39,7 +39,8 @@ _DIVIDED = 0.75
 """Share of the picture below which its model is that of a part only, such as a shadow's."""
 
 _LONG_SIDE = 0.2
-"""Share of the border that belongs to a part which is ground of another level."""
+_LARGE_PART = 0.15
+"""Shares of the border and of the picture that a part has which is ground of another level."""
 
 
 def slope(values: Floats) -> Floats:
@@ -103,6 +104,7 @@ def _other_grounds(level: Mask) -> Mask:
     ring = np.zeros(level.shape, bool)
     ring[1], ring[-2], ring[:, 1], ring[:, -2] = True, True, True, True
     large = regions.sums(ring) >= _LONG_SIDE * np.count_nonzero(ring)
+    large &= regions.area >= _LARGE_PART * level.size
     return dilated(regions.mask(large), 2) & level
 
 

@@ -23,8 +23,8 @@ _FILL = 0.965
 _OUTSIDE = 0.35
 """Share of the contrast of a panel's inside that its surroundings have at most."""
 
-_PLATEAU = 0.85
-"""Share of its full contrast that a panel has two pixels from its sides."""
+_PLATEAU = 0.75
+"""Share of its full contrast that a panel has three pixels from its sides."""
 
 _LINE = 0.8
 """Share of a row that a drawn frame covers."""
@@ -60,6 +60,9 @@ def _inside_of(mask: Mask, window: Window, distance: Floats) -> Window | None:
     top, bottom, left, right = window
     height, width = distance.shape
     full = bool(mask.mean() > 0.6)
+    small = (bottom - top) * (right - left) < 0.5 * distance.size
+    if full and small and not _is_sharp(distance[top:bottom, left:right]):
+        return None  # a bag, perhaps
     for turned, (first, last), (start, end) in (
         (distance, (top, bottom), (left, right)),
         (distance.T, (left, right), (top, bottom)),
@@ -135,7 +138,7 @@ def _largest_rectangle(
 def _is_sharp(distance: Floats) -> bool:
     """Returns whether a rectangle has its full contrast right at its sides."""
     for lines in (distance, distance[::-1], distance.T, distance.T[::-1]):
-        near, far = np.median(lines[2, 3:-3]), np.median(lines[5, 3:-3])
+        near, far = np.median(lines[3, 3:-3]), np.median(lines[5, 3:-3])
         if near < _PLATEAU * far:
             return False
     return True

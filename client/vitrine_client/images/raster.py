@@ -49,7 +49,7 @@ _COLOUR_WEIGHT = 1.4
 """Differences of colour count so much beside those of tone."""
 
 _WHITE = 200.0
-_MUCH_WHITE = 0.25
+_MUCH_WHITE = 0.4
 """Level, and share of a cut-out, that would be lost on white."""
 
 _GREY = 6.0

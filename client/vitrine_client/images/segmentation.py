@@ -47,7 +47,10 @@ _DEPTH = 4
 """Panels in panels that are looked into."""
 
 _RIVAL = 0.35
-"""Score of another item, times that of the item."""
+"""Score of a region that is as likely the item as the likeliest, times that one's."""
+
+_OTHER = 0.12
+"""Size of another item, times that of the item; what is smaller is a mark."""
 
 _MOST_ITEMS = 15
 """Items from which on small ones are the grain of something."""
@@ -55,7 +58,10 @@ _MOST_ITEMS = 15
 _THIN_FROM = 84
 """Pixels of an item's longer side from which on hairs can be told from straps."""
 
-_SOFT = 3.5
+_HAIR = 5
+"""Pixels that a hair has beyond an item."""
+
+_SOFT = 6.5
 """Times an item's contrast over its longer side: a rim that changes less is light or shadow."""
 
 
@@ -65,8 +71,8 @@ class Segment:
     whose `ground` is known.
 
     `contrast` is the item's own, in levels, and `sigma` what its noise was smoothed by, in pixels;
-    `strays` regions were left out, and `others` of the picture's are items as well. `lines` says
-    that the item is drawn by its outline.
+    `strays` marks were left out, and `others` of the picture's regions are items as well. `lines`
+    says that the item is drawn by its outline.
     """
 
     window: Window
@@ -122,14 +128,30 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
         inside = panel_inside(regions, index, seen.distance) if depth < _DEPTH else None
         if inside:
             found = list(_in_panel(values, inside, depth))
-            whole = [one for one in found if not _is_part(one, inside, values.shape[1:])]
-            yield from whole
-            if whole or not found:
+            yield from (one for one in found if not _is_part(one, inside, values.shape[1:]))
+            if not found:  # a panel with nothing in it is no item either
                 continue
         segment = gathered(seen, ground, regions.mask(np.arange(len(regions)) == index), sigma)
         if segment.contrast >= min(4.5 * seen.noise, 60):
-            others = int(np.count_nonzero(scores > _RIVAL * scores[index])) - 1
-            yield replace(segment, others=others)
+            yield _with_neighbours(segment, regions, index, seen.distance)
+
+
+def _with_neighbours(segment: Segment, regions: Regions, index: int, distance: Floats) -> Segment:
+    """Returns a segment that knows of the other items and of the marks that lie apart from it."""
+    top, bottom, left, right = segment.box
+    gap_y = np.maximum(top - regions.bottom, regions.top - bottom)
+    gap_x = np.maximum(left - regions.right, regions.left - right)
+    means = regions.sums(distance) / regions.area
+    apart = (np.maximum(gap_x, gap_y) > max(1, 0.06 * segment.side)) & (
+        means >= 0.25 * means[index]
+    )
+    scores, sizes = _scores(regions, distance)
+    items = apart & (sizes >= _OTHER * sizes[index]) & (scores >= 0.2 * sizes)
+    return replace(
+        segment,
+        others=int(np.count_nonzero(items)),
+        strays=segment.strays + int(np.count_nonzero(apart & ~items)),
+    )
 
 
 def _has_rules(regions: Regions) -> bool:
@@ -148,8 +170,9 @@ def _without_rules(distance: Floats, faint: float) -> Floats:
 def _is_part(found: Segment, panel: Window, shape: tuple[int, ...]) -> bool:
     """Returns whether a segment in a panel is rather a part of an item that has straight sides."""
     top, bottom, left, right = panel
-    small = (bottom - top) * (right - left) < 0.5 * shape[0] * shape[1]
-    return small and found.cut_off > 0.3
+    height, width = bottom - top, right - left
+    large = height * width >= 0.5 * shape[0] * shape[1]
+    return not large and (found.cut_off > 0.3 or found.side < 0.35 * min(height, width))
 
 
 def _in_panel(values: Floats, inside: Window, depth: int) -> Iterator[Segment]:
@@ -199,6 +222,7 @@ def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Se
     own = quantile(seen.distance[seed], 0.9)
     trim = _TRIM_SMOOTHED if sigma else _TRIM
     mask = seen.distance > min(max(trim * own, _SIGMAS * seen.noise, 5.0), 0.5 * own)
+    drawn = mask
     mask, lines = _without_hairs(mask, seed)
     regions = Regions.of(mask)
     main = int(np.argmax(regions.sums(seed)))
@@ -225,9 +249,17 @@ def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Se
         ground=ground,
         contrast=own,
         sigma=sigma,
-        strays=int(np.count_nonzero(~kept & (means >= 0.25 * means[main]) & (regions.area >= 3))),
+        strays=int(_beyond_box(drawn & ~mask, (top, bottom, left, right))),
         lines=lines,
     )
+
+
+def _beyond_box(hairs: Mask, box: Window) -> bool:
+    """Returns whether a hair goes on beyond the box of the item that it crosses."""
+    top, bottom, left, right = box
+    outside = hairs.copy()
+    outside[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = False
+    return bool(np.count_nonzero(outside) >= _HAIR)
 
 
 def boxed(values: Floats, ground: Background, box: Window) -> Segment | None:
