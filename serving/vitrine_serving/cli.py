@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vitrine_client import Client
+from vitrine_client.default_model import FALLBACK, PREFERRED
 from vitrine_client.model_server import ModelServerClient
 from vitrine_serving.gateway import keys as keys_file
 from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
@@ -87,15 +88,16 @@ def demo(
     rest_port: int,
     models_dir: str,
 ) -> None:
-    """Run the service, predict PICTURES by every model, through the gateway and past it."""
+    """Run the service, predict PICTURES by the default model and every other one, through the
+    gateway and past it."""
     addresses = _addresses(host, port, grpc_port, rest_port)
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True) as stack:
-        classifiers = _classifiers(addresses)
-        for model in classifiers:
-            _predict(pictures, "--model", model, "--url", addresses.url)
-        for model in classifiers[:1]:
-            _predict(pictures, "--model", model, "--model-server", addresses.model_server)
+        asked = _asked_models(_classifiers(addresses))
+        for options in asked:
+            _predict(pictures, *options, "--url", addresses.url)
+        for options in asked[:1]:
+            _predict(pictures, *options, "--model-server", addresses.model_server)
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
@@ -122,6 +124,13 @@ def _classifiers(addresses: Addresses) -> list[str]:
             for model, versions in available.items()
             if server.describe(model, max(versions)).labels
         ]
+
+
+def _asked_models(classifiers: list[str]) -> list[tuple[str, ...]]:
+    """Options of `vitrine predict` for each of them; the default model comes first, and without."""
+    default = next((name for name in (PREFERRED, FALLBACK) if name in classifiers), None)
+    named = [("--model", name) for name in classifiers if name != default]
+    return [(), *named] if default else [*named]
 
 
 def _predict(pictures: tuple[str, ...], *options: str) -> None:

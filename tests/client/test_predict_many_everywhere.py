@@ -47,14 +47,14 @@ def test_every_way_gives_the_same(
 
     async def asked() -> list[Prediction | InvalidImage]:
         async with AsyncClient(service.url) as client:
-            return [each async for each in client.predict_many(folder, batch_size=20)]
+            return [each async for each in client.predict_many(folder, "mlp", batch_size=20)]
 
     with Client(service.url) as client, ModelServerClient(service.grpc_address) as direct:
         ways = {
-            "gateway": list(client.predict_many(folder, batch_size=20)),
-            "local": list(client.predict_many(folder, batch_size=20, local=True)),
+            "gateway": list(client.predict_many(folder, "mlp", batch_size=20)),
+            "local": list(client.predict_many(folder, "mlp", batch_size=20, local=True)),
             "asyncio": asyncio.run(asked()),
-            "grpc": list(direct.predict_many(folder, batch_size=20)),
+            "grpc": list(direct.predict_many(folder, "mlp", batch_size=20)),
         }
     offline = class_ids_of(training_run.models_dir / "mlp" / "1", dataset.test.images[:IMAGES])
     for name, found in ways.items():

@@ -32,8 +32,8 @@ def test_predictions_through_the_published_ports(stack):
     with stack.client() as gateway, ModelServerClient(stack.grpc_address) as direct:
         for model in ("softmax", "mlp"):
             assert gateway.predict(SAMPLES[0], model).label == "Ankle boot"
-        assert gateway.predict(SAMPLES[0]).class_id == class_id
-        assert direct.predict(SAMPLES[0]).class_id == class_id
+        assert gateway.predict(SAMPLES[0], "mlp").class_id == class_id
+        assert direct.predict(SAMPLES[0], "mlp").class_id == class_id
 
 
 def test_a_new_version_is_picked_up(stack):
@@ -50,7 +50,7 @@ def test_a_new_version_is_picked_up(stack):
 def test_metrics(stack):
     """The model server has TensorFlow Serving's metrics where prometheus.yml looks for them."""
     with stack.client() as client:
-        client.predict(SAMPLES[0])
+        client.predict(SAMPLES[0], "mlp")
     found = requests.get(f"{stack.rest_url}/monitoring/prometheus/metrics", timeout=10)
     assert ':tensorflow:serving:request_count{model_name="mlp",status="OK"}' in found.text
 

@@ -45,10 +45,10 @@ def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service)
     503 and that trying again can help; when a part dies the whole service ends."""
     models = own_service.models_dir / "mlp"
     with own_service.client() as client:
-        assert client.predict(SAMPLES[0]).version == 1
+        assert client.predict(SAMPLES[0], "mlp").version == 1
         shutil.copytree(models / "1", models / ".unfinished-2")
         (models / ".unfinished-2").rename(models / "2")
-        wait_for(lambda: client.predict(SAMPLES[0]).version == 2, 30, "version 2")
+        wait_for(lambda: client.predict(SAMPLES[0], "mlp").version == 2, 30, "version 2")
 
     family = children_of(own_service.process.pid)
     (model_server,) = [pid for pid in family if b"model_server" in _command_line(pid)]
@@ -144,7 +144,8 @@ def test_the_demo_with_tls_and_keys(training_run, tmp_path):
         REQUESTS_CA_BUNDLE=ca.cert,
     )
     assert done.returncode == 0, done.stderr
-    assert "--url https://127.0.0.1" in done.stdout
+    assert "$ vitrine predict --url https://127.0.0.1" in done.stdout  # of the default model
+    assert "--model softmax --url" in done.stdout
     assert "Ankle boot" in done.stdout
     assert "Warning" not in done.stderr
 
