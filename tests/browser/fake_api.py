@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,8 +67,8 @@ class FakeApi:
     """Says that every picture is a bag.
 
     `item` is what it sees in each picture, the real item unless given; `boxes` has what was asked
-    about a box, as (path, box). `refusals` has (status, body) by the end of a path; with a `key`, all else than that is refused;
-    what is asked while `holding` is never answered.
+    about a box, as (path, box). `refusals` has (status, body) by the end of a path; with a `key`,
+    all else than that is refused; what is asked while `holding` is never answered.
     """
 
     version_labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -133,7 +133,9 @@ class FakeApi:
         if not self.item:
             picture = route.request.post_data_buffer or b""
             return find_item(picture, box=(x, y, width, height) if boxes else None)
-        return replace(self.item, box=(x, y, width, height)) if boxes else self.item
+        if not boxes:
+            return self.item
+        return Item(self.item.instance, (x, y, width, height), self.item.warnings)
 
     def _listed(self, model: str) -> dict[str, Any]:
         labels = self.version_labels.get(model, {})

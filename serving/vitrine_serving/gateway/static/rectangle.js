@@ -18,10 +18,10 @@ export function moved([x, y, width, height], [right, down], size) {
 export function resized(rectangle, edges, [right, down], size) {
   let [west, north, east, south] = edgesOf(rectangle);
   const [wide, high] = [least(size, size.width), least(size, size.height)];
-  if (edges.includes("w")) west = within(west + right, 0, east - wide);
-  if (edges.includes("e")) east = within(east + right, west + wide, size.width);
-  if (edges.includes("n")) north = within(north + down, 0, south - high);
-  if (edges.includes("s")) south = within(south + down, north + high, size.height);
+  if (edges.includes("w")) west = Math.max(0, Math.min(west + right, east - wide));
+  if (edges.includes("e")) east = Math.min(size.width, Math.max(east + right, west + wide));
+  if (edges.includes("n")) north = Math.max(0, Math.min(north + down, south - high));
+  if (edges.includes("s")) south = Math.min(size.height, Math.max(south + down, north + high));
   return [west, north, east - west, south - north];
 }
 
@@ -57,7 +57,7 @@ export function rounded(rectangle, { width, height }) {
 /** Whether two are the same; null is none. */
 export const same = (one, other) => String(one) === String(other);
 
-const within = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
+const within = (value, low, high) => Math.min(Math.max(value, low), high);
 const least = ({ width, height }, side) =>
   Math.min(side, Math.max(1, LEAST * Math.max(width, height)));
 const edgesOf = ([x, y, width, height]) => [x, y, x + width, y + height];
