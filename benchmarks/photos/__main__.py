@@ -46,7 +46,7 @@ def main(
     models_dir: Path, models: str | None, kinds: str | None, images: int, processes: int
 ) -> None:
     """Measure how much accuracy each kind of picture costs."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=120)
     chosen = _chosen(kinds)
     asked = models.split(",") if models else _published(models_dir)
     versions = {name: publish.latest(models_dir, name) for name in asked}
@@ -124,7 +124,7 @@ def _table(first: str, headings: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(first, no_wrap=True)
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
@@ -171,7 +171,7 @@ def _show_verdicts(console: Console, verdicts: Mapping[str, Mapping[str, Any]]) 
             console.print(
                 f"[bold]{name}[/]: plain {one['plain']:.3f}, mean {one['mean_gap']:.1f} points "
                 f"below; worst {one['worst_kind']}, {one['worst_gap']:.1f}; "
-                f"{len(one['beyond'])} kinds beyond {WORST_GAP}; the goal "
+                f"beyond {WORST_GAP}: {len(one['beyond'])}; the goal "
                 + ("[green]holds[/]" if one["holds"] else "[red]is missed[/]")
             )
         if one["strangers_mean_gap"] is not None:

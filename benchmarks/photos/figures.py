@@ -35,7 +35,7 @@ class Column:
 
     def gap(self, kind: str) -> float:
         """Points below plain."""
-        return 100 * (self.plain - self.by_kind[kind])
+        return round(100 * (self.plain - self.by_kind[kind]), 6)  # 15 is not 15.000000000000002
 
 
 def accuracy(answers: Answers, found: Found, labels: npt.NDArray[np.integer[Any]]) -> float:

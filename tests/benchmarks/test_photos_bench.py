@@ -101,6 +101,14 @@ def test_goal_holds_within_both_limits():
     assert [name for name in some if counts(some[name])] == ["a", "b"]
 
 
+def test_a_gap_at_the_limit_is_within_it():
+    """Of 200 images, 30 fewer are right: 15 points, whatever floats make of it."""
+    some = kinds(**{f"kind{number}": "frames" for number in range(200)})
+    for right in range(30, 201):
+        by_kind = dict.fromkeys(some, right / 200) | {"kind0": (right - 30) / 200}
+        assert verdict(Column(right / 200, by_kind), some)["holds"]
+
+
 @pytest.mark.parametrize(
     ("gaps", "beyond"), [((MEAN_GAP + 1,) * 2, []), ((0, 0, 0, 0, WORST_GAP + 1), ["kind4"])]
 )
