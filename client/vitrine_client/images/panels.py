@@ -128,7 +128,7 @@ def _largest_rectangle(
         whole[above:below, behind] if behind < whole.shape[1] else None,
     )
     beside = sorted(side.mean() for side in around if side is not None)
-    if beside and (beside[-1] > 0.75 or (beside[:-1] and beside[-2] > 0.45)):
+    if beside and (beside[-1] > 0.92 or (beside[:-1] and beside[-2] > 0.45)):
         return None
     if not _is_sharp(distance[above:below, before:behind]):
         return None
