@@ -137,10 +137,11 @@ def training_run(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> 
     """Both models of the text, trained by their recipes in the first process that asks."""
     folder = turns.shared(tmp_path_factory)
     models_dir, output = folder / "models", folder / "training.log"
+    words = ("softmax", "mlp", "--hard-pictures", "1")
     with turns.locked(folder):
         if not output.exists():
             done = subprocess.run(
-                [*VITRINE_TRAIN, "softmax", "mlp", "--models-dir", models_dir],
+                [*VITRINE_TRAIN, *words, "--models-dir", models_dir],
                 capture_output=True,
                 text=True,
                 timeout=280,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training.augment import augmented
-from vitrine_training.layers import Averaged, Dropout
+from vitrine_training.augment import augmented, warped
+from vitrine_training.layers import Averaged, Convolution, Dropout
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import RECIPES
 
@@ -54,6 +54,92 @@ def test_without_augmentation_images_are_as_they_are(few):
     (images, _), _ = few
     found = augmented(tf.constant(images[:2]), RECIPES["mlp"], seed=[0, 0])
     np.testing.assert_allclose(found, images[:2].astype(np.float32) / 255)
+
+
+def bar() -> np.ndarray:
+    """A white bar from the centre to the right, on black, which tells by how much it was turned."""
+    image = np.zeros((28, 28), np.uint8)
+    image[13:15, 14:24] = 255
+    return image
+
+
+def test_warps_without_a_turn_mirror_and_move_exactly(few):
+    """With the smallest of scales, an image is the original or its mirror image, moved by whole
+    pixels; each move is as likely, and half of the images are mirrored."""
+    (images, _), _ = few
+    recipe = RECIPES["mlp"].varied({"flip": True, "shift": 2, "scale": 1e-9})
+    found = warped(tf.constant(images[:500]), recipe, seed=[1, 2]).numpy()
+    assert found.dtype == np.uint8
+    moves = []
+    for image, moved in zip(images[:500], found, strict=True):
+        candidates = {
+            (y, x, mirrored): np.pad(one, 2)[y : y + 28, x : x + 28]
+            for y in range(5)
+            for x in range(5)
+            for mirrored, one in ((False, image), (True, image[:, ::-1]))
+        }
+        near = [key for key, one in candidates.items() if np.abs(one - moved.astype(int)).max() < 2]
+        moves += near[:1]
+    assert len(moves) == 500
+    assert {move[:2] for move in moves} == {(y, x) for y in range(5) for x in range(5)}
+    assert 200 < sum(move[2] for move in moves) < 300
+
+
+def test_warps_turn_by_no_more_than_the_recipe_says():
+    """A bar points up or down by up to 15 degrees, some nearly so; 4 in 10 stay as they are."""
+    images = tf.constant(np.stack([bar()] * 1000))
+    found = warped(images, RECIPES["mlp"].varied({"turn": 15.0}), seed=[3, 4]).numpy().astype(float)
+    y, x = np.mgrid[:28, :28] - 13.5
+    weights = found.sum(axis=(1, 2))
+    tilt = (found * y).sum(axis=(1, 2)) / weights, (found * x).sum(axis=(1, 2)) / weights
+    angles = np.degrees(np.arctan2(*tilt))
+    assert np.abs(angles).max() < 15.5
+    assert angles.max() > 13
+    assert angles.min() < -13
+    assert np.mean(np.abs(angles) < 0.1) == pytest.approx(0.4, abs=0.08)
+
+
+def test_warps_scale_height_and_width_each_for_itself():
+    """A square of 12 pixels gets sides from 12 / 1.25 to 12 * 1.25, in any proportion."""
+    image = np.zeros((28, 28), np.uint8)
+    image[8:20, 8:20] = 255
+    recipe = RECIPES["mlp"].varied({"scale": 0.25})
+    found = warped(tf.constant(np.stack([image] * 1000)), recipe, seed=[5, 6]).numpy() / 255
+    heights, widths = found[:, :, 14].sum(axis=1), found[:, 14].sum(axis=1)
+    for sides in (heights, widths):
+        assert 9 < sides.min() < 10.5
+        assert 14 < sides.max() < 15.5
+    assert np.abs(np.corrcoef(heights, widths)[0, 1]) < 0.2
+
+
+def test_warps_repeat_with_their_seed(few):
+    """The same seed draws the same images, another one others."""
+    (images, _), _ = few
+    batch, recipe = tf.constant(images[:50]), RECIPES["photo"]
+    first = warped(batch, recipe, seed=[1, 1])
+    np.testing.assert_array_equal(first, warped(batch, recipe, seed=[1, 1]))
+    assert not np.array_equal(first, warped(batch, recipe, seed=[1, 2]))
+
+
+@pytest.mark.parametrize(("side", "stride"), [(5, 3), (3, 2), (3, 1)])
+def test_convolution_is_kerass_own_after_a_border(few, side, stride):
+    """Outputs and gradients are those of Conv2D on the image with a border of zeros."""
+    images = tf.constant(few[0][0][:4, :, :27, np.newaxis] / np.float32(255))  # no square
+    ours = Convolution(6, side, stride, seed=1)
+    with tf.GradientTape() as tape:
+        found = ours(images)
+        loss = tf.reduce_sum(found**2)
+    kernel, bias = ours.trainable_variables
+    bias.assign(np.arange(6))
+    border = side // 2
+    padded = tf.pad(images, [[0, 0], [border, border], [border, border], [0, 0]])
+    with tf.GradientTape() as other_tape:
+        expected = tf.nn.conv2d(padded, kernel.value, stride, "VALID")
+        other_loss = tf.reduce_sum(expected**2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(ours(images), expected + bias, atol=1e-5)
+    gradient, other_gradient = tape.gradient(loss, kernel), other_tape.gradient(other_loss, kernel)
+    np.testing.assert_allclose(gradient, other_gradient, rtol=1e-3, atol=1e-3)
 
 
 def test_averaging_over_views(few):

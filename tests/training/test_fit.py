@@ -38,6 +38,10 @@ EVERYTHING = {
 """A recipe with all that the loop can do."""
 
 
+PHOTO = {"epochs": 4, "filters": (4, 8), "hidden_units": (16,)}
+"""Settings that make the recipe `photo` a small one."""
+
+
 def trained(recipe: Recipe, few, seed: int = 0, **options):
     model = MODELS[recipe.architecture](recipe, seed)
     history = fit(model, recipe, *few, seed, **options)
@@ -70,10 +74,17 @@ def test_the_updates_are_those_of_the_plain_loop(few):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 3}, EVERYTHING], ids=["text", "everything"])
-def test_equal_seeds_give_equal_bits(few, settings):
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        RECIPES["mlp"].varied({"epochs": 3}),
+        RECIPES["mlp"].varied(EVERYTHING),
+        RECIPES["photo"].varied(PHOTO),
+    ],
+    ids=["text", "everything", "photo"],
+)
+def test_equal_seeds_give_equal_bits(few, recipe):
     """The same seed gives the same weights, bit for bit, and another seed others."""
-    recipe = RECIPES["mlp"].varied(settings)
     model, history = trained(recipe, few)
     again, history_again = trained(recipe, few)
     other, _ = trained(recipe, few, seed=1)
@@ -91,10 +102,17 @@ def test_sequential_and_subclassed_are_equal(few):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("keep", ["best", "last"])
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(few, tmp_path, keep):
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
+        dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="last"),
+        RECIPES["photo"].varied(PHOTO),
+    ],
+    ids=["best", "last", "photo"],
+)
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(few, tmp_path, recipe):
     """Going on from any epoch's checkpoint gives the weights and the history of the whole run."""
-    recipe = dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep=keep)
     whole, history = trained(recipe, few)
 
     class Killed(Exception):

@@ -42,6 +42,17 @@ def test_accuracy_is_what_the_recipe_expects(training_run, model):
     assert low >= {"softmax": 0.83, "mlp": 0.84}[model]
 
 
+def test_robustness_is_measured_and_told(training_run, card):
+    """Two models of the text fall behind on mirrored and moved items, and say which they know."""
+    found = card["robustness"]
+    assert found["plain"] == pytest.approx(card["metrics"]["test_accuracy"], abs=0.03)
+    assert found["mirrored"] < found["plain"] - 0.15
+    assert found["moved"] < found["plain"] - 0.15
+    assert found["limits"] == ["knows shoes that face left only"]
+    assert f"mirrored {found['mirrored']:.3f}, moved {found['moved']:.3f}" in training_run.output
+    assert "; knows shoes that face left only" in training_run.output
+
+
 def test_progress_is_printed(training_run):
     """Each epoch of each model has its line with loss and both accuracies."""
     lines = re.findall(r"epoch +\d+/10 +loss [\d.]+ +train [\d.]+ +validation", training_run.output)

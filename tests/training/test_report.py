@@ -11,8 +11,9 @@ import tensorflow as tf
 from tests.training.made_versions import TEMPERATURE, built, make_card, write_card, write_page
 from vitrine_training import report
 from vitrine_training.data import LABELS
-from vitrine_training.evaluate import Evaluation
+from vitrine_training.evaluate import Evaluation, answers
 from vitrine_training.plots import binomial_interval, weight_pictures
+from vitrine_training.robustness import EXAMPLE_KINDS, VIEWS
 
 SECTIONS = [
     *("curves", "confusion", "classes", "reliability", "weights"),
@@ -177,6 +178,47 @@ def test_an_mlp_shows_its_largest_filters(mlp_dir, test_images, tmp_path):
     largest = kernel[:, np.argmax(np.linalg.norm(kernel, axis=0))].reshape(1, 28, 28)
     assert shown.shape == (8 * 30, 8 * 30, 4)
     np.testing.assert_array_equal(shown[1:29, 1:29], weight_pictures(largest, alike=False)[0])
+
+
+ROBUSTNESS = {
+    "plain": 0.71,
+    "mirrored": 0.4321,
+    "moved": 0.5,
+    "turned": 0.6,
+    "hard": 0.55,
+    "by_kind": {"stray marks": 0.375, "frames": 0.625},
+    "images": 600,
+    "pictures": 16,
+    "limits": ["knows shoes that face left only"],
+}
+
+
+def test_robustness_is_told_with_examples(copied, test_images, tmp_path):
+    """Every figure of the card is in the table, and each example has the model's own answer."""
+    write_card(copied, make_card(robustness=ROBUSTNESS))
+    page = write_page(copied, test_images, tmp_path / "page.html")
+    told = page.words("robustness")
+    assert "on 600 test images as they are, mirrored, moved by 2 pixels" in told
+    assert "on 16 pictures as people send them" in told
+    assert "The model knows shoes that face left only ." in told
+    rows = ["".join(row.itertext()).strip() for row in page.section("robustness").iter("tr")]
+    assert rows == [
+        *("plain0.710", "mirrored0.432", "moved0.500", "turned0.600", "hard pictures0.550"),
+        *("hard pictures: stray marks0.375", "hard pictures: frames0.625"),
+    ]
+    figures = list(page.section("robustness").iter("figure"))
+    shown = np.stack([png(one.find("img").get("src"))[..., 0] for one in figures])
+    logits = answers(copied, shown)["logits"]
+    for figure, answer in zip(figures, logits.argmax(axis=1), strict=True):
+        _, told, *sure = (text.strip() for text in figure.itertext() if text.strip())
+        assert told.split(" 0.")[0] == LABELS[answer], (told, sure)
+    assert len(figures) == report.EXAMPLES * (len(VIEWS) + len(EXAMPLE_KINDS))
+    np.testing.assert_array_equal(shown[1], shown[0][:, ::-1])
+
+
+def test_without_robustness_the_page_is_as_before(page):
+    """Cards that were published before have none."""
+    assert "robustness" not in page.text
 
 
 def test_recipe_and_provenance_are_told(page):

@@ -44,6 +44,7 @@ def card_without(name):
         (json.dumps(make_card(duration_s="long")), "duration_s in the card can't be 'long'"),
         (json.dumps(make_card(history=[{"number": 1}])), "history has no train_loss"),
         (json.dumps(make_card(history=[])), "kept_epoch is not in history"),
+        (json.dumps(make_card(robustness={"plain": 1})), "robustness has no images"),
         (json.dumps(make_card(labels=[])), "reports are for classifiers"),
         (None, "no model card"),
     ],

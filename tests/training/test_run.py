@@ -31,7 +31,7 @@ def few(dataset) -> Classification:
         test=Split(dataset.test.images[:500], dataset.test.labels[:500]),
         checksums=dataset.checksums,
     )
-    return Classification.of(small)
+    return Classification.of(small, pictures=1)
 
 
 def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool = False, **vary):
@@ -40,6 +40,8 @@ def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool
 
 def vitrine_train(*words: str, **options) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "vitrine_training", *words]
+    if words[0] == "train":
+        command += ["--hard-pictures", "0"]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, **options)
 
 

@@ -34,6 +34,9 @@ LABELS = (
 )
 """Class names in the order of their `class_id`, spelt as the data set's authors spell them."""
 
+FACING_LEFT = ("Sandal", "Sneaker", "Ankle boot")
+"""The shoes: all but a few of them face left in the data set."""
+
 SIDE = 28
 """Height and width of an image."""
 

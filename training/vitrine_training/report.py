@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_training import plots
+from vitrine_training import plots, robustness
 from vitrine_training.data import SIDE, Split
-from vitrine_training.evaluate import Evaluation, evaluate
+from vitrine_training.evaluate import Evaluation, answers, evaluate
 from vitrine_training.recipes import SETTINGS
 
 MISTAKES = 24
 FILTERS = 64
+EXAMPLES = 3
 """How many are shown, at most."""
 
 _MEANINGS = {
@@ -49,6 +50,7 @@ _CARD = {
 }
 _METRICS = {"kept_epoch": int, "validation_accuracy": _NUMBER, "temperature": _NUMBER}
 _VERDICT = {"word": str, "reason": str}
+_ROBUSTNESS = {"plain": _NUMBER, "images": int, "pictures": int, "limits": list}
 _EPOCH = {
     "number": int,
     "train_loss": _NUMBER,
@@ -68,7 +70,10 @@ def write(version_dir: Path, test: Split, path: Path) -> Path:
     """
     card = read_card(version_dir / "assets.extra" / "card.json")
     evaluation = evaluate(version_dir, test)
-    page = render(card, evaluation, test, tf.saved_model.load(str(version_dir)).trainable_variables)
+    examples = _examples(version_dir, card, test)
+    page = render(
+        card, evaluation, test, examples, tf.saved_model.load(str(version_dir)).trainable_variables
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
         whole = Path(scratch) / path.name
@@ -88,6 +93,8 @@ def read_card(path: Path) -> dict[str, Any]:
     _check(path, "the card", card, _CARD)
     _check(path, "metrics", card["metrics"], _METRICS)
     _check(path, "verdict", card["verdict"], _VERDICT)
+    if "robustness" in card:  # cards of before have none
+        _check(path, "robustness", card["robustness"], _ROBUSTNESS)
     for epoch in card["history"]:
         _check(path, "an epoch of history", epoch, _EPOCH)
     if card["metrics"]["kept_epoch"] not in [epoch["number"] for epoch in card["history"]]:
@@ -104,9 +111,14 @@ def _check(path: Path, where: str, members: Any, kinds: Mapping[str, Any]) -> No
 
 
 def render(
-    card: dict[str, Any], evaluation: Evaluation, test: Split, variables: list[tf.Variable]
+    card: dict[str, Any],
+    evaluation: Evaluation,
+    test: Split,
+    examples: list[dict[str, Any]],
+    variables: list[tf.Variable],
 ) -> str:
-    """Returns the page; `variables` are those that were trained, first layer first."""
+    """Returns the page; `variables` are those that were trained, first layer first, and `examples`
+    go with the table of robustness."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vitrine_training"),
         autoescape=True,
@@ -125,6 +137,10 @@ def render(
         trained_at=_moment(card["trained_at"]),
         confused=_most_confused(evaluation, card["labels"]),
         mistakes=_mistakes(evaluation, test, card["labels"]),
+        robustness=_robustness(card),
+        examples=examples,
+        moved_px=robustness.MOVED_PX,
+        turned_degrees=robustness.TURNED_DEGREES,
         settings=_settings(card["recipe"]),
         pictures=_weights(card, variables),
         plots=plots,
@@ -167,6 +183,39 @@ def _mistakes(evaluation: Evaluation, test: Split, labels: list[str]) -> list[di
             "confidence": float(confidence[row]),
         }
         for row in surest
+    ]
+
+
+def _robustness(card: dict[str, Any]) -> list[tuple[str, float]]:
+    """Names and shares of right answers, the views first, then each group of hard pictures."""
+    found = card.get("robustness", {})
+    views = [(name, float(found[name])) for name in robustness.VIEWS if name in found]
+    groups = [(f"hard pictures: {name}", share) for name, share in found.get("by_kind", {}).items()]
+    hard = [("hard pictures", float(found["hard"]))] if "hard" in found else []
+    return views + hard + groups
+
+
+def _examples(version_dir: Path, card: dict[str, Any], test: Split) -> list[dict[str, Any]]:
+    """Views and hard pictures of the first items of different classes, with the answers to them;
+    nothing for a card that has no robustness."""
+    if "robustness" not in card:
+        return []
+    rows = np.sort(np.unique(test.labels, return_index=True)[1])[:EXAMPLES]
+    found = robustness.examples(test, rows.tolist())
+    logits = answers(version_dir, np.stack([one.image for one in found]))["logits"]
+    sure = Evaluation(logits, np.array([one.class_id for one in found]))
+    return [
+        {
+            "name": one.name,
+            "picture": plots.png(one.image),
+            "true": card["labels"][one.class_id],
+            "answered": card["labels"][answer],
+            "right": bool(answer == one.class_id),
+            "confidence": float(probabilities.max()),
+        }
+        for one, answer, probabilities in zip(
+            found, sure.class_ids, sure.probabilities, strict=True
+        )
     ]
 
 

@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_training import data, shift
+from vitrine_training import data, robustness, shift
 from vitrine_training.evaluate import Evaluation, best_temperature, outputs_of
 from vitrine_training.fit import Arrays, Epoch
 from vitrine_training.layers import Averaged
@@ -51,12 +52,13 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """Fashion-MNIST."""
+    """Fashion-MNIST; robustness is measured with `pictures` hard pictures of each kind."""
 
     test: Arrays
+    pictures: int = robustness.PICTURES
 
     @classmethod
-    def of(cls, dataset: data.Dataset) -> "Classification":
+    def of(cls, dataset: data.Dataset, pictures: int = robustness.PICTURES) -> "Classification":
         """Returns the task that a data set sets."""
         train, validation, test = (
             (split.images, split.labels)
@@ -70,7 +72,13 @@ class Classification(Task):
             input_shape=[data.SIDE, data.SIDE],
             output="logits",
             test=test,
+            pictures=pictures,
         )
+
+    @cached_property
+    def sample(self) -> robustness.Sample:
+        """What robustness is measured with, drawn once for all models; it takes seconds."""
+        return robustness.draw(data.Split(*self.test), self.pictures)
 
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
         """Averages over views as the recipe says, then calibrates."""
@@ -108,6 +116,9 @@ class Classification(Task):
                 {"label": label} | _rounded({"precision": p, "recall": r, "f1": f})
                 for label, p, r, f in by_class
             ],
+            "robustness": robustness.measure(
+                self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
+            ),
             "baseline": shift.baseline(
                 self.validation[0], validation.probabilities, self.validation[1]
             ),

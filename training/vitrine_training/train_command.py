@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vitrine_training import options, publish
+from vitrine_training import options, publish, robustness
 from vitrine_training.options import console
 from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 
@@ -38,7 +38,7 @@ def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
     kind: Any = setting.type
     if setting.name in CHOICES:
         kind = click.Choice(CHOICES[setting.name])
-    elif setting.name == "hidden_units":
+    elif isinstance(setting.default, tuple):
         kind = Widths()
     return click.option(name, type=kind, help=setting.metadata["help"])
 
@@ -78,6 +78,13 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Seconds between checkpoints, from which a run that was killed goes on.",
 )
+@click.option(
+    "--hard-pictures",
+    type=click.IntRange(min=0),
+    default=robustness.PICTURES,
+    show_default=True,
+    help="Hard pictures of each kind that the card says the accuracy on; 0 for none.",
+)
 @_setting_options
 def train(
     recipes: tuple[str, ...],
@@ -88,6 +95,7 @@ def train(
     force: bool,
     name: str | None,
     checkpoint_every_s: float,
+    hard_pictures: int,
     **settings: Any,
 ) -> None:
     """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
@@ -110,9 +118,9 @@ def train(
     from vitrine_training.tasks import Classification, Regression
 
     _spend_compiler_note()
+    images = Classification.of(dataset, hard_pictures) if dataset else None
     for recipe in chosen:
-        of_images = dataset and recipe not in synthetic
-        task = Classification.of(dataset) if dataset and of_images else Regression.of(seed)
+        task = Regression.of(seed) if images is None or recipe in synthetic else images
         _train(Run(recipe, seed, models_dir, force, checkpoint_every_s), task)
 
 
@@ -209,5 +217,14 @@ def _summarise(recipe: Recipe, version_dir: Path, card: dict[str, Any], duration
             f"w = {[round(weight, 4) for weight in learned]}, in truth {true}; "
             f"b = {card['bias']['learned']:.4f}, in truth {card['bias']['true']}"
         )
+    if "robustness" in card:
+        console.print(f"  {_robustness(card['robustness'])}")
     console.print(f"  {card['verdict']['word']}: {card['verdict']['reason']}")
     console.print(f"  published as {version_dir} after {duration_s:.1f} s")
+
+
+def _robustness(found: dict[str, Any]) -> str:
+    """Returns the line on accuracy away from the rows of the data set, and what it means."""
+    names = ("plain", "mirrored", "moved", "turned", "hard")
+    figures = [f"{name} {found[name]:.3f}" for name in names if name in found]
+    return "; ".join([f"accuracy: {', '.join(figures)}", *found["limits"]])
