@@ -168,8 +168,12 @@ def test_a_box_without_a_gateway():
     box = list(find_item(SAMPLES[0], box=(3, 4, 20, 22)).box)
     words = ["--json", "--box", "3,4,20,22", str(SAMPLES[0])]
     with FakeModelServer(classifying()) as server:
-        done = CliRunner().invoke(main, ["predict", "--model-server", server.address, *words])
-    assert json.loads(done.stdout)["box"] == box, done.output
+        past = ["predict", "--model-server", server.address]
+        done = CliRunner().invoke(main, [*past, *words])
+        assert json.loads(done.stdout)["box"] == box, done.output
+        outside = CliRunner().invoke(main, [*past, "--box", "20,20,9,9", str(SAMPLES[0])])
+    assert (outside.exit_code, outside.stdout) == (2, "")
+    assert "box 20,20,9,9 is not inside the picture" in outside.stderr
     with FakeGateway(seeing) as gateway:
         done = predict(gateway, "--local", *words)
     assert json.loads(done.stdout)["box"] == box, done.output
