@@ -61,7 +61,7 @@ _THIN_FROM = 84
 _HAIR = 5
 """Pixels that a hair has beyond an item."""
 
-_SOFT = 6.5
+_SOFT = 7.0
 """Times an item's contrast over its longer side: a rim that changes less is light or shadow."""
 
 
@@ -305,4 +305,4 @@ def is_soft(values: Floats, segment: Segment) -> bool:
         return False
     rim = segment.mask & ~eroded(segment.mask)
     steep = slope(smoothed(values, segment.sigma) if segment.sigma else values)[rim]
-    return bool(np.quantile(steep, 0.8) * segment.side < _SOFT * segment.contrast)
+    return bool(np.quantile(steep, 0.95) * segment.side < _SOFT * segment.contrast)
