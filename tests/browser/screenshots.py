@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.chromium import find, launch
 from tests.browser.fake_api import FakeApi, label_shift, problem, watched
-from tests.browser.visit import sample, verdict, why
+from tests.browser.visit import item_box, sample, verdict, why
 from tests.conftest import ROOT
+from vitrine_client.images import NOTHING, SIDE, Item
 
 IMAGES = ROOT / "docs" / "images"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
@@ -48,6 +50,13 @@ def ask_why(page: Page) -> None:
         expect(why(card, label)).to_be_visible()
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
+    page.wait_for_load_state("networkidle")
+
+
+def put_right(page: Page) -> None:
+    """Moves the box by keyboard."""
+    item_box(page).press("ArrowRight")
+    item_box(page).press("Enter")
     page.wait_for_load_state("networkidle")
 
 
@@ -82,6 +91,9 @@ def for_review(browser: Browser, url: str, folder: Path) -> None:
     drifted = {"mlp": [label_shift()], "softmax": [early]}
     refused = problem(503, "1024 images wait for mlp already, as many as may; try again later")
     nothing: Then = lambda page: None  # noqa: E731
+    shown = np.full((SIDE, SIDE), 99, np.uint8)
+    doubtful = Item(shown, (2, 3, 22, 18), ("stray marks left out", "two items, the larger one"))
+    blank = Item(np.zeros_like(shown), None, (NOTHING,))
     cases: list[tuple[str, str, FakeApi, dict, Then]] = [
         ("empty", "", FakeApi(), DESKTOP, nothing),
         ("light", "?sample=bag", FakeApi(), DESKTOP, ask_why),
@@ -90,6 +102,9 @@ def for_review(browser: Browser, url: str, folder: Path) -> None:
         ("phone-dark", "?sample=bag", FakeApi(), PHONE | {"color_scheme": "dark"}, ask_why),
         ("error", "?sample=bag", FakeApi(refusals={":predict": refused}), DESKTOP, nothing),
         ("key", "?sample=bag", FakeApi(key="any"), DESKTOP, nothing),
+        ("box", "?sample=bag", FakeApi(item=doubtful), DESKTOP, put_right),
+        ("box-phone", "?sample=bag", FakeApi(item=doubtful), PHONE, put_right),
+        ("nothing", "?sample=bag", FakeApi(item=blank), DESKTOP, nothing),
         ("drift-alarm", "", FakeApi(watches=drifted), DESKTOP, nothing),
         (
             "canary",

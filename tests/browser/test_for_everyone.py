@@ -3,13 +3,17 @@
 import itertools
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi
 from tests.browser.visit import announced, answer, verdict, why
+from vitrine_client.images import SIDE, Item
 
 NAMED_ROLES = {"button", "link", "textbox", "combobox", "image", "meter", "dialog", "region"}
+NAMED_ROLES |= {"application"}  # the box
+DOUBTFUL = Item(np.full((SIDE, SIDE), 99, np.uint8), (2, 3, 20, 20), ("stray marks left out",))
 
 # For each element with text of its own: what it says, and the contrast of WCAG 2.2 to what is
 # behind it.
@@ -108,11 +112,12 @@ def test_by_ear(visit, alarm):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read(visit, scheme, alarm):
     """Every text has a contrast of 4.5:1 at least (WCAG 2.2, AA), in light and in the dark."""
-    api = FakeApi(watches={"mlp": [alarm]}, version_labels={"mlp": {"stable": "1"}})
+    api = FakeApi({"mlp": {"stable": "1"}}, {"mlp": [alarm]}, item=DOUBTFUL)
     page = visit("?sample=bag", api=api, color_scheme=scheme, reduced_motion="reduce")
     expect(why(answer(page, "mlp"), "Bag")).to_be_visible()
     page.evaluate("document.dispatchEvent(new DragEvent('drop', {dataTransfer: new DataTransfer}))")
     expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.get_by_text("stray marks left out")).to_be_visible()
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 100
     assert [each for each in contrasts if each[1] < 4.5] == []
@@ -124,7 +129,7 @@ def test_text_can_be_read(visit, scheme, alarm):
 @pytest.mark.parametrize("width", [320, 412, 820])
 def test_on_a_phone(visit, width, alarm):
     """Nothing is wider than the screen, whatever is open; what is touched is large enough."""
-    api = FakeApi(watches={"mlp": [alarm]}, version_labels={"mlp": {"stable": "1", "canary": "2"}})
+    api = FakeApi({"mlp": {"stable": "1", "canary": "2"}}, {"mlp": [alarm]}, item=DOUBTFUL)
     page = visit(
         "?sample=bag",
         api=api,
@@ -134,6 +139,7 @@ def test_on_a_phone(visit, width, alarm):
     )
     expect(why(answer(page, "mlp", "canary"), "Bag")).to_be_visible()
     expect(page.get_by_role("table")).to_be_visible()
+    expect(page.get_by_text("stray marks left out")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for box in page.get_by_role("button").evaluate_all(
         "(all) => all.map((each) => each.getBoundingClientRect().toJSON())"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES
+from vitrine_client.images import NOTHING
 from vitrine_serving import gateway
 
 FOLDER = Path(gateway.__file__).parent
@@ -19,6 +20,12 @@ def test_samples_are_the_originals():
     for copy, original in zip(copies, SAMPLES, strict=True):
         assert copy.read_bytes() == original.read_bytes()
         assert f'("{copy.stem}", ' in PAGE
+
+
+def test_the_warning_of_nothing_is_known():
+    """By its text, as the client has it: the page says it where the answers would be."""
+    assert f'"{NOTHING}"' in (FOLDER / "static" / "words.js").read_text()
+    assert f"{NOTHING[0].upper()}{NOTHING[1:]}." in PAGE
 
 
 def test_every_module_is_loaded_at_once():

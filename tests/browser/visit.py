@@ -9,6 +9,15 @@ from tests.browser.fake_api import FakeApi
 
 TIMEOUT_MS = 30_000
 
+# Of a copy: where a canvas is read twice, Chromium warns.
+_PIXELS = """
+(it) => {
+  const copy = new OffscreenCanvas(it.width, it.height).getContext("2d");
+  copy.drawImage(it, 0, 0);
+  return Array.from(copy.getImageData(0, 0, it.width, it.height).data);
+}
+"""
+
 _NOTE_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -118,7 +127,5 @@ def why(card: Locator, label: str) -> Locator:
 
 def pixels(canvas: Locator) -> list[list[int]]:
     """The [red, green, blue, alpha] of each pixel of a canvas, row by row."""
-    flat = canvas.evaluate(
-        "(it) => Array.from(it.getContext('2d').getImageData(0, 0, it.width, it.height).data)"
-    )
+    flat = canvas.evaluate(_PIXELS)
     return [flat[at : at + 4] for at in range(0, len(flat), 4)]

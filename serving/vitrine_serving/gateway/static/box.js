@@ -70,9 +70,9 @@ export class Box {
 
   /** Goes back to the box that the gateway finds. */
   findAgain() {
-    const inside = document.activeElement === byId("box-again"); // which goes
+    const had = [this.element, byId("box-again")].includes(document.activeElement);
     this.put(null);
-    if (inside) this.element.focus();
+    if (had) (this.rectangle ? this.element : byId("box-draw")).focus(); // the other one goes
     this.ask();
   }
 
