@@ -21,6 +21,7 @@ from vitrine_client.images.background import (
 )
 from vitrine_client.images.fitting import SIDE
 from vitrine_client.images.flooding import flooded
+from vitrine_client.images.frame import inside_frame
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Box, Floats, Raster
 from vitrine_client.images.regions import dilated
@@ -90,18 +91,21 @@ class Found:
 def find(raster: Raster) -> Found | None:
     """Returns the item of a picture, or None where it shows nothing."""
     factor = max(1, max(raster.decoded) // _WORKING_SIDE)
-    values = raster.values(factor)
+    inside = inside_frame(raster, factor)
+    framed = inside != (0, 0, *raster.decoded)
+    values = raster.values(factor, inside if framed else None)
     for segment in candidates(values):
         top, bottom, left, right = segment.window
         part = values[:, top:bottom, left:right]
-        view = View(part, segment.ground, left * factor, top * factor, factor)
+        x, y = left * factor + inside[0], top * factor + inside[1]
+        view = View(part, segment.ground, x, y, factor)
         found = _in_detail(raster, Found(view, segment))
         if _is_item(raster, found):
             return replace(
                 found,
                 others=segment.others,
                 strays=segment.strays > 0 or found.segment.strays > 0,
-                in_panel=part.shape != values.shape,
+                in_panel=framed or part.shape != values.shape,
                 cut_off=segment.cut_off,
             )
     return None

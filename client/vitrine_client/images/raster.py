@@ -84,11 +84,11 @@ class Raster:
         grey = image if image.mode == "L" else image.convert("L")
         return np.frombuffer(grey.tobytes(), np.uint8).reshape(grey.height, grey.width)
 
-    def values(self, factor: int, part: Part | None = None, channels: int = 3) -> Floats:
+    def values(self, factor: int, part: Part | None = None, channels: int | None = None) -> Floats:
         """Returns the picture, or a `part` of it, reduced `factor` times, float32 [channels, h, w].
 
         The first channel is tone, 0..255; two more are blue and red difference (ITU-R BT.601)
-        times `_COLOUR_WEIGHT`, where there are colours and `channels` allows for them.
+        times `_COLOUR_WEIGHT`: where there are colours, if `channels` is not given.
         """
         image = self._image
         if part is not None:
@@ -105,7 +105,7 @@ class Raster:
             return np.asarray(image.convert("L"), np.float32)[None]
         bands = image.convert("YCbCr").split()
         pixels = np.stack([np.asarray(band, np.float32) for band in bands])
-        if part is None and not _colourful(pixels[1:]):
+        if channels is None and not _colourful(pixels[1:]):
             return pixels[:1]
         pixels[1:] *= _COLOUR_WEIGHT
         return pixels

@@ -138,6 +138,8 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
 
 def _with_neighbours(segment: Segment, regions: Regions, index: int, distance: Floats) -> Segment:
     """Returns a segment that knows of the other items and of the marks that lie apart from it."""
+    if len(regions) == 1:
+        return segment
     top, bottom, left, right = segment.box
     gap_y = np.maximum(top - regions.bottom, regions.top - bottom)
     gap_x = np.maximum(left - regions.right, regions.left - right)
