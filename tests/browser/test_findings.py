@@ -220,6 +220,19 @@ def test_photo_comes_first(visit):
     expect(command(page, "Python lines")).to_contain_text('model="photo"')
 
 
+def test_three_models_stand_in_a_row(visit):
+    """Those that `make train` publishes; their classes can be compared line by line."""
+    api = FakeApi(models=("mlp", "photo", "softmax"))
+    page = visit("?sample=bag", api=api, viewport={"width": 1280, "height": 900})
+    at_rest(page)
+    rows = [
+        answer(page, model).get_by_role("button", name="Bag").bounding_box()
+        for model in ("photo", "mlp", "softmax")
+    ]
+    assert len({row["y"] for row in rows}) == 1
+    assert rows[0]["x"] < rows[1]["x"] < rows[2]["x"]
+
+
 def test_mlp_is_asked_where_photo_is_not(visit):
     """The commands name it, as the client and the command line do."""
     page = visit("?sample=bag", api=FakeApi())
