@@ -94,7 +94,7 @@ def find(raster: Raster) -> Found | None:
     inside = inside_frame(raster, factor)
     framed = inside != (0, 0, *raster.decoded)
     values = raster.values(factor, inside if framed else None)
-    for segment in candidates(values):
+    for segment in candidates(values, backdrop=raster.backdrop(len(values))):
         top, bottom, left, right = segment.window
         part = values[:, top:bottom, left:right]
         x, y = left * factor + inside[0], top * factor + inside[1]

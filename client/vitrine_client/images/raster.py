@@ -48,6 +48,9 @@ _DEPTHS = (8, 10, 12, 14, 16)
 _COLOUR_WEIGHT = 1.4
 """Differences of colour count so much beside those of tone."""
 
+_CLEAR = 0.02
+"""Share of a picture that is transparent round a cut-out, at least."""
+
 _WHITE = 200.0
 _MUCH_WHITE = 0.4
 """Level, and share of a cut-out, that would be lost on white."""
@@ -146,14 +149,30 @@ class Raster:
         opaque = pixels[..., :3] * alpha + np.float32(self._backdrop) * (1 - alpha)
         return Image.fromarray(np.rint(opaque).astype(np.uint8))
 
+    def backdrop(self, channels: int) -> Floats | None:
+        """Returns what lies behind a cut-out, as `values` has it, float32 [channels], or None where
+        nothing is transparent."""
+        if not self._image.has_transparency_data or self._opaque.mean() > 1 - _CLEAR:
+            return None
+        neutral = 128 * _COLOUR_WEIGHT
+        return np.array([self._backdrop, neutral, neutral][:channels], np.float32)
+
+    @cached_property
+    def _thumbnail(self) -> Floats:
+        """All of it with its opacity, [h, w, 4], about 128 pixels large."""
+        factor = max(1, max(self.decoded) // 128)
+        image = self._image if self._image.mode not in _INDEXED else self._image.convert("RGBA")
+        return np.asarray(image.reduce(factor).convert("RGBA")).astype(np.float32)
+
+    @cached_property
+    def _opaque(self) -> NDArray[np.bool_]:
+        return self._thumbnail[..., 3] > 127
+
     @cached_property
     def _backdrop(self) -> int:
         """Level behind a cut-out: white, as Fashion-MNIST's authors had it, or black where much of
         it is white."""
-        factor = max(1, max(self.decoded) // 128)
-        image = self._image if self._image.mode not in _INDEXED else self._image.convert("RGBA")
-        pixels = np.asarray(image.reduce(factor).convert("RGBA")).astype(np.float32)
-        tones = pixels[..., :3].mean(axis=-1)[pixels[..., 3] > 127]
+        tones = self._thumbnail[..., :3].mean(axis=-1)[self._opaque]
         white = np.count_nonzero(tones > _WHITE)
         return 0 if tones.size and white > _MUCH_WHITE * tones.size else 255
 

@@ -99,10 +99,15 @@ class Segment:
         return max(bottom - top, right - left)
 
 
-def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
-    """Yields what may be the item of a picture, float32 [channels, h, w], likeliest first."""
+def candidates(
+    values: Floats, depth: int = 0, *, backdrop: Floats | None = None
+) -> Iterator[Segment]:
+    """Yields what may be the item of a picture, float32 [channels, h, w], likeliest first.
+
+    Its ground is looked for, but behind a cut-out, where it is the `backdrop`, [channels].
+    """
     height, width = values.shape[1:]
-    ground = flooded(values, *estimate(values))
+    ground = _ground_of(values, backdrop)
     seen, sigma = visible(values, ground)
     strongest = quantile(seen.distance[::2, ::2], 0.99)
     least = 3.0 if seen.noise < 8 else 2.5
@@ -134,6 +139,12 @@ def candidates(values: Floats, depth: int = 0) -> Iterator[Segment]:
         segment = gathered(seen, ground, regions.mask(np.arange(len(regions)) == index), sigma)
         if segment.contrast >= min(4.5 * seen.noise, 60):
             yield _with_neighbours(segment, regions, index, seen.distance)
+
+
+def _ground_of(values: Floats, backdrop: Floats | None) -> Background:
+    if backdrop is None:
+        return flooded(values, *estimate(values))
+    return Background(np.broadcast_to(backdrop[:, None, None], values.shape), 0.0, even=True)
 
 
 def _with_neighbours(segment: Segment, regions: Regions, index: int, distance: Floats) -> Segment:
