@@ -86,6 +86,14 @@ def test_there_are_kinds_enough_and_two_are_apart():
     assert all(kind.photograph.__doc__ for kind in KINDS.values())
 
 
+def test_strangers_are_ten_that_leave_the_item_visible():
+    """They come last, so that the others are reported first."""
+    strangers = [kind for kind in KINDS.values() if kind.group == "strangers"]
+    assert len(strangers) == 10
+    assert strangers == [*KINDS.values()][-10:]
+    assert all(kind.leaves_item_visible and not kind.with_others for kind in strangers)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_pictures_are_files_that_open_without_a_warning(drawn, name):
     """Of 200 to 4000 pixels, and none is empty."""

@@ -17,6 +17,7 @@ from vitrine_training.photos import (
     overlays,
     placing,
     screens,
+    strangers,
     surfaces,
 )
 from vitrine_training.photos.kinds import Kind
@@ -35,6 +36,7 @@ _GROUPS = (
     depths,
     drawings,
     formats,
+    strangers,
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in group.KINDS}
