@@ -283,11 +283,13 @@ def boxed(values: Floats, ground: Background, box: Window) -> Segment | None:
     top, bottom, left, right = box
     inside[top:bottom, left:right] = True
     own = quantile(seen.distance[inside], 0.95)
-    mask = inside & (seen.distance > max(_TRIM * own, 3 * seen.noise, _FAINTEST))
-    if not mask.any():
+    regions = Regions.of(inside & (seen.distance > max(_TRIM * own, 3 * seen.noise, _FAINTEST)))
+    if not len(regions):
         return None
+    kept = regions.area >= 0.01 * regions.area.max()
     window = 0, values.shape[1], 0, values.shape[2]
-    return Segment(window, box, mask, ground, own, sigma, strays=0)
+    mask = regions.mask(kept)
+    return Segment(window, _bounds(regions, kept), mask, ground, own, sigma, strays=0)
 
 
 def _bounds(regions: Regions, kept: NDArray[np.bool_]) -> Window:
