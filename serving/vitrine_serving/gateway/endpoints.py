@@ -73,9 +73,9 @@ class Endpoints:
     async def answer(self, request: Request) -> Answer:
         """Returns the answer. Raises `VitrineError`."""
         request.endpoint, request.target = recognise(request.path)
-        found = parse(request.path)
-        if found:
-            return await self._about_model(request, *found)
+        if request.target:
+            return await self._about_model(request, request.target, request.endpoint)
+        parse(request.path)  # raises for a version that none can have
         if request.endpoint == "instances":
             _check_method(request, "POST")
             return await self._pictures.instances(request)

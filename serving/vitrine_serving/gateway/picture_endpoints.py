@@ -110,7 +110,7 @@ class PictureEndpoints:
         sent = await self._read(request, box)
         if isinstance(sent, np.ndarray):
             return Shown(sent)
-        return await self._decoder.decode_all(sent, box)
+        return await self._decoder.decode(sent, box, all_or_none=True)
 
     async def _read(
         self, request: Request, box: Sequence[float] | None

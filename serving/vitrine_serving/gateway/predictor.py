@@ -1,7 +1,7 @@
 """Predictions: instances and a target in, what a model says of them out; in batches."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from vitrine_client.predictions import Description, Prediction, VersionStatus
@@ -95,15 +95,15 @@ class Predictor:
         """Raises `Unavailable` where `count` more pictures would be too many, or too late."""
         self._batcher.check_room(target, count, deadline)
 
-    async def predict(
+    def predict(
         self, instances: Instances, target: Target, caller: Caller, deadline: float
-    ) -> Batched[Prediction]:
+    ) -> Awaitable[Batched[Prediction]]:
         """Answers each row of uint8 [n, 28, 28].
 
         `deadline` is in seconds of `time.monotonic`. Raises `Unavailable` where too many wait, and
         what the model server answers.
         """
-        return await self._batcher.ask(target, instances, deadline, caller)
+        return self._batcher.ask(target, instances, deadline, caller)
 
     def images_waiting(self) -> Counter[str]:
         """Returns how many images wait to be sent, by model; from any thread."""

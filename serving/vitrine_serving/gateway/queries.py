@@ -27,7 +27,7 @@ def box(query: str) -> tuple[float, float, float, float] | None:
     """Returns where the item of a picture is, as x, y, width and height, or None for where it is
     found. Raises `InvalidRequest` where that is not four finite numbers; the rest is for who has
     the picture."""
-    text = _text(query, "box")
+    text = _text(query, "box") if query else None
     if text is None:
         return None
     numbers = [_real(part) for part in text.split(",")]
@@ -41,7 +41,7 @@ def box(query: str) -> tuple[float, float, float, float] | None:
 
 
 def _number(query: str, name: str, wrong: str) -> int | None:
-    text = _text(query, name)
+    text = _text(query, name) if query else None
     if text is None:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST:
@@ -60,5 +60,5 @@ def _real(text: str) -> float:
 
 
 def _text(query: str, name: str) -> str | None:
-    values = parse_qs(query, keep_blank_values=True).get(name) if query else None
+    values = parse_qs(query, keep_blank_values=True).get(name)
     return values[-1] if values else None
