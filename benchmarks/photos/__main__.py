@@ -65,7 +65,10 @@ def main(
         if name == MIRRORED:
             columns[f"{name}, mirrored"] = _column(version_dir, few, pictures, mirrored=True)
     verdicts = {name: verdict(column, chosen) for name, column in columns.items()}
-    _show(console, chosen, columns, pictures)
+    apart = {name: kind for name, kind in chosen.items() if kind.group == STRANGERS}
+    for some in ({name: chosen[name] for name in chosen if name not in apart}, apart):
+        if some:
+            _show(console, some, columns, pictures)
     _show_groups(console, chosen, columns)
     _show_verdicts(console, verdicts)
     figures = {"images": images, "models": verdicts, "kinds": _by_kind(chosen, columns, pictures)}
@@ -142,7 +145,7 @@ def _show(
             cells = [_marked(column, name) for column in columns.values()]
             shares = (f"{100 * share:.1f}" for share in _shares(pictures[name, False]).values())
             table.add_row(f"  {name}", *cells, *shares)
-    console.print(table)
+    console.print(table, "")
 
 
 def _marked(column: Column, kind: str) -> str:
@@ -158,7 +161,7 @@ def _show_groups(
         gaps = [[column.gap(name) for name in names] for column in columns.values()]
         cells = (f"{np.mean(one):.1f}, {max(one):.1f}" for one in gaps)
         table.add_row(group, str(len(names)), *cells)
-    console.print("", table, sep="\n")
+    console.print(table)
 
 
 def _show_verdicts(console: Console, verdicts: Mapping[str, Mapping[str, Any]]) -> None:
