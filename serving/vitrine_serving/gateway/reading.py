@@ -41,8 +41,8 @@ def read_head(scope: Any) -> Request:
         query=scope["query_string"].decode("latin-1"),
         headers=found,
         client=client[0] if client else "",
-        id=request_id if _REQUEST_ID.fullmatch(request_id) else _new_id(),
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
+        id=request_id if request_id and _REQUEST_ID.fullmatch(request_id) else _new_id(),
+        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
     )
 
 
