@@ -98,10 +98,12 @@ def test_nothing_has_no_class(url, content):
 
 def test_nothing_reaches_model_drift_or_log(url, log):
     """Models, the watch and the log get to know of a boot alone; the metric of the rest."""
-    before, lines = seen(url), len(log.read_text().splitlines()) if log.exists() else 0
-    for content in NOTHING.values():
-        assert post(url, f"{MODEL}:predict", content).status_code == 200
-    assert post(url, f"{MODEL}:predict", *NOTHING.values(), b"garbage", BOOT).ok
+    before = seen(url)
+    for name, content in NOTHING.items():
+        headers = PNG | {"X-Request-ID": name.replace(" ", "-")}
+        assert requests.post(f"{url}{MODEL}:predict", content, headers=headers, timeout=60).ok
+    pictures = *NOTHING.values(), b"garbage", BOOT
+    assert post(url, f"{MODEL}:predict", *pictures, headers={"X-Request-ID": "the-form"}).ok
     after = seen(url)
     assert {name: after[name] - before[name] for name in after} == {
         "in calls": 1,
@@ -109,10 +111,16 @@ def test_nothing_reaches_model_drift_or_log(url, log):
         "in the window": 1,
         "empty": 2 * len(NOTHING),
     }
-    wait_for(lambda: len(log.read_text().splitlines()) > lines, 60, "the line of the form")
-    (noted,) = [json.loads(line) for line in log.read_text().splitlines()[lines:]]
-    assert [each.get("label", "none") for each in noted["results"]] == ["none", "Ankle boot"]
-    assert [png is None for png in noted["instances"]] == [True, False]
+
+    def noted() -> dict[str, dict]:
+        text = log.read_text() if log.exists() else ""
+        return {each["request_id"]: each for each in map(json.loads, text.splitlines())}
+
+    wait_for(lambda: "the-form" in noted(), 60, "the line of the form")
+    line = noted()["the-form"]
+    assert not noted().keys() & {name.replace(" ", "-") for name in NOTHING}
+    assert [each.get("label", "none") for each in line["results"]] == ["none", "Ankle boot"]
+    assert [png is None for png in line["instances"]] == [True, False]
 
 
 @pytest.mark.parametrize("verb", ["predict", "explain"])
