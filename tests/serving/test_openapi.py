@@ -11,6 +11,8 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 
+from tests.conftest import ROOT
+from vitrine_client.images import FORMATS
 from vitrine_serving import gateway
 from vitrine_serving.gateway.openapi import document
 from vitrine_serving.gateway.target import parse
@@ -69,6 +71,26 @@ def test_schemas_refuse():
     good = CONTENTS["predict 200"]["example"]
     for bad in ({}, good | {"predictions": [{}]}, good | {"model_spec": {"name": "mlp"}}):
         assert not validator.is_valid(bad)
+
+
+def test_an_entry_is_of_one_kind():
+    """A picture that shows nothing has no label, and what has one is not empty."""
+    schema = {"$ref": "#/components/schemas/Predictions", "components": DOCUMENT["components"]}
+    validator = jsonschema.Draft202012Validator(schema)
+    good = CONTENTS["predict 200"]["example"]
+    bag, empty = good["predictions"]
+    assert list(empty) == ["empty", "warnings"]
+    for bad in (bag | empty, empty | {"empty": False}, bag | {"box": [0, 0, 28]}, {"empty": True}):
+        assert not validator.is_valid(good | {"predictions": [bad]})
+
+
+def test_formats_are_those_that_are_read():
+    """By name, in the document and on the page about it."""
+    told = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+    for name in ("predict", "explain", "instances"):
+        assert f"Pictures are {told} of any size" in OPERATIONS[name]["description"]
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert f"a picture: {told} of any size" in page.replace("WebP", "WEBP")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
