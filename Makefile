@@ -65,6 +65,7 @@ accuracy: setup ## Compare accuracy through the API with accuracy offline, on th
 
 bench-training: setup ## Compare what an epoch takes in six ways of training
 	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -m benchmarks.epochs
 	@$(BIN)/python -m benchmarks.vectorisation
 
 bench-recipes: setup ## Train each of RECIPES with three seeds, and print what they reach

@@ -121,10 +121,12 @@ def test_warps_repeat_with_their_seed(few):
     assert not np.array_equal(first, warped(batch, recipe, seed=[1, 2]))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("side", "stride"), [(5, 3), (3, 2), (3, 1)])
-def test_convolution_is_kerass_own_after_a_border(few, side, stride):
+def test_convolution_is_kerass_own_after_a_border(few, side, stride, channels):
     """Outputs and gradients are those of Conv2D on the image with a border of zeros."""
-    images = tf.constant(few[0][0][:4, :, :27, np.newaxis] / np.float32(255))  # no square
+    rows = few[0][0][: 4 * channels, :, :27].reshape(4, channels, 28, 27)  # no squares
+    images = tf.constant(np.moveaxis(rows, 1, 3) / np.float32(255))
     ours = Convolution(6, side, stride, seed=1)
     with tf.GradientTape() as tape:
         found = ours(images)

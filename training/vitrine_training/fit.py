@@ -89,7 +89,7 @@ def fit(
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)
     epoch = compiled_epoch(model, optimizer, recipe, train, seed)
-    measure = _compiled_measure(model)
+    measure = compiled_measure(model)
     alike = tuple(array[: len(validation[1])] for array in train)
     variables = [*model.variables, *optimizer.variables]
     history = list(resumed.history) if resumed else []
@@ -233,9 +233,10 @@ def is_classification(arrays: Arrays) -> bool:
     return bool(np.issubdtype(arrays[1].dtype, np.integer))
 
 
-def _compiled_measure(
+def compiled_measure(
     model: keras.Model,
 ) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], tuple[float, float | None]]:
+    """Returns a function of inputs and targets that gives the loss and the accuracy, if any."""
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     @tf.function(jit_compile=True)

@@ -38,12 +38,13 @@ class Dropout(keras.layers.Layer):
 
 
 class Convolution(keras.layers.Layer):
-    """Two-dimensional convolution with a stride, as a product of matrices.
+    """Two-dimensional convolution with a stride, as a product of two matrices.
 
     What `keras.layers.Conv2D` does after a border of `side // 2` zeros. Compiled by XLA for a CPU,
-    that one takes more than ten times as long to train. Here the rows under the kernel are put side
-    by side and multiplied by a banded matrix, which holds the kernel once for each place in a row:
-    more products, most of them by zero, but as one product of matrices.
+    that one takes several times as long to train. Here the pixels under the kernel are put side by
+    side (im2col). With one channel these would be many small pieces; then only the rows under the
+    kernel are, and the matrix is a banded one, which has the kernel once for each place in a row:
+    most of its products are by zero, and yet it is faster.
     """
 
     def __init__(self, filters: int, side: int, stride: int, seed: int) -> None:
@@ -67,15 +68,26 @@ class Convolution(keras.layers.Layer):
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Returns float32 [n, height / stride, width / stride, filters], rounded up."""
         _, height, width, channels = images.shape
-        band = tf.einsum("yxcf,xwp->ywcpf", self.kernel, self._places)
-        high, wide = -(-height // self.stride), self._places.shape[2]
-        edge = [self.side // 2, self.side // 2]
-        rows = tf.pad(tf.reshape(images, [-1, height, width * channels]), [[0, 0], edge, [0, 0]])
-        last = self.stride * (high - 1) + 1
-        under = [rows[:, y : y + last : self.stride] for y in range(self.side)]
-        stacked = tf.reshape(tf.concat(under, axis=2), [-1, self.side * width * channels])
-        outputs = stacked @ tf.reshape(band, [stacked.shape[1], wide * self.filters])
+        high, wide = -(-height // self.stride), -(-width // self.stride)
+        if channels == 1:
+            band = tf.einsum("yxcf,xwp->ywpcf", self.kernel, self._places)
+            matrix = tf.reshape(band, [self.side * width, wide * self.filters])
+            pixels = tf.concat(self._under(images[..., 0], 1), axis=2)
+        else:
+            matrix = tf.reshape(tf.transpose(self.kernel, [1, 0, 2, 3]), [-1, self.filters])
+            pixels = tf.concat(self._under(images, 1), axis=3)
+            pixels = tf.concat(self._under(pixels, 2), axis=3)
+        outputs = tf.reshape(pixels, [-1, matrix.shape[0]]) @ matrix
         return tf.reshape(outputs, [-1, high, wide, self.filters]) + self.bias
+
+    def _under(self, images: tf.Tensor, axis: int) -> list[tf.Tensor]:
+        """Returns what lies under each row or column of the kernel, for all its places."""
+        border = [[0, 0] for _ in images.shape]
+        border[axis] = [self.side // 2, self.side // 2]
+        padded = tf.pad(images, border)
+        last = self.stride * ((images.shape[axis] - 1) // self.stride) + 1
+        cuts = [slice(start, start + last, self.stride) for start in range(self.side)]
+        return [padded[(slice(None),) * axis + (cut,)] for cut in cuts]
 
 
 class Averaged(keras.Model):
