@@ -6,7 +6,7 @@ and a patch between the four sides, for a wall above a table. `flooding` then ta
 and pools of light away.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,15 @@ _DARKEST = 24.0
 
 _EXPLAINED = 6.0
 """Levels that a pixel may be away from its model, if there is no grain."""
+
+_TEXTURED = 6.0
+"""Deviation of the noise from which on it is that of a texture, whose colours are looked at."""
+
+_FINEST = 3.0
+"""Deviation of a texture along a colour, at least: it may be less by chance."""
+
+_AS_RING = 0.6
+"""Deviation at the border, times that of the ground, at least, where the one is like the other."""
 
 _SPECKLED = 0.03
 """Share of lone extreme pixels from which on a picture is a screen of dots, as printers make."""
@@ -32,11 +41,16 @@ Ring = NDArray[np.float32]
 @dataclass(frozen=True)
 class Background:
     """The ground under a picture as if nothing lay on it, float32 [channels, h, w], and the
-    deviation of its noise, in levels. It is `even` where it is one level."""
+    deviation of its noise, in levels. It is `even` where it is one level.
+
+    Where its texture has more of one colour than of others, `weights`, [channels, channels], makes
+    less of what differs by that colour.
+    """
 
     values: Floats
     noise: float
     even: bool
+    weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,7 @@ def quantile(values: Floats, share: float) -> float:
 def estimate(values: Floats) -> tuple[Background, float, float]:
     """Returns the ground of a picture, float32 [channels, h, w], the deviation of its grain, and
     the share of the picture that is explained."""
-    grain = _grain(values[0])
+    grain = grain_of(values[0])
     level, noise, share = _level(border(values))
     flat = np.broadcast_to(level[:, None, None], values.shape)
     reach = max(_EXPLAINED, 3 * grain)
@@ -127,10 +141,35 @@ def contrast(values: Floats, ground: Background) -> Contrast:
     if not ground.even:
         light = ground.values[0]
         differences *= light.mean() / np.maximum(light, _DARKEST)
-    return Contrast(differences[0], length(differences), ground.noise)
+    tone = differences[0]
+    if ground.weights is not None:
+        differences = np.tensordot(ground.weights, differences, 1)
+    return Contrast(tone, length(differences), ground.noise)
 
 
-def _grain(tone: Floats) -> float:
+def with_weights(values: Floats, ground: Background) -> Background:
+    """Returns a ground that knows which colours its texture is made of.
+
+    Differences are scaled down along the principal axes of the texture, as in Mahalanobis'
+    distance, so that what lies on grass is seen by what grass never does.
+    """
+    if len(values) == 1 or ground.noise < _TEXTURED:
+        return ground
+    ring = border(values - ground.values)
+    apart = length(ring)
+    before = deviation(apart)
+    if before < max(_TEXTURED, _AS_RING * ground.noise):
+        return ground
+    near = ring[:, apart <= 3 * quantile(apart, 0.5)]
+    variances, axes = np.linalg.eigh(np.cov(near))
+    deviations = np.maximum(np.sqrt(np.maximum(variances, 0)), _FINEST)
+    weights = (axes * (deviations.min() / deviations)) @ axes.T
+    weights = weights.astype(np.float32)
+    noise = ground.noise * deviation(length(weights @ ring)) / before
+    return replace(ground, noise=noise, weights=weights)
+
+
+def grain_of(tone: Floats) -> float:
     """Returns the deviation of what differs from pixel to pixel, by second differences."""
     if min(tone.shape) < 3:
         return 0.0

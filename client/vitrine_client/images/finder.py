@@ -25,14 +25,8 @@ from vitrine_client.images.frame import inside_frame
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Box, Floats, Raster
 from vitrine_client.images.regions import dilated
-from vitrine_client.images.segmentation import (
-    Segment,
-    boxed,
-    candidates,
-    gathered,
-    is_soft,
-    visible,
-)
+from vitrine_client.images.segment import Segment, boxed, gathered, is_soft, visible
+from vitrine_client.images.segmentation import candidates
 
 _WORKING_SIDE = 128
 _FINE_SIDE = 112

@@ -11,7 +11,7 @@ from PIL import Image
 from vitrine_client.images.background import Contrast, quantile
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.regions import Mask, dilated, eroded, holes_filled
-from vitrine_client.images.segmentation import Segment
+from vitrine_client.images.segment import Segment
 
 SIDE = 28
 """Height and width of an instance."""

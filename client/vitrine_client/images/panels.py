@@ -42,7 +42,7 @@ def panel_inside(regions: Regions, index: int, distance: Floats) -> Window | Non
         return None
     if height < _LEAST_SIDE * distance.shape[0] or width < _LEAST_SIDE * distance.shape[1]:
         return None
-    whole = regions.mask(np.arange(len(regions)) == index)
+    whole = regions.only(index)
     mask = whole[top:bottom, left:right]
     filled = holes_filled(mask)
     if filled[1:-1, 1:-1].mean() >= _FILL:

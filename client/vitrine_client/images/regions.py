@@ -88,6 +88,10 @@ class Regions:
         pixels[np.repeat(starts - before, lengths) + np.arange(lengths.sum())] = True
         return pixels.reshape(self.shape)
 
+    def only(self, index: int) -> Mask:
+        """Returns the pixels of one region as a mask, bool [h, w]."""
+        return self.mask(np.arange(len(self)) == index)
+
 
 def _connected(starts: Integers, ends: Integers, stride: int, corners: bool) -> Integers:
     """Returns the number of the region that each run belongs to."""

@@ -5,8 +5,8 @@ the item; what is near it and of some size belongs to it, as the straps of a san
 that is a panel is looked into in the same way.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +14,18 @@ from numpy.typing import NDArray
 from vitrine_client.images.background import (
     Background,
     Contrast,
-    border,
-    contrast,
-    deviation,
     estimate,
+    grain_of,
     quantile,
-    smoothed,
-    smoothing_for,
+    with_weights,
 )
-from vitrine_client.images.flooding import flooded, slope
+from vitrine_client.images.flooding import flooded
 from vitrine_client.images.panels import Window, panel_inside
 from vitrine_client.images.raster import Floats
-from vitrine_client.images.regions import Mask, Regions, dilated, eroded
-
-_FAINTEST = 7.0
-"""Levels of contrast that can be seen; weaker than that is compression."""
-
-_SIGMAS = 5.0
-"""Deviations of the noise that an item stands out by, where it is strong enough to."""
-
-_TRIM, _TRIM_SMOOTHED = 0.1, 0.2
-"""Share of an item's contrast at which it ends; weaker than that is shadow."""
+from vitrine_client.images.rectangles import area, overlap, rectangles
+from vitrine_client.images.regions import Regions, dilated, eroded
+from vitrine_client.images.segment import FAINTEST, SIGMAS, Segment, gathered, visible
+from vitrine_client.images.strokes import strokes
 
 _SMALLEST = 0.001
 """Share of a picture that the smallest item covers; what is smaller is dust."""
@@ -46,6 +37,14 @@ _TRIES = 6
 _DEPTH = 4
 """Panels in panels that are looked into."""
 
+_LARGE = 0.4
+"""Share of a picture from which on a rectangle is looked into before anything else."""
+
+_BAND = 4.0
+_STRAIGHT = 0.6
+_SAME = 0.75
+"""Share of both that a rectangle and a region have in common where the region is a panel."""
+
 _RIVAL = 0.35
 """Score of a region that is as likely the item as the likeliest, times that one's."""
 
@@ -54,49 +53,6 @@ _OTHER = 0.12
 
 _MOST_ITEMS = 15
 """Items from which on small ones are the grain of something."""
-
-_THIN_FROM = 84
-"""Pixels of an item's longer side from which on hairs can be told from straps."""
-
-_HAIR = 5
-"""Pixels that a hair has beyond an item."""
-
-_SOFT = 7.0
-"""Times an item's contrast over its longer side: a rim that changes less is light or shadow."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Pixels of an item: their `mask` and its bounding `box` within a `window` of the picture,
-    whose `ground` is known.
-
-    `contrast` is the item's own, in levels, and `sigma` what its noise was smoothed by, in pixels;
-    `strays` marks were left out, and `others` of the picture's regions are items as well. `lines`
-    says that the item is drawn by its outline.
-    """
-
-    window: Window
-    box: Window
-    mask: Mask
-    ground: Background
-    contrast: float
-    sigma: float
-    strays: int
-    others: int = 0
-    lines: bool = False
-
-    @property
-    def cut_off(self) -> float:
-        """How much of the item lies at an edge of its window, over its longer side."""
-        mask = self.mask
-        sides = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-        return max(int(np.count_nonzero(side)) for side in sides) / max(self.side, 1)
-
-    @property
-    def side(self) -> int:
-        """The longer side of the box."""
-        top, bottom, left, right = self.box
-        return max(bottom - top, right - left)
 
 
 def candidates(
@@ -109,48 +65,87 @@ def candidates(
     height, width = values.shape[1:]
     ground = _ground_of(values, backdrop)
     seen, sigma = visible(values, ground)
+    seen, regions, drawn = _regions(values, seen)
+    scores, sizes = _scores(regions, seen.distance)
+    # A cut-out is the item, however straight its sides are.
+    looked = depth < _DEPTH and backdrop is None and not _is_alone(regions, sizes)
+    panels = rectangles(values, grain_of(values[0])) if looked else []
+    for panel in panels:
+        if area(panel) >= _LARGE * height * width:
+            yield from _items(values, panel, _in_panel(values, panel, depth))
+    if _is_grain(scores, sizes, seen.distance):
+        return
+    for index in np.argsort(-scores)[:_TRIES].tolist():
+        box = regions.box(index)
+        if sizes[index] < _SMALLEST * height * width or _is_corner(box, (height, width)):
+            continue
+        inside = panel_inside(regions, index, seen.distance) if depth < _DEPTH else None
+        alike = (panel for panel in panels if overlap(panel, box) >= _SAME)
+        for panel in alike if inside is None else (inside,):
+            found = list(_in_panel(values, panel, depth))
+            yield from _items(values, panel, found)
+        if inside is not None and not found:  # a panel with nothing in it is no item either
+            continue
+        segment = gathered(seen, ground, regions.only(index), sigma)
+        if segment.contrast >= min(4.5 * seen.noise, 60):
+            yield _with_neighbours(segment, regions, index, seen.distance, drawn)
+
+
+def _regions(values: Floats, seen: Contrast) -> tuple[Contrast, Regions, bool]:
+    """Returns what differs from the ground without the lines of ruled paper and without strokes,
+    its regions, and whether there were strokes."""
     strongest = quantile(seen.distance[::2, ::2], 0.99)
     least = 3.0 if seen.noise < 8 else 2.5
-    faint = max(min(_SIGMAS * seen.noise, 0.45 * strongest), least * seen.noise, _FAINTEST)
+    faint = max(min(SIGMAS * seen.noise, 0.45 * strongest), least * seen.noise, FAINTEST)
     regions = Regions.of(seen.distance > faint)
     if _has_rules(regions):
         seen = replace(seen, distance=_without_rules(seen.distance, faint))
         regions = Regions.of(seen.distance > faint)
-    if not len(regions):
-        return
-    scores, sizes = _scores(regions, seen.distance)
-    rivals = scores > _RIVAL * scores.max()
-    if np.count_nonzero(rivals) > _MOST_ITEMS and sizes[rivals].max() < 0.02 * height * width:
-        return
-    for index in np.argsort(-scores)[:_TRIES].tolist():
-        top, bottom, left, right = regions.box(index)
-        longer = max(bottom - top, right - left)
-        if sizes[index] < _SMALLEST * height * width or longer < 5:
-            continue
-        in_corner = (top == 0 or bottom == height) and (left == 0 or right == width)
-        if in_corner and longer < _CORNER * max(height, width):
-            continue
-        inside = panel_inside(regions, index, seen.distance) if depth < _DEPTH else None
-        if inside:
-            found = list(_in_panel(values, inside, depth))
-            yield from (one for one in found if not _is_part(one, inside, values.shape[1:]))
-            if not found:  # a panel with nothing in it is no item either
-                continue
-        segment = gathered(seen, ground, regions.mask(np.arange(len(regions)) == index), sigma)
-        if segment.contrast >= min(4.5 * seen.noise, 60):
-            yield _with_neighbours(segment, regions, index, seen.distance)
+    drawn = strokes(values, seen.distance > faint)
+    if drawn is None:
+        return seen, regions, False
+    seen = replace(seen, distance=np.where(drawn, 0, seen.distance))
+    return seen, Regions.of(seen.distance > faint), True
+
+
+def _is_alone(regions: Regions, sizes: NDArray[np.float64]) -> bool:
+    """Returns whether there is one region only, and it has not the sides of a panel."""
+    large = np.flatnonzero(sizes >= _SMALLEST * regions.shape[0] * regions.shape[1])
+    if len(large) != 1:
+        return False
+    top, bottom, left, right = regions.box(int(large[0]))
+    mask = regions.only(int(large[0]))[top:bottom, left:right]
+    sides = (mask[:3].any(0), mask[-3:].any(0), mask[:, :3].any(1), mask[:, -3:].any(1))
+    return sum(bool(side.mean() >= _STRAIGHT) for side in sides) < 3
+
+
+def _is_grain(scores: NDArray[np.float64], sizes: NDArray[np.float64], distance: Floats) -> bool:
+    """Returns whether all that can be seen is small, and as likely the item as much else."""
+    rivals = scores > _RIVAL * scores.max(initial=0)
+    return bool(
+        np.count_nonzero(rivals) > _MOST_ITEMS and sizes[rivals].max() < 0.02 * distance.size
+    )
+
+
+def _is_corner(box: Window, shape: tuple[int, int]) -> bool:
+    """Returns whether a region is a piece of ground in a corner of the picture, or too small."""
+    top, bottom, left, right = box
+    longer = max(bottom - top, right - left)
+    in_corner = (top == 0 or bottom == shape[0]) and (left == 0 or right == shape[1])
+    return longer < 5 or (in_corner and longer < _CORNER * max(shape))
 
 
 def _ground_of(values: Floats, backdrop: Floats | None) -> Background:
     if backdrop is None:
-        return flooded(values, *estimate(values))
+        return with_weights(values, flooded(values, *estimate(values)))
     return Background(np.broadcast_to(backdrop[:, None, None], values.shape), 0.0, even=True)
 
 
-def _with_neighbours(segment: Segment, regions: Regions, index: int, distance: Floats) -> Segment:
-    """Returns a segment that knows of the other items and of the marks that lie apart from it."""
-    if len(regions) == 1:
-        return segment
+def _with_neighbours(
+    segment: Segment, regions: Regions, index: int, distance: Floats, drawn: bool
+) -> Segment:
+    """Returns a segment that knows of the other items and of the marks that lie apart from it, and
+    of strokes where something is `drawn`."""
     top, bottom, left, right = segment.box
     gap_y = np.maximum(top - regions.bottom, regions.top - bottom)
     gap_x = np.maximum(left - regions.right, regions.left - right)
@@ -163,7 +158,7 @@ def _with_neighbours(segment: Segment, regions: Regions, index: int, distance: F
     return replace(
         segment,
         others=int(np.count_nonzero(items)),
-        strays=segment.strays + int(np.count_nonzero(apart & ~items)),
+        strays=segment.strays + drawn + int(np.count_nonzero(apart & ~items)),
     )
 
 
@@ -180,31 +175,35 @@ def _without_rules(distance: Floats, faint: float) -> Floats:
     return np.where(dilated(dilated(eroded(mask)) & mask) & mask, distance, 0)
 
 
-def _is_part(found: Segment, panel: Window, shape: tuple[int, ...]) -> bool:
-    """Returns whether a segment in a panel is rather a part of an item that has straight sides."""
+def _items(values: Floats, panel: Window, found: Iterable[Segment]) -> Iterator[Segment]:
+    """Yields what was found in a panel but what is rather a part of an item with straight sides."""
     top, bottom, left, right = panel
-    height, width = bottom - top, right - left
-    large = height * width >= 0.5 * shape[0] * shape[1]
-    return not large and (found.cut_off > 0.3 or found.side < 0.35 * min(height, width))
+    large = area(panel) >= 0.5 * values[0].size
+    for one in found:
+        if _is_band(one):
+            continue
+        if large or (one.cut_off <= 0.3 and one.side >= 0.35 * min(bottom - top, right - left)):
+            yield one
 
 
-def _in_panel(values: Floats, inside: Window, depth: int) -> Iterator[Segment]:
-    top, bottom, left, right = inside
+def _is_band(found: Segment) -> bool:
+    """Returns whether a segment is a stripe of what was looked at, from side to side."""
+    top, bottom, left, right = found.box
+    height, width = found.mask.shape
+    at_rows, at_columns = (top == 0) + (bottom == height), (left == 0) + (right == width)
+    if at_rows + at_columns > 2:
+        return True
+    tall, wide = bottom - top, right - left
+    return (at_rows == 2 and tall > _BAND * wide) or (at_columns == 2 and wide > _BAND * tall)
+
+
+def _in_panel(values: Floats, panel: Window, depth: int) -> Iterator[Segment]:
+    """Yields what may be the item in a panel."""
+    top, bottom, left, right = panel
     for found in candidates(values[:, top:bottom, left:right], depth + 1):
         if found.side >= 0.12 * min(bottom - top, right - left):
             a, b, c, d = found.window
             yield replace(found, window=(a + top, b + top, c + left, d + left))
-
-
-def visible(values: Floats, ground: Background) -> tuple[Contrast, float]:
-    """Returns the contrast of a picture with its ground, its distance smoothed against noise, and
-    by how much, sigma in pixels."""
-    seen = contrast(values, ground)
-    sigma = smoothing_for(seen.noise)
-    if not sigma:
-        return seen, sigma
-    distance = contrast(smoothed(values, sigma), ground).distance
-    return Contrast(seen.tone, distance, deviation(border(distance))), sigma
 
 
 def _scores(regions: Regions, distance: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -213,7 +212,7 @@ def _scores(regions: Regions, distance: Floats) -> tuple[NDArray[np.float64], ND
     tall, wide = regions.bottom - regions.top, regions.right - regions.left
     means = regions.sums(distance) / regions.area
     large = regions.area >= 0.002 * distance.size
-    strongest = means[large].max() if large.any() else means.max()
+    strongest = means[large].max() if large.any() else means.max(initial=0)
     sizes = np.sqrt(regions.area * (tall * wide).astype(np.float64))
     strength = (means / (0.25 * strongest)).clip(0.1, 1)
     off_x = np.abs((regions.left + regions.right) / (2 * width) - 0.5)
@@ -227,97 +226,3 @@ def _scores(regions: Regions, distance: Floats) -> tuple[NDArray[np.float64], ND
     button = (wide >= 2.5 * tall) & (regions.area >= 0.88 * tall * wide)
     likely = np.where(bar, 0.05, np.where(button, 0.3, 1.0))
     return sizes * strength * central * inner * likely, sizes
-
-
-def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Segment:
-    """Returns the item that some pixels are of, with its other parts and without stray marks."""
-    height, width = seed.shape
-    own = quantile(seen.distance[seed], 0.9)
-    trim = _TRIM_SMOOTHED if sigma else _TRIM
-    mask = seen.distance > min(max(trim * own, _SIGMAS * seen.noise, 5.0), 0.5 * own)
-    drawn = mask
-    mask, lines = _without_hairs(mask, seed)
-    regions = Regions.of(mask)
-    main = int(np.argmax(regions.sums(seed)))
-    kept = np.arange(len(regions)) == main
-    means = regions.sums(seen.distance) / regions.area
-    alike = means >= 0.4 * means[main]
-    for _ in range(4 if lines else 1):
-        box = _bounds(regions, kept)
-        side = max(box[1] - box[0], box[3] - box[2])
-        near = dilated(regions.mask(kept), max(1, round((0.2 if lines else 0.04) * side)))
-        least = 0.002 if lines else 0.012
-        joined = (regions.sums(near) > 0) & alike & (regions.area >= least * regions.area[main])
-        if not (joined & ~kept).any():
-            break
-        kept |= joined
-    top, bottom, left, right = _bounds(regions, kept)
-    within = (regions.top >= top) & (regions.bottom <= bottom)
-    within &= (regions.left >= left) & (regions.right <= right)
-    kept |= within & (regions.area >= 0.003 * regions.area[main])
-    return Segment(
-        window=(0, height, 0, width),
-        box=(top, bottom, left, right),
-        mask=regions.mask(kept),
-        ground=ground,
-        contrast=own,
-        sigma=sigma,
-        strays=int(_beyond_box(drawn & ~mask, (top, bottom, left, right))),
-        lines=lines,
-    )
-
-
-def _beyond_box(hairs: Mask, box: Window) -> bool:
-    """Returns whether a hair goes on beyond the box of the item that it crosses."""
-    top, bottom, left, right = box
-    outside = hairs.copy()
-    outside[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2] = False
-    return bool(np.count_nonzero(outside) >= _HAIR)
-
-
-def boxed(values: Floats, ground: Background, box: Window) -> Segment | None:
-    """Returns all that can be seen in a box of a picture as its item, None where that is
-    nothing."""
-    seen, sigma = visible(values, ground)
-    inside = np.zeros(seen.distance.shape, bool)
-    top, bottom, left, right = box
-    inside[top:bottom, left:right] = True
-    own = quantile(seen.distance[inside], 0.95)
-    regions = Regions.of(inside & (seen.distance > max(_TRIM * own, 3 * seen.noise, _FAINTEST)))
-    if not len(regions):
-        return None
-    kept = regions.area >= 0.01 * regions.area.max()
-    window = 0, values.shape[1], 0, values.shape[2]
-    mask = regions.mask(kept)
-    return Segment(window, _bounds(regions, kept), mask, ground, own, sigma, strays=0)
-
-
-def _bounds(regions: Regions, kept: NDArray[np.bool_]) -> Window:
-    return (
-        int(regions.top[kept].min()),
-        int(regions.bottom[kept].max()),
-        int(regions.left[kept].min()),
-        int(regions.right[kept].max()),
-    )
-
-
-def _without_hairs(mask: Mask, seed: Mask) -> tuple[Mask, bool]:
-    """Returns a mask without what is thinner than half a pixel of the instance, and whether it was
-    left as it is because the item itself is drawn by such lines."""
-    rows, columns = np.flatnonzero(seed.any(1)), np.flatnonzero(seed.any(0))
-    side = max(rows[-1] - rows[0], columns[-1] - columns[0])
-    opened = dilated(eroded(mask)) & mask
-    before, after = (int(np.count_nonzero(one & seed)) for one in (mask, opened))
-    left = after / max(before, 1)
-    if side < _THIN_FROM:
-        return mask, bool(side > 30 and left < 0.15)
-    return (opened, False) if left >= 0.6 else (mask, left < 0.3)
-
-
-def is_soft(values: Floats, segment: Segment) -> bool:
-    """Returns whether a segment has no edge anywhere, as light and shadow have none."""
-    if segment.side < 20:
-        return False
-    rim = segment.mask & ~eroded(segment.mask)
-    steep = slope(smoothed(values, segment.sigma) if segment.sigma else values)[rim]
-    return bool(np.quantile(steep, 0.95) * segment.side < _SOFT * segment.contrast)
