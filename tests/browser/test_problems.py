@@ -44,6 +44,17 @@ def test_a_refusal(visit, status, detail):
     expect(again).to_be_visible(visible=status != 413)
 
 
+def test_a_refusal_stays_in_view(visit):
+    """Where what is above it grows afterwards, as it does when a large picture is there."""
+    api = FakeApi(refusals={":predict": problem(503, "Full")})
+    page = visit(api=api, expects=("503",), viewport={"width": 1280, "height": 600})
+    sample(page, "Bag").click()
+    said = page.get_by_role("alert").get_by_role("listitem")
+    expect(said).to_be_in_viewport()
+    page.locator(".stage").evaluate("it => (it.style.paddingBottom = '100vh')")
+    expect(said).to_be_in_viewport()
+
+
 def test_one_model_that_fails(visit):
     """Leaves the others their answers, and its own card says that there is none."""
     api = FakeApi(refusals={"softmax:predict": problem(503, "The model server is not answering")})

@@ -3,6 +3,8 @@
 An item has no such shape. Where a region of a picture is a panel, the item is looked for in it.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from vitrine_client.images.background import quantile
@@ -30,8 +32,16 @@ _LINE = 0.8
 """Share of a row that a drawn frame covers."""
 
 
-def panel_inside(regions: Regions, index: int, distance: Floats) -> Window | None:
-    """Returns the inside of the panel that a region is, or None where it is none.
+class Panel(NamedTuple):
+    """A panel: its `inside`, and whether it is `all` of its region, which may be more, as where a
+    tag hangs from it."""
+
+    inside: Window
+    all: bool
+
+
+def panel_of(regions: Regions, index: int, distance: Floats) -> Panel | None:
+    """Returns the panel that a region is, or None where it is none.
 
     `distance` from the ground, float32 [h, w], tells how sharp the sides are.
     """
@@ -45,14 +55,15 @@ def panel_inside(regions: Regions, index: int, distance: Floats) -> Window | Non
     whole = regions.only(index)
     mask = whole[top:bottom, left:right]
     filled = holes_filled(mask)
-    if filled[1:-1, 1:-1].mean() >= _FILL:
+    full = bool(filled[1:-1, 1:-1].mean() >= _FILL)
+    if full:
         inside = _inside_of(mask, window, distance)
     else:
         inside = _largest_rectangle(whole, filled, window, distance)
     if inside is None:
         return None
     top, bottom, left, right = inside
-    return inside if min(bottom - top, right - left) >= _LEAST_PIXELS else None
+    return Panel(inside, full) if min(bottom - top, right - left) >= _LEAST_PIXELS else None
 
 
 def _inside_of(mask: Mask, window: Window, distance: Floats) -> Window | None:

@@ -20,7 +20,7 @@ from vitrine_client.images.background import (
     with_weights,
 )
 from vitrine_client.images.flooding import flooded
-from vitrine_client.images.panels import Window, panel_inside
+from vitrine_client.images.panels import Window, panel_of
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.rectangles import area, overlap, rectangles
 from vitrine_client.images.regions import Regions, dilated, eroded
@@ -67,24 +67,25 @@ def candidates(
     seen, sigma = visible(values, ground)
     seen, regions, drawn = _regions(values, seen)
     scores, sizes = _scores(regions, seen.distance)
-    # A cut-out is the item, however straight its sides are.
     looked = depth < _DEPTH and backdrop is None and not _is_alone(regions, sizes)
-    panels = rectangles(values, grain_of(values[0])) if looked else []
-    for panel in panels:
-        if area(panel) >= _LARGE * height * width:
-            yield from _items(values, panel, _in_panel(values, panel, depth))
+    insides = rectangles(values, grain_of(values[0])) if looked else []
+    for inside in insides:
+        if area(inside) >= _LARGE * height * width:
+            yield from _items(values, inside, _in_panel(values, inside, depth))
     if _is_grain(scores, sizes, seen.distance):
         return
     for index in np.argsort(-scores)[:_TRIES].tolist():
         box = regions.box(index)
         if sizes[index] < _SMALLEST * height * width or _is_corner(box, (height, width)):
             continue
-        inside = panel_inside(regions, index, seen.distance) if depth < _DEPTH else None
-        alike = (panel for panel in panels if overlap(panel, box) >= _SAME)
-        for panel in alike if inside is None else (inside,):
-            found = list(_in_panel(values, panel, depth))
-            yield from _items(values, panel, found)
-        if inside is not None and not found:  # a panel with nothing in it is no item either
+        panel = panel_of(regions, index, seen.distance) if depth < _DEPTH else None
+        if backdrop is not None and not _is_whole(box, (height, width)):
+            panel = None  # what was cut out is the item, however straight its sides are
+        alike = (inside for inside in insides if overlap(inside, box) >= _SAME)
+        for inside in (panel.inside,) if panel else alike:
+            found = list(_in_panel(values, inside, depth))
+            yield from _items(values, inside, found)
+        if panel and panel.all and not found:  # nothing in it, which is no item either
             continue
         segment = gathered(seen, ground, regions.only(index), sigma)
         if segment.contrast >= min(4.5 * seen.noise, 60):
@@ -125,6 +126,12 @@ def _is_grain(scores: NDArray[np.float64], sizes: NDArray[np.float64], distance:
     return bool(
         np.count_nonzero(rivals) > _MOST_ITEMS and sizes[rivals].max() < 0.02 * distance.size
     )
+
+
+def _is_whole(box: Window, shape: tuple[int, int]) -> bool:
+    """Returns whether a region is about all of the picture."""
+    top, bottom, left, right = box
+    return bottom - top >= 0.95 * shape[0] and right - left >= 0.95 * shape[1]
 
 
 def _is_corner(box: Window, shape: tuple[int, int]) -> bool:
