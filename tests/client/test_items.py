@@ -16,7 +16,7 @@ from vitrine_client.images.item import (
     STRAYS,
     SURROUNDINGS,
 )
-from vitrine_training.photos import KINDS
+from vitrine_training.photos import KINDS, STRANGERS
 
 ITEMS = 8
 """Pictures of each kind: enough to tell a kind that is read from one that is not."""
@@ -26,9 +26,9 @@ LIKE = 0.6
 drawings and scans. Read by its extent of ink, a dusty page has 0.3."""
 
 
-READ = [kind for kind in KINDS.values() if kind.group != "strangers"]
-"""Those of the last group were drawn by somebody who did not know how they are read; what becomes
-of them is measured, and no promise."""
+READ = [kind for kind in KINDS.values() if kind.group not in STRANGERS]
+"""Those of strangers were drawn without regard to how they are read; what becomes of them is
+measured, and no promise."""
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def in_another_format(picture, rng):
 # Largest distance of 200 pictures: the parts of an item that hardly differ from its ground, such as
 # a pale sole, are seen in one of them and not in the other; a mark that touches it is taken for it.
 CHANGES = {
-    turned_and_back: 15,
+    turned_and_back: 20,
     framed: 25,
     twice_as_large: 25,
     specked: 30,

@@ -121,6 +121,19 @@ def test_texture_of_one_colour_hides_nothing_of_another(items, ink):
     assert np.abs(np.array(found.box) - (90, 110, 280, 280))[[0, 2]].max() < 25
 
 
+@pytest.mark.parametrize("turned", [0, 20, 90])
+@pytest.mark.parametrize("levels", [(250, 205), (30, 70), (240, 150)])
+def test_stripes_are_a_ground_of_two_colours(items, levels, turned):
+    """However an item touches them."""
+    page = Image.new("L", (900, 900), levels[0])
+    pen = ImageDraw.Draw(page)
+    for at in range(0, 900, 50):
+        pen.rectangle((at, 0, at + 22, 900), levels[1])
+    page = page.rotate(turned, Image.Resampling.BICUBIC).crop((225, 225, 675, 675)).convert("RGB")
+    lay(page, items[BOOT], (80, 90, 260), (120, 60, 60) if levels[0] > 128 else (225, 205, 205))
+    assert likeness(find_item(encoded(page)).instance, items[BOOT]) > 0.75
+
+
 @pytest.mark.parametrize("band", [(0.35, 0.45), (0.1, 0.6)])
 def test_cut_out_is_the_item_however_straight_its_sides_are(band):
     """A bag of two colours, behind which there is nothing: no panel, and its band no item."""

@@ -12,7 +12,16 @@ from PIL import Image
 
 from tests.docs.pages import PAGES
 from vitrine_training import data
-from vitrine_training.photos import KINDS, depths, dirt, frames, lettering, overlays, placing
+from vitrine_training.photos import (
+    KINDS,
+    STRANGERS,
+    depths,
+    dirt,
+    frames,
+    lettering,
+    overlays,
+    placing,
+)
 from vitrine_training.photos.canvas import Place, even, inside, some_size, still
 
 DRAWN = 12
@@ -88,9 +97,9 @@ def test_there_are_kinds_enough_and_two_are_apart():
 
 def test_strangers_are_ten_that_leave_the_item_visible():
     """They come last, so that the others are reported first."""
-    strangers = [kind for kind in KINDS.values() if kind.group == "strangers"]
-    assert len(strangers) == 10
-    assert strangers == [*KINDS.values()][-10:]
+    strangers = [kind for kind in KINDS.values() if kind.group in STRANGERS]
+    assert [kind.group for kind in strangers] == [group for group in STRANGERS for _ in range(10)]
+    assert strangers == [*KINDS.values()][-len(strangers) :]
     assert all(kind.leaves_item_visible and not kind.with_others for kind in strangers)
 
 
@@ -306,7 +315,7 @@ def test_words_are_legible():
 def test_the_page_says_how_many_kinds_there_are():
     """In docs/training.md, and every group has its row there."""
     page = PAGES["docs/training.md"]
-    strangers = sum(kind.group == "strangers" for kind in KINDS.values())
+    strangers = sum(kind.group in STRANGERS for kind in KINDS.values())
     assert f"{len(KINDS) - strangers} kinds of pictures" in page
     for group in {kind.group for kind in KINDS.values()}:
         assert f"| {group} |" in page

@@ -18,7 +18,7 @@ from PIL import Image
 from vitrine_client.images import find_item
 from vitrine_training.data import FACING_LEFT, Split
 from vitrine_training.idx import Pixels
-from vitrine_training.photos import KINDS, Kind
+from vitrine_training.photos import KINDS, STRANGERS, Kind
 
 ROWS = 2_000
 """Test rows that are mirrored, moved and turned."""
@@ -38,9 +38,6 @@ LARGEST_PICTURE_PX = 30_000_000
 ONE_WAY_SHARE = 0.5
 """A class of whose mirrored items less than this share of the others are right is known one way
 round only."""
-
-APART = "strangers"
-"""The group of kinds that is no part of the share over all hard pictures."""
 
 EXAMPLE_KINDS = ("dust", "wood")
 """Hard pictures that reports show."""
@@ -158,8 +155,8 @@ VIEWS: Mapping[str, Callable[[Pixels], Pixels]] = {
 def measure(sample: Sample, classify: Classifier, labels: Sequence[str]) -> dict[str, Any]:
     """Returns the card's member `robustness`: plain JSON, with shares of right answers.
 
-    `hard` is over the kinds that leave the item visible, but those of APART, `by_kind` over each
-    group of kinds; both are absent where the sample has no hard pictures. `limits` says in words
+    `hard` is over the kinds that leave the item visible, but those of STRANGERS, `by_kind` over
+    each group of kinds; both are absent where the sample has no hard pictures. `limits` says in words
     what the figures show.
     """
     right = {name: classify(view) == sample.class_ids for name, view in sample.views.items()}
@@ -182,7 +179,7 @@ def _hard(pictures: Sequence[HardPicture], classify: Classifier) -> dict[str, An
     for one, answer in zip(pictures, answers, strict=True):
         right = one.found and bool(answer == one.class_id)
         by_group.setdefault(one.kind.group, []).append(right)
-        if one.kind.leaves_item_visible and one.kind.group != APART:
+        if one.kind.leaves_item_visible and one.kind.group not in STRANGERS:
             visible.append(right)
     shares = {group: round(float(np.mean(right)), 4) for group, right in by_group.items()}
     return {"hard": round(float(np.mean(visible)), 4), "by_kind": shares}

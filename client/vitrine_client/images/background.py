@@ -6,7 +6,7 @@ and a patch between the four sides, for a wall above a table. `flooding` then ta
 and pools of light away.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,6 @@ _DARKEST = 24.0
 
 _EXPLAINED = 6.0
 """Levels that a pixel may be away from its model, if there is no grain."""
-
-_TEXTURED = 6.0
-"""Deviation of the noise from which on it is that of a texture, whose colours are looked at."""
-
-_FINEST = 3.0
-"""Deviation of a texture along a colour, at least: it may be less by chance."""
-
-_AS_RING = 0.6
-"""Deviation at the border, times that of the ground, at least, where the one is like the other."""
 
 _SPECKLED = 0.03
 """Share of lone extreme pixels from which on a picture is a screen of dots, as printers make."""
@@ -44,13 +35,15 @@ class Background:
     deviation of its noise, in levels. It is `even` where it is one level.
 
     Where its texture has more of one colour than of others, `weights`, [channels, channels], makes
-    less of what differs by that colour.
+    less of what differs by that colour. Of stripes and checks `levels`, [2, channels], are the two
+    colours, of which each pixel has the one that it is nearer to.
     """
 
     values: Floats
     noise: float
     even: bool
     weights: NDArray[np.float32] | None = None
+    levels: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +74,16 @@ def border(values: Floats, inset: int = 0) -> Ring:
     )
 
 
-def length(differences: Floats) -> Floats:
-    """Returns the length of differences over channels, [channels, ...], as [...]."""
-    if len(differences) == 1:
-        only: Floats = np.abs(differences[0])
+def distance(values: Floats, other: Floats) -> Floats:
+    """Returns how far pixels, [channels, ...], are from others, [...]."""
+    if len(values) == 1:
+        only: Floats = np.abs(values[0] - other[0])
         return only
-    squares: Floats = differences[0] * differences[0]
-    for channel in differences[1:]:
-        squares += channel * channel
+    squares: Floats = values[0] - other[0]
+    np.square(squares, out=squares)
+    for channel, its in zip(values[1:], other[1:], strict=True):  # one by one, in less memory
+        difference = channel - its
+        squares += np.square(difference, out=difference)
     np.sqrt(squares, out=squares)
     return squares
 
@@ -116,13 +111,13 @@ def estimate(values: Floats) -> tuple[Background, float, float]:
     """Returns the ground of a picture, float32 [channels, h, w], the deviation of its grain, and
     the share of the picture that is explained."""
     grain = grain_of(values[0])
-    level, noise, share = _level(border(values))
+    level, noise, share = level_of(border(values))
     flat = np.broadcast_to(level[:, None, None], values.shape)
     reach = max(_EXPLAINED, 3 * grain)
     if share > 0.97 and noise < 1.5 * grain + 2:
         return Background(flat, noise, even=True), grain, 1.0
     models = (flat, _surface(values), _patch(values))
-    apart = [length(values - model) for model in models]
+    apart = [distance(values, model) for model in models]
     # The simpler model wins where both are about as good.
     explained = [
         float(np.mean(one <= reach)) + bonus
@@ -137,51 +132,35 @@ def estimate(values: Floats) -> tuple[Background, float, float]:
 
 def contrast(values: Floats, ground: Background) -> Contrast:
     """Returns how a picture differs from its ground; unevenly lit items as if lit evenly."""
-    differences = values - ground.values
+    under = ground.values[0] if ground.levels is None else ground.levels[:, 0].mean()
+    tone: Floats = values[0] - under  # stripes would show on the item
+    if ground.weights is None:
+        apart = distance(values, ground.values)
+    else:
+        weighted = np.tensordot(ground.weights, values - ground.values, 1)
+        apart = distance(weighted, np.zeros_like(weighted))
     if not ground.even:
         light = ground.values[0]
-        differences *= light.mean() / np.maximum(light, _DARKEST)
-    tone = differences[0]
-    if ground.weights is not None:
-        differences = np.tensordot(ground.weights, differences, 1)
-    return Contrast(tone, length(differences), ground.noise)
-
-
-def with_weights(values: Floats, ground: Background) -> Background:
-    """Returns a ground that knows which colours its texture is made of.
-
-    Differences are scaled down along the principal axes of the texture, as in Mahalanobis'
-    distance, so that what lies on grass is seen by what grass never does.
-    """
-    if len(values) == 1 or ground.noise < _TEXTURED:
-        return ground
-    ring = border(values - ground.values)
-    apart = length(ring)
-    before = deviation(apart)
-    if before < max(_TEXTURED, _AS_RING * ground.noise):
-        return ground
-    near = ring[:, apart <= 3 * quantile(apart, 0.5)]
-    variances, axes = np.linalg.eigh(np.cov(near))
-    deviations = np.maximum(np.sqrt(np.maximum(variances, 0)), _FINEST)
-    weights = (axes * (deviations.min() / deviations)) @ axes.T
-    weights = weights.astype(np.float32)
-    noise = ground.noise * deviation(length(weights @ ring)) / before
-    return replace(ground, noise=noise, weights=weights)
+        scale = light.mean() / np.maximum(light, _DARKEST)
+        tone *= scale
+        apart *= scale
+    return Contrast(tone, apart, ground.noise)
 
 
 def grain_of(tone: Floats) -> float:
     """Returns the deviation of what differs from pixel to pixel, by second differences."""
     if min(tone.shape) < 3:
         return 0.0
-    middle = 2 * tone[1:-1, 1:-1]
-    across = np.abs(tone[1:-1, 2:] + tone[1:-1, :-2] - middle)
-    down = np.abs(tone[2:, 1:-1] + tone[:-2, 1:-1] - middle)
+    rows = tone[1:-1:2]  # every second one is enough
+    middle = 2 * rows[:, 1:-1]
+    across = np.abs(rows[:, 2:] + rows[:, :-2] - middle)
+    down = np.abs(tone[2::2, 1:-1] + tone[:-2:2, 1:-1] - middle)
     if np.count_nonzero(np.minimum(across, down) > 60) > _SPECKLED * middle.size:
         return _DOTS
-    return 1.4826 * quantile(across[::2], 0.5) / 6**0.5
+    return 1.4826 * quantile(across, 0.5) / 6**0.5
 
 
-def _level(ring: Ring) -> tuple[NDArray[np.float32], float, float]:
+def level_of(ring: Ring) -> tuple[NDArray[np.float32], float, float]:
     """Returns the commonest colour, [channels], its noise, and the share of the border that is of
     it."""
     tones = ring[0]
@@ -193,7 +172,7 @@ def _level(ring: Ring) -> tuple[NDArray[np.float32], float, float]:
         level = quantile(tones[near], 0.5)
         noise = 1.4826 * quantile(np.abs(tones[near] - level), 0.5)
     colour = np.median(ring[:, near], axis=1).astype(np.float32)
-    errors = length(ring - colour[:, None])
+    errors = distance(ring, colour[:, None])
     noise = 1.4826 * quantile(errors[near], 0.5)
     return colour, noise, float(np.mean(errors <= max(3 * noise, 4)))
 

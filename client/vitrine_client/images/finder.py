@@ -16,12 +16,11 @@ from vitrine_client.images.background import (
     Contrast,
     contrast,
     deviation,
-    estimate,
     quantile,
 )
 from vitrine_client.images.fitting import SIDE
-from vitrine_client.images.flooding import flooded
 from vitrine_client.images.frame import inside_frame
+from vitrine_client.images.ground import ground_of, nearest
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Box, Floats, Raster
 from vitrine_client.images.regions import dilated
@@ -33,8 +32,13 @@ _FINE_SIDE = 112
 """Pixels of an item's longer side, at least, where the picture has as many: four of an
 instance's."""
 
-_CLEAR_SIDE = 72
-"""Pixels of it that are enough where nothing but the item was seen."""
+_MOST_PIXELS = 160
+"""Of the longer side of the working copy of a large photo, which was decoded at a part of its
+size: what it costs is to be small beside the decoding."""
+
+_CLEAR_SIDE, _CLEAR_OF_LARGE = 72, 60
+"""Pixels of an item's longer side that are enough where nothing but the item was seen; the second
+of a large photo."""
 
 _LEAST_PIXELS = 8
 """Of an item's longer side; of what is smaller nobody could tell what it is."""
@@ -84,7 +88,7 @@ class Found:
 
 def find(raster: Raster) -> Found | None:
     """Returns the item of a picture, or None where it shows nothing."""
-    factor = max(1, max(raster.decoded) // _WORKING_SIDE)
+    factor = _working_factor(raster)
     inside = inside_frame(raster, factor)
     framed = inside != (0, 0, *raster.decoded)
     values = raster.values(factor, inside if framed else None)
@@ -105,6 +109,13 @@ def find(raster: Raster) -> Found | None:
     return None
 
 
+def _working_factor(raster: Raster) -> int:
+    """Returns how much a picture is reduced to be looked at."""
+    side = max(raster.decoded)
+    factor = max(1, side // _WORKING_SIDE)
+    return factor + (raster.scale > 1 and side > _MOST_PIXELS * factor)
+
+
 def find_in(raster: Raster, box: Box) -> Found | None:
     """Returns what lies in a box of the upright original, x, y, width and height, as the item of a
     picture; None where that is nothing."""
@@ -119,7 +130,7 @@ def find_in(raster: Raster, box: Box) -> Found | None:
         min(down, math.ceil(y + height) + margin),
     )
     values = raster.values(factor, around)
-    view = View(values, flooded(values, *estimate(values)), around[0], around[1], factor)
+    view = View(values, ground_of(values), around[0], around[1], factor)
     rows, columns = values.shape[1:]
     left, top = (round((x - around[0]) / factor), round((y - around[1]) / factor))
     left, top = min(left, columns - 1), min(top, rows - 1)
@@ -144,10 +155,11 @@ def _is_item(raster: Raster, found: Found) -> bool:
 
 def _in_detail(raster: Raster, found: Found) -> Found:
     """Looks again, closer; and once more where a hair had made the item seem larger."""
+    enough = _CLEAR_OF_LARGE if raster.scale > 1 else _CLEAR_SIDE
     for _ in range(2):
         before = found.segment.side * found.view.factor
         clear = not (found.segment.strays or found.segment.sigma or found.segment.lines)
-        if clear and found.segment.side >= _CLEAR_SIDE:
+        if clear and found.segment.side >= enough:
             break
         closer = _closer(raster, found)
         if closer is None:
@@ -210,6 +222,8 @@ def _magnified_ground(
     if ground.even:
         level = ground.values[:, :1, :1]
         return replace(ground, values=np.broadcast_to(level, values.shape))
+    if ground.levels is not None:
+        return replace(ground, values=nearest(values, ground.levels))
     part = ground.values[:, top:bottom, left:right]
     if scale == 1:
         return replace(ground, values=part)

@@ -41,15 +41,16 @@ _COLOUR_ONLY = 0.35
 colour."""
 
 
-def instance_of(seen: Contrast, segment: Segment) -> NDArray[np.uint8]:
-    """Returns the item of a picture as models take it, uint8 [28, 28], white on black."""
+def instance_of(seen: Contrast, segment: Segment, *, outline: bool) -> NDArray[np.uint8]:
+    """Returns the item of a picture as models take it, uint8 [28, 28], white on black; filled in
+    where it is an `outline`."""
     mask = segment.mask
     tone = seen.tone
     if (tone * np.abs(tone))[mask].sum() < 0:  # darker than the ground
         tone = -tone
     if np.abs(tone[mask]).mean() < _COLOUR_ONLY * seen.distance[mask].mean():
         tone = seen.distance
-    if is_outline(segment):
+    if outline:
         top, bottom, left, right = segment.box
         levels = np.zeros(mask.shape, np.float32)
         levels[top:bottom, left:right] = _silhouette(segment)
@@ -83,8 +84,11 @@ def _beyond(profile: Floats, edge: int, step: int) -> float:
 
 def is_outline(segment: Segment) -> bool:
     """Returns whether only the outline of an item is drawn."""
-    drawn, whole = (np.count_nonzero(one) for one in (segment.mask, _silhouette(segment)))
-    return bool(drawn < _OUTLINE * whole)
+    top, bottom, left, right = segment.box
+    drawn = np.count_nonzero(segment.mask)
+    if drawn >= _OUTLINE * (bottom - top) * (right - left):  # more than any silhouette has
+        return False
+    return bool(drawn < _OUTLINE * np.count_nonzero(_silhouette(segment)))
 
 
 def _silhouette(segment: Segment) -> Mask:
@@ -102,6 +106,15 @@ def _spanned(mask: Mask) -> Mask:
     return np.logical_or.accumulate(mask, 1) & np.logical_or.accumulate(mask[:, ::-1], 1)[:, ::-1]
 
 
+def _around(levels: Floats, left: int, top: int, side: int) -> Floats:
+    """Returns a square of levels, [h, w], 0 where it reaches beyond them."""
+    square = np.zeros((side, side), np.float32)
+    above, before = max(top, 0), max(left, 0)
+    part = levels[above : top + side, before : left + side]
+    square[above - top :, before - left :][: part.shape[0], : part.shape[1]] = part
+    return square
+
+
 def fitted(levels: Floats, extents: Extents, most: int) -> NDArray[np.uint8]:
     """Returns levels, 0 and more, [h, w], scaled so that the extents of the item fill 28x28, and to
     `most`, in the middle."""
@@ -111,10 +124,10 @@ def fitted(levels: Floats, extents: Extents, most: int) -> NDArray[np.uint8]:
     lower = _ODD * longer / SIDE
     y = (top + bottom - longer) / 2 - (lower if bottom - top < longer else 0)
     x = (left + right - longer) / 2 - (lower if right - left < longer else 0)
-    margin = int(longer) + 2
-    padded = np.pad(levels, margin)
-    window = x + margin, y + margin, x + margin + longer, y + margin + longer
-    image = Image.fromarray(np.ascontiguousarray(padded, np.float32))
+    around = _around(levels, int(np.floor(x)) - 1, int(np.floor(y)) - 1, int(longer) + 4)
+    x, y = x - np.floor(x) + 1, y - np.floor(y) + 1
+    image = Image.fromarray(around)
+    window = x, y, x + longer, y + longer
     small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, window)).clip(0)
     strongest = max(float(small.max()), 1e-6)
     usual = quantile(small[small > _SEEN * strongest], 0.7)

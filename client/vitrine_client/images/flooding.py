@@ -10,7 +10,7 @@ from PIL import Image
 from vitrine_client.images.background import (
     Background,
     deviation,
-    length,
+    distance,
     quantile,
     smoothed,
     smoothing_for,
@@ -48,9 +48,11 @@ def slope(values: Floats) -> Floats:
     steep = np.zeros(values.shape[1:], np.float32)
     if min(steep.shape) < 3:
         return steep
-    down = length(values[:, 2:, 1:-1] - values[:, :-2, 1:-1])
-    across = length(values[:, 1:-1, 2:] - values[:, 1:-1, :-2])
-    steep[1:-1, 1:-1] = np.maximum(down, across, out=down) / 2
+    inner = steep[1:-1, 1:-1]
+    inner[:] = distance(values[:, 2:, 1:-1], values[:, :-2, 1:-1])
+    across = distance(values[:, 1:-1, 2:], values[:, 1:-1, :-2])
+    np.maximum(inner, across, out=inner)
+    inner /= 2
     steep[0], steep[-1], steep[:, 0], steep[:, -1] = steep[1], steep[-2], steep[:, 1], steep[:, -2]
     return steep
 
@@ -58,7 +60,7 @@ def slope(values: Floats) -> Floats:
 def flooded(values: Floats, ground: Background, grain: float, explained: float) -> Background:
     """Returns the ground of a picture, float32 [channels, h, w], with its soft changes; as it is
     where there are none."""
-    off = length(values - ground.values)
+    off = distance(values, ground.values)
     near = max(3 * ground.noise, 4.0)
     strength = quantile(off[::3, ::3], 0.98)
     if strength < 2 * near or max(off.shape) < _SMALLEST:
@@ -72,6 +74,8 @@ def flooded(values: Floats, ground: Background, grain: float, explained: float) 
     before = 0
     for _ in range(_ROUNDS):
         calm = level & (off < _REACH * strength) | other
+        if np.count_nonzero(calm & (off > near)) < _LEAST_AREA * calm.size:
+            break
         free = _reached(calm, off <= near, other)
         count = int(np.count_nonzero(free))
         if count < 1.01 * before or count == 0:
@@ -80,8 +84,8 @@ def flooded(values: Floats, ground: Background, grain: float, explained: float) 
             break
         before = count
         filled = _filled(smooth, free)
-        off = length(smooth - filled)
-        noise = max(grain, deviation(length((values - filled)[:, free])))
+        off = distance(smooth, filled)
+        noise = max(grain, deviation(distance(values, filled)[free]))
         ground = Background(filled, noise, even=False)
     return ground
 

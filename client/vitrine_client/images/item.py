@@ -55,7 +55,7 @@ def item_of(raster: Raster, box: Sequence[float] | None) -> Item:
     if box is not None:
         chosen = checked_box(box, raster.size)
         found = find_in(raster, chosen)
-        return _nothing() if found is None else Item(_instance(found), chosen, _doubts(found))
+        return _nothing() if found is None else _item(found, chosen)
     if raster.size == (SIDE, SIDE):
         row = raster.grey()
         if is_row(row) or is_row(row := 255 - row):  # as it is, or printed black on white
@@ -63,18 +63,21 @@ def item_of(raster: Raster, box: Sequence[float] | None) -> Item:
     found = find(raster)
     if found is None:
         return _nothing()
-    return Item(_instance(found), box_of(raster, found), _warnings(found))
+    return _item(found, box_of(raster, found), _left_out(found))
 
 
 def _nothing() -> Item:
     return Item(np.zeros((SIDE, SIDE), np.uint8), None, (NOTHING,))
 
 
-def _instance(found: Found) -> NDArray[np.uint8]:
-    return instance_of(contrast(found.view.values, found.view.ground), found.segment)
+def _item(found: Found, box: Box, left_out: Sequence[str] = ()) -> Item:
+    outline = is_outline(found.segment)
+    seen = contrast(found.view.values, found.view.ground)
+    instance = instance_of(seen, found.segment, outline=outline)
+    return Item(instance, box, (*left_out, *_doubts(found, outline=outline)))
 
 
-def _warnings(found: Found) -> tuple[str, ...]:
+def _left_out(found: Found) -> list[str]:
     left_out = []
     if found.others:
         count = found.others + 1
@@ -83,19 +86,18 @@ def _warnings(found: Found) -> tuple[str, ...]:
         left_out.append(STRAYS)
     if found.in_panel:
         left_out.append(SURROUNDINGS)
-    return (*left_out, *_doubts(found))
+    return left_out
 
 
-def _doubts(found: Found) -> tuple[str, ...]:
+def _doubts(found: Found, *, outline: bool) -> list[str]:
     doubts = []
-    segment = found.segment
-    if is_outline(segment):
+    if outline:
         doubts.append(OUTLINE)
-    if segment.contrast < _FAINT_CONTRAST:
+    if found.segment.contrast < _FAINT_CONTRAST:
         doubts.append(FAINT)
     if found.cut_off >= _CUT_SHARE:
         doubts.append(CUT_OFF)
-    return tuple(doubts)
+    return doubts
 
 
 def is_row(grey: NDArray[np.uint8]) -> bool:

@@ -107,7 +107,9 @@ class Raster:
         if channels == 1 or image.mode == "L":
             return np.asarray(image.convert("L"), np.float32)[None]
         bands = image.convert("YCbCr").split()
-        pixels = np.stack([np.asarray(band, np.float32) for band in bands])
+        pixels = np.empty((len(bands), image.height, image.width), np.float32)
+        for channel, band in zip(pixels, bands, strict=True):
+            channel[:] = np.asarray(band)
         if channels is None and not _colourful(pixels[1:]):
             return pixels[:1]
         pixels[1:] *= _COLOUR_WEIGHT

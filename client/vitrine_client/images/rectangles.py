@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrine_client.images.background import length, quantile
+from vitrine_client.images.background import distance, quantile
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.regions import Integers, Mask
@@ -143,7 +143,7 @@ def _lines(values: Floats, least: float) -> _Lines:
     """Returns the level edges of [channels, h, w] that jump by so many levels at least."""
     _, height, width = values.shape
     jumps = np.zeros((height, width), np.float32)
-    jumps[1:-1] = length(values[:, 2:] - values[:, :-2])
+    jumps[1:-1] = distance(values[:, 2:], values[:, :-2])
     edge = _closed(jumps > max(least, _USUAL * quantile(jumps[::2, ::2], 0.5)))
     longest = _longest_runs(edge)
     places: list[int] = []

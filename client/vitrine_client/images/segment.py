@@ -97,9 +97,27 @@ def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Se
     drawn = mask
     mask, lines = _without_hairs(mask, seed)
     regions = Regions.of(mask)
+    kept = _joined(regions, seed, seen.distance, lines=lines)
+    box = _bounds(regions, kept)
+    return Segment(
+        window=(0, height, 0, width),
+        box=box,
+        mask=regions.mask(kept),
+        ground=ground,
+        contrast=own,
+        sigma=sigma,
+        strays=int(_beyond_box(drawn & ~mask, box)),
+        lines=lines,
+    )
+
+
+def _joined(regions: Regions, seed: Mask, distance: Floats, *, lines: bool) -> NDArray[np.bool_]:
+    """Returns which regions are parts of the item that some pixels are of."""
+    if len(regions) == 1:
+        return np.ones(1, bool)
     main = int(np.argmax(regions.sums(seed)))
-    kept = np.arange(len(regions)) == main
-    means = regions.sums(seen.distance) / regions.area
+    kept: NDArray[np.bool_] = np.arange(len(regions)) == main
+    means = regions.sums(distance) / regions.area
     alike = means >= 0.4 * means[main]
     for _ in range(4 if lines else 1):
         box = _bounds(regions, kept)
@@ -114,16 +132,7 @@ def gathered(seen: Contrast, ground: Background, seed: Mask, sigma: float) -> Se
     within = (regions.top >= top) & (regions.bottom <= bottom)
     within &= (regions.left >= left) & (regions.right <= right)
     kept |= within & (regions.area >= 0.003 * regions.area[main])
-    return Segment(
-        window=(0, height, 0, width),
-        box=(top, bottom, left, right),
-        mask=regions.mask(kept),
-        ground=ground,
-        contrast=own,
-        sigma=sigma,
-        strays=int(_beyond_box(drawn & ~mask, (top, bottom, left, right))),
-        lines=lines,
-    )
+    return kept
 
 
 def _beyond_box(hairs: Mask, box: Window) -> bool:

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from vitrine_client.images.background import (
     Background,
     Contrast,
-    estimate,
     grain_of,
     quantile,
-    with_weights,
 )
-from vitrine_client.images.flooding import flooded
+from vitrine_client.images.ground import ground_of
 from vitrine_client.images.panels import Window, panel_of
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.rectangles import area, overlap, rectangles
@@ -67,8 +65,8 @@ def candidates(
     seen, sigma = visible(values, ground)
     seen, regions, drawn = _regions(values, seen)
     scores, sizes = _scores(regions, seen.distance)
-    looked = depth < _DEPTH and backdrop is None and not _is_alone(regions, sizes)
-    insides = rectangles(values, grain_of(values[0])) if looked else []
+    looked = depth < _DEPTH and not _is_alone(regions, sizes)
+    insides = rectangles(values, grain_of(values[0])) if looked and backdrop is None else []
     for inside in insides:
         if area(inside) >= _LARGE * height * width:
             yield from _items(values, inside, _in_panel(values, inside, depth))
@@ -78,7 +76,7 @@ def candidates(
         box = regions.box(index)
         if sizes[index] < _SMALLEST * height * width or _is_corner(box, (height, width)):
             continue
-        panel = panel_of(regions, index, seen.distance) if depth < _DEPTH else None
+        panel = panel_of(regions, index, seen.distance) if looked else None
         if backdrop is not None and not _is_whole(box, (height, width)):
             panel = None  # what was cut out is the item, however straight its sides are
         alike = (inside for inside in insides if overlap(inside, box) >= _SAME)
@@ -144,7 +142,7 @@ def _is_corner(box: Window, shape: tuple[int, int]) -> bool:
 
 def _ground_of(values: Floats, backdrop: Floats | None) -> Background:
     if backdrop is None:
-        return with_weights(values, flooded(values, *estimate(values)))
+        return ground_of(values)
     return Background(np.broadcast_to(backdrop[:, None, None], values.shape), 0.0, even=True)
 
 
@@ -153,6 +151,8 @@ def _with_neighbours(
 ) -> Segment:
     """Returns a segment that knows of the other items and of the marks that lie apart from it, and
     of strokes where something is `drawn`."""
+    if len(regions) == 1:
+        return replace(segment, strays=segment.strays + drawn)
     top, bottom, left, right = segment.box
     gap_y = np.maximum(top - regions.bottom, regions.top - bottom)
     gap_x = np.maximum(left - regions.right, regions.left - right)

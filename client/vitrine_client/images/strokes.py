@@ -7,7 +7,7 @@ and has a colour of its own; straps and heels, which are as thin, do neither.
 import numpy as np
 from numpy.typing import NDArray
 
-from vitrine_client.images.background import length
+from vitrine_client.images.background import distance
 from vitrine_client.images.panels import Window
 from vitrine_client.images.raster import Floats
 from vitrine_client.images.regions import Integers, Mask, Regions, dilated, eroded
@@ -149,5 +149,5 @@ def _cleared(values: Floats, mask: Mask, ring: Mask, core: Mask) -> Mask:
     if _colours_apart(values, ring, core) < _OTHER_COLOUR:
         return cleared
     colour = np.median(values[:, ring], axis=1)
-    alike = mask & (length(values - colour[:, None, None]) < _SAME_COLOUR)
+    alike = mask & (distance(values, colour[:, None, None]) < _SAME_COLOUR)
     return cleared | (dilated(alike) & ~eroded(core))

@@ -22,7 +22,7 @@ from vitrine_training.photos import (
 )
 from vitrine_training.photos.kinds import Kind
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "STRANGERS", "Kind"]
 
 _GROUPS = (
     catalogue,
@@ -41,3 +41,7 @@ _GROUPS = (
 
 KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in group.KINDS}
 """Every kind of picture by its name."""
+
+STRANGERS = ("strangers",)
+"""The groups of ten kinds each that somebody drew who had not seen how pictures are read. What
+those of `strangers` showed was mended after they had been measured, so it is time for others."""
