@@ -156,8 +156,8 @@ def measure(sample: Sample, classify: Classifier, labels: Sequence[str]) -> dict
     """Returns the card's member `robustness`: plain JSON, with shares of right answers.
 
     `hard` is over the kinds that leave the item visible, but those of STRANGERS, `by_kind` over
-    each group of kinds; both are absent where the sample has no hard pictures. `limits` says in words
-    what the figures show.
+    each group of kinds; both are absent where the sample has no hard pictures. `limits` says in
+    words what the figures show.
     """
     right = {name: classify(view) == sample.class_ids for name, view in sample.views.items()}
     found = {name: round(float(np.mean(one)), 4) for name, one in right.items()}

@@ -14,6 +14,7 @@ from vitrine_training.photos import (
     formats,
     frames,
     light,
+    new_strangers,
     overlays,
     placing,
     screens,
@@ -31,17 +32,19 @@ _GROUPS = (
     frames,
     screens,
     light,
+    new_strangers,
     surfaces,
     placing,
     depths,
     drawings,
     formats,
     strangers,
+    new_strangers,
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in group.KINDS}
 """Every kind of picture by its name."""
 
-STRANGERS = ("strangers",)
-"""The groups of ten kinds each that somebody drew who had not seen how pictures are read. What
-those of `strangers` showed was mended after they had been measured, so it is time for others."""
+STRANGERS = ("strangers", "new-strangers")
+"""The groups of ten kinds each that somebody drew who had not seen how pictures are read. What the
+first ones showed was mended after they had been measured; the new ones came after that."""
