@@ -32,7 +32,6 @@ _GROUPS = (
     frames,
     screens,
     light,
-    new_strangers,
     surfaces,
     placing,
     depths,

@@ -101,6 +101,7 @@ def washing_line(item: Pixels, rng: np.random.Generator) -> bytes:
     seen = item > 60
     top = int(np.argmax(seen.any(axis=1)))
     columns = np.flatnonzero(seen[top : top + 3].any(axis=0))
+    columns = columns if columns.size else np.array([0, 27])  # of a line on which nothing hangs
     y, scale = place.top + top * place.side / 28, place.side / 28
     ends = y - rng.uniform(0, 0.12, 2) * size[0]
     xs = [place.left + (column + 0.5) * scale for column in (columns[0] + 0.5, columns[-1] - 0.5)]
