@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.photos.plain_resize import plain_resize
-from tests.client.made_pictures import encoded, on_a_page
+from tests.client.made_pictures import encoded, likeness, on_a_page
 from vitrine_client.images import SIDE, to_instance
 from vitrine_training import data
 from vitrine_training.photos.catalogue import KINDS
@@ -23,11 +23,6 @@ TURNED = {  # how an upright picture is stored under each orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-
-
-def likeness(one, other):
-    """Correlation of two instances."""
-    return np.corrcoef(one.ravel(), other.ravel())[0, 1]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.client.made_pictures import encoded, on_a_page
+from tests.client.made_pictures import encoded, likeness, on_a_page
 from vitrine_client.errors import InvalidImage, InvalidRequest
 from vitrine_client.images import FORMATS, NOTHING, SIDE, find_item
 from vitrine_client.images.item import (
@@ -52,10 +52,6 @@ def page_of(item, side=280, ground=245, size=(400, 400), at=(60, 60)):
 
 def as_png(page):
     return encoded(Image.fromarray(np.rint(page.clip(0, 255)).astype(np.uint8)))
-
-
-def likeness(one, other):
-    return np.corrcoef(one.ravel(), other.ravel())[0, 1]
 
 
 @pytest.mark.parametrize("kind", READ, ids=lambda kind: kind.name)

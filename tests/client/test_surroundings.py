@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.client.made_pictures import encoded
+from tests.client.made_pictures import encoded, likeness
 from vitrine_client.images import find_item
 from vitrine_client.images.item import STRAYS, SURROUNDINGS
 from vitrine_client.images.raster import decoded
@@ -18,10 +18,6 @@ the two."""
 @pytest.fixture(scope="module")
 def items(dataset):
     return dataset.test.images
-
-
-def likeness(one, other):
-    return np.corrcoef(one.ravel(), other.ravel())[0, 1]
 
 
 def lay(page, item, box, ink=(40, 44, 60)):

@@ -49,7 +49,7 @@ Classifier = Callable[[Pixels], Integers]
 
 @dataclass(frozen=True)
 class HardPicture:
-    """One picture of a test item: its kind, and what was found in it.
+    """Hard picture of a test item: its kind, and what was found in it.
 
     `instance`, uint8 [28, 28], is black where nothing was found; then every answer is wrong.
     """
@@ -62,7 +62,7 @@ class HardPicture:
 
 @dataclass(frozen=True)
 class Example:
-    """One image to show: what became of a test item, uint8 [28, 28], and its class id."""
+    """Example image: what became of a test item, uint8 [28, 28], and its class id."""
 
     name: str
     image: Pixels

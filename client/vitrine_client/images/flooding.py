@@ -1,4 +1,4 @@
-"""Flooding: what is calm and reaches the border without an edge is ground, whatever its level.
+"""Flood fill: what is calm and reaches the border without an edge is ground, of any level.
 
 Shadows and pools of light have soft edges, and items sharp ones. The ground under an item is
 filled in from what lies around it.

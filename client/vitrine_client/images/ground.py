@@ -1,4 +1,4 @@
-"""Ground: what the item of a picture lies on, a texture of its own where it has one.
+"""Background of a picture: what its item lies on, with the texture that it may have.
 
 Stripes and checks are grounds of two colours. Grass, wood and cloth are brighter and darker in the
 same colours all over, so that an item on them is seen by what they never do.

@@ -1,4 +1,4 @@
-"""Item of a picture: its instance, its place, and in words what was left out."""
+"""Foreground item of a picture: its instance, its place, and in words what was left out."""
 
 import math
 from collections.abc import Sequence

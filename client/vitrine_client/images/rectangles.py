@@ -1,4 +1,4 @@
-"""Rectangles: what four straight edges enclose, such as a photo on a page or the floor of a box.
+"""Rectangle detection: what four straight edges enclose, a photo on a page or the floor of a box.
 
 An edge is where levels jump, whatever lies on either side of it: the sides of a panel are often of
 several tones, and so is what is around it.
