@@ -89,8 +89,8 @@ def predict(
 ) -> None:
     """Predict what is in PICTURES.
 
-    PNG, JPEG, WebP, GIF or BMP of any size: files, folders, patterns in quotes, or - for standard
-    input.
+    PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF of any size: files, folders, patterns in quotes, or -
+    for standard input.
 
     \b
     vitrine predict shoe.png photos/              files, and what is in a folder

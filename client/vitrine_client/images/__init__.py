@@ -70,7 +70,15 @@ def find_item(
 
 
 def _content(file: str | os.PathLike[str] | BinaryIO) -> bytes:
-    return Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
+    if isinstance(file, bytearray | memoryview):
+        return bytes(file)
+    try:
+        content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
+    except (AttributeError, ValueError) as error:  # no file, a closed one, a path with a NUL
+        raise InvalidImage(f"A picture is bytes, a path or an open file ({error})") from error
+    if not isinstance(content, bytes):
+        raise InvalidImage("A file with a picture has to be opened in binary mode")
+    return content
 
 
 def _raster_of(picture: Image.Image | NDArray[np.generic], max_pixels: int) -> Raster:

@@ -88,16 +88,19 @@ def open_file(content: bytes, max_pixels: int) -> ImageFile:
     try:
         # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
         image = reader(io.BytesIO(content))
-        if image.format == "TIFF":
-            _check_tiles(image, max_pixels)
-    except InvalidImage:
-        raise
     except Image.DecompressionBombError as error:  # of a GIF's frame, or WebP
         raise InvalidImage(f"The picture is far too large: {error}; scale it down") from error
     except Exception as error:
         raise InvalidImage(f"The picture's header is damaged ({error}); save it anew") from error
-    check_size(image.size, max_pixels)
+    check_frame(image, max_pixels)
     return image
+
+
+def check_frame(image: ImageFile, max_pixels: int) -> None:
+    """Raises `InvalidImage` for a frame of a file that is too large, before it is decoded."""
+    if image.format == "TIFF":
+        _check_tiles(image, max_pixels)
+    check_size(image.size, max_pixels)
 
 
 def _reader(content: bytes) -> Callable[[io.BytesIO], ImageFile]:

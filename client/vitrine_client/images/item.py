@@ -74,6 +74,8 @@ def _item(found: Found, box: Box, left_out: Sequence[str] = ()) -> Item:
     outline = is_outline(found.segment)
     seen = contrast(found.view.values, found.view.ground)
     instance = instance_of(seen, found.segment, outline=outline)
+    if not instance.any():
+        return _nothing()
     return Item(instance, box, (*left_out, *_doubts(found, outline=outline)))
 
 
@@ -118,19 +120,27 @@ def is_row(grey: NDArray[np.uint8]) -> bool:
 def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:
     """Returns a box in whole pixels of a picture, width and height. Raises `InvalidRequest`."""
     width, height = size
-    if len(box) != 4 or not all(math.isfinite(number) for number in box):
+    try:
+        x, y, wide, tall = (math.nan if isinstance(box, str) else float(one) for one in box)
+    except (TypeError, ValueError, OverflowError):
+        x = y = wide = tall = math.nan
+    if not (math.isfinite(x + wide) and math.isfinite(y + tall)):
         raise InvalidRequest("A box is x,y,width,height, four numbers in pixels of the picture")
-    left, top = round(box[0]), round(box[1])
-    right, bottom = round(box[0] + box[2]), round(box[1] + box[3])
-    if not (box[2] > 0 and box[3] > 0):
-        raise InvalidRequest(f"The box {_spelt(box)} is empty; width and height are above 0")
+    left = min(round(x), width - 1) if x < width else round(x)  # to the pixel that it begins in
+    top = min(round(y), height - 1) if y < height else round(y)
+    right, bottom = round(x + wide), round(y + tall)
+    if not (wide > 0 and tall > 0):
+        raise InvalidRequest(
+            f"The box {_spelt(x, y, wide, tall)} is empty; width and height are above 0"
+        )
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     if left < 0 or top < 0 or right > width or bottom > height:
         raise InvalidRequest(
-            f"The box {_spelt(box)} is not inside the picture, which has {width}x{height} pixels"
+            f"The box {_spelt(x, y, wide, tall)} is not inside the picture, "
+            f"which has {width}x{height} pixels"
         )
     return left, top, right - left, bottom - top
 
 
-def _spelt(box: Sequence[float]) -> str:
+def _spelt(*box: float) -> str:
     return ",".join(f"{number:g}" for number in box)

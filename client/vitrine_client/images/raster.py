@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vitrine_client.errors import InvalidImage
-from vitrine_client.images.files import open_file
+from vitrine_client.images.files import check_frame, open_file
 
 Floats = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -57,6 +57,16 @@ _MUCH_WHITE = 0.4
 
 _GREY = 6.0
 """Range of a colour difference, in levels, up to which a picture is grey."""
+
+
+_LEAST_RANGE = np.float32(0.01)
+"""Levels between the darkest and the brightest of deep pixels, at least, or there is nothing."""
+
+_LARGEST_SPAN = 1e30
+"""Between levels of floats, whose differences would overflow beyond it."""
+
+_TRANSLUCENT = 25.0
+"""Usual opacity, of 255, of what lies around a cut-out, at most; what is less clear is a ground."""
 
 
 class Raster:
@@ -156,6 +166,8 @@ class Raster:
         nothing is transparent."""
         if not self._image.has_transparency_data or self._opaque.mean() > 1 - _CLEAR:
             return None
+        if np.median(self._thumbnail[..., 3][~self._opaque]) > _TRANSLUCENT:
+            return None
         neutral = 128 * _COLOUR_WEIGHT
         return np.array([self._backdrop, neutral, neutral][:channels], np.float32)
 
@@ -184,7 +196,7 @@ class Raster:
         could hold; of averages, as a camera has single pixels that are always white."""
         levels = np.asarray(self._image.reduce(max(1, max(self.decoded) // 128)))
         least, most = levels.min(), levels.max()
-        return least, max(most, least + np.float32(1e-6))
+        return least, max(most, least + _LEAST_RANGE)
 
 
 def _colourful(chroma: Floats) -> bool:
@@ -211,11 +223,14 @@ def decoded(content: bytes, max_pixels: int) -> Raster:
 
 def later_frames(content: bytes, max_pixels: int) -> Iterator[Raster]:
     """Decodes the frames of an animation after the first, as they are asked for, until one is
-    damaged: the first was well."""
+    damaged, as the first was well, or all together have more than `max_pixels` pixels."""
     image = open_file(content, max_pixels)
-    for frame in range(1, min(_FRAMES, max_pixels // (image.width * image.height))):
+    left = max_pixels - image.width * image.height
+    for frame in range(1, _FRAMES):
         try:
             image.seek(frame)
+            check_frame(image, left)  # each has a size of its own
+            left -= image.width * image.height
             raster = _decoded(image, image.size, content)
         except Exception:
             return
@@ -223,9 +238,12 @@ def later_frames(content: bytes, max_pixels: int) -> Iterator[Raster]:
 
 
 def _decoded(image: ImageFile, size: tuple[int, int], content: bytes) -> Raster:
-    raw = _raw_mode(image)
+    raw, frame = _raw_mode(image), image.tell()
     raster = raster_of(image, size)
-    deep = _low_bytes(image, raw, content) if raw else None
+    try:
+        deep = _low_bytes(image, raw, content, frame) if raw else None
+    except Exception:  # its high bytes were well
+        deep = None
     return raster if deep is None else raster_of(deep, size)
 
 
@@ -234,6 +252,8 @@ def raster_of(image: Image.Image, size: tuple[int, int] | None = None) -> Raster
     `InvalidImage`."""
     try:
         image.load()
+        if image.mode == "La":  # which Pillow converts to nothing else
+            image = image.convert("LA")
         deep = image.mode.startswith(("I", "F"))  # 16 bits, 32 bits, float
         return Raster(_scaled(image) if deep else image, size or image.size, _orientation(image))
     except InvalidImage:
@@ -262,6 +282,8 @@ def _scaled(image: Image.Image) -> Image.Image:
         if least >= 0 and 1 < most <= 2**bits - 1:
             return Image.fromarray(levels * np.float32(255 / (2**bits - 1)))
     span = max(most - least, 1e-30)
+    if span > _LARGEST_SPAN:
+        return _scaled(Image.fromarray(levels / np.float32(_LARGEST_SPAN)))
     return Image.fromarray((levels - np.float32(least)) * np.float32(255 / span))
 
 
@@ -273,19 +295,21 @@ def _raw_mode(image: ImageFile) -> str:
     return raw if isinstance(raw, str) and raw.startswith("RGB") and ";16" in raw else ""
 
 
-def _low_bytes(image: ImageFile, raw: str, content: bytes) -> Image.Image | None:
+def _low_bytes(image: ImageFile, raw: str, content: bytes, frame: int) -> Image.Image | None:
     """Returns a picture of fewer than 16 bits with all that it has, None where it has 16."""
     high = np.asarray(image)
     most = int(high[..., :3].max())
     if most >= 64:
         return None
     again = type(image)(io.BytesIO(content))
-    tile = again.tile[0]
+    again.seek(frame)
     swapped = raw.replace("16B", "16?").replace("16L", "16B").replace("16?", "16L")
     if raw.endswith("16N"):
         swapped = raw.replace("16N", "16B")
-    args = (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped
-    again.tile = [tile._replace(args=args)]
+    again.tile = [
+        tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
+        for tile in again.tile
+    ]
     again.load()
     levels = high[..., :3].astype(np.float32) * 256 + np.asarray(again)[..., :3]
     needed = next(bits for bits in _DEPTHS if levels.max() <= 2**bits - 1)

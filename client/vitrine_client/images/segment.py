@@ -187,5 +187,7 @@ def is_soft(values: Floats, segment: Segment) -> bool:
     if segment.side < 20:
         return False
     rim = segment.mask & ~eroded(segment.mask)
+    if not rim.any():  # it is all that was looked at
+        return True
     steep = slope(smoothed(values, segment.sigma) if segment.sigma else values)[rim]
     return bool(np.quantile(steep, 0.95) * segment.side < _SOFT * segment.contrast)
