@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training import publish
+from vitrine_training import publish, weights
 from vitrine_training.data import Dataset, Split
 from vitrine_training.export import ExportError, check_version
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import RECIPES
-from vitrine_training.run import Listener, Run, WorseModel, train_and_publish
+from vitrine_training.run import Listener, Run, SameModel, WorseModel, train_and_publish
 from vitrine_training.tasks import Classification, Regression
 
 
@@ -45,13 +45,6 @@ def vitrine_train(*words: str, **options) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=250, **options)
 
 
-def weights(version_dir: Path) -> list[bytes]:
-    """The bits of all weights, in an order that does not hang on the names that Keras gives."""
-    reader = tf.train.load_checkpoint(str(version_dir / "variables" / "variables"))
-    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return sorted(reader.get_tensor(name).tobytes() for name in names)
-
-
 @pytest.mark.slow
 def test_the_same_seed_publishes_the_same_bits(tmp_path):
     """Two processes with one seed publish equal weights and equal metrics; another seed others."""
@@ -60,8 +53,8 @@ def test_the_same_seed_publishes_the_same_bits(tmp_path):
         done = vitrine_train(*words, "--seed", seed)
         assert done.returncode == 0, done.stderr
     first, second, third = (tmp_path / "mlp" / str(version) for version in (1, 2, 3))
-    assert weights(first) == weights(second)
-    assert weights(first) != weights(third)
+    assert weights.is_same(first, second)
+    assert not weights.is_same(first, third)
     metrics = [json.loads((v / "assets.extra" / "card.json").read_text()) for v in (first, second)]
     assert metrics[0]["metrics"] == metrics[1]["metrics"]
 
@@ -82,7 +75,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "goes on after epoch" in done.stdout
     assert "epoch 1/4" not in done.stdout
-    assert weights(tmp_path / "killed/mlp/1") == weights(tmp_path / "whole/mlp/1")
+    assert weights.is_same(tmp_path / "killed/mlp/1", tmp_path / "whole/mlp/1")
     assert sorted(path.name for path in (tmp_path / "killed/mlp").iterdir()) == [".lock", "1"]
 
 
@@ -118,7 +111,17 @@ def test_a_worse_model_is_refused(few, tmp_path):
         run(tmp_path, epochs=1, learning_rate=1e-4, force=True), few, Listener()
     )
     assert version_dir.name == "2"
-    train_and_publish(worse, few, Listener())  # no worse than itself
+
+
+def test_the_same_weights_are_not_published_twice(few, tmp_path):
+    """A recipe that comes out as the newest version did publishes nothing, unless it is forced to,
+    and leaves no checkpoint; names that Keras gives in the same process make no difference."""
+    train_and_publish(run(tmp_path, epochs=1), few, Listener())
+    with pytest.raises(SameModel, match=r"the same weights as .*softmax/1: .*--force"):
+        train_and_publish(run(tmp_path, epochs=1), few, Listener())
+    assert sorted(path.name for path in (tmp_path / "softmax").iterdir()) == [".lock", "1"]
+    train_and_publish(run(tmp_path, epochs=1, force=True), few, Listener())
+    train_and_publish(run(tmp_path, seed=1, epochs=2), few, Listener())
     assert publish.versions(tmp_path, "softmax") == [1, 2, 3]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vitrine_training import export, publish
+from vitrine_training import export, publish, weights
 from vitrine_training.checkpoint import Checkpoint
 from vitrine_training.evaluate import answers, outputs_of, verdict
 from vitrine_training.fit import Epoch, State, fit, kept_epoch
@@ -28,6 +28,17 @@ CHECKED_ROWS = 100
 
 class WorseModel(Exception):
     """The candidate is worse than the version that it would replace."""
+
+
+class SameModel(Exception):
+    """The candidate has the weights of the version that it would replace: `version_dir`."""
+
+    def __init__(self, version_dir: Path) -> None:
+        super().__init__(
+            f"the same weights as {version_dir}: not published again (--force does, and --seed "
+            "trains others)"
+        )
+        self.version_dir = version_dir
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,8 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
     The test set is looked at once, after the last choice.
-    Raises `WorseModel`, `Diverged`, `ExportError`, or `OSError` where `models_dir` cannot be
-    written; then nothing is published.
+    Raises `WorseModel`, `SameModel`, `Diverged`, `ExportError`, or `OSError` where `models_dir`
+    cannot be written; then nothing is published.
     """
     recipe, started = run.recipe, time.monotonic()
     origin = {
@@ -87,9 +98,15 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         card["duration_s"] = round(time.monotonic() - started, 3)
         examples = task.validation[0][:CHECKED_ROWS]
         export.write_version(directory, served, card, examples)
+        if not run.force:
+            _check_not_same(run, directory)
         export.check_version(directory, served, task.output, examples)
 
-    version_dir = publish.publish(run.models_dir, recipe.model, write)
+    try:
+        version_dir = publish.publish(run.models_dir, recipe.model, write)
+    except SameModel:
+        checkpoint.remove()
+        raise
     checkpoint.remove()
     return version_dir, card
 
@@ -142,6 +159,15 @@ def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], Non
             f"{task.in_words(score)}, against {task.in_words(current_score)}. "
             "Publish it all the same with --force, or under another name with --as"
         )
+
+
+def _check_not_same(run: Run, directory: Path) -> None:
+    """Compares what was written with the newest version. Raises `SameModel`."""
+    if not publish.versions(run.models_dir, run.recipe.model):
+        return
+    current = publish.latest(run.models_dir, run.recipe.model)
+    if weights.is_same(directory, current):
+        raise SameModel(current)
 
 
 def _packages() -> dict[str, str]:

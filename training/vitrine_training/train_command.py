@@ -154,7 +154,7 @@ def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None)
 def _train(run: "Run", task: "Task") -> None:
     from vitrine_training.export import ExportError
     from vitrine_training.fit import Diverged
-    from vitrine_training.run import Listener, WorseModel, train_and_publish
+    from vitrine_training.run import Listener, SameModel, WorseModel, train_and_publish
 
     recipe, started = run.recipe, time.monotonic()
     console.print(f"\n[bold]{recipe.model}[/]: {recipe.summary}; seed {run.seed}")
@@ -179,6 +179,9 @@ def _train(run: "Run", task: "Task") -> None:
             version_dir, card = train_and_publish(
                 run, task, Listener(on_start, on_epoch, console.print)
             )
+        except SameModel as same:
+            console.print(f"  {same}")
+            return
         except (Diverged, WorseModel, ExportError) as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
