@@ -5,7 +5,7 @@ A page has it between `<!-- made by make docs: NAME -->` and `<!-- end -->`.
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -64,40 +64,28 @@ def metrics() -> str:
 
 
 def commands() -> str:
-    """Returns a section for each command, with all that its `--help` says."""
-    return "\n\n".join(
-        section for name, group in COMMANDS.items() for section in _sections(group, name, None)
-    )
+    """Returns a table for each program: its commands, and the first sentence of their help."""
+    return "\n\n".join(_table(name, group) for name, group in COMMANDS.items())
 
 
-def _sections(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
-    context = click.Context(command, info_name=name, parent=parent)
-    level = "#" * (2 + context.command_path.count(" "))
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    heading, call = f"{level} {context.command_path}", f"```\n{usage}\n```"
-    parts = [heading, call, _text(command), _flags(context)]
-    own = "\n\n".join(part for part in parts if part)
-    below = command.commands if isinstance(command, click.Group) else {}
-    return [own, *(s for n, child in below.items() for s in _sections(child, n, context))]
+def _table(name: str, group: click.Group) -> str:
+    rows = [f"| `{path}` | {_cell(text)} |" for path, text in _rows(group, name)]
+    title = f"**{name}**: {_cell(_first(group))}"
+    return "\n".join([title, "", "| command | what it does |", "|---|---|", *rows])
 
 
-def _text(command: click.Command) -> str:
-    """The command's own words; what click is told not to wrap becomes a block."""
-    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
-    return "\n\n".join(
-        f"```\n{paragraph[2:].strip()}\n```" if paragraph.startswith("\b\n") else paragraph
-        for paragraph in paragraphs
-    )
+def _rows(group: click.Group, path: str) -> Iterator[tuple[str, str]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _rows(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", _first(command)
 
 
-def _flags(context: click.Context) -> str:
-    records = [
-        option.get_help_record(context)
-        for option in context.command.params
-        if isinstance(option, click.Option)
-    ]
-    rows = [f"| `{record[0]}` | {_cell(record[1])} |" for record in records if record]
-    return "\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else ""
+def _first(command: click.Command) -> str:
+    """The first sentence of a command's help."""
+    paragraph = inspect.cleandoc(command.help or "").split("\n\n")[0]
+    return re.split(r"(?<=\.)\s", paragraph.strip(), maxsplit=1)[0]
 
 
 def _cell(text: str) -> str:

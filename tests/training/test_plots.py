@@ -14,11 +14,11 @@ def test_the_interval_is_wilsons():
 
 
 def test_weights_show_sign_and_size():
-    """Zero is clear, the largest is opaque, the sign is the colour, and a mosaic has seams."""
+    """Zero is clear, the largest opaque; orange is for, blue against; a mosaic has seams."""
     weights = np.zeros((3, 2, 2))
     weights[0, 0, 0], weights[0, 1, 1] = 1.0, -1.0
     pictures = weight_pictures(weights, alike=False)
-    assert pictures[0][0, 0].tolist() == [47, 116, 181, 255]
-    assert pictures[0][1, 1].tolist() == [214, 110, 36, 255]
+    assert pictures[0][0, 0].tolist() == [214, 110, 36, 255]
+    assert pictures[0][1, 1].tolist() == [47, 116, 181, 255]
     assert pictures[0][0, 1, 3] == 0
     assert mosaic(pictures, 2).shape == (8, 8, 4)

@@ -106,6 +106,10 @@ def report(
             raise click.ClickException(str(error)) from error
         except OSError as error:
             raise click.ClickException(f"{page} cannot be written: {error}") from error
+    from vitrine_client.look.reports import write_index
+
+    if index := write_index(reports_dir):
+        console.print(f"{index} lists all reports")
 
 
 @main.command("versions")

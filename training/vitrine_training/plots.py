@@ -21,18 +21,20 @@ from matplotlib.ticker import MaxNLocator
 
 from vitrine_training.evaluate import CALIBRATION_BINS, ReliabilityBin
 
-INK, MUTED, LINE, PAPER, BLUE, ORANGE = (f"#00000{number}" for number in range(1, 7))
+INK, QUIET, LINE, CARD, BLUE, ORANGE, ACCENT, RED = (f"#00000{number}" for number in range(1, 9))
 _VARIABLES = {
     INK: "var(--ink)",
-    MUTED: "var(--muted)",
+    QUIET: "var(--quiet)",
     LINE: "var(--line)",
-    PAPER: "var(--paper)",
+    CARD: "var(--card)",
     BLUE: "var(--blue)",
     ORANGE: "var(--orange)",
+    ACCENT: "var(--accent)",
+    RED: "var(--red)",
 }
 """Nobody can tell the placeholders apart, but a search for them can."""
 
-FOR, AGAINST = (47, 116, 181), (214, 110, 36)
+FOR, AGAINST = (214, 110, 36), (47, 116, 181)
 """RGB of weights above and below zero: mid-tones, which read on white and on black."""
 
 _TONES = 24
@@ -54,7 +56,7 @@ def curves(history: Sequence[dict[str, Any]], measure: str, kept_epoch: int) -> 
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.axvline(kept_epoch, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+        axes.axvline(kept_epoch, color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
         for split, color, line in (("train", BLUE, (0, (5, 2))), ("validation", ORANGE, "-")):
             values = [epoch[f"{split}_{measure}"] for epoch in history]
             axes.plot(numbers, values, color=color, linestyle=line)
@@ -80,11 +82,11 @@ def confusion(counts: npt.NDArray[np.integer], labels: Sequence[str]) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for (row, column), count in np.ndenumerate(counts):
-            color, strength = BLUE if row == column else ORANGE, float(opacity[row, column])
+            color, strength = ACCENT if row == column else RED, float(opacity[row, column])
             square = Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, linewidth=0)
             square.set(facecolor=color, alpha=strength)
             axes.add_patch(square)
-            ink = PAPER if strength > 0.62 else INK if count else MUTED
+            ink = CARD if strength > 0.62 else INK if count else QUIET
             axes.text(column, row, str(count), color=ink, fontsize=9, ha="center", va=_MIDDLE)
         axes.set(xlim=(-0.5, len(labels) - 0.5), ylim=(len(labels) - 0.5, -0.5), aspect="equal")
         axes.set_xticks(range(len(labels)), labels, parse_math=False)
@@ -105,7 +107,7 @@ def reliability(bins: Sequence[ReliabilityBin], name: str) -> str:
 
     def draw(figure: Figure) -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(7, 2))
-        above.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
+        above.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (1, 2)))
         middles = [(_bin_number(one) + 0.5) / CALIBRATION_BINS for one in bins]
         width = 0.86 / CALIBRATION_BINS
         for one, middle in zip(bins, middles, strict=True):
@@ -114,7 +116,7 @@ def reliability(bins: Sequence[ReliabilityBin], name: str) -> str:
             above.plot([one.confidence] * 2, [low, high], color=BLUE, linewidth=1.2)
             above.plot(one.confidence, one.accuracy, "o", color=BLUE, markersize=4, clip_on=False)
             _count(below, middle, one.count)
-        below.bar(middles, [one.count for one in bins], width, color=MUTED, alpha=0.5)
+        below.bar(middles, [one.count for one in bins], width, color=QUIET, alpha=0.5)
         below.margins(y=0.35)  # room for the counts
         below.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=3))
         above.set(xlim=(0, 1), ylim=(0, 1.02))
@@ -155,16 +157,16 @@ def binomial_interval(share: float, rows: int) -> tuple[float, float]:
 
 def _style(axes: Axes, x: str, y: str, *, grid: bool = True) -> None:
     axes.set_axisbelow(True)
-    axes.set_xlabel(x, color=MUTED, fontsize=10)
-    axes.set_ylabel(y, color=MUTED, fontsize=10)
-    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=9.5, length=3)
+    axes.set_xlabel(x, color=QUIET, fontsize=10)
+    axes.set_ylabel(y, color=QUIET, fontsize=10)
+    axes.tick_params(colors=QUIET, labelcolor=INK, labelsize=9.5, length=3)
     axes.tick_params(axis="y", length=0)
     axes.patch.set_visible(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     if grid:
         axes.grid(axis="y", color=LINE, linewidth=0.8)
-        axes.spines["bottom"].set(visible=True, color=MUTED)
+        axes.spines["bottom"].set(visible=True, color=QUIET)
 
 
 def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str) -> str:
@@ -181,7 +183,7 @@ def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str) -
     body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :].strip()
     body = re.sub(r"<!--.*?-->\n?", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
-    body = re.sub("#00000[1-6]", lambda found: _VARIABLES[found[0]], body)
+    body = re.sub("#00000[1-8]", lambda found: _VARIABLES[found[0]], body)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'viewBox="0 0 {72 * _WIDTH:g} {72 * height:g}" role="img" aria-label="{escape(title)}">'
@@ -192,8 +194,8 @@ def _svg(draw: Callable[[Figure], None], height: float, name: str, title: str) -
 def weight_pictures(weights: npt.NDArray[np.floating], *, alike: bool) -> list[npt.NDArray[Any]]:
     """Returns the pictures of weights [n, height, width] as RGBA, uint8 [height, width, 4].
 
-    Orange is below zero, blue above. Opacity is the size, and full for the largest hundredth of all
-    weights, or of each picture's where they are not `alike`.
+    Orange is above zero (for), blue below (against). Opacity is the size, and full for the largest
+    hundredth of all weights, or of each picture's where they are not `alike`.
     """
     size = np.abs(weights)
     largest = np.quantile(size, 0.99, axis=None if alike else (1, 2), keepdims=True)

@@ -4,17 +4,16 @@ The page is one file that asks nothing of any other host and runs no script.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from vitrine_client.look import reports
 from vitrine_training import plots, robustness
 from vitrine_training.data import SIDE, Split
 from vitrine_training.evaluate import Evaluation, answers, evaluate
@@ -74,12 +73,7 @@ def write(version_dir: Path, test: Split, path: Path) -> Path:
     page = render(
         card, evaluation, test, examples, tf.saved_model.load(str(version_dir)).trainable_variables
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-        whole = Path(scratch) / path.name
-        whole.write_text(page, encoding="utf-8")
-        whole.replace(path)
-    return path
+    return reports.write(path, page)
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -119,15 +113,12 @@ def render(
 ) -> str:
     """Returns the page; `variables` are those that were trained, first layer first, and `examples`
     go with the table of robustness."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vitrine_training"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = reports.environment("vitrine_training")
+    accuracy = f"{evaluation.accuracy:.4f} of the test set right, {card['verdict']['word']}"
+    title = f"{card['model']}/{card['version']}"
     temperature = card["metrics"]["temperature"]
     return environment.get_template("report.html").render(
+        about=reports.About("training report", title, accuracy, card["trained_at"]),
         card=card,
         evaluation=evaluation,
         uncalibrated=Evaluation(evaluation.logits * np.float32(temperature), evaluation.labels),

@@ -106,9 +106,11 @@ def _search(found: Found) -> dict[str, Any]:
 
 
 def at_rate(found: Found) -> Result:
-    """Returns the last result at the rate that was found; the last of all if none was."""
+    """Returns the usual result at the rate that was found, that of the median p99; the last of all
+    if none was."""
     chosen = [probe.result for probe in found.probes if probe.rate == found.rate]
-    return chosen[-1] if chosen else found.probes[-1].result
+    chosen.sort(key=lambda result: result.latency.percentile_ms(99))
+    return chosen[(len(chosen) - 1) // 2] if chosen else found.probes[-1].result
 
 
 def highest_kept_up(curve: Curve, results: Sequence[Result]) -> Result:

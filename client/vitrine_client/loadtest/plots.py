@@ -16,7 +16,7 @@ from vitrine_client.loadtest.result import Result
 COLUMNS = 120
 """At most so many points of time; in a longer test, each stands for several seconds."""
 
-ERROR_COLOURS = (svg.ORANGE, svg.VIOLET, svg.RED, svg.GREEN, svg.MUTED)
+ERROR_COLOURS = (svg.ORANGE, svg.VIOLET, svg.RED, svg.GREEN, svg.QUIET)
 """Of the most frequent kinds of errors; the last one is for all others together."""
 
 _ROWS = 40
@@ -45,7 +45,7 @@ def over_time(result: Result) -> str:
     parts = columns(result)
     middles = _middles(parts)
     lines = (
-        (100, svg.MUTED, "-", 0.9, "maximum"),
+        (100, svg.QUIET, "-", 0.9, "maximum"),
         (99, svg.ORANGE, "-", 1.5, "99th percentile"),
         (50, svg.BLUE, "-", 1.5, "median"),
     )
@@ -119,7 +119,7 @@ def throughput(result: Result) -> str:
         due = [part.due / part.duration_s for part in parts]
         answered = [part.throughput for part in parts]
         axes.fill_between(middles, answered, color=svg.BLUE, alpha=0.12, linewidth=0)
-        axes.plot(middles, due, color=svg.MUTED, linestyle=_DASHES)
+        axes.plot(middles, due, color=svg.QUIET, linestyle=_DASHES)
         axes.plot(middles, answered, color=svg.BLUE)
         axes.set_ylim(top=1.1 * max(*due, *answered, 1))
         svg.thousands(axes)

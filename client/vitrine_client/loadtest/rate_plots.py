@@ -44,7 +44,7 @@ def searched(found: Found, slo: Slo) -> str:
 def swept(curve: Curve) -> str:
     """Draws a sweep: right answers a second, and the latencies that they had."""
     lines = (
-        ([point.p999_ms for point in curve.points], svg.MUTED, 0.9),
+        ([point.p999_ms for point in curve.points], svg.QUIET, 0.9),
         ([point.p99_ms for point in curve.points], svg.ORANGE, 1.5),
         ([point.p50_ms for point in curve.points], svg.BLUE, 1.5),
     )

@@ -4,19 +4,17 @@ The page is one file that asks nothing of any other host and runs no script.
 """
 
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from vitrine_client.loadtest import plots, rate_plots, svg, swap_effect, tables, wording
 from vitrine_client.loadtest.outcome import Outcome
 from vitrine_client.loadtest.percentile_plot import Trace, by_percentile
 from vitrine_client.loadtest.result import Result
+from vitrine_client.look import reports
 
 
 def write(path: Path, outcome: Outcome) -> Path:
@@ -24,30 +22,29 @@ def write(path: Path, outcome: Outcome) -> Path:
 
     Raises `OSError` where that can't be written.
     """
-    page = render(outcome)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-        whole = Path(scratch) / path.name
-        whole.write_text(page, encoding="utf-8")
-        whole.replace(path)
+    indexed = reports.has_index(path.parent)
+    reports.write(path, render(outcome, indexed=indexed))
+    if indexed:
+        reports.write_index(path.parent)
     return path
 
 
-def render(outcome: Outcome) -> str:
-    """Returns the page."""
-    result = outcome.result
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vitrine_client.loadtest"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+def render(outcome: Outcome, *, indexed: bool = False) -> str:
+    """Returns the page; where it is `indexed`, with a link to the index beside it."""
+    result, headline = outcome.result, _headline(outcome)
+    environment = reports.environment("vitrine_client.loadtest")
     environment.filters |= {"ms": wording.ms, "share": wording.share, "rate": wording.per_second}
     environment.filters["css"] = svg.css
     return environment.get_template("report.html").render(
+        about=reports.About(
+            "load test",
+            wording.asked(result.about),
+            f"{wording.per_second(headline.number)} {headline.unit}",
+            str(result.about.get("started_at", "")),
+        ),
+        indexed=indexed,
         outcome=outcome,
-        headline=_headline(outcome),
+        headline=headline,
         result=result,
         swap=swap_effect.effect(result),
         asked=wording.asked(result.about),
@@ -105,7 +102,7 @@ def _percentiles(result: Result) -> str:
 
 def _compared(before: Result, after: Result) -> str:
     traces = [
-        Trace(before.latency, svg.MUTED, dashed=True),
+        Trace(before.latency, svg.QUIET, dashed=True),
         Trace(after.latency, svg.BLUE),
     ]
     p99s = " and ".join(wording.ms(each.latency.percentile_ms(99)) for each in (before, after))

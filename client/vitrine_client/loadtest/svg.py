@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-INK, MUTED, LINE, BLUE, ORANGE, GREEN, VIOLET, RED = (f"#00000{number}" for number in range(1, 9))
+INK, QUIET, LINE, BLUE, ORANGE, GREEN, VIOLET, RED = (f"#00000{number}" for number in range(1, 9))
 _VARIABLES = {
     INK: "var(--ink)",
-    MUTED: "var(--muted)",
+    QUIET: "var(--quiet)",
     LINE: "var(--line)",
     BLUE: "var(--blue)",
     ORANGE: "var(--orange)",
@@ -63,15 +63,15 @@ def drawn(draw: Draw, name: str, alt: str, *, x: str, y: str) -> str:
 
 def _style(axes: Axes, x: str, y: str) -> None:
     axes.set_axisbelow(True)
-    axes.set_xlabel(x, color=MUTED, fontsize=10)
-    axes.set_ylabel(y, color=MUTED, fontsize=10)
-    axes.tick_params(which="both", colors=MUTED, labelcolor=INK, labelsize=9.5, length=3)
+    axes.set_xlabel(x, color=QUIET, fontsize=10)
+    axes.set_ylabel(y, color=QUIET, fontsize=10)
+    axes.tick_params(which="both", colors=QUIET, labelcolor=INK, labelsize=9.5, length=3)
     axes.tick_params(which="both", axis="y", length=0)
     axes.patch.set_visible(False)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.grid(axis="y", color=LINE, linewidth=0.8)
-    axes.spines["bottom"].set(visible=True, color=MUTED)
+    axes.spines["bottom"].set(visible=True, color=QUIET)
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> None:

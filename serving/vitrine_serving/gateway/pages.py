@@ -8,8 +8,10 @@ import orjson
 
 from vitrine_client.default_model import is_served
 from vitrine_client.errors import VitrineError
+from vitrine_client.look import FOLDER as LOOK
+from vitrine_client.look import SERVED
 from vitrine_client.predictions import VersionStatus
-from vitrine_serving.gateway import errors, openapi
+from vitrine_serving.gateway import docs_page, errors, openapi
 from vitrine_serving.gateway.model_list import ListedModel, ModelList
 
 T = TypeVar("T")
@@ -31,7 +33,11 @@ def make_pages(model_list: ModelList, models: Sequence[str], wait: Wait[Any]) ->
 
     @app.get("/docs")
     def docs() -> str:
-        return flask.render_template("docs.html", document=document)
+        return flask.render_template("docs.html", **docs_page.content(document, flask.request))
+
+    @app.get(f"/static/<any({', '.join(map(repr, SERVED))}):name>")
+    def look(name: str) -> flask.Response:
+        return flask.send_from_directory(LOOK, name)
 
     @app.get("/openapi.json")
     def openapi_json() -> flask.Response:

@@ -1,0 +1,85 @@
+"""axe-core on the page, /docs and both reports: in light and dark, on a phone and a desktop."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.visit import answer, why
+from tests.conftest import ROOT, SAMPLES, Service
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+WIDTHS = (390, 1280)
+SCHEMES = ("light", "dark")
+
+everywhere = pytest.mark.parametrize("scheme", SCHEMES)
+wide_and_narrow = pytest.mark.parametrize("width", WIDTHS)
+
+
+def check(page: Page, width: int) -> None:
+    """Fails the test for each violation that axe finds, and where the page scrolls sideways."""
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@everywhere
+@wide_and_narrow
+def test_the_page(visit, width, scheme):
+    """With a picture, answers and the reasons for one."""
+    options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+    page = visit("?sample=bag", reduced_motion="reduce", **options)
+    expect(why(answer(page, "mlp"), "Bag")).to_be_visible()
+    check(page, width)
+
+
+@everywhere
+@wide_and_narrow
+def test_the_reference(visit, width, scheme):
+    """The reference of the API."""
+    page = visit("docs", viewport={"width": width, "height": 844}, color_scheme=scheme)
+    expect(page.get_by_role("button", name="Copy the command").first).to_be_visible()
+    check(page, width)
+
+
+@pytest.fixture(scope="module")
+def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with reports on models, on a load test, and on one that is compared with it."""
+    folder = tmp_path_factory.mktemp("reports")
+    train = ("vitrine_training", "report", "softmax", "mlp", f"--models-dir={service.models_dir}")
+    load = ("vitrine_client", "loadtest", str(SAMPLES[0]), f"--url={service.url}", "--quiet")
+    short = (*load, "--rate=50", "--duration-s=2")
+    before = folder / "load.json"
+    for module, *words in (
+        (*train, f"--reports-dir={folder}"),
+        (*short, f"--html={folder / 'load.html'}", f"--json={before}"),
+        (*short, f"--html={folder / 'compared.html'}", f"--compare={before}"),
+    ):
+        command = [sys.executable, "-m", module, *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+        assert done.returncode in (0, 1), done.stderr  # what is compared may be slower
+    return folder
+
+
+@everywhere
+@wide_and_narrow
+def test_reports(chromium: str, browser: Browser, reports: Path, width: int, scheme: str):
+    """The index, and all that it leads to."""
+    size = {"width": width, "height": 844}
+    context = browser.new_context(viewport=size, color_scheme=scheme)
+    page = context.new_page()
+    page.goto((reports / "index.html").as_uri())
+    links = page.get_by_role("table").get_by_role("link")
+    names = links.all_inner_texts()
+    assert len(names) == 4
+    assert {"softmax/1", "mlp/1"} <= set(names)
+    addresses = [link.evaluate("(it) => it.href") for link in links.all()]
+    for address in ((reports / "index.html").as_uri(), *addresses):
+        page.goto(address)
+        check(page, width)
+        if not address.endswith("index.html"):
+            expect(page.get_by_role("link", name="All reports")).to_be_visible()
+    context.close()

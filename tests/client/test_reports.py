@@ -1,0 +1,51 @@
+"""Reports in the house style, and the index of a folder of them."""
+
+from pathlib import Path
+
+from tests.client.loadtest.made_results import made
+from vitrine_client.loadtest import report
+from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.look import FOLDER, SERVED, reports
+
+
+def test_an_index_lists_the_reports_of_its_folder(tmp_path: Path):
+    """A load test has its row and its link; what is no report of ours is left out."""
+    report.write(tmp_path / "a load.html", Outcome(made(seconds=3)))
+    (tmp_path / "notes.html").write_text("<meta name=vitrine-report content='no JSON'>")
+    index = reports.write_index(tmp_path)
+    assert index == tmp_path / "index.html"
+    text = index.read_text()
+    assert 'href="a%20load.html"' in text
+    assert "load test" in text
+    assert "notes.html" not in text
+
+
+def test_a_load_test_joins_an_index_that_is_there(tmp_path: Path):
+    """In a folder with an index of ours a new report is in it, and links to it."""
+    report.write(tmp_path / "alone.html", Outcome(made(seconds=3)))
+    assert not (tmp_path / "index.html").exists()
+    assert "All reports" not in (tmp_path / "alone.html").read_text()
+    reports.write_index(tmp_path)
+    report.write(tmp_path / "new.html", Outcome(made(seconds=3)))
+    assert "new.html" in (tmp_path / "index.html").read_text()
+    assert "All reports" in (tmp_path / "new.html").read_text()
+
+
+def test_an_index_of_somebody_else_stays(tmp_path: Path):
+    """Nobody's index.html is overwritten."""
+    (tmp_path / "index.html").write_text("<h1>mine</h1>")
+    assert reports.write_index(tmp_path) is None
+    report.write(tmp_path / "load.html", Outcome(made(seconds=3)))
+    assert (tmp_path / "index.html").read_text() == "<h1>mine</h1>"
+
+
+def test_an_empty_folder_says_what_makes_reports(tmp_path: Path):
+    """And its index names no report."""
+    index = reports.write_index(tmp_path)
+    assert index
+    assert "vitrine-train report" in index.read_text()
+
+
+def test_files_that_pages_ask_for_are_there():
+    """Those that the gateway serves."""
+    assert all((FOLDER / name).is_file() for name in SERVED)

@@ -1,0 +1,181 @@
+"""README and tutorial as one path: each command in them, typed in a copy of the repository."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, free_port, wait_for
+from tests.docs.pages import PAGES, fences
+
+LONG_S = 400
+SHORTER = {
+    "mlp-256-best": "mlp-256-best --epochs 10 --force",  # of 300
+    "--slo": "--duration-s 1 --slo",  # of 5
+}
+"""What would take minutes is asked for less."""
+
+VARIES = "--slo"
+"""A search finds what the machine can do at the moment: its first line is what is always there."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, or a block of Python, and the lines that the page says it prints."""
+
+    typed: str
+    printed: tuple[str, ...] = ()
+    language: str = "sh"
+
+
+@dataclass
+class Terminal:
+    """A shell's place and environment; what it starts in the foreground, a service, is ended by
+    Ctrl-C."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, step: Step) -> str:
+        """Returns what a command printed. Fails the test if it failed."""
+        command = ["bash", "-c", _shorter(step.typed)]
+        if step.language == "python":
+            command = ["python", "-c", step.typed]
+        done = subprocess.run(command, timeout=LONG_S, **self._options())
+        well = (0, 1) if VARIES in step.typed else (0,)
+        assert done.returncode in well, f"$ {step.typed}\n{done.stdout}"
+        return done.stdout
+
+    def start(self, typed: str, ready: str, log: Path) -> "subprocess.Popen[str]":
+        """Starts a service, and waits until it says that it is ready."""
+        options = self._options() | {"stdout": log.open("w")}
+        service = subprocess.Popen(["bash", "-c", typed], start_new_session=True, **options)
+        wait_for(
+            lambda: ready in log.read_text() or service.poll() is not None,
+            LONG_S,
+            f"$ {typed}\n{log}",
+        )
+        assert service.poll() is None, log.read_text()
+        return service
+
+    def _options(self) -> dict:
+        return {
+            "cwd": self.folder,
+            "env": self.environment,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """A terminal in a copy of what git has, with its own ports; VITRINE_PORT is all it sets."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode or not (ROOT / ".venv" / ".ready").exists():
+        pytest.skip("no clone with an environment of its own, as make setup makes it")
+    folder = tmp_path / "vitrine"
+    for name in filter(None, listed.stdout.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)  # with its time, by which make sees what is new
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{kept['PATH']}"
+    own = {"PATH": path, "VITRINE_PORT": str(_port()), "COLUMNS": "100"}
+    return Terminal(folder, kept | own)
+
+
+@pytest.mark.slow
+def test_readme_then_tutorial(terminal: Terminal, tmp_path: Path):
+    """`make demo` until it says how to end it; then all of the tutorial in its order, with its
+    service in a terminal of its own. Each prints what the page says, but for figures."""
+    log = tmp_path / "demo.log"
+    demo = terminal.start("make demo", "(Ctrl-C to stop)", log)
+    _interrupt(demo)
+    shown = next(content for _, content in fences(PAGES["README.md"]) if "$ vitrine" in content)
+    _compare(shown.splitlines()[1:], log.read_text(), "make demo")
+    service = None
+    try:
+        for step in _steps(PAGES["docs/tutorial.md"]):
+            if step.typed == "vitrine-serve up":
+                log = tmp_path / "up.log"
+                service = terminal.start(step.typed, "(Ctrl-C to stop)", log)
+                _compare(step.printed, log.read_text(), step.typed)
+            else:
+                printed = terminal.run(_here(step, terminal))
+                expected = step.printed[:1] if VARIES in step.typed else step.printed
+                _compare(expected, printed, step.typed)
+    finally:
+        assert service
+        _interrupt(service)
+
+
+def _port() -> int:
+    """A port P for the gateway, where P + 420 and P + 421 are free, too."""
+    return next(
+        port for port in iter(free_port, None) if all(map(_is_free, (port + 420, port + 421)))
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _steps(page: str) -> Iterator[Step]:
+    """Yields what is typed, and what that prints, in the order of the page."""
+    for language, content in fences(page):
+        if language == "sh":
+            for line in content.splitlines():
+                yield Step(re.sub(r"\s+#\s.*$", "", line))
+        elif language == "python":
+            printed = re.findall(r"^\s*print\(.*\)  # (.*)$", content, re.MULTILINE)
+            yield Step(content, tuple(printed), language)
+        else:
+            for part in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
+                typed, *lines = part.splitlines()
+                yield Step(typed, tuple(lines))
+
+
+def _here(step: Step, terminal: Terminal) -> Step:
+    address = f"127.0.0.1:{terminal.environment['VITRINE_PORT']}"
+    return Step(step.typed.replace("127.0.0.1:8080", address), step.printed, step.language)
+
+
+def _shorter(typed: str) -> str:
+    for words, instead in SHORTER.items():
+        typed = typed.replace(words, instead)
+    return typed
+
+
+def _compare(expected: Iterable[str], printed: str, typed: str) -> None:
+    """Finds the expected lines in their order; figures may differ, and `…` is anything."""
+    lines = iter(printed.splitlines())
+    for line in expected:
+        if line.strip() != "…":
+            pattern = _pattern(line)
+            assert any(re.search(pattern, one) for one in lines), f"$ {typed}\n{line}\n\n{printed}"
+
+
+def _pattern(line: str) -> str:
+    """A regular expression for a line of a page."""
+    words = []
+    for word in line.split():
+        plain = re.sub(r"\d[\d.,]*", "\0", word)
+        plain = re.sub("█+", "\1", plain)
+        escaped = re.escape(plain).replace("…", ".*")
+        words.append(escaped.replace(re.escape("\0"), r"[\d.,]+").replace(re.escape("\1"), "█*"))
+    return r"\s*".join(words)
+
+
+def _interrupt(service: "subprocess.Popen[str]") -> None:
+    os.killpg(service.pid, signal.SIGINT)
+    assert service.wait(60) in (0, 2, 130)
