@@ -17,10 +17,11 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 TESTS ?= tests
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+VERSION := import sys; print(sys.version_info[:2])
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train evaluate serve predict loadtest test lint format typecheck docs \
+.PHONY: help setup compose demo train evaluate serve predict loadtest test lint format typecheck docs \
 	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load soak build \
 	up down logs test-containers wire lock clean
 
@@ -28,12 +29,17 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
+ifneq ($(filter command environment,$(origin PYTHON)),)
+	@test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || { echo "$(VENV) is of another Python than $(PYTHON); \`make clean\` first"; exit 1; }
+endif
 
-# Made anew when what is to be installed changes. pip checks every file against its hash.
+# Made again when what is to be installed changes; whole only with $@, which goes first and comes
+# last. pip checks every file against its hash, and writes into a virtual environment or nowhere.
+$(READY): export PIP_REQUIRE_VIRTUALENV = 1
 $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
 	@$(PYTHON) -c '$(PYTHON_OK)' || { echo "Vitrine needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV): TensorFlow and the tools, 1-2 minutes"
-	@$(PYTHON) -m venv $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@clear=$$(test -e $@ || echo --clear); rm -f $@; $(PYTHON) -m venv $$clear $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
@@ -113,16 +119,20 @@ format: setup ## Mend style
 typecheck: setup ## Check types
 	@$(BIN)/mypy
 
-build: ## Build the container images
+compose:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "No Docker Compose here; install it, or \`make serve\` runs the same without containers"; exit 1; }
+	@said=$$($(COMPOSE) ps 2>&1 >/dev/null) || { echo "No container engine answers: $$(echo "$$said" | tail -n 1)"; echo "Start it, or \`make serve\` runs the same without containers"; exit 1; }
+
+build: compose ## Build the container images
 	$(COMPOSE) build
 
-up: ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)
+up: compose ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)
 	$(COMPOSE) up --detach
 
-down: ## Stop the containers
+down: compose ## Stop the containers
 	$(COMPOSE) --profile monitoring down
 
-logs: ## Follow the containers' logs
+logs: compose ## Follow the containers' logs
 	$(COMPOSE) --profile monitoring logs --follow
 
 test-containers: setup ## Build, run and break the containers, where a container engine answers
@@ -136,5 +146,6 @@ lock: ## Pin the requirements anew (needs uv)
 	@sh requirements/lock.sh
 
 clean: ## Remove what can be made again, models and data excepted
+	rm -f $(READY)
 	rm -rf $(VENV) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,10 @@
 # dev.txt has everything; the others are parts of it, for an image or an environment of its own.
 set -eu
 cd "$(dirname "$0")/.."
+command -v uv >/dev/null || {
+    echo 'No uv here: `pipx install uv` gets it, or https://docs.astral.sh/uv says how' >&2
+    exit 1
+}
 
 lock() {
     output=$1

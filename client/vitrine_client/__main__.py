@@ -1,6 +1,15 @@
-"""`python -m vitrine_client` is the command `vitrine`."""
+"""The command `vitrine`, as a script and as `python -m vitrine_client`."""
 
-from vitrine_client.cli import main
+from vitrine_client import signals
+
+
+def run() -> None:
+    """Runs it. A signal ends it on the spot while modules are imported, and once it is over."""
+    signals.end_at_once()
+    from vitrine_client.cli import main
+
+    main(prog_name="vitrine")
+
 
 if __name__ == "__main__":
-    main(prog_name="vitrine")
+    run()

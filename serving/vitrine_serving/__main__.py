@@ -1,6 +1,15 @@
-"""`python -m vitrine_serving` is the command `vitrine-serve`."""
+"""The command `vitrine-serve`, as a script and as `python -m vitrine_serving`."""
 
-from vitrine_serving.cli import main
+from vitrine_client import signals
+
+
+def run() -> None:
+    """Runs it. A signal ends it on the spot while modules are imported, and once it is over."""
+    signals.end_at_once()
+    from vitrine_serving.cli import main
+
+    main(prog_name="vitrine-serve")
+
 
 if __name__ == "__main__":
-    main(prog_name="vitrine-serve")
+    run()

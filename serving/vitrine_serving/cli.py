@@ -12,6 +12,7 @@ import click
 
 from vitrine_client import Client
 from vitrine_client.default_model import FALLBACK, PREFERRED
+from vitrine_client.exit_codes import CommandGroup
 from vitrine_client.model_server import ModelServerClient
 from vitrine_serving.gateway import keys as keys_file
 from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
@@ -20,7 +21,7 @@ READY_S = 120
 """TensorFlow takes 15-20 s to import on a cold disk, and more on a slow one."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Serve published models: an embedded model server, and the gateway in front of it.
 
@@ -157,7 +158,7 @@ def _running(
 def gateway() -> None:
     """Run the gateway alone; its settings are environment variables (docs/operations.md)."""
     command = gateway_command()
-    os.execv(command[0], command)  # signals and exit codes are gunicorn's own  # noqa: S606
+    os.execv(command[0], command)  # signals are gunicorn's own  # noqa: S606
 
 
 @main.group()

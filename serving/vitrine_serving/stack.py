@@ -12,11 +12,11 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Self
 
 import requests
 
+from vitrine_client import signals
 from vitrine_serving.served_models import served_models, write_config
 
 STOP_S = 15
@@ -90,14 +90,11 @@ class Stack:
         self._addresses = addresses
         self._batching = batching
         self._quiet = quiet
-        self._ended_by = 0
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
         addresses.check_free()
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._leave)
         try:
             self._start("model server", self._model_server_command(), {})
             self._start("gateway", gateway_command(), self._gateway_environment())
@@ -107,16 +104,15 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it
-        for child in reversed(self._children.values()):  # the gateway drains while it has a backend
-            child.terminate()
-            try:
-                child.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        self._scratch.cleanup()
+        with signals.ignored():  # a second Ctrl-C must not leave half of it
+            for child in reversed(self._children.values()):  # the gateway drains; it has a backend
+                child.terminate()
+                try:
+                    child.wait(STOP_S)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+            self._scratch.cleanup()
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Blocks until every model answers. Raises `StackError` if a child ends, or in the end."""
@@ -149,13 +145,7 @@ class Stack:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         self._check_children()
 
-    def _leave(self, number: int, _: FrameType | None) -> None:
-        self._ended_by = number
-        raise SystemExit(128 + number)
-
     def _check_children(self) -> None:
-        if self._ended_by:  # what is raised in a finalizer, as urllib3 has one, is lost
-            raise SystemExit(128 + self._ended_by)
         for name, child in self._children.items():
             code = child.poll()
             if code is not None:
@@ -205,7 +195,8 @@ class Stack:
 
 def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
-    return [sys.executable, "-m", "gunicorn", "-c", "python:vitrine_serving.gateway.gunicorn_conf"]
+    configuration = "python:vitrine_serving.gateway.gunicorn_conf"
+    return [sys.executable, "-m", "vitrine_serving.gateway_process", "-c", configuration]
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,7 @@
 """The command `vitrine` as a whole: help, versions, completion."""
 
 import importlib.metadata
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import pytest
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
+from vitrine_client import signals
 from vitrine_client.cli import main
+from vitrine_client.exit_codes import CommandGroup
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -62,15 +65,24 @@ def test_what_the_script_asks_for():
     assert done.output.split() == ["plain,--model", "plain,--model-server"]
 
 
-def test_ctrl_c_has_its_exit_code():
-    """Whatever is interrupted ends with 130, where click would say 1."""
+@pytest.mark.parametrize("number", signals.ENDING)
+def test_a_signal_has_its_exit_code(number, capfd):
+    """Whatever is interrupted ends with its code, where click would say 1; what it holds is let go,
+    and the handler of before is back."""
+    let_go = []
 
     @click.command()
     def interrupted() -> None:
-        raise KeyboardInterrupt
+        try:
+            signal.raise_signal(number)
+        finally:
+            let_go.append(True)
 
-    group = type(main)(commands={"it": interrupted})
-    assert CliRunner().invoke(group, ["it"]).exit_code == 130
+    before = signal.getsignal(number)
+    group = CommandGroup(commands={"it": interrupted})
+    assert CliRunner().invoke(group, ["it"]).exit_code == 128 + number
+    assert let_go == [True]
+    assert signal.getsignal(number) is before
 
 
 def test_a_light_start():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import signal
 from collections import Counter
 
 import pytest
@@ -40,7 +41,7 @@ def saved(path, result: Result):
 
 
 class FakeRun:
-    """Answers up to `CAPACITY`; stops itself in the call of that number."""
+    """Answers up to `CAPACITY`; Ctrl-C comes in the call of that number."""
 
     def __init__(self, interrupted_at: int = 0) -> None:
         self.plans, self._interrupted_at = [], interrupted_at
@@ -48,7 +49,7 @@ class FakeRun:
     def __call__(self, plan, *, watch, stop) -> Result:
         self.plans.append(plan)
         if len(self.plans) == self._interrupted_at:
-            stop.set()
+            signal.raise_signal(signal.SIGINT)
         closed = isinstance(plan.load, Closed)
         rate = CAPACITY if closed else plan.load.phases[0].rate
         result = made(
@@ -227,14 +228,51 @@ def test_a_sweep_writes_every_rate(capsys):
     assert "answered/s" in printed.err
 
 
-def test_ctrl_c_shows_what_there_is(capsys):
-    """One load that was ended is shown; of a search, what was printed on the way. Exit code 130."""
-    assert LoadLab(request(PICTURE), run=FakeRun(interrupted_at=1)).carry_out() == 130
+def test_ctrl_c_shows_what_there_is(capsys, tmp_path):
+    """One load that was ended is shown and written, with exit code 130."""
+    out = tmp_path / "out.json"
+    asked = request(PICTURE, f"--json={out}")
+    assert LoadLab(asked, run=FakeRun(interrupted_at=1)).carry_out() == 130
     assert "answered" in capsys.readouterr().out
-    run = FakeRun(interrupted_at=4)
-    assert LoadLab(request(PICTURE, "--slo=p99=50ms"), run=run).carry_out() == 130
-    assert capsys.readouterr().err.count(" requests/s: ") == 2
+    assert json.loads(out.read_text())["summary"]["answered"] > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_search_that_is_cut_short(capsys, tmp_path):
+    """The loads that are whole are shown and written: that it is not known yet which rate meets the
+    objective, and the highest that held."""
+    run, out = FakeRun(interrupted_at=4), tmp_path / "out.json"
+    pages = [f"--{kind}={tmp_path}/out.{kind}" for kind in ("json", "csv", "html")]
+    assert LoadLab(request(PICTURE, "--slo=p99=50ms", *pages), run=run).carry_out() == 130
     assert len(run.plans) == 4
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "meets p99=50ms is not known yet" in shown
+    assert "Ctrl-C cut it short after 2 loads" in shown
+    content = json.loads(out.read_text())
+    search = content["search"]
+    assert (search["complete"], len(search["probes"])) == (False, 2)
+    assert search["rate"] in [probe["rate"] for probe in search["probes"]]
+    assert content["warnings"][0] == "Ctrl-C cut it short after 2 loads"
+    assert "cut short" in (tmp_path / "out.html").read_text()
+    assert {row["run"] for row in csv.DictReader((tmp_path / "out.csv").open())} == {"1", "2"}
+
+
+def test_a_sweep_that_is_cut_short(capsys, tmp_path):
+    """The rates so far are a curve."""
+    out = tmp_path / "out.json"
+    asked = request(PICTURE, "--sweep", f"--json={out}")
+    assert LoadLab(asked, run=FakeRun(interrupted_at=3)).carry_out() == 130
+    assert len(json.loads(out.read_text())["sweep"]) == 1
+    assert "Ctrl-C cut it short after 1 load" in capsys.readouterr().out
+
+
+def test_nothing_was_measured(capsys, tmp_path):
+    """Before the first rate is measured there is nothing to write, and that is said."""
+    out = tmp_path / "out.json"
+    asked = request(PICTURE, "--slo=p99=50ms", f"--json={out}")
+    assert LoadLab(asked, run=FakeRun(interrupted_at=1)).carry_out() == 130
+    assert "Ctrl-C came before anything was measured" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +302,7 @@ def test_chaos_needs_the_served_directory(tmp_path):
     """Where there is no version to copy, that is said before the load."""
     flags = ["--rate=5", "--chaos=swap-model", f"--models-dir={tmp_path}", "--model=mlp"]
     done = command(PICTURE, *flags)
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert f"{tmp_path}/mlp has no version" in done.stderr
 
 

@@ -149,13 +149,13 @@ def test_nothing_to_see_in_csv(seen):
 
 def test_a_box(seen):
     """It goes with the one picture, by whichever word that is named; one that the gateway refuses
-    is exit code 2 with its words, and nothing to see in it a row."""
+    is exit code 1 with its words, and nothing to see in it a row."""
     done = predict(seen, "--json", "--box", "5,6,70,80.5", "--label", "stable", "a.png")
     assert seen.asked[0].path == "/v1/models/photo/labels/stable:predict?box=5,6,70,80.5"
     done = predict(seen, "--json", "--box", "5, 6,70,80", "[a].png")
     assert (done.exit_code, json.loads(done.stdout)["box"]) == (0, [5, 6, 70, 80])
     done = predict(seen, "--box", "100,0,9,9", "a.png")
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "box is not inside the picture" in done.stderr
     for picture, reason in (("e.png", NOTHING), ("c.png", "This is no picture")):
         done = predict(seen, "--box", "1,2,3,4", picture)
@@ -172,7 +172,7 @@ def test_a_box_without_a_gateway():
         done = CliRunner().invoke(main, [*past, *words])
         assert json.loads(done.stdout)["box"] == box, done.output
         outside = CliRunner().invoke(main, [*past, "--box", "20,20,9,9", str(SAMPLES[0])])
-    assert (outside.exit_code, outside.stdout) == (2, "")
+    assert (outside.exit_code, outside.stdout) == (1, "")
     assert "box 20,20,9,9 is not inside the picture" in outside.stderr
     with FakeGateway(seeing) as gateway:
         done = predict(gateway, "--local", *words)
@@ -285,12 +285,12 @@ def test_past_the_gateway():
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])
 def test_a_service_that_fails_midway(gateway, folder, form):
-    """What was answered stays; then a message and exit code 2, and no traceback."""
+    """What was answered stays; then a message and exit code 1, and no traceback."""
     gateway.answer = lambda asked: (
         problem(404, "mlp is gone") if b"Coat" in asked.body else predicting(asked)
     )
     done = predict(gateway, form, "--batch-size=1", "--concurrency=1", "a.png", "b.png")
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "Bag" in done.stdout
     assert "mlp is gone" in done.stderr
     assert isinstance(done.exception, SystemExit)

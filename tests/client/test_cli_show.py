@@ -55,7 +55,7 @@ def test_status(gateway):
     assert done.exit_code == 1
     assert "no [graph]" in done.stdout
     done = vitrine(gateway, "status", "nobody")
-    assert (done.exit_code, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "no /v1/models/nobody here" in done.stderr
 
 

@@ -211,22 +211,20 @@ def test_a_policy_that_names_versions(tmp_path):
         assert vitrine(served, "promote", "mlp", "1").stderr == ""
         served.publish(2)
         assert served.states() == {1: "AVAILABLE"}
-        assert "add `versions: 2` there" in refused(served, "promote", "mlp", "2", exit_code=2)
+        assert "add `versions: 2` there" in refused(served, "promote", "mlp", "2")
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"model_config_list {", b"no: 1"])
 def test_garbage(served, content):
     """A file that makes no sense is named, and left alone; the server hears nothing."""
     served.config.write_bytes(content)
-    told = refused(served, "promote", "mlp", "1", exit_code=2)
+    told = refused(served, "promote", "mlp", "1")
     assert f"{served.config} is no ModelServerConfig" in told
 
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["promote", "linear", "1"], "no model linear; it has mlp"),
-        (["rollback", "linear"], "no model linear; it has mlp"),
         (["promote", "mlp", "one"], "'one' is not a valid"),
         (["promote", "mlp", "-1"], "-1"),
         (["promote", "mlp", str(2**63)], str(2**63)),
@@ -239,6 +237,12 @@ def test_garbage(served, content):
 def test_wrong_usage(served, words, hint):
     """Exit code 2 with what is wrong."""
     assert hint in refused(served, *words, exit_code=2)
+
+
+@pytest.mark.parametrize("words", [["promote", "linear", "1"], ["rollback", "linear"]])
+def test_a_model_that_the_file_does_not_have(served, words):
+    """Exit code 1, and which there are."""
+    assert "no model linear; it has mlp" in refused(served, *words)
 
 
 def test_no_file(served, tmp_path):

@@ -117,12 +117,12 @@ def test_wrong_usage(options, told):
 
 
 def test_no_models(tmp_path):
-    """The service says that there is nothing to serve, and how that is changed: exit code 2, and
+    """The service says that there is nothing to serve, and how that is changed: exit code 1, and
     nothing is written."""
     output = tmp_path / "tuned"
     options = ["--slo", "p99=1s", "--models-dir", str(tmp_path), "--output", str(output)]
     done = CliRunner().invoke(tune, [PICTURE, *options])
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert "With its defaults, it does not start" in done.output
     assert "There is no model in" in done.output
     assert not output.exists()
@@ -134,7 +134,7 @@ def test_an_end_in_the_middle(tmp_path, number):
     (tmp_path / "models/mlp/1").mkdir(parents=True)  # which never becomes ready
     process = subprocess.Popen(
         [
-            *(sys.executable, "-c", "from vitrine_client.cli import main; main()"),
+            *(sys.executable, "-c", "from vitrine_client.__main__ import run; run()"),
             *("tune", PICTURE, "--slo=p99=1s", "--models-dir=models"),
         ],
         cwd=tmp_path,

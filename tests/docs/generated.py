@@ -12,6 +12,7 @@ import click
 
 from tests.docs.pages import ROOT
 from vitrine_client.cli import main as vitrine
+from vitrine_client.exit_codes import MEANINGS
 from vitrine_serving.cli import main as vitrine_serve
 from vitrine_serving.gateway.metrics import FAMILIES
 from vitrine_serving.gateway.settings import PREFIX, Settings
@@ -63,6 +64,12 @@ def metrics() -> str:
     return "\n".join(lines)
 
 
+def exit_codes() -> str:
+    """Returns a table of what the commands end with."""
+    rows = [f"| {code} | {meaning} |" for code, meaning in MEANINGS.items()]
+    return "\n".join(["| exit code | meaning |", "|---|---|", *rows])
+
+
 def commands() -> str:
     """Returns a table for each program: its commands, and the first sentence of their help."""
     return "\n\n".join(_table(name, group) for name, group in COMMANDS.items())
@@ -95,6 +102,7 @@ def _cell(text: str) -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
+    "exit-codes": exit_codes,
     "commands": commands,
 }
 

@@ -1,6 +1,15 @@
-"""`python -m vitrine_training` is `vitrine-train`."""
+"""The command `vitrine-train`, as a script and as `python -m vitrine_training`."""
 
-from vitrine_training.cli import main
+from vitrine_client import signals
+
+
+def run() -> None:
+    """Runs it. A signal ends it on the spot while modules are imported, and once it is over."""
+    signals.end_at_once()
+    from vitrine_training.cli import main
+
+    main(prog_name="vitrine-train")
+
 
 if __name__ == "__main__":
-    main(prog_name="vitrine-train")
+    run()

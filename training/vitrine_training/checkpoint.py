@@ -29,6 +29,7 @@ class Checkpoint:
         self._path = directory / f".training-{digest[:16]}.npz"
         self._every_s = every_s
         self._written_at = time.monotonic()
+        self._unwritten: State | None = None
 
     def load(self) -> State | None:
         """Returns the state that was written last; None where there is none, or it is damaged."""
@@ -45,7 +46,20 @@ class Checkpoint:
     def save(self, state: State) -> None:
         """Writes `state`, if the last time is long enough ago. Raises `OSError` if it cannot."""
         if time.monotonic() - self._written_at < self._every_s:
-            return
+            # Training goes on in the memory that these arrays may be views of.
+            variables, kept = (
+                [np.array(one) for one in each] for each in (state.variables, state.kept)
+            )
+            self._unwritten = State(variables, kept, list(state.history))
+        else:
+            self._write(state)
+
+    def flush(self) -> None:
+        """Writes the state that was saved last, if it is not written yet: the run ends early."""
+        if self._unwritten:
+            self._write(self._unwritten)
+
+    def _write(self, state: State) -> None:
         arrays: dict[str, Any] = {
             "variables": len(state.variables),
             "kept": len(state.kept),
@@ -65,7 +79,7 @@ class Checkpoint:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
-        self._written_at = time.monotonic()
+        self._written_at, self._unwritten = time.monotonic(), None
 
     def remove(self) -> None:
         """Deletes the file: the run came to its end."""

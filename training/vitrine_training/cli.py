@@ -8,6 +8,8 @@ from typing import Any
 import click
 from rich.table import Table
 
+from vitrine_client import signals
+from vitrine_client.exit_codes import CommandGroup
 from vitrine_training import data, options, publish
 from vitrine_training.options import console
 from vitrine_training.recipes import RECIPES
@@ -18,7 +20,7 @@ from vitrine_training.train_command import train
 _models = click.argument("models", nargs=-1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Train small image classifiers on Fashion-MNIST and publish them for serving.
 
@@ -62,7 +64,8 @@ def evaluate(models: tuple[str, ...], models_dir: Path, data_dir: Path | None) -
     """Load the newest version of MODELS (all classifiers) anew and test it on 10,000 images."""
     newest = _classifiers(models, models_dir)
     dataset = options.load(data_dir)
-    from vitrine_training.evaluate import evaluate as evaluate_version
+    with signals.ending_at_once():
+        from vitrine_training.evaluate import evaluate as evaluate_version
 
     for version_dir in newest:
         result = evaluate_version(version_dir, dataset.test)
@@ -96,7 +99,8 @@ def report(
     """Write a page on the newest version of MODELS (all classifiers): curves, mistakes, weights."""
     newest = _classifiers(models, models_dir)
     dataset = options.load(data_dir)
-    from vitrine_training.report import write
+    with signals.ending_at_once():
+        from vitrine_training.report import write
 
     for version_dir in newest:
         page = reports_dir / f"{version_dir.parent.name}-{version_dir.name}.html"

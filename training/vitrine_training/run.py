@@ -68,7 +68,7 @@ class Listener:
 def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
-    The test set is looked at once, after the last choice.
+    The test set is looked at once, after the last choice. `SystemExit` keeps the last epoch, too.
     Raises `WorseModel`, `SameModel`, `Diverged`, `ExportError`, or `OSError` where `models_dir`
     cannot be written; then nothing is published.
     """
@@ -83,7 +83,11 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         "packages": _packages(),
     }
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
-    model, history = _trained(run, task, listener, checkpoint)
+    try:
+        model, history = _trained(run, task, listener, checkpoint)
+    except SystemExit:  # a signal
+        checkpoint.flush()
+        raise
     served = task.served(model, recipe)
     outputs = outputs_of(served, task.validation[0])
     card: export.Card = {}

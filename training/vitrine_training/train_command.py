@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vitrine_client import signals
 from vitrine_training import options, publish, robustness
 from vitrine_training.options import console
 from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
@@ -114,10 +115,11 @@ def train(
     synthetic = {recipe for recipe in chosen if recipe.architecture == "linear"}
     dataset = options.load(data_dir) if set(chosen) > synthetic else None
     console.print("Starting TensorFlow", style="dim")
-    from vitrine_training.run import Run
-    from vitrine_training.tasks import Classification, Regression
+    with signals.ending_at_once():
+        from vitrine_training.run import Run
+        from vitrine_training.tasks import Classification, Regression
 
-    _spend_compiler_note()
+        _spend_compiler_note()
     images = Classification.of(dataset, hard_pictures) if dataset else None
     for recipe in chosen:
         task = Regression.of(seed) if images is None or recipe in synthetic else images
@@ -186,11 +188,16 @@ def _train(run: "Run", task: "Task") -> None:
             raise click.ClickException(str(error)) from error
         except OSError as error:
             raise click.ClickException(f"{recipe.model} was not published: {error}") from error
-        except KeyboardInterrupt:
-            raise click.ClickException(
-                "Interrupted; the same command goes on from the last checkpoint"
-            ) from None
+        except SystemExit:  # a signal
+            click.echo(_how_to_go_on(int(progress.tasks[bar].completed)), err=True)
+            raise
     _summarise(recipe, version_dir, card, time.monotonic() - started)
+
+
+def _how_to_go_on(epochs: int) -> str:
+    if not epochs:
+        return "Interrupted in the first epoch; the same command begins again"
+    return f"Interrupted; the same command goes on after epoch {epochs}"
 
 
 def _line(epoch: "Epoch", epochs: int) -> str:

@@ -1,6 +1,4 @@
-"""The command `vitrine`: what its subcommands are, and how all of them end."""
-
-from typing import Any
+"""The command `vitrine`: its subcommands."""
 
 import click
 
@@ -10,24 +8,10 @@ from vitrine_client.cli.predict import predict
 from vitrine_client.cli.show import metadata, models, status
 from vitrine_client.cli.tune import tune
 from vitrine_client.cli.versions import promote, rollback
-
-CTRL_C = 130
-"""The exit code that a shell gives to what Ctrl-C ended: 128 and the number of SIGINT."""
+from vitrine_client.exit_codes import CommandGroup
 
 
-class Vitrine(click.Group):
-    """A group whose commands may be interrupted."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the subcommand; Ctrl-C ends it with `CTRL_C`, where click would say 1."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo(err=True)  # ends the line that has ^C in it
-            ctx.exit(CTRL_C)
-
-
-@click.group(cls=Vitrine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vitrine-client", message="%(prog)s %(version)s")
 def main() -> None:
     """Ask a Vitrine gateway what is in a picture.
@@ -43,9 +27,6 @@ def main() -> None:
     vitrine loadtest shoe.png            how fast it answers
     vitrine tune shoe.png --slo p99=20ms which settings answer fastest
     vitrine completion bash              have the shell complete all this
-
-    Exit codes: 0 all well; 1 some pictures or requests failed, or what was asked for was refused;
-    2 wrong usage, or no answer; 130 Ctrl-C.
     """
 
 

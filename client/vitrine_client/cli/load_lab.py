@@ -17,20 +17,20 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from vitrine_client import signals
 from vitrine_client.cli import options
 from vitrine_client.cli.load_request import LoadRequest, shared
-from vitrine_client.loadtest import report, spreadsheet, sweep, tables
+from vitrine_client.loadtest import report, search, spreadsheet, sweep, tables
 from vitrine_client.loadtest.compare import compare
 from vitrine_client.loadtest.live import View
 from vitrine_client.loadtest.outcome import Outcome, at_rate, highest_kept_up
 from vitrine_client.loadtest.plan import Plan, Target
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.search import Probe, find_rate, probing
+from vitrine_client.loadtest.search import Found, Probe, find_rate, probing
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.wording import per_second
 
-_INTERRUPTED = 130
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
 """Requests in flight, and for how long, to see about what can be answered."""
 _LONGEST_COMMAND = 400
@@ -50,29 +50,43 @@ class LoadLab:
         self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._measured: list[Result] = []
+        self._points: list[sweep.Point] = []
+        self._probes: list[Probe] = []
         for path in asked.outputs:
             if path != _STDOUT and not os.access(path.parent, os.W_OK):
                 raise click.UsageError(f"{path.parent} is no folder that can be written to")
 
     def carry_out(self) -> int:
-        """Measures, shows, writes; returns the exit code. Raises `VitrineError` and `OSError`."""
-        try:
-            outcome = self._outcome()
-        except _InterruptedError:
-            return _INTERRUPTED
-        if self._before:
-            compared = compare(self._before, outcome.result)
-            outcome = dataclasses.replace(outcome, before=self._before, comparison=compared)
-        self._show(outcome)
-        self._write(outcome)
-        if self._stop.is_set():
-            return _INTERRUPTED
-        return 0 if outcome.well else 1
+        """Measures, writes, shows; returns the exit code. Raises `VitrineError` and `OSError`.
+
+        A signal ends the measuring, and its exit code is returned: what was measured until then is
+        written and shown.
+        """
+        with signals.noting(self._stop) as noted:
+            try:
+                outcome = self._outcome()
+            except (_CutShortError, SystemExit):
+                if noted.number is None or noted.again:
+                    raise
+                if not self._measured:
+                    self._log.print(f"{noted.name} came before anything was measured")
+                    return noted.exit_code or 1
+                outcome = self._so_far(noted.name)
+            if self._before:
+                compared = compare(self._before, outcome.result)
+                outcome = dataclasses.replace(outcome, before=self._before, comparison=compared)
+            try:
+                self._write(outcome)
+            finally:
+                self._show(outcome)
+            return noted.exit_code or (0 if outcome.well else 1)
 
     def _outcome(self) -> Outcome:
+        """Raises `_CutShortError`, and `SystemExit` where a signal came while others answered."""
         if self._earlier:
             return Outcome(self._earlier, (self._earlier,), self._slo)
-        target = self._asked.of_served_model(self._asked.target())
+        with signals.hasty():
+            target = self._asked.of_served_model(self._asked.target())
         if self._asked.searches:
             return self._several(target)
         result = self._measure(self._asked.plan(target))
@@ -85,14 +99,25 @@ class LoadLab:
         capacity = max(flat_out.throughput, 1.0)
         self._log.print(f"{per_second(capacity)} requests/s with {_FLAT_OUT} in flight")
         probe = partial(self._probe, self._asked.planned(target, self._asked.at_any_rate()))
-        curve = found = None
+        found = None
         if self._asked.sweep:
-            curve = sweep.measure(probe, sweep.rates(capacity), self._swept)
-            result = highest_kept_up(curve, self._measured)
+            sweep.measure(probe, sweep.rates(capacity), self._swept)
         if self._slo:
             found = find_rate(probe, self._slo, start_rate=capacity / 2, watch=self._probed)
-            result = at_rate(found)
-        return Outcome(result, tuple(self._measured), self._slo, found, curve)
+        return self._summed_up(found)
+
+    def _so_far(self, signal_name: str) -> Outcome:
+        """Sums up at least one load, before all are measured."""
+        found = search.cut_short(self._probes) if self._probes else None
+        count = len(self._measured)
+        text = f"{signal_name} cut it short after {count} load{'s' if count > 1 else ''}"
+        return dataclasses.replace(self._summed_up(found), cut_short=text)
+
+    def _summed_up(self, found: Found | None) -> Outcome:
+        curve = sweep.Curve(tuple(self._points))
+        result = at_rate(found) if found else highest_kept_up(curve, self._measured)
+        measured = tuple(self._measured)
+        return Outcome(result, measured, self._slo, found, curve if self._points else None)
 
     def _probe(self, plan: Plan, rate: float) -> Result:
         plan = probing(plan, rate, len(self._measured))
@@ -102,8 +127,11 @@ class LoadLab:
         return result
 
     def _measure(self, plan: Plan, title: str = "") -> Result:
-        """Raises `_InterruptedError` where it is one of several, and was ended."""
+        """Raises `_CutShortError` where it is one of several and not whole, or was ended before
+        anything was measured."""
         asked = self._asked
+        if self._stop.is_set():
+            raise _CutShortError
         with View(plan, self._log, title) as view:
             if asked.chaos:
                 from vitrine_client.loadtest.chaos import Swap
@@ -112,15 +140,17 @@ class LoadLab:
                 result = swap.run(plan, watch=view.watch, stop=self._stop, run=self._run)
             else:
                 result = self._run(plan, watch=view.watch, stop=self._stop)
-        if self._stop.is_set() and asked.searches:
-            raise _InterruptedError
+        if self._stop.is_set() and (asked.searches or not result.intervals):
+            raise _CutShortError
         return dataclasses.replace(result, about={**result.about, "command": _command()})
 
     def _probed(self, probe: Probe) -> None:
+        self._probes.append(probe)
         outcome = Text(tables.verdict(probe), style="green" if probe.held else "red")
         self._log.print(Text(f"{per_second(probe.rate)} requests/s: ").append_text(outcome))
 
     def _swept(self, point: sweep.Point) -> None:
+        self._points.append(point)
         rate, answered, p50, _, p99, *_ = tables.point_cells(point)
         self._log.print(f"{rate} requests/s: {answered}/s answered, p50 {p50}, p99 {p99}")
 
@@ -143,8 +173,8 @@ class LoadLab:
             report.write(asked.html_file, outcome)
 
 
-class _InterruptedError(Exception):
-    """Ctrl-C, while several loads were measured."""
+class _CutShortError(Exception):
+    """A signal ended a load that is of no use in part."""
 
 
 def _earlier(option: str, path: Path | None) -> Result | None:

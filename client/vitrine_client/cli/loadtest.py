@@ -154,8 +154,9 @@ def loadtest(**given: Any) -> None:
 
     Files may be - for standard output; the table then goes to standard error.
 
-    Exit codes: 0 all well; 1 requests failed, the objective was not met, or it got worse; 2 wrong
-    usage, or no answer; 130 Ctrl-C, with what was measured until then.
+    Exit code 1: requests failed, the objective was not met, or it got worse. Ctrl-C ends it with
+    what was measured until then, shown and written; so do SIGTERM and a terminal that is closed.
+    Ctrl-C twice ends it at once.
     """
     source = click.get_current_context().get_parameter_source("model")
     if given["replay"] and source is ParameterSource.COMMANDLINE:

@@ -18,7 +18,8 @@ from vitrine_client.default_model import (
     is_served,
     told_of_missing,
 )
-from vitrine_client.errors import NotFound, VitrineError
+from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.exit_codes import FAILED, NOT_BEGUN
 from vitrine_client.predictions import VersionStatus
 
 console = Console(highlight=False)
@@ -63,14 +64,15 @@ def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 @contextmanager
 def friendly() -> Iterator[None]:
-    """Ends the command with a message, not a traceback, where the service or a file fails."""
+    """Ends the command with a message, not a traceback, where the service or a file fails: with
+    `NOT_BEGUN` where nobody answers, else with `FAILED`."""
     try:
         yield
     except BrokenPipeError:
         raise  # whoever read our output has gone: click ends quietly
     except (VitrineError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(NOT_BEGUN if isinstance(error, Unavailable | DeadlineExceeded) else FAILED)
 
 
 def note(text: str) -> None:

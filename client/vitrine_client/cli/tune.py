@@ -11,7 +11,6 @@ import click
 from vitrine_client.cli import options, sources
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Kind, Target
-from vitrine_client.loadtest.signals import raising_exit
 from vitrine_client.loadtest.wording import per_second
 
 if TYPE_CHECKING:
@@ -80,8 +79,7 @@ def tune(
     Writes gateway.env, batching.config where batching pays, measurements.json, and a README.md
     that says how to use them, and why.
 
-    Exit codes: 0 all well; 1 nothing meets the objective; 2 wrong usage, or the service does not
-    start; 130 Ctrl-C.
+    Exit code 1: nothing meets the objective, or the service does not start.
     """
     with options.needs("loadtest", "vitrine tune"):
         from vitrine_client.loadtest.slo import Slo
@@ -131,14 +129,13 @@ def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float) -> "Tunin
         )
     probe_s = min(max(for_s / _PROBES, 0.5), 3.0)
     tried_in = axes(target.kind, os.cpu_count() or 1)
-    with raising_exit(), Services(command, models_dir) as services, _Progress(for_s) as progress:
+    with Services(command, models_dir) as services, _Progress(for_s) as progress:
         try:
             target = target if target.model else _with_model(target, services)
             trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
             tuned = tune(Configuration(), tried_in, trials, Time(for_s), watch=progress.tried)
         except Unfit as error:
-            click.echo(f"Error: With its defaults, {error}", err=True)
-            sys.exit(2)
+            raise click.ClickException(f"With its defaults, {error}") from error
     return Tuning(slo, load_of(target), probe_s, tuned)
 
 

@@ -8,15 +8,16 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+from vitrine_client import signals
 from vitrine_client.client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.copied_version import CopiedVersion
 from vitrine_client.loadtest.plan import Plan, Target
 from vitrine_client.loadtest.result import Interval, Result
 from vitrine_client.loadtest.run import ignore, run
-from vitrine_client.loadtest.signals import raising_exit
 from vitrine_client.loadtest.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.predictions import VersionStatus
 
@@ -49,7 +50,8 @@ class Swap:
         statuses: Statuses | None = None,
     ) -> Result:
         """Does what `run` does, and swaps meanwhile; what came of it is among the result's events
-        and warnings. The copy is removed before this returns or raises, SIGTERM included.
+        and warnings. The copy is removed before this returns or raises; where there is no `stop`,
+        Ctrl-C and SIGTERM raise `SystemExit`.
 
         `statuses` asks for the states of the model's versions, unless given the plan's target.
         """
@@ -57,7 +59,7 @@ class Swap:
         copy = CopiedVersion(self._models_dir, self._model)
         middle_s = (plan.load.duration_s - plan.warm_up_s) / 2
         swapping = _Swapping(copy, ask, middle_s)
-        with raising_exit():
+        with signals.raising() if stop is None else nullcontext():
             try:
                 result = run(plan, watch=swapping.watching(watch), stop=stop)
             finally:
@@ -106,8 +108,13 @@ class _Swapping:
     def end(self) -> None:
         """The load is over: gives up what has not happened yet, and removes the copy."""
         self._over.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        try:
+            if self._thread.ident is not None:
+                self._thread.join()
+        finally:  # Ctrl-C once more ends the wait, and leaves no copy all the same
+            self._remove()
+
+    def _remove(self) -> None:
         deadline_s, pause = time.monotonic() + _REMOVE_S, threading.Event()
         try:
             self._copy.remove(lambda: pause.wait(_LOOK_S) or time.monotonic() < deadline_s)

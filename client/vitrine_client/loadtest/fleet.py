@@ -1,12 +1,13 @@
 """The processes that make a load: how they start, what they say, and that none is left."""
 
 import multiprocessing
-import signal
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Self
 
+from vitrine_client import signals
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.loop import Job
 from vitrine_client.loadtest.worker import Ended, Seen, work
@@ -45,26 +46,26 @@ class Fleet:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.join()
-        for pipe in self._pipes:
-            pipe.close()
+        with signals.blocked():  # what is left would be waited for at the end of the program
+            for process in self._processes:
+                process.kill()
+            for process in self._processes:
+                process.join()
+            for pipe in self._pipes:
+                pipe.close()
 
     def _add(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(job, theirs), daemon=True)
-        # Ctrl-C is for this process, which then tells the others.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        # The first start of a process starts this as well, and that unblocks SIGINT and SIGTERM.
+        resource_tracker.ensure_running()
+        # A terminal signals all of its processes; this one hears it, and tells the others.
+        with signals.blocked():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-        self._processes.append(process)
-        self._pipes.append(ours)
+            theirs.close()
+            self._processes.append(process)
+            self._pipes.append(ours)
 
     @property
     def is_at_work(self) -> bool:

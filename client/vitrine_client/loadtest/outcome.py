@@ -23,7 +23,8 @@ class Outcome:
     """`result` is of the load that was asked for; after a search or a sweep, of the rate that was
     found, or of the highest that was kept up with. `results` are all, as they were measured.
 
-    `before` is what `comparison` compares the result with.
+    `before` is what `comparison` compares the result with. `cut_short` says so in words where not
+    all was measured that was asked for.
     """
 
     result: Result
@@ -33,6 +34,7 @@ class Outcome:
     curve: Curve | None = None
     before: Result | None = None
     comparison: Comparison | None = None
+    cut_short: str = ""
 
     @property
     def violations(self) -> list[str]:
@@ -41,13 +43,15 @@ class Outcome:
 
     @property
     def warnings(self) -> list[str]:
-        """What was warned of while measuring: in one load, or in how many of several."""
+        """What was warned of while measuring: in one load, or in how many of several; first that
+        they are not all."""
+        first = [self.cut_short] if self.cut_short else []
         if len(self.results) < 2:
-            return list(self.result.warnings)
+            return [*first, *self.result.warnings]
         alike: dict[str, list[str]] = {}
         for text in (text for result in self.results for text in result.warnings):
             alike.setdefault(_FIGURES.sub("", text), []).append(text)
-        return [
+        return first + [
             f"In {len(texts)} of {len(self.results)} loads, as here: {texts[-1]}"
             for texts in alike.values()
         ]
@@ -81,6 +85,8 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """The result as `Result` has it, and beside it what was found."""
         content = self.result.to_json()
+        if self.cut_short:
+            content["warnings"] = [self.cut_short, *content["warnings"]]
         if self.slo:
             content["objective"] = {"slo": str(self.slo), "violations": self.violations}
         if self.found:

@@ -72,6 +72,8 @@ def _headline(outcome: Outcome) -> _Headline:
     """The one number of the page, and the one word about it."""
     result, found, comparison = outcome.result, outcome.found, outcome.comparison
     if found:
+        if not found.complete:
+            return _Headline(found.rate, "requests a second held so far", "cut short", good=False)
         word = f"{found.confirmed} of {found.confirmations} held" if found.rate else "out of reach"
         good = outcome.well and found.confidence > 0.5
         return _Headline(found.rate, f"requests a second meet {outcome.slo}", word, good)

@@ -4,14 +4,13 @@ import dataclasses
 import json
 import os
 import platform
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from vitrine_client import signals
 from vitrine_client.loadtest.doubts import Processors, doubts
 from vitrine_client.loadtest.endpoint import reach
 from vitrine_client.loadtest.fleet import Fleet
@@ -41,17 +40,18 @@ def run(
 
     `watch` is called in this thread with each second of the load, the warm-up's (`start_s` < 0) as
     well, once all that was due in it is answered or given up: later than a second after it where
-    the server is slow. `stop`, or Ctrl-C, ends the test early; what was due by then counts.
+    the server is slow. `stop` ends the test early; what was due by then counts.
 
     Raises a `VitrineError` where the target does not give right answers before the load begins, or
     a process that makes it ends by itself.
     """
     stop = stop or threading.Event()
-    jobs = _jobs(plan)
+    with signals.hasty():
+        jobs = _jobs(plan)
     about = _about(plan)
     intervals: list[Interval] = []
     ends: list[Ended] = []
-    with _interrupt_sets(stop), Fleet(jobs) as fleet:
+    with Fleet(jobs) as fleet:
         processors = Processors()
         timeline = Timeline(plan, fleet.start(), len(jobs))
         while fleet.is_at_work:
@@ -115,22 +115,3 @@ def _about(plan: Plan) -> dict[str, Any]:
         "client": version("vitrine-client"),
         "processors": os.cpu_count(),
     }
-
-
-@contextmanager
-def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C ends the test, and not this program in the middle of something. Python has signals in
-    its main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)  # who presses it twice does not want to wait
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -68,6 +68,9 @@ class Found:
 
     With a probability of 90 %, as far as the probes tell, the boundary is within `low` and `high`.
     Of the `confirmations`, the last probes at this very rate, `confirmed` held.
+
+    Where the search is not `complete`, `rate` is the highest that held so far, and the boundary is
+    anywhere between `low` and `high` or beyond.
     """
 
     rate: float
@@ -76,6 +79,7 @@ class Found:
     confirmed: int
     confirmations: int
     probes: tuple[Probe, ...]
+    complete: bool = True
 
     @property
     def confidence(self) -> float:
@@ -113,6 +117,13 @@ def find_rate(
     From a `start_rate` near half of what a closed loop reached, it takes about 18.
     """
     return _Search(probe, slo, watch, most_probes, confirmations).run(start_rate)
+
+
+def cut_short(probes: Sequence[Probe]) -> Found:
+    """Returns what at least one probe tells before the search is complete."""
+    held = max((probe.rate for probe in probes if probe.held), default=0.0)
+    above = [probe.rate for probe in probes if not probe.held and probe.rate > held]
+    return Found(held, held, min(above, default=HIGHEST_RATE), 0, 0, tuple(probes), complete=False)
 
 
 class _Search:

@@ -134,6 +134,9 @@ _COLOUR = {True: "green", False: "red"}
 
 def rate_found(found: Found, slo: Slo) -> str:
     """Says in one sentence what a search found."""
+    if not found.complete:
+        held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"
+        return f"The highest rate that meets {slo} is not known yet: {held} so far"
     if not found.rate:
         return f"No rate meets {slo}: not even {per_second(found.high)} requests/s"
     return (

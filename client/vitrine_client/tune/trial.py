@@ -1,7 +1,6 @@
 """The highest rate that the service takes with a configuration, under the user's own load."""
 
 import dataclasses
-import threading
 from collections.abc import Callable
 
 from vitrine_client.errors import VitrineError
@@ -41,13 +40,11 @@ class Trials:
     ) -> None:
         self._services, self._target, self._slo = services, target, slo
         self._probe_s, self._watch = probe_s, watch
-        self._stop = threading.Event()
         self._start_rate = _FIRST_START
         self._seed = 0
 
     def __call__(self, configuration: Configuration) -> Found:
-        """Finds the highest rate that meets the objective. Raises `Unfit`, and `KeyboardInterrupt`
-        where Ctrl-C ended a probe."""
+        """Finds the highest rate that meets the objective. Raises `Unfit`."""
         address = self._services.of(configuration).address(self._target.kind)
         target = dataclasses.replace(self._target, address=address)
         try:
@@ -69,7 +66,4 @@ class Trials:
         warm_up_s = self._probe_s * _WARM_UP_SHARE
         self._seed += 1  # other arrivals each time: none may be measured by the same lucky ones
         load = Open((Phase(warm_up_s + self._probe_s, rate, rate),), seed=self._seed)
-        result = run(Plan(target, load, warm_up_s=warm_up_s), stop=self._stop)
-        if self._stop.is_set():
-            raise KeyboardInterrupt
-        return result
+        return run(Plan(target, load, warm_up_s=warm_up_s))

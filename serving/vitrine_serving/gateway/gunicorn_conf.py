@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from vitrine_client.exit_codes import NOT_BEGUN
 from vitrine_serving.gateway import create_app, prediction_log, tracing
 from vitrine_serving.gateway.asgi import Gateway
 from vitrine_serving.gateway.drift import Windows
@@ -31,10 +32,9 @@ try:
     _windows = Windows(_settings.drift_window) if _settings.drift else None
     _shares = Shares()
     _files = Files(worker_tmp_dir)
-except ValidationError as error:
-    sys.exit(explain(error))
-except (KeysFileError, TlsError, PredictionLogError, TracingError) as error:
-    sys.exit(str(error))
+except (ValidationError, KeysFileError, TlsError, PredictionLogError, TracingError) as error:
+    print(explain(error) if isinstance(error, ValidationError) else error, file=sys.stderr)
+    sys.exit(NOT_BEGUN)
 
 logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from vitrine_client import signals
 from vitrine_serving.model_server.flags import Flags
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -88,15 +89,22 @@ def main(**values: Any) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # how we load is deprecated, not wrong
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
-    from vitrine_serving.model_server.server import serve
-
     try:
-        serve(flags)
+        with signals.ending_at_once():  # nothing to lose before it serves
+            from vitrine_serving.model_server.server import serve
+
+            serve(flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error}; is another server running?") from error
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Runs the command `vitrine-model-server`."""
+    signals.end_at_once()
     main(prog_name="vitrine-model-server")
+
+
+if __name__ == "__main__":
+    run()

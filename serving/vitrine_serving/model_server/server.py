@@ -12,6 +12,7 @@ from typing import Any
 
 import waitress
 
+from vitrine_client import signals
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import ModelServerApi
 from vitrine_serving.model_server.batching import (
@@ -35,13 +36,12 @@ GRACE_S = 10
 
 
 def serve(flags: Flags) -> None:
-    """Serves until SIGTERM or SIGINT, then ends the process.
+    """Serves until a signal, then answers what is in hand and ends the process: with 0 after
+    SIGTERM, with 130 after Ctrl-C.
 
     Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
     Raises `ValueError` for flags that make no sense, `OSError` where a port cannot be had.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: os._exit(128 + number))  # nothing to lose yet
     configs, metrics = _configs(flags), Metrics()
     monitoring = flags.monitoring_config_file
     monitoring_path = read_monitoring(monitoring) if monitoring else None
@@ -62,35 +62,34 @@ def serve(flags: Flags) -> None:
     )
     rest_server = _rest_server(flags, api, metrics, monitoring_path)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    grpc_server.start()
-    if rest_server:
-        _in_background("rest", rest_server.run)
-    _look_for_changes(flags, repository, stop)
-    gc.collect()
-    gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
-    log.info(
-        "Running gRPC at %s:%d, REST at port %d",
-        flags.bind_address,
-        flags.port,
-        flags.rest_api_port,
-    )
-    stop.wait()
-    _end(repository, grpc_server, rest_server)
+    with signals.noting(stop) as noted:
+        grpc_server.start()
+        if rest_server:
+            _in_background("rest", rest_server.run)
+        _look_for_changes(flags, repository, stop)
+        gc.collect()
+        gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
+        log.info(
+            "Running gRPC at %s:%d, REST at port %d",
+            flags.bind_address,
+            flags.port,
+            flags.rest_api_port,
+        )
+        stop.wait()
+        _end(repository, grpc_server, rest_server)
+    # TensorFlow's threads need no goodbye, and its teardown takes seconds.
+    sys.stdout.flush()
+    os._exit(0 if noted.number == signal.SIGTERM else noted.exit_code or 0)
 
 
 def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -> None:
-    """Answers what is in hand, and ends the process."""
+    """Answers what is in hand."""
     repository.stop()
     if rest_server:
         rest_server.close()
     grpc_server.stop(GRACE_S).wait()
     if rest_server:
         rest_server.task_dispatcher.shutdown(timeout=GRACE_S)
-    # TensorFlow's threads need no goodbye, and its teardown takes seconds.
-    sys.stdout.flush()
-    os._exit(0)
 
 
 def _repository(flags: Flags, metrics: Metrics) -> Repository[Servable]:

@@ -20,7 +20,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from tests.conftest import children_of, free_port, is_running, wait_for
-from vitrine_client import errors
+from vitrine_client import errors, signals
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
 from vitrine_client.loadtest.result import Interval, Result
 from vitrine_client.loadtest.run import run
@@ -64,35 +64,43 @@ def test_a_load_test_from_beginning_to_end():
     assert not multiprocessing.active_children()
 
 
-def test_ctrl_c_ends_it_with_what_was_measured():
-    """What was due until then counts, and there are no processes left. The handler of before is
-    back."""
+def test_what_was_measured_until_it_is_stopped():
+    """What was due until then counts, and there are no processes left. Those that make the load
+    do not hear Ctrl-C, nor SIGTERM or SIGHUP, which a terminal sends to all."""
+    stop = threading.Event()
 
-    def interrupt(interval: Interval) -> None:
+    def end(interval: Interval) -> None:
         if interval.start_s < 0:
-            for process in (multiprocessing.current_process(), *multiprocessing.active_children()):
-                os.kill(process.pid, signal.SIGINT)  # as a terminal does
+            for process in multiprocessing.active_children():
+                for number in signals.ENDING:
+                    os.kill(process.pid, number)
+            stop.set()
 
-    before = signal.getsignal(signal.SIGINT)
     with scripted_server(always(RIGHT)) as server:
-        result = run(plan(server, Closed(2, 60), processes=2, warm_up_s=0.01), watch=interrupt)
+        load = plan(server, Closed(2, 60), processes=2, warm_up_s=0.01)
+        result = run(load, watch=end, stop=stop)
     assert result.duration_s < 10
     assert result.answered == result.due > 0
     assert any("early" in warning for warning in result.warnings)
     assert result.generator.lag_p99_ms is None
-    assert signal.getsignal(signal.SIGINT) is before
     assert not multiprocessing.active_children()
 
 
 def test_ctrl_c_twice_ends_it_without_a_result():
-    """Who presses it again does not want to wait; there are no processes left either."""
+    """The first is noted, the second is not waited with; there are no processes left either."""
+    stop = threading.Event()
 
     def interrupt(_: Interval) -> None:
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
 
-    with scripted_server(always(RIGHT)) as server, pytest.raises(KeyboardInterrupt):
-        run(plan(server, Closed(1, 60), warm_up_s=0.01), watch=interrupt)
+    with (
+        scripted_server(always(RIGHT)) as server,
+        signals.noting(stop) as noted,
+        pytest.raises(SystemExit),
+    ):
+        run(plan(server, Closed(1, 60), warm_up_s=0.01), watch=interrupt, stop=stop)
+    assert (noted.exit_code, noted.again) == (130, True)
     assert not multiprocessing.active_children()
 
 

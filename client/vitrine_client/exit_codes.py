@@ -1,0 +1,47 @@
+"""Exit codes: what the commands end with, and a group of commands that keeps to them."""
+
+import os
+from typing import Any
+
+import click
+
+from vitrine_client import signals
+
+WELL, FAILED, NOT_BEGUN = 0, 1, 2
+HUNG_UP, INTERRUPTED, TERMINATED = (128 + number for number in (1, 2, 15))
+
+MEANINGS = {
+    WELL: "All is well. Also: a gateway or a model server that SIGTERM has drained.",
+    FAILED: "What was asked for failed or was refused, at least in part; or its verdict is "
+    "negative: requests failed, an objective was missed, a model got worse.",
+    NOT_BEGUN: "It could not begin: wrong usage, a setting that makes no sense, something that is "
+    "not installed, or no answer from a gateway or a model server.",
+    HUNG_UP: "Its terminal was closed (SIGHUP).",
+    INTERRUPTED: "Ctrl-C (SIGINT).",
+    TERMINATED: "SIGTERM, as `kill`, `timeout` and `docker stop` send it.",
+}
+"""Each exit code, and when it is; in Markdown."""
+
+SUMMARY = (
+    "Exit codes: 0 all well; 1 it failed, or its verdict is negative; 2 wrong usage, or no answer; "
+    "129 terminal closed; 130 Ctrl-C; 143 SIGTERM."
+)
+
+
+class CommandGroup(click.Group):
+    """A group of commands that a signal ends with its exit code, where click would say 1; its help
+    says the exit codes in short."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.epilog = self.epilog or SUMMARY
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs the command, as click does."""
+        try:
+            with signals.raising():
+                return super().main(*args, **extra)
+        except SystemExit as end:
+            if end.code == INTERRUPTED and os.isatty(2):
+                click.echo(err=True)  # ends the line that has ^C in it
+            raise

@@ -1,0 +1,197 @@
+"""Signals: Ctrl-C, SIGTERM and SIGHUP end a command, each with an exit code of its own.
+
+How much time a command has for its end depends on what it is doing. `end_at_once` is for when there
+is nothing to put in order, as while modules are imported. `raising` unwinds the stack. `noting`
+lets a measurement end early and keep its result.
+
+A signal that is ignored stays so: by convention that of a job in the background, or of nohup(1).
+"""
+
+import contextlib
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Handler = Callable[[int, FrameType | None], object]
+
+
+def exit_code(number: int) -> int:
+    """Returns the exit code that a shell gives to what a signal ended."""
+    return 128 + number
+
+
+def end_at_once() -> None:
+    """Has a signal end this process on the spot, and no later than the C code that it runs."""
+    for number in _heeded():
+        signal.signal(number, _end_at_once)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Does so in its block: an exception that is raised in an import may become another one."""
+    with _handled(_end_at_once):
+        yield
+
+
+@contextmanager
+def raising() -> Iterator[None]:
+    """Has a signal raise `SystemExit` with its exit code in its block."""
+    handler = _Raising()
+    hook, sys.unraisablehook = sys.unraisablehook, handler.sent_again(sys.unraisablehook)
+    try:
+        with _handled(handler):
+            yield
+    finally:
+        sys.unraisablehook = hook
+
+
+class Noting:
+    """A handler that notes the first signal and sets `stop`; Ctrl-C once more raises `SystemExit`.
+
+    SIGTERM and SIGHUP count once: timeout(1), make and shells send them twice.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.hasty = False
+        self.number: int | None = None
+        self.again = False
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        """Handles a signal."""
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        first = self.number is None
+        self.number = self.number or number
+        self.again = self.again or (not first and number == signal.SIGINT)
+        self._stop.set()
+        if self.again or (first and self.hasty):
+            raise SystemExit(self.exit_code)
+
+    @property
+    def exit_code(self) -> int | None:
+        """That of the first signal; None before it."""
+        return None if self.number is None else exit_code(self.number)
+
+    @property
+    def name(self) -> str:
+        """How people call the first signal; empty before it."""
+        if self.number is None:
+            return ""
+        return "Ctrl-C" if self.number == signal.SIGINT else signal.Signals(self.number).name
+
+
+@contextmanager
+def noting(stop: threading.Event) -> Iterator[Noting]:
+    """Has a signal set `stop` in its block; the value of the block knows which one it was."""
+    handler = Noting(stop)
+    with _handled(handler):
+        yield handler
+
+
+@contextmanager
+def hasty() -> Iterator[None]:
+    """Has a signal that `noting` would note raise `SystemExit` in its block, or raises it if there
+    was one: the block waits for others, and nothing is lost with it."""
+    handlers = [signal.getsignal(number) for number in ENDING]
+    for noting in {id(each): each for each in handlers if isinstance(each, Noting)}.values():
+        if noting.number is not None:
+            raise SystemExit(noting.exit_code)
+        noting.hasty = True
+        try:
+            yield
+        finally:
+            noting.hasty = False
+        return
+    yield
+
+
+@contextmanager
+def ignored() -> Iterator[None]:
+    """Ignores the signals in its block, which is the end already."""
+    with _handled(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Blocks the signals in its block, for this thread and for the processes that it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _heeded() -> list[signal.Signals]:
+    """Python has signals in its main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
+
+
+@contextmanager
+def _handled(handler: Handler | signal.Handlers) -> Iterator[None]:
+    before = [(number, signal.signal(number, handler)) for number in _heeded()]
+    try:
+        yield
+    finally:
+        for number, old in before:
+            signal.signal(number, old)
+
+
+class _Raising:
+    """SIGTERM and SIGHUP raise once, as what they began is not to be disturbed by their copies."""
+
+    def __init__(self) -> None:
+        self._raised = False
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if self._raised and number != signal.SIGINT:
+            return
+        self._raised = True
+        raise SystemExit(exit_code(number))
+
+    def sent_again(
+        self, otherwise: "Callable[[sys.UnraisableHookArgs], object]"
+    ) -> "Callable[[sys.UnraisableHookArgs], None]":
+        """Returns a hook for what a finalizer swallowed, as urllib3 has one: if it was a signal's
+        exception, the signal is sent once more, when that is over."""
+
+        def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+            error = unraisable.exc_value
+            if isinstance(error, SystemExit) and isinstance(error.code, int):
+                self._raised = False
+                number = error.code - 128
+                threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+            else:
+                otherwise(unraisable)
+
+        return hook
+
+
+def _end_at_once(number: int, _: FrameType | None) -> None:
+    with contextlib.suppress(Exception):  # the reader has gone, or this came while it was written
+        sys.stdout.flush()
+    if number == signal.SIGINT and os.isatty(2):
+        os.write(2, b"\n")  # ends the line that has ^C in it
+    os._exit(exit_code(number))
+
+
+def _leave_terminal() -> None:
+    """Sends what is still to be said nowhere: a terminal that was closed fails every write."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)

@@ -1,0 +1,15 @@
+"""Gateway process: what `vitrine-serve gateway` becomes, and `vitrine-serve up` starts."""
+
+from vitrine_client import signals
+
+
+def run() -> None:
+    """Runs gunicorn. A signal ends this process on the spot while modules are imported."""
+    signals.end_at_once()
+    from vitrine_serving.gateway.master import Gunicorn
+
+    Gunicorn().run()
+
+
+if __name__ == "__main__":
+    run()
