@@ -3,6 +3,7 @@
 import click
 
 from vitrine_client.cli.completion import completion
+from vitrine_client.cli.doctor import doctor
 from vitrine_client.cli.loadtest import loadtest
 from vitrine_client.cli.predict import predict
 from vitrine_client.cli.show import metadata, models, status
@@ -26,6 +27,7 @@ def main() -> None:
     vitrine rollback mlp                 and what it named before
     vitrine loadtest shoe.png            how fast it answers
     vitrine tune shoe.png --slo p99=20ms which settings answer fastest
+    vitrine doctor                       what is wrong here, and what to do
     vitrine completion bash              have the shell complete all this
     """
 
@@ -34,6 +36,7 @@ for command in (
     *(predict, models, status, metadata),
     *(promote, rollback),
     *(loadtest, tune),
+    doctor,
     completion,
 ):
     main.add_command(command)

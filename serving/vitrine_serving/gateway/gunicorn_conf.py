@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,7 +21,8 @@ from vitrine_serving.gateway.settings import Settings, explain
 from vitrine_serving.gateway.tls import Tls, TlsError
 from vitrine_serving.gateway.tracing import TracingError
 
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats on a disk can block a worker
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
+worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
 
 try:
     _settings = Settings()

@@ -176,7 +176,7 @@ def _drift(suffix: str, which: str, url: str, model: str) -> Json:
 
 
 def _gateway(model: str) -> Iterator[tuple[str, Json]]:
-    live = json_answer("It lives.", schema("Live"), {"status": "ok"})
+    live = json_answer("It lives.", schema("Live"), {"status": "ok", "version": "0.1.0"})
     ready = json_answer("Ready.", schema("Ready"), {"ready": True, "models": {model: True}})
     unready = json_answer("Not ready.", schema("Ready"), {"ready": False, "models": {model: False}})
     page = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}

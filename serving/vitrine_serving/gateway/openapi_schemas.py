@@ -224,7 +224,9 @@ SCHEMAS: Json = {
             )
         ),
     ),
-    "Live": _record("The process lives.", status={"const": "ok"}),
+    "Live": _record(
+        "The process lives.", status={"const": "ok"}, version=_text("The gateway's version.")
+    ),
     "Ready": _record(
         "Whether each model has a version that is AVAILABLE.",
         optional=("models", "reason"),

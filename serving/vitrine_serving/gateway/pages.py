@@ -1,6 +1,7 @@
 """What the gateway says of itself, and its list of models: the addresses that Flask answers."""
 
 from collections.abc import Callable, Coroutine, Sequence
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import flask
@@ -52,9 +53,11 @@ def _add_states(app: flask.Flask, model_list: ModelList, wait: Wait[Any]) -> Non
         found = wait(model_list.models(_STATUS_TIMEOUT_S))
         return _json({"models": [_listed(model) for model in found]})
 
+    alive = {"status": "ok", "version": version("vitrine-serving")}
+
     @app.get("/healthz")
     def live() -> flask.Response:
-        return _json({"status": "ok"})
+        return _json(alive)
 
     @app.get("/readyz")
     def ready() -> flask.Response:

@@ -1,0 +1,158 @@
+"""`vitrine doctor`: what is wrong on this machine and with the service, and what to do about it."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from vitrine_client.cli import options
+from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
+from vitrine_client.doctor.addresses import Addresses
+from vitrine_client.errors import InvalidRequest
+
+_LIMITS = 4
+"""Longest wait for a check, in longest waits for one answer: some ask several times."""
+
+_MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBLEM: ("fix", "red")}
+
+
+@click.command(short_help="Say what is wrong here, and what to do.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--problems", is_flag=True, help="Leave out what is well.")
+@click.option(
+    "--url",
+    envvar="VITRINE_URL",
+    show_envvar=True,
+    help="The gateway.  [default: http://127.0.0.1 and VITRINE_PORT, or 8080]",
+)
+@options.key
+@options.models_dir("Where the versions are.")
+@click.option(
+    "--model-server",
+    envvar="VITRINE_MODEL_SERVER",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="The model server, or several, separated by commas.  [default: the one of this machine]",
+)
+@click.option(
+    "--timeout-s",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
+)
+def doctor(
+    as_json: bool,
+    problems: bool,
+    url: str | None,
+    key: str,
+    models_dir: Path,
+    model_server: str | None,
+    timeout_s: float,
+) -> None:
+    """Look at this machine and at the service, and say what is wrong and what to do.
+
+    \b
+    vitrine doctor                       a line for each check
+    vitrine doctor --problems            those alone that need something done
+    vitrine doctor --url https://there   of a gateway elsewhere
+    vitrine doctor --json | jq '.findings[] | select(.level != "ok")'
+
+    It changes nothing, and sends nothing to anybody but the service. Python and libraries, memory,
+    disk and descriptors, environment variables, certificates and keys, the data set, published
+    models and why one is not served, ports, gateway, model server and containers are looked at.
+
+    `ok` is well; `note` is good to know, such as an extra that is not installed; `fix` is broken,
+    or will be. Run it in the directory, and with the variables, with which the service is started.
+
+    Exit codes: 0 nothing to fix; 1 something is; 2 wrong usage; 130 Ctrl-C.
+    """
+    installation = _installation(url, key, models_dir, model_server, timeout_s)
+    examined = examine(CHECKS, installation, limit_s=_LIMITS * timeout_s)
+    findings = _collected(examined) if as_json else _told(examined, only_bad=problems)
+    wrong = sum(finding.level is Level.PROBLEM for finding in findings)
+    if as_json:
+        shown = [each for each in findings if each.level is not Level.OK] if problems else findings
+        _print_json(shown, wrong)
+    else:
+        click.echo(_verdict(findings, wrong))
+    sys.exit(1 if wrong else 0)
+
+
+def _installation(
+    url: str | None, key: str, models_dir: Path, model_server: str | None, timeout_s: float
+) -> Installation:
+    environment = dict(os.environ)
+    try:
+        chosen = Addresses.chosen(environment)
+    except InvalidRequest:  # the check of ports says so
+        chosen = Addresses()
+    servers = [each.strip() for each in (model_server or "").split(",") if each.strip()]
+    return Installation(
+        environment,
+        url=url or chosen.url,
+        url_named=bool(url),
+        api_key=key,
+        models_dir=models_dir,
+        model_servers=tuple(servers) or (chosen.model_server,),
+        wait_s=timeout_s,
+    )
+
+
+def _collected(examined: Iterator[tuple[Check, list[Finding]]]) -> list[Finding]:
+    return [finding for _, found in examined for finding in found]
+
+
+def _told(examined: Iterator[tuple[Check, list[Finding]]], *, only_bad: bool) -> list[Finding]:
+    """Prints findings as they come, under the headings of their sections, and returns them."""
+    findings: list[Finding] = []
+    heading = ""
+    for check, found in examined:
+        shown = [each for each in found if each.level is Level.PROBLEM or not only_bad]
+        if shown and check.section != heading:
+            _print(Text(f"\n{check.section}" if heading else check.section, "bold"))
+            heading = check.section
+        for each in shown:
+            _print(_line(each))
+            if each.todo:
+                arrow = "->" if options.console.options.ascii_only else "→"
+                _print(Text(f"      {arrow} {each.todo}"))
+        findings += found
+    return findings
+
+
+def _line(finding: Finding) -> Text:
+    mark, colour = _MARKS[finding.level]
+    return Text.assemble((f"{mark:<5} ", colour), (finding.name, "bold"), f": {finding.seen}")
+
+
+def _print(text: Text) -> None:
+    """Prints a line without what would move a terminal's cursor, or can't be encoded."""
+    encoding = options.console.encoding
+    shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in text.plain)
+    text.plain = shown.encode(encoding, "replace").decode(encoding)
+    options.console.print(text, soft_wrap=True)
+
+
+def _verdict(findings: list[Finding], wrong: int) -> str:
+    notes = sum(finding.level is Level.NOTE for finding in findings)
+    told = f", {notes} note{'s' * (notes != 1)}" if notes else ""
+    if not wrong:
+        return f"\nNothing to fix{told}."
+    return f"\n{wrong} to fix{told}: mend the first one first, as others may follow from it."
+
+
+def _print_json(findings: list[Finding], wrong: int) -> None:
+    content = {
+        "ok": not wrong,
+        "problems": wrong,
+        "findings": [
+            {"name": each.name, "level": each.level, "seen": each.seen, "todo": each.todo}
+            for each in findings
+        ],
+    }
+    click.echo(json.dumps(content, indent=2))

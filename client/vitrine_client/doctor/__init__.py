@@ -1,0 +1,54 @@
+"""Diagnosis of an installation: what is wrong on this machine and with the service, and what to do.
+
+`examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them.
+"""
+
+from vitrine_client.doctor import (
+    certificates,
+    containers,
+    data_set,
+    gateway,
+    interpreter,
+    keys,
+    local_ports,
+    machine,
+    model_files,
+    model_server,
+    proxies,
+    served_configs,
+    software,
+    storage,
+    variables,
+)
+from vitrine_client.doctor.examination import Check, examine
+from vitrine_client.doctor.finding import Finding, Level
+from vitrine_client.doctor.installation import Installation
+
+__all__ = ["CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
+
+CHECKS = (
+    Check("Machine", "Python", interpreter.check),
+    Check("Machine", "platform", machine.check_platform),
+    Check("Machine", "memory", machine.check_memory),
+    Check("Machine", "disk", storage.check_disk),
+    Check("Machine", "shared memory", storage.check_shared_memory),
+    Check("Machine", "file descriptors", machine.check_descriptors),
+    Check("Machine", "clock", machine.check_clock),
+    Check("Software", "Vitrine", software.check_members),
+    Check("Software", "libraries", software.check_libraries),
+    Check("Software", "container engine", containers.check),
+    Check("Software", "programs for tests", software.check_programs),
+    Check("Settings", "variables", variables.check),
+    Check("Settings", "proxies", proxies.check),
+    Check("Settings", "trusted CAs", certificates.check_authorities),
+    Check("Settings", "TLS", certificates.check_own),
+    Check("Settings", "keys file", keys.check),
+    Check("Data and models", "data set", data_set.check_cache),
+    Check("Data and models", "VITRINE_DATA_DIR", data_set.check_named),
+    Check("Data and models", "models", model_files.check),
+    Check("Data and models", "models.config", served_configs.check),
+    Check("Service", "ports", local_ports.check),
+    Check("Service", "gateway", gateway.check),
+    Check("Service", "model server", model_server.check),
+)
+"""All checks, in the order in which they are told."""

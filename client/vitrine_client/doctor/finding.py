@@ -1,0 +1,37 @@
+"""Finding: one line of a diagnosis, with what was seen and what to do about it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a finding matters: only a problem makes the diagnosis a bad one."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was seen of `name`; `todo` is what to do, and a problem always has it."""
+
+    name: str
+    level: Level
+    seen: str
+    todo: str = ""
+
+
+def ok(name: str, seen: str) -> Finding:
+    """Returns a finding that needs no attention."""
+    return Finding(name, Level.OK, seen)
+
+
+def note(name: str, seen: str, todo: str = "") -> Finding:
+    """Returns a finding that is good to know, and hinders nobody."""
+    return Finding(name, Level.NOTE, seen, todo)
+
+
+def problem(name: str, seen: str, todo: str) -> Finding:
+    """Returns a finding that something is broken, or will be."""
+    return Finding(name, Level.PROBLEM, seen, todo)

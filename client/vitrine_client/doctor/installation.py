@@ -1,0 +1,89 @@
+"""Installation: the environment, directories and addresses that the checks look at."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What there is to examine.
+
+    `url` is the gateway's address, and `url_named` says that somebody chose it, so that silence
+    there is a problem. `model_servers` are gRPC addresses. `wait_s` is the longest wait for one
+    answer, in seconds.
+    """
+
+    environment: Mapping[str, str]
+    url: str
+    models_dir: Path
+    model_servers: tuple[str, ...] = ("127.0.0.1:8500",)
+    api_key: str = ""
+    url_named: bool = False
+    wait_s: float = 3.0
+    prefix: Path = Path(sys.prefix)
+    shared_memory: Path = Path("/dev/shm")  # noqa: S108 - nothing is written there but a probe
+
+    def names(self, variable: str) -> bool:
+        """Says whether a variable is set, and not empty."""
+        return bool(self.environment.get(variable))
+
+    def path(self, variable: str) -> Path | None:
+        """Returns the path that a variable names, None where it names none."""
+        return Path(self.environment[variable]) if self.names(variable) else None
+
+    @property
+    def data_cache(self) -> Path:
+        """Where `vitrine-train` keeps the data set."""
+        return self.cache / "fashion-mnist"
+
+    @property
+    def cache(self) -> Path:
+        """`VITRINE_CACHE_DIR`, or `vitrine` in the user's cache directory."""
+        if chosen := self.path("VITRINE_CACHE_DIR"):
+            return chosen
+        home = Path(self.environment.get("HOME") or Path("~").expanduser())
+        if sys.platform == "darwin":
+            return home / "Library" / "Caches" / "vitrine"
+        xdg = self.environment.get("XDG_CACHE_HOME", "").strip()
+        return (Path(xdg) if xdg else home / ".cache") / "vitrine"
+
+    @property
+    def temporary(self) -> Path:
+        """Where temporary files go."""
+        return Path(tempfile.gettempdir())
+
+
+def host_of(url: str) -> str:
+    """Returns the host in a URL, empty where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # half of an IPv6 address
+        return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Says whether a host is this machine, by its name or address alone."""
+    return host in ("localhost", "::1", "0.0.0.0", "::") or host.startswith("127.")  # noqa: S104
+
+
+def without_password(address: str) -> str:
+    """Returns an address as it may be shown: without user and password."""
+    before, at, host = address.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme if separator else ''}{separator}{host}" if at else address
+
+
+def nearest_directory(path: Path) -> Path:
+    """Returns a path, or the nearest of its parents that exists."""
+    path = path.absolute()
+    return next((each for each in (path, *path.parents) if each.exists()), Path(path.anchor))
+
+
+def is_writable(path: Path) -> bool:
+    """Says whether files can be made in a directory, or in that in which it would be made."""
+    return os.access(nearest_directory(path), os.W_OK | os.X_OK)

@@ -1,0 +1,145 @@
+"""Checks of the machine: platform, processors, memory, file descriptors, clock."""
+
+import os
+import platform
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation
+
+_GB = 1e9
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_FEWEST_FILES = 256
+_CONNECTIONS = 1000
+
+
+def check_platform(_: Installation) -> Iterator[Finding]:
+    """Looks at the operating system and the processor."""
+    yield from examined_platform(platform.system(), platform.machine(), platform.libc_ver()[0])
+    yield from examined_processor(Path("/proc/cpuinfo"))
+
+
+def examined_platform(system: str, machine: str, libc: str) -> Iterator[Finding]:
+    """Yields what there is to say of a platform, as the module `platform` calls it."""
+    where = f"{system} on {machine}"
+    if system not in ("Linux", "Darwin"):
+        yield problem(
+            "platform",
+            f"{where}, where the service does not run",
+            "use Linux, macOS, or on Windows the Windows Subsystem for Linux (WSL)",
+        )
+    elif system == "Darwin" and machine == "x86_64":
+        yield note(
+            "platform",
+            f"{where}, for which there is no TensorFlow 2.20",
+            "the client and the gateway run; train and serve in containers (docs/containers.md)",
+        )
+    elif system == "Linux" and libc != "glibc":
+        yield note(
+            "platform",
+            f"{where} without glibc, for which there is no TensorFlow",
+            "take a distribution with glibc, such as Debian, for training and the model server",
+        )
+    else:
+        yield ok("platform", where)
+
+
+def examined_processor(cpuinfo: Path) -> Iterator[Finding]:
+    """Yields a problem where a file like Linux' /proc/cpuinfo has a processor without AVX."""
+    if not cpuinfo.exists():
+        return
+    flags = [line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")]
+    if flags and "avx" not in flags[0].split():
+        yield problem(
+            "processor",
+            'has no AVX, without which TensorFlow ends with "Illegal instruction"',
+            "train and serve on another machine; on a virtual one, have the host pass its "
+            "processor through",
+        )
+
+
+def check_memory(_: Installation) -> Iterator[Finding]:
+    """Looks at processors, memory, and the limit on a process's addresses."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    total = _memory_bytes()
+    seen = f"{count} processors, {total / _GB:.1f} GB of memory"
+    if total < 1.5 * _GB:
+        yield problem(
+            "memory",
+            f"{seen}, too little for TensorFlow",
+            "give the machine, or the container, 2 GB and more; 4 GB to train",
+        )
+    elif total < 3.5 * _GB:
+        yield note("memory", f"{seen}: enough to serve, little to train", "4 GB are better")
+    else:
+        yield ok("memory", seen)
+    addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if addresses != resource.RLIM_INFINITY and addresses < 8 * _GB:
+        yield problem(
+            "address space",
+            f"limited to {addresses / _GB:.1f} GB for each process, too little for TensorFlow",
+            "`ulimit -v unlimited`, in the shell that starts the service",
+        )
+
+
+def _memory_bytes() -> int:
+    """Of the machine, or of the container that this is."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for limit in map(Path, _CGROUP_LIMITS):
+        try:
+            found.append(int(limit.read_text()))
+        except (OSError, ValueError):  # there is no such limit, or it is "max"
+            continue
+    return min(found)
+
+
+def check_descriptors(here: Installation) -> Iterator[Finding]:
+    """Looks at how many files and connections a process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        yield ok("file descriptors", "unlimited")
+        return
+    text = here.environment.get("VITRINE_CONNECTIONS", "")
+    wanted = int(text) if text.isascii() and text.isdecimal() else _CONNECTIONS
+    most = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
+    todo = _more_descriptors(wanted + 1000, None if most == "unlimited" else hard)
+    seen = f"{soft} for each process, {most} at most"
+    if soft < _FEWEST_FILES:
+        yield problem("file descriptors", f"{seen}: too few for a gateway or a load test", todo)
+    elif soft < wanted:
+        yield note(
+            "file descriptors", f"{seen}, and a gateway's process takes {wanted} connections", todo
+        )
+    else:
+        yield ok("file descriptors", seen)
+
+
+def _more_descriptors(wanted: int, hard: int | None) -> str:
+    if hard is None or hard >= wanted:
+        return f"`ulimit -n {wanted}`, in the shell that starts the service"
+    return (
+        f"raise the hard limit of {hard}: /etc/security/limits.conf, LimitNOFILE= of systemd, or "
+        f"docker run --ulimit nofile={wanted}"
+    )
+
+
+def check_clock(_: Installation) -> Iterator[Finding]:
+    """Looks whether the clock is plausible: TLS and logs depend on it."""
+    return examined_clock(time.time(), Path(__file__))
+
+
+def examined_clock(now_s: float, installed: Path) -> Iterator[Finding]:
+    """Yields what there is to say of a clock that shows `now_s`, in seconds since 1970, where the
+    file `installed` is there already."""
+    shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
+    if now_s < installed.stat().st_mtime - 86_400:
+        yield problem(
+            "clock",
+            f"{shown}, which is before this program was installed; TLS fails with such a clock",
+            "set the clock, best with a time service: `timedatectl set-ntp true`",
+        )
+    else:
+        yield ok("clock", shown)

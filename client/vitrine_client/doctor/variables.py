@@ -1,0 +1,143 @@
+"""Check of Vitrine's environment variables: unknown names, values that are none."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation, is_writable
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.http_calls import key_headers
+
+PREFIX = "VITRINE_"
+_FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
+
+Wrong = Callable[[str], str]
+"""Returns what a value should be, empty where it is that."""
+
+
+def _count(least: int, most: int | None = None) -> Wrong:
+    def wrong(text: str) -> str:
+        expected = f"a whole number, {least} at least" + (f" and {most} at most" if most else "")
+        try:
+            number = int(text)
+        except ValueError:
+            return expected
+        return "" if least <= number <= (most or number) else expected
+
+    return wrong
+
+
+def _number(expected: str, holds: Callable[[float], bool]) -> Wrong:
+    def wrong(text: str) -> str:
+        try:
+            return "" if holds(float(text)) else expected
+        except ValueError:
+            return expected
+
+    return wrong
+
+
+def _flag(text: str) -> str:
+    return "" if text.lower() in _FLAGS else "1 or 0"
+
+
+def _key(text: str) -> str:
+    try:
+        key_headers(text)
+    except InvalidRequest:
+        return "a key without blanks or line ends around it"
+    return ""
+
+
+def _log_format(text: str) -> str:
+    return "" if text in ("text", "json") else "text or json"
+
+
+def _file_to_be(text: str) -> str:
+    path = Path(text)
+    if path.is_dir():
+        return "a file, and that is a directory"
+    return (
+        ""
+        if path.parent.is_dir() and is_writable(path.parent)
+        else (f"a file in a directory that can be written, and {path.parent} is none")
+    )
+
+
+def _any(_: str) -> str:
+    return ""
+
+
+_SECONDS = _number("a number of seconds above 0", lambda number: number > 0)
+
+KNOWN: dict[str, Wrong] = {
+    **dict.fromkeys(("HOST", "MODELS", "MODELS_DIR", "DATA_DIR", "CACHE_DIR", "TRACES_URL"), _any),
+    **dict.fromkeys(("PORT", "GRPC_PORT", "REST_PORT"), _any),  # the check of ports has them
+    **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
+    **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
+    "URL": _any,  # and the service's with addresses
+    **dict.fromkeys(("VERSION_LABELS", "TRUSTED_PROXIES", "CORS_ORIGINS"), _any),
+    **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),
+    "BREAKER_OPEN_S": _SECONDS,
+    **dict.fromkeys(("WORKERS", "CONNECTIONS", "MAX_BODY_BYTES", "MAX_IMAGES"), _count(1)),
+    **dict.fromkeys(("MAX_PIXELS", "MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
+    **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
+    "PREDICTION_LOG_MAX_BYTES": _count(4096),
+    "RATE_BURST": _count(0),
+    "DRIFT_WINDOW": _count(50, 5000),
+    **dict.fromkeys(
+        ("RATE_LIMIT", "RETRY_BUDGET"), _number("a number, 0 at least", lambda number: number >= 0)
+    ),
+    "PREDICTION_LOG_SAMPLE": _number("a share above 0, 1 at most", lambda share: 0 < share <= 1),
+    **dict.fromkeys(("DRIFT", "ACCESS_LOG", "PREDICTION_LOG_IMAGES"), _flag),
+    "LOG_FORMAT": _log_format,
+    "PREDICTION_LOG": _file_to_be,
+    "API_KEY": _key,
+}
+"""Each variable without its prefix, and how to see what is wrong with a value."""
+
+
+def check(here: Installation) -> Iterator[Finding]:
+    """Looks at every variable whose name begins like ours."""
+    environment = here.environment
+    findings = [*_misnamed(environment), *_misvalued(environment)]
+    yield from findings
+    if not findings:
+        ours = ", ".join(sorted(name for name in environment if name.startswith(PREFIX)))
+        yield ok("variables", ours or f"no {PREFIX}* is set, so defaults hold")
+    if here.names("PROMETHEUS_MULTIPROC_DIR"):
+        seen = "is set, and the gateway keeps its metrics elsewhere"
+        yield note("PROMETHEUS_MULTIPROC_DIR", seen)
+
+
+def unknown(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables with our prefix that nothing reads, each with the known name nearest to
+    it, empty where none is near."""
+    known = [PREFIX + each for each in KNOWN]
+    return {
+        name: next(iter(difflib.get_close_matches(name, known, 1)), "")
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    }
+
+
+def _misnamed(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for name, near in unknown(environ).items():
+        hint = f"did you mean {near}? " if near else ""
+        todo = f"{hint}docs/operations.md lists all; `unset {name}`"
+        yield problem(name, "is read by nothing", todo)
+    for name in sorted(environ):
+        capitals = name.upper()
+        if name != capitals and capitals.removeprefix(PREFIX) in KNOWN:
+            todo = f"`export {capitals}=…`, and `unset {name}`"
+            yield problem(name, "is not read by all: their names are in capitals", todo)
+
+
+def _misvalued(environ: Mapping[str, str]) -> Iterator[Finding]:
+    for name, value in sorted(environ.items()):
+        wrong = KNOWN.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        if wrong and value and (expected := wrong(value)):
+            shown = "" if name == f"{PREFIX}API_KEY" else f"is {value!r}, and "  # keys are secret
+            todo = f"set it right, or `unset {name}`"
+            yield problem(name, f"{shown}should be {expected}", todo)
