@@ -126,6 +126,9 @@ compose:
 build: compose ## Build the container images
 	$(COMPOSE) build
 
+# As for vitrine-serve: the ports that are not set follow from the gateway's.
+up: export VITRINE_GRPC_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 420)
+up: export VITRINE_REST_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 421)
 up: compose ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)
 	$(COMPOSE) up --detach
 

@@ -23,7 +23,8 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.photos.plain_resize import plain_resize
 from vitrine_client import Client, Prediction
-from vitrine_serving.stack import Addresses, Stack
+from vitrine_client.addresses import Addresses
+from vitrine_serving.stack import Stack
 from vitrine_training import publish
 from vitrine_training.data import Split, load
 from vitrine_training.evaluate import class_ids_of

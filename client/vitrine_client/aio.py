@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from vitrine_client import http_calls, http_predictions, streaming, tracing
+from vitrine_client import addresses, http_calls, http_predictions, streaming, tracing
 from vitrine_client.asked_model import AskedModel
 from vitrine_client.default_model import DefaultModel
 from vitrine_client.errors import VitrineError
@@ -33,7 +33,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        base_url: str = "http://127.0.0.1:8080",
+        base_url: str | None = None,
         *,
         timeout_s: float = 10.0,
         api_key: str = "",
@@ -41,7 +41,9 @@ class AsyncClient:
         verify: bool | str | os.PathLike[str] = True,
         cert: str | tuple[str, str] | None = None,
     ) -> None:
-        self.base_url = http_calls.checked_url(base_url)
+        self.base_url = addresses.checked_url(
+            addresses.gateway_url() if base_url is None else base_url
+        )
         self._timeout_s = timeout_s
         self._retries = retries
         self._default = DefaultModel()
@@ -173,6 +175,9 @@ class AsyncClient:
         except aiohttp.ClientSSLError as error:
             raise http_calls.untrusted(self.base_url, error) from error
         except aiohttp.ClientError as error:
+            # aiohttp tells what is no HTTP from what is no good HTTP by this alone.
+            if "Bad status line" in str(error):
+                raise http_calls.no_http(self.base_url) from error
             raise http_calls.lost(self.base_url, error) from error
 
     def _connected(self) -> aiohttp.ClientSession:

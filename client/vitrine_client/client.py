@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import requests
 
-from vitrine_client import http_calls, http_predictions, streaming, tracing
+from vitrine_client import addresses, http_calls, http_predictions, streaming, tracing
 from vitrine_client.asked_model import AskedModel
 from vitrine_client.connections import BoundedAdapter, Exchange
 from vitrine_client.default_model import DefaultModel
@@ -21,7 +21,8 @@ from vitrine_client.streaming import Stop
 
 class Client:
     """Sends pictures to the gateway at `base_url`, over connections that it keeps. Threads may
-    share it.
+    share it. Without `base_url` it is the gateway that the environment names (`VITRINE_URL`, or
+    `VITRINE_PORT` on this machine), else http://127.0.0.1:8080.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
     `timeout_s` seconds without an answer, else what the gateway says. What can help is tried again,
@@ -38,7 +39,7 @@ class Client:
 
     def __init__(
         self,
-        base_url: str = "http://127.0.0.1:8080",
+        base_url: str | None = None,
         *,
         timeout_s: float = 10.0,
         api_key: str = "",
@@ -47,7 +48,9 @@ class Client:
         cert: str | tuple[str, str] | None = None,
         session: requests.Session | None = None,
     ) -> None:
-        self.base_url = http_calls.checked_url(base_url)
+        self.base_url = addresses.checked_url(
+            addresses.gateway_url() if base_url is None else base_url
+        )
         self._timeout_s = timeout_s
         self._retries = retries
         self._default = DefaultModel()

@@ -13,16 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from vitrine_client import errors
+from vitrine_client import addresses, errors
 from vitrine_client.predictions import VersionStatus
 
 T = TypeVar("T")
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
+_IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,6 @@ class Call:
 
 
 Conversation = Generator[Call, Any, T]
-
-
-def checked_url(url: str) -> str:
-    """Returns a gateway's address without a slash at its end. Raises `InvalidRequest` where it is
-    none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise errors.InvalidRequest(f"{url!r} is no address; write http://HOST:PORT")
-    return url.rstrip("/")
 
 
 def key_headers(api_key: str) -> dict[str, str]:
@@ -114,9 +107,7 @@ def sensible() -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise errors.ServerError(
-            f"The answer makes no sense ({error!r}); is this a Vitrine gateway?"
-        ) from error
+        raise errors.ServerError(f"The answer makes no sense ({error!r}); {_IS_IT_ONE}") from error
 
 
 def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
@@ -124,22 +115,33 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
 
     Names in `headers` are found whatever their case.
     """
-    if 300 <= status < 400:  # not followed: the key would go wherever that leads
+    if 300 <= status < 400 and (there := headers.get("Location")):
+        # Not followed: the key would go wherever that leads.
         raise errors.ServerError(
-            f"{url} answered {status} and leads to {headers.get('Location')}; name that address"
+            f"{url} answered {status} and leads to {there}; if that is the gateway, name it "
+            f"({addresses.URL_NAMES})"
         )
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        text = f"{url} answered {status} without JSON; is this a Vitrine gateway?"
-        if status < 400:
-            raise errors.ServerError(text) from error
-        content = {"detail": text}  # a proxy's, most likely
-    if status < 300:
+    content = _json_of(body)
+    if status < 300 and content is not None:
         return content
-    detail = content.get("detail") if isinstance(content, dict) else None
+    told = content if isinstance(content, dict) else {}
     after_s = retry_after_s(headers.get("Retry-After", ""))
-    raise errors.for_status(status, str(detail or f"{url}: {status}"), after_s)
+    if told.get("detail"):
+        raise errors.for_status(status, str(told["detail"]), after_s)
+    # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
+    why = "without JSON" if content is None else str(told.get("error", "without a reason"))
+    text = f"{url} answered {status} ({why}); {_IS_IT_ONE}"
+    if status == errors.NotFound.status:
+        raise errors.ServerError(text)  # it says nothing of a model
+    raise errors.for_status(status, text, after_s)
+
+
+def _json_of(body: bytes) -> Any:
+    """Returns what a body has, None where that is no JSON or nothing."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def retry_after_s(text: str) -> float | None:
@@ -191,12 +193,29 @@ def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     return errors.DeadlineExceeded(f"{url} did not answer within {timeout_s:g} s")
 
 
-def lost(url: str, reason: BaseException) -> errors.Unavailable:
-    """Returns the error of a connection that could not be made, or was lost."""
+def lost(url: str, reason: BaseException) -> errors.VitrineError:
+    """Returns the error of a connection that could not be made, was lost, or on which something
+    else than HTTP came."""
+    if _is_no_http(reason):
+        return no_http(url)
     return errors.Unavailable(
-        f"No gateway answers at {url}; start one with `make serve`, "
-        f"or name another ({type(reason).__name__})"
+        f"No gateway answers at {url} ({type(reason).__name__}); start one with `make serve`, or "
+        f"name another ({addresses.URL_NAMES})"
     )
+
+
+def no_http(url: str) -> errors.ServerError:
+    """Returns the error of a server that answers, but not in HTTP."""
+    return errors.ServerError(f"What answers at {url} speaks no HTTP; {_IS_IT_ONE}")
+
+
+def _is_no_http(reason: BaseException | None) -> bool:
+    """Looks at all that led to an error. A server that just left is none that says nonsense."""
+    while reason:
+        if isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected):
+            return True
+        reason = reason.__cause__ or reason.__context__
+    return False
 
 
 def untrusted(url: str, reason: BaseException) -> errors.Unavailable:

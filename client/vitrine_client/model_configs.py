@@ -13,7 +13,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,6 +83,33 @@ class ModelConfigs:
         """Whether all the versions of a model are to be served."""
         return bool(self._config(model).model_version_policy.HasField("all"))
 
+    def published(self, model: str) -> tuple[int, ...] | None:
+        """Returns the versions in the directory of a model, the newest first; None where this
+        machine has no such directory, as where the model server's is in a container."""
+        base = Path(self._config(model).base_path)
+        if not base.is_absolute():  # it is relative to where the server was started
+            return None
+        try:
+            found = [int(entry.name) for entry in base.iterdir() if entry.name.isdecimal()]
+        except OSError:
+            return None
+        return tuple(sorted(found, reverse=True))
+
+    def unloaded(self, model: str, version: int, available: Sequence[int]) -> str:
+        """Says why a version that a model server does not have is not there, and what to do."""
+        published = self.published(model)
+        if published is not None and version not in published:
+            return f"is not published ({enumerated(published)}, in {self._config(model).base_path})"
+        known = "is published, and not loaded" if published else "is not loaded"
+        if self.serves_all(model):
+            then = "try again in a moment" if published else "is it published?"
+        else:
+            then = (
+                f"have {self.source} say model_version_policy {{ all {{}} }} of {model}, and try "
+                "again once it is"
+            )
+        return f"{known} ({enumerated(available)}); {then}"
+
     def promoted(self, model: str, label: str, version: int) -> Self:
         """Returns the configuration in which the label names another version."""
         now, before = self.named(model, label), self.before(model, label)
@@ -142,6 +169,12 @@ class ModelConfigs:
                 return config
         names = ", ".join(self.models) or "none"
         raise InvalidRequest(f"{self.source} has no model {model}; it has {names}")
+
+
+def enumerated(versions: Sequence[int]) -> str:
+    """Returns versions with their verb: "none is", "3 is", "3, 2 and 1 are"."""
+    *first, last = map(str, versions or ("none",))
+    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
 
 
 def _key(model: str, label: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import grpc
 import numpy as np
 
-from vitrine_client import calls, errors, management, streaming
+from vitrine_client import addresses, calls, errors, management, streaming
 from vitrine_client import examples as tf_examples
 from vitrine_client.calls import Answer
 from vitrine_client.default_model import (
@@ -38,7 +38,9 @@ _METHODS = (
 
 
 class ModelServerClient:
-    """Calls one model server at `address` (`host:port`); every call has a deadline.
+    """Calls one model server at `address` (`host:port`); every call has a deadline. Without
+    `address` it is the one that the environment names (`VITRINE_MODEL_SERVER`, of several the
+    first, or `VITRINE_GRPC_PORT` or `VITRINE_PORT` on this machine), else 127.0.0.1:8500.
 
     `credentials` of `grpc.ssl_channel_credentials` turn TLS on; `server_name` is the name in the
     server's certificate, if it is not the address. All calls raise `NotFound`, `InvalidRequest`,
@@ -47,19 +49,23 @@ class ModelServerClient:
 
     def __init__(
         self,
-        address: str = "127.0.0.1:8500",
+        address: str | None = None,
         *,
         timeout_s: float = 10.0,
         credentials: grpc.ChannelCredentials | None = None,
         server_name: str = "",
     ) -> None:
-        self.address = address
+        self.address = (
+            addresses.model_servers()[0]
+            if address is None
+            else addresses.checked_model_server(address)
+        )
         self._timeout_s = timeout_s
         options = calls.channel_options(server_name)
         self._channel = (
-            grpc.secure_channel(address, credentials, options=options)
+            grpc.secure_channel(self.address, credentials, options=options)
             if credentials
-            else grpc.insecure_channel(address, options=options)
+            else grpc.insecure_channel(self.address, options=options)
         )
         self._methods: dict[str, _Method] = {
             name: self._channel.unary_unary(calls.path_of(name)) for name in _METHODS

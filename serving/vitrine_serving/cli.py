@@ -3,19 +3,25 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vitrine_client import Client
+from vitrine_client import Client, variables
+from vitrine_client.addresses import Addresses
 from vitrine_client.default_model import FALLBACK, PREFERRED
 from vitrine_client.exit_codes import CommandGroup
 from vitrine_client.model_server import ModelServerClient
+from vitrine_serving import options, ports
 from vitrine_serving.gateway import keys as keys_file
-from vitrine_serving.stack import Addresses, Stack, StackError, gateway_command
+from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.stack import Stack, StackError, gateway_command
+
+_INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
+"""Whoever starts the gateway with a socket (systemd, gunicorn's upgrade) has the port already."""
 
 READY_S = 120
 """TensorFlow takes 15-20 s to import on a cold disk, and more on a slow one."""
@@ -31,25 +37,11 @@ def main() -> None:
     vitrine-serve gateway                the gateway alone, for a model server elsewhere
     vitrine-serve keys add NAME          an API key for whom the gateway shall answer
     """
-
-
-def _stack_options(command: Callable[..., None]) -> Callable[..., None]:
-    options: list[tuple[str, str, Any, str]] = [
-        ("--host", "VITRINE_HOST", "127.0.0.1", "Address of the gateway."),
-        ("--port", "VITRINE_PORT", 8080, "Port of the gateway."),
-        ("--grpc-port", "VITRINE_GRPC_PORT", 8500, "gRPC port of the model server."),
-        ("--rest-port", "VITRINE_REST_PORT", 8501, "REST port of the model server."),
-        ("--models-dir", "VITRINE_MODELS_DIR", "models", "Where the versions are."),
-    ]
-    for name, variable, default, text in reversed(options):
-        command = click.option(
-            name, envvar=variable, default=default, show_default=True, show_envvar=True, help=text
-        )(command)
-    return command
+    variables.warn_of_unknown()
 
 
 @main.command()
-@_stack_options
+@options.service
 @click.option(
     "--batching-parameters-file",
     "batching",
@@ -57,56 +49,49 @@ def _stack_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Turn the model server's batching on, with the parameters in this file; for clients that "
     "call it themselves (docs/model-server.md).",
 )
-def up(
-    host: str, port: int, grpc_port: int, rest_port: int, models_dir: str, batching: Path | None
-) -> None:
+def up(models_dir: Path, batching: Path | None, **where: Any) -> None:
     """Run the model server and the gateway until Ctrl-C.
 
     A file models.config in the models directory says which models are served, which versions and
     under which version labels; a running model server follows its changes. Without it the newest
     version of every model is served.
 
-    The gateway's other settings come from the environment: see docs/operations.md.
+    The gateway's other settings come from the environment: see docs/operations.md. --port moves
+    the model server's ports as well.
     """
-    addresses = _addresses(host, port, grpc_port, rest_port)
+    addresses = options.addresses(**where)
     with _running(models_dir, addresses, batching=batching) as stack:
         for name in stack.models.left_out:
             click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
+        if exports := options.exports(addresses, models_dir):
+            click.echo(f"For clients in another terminal:\n  export {exports}")
         stack.wait()
 
 
 @main.command()
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--once", is_flag=True, help="End after the predictions.")
-@_stack_options
+@options.service
 def demo(
     pictures: tuple[str, ...],
     once: bool,
-    host: str,
-    port: int,
-    grpc_port: int,
-    rest_port: int,
-    models_dir: str,
+    models_dir: Path,
+    **where: Any,
 ) -> None:
     """Run the service, predict PICTURES by the default model and every other one, through the
     gateway and past it."""
-    addresses = _addresses(host, port, grpc_port, rest_port)
+    addresses = options.addresses(**where)
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True) as stack:
         asked = _asked_models(_classifiers(addresses))
-        for options in asked:
-            _predict(pictures, *options, "--url", addresses.url)
-        for options in asked[:1]:
-            _predict(pictures, *options, "--model-server", addresses.model_server)
+        for words in asked:
+            _predict(pictures, *words, "--url", addresses.url)
+        for words in asked[:1]:
+            _predict(pictures, *words, "--model-server", addresses.model_server)
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
-
-
-def _addresses(host: str, port: int, grpc_port: int, rest_port: int) -> Addresses:
-    tls = bool(os.environ.get("VITRINE_TLS_CERT"))
-    return Addresses(host, port, grpc_port, rest_port, tls=tls)
 
 
 def _classifiers(addresses: Addresses) -> list[str]:
@@ -134,29 +119,46 @@ def _asked_models(classifiers: list[str]) -> list[tuple[str, ...]]:
     return [(), *named] if default else [*named]
 
 
-def _predict(pictures: tuple[str, ...], *options: str) -> None:
+def _predict(pictures: tuple[str, ...], *words: str) -> None:
     shown = pictures if len(pictures) < 3 else (pictures[0], "…", pictures[-1])
-    click.echo(f"\n$ vitrine predict {' '.join((*options, *shown))}")
-    done = subprocess.run([sys.executable, "-m", "vitrine_client", "predict", *options, *pictures])
+    click.echo(f"\n$ vitrine predict {' '.join((*words, *shown))}")
+    done = subprocess.run(
+        [sys.executable, "-m", "vitrine_client", "predict", *words, *pictures],
+        env=variables.without_unknown(os.environ),  # they were told of
+    )
     if done.returncode:
         raise click.ClickException(f"that failed with exit code {done.returncode}")
 
 
 @contextmanager
 def _running(
-    models_dir: str, addresses: Addresses, *, batching: Path | None = None, quiet: bool = False
+    models_dir: Path, addresses: Addresses, *, batching: Path | None = None, quiet: bool = False
 ) -> Iterator[Stack]:
     try:
-        with Stack(Path(models_dir), addresses, batching=batching, quiet=quiet) as stack:
+        with Stack(models_dir, addresses, batching=batching, quiet=quiet) as stack:
             stack.wait_until_ready(READY_S)
             yield stack
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
     except StackError as error:
         raise click.ClickException(str(error)) from error
 
 
 @main.command()
 def gateway() -> None:
-    """Run the gateway alone; its settings are environment variables (docs/operations.md)."""
+    """Run the gateway alone; its settings are environment variables (docs/operations.md).
+
+    It asks the model server at VITRINE_MODEL_SERVER, or on this machine at VITRINE_GRPC_PORT or
+    VITRINE_PORT + 420.
+    """
+    try:
+        settings = checked_settings()
+        if not _INHERITED & os.environ.keys():
+            ports.check(settings.host, settings.port, "VITRINE_PORT", "VITRINE_HOST")
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    except ports.PortError as error:
+        raise click.ClickException(str(error)) from error
     command = gateway_command()
     os.execv(command[0], command)  # signals are gunicorn's own  # noqa: S606
 

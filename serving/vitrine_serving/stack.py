@@ -4,20 +4,21 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import requests
 
 from vitrine_client import signals
-from vitrine_serving.served_models import served_models, write_config
+from vitrine_client.addresses import Addresses
+from vitrine_serving import ports
+from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.served_models import ServedModels, served_models, write_config
 
 STOP_S = 15
 """Seconds that a child has to finish the requests in hand before it is killed."""
@@ -25,46 +26,6 @@ STOP_S = 15
 
 class StackError(Exception):
     """The service could not be started, or ended by itself; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the service listens: one address and three ports; with `tls` the gateway's is HTTPS."""
-
-    host: str
-    port: int
-    grpc_port: int
-    rest_port: int
-    tls: bool = False
-
-    @property
-    def url(self) -> str:
-        """The gateway's URL, for use on this machine."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
-
-    @property
-    def model_server(self) -> str:
-        """The model server's gRPC address. It listens for the gateway alone."""
-        return f"127.0.0.1:{self.grpc_port}"
-
-    def check_free(self) -> None:
-        """Raises `StackError` where another program has one of the ports."""
-        for option, port in (
-            ("--port", self.port),
-            ("--grpc-port", self.grpc_port),
-            ("--rest-port", self.rest_port),
-        ):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((self.host if option == "--port" else "127.0.0.1", port))
-                except OSError as error:
-                    variable = "VITRINE_" + option.strip("-").replace("-", "_").upper()
-                    raise StackError(
-                        f"Port {port} cannot be used ({error.strerror}); "
-                        f"choose another with {option} or {variable}"
-                    ) from error
 
 
 class Stack:
@@ -78,21 +39,23 @@ class Stack:
         batching: Path | None = None,
         quiet: bool = False,
     ) -> None:
-        """Raises `StackError` where there is nothing to serve, or no port to serve it on.
+        """Raises `StackError` where there is nothing to serve, or no port to serve it on, and
+        `SettingsError` where a setting of the gateway makes no sense.
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
         """
         try:
             self.models = served_models(models_dir)
-        except ValueError as error:
+            ports.check_free(addresses)
+        except (ValueError, ports.PortError) as error:
             raise StackError(str(error)) from error
+        self._listed = _listed(self.models, addresses)
         self._models_dir = models_dir
         self._addresses = addresses
         self._batching = batching
         self._quiet = quiet
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
-        addresses.check_free()
 
     def __enter__(self) -> Self:
         try:
@@ -188,9 +151,29 @@ class Stack:
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
             "VITRINE_MODEL_SERVER": self._addresses.model_server,
-            "VITRINE_MODELS": ",".join(self.models.names),
+            "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"--log-level={'warning' if self._quiet else 'info'}",
         }
+
+
+def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
+    """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
+    served. Raises `SettingsError` for what the gateway of such a service cannot do."""
+    settings = checked_settings(
+        host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
+    )
+    if settings.model_server_ca:
+        raise SettingsError(
+            "VITRINE_MODEL_SERVER_CA is for model servers elsewhere: the one that is started here "
+            "has no TLS; unset it"
+        )
+    named = settings.models if "models" in settings.model_fields_set else models.names
+    missing = ", ".join(name for name in named if name not in models.names)
+    if missing:
+        raise SettingsError(
+            f"VITRINE_MODELS names {missing}, which is not served; {', '.join(models.names)} can be"
+        )
+    return named
 
 
 def gateway_command() -> list[str]:

@@ -13,6 +13,7 @@ from tests.fake_model_server import Call, FakeModelServer
 from tests.serving.fake_models import FakeLoader, publish, remove
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.cli import main
+from vitrine_client.model_configs import ModelConfigs
 
 
 @pytest.fixture
@@ -90,18 +91,33 @@ def test_versions_that_are_not_there(served, load):
     """Never published, taken away, loading, or broken: each is refused with what to do."""
     told = refused(served, "promote", "mlp", "9")
     assert "Version 9 of mlp" in told
-    assert "(1 is)" in told
-    assert f"have {served.config} say model_version_policy {{ all {{}} }} of mlp" in told
+    assert f"is not published (1 is, in {served.base})" in told
+    assert "all {}" not in told
     load.gates[2] = threading.Event()
     served.publish(2)
     served.reach(v2="LOADING", v1="AVAILABLE")
     assert "is loading; try again" in refused(served, "promote", "mlp", "2")
     load.gates[2].set()
     served.reach(v2="AVAILABLE", v1="END")
-    assert "(2 is)" in refused(served, "promote", "mlp", "1")
+    told = refused(served, "promote", "mlp", "1")
+    assert "is published, and not loaded (2 is)" in told
+    assert f"have {served.config} say model_version_policy {{ all {{}} }} of mlp" in told
     served.publish(3, broken=True)
     served.reach(v3="END", v2="AVAILABLE", v1="END")
     assert "no graph); publish one that can" in refused(served, "promote", "mlp", "3")
+
+
+def test_what_is_said_of_a_version_that_is_not_loaded():
+    """Only what helps: no policy where all versions are served already, and no claim on what is
+    published where that is not seen from here."""
+    config = 'model_config_list { config { name: "mlp" base_path: "/models/%s" %s } }'
+    latest = ModelConfigs.parse((config % ("none-here", "")).encode())
+    told = latest.unloaded("mlp", 77, (3, 2, 1))
+    assert told.startswith("is not loaded (3, 2 and 1 are); have models.config say")
+    everything = config % ("none-here", "model_version_policy { all {} }")
+    told = ModelConfigs.parse(everything.encode()).unloaded("mlp", 77, (2, 1))
+    assert told == "is not loaded (2 and 1 are); is it published?"
+    assert latest.unloaded("mlp", 77, ()).startswith("is not loaded (none is)")
 
 
 def test_no_way_back_to_what_is_gone(served):

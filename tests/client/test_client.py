@@ -1,7 +1,9 @@
 """Both HTTP clients: what they send, how answers and errors are read, whom they trust."""
 
 import io
+import socket
 import ssl
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -123,7 +125,7 @@ def test_answers_that_are_no_gateways(kind, body):
     """Whatever else answers 200 is an error that asks whether this is a gateway."""
     with (
         FakeGateway(lambda _: Reply(200, body)) as gateway,
-        pytest.raises(errors.ServerError, match="is this a Vitrine gateway"),
+        pytest.raises(errors.ServerError, match="is that a Vitrine gateway"),
     ):
         kind.ask(gateway.url, "predict", b"...")
 
@@ -151,12 +153,57 @@ def test_answers_that_are_not_whole(kind, changes):
 
 
 @both
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (404, b"<html>Not Found</html>", r"answered 404 \(without JSON\)"),
+        (404, b'{"error": "Malformed request: GET /v1/models"}', "Malformed request"),
+        (400, b'{"error": "JSON Parse error"}', r"answered 400 \(JSON Parse error\)"),
+        (500, b'{"message": "no"}', r"answered 500 \(without a reason\)"),
+        (302, b"", r"answered 302 \(without JSON\)"),
+    ],
+)
+def test_errors_that_are_no_gateways(kind, status, body, said):
+    """A model server's REST API, a web server, a portal: it is asked whether that is a gateway, and
+    a 404 of theirs says nothing of a model."""
+    with (
+        FakeGateway(lambda _: Reply(status, body)) as other,
+        pytest.raises(errors.VitrineError, match=said) as caught,
+    ):
+        kind.ask(other.url, "models", client={"retries": 0})
+    assert str(caught.value).endswith("is that a Vitrine gateway? (--url or VITRINE_URL)"), (
+        caught.value
+    )
+    assert not isinstance(caught.value, errors.NotFound)
+
+
+@both
+@pytest.mark.parametrize("said", [b"\x00\x00\x12\x04\x00\x00\x00", b"SSH-2.0-OpenSSH_9.6\r\n"])
+def test_servers_that_speak_no_http(kind, said):
+    """gRPC's port, say."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(said)
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(errors.ServerError, match=f"{url} speaks no HTTP; is that a Vitrine"):
+            kind.ask(url, "models", client={"retries": 0})
+        answering.join(30)
+
+
+@both
 @pytest.mark.parametrize("body", [b"<html>proxy</html>", b'"text"'])
 def test_proxies_that_answer(kind, body):
     """A proxy's page in between is the error of its status, which says where it came from."""
     with (
         FakeGateway(lambda _: Reply(502, body)) as gateway,
-        pytest.raises(errors.Unavailable, match=r"/v1/models(:| answered) 502"),
+        pytest.raises(errors.Unavailable, match=r"/v1/models answered 502 .*is that a Vitrine"),
     ):
         kind.ask(gateway.url, "models", client={"retries": 0})
 
@@ -167,7 +214,7 @@ def test_redirects_are_not_followed(kind: Kind):
     with (
         FakeGateway() as other,
         FakeGateway(lambda _: Reply(307, b"", {"Location": other.url})) as gateway,
-        pytest.raises(errors.ServerError, match=f"leads to {other.url}; name that"),
+        pytest.raises(errors.ServerError, match=f"leads to {other.url}; if that is"),
     ):
         kind.ask(gateway.url, "predict", b"...")
     assert not other.asked

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from tests.docs.pages import ROOT
+from vitrine_client.addresses import PORT
 from vitrine_client.cli import main as vitrine
 from vitrine_client.exit_codes import MEANINGS
 from vitrine_serving.cli import main as vitrine_serve
@@ -49,7 +50,8 @@ def settings() -> str:
                 "| variable | default | meaning |",
                 "|---|---|---|",
             ]
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        default = field.get_default(call_default_factory=True, validated_data={"port": PORT})
+        default = ",".join(default) if isinstance(default, tuple) else default
         default = "" if default is None else default
         lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines[1:])

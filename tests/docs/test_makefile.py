@@ -1,10 +1,12 @@
 """The Makefile: each target and each variable is in the pages, and they name no other."""
 
+import os
 import re
 import subprocess
 
 from tests.docs.pages import PAGES, ROOT, command_lines, spans
 from tests.docs.shell import words
+from vitrine_client.addresses import Addresses
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
@@ -38,3 +40,25 @@ def test_variables_are_documented():
     named = {word.partition("=")[0] for call in written() for word in call if "=" in word}
     assert named <= VARIABLES
     assert {name for name in FOR_USERS if not any(name in text for text in PAGES.values())} == set()
+
+
+def test_containers_have_the_ports_that_clients_look_for():
+    """Compose cannot add, so `make up` tells it the ports that follow from the gateway's."""
+    for environ in (
+        {},
+        {"VITRINE_PORT": "9000"},
+        {"VITRINE_PORT": "9000", "VITRINE_GRPC_PORT": "7"},
+    ):
+        printed = subprocess.run(
+            ["make", "--silent", "up", "COMPOSE=env #"],
+            cwd=ROOT,
+            env=os.environ | environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        told = dict(
+            line.split("=", 1) for line in printed.splitlines() if line.startswith("VITRINE")
+        )
+        assert Addresses.chosen(told) == Addresses.chosen(environ)
+        assert {"VITRINE_GRPC_PORT", "VITRINE_REST_PORT"} <= set(told)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.docs.generated import COMMANDS
 from tests.docs.pages import PAGES, ROOT
+from vitrine_client import variables
 from vitrine_serving.gateway.settings import PREFIX, Settings
 from vitrine_serving.model_server.__main__ import main as vitrine_model_server
 
@@ -30,15 +31,23 @@ def test_settings_are_read(name):
     assert re.search(rf"settings\.{name}\b", GATEWAY)
 
 
-def test_no_variable_is_made_up():
-    """Each variable in the pages is read by something, and each that is read is in them."""
+def all_read() -> set[str]:
     read = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for command in COMMANDS.values():
         read |= {str(option.envvar) for option in options(command) if option.envvar}
     data = (ROOT / "training/vitrine_training/data.py").read_text()
-    read |= set(re.findall(r'"(VITRINE_\w+)"', data))
+    return read | set(re.findall(r'"(VITRINE_\w+)"', data))
+
+
+def test_the_commands_know_all_variables():
+    """Any other with that prefix is told of, so none of ours may be missing, and none too many."""
+    assert all_read() == variables.KNOWN
+
+
+def test_no_variable_is_made_up():
+    """Each variable in the pages is read by something, and each that is read is in them."""
     ours = "\n".join(text for page, text in PAGES.items() if not page.startswith("tests/"))
-    assert set(re.findall(r"VITRINE_[A-Z_]+\b", ours)) == read
+    assert set(re.findall(r"VITRINE_[A-Z_]+\b", ours)) == all_read()
 
 
 def test_compose_variables_are_documented():

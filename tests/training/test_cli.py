@@ -33,6 +33,11 @@ WRONG = {
     "no width at all": (["mlp", "--hidden-units", "0"], "hidden_units must be at least 1"),
     "a name for two": (["softmax", "mlp", "--as", "one"], "--as goes with one recipe"),
     "a name with a slash": (["mlp", "--as", "a/b"], "a model's name has"),
+    "widths of no layers": (["softmax", "--hidden-units", "9"], "--hidden-units: without effect"),
+    "turned points": (["linear", "--flip", "--shift", "2"], "--flip and --shift: without effect"),
+    "filters of none": (["mlp", "--filters", "8"], "without effect on mlp"),
+    "of one of two": (["softmax", "mlp", "--dropout", "0.5"], "without effect on softmax"),
+    "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
     "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
 }
 
@@ -44,6 +49,39 @@ def test_wrong_words_are_told_at_once(tmp_path, words, hint):
     assert done.exit_code == 2
     assert hint in done.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "report"])
+def test_a_data_directory_is_used_or_refused(tmp_path, command):
+    """By every command that takes one, as an option and as a variable, whatever is in the cache."""
+    publish.publish(tmp_path / "models", "md", write)
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    words = [command, *(["softmax"] if command == "train" else ["md"])]
+    words += ["--models-dir", str(tmp_path / "models")]
+    for done in (
+        vitrine_train(*words, "--data-dir", data_dir),
+        CliRunner().invoke(main, words, env={"VITRINE_DATA_DIR": str(data_dir)}),
+    ):
+        assert done.exit_code == 1
+        assert f"{data_dir} lacks train-images-idx3-ubyte.gz" in done.output
+    for wrong in (tmp_path / "none", tmp_path / "models/md/1/assets.extra/card.json"):
+        done = vitrine_train(*words, "--data-dir", wrong)
+        assert done.exit_code == 2
+        assert f"'{wrong}'" in done.output
+
+
+def test_recipes_are_not_wrapped_for_a_pipe():
+    """A line each, however long."""
+    lines = vitrine_train("recipes").output.splitlines()
+    assert len(lines) == 1 + len(RECIPES)
+    assert lines[-1].rstrip().endswith(RECIPES["photo"].summary)
+
+
+def test_unknown_variables_are_told():
+    """Also by the commands that train."""
+    done = CliRunner().invoke(main, ["recipes"], env={"VITRINE_DATADIR": "/data"})
+    assert "did you mean VITRINE_DATA_DIR?" in done.stderr
 
 
 def write(directory, version):

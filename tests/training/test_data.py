@@ -2,6 +2,8 @@
 
 import gzip
 import http.server
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,9 +61,62 @@ def test_splits(dataset):
 
 
 def test_a_whole_cache_asks_nobody(good):
-    """Once cached, no source is looked at, not even a directory that is not there."""
-    arrays = data.locate(Path("/nonexistent"), good, {"web": never}, quiet)
+    """Once cached, no source is looked at."""
+    arrays = data.locate(None, good, {"web": never}, quiet)
     assert [array.shape for array in arrays] == [file.shape for file in FILES]
+
+
+def lacking(folder: Path, good: Path, *missing: str) -> Path:
+    """Makes a directory with some of the files."""
+    for name in set(NAMES) - set(missing):
+        (folder / name).symlink_to(good / name)
+    return folder
+
+
+@pytest.mark.parametrize("missing", [NAMES, NAMES[1:], NAMES[:1]], ids=len)
+def test_a_given_directory_that_lacks_files_is_refused(good, tmp_path, missing):
+    """Though the cache has them all, and with the names of those that it lacks."""
+    folder = lacking(tmp_path, good, *missing)
+    with pytest.raises(DataError, match=f"{folder} lacks {', '.join(missing)}; put all four"):
+        data.locate(folder, good, {"web": never}, quiet)
+
+
+def test_a_given_directory_that_is_damaged_is_refused(good, tmp_path):
+    """Though the cache is whole; a folder in the place of a file is no file that is damaged."""
+    folder = lacking(tmp_path, good, NAMES[0])
+    (folder / NAMES[0]).write_bytes(b"junk")
+    with pytest.raises(DataError, match=f"{NAMES[0]} is damaged"):
+        data.locate(folder, good, {"web": never}, quiet)
+    (folder / NAMES[0]).unlink()
+    (folder / NAMES[0]).mkdir()
+    with pytest.raises(DataError, match=f"{NAMES[0]} cannot be read: Is a directory"):
+        data.locate(folder, good, {"web": never}, quiet)
+
+
+def test_a_path_that_is_no_directory_is_refused(good, tmp_path):
+    """Nothing there, or a file."""
+    for path in (tmp_path / "none", good / NAMES[0]):
+        with pytest.raises(DataError, match=f"data directory {path} cannot be read"):
+            data.locate(path, good, {"web": never}, quiet)
+
+
+def test_the_variable_names_a_directory_for_all_who_load(good, tmp_path, monkeypatch):
+    """Benchmarks, say, which have no option."""
+    monkeypatch.setenv("VITRINE_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=f"{tmp_path} lacks"):
+        data.load(cache=good)
+    monkeypatch.setenv("VITRINE_DATA_DIR", "")
+    assert len(data.load(cache=good).test) == 10_000
+
+
+def test_others_may_read_the_cache(good, tmp_path):
+    """It is for sharing, so files have the permissions that new files have."""
+    mask = os.umask(0o027)
+    try:
+        data.locate(good, tmp_path, {"web": never}, quiet)
+    finally:
+        os.umask(mask)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in NAMES} == {0o640}
 
 
 def test_a_given_directory_comes_before_the_web_and_is_cached(good, tmp_path):
@@ -95,6 +150,8 @@ def test_damaged_files_are_refused_by_name(good, tmp_path, damage):
 def test_a_damaged_cache_is_replaced(good, tmp_path):
     """A cache that was cut short is found out, and filled anew from the next source."""
     (tmp_path / NAMES[0]).write_bytes(b"\x1f\x8b cut short")
+    with pytest.raises(DataError, match=f"the cache: .*{NAMES[0]} is damaged"):
+        data.locate(None, tmp_path, {"web": offline}, quiet)
     data.locate(None, tmp_path, {"web": lambda scratch, say: good}, quiet)
     assert read_idx(tmp_path / NAMES[0], FILES[0]).shape == (60_000, 28, 28)
 
@@ -115,10 +172,11 @@ def test_offline_the_error_names_the_ways_out(tmp_path):
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(good, tmp_path):
-    """The data is in memory already, so a cache path that is a file is passed over."""
-    blocked = tmp_path / "file"
+    """The data is in memory already, so a cache path that is a file is passed over, and told."""
+    blocked, said = tmp_path / "file", []
     blocked.touch()
-    assert len(data.locate(good, blocked / "cache", {}, quiet)) == 4
+    assert len(data.locate(good, blocked / "cache", {}, said.append)) == 4
+    assert f"not kept in {blocked / 'cache'} (VITRINE_CACHE_DIR)" in said[0]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from vitrine_client import signals
+from vitrine_client import signals, variables
 from vitrine_client.exit_codes import CommandGroup
 from vitrine_training import data, options, publish
 from vitrine_training.options import console
@@ -37,6 +37,7 @@ def main() -> None:
     # Its start-up notes on CPUs and GPUs help nobody here; its exceptions still come through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    variables.warn_of_unknown()
 
 
 main.add_command(train)
@@ -44,16 +45,18 @@ main.add_command(train)
 
 @main.command("recipes")
 def list_recipes() -> None:
-    """List the recipes, what they publish, and what to expect of them."""
+    """List the recipes, the models that they publish where those have other names, and what to
+    expect of them."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("recipe", "publishes", "test accuracy", "training"):
+    for heading in ("recipe", "publishes", "accuracy", "takes"):
         table.add_column(heading, no_wrap=True)
     table.add_column("")
     for name, recipe in RECIPES.items():
         low, high = recipe.expected
         expected = f"{low:.3f}-{high:.3f}" if recipe.architecture != "linear" else ""
-        table.add_row(name, recipe.model, expected, f"{recipe.expected_s:g} s", recipe.summary)
-    console.print(table)
+        publishes = recipe.model if recipe.model != name else ""
+        table.add_row(name, publishes, expected, f"{recipe.expected_s:g} s", recipe.summary)
+    options.print_table(table)
 
 
 @main.command()

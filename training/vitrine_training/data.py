@@ -1,11 +1,13 @@
 """Fashion-MNIST: found, checked, parsed and split.
 
 Xiao, Rasul and Vollgraf (2017), https://github.com/zalandoresearch/fashion-mnist, MIT licence.
-The four files are looked for in the cache, in a directory that the caller names, at the official
-address, and in Debian's package `dataset-fashion-mnist`, in that order. Wherever they come from,
-they count only once the MD5 of what is inside them is right, and then they are cached.
+A directory that is named, by the caller or by `VITRINE_DATA_DIR`, is used or refused. Without one
+the four files are looked for in the cache, at the official address, and in Debian's package
+`dataset-fashion-mnist`, in that order. Wherever they come from, they count only once the MD5 of
+what is inside them is right, and then they are cached.
 """
 
+import filecmp
 import os
 import shutil
 import tempfile
@@ -17,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from vitrine_training.idx import FILES, DataError, Pixels, read_idx
+from vitrine_training.idx import FILES, DataError, MissingError, Pixels, read_idx
 from vitrine_training.sources import DEBIAN_PACKAGE, ONLINE, Fetch
 
 LABELS = (
@@ -91,6 +93,12 @@ def synthetic_linear(seed: int, rows: int = 1_000, noise: float = 0.01) -> tuple
     return Points(x[:rows], y[:rows]), Points(x[rows:], y[rows:])
 
 
+def named_dir() -> Path | None:
+    """`VITRINE_DATA_DIR`, None where it is not set."""
+    named = os.environ.get("VITRINE_DATA_DIR")
+    return Path(named) if named else None
+
+
 def default_cache() -> Path:
     """`VITRINE_CACHE_DIR`, or `vitrine` in the user's cache directory."""
     configured = os.environ.get("VITRINE_CACHE_DIR")
@@ -105,10 +113,10 @@ def load(
 ) -> Dataset:
     """Returns Fashion-MNIST: 55,000 training, 5,000 validation and 10,000 test images.
 
-    `data_dir` is a directory with the four `.gz` files, `cache` where to keep them
+    `data_dir` is a directory with the four `.gz` files (`named_dir()`), `cache` where to keep them
     (`default_cache()`), `say` is told of every slow step. Raises `DataError`.
     """
-    cache = cache or default_cache()
+    data_dir, cache = data_dir or named_dir(), cache or default_cache()
     train_x, train_y, test_x, test_y = locate(data_dir, cache, ONLINE, say)
     cut = len(train_y) - VALIDATION_SIZE
     return Dataset(
@@ -124,27 +132,31 @@ def locate(
 ) -> list[Pixels]:
     """Returns the four arrays in the order of `FILES`, from the first place that has them all.
 
-    A directory that the caller names must be right: what is wrong with it is raised, not worked
-    around. Raises `DataError`, naming every place that was tried and why it failed.
+    A directory that the caller names is the only place, and must be right: what is wrong with it is
+    raised, not worked around. Raises `DataError`, naming every place that was tried and why it
+    failed.
     """
-    try:
-        return [read_idx(cache / file.name, file) for file in FILES]
-    except DataError:
-        pass  # nothing there yet, or damaged: what is found elsewhere replaces it
     if data_dir is not None:
-        arrays = [read_idx(data_dir / file.name, file) for file in FILES]
-        _keep(data_dir, cache)
+        _check_has_files(data_dir)
+        arrays = _read(data_dir)
+        _keep(data_dir, cache, say)
         return arrays
     failures = []
+    try:
+        return _read(cache)
+    except MissingError:
+        pass  # nothing there yet
+    except DataError as error:  # what is found elsewhere replaces it
+        failures.append(f"  the cache: {error}")
     for name, fetch in sources.items():
         with tempfile.TemporaryDirectory(prefix="vitrine-data-") as scratch:
             try:
                 found = fetch(Path(scratch), say)
-                arrays = [read_idx(found / file.name, file) for file in FILES]
+                arrays = _read(found)
             except DataError as error:
                 failures.append(f"  {name}: {error}")
                 continue
-            _keep(found, cache)
+            _keep(found, cache, say)
             return arrays
     raise DataError(
         "Fashion-MNIST could not be had:\n" + "\n".join(failures) + "\nWays out: connect this "
@@ -155,15 +167,50 @@ def locate(
     )
 
 
-def _keep(source: Path, cache: Path) -> None:
-    """Copies the four files into the cache, each whole or not at all; a full disk is no reason
-    to stop, because the data is in memory already."""
+def _read(directory: Path) -> list[Pixels]:
+    return [read_idx(directory / file.name, file) for file in FILES]
+
+
+def _check_has_files(directory: Path) -> None:
+    """Raises `DataError` where a directory lacks files; `read_idx` knows one at a time."""
+    try:
+        found = {path.name for path in directory.iterdir()}
+    except OSError as error:
+        raise DataError(
+            f"The data directory {directory} cannot be read: {error.strerror}"
+        ) from error
+    missing = [file.name for file in FILES if file.name not in found]
+    if missing:
+        raise DataError(
+            f"The data directory {directory} lacks {', '.join(missing)}; put all four files of "
+            "Fashion-MNIST there, or name no directory (--data-dir or VITRINE_DATA_DIR) to have "
+            "them fetched"
+        )
+
+
+def _keep(source: Path, cache: Path, say: Callable[[str], None]) -> None:
+    """Copies the four files into the cache, each whole or not at all, for all who may read there.
+    A full disk is no reason to stop, because the data is in memory already, but is told."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         for file in FILES:
+            if _is_same(source / file.name, cache / file.name):
+                continue
             with tempfile.NamedTemporaryFile(dir=cache, prefix=".partial-") as partial:
                 shutil.copyfile(source / file.name, partial.name)
+                Path(partial.name).chmod(0o666 & ~_umask())
                 Path(partial.name).replace(cache / file.name)
                 Path(partial.name).touch()  # so that closing finds a file to delete
-    except OSError:
-        pass
+    except OSError as error:
+        say(f"Fashion-MNIST is not kept in {cache} (VITRINE_CACHE_DIR): {error.strerror or error}")
+
+
+def _is_same(file: Path, kept: Path) -> bool:
+    return kept.is_file() and filecmp.cmp(file, kept, shallow=False)
+
+
+def _umask() -> int:
+    """Returns the process's mask; the only way to read it is to set it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

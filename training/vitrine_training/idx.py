@@ -58,15 +58,24 @@ class DataError(Exception):
     """The data set is not to be had, or not what it should be; the message says what to do."""
 
 
+class MissingError(DataError):
+    """A file of the data set is not there."""
+
+
 def read_idx(path: Path, file: IdxFile) -> Pixels:
     """Returns the uint8 array in a gzipped IDX file (format: http://yann.lecun.com/exdb/mnist/).
 
-    Raises `DataError` where the file is missing, truncated or has another checksum.
+    Raises `MissingError` where there is no such file, `DataError` where it cannot be read, is
+    truncated or has another checksum.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        packed = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{path} is not there") from None
+        raise MissingError(f"{path} is not there") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        content = gzip.decompress(packed)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); delete it and try again") from error
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,6 +1,5 @@
 """The command `vitrine-train train`: options for each setting, progress, and what came of it."""
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vitrine_client import signals
-from vitrine_training import options, publish, robustness
+from vitrine_client import native_stderr, signals
+from vitrine_training import options, publish, robustness, summary, unused_settings
 from vitrine_training.options import console
 from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 
@@ -113,6 +112,8 @@ def train(
     if not chosen:
         return
     synthetic = {recipe for recipe in chosen if recipe.architecture == "linear"}
+    if set(chosen) == synthetic and options.was_typed("data_dir"):
+        raise click.UsageError("linear makes its own data: leave out --data-dir")
     dataset = options.load(data_dir) if set(chosen) > synthetic else None
     console.print("Starting TensorFlow", style="dim")
     with signals.ending_at_once():
@@ -131,14 +132,8 @@ def _spend_compiler_note() -> None:
     something small while nobody listens. What is wrong with it shows in the next compilation."""
     import tensorflow as tf
 
-    with Path(os.devnull).open("w") as nowhere:
-        stderr = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    with native_stderr.discarded():
+        tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
 
 
 def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
@@ -148,6 +143,8 @@ def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None)
         raise click.UsageError("--as goes with one recipe; name it")
     given = {name: value for name, value in settings.items() if value is not None}
     try:
+        for name in names:
+            unused_settings.check(RECIPES[name], given)
         return [RECIPES[name].varied(given, model) for name in names]
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -216,6 +213,7 @@ def _summarise(recipe: Recipe, version_dir: Path, card: dict[str, Any], duration
         console.print(
             f"  [bold]{recipe.model} test accuracy {metrics['test_accuracy']:.4f}[/] "
             f"(the recipe's own: {low}-{high}), with the weights of epoch {metrics['kept_epoch']}\n"
+            f"  {summary.validation(recipe, card)}\n"
             f"  calibration error {metrics['calibration_error']:.4f}, "
             f"{metrics['calibration_error_uncalibrated']:.4f} before temperature "
             f"{metrics['temperature']:.3f}"

@@ -2,6 +2,7 @@
 
 import click
 
+from vitrine_client import variables
 from vitrine_client.cli.completion import completion
 from vitrine_client.cli.doctor import doctor
 from vitrine_client.cli.loadtest import loadtest
@@ -30,6 +31,7 @@ def main() -> None:
     vitrine doctor                       what is wrong here, and what to do
     vitrine completion bash              have the shell complete all this
     """
+    variables.warn_of_unknown()
 
 
 for command in (

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from vitrine_client.addresses import Addresses
 from vitrine_client.cli import options
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
-from vitrine_client.doctor.addresses import Addresses
 from vitrine_client.errors import InvalidRequest
 
 _LIMITS = 4

@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from vitrine_client import addresses
 from vitrine_client.cli import options, sources
 from vitrine_client.client import Client
 from vitrine_client.default_model import PREFERRED
@@ -129,7 +130,7 @@ class LoadRequest:
             return "logged"
         if self.model_server is None:
             return self.way or "raw"
-        return "rest" if "://" in self.model_server else "grpc"
+        return "rest" if _is_http(self.model_server) else "grpc"
 
     @property
     def unmeasured_s(self) -> float:
@@ -248,6 +249,17 @@ def rates(_: click.Context, __: click.Parameter, text: str | None) -> Steps | No
 def _step(text: str) -> tuple[float, float]:
     start, ramp, end = text.partition("..")
     return float(start), float(end if ramp else start)
+
+
+def checked_address(text: str) -> str:
+    """Returns the address of a model server: HOST:PORT for gRPC, or a URL for REST. Raises
+    `InvalidRequest`."""
+    check = addresses.checked_url if _is_http(text) else addresses.checked_model_server
+    return check(text)
+
+
+def _is_http(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
 
 
 def output(flag: str, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

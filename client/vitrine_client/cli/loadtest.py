@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from vitrine_client.cli import options
 from vitrine_client.cli.load_request import (
@@ -14,6 +13,7 @@ from vitrine_client.cli.load_request import (
     SEATS,
     WARM_UP_S,
     LoadRequest,
+    checked_address,
     output,
     rates,
 )
@@ -45,6 +45,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--model-server",
     metavar="ADDRESS",
+    callback=options.address(checked_address),
     help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
 )
 @click.option(
@@ -158,10 +159,13 @@ def loadtest(**given: Any) -> None:
     what was measured until then, shown and written; so do SIGTERM and a terminal that is closed.
     Ctrl-C twice ends it at once.
     """
-    source = click.get_current_context().get_parameter_source("model")
-    if given["replay"] and source is ParameterSource.COMMANDLINE:
+    if given["replay"] and options.was_typed("model"):
         raise click.UsageError("--replay asks for the models in its log: leave out --model")
     asked = LoadRequest(**given)
+    if given["model_server"]:
+        options.refuse_typed("--model-server goes past the gateway", "url")
+    if not given["chaos"]:
+        options.refuse_typed("there is no --chaos to publish anything", "models_dir")
     with options.needs("loadtest", "vitrine loadtest"):
         from vitrine_client.cli.load_lab import LoadLab
     with options.friendly():

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
+from vitrine_client import addresses
 from vitrine_client.default_model import (
     FALLBACK,
     PREFERRED,
@@ -18,20 +20,56 @@ from vitrine_client.default_model import (
     is_served,
     told_of_missing,
 )
-from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    VitrineError,
+)
 from vitrine_client.exit_codes import FAILED, NOT_BEGUN
 from vitrine_client.predictions import VersionStatus
+
+T = TypeVar("T")
 
 console = Console(highlight=False)
 """Standard output; colours on a terminal only."""
 
+
+def address(
+    check: Callable[[str], T], default: Callable[[], T | None] = lambda: None
+) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """Returns the callback of an option for an address, which may have a default that the
+    environment decides. One that makes no sense is wrong usage."""
+
+    def checked(_: click.Context, __: click.Parameter, named: str | None) -> T | None:
+        try:
+            return default() if named is None else check(named)
+        except InvalidRequest as error:
+            wrong = click.UsageError if named is None else click.BadParameter
+            raise wrong(str(error)) from error
+
+    return checked
+
+
 url = click.option(
     "--url",
-    default="http://127.0.0.1:8080",
     envvar="VITRINE_URL",
-    show_default=True,
+    callback=address(addresses.checked_url, addresses.gateway_url),
+    show_default=f"{addresses.Addresses().url}, or with VITRINE_PORT",
     show_envvar=True,
     help="The gateway.",
+)
+model_servers = click.option(
+    "--model-server",
+    "addresses",
+    envvar="VITRINE_MODEL_SERVER",
+    callback=address(addresses.checked_model_servers, addresses.model_servers),
+    show_default=f"{addresses.Addresses().model_server}, or with VITRINE_GRPC_PORT, or VITRINE_PORT"
+    f" + {addresses.GRPC_OFFSET}",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="The model server to tell, or several, separated by commas.",
 )
 key = click.option(
     "--key",
@@ -60,6 +98,18 @@ def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]
         show_envvar=True,
         help=text,
     )
+
+
+def was_typed(name: str) -> bool:
+    """Whether an option of the running command is on its command line, and not in a variable."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def refuse_typed(reason: str, *names: str) -> None:
+    """Ends the command where one of these options was given, as it would have no effect."""
+    for name in filter(was_typed, names):
+        raise click.UsageError(f"{reason}: leave out --{name.replace('_', '-')}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from vitrine_client import addresses
 from vitrine_client.cli import formats, options, sources
 from vitrine_client.cli.which import which_version
 from vitrine_client.client import Client
@@ -73,6 +74,7 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
+    callback=options.address(addresses.checked_model_server),
     help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
 )
 @options.timeout_s
@@ -105,6 +107,8 @@ def predict(
     Exit code 1: some picture cannot be read, and its row says why; or there is nothing to see in
     any.
     """
+    if model_server:
+        options.refuse_typed("--model-server goes past the gateway", "url", "key")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two ways to write; give one")
     with options.friendly(), options.default_model_noted():

@@ -27,16 +27,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
     """Adds what `promote` and `rollback` share: which label, which file, which servers."""
     for option in (
         options.timeout_s,
-        click.option(
-            "--model-server",
-            "addresses",
-            default="127.0.0.1:8500",
-            envvar="VITRINE_MODEL_SERVER",
-            show_default=True,
-            show_envvar=True,
-            metavar="HOST:PORT",
-            help="The model server to tell, or several, separated by commas.",
-        ),
+        options.model_servers,
         click.option(
             "--config",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -113,7 +104,7 @@ def _move(
     change: "Callable[[ModelConfigs], ModelConfigs]",
     *,
     config: Path,
-    addresses: str,
+    addresses: tuple[str, ...],
     timeout_s: float,
 ) -> None:
     with options.needs("grpc", "moving a version label"):
@@ -129,11 +120,11 @@ def _move(
         old = model_configs.ModelConfigs.parse(content, str(config))
         new = change(old)
         servers = [
-            stack.enter_context(ModelServerClient(address.strip(), timeout_s=timeout_s))
-            for address in addresses.split(",")
+            stack.enter_context(ModelServerClient(address, timeout_s=timeout_s))
+            for address in addresses
         ]
         for server in servers:
-            _check_available(server, model, new.named(model, label), config)
+            _check_available(server, model, new.named(model, label), old)
         model_configs.write(config, str(new).encode())
         try:
             _tell(servers, new, old)
@@ -156,7 +147,7 @@ def _say(old: "ModelConfigs", new: "ModelConfigs", model: str, label: str) -> No
 
 
 def _check_available(
-    server: "ModelServerClient", model: str, version: int | None, config: Path
+    server: "ModelServerClient", model: str, version: int | None, configs: "ModelConfigs"
 ) -> None:
     """Raises `click.ClickException` with what to do where a label would name nothing."""
     try:
@@ -171,12 +162,8 @@ def _check_available(
     elif one and one.error_message:
         told = f"could not be loaded ({one.error_message}); publish one that can"
     else:
-        available = [str(n) for n, each in statuses.items() if each.state == "AVAILABLE"]
-        told = (
-            f"is not there ({', '.join(available) or 'none'} is). If it is published, have "
-            f"{config} say model_version_policy {{ all {{}} }} of {model}, and try again once it "
-            "is loaded"
-        )
+        available = [n for n, each in statuses.items() if each.state == "AVAILABLE"]
+        told = configs.unloaded(model, version or 0, available)
     raise click.ClickException(f"Version {version} of {model} at {server.address} {told}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from vitrine_client.addresses import checked_url
 from vitrine_client.default_model import PREFERRED, is_served, told_of_missing
 from vitrine_client.doctor import probe
 from vitrine_client.doctor.finding import Finding, note, ok, problem
@@ -15,7 +16,7 @@ from vitrine_client.doctor.requirements import installed_version
 from vitrine_client.doctor.served import examined_states
 from vitrine_client.doctor.unanswered import unanswered
 from vitrine_client.errors import InvalidRequest, ServerError
-from vitrine_client.http_calls import checked_url, key_headers, models
+from vitrine_client.http_calls import key_headers, models
 
 _NAME = "gateway"
 _SKEW_S = 60

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import requests
 
+from vitrine_client.addresses import HOST, Addresses
 from vitrine_client.doctor import gateway, model_server, probe
-from vitrine_client.doctor.addresses import HOST, Addresses
 from vitrine_client.doctor.finding import Finding, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.listeners import listener

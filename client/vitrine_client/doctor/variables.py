@@ -1,6 +1,5 @@
 """Check of Vitrine's environment variables: unknown names, values that are none."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http_calls import key_headers
+from vitrine_client.variables import KNOWN, PREFIX, unknown
 
-PREFIX = "VITRINE_"
 _FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
 
 Wrong = Callable[[str], str]
@@ -71,7 +70,7 @@ def _any(_: str) -> str:
 
 _SECONDS = _number("a number of seconds above 0", lambda number: number > 0)
 
-KNOWN: dict[str, Wrong] = {
+CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("HOST", "MODELS", "MODELS_DIR", "DATA_DIR", "CACHE_DIR", "TRACES_URL"), _any),
     **dict.fromkeys(("PORT", "GRPC_PORT", "REST_PORT"), _any),  # the check of ports has them
     **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
@@ -111,17 +110,6 @@ def check(here: Installation) -> Iterator[Finding]:
         yield note("PROMETHEUS_MULTIPROC_DIR", seen)
 
 
-def unknown(environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the variables with our prefix that nothing reads, each with the known name nearest to
-    it, empty where none is near."""
-    known = [PREFIX + each for each in KNOWN]
-    return {
-        name: next(iter(difflib.get_close_matches(name, known, 1)), "")
-        for name in sorted(environ)
-        if name.startswith(PREFIX) and name not in known
-    }
-
-
 def _misnamed(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, near in unknown(environ).items():
         hint = f"did you mean {near}? " if near else ""
@@ -129,14 +117,14 @@ def _misnamed(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield problem(name, "is read by nothing", todo)
     for name in sorted(environ):
         capitals = name.upper()
-        if name != capitals and capitals.removeprefix(PREFIX) in KNOWN:
+        if name != capitals and capitals in KNOWN:
             todo = f"`export {capitals}=…`, and `unset {name}`"
             yield problem(name, "is not read by all: their names are in capitals", todo)
 
 
 def _misvalued(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, value in sorted(environ.items()):
-        wrong = KNOWN.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+        wrong = CHECKS.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
         if wrong and value and (expected := wrong(value)):
             shown = "" if name == f"{PREFIX}API_KEY" else f"is {value!r}, and "  # keys are secret
             todo = f"set it right, or `unset {name}`"

@@ -27,9 +27,10 @@ FEWEST_BEYOND = 20
 """Requests that must be slower than a percentile for it to be compared."""
 
 _CONFIDENCE = 0.95
+_ERRORS = "errors"
 _NOT_THE_TEST = {"seed", "duration_s"}
 
-Verdict = Literal["better", "worse", "the same"]
+Verdict = Literal["better", "worse", "the same", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Row:
     """One measure of both runs: latency in ms, requests/s, or errors as a share.
 
     `change` is relative, 0.1 for 10 % more, and is between `low` and `high` with the confidence; of
-    errors it is the difference. All three and the verdict are None where the data are too few.
-    `text` says it in words.
+    errors it is the difference. All three and the verdict are None where the data are too few, and
+    it "cannot tell" where `low` to `high` is too wide for any other. `text` says it in words.
     """
 
     measure: str
@@ -54,7 +55,8 @@ class Row:
 @dataclass(frozen=True)
 class Comparison:
     """The verdict on the second run: "worse" if a measure is, "better" if one is and none is
-    worse. `warnings` say what makes it doubtful."""
+    worse, "the same" if one that is not errors is and none has changed. `warnings` say what makes
+    it doubtful."""
 
     verdict: Verdict
     rows: tuple[Row, ...]
@@ -78,10 +80,7 @@ def compare(before: Result, after: Result, *, margin: float = MARGIN) -> Compari
         confidence = 1 - (1 - _CONFIDENCE) / len(measures)
         known = Estimates(before, confidence), Estimates(after, confidence)
         rows = [measure.row(before, after, known) for measure in measures]
-    verdicts = {row.verdict for row in rows}
-    verdict: Verdict = (
-        "worse" if "worse" in verdicts else "better" if "better" in verdicts else "the same"
-    )
+    verdict = _overall(rows)
     warnings = [
         *_differences(before.about.get("plan", {}), after.about.get("plan", {})),
         *(f"{row.measure}: {row.text}" for row in rows if row.verdict is None),
@@ -91,12 +90,23 @@ def compare(before: Result, after: Result, *, margin: float = MARGIN) -> Compari
     return Comparison(verdict, tuple(rows), tuple(warnings), margin)
 
 
+def _overall(rows: list[Row]) -> Verdict:
+    """Returns the worst verdict; that errors are the same says nothing of how fast it is."""
+    found = {row.verdict for row in rows}
+    if "worse" in found:
+        return "worse"
+    if "better" in found:
+        return "better"
+    same = any(row.verdict == "the same" for row in rows if row.measure != _ERRORS)
+    return "the same" if same else "cannot tell"
+
+
 def _measures(before: Result, after: Result, margin: float) -> Iterator["_Measure"]:
     for percent in PERCENTILES:
         yield _Percentile(f"p{percent:g}", 1 / (1 + margin) - 1, margin, percent=percent)
     if not wording.is_open(before.about) and not wording.is_open(after.about):
         yield _Throughput("throughput", 1 / (1 + margin) - 1, margin, more_is_better=True)
-    yield _Errors("errors", -ERRORS_MARGIN, ERRORS_MARGIN)
+    yield _Errors(_ERRORS, -ERRORS_MARGIN, ERRORS_MARGIN)
 
 
 @dataclass(frozen=True)
@@ -137,12 +147,17 @@ class _Measure(ABC):
             verdict = "better" if self.more_is_better else "worse"
         elif found.high < self.least:
             verdict = "worse" if self.more_is_better else "better"
+        elif found.low < 2 * self.least or found.high > 2 * self.most:
+            verdict = "cannot tell"
+        values = self.value(before), self.value(after)
+        text = self.told(verdict, found, *values)
+        return Row(self.name, *values, found.value, found.low, found.high, verdict, text)
+
+    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
+        """Says the verdict, the change, and between what it is."""
         bounds = f"between {self.words(found.low)} and {self.words(found.high)}"
         text = f"{verdict}: {self.words(found.value)}, {bounds}"
-        if verdict == "the same" and (found.low < 2 * self.least or found.high > 2 * self.most):
-            text += "; longer runs tell more"
-        values = self.value(before), self.value(after)
-        return Row(self.name, *values, found.value, found.low, found.high, verdict, text)
+        return f"{text}; longer runs tell more" if verdict == "cannot tell" else text
 
 
 @dataclass(frozen=True)
@@ -192,6 +207,11 @@ class _Errors(_Measure):
 
     def words(self, change: float) -> str:
         return f"{100 * abs(change):.2g} % of requests {'more' if change >= 0 else 'less'}"
+
+    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:
+        if not before and not after:
+            return f"{verdict}: no errors in either"
+        return super().told(verdict, found, before, after)
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

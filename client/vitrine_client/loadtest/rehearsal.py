@@ -51,7 +51,8 @@ def _error(target: Target, fault: str, body: bytes) -> errors.VitrineError:
         return errors.DeadlineExceeded(f"{target.address} did not answer one request in time")
     status = fault.removeprefix("HTTP ")
     if status.isdecimal():
-        return errors.for_status(int(status), f"{target.address} answers {fault}: {_detail(body)}")
+        detail = _detail(body) or "is that what you want to measure?"
+        return errors.for_status(int(status), f"{target.address} answers {fault}: {detail}")
     if target.kind == "grpc":
         return _grpc_error(target, fault, body.decode())
     return errors.Unavailable(f"{target.address} does not answer ({fault})")
@@ -66,9 +67,9 @@ def _grpc_error(target: Target, name: str, details: str) -> errors.VitrineError:
 
 
 def _detail(body: bytes) -> str:
-    """What a gateway or TensorFlow Serving says of it."""
+    """What a gateway or TensorFlow Serving says of it, empty where it is neither."""
     try:
         content = json.loads(body)
         return str(content.get("detail") or content["error"])
     except (ValueError, AttributeError, KeyError):
-        return body[:200].decode(errors="replace")
+        return ""

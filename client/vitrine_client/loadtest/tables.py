@@ -190,17 +190,24 @@ def compared(comparison: Comparison) -> RenderableType:
     return Group(table, Text(), Text(verdict_of(comparison), style=style))
 
 
-VERDICTS = {"better": "green", "worse": "red", "the same": "default", None: "yellow"}
+VERDICTS = {
+    "better": "green",
+    "worse": "red",
+    "the same": "default",
+    "cannot tell": "yellow",
+    None: "yellow",
+}
 
 
 def verdict_of(comparison: Comparison) -> str:
     """Says the verdict, and what it overlooks."""
     if all(row.verdict is None for row in comparison.rows):
         return "There are too little data to tell"
-    words = {"the same": "The same", "better": "Better", "worse": "Worse"}
-    return (
-        f"{words[comparison.verdict]} (changes of up to {share(comparison.margin)} are overlooked)"
-    )
+    open_ = [row.measure for row in comparison.rows if row.verdict == "cannot tell"]
+    word = comparison.verdict.capitalize()
+    if comparison.verdict == "the same" and open_:
+        word += f", but for {' and '.join(open_)}, of which these runs cannot tell"
+    return f"{word} (changes of up to {share(comparison.margin)} are overlooked)"
 
 
 def row_cells(row: Row) -> list[str]:

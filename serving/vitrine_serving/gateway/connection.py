@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 _READY = grpc.ChannelConnectivity.READY
 
+START_S = 60.0
+"""Seconds that a model server may take to its first connection before its absence is logged: it is
+often started beside the gateway, and imports for 20 s from a cold disk."""
+
 
 @dataclass(frozen=True)
 class ServerState:
@@ -43,6 +47,7 @@ class Connection:
         credentials: grpc.ChannelCredentials | None,
         server_name: str,
         fair_timeout_s: float,
+        start_s: float = START_S,
     ) -> None:
         self.address = address
         self.breaker = breaker
@@ -57,6 +62,8 @@ class Connection:
         self._methods: dict[str, Any] = {}
         self._fair_timeout_s = fair_timeout_s
         self.lost = False
+        self._absence_counts_at_s = time.monotonic() + start_s
+        self._told_of_absence = self._told_of_failures = False
         self._closed = False
 
     async def close(self) -> None:
@@ -78,12 +85,11 @@ class Connection:
         # Who cannot be reached need not be asked to know that. One that is reached again need not
         # sit its time out, and those who come together need not wait for what becomes of the first.
         if self._channel.get_state(try_to_connect=True) is not _READY:
-            self.lost = True
+            self._note_lost()
             return max(wait_s, calls.RECONNECT_S)
         if self.lost:
-            self.lost = False
+            self._note_found()
             self.breaker.close()
-            log.warning("%s is connected again", self.address)
         return self.breaker.wait_s(now_s)
 
     async def wait_until_ready(self, timeout_s: float) -> None:
@@ -108,15 +114,17 @@ class Connection:
                 request, timeout=timeout_s, metadata=metadata
             )
             ok = True
+            if self._absence_counts_at_s:
+                self._note_found()
             return response
         except grpc.aio.AioRpcError as error:
             ok = self._verdict(error.code(), timeout_s)
             if ok is False:
                 self.last_failure = str(self.explain(error))
-                lost = not self._is_connected()
-                if lost and not self.lost:
-                    log.warning("%s", self.last_failure)
-                self.lost = lost
+                if self._is_connected():
+                    self._note_found()
+                else:
+                    self._note_lost()
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -144,10 +152,30 @@ class Connection:
         before = self.breaker.state(now_s)
         self.breaker.leave(now_s, decides=decides, ok=ok)
         after = self.breaker.state(now_s)
-        if before == "closed" != after:
+        if before == "closed" != after and self._is_missed():
+            self._told_of_failures = True
             log.warning("%s is left alone for a while: %s", self.address, self.last_failure)
-        elif before != "closed" == after:
+        elif before != "closed" == after and self._told_of_failures:
+            self._told_of_failures = False
             log.warning("%s answers again", self.address)
+
+    def _note_lost(self) -> None:
+        """Notes that there is no connection, and logs that once."""
+        self.lost = True
+        if not self._told_of_absence and self.last_failure and self._is_missed():
+            self._told_of_absence = True
+            log.warning("%s", self.last_failure)
+
+    def _note_found(self) -> None:
+        """Notes that there is a connection; logs that where it was told that there was none."""
+        self.lost, self._absence_counts_at_s = False, 0.0
+        if self._told_of_absence:
+            self._told_of_absence = False
+            log.warning("%s is connected again", self.address)
+
+    def _is_missed(self) -> bool:
+        """Whether a server that is not there should be: it was before, or had its time to start."""
+        return time.monotonic() >= self._absence_counts_at_s
 
     def _ended(self) -> Unavailable:
         return Unavailable(f"The connection to {self.address} was closed")

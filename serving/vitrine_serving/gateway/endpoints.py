@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple
 import orjson
 
 from vitrine_client.errors import InvalidRequest, MethodNotAllowed
+from vitrine_client.variables import PREFIX
 from vitrine_serving.gateway import errors, queries, wsgi
 from vitrine_serving.gateway.http import Answer, Request
 from vitrine_serving.gateway.json_api import JsonApi
@@ -16,7 +17,7 @@ from vitrine_serving.gateway.model_list import ModelList
 from vitrine_serving.gateway.pages import make_pages
 from vitrine_serving.gateway.picture_endpoints import PictureEndpoints, is_json
 from vitrine_serving.gateway.predictor import Caller, ModelServers
-from vitrine_serving.gateway.settings import PREFIX, Settings
+from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target, parse, recognise
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class Endpoints:
         report = await self._watch.report(
             target.model, target.version, self._servers, timeout_s=request.left_s()
         )
-        return Answer(200, orjson.dumps(report))
+        return Answer(200, orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _check_method(request: Request, *allowed: str) -> None:

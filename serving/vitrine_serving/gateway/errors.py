@@ -26,7 +26,8 @@ def problem(status: int, detail: str, *, error: str = "") -> Answer:
     """Returns an error as an answer; `error` is TF Serving's text, if `detail` says more."""
     title = HTTPStatus(status).phrase
     content = {"title": title, "status": status, "detail": detail, "error": error or detail}
-    return Answer(status, orjson.dumps(content), "application/problem+json")
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)  # or it ends in the prompt
+    return Answer(status, body, "application/problem+json")
 
 
 def message_of(error: VitrineError) -> str:

@@ -5,38 +5,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from vitrine_client.addresses import bracketed
 from vitrine_client.exit_codes import NOT_BEGUN
-from vitrine_serving.gateway import create_app, prediction_log, tracing
+from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.asgi import Gateway
+from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.gateway.drift import Windows
 from vitrine_serving.gateway.guard import Guard
 from vitrine_serving.gateway.gunicorn_logger import gunicorn_logger
-from vitrine_serving.gateway.keys import KeysFileError
 from vitrine_serving.gateway.listener import Shares
 from vitrine_serving.gateway.metrics import Files
-from vitrine_serving.gateway.prediction_log import PredictionLogError
-from vitrine_serving.gateway.settings import Settings, explain
-from vitrine_serving.gateway.tls import Tls, TlsError
-from vitrine_serving.gateway.tracing import TracingError
+from vitrine_serving.gateway.tls import Tls
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
 
 try:
-    _settings = Settings()
-    _tls = Tls(_settings)
-    prediction_log.check(_settings)
-    tracing.check(_settings)
-    # Before the fork: the workers count together.
-    _guard = Guard(_settings)
-    _windows = Windows(_settings.drift_window) if _settings.drift else None
-    _shares = Shares()
-    _files = Files(worker_tmp_dir)
-except (ValidationError, KeysFileError, TlsError, PredictionLogError, TracingError) as error:
-    print(explain(error) if isinstance(error, ValidationError) else error, file=sys.stderr)
+    _settings = checked_settings()
+except SettingsError as error:
+    print(error, file=sys.stderr)
     sys.exit(NOT_BEGUN)
+
+_tls = Tls(_settings)
+# Before the fork: the workers count together.
+_guard = Guard(_settings)
+_windows = Windows(_settings.drift_window) if _settings.drift else None
+_shares = Shares()
+_files = Files(worker_tmp_dir)
 
 logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
 
@@ -64,7 +59,7 @@ def child_exit(_: object, worker: Any) -> None:
     _files.release(worker.slot)
 
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = f"{bracketed(_settings.host)}:{_settings.port}"
 # One thread runs all requests of a worker, so that a slow client holds a few kilobytes and no
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.worker.Worker"

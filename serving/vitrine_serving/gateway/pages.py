@@ -71,7 +71,9 @@ def _add_states(app: flask.Flask, model_list: ModelList, wait: Wait[Any]) -> Non
 
 
 def _json(content: Any, status: int = 200) -> flask.Response:
-    return flask.Response(orjson.dumps(content), status, mimetype="application/json")
+    return flask.Response(
+        orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE), status, mimetype="application/json"
+    )
 
 
 def _listed(model: ListedModel) -> dict[str, Any]:

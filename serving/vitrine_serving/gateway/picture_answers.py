@@ -19,6 +19,7 @@ from vitrine_serving.gateway.outcomes import Outcome
 T = TypeVar("T")
 Json = dict[str, Any]
 
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 _BLACK = np.zeros((SIDE, SIDE), np.uint8)
 
 
@@ -35,7 +36,8 @@ def predictions(outcome: Outcome[Prediction], top_k: int | None) -> Answer:
         }
 
     entries = _entries(outcome, entry)
-    body = orjson.dumps({"predictions": entries, "model_spec": _spec(outcome, "serving_default")})
+    content = {"predictions": entries, "model_spec": _spec(outcome, "serving_default")}
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
     return Answer(200, body, headers=[_timing(outcome)])
 
 
@@ -54,7 +56,7 @@ def explanations(outcome: Outcome[Explanation]) -> Answer:
         "explanations": _entries(outcome, entry),
         "model_spec": _spec(outcome, calls.EXPLAIN),
     }
-    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    body = orjson.dumps(content, option=_NUMPY)
     return Answer(200, body, headers=[_timing(outcome)])
 
 
@@ -69,7 +71,7 @@ def instances(shown: Shown) -> Answer:
         boxes = [each.box if each else None for each in items]
         beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
     content = {"instances": calls.scaled(rows), **beside}
-    return Answer(200, orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY))
+    return Answer(200, orjson.dumps(content, option=_NUMPY))
 
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:

@@ -1,28 +1,37 @@
 """Every setting of the gateway: read from the environment once, checked, frozen."""
 
+import os
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from vitrine_client.addresses import HOST, PORT, checked_model_server, model_server_port
 from vitrine_client.default_model import FALLBACK, PREFERRED
-
-PREFIX = "VITRINE_"
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.variables import PREFIX
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Separated by commas in the environment."""
 
 
+def _own_model_server(checked: dict[str, Any]) -> tuple[str, ...]:
+    """Returns the address that follows from the gateway's port. Raises `InvalidRequest` where none
+    does."""
+    return (f"{HOST}:{model_server_port('VITRINE_GRPC_PORT', os.environ, checked['port'])}",)
+
+
 class Settings(BaseSettings):
     """Each field is the environment variable of its name in capitals, after `VITRINE_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, allow_inf_nan=False
+    )
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(default=8080, ge=1, le=65535, description="Port to listen on.")
+    host: str = Field(default=HOST, description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(default=PORT, ge=1, le=65535, description="Port to listen on.")
     workers: int = Field(default=2, ge=1, description="Processes.")
     connections: int = Field(
         default=1000, ge=1, description="Connections that each process accepts at a time."
@@ -65,9 +74,10 @@ class Settings(BaseSettings):
         "503.",
     )
     model_server: Names = Field(
-        default=("127.0.0.1:8500",),
+        default_factory=_own_model_server,
         min_length=1,
-        description="The model servers' gRPC addresses, separated by commas.",
+        description="The model servers' gRPC addresses, HOST:PORT, separated by commas. By default "
+        "`VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420.",
     )
     model_server_ca: Path | None = Field(
         default=None, description="PEM file of whom to trust for the model servers; turns TLS on."
@@ -172,8 +182,19 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for network in value:
-            ip_network(network, strict=False)
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
         return value
+
+    @field_validator("model_server")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(map(checked_model_server, value))
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _has_pairs(self) -> Self:
@@ -186,14 +207,3 @@ class Settings(BaseSettings):
         if self.model_server_cert and not self.model_server_ca:
             raise ValueError(f"{PREFIX}MODEL_SERVER_CERT needs {PREFIX}MODEL_SERVER_CA")
         return self
-
-
-def explain(error: ValidationError) -> str:
-    """Returns a line for each bad setting that names its environment variable."""
-    return "\n".join(_line(problem) for problem in error.errors())
-
-
-def _line(problem: ErrorDetails) -> str:
-    if not problem["loc"]:  # several settings do not go together, and the message names them
-        return problem["msg"]
-    return f"{PREFIX}{str(problem['loc'][0]).upper()}={problem['input']!r}: {problem['msg']}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import grpc
 
-from vitrine_serving.gateway.settings import PREFIX, Settings
+from vitrine_client.variables import PREFIX
+from vitrine_serving.gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ _FULL = (
 )
 _FULL_BODY = (
     b'{"title":"Service Unavailable","status":503,"detail":"Too many connections; try again '
-    b'later","error":"Too many connections"}'
+    b'later","error":"Too many connections"}\n'
 )
 
 

@@ -91,8 +91,10 @@ def main(**values: Any) -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
+            from vitrine_serving.model_server.servable import spend_start_notes
             from vitrine_serving.model_server.server import serve
 
+            spend_start_notes()
             serve(flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

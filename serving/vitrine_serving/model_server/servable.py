@@ -12,6 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
+from vitrine_client import native_stderr
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.batching import BatchScheduler
 from vitrine_serving.model_server.signature import Array, Signature
@@ -22,6 +23,13 @@ Observe = Callable[[str, str, float], None]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
+
+
+def spend_start_notes() -> None:
+    """Runs something small while nobody listens: TensorFlow's first session in a process writes to
+    standard error that an optimisation is off, and no setting keeps it from that."""
+    with native_stderr.discarded(), tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        session.run(tf.constant(1) + 1)
 
 
 class Servable:

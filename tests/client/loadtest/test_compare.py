@@ -9,6 +9,7 @@ import pytest
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest.compare import Comparison, Row, compare
 from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.tables import verdict_of
 
 PAIRS = 20
 
@@ -71,9 +72,27 @@ def test_errors_alone_make_it_worse():
 def test_a_second_that_went_wrong_is_told_from_a_slow_server():
     """One stall in fifteen seconds makes p99 uncertain, which is said, and is no slow-down."""
     p99 = row(compare(run(1, loop="open"), run(2, loop="open", stalls=(7,))), "p99")
-    assert p99.verdict == "the same"
+    assert p99.verdict == "cannot tell"
     assert p99.high > 0.3
+    assert p99.text.startswith("cannot tell: ")
     assert "longer runs tell more" in p99.text
+    assert verdict_of(compare(run(1, loop="open"), run(2, loop="open", stalls=(7,)))).startswith(
+        "The same, but for p99, of which these runs cannot tell"
+    )
+
+
+def test_no_errors_are_no_change():
+    """Where nothing failed it says that, and no bounds of nothing."""
+    assert row(compare(run(1), run(2)), "errors").text == "the same: no errors in either"
+    failed = run(2, errors={second: Counter({"timeout": 1}) for second in range(15)})
+    assert "% of requests more" in row(compare(run(1), failed), "errors").text
+
+
+def test_errors_alone_do_not_make_it_the_same():
+    """Two runs of which nothing is sure but that none failed."""
+    comparison = compare(run(1), run(2), margin=0.001)
+    assert {one.verdict for one in comparison.rows if one.measure != "errors"} == {"cannot tell"}
+    assert comparison.verdict == "cannot tell"
 
 
 def test_a_wider_margin_overlooks_more():
@@ -91,7 +110,7 @@ def test_the_same_results_are_always_judged_the_same():
 def test_too_little_data_is_no_verdict():
     """Few seconds, few answers or none at all: it says what is needed."""
     short = compare(made(seconds=4, loop="closed"), run(1))
-    assert short.verdict == "the same"
+    assert short.verdict == "cannot tell"
     assert all(row.verdict is row.change is None for row in short.rows)
     assert any("8 seconds of both runs are needed" in text for text in short.warnings)
     few = compare(made(seconds=20, rate=20, loop="closed"), run(1))

@@ -1,0 +1,182 @@
+"""Addresses: the ports of a service, and where its clients find it.
+
+`VITRINE_PORT=P` moves all ports: the gateway is on P, the model server on P + 420 (gRPC) and
+P + 421 (REST), unless `VITRINE_GRPC_PORT` and `VITRINE_REST_PORT` say otherwise. Commands that
+serve and clients that ask read the same variables by the same rule.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+from vitrine_client.errors import InvalidRequest
+
+HOST = "127.0.0.1"
+PORT = 8080
+GRPC_OFFSET, REST_OFFSET = 420, 421
+HIGHEST_PORT = 65_535
+
+URL_NAMES = "--url or VITRINE_URL"
+"""How a user names another gateway."""
+
+_ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]@]+):([0-9]{1,5})", re.ASCII)
+_GRPC_URI = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):\S+", re.ASCII)
+"""https://grpc.github.io/grpc/core/md_doc_naming.html"""
+
+_OWN_VARIABLES = {
+    "VITRINE_GRPC_PORT": (GRPC_OFFSET, "gRPC"),
+    "VITRINE_REST_PORT": (REST_OFFSET, "REST"),
+}
+
+Environment = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a service listens: one address and three ports; with `tls` the gateway's is HTTPS."""
+
+    host: str = HOST
+    port: int = PORT
+    grpc_port: int = PORT + GRPC_OFFSET
+    rest_port: int = PORT + REST_OFFSET
+    tls: bool = False
+
+    @classmethod
+    def chosen(
+        cls,
+        environ: Environment = os.environ,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        grpc_port: int | None = None,
+        rest_port: int | None = None,
+    ) -> Self:
+        """Returns the addresses that are given, else named by the environment, else follow from
+        the gateway's port. Raises `InvalidRequest` where a port is none, or is named twice."""
+        port = port or gateway_port(environ)
+        made = cls(
+            environ.get("VITRINE_HOST") or HOST if host is None else host,
+            port,
+            grpc_port or model_server_port("VITRINE_GRPC_PORT", environ, port),
+            rest_port or model_server_port("VITRINE_REST_PORT", environ, port),
+            tls=bool(environ.get("VITRINE_TLS_CERT")),
+        )
+        if len({made.port, made.grpc_port, made.rest_port}) < 3:
+            raise InvalidRequest(
+                f"The gateway, gRPC and REST need a port each, and have {made.port}, "
+                f"{made.grpc_port} and {made.rest_port}; give each another with VITRINE_PORT, "
+                "VITRINE_GRPC_PORT and VITRINE_REST_PORT"
+            )
+        return made
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL, for use on this machine."""
+        return _url(self.host, self.port, tls=self.tls)
+
+    @property
+    def model_server(self) -> str:
+        """The model server's gRPC address. It listens for this machine alone."""
+        return f"{HOST}:{self.grpc_port}"
+
+    @property
+    def are_default(self) -> bool:
+        """Whether clients find the service without being told."""
+        plain = Addresses()
+        return (self.url, self.model_server) == (plain.url, plain.model_server)
+
+
+def gateway_url(environ: Environment = os.environ) -> str:
+    """Returns the URL of the gateway that the environment names: `VITRINE_URL`, or that of a
+    service on this machine. Raises `InvalidRequest` where its port is none."""
+    named = environ.get("VITRINE_URL")
+    if named:
+        return named
+    tls = bool(environ.get("VITRINE_TLS_CERT"))
+    return _url(environ.get("VITRINE_HOST") or HOST, gateway_port(environ), tls=tls)
+
+
+def model_servers(environ: Environment = os.environ) -> tuple[str, ...]:
+    """Returns the gRPC addresses that the environment names: those in `VITRINE_MODEL_SERVER`, or
+    that of a service on this machine. Raises `InvalidRequest` for one that is no address."""
+    named = environ.get("VITRINE_MODEL_SERVER")
+    if named:
+        return checked_model_servers(named)
+    own_port = model_server_port("VITRINE_GRPC_PORT", environ, gateway_port(environ))
+    return (f"{HOST}:{own_port}",)
+
+
+def gateway_port(environ: Environment = os.environ) -> int:
+    """Returns the gateway's port, from 1 to 65535. Raises `InvalidRequest`."""
+    return _named_port("VITRINE_PORT", environ) or PORT
+
+
+def model_server_port(variable: str, environ: Environment, port: int) -> int:
+    """Returns the model server's port for gRPC or REST, which `variable` names or which follows
+    from the gateway's. Raises `InvalidRequest` where that is above 65535."""
+    offset, protocol = _OWN_VARIABLES[variable]
+    found = _named_port(variable, environ) or port + offset
+    if found > HIGHEST_PORT:
+        raise InvalidRequest(
+            f"With the gateway on port {port}, {protocol} would be on {port} + {offset}, which is "
+            f"above {HIGHEST_PORT}; set {variable}, or take a port up to "
+            f"{HIGHEST_PORT - REST_OFFSET}"
+        )
+    return found
+
+
+def checked_url(url: str) -> str:
+    """Returns a gateway's URL without a slash at its end. Raises `InvalidRequest` where it is
+    none."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, or half of an IPv6 address
+        good = False
+    if not good:
+        raise InvalidRequest(f"{url!r} is no address; write http://HOST:PORT")
+    return url.rstrip("/")
+
+
+def checked_model_servers(text: str) -> tuple[str, ...]:
+    """Returns gRPC addresses that are separated by commas, one at least. Raises
+    `InvalidRequest`."""
+    named = tuple(name.strip() for name in text.split(",") if name.strip())
+    return tuple(map(checked_model_server, named or (text,)))
+
+
+def checked_model_server(address: str) -> str:
+    """Returns a gRPC address. Raises `InvalidRequest` where it is neither HOST:PORT nor one of
+    gRPC's own URIs, such as dns:///HOST:PORT."""
+    found = _HOST_PORT.fullmatch(address)
+    if (found and 0 < int(found[2]) <= HIGHEST_PORT) or _GRPC_URI.fullmatch(address):
+        return address
+    raise InvalidRequest(
+        f"{address!r} is no address of a model server; write HOST:PORT, such as "
+        f"{Addresses().model_server}"
+    )
+
+
+def bracketed(host: str) -> str:
+    """Returns a host as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _url(host: str, port: int, *, tls: bool) -> str:
+    host = HOST if host in _ALL_INTERFACES else bracketed(host)
+    return f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def _named_port(variable: str, environ: Environment) -> int | None:
+    """Returns the port that a variable names, None where it is not set."""
+    text = environ.get(variable, "").strip()
+    if not text:
+        return None
+    port = int(text) if re.fullmatch("[0-9]{1,5}", text, re.ASCII) else 0
+    if not 0 < port <= HIGHEST_PORT:
+        raise InvalidRequest(f"{variable}={text!r} is no port; write a number, 1 to {HIGHEST_PORT}")
+    return port

@@ -1,0 +1,80 @@
+"""Options of the commands that start a service, and what follows from them."""
+
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vitrine_client.addresses import (
+    GRPC_OFFSET,
+    HIGHEST_PORT,
+    HOST,
+    PORT,
+    REST_OFFSET,
+    Addresses,
+)
+from vitrine_client.errors import InvalidRequest
+
+MODELS_DIR = Path("models")
+
+
+class Port(click.IntRange):
+    """A port that can be listened on."""
+
+    name = "port"
+
+    def __init__(self) -> None:
+        super().__init__(1, HIGHEST_PORT)
+
+
+def service(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds where a service listens, and where its models are."""
+    port = Port()
+    folder = click.Path(file_okay=False, path_type=Path)
+    options: list[tuple[str, Any, Any, Any, str]] = [
+        ("host", str, HOST, True, "Address of the gateway."),
+        ("port", port, PORT, True, "Port of the gateway."),
+        ("grpc-port", port, None, f"port + {GRPC_OFFSET}", "gRPC port of the model server."),
+        ("rest-port", port, None, f"port + {REST_OFFSET}", "REST port of the model server."),
+        ("models-dir", folder, MODELS_DIR, True, "Where the versions are."),
+    ]
+    for name, kind, default, shown, text in reversed(options):
+        command = click.option(
+            f"--{name}",
+            type=kind,
+            envvar=f"VITRINE_{name.replace('-', '_').upper()}",
+            default=default,
+            show_default=shown,
+            show_envvar=True,
+            help=text,
+        )(command)
+    return command
+
+
+def addresses(**where: Any) -> Addresses:
+    """Returns where the service is to listen. Raises `click.UsageError` where it cannot."""
+    try:
+        chosen = Addresses.chosen(**where)
+    except InvalidRequest as error:
+        raise click.UsageError(str(error)) from error
+    elsewhere = os.environ.get("VITRINE_MODEL_SERVER", "")
+    if elsewhere not in ("", chosen.model_server):
+        click.echo(
+            f"Warning: VITRINE_MODEL_SERVER={elsewhere} is not asked: a model server is started "
+            f"here, at {chosen.model_server}. `vitrine-serve gateway` starts none",
+            err=True,
+        )
+    return chosen
+
+
+def exports(addresses: Addresses, models_dir: Path) -> str:
+    """Returns what has clients find a service that is not where they look by themselves."""
+    found: dict[str, str] = {}
+    if not addresses.are_default:
+        found |= {"VITRINE_URL": addresses.url, "VITRINE_MODEL_SERVER": addresses.model_server}
+    if models_dir != MODELS_DIR:
+        found["VITRINE_MODELS_DIR"] = str(models_dir.absolute())
+    return " ".join(f"{name}={shlex.quote(value)}" for name, value in found.items())

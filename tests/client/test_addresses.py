@@ -1,0 +1,161 @@
+"""Addresses: one variable moves a service, and clients find it by the same rule."""
+
+import pytest
+from click.testing import CliRunner
+
+from tests.client.fake_gateway import FakeGateway
+from vitrine_client import Client, addresses
+from vitrine_client.addresses import Addresses
+from vitrine_client.aio import AsyncClient
+from vitrine_client.cli import main
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.model_server import ModelServerClient
+
+DEFAULT = ("http://127.0.0.1:8080", "127.0.0.1:8500", 8501)
+
+
+def of(environ: dict[str, str], **given: object) -> tuple[str, str, int]:
+    """Where a service is, after checking that its clients look there."""
+    chosen = Addresses.chosen(environ, **given)
+    if not given:
+        assert addresses.gateway_url(environ) == chosen.url
+        assert addresses.model_servers(environ) == (chosen.model_server,)
+    return chosen.url, chosen.model_server, chosen.rest_port
+
+
+def test_without_variables():
+    """The defaults follow from the gateway's, too, and an empty variable is none."""
+    assert of({}) == of({"VITRINE_PORT": "", "VITRINE_GRPC_PORT": ""}) == DEFAULT
+    assert Addresses.chosen({}).are_default
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"VITRINE_PORT": "9000"}, ("http://127.0.0.1:9000", "127.0.0.1:9420", 9421)),
+        (
+            {"VITRINE_PORT": "9000", "VITRINE_GRPC_PORT": "7000"},
+            ("http://127.0.0.1:9000", "127.0.0.1:7000", 9421),
+        ),
+        ({"VITRINE_REST_PORT": "7001"}, ("http://127.0.0.1:8080", "127.0.0.1:8500", 7001)),
+        ({"VITRINE_HOST": "0.0.0.0"}, DEFAULT),  # noqa: S104 - it is not listened on
+        ({"VITRINE_HOST": "10.1.2.3"}, ("http://10.1.2.3:8080", *DEFAULT[1:])),
+        ({"VITRINE_HOST": "::1"}, ("http://[::1]:8080", *DEFAULT[1:])),
+        ({"VITRINE_TLS_CERT": "c.pem"}, ("https://127.0.0.1:8080", *DEFAULT[1:])),
+        ({"VITRINE_PORT": "65114"}, ("http://127.0.0.1:65114", "127.0.0.1:65534", 65535)),
+    ],
+    ids=str,
+)
+def test_server_and_client_agree(environ, expected):
+    """Whatever the environment says of the service, the client has it from there."""
+    assert of(environ) == expected
+    assert Addresses.chosen(environ).are_default == (expected[:2] == DEFAULT[:2])
+
+
+def test_options_come_before_variables():
+    """An option moves what follows from it, but not what a variable names."""
+    environ = {"VITRINE_PORT": "9000", "VITRINE_REST_PORT": "7001"}
+    assert of(environ, port=6000) == ("http://127.0.0.1:6000", "127.0.0.1:6420", 7001)
+    assert of(environ, grpc_port=6001, rest_port=6002)[1:] == ("127.0.0.1:6001", 6002)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"VITRINE_PORT": "65115"}, "set VITRINE_REST_PORT, or take a port up to 65114"),
+        ({"VITRINE_PORT": "65300"}, "set VITRINE_GRPC_PORT, or take a port up to 65114"),
+        ({"VITRINE_PORT": "65536"}, "VITRINE_PORT='65536' is no port"),
+        ({"VITRINE_PORT": "0"}, "VITRINE_PORT='0' is no port"),
+        ({"VITRINE_PORT": "-1"}, "1 to 65535"),
+        ({"VITRINE_PORT": "８０８０"}, "is no port"),
+        ({"VITRINE_GRPC_PORT": "high"}, "VITRINE_GRPC_PORT='high' is no port"),
+        ({"VITRINE_REST_PORT": "8500"}, "8080, 8500 and 8500"),
+        ({"VITRINE_GRPC_PORT": "8080"}, "need a port each"),
+    ],
+    ids=str,
+)
+def test_ports_that_are_none(environ, said):
+    """One sentence that says what to set."""
+    with pytest.raises(InvalidRequest, match=said):
+        Addresses.chosen(environ)
+
+
+def test_clients_are_told_by_their_own_variables_first():
+    """Which need not be of this machine."""
+    environ = {
+        "VITRINE_PORT": "9000",
+        "VITRINE_URL": "https://there/base",
+        "VITRINE_MODEL_SERVER": "a:1, b:2",
+    }
+    assert addresses.gateway_url(environ) == "https://there/base"
+    assert addresses.model_servers(environ) == ("a:1", "b:2")
+    near = {"VITRINE_PORT": "65300"}  # no port for gRPC is no reason not to ask the gateway
+    assert addresses.gateway_url(near) == "http://127.0.0.1:65300"
+
+
+def test_clients_in_python(monkeypatch):
+    """Without an address they ask where the commands ask."""
+    monkeypatch.setenv("VITRINE_PORT", "9000")
+    assert Client().base_url == AsyncClient().base_url == "http://127.0.0.1:9000"
+    assert ModelServerClient().address == "127.0.0.1:9420"
+    monkeypatch.setenv("VITRINE_URL", "http://there:1/")
+    monkeypatch.setenv("VITRINE_MODEL_SERVER", "a:1,b:2")
+    assert Client().base_url == AsyncClient().base_url == "http://there:1"
+    assert ModelServerClient().address == "a:1"
+    assert Client("http://here:2").base_url == "http://here:2"
+    monkeypatch.setenv("VITRINE_MODEL_SERVER", "foo")
+    with pytest.raises(InvalidRequest, match="write HOST:PORT"):
+        ModelServerClient()
+
+
+@pytest.mark.parametrize("address", ["host:1", "10.0.0.1:65535", "[::1]:8500", "dns:///host:8500"])
+def test_addresses_of_model_servers(address):
+    """A host and a port, or what gRPC has other names for."""
+    assert addresses.checked_model_server(address) == address
+
+
+@pytest.mark.parametrize(
+    "address", ["foo", "host:", ":8500", "host:0", "host:65536", "http://host:8501", "a b:1", ""]
+)
+def test_addresses_of_no_model_server(address):
+    """They say what is wanted, whoever takes them."""
+    with pytest.raises(InvalidRequest, match="write HOST:PORT, such as"):
+        addresses.checked_model_server(address)
+
+
+@pytest.mark.parametrize("url", ["http://host:99999", "http://host:0", "http://[::1", "host:80"])
+def test_urls_that_are_none(url):
+    """Ports that are none among them: requests would fail on those with a traceback."""
+    with pytest.raises(InvalidRequest, match="write http://HOST:PORT"):
+        Client(url)
+
+
+def test_commands_find_the_gateway():
+    """By its port alone."""
+    with FakeGateway() as gateway:
+        port = gateway.url.rpartition(":")[2]
+        CliRunner().invoke(main, ["models"], env={"VITRINE_PORT": port})
+        assert gateway.asked[0].path == "/v1/models"
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "said"),
+    [
+        (["models"], {"VITRINE_URL": "foo"}, "(env var: 'VITRINE_URL'): 'foo' is no address"),
+        (["models"], {"VITRINE_PORT": "no"}, "Error: VITRINE_PORT='no' is no port"),
+        (["promote", "mlp", "1"], {"VITRINE_MODEL_SERVER": "foo"}, "write HOST:PORT"),
+        (["rollback", "mlp"], {"VITRINE_PORT": "65300"}, "set VITRINE_GRPC_PORT"),
+        (["predict", "x.png", "--model-server", "http://a:1"], {}, "write HOST:PORT"),
+        (["loadtest", "x.png", "--model-server", "foo"], {}, "write HOST:PORT"),
+        (["loadtest", "x.png", "--model-server", "http://"], {}, "write http://HOST:PORT"),
+        (["predict", "x.png", "--model-server=a:1", "--url=http://b"], {}, "leave out --url"),
+        (["predict", "x.png", "--model-server=a:1", "--key=k"], {}, "leave out --key"),
+        (["loadtest", "samples", "--models-dir=m"], {}, "leave out --models-dir"),
+        (["models"], {"VITRINE_PORT": "1"}, "name another (--url or VITRINE_URL)"),
+    ],
+)
+def test_commands_say_what_is_wrong(words, environ, said):
+    """Before anything is asked, by the option's or the variable's name."""
+    done = CliRunner().invoke(main, words, env=environ)
+    assert done.exit_code == 2
+    assert said in done.stderr

@@ -1,0 +1,66 @@
+"""Settings that make no sense are told in words that name their variables, before anything runs."""
+
+import pytest
+
+from vitrine_serving.gateway.checks import SettingsError, checked_settings
+
+WRONG = {
+    "VITRINE_WORKERS": ("zero", "expected a whole number from 1"),
+    "VITRINE_CONNECTIONS": ("1.5", "expected a whole number from 1"),
+    "VITRINE_PORT": ("70000", "expected a whole number from 1 up to 65535"),
+    "VITRINE_BREAKER_OPEN_S": ("nan", "expected a number above 0"),
+    "VITRINE_REQUEST_TIMEOUT_S": ("inf", "expected a number above 0"),
+    "VITRINE_PREDICTION_LOG_SAMPLE": ("2", "expected a number above 0 up to 1"),
+    "VITRINE_DRIFT": ("perhaps", "expected 1 or 0"),
+    "VITRINE_LOG_FORMAT": ("xml", "expected text or json"),
+    "VITRINE_MODEL_SERVER": ("foo", "write HOST:PORT, such as 127.0.0.1:8500"),
+    "VITRINE_TRUSTED_PROXIES": ("10.0.0.0/33", "'10.0.0.0/33' is no network"),
+    "VITRINE_KEYS_FILE": ("/no/such/keys", "/no/such/keys"),
+    "VITRINE_PREDICTION_LOG": ("/no/such/log", "name a file"),
+    "VITRINE_TRACES_URL": ("here", "write http://HOST:4318"),
+    "VITRINE_TLS_CLIENT_CA": ("ca.pem", "VITRINE_TLS_CLIENT_CA needs VITRINE_TLS_CERT"),
+}
+
+
+@pytest.mark.parametrize("variable", WRONG)
+def test_each_kind_of_setting(monkeypatch, variable):
+    """A line each, with the name and what is expected, and not in pydantic's words."""
+    value, said = WRONG[variable]
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        checked_settings()
+    (line,) = str(caught.value).splitlines()
+    assert said in line
+    assert "Input should be" not in line
+    assert "Value error" not in line
+
+
+def test_several_at_once(monkeypatch):
+    """All are told, so that nobody starts as often as there are mistakes."""
+    monkeypatch.setenv("VITRINE_PORT", "eighty")
+    monkeypatch.setenv("VITRINE_WORKERS", "0")
+    with pytest.raises(SettingsError) as caught:
+        checked_settings()
+    assert [line.partition("=")[0] for line in str(caught.value).splitlines()] == [
+        *("VITRINE_PORT", "VITRINE_WORKERS")
+    ]
+
+
+def test_the_model_server_follows_the_port(monkeypatch):
+    """By the rule that clients have, unless it is named."""
+    assert checked_settings().model_server == ("127.0.0.1:8500",)
+    monkeypatch.setenv("VITRINE_PORT", "9000")
+    assert checked_settings().model_server == ("127.0.0.1:9420",)
+    monkeypatch.setenv("VITRINE_GRPC_PORT", "7000")
+    assert checked_settings().model_server == ("127.0.0.1:7000",)
+    monkeypatch.setenv("VITRINE_MODEL_SERVER", "a:1, b:2")
+    assert checked_settings().model_server == ("a:1", "b:2")
+
+
+def test_no_port_is_left_for_the_model_server(monkeypatch):
+    """One sentence that says what to set, and nothing where that is named."""
+    monkeypatch.setenv("VITRINE_PORT", "65400")
+    with pytest.raises(SettingsError, match="set VITRINE_GRPC_PORT, or take a port up to 65114"):
+        checked_settings()
+    monkeypatch.setenv("VITRINE_MODEL_SERVER", "there:8500")
+    assert checked_settings().port == 65400

@@ -1,0 +1,100 @@
+"""What the log says of connections to model servers: nothing while they start, all of it later."""
+
+import asyncio
+import logging
+
+import grpc
+import pytest
+
+from tests.conftest import free_port
+from tests.fake_model_server import FakeModelServer
+from tests.serving.asking import LONG_S, until
+from vitrine_serving.gateway.breaker import Breaker
+from vitrine_serving.gateway.connection import Connection
+
+LOGGER = "vitrine_serving.gateway.connection"
+
+
+def connection(port: int, *, start_s: float, failures: int = 5) -> Connection:
+    return Connection(
+        f"127.0.0.1:{port}",
+        Breaker(failures, 0.05),
+        credentials=None,
+        server_name="",
+        fair_timeout_s=1.0,
+        start_s=start_s,
+    )
+
+
+async def ask(to: Connection) -> bool:
+    """Asks once, if it may be asked; says whether that was answered."""
+    if to.wait_s():
+        return False
+    deadline = asyncio.get_running_loop().time() + LONG_S
+    try:
+        await to.call("PredictionService/Predict", b"?", deadline, ())
+    except grpc.aio.AioRpcError:
+        return False
+    return True
+
+
+async def answered(to: Connection) -> None:
+    """Asks until there is an answer."""
+    async with asyncio.timeout(LONG_S):
+        while not await ask(to):
+            await asyncio.sleep(0.01)
+
+
+async def lost(to: Connection) -> None:
+    """Asks until there is no connection."""
+    async with asyncio.timeout(LONG_S):
+        while not to.lost:
+            await ask(to)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("failures", [5, 1])
+def test_a_start_is_quiet_and_a_loss_is_not(caplog, failures):
+    """A server that comes up after the gateway is no event, whatever the breaker makes of it; one
+    that goes, and comes back, is two."""
+    port = free_port()
+    caplog.set_level(logging.INFO, LOGGER)
+
+    async def main() -> None:
+        to = connection(port, start_s=LONG_S * 10, failures=failures)
+        try:
+            await lost(to)
+            await ask(to)
+            with FakeModelServer(port=port):
+                await answered(to)
+                assert caplog.messages == []
+            await lost(to)
+            await until(lambda: len(caplog.messages) > 0, "the loss in the log")
+            with FakeModelServer(port=port):
+                await answered(to)
+        finally:
+            await to.close()
+
+    asyncio.run(main())
+    told = [text for text in caplog.messages if "left alone" not in text]
+    assert f"127.0.0.1:{port} is not answering" in told[0]
+    assert sum("is connected again" in text for text in told) == 1
+
+
+def test_a_server_that_never_comes_is_told(caplog):
+    """Once, when it had its time, with gRPC's reason."""
+    port = free_port()
+
+    async def main() -> None:
+        to = connection(port, start_s=0.0)
+        try:
+            await lost(to)
+            for _ in range(3):
+                await ask(to)
+        finally:
+            await to.close()
+
+    asyncio.run(main())
+    assert len(caplog.messages) == 1
+    assert f"127.0.0.1:{port} is not answering" in caplog.text
+    assert "refused" in caplog.text
