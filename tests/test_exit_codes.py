@@ -1,12 +1,14 @@
 """Exit codes: what the table says is what the commands do, all three alike."""
 
+import importlib
 import re
+import tomllib
 
 import pytest
 from click.testing import CliRunner
 
 from tests.client.fake_gateway import FakeGateway, problem
-from tests.conftest import SAMPLES, free_port
+from tests.conftest import ROOT, SAMPLES, free_port
 from tests.docs.generated import COMMANDS
 from vitrine_client import signals
 from vitrine_client.exit_codes import FAILED, MEANINGS, NOT_BEGUN, SUMMARY, WELL
@@ -75,3 +77,13 @@ def test_what_is_not_there(tmp_path):
     assert exit_code("vitrine-train", "evaluate", "nope", models) == FAILED
     assert exit_code("vitrine-serve", "up", models) == FAILED
     assert exit_code("vitrine-serve", "keys", "remove", "a", f"--file={tmp_path}/no") == FAILED
+
+
+@pytest.mark.parametrize("member", ["client", "serving", "training"])
+def test_scripts_are_what_python_m_runs(member):
+    """An installed command and `python -m` end alike, as they begin alike."""
+    project = tomllib.loads((ROOT / member / "pyproject.toml").read_text())["project"]
+    for target in project["scripts"].values():
+        module, _, function = target.partition(":")
+        assert (module.rpartition(".")[2], function) == ("__main__", "run")
+        assert callable(getattr(importlib.import_module(module), function))

@@ -199,6 +199,16 @@ def test_predict_of_a_folder(send, holding, tmp_path):
         assert "Bag" in ended(terminal, send)
 
 
+@pytest.mark.parametrize("send", [ctrl_c, sigterm])
+def test_predict_of_standard_input(send):
+    """A thread that reads the terminal holds up no end."""
+    with FakeGateway() as gateway:
+        command = [*VITRINE, "predict", "-", "--model=mlp", f"--url={gateway.url}"]
+        with Terminal(*command) as terminal:
+            wait_for(lambda: imports(terminal, "_imaging"), 60, "the import of Pillow")
+            ended(terminal, send)
+
+
 def imports(terminal: Terminal, library: str) -> bool:
     maps = Path(f"/proc/{terminal.process.pid}/maps")
     return library in maps.read_text()
