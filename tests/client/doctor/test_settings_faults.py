@@ -13,7 +13,8 @@ from tests.certificates import make_ca, make_certificate
 from tests.docs.generated import COMMANDS
 from tests.docs.test_settings import options
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.variables import KNOWN, PREFIX, check
+from vitrine_client.doctor.variables import CHECKS, check
+from vitrine_client.variables import PREFIX
 from vitrine_serving.gateway.settings import Settings
 
 NO_FILE = "/nowhere/file"
@@ -187,7 +188,7 @@ def test_all_variables_are_known():
         assert isinstance(command, click.Command)
         named = [option.envvar for option in options(command) if option.envvar]
         read |= {str(name).removeprefix(PREFIX) for name in named}
-    assert set(KNOWN) == read
+    assert set(CHECKS) == read
 
 
 VALUES = ("0", "1", "-1", "7", "51", "5000", "1e3", "0.5", "1.5", "nan", "many", "yes", "json")
