@@ -34,10 +34,19 @@ def unanswered(url: str, error: Exception, here: Installation) -> Finding:
             return problem(_NAME, f"nothing listens at {url}", f"{_START}; {_NAME_IT}")
         return note(_NAME, f"nothing listens at {url}: no service runs here", _START)
     if isinstance(error, requests.ConnectionError):
-        seen = f"{url} hangs up without an answer"
-        scheme = "https://" if url.startswith("http://") else "http://"
-        return problem(_NAME, seen, f"is it {scheme}? `export VITRINE_URL={scheme}…`")
+        return _hung_up(url, here)
     return problem(_NAME, f"{url} cannot be asked ({error})", _NAME_IT)
+
+
+def _hung_up(url: str, here: Installation) -> Finding:
+    seen = f"{url} hangs up without an answer"
+    if url.startswith("http://"):
+        return problem(_NAME, seen, "is it https://? `export VITRINE_URL=https://…`")
+    # Of TLS 1.3, after which a client seldom learns why a server that missed its certificate left.
+    todo = "if it wants a client's certificate, ask with `curl --cert`: this command shows none"
+    if here.names("VITRINE_TLS_CLIENT_CA"):
+        return note(_NAME, f"{seen}: it wants a client's certificate", todo)
+    return problem(_NAME, seen, f"{todo}; else look at its log")
 
 
 def _untrusted(url: str, error: Exception) -> Finding:

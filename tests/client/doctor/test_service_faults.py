@@ -204,6 +204,21 @@ def test_plain_http_where_there_is_tls(published, tmp_path):
         found.check("problem", "gateway", "does not speak TLS", "VITRINE_URL=http://127")
 
 
+def test_gateway_that_wants_a_certificate(published, tmp_path):
+    """The doctor has none to show, and says so."""
+    pair = make_certificate(tmp_path, "front", ca := make_ca(tmp_path))
+    nobody = f"127.0.0.1:{free_port()}"
+    files = {"tls_cert": pair.cert, "tls_key": pair.key, "tls_client_ca": ca.cert}
+    published.set(REQUESTS_CA_BUNDLE=ca.cert)
+    with gateway(nobody, workers=1, **files) as running:
+        url = f"https://{running.address}"
+        found = published.diagnose("--url", url)
+        found.check("problem", "gateway", "hangs up", "curl --cert")
+        published.set(VITRINE_TLS_CLIENT_CA=ca.cert)
+        found = published.diagnose("--url", url)
+        found.check("note", "gateway", "wants a client's certificate", "curl --cert")
+
+
 def test_something_else_at_the_model_server(published):
     """A server of other things, and one that answers with errors."""
     published.set(VITRINE_MODEL_SERVER=f"127.0.0.1:{free_port()}")
