@@ -2,26 +2,57 @@
 
 `Client` speaks HTTP to a gateway, and so does `vitrine_client.aio.AsyncClient`, which needs the
 extra `vitrine-client[async]`. `vitrine_client.model_server.ModelServerClient` speaks gRPC to a
-model server and needs `vitrine-client[grpc]`. `vitrine_client.errors` has what they raise.
+model server and needs `vitrine-client[grpc]`, as do `promote` and `rollback`, which move a version
+label. `vitrine_client.errors` has what they raise.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
 
 if TYPE_CHECKING:
     from vitrine_client.client import Client
+    from vitrine_client.drift import DriftReport
+    from vitrine_client.explanations import Explanation
     from vitrine_client.predictions import Prediction, VersionStatus
+    from vitrine_client.version_labels import Promotion, promote, rollback
 
-__all__ = ["Client", "EmptyPicture", "InvalidImage", "Prediction", "VersionStatus", "VitrineError"]
+__all__ = [
+    "Client",
+    "DriftReport",
+    "EmptyPicture",
+    "Explanation",
+    "InvalidImage",
+    "Prediction",
+    "Promotion",
+    "VersionStatus",
+    "VitrineError",
+    "__version__",
+    "promote",
+    "rollback",
+]
 
-_LATER = {"Client": "client", "Prediction": "predictions", "VersionStatus": "predictions"}
+__version__: str
+
+_LATER = {
+    "Client": "client",
+    "DriftReport": "drift",
+    "Explanation": "explanations",
+    "Prediction": "predictions",
+    "Promotion": "version_labels",
+    "VersionStatus": "predictions",
+    "promote": "version_labels",
+    "rollback": "version_labels",
+}
 """Names and their modules, which take a fifth of a second to import: the commands see to it first
 that Ctrl-C ends them without a traceback."""
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("vitrine-client")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -12,10 +12,21 @@ from typing import Any, Self
 import aiohttp
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from vitrine_client import addresses, http_calls, http_predictions, streaming, tracing
+from vitrine_client import (
+    addresses,
+    errors,
+    http_calls,
+    http_explanations,
+    http_predictions,
+    missing,
+    streaming,
+    tracing,
+)
 from vitrine_client.asked_model import AskedModel
 from vitrine_client.default_model import DefaultModel
+from vitrine_client.drift import DriftReport
 from vitrine_client.errors import VitrineError
+from vitrine_client.explanations import Explanation
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
 from vitrine_client.images import Picture
@@ -44,8 +55,9 @@ class AsyncClient:
         self.base_url = addresses.checked_url(
             addresses.gateway_url() if base_url is None else base_url
         )
-        self._timeout_s = timeout_s
+        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
         self._retries = retries
+        self._closed = False
         self._default = DefaultModel()
         self._headers = http_calls.key_headers(api_key)
         secure = self.base_url.startswith("https:")
@@ -53,13 +65,15 @@ class AsyncClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        errors.check_open(self._closed)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the kept connections."""
+        """Closes the kept connections; calls raise `ClientClosed` from then on."""
+        self._closed = True
         if self._session:
             await self._session.close()
             self._session = None
@@ -97,6 +111,7 @@ class AsyncClient:
         `pictures` may also come from an asynchronous iterable; one that is not is read in the event
         loop. Where the loop is left early, `contextlib.aclosing` ends at once what is under way.
         """
+        errors.check_open(self._closed)
         asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
@@ -106,19 +121,42 @@ class AsyncClient:
 
         return streaming.in_order_async(batches_async(pictures, batch_size), ask, concurrency)
 
+    async def explain(
+        self,
+        picture: Picture,
+        model: str | None = None,
+        *,
+        class_id: int | str | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        box: Sequence[float] | None = None,
+    ) -> Explanation:
+        """Returns which pixels speak for a class and which against it, as `Client.explain` does."""
+        asked = AskedModel(model, version, label, self._default, "explain")
+        conversation = http_explanations.explain(picture, asked, class_id=class_id, box=box)
+        return await self._hold(conversation, in_thread=True)
+
+    async def drift(self, model: str, *, version: int | None = None) -> DriftReport:
+        """Returns whether a model is asked about images as in its validation, as `Client.drift`
+        does."""
+        conversation = http_calls.drift(model, version)
+        return await self._hold(missing.explained(conversation, (model,), version))
+
     async def models(self) -> dict[str, list[VersionStatus]]:
-        """Returns the models of the gateway and the states of their versions."""
+        """Returns the models of the gateway, the states of their versions, and the version labels
+        that name these."""
         return await self._hold(http_calls.models())
 
     async def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return await self._hold(http_calls.status(model))
+        return await self._hold(missing.explained(http_calls.states(model), (model,)))
 
     async def metadata(
         self, model: str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in TensorFlow Serving's JSON."""
-        return await self._hold(http_calls.metadata(model, version, label))
+        conversation = http_calls.metadata(model, version, label)
+        return await self._hold(missing.explained(conversation, (model,), version, label))
 
     async def _hold(self, conversation: Conversation[T], *, in_thread: bool = False) -> T:
         """`in_thread` is for one that reads files, or has much to work out."""
@@ -138,6 +176,7 @@ class AsyncClient:
                 step, given = conversation.throw, error
 
     async def _ask(self, call: Call) -> Any:
+        errors.check_open(self._closed)
         attempts = Attempts(self._timeout_s, self._retries)
         while True:
             try:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from vitrine_client import http_calls
+from vitrine_client import http_calls, missing, model_paths
 from vitrine_client.default_model import (
     FALLBACK,
     PREFERRED,
@@ -20,28 +20,34 @@ from vitrine_client.http_calls import Call, Conversation
 class AskedModel:
     """A model, and which version of it: by number, by version label, or the newest.
 
-    Where `model` is None the default is asked. Raises `InvalidRequest` for a version together with
-    a version label.
+    Where `model` is None the default is asked. `verb` is what it is asked for. Raises
+    `InvalidRequest` for a version together with a version label.
     """
 
     model: str | None
     version: int | None
     label: str | None
     default: DefaultModel
+    verb: Literal["predict", "explain"] = "predict"
 
     def __post_init__(self) -> None:
-        self.path(self.model or PREFERRED)
+        self.path(PREFERRED if self.model is None else self.model)
 
     def path(self, model: str) -> str:
-        """Returns the path at which `model` predicts."""
-        return http_calls.predict_path(model, self.version, self.label)
+        """Returns the path at which `model` is asked."""
+        return model_paths.verb_path(model, self.version, self.label, self.verb)
 
     def send(self, make: Callable[[str], Call]) -> Conversation[Any]:
         """Makes a call of the model's path, sends it, and returns what is answered (JSON).
 
         If the default model is not served, the next one is asked; that is known from the call's own
-        failure, so one that succeeds costs nothing more.
+        failure, so one that succeeds costs nothing more. Raises `NotFound` where no such model,
+        version or version label is there, which says what is.
         """
+        names = (PREFERRED, FALLBACK) if self.model is None else (self.model,)
+        return (yield from missing.explained(self._sent(make), names, self.version, self.label))
+
+    def _sent(self, make: Callable[[str], Call]) -> Conversation[Any]:
         if self.model is not None:
             return (yield make(self.path(self.model)))
         name = self.default.name()
@@ -64,6 +70,6 @@ class AskedModel:
         if self.version is None and self.label is None:
             return True
         try:  # it may be no more than that version which is missing
-            return not is_served((yield from http_calls.status(PREFERRED)))
+            return not is_served((yield from http_calls.states(PREFERRED)))
         except NotFound:
             return True

@@ -6,11 +6,22 @@ from typing import Any, Self
 
 import requests
 
-from vitrine_client import addresses, http_calls, http_predictions, streaming, tracing
+from vitrine_client import (
+    addresses,
+    errors,
+    http_calls,
+    http_explanations,
+    http_predictions,
+    missing,
+    streaming,
+    tracing,
+)
 from vitrine_client.asked_model import AskedModel
 from vitrine_client.connections import BoundedAdapter, Exchange
 from vitrine_client.default_model import DefaultModel
+from vitrine_client.drift import DriftReport
 from vitrine_client.errors import VitrineError
+from vitrine_client.explanations import Explanation
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
 from vitrine_client.images import Picture
@@ -51,8 +62,9 @@ class Client:
         self.base_url = addresses.checked_url(
             addresses.gateway_url() if base_url is None else base_url
         )
-        self._timeout_s = timeout_s
+        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
         self._retries = retries
+        self._closed = False
         self._default = DefaultModel()
         self._session = session or _session()
         self._session.headers.update(http_calls.key_headers(api_key))
@@ -67,13 +79,15 @@ class Client:
         )
 
     def __enter__(self) -> Self:
+        errors.check_open(self._closed)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Closes the kept connections."""
+        """Closes the kept connections; calls raise `ClientClosed` from then on."""
+        self._closed = True
         self._session.close()
 
     def predict(
@@ -119,6 +133,7 @@ class Client:
         place, and one that shows nothing an `EmptyPicture`; any other error is raised when its turn
         comes, and ends it, as does leaving the loop.
         """
+        errors.check_open(self._closed)
         asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
@@ -127,19 +142,45 @@ class Client:
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 
+    def explain(
+        self,
+        picture: Picture,
+        model: str | None = None,
+        *,
+        class_id: int | str | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        box: Sequence[float] | None = None,
+    ) -> Explanation:
+        """Returns which pixels of a picture speak for a class, and which against it.
+
+        `class_id` is the class, by its index or its name, and else the one that is answered. The
+        rest is as for `predict`, which raises the same; `InvalidRequest` where the model has no
+        such class, or was published without explanations.
+        """
+        asked = AskedModel(model, version, label, self._default, "explain")
+        return self._hold(http_explanations.explain(picture, asked, class_id=class_id, box=box))
+
+    def drift(self, model: str, *, version: int | None = None) -> DriftReport:
+        """Returns whether the AVAILABLE versions of a model, or one of them, are asked about images
+        as in their validation. Raises `NotFound` where the gateway does not watch."""
+        return self._hold(missing.explained(http_calls.drift(model, version), (model,), version))
+
     def models(self) -> dict[str, list[VersionStatus]]:
-        """Returns the models of the gateway and the states of their versions."""
+        """Returns the models of the gateway, the states of their versions, and the version labels
+        that name these."""
         return self._hold(http_calls.models())
 
     def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return self._hold(http_calls.status(model))
+        return self._hold(missing.explained(http_calls.states(model), (model,)))
 
     def metadata(
         self, model: str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in TensorFlow Serving's JSON."""
-        return self._hold(http_calls.metadata(model, version, label))
+        conversation = http_calls.metadata(model, version, label)
+        return self._hold(missing.explained(conversation, (model,), version, label))
 
     def _hold(self, conversation: Conversation[T], stop: Stop | None = None) -> T:
         stop = stop or Stop()
@@ -157,6 +198,7 @@ class Client:
             return returned
 
     def _ask(self, call: Call, stop: Stop) -> Any:
+        errors.check_open(self._closed)
         attempts = Attempts(self._timeout_s, self._retries)
         while True:
             try:

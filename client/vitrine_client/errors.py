@@ -2,8 +2,10 @@
 
     VitrineError
     ├── InvalidRequest          400  the request makes no sense to the model
-    │   └── InvalidImage        400  the picture cannot be read, or must not be
-    │       └── EmptyPicture    400  the picture can be read, and shows nothing
+    │   ├── InvalidImage        400  the picture cannot be read, or must not be
+    │   │   ├── EmptyPicture    400  the picture can be read, and shows nothing
+    │   │   └── NotAPicture     400  the argument is no picture, or not one: a list, a URL, None
+    │   └── LabelNotMoved       400  a version label stays where it was
     ├── Unauthorized            401  no API key, or one that is not known
     ├── NotFound                404  no such model, version or label
     ├── MethodNotAllowed        405
@@ -15,7 +17,8 @@
     ├── Unimplemented           501  the model server does not do that
     ├── Unavailable             503  nobody there, or not ready yet: trying again can help
     │   └── Unreachable         503  no connection to a model server
-    └── DeadlineExceeded        504  no answer in time
+    ├── DeadlineExceeded        504  no answer in time
+    └── ClientClosed            500  the client was closed before the call
 
 The gateway answers with the `status` of what it raises, and the client raises the class of the
 status that it is answered with, so an error means the same on both sides of the wire. A 502, which
@@ -64,6 +67,15 @@ class EmptyPicture(InvalidImage):
     def __init__(self, *args: object, warnings: tuple[str, ...] = ()) -> None:
         super().__init__(*args)
         self.warnings = warnings
+
+
+class NotAPicture(InvalidImage, TypeError):
+    """The argument is no picture, or not one: None, a list, a URL, a folder, a file in text mode.
+    The message says what to pass instead."""
+
+
+class LabelNotMoved(InvalidRequest):
+    """A version label stays where it was: no version to name, or a model server refuses it."""
 
 
 class Unauthorized(VitrineError):
@@ -132,6 +144,16 @@ class DeadlineExceeded(VitrineError):
     """No answer before the deadline."""
 
     status = 504
+
+
+class ClientClosed(VitrineError, RuntimeError):
+    """The client was closed, by `close` or at the end of its `with` block, before the call."""
+
+
+def check_open(closed: bool) -> None:
+    """Raises `ClientClosed` where a client is."""
+    if closed:
+        raise ClientClosed("This client is closed; make another, or ask within its `with` block")
 
 
 def for_status(status: int, message: str, retry_after_s: float | None = None) -> VitrineError:

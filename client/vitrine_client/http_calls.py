@@ -6,6 +6,7 @@ takes several calls is a conversation: a generator that yields each call, is sen
 """
 
 import json
+import math
 import random
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -15,9 +16,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from vitrine_client import addresses, errors
+from vitrine_client.drift import DriftReport
+from vitrine_client.model_paths import model_path
 from vitrine_client.predictions import VersionStatus
 
 T = TypeVar("T")
@@ -45,6 +47,14 @@ class Call:
 Conversation = Generator[Call, Any, T]
 
 
+def checked_timeout_s(timeout_s: float) -> float:
+    """Returns a time-out in seconds. Raises `InvalidRequest` unless it is finite and above 0."""
+    known = isinstance(timeout_s, int | float) and math.isfinite(timeout_s) and timeout_s > 0
+    if not known:
+        raise errors.InvalidRequest(f"timeout_s is a number of seconds above 0, not {timeout_s!r}")
+    return timeout_s
+
+
 def key_headers(api_key: str) -> dict[str, str]:
     """Returns the header that shows an API key, if there is one. Raises `InvalidRequest` for what
     no header can have, such as a line's end."""
@@ -53,33 +63,21 @@ def key_headers(api_key: str) -> dict[str, str]:
     return {"X-API-Key": api_key} if api_key else {}
 
 
-def model_path(model: str, version: int | None = None, label: str | None = None) -> str:
-    """Returns the path of a model, or of a version of it by number or version label."""
-    if version is not None and label is not None:
-        raise errors.InvalidRequest("Give a version or a version label, not both")
-    chosen = "" if version is None else f"/versions/{version}"
-    if label is not None:
-        chosen = f"/labels/{quote(label, safe='')}"
-    return f"/v1/models/{quote(model, safe='')}{chosen}"
-
-
-def predict_path(model: str, version: int | None, label: str | None) -> str:
-    """Returns the path at which a model, or a version of it, predicts."""
-    return f"{model_path(model, version, label)}:predict"
-
-
 def models() -> Conversation[dict[str, list[VersionStatus]]]:
-    """Asks for all models and the states of their versions."""
+    """Asks for all models, the states of their versions and the version labels that name them."""
     answer = yield Call("GET", "/v1/models")
     with sensible():
-        return {model["name"]: _statuses(model) for model in answer["models"]}
+        return {
+            model["name"]: _statuses(model, model.get("version_labels", {}))
+            for model in answer["models"]
+        }
 
 
-def status(model: str) -> Conversation[list[VersionStatus]]:
-    """Asks for the states of the versions of one model."""
+def states(model: str) -> Conversation[list[VersionStatus]]:
+    """Asks for the states of the versions of one model, without version labels."""
     answer = yield Call("GET", model_path(model))
     with sensible():
-        return _statuses(answer)
+        return _statuses(answer, {})
 
 
 def metadata(model: str, version: int | None, label: str | None) -> Conversation[dict[str, Any]]:
@@ -89,13 +87,23 @@ def metadata(model: str, version: int | None, label: str | None) -> Conversation
         return dict(answer)
 
 
-def _statuses(answer: dict[str, Any]) -> list[VersionStatus]:
+def drift(model: str, version: int | None) -> Conversation[DriftReport]:
+    """Asks whether the versions of a model, or one of them, see what they were trained on."""
+    answer = yield Call("GET", f"{model_path(model, version)}/drift")
+    with sensible():
+        return DriftReport.from_json(answer)
+
+
+def _statuses(answer: dict[str, Any], labels: dict[str, str]) -> list[VersionStatus]:
     return [
         VersionStatus(
             version=int(entry["version"]),
             state=entry["state"],
             error_code=entry["status"]["error_code"],
             error_message=entry["status"]["error_message"],
+            version_labels=tuple(
+                sorted(label for label, version in labels.items() if version == entry["version"])
+            ),
         )
         for entry in answer["model_version_status"]
     ]

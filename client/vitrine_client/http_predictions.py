@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from vitrine_client.asked_model import AskedModel
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.http_calls import Call, Conversation, sensible
 from vitrine_client.images import NOTHING, SIDE, Item, Picture
+from vitrine_client.images.item import four_numbers
 from vitrine_client.predictions import Prediction
 
 Outcome = Prediction | InvalidImage
@@ -30,9 +31,9 @@ def predict(
     """Asks for one picture, or for what lies in `box`. Raises `InvalidImage` where that is what the
     gateway can't read, and `EmptyPicture` where it shows nothing."""
     body = pictures.encoded(picture)
-    query = "" if box is None else f"?box={quote(','.join(map(str, box)), safe=',')}"
+    asked_for = query({}, box)
     try:
-        answer = yield from asked.send(lambda path: _as_is(path + query, body))
+        answer = yield from asked.send(lambda path: as_is(path + asked_for, body))
     except errors.InvalidRequest as error:
         refusal = error
     else:
@@ -128,7 +129,16 @@ def _bar() -> bytes:
     return pictures.encoded(bar)
 
 
-def _as_is(path: str, body: bytes) -> Call:
+def query(parameters: dict[str, Any], box: Sequence[float] | None) -> str:
+    """Returns the query of an address, with the box of the item if there is one; empty where there
+    is nothing in it. Raises `InvalidRequest` for a box that is no four numbers."""
+    if box is not None:
+        parameters = parameters | {"box": ",".join(map(str, four_numbers(box)))}
+    return f"?{urlencode(parameters, safe=',')}" if parameters else ""
+
+
+def as_is(path: str, body: bytes) -> Call:
+    """Returns the call that sends one encoded picture."""
     return Call("POST", path, body, "application/octet-stream")
 
 
@@ -163,13 +173,9 @@ def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> Outcome:
     """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
     if "error" in entry:
         return InvalidImage(entry["error"].partition(": ")[2])  # "image 3: why"
-    warnings = tuple(map(str, entry.get("warnings", ())))
+    box, warnings = found_in(entry)
     if entry.get("empty"):
         return EmptyPicture(NOTHING, warnings=warnings)
-    box = entry.get("box")
-    if box is not None:
-        x, y, width, height = map(int, box)
-        box = (x, y, width, height)
     return Prediction(
         entry["label"],
         entry["class_id"],
@@ -180,6 +186,15 @@ def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> Outcome:
         box,
         warnings,
     )
+
+
+def found_in(entry: dict[str, Any]) -> tuple[tuple[int, int, int, int] | None, tuple[str, ...]]:
+    """Returns the box and the warnings of an entry that has them. Raises `ValueError`."""
+    warnings = tuple(map(str, entry.get("warnings", ())))
+    if entry.get("box") is None:
+        return None, warnings
+    x, y, width, height = map(int, entry["box"])
+    return (x, y, width, height), warnings
 
 
 def _prediction(outcome: Outcome) -> Prediction:

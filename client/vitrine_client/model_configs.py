@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,7 @@ from typing import Any, Self
 from google.protobuf import text_format
 
 from vitrine_client import wire_pb2 as wire
-from vitrine_client.errors import InvalidRequest
+from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
 
 KEPT = 10
 """How many versions of a label's history are kept."""
@@ -68,8 +68,8 @@ class ModelConfigs:
         return "\n".join([*self.head, *told, body])
 
     def named(self, model: str, label: str) -> int | None:
-        """Returns the version that a label names, if it names any. Raises `InvalidRequest` for a
-        model that is not in the file."""
+        """Returns the version that a label names, if it names any. Raises `NotFound` for a model
+        that is not in the file."""
         version: int | None = self._config(model).version_labels.get(label)
         return version
 
@@ -157,7 +157,7 @@ class ModelConfigs:
         if not policy.HasField("specific"):
             policy.all.SetInParent()
         elif version not in policy.specific.versions:
-            raise InvalidRequest(
+            raise LabelNotMoved(
                 f"{self.source} has {model} served in versions {list(policy.specific.versions)} "
                 f"alone; add `versions: {version}` there, and try again once that is loaded"
             )
@@ -168,7 +168,7 @@ class ModelConfigs:
             if config.name == model:
                 return config
         names = ", ".join(self.models) or "none"
-        raise InvalidRequest(f"{self.source} has no model {model}; it has {names}")
+        raise NotFound(f"{self.source} has no model {model}; it has {names}")
 
 
 def enumerated(versions: Sequence[int]) -> str:
@@ -182,7 +182,7 @@ def _key(model: str, label: str) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replaces a file, and keeps its permissions.
+    """Replaces a file, and keeps its permissions and, where that may be set, its owner.
 
     Whatever happens meanwhile, it is the old one or the new one: it is written beside it, flushed
     to the disk and renamed.
@@ -190,7 +190,10 @@ def write(path: Path, content: bytes) -> None:
     path = path.resolve()  # what is a link stays one
     unfinished = path.with_name(f".{path.name}.unfinished")
     with unfinished.open("wb") as file:
-        unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
+        before = path.stat()
+        with suppress(PermissionError):  # only root gives files away
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        unfinished.chmod(stat.S_IMODE(before.st_mode))
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

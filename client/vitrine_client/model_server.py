@@ -61,6 +61,7 @@ class ModelServerClient:
             else addresses.checked_model_server(address)
         )
         self._timeout_s = timeout_s
+        self._closed = False
         options = calls.channel_options(server_name)
         self._channel = (
             grpc.secure_channel(self.address, credentials, options=options)
@@ -74,17 +75,20 @@ class ModelServerClient:
         self._descriptions: dict[tuple[str, int], Description] = {}
 
     def __enter__(self) -> Self:
+        errors.check_open(self._closed)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection; calls raise `ClientClosed` from then on."""
+        self._closed = True
         self._channel.close()
 
     def wait_until_ready(self, timeout_s: float) -> None:
         """Blocks until the server takes calls. Raises `Unavailable` after `timeout_s`."""
+        errors.check_open(self._closed)
         try:
             grpc.channel_ready_future(self._channel).result(timeout=timeout_s)
         except grpc.FutureTimeoutError:
@@ -298,6 +302,7 @@ class ModelServerClient:
 
     def _call(self, name: str, request: bytes, timeout_s: float | None) -> bytes:
         """Asks once more where nobody answers: all that is asked may be asked twice."""
+        errors.check_open(self._closed)
         deadline = time.monotonic() + (timeout_s or self._timeout_s)
         method = self._methods[name]
         try:

@@ -4,7 +4,6 @@ import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +11,10 @@ from PIL import Image
 
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import NOTHING, Item, Picture, find_item, from_array
+from vitrine_client.images.given import read
+from vitrine_client.images.raster import scaled
 from vitrine_client.predictions import Prediction
+from vitrine_client.several_pictures import as_iterable, in_folder
 
 __all__ = [
     "BATCH_BYTES",
@@ -36,29 +38,11 @@ Batch = list[Picture | InvalidImage]
 
 T = TypeVar("T")
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".gif", ".bmp")
-_PIECE = 2**20
-_PNG_MODES = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
+_PNG_MODES = frozenset(("1", "L", "LA", "I;16", "P", "RGB", "RGBA"))
 
 BATCH_BYTES = 16 * 2**20
 """Pictures that lie in memory make no batch larger than this, nor bodies: half of what a gateway
 takes by default."""
-
-
-def in_folder(folder: str | os.PathLike[str]) -> list[Path]:
-    """Returns the files of a folder that are named as pictures are (`.png`, `.JPG`, ...), sorted by
-    name, without hidden ones and those of folders in it.
-
-    Raises `OSError` (`FileNotFoundError`, `NotADirectoryError`, ...).
-    """
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if _is_picture(entry.name) and entry.is_file()]
-    base = Path(folder)
-    return [base / name for name in sorted(names)]
-
-
-def _is_picture(name: str) -> bool:
-    return name[0] != "." and name.lower().endswith(_SUFFIXES)
 
 
 def encoded(picture: Picture) -> bytes:
@@ -66,31 +50,10 @@ def encoded(picture: Picture) -> bytes:
 
     Raises `OSError` where a file cannot be read, `InvalidImage` for pixels that are no picture.
     """
-    match picture:
-        case bytes():
-            return picture
-        case str() | os.PathLike():
-            return _content(picture)
-        case np.ndarray() | Image.Image():
-            image = picture if isinstance(picture, Image.Image) else from_array(picture)
-            return _as_png(image)
-        case _:
-            return picture.read()
-
-
-def _content(path: str | os.PathLike[str]) -> bytes:
-    """Reads a file with four system calls; `open` makes nine, which is half of the time that many
-    small pictures take here."""
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        size = os.fstat(file).st_size
-        parts = [os.read(file, size + 1)]
-        if len(parts[0]) != size:  # a pipe, or one that is written to
-            while parts[-1]:
-                parts.append(os.read(file, _PIECE))
-        return b"".join(parts)
-    finally:
-        os.close(file)
+    given = read(picture)
+    if isinstance(given, bytes):
+        return given
+    return _as_png(given if isinstance(given, Image.Image) else from_array(given))
 
 
 def _as_png(image: Image.Image) -> bytes:
@@ -98,11 +61,21 @@ def _as_png(image: Image.Image) -> bytes:
     try:
         exif = _exif(image)
         if image.mode not in _PNG_MODES:
-            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+            image = _in_png_mode(image)
         image.save(buffer, "PNG", exif=exif)
+    except InvalidImage:
+        raise
     except Exception as error:  # Pillow decodes at the last moment, and its decoders raise much
         raise InvalidImage(f"The picture is damaged ({error}); save it anew") from error
     return buffer.getvalue()
+
+
+def _in_png_mode(image: Image.Image) -> Image.Image:
+    if image.mode == "La":  # which Pillow converts to nothing else
+        return image.convert("LA")
+    if image.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
+        return scaled(image).convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def _exif(image: Image.Image) -> Image.Exif | None:
@@ -144,14 +117,6 @@ def with_item(prediction: Prediction, item: Item) -> Prediction:
     return replace(prediction, box=item.box, warnings=item.warnings)
 
 
-def _as_iterable(pictures: Pictures) -> Iterable[Picture]:
-    if isinstance(pictures, str | os.PathLike):
-        return in_folder(pictures)
-    if isinstance(pictures, bytes | Image.Image) or hasattr(pictures, "read"):
-        raise TypeError("This is one picture; give several, a folder, or ask `predict`")
-    return pictures
-
-
 class _Gathering:
     """Fills one batch after the other, each of `size` pictures or `BATCH_BYTES`."""
 
@@ -174,8 +139,8 @@ class _Gathering:
 
 def batches(pictures: Pictures, size: int) -> Iterator[Batch]:
     """Returns the pictures in batches, and takes no more of them than it needs to. Raises `OSError`
-    for a folder that is none, and `TypeError` for a single picture."""
-    return _batches(_as_iterable(pictures), size)
+    for a folder that is none, and `NotAPicture` for a single picture, or for no pictures at all."""
+    return _batches(as_iterable(pictures), size)
 
 
 def _batches(pictures: Iterable[Picture], size: int) -> Iterator[Batch]:
@@ -210,15 +175,14 @@ async def _in_loop(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
 
 def _taken(picture: Picture) -> Picture:
     """Reads what may be closed as soon as the next one is asked for."""
-    if isinstance(picture, bytes | str | os.PathLike | np.ndarray):
+    if isinstance(picture, str | os.PathLike):
         return picture
     if isinstance(picture, Image.Image):
         try:
             picture.load()
         except Exception as error:
             raise InvalidImage(f"The picture is damaged ({error}); save it anew") from error
-        return picture
-    return picture.read()
+    return read(picture)
 
 
 def _bytes_in_memory(picture: Picture | InvalidImage) -> int:

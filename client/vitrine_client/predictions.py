@@ -7,6 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client import notebook
+from vitrine_client.strict_json import plain
+
+_SHOWN = 5
+"""Classes in a notebook's table."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -32,17 +38,35 @@ class Prediction:
         """Returns the `count` most probable labels and their probabilities, best first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold: the members by name."""
+        members: dict[str, Any] = plain(self)
+        return members
+
+    def _repr_html_(self) -> str:
+        """The most probable classes as a table with bars; notebooks show it."""
+        rows = [notebook.Row(*pair) for pair in self.top(_SHOWN)]
+        told = notebook.paragraph(f"{self.label}, says {self.model}/{self.version}")
+        beside = notebook.paragraph("; ".join(self.warnings)) if self.warnings else ""
+        return told + notebook.bars(("class", "probability", "", ""), rows) + beside
+
 
 @dataclass(frozen=True)
 class VersionStatus:
     """A version of a model on a model server, and its state in TensorFlow Serving's words:
     START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
-    `error_message` is empty."""
+    `error_message` is empty. `version_labels` are those that a list of models knows to name it."""
 
     version: int
     state: str
     error_code: str = "OK"
     error_message: str = ""
+    version_labels: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold: the members by name."""
+        members: dict[str, Any] = plain(self)
+        return members
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from vitrine_client import Client, variables
+from vitrine_client import Client, strict_json, variables
 from vitrine_client.addresses import Addresses
+from vitrine_client.completion import completion_of
 from vitrine_client.default_model import FALLBACK, PREFERRED
 from vitrine_client.exit_codes import CommandGroup
 from vitrine_client.model_server import ModelServerClient
@@ -28,6 +29,7 @@ READY_S = 120
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vitrine-serving", message="%(prog)s %(version)s")
 def main() -> None:
     """Serve published models: an embedded model server, and the gateway in front of it.
 
@@ -36,8 +38,12 @@ def main() -> None:
     vitrine-serve demo samples/*.png     both, and predictions for a few pictures
     vitrine-serve gateway                the gateway alone, for a model server elsewhere
     vitrine-serve keys add NAME          an API key for whom the gateway shall answer
+    vitrine-serve completion bash        let the shell complete all this
     """
     variables.warn_of_unknown()
+
+
+main.add_command(completion_of("vitrine-serve"))
 
 
 @main.command()
@@ -204,11 +210,15 @@ def add_key(name: str, path: Path) -> None:
 
 
 @keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each key.")
 @_file_option
-def list_keys(path: Path) -> None:
+def list_keys(path: Path, as_json: bool) -> None:
     """Print the names of the keys."""
     with _explained():
         names = keys_file.read(path)
+    if as_json:
+        click.echo(strict_json.dumps([{"name": name} for name in names], indent=2))
+        return
     for name in names:
         click.echo(name)
 

@@ -42,7 +42,12 @@ def answering(asked: Asked) -> Reply:
     ]
     mlp, linear = {"model_version_status": statuses}, {"model_version_status": statuses[1:]}
     answers = {
-        "/v1/models": {"models": [{"name": "mlp"} | mlp, {"name": "linear"} | linear]},
+        "/v1/models": {
+            "models": [
+                {"name": "mlp", "version_labels": {"stable": "3", "canary": "3"}} | mlp,
+                {"name": "linear"} | linear,
+            ]
+        },
         "/v1/models/mlp": mlp,
         "/v1/models/linear": linear,
         "/v1/models/mlp/metadata": METADATA,

@@ -10,9 +10,14 @@ import pytest
 from click.shell_completion import get_completion_class
 from click.testing import CliRunner
 
+import vitrine_client
+import vitrine_serving
+import vitrine_training
 from vitrine_client import signals
 from vitrine_client.cli import main
 from vitrine_client.exit_codes import CommandGroup
+from vitrine_serving.cli import main as vitrine_serve
+from vitrine_training.cli import main as vitrine_train
 
 
 @pytest.mark.parametrize("name", sorted(main.commands))
@@ -32,21 +37,43 @@ def test_overview():
     assert "..." not in done.output.partition("Commands:")[2]
 
 
-def test_version():
-    """That of the package."""
-    done = CliRunner().invoke(main, ["--version"])
-    assert done.output.split()[-1] == importlib.metadata.version("vitrine-client")
+@pytest.mark.parametrize(
+    ("command", "name", "member"),
+    [
+        (main, "vitrine", vitrine_client),
+        (vitrine_serve, "vitrine-serve", vitrine_serving),
+        (vitrine_train, "vitrine-train", vitrine_training),
+    ],
+    ids=str,
+)
+def test_version(command, name, member):
+    """Command and module say that of the package."""
+    package = member.__name__.replace("_", "-")
+    expected = importlib.metadata.version(package)
+    assert member.__version__ == expected
+    done = CliRunner().invoke(command, ["--version"], prog_name=name)
+    assert done.output == f"{name} {expected}\n"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell):
-    """The script is click's own for the command `vitrine`, named or by $SHELL."""
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(main, "vitrine"), (vitrine_serve, "vitrine-serve"), (vitrine_train, "vitrine-train")],
+    ids=str,
+)
+def test_completion(shell, command, name):
+    """The script is click's own for each of the three commands, named or by $SHELL, and asks for
+    completion by the variable that click looks for."""
     made = get_completion_class(shell)
     assert made
-    script = made(main, {}, "vitrine", "_VITRINE_COMPLETE").source()
+    variable = f"_{name}_complete".replace("-", "_").upper()
+    script = made(command, {}, name, variable).source()
     for words, path in (["completion", shell], "/bin/sh"), (["completion"], f"/usr/bin/{shell}"):
-        done = CliRunner().invoke(main, words, env={"SHELL": path})
+        done = CliRunner().invoke(command, words, env={"SHELL": path})
         assert (done.exit_code, done.stdout) == (0, f"{script}\n")
+    asking = {"COMP_WORDS": f"{name} comp", "COMP_CWORD": "1", variable: "bash_complete"}
+    done = CliRunner().invoke(command, env=asking, prog_name=name)
+    assert done.output.split() == ["plain,completion"]
 
 
 @pytest.mark.parametrize("path", ["", "/bin/sh", "/usr/bin/powershell"])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import is_running, wait_for
 from vitrine_client import model_configs
-from vitrine_client.errors import InvalidRequest
+from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.model_configs import ModelConfigs
 from vitrine_serving.model_server.config import read_config
 
@@ -156,7 +156,7 @@ def test_garbage(content):
 @pytest.mark.parametrize(("content", "names"), [(b"", "none"), (TWO, "mlp, softmax")])
 def test_a_model_that_is_not_there(content, names):
     """The error says which are."""
-    with pytest.raises(InvalidRequest, match=f"no model linear; it has {names}$"):
+    with pytest.raises(NotFound, match=f"no model linear; it has {names}$"):
         ModelConfigs.parse(content).promoted("linear", "stable", 1)
 
 

@@ -8,11 +8,13 @@ import socket
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.client.cli_gateway import photos
+from tests.client.cli_gateway import answering, photos
 from tests.client.fake_gateway import (
     BOX,
     STRAY,
+    Asked,
     FakeGateway,
+    Reply,
     lacking,
     predicting,
     problem,
@@ -287,7 +289,7 @@ def test_past_the_gateway():
 def test_a_service_that_fails_midway(gateway, folder, form):
     """What was answered stays; then a message and exit code 1, and no traceback."""
     gateway.answer = lambda asked: (
-        problem(404, "mlp is gone") if b"Coat" in asked.body else predicting(asked)
+        problem(500, "mlp is gone") if b"Coat" in asked.body else predicting(asked)
     )
     done = predict(gateway, form, "--batch-size=1", "--concurrency=1", "a.png", "b.png")
     assert done.exit_code == 1
@@ -303,3 +305,56 @@ def test_nobody_there(folder):
     assert (done.exit_code, done.stdout) == (2, "")
     assert url in done.stderr
     assert "make serve" in done.stderr
+
+
+def test_files_that_are_left_out(gateway, tmp_path):
+    """A note counts them, by kind; a picture of any format that is read is taken, hidden files and
+    folders are nobody's concern."""
+    folder = photos(tmp_path / "mixed", a="Bag")
+    for name in ("b.avif", "c.TIF", "d.tiff", "e.txt", "f.TXT", "g.svg", "README", ".hidden"):
+        (folder / name).write_text("Coat")
+    (folder / "below").mkdir()
+    done = predict(gateway, str(folder), "--json")
+    assert [name.rpartition("/")[2] for name in pictures(done)] == [
+        *("a.png", "b.avif", "c.TIF", "d.tiff"),
+    ]
+    assert done.stderr == (
+        f"{folder}: 4 files (2 .txt, 1 without a suffix, 1 .svg) left out, "
+        "no pictures by their names\n"
+    )
+
+
+def test_folders_without_a_picture(gateway, tmp_path):
+    """Exit code 2, with what is there instead."""
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    done = predict(gateway, str(folder))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{folder} has no picture in it (PNG, " in done.stderr
+    assert "it has" not in done.stderr
+    for number in range(7):
+        (folder / f"a.{number}").touch()
+    (folder / "b.0").touch()
+    done = predict(gateway, str(folder))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "it has 8 files (2 .0, 1 .1, 1 .2, 1 .3, 1 .4, …); for those below" in done.stderr
+
+
+def test_a_model_that_is_not_there(gateway, folder):
+    """Exit code 1, with those that there are; `vitrine models` has no need to be asked."""
+    gateway.answer = answering_models
+    done = predict(gateway, "a.png", "--model", "nope")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: No model nope; there are linear, mlp\n"
+    done = predict(gateway, "a.png", "--model", "mlp", "--label", "blue")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: mlp has no version label blue; there are canary (version")
+
+
+def answering_models(asked: Asked) -> Reply:
+    """Lists models, and predicts with none."""
+    if "/labels/" in asked.path:
+        return problem(400, "Unrecognized servable version label: blue")
+    if asked.path.endswith(":predict"):
+        return problem(404, "Servable not found; `GET /v1/models` lists what is served")
+    return answering(asked)

@@ -28,11 +28,14 @@ def cells(done: Result) -> list[list[str]]:
 
 
 def test_models(gateway):
-    """A line for each version, the error whole: a pipe has no width."""
+    """A line for each version with its version labels, the error whole: a pipe has no width."""
     done = vitrine(gateway, "models")
     assert done.exit_code == 0, done.output
-    assert cells(done)[:2] == [["model", "version", "state"], ["mlp", "3", "AVAILABLE"]]
-    assert f"linear  2        END        NOT_FOUND: {ERROR}\n" in done.stdout
+    assert cells(done)[:2] == [
+        ["model", "version", "state", "labels"],
+        ["mlp", "3", "AVAILABLE", "canary,", "stable"],
+    ]
+    assert f"linear  2        END                        NOT_FOUND: {ERROR}\n" in done.stdout
     listed = json.loads(vitrine(gateway, "models", "--json").stdout)
     assert list(listed) == ["mlp", "linear"]
     assert listed["mlp"][0] == {
@@ -40,14 +43,16 @@ def test_models(gateway):
         "state": "AVAILABLE",
         "error_code": "OK",
         "error_message": "",
+        "version_labels": ["canary", "stable"],
     }
 
 
 def test_status(gateway):
-    """The versions of one model; exit code 1 where none answers, 2 where there is no such model."""
+    """The versions of one model with their labels; exit code 1 where none answers, or there is no
+    such model: the message says which there are."""
     done = vitrine(gateway, "status", "mlp")
     assert done.exit_code == 0, done.output
-    assert cells(done)[1] == ["mlp", "3", "AVAILABLE"]
+    assert cells(done)[1] == ["mlp", "3", "AVAILABLE", "canary,", "stable"]
     assert [
         one["version"] for one in json.loads(vitrine(gateway, "status", "mlp", "--json").stdout)
     ] == [3, 2]
@@ -56,7 +61,7 @@ def test_status(gateway):
     assert "no [graph]" in done.stdout
     done = vitrine(gateway, "status", "nobody")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "no /v1/models/nobody here" in done.stderr
+    assert done.stderr == "Error: No model nobody; there are linear, mlp\n"
 
 
 def test_metadata(gateway):

@@ -1,5 +1,7 @@
 """`vitrine promote` and `rollback`, on the embedded model server's own API."""
 
+import json
+import os
 import stat
 import threading
 
@@ -7,13 +9,16 @@ import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+import vitrine_client
 from tests.client.served_labels import HEAD, Served, serving, write_config
 from tests.conftest import free_port
 from tests.fake_model_server import Call, FakeModelServer
 from tests.serving.fake_models import FakeLoader, publish, remove
+from vitrine_client import errors
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.cli import main
 from vitrine_client.model_configs import ModelConfigs
+from vitrine_client.version_labels import Promotion
 
 
 @pytest.fixture
@@ -228,6 +233,78 @@ def test_a_policy_that_names_versions(tmp_path):
         served.publish(2)
         assert served.states() == {1: "AVAILABLE"}
         assert "add `versions: 2` there" in refused(served, "promote", "mlp", "2")
+
+
+def test_no_such_model(served):
+    """Exit code 1, with those that the file has."""
+    for words in (["promote", "linear", "1"], ["rollback", "linear"]):
+        assert "no model linear; it has mlp" in refused(served, *words)
+
+
+def test_which_versions_there_are(served):
+    """Several are enumerated, and a version is told to be unpublished where all are served."""
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="END")
+    served.publish(3)
+    served.reach(v3="AVAILABLE", v2="END", v1="END")
+    assert "is not loaded (3 is). If it is published" in refused(served, "promote", "mlp", "9")
+    assert vitrine(served, "promote", "mlp", "3").exit_code == 0
+    served.reach(v1="AVAILABLE", v2="AVAILABLE", v3="AVAILABLE")
+    told = refused(served, "promote", "mlp", "9")
+    assert "is not published (3, 2 and 1 are); publish it, or promote another" in told
+
+
+def test_json(served):
+    """An object on standard output; the note stays on the other."""
+    done = vitrine(served, "promote", "mlp", "1", "--json")
+    assert json.loads(done.stdout) == {
+        "model": "mlp",
+        "label": "stable",
+        "version": 1,
+        "was": None,
+        "keeps_all": True,
+    }
+    assert "All versions of mlp are served" in done.stderr
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="AVAILABLE")
+    vitrine(served, "promote", "mlp", "2")
+    back = json.loads(vitrine(served, "rollback", "mlp", "--json").stdout)
+    assert (back["version"], back["was"], back["keeps_all"]) == (1, 2, False)
+
+
+def test_the_library_does_the_same(served):
+    """`vitrine_client.promote` and `rollback` move labels, and raise what the commands say."""
+    where = {"config": served.config, "model_servers": [served.address]}
+    moved = vitrine_client.promote("mlp", 1, **where)
+    assert moved == Promotion("mlp", "stable", 1, None, keeps_all=True)
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="AVAILABLE")
+    assert vitrine_client.promote("mlp", 2, label="canary", **where).was is None
+    vitrine_client.promote("mlp", 2, **where)
+    assert vitrine_client.rollback("mlp", **where).to_dict()["version"] == 1
+    assert (served.labelled(), served.labelled("canary")) == (1, 2)
+    before = served.config.read_bytes()
+    with pytest.raises(errors.LabelNotMoved, match="Version 9 of mlp"):
+        vitrine_client.promote("mlp", 9, **where)
+    with pytest.raises(errors.LabelNotMoved, match="does not know what canary"):
+        vitrine_client.rollback("mlp", label="canary", **where)
+    with pytest.raises(errors.NotFound, match="no model nope"):
+        vitrine_client.promote("nope", 1, **where)
+    with pytest.raises(errors.InvalidRequest, match="no spaces"):
+        vitrine_client.promote("mlp", 1, label="a b", **where)
+    with pytest.raises(FileNotFoundError, match="was started with"):
+        vitrine_client.promote("mlp", 1, config=served.base / "none" / "models.config")
+    assert served.config.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_the_file_keeps_its_owner(served):
+    """Root moves a label of a file that the server's user owns, who reads it again."""
+    os.chown(served.config, 12345, 12346)
+    served.config.chmod(0o600)
+    assert vitrine(served, "promote", "mlp", "1").exit_code == 0
+    found = served.config.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 12346, 0o600)
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"model_config_list {", b"no: 1"])

@@ -199,7 +199,7 @@ def test_who_names_a_model_is_given_no_other(kind: Kind):
         pytest.raises(errors.NotFound, match=r"Latest\(photo\)"),
     ):
         kind.ask(gateway.url, "predict", b"Bag", "photo")
-    assert paths(gateway) == [PHOTO]
+    assert paths(gateway) == [PHOTO, "/v1/models"]  # what there is, for the message
 
 
 @both

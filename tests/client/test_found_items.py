@@ -101,8 +101,8 @@ def test_a_box_is_asked_for(kind: Kind):
                 kind.ask(gateway.url, "predict", picture, "mlp", box=[1, 2, 3, 4])
     assert found.box == (5, 6, 7, 8)
     with FakeGateway(lambda asked: problem(400, asked.path)) as gateway:
-        for box in ((0.5, 1, 2.25, 3), (float("nan"), 0, 1, 1), (np.int64(1), 2, 3, 4)):
-            with pytest.raises(errors.InvalidRequest, match=r"\?box=[\d.nan]+(,[\d.]+){3}$"):
+        for box in ((0.5, 1, 2.25, 3), (np.int64(1), 2, 3, 4)):
+            with pytest.raises(errors.InvalidRequest, match=r"\?box=[\d.]+(,[\d.]+){3}$"):
                 kind.ask(gateway.url, "predict", b"Bag", box=box)
 
 

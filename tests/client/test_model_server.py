@@ -181,6 +181,26 @@ def test_nobody_there(monkeypatch):
                 assert client.status("mlp") == []
 
 
+def test_a_closed_client_says_so():
+    """Whatever is asked of it; closing twice is fine."""
+    with FakeModelServer(classifying()) as server:
+        client = ModelServerClient(server.address)
+        client.predict(images(4)[0], "mlp")
+        client.close()
+        client.close()
+        asked = len(server.calls)
+        for ask in (
+            lambda: client.predict(images(4)[0], "mlp"),
+            lambda: list(client.predict_many([images(4)[0]], "mlp")),
+            lambda: client.status("mlp"),
+            lambda: client.wait_until_ready(0.1),
+            client.__enter__,
+        ):
+            with pytest.raises(errors.ClientClosed, match="make another"):
+                ask()
+        assert len(server.calls) == asked
+
+
 def test_tls(tmp_path):
     """With the right CA, TLS works; with a wrong one, the error says what is wrong."""
     ca, other = make_ca(tmp_path, "ca"), make_ca(tmp_path, "other")

@@ -135,3 +135,18 @@ def test_an_objective_out_of_reach(tmp_path, capsys):
     assert conclude(tuning(), tmp_path / "tuned") == 0
     assert str(tmp_path / "tuned" / "README.md") in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
+
+
+def test_json(tmp_path, capsys):
+    """What measurements.json has, alone on standard output; also where nothing met the objective,
+    when no file is written."""
+    assert conclude(tuning(), tmp_path / "tuned", as_json=True) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == json.loads(
+        (tmp_path / "tuned" / outcome.MEASUREMENTS).read_text()
+    )
+    assert str(tmp_path / "tuned" / "README.md") in said.err
+    unreached = tuning(rates=(0, 0), best=DEFAULT)
+    assert conclude(unreached, tmp_path / "none", as_json=True) == 1
+    assert len(json.loads(capsys.readouterr().out)["trials"]) == len(unreached.tuned.trials)
+    assert not (tmp_path / "none").exists()

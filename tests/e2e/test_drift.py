@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import requests
 
+from tests.client.fake_gateway import KINDS
 from tests.conftest import wait_for
 from tests.running_gateway import gateway
 
@@ -75,3 +76,11 @@ def test_inverted_pictures_are_seen_within_500(url, dataset):
     for start in range(2_000, 2_700, 50):
         show(url, images[start : start + 50])
     assert not agree(url)["alarm"]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_clients_read_it(url, kind):
+    """All that the gateway says comes back, versions as numbers."""
+    (told,) = reports(url, "softmax")[:1]
+    found = kind.ask(url, "drift", "softmax").to_dict()
+    assert found == {"model": "softmax", "versions": [told | {"version": int(told["version"])}]}

@@ -5,7 +5,9 @@ import pytest
 import requests
 import tensorflow as tf
 
+from tests.client.fake_gateway import KINDS
 from tests.conftest import SAMPLES
+from vitrine_client import InvalidImage, errors
 
 MODELS = ("softmax", "mlp")
 PNG = {"Content-Type": "image/png"}
@@ -93,3 +95,30 @@ def test_the_list_says_what_models_are(service):
     listed = requests.get(f"{service.url}/v1/models", timeout=20).json()["models"]
     assert [entry["classifier"] for entry in listed] == [True, True]
     assert [entry["version_labels"] for entry in listed] == [{}, {}]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_clients_explain(service, model, kind):
+    """They return what the gateway answers, for the answered class and for one that is named; and
+    they say what is wrong with a picture, a class, a model and a version."""
+    answer = ask(service, f"/v1/models/{model}:explain", data=FILES[0][1], headers=PNG).json()
+    (entry,) = answer["explanations"]
+    found = kind.ask(service.url, "explain", SAMPLES[0], model)
+    assert found.to_dict() == entry | {"model": model, "version": 1}
+    sandal = kind.ask(service.url, "explain", SAMPLES[0], model, class_id="Sandal")
+    assert (sandal.label, sandal.class_id) == ("Sandal", 5)
+    np.testing.assert_array_equal(
+        sandal.attributions,
+        kind.ask(service.url, "explain", SAMPLES[0], model, class_id=5).attributions,
+    )
+    for given, options, error, said in (
+        (b"garbage", {}, InvalidImage, "This is no picture"),
+        (SAMPLES[0], {"class_id": 10}, errors.InvalidRequest, "class_id=10 is no class"),
+        (SAMPLES[0], {"class_id": "Shoe"}, errors.InvalidRequest, "no class Shoe; there are T-"),
+        (SAMPLES[0], {"version": 9}, errors.NotFound, f"{model} has no version 9; there is 1"),
+        (SAMPLES[0], {"label": "blue"}, errors.NotFound, "no version label blue; it has none"),
+    ):
+        with pytest.raises(error, match=said):
+            kind.ask(service.url, "explain", given, model, **options)
+    with pytest.raises(errors.NotFound, match="No model nope; there are mlp, softmax"):
+        kind.ask(service.url, "explain", SAMPLES[0], "nope")

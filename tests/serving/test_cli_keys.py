@@ -1,5 +1,7 @@
 """`vitrine-serve keys`."""
 
+import json
+
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +31,16 @@ def test_keys_are_made_listed_and_removed(path):
     assert run("remove", "mobile-app", **variable).exit_code == 0
     assert run("list", **variable).stdout.split() == ["lab"]
     assert Keys(path).name_of(key) is None
+
+
+def test_json(path):
+    """An object for each key, in the file's order."""
+    for name in ("mobile-app", "lab"):
+        run("add", name, "--file", str(path))
+    listed = json.loads(run("list", "--json", "--file", str(path)).stdout)
+    assert listed == [{"name": "mobile-app"}, {"name": "lab"}]
+    path.write_text("")
+    assert json.loads(run("list", "--json", "--file", str(path)).stdout) == []
 
 
 def test_errors_say_what_to_do(path):

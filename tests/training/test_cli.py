@@ -108,7 +108,48 @@ def test_versions_and_rollback(tmp_path):
     assert vitrine_train("rollback", "mlp", "--undo", "--models-dir", tmp_path).exit_code == 0
     assert publish.versions(tmp_path, "mlp") == [1, 2]
     done = vitrine_train("versions", "nope", "--models-dir", tmp_path)
-    assert "nope has no version" in done.output
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "nope has no version" in done.stderr
+
+
+def test_no_version_at_all(tmp_path):
+    """It is said, with what to do; --json is an empty list all the same."""
+    done = vitrine_train("versions", "--models-dir", tmp_path)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert f"{tmp_path} has no version; `make train` publishes some" in done.stderr
+    done = vitrine_train("versions", "--json", "--models-dir", tmp_path)
+    assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+
+
+def test_json(tmp_path):
+    """Recipes by name with all their settings; versions with what their cards say, None where one
+    says nothing; and which is the newest after a rollback."""
+    told = json.loads(vitrine_train("recipes", "--json").stdout)
+    assert list(told) == list(RECIPES)
+    assert told["mlp"]["hidden_units"] == list(RECIPES["mlp"].hidden_units)
+    for _ in range(2):
+        publish.publish(tmp_path, "mlp", write)
+    (tmp_path / "mlp" / "1" / "assets.extra" / "card.json").write_text("{}")
+    done = vitrine_train("rollback", "mlp", "--json", "--models-dir", tmp_path)
+    newest = {"model": "mlp", "version": 1, "path": str(tmp_path / "mlp" / "1")}
+    assert json.loads(done.stdout) == newest
+    first, second = json.loads(vitrine_train("versions", "--json", "--models-dir", tmp_path).stdout)
+    nothing = {"trained_at": None, "test_accuracy": None, "validation_accuracy": None}
+    assert first == newest | {"state": "published"} | nothing
+    assert (second["version"], second["state"]) == (2, "rolled back")
+    assert second["test_accuracy"] == pytest.approx(0.82)
+
+
+def test_models_are_completed(tmp_path):
+    """Those that have a version."""
+    publish.publish(tmp_path, "mlp", write)
+    publish.publish(tmp_path, "softmax", write)
+    for words in (f"vitrine-train rollback --models-dir {tmp_path} ", "vitrine-train versions m"):
+        asking = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        asking |= {"_VITRINE_TRAIN_COMPLETE": "bash_complete", "VITRINE_MODELS_DIR": str(tmp_path)}
+        done = CliRunner().invoke(main, env=asking, prog_name="vitrine-train")
+        names = [line.partition(",")[2] for line in done.stdout.splitlines()]
+        assert names == (["mlp"] if words.endswith("m") else ["mlp", "softmax"])
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
@@ -127,3 +168,8 @@ def test_what_is_there_is_left_alone(tmp_path):
     assert done.exit_code == 0
     assert "is there already" in done.output
     assert "TensorFlow" not in done.output
+    done = vitrine_train("train", "mlp", "--if-missing", "--json", "--models-dir", tmp_path)
+    (told,) = json.loads(done.stdout)
+    assert (told["model"], told["published"]) == ("mlp", False)
+    assert "is there already" in told["reason"]
+    assert "is there already" in done.stderr

@@ -3,3 +3,9 @@
 The way through the files, in the order a training run takes it: `recipes` (what to do) →
 `data` → `models` → `fit` → `evaluate` → `export` → `publish`.
 """
+
+from importlib.metadata import version as _version
+
+__all__ = ["__version__"]
+
+__version__ = _version("vitrine-training")

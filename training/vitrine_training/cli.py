@@ -2,25 +2,30 @@
 
 import json
 import os
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from vitrine_client import signals, variables
+from vitrine_client.completion import completion_of
 from vitrine_client.exit_codes import CommandGroup
 from vitrine_training import data, options, publish
 from vitrine_training.options import console
 from vitrine_training.recipes import RECIPES
 from vitrine_training.train_command import train
 
-# TensorFlow takes seconds to import, so the commands that need it import it.
+if TYPE_CHECKING:
+    from vitrine_training.evaluate import Evaluation
 
-_models = click.argument("models", nargs=-1)
+# TensorFlow takes seconds to import, so the commands that need it import it.
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vitrine-training", message="%(prog)s %(version)s")
 def main() -> None:
     """Train small image classifiers on Fashion-MNIST and publish them for serving.
 
@@ -32,7 +37,8 @@ def main() -> None:
     vitrine-train evaluate               what is published, class by class
     vitrine-train report                 the same as a page, with curves and pictures
     vitrine-train versions               what is published
-    vitrine-train rollback mlp           back to the version before
+    vitrine-train rollback mlp           retire the newest version; the one before is served
+    vitrine-train completion bash        let the shell complete all this
     """
     # Its start-up notes on CPUs and GPUs help nobody here; its exceptions still come through.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,12 +47,17 @@ def main() -> None:
 
 
 main.add_command(train)
+main.add_command(completion_of("vitrine-train"))
 
 
 @main.command("recipes")
-def list_recipes() -> None:
+@options.as_json
+def list_recipes(as_json: bool) -> None:
     """List the recipes, the models that they publish where those have other names, and what to
     expect of them."""
+    if as_json:
+        options.print_json({name: asdict(recipe) for name, recipe in RECIPES.items()})
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("recipe", "publishes", "accuracy", "takes"):
         table.add_column(heading, no_wrap=True)
@@ -60,33 +71,60 @@ def list_recipes() -> None:
 
 
 @main.command()
-@_models
+@options.models
 @options.models_dir
 @options.data_dir
-def evaluate(models: tuple[str, ...], models_dir: Path, data_dir: Path | None) -> None:
+@options.as_json
+def evaluate(
+    models: tuple[str, ...], models_dir: Path, data_dir: Path | None, as_json: bool
+) -> None:
     """Load the newest version of MODELS (all classifiers) anew and test it on 10,000 images."""
     newest = _classifiers(models, models_dir)
-    dataset = options.load(data_dir)
+    with options.notes_on_stderr(as_json):
+        dataset = options.load(data_dir)
     with signals.ending_at_once():
         from vitrine_training.evaluate import evaluate as evaluate_version
 
+    found = []
     for version_dir in newest:
         result = evaluate_version(version_dir, dataset.test)
-        table = Table(
-            "class",
-            title=f"{version_dir}: test accuracy {result.accuracy:.4f}, "
-            f"calibration error {result.calibration_error:.4f}",
-        )
-        columns = {"precision": result.precision, "recall": result.recall, "F1": result.f1}
-        for heading in columns:
-            table.add_column(heading, justify="right")
-        for label, *figures in zip(data.LABELS, *columns.values(), strict=True):
-            table.add_row(label, *(f"{figure:.3f}" for figure in figures))
-        console.print(table)
+        if as_json:
+            found.append(_plain(version_dir, result))
+        else:
+            console.print(_by_class(version_dir, result))
+    if as_json:
+        options.print_json(found)
+
+
+def _by_class(version_dir: Path, result: "Evaluation") -> Table:
+    table = Table(
+        "class",
+        title=f"{version_dir}: test accuracy {result.accuracy:.4f}, "
+        f"calibration error {result.calibration_error:.4f}",
+    )
+    columns = {"precision": result.precision, "recall": result.recall, "F1": result.f1}
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for label, *figures in zip(data.LABELS, *columns.values(), strict=True):
+        table.add_row(label, *(f"{figure:.3f}" for figure in figures))
+    return table
+
+
+def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
+    columns = {"precision": result.precision, "recall": result.recall, "f1": result.f1}
+    return {
+        **options.version_of(version_dir),
+        "accuracy": result.accuracy,
+        "calibration_error": result.calibration_error,
+        "classes": [
+            {"label": label} | dict(zip(columns, map(float, figures), strict=True))
+            for label, *figures in zip(data.LABELS, *columns.values(), strict=True)
+        ],
+    }
 
 
 @main.command()
-@_models
+@options.models
 @options.models_dir
 @options.data_dir
 @click.option(
@@ -96,70 +134,112 @@ def evaluate(models: tuple[str, ...], models_dir: Path, data_dir: Path | None) -
     show_default=True,
     help="Where the pages are written.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each page.")
 def report(
-    models: tuple[str, ...], models_dir: Path, data_dir: Path | None, reports_dir: Path
+    models: tuple[str, ...],
+    models_dir: Path,
+    data_dir: Path | None,
+    reports_dir: Path,
+    as_json: bool,
 ) -> None:
     """Write a page on the newest version of MODELS (all classifiers): curves, mistakes, weights."""
     newest = _classifiers(models, models_dir)
-    dataset = options.load(data_dir)
+    with options.notes_on_stderr(as_json):
+        dataset = options.load(data_dir)
     with signals.ending_at_once():
         from vitrine_training.report import write
 
+    written = []
     for version_dir in newest:
         page = reports_dir / f"{version_dir.parent.name}-{version_dir.name}.html"
         try:
-            console.print(f"{write(version_dir, dataset.test, page)}")
+            write(version_dir, dataset.test, page)
         except ValueError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
             raise click.ClickException(f"{page} cannot be written: {error}") from error
+        if not as_json:
+            console.print(str(page))
+        written.append({**options.version_of(version_dir), "page": page})
     from vitrine_client.look.reports import write_index
 
-    if index := write_index(reports_dir):
+    index = write_index(reports_dir)
+    if as_json:
+        options.print_json(written)
+    elif index:
         console.print(f"{index} lists all reports")
 
 
 @main.command("versions")
-@_models
+@options.models
 @options.models_dir
-def list_versions(models: tuple[str, ...], models_dir: Path) -> None:
-    """List the versions of MODELS (all of them unless named)."""
+@options.as_json
+def list_versions(models: tuple[str, ...], models_dir: Path, as_json: bool) -> None:
+    """List the versions of MODELS (all of them unless named).
+
+    Exit code 1: one of MODELS has none.
+    """
+    listed = models or publish.models(models_dir)
+    found = {model: publish.kept(models_dir, model) for model in listed}
+    versions = [_entry(directory) for model in listed for directory in found[model]]
+    missing = [str(models_dir / model) for model in listed if not found[model]]
+    for name in missing if listed else [str(models_dir)]:
+        click.echo(f"{name} has no version; `make train` publishes some", err=True)
+    if as_json:
+        options.print_json(versions)
+    elif versions:
+        console.print(_versions(versions))
+    sys.exit(1 if missing else 0)
+
+
+def _entry(directory: Path) -> dict[str, Any]:
+    card = _card(directory)
+    metrics = card.get("metrics", {})
+    return {
+        **options.version_of(directory),
+        "state": "rolled back" if directory.name.startswith(publish.RETIRED) else "published",
+        "trained_at": card.get("trained_at"),
+        "test_accuracy": metrics.get("test_accuracy"),
+        "validation_accuracy": metrics.get("validation_accuracy"),
+    }
+
+
+def _versions(entries: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("version", "state", "trained", "test accuracy", "validation"):
         table.add_column(heading)
-    for model in models or publish.models(models_dir):
-        if not publish.kept(models_dir, model):
-            console.print(f"{models_dir / model} has no version")
-        for directory in publish.kept(models_dir, model):
-            card = _card(directory)
-            metrics = card.get("metrics", {})
-            number = directory.name.removeprefix(publish.RETIRED)
-            table.add_row(
-                f"{model}/{number}",
-                "published" if number == directory.name else "rolled back",
-                card.get("trained_at", ""),
-                *(
-                    f"{metrics[name]:.4f}" if name in metrics else ""
-                    for name in ("test_accuracy", "validation_accuracy")
-                ),
-            )
-    console.print(table)
+    for entry in entries:
+        accuracies = (entry["test_accuracy"], entry["validation_accuracy"])
+        table.add_row(
+            f"{entry['model']}/{entry['version']}",
+            entry["state"],
+            entry["trained_at"] or "",
+            *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies),
+        )
+    return table
 
 
 @main.command()
-@click.argument("model")
+@options.model
 @options.models_dir
 @click.option("--undo", is_flag=True, help="Publish the version again that was rolled back last.")
-def rollback(model: str, models_dir: Path, undo: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence.")
+def rollback(model: str, models_dir: Path, undo: bool, as_json: bool) -> None:
     """Retire the newest version of MODEL, so that the one before is served again.
 
     The retired version is kept, and a running model server needs no restart.
+
+    It takes a version out of service, whatever names it. To make a version label name what it named
+    before, with all versions served as they are: vitrine rollback MODEL.
     """
     try:
         newest = (publish.restore if undo else publish.rollback)(models_dir, model)
     except (publish.RollbackError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    console.print(f"{newest} is the newest now")
+    if as_json:
+        options.print_json(options.version_of(newest))
+    else:
+        console.print(f"{newest} is the newest now")
 
 
 def _classifiers(models: tuple[str, ...], models_dir: Path) -> list[Path]:

@@ -1,13 +1,18 @@
 """Options that the commands of `vitrine-train` share, and what they read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.table import Table
 
-from vitrine_training import data
+from vitrine_client import strict_json
+from vitrine_training import data, publish
 from vitrine_training.idx import DataError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -15,6 +20,23 @@ console = Console(highlight=False, soft_wrap=True)
 _UNBOUNDED = 10_000
 """Columns that no table needs: what is no terminal has no width to fit."""
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+def _published(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Completes the names of the models that have a version."""
+    named = context.params.get("models_dir") or models_default(context)
+    return [CompletionItem(n) for n in publish.models(Path(named)) if n.startswith(incomplete)]
+
+
+def models_default(context: click.Context) -> str:
+    """Returns where versions are published unless `--models-dir` says it."""
+    option = next(each for each in context.command.params if each.name == "models_dir")
+    return str(option.value_from_envvar(context) or option.get_default(context))
+
+
+models = click.argument("models", nargs=-1, shell_complete=_published)
+model = click.argument("model", shell_complete=_published)
 models_dir = click.option(
     "--models-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -42,6 +64,28 @@ def was_typed(name: str) -> bool:
     """Whether an option of the running command is on its command line, and not in a variable."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
+
+
+@contextmanager
+def notes_on_stderr(wanted: bool) -> Iterator[None]:
+    """Has all that is printed meanwhile go to standard error, where JSON comes on standard
+    output."""
+    console.stderr = wanted
+    try:
+        yield
+    finally:
+        console.stderr = False
+
+
+def print_json(content: object) -> None:
+    """Prints strict JSON on standard output."""
+    click.echo(strict_json.dumps(content, indent=2))
+
+
+def version_of(version_dir: Path) -> dict[str, Any]:
+    """Returns what names a version in JSON."""
+    number = int(version_dir.name.removeprefix(publish.RETIRED))
+    return {"model": version_dir.parent.name, "version": number, "path": str(version_dir)}
 
 
 def load(data_dir: Path | None) -> data.Dataset:

@@ -26,6 +26,9 @@ DEFAULT_RECIPES = ("softmax", "mlp", "photo")
 """What is trained unless something else is named: the text's two, and one for pictures of one's
 own."""
 
+Outcome = dict[str, Any]
+"""What came of a recipe, as `--json` prints it."""
+
 LINES = 20
 """At most about so many epochs of a run are printed; the bar shows the others."""
 
@@ -85,6 +88,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="Hard pictures of each kind that the card says the accuracy on; 0 for none.",
 )
+@options.as_json
 @_setting_options
 def train(
     recipes: tuple[str, ...],
@@ -96,6 +100,7 @@ def train(
     name: str | None,
     checkpoint_every_s: float,
     hard_pictures: int,
+    as_json: bool,
     **settings: Any,
 ) -> None:
     """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
@@ -103,11 +108,21 @@ def train(
     `vitrine-train recipes` lists them. The options below --checkpoint-every-s vary a recipe. A
     model that is worse on validation data than the version it would replace is not published. A run
     that was interrupted goes on where it was when the same command is given again.
+
+    --json prints an object for each model that was trained or left alone, and why it was not
+    published if it was not, also where a later one fails.
     """
     chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
+    outcomes: list[Outcome] = []
+    if as_json:
+        context = click.get_current_context()
+        context.call_on_close(lambda: options.print_json(outcomes))
+        context.with_resource(options.notes_on_stderr(as_json))
     if if_missing:
         for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
-            console.print(f"{publish.latest(models_dir, recipe.model)} is there already")
+            latest = publish.latest(models_dir, recipe.model)
+            console.print(f"{latest} is there already")
+            outcomes.append(_left_alone(recipe.model, f"{latest} is there already"))
             chosen.remove(recipe)
     if not chosen:
         return
@@ -124,7 +139,7 @@ def train(
     images = Classification.of(dataset, hard_pictures) if dataset else None
     for recipe in chosen:
         task = Regression.of(seed) if images is None or recipe in synthetic else images
-        _train(Run(recipe, seed, models_dir, force, checkpoint_every_s), task)
+        _train(Run(recipe, seed, models_dir, force, checkpoint_every_s), task, outcomes)
 
 
 def _spend_compiler_note() -> None:
@@ -150,7 +165,19 @@ def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None)
         raise click.UsageError(str(error)) from error
 
 
-def _train(run: "Run", task: "Task") -> None:
+def _left_alone(model: str, reason: str) -> Outcome:
+    return {"model": model, "published": False, "reason": reason}
+
+
+def _published(version_dir: Path, card: dict[str, Any], duration_s: float) -> Outcome:
+    told: Outcome = {
+        name: card[name] for name in ("metrics", "verdict", "robustness") if name in card
+    }
+    version = options.version_of(version_dir)
+    return {**version, "published": True, "duration_s": round(duration_s, 3), **told}
+
+
+def _train(run: "Run", task: "Task", outcomes: list[Outcome]) -> None:
     from vitrine_training.export import ExportError
     from vitrine_training.fit import Diverged
     from vitrine_training.run import Listener, SameModel, WorseModel, train_and_publish
@@ -180,15 +207,20 @@ def _train(run: "Run", task: "Task") -> None:
             )
         except SameModel as same:
             console.print(f"  {same}")
+            outcomes.append(_left_alone(recipe.model, str(same)))
             return
         except (Diverged, WorseModel, ExportError) as error:
+            outcomes.append(_left_alone(recipe.model, str(error)))
             raise click.ClickException(str(error)) from error
         except OSError as error:
+            outcomes.append(_left_alone(recipe.model, str(error)))
             raise click.ClickException(f"{recipe.model} was not published: {error}") from error
         except SystemExit:  # a signal
             click.echo(_how_to_go_on(int(progress.tasks[bar].completed)), err=True)
             raise
-    _summarise(recipe, version_dir, card, time.monotonic() - started)
+    duration_s = time.monotonic() - started
+    outcomes.append(_published(version_dir, card, duration_s))
+    _summarise(recipe, version_dir, card, duration_s)
 
 
 def _how_to_go_on(epochs: int) -> str:

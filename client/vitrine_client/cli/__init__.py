@@ -3,13 +3,15 @@
 import click
 
 from vitrine_client import variables
-from vitrine_client.cli.completion import completion
 from vitrine_client.cli.doctor import doctor
+from vitrine_client.cli.drift import drift
+from vitrine_client.cli.explain import explain
 from vitrine_client.cli.loadtest import loadtest
 from vitrine_client.cli.predict import predict
 from vitrine_client.cli.show import metadata, models, status
 from vitrine_client.cli.tune import tune
 from vitrine_client.cli.versions import promote, rollback
+from vitrine_client.completion import completion_of
 from vitrine_client.exit_codes import CommandGroup
 
 
@@ -21,11 +23,13 @@ def main() -> None:
     \b
     vitrine predict shoe.png photos/     what it sees in each
     vitrine predict - < shoe.png         the same, from standard input
+    vitrine explain shoe.png             which pixels speak for its answer
     vitrine models                       which models and versions answer
     vitrine status mlp                   how the versions of one model are
     vitrine metadata mlp                 what goes into its signatures, and out
-    vitrine promote mlp 3                have the version label stable name version 3
-    vitrine rollback mlp                 and what it named before
+    vitrine drift                        whether models are asked what they were trained for
+    vitrine promote mlp 3                make the version label stable name version 3
+    vitrine rollback mlp                 make it name what it named before
     vitrine loadtest shoe.png            how fast it answers
     vitrine tune shoe.png --slo p99=20ms which settings answer fastest
     vitrine doctor                       what is wrong here, and what to do
@@ -35,10 +39,10 @@ def main() -> None:
 
 
 for command in (
-    *(predict, models, status, metadata),
+    *(predict, explain, models, status, metadata, drift),
     *(promote, rollback),
     *(loadtest, tune),
     doctor,
-    completion,
+    completion_of("vitrine"),
 ):
     main.add_command(command)

@@ -1,9 +1,7 @@
 """How answers are written, one after the other: as a table, as JSON or as CSV."""
 
 import csv
-import dataclasses
 import io
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from vitrine_client import strict_json
 from vitrine_client.errors import EmptyPicture
 from vitrine_client.predictions import Prediction
 
@@ -32,12 +31,12 @@ def as_json(console: Console, top: int | None) -> Write:
     def write(name: str, answer: Prediction | Exception) -> None:
         content: dict[str, Any] = {"error": str(answer)}
         if isinstance(answer, Prediction):
-            content = dataclasses.asdict(answer)
+            content = answer.to_dict()
             if top:
                 content["probabilities"] = dict(answer.top(top))
         elif isinstance(answer, EmptyPicture):
             content = {"empty": True, "warnings": answer.warnings or (str(answer),)}
-        _line(console, json.dumps({"picture": name} | content))
+        _line(console, strict_json.dumps({"picture": name} | content))
 
     return write
 

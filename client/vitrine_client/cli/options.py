@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vitrine_client import addresses
+from vitrine_client.cli import completing
 from vitrine_client.default_model import (
     FALLBACK,
     PREFERRED,
@@ -83,6 +84,7 @@ timeout_s = click.option(
 )
 model = click.option(
     "--model",
+    shell_complete=completing.model_names,
     help=f"Which model to ask.  [default: {PREFERRED}, or {FALLBACK} where that is not served]",
 )
 

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from vitrine_client import addresses
 from vitrine_client.cli import formats, options, sources
+from vitrine_client.cli.boxes import box
 from vitrine_client.cli.which import which_version
 from vitrine_client.client import Client
 from vitrine_client.errors import EmptyPicture, InvalidImage
@@ -19,17 +20,6 @@ from vitrine_client.predictions import Prediction
 
 Answer = Prediction | InvalidImage
 Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
-Box = tuple[float, ...]
-
-
-def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
-    if text is None:
-        return None
-    try:
-        x, y, width, height = map(float, text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is none; write four numbers, 120,40,300,300") from None
-    return tuple(int(side) if side.is_integer() else side for side in (x, y, width, height))
 
 
 @click.command()
@@ -62,13 +52,7 @@ def _box(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
     is_flag=True,
     help="Make the 28x28 pixels that the model sees here: a large photo need not travel.",
 )
-@click.option(
-    "--box",
-    metavar="X,Y,W,H",
-    callback=_box,
-    help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
-    "is looked for]",
-)
+@box
 @options.url
 @options.key
 @click.option(
@@ -104,8 +88,10 @@ def predict(
     noted below its row (--csv: warnings; --json: warnings, and the box that the item was found in).
     Where there is nothing to see, no model is asked, and the row says so.
 
+    Of a folder, files are left out that are not named as pictures are; a note counts them.
+
     Exit code 1: some picture cannot be read, and its row says why; or there is nothing to see in
-    any.
+    any; or there is no such model.
     """
     if model_server:
         options.refuse_typed("--model-server goes past the gateway", "url", "key")

@@ -1,77 +1,77 @@
 """`vitrine models`, `vitrine status` and `vitrine metadata`: what there is to ask."""
 
-import dataclasses
-import json
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from vitrine_client.cli import options
+from vitrine_client.cli import completing, options, tables
 from vitrine_client.cli.which import which_version
 from vitrine_client.client import Client
+from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
-
-UNBOUNDED = 10_000
-"""Columns that no table needs: what is no terminal has no width to fit."""
 
 _DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+model_argument = click.argument("model", shell_complete=completing.model_names)
+optional_model = click.argument("model", required=False, shell_complete=completing.model_names)
 
 
 @click.command()
-@_json
+@tables.as_json
 @options.url
 @options.key
 @options.timeout_s
 def models(as_json: bool, url: str, key: str, timeout_s: float) -> None:
-    """List the models with their versions and states.
+    """List the models with their versions, states and version labels.
 
     \b
     vitrine models
     vitrine models --json | jq 'keys'
+
+    Of the version labels, those are listed that the gateway looks for (VITRINE_VERSION_LABELS).
     """
     with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
         listed = client.models()
     if as_json:
-        _print_json({name: _plain(statuses) for name, statuses in listed.items()})
+        tables.print_json(listed)
     else:
-        _print(_states("model", listed))
+        tables.print_table(_states("model", listed))
 
 
 @click.command()
-@click.argument("model")
-@_json
+@model_argument
+@tables.as_json
 @options.url
 @options.key
 @options.timeout_s
 def status(model: str, as_json: bool, url: str, key: str, timeout_s: float) -> None:
-    """Show the versions of MODEL and their states.
+    """Show the versions of MODEL, their states and version labels.
 
     \b
     vitrine status mlp
     vitrine status mlp > /dev/null && echo it answers
 
-    Where a version could not be loaded, it says why. Exit code 1: no version is AVAILABLE.
+    Where a version could not be loaded, it says why. Exit code 1: no version is AVAILABLE, or there
+    is no such model.
     """
     with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
         statuses = client.status(model)
+        with suppress(VitrineError):  # the list alone has version labels; states are worth more
+            statuses = client.models().get(model, statuses)
     if as_json:
-        _print_json(_plain(statuses))
+        tables.print_json(statuses)
     else:
-        _print(_states("model", {model: statuses}))
+        tables.print_table(_states("model", {model: statuses}))
     sys.exit(0 if any(one.state == "AVAILABLE" for one in statuses) else 1)
 
 
 @click.command()
-@click.argument("model")
+@model_argument
 @which_version
-@_json
+@tables.as_json
 @options.url
 @options.key
 @options.timeout_s
@@ -96,26 +96,27 @@ def metadata(
     with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
         found = client.metadata(model, version=version, label=label)
     if as_json:
-        _print_json(found)
+        tables.print_json(found)
     else:
-        _print(_signatures(found))
+        tables.print_table(_signatures(found))
 
 
 def _states(heading: str, listed: dict[str, list[VersionStatus]]) -> Table:
-    table = _table(heading, "version", "state", "")
+    rows = tables.table(heading, "version", "state", "labels", "")
     for name, statuses in listed.items():
         for one in statuses:
             error = f"{one.error_code}: {one.error_message}" if one.error_message else ""
-            _add(table, name, str(one.version), one.state, error)
-    return table
+            labels = ", ".join(one.version_labels)
+            tables.add(rows, name, str(one.version), one.state, labels, error)
+    return rows
 
 
 def _signatures(found: dict[str, Any]) -> Table:
-    table = _table("signature", "", "name", "dtype", "shape")
+    rows = tables.table("signature", "", "name", "dtype", "shape")
     for name, signature in sorted(found["metadata"]["signature_def"]["signature_def"].items()):
         if name.startswith("__"):  # TensorFlow's own, such as __saved_model_init_op
             continue
-        table.add_section()
+        rows.add_section()
         tensors = [
             (way, alias, tensor)
             for way in ("inputs", "outputs")
@@ -123,9 +124,9 @@ def _signatures(found: dict[str, Any]) -> Table:
         ]
         shown = name
         for way, alias, tensor in tensors:
-            _add(table, shown, way[:-1], alias, _dtype(tensor), _shape(tensor))
+            tables.add(rows, shown, way[:-1], alias, _dtype(tensor), _shape(tensor))
             shown = ""
-    return table
+    return rows
 
 
 def _dtype(tensor: dict[str, Any]) -> str:
@@ -140,26 +141,3 @@ def _shape(tensor: dict[str, Any]) -> str:
     sizes = [int(dim["size"]) for dim in shape.get("dim", [])]
     told = [str(size) if size >= 0 else "?" if at else "n" for at, size in enumerate(sizes)]
     return f"[{', '.join(told)}]"
-
-
-def _plain(statuses: Iterable[VersionStatus]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(one) for one in statuses]
-
-
-def _table(*headings: str) -> Table:
-    return Table(*headings, box=None, pad_edge=False, header_style="dim")
-
-
-def _add(table: Table, *cells: str) -> None:
-    table.add_row(*map(Text, cells))  # as it is: in a plain string, brackets are colours
-
-
-def _print(table: Table) -> None:
-    console = options.console
-    if not console.is_terminal:
-        console = Console(width=UNBOUNDED)
-    console.print(table)
-
-
-def _print_json(content: Any) -> None:
-    options.console.out(json.dumps(content, indent=2), highlight=False)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import click
+from rich.console import Console
 
-from vitrine_client.cli import options, sources
+from vitrine_client.cli import options, sources, tables
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Kind, Target
 from vitrine_client.loadtest.wording import per_second
@@ -54,6 +55,12 @@ _PROBES = 400
     show_default=True,
     help="Folder to write; what an earlier `vitrine tune` wrote there is replaced.",
 )
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, what measurements.json has; progress goes to standard error.",
+)
 def tune(
     pictures: tuple[str, ...],
     slo: str,
@@ -63,6 +70,7 @@ def tune(
     for_s: float,
     models_dir: Path,
     output: Path,
+    as_json: bool,
 ) -> None:
     """Find the settings of the service that meet an objective at the highest rate of PICTURES.
 
@@ -97,24 +105,30 @@ def tune(
     with options.friendly():
         images = tuple(sources.read(name) for name in sources.named(pictures))
         target = Target(kind, "", model or "", images, batch_size=batch_size)
-        sys.exit(conclude(_tuned(target, objective, models_dir, for_s), output))
+        notes = Console(stderr=True, highlight=False) if as_json else options.console
+        tuning = _tuned(target, objective, models_dir, for_s, notes)
+        sys.exit(conclude(tuning, output, as_json))
 
 
-def conclude(tuning: "Tuning", output: Path) -> int:
+def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
     """Writes what came of it, says so, and returns the exit code; where nothing met the objective
     it writes nothing."""
     from vitrine_client.tune import outcome, summary
 
     if not tuning.tuned.reached:
         click.echo(f"Error: {summary.unreachable(tuning)}", err=True)
+        if as_json:
+            tables.print_json(outcome.measurements(tuning))
         return 1
     outcome.write(output, tuning)
-    click.echo(summary.verdict(tuning))
-    click.echo(f"Written to {output}; {output / outcome.SUMMARY} says how to use it")
+    click.echo(summary.verdict(tuning), err=as_json)
+    click.echo(f"Written to {output}; {output / outcome.SUMMARY} says how to use it", err=as_json)
+    if as_json:
+        tables.print_json(outcome.measurements(tuning))
     return 0
 
 
-def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float) -> "Tuning":
+def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float, notes: Console) -> "Tuning":
     from vitrine_client.tune.configuration import Configuration, axes
     from vitrine_client.tune.search import Time, Unfit, tune
     from vitrine_client.tune.service import Services, find_command
@@ -129,7 +143,7 @@ def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float) -> "Tunin
         )
     probe_s = min(max(for_s / _PROBES, 0.5), 3.0)
     tried_in = axes(target.kind, os.cpu_count() or 1)
-    with Services(command, models_dir) as services, _Progress(for_s) as progress:
+    with Services(command, models_dir) as services, _Progress(for_s, notes) as progress:
         try:
             target = target if target.model else _with_model(target, services)
             trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
@@ -150,8 +164,9 @@ def _with_model(target: Target, services: "Services") -> Target:
 class _Progress:
     """Prints a line for each trial, and on a terminal what is probed at the moment."""
 
-    def __init__(self, for_s: float) -> None:
-        self._status = options.console.status(f"Starting the service; about {for_s:.0f} s")
+    def __init__(self, for_s: float, notes: Console) -> None:
+        self._notes = notes
+        self._status = notes.status(f"Starting the service; about {for_s:.0f} s")
 
     def __enter__(self) -> Self:
         self._status.start()
@@ -168,6 +183,6 @@ class _Progress:
     def tried(self, trial: "Trial") -> None:
         """Is told of a configuration that was measured."""
         rate = per_second(trial.rate) if trial.found else "skipped"
-        options.console.print(f"{rate:>8}  {trial.configuration}", soft_wrap=True)
+        self._notes.print(f"{rate:>8}  {trial.configuration}", soft_wrap=True)
         if trial.reason:
-            options.console.print(f"{'':8}  {trial.reason}", style="yellow", soft_wrap=True)
+            self._notes.print(f"{'':8}  {trial.reason}", style="yellow", soft_wrap=True)

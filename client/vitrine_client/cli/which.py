@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from vitrine_client.cli import completing
+
 NEWEST = 2**63 - 1
 """The largest version there can be: TensorFlow Serving has them in an int64."""
 
@@ -25,6 +27,7 @@ def which_version(command: Callable[..., None]) -> Callable[..., None]:
             "--label",
             metavar="NAME",
             callback=_alone,
+            shell_complete=completing.version_labels,
             help="Ask the version with this version label, such as stable.",
         ),
         click.option(

@@ -9,7 +9,6 @@ what already looks like a row of the data set passes through bit for bit.
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +18,7 @@ from PIL import Image
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images.files import FORMATS, MAX_PIXELS, check_size
 from vitrine_client.images.fitting import SIDE
+from vitrine_client.images.given import read
 from vitrine_client.images.item import NOTHING, Item, item_of
 from vitrine_client.images.raster import Box, Raster, decoded, later_frames, raster_of
 
@@ -38,7 +38,8 @@ __all__ = [
 Picture = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | NDArray[np.generic]
 """An encoded file (its bytes, its path, or itself, opened for reading bytes), or pixels.
 
-An array is [h, w], [h, w, 3] or [h, w, 4] (RGB, RGBA), uint8 or float 0..1.
+An array is [h, w], [h, w, 3] or [h, w, 4] (RGB, RGBA), uint8 or float 0..1. A tensor that NumPy can
+read, such as PyTorch's in this machine's memory, is taken as its array.
 """
 
 
@@ -58,27 +59,14 @@ def find_item(
     decoded; `InvalidRequest` where `box` is empty, no number, or not inside the picture; `OSError`
     (`FileNotFoundError`, ...) where a path cannot be opened.
     """
-    if not isinstance(picture, bytes):
-        if isinstance(picture, np.ndarray | Image.Image):
-            return item_of(_raster_of(picture, max_pixels), box)
-        picture = _content(picture)
-    item = item_of(decoded(picture, max_pixels), box)
+    given = read(picture)
+    if not isinstance(given, bytes):
+        return item_of(_raster_of(given, max_pixels), box)
+    item = item_of(decoded(given, max_pixels), box)
     if item.box is not None:
         return item
-    later = (item_of(frame, box) for frame in later_frames(picture, max_pixels))
+    later = (item_of(frame, box) for frame in later_frames(given, max_pixels))
     return next((one for one in later if not one.empty), item)
-
-
-def _content(file: str | os.PathLike[str] | BinaryIO) -> bytes:
-    if isinstance(file, bytearray | memoryview):
-        return bytes(file)
-    try:
-        content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
-    except (AttributeError, ValueError) as error:  # no file, a closed one, a path with a NUL
-        raise InvalidImage(f"A picture is bytes, a path or an open file ({error})") from error
-    if not isinstance(content, bytes):
-        raise InvalidImage("A file with a picture has to be opened in binary mode")
-    return content
 
 
 def _raster_of(picture: Image.Image | NDArray[np.generic], max_pixels: int) -> Raster:
@@ -90,14 +78,32 @@ def _raster_of(picture: Image.Image | NDArray[np.generic], max_pixels: int) -> R
 
 def from_array(array: NDArray[np.generic], max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Returns the picture in an array, as `Picture` has it. Raises `InvalidImage`."""
-    shape = array.shape
-    if len(shape) not in {2, 3} or shape[2:] not in {(), (3,), (4,)}:
-        raise InvalidImage(f"An array must be [h, w], [h, w, 3] or [h, w, 4], not {list(shape)}")
-    check_size((shape[1], shape[0]), max_pixels)
+    _check_shape(array.shape)
+    check_size((array.shape[1], array.shape[0]), max_pixels)
     if np.issubdtype(array.dtype, np.floating):
         if not (array.min() >= 0 and array.max() <= 1):  # which NaN fails, too
-            raise InvalidImage("An array of floats must lie in 0..1, without NaN; scale it")
+            raise InvalidImage(
+                "An array of floats must lie in 0..1, without NaN; scale it, such as by array / 255"
+            )
         array = np.rint(array.astype(np.float32) * 255).astype(np.uint8)
     if array.dtype != np.uint8:
-        raise InvalidImage(f"An array must be uint8, or float in 0..1, not {array.dtype}")
+        raise InvalidImage(
+            f"An array must be uint8, or float in 0..1, not {array.dtype}; where its values lie in "
+            "0..255, array.astype(np.uint8) makes it so"
+        )
     return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) in {2, 3} and shape[2:] in {(), (3,), (4,)}:
+        return
+    hint = ""
+    if len(shape) == 3 and shape[2] == 1:
+        hint = "; array[..., 0] drops the last axis"
+    elif len(shape) == 3 and shape[0] in {1, 3, 4}:
+        hint = "; the channels come last: " + (
+            "array[0]" if shape[0] == 1 else "array.transpose(1, 2, 0)"
+        )
+    elif len(shape) in {3, 4}:
+        hint = "; for several pictures ask predict_many"
+    raise InvalidImage(f"An array must be [h, w], [h, w, 3] or [h, w, 4], not {list(shape)}{hint}")

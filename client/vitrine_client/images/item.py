@@ -120,12 +120,7 @@ def is_row(grey: NDArray[np.uint8]) -> bool:
 def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:
     """Returns a box in whole pixels of a picture, width and height. Raises `InvalidRequest`."""
     width, height = size
-    try:
-        x, y, wide, tall = (math.nan if isinstance(box, str) else float(one) for one in box)
-    except (TypeError, ValueError, OverflowError):
-        x = y = wide = tall = math.nan
-    if not (math.isfinite(x + wide) and math.isfinite(y + tall)):
-        raise InvalidRequest("A box is x,y,width,height, four numbers in pixels of the picture")
+    x, y, wide, tall = map(float, four_numbers(box))
     left = min(round(x), width - 1) if x < width else round(x)  # to the pixel that it begins in
     top = min(round(y), height - 1) if y < height else round(y)
     right, bottom = round(x + wide), round(y + tall)
@@ -140,6 +135,20 @@ def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:
             f"which has {width}x{height} pixels"
         )
     return left, top, right - left, bottom - top
+
+
+def four_numbers(box: Sequence[float]) -> tuple[float, float, float, float]:
+    """Returns the members of a box as they are. Raises `InvalidRequest` where these are not four
+    finite numbers."""
+    try:
+        x, y, wide, tall = box
+        known = not isinstance(box, str) and math.isfinite(float(x) + float(wide))
+        known = known and math.isfinite(float(y) + float(tall))
+    except (TypeError, ValueError, OverflowError):
+        known = False
+    if not known:
+        raise InvalidRequest("A box is x,y,width,height, four numbers in pixels of the picture")
+    return x, y, wide, tall
 
 
 def _spelt(*box: float) -> str:

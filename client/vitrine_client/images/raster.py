@@ -255,7 +255,7 @@ def raster_of(image: Image.Image, size: tuple[int, int] | None = None) -> Raster
         if image.mode == "La":  # which Pillow converts to nothing else
             image = image.convert("LA")
         deep = image.mode.startswith(("I", "F"))  # 16 bits, 32 bits, float
-        return Raster(_scaled(image) if deep else image, size or image.size, _orientation(image))
+        return Raster(scaled(image) if deep else image, size or image.size, _orientation(image))
     except InvalidImage:
         raise
     except Exception as error:  # Pillow's decoders raise nearly everything
@@ -271,7 +271,7 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _scaled(image: Image.Image) -> Image.Image:
+def scaled(image: Image.Image) -> Image.Image:
     """Returns levels of any depth in 0..255, mode F: where they are whole and fit, those of the
     depth that has as many bits as they need."""
     levels = np.asarray(image).astype(np.float32)
@@ -283,7 +283,7 @@ def _scaled(image: Image.Image) -> Image.Image:
             return Image.fromarray(levels * np.float32(255 / (2**bits - 1)))
     span = max(most - least, 1e-30)
     if span > _LARGEST_SPAN:
-        return _scaled(Image.fromarray(levels / np.float32(_LARGEST_SPAN)))
+        return scaled(Image.fromarray(levels / np.float32(_LARGEST_SPAN)))
     return Image.fromarray((levels - np.float32(least)) * np.float32(255 / span))
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from vitrine_client import errors, http_calls, http_predictions
+from vitrine_client import errors, http_calls, http_predictions, model_paths
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.plan import Kind, Target
 from vitrine_client.tensors import Array
@@ -91,7 +91,7 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
         "Content-Length": str(len(body)),
     }
     headers |= http_calls.key_headers(target.api_key)
-    path = http_calls.predict_path(target.model, target.version, target.label)
+    path = model_paths.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*head, "", ""]).encode() + body

@@ -43,13 +43,14 @@ def _files(tuning: Tuning, folder: str) -> dict[str, str]:
     environment = (f"{name}={value}\n" for name, value in best.environment().items())
     files = {
         ENVIRONMENT: "".join(environment),
-        MEASUREMENTS: json.dumps(_measurements(tuning), indent=1, allow_nan=False) + "\n",
+        MEASUREMENTS: json.dumps(measurements(tuning), indent=1, allow_nan=False) + "\n",
         SUMMARY: summary(tuning, folder),
     }
     return files | ({BATCHING: best.batching.text()} if best.batching else {})
 
 
-def _measurements(tuning: Tuning) -> dict[str, Any]:
+def measurements(tuning: Tuning) -> dict[str, Any]:
+    """Returns what was measured, as JSON holds it."""
     return {
         "slo": str(tuning.slo),
         "load": tuning.load,

@@ -1,0 +1,71 @@
+"""Completion values: model names and version labels, which the shell asks for on Tab.
+
+The gateway is asked with a short time-out. Where it does not answer nothing is completed, and
+nothing said: a message would end up in the middle of the command line.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from vitrine_client.client import Client
+from vitrine_client.predictions import VersionStatus
+
+TIMEOUT_S = 0.5
+
+
+def model_names(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns the names of the models that the gateway lists."""
+    return _items(_models(context), incomplete)
+
+
+def version_labels(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns the version labels of the model that is named, or of all models."""
+    listed = _models(context)
+    named = context.params.get("model")
+    asked = [listed[named]] if named in listed else listed.values()
+    return _items(
+        {name for each in asked for one in each for name in one.version_labels}, incomplete
+    )
+
+
+def configured_models(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Returns the names of the models in the `models.config` that `--config` names."""
+    try:
+        from vitrine_client.model_configs import ModelConfigs
+
+        return _items(
+            ModelConfigs.parse(Path(_value(context, "config")).read_bytes()).models, incomplete
+        )
+    except Exception:  # what is wrong with it is said when the command is run
+        return []
+
+
+def _models(context: click.Context) -> dict[str, list[VersionStatus]]:
+    try:
+        url, key = _value(context, "url"), _value(context, "key")
+        with Client(url, api_key=key, timeout_s=TIMEOUT_S, retries=0) as client:
+            return client.models()
+    except Exception:  # what is wrong is said when the command is run
+        return {}
+
+
+def _value(context: click.Context, name: str) -> str:
+    """Returns what an option has, or will have by default: on Tab, not all are read."""
+    if context.params.get(name) is not None:
+        return str(context.params[name])
+    option = next(each for each in context.command.params if each.name == name)
+    value = option.value_from_envvar(context)
+    return str(option.get_default(context) if value is None else value)
+
+
+def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]

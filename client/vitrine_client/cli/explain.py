@@ -1,0 +1,115 @@
+"""`vitrine explain`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from vitrine_client.cli import heat_map, options, sources, tables
+from vitrine_client.cli.boxes import Box, box
+from vitrine_client.cli.which import which_version
+from vitrine_client.client import Client
+from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.explanations import Explanation
+
+_PNG_SCALE = 16
+
+
+@click.command(short_help="Show which pixels speak for a class.")
+@click.argument("picture", type=click.Path(allow_dash=True))
+@click.option(
+    "--class",
+    "class_id",
+    metavar="NAME|ID",
+    help="Which class to explain, by its name or number.  [default: the one that is answered]",
+)
+@options.model
+@which_version
+@box
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a heat map.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the heat map as a PNG file, 448x448 pixels.",
+)
+@options.url
+@options.key
+@options.timeout_s
+def explain(
+    picture: str,
+    class_id: str | None,
+    model: str | None,
+    version: int | None,
+    label: str | None,
+    box: Box | None,
+    as_json: bool,
+    out: Path | None,
+    url: str,
+    key: str,
+    timeout_s: float,
+) -> None:
+    """Show which pixels of PICTURE speak for a class, and which against it.
+
+    \b
+    vitrine explain shoe.png                       the class that is answered
+    vitrine explain shoe.png --class Sandal        why it is not a sandal
+    vitrine explain - --model softmax < shoe.png   the same, from standard input
+    vitrine explain shoe.png --out why.png --json > why.json
+
+    PICTURE is a file, or - for standard input. The heat map has the 28x28 pixels that the model
+    sees: orange ones speak for the class, blue ones against it. Where there are no colours, it is
+    made of characters. With --json, attributions are 28 lists of 28 numbers: what each pixel adds
+    to the class's logit.
+
+    Exit code 1: the picture cannot be read or shows nothing, or there is no such model.
+    """
+    if out and out.suffix.lower() != ".png":
+        raise click.BadParameter(f"{out} is to be a PNG file; name it .png", param_hint="--out")
+    with options.friendly(), options.default_model_noted():
+        names = sources.named([picture])
+        if len(names) != 1:
+            raise click.UsageError(f"{picture} names {len(names)} pictures; explain takes one")
+        (name,) = names
+        with Client(url, timeout_s=timeout_s, api_key=key) as client:
+            try:
+                found = client.explain(
+                    sources.read(name),
+                    model,
+                    class_id=class_id,
+                    version=version,
+                    label=label,
+                    box=box,
+                )
+            except InvalidImage as error:
+                sys.exit(_refused(name, error, as_json))
+        if out:
+            found.heat_map(_PNG_SCALE).save(out, "PNG")
+            options.note(f"Written to {out}")
+    if as_json:
+        tables.print_json({"picture": name} | found.to_dict())
+    else:
+        _print(name, found)
+
+
+def _print(name: str, found: Explanation) -> None:
+    console = options.console
+    console.print(
+        f"{name}: {found.label}, probability {found.probability:.3f}, by {found.version_name}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(heat_map.shown(found, console), soft_wrap=True)
+    console.print(found.summary(), markup=False, soft_wrap=True)
+    if found.warnings:
+        options.note("; ".join(found.warnings))
+
+
+def _refused(name: str, error: InvalidImage, as_json: bool) -> int:
+    """Says why there is no explanation, as `vitrine predict` does, and returns the exit code."""
+    if as_json and isinstance(error, EmptyPicture):
+        tables.print_json({"picture": name, "empty": True, "warnings": error.warnings})
+    elif as_json:
+        tables.print_json({"picture": name, "error": str(error)})
+    else:
+        click.echo(f"Error: {name}: {error}", err=True)
+    return 1
