@@ -1,5 +1,7 @@
 """An API that answers as a test says, put between the page and the gateway that serves it."""
 
+import contextlib
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -8,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
 
 from vitrine_client.images import Item, find_item
 
@@ -17,7 +19,10 @@ LABELS = (
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 BAG = 8
-TIMING = "decode;dur=0.612, queue;dur=0.041, rpc;dur=1.873"
+TIMING = "decode;dur=0.012, queue;dur=0.041, rpc;dur=1.873"
+TIMINGS = {"instances": "decode;dur=0.6"}
+
+NPY = "application/x-npy"
 
 _MODEL = re.compile(r"/v1/models/(?P<model>[^/:]+)(?:/(?:labels|versions)/(?P<version>[^/:]+))?")
 
@@ -67,37 +72,62 @@ class FakeApi:
     """Says that every picture is a bag.
 
     `item` is what it sees in each picture, the real item unless given; `boxes` has what was asked
-    about a box, as (path, box). `refusals` has (status, body) by the end of a path; with a `key`,
-    all else than that is refused; what is asked while `holding` is never answered.
+    about a box, as (path, box). `refusals` has (status, body) or (status, body, headers) by the end
+    of a path; with a `key`, all else than that is refused; paths that end with `holding`, if that
+    is not empty, are answered by `release`, or never. `sent` has what was posted, as (path, content
+    type, bytes); `labels` are the classes by id, and `best` is the one that is answered.
     """
 
     version_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     watches: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    refusals: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    refusals: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     key: str = ""
-    holding: bool = False
+    holding: str = ""
     models: Sequence[str] = ("mlp", "softmax")
     item: Item | None = None
     asked: list[str] = field(default_factory=list)
     boxes: list[tuple[str, str]] = field(default_factory=list)
+    sent: list[tuple[str, str, bytes]] = field(default_factory=list)
+    labels: Sequence[str] = LABELS
+    best: int = BAG
+    held: list[Route] = field(default_factory=list)
 
     def stand_before(self, page: Page) -> None:
         """Answers what `page` asks of the API."""
         page.route("**/v1/**", self._answer)
 
+    def release(self) -> None:
+        """Answers what was held, as it would be now; what the page gave up is gone."""
+        self.holding = ""
+        held, self.held = self.held, []
+        for route in held:
+            with contextlib.suppress(Error):
+                self._fulfil(route)
+
     def _answer(self, route: Route) -> None:
         url = urlsplit(route.request.url)
         self.asked.append(url.path)
         self.boxes += [(url.path, box) for box in parse_qs(url.query).get("box", [])]
-        if self.holding:
-            return
-        status, body = self._refusal(route) or (200, self._body(url.path, url.query, route))
+        if route.request.method == "POST":
+            kind = route.request.headers["content-type"]
+            self.sent.append((url.path, kind, route.request.post_data_buffer or b""))
+        if self.holding and url.path.endswith(self.holding):
+            self.held.append(route)
+        else:
+            self._fulfil(route)
+
+    def _fulfil(self, route: Route) -> None:
+        url = urlsplit(route.request.url)
         headers = {"Content-Type": "application/json"}
-        if url.path.endswith(":predict"):
-            headers["Server-Timing"] = TIMING
+        if refused := self._refusal(route):
+            status, body, *more = refused
+            headers.update(*more)
+        else:
+            status, body = 200, self._body(url.path, url.query, route)
+            headers["Server-Timing"] = TIMINGS.get(url.path.rpartition("/")[2], TIMING)
         route.fulfill(status=status, body=json.dumps(body), headers=headers)
 
-    def _refusal(self, route: Route) -> tuple[int, dict[str, Any]] | None:
+    def _refusal(self, route: Route) -> tuple[Any, ...] | None:
         if self.key and route.request.headers.get("authorization") != f"Bearer {self.key}":
             return problem(401, "This gateway wants an API key; send it as `X-API-Key: <key>`")
         path = urlsplit(route.request.url).path
@@ -116,16 +146,36 @@ class FakeApi:
         version = self.version_labels.get(model, {}).get(found["version"], "1")
         if path.endswith("/drift"):
             return {"model": model, "versions": self.watches.get(model, [watched(version)])}
-        item = self._item(route)
-        entry = {"empty": True} if item.empty else {"box": item.box}
+        row = np.load(io.BytesIO(route.request.post_data_buffer or b""))[0]
         spec = {"name": model, "version": version, "signature_name": "serving_default"}
-        if path.endswith(":explain") and not item.empty:
+        if path.endswith(":explain"):
             class_id = int(parse_qs(query)["class_id"][0])
-            entry |= _explanation(model, version, class_id, item)
-        elif not item.empty:
-            entry |= _prediction(model, version)
-        name = "explanations" if path.endswith(":explain") else "predictions"
-        return {name: [entry | {"warnings": item.warnings}], "model_spec": spec}
+            return {
+                "explanations": [self._explanation(model, version, class_id, row)],
+                "model_spec": spec,
+            }
+        return {"predictions": [self._prediction(model, version)], "model_spec": spec}
+
+    def _prediction(self, model: str, version: str) -> dict[str, Any]:
+        shares = _probabilities(model, version, self.best).tolist()[: len(self.labels)]
+        return {
+            "label": self.labels[self.best],
+            "class_id": self.best,
+            "probability": shares[self.best],
+            "probabilities": dict(zip(self.labels, shares, strict=True)),
+        }
+
+    def _explanation(
+        self, model: str, version: str, class_id: int, row: np.ndarray
+    ) -> dict[str, Any]:
+        """The upper half of the picture speaks for the class, the lower against it."""
+        attributions = row.astype(np.float64) / 255 * np.linspace(1, -0.6, 28)[:, None]
+        return {
+            "label": self.labels[class_id],
+            "class_id": class_id,
+            "probability": float(_probabilities(model, version, self.best)[class_id]),
+            "attributions": attributions.tolist(),
+        }
 
     def _item(self, route: Route) -> Item:
         boxes = parse_qs(urlsplit(route.request.url).query).get("box")
@@ -149,29 +199,8 @@ def _scaled(item: Item) -> np.ndarray:
     return item.instance.astype(np.float64) / 255
 
 
-def _probabilities(model: str, version: str) -> np.ndarray:
-    logits = np.array([1.0, 0.2, 1.4, 0.6, 1.1, 0.9, 2.2, 0.4, 5.0, 0.3])
-    logits[BAG] += {"softmax": -0.9, "mlp": 1.5}.get(model, 0) + (1.2 if version != "1" else 0)
+def _probabilities(model: str, version: str, best: int) -> np.ndarray:
+    logits = np.array([1.0, 0.2, 1.4, 0.6, 1.1, 0.9, 2.2, 0.4, 0.1, 0.3])
+    logits[best] = 5 + {"softmax": -0.9, "mlp": 1.5}.get(model, 0) + (1.2 if version != "1" else 0)
     shares = np.exp(logits)
     return shares / shares.sum()
-
-
-def _prediction(model: str, version: str) -> dict[str, Any]:
-    shares = dict(zip(LABELS, _probabilities(model, version).tolist(), strict=True))
-    return {
-        "label": LABELS[BAG],
-        "class_id": BAG,
-        "probability": shares[LABELS[BAG]],
-        "probabilities": shares,
-    }
-
-
-def _explanation(model: str, version: str, class_id: int, item: Item) -> dict[str, Any]:
-    """The upper half of the picture speaks for the class, the lower against it."""
-    attributions = _scaled(item) * np.linspace(1, -0.6, 28)[:, None]
-    return {
-        "label": LABELS[class_id],
-        "class_id": class_id,
-        "probability": float(_probabilities(model, version)[class_id]),
-        "attributions": attributions.tolist(),
-    }

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.chromium import find, launch
 from tests.browser.fake_api import FakeApi, label_shift, problem, watched
-from tests.browser.visit import item_box, sample, verdict, why
+from tests.browser.visit import item_box, sample, unfold_drift, verdict, why
 from tests.conftest import ROOT
 from vitrine_client.images import NOTHING, SIDE, Item
 
@@ -44,13 +44,18 @@ def opened(browser: Browser, url: str, api: FakeApi | None, options: dict) -> It
 
 
 def ask_why(page: Page) -> None:
-    """Asks every card about the class that it answers."""
+    """Asks each card that does not say so by itself about the class that it answers."""
     for card in page.get_by_role("region", name="Answers").get_by_role("article").all():
         label = verdict(card).locator("strong").inner_text()
         expect(why(card, label)).to_be_visible()
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_load_state("networkidle")
+
+
+def choose(page: Page) -> None:
+    """Opens the choice of models."""
+    page.locator("#choice summary").click()
 
 
 def put_right(page: Page) -> None:
@@ -105,7 +110,8 @@ def for_review(browser: Browser, url: str, folder: Path) -> None:
         ("box", "?sample=bag", FakeApi(item=doubtful), DESKTOP, put_right),
         ("box-phone", "?sample=bag", FakeApi(item=doubtful), PHONE, put_right),
         ("nothing", "?sample=bag", FakeApi(item=blank), DESKTOP, nothing),
-        ("drift-alarm", "", FakeApi(watches=drifted), DESKTOP, nothing),
+        ("drift-alarm", "", FakeApi(watches=drifted), DESKTOP, unfold_drift),
+        ("many", "", FakeApi(models=[f"m{each:02}" for each in range(28)]), DESKTOP, choose),
         (
             "canary",
             "?sample=bag",

@@ -75,7 +75,6 @@ def test_escape_goes_back(visit):
     expect_box(page, FOUND, "Found")
     at_rest(page)
     assert len(api.boxes) == len(ALL)
-    assert api.asked.count("/v1/instances") == 3
     page.evaluate("() => { document.onkeydown = (it) => (window.held = it.defaultPrevented); }")
     page.keyboard.press("Escape")
     assert page.evaluate("window.held") is False

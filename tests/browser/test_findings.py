@@ -13,7 +13,16 @@ from playwright.sync_api import Page, expect
 from tests.browser.fake_api import LABELS, FakeApi, problem
 from tests.browser.test_answers import output
 from tests.browser.test_box import ALL, WIDTH, asked_about, at_rest, seeing
-from tests.browser.visit import announced, answer, command, item_box, pixels, verdict, warnings
+from tests.browser.visit import (
+    announced,
+    answer,
+    command,
+    item_box,
+    pixels,
+    unfold_drift,
+    verdict,
+    warnings,
+)
 from tests.conftest import ROOT
 from vitrine_client.images import NOTHING, SIDE, Item, find_item
 
@@ -214,7 +223,7 @@ def test_photo_comes_first(visit):
     page = visit("?sample=bag", api=FakeApi(models=("mlp", "mlp-best", "photo", "softmax")))
     headings = page.get_by_role("region", name="Answers").get_by_role("heading", level=3)
     expect(headings).to_have_text(["photo", "mlp", "softmax", "mlp-best"])
-    watches = page.get_by_role("region", name="Drift").get_by_role("heading", level=3)
+    watches = unfold_drift(page).get_by_role("heading", level=3)
     expect(watches).to_have_text(["photo", "mlp", "softmax", "mlp-best"])
     expect(command(page, "curl command")).to_contain_text("/v1/models/photo:predict")
     expect(command(page, "Python lines")).to_contain_text('model="photo"')
@@ -239,14 +248,15 @@ def test_mlp_is_asked_where_photo_is_not(visit):
     expect(command(page, "curl command")).to_contain_text("/v1/models/mlp:predict")
 
 
-def test_nothing_beside_a_failure(visit):
-    """One model that fails leaves the page its word that there is nothing to see."""
+def test_nothing_is_asked_about_nothing(visit):
+    """No model is: none could answer, and none can fail."""
     nothing = Item(np.zeros((SIDE, SIDE), np.uint8), None, (NOTHING,))
-    refused = {"mlp:predict": problem(503, "The model server is not answering")}
-    page = visit(api=FakeApi(item=nothing, refusals=refused), expects=("503",))
+    api = FakeApi(item=nothing, refusals={":predict": problem(503, "No model is to be asked")})
+    page = visit(api=api)
     give(page, encoded(BLANK["white"]))
     expect_nothing(page)
-    expect(page.get_by_role("alert")).to_contain_text("not answering")
+    expect(page.get_by_role("alert")).to_be_empty()
+    assert not [path for path in api.asked if path.endswith((":predict", ":explain"))]
 
 
 def test_a_box_of_the_whole_picture(visit):

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.fake_api import FakeApi
-from tests.browser.visit import announced, answer, verdict, why
+from tests.browser.visit import announced, answer, unfold_drift, verdict, why
 from vitrine_client.images import SIDE, Item
 
 NAMED_ROLES = {"button", "link", "textbox", "combobox", "image", "meter", "dialog", "region"}
@@ -97,6 +97,7 @@ def test_by_ear(visit, alarm):
     """All that can be used or looked at has a name; landmarks and one main heading are there."""
     page = visit("?sample=bag", api=FakeApi(watches={"mlp": [alarm]}))
     expect(why(answer(page, "mlp"), "Bag")).to_be_visible()
+    expect(unfold_drift(page).get_by_role("meter").first).to_be_visible()
     told = tree(page)
     assert [role for role, name in told if role in NAMED_ROLES and not name] == []
     assert {"banner", "navigation", "main", "contentinfo", "alert", "status"} <= dict(told).keys()
@@ -115,6 +116,7 @@ def test_text_can_be_read(visit, scheme, alarm):
     api = FakeApi({"mlp": {"stable": "1"}}, {"mlp": [alarm]}, item=DOUBTFUL)
     page = visit("?sample=bag", api=api, color_scheme=scheme, reduced_motion="reduce")
     expect(why(answer(page, "mlp"), "Bag")).to_be_visible()
+    expect(unfold_drift(page).get_by_role("meter").first).to_be_visible()
     page.evaluate("document.dispatchEvent(new DragEvent('drop', {dataTransfer: new DataTransfer}))")
     expect(page.get_by_role("alert")).not_to_be_empty()
     expect(page.get_by_text("stray marks left out")).to_be_visible()
@@ -138,6 +140,9 @@ def test_on_a_phone(visit, width, alarm):
         is_mobile=True,
     )
     expect(why(answer(page, "mlp", "canary"), "Bag")).to_be_visible()
+    unfold_drift(page)
+    page.locator("#choice summary").click()
+    expect(page.get_by_role("checkbox", name="mlp, canary")).to_be_visible()
     expect(page.get_by_role("table")).to_be_visible()
     expect(page.get_by_text("stray marks left out")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

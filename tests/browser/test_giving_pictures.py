@@ -15,11 +15,11 @@ BAG = ROOT / "samples" / "bag.png"
 
 # What a browser does with a file that is dropped or pasted, as scripts can.
 _HAND_OVER = """
-([event, name, text]) => {
+([event, names, text]) => {
   const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
   const transfer = new DataTransfer();
-  if (name) transfer.items.add(new File([bytes], name, { type: "image/png" }));
-  else transfer.setData("text/plain", "no picture");
+  for (const name of names) transfer.items.add(new File([bytes], name, { type: "image/png" }));
+  if (!names.length) transfer.setData("text/plain", "no picture");
   const options = { bubbles: true, cancelable: true };
   document.body.dispatchEvent(
     event === "paste"
@@ -30,9 +30,9 @@ _HAND_OVER = """
 """
 
 
-def hand_over(page: Page, event: str, name: str = "bag.png") -> None:
-    """Drops or pastes the bag; without a name, a text."""
-    page.evaluate(_HAND_OVER, [event, name, base64.b64encode(BAG.read_bytes()).decode()])
+def hand_over(page: Page, event: str, *names: str) -> None:
+    """Drops or pastes the bag by each name; without a name, a text."""
+    page.evaluate(_HAND_OVER, [event, names, base64.b64encode(BAG.read_bytes()).decode()])
 
 
 def expect_bag(page: Page) -> None:
@@ -73,14 +73,14 @@ def test_a_file(visit):
 def test_a_file_that_is_dropped_or_pasted(visit, event):
     """Anywhere on the page."""
     page = visit()
-    hand_over(page, event)
+    hand_over(page, event, "bag.png")
     expect_bag(page)
 
 
 def test_a_drop_that_is_no_file(visit):
     """A text that is dropped is refused in words."""
     page = visit()
-    hand_over(page, "drop", "")
+    hand_over(page, "drop")
     expect(page.get_by_role("alert")).to_contain_text("no picture")
 
 
@@ -114,16 +114,36 @@ def test_the_camera_closes_by_escape(visit):
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.wait_for_function("document.querySelector('video').srcObject === null")
-    expect(page.get_by_role("region", name="Answers")).to_be_hidden()
+    expect(page.get_by_role("img", name="What the models see of ankle-boot.png")).to_be_visible()
 
 
-def test_a_camera_that_is_denied(visit):
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("new Error('odd')", "The camera does not start (odd)."),
+        ("new DOMException('no device', 'NotFoundError')", "No camera found."),
+        ("new DOMException('no', 'NotAllowedError')", "This page may not use the camera"),
+    ],
+)
+def test_a_camera_that_does_not_start(visit, error, text):
     """Says why, and what to do instead."""
-    denied = "navigator.mediaDevices.getUserMedia = async () => { throw new Error('denied'); };"
-    page = visit(api=FakeApi(), script=denied)
+    denied = "navigator.mediaDevices.getUserMedia = async () => { throw %s; };"
+    page = visit(api=FakeApi(), script=denied % error)
     page.get_by_role("button", name="Take a photo").click()
-    expect(page.get_by_role("alert")).to_contain_text("(denied). Choose a picture instead")
+    expect(page.get_by_role("alert")).to_contain_text(text)
+    expect(page.get_by_role("alert")).to_contain_text("Choose a picture instead")
     expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_no_camera(visit):
+    """There is no button for it, until one is plugged in."""
+    none = "navigator.mediaDevices.enumerateDevices = async () => window.devices ?? [];"
+    page = visit(api=FakeApi(), script=none)
+    expect(page.get_by_role("img", name="What the models see of ankle-boot.png")).to_be_visible()
+    expect(page.get_by_role("button", name="Take a photo")).to_have_count(0)
+    page.evaluate("window.devices = [{ kind: 'videoinput' }]")
+    page.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
+    expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
 
 
 def test_a_phone_without_a_live_camera(visit):

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from tests.browser.fake_api import FakeApi
 
@@ -29,6 +29,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
 class Visit:
     """A page of its own, in a context of its own; `options` are the context's.
 
+    Nothing moves by itself there unless they say so: what moves cannot be measured.
+
     `expects` has what the console may say: Chromium notes each answer of 400 and above there.
     """
 
@@ -46,7 +48,7 @@ class Visit:
         self._expects = expects
         self._said: list[str] = []
         self._foreign: list[str] = []
-        self._context = browser.new_context(**options)
+        self._context = browser.new_context(**{"reduced_motion": "reduce", **options})
         self.page = self._context.new_page()
         self.page.set_default_timeout(TIMEOUT_MS)
         self.page.add_init_script(_NOTE_VIOLATIONS + script)
@@ -119,9 +121,19 @@ def verdict(card: Locator) -> Locator:
     return card.locator(".verdict")
 
 
+def unfold_drift(page: Page) -> Locator:
+    """Opens what the gateway says of drift, and returns the region."""
+    region = page.get_by_role("region", name="Drift")
+    region.get_by_role("heading", name="Drift").click()
+    return region
+
+
 def why(card: Locator, label: str) -> Locator:
-    """Asks a card why it is that class, and returns its heat map."""
-    card.get_by_role("button", name=re.compile(f"^{label}")).click()
+    """Asks a card why it is that class, unless it says so by itself, and returns its heat map."""
+    row = card.get_by_role("button", name=re.compile(f"^{label}"))
+    expect(card).to_have_attribute("aria-busy", "false")
+    if row.get_attribute("aria-pressed") == "false":
+        row.click()
     return card.get_by_role("img", name=f"pixels for {label}")
 
 

@@ -65,6 +65,7 @@ class Endpoints:
             ModelList(servers, settings),
             settings.models,
             lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(),
+            max_body_bytes=settings.max_body_bytes,
         )
 
     def images_waiting(self) -> dict[str, int]:

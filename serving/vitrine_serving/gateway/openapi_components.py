@@ -79,8 +79,8 @@ def _header(description: str, example: str) -> Json:
 HEADERS: Json = {
     "X-Request-ID": _header("The request's, or one that was made.", "2f1c6c1e0f9b4a6d"),
     "Server-Timing": _header(
-        "Milliseconds of decoding, of waiting for a place in a call to the model server, and of "
-        "that call. Not for JSON bodies.",
+        "Milliseconds of decoding and, where a model is asked, of waiting for a place in a call to "
+        "the model server, and of that call. Not for JSON bodies.",
         "decode;dur=0.041, queue;dur=0.310, rpc;dur=0.912",
     ),
     "RateLimit": _header(

@@ -109,6 +109,7 @@ def instances() -> Json:
             "What a picture becomes, for each; `:predict` takes it as JSON.",
             schema("Instances"),
             {"instances": [_square(1.0)], "boxes": [_BAG["box"]], "warnings": [_BAG["warnings"]]},
+            "Server-Timing",
         ),
         f"curl -H 'Content-Type: image/png' --data-binary @samples/bag.png {URL}/v1/instances",
         statuses=(400, 401, 408, 413, 415, 429, 500),

@@ -21,8 +21,11 @@ Wait = Callable[[Coroutine[Any, Any, T]], T]
 _STATUS_TIMEOUT_S = 5.0
 
 
-def make_pages(model_list: ModelList, models: Sequence[str], wait: Wait[Any]) -> flask.Flask:
-    """Returns the WSGI application; `wait` runs a coroutine where the model servers' calls are."""
+def make_pages(
+    model_list: ModelList, models: Sequence[str], wait: Wait[Any], *, max_body_bytes: int
+) -> flask.Flask:
+    """Returns the WSGI application; `wait` runs a coroutine where the model servers' calls are, and
+    the try-it page uploads nothing that has more than `max_body_bytes`."""
     app = flask.Flask(__name__)
     errors.register(app)
     _add_states(app, model_list, wait)
@@ -30,7 +33,7 @@ def make_pages(model_list: ModelList, models: Sequence[str], wait: Wait[Any]) ->
 
     @app.get("/")
     def page() -> str:
-        return flask.render_template("index.html")
+        return flask.render_template("index.html", max_body_bytes=max_body_bytes)
 
     @app.get("/docs")
     def docs() -> str:

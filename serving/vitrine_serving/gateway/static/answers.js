@@ -1,11 +1,15 @@
-/** Asks every model about a picture, side by side, and why, class by class. */
+/** Asks the chosen models about a picture, side by side, and why, class by class. */
 
 import { ApiError, post } from "./api.js";
 import { Card } from "./card.js";
 import { byId, element } from "./dom.js";
+import { ARRAY, seenOf } from "./instance.js";
+import { probabilitiesIn } from "./json_order.js";
 import { drawInstance, wipe } from "./pixels.js";
 import { nameOf } from "./variants.js";
 import { percent } from "./words.js";
+
+const EXPLAINED = 3; // cards whose answer is explained by itself: a row of a wide screen
 
 export class Answers {
   /** `onSeen({ box, warnings })` gets where the gateway found the item; `onErrors(errors)` gets what
@@ -14,14 +18,20 @@ export class Answers {
     this.section = byId("answers");
     this.canvas = byId("instance");
     this.cards = [];
+    this.seen = null; // what the newest question is about
     this.onSeen = onSeen;
     this.onErrors = onErrors;
     this.asked = new Map(); // what each card's heat map is waited for with
+    this.pressed = new Map(); // classes of cards whose answer is under way
   }
 
-  /** Makes a card for each variant; those of one model stand side by side. */
+  /** Makes a card for each variant, or keeps its card; those of one model stand side by side. */
   setVariants(variants) {
-    this.cards = variants.map((variant) => new Card(variant, (...which) => this.why(...which)));
+    const kept = new Map(this.cards.map((card) => [card.id, card]));
+    this.cards = variants.map(
+      (variant) =>
+        kept.get(JSON.stringify(variant)) ?? new Card(variant, (...which) => this.why(...which)),
+    );
     const models = [...new Set(variants.map((variant) => variant.model))];
     const groups = models.map((model) => {
       const cards = this.cards.filter((card) => card.variant.model === model);
@@ -31,21 +41,59 @@ export class Answers {
     byId("cards").replaceChildren(...groups);
   }
 
-  /** Asks for what the models see and what they say. Returns the errors, throws `AbortError`. */
-  async ask(picture, signal) {
-    this.picture = picture;
-    this.asked.forEach((controller) => controller.abort());
+  /** Asks for what the models see, and those that have not answered that yet for what they say.
+  Calls `onShown` when the first card, or that there is nothing, is there. Returns the errors of
+  models; throws `ApiError`, `PictureError`, `AbortError`. */
+  async ask(picture, signal, onShown) {
+    this.seen = null;
+    this.pressed.clear();
     this.section.setAttribute("aria-busy", "true");
-    const seen = this.see(signal);
-    const said = this.cards.map((card) => this.predict(card, seen, signal));
-    const settled = await Promise.allSettled([seen, ...said]);
-    signal.throwIfAborted();
+    const seen = await this.see(picture, signal);
+    const errors = seen.empty ? [] : await this.askModels(seen, signal, onShown);
+    if (seen.empty) this.reveal(true);
+    this.section.hidden = !seen.empty && this.cards.length > 0 && !this.answered().length;
     this.section.setAttribute("aria-busy", "false");
-    const errors = settled.filter((each) => each.reason).map((each) => each.reason);
-    const sentences = settled.slice(1).map((each) => each.value).filter(Boolean);
-    this.section.hidden = !sentences.length;
-    byId("announced").textContent = [...new Set(sentences)].join(" ");
+    const sentences = seen.empty ? [byId("empty").textContent] : this.answered().map(sentence);
+    byId("announced").textContent = sentences.join(" ");
+    if (seen.empty) onShown();
     return errors;
+  }
+
+  /** The cards that answered the newest question. */
+  answered() {
+    return this.cards.filter((card) => card.seen && card.seen === this.seen);
+  }
+
+  /** What the first of them answered, in a word or two; empty where none did. */
+  inShort() {
+    if (this.seen?.empty) return "Nothing";
+    return this.answered()[0]?.prediction.label ?? "";
+  }
+
+  /** Shows what the models see. */
+  async see(picture, signal) {
+    try {
+      const seen = await seenOf(picture, signal);
+      signal.throwIfAborted();
+      this.seen = seen;
+      this.onSeen(seen);
+      drawInstance(this.canvas, seen.instance);
+      this.canvas.setAttribute("aria-label", `What the models see of ${picture.name}`);
+      return seen;
+    } catch (error) {
+      if (!signal.aborted) this.forget();
+      throw error;
+    }
+  }
+
+  /** Takes away what was said of a picture. */
+  forget() {
+    wipe(this.canvas);
+    this.canvas.setAttribute("aria-label", "What the models see: nothing");
+    this.cards.forEach((card) => this.endWhy(card));
+    this.section.hidden = true;
+    this.section.setAttribute("aria-busy", "false");
+    byId("announced").textContent = "";
   }
 
   /** Shows the cards, or that the picture shows nothing. */
@@ -55,60 +103,68 @@ export class Answers {
     byId("empty").hidden = !empty;
   }
 
-  /** Returns the instance. */
-  async see(signal) {
-    try {
-      const { body } = await post("v1/instances", this.picture, signal);
-      signal.throwIfAborted();
-      const [instance] = body.instances;
-      this.onSeen({ box: body.boxes?.[0] ?? null, warnings: body.warnings?.[0] ?? [] });
-      drawInstance(this.canvas, instance);
-      this.canvas.setAttribute("aria-label", `What the models see of ${this.picture.name}`);
-      return instance;
-    } catch (error) {
-      if (!signal.aborted) {
-        wipe(this.canvas);
-        this.canvas.setAttribute("aria-label", "What the models see: nothing");
-      }
-      throw error;
-    }
+  async askModels(seen, signal, onShown) {
+    const due = this.cards.filter((card) => card.seen !== seen);
+    const said = due.map((card) => this.predict(card, seen, signal));
+    if (said.length) said[0].then(onShown, () => {});
+    const settled = await Promise.allSettled(said);
+    signal.throwIfAborted();
+    return settled.filter((each) => each.reason).map((each) => each.reason);
   }
 
-  /** Returns the answer as a sentence. */
   async predict(card, seen, signal) {
+    this.endWhy(card);
+    card.wait();
     try {
-      const answer = await post(`${card.variant.path}:predict`, this.picture, signal);
-      const [prediction] = answer.body.predictions;
-      const instance = await seen.catch(() => null);
+      const answer = await post(`${card.variant.path}:predict`, seen.array, ARRAY, signal);
       signal.throwIfAborted();
-      this.reveal(Boolean(prediction.empty));
-      if (prediction.empty) return byId("empty").textContent;
-      card.show(prediction, answer.body.model_spec.version, answer, instance);
-      return `${nameOf(card.variant)}: ${prediction.label}, ${percent(prediction.probability)}.`;
+      this.reveal(false);
+      card.show(answer.body, probabilitiesIn(answer.text), answer, seen);
+      this.explain(card);
     } catch (error) {
       if (!signal.aborted) card.fail();
       throw error;
     }
   }
 
-  /** Shows why this class, or nothing for null; a newer question replaces an older one. */
-  async why(card, classId) {
-    this.asked.get(card)?.abort();
-    if (classId === null) return card.clearWhy();
+  /** Explains the class that was pressed meanwhile, or, of the first cards, the answered one. */
+  explain(card) {
+    const explained = this.cards.indexOf(card) < EXPLAINED ? card.prediction.class_id : null;
+    const isPressed = this.pressed.has(card);
+    const classId = isPressed ? this.pressed.get(card) : explained;
+    if (classId !== null) this.why(card, classId, isPressed);
+  }
+
+  /** Shows why this class, or nothing for null; a newer question replaces an older one. What nobody
+  pressed is not announced, and no alarm where it fails. */
+  async why(card, classId, isPressed = true) {
+    this.endWhy(card);
+    if (classId === null) card.clearWhy();
+    else card.beginWhy(classId);
+    if (!this.seen || card.seen !== this.seen) return void this.pressed.set(card, classId);
+    if (classId === null) return;
     const controller = new AbortController();
     this.asked.set(card, controller);
-    card.beginWhy(classId);
     try {
       const path = `${card.variant.path}:explain?class_id=${classId}`;
-      const { body } = await post(path, this.picture, controller.signal);
+      const { body } = await post(path, card.seen.array, ARRAY, controller.signal);
+      controller.signal.throwIfAborted();
       card.showWhy(body.explanations[0]);
-      byId("announced").textContent = card.why.querySelector("canvas").ariaLabel;
+      if (isPressed) byId("announced").textContent = card.why.querySelector("canvas").ariaLabel;
     } catch (error) {
       if (controller.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       const lacking = error.status === 400 || error.status === 404;
       card.clearWhy(lacking ? error.message : "No heat map.");
-      if (!lacking) this.onErrors([error]);
+      if (!lacking && isPressed) this.onErrors([error]);
     }
   }
+
+  endWhy(card) {
+    this.asked.get(card)?.abort();
+    this.asked.delete(card);
+  }
 }
+
+const sentence = ({ variant, prediction }) =>
+  `${nameOf(variant)}: ${prediction.label}, ${percent(prediction.probability)}.`;

@@ -1,14 +1,41 @@
 /** Takes a photo: with the camera in a dialog, or with what a phone has for it. */
 
 import { byId } from "./dom.js";
+import { Picture } from "./picture.js";
+
+const ADVICE = "Choose a picture instead.";
+// https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia
+const WHY_NOT = {
+  NotFoundError: "No camera found.",
+  OverconstrainedError: "No camera found.",
+  NotAllowedError: "This page may not use the camera: your browser’s settings say so.",
+  NotReadableError: "The camera does not start: another program may be using it.",
+};
 
 /** Shows whichever way there is. Browsers give cameras only to pages that came safely. */
 export function offerCamera(onPicture, onProblem) {
-  const live = Boolean(window.isSecureContext && navigator.mediaDevices?.getUserMedia);
-  const phone = matchMedia("(pointer: coarse)").matches;
-  byId("capture-label").hidden = live || !phone;
+  const cameras = window.isSecureContext ? navigator.mediaDevices : undefined;
+  if (cameras?.getUserMedia) {
+    new Camera(onPicture, onProblem);
+    cameras.addEventListener?.("devicechange", () => offer(cameras));
+  }
+  offer(cameras);
+}
+
+/** Shows the button of a camera that is there; a phone has an app for it otherwise. */
+async function offer(cameras) {
+  const live = Boolean(cameras?.getUserMedia) && (await isThere(cameras));
   byId("camera-open").hidden = !live;
-  if (live) new Camera(onPicture, onProblem);
+  byId("capture-label").hidden = live || !matchMedia("(pointer: coarse)").matches;
+}
+
+/** Whether there is a camera, as far as the browser tells before it asks for leave. */
+async function isThere(cameras) {
+  try {
+    return (await cameras.enumerateDevices()).some(({ kind }) => kind === "videoinput");
+  } catch {
+    return true; // those who try will see
+  }
 }
 
 class Camera {
@@ -37,7 +64,8 @@ class Camera {
     } catch (error) {
       if (!this.dialog.open) return; // which ends play()
       this.dialog.close();
-      this.onProblem(`The camera is not to be had (${error.message}). Choose a picture instead.`);
+      const why = WHY_NOT[error.name] ?? `The camera does not start (${error.message}).`;
+      this.onProblem(`${why} ${ADVICE}`);
     }
   }
 
@@ -46,10 +74,9 @@ class Camera {
     canvas.width = this.video.videoWidth;
     canvas.height = this.video.videoHeight;
     canvas.getContext("2d").drawImage(this.video, 0, 0);
-    canvas.toBlob((blob) => {
-      this.dialog.close();
-      this.onPicture({ name: "photo.jpg", path: "photo.jpg", blob });
-    }, "image/jpeg", 0.92);
+    const photo = new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.92));
+    this.dialog.close();
+    this.onPicture(new Picture({ name: "photo.jpg", unsaved: true, read: () => photo }));
   }
 
   stop() {

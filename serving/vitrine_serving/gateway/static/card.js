@@ -12,6 +12,9 @@ export class Card {
   /** `onWhy(card, classId)` is called when a class is pressed, with null when it is let go. */
   constructor(variant, onWhy) {
     this.variant = variant;
+    this.id = JSON.stringify(variant);
+    this.seen = null; // what it answered
+    this.prediction = null;
     this.element = copyOf("card");
     this.why = this.element.querySelector(".why");
     this.onWhy = onWhy;
@@ -20,22 +23,34 @@ export class Card {
     this.showChips(variant.version, variant.labels);
   }
 
-  /** Shows a prediction of the API, its version, what took how long, and what it was made of. */
-  show(prediction, version, { stages, tookMs }, instance) {
-    this.instance = instance;
+  /** Dims the answer before: another one is under way. */
+  wait() {
+    this.seen = null;
+    this.element.setAttribute("aria-busy", "true");
+  }
+
+  /** Shows an answer of `:predict` to what was `seen`, with [label, probability] by class id and
+  what took how long. */
+  show({ predictions: [prediction], model_spec: { version } }, classes, { stages, tookMs }, seen) {
+    this.seen = seen;
+    this.instance = seen.instance; // stays while the next answer is under way
+    this.prediction = prediction;
     const { labelled, labels } = this.variant;
     const also = Object.keys(labelled).filter((label) => labelled[label] === version);
     this.showChips(version, labels.length ? labels : also);
-    this.showVerdict(prediction);
-    this.showClasses(prediction);
+    this.showVerdict(prediction, classes);
+    this.showClasses(prediction.class_id, classes);
     this.clearWhy();
-    showTiming(this.element.querySelector(".timing"), stages, tookMs);
+    const decode = (seen.stages.decode ?? 0) + (stages.decode ?? 0); // of the picture, and the array
+    showTiming(this.element.querySelector(".timing"), { ...stages, decode }, seen.tookMs + tookMs);
     this.element.classList.remove("failed");
+    this.element.setAttribute("aria-busy", "false");
   }
 
   /** Says that there is no answer; why is said elsewhere. */
   fail() {
     this.element.classList.add("failed");
+    this.element.setAttribute("aria-busy", "false");
     this.element.querySelector(".verdict").replaceChildren("No answer");
   }
 
@@ -69,9 +84,9 @@ export class Card {
     this.element.querySelector(".chips").replaceChildren(...chips);
   }
 
-  showVerdict({ label, probability, probabilities }) {
-    const [second] = Object.entries(probabilities)
-      .filter(([name]) => name !== label)
+  showVerdict({ label, class_id: best, probability }, classes) {
+    const [second] = classes
+      .filter((_, classId) => classId !== best)
       .sort((one, other) => other[1] - one[1]);
     const verdict = this.element.querySelector(".verdict");
     verdict.replaceChildren(
@@ -88,13 +103,12 @@ export class Card {
   }
 
   /** Bars in the order of the classes, so that cards can be compared line by line. */
-  showClasses({ class_id: best, probabilities }) {
-    const entries = Object.entries(probabilities);
-    if (this.rows.length !== entries.length) {
-      this.rows = entries.map((_, classId) => this.newRow(classId));
+  showClasses(best, classes) {
+    if (this.rows.length !== classes.length) {
+      this.rows = classes.map((_, classId) => this.newRow(classId));
       this.element.querySelector(".classes").replaceChildren(...this.rows);
     }
-    entries.forEach(([label, share], classId) => {
+    classes.forEach(([label, share], classId) => {
       const row = this.rows[classId];
       row.classList.toggle("best", classId === best);
       row.querySelector(".name").textContent = label;

@@ -1,9 +1,9 @@
-/** What the gateway's watch for drift says of each model. */
+/** What the gateway's watch for drift says of each model, for those who unfold it. */
 
 import { get } from "./api.js";
 import { byId, copyOf, element, setShare } from "./dom.js";
 import { gauge } from "./gauge.js";
-import { moment, percent } from "./words.js";
+import { moment, percent, timesLimit } from "./words.js";
 
 const CHECK = "M5 12.5l4.5 4.5L19 7.5";
 const WARNING = "M12 4L2.8 20h18.4zM12 10v4.5M12 17v.5";
@@ -19,18 +19,31 @@ const TESTS = [
   ["covariate", "How the pictures look"],
   ["label", "How often each class comes"],
 ];
+const FULL = 0.95; // of its size, a window is as full as it gets: it slides by a twentieth
 
 export class Drift {
   constructor() {
     this.models = [];
     this.off = false; // whether the gateway does not watch, so that asking again is of no use
-    this.opened = new Map(); // whether somebody opened or closed a model's details
-    byId("drift-refresh").addEventListener("click", () => this.refresh());
+    this.opened = new Map(); // whether somebody opened or closed a version's details
+    byId("drift-refresh").addEventListener("click", () => this.ask());
+    byId("drift-more").addEventListener("toggle", () => this.refresh());
+  }
+
+  /** Watches these models from now on. */
+  watch(models) {
+    this.models = models;
+    byId("drift").hidden = !models.length;
+    this.refresh();
+  }
+
+  /** Asks, if somebody sees it and it is of use. */
+  refresh() {
+    if (byId("drift-more").open && !this.off) this.ask();
   }
 
   /** Asks for all models; a newer call replaces an older one. What fails is said in words. */
-  async refresh() {
-    if (!this.models.length) return;
+  async ask() {
     this.running?.abort();
     const { signal } = (this.running = new AbortController());
     byId("drift").setAttribute("aria-busy", "true");
@@ -40,31 +53,32 @@ export class Drift {
     const settled = await Promise.allSettled(asked);
     if (signal.aborted) return;
     byId("drift").setAttribute("aria-busy", "false");
-    byId("drift").hidden = false;
     this.show(settled);
   }
 
   show(settled) {
     const found = settled.filter((each) => each.value).map((each) => each.value);
     const errors = settled.filter((each) => each.reason).map((each) => each.reason);
-    this.off = errors.length === settled.length && errors.every((each) => each.status === 404);
-    const note = byId("drift-note");
-    note.textContent = [...new Set(errors.map((error) => error.message))].join(" ");
-    note.hidden = !errors.length;
-    const watches = found.flatMap((report) =>
-      report.versions.map((version) => this.watch(report.model, version)),
+    this.off = errors.length > 0 && errors.every((each) => each.status === 404) && !found.length;
+    const watches = found.flatMap(({ model, versions }) =>
+      versions.filter(isOfUse).map((version) => this.card(model, version)),
     );
+    const texts = new Set(errors.map((error) => error.message));
+    if (found.length && !watches.length) texts.add("No picture has been answered yet.");
+    byId("drift-note").textContent = [...texts].join(" ");
+    byId("drift-note").hidden = !texts.size;
     byId("watches").replaceChildren(...watches);
   }
 
-  watch(model, report) {
+  card(model, report) {
     const made = copyOf("watch");
     const [words, path, kind] = STATES[isEarly(report) ? "early" : report.drift] ?? STATES.unknown;
-    made.classList.add(kind, report.drift);
+    made.classList.add(kind === "alarm" && !isFull(report) ? "playing" : kind, report.drift);
     made.querySelector("h3").textContent = model;
     made.querySelector(".chips").append(element("li", {}, `version ${report.version}`));
     made.querySelector(".state path").setAttribute("d", path);
     made.querySelector(".state b").textContent = words;
+    made.querySelector(".from").textContent = from(report);
     made.querySelector(".reason").textContent = report.reason;
     if (report.drift !== "unknown") made.querySelector(".gauges").append(...gauges(report));
     if (report.images && report.classes.length) this.showClasses(made, model, report);
@@ -85,19 +99,33 @@ export class Drift {
   }
 }
 
+/** Whether there is something to say of a version: somebody asked it, or it cannot be watched. */
+const isOfUse = ({ drift, images }) => images > 0 || drift === "unknown";
+
 /** Whether there are too few images for any alarm: then there are no scores. */
 function isEarly({ drift, scores }) {
   return drift === "none" && !Object.keys(scores).length;
 }
 
+const isFull = ({ images, window: size }) => images >= FULL * size;
+
+/** Whose pictures a report is of: the gateway counts all that it answers. */
+function from({ images, alarm, ...report }) {
+  if (!images) return "";
+  const pictures = `From ${images} ${images === 1 ? "picture" : "pictures"}`;
+  if (isFull({ images, ...report })) return `${pictures}, tried here or sent by programs.`;
+  const hint = alarm ? " With so few, some unusual ones are enough for this." : "";
+  return `${pictures} so far, tried here or sent by programs.${hint}`;
+}
+
 function gauges({ images, window: size, since, scores, thresholds, alarm }) {
-  const filled = since ? `${images} of ${size} images, since ${moment(since)}` : "no image yet";
+  const filled = `${images} of ${size} pictures, since ${moment(since)}`;
   const tests = TESTS.filter(([test]) => test in scores && test in thresholds);
   return [
     gauge("Window", filled, images, size),
     ...tests.map(([test, words]) => {
       const [score, limit] = [scores[test], thresholds[test]];
-      return gauge(words, `${score.toFixed(2)}, limit ${limit.toFixed(2)}`, score, limit, { room: 1.5, alarm });
+      return gauge(words, timesLimit(score, limit), score, limit, { room: 1.5, alarm });
     }),
   ];
 }

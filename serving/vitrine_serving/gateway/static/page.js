@@ -4,63 +4,103 @@ import { Answers } from "./answers.js";
 import { ApiError, useKey } from "./api.js";
 import { Box } from "./box.js";
 import { offerCamera } from "./camera.js";
+import { Choice } from "./choice.js";
+import { byId } from "./dom.js";
 import { Drift } from "./drift.js";
 import { showBox, showWarnings } from "./findings.js";
-import { takePictures } from "./pictures.js";
-import { preview } from "./preview.js";
-import { clearProblems, showProblems, takeKeys } from "./problems.js";
-import { offerCopies, showProgram } from "./program.js";
+import { watchScrolling } from "./in_view.js";
+import { Newest } from "./newest.js";
+import { PictureError } from "./picture.js";
+import { firstSample, linkedSample, takePictures } from "./pictures.js";
+import { keepAddress, preview } from "./preview.js";
+import { clearProblems, sayWaiting, showProblems, takeKeys } from "./problems.js";
+import { hideProgram, offerCopies, showProgram } from "./program.js";
+import { Tray } from "./tray.js";
 import { loadVariants } from "./variants.js";
 
 let picture = null; // the one that is shown
-let running = null; // what ends all that was asked about the one before
 let variants = null; // a promise of what can be asked; null where it has to be asked for
 
+const newest = new Newest();
 const drift = new Drift();
 const answers = new Answers(showSeen, (errors) => showProblems(errors));
+const tray = new Tray(give);
+const choice = new Choice(() => {
+  useChoice();
+  if (picture) ask();
+});
 const box = new Box(showBox, (rectangle) => {
-  picture = { ...picture, box: rectangle };
+  picture.box = rectangle;
   ask();
 });
 
 /** Returns the variants, asked once, or again after a failure. Throws `ApiError`. */
 function known() {
-  variants ??= loadVariants().then((found) => {
-    answers.setVariants(found);
-    drift.models = [...new Set(found.map((variant) => variant.model))];
-    return found;
+  if (variants) return variants;
+  const asked = loadVariants().then((found) => {
+    if (asked !== variants) return; // those who entered another key ask anew
+    choice.offer(found);
+    useChoice();
   });
-  variants.catch(() => (variants = null));
-  return variants;
+  asked.catch(() => {
+    if (asked === variants) variants = null;
+  });
+  variants = asked;
+  return asked;
+}
+
+function useChoice() {
+  answers.setVariants(choice.chosen);
+  drift.watch([...new Set(choice.chosen.map((variant) => variant.model))]);
+}
+
+/** Takes what somebody gave, and has its answer come into view. */
+function give(next) {
+  const bring = watchScrolling();
+  keepAddress(next);
+  show(next, () => {
+    const first = document.querySelector("#answers :is(.verdict, #empty:not([hidden]))");
+    bring(first, byId("answers"));
+  });
 }
 
 /** Shows a picture and what the models say of it; one that comes later takes its place. */
-function show(next) {
+function show(next, onShown) {
+  place(next);
+  return ask(onShown);
+}
+
+function place(next) {
   picture = next;
+  picture.box = null;
   box.clear();
   showWarnings([]);
+  tray.mark(picture);
   preview(picture, (size) => box.setSize(size));
-  return ask();
 }
 
 /** Asks about the picture, or about what is in a box on it. */
-async function ask() {
-  running?.abort();
-  const { signal } = (running = new AbortController());
+function ask(onShown) {
   clearProblems();
+  return answer(newest.begin(), onShown);
+}
+
+async function answer(signal, onShown = () => {}) {
+  const asked = picture;
   try {
-    const found = await known();
+    await known();
     signal.throwIfAborted();
-    const errors = await answers.ask(picture, signal);
-    showProgram(found, picture);
+    const errors = await answers.ask(asked, signal, onShown);
+    tray.note(asked, answers.inShort());
+    await showProgram(choice.chosen, asked, signal);
+    signal.throwIfAborted();
     if (errors.some((each) => each.status === 404)) variants = null; // labels move, models go
-    if (errors.length) showProblems(errors, ask);
+    if (errors.length) showProblems(errors, () => ask());
   } catch (error) {
     if (signal.aborted) return;
-    if (!(error instanceof ApiError)) throw error;
-    showProblems([error], ask);
+    fail(error, () => ask());
   }
-  if (!drift.off) await drift.refresh();
+  drift.refresh();
 }
 
 /** Shows where the gateway found the item, and what it says of that. */
@@ -69,26 +109,41 @@ function showSeen(seen) {
   showWarnings(seen.warnings);
 }
 
-/** Asks what is served and how it fares; all that can be known without a picture. */
+/** Asks what is served, and begins with a sample, unless somebody gives a picture before. */
 async function start() {
+  const signal = newest.begin();
   clearProblems();
   try {
     await known();
-    await drift.refresh();
+    signal.throwIfAborted();
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    showProblems([error], () => start());
+    if (!signal.aborted) fail(error, start);
+    return;
   }
+  place(firstSample());
+  await answer(signal);
 }
 
-const say = (text) => showProblems([new Error(text)]);
+/** Says what went wrong, and has nothing on the page that would be of something else. */
+function fail(error, onRetry) {
+  if (!(error instanceof ApiError || error instanceof PictureError)) throw error;
+  answers.forget();
+  hideProgram();
+  showProblems([error], onRetry);
+}
 
-takePictures(show, say);
-offerCamera(show, say);
+const say = (text) => showProblems([new PictureError(text)]);
+
+takePictures(([first, ...rest]) => give(first.sample ? first : tray.lay([first, ...rest])), say);
+offerCamera((photo) => give(tray.lay([photo])), say);
 offerCopies();
-takeKeys(async (key) => {
+sayWaiting();
+takeKeys((key) => {
   useKey(key);
-  await start();
-  if (picture) await ask();
+  variants = null;
+  return picture ? ask() : start();
 });
-start();
+
+const linked = linkedSample();
+if (linked) show(linked);
+else start();

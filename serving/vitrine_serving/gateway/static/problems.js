@@ -1,15 +1,17 @@
 /** Says what went wrong, in the API's own words, and asks for a key where one is needed. */
 
+import { tellWaiting } from "./api.js";
 import { byId, element, prose } from "./dom.js";
+import { PictureError } from "./picture.js";
 
 const IN_VAIN = new Set([400, 401, 413, 415]); // the same would fail again
 
-/** Shows errors (`ApiError`, or other with `message`), each text once. */
+/** Shows errors (`ApiError`, `PictureError`, or other with `message`), each text once. */
 export function showProblems(errors, onRetry) {
   const texts = [...new Set(errors.map((error) => error.message))];
   const list = element("ul", {}, ...texts.map((text) => element("li", {}, ...prose(text))));
   const box = element("div", { class: "problem" }, list);
-  if (errors.some((error) => !IN_VAIN.has(error.status)) && onRetry) {
+  if (errors.some(mayPass) && onRetry) {
     const again = element("button", { class: "button", type: "button" }, "Try again");
     again.addEventListener("click", onRetry);
     box.append(again);
@@ -17,6 +19,16 @@ export function showProblems(errors, onRetry) {
   byId("problem").replaceChildren(box);
   if (errors.some((error) => error.status === 401)) byId("key-form").hidden = false;
   box.scrollIntoView({ block: "nearest" });
+}
+
+const mayPass = (error) => !(error instanceof PictureError) && !IN_VAIN.has(error.status);
+
+/** Says while requests wait for the gateway's rate limit. */
+export function sayWaiting() {
+  tellWaiting((seconds) => {
+    const text = `This gateway takes only so many requests a second. Going on in ${seconds} s.`;
+    byId("waiting").textContent = seconds ? text : "";
+  });
 }
 
 /** Takes away what was said. */

@@ -1,35 +1,50 @@
 /** The commands that do what the page just did. */
 
-import { addressOf, hasKey, withBox } from "./api.js";
+import { addressOf, hasKey } from "./api.js";
+import { offerCopy } from "./copy.js";
 import { byId, element } from "./dom.js";
+import { boxed, typeOf } from "./instance.js";
 import { nameOf } from "./variants.js";
 
-const COPIED_MS = 2000;
-
-/** Shows them for the chosen one of `variants`; what was chosen before stays so. */
-export function showProgram(variants, picture) {
+/** Shows them for the chosen one of `variants`; what was chosen before stays so. They are hidden
+where there is nothing that they could do. */
+export async function showProgram(variants, picture, signal) {
+  const blob = await picture.content();
+  if (signal.aborted) return;
   const select = byId("program-model");
-  const chosen = select.selectedIndex;
+  const chosen = select.value;
   select.replaceChildren(...variants.map((variant) => element("option", {}, nameOf(variant))));
-  if (chosen >= 0 && chosen < variants.length) select.selectedIndex = chosen;
-  select.onchange = () => write(variants[select.selectedIndex], picture);
-  select.onchange();
-  byId("program").hidden = false;
+  if (variants.some((variant) => nameOf(variant) === chosen)) select.value = chosen;
+  select.onchange = () => {
+    byId("curl").textContent = curl(variants[select.selectedIndex], picture, typeOf(blob));
+    byId("python").textContent = python(variants[select.selectedIndex], picture);
+  };
+  byId("program").hidden = !variants.length;
+  if (variants.length) select.onchange();
+  offerFile(picture, blob);
 }
 
-function write(variant, picture) {
-  byId("curl").textContent = curl(variant, picture);
-  byId("python").textContent = python(variant, picture);
+/** Takes them away. */
+export function hideProgram() {
+  byId("program").hidden = true;
 }
 
-function curl({ path }, picture) {
-  const { path: file, blob } = picture;
-  const type = blob.type || "application/octet-stream";
+/** Offers a picture that is in no file, for the commands name one. */
+function offerFile({ unsaved, name }, blob) {
+  const link = byId("program-save");
+  URL.revokeObjectURL(link.href);
+  link.hidden = !unsaved;
+  link.href = unsaved ? URL.createObjectURL(blob) : "";
+  link.download = name;
+  link.textContent = `Save ${name} first`;
+}
+
+function curl({ path }, { path: file, box }, type) {
   return [
     `curl -H ${shell(`Content-Type: ${type}`)}`,
     ...(hasKey() ? ['-H "Authorization: Bearer $VITRINE_API_KEY"'] : []),
     `--data-binary ${shell(`@${file}`)}`,
-    shell(addressOf(withBox(`${path}:predict`, picture))),
+    shell(addressOf(boxed(`${path}:predict`, box))),
   ].join(" \\\n    ");
 }
 
@@ -55,21 +70,6 @@ const shell = (word) =>
 /** Makes the buttons copy what is beside them. */
 export function offerCopies() {
   for (const button of document.querySelectorAll("[data-copies]")) {
-    button.addEventListener("click", async () => {
-      await copy(byId(button.dataset.copies));
-      button.textContent = "Copied";
-      byId("announced").textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), COPIED_MS);
-    });
-  }
-}
-
-async function copy(code) {
-  try {
-    await navigator.clipboard.writeText(code.textContent);
-  } catch {
-    // Pages that came without TLS have no clipboard, but may still copy what is selected.
-    getSelection().selectAllChildren(code);
-    document.execCommand("copy");
+    offerCopy(button, byId(button.dataset.copies));
   }
 }

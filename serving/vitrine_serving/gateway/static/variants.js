@@ -1,4 +1,4 @@
-/** What can be asked: each classifier, or each of its labelled versions where there are several. */
+/** Variants: what can be asked, each classifier, or each of its labelled versions where there are several. */
 
 import { get } from "./api.js";
 

@@ -33,3 +33,12 @@ export function moment(rfc3339) {
     ? then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
     : then.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** A score against its limit: "53 % of the limit", "1,193 times the limit". */
+export function timesLimit(score, limit) {
+  const times = score / limit;
+  if (!Number.isFinite(times)) return "beyond any limit";
+  if (times < 1) return `${Math.floor(100 * times)}${SPACE}% of the limit`;
+  const digits = times < 10 ? 1 : 0;
+  return `${times.toLocaleString("en", { maximumFractionDigits: digits })} times the limit`;
+}
