@@ -171,7 +171,7 @@ def test_one_version_with_two_labels_is_one_card(visit):
 def test_below_a_path(visit, service):
     """A proxy may serve the gateway below a path: every address is relative."""
     page = visit()
-    expect(page.get_by_role("region", name="Drift")).to_be_visible()  # all is asked that would be
+    expect(page.get_by_role("heading", name="Why ")).to_have_count(2)  # all is asked that would be
     prefix = f"{service.url}/below"
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
