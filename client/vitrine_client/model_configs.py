@@ -110,6 +110,21 @@ class ModelConfigs:
             )
         return f"{known} ({enumerated(available)}); {then}"
 
+    def could_load(self, model: str, version: int) -> bool:
+        """Whether a server would load a version if it served all: it serves the newest ones alone,
+        and nothing says that the version is not published."""
+        policy = self._config(model).model_version_policy
+        published = self.published(model)
+        return not (policy.HasField("all") or policy.HasField("specific")) and (
+            published is None or version in published
+        )
+
+    def keeping_all(self, model: str) -> Self:
+        """Returns the configuration in which all versions of a model are served."""
+        kept = replace(self, message=self._copied())
+        kept._config(model).model_version_policy.all.SetInParent()
+        return kept
+
     def promoted(self, model: str, label: str, version: int) -> Self:
         """Returns the configuration in which the label names another version."""
         now, before = self.named(model, label), self.before(model, label)
@@ -134,16 +149,18 @@ class ModelConfigs:
         """Returns the configuration without some models."""
         if not models:
             return self
-        left = wire.ModelServerConfig.FromString(self.message.SerializeToString())
+        left = self._copied()
         kept = [each for each in left.model_config_list.config if each.name not in models]
         del left.model_config_list.config[:]
         left.model_config_list.config.extend(kept)
         return replace(self, message=left)
 
+    def _copied(self) -> wire.ModelServerConfig:
+        return wire.ModelServerConfig.FromString(self.message.SerializeToString())
+
     def _moved(self, model: str, label: str, version: int, before: tuple[int, ...]) -> Self:
         past = {_key(model, label): (version, *before)[:KEPT]}
-        copied = wire.ModelServerConfig.FromString(self.message.SerializeToString())
-        moved = replace(self, message=copied, histories={**self.histories, **past})
+        moved = replace(self, message=self._copied(), histories={**self.histories, **past})
         moved._keep(model, version)
         moved._config(model).version_labels[label] = version
         return moved

@@ -5,6 +5,7 @@ the extra `vitrine-client[grpc]`, whose modules are imported by the first call.
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitrine_client import addresses, errors
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
+from vitrine_client.predictions import VersionStatus
 from vitrine_client.strict_json import plain
 
 if TYPE_CHECKING:
@@ -23,6 +25,14 @@ __all__ = ["CONFIG", "STABLE", "Promotion", "checked_label", "promote", "rollbac
 
 STABLE = "stable"
 CONFIG = Path("models", "models.config")
+
+_LOAD_S = 60.0
+"""Longest wait for a version to be loaded."""
+
+_APPEAR_S = 5.0
+"""The same where it is not known whether it is published: servers look once a second."""
+
+_LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ def promote(
     model_servers: str | Sequence[str] | None = None,
     timeout_s: float = 10.0,
 ) -> Promotion:
-    """Has a version label name a version of a model, which has to be AVAILABLE.
+    """Has a version label name a version of a model, which is AVAILABLE or can be loaded.
 
     `config` is the file that the model servers were started with, and `model_servers` are their
     addresses, HOST:PORT, as a sequence or separated by commas; without them it is those that the
@@ -127,29 +137,87 @@ def _move(
             stack.enter_context(ModelServerClient(address.strip(), timeout_s=timeout_s))
             for address in named
         ]
-        for server in servers:
-            _check_available(server, model, new.named(model, label), old)
-        model_configs.write(path, str(new).encode())
+        now = new.named(model, label)
+        assert now is not None  # what was moved names a version  # noqa: S101
         try:
+            _load(servers, model, now, path, old)
+            model_configs.write(path, str(new).encode())
             _tell(servers, new, old)
-        except errors.VitrineError:
-            model_configs.write(path, content)
+        except BaseException:
+            if path.read_bytes() != content:
+                model_configs.write(path, content)
             raise
     keeps_all = new.serves_all(model) and not old.serves_all(model)
-    now = new.named(model, label)
-    assert now is not None  # what was moved names a version  # noqa: S101
     return Promotion(model, label, now, old.named(model, label), keeps_all)
 
 
+def _load(
+    servers: "Sequence[ModelServerClient]",
+    model: str,
+    version: int,
+    path: Path,
+    old: "ModelConfigs",
+) -> None:
+    """Sees to it that all servers have a version AVAILABLE.
+
+    One that is published and not loaded, as the newest alone are served, is loaded: all versions
+    are served from then on, which a label needs in any case. Raises `LabelNotMoved` where that does
+    not help, with the servers as they were.
+    """
+    from vitrine_client import model_configs
+
+    unloaded = [server for server in servers if _is_unloaded(server, model, version)]
+    if unloaded and old.could_load(model, version):
+        wider = old.keeping_all(model)
+        model_configs.write(path, str(wider).encode())
+        _tell(servers, wider, old)
+        wait_s = _APPEAR_S if old.published(model) is None else _LOAD_S
+        for server in unloaded:
+            _wait_for(server, model, version, wait_s)
+    try:
+        for server in servers:
+            _check_available(server, model, version, old)
+    except LabelNotMoved:
+        if unloaded and old.could_load(model, version):
+            _put_back(servers, old)
+        raise
+
+
+def _is_unloaded(server: "ModelServerClient", model: str, version: int) -> bool:
+    """Whether a server has nothing to say of a version: no state, no error."""
+    one = _statuses(server, model).get(version)
+    return one is None or (one.state == "END" and not one.error_message)
+
+
+def _wait_for(server: "ModelServerClient", model: str, version: int, wait_s: float) -> None:
+    """Waits until a version is AVAILABLE, or is known not to be."""
+    deadline = time.monotonic() + wait_s
+    while time.monotonic() < deadline:
+        one = _statuses(server, model).get(version)
+        if one and (one.state == "AVAILABLE" or one.error_message):
+            return
+        time.sleep(_LOOK_S)
+
+
+def _put_back(servers: "Sequence[ModelServerClient]", old: "ModelConfigs") -> None:
+    for server in servers:
+        with suppress(errors.VitrineError):
+            server.reload(str(old.without(_unknown(server, old))))
+
+
+def _statuses(server: "ModelServerClient", model: str) -> dict[int, VersionStatus]:
+    try:
+        return {one.version: one for one in server.status(model)}
+    except NotFound:
+        return {}
+
+
 def _check_available(
-    server: "ModelServerClient", model: str, version: int | None, configs: "ModelConfigs"
+    server: "ModelServerClient", model: str, version: int, configs: "ModelConfigs"
 ) -> None:
     """Raises `LabelNotMoved` with what to do where a label would name nothing."""
-    try:
-        statuses = {one.version: one for one in server.status(model)}
-    except NotFound:
-        statuses = {}
-    one = statuses.get(version or 0)
+    statuses = _statuses(server, model)
+    one = statuses.get(version)
     if one and one.state == "AVAILABLE":
         return
     if one and one.state in ("START", "LOADING"):
@@ -158,11 +226,11 @@ def _check_available(
         told = f"could not be loaded ({one.error_message}); publish one that can"
     else:
         available = [n for n, each in statuses.items() if each.state == "AVAILABLE"]
-        told = configs.unloaded(model, version or 0, available)
+        told = configs.unloaded(model, version, available)
     raise LabelNotMoved(f"Version {version} of {model} at {server.address} {told}")
 
 
-def _tell(servers: "list[ModelServerClient]", new: "ModelConfigs", old: "ModelConfigs") -> None:
+def _tell(servers: "Sequence[ModelServerClient]", new: "ModelConfigs", old: "ModelConfigs") -> None:
     """Has all servers follow the new configuration, or none."""
     for index, server in enumerate(servers):
         try:

@@ -104,12 +104,29 @@ def test_versions_that_are_not_there(served, load):
     assert "is loading; try again" in refused(served, "promote", "mlp", "2")
     load.gates[2].set()
     served.reach(v2="AVAILABLE", v1="END")
-    told = refused(served, "promote", "mlp", "1")
-    assert "is published, and not loaded (2 is)" in told
-    assert f"have {served.config} say model_version_policy {{ all {{}} }} of mlp" in told
     served.publish(3, broken=True)
     served.reach(v3="END", v2="AVAILABLE", v1="END")
     assert "no graph); publish one that can" in refused(served, "promote", "mlp", "3")
+
+
+def test_a_version_that_is_published_is_loaded(served):
+    """The newest alone is served: the one before is loaded for its label, and both stay."""
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="END")
+    done = vitrine(served, "promote", "mlp", "1")
+    assert (done.exit_code, done.stdout) == (0, "mlp: stable is version 1\n"), done.output
+    assert served.states() == {1: "AVAILABLE", 2: "AVAILABLE"}
+    assert served.labelled() == 1
+
+
+def test_a_version_that_cannot_be_loaded_changes_nothing(served, load):
+    """Where the older one turns out to be broken, file and server are as they were."""
+    served.publish(2)
+    served.reach(v2="AVAILABLE", v1="END")
+    load.errors[1] = ValueError("no graph")
+    told = refused(served, "promote", "mlp", "1")
+    assert "could not be loaded" in told
+    served.reach(v2="AVAILABLE", v1="END")
 
 
 def test_what_is_said_of_a_version_that_is_not_loaded():
@@ -242,16 +259,12 @@ def test_no_such_model(served):
 
 
 def test_which_versions_there_are(served):
-    """Several are enumerated, and a version is told to be unpublished where all are served."""
+    """Several are enumerated."""
     served.publish(2)
     served.reach(v2="AVAILABLE", v1="END")
     served.publish(3)
     served.reach(v3="AVAILABLE", v2="END", v1="END")
-    assert "is not loaded (3 is). If it is published" in refused(served, "promote", "mlp", "9")
-    assert vitrine(served, "promote", "mlp", "3").exit_code == 0
-    served.reach(v1="AVAILABLE", v2="AVAILABLE", v3="AVAILABLE")
-    told = refused(served, "promote", "mlp", "9")
-    assert "is not published (3, 2 and 1 are); publish it, or promote another" in told
+    assert "is not published (3, 2 and 1 are, in" in refused(served, "promote", "mlp", "9")
 
 
 def test_json(served):

@@ -70,10 +70,10 @@ def promote(
     vitrine promote mlp 3 --config serving/tensorflow_serving/models.config
     vitrine rollback mlp                       stable is what it was before
 
-    The version has to be AVAILABLE. The model server's file is changed, and the server told: no
-    restart. It then serves what the file says and nothing else, so the file has to be its own. If
-    it refuses, all is as it was. Models that a server has no version of it is not told of: it would
-    wait for them, and for nothing else.
+    A version that is published and not loaded is loaded first. The model server's file is changed,
+    and the server told: no restart. It then serves what the file says and nothing else, so the
+    file has to be its own. If it refuses, all is as it was. Models that a server has no version of
+    it is not told of: it would wait for them, and for nothing else.
 
     Versions that labels name must not unload: a model of which the newest versions alone were
     served has all of them served from then on; a policy that names versions (specific) stays. The
