@@ -63,6 +63,7 @@ def test_a_file_that_is_answered_slowly(visit, slow):
     api.holding = slow
     choose(page, "old.png")
     held(page, api)
+    expect(answer(page, "mlp")).to_have_attribute("aria-busy", "true")  # it is of another picture
     api.holding = ""
     sample(page, "Coat").click()
     seen_of(page, "coat.png")

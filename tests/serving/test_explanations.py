@@ -165,6 +165,7 @@ def test_instances_are_what_models_are_shown(http):
     """A picture of any size comes back as 28x28 floats, and can be posted as JSON."""
     answer = http.post(INSTANCES, content=picture(4), headers=PNG)
     assert answer.status_code == 200
+    assert answer.headers["Server-Timing"].startswith("decode;dur=")
     (instance,) = answer.json()["instances"]
     np.testing.assert_array_equal(np.float32(instance), pixels(4))
     shades = np.arange(784, dtype=np.uint8).reshape(1, 28, 28)

@@ -3,7 +3,7 @@
 import { ApiError, post } from "./api.js";
 import { Card } from "./card.js";
 import { byId, element } from "./dom.js";
-import { ARRAY, seenOf } from "./instance.js";
+import { ARRAY, seenAlready, seenOf } from "./instance.js";
 import { probabilitiesIn } from "./json_order.js";
 import { drawInstance, wipe } from "./pixels.js";
 import { nameOf } from "./variants.js";
@@ -48,6 +48,8 @@ export class Answers {
     this.seen = null;
     this.pressed.clear();
     this.section.setAttribute("aria-busy", "true");
+    const known = seenAlready(picture);
+    this.cards.filter((card) => !known || card.seen !== known).forEach((card) => card.wait());
     const seen = await this.see(picture, signal);
     const errors = seen.empty ? [] : await this.askModels(seen, signal, onShown);
     if (seen.empty) this.reveal(true);
@@ -114,7 +116,6 @@ export class Answers {
 
   async predict(card, seen, signal) {
     this.endWhy(card);
-    card.wait();
     try {
       const answer = await post(`${card.variant.path}:predict`, seen.array, ARRAY, signal);
       signal.throwIfAborted();

@@ -7,6 +7,9 @@ import { PictureError } from "./picture.js";
 const NO_PICTURE = "This is no picture";
 const IMAGE = /^image\//;
 
+/** What `seenOf` knows of a picture without asking; undefined if nothing. */
+export const seenAlready = (picture) => picture.seen.get(String(picture.box));
+
 /** Returns what models see of a picture, or of what lies in its box: { instance: 28 rows of 28
 floats, array: bytes, empty, box, warnings, stages, tookMs }. Throws `ApiError`, `PictureError`. */
 export async function seenOf(picture, signal) {
