@@ -37,7 +37,7 @@ def main() -> None:
     vitrine-serve up                     both, until Ctrl-C
     vitrine-serve demo samples/*.png     both, and predictions for a few pictures
     vitrine-serve gateway                the gateway alone, for a model server elsewhere
-    vitrine-serve keys add NAME          an API key for whom the gateway shall answer
+    vitrine-serve keys add NAME          make an API key; the gateway then answers nobody else
     vitrine-serve completion bash        let the shell complete all this
     """
     variables.warn_of_unknown()
@@ -85,7 +85,7 @@ def demo(
     models_dir: Path,
     **where: Any,
 ) -> None:
-    """Run the service, predict PICTURES by the default model and every other one, through the
+    """Run the service, and predict PICTURES by each of its models, through the
     gateway and past it."""
     addresses = options.addresses(**where)
     click.echo("Starting the model server and the gateway")
@@ -152,7 +152,7 @@ def _running(
 
 @main.command()
 def gateway() -> None:
-    """Run the gateway alone; its settings are environment variables (docs/operations.md).
+    """Run the gateway alone. Its settings are environment variables (docs/operations.md).
 
     It asks the model server at VITRINE_MODEL_SERVER, or on this machine at VITRINE_GRPC_PORT or
     VITRINE_PORT + 420.
@@ -198,7 +198,7 @@ _file_option = click.option(
 @click.argument("name")
 @_file_option
 def add_key(name: str, path: Path) -> None:
-    """Make a key called NAME, print it this once, and append its hash to the file."""
+    """Make a key called NAME, print it once, and append its hash to the file."""
     with _explained():
         key = keys_file.add(path, name)
     click.echo(key)

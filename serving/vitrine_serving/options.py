@@ -39,7 +39,7 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
         ("port", port, PORT, True, "Port of the gateway."),
         ("grpc-port", port, None, f"port + {GRPC_OFFSET}", "gRPC port of the model server."),
         ("rest-port", port, None, f"port + {REST_OFFSET}", "REST port of the model server."),
-        ("models-dir", folder, MODELS_DIR, True, "Where the versions are."),
+        ("models-dir", folder, MODELS_DIR, True, "Folder with the models' versions."),
     ]
     for name, kind, default, shown, text in reversed(options):
         command = click.option(

@@ -53,8 +53,7 @@ main.add_command(completion_of("vitrine-train"))
 @main.command("recipes")
 @options.as_json
 def list_recipes(as_json: bool) -> None:
-    """List the recipes, the models that they publish where those have other names, and what to
-    expect of them."""
+    """List the recipes and what to expect of them."""
     if as_json:
         options.print_json({name: asdict(recipe) for name, recipe in RECIPES.items()})
         return
@@ -78,7 +77,7 @@ def list_recipes(as_json: bool) -> None:
 def evaluate(
     models: tuple[str, ...], models_dir: Path, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Load the newest version of MODELS (all classifiers) anew and test it on 10,000 images."""
+    """Test the newest version of MODELS (all classifiers) on 10,000 images, class by class."""
     newest = _classifiers(models, models_dir)
     with options.notes_on_stderr(as_json):
         dataset = options.load(data_dir)
@@ -142,7 +141,7 @@ def report(
     reports_dir: Path,
     as_json: bool,
 ) -> None:
-    """Write a page on the newest version of MODELS (all classifiers): curves, mistakes, weights."""
+    """Write a report on the newest version of MODELS (all classifiers), as a page."""
     newest = _classifiers(models, models_dir)
     with options.notes_on_stderr(as_json):
         dataset = options.load(data_dir)

@@ -44,7 +44,7 @@ models_dir = click.option(
     envvar="VITRINE_MODELS_DIR",
     show_default=True,
     show_envvar=True,
-    help="Where versions are published.",
+    help="Folder to publish versions in.",
 )
 data_dir = click.option(
     "--data-dir",

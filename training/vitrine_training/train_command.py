@@ -71,10 +71,14 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("recipes", nargs=-1, type=click.Choice(list(RECIPES)), metavar="[RECIPE]...")
 @options.models_dir
 @options.data_dir
-@click.option("--seed", default=0, show_default=True, help="Governs all that is random.")
-@click.option("--if-missing", is_flag=True, help="Leave a model alone that has a version already.")
-@click.option("--force", is_flag=True, help="Publish a model that is worse than what it replaces.")
-@click.option("--as", "name", metavar="MODEL", help="Publish under this name.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")
+@click.option("--if-missing", is_flag=True, help="Skip a model that has a version already.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Publish a model even if it is worse than, or the same as, its last version.",
+)
+@click.option("--as", "name", metavar="MODEL", help="Publish as a version of MODEL.")
 @click.option(
     "--checkpoint-every-s",
     default=5.0,
@@ -86,7 +90,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
     type=click.IntRange(min=0),
     default=robustness.PICTURES,
     show_default=True,
-    help="Hard pictures of each kind that the card says the accuracy on; 0 for none.",
+    help="Hard pictures of each kind, for the accuracy on them in the card; 0 for none.",
 )
 @options.as_json
 @_setting_options

@@ -30,7 +30,7 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     help="The gateway.  [default: http://127.0.0.1 and VITRINE_PORT, or 8080]",
 )
 @options.key
-@options.models_dir("Where the versions are.")
+@options.models_dir("Folder with the models' versions.")
 @click.option(
     "--model-server",
     envvar="VITRINE_MODEL_SERVER",

@@ -137,7 +137,7 @@ def loadtest(**given: Any) -> None:
 
     \b
     vitrine loadtest samples/                               8 in flight for 10 s
-    vitrine loadtest samples/ --rate 500 --html page.html   who do not wait for each other
+    vitrine loadtest samples/ --rate 500 --html page.html   users who do not wait for each other
     vitrine loadtest samples/ --rate 100..2000 --duration-s 60
     vitrine loadtest samples/ --slo p99=20ms,errors=0.1%    how much it can take
     vitrine loadtest samples/ --rate 500 --json a.json      and after a change:

@@ -77,7 +77,7 @@ key = click.option(
     default="",
     envvar="VITRINE_API_KEY",
     show_envvar=True,
-    help="API key, if it wants one.",
+    help="API key, if the gateway asks for one.",
 )
 timeout_s = click.option(
     "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."

@@ -47,7 +47,7 @@ _PROBES = 400
     show_default=True,
     help="About how long it may take, in seconds.",
 )
-@options.models_dir("Where the versions are.")
+@options.models_dir("Folder with the models' versions.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

@@ -38,7 +38,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
             default=version_labels.STABLE,
             show_default=True,
             callback=_checked,
-            help="Which version label.",
+            help="Version label to move.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence."),
     ):
@@ -72,12 +72,12 @@ def promote(
 
     A version that is published and not loaded is loaded first. The model server's file is changed,
     and the server told: no restart. It then serves what the file says and nothing else, so the
-    file has to be its own. If it refuses, all is as it was. Models that a server has no version of
-    it is not told of: it would wait for them, and for nothing else.
+    file has to be its own. If it refuses, all is as it was. A server is not told of models that it
+    has no version of: it would wait for them and take nothing else.
 
     Versions that labels name must not unload: a model of which the newest versions alone were
     served has all of them served from then on; a policy that names versions (specific) stays. The
-    file is written anew, and of its comments those at its head stay. A server that is started with
+    file is rewritten, and only the comments at its head are kept. A server that is started with
     labels in its file needs --allow_version_labels_for_unavailable_models.
     """
     with _explained():
@@ -104,7 +104,7 @@ def rollback(
     vitrine rollback mlp
     vitrine rollback mlp --label canary
 
-    A second time, and it is the version before that. Comments at the head of the file have them.
+    Run again, it goes back one version more. The history is in comments at the head of the file.
 
     It moves a label, and every version stays published and served. To take the newest version
     itself out of service, whatever names it, retire it: vitrine-train rollback MODEL.
