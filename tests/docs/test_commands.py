@@ -15,22 +15,30 @@ from vitrine_training.recipes import RECIPES
 OURS: dict[str, click.Command] = {**COMMANDS, "vitrine-model-server": vitrine_model_server}
 
 
-def parse(command: click.Command, name: str, arguments: list[str], *, whole: bool) -> None:
+def parse(
+    command: click.Command,
+    name: str,
+    arguments: list[str],
+    *,
+    whole: bool,
+    parent: click.Context | None = None,
+) -> None:
     """Has click read a command's arguments, as it would; files need not exist.
 
     Raises click.UsageError. Without `whole` arguments may be missing.
     """
     if isinstance(command, click.Group):
-        context = click.Context(command, info_name=name)
+        # With the settings and the parent that it has in life: commands keep their help option.
+        context = click.Context(command, parent, info_name=name, **command.context_settings)
         _, (*below,), _ = command.make_parser(context).parse_args(list(arguments))
         if below:
             found, child, rest = command.resolve_command(context, below)
             assert found
             assert child
-            parse(child, found, rest, whole=whole)
+            parse(child, found, rest, whole=whole, parent=context)
         return
     try:
-        command.make_context(name, list(arguments))
+        command.make_context(name, list(arguments), parent)
     except click.exceptions.Exit:  # --help
         return
     except click.MissingParameter as error:
