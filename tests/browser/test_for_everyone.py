@@ -177,10 +177,10 @@ def test_the_policy_is_in_force(visit):
 
 
 def test_links_for_programs(visit):
-    """The header leads to the API's pages, which are there."""
+    """The header leads to the other pages, which are there."""
     page = visit(api=FakeApi())
     links = page.get_by_role("navigation").get_by_role("link")
-    expect(links).to_have_text(["API docs", "OpenAPI", "Metrics"])
+    expect(links).to_have_text(["Try it", "API", "OpenAPI", "Metrics"])
     for link in links.all():
         address = link.evaluate("(it) => it.href")
         assert page.request.get(address).status == 200

@@ -152,6 +152,7 @@ def test_drift_is_an_alarm(visit, alarm):
     """Said in words, with scores beyond their limits, and the classes that are more or fewer."""
     api = FakeApi(watches={"mlp": [alarm]})
     page = visit(api=api)
+    expect(verdict(answer(page, "softmax"))).not_to_be_empty()  # an answer asks for drift, too
     watch = unfold_drift(page).get_by_role("article").first
     expect(watch).to_contain_text("The mix of classes has changed")
     expect(watch).to_contain_text(alarm["reason"])

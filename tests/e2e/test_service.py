@@ -134,7 +134,7 @@ def test_models_and_versions(client, training_run):
     assert client.status("mlp") == listed["mlp"]
     assert client.predict(SAMPLES[0], version=1).version == 1
     for model, version in (("nope", None), ("mlp", 9)):
-        with pytest.raises(NotFound, match="GET /v1/models"):
+        with pytest.raises(NotFound, match="No model nope; there are mlp, softmax"):
             client.predict(SAMPLES[0], model, version=version)
 
 

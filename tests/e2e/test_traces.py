@@ -1,6 +1,5 @@
 """One trace, from an application through the gateway to the model server."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ import pytest
 
 from tests.collector import Collector, Span
 from tests.conftest import ROOT, SAMPLES, wait_for
+from tests.docs.pages import PAGES, fences
 from tests.fake_model_server import FakeModelServer
 from tests.running_gateway import gateway
 
@@ -45,9 +45,7 @@ with Client(gateway) as client:
             pass
 provider.shutdown()
 """
-EXAMPLE = re.search(r"^```py\n(.*?)^```", (ROOT / "docs/client.md").read_text(), re.DOTALL | re.M)[
-    1
-]
+EXAMPLE = next(text for _, text in fences(PAGES["docs/client.md"]) if "opentelemetry" in text)
 RPC = "tensorflow.serving.PredictionService/Predict"
 SERVER = "POST /v1/models/{model}:predict"
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
-from vitrine_serving.gateway.settings import Settings, explain
+from vitrine_serving.gateway.checks import explain
+from vitrine_serving.gateway.settings import Settings
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -1,14 +1,13 @@
 """`vitrine doctor` as a user runs it: a process of its own, in an environment that a test makes."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port
+from tests.conftest import ROOT, free_port
 
 PATIENT_S = "15"
 """For an answer, where the machine is busy with other tests."""
@@ -51,7 +50,7 @@ class Place:
         self.environment = {
             "PATH": str(self.programs),
             "HOME": str(self.home),
-            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "PYTHONPATH": str(ROOT / "client"),  # also for a Python that is not .venv's
             "VITRINE_MODELS_DIR": str(self.models),
             "VITRINE_PORT": str(free_port()),
             "VITRINE_GRPC_PORT": str(free_port()),

@@ -35,7 +35,12 @@ NO_FILE = "/nowhere/file"
         ({"VITRINE_URL": "localhost:8080"}, "gateway", "no address", "export VITRINE_URL=http"),
         ({"VITRINE_URL": "http://[::1"}, "gateway", "no address", "export VITRINE_URL=http"),
         ({"VITRINE_PORT": "99999"}, "ports", "a number, 1 to 65535", "export VITRINE_PORT="),
-        ({"VITRINE_GRPC_PORT": "http"}, "ports", "VITRINE_GRPC_PORT=http", "export VITRINE_PORT="),
+        (
+            {"VITRINE_GRPC_PORT": "http"},
+            "ports",
+            "VITRINE_GRPC_PORT='http'",
+            "export VITRINE_PORT=",
+        ),
         ({"VITRINE_DATA_DIR": NO_FILE}, "VITRINE_DATA_DIR", "no directory", "unset"),
         ({"TMPDIR": NO_FILE}, "TMPDIR", "no directory", "unset TMPDIR"),
         ({"REQUESTS_CA_BUNDLE": NO_FILE}, "REQUESTS_CA_BUNDLE", "No such file", "PEM file"),
