@@ -133,8 +133,11 @@ def test_models_and_versions(client, training_run):
     }
     assert client.status("mlp") == listed["mlp"]
     assert client.predict(SAMPLES[0], version=1).version == 1
-    for model, version in (("nope", None), ("mlp", 9)):
-        with pytest.raises(NotFound, match="No model nope; there are mlp, softmax"):
+    for model, version, told in (
+        ("nope", None, "No model nope; there are mlp, softmax"),
+        ("mlp", 9, "mlp has no version 9; there is 1"),
+    ):
+        with pytest.raises(NotFound, match=told):
             client.predict(SAMPLES[0], model, version=version)
 
 

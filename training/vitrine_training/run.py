@@ -31,14 +31,16 @@ class WorseModel(Exception):
 
 
 class SameModel(Exception):
-    """The candidate has the weights of the version that it would replace: `version_dir`."""
+    """The candidate has the weights of the version that it would replace, `version_dir`; `card` is
+    the candidate's."""
 
-    def __init__(self, version_dir: Path) -> None:
+    def __init__(self, version_dir: Path, card: export.Card) -> None:
         super().__init__(
             f"the same weights as {version_dir}: not published again (--force does, and --seed "
             "trains others)"
         )
         self.version_dir = version_dir
+        self.card = card
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
         examples = task.validation[0][:CHECKED_ROWS]
         export.write_version(directory, served, card, examples)
         if not run.force:
-            _check_not_same(run, directory)
+            _check_not_same(run, directory, card)
         export.check_version(directory, served, task.output, examples)
 
     try:
@@ -165,13 +167,13 @@ def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], Non
         )
 
 
-def _check_not_same(run: Run, directory: Path) -> None:
+def _check_not_same(run: Run, directory: Path, card: export.Card) -> None:
     """Compares what was written with the newest version. Raises `SameModel`."""
     if not publish.versions(run.models_dir, run.recipe.model):
         return
     current = publish.latest(run.models_dir, run.recipe.model)
     if weights.is_same(directory, current):
-        raise SameModel(current)
+        raise SameModel(current, card)
 
 
 def _packages() -> dict[str, str]:

@@ -210,6 +210,7 @@ def _train(run: "Run", task: "Task", outcomes: list[Outcome]) -> None:
                 run, task, Listener(on_start, on_epoch, console.print)
             )
         except SameModel as same:
+            _summarise(recipe, same.card)
             console.print(f"  {same}")
             outcomes.append(_left_alone(recipe.model, str(same)))
             return
@@ -224,7 +225,8 @@ def _train(run: "Run", task: "Task", outcomes: list[Outcome]) -> None:
             raise
     duration_s = time.monotonic() - started
     outcomes.append(_published(version_dir, card, duration_s))
-    _summarise(recipe, version_dir, card, duration_s)
+    _summarise(recipe, card)
+    console.print(f"  published as {version_dir} after {duration_s:.1f} s")
 
 
 def _how_to_go_on(epochs: int) -> str:
@@ -242,7 +244,7 @@ def _line(epoch: "Epoch", epochs: int) -> str:
     return f"{line}   {epoch.duration_s:.2f} s"
 
 
-def _summarise(recipe: Recipe, version_dir: Path, card: dict[str, Any], duration_s: float) -> None:
+def _summarise(recipe: Recipe, card: dict[str, Any]) -> None:
     metrics = card["metrics"]
     low, high = recipe.expected
     if "test_accuracy" in metrics:
@@ -264,7 +266,6 @@ def _summarise(recipe: Recipe, version_dir: Path, card: dict[str, Any], duration
     if "robustness" in card:
         console.print(f"  {_robustness(card['robustness'])}")
     console.print(f"  {card['verdict']['word']}: {card['verdict']['reason']}")
-    console.print(f"  published as {version_dir} after {duration_s:.1f} s")
 
 
 def _robustness(found: dict[str, Any]) -> str:
