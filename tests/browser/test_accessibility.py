@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.visit import answer, why
+from tests.client.loadtest.made_results import compared, made, searched, swept
 from tests.conftest import ROOT, SAMPLES, Service
+from vitrine_client.loadtest import report
+from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.slo import Slo
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 WIDTHS = (390, 1280)
@@ -33,6 +38,7 @@ def test_the_page(visit, width, scheme):
     options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
     page = visit("?sample=bag", reduced_motion="reduce", **options)
     expect(why(answer(page, "mlp"), "Bag")).to_be_visible()
+    expect(page.locator('[aria-busy="true"]')).to_have_count(0)  # what is of before is dimmed
     check(page, width)
 
 
@@ -42,6 +48,9 @@ def test_the_reference(visit, width, scheme):
     """The reference of the API."""
     page = visit("docs", viewport={"width": width, "height": 844}, color_scheme=scheme)
     expect(page.get_by_role("button", name="Copy the command").first).to_be_visible()
+    page.locator("details").evaluate_all("(all) => all.forEach((each) => (each.open = true))")
+    check(page, width)
+    page.get_by_role("searchbox").fill("drift")
     check(page, width)
 
 
@@ -82,4 +91,32 @@ def test_reports(chromium: str, browser: Browser, reports: Path, width: int, sch
         check(page, width)
         if not address.endswith("index.html"):
             expect(page.get_by_role("link", name="All reports")).to_be_visible()
+    context.close()
+
+
+FAILING = made(
+    seconds=9,
+    stalls=(8,),
+    rate=1300,
+    errors={4: Counter(timeout=9, Unavailable=7), 5: Counter({"wrong answer": 1234})},
+    events=((6.2, "mlp/2 was published"),),
+    warnings=("The generator is the bottleneck.",),
+)
+OUTCOMES = {
+    "errors": Outcome(FAILING, (FAILING,), Slo.parse("p99=20ms")),
+    "search": searched(),
+    "sweep": swept(),
+    "comparison": compared(),
+}
+
+
+@everywhere
+@wide_and_narrow
+@pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
+def test_reports_of_every_kind(browser: Browser, tmp_path: Path, outcome, width: int, scheme: str):
+    """Load tests with errors, warnings and events, and what was found by several."""
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(report.write(tmp_path / "load.html", outcome).as_uri())
+    check(page, width)
     context.close()

@@ -5,7 +5,8 @@ from pathlib import Path
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest import report
 from vitrine_client.loadtest.outcome import Outcome
-from vitrine_client.look import FOLDER, SERVED, reports
+from vitrine_client.look import AGAINST, FOLDER, FOR, SERVED, reports
+from vitrine_serving import gateway
 
 
 def test_an_index_lists_the_reports_of_its_folder(tmp_path: Path):
@@ -49,3 +50,12 @@ def test_an_empty_folder_says_what_makes_reports(tmp_path: Path):
 def test_files_that_pages_ask_for_are_there():
     """Those that the gateway serves."""
     assert all((FOLDER / name).is_file() for name in SERVED)
+
+
+def test_colours_of_for_and_against_are_the_same_everywhere():
+    """In reports, in the stylesheet, and in the heat maps of the page."""
+    theme = (FOLDER / "theme.css").read_text()
+    script = (Path(gateway.__file__).parent / "static" / "heat_map.js").read_text()
+    for name, colour in (("for", FOR), ("against", AGAINST)):
+        assert f"--{name}: #{bytes(colour).hex()};" in theme
+        assert f"const {name.upper()} = {list(colour)};" in script

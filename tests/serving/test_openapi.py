@@ -163,7 +163,7 @@ class Page(HTMLParser):
 def rendered(told: dict) -> str:
     app = flask.Flask(gateway.__name__)
     with app.test_request_context("/docs"):
-        return flask.render_template("docs.html", **docs_page.content(told, flask.request))
+        return flask.render_template("docs.html", **docs_page.content(told, "http://localhost"))
 
 
 @pytest.fixture(scope="module")
@@ -206,18 +206,43 @@ def test_the_page_shows_commands():
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"),
+    ("headers", "tls", "shown"),
     [
-        ("models.example:9000", "http://models.example:9000"),
-        ("[::1]:9000", "http://[::1]:9000"),
-        ("a'; echo b", "http://127.0.0.1:8080"),
-        ("", "http://127.0.0.1:8080"),
-        ("<b>", "http://127.0.0.1:8080"),
+        ({"Host": "models.example:9000"}, False, "http://models.example:9000"),
+        ({"Host": "models.example"}, True, "https://models.example"),
+        ({"Host": "[::1]:9000"}, False, "http://[::1]:9000"),
+        ({"Host": "a'; echo b"}, False, "http://127.0.0.1:8080"),
+        ({"Host": "<b>"}, False, "http://127.0.0.1:8080"),
+        ({}, False, "http://127.0.0.1:8080"),
+        (
+            {
+                "Host": "a.example",
+                "X-Forwarded-Proto": "https",
+                "X-Forwarded-Prefix": "/ml/vitrine/",
+            },
+            False,
+            "https://a.example/ml/vitrine",
+        ),
+        (
+            {"Host": "a.example", "X-Forwarded-Host": "b.example", "X-Forwarded-Proto": "ftp"},
+            False,
+            "http://a.example",
+        ),
+        ({"Host": "a.example", "X-Forwarded-Prefix": "/$(reboot)"}, False, "http://a.example"),
+        ({"Host": "a.example", "X-Forwarded-Prefix": "//b.example"}, False, "http://a.example"),
     ],
 )
-def test_commands_name_the_host_that_was_asked(host, shown):
-    """Of what is no host, nothing gets into a command that somebody copies."""
-    assert docs_page.address("http", host) == shown
+def test_commands_name_the_host_that_was_asked(headers, tls, shown):
+    """Of what is no host or no plain path, nothing gets into a command that somebody copies."""
+    assert docs_page.address(headers, tls=tls) == shown
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_a_gateway_names_the_host_that_was_asked(http, path):
+    """In all commands, of the page and of the document."""
+    said = http.request("GET", path, headers={"Host": "models.example:9000"}).text
+    assert said.count("http://models.example:9000/v1/models/softmax:predict") > 2
+    assert "127.0.0.1" not in said
 
 
 def test_names_are_escaped():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vitrine_client.look import AGAINST, FOR
 from vitrine_training.plots import binomial_interval, mosaic, weight_pictures
 
 
@@ -18,7 +19,12 @@ def test_weights_show_sign_and_size():
     weights = np.zeros((3, 2, 2))
     weights[0, 0, 0], weights[0, 1, 1] = 1.0, -1.0
     pictures = weight_pictures(weights, alike=False)
-    assert pictures[0][0, 0].tolist() == [214, 110, 36, 255]
-    assert pictures[0][1, 1].tolist() == [47, 116, 181, 255]
+    assert pictures[0][0, 0].tolist() == [*FOR, 255]
+    assert pictures[0][1, 1].tolist() == [*AGAINST, 255]
     assert pictures[0][0, 1, 3] == 0
-    assert mosaic(pictures, 2).shape == (8, 8, 4)
+    tiled = mosaic(pictures, 2)
+    assert tiled.shape == (8, 8, 4)
+    np.testing.assert_array_equal(tiled[1:3, 1:3], pictures[0])
+    np.testing.assert_array_equal(tiled[5:7, 1:3], pictures[2])
+    assert tiled[0, 0, 3] == 255
+    assert not tiled[5:7, 5:7].any()

@@ -2,14 +2,17 @@
 
 import base64
 import re
+import shutil
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
 from tests.training.made_versions import TEMPERATURE, built, make_card, write_card, write_page
 from vitrine_training import report
+from vitrine_training.cli import main
 from vitrine_training.data import LABELS
 from vitrine_training.evaluate import Evaluation, answers
 from vitrine_training.plots import binomial_interval, weight_pictures
@@ -79,7 +82,7 @@ def test_plots_follow_the_colours_of_the_page(page):
     assert "#00000" not in page.text
     drawn = (one for one in page.tree.iter() if one.tag.endswith("}svg"))
     svgs = [one for one in drawn if not one.get("aria-hidden")]
-    assert len(svgs) == 5
+    assert len(svgs) == 4
     assert all(one.get("aria-label") for one in svgs)
     assert "color-scheme: light dark" in page.text
 
@@ -121,11 +124,18 @@ def test_figures_of_each_class_are_the_evaluations(page):
 
 
 def test_the_confusion_matrix_has_every_count(page):
-    """The counts stand in the plot row by row, and the most frequent mistake is named."""
+    """A row for each true class, with its counts in the order of the columns; what is right and
+    wrong is marked; the most frequent mistake is named."""
     counts = page.evaluation.confusion
-    texts = [one.text for one in page.section("confusion").iter() if one.tag.endswith("}text")]
-    shown = [int(text) for text in texts if text.isdigit()]
-    assert shown == counts.ravel().tolist()
+    head, *rows = page.section("confusion").iter("tr")
+    assert [one for one in head.itertext() if one.strip()] == list(LABELS)
+    for label, row, expected in zip(LABELS, rows, counts, strict=True):
+        assert row.find("th").text == label
+        assert [int(cell.text) for cell in row.iter("td")] == expected.tolist()
+        kinds = {(cell.get("class"), float(cell.get("style").split(":")[1])) for cell in row[1:]}
+        assert {kind for kind, strength in kinds if not strength} <= {"none"}
+        (right,) = (cell for cell in row[1:] if cell.get("class") == "right")
+        assert right is row[1 + LABELS.index(label)]
     mistakes = counts - np.diag(np.diag(counts))
     true, answered = np.unravel_index(mistakes.argmax(), mistakes.shape)
     expected = f"{LABELS[true]} taken for {LABELS[answered]} , {mistakes.max()} times"
@@ -230,3 +240,22 @@ def test_recipe_and_provenance_are_told(page):
     assert "Trained 2026-11-24 08:06 UTC Seed 41 Git revision not recorded" in told
     assert "tensorflow 2.20.0" in told
     assert "MD5 f4a8712d7a061bf5bd6d2ca38dc4d50a" in told
+
+
+def test_the_command_writes_an_index(softmax_dir, tmp_path):
+    """It prints where that is; an index.html of somebody else stays, and that is said."""
+    shutil.copytree(softmax_dir, tmp_path / "models" / "softmax" / "7")
+    words = ("report", "softmax", f"--models-dir={tmp_path / 'models'}")
+    folder = tmp_path / "reports"
+    done = CliRunner().invoke(main, [*words, f"--reports-dir={folder}"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines == [f"{folder / 'softmax-7.html'}", f"{folder / 'index.html'} lists all reports"]
+    index = (folder / "index.html").read_text()
+    assert 'href="softmax-7.html"' in index
+    assert re.search(r"<td>0\.\d{4} of the test set right, fits</td>", index)
+    (folder / "index.html").write_text("mine")
+    done = CliRunner().invoke(main, [*words, f"--reports-dir={folder}"])
+    assert done.exit_code == 0
+    assert "index.html is no index of reports, and stays as it is" in done.stderr
+    assert (folder / "index.html").read_text() == "mine"

@@ -160,13 +160,24 @@ def report(
         if not as_json:
             console.print(str(page))
         written.append({**options.version_of(version_dir), "page": page})
-    from vitrine_client.look.reports import write_index
-
-    index = write_index(reports_dir)
+    index = _index_of(reports_dir)
     if as_json:
         options.print_json(written)
     elif index:
         console.print(f"{index} lists all reports")
+
+
+def _index_of(reports_dir: Path) -> Path | None:
+    from vitrine_client.look.reports import INDEX, write_index
+
+    path = reports_dir / INDEX
+    try:
+        written = write_index(reports_dir)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error}") from error
+    if not written:
+        click.echo(f"{path} is no index of reports, and stays as it is", err=True)
+    return written
 
 
 @main.command("versions")

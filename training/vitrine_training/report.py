@@ -60,6 +60,10 @@ _EPOCH = {
 """What the page needs of a card, and of what kind it is."""
 
 
+_Cell = tuple[int, str, float]
+"""Of the confusion matrix: images, kind, strength of the colour."""
+
+
 def write(version_dir: Path, test: Split, path: Path) -> Path:
     """Evaluates a published version on `test`, writes its page to `path` and returns `path`.
 
@@ -126,6 +130,7 @@ def render(
         parameters=sum(int(np.prod(variable.shape)) for variable in variables),
         duration=_duration(card["duration_s"]),
         trained_at=_moment(card["trained_at"]),
+        matrix=_matrix(evaluation, card["labels"]),
         confused=_most_confused(evaluation, card["labels"]),
         mistakes=_mistakes(evaluation, test, card["labels"]),
         robustness=_robustness(card),
@@ -149,6 +154,17 @@ def _moment(text: str) -> str:
         return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     except ValueError:
         return text
+
+
+def _matrix(evaluation: Evaluation, labels: list[str]) -> list[tuple[str, list[_Cell]]]:
+    """Each true class with its images by the answer they got, right, wrong or none. How strongly a
+    number is coloured, 0..1, is the square root of its share of the row: rare mistakes show."""
+    counts = evaluation.confusion
+    strengths = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    kinds = np.where(np.eye(len(counts), dtype=bool), "right", "wrong")
+    kinds[counts == 0] = "none"
+    rows = zip(labels, counts, kinds, strengths, strict=True)
+    return [(label, list(zip(*map(np.ndarray.tolist, row), strict=True))) for label, *row in rows]
 
 
 def _most_confused(evaluation: Evaluation, labels: list[str]) -> tuple[str, str, int] | None:

@@ -115,7 +115,10 @@ class LoadLab:
 
     def _summed_up(self, found: Found | None) -> Outcome:
         curve = sweep.Curve(tuple(self._points))
-        result = at_rate(found) if found else highest_kept_up(curve, self._measured)
+        if found and self._slo:
+            result = at_rate(found, self._slo)
+        else:
+            result = highest_kept_up(curve, self._measured)
         measured = tuple(self._measured)
         return Outcome(result, measured, self._slo, found, curve if self._points else None)
 

@@ -1,6 +1,7 @@
 """What came of a load test: its result, and what it was measured for."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any
 
 from vitrine_client.loadtest.compare import Comparison
 from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.search import Found
+from vitrine_client.loadtest.search import Found, Probe
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve
 
@@ -111,12 +112,17 @@ def _search(found: Found) -> dict[str, Any]:
     return content | {"confidence": found.confidence, "probes": probes}
 
 
-def at_rate(found: Found) -> Result:
-    """Returns the usual result at the rate that was found, that of the median p99; the last of all
-    if none was."""
-    chosen = [probe.result for probe in found.probes if probe.rate == found.rate]
-    chosen.sort(key=lambda result: result.latency.percentile_ms(99))
-    return chosen[(len(chosen) - 1) // 2] if chosen else found.probes[-1].result
+def at_rate(found: Found, slo: Slo) -> Result:
+    """Returns the usual result at the rate that was found: the median, by whether it met `slo` and
+    then by the latency at its highest percentile. The last of all if no rate was found."""
+    percent = max(slo.latency_s)
+
+    def badness(probe: Probe) -> tuple[bool, float]:
+        latency_ms = probe.result.latency.percentile_ms(percent)
+        return not probe.held, latency_ms if latency_ms == latency_ms else math.inf
+
+    chosen = sorted((probe for probe in found.probes if probe.rate == found.rate), key=badness)
+    return chosen[(len(chosen) - 1) // 2].result if chosen else found.probes[-1].result
 
 
 def highest_kept_up(curve: Curve, results: Sequence[Result]) -> Result:

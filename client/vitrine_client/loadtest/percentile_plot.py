@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from vitrine_client.loadtest import svg
+from vitrine_client.loadtest.axes import drawn, log_axis
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.look import svg
 
 _POINTS = 300
-_DASHES = (0, (5, 2))
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def by_percentile(traces: Iterable[Trace], alt: str, name: str = "percentiles") 
         ends: list[float] = []
         for trace in filled:
             x, latency_ms = _quantiles(trace.counts)
-            line = _DASHES if trace.dashed else "-"
+            line = svg.DASHES if trace.dashed else "-"
             axes.plot(x, latency_ms, color=trace.colour, linestyle=line)
             axes.plot(x[-1], latency_ms[-1], ".", color=trace.colour, clip_on=False)
             ends += [latency_ms[0], latency_ms[-1]]
@@ -41,10 +41,10 @@ def by_percentile(traces: Iterable[Trace], alt: str, name: str = "percentiles") 
         labels = [f"{100 - 10 ** (2 - nine):.12g} %" for nine in nines]
         axes.set_xticks([np.log10(2), *nines], ["50 %", *labels])
         axes.set_xlim(0, max(most, 1) * 1.02)
-        svg.log_axis(axes, "y", ends)
+        log_axis(axes, "y", ends)
         axes.grid(axis="x", color=svg.LINE, linewidth=0.8)
 
-    return svg.drawn(draw, name, alt, x="share of requests", y="latency, ms")
+    return drawn(draw, name, alt, x="share of requests", y="latency, ms")
 
 
 def _quantiles(counts: Histogram) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -9,25 +9,20 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from vitrine_client.loadtest import svg
+from vitrine_client.loadtest.axes import drawn, log_axis, number, thousands, ticks
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.result import Result
+from vitrine_client.look import svg
 
 COLUMNS = 120
 """At most so many points of time; in a longer test, each stands for several seconds."""
 
-ERROR_COLOURS = (svg.ORANGE, svg.VIOLET, svg.RED, svg.GREEN, svg.QUIET)
+ERROR_COLOURS = (svg.RED, svg.VIOLET, svg.GOLD, svg.GREEN, svg.QUIET)
 """Of the most frequent kinds of errors; the last one is for all others together."""
 
 _ROWS = 40
-_BLUE = (47, 116, 181)
-"""RGB of a heat map, a mid-tone, which reads on white and on black."""
-
 _NEAR = 0.03
 """Share of the plot's width that a number needs."""
-
-_DASHES = (0, (5, 2))
-_DOTS = (0, (1, 2))
 
 
 def columns(result: Result) -> list[Result]:
@@ -46,8 +41,8 @@ def over_time(result: Result) -> str:
     middles = _middles(parts)
     lines = (
         (100, svg.QUIET, "-", 0.9, "maximum"),
-        (99, svg.ORANGE, "-", 1.5, "99th percentile"),
-        (50, svg.BLUE, "-", 1.5, "median"),
+        (99, svg.VIOLET, "-", 1.5, "99th percentile"),
+        (50, svg.ACCENT, "-", 1.5, "median"),
     )
 
     def draw(axes: Axes) -> None:
@@ -64,7 +59,7 @@ def over_time(result: Result) -> str:
                 markersize=4,
             )
         medians = [part.latency.percentile_ms(50) for part in parts]
-        svg.log_axis(axes, "y", [*medians, result.latency.max_ms])
+        log_axis(axes, "y", [*medians, result.latency.max_ms])
         _time(axes, result)
 
     worst = max(parts, key=lambda part: np.nan_to_num(part.latency.max_ms))
@@ -72,7 +67,7 @@ def over_time(result: Result) -> str:
         "Latency over time: median, 99th percentile and maximum. The longest, "
         f"{worst.latency.max_ms:,.3g} ms, is from second {worst.intervals[0].start_s:.0f}."
     )
-    return svg.drawn(draw, "over-time", alt, x="time, s", y="latency, ms")
+    return drawn(draw, "over-time", alt, x="time, s", y="latency, ms")
 
 
 def heat_map(result: Result) -> str:
@@ -84,7 +79,7 @@ def heat_map(result: Result) -> str:
     counts = np.stack([_histogram(part.latency, edges) for part in parts], axis=1)
     shade = np.log1p(counts) / np.log1p(counts.max())
     pixels = np.empty((*counts.shape, 4), np.uint8)
-    pixels[..., :3] = _BLUE
+    pixels[..., :3] = svg.AREA
     pixels[..., 3] = np.where(counts, 25 + 230 * shade, 0)
 
     def draw(axes: Axes) -> None:
@@ -97,12 +92,12 @@ def heat_map(result: Result) -> str:
             interpolation="none",
             zorder=1,
         )
-        places = svg.ticks(10**low, 10**high)
-        axes.set_yticks(np.log10(places), [svg.number(place) for place in places])
+        places = ticks(10**low, 10**high)
+        axes.set_yticks(np.log10(places), [number(place) for place in places])
         _time(axes, result)
 
     alt = "Heat map of latency over time: the stronger the colour, the more requests."
-    return svg.drawn(draw, "heat-map", alt, x="time, s", y="latency, ms")
+    return drawn(draw, "heat-map", alt, x="time, s", y="latency, ms")
 
 
 def _histogram(counts: Histogram, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -118,15 +113,15 @@ def throughput(result: Result) -> str:
     def draw(axes: Axes) -> None:
         due = [part.due / part.duration_s for part in parts]
         answered = [part.throughput for part in parts]
-        axes.fill_between(middles, answered, color=svg.BLUE, alpha=0.12, linewidth=0)
-        axes.plot(middles, due, color=svg.QUIET, linestyle=_DASHES)
-        axes.plot(middles, answered, color=svg.BLUE)
+        axes.fill_between(middles, answered, color=svg.ACCENT, alpha=0.12, linewidth=0)
+        axes.plot(middles, due, color=svg.QUIET, linestyle=svg.DASHES)
+        axes.plot(middles, answered, color=svg.ACCENT)
         axes.set_ylim(top=1.1 * max(*due, *answered, 1))
-        svg.thousands(axes)
+        thousands(axes)
         _time(axes, result)
 
     alt = f"Throughput over time; on average {result.throughput:,.0f} right answers a second."
-    return svg.drawn(draw, "throughput", alt, x="time, s", y="requests/s")
+    return drawn(draw, "throughput", alt, x="time, s", y="requests/s")
 
 
 def failures(result: Result) -> Counter[str]:
@@ -160,11 +155,11 @@ def errors(result: Result) -> str:
             axes.bar(starts, counts, widths, below, align="edge", color=colour, linewidth=0)
             below += counts
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=(1, 2, 5, 10)))
-        svg.thousands(axes)
+        thousands(axes)
         _time(axes, result)
 
     kinds = ", ".join(f"{count:,} {kind}" for kind, count, _ in shown)
-    return svg.drawn(draw, "errors", f"Errors over time: {kinds}.", x="time, s", y="requests")
+    return drawn(draw, "errors", f"Errors over time: {kinds}.", x="time, s", y="requests")
 
 
 def _count(found: Counter[str], kind: str, named: set[str]) -> int:
@@ -184,7 +179,7 @@ def _time(axes: Axes, result: Result) -> None:
     axes.set_xlim(start_s, end_s)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, min_n_ticks=2, steps=(1, 2, 5, 10)))
     for at_s, _ in result.events:
-        axes.axvline(at_s, color=svg.INK, linewidth=1, linestyle=_DOTS)
+        axes.axvline(at_s, color=svg.INK, linewidth=1, linestyle=svg.DOTS)
     for at_s, text in event_labels(result, _NEAR * (end_s - start_s)):
         axes.annotate(
             text,
@@ -202,9 +197,9 @@ def event_labels(result: Result, near_s: float) -> list[tuple[float, str]]:
     """Returns where to write the numbers of the events; those that are near each other go together,
     as "2, 3" in the place of the first."""
     labels: list[tuple[float, str]] = []
-    for number, (at_s, _) in enumerate(result.events, start=1):
+    for count, (at_s, _) in enumerate(result.events, start=1):
         if labels and at_s - labels[-1][0] < near_s:
-            labels[-1] = (labels[-1][0], f"{labels[-1][1]}, {number}")
+            labels[-1] = (labels[-1][0], f"{labels[-1][1]}, {count}")
         else:
-            labels.append((at_s, str(number)))
+            labels.append((at_s, str(count)))
     return labels

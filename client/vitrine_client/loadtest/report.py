@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vitrine_client.loadtest import plots, rate_plots, svg, swap_effect, tables, wording
+from vitrine_client.loadtest import plots, rate_plots, swap_effect, tables, wording
 from vitrine_client.loadtest.outcome import Outcome
 from vitrine_client.loadtest.percentile_plot import Trace, by_percentile
 from vitrine_client.loadtest.result import Result
-from vitrine_client.look import reports
+from vitrine_client.look import reports, svg
 
 
 def write(path: Path, outcome: Outcome) -> Path:
@@ -43,8 +43,10 @@ def render(outcome: Outcome, *, indexed: bool = False) -> str:
             str(result.about.get("started_at", "")),
         ),
         indexed=indexed,
+        gateway=_gateway(result.about),
         outcome=outcome,
         headline=headline,
+        percent=max(outcome.slo.latency_s) if outcome.slo else 99.0,
         result=result,
         swap=swap_effect.effect(result),
         asked=wording.asked(result.about),
@@ -58,6 +60,14 @@ def render(outcome: Outcome, *, indexed: bool = False) -> str:
         settings=settings(result.about),
         started_at=_moment(str(result.about.get("started_at", ""))),
     )
+
+
+def _gateway(about: Mapping[str, Any]) -> str:
+    """Returns the address of the gateway that was asked, "" where that was a model server."""
+    target = about.get("plan", {}).get("target", {})
+    address = str(target.get("address", ""))
+    is_gateway = target.get("kind") not in ("grpc", "rest")
+    return address.rstrip("/") if is_gateway and address.startswith(("http:", "https:")) else ""
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,9 @@ def _headline(outcome: Outcome) -> _Headline:
 
 
 def _percentiles(result: Result) -> str:
-    traces = [Trace(result.latency, svg.BLUE)]
+    traces = [Trace(result.latency, svg.ACCENT)]
     if wording.is_open(result.about):
-        traces.append(Trace(result.service, svg.ORANGE, dashed=True))
+        traces.append(Trace(result.service, svg.VIOLET, dashed=True))
     p50, p99 = (wording.ms(result.latency.percentile_ms(percent)) for percent in (50, 99))
     return by_percentile(
         traces, f"Latency by percentile: half of the requests within {p50} ms, 99 % in {p99} ms."
@@ -105,7 +115,7 @@ def _percentiles(result: Result) -> str:
 def _compared(before: Result, after: Result) -> str:
     traces = [
         Trace(before.latency, svg.QUIET, dashed=True),
-        Trace(after.latency, svg.BLUE),
+        Trace(after.latency, svg.ACCENT),
     ]
     p99s = " and ".join(wording.ms(each.latency.percentile_ms(99)) for each in (before, after))
     return by_percentile(

@@ -5,16 +5,15 @@ three addresses; the document has an operation for each.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from flask import Request
 
 from vitrine_serving.gateway.openapi_operations import URL
 from vitrine_serving.gateway.openapi_schemas import Json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?", re.ASCII)
+_PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
 _TWINS = ("Version", "Label")
 """Ends of the names of operations that are the same one at another address."""
 
@@ -31,10 +30,9 @@ class Entry:
     others: list[tuple[str, str]]
 
 
-def content(document: Json, request: Request) -> dict[str, Any]:
-    """Returns what the template shows; commands have the address that `request` was sent to."""
-    here = address(request.scheme, request.host)
-    return {"document": document, "sections": sections(document), "url": URL, "address": here}
+def content(document: Json, address: str) -> dict[str, Any]:
+    """Returns what the template shows; commands have the `address` that the page is served from."""
+    return {"document": document, "sections": sections(document), "url": URL, "address": address}
 
 
 def sections(document: Json) -> list[tuple[Json, list[Entry]]]:
@@ -46,10 +44,21 @@ def sections(document: Json) -> list[tuple[Json, list[Entry]]]:
     ]
 
 
-def address(scheme: str, host: str) -> str:
-    """Returns the address that a request was sent to, by its Host header; what a gateway has by
-    default where that is no host."""
-    return f"{scheme}://{host}" if _HOST.fullmatch(host) else URL
+def address(headers: Mapping[str, str], *, tls: bool) -> str:
+    """Returns the address that a request was sent to, by its Host header; `tls` where the gateway
+    itself speaks HTTPS. The default one where that is no host.
+
+    A proxy may say that it speaks HTTPS, and below which path the gateway is. Anybody may send
+    these headers: nothing in them gets into a command but a scheme and a plain path, and never
+    another host than the one that was asked.
+    """
+    host = headers.get("Host", "")
+    if not _HOST.fullmatch(host):
+        return URL
+    secure = tls or headers.get("X-Forwarded-Proto", "").lower() == "https"
+    prefix = headers.get("X-Forwarded-Prefix", "").rstrip("/")
+    path = prefix if _PATH.fullmatch(prefix) else ""
+    return f"{'https' if secure else 'http'}://{host}{path}"
 
 
 def _entries(document: Json) -> Iterator[Entry]:

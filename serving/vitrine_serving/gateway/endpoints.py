@@ -66,6 +66,7 @@ class Endpoints:
             settings.models,
             lambda work: asyncio.run_coroutine_threadsafe(work, loop).result(),
             max_body_bytes=settings.max_body_bytes,
+            tls=settings.tls_cert is not None,
         )
 
     def images_waiting(self) -> dict[str, int]:

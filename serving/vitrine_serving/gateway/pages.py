@@ -14,6 +14,7 @@ from vitrine_client.look import SERVED
 from vitrine_client.predictions import VersionStatus
 from vitrine_serving.gateway import docs_page, errors, openapi
 from vitrine_serving.gateway.model_list import ListedModel, ModelList
+from vitrine_serving.gateway.openapi_operations import URL
 
 T = TypeVar("T")
 Wait = Callable[[Coroutine[Any, Any, T]], T]
@@ -22,14 +23,23 @@ _STATUS_TIMEOUT_S = 5.0
 
 
 def make_pages(
-    model_list: ModelList, models: Sequence[str], wait: Wait[Any], *, max_body_bytes: int
+    model_list: ModelList,
+    models: Sequence[str],
+    wait: Wait[Any],
+    *,
+    max_body_bytes: int,
+    tls: bool = False,
 ) -> flask.Flask:
     """Returns the WSGI application; `wait` runs a coroutine where the model servers' calls are, and
-    the try-it page uploads nothing that has more than `max_body_bytes`."""
+    the try-it page uploads nothing that has more than `max_body_bytes`. `tls` where the gateway
+    itself speaks HTTPS."""
     app = flask.Flask(__name__)
     errors.register(app)
     _add_states(app, model_list, wait)
     document = openapi.document(models)
+
+    def here() -> str:
+        return docs_page.address(dict(flask.request.headers), tls=tls)
 
     @app.get("/")
     def page() -> str:
@@ -37,7 +47,7 @@ def make_pages(
 
     @app.get("/docs")
     def docs() -> str:
-        return flask.render_template("docs.html", **docs_page.content(document, flask.request))
+        return flask.render_template("docs.html", **docs_page.content(document, here()))
 
     @app.get(f"/static/<any({', '.join(map(repr, SERVED))}):name>")
     def look(name: str) -> flask.Response:
@@ -45,7 +55,9 @@ def make_pages(
 
     @app.get("/openapi.json")
     def openapi_json() -> flask.Response:
-        return _json(document)
+        answer = _json(document)
+        answer.set_data(answer.get_data().replace(URL.encode(), here().encode()))
+        return answer
 
     return app
 

@@ -1,5 +1,6 @@
 """The page about a load test: whole, by itself, and with the result's figures."""
 
+import itertools
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -8,7 +9,7 @@ import pytest
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest import plots, report, wording
-from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.outcome import Outcome, at_rate
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.search import Found, Probe
 from vitrine_client.loadtest.slo import Slo
@@ -85,6 +86,8 @@ def test_the_page_asks_nothing_of_anyone(page, source):
     for tag, attributes in page.tags:
         for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             address = attributes.get(name, "#")
+            if tag == "a":
+                continue  # leads elsewhere, and only whom presses it
             assert address.startswith(("#", "data:image/png;base64,")), (tag, address)
     assert not re.search(r"url\((?!#)|@import", source)
     policy = next(a["content"] for t, a in page.tags if "http-equiv" in a)
@@ -196,6 +199,69 @@ def test_an_objective_is_the_word_of_the_page(limit, word):
     page = Page(report.render(Outcome(made(seconds=2), slo=Slo.parse(limit))))
     assert word in page.text
     assert ("Misses p99=1ms: p99 is" in page.text) == (word == "objective missed")
+
+
+def at(rate: float, median_ms: float, slo: Slo, **members) -> Probe:
+    """A probe of two seconds."""
+    result = made(seconds=2, rate=rate, median_ms=median_ms, **members)
+    return Probe(rate, result, tuple(slo.violations(result)))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
+def test_a_search_shows_the_median_of_its_last_probes(order):
+    """Whichever came last: where most of them held, the page's figures meet the objective."""
+    slo = Slo.parse("p95=20ms,errors=0.1%")
+    failed = at(250, 5, slo, errors={0: Counter(timeout=9)})  # fast, and misses the objective
+    probes = [at(250, 4, slo), at(250, 6, slo), at(250, 90, slo), failed]
+    assert [probe.held for probe in probes] == [True, True, False, False]
+    chosen = [probes[place] for place in order]
+    found = Found(250.0, 245.0, 260.0, 2, 4, (at(100, 2, slo), *chosen, at(400, 900, slo)))
+    result = at_rate(found, slo)
+    assert result is probes[1].result
+    page = Page(report.render(Outcome(result, (result,), slo, found)))
+    assert f"95 % within {wording.ms(result.latency.percentile_ms(95))} ms" in page.text
+    assert "of the median load at that rate" in page.text
+
+
+def test_a_search_without_answers_has_a_median_too():
+    """What has no latency comes last."""
+    slo = Slo.parse("p99=20ms")
+    dead = at(250, 4, slo, errors={second: Counter(timeout=999) for second in (0, 1)})
+    probes = (dead, at(250, 30, slo), at(250, 40, slo))
+    assert at_rate(Found(250.0, 245.0, 260.0, 0, 3, probes), slo) is probes[2].result
+
+
+def test_throughput_says_that_requests_failed_only_where_some_did():
+    """Requests that were due in one second are answered in the next as well."""
+    said = "of them failed"
+    assert said not in Page(report.render(Outcome(made(seconds=2)))).text
+    failing = made(seconds=2, errors={0: Counter(Unavailable=3)})
+    assert f"3 {said}" in Page(report.render(Outcome(failing))).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "leads"),
+    [
+        ("raw", "https://models.example/below/", "https://models.example/below/docs"),
+        ("rest", "http://127.0.0.1:8501", None),
+        ("grpc", "127.0.0.1:8500", None),
+        ("raw", "javascript:alert(1)", None),
+    ],
+)
+def test_the_header_leads_to_the_gateway_that_was_asked(kind, address, leads):
+    """Its page and its reference; a model server has none."""
+    result = made(seconds=1)
+    result.about["plan"]["target"] |= {"kind": kind, "address": address}
+    page = Page(report.render(Outcome(result)))
+    found = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert found == ["#main", *([leads.removesuffix("docs"), leads] if leads else [])]
+
+
+def test_orange_and_blue_are_no_colours_of_plots(source):
+    """They mean for and against, in heat maps."""
+    assert "--for" not in source.split("</style>")[1]
+    assert "--against" not in source.split("</style>")[1]
+    assert set(re.findall(r"(?:fill|stroke): (#\w+)", source.split("</style>")[1])) <= {"#000000"}
 
 
 def test_a_search_without_any_answer_makes_a_page():
