@@ -24,6 +24,9 @@ URL_NAMES = "--url or VITRINE_URL"
 
 _ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]@]+):([0-9]{1,5})", re.ASCII)
+_UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
+"""No part of a gateway's URL: blanks, control characters, a query, a fragment, an empty label."""
+
 _GRPC_URI = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):\S+", re.ASCII)
 """https://grpc.github.io/grpc/core/md_doc_naming.html"""
 
@@ -132,14 +135,23 @@ def model_server_port(variable: str, environ: Environment, port: int) -> int:
 def checked_url(url: str) -> str:
     """Returns a gateway's URL without a slash at its end. Raises `InvalidRequest` where it is
     none."""
+    url = url.strip()
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        good = good and not (parts.query or parts.fragment or _UNSAFE.search(url))
     except ValueError:  # a port that is none, or half of an IPv6 address
         good = False
     if not good:
-        raise InvalidRequest(f"{url!r} is no address; write http://HOST:PORT")
+        raise InvalidRequest(f"{without_password(url)!r} is no address; write http://HOST:PORT")
     return url.rstrip("/")
+
+
+def without_password(address: str) -> str:
+    """Returns an address as it may be shown: without user and password."""
+    before, at, host = address.rpartition("@")
+    scheme, separator, _ = before.partition("://")
+    return f"{scheme if separator else ''}{separator}{host}" if at else address
 
 
 def checked_model_servers(text: str) -> tuple[str, ...]:

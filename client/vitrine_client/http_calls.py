@@ -123,10 +123,11 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
 
     Names in `headers` are found whatever their case.
     """
+    shown = addresses.without_password(url)
     if 300 <= status < 400 and (there := headers.get("Location")):
         # Not followed: the key would go wherever that leads.
         raise errors.ServerError(
-            f"{url} answered {status} and leads to {there}; if that is the gateway, name it "
+            f"{shown} answered {status} and leads to {there}; if that is the gateway, name it "
             f"({addresses.URL_NAMES})"
         )
     content = _json_of(body)
@@ -138,7 +139,7 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
     why = "without JSON" if content is None else str(told.get("error", "without a reason"))
-    text = f"{url} answered {status} ({why}); {_IS_IT_ONE}"
+    text = f"{shown} answered {status} ({why}); {_IS_IT_ONE}"
     if status == errors.NotFound.status:
         raise errors.ServerError(text)  # it says nothing of a model
     raise errors.for_status(status, text, after_s)
@@ -198,23 +199,26 @@ class Attempts:
 
 def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     """Returns the error of a call whose time is over."""
-    return errors.DeadlineExceeded(f"{url} did not answer within {timeout_s:g} s")
+    shown = addresses.without_password(url)
+    return errors.DeadlineExceeded(f"{shown} did not answer within {timeout_s:g} s")
 
 
 def lost(url: str, reason: BaseException) -> errors.VitrineError:
     """Returns the error of a connection that could not be made, was lost, or on which something
     else than HTTP came."""
+    shown = addresses.without_password(url)
     if _is_no_http(reason):
         return no_http(url)
     return errors.Unavailable(
-        f"No gateway answers at {url} ({type(reason).__name__}); start one with `make serve`, or "
+        f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
         f"name another ({addresses.URL_NAMES})"
     )
 
 
 def no_http(url: str) -> errors.ServerError:
     """Returns the error of a server that answers, but not in HTTP."""
-    return errors.ServerError(f"What answers at {url} speaks no HTTP; {_IS_IT_ONE}")
+    shown = addresses.without_password(url)
+    return errors.ServerError(f"What answers at {shown} speaks no HTTP; {_IS_IT_ONE}")
 
 
 def _is_no_http(reason: BaseException | None) -> bool:
@@ -228,6 +232,7 @@ def _is_no_http(reason: BaseException | None) -> bool:
 
 def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
     """Returns the error of a connection on which TLS failed."""
+    shown = addresses.without_password(url)
     return errors.Unavailable(
-        f"No TLS with {url}: `verify` names the CA to trust, `cert` what to show ({reason})"
+        f"No TLS with {shown}: `verify` names the CA to trust, `cert` what to show ({reason})"
     )

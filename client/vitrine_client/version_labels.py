@@ -166,6 +166,9 @@ def _load(
     """
     from vitrine_client import model_configs
 
+    for server in servers:
+        if _is_loading(server, model, version):
+            _wait_for(server, model, version, _LOAD_S)
     unloaded = [server for server in servers if _is_unloaded(server, model, version)]
     if unloaded and old.could_load(model, version):
         wider = old.keeping_all(model)
@@ -181,6 +184,11 @@ def _load(
         if unloaded and old.could_load(model, version):
             _put_back(servers, old)
         raise
+
+
+def _is_loading(server: "ModelServerClient", model: str, version: int) -> bool:
+    one = _statuses(server, model).get(version)
+    return one is not None and one.state in ("START", "LOADING")
 
 
 def _is_unloaded(server: "ModelServerClient", model: str, version: int) -> bool:

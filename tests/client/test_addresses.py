@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.client.fake_gateway import FakeGateway
-from vitrine_client import Client, addresses
+from vitrine_client import Client, addresses, http_calls
 from vitrine_client.addresses import Addresses
 from vitrine_client.aio import AsyncClient
 from vitrine_client.cli import main
@@ -159,3 +159,21 @@ def test_commands_say_what_is_wrong(words, environ, said):
     done = CliRunner().invoke(main, words, env=environ)
     assert done.exit_code == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a:1?x=1", "http://a:1#f", "http://a b:80", "http://..:80", "http://a:1\n/x"]
+)
+def test_what_no_gateway_can_have(url):
+    """A query, a fragment and blanks are refused, and not taken for a gateway that is down."""
+    with pytest.raises(InvalidRequest, match="is no address"):
+        addresses.checked_url(url)
+
+
+def test_passwords_are_shown_to_nobody():
+    """An error names the address without user and password."""
+    with pytest.raises(InvalidRequest) as caught:
+        addresses.checked_url("ftp://user:secret@host")
+    assert "secret" not in str(caught.value)
+    assert "secret" not in str(http_calls.lost("http://user:secret@host:1", OSError()))
+    assert addresses.checked_url(" http://host:1/ ") == "http://host:1"

@@ -271,7 +271,7 @@ def test_nothing_was_measured(capsys, tmp_path):
     out = tmp_path / "out.json"
     asked = request(PICTURE, "--slo=p99=50ms", f"--json={out}")
     assert LoadLab(asked, run=FakeRun(interrupted_at=1)).carry_out() == 130
-    assert "Ctrl-C came before anything was measured" in capsys.readouterr().err
+    assert "Ctrl-C came before the first load was whole" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -93,7 +94,7 @@ def test_the_same_again_repairs(served):
 
 
 def test_versions_that_are_not_there(served, load):
-    """Never published, taken away, loading, or broken: each is refused with what to do."""
+    """Never published, or broken: each is refused with what to do."""
     told = refused(served, "promote", "mlp", "9")
     assert "Version 9 of mlp" in told
     assert f"is not published (1 is, in {served.base})" in told
@@ -101,7 +102,6 @@ def test_versions_that_are_not_there(served, load):
     load.gates[2] = threading.Event()
     served.publish(2)
     served.reach(v2="LOADING", v1="AVAILABLE")
-    assert "is loading; try again" in refused(served, "promote", "mlp", "2")
     load.gates[2].set()
     served.reach(v2="AVAILABLE", v1="END")
     served.publish(3, broken=True)
@@ -117,6 +117,18 @@ def test_a_version_that_is_published_is_loaded(served):
     assert (done.exit_code, done.stdout) == (0, "mlp: stable is version 1\n"), done.output
     assert served.states() == {1: "AVAILABLE", 2: "AVAILABLE"}
     assert served.labelled() == 1
+
+
+def test_a_version_that_is_being_loaded_is_waited_for(served, load):
+    """Who promotes what was just published need not try again."""
+    load.gates[2] = threading.Event()
+    served.publish(2)
+    served.reach(v2="LOADING", v1="AVAILABLE")
+    with ThreadPoolExecutor() as threads:
+        promoted = threads.submit(vitrine, served, "promote", "mlp", "2")
+        load.gates[2].set()
+        assert promoted.result(30).exit_code == 0
+    assert served.labelled() == 2
 
 
 def test_a_version_that_cannot_be_loaded_changes_nothing(served, load):

@@ -1,5 +1,6 @@
 """Reports in the house style, and the index of a folder of them."""
 
+import os
 from pathlib import Path
 
 from tests.client.loadtest.made_results import made
@@ -59,3 +60,13 @@ def test_colours_of_for_and_against_are_the_same_everywhere():
     for name, colour in (("for", FOR), ("against", AGAINST)):
         assert f"--{name}: #{bytes(colour).hex()};" in theme
         assert f"const {name.upper()} = {list(colour)};" in script
+
+
+def test_what_is_no_report_is_left_alone(tmp_path: Path):
+    """A pipe is not waited for, and a subject that is no text is none."""
+    os.mkfifo(tmp_path / "pipe.html")
+    content = '{"kind": "a", "title": "b", "figure": "c", "at": 5}'
+    (tmp_path / "odd.html").write_text(f"<meta name='vitrine-report' content='{content}'>")
+    index = reports.write_index(tmp_path)
+    assert index
+    assert "odd.html" not in index.read_text()

@@ -134,6 +134,17 @@ def test_a_broken_current_version_is_no_hindrance(few, tmp_path):
     assert "cannot be evaluated" in said[0]
 
 
+def test_a_truncated_current_version_is_no_hindrance(few, tmp_path):
+    """TensorFlow raises an IndexError for it: the new model is published all the same."""
+    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener())
+    shard = next((version_dir / "variables").glob("variables.data-*"))
+    os.truncate(shard, 1000)
+    said: list[str] = []
+    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener(say=said.append))
+    assert version_dir.name == "2"
+    assert "cannot be evaluated" in said[0]
+
+
 def test_what_answers_otherwise_is_not_published(few, tmp_path):
     """An export that does not give the trained model's answers is found out."""
     version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener())

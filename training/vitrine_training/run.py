@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from vitrine_training import export, publish, weights
 from vitrine_training.checkpoint import Checkpoint
@@ -155,8 +154,8 @@ def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], Non
     current = publish.latest(run.models_dir, name)
     try:
         current_score = task.score(answers(current, task.validation[0])[task.output])
-    except (OSError, KeyError, TypeError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:  # damaged files raise anything from TensorFlow's depths
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         say(f"{current} cannot be evaluated, so there is nothing to compare with: {reason}")
         return
     if score < current_score:

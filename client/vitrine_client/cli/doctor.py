@@ -120,14 +120,23 @@ def _told(examined: Iterator[tuple[Check, list[Finding]]], *, only_bad: bool) ->
             _print(_line(each))
             if each.todo:
                 arrow = "->" if options.console.options.ascii_only else "→"
-                _print(Text(f"      {arrow} {each.todo}"))
+                _print(Text(f"      {arrow} {_in_one_line(each.todo)}"))
         findings += found
     return findings
 
 
 def _line(finding: Finding) -> Text:
     mark, colour = _MARKS[finding.level]
-    return Text.assemble((f"{mark:<5} ", colour), (finding.name, "bold"), f": {finding.seen}")
+    return Text.assemble(
+        (f"{mark:<5} ", colour),
+        (_in_one_line(finding.name), "bold"),
+        f": {_in_one_line(finding.seen)}",
+    )
+
+
+def _in_one_line(text: str) -> str:
+    """What others say, a server or a file's name, makes no line of its own."""
+    return " ".join(text.splitlines())
 
 
 def _print(text: Text) -> None:

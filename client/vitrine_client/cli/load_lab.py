@@ -69,7 +69,9 @@ class LoadLab:
                 if noted.number is None or noted.again:
                     raise
                 if not self._measured:
-                    self._log.print(f"{noted.name} came before anything was measured")
+                    self._log.print(
+                        f"{noted.name} came before the first load was whole: nothing is kept"
+                    )
                     return noted.exit_code or 1
                 outcome = self._so_far(noted.name)
             if self._before:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.handshake import shake_hands
 from vitrine_client.doctor.installation import Installation
@@ -49,7 +50,7 @@ def _wrong_authorities(path: Path, *, directory_too: bool) -> str:
     if path.is_dir():
         return "" if directory_too else "is a directory"
     try:
-        path.open("rb").close()
+        content_of(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:  # an OSError as well
         return "is no PEM file of certificates"
@@ -82,7 +83,7 @@ def check_own(here: Installation) -> Iterator[Finding]:
 def _examined_pair(kind: str, cert: Path, key: Path) -> Iterator[Finding]:
     for name, path in ((f"{kind}_CERT", cert), (f"{kind}_KEY", key)):
         try:
-            path.open("rb").close()
+            content_of(path)
         except OSError as error:
             seen = f"{path} cannot be read ({error.strerror})"
             yield problem(name, seen, "name a file that you may read, or `chmod` that one")
@@ -91,7 +92,7 @@ def _examined_pair(kind: str, cert: Path, key: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(key.stat().st_mode)
     if mode & 0o077:
         seen = f"{key} may be read by others (mode {mode:03o}): {_KEY_IS_PRIVATE}"
-        yield problem(f"{kind}_KEY", seen, f"`chmod 600 {key}`")
+        yield problem(f"{kind}_KEY", seen, f"`chmod 600 {quoted(key)}`")
 
 
 def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:

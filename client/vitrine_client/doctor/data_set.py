@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.doctor.requirements import installed_version
@@ -84,14 +85,14 @@ def _wrong(path: Path) -> str:
 
 def _mended(path: Path, reason: str) -> str:
     if "may not be read" in reason:
-        return f"have its owner `chmod a+r {path}`"
-    return f"`rm -r {path}`; the next training downloads it again"
+        return f"have its owner `chmod a+r {quoted(path)}`"
+    return f"`rm -r {quoted(path)}`; the next training downloads it again"
 
 
 def _mended_named(path: Path, reason: str) -> str:
     unpacked = path.with_suffix("")
     if reason == _ABSENT and unpacked.exists():
-        return f"it is there unpacked: `gzip -k {unpacked}`"
+        return f"it is there unpacked: `gzip -k {quoted(unpacked)}`"
     if "may not be read" in reason:
         return _mended(path, reason)
     return (

@@ -7,11 +7,11 @@ from typing import Any
 
 import requests
 
-from vitrine_client.addresses import checked_url
+from vitrine_client.addresses import checked_url, without_password
 from vitrine_client.default_model import PREFERRED, is_served, told_of_missing
 from vitrine_client.doctor import probe
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, without_password
+from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.requirements import installed_version
 from vitrine_client.doctor.served import examined_states
 from vitrine_client.doctor.unanswered import unanswered

@@ -71,13 +71,6 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1", "0.0.0.0", "::") or host.startswith("127.")  # noqa: S104
 
 
-def without_password(address: str) -> str:
-    """Returns an address as it may be shown: without user and password."""
-    before, at, host = address.rpartition("@")
-    scheme, separator, _ = before.partition("://")
-    return f"{scheme if separator else ''}{separator}{host}" if at else address
-
-
 def nearest_directory(path: Path) -> Path:
     """Returns a path, or the nearest of its parents that exists."""
     path = path.absolute()

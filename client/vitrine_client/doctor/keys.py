@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 
@@ -21,7 +22,7 @@ def check(here: Installation) -> Iterator[Finding]:
         yield ok(_NAME, "none: predictions need no API key here")
         return
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = content_of(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "it is no text"
         todo = f"`vitrine-serve keys add NAME --file {path}` makes one; the gateway does not start"
@@ -63,6 +64,8 @@ def _permissions(path: Path) -> Iterator[Finding]:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o022:
         seen = f"{path} may be changed by others (mode {mode:03o}), who can add keys of their own"
-        yield problem(_NAME, seen, f"`chmod 600 {path}`")
+        yield problem(_NAME, seen, f"`chmod 600 {quoted(path)}`")
     elif mode & 0o004:
-        yield note(_NAME, f"{path} may be read by anybody (mode {mode:03o})", f"`chmod 640 {path}`")
+        yield note(
+            _NAME, f"{path} may be read by anybody (mode {mode:03o})", f"`chmod 640 {quoted(path)}`"
+        )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.saved_model import wrong_version
@@ -51,7 +52,7 @@ def check(here: Installation) -> Iterator[Finding]:
         return
     except PermissionError:
         seen = f"{folder} may not be read by this user"
-        yield problem(name, seen, f"have its owner `chmod a+rx {folder}`")
+        yield problem(name, seen, f"have its owner `chmod a+rx {quoted(folder)}`")
         return
     yield from _misplaced(folder, entries)
     models = [each for each in entries if each.is_dir() and not each.name.startswith(".")]
@@ -64,7 +65,7 @@ def check(here: Installation) -> Iterator[Finding]:
 def _misplaced(folder: Path, entries: list[Path]) -> Iterator[Finding]:
     for each in entries:
         if each.name == "saved_model.pb":
-            todo = f"move all of it: `mkdir -p {folder}/NAME/1 && mv …`"
+            todo = f"move all of it: `mkdir -p {quoted(folder)}/NAME/1 && mv …`"
             yield problem("models", f"{each} is beside the models, in no version", todo)
         elif each.suffix in _KERAS:
             yield problem(
@@ -84,7 +85,9 @@ def _examined_model(model: Path) -> Iterator[Finding]:
         found = versions(model)
     except PermissionError:
         yield problem(
-            name, f"{model} may not be read by this user", f"have its owner `chmod -R a+rX {model}`"
+            name,
+            f"{model} may not be read by this user",
+            f"have its owner `chmod -R a+rX {quoted(model)}`",
         )
         return
     yield from _examined_entries(name, model, entries)
@@ -106,7 +109,7 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
     for each in entries:
         if each.name == "saved_model.pb":
             files = "saved_model.pb variables assets fingerprint.pb"
-            todo = f"`mkdir {model}/1`, and move {files} there"
+            todo = f"`mkdir {quoted(model)}/1`, and move {files} there"
             yield problem(name, f"{each} is in no version directory", todo)
         elif each.suffix in _KERAS:
             yield problem(
@@ -120,10 +123,10 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
             yield note(name, seen, "nothing, if a training runs; else the next one removes it")
         elif _VERSION.fullmatch(each.name) and not each.is_dir():
             seen = f"{each} is named like a version, and is no directory"
-            yield problem(name, seen, f"`rm {each}`, or unpack what it is into a directory")
+            yield problem(name, seen, f"`rm {quoted(each)}`, or unpack what it is into a directory")
         elif _is_saved_model(each) and not _VERSION.fullmatch(each.name):
             seen = f"{each} has a name that is no number, so that model servers pass over it"
-            yield problem(name, seen, f"`mv {each} {model}/{_next(entries)}`")
+            yield problem(name, seen, f"`mv {quoted(each)} {quoted(model / str(_next(entries)))}`")
 
 
 def _is_saved_model(path: Path) -> bool:

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from requests.utils import should_bypass_proxies
 
+from vitrine_client.addresses import without_password
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import (
     Installation,
     host_of,
     is_loopback,
-    without_password,
 )
 
 _GRPC = ("grpc_proxy", "https_proxy", "http_proxy")

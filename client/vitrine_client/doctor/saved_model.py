@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.tensor_bundle import shard_sizes
 
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
@@ -17,10 +18,10 @@ def wrong_version(version: Path) -> tuple[str, str] | None:
     """
     for each in _walk(version):
         if not os.access(each, os.R_OK):
-            todo = f"have its owner `chmod -R a+rX {version}`"
+            todo = f"have its owner `chmod -R a+rX {quoted(version)}`"
             return f"{each} may not be read by this user, or leads nowhere", todo
     aside = version.with_name(f".broken-{version.name}")
-    todo = f"publish another, and set this one aside: `mv {version} {aside}`"
+    todo = f"publish another, and set this one aside: `mv {quoted(version)} {quoted(aside)}`"
     reason = _wrong_graph(version) or _wrong_variables(version / "variables")
     return (reason, todo) if reason else None
 
@@ -37,14 +38,20 @@ def _wrong_graph(version: Path) -> str:
     graphs = [path for name in names if (path := version / name).exists()]
     if not graphs:
         return "no saved_model.pb in it"
+    if not graphs[0].is_file():
+        return f"{graphs[0].name} is no regular file"
     return "" if graphs[0].stat().st_size else f"{graphs[0].name} is empty"
 
 
 def _wrong_variables(folder: Path) -> str:
     try:
-        least = shard_sizes((folder / "variables.index").read_bytes())
+        least = shard_sizes(content_of(folder / "variables.index"))
     except FileNotFoundError:
         return "no variables/variables.index in it"
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
+        return f"variables/variables.index cannot be read ({error.strerror})"
     except ValueError as error:
         return f"variables/variables.index is damaged: {error}"
     shards = {

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.model_files import published, versions
@@ -21,9 +22,10 @@ def check(here: Installation) -> Iterator[Finding]:
         yield ok(_FILE, f"none in {here.models_dir}: the newest version of each model is served")
         return
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
-        yield problem(_FILE, f"{path} cannot be read ({error.strerror})", f"`chmod a+r {path}`")
+        todo = f"`chmod a+r {quoted(path)}`" if error.errno else "put a file there"
+        yield problem(_FILE, f"{path} cannot be read ({error.strerror})", todo)
         return
     try:
         from vitrine_client.model_configs import ModelConfigs
@@ -87,7 +89,7 @@ def _examined_entry(path: Path, entry: Any) -> Iterator[Finding]:
         yield problem(
             _FILE,
             f"{folder} of {entry.name} cannot be read ({error.strerror})",
-            f"`chmod -R a+rX {folder}`",
+            f"`chmod -R a+rX {quoted(folder)}`",
         )
         return
     if not there:

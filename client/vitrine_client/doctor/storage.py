@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable, nearest_directory
 
@@ -70,7 +71,7 @@ def check_shared_memory(here: Installation) -> Iterator[Finding]:
         yield note(name, seen, linux) if sys.platform == "linux" else ok(name, seen)
         return
     if not is_writable(folder):
-        yield problem(name, "cannot be written", f"`chmod 1777 {folder}`, as root")
+        yield problem(name, "cannot be written", f"`chmod 1777 {quoted(folder)}`, as root")
         return
     yield from _shared_room(name, folder)
     yield from _left_behind(folder)

@@ -79,10 +79,13 @@ def has_index(folder: Path) -> bool:
 def about(path: Path) -> About | None:
     """Returns the subject of a report, None for a file that is no report of ours."""
     reader = _Reader()
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             reader.feed(file.read(_HEAD_BYTES))
-        return About(**json.loads(reader.content))
+        found = About(**json.loads(reader.content))
+        return found if all(isinstance(each, str) for each in asdict(found).values()) else None
     except (OSError, ValueError, TypeError):
         return None
 

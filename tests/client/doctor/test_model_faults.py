@@ -1,5 +1,6 @@
 """Faults of published models: why one is not served, from what is on the disk."""
 
+import os
 import shutil
 
 import pytest
@@ -170,3 +171,29 @@ def test_models_that_are_left_out(published):
     entry = line["todo"].partition("model_config_list: ")[2]
     path.write_text(path.read_text().rstrip().removesuffix("}") + entry + "\n}\n")
     assert {each["level"] for each in published.diagnose().of("models.config")} == {"ok"}
+
+
+def test_pipes_among_the_models_are_named(published):
+    """Each is a line of its own, at once; what comes after it is examined all the same."""
+    for name, part in (("graph", "saved_model.pb"), ("index", "variables/variables.index")):
+        version = published.models / name / "1"
+        (version / "variables").mkdir(parents=True)
+        (version / "saved_model.pb").write_bytes(b"x")
+        (version / part).unlink(missing_ok=True)
+        os.mkfifo(version / part)
+    found = published.diagnose()
+    found.check("problem", "model graph", "saved_model.pb is no regular file", "publish another")
+    found.check("problem", "model index", "it is no regular file", "publish another")
+    assert found.of("model softmax")
+
+
+def test_a_pipe_for_a_file_is_not_waited_for(published):
+    """models.config, a keys file and a file of CAs."""
+    os.mkfifo(published.models / "models.config")
+    pipe = published.folder / "pipe"
+    os.mkfifo(pipe)
+    published.set(VITRINE_KEYS_FILE=str(pipe), SSL_CERT_FILE=str(pipe))
+    found = published.diagnose()
+    found.check("problem", "models.config", "it is no regular file", "put a file there")
+    found.check("problem", "keys file", "it is no regular file", "keys add")
+    assert not [each for each in found.findings if "not done" in each["seen"]]
