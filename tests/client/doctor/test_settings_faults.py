@@ -44,7 +44,7 @@ NO_FILE = "/nowhere/file"
         ({"VITRINE_DATA_DIR": NO_FILE}, "VITRINE_DATA_DIR", "no directory", "unset"),
         ({"TMPDIR": NO_FILE}, "TMPDIR", "no directory", "unset TMPDIR"),
         ({"REQUESTS_CA_BUNDLE": NO_FILE}, "REQUESTS_CA_BUNDLE", "No such file", "PEM file"),
-        ({"SSL_CERT_FILE": "/dev/null"}, "SSL_CERT_FILE", "no PEM file", "unset SSL_CERT_FILE"),
+        ({"SSL_CERT_FILE": "/dev/null"}, "SSL_CERT_FILE", "no regular file", "unset SSL_CERT_FILE"),
         ({"SSL_CERT_DIR": NO_FILE}, "SSL_CERT_DIR", "no directory", "unset SSL_CERT_DIR"),
         ({"CURL_CA_BUNDLE": NO_FILE}, "CURL_CA_BUNDLE", "No such file", "PEM file"),
         ({"VITRINE_TLS_CLIENT_CA": "/etc"}, "VITRINE_TLS_CLIENT_CA", "without VITRINE_TLS_", "ex"),
