@@ -37,7 +37,7 @@ __all__ = ["AsyncClient"]
 
 
 class AsyncClient:
-    """What `vitrine_client.Client` is, for one event loop: the same calls, arguments and errors.
+    """Client of one event loop: the calls, arguments and errors of `vitrine_client.Client`.
 
     Files are read, and pictures made smaller, in threads. Cancelling a call ends it at once.
     """

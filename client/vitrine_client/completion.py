@@ -1,4 +1,4 @@
-"""`completion`: prints what lets a shell complete the subcommands, options and values of a command.
+"""Completion command: prints the script that lets a shell complete a command.
 
 Each of the three commands has it, made by `completion_of`.
 """

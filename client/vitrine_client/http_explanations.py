@@ -47,11 +47,15 @@ def explain(
 
 
 def _id_of(name: str, labels: Sequence[str], model: str) -> int:
-    """Returns the id of a class by its name, or by its number where no class has that name."""
+    """Returns the id of a class by its name, else by its number, else by its name in other
+    letters, capital or small, where that is one class."""
     if name in labels:
         return labels.index(name)
     if name.isascii() and name.isdecimal() and int(name) < len(labels):
         return int(name)
+    alike = [number for number, label in enumerate(labels) if label.lower() == name.lower()]
+    if len(alike) == 1:
+        return alike[0]
     raise InvalidRequest(f"{model} has no class {name}; there are {', '.join(labels)}")
 
 

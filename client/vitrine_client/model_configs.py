@@ -23,6 +23,7 @@ from google.protobuf import text_format
 
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
+from vitrine_client.generated_config import how_to_serve
 
 KEPT = 10
 """How many versions of a label's history are kept."""
@@ -185,7 +186,11 @@ class ModelConfigs:
             if config.name == model:
                 return config
         names = ", ".join(self.models) or "none"
-        raise NotFound(f"{self.source} has no model {model}; it has {names}")
+        file = Path(self.source)
+        beside = file.parent / model
+        is_published = beside.is_dir() and any(each.name.isdecimal() for each in beside.iterdir())
+        how = f". It is published; {how_to_serve(file)}" if is_published else ""
+        raise NotFound(f"{self.source} has no model {model}; it has {names}{how}")
 
 
 def enumerated(versions: Sequence[int]) -> str:

@@ -14,6 +14,7 @@ from vitrine_client.images.given import named, refuse_address
 _SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp"),
     *(".tif", ".tiff", ".avif"),
+    *(".heic", ".heif", ".jxl"),  # not read: each is refused with what to do
 )
 
 _SEVERAL = "give a folder, or several pictures: predict_many([one, two])"

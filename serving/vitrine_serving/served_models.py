@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitrine_client.generated_config import MARK, is_generated
+
 CONFIG = "models.config"
 """Its name, in the models directory."""
-
-_MARK = "# Written by vitrine-serve at each start, as long as no version label is in it.\n"
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,13 @@ def served_models(models_dir: Path) -> ServedModels:
         {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
     )
     config = models_dir / CONFIG
-    if config.exists() and not _is_ours(config):
+    if config.exists() and not is_generated(config.read_text()):
         names = _names(config)
         left_out = tuple(name for name in published if name not in names)
         return ServedModels(names, config.absolute(), left_out)
     if not published:
         raise ValueError(f"There is no model in {models_dir}; train some with `make train`")
     return ServedModels(tuple(published))
-
-
-def _is_ours(config: Path) -> bool:
-    text = config.read_text()
-    return text.startswith(_MARK) and "version_labels" not in text
 
 
 def write_config(models_dir: Path, names: Sequence[str], scratch: Path) -> Path:
@@ -71,7 +66,7 @@ def _config_of_all(models_dir: Path, names: Sequence[str]) -> str:
         'model_platform: "tensorflow" }\n'
         for name in names
     )
-    return _MARK + "model_config_list {\n" + "".join(entries) + "}\n"
+    return MARK + "model_config_list {\n" + "".join(entries) + "}\n"
 
 
 def _names(config: Path) -> tuple[str, ...]:

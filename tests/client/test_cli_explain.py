@@ -121,6 +121,7 @@ def test_how_it_ends_otherwise(gateway, picture, tmp_path):
         (["gone.png"], "gone.png is not there"),
         (["https://example.org/a.png"], "is a URL, not a file; download it first"),
         ([picture, "--out", "heat.jpg"], "name it .png"),
+        ([picture, "--out", "nowhere/heat.png"], "there is no folder nowhere"),
         ([picture, "--box", "1,2"], "four numbers"),
     ):
         done = explain(gateway, *words)
@@ -129,6 +130,7 @@ def test_how_it_ends_otherwise(gateway, picture, tmp_path):
     done = explain(gateway, picture, "--class", "Bagg")
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: mlp has no class Bagg; there are 42, Bag, 7, 0\n"
+    assert explain(gateway, picture, "--class", "bAG").exit_code == 0
     gateway.answer = lambda _: problem(404, "no such model")
     done = explain(gateway, picture, "--model", "nope")
     assert (done.exit_code, done.stdout) == (1, "")

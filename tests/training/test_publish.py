@@ -27,7 +27,7 @@ def test_versions_count_up(tmp_path):
 def test_nothing_published_yet(tmp_path):
     """An unknown model has no versions, and asking for the latest says how to get one."""
     assert publish.versions(tmp_path, "mlp") == []
-    with pytest.raises(FileNotFoundError, match="vitrine-train train mlp"):
+    with pytest.raises(FileNotFoundError, match="has no version; models with one: none"):
         publish.latest(tmp_path, "mlp")
 
 

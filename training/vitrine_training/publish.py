@@ -57,9 +57,8 @@ def latest(models_dir: Path, model: str) -> Path:
     """Returns the newest version directory. Raises `FileNotFoundError` where there is none."""
     published = versions(models_dir, model)
     if not published:
-        raise FileNotFoundError(
-            f"{models_dir / model} has no version; train one with `vitrine-train train {model}`"
-        )
+        there = ", ".join(models(models_dir)) or "none; `make train` publishes some"
+        raise FileNotFoundError(f"{models_dir / model} has no version; models with one: {there}")
     return models_dir / model / str(published[-1])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vitrine_client import native_stderr, signals
+from vitrine_client import generated_config, native_stderr, signals
 from vitrine_training import options, publish, robustness, summary, unused_settings
 from vitrine_training.options import console
 from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
@@ -109,7 +109,7 @@ def train(
 ) -> None:
     """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
 
-    `vitrine-train recipes` lists them. The options below --checkpoint-every-s vary a recipe. A
+    `vitrine-train recipes` lists them. The options from --filters on vary a recipe. A
     model that is worse on validation data than the version it would replace is not published. A run
     that was interrupted goes on where it was when the same command is given again.
 
@@ -227,6 +227,9 @@ def _train(run: "Run", task: "Task", outcomes: list[Outcome]) -> None:
     outcomes.append(_published(version_dir, card, duration_s))
     _summarise(recipe, card)
     console.print(f"  published as {version_dir} after {duration_s:.1f} s")
+    config = version_dir.parent.parent / "models.config"
+    if not generated_config.is_named(config, recipe.model):
+        console.print(f"  {generated_config.how_to_serve(config)}")
 
 
 def _how_to_go_on(epochs: int) -> str:

@@ -1,4 +1,4 @@
-"""`--box`: where the item of a picture is."""
+"""Box option: where the item of a picture is."""
 
 import click
 

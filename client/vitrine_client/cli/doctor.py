@@ -1,4 +1,4 @@
-"""`vitrine doctor`: what is wrong on this machine and with the service, and what to do about it."""
+"""Doctor command: prints a diagnosis of this machine and the service."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def doctor(
 
     \b
     vitrine doctor                       a line for each check
-    vitrine doctor --problems            those alone that need something done
+    vitrine doctor --problems            only what needs fixing
     vitrine doctor --url https://there   of a gateway elsewhere
     vitrine doctor --json | jq '.findings[] | select(.level != "ok")'
 
@@ -79,7 +79,7 @@ def doctor(
         shown = [each for each in findings if each.level is not Level.OK] if problems else findings
         _print_json(shown, wrong)
     else:
-        click.echo(_verdict(findings, wrong))
+        click.echo(_verdict(findings, wrong, notes_shown=not problems))
     sys.exit(1 if wrong else 0)
 
 
@@ -147,12 +147,13 @@ def _print(text: Text) -> None:
     options.console.print(text, soft_wrap=True)
 
 
-def _verdict(findings: list[Finding], wrong: int) -> str:
+def _verdict(findings: list[Finding], wrong: int, *, notes_shown: bool) -> str:
     notes = sum(finding.level is Level.NOTE for finding in findings)
     told = f", {notes} note{'s' * (notes != 1)}" if notes else ""
+    told += "" if notes_shown or not notes else " (without --problems they are shown)"
     if not wrong:
         return f"\nNothing to fix{told}."
-    return f"\n{wrong} to fix{told}: mend the first one first, as others may follow from it."
+    return f"\n{wrong} to fix{told}: fix the first one first: it may have caused the others."
 
 
 def _print_json(findings: list[Finding], wrong: int) -> None:

@@ -1,4 +1,4 @@
-"""`vitrine drift`: whether models are asked about images as in their validation."""
+"""Drift command: prints drift reports of models, as a table or JSON."""
 
 import sys
 
@@ -75,6 +75,8 @@ def _print(reports: list[DriftReport]) -> None:
                 Text(one.reason, style),
             )
     tables.print_table(rows)
+    if any(one.alarm and one.images < one.window for report in reports for one in report.versions):
+        options.note("The window is not full: of so few images, some unusual ones are enough")
 
 
 def _times(one: VersionDrift, test: str) -> str:

@@ -1,7 +1,8 @@
-"""`vitrine explain`."""
+"""Explain command: prints a heat map of the pixels that speak for a class."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -63,32 +64,33 @@ def explain(
 
     Exit code 1: the picture cannot be read or shows nothing, or there is no such model.
     """
-    if out and out.suffix.lower() != ".png":
-        raise click.BadParameter(f"{out} is to be a PNG file; name it .png", param_hint="--out")
+    _check_output(out)
     with options.friendly(), options.default_model_noted():
         names = sources.named([picture])
         if len(names) != 1:
             raise click.UsageError(f"{picture} names {len(names)} pictures; explain takes one")
-        (name,) = names
+        asked: dict[str, Any] = {"version": version, "label": label, "box": box}
         with Client(url, timeout_s=timeout_s, api_key=key) as client:
             try:
-                found = client.explain(
-                    sources.read(name),
-                    model,
-                    class_id=class_id,
-                    version=version,
-                    label=label,
-                    box=box,
-                )
+                found = client.explain(sources.read(names[0]), model, class_id=class_id, **asked)
             except InvalidImage as error:
-                sys.exit(_refused(name, error, as_json))
+                sys.exit(_refused(names[0], error, as_json))
         if out:
             found.heat_map(_PNG_SCALE).save(out, "PNG")
             options.note(f"Written to {out}")
     if as_json:
-        tables.print_json({"picture": name} | found.to_dict())
+        tables.print_json({"picture": names[0]} | found.to_dict())
     else:
-        _print(name, found)
+        _print(names[0], found)
+
+
+def _check_output(out: Path | None) -> None:
+    """Raises `click.BadParameter` for what no PNG file can be written to, before anybody is
+    asked."""
+    if out and out.suffix.lower() != ".png":
+        raise click.BadParameter(f"{out} is no PNG file; name it .png", param_hint="--out")
+    if out and not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
 
 
 def _print(name: str, found: Explanation) -> None:

@@ -1,4 +1,4 @@
-"""What `vitrine loadtest` does: one load, the search for a rate, or a sweep; and what it says."""
+"""Load lab: runs one load, the search for a rate or a sweep, and reports the outcome."""
 
 import dataclasses
 import json
@@ -38,7 +38,7 @@ _STDOUT = Path("-")
 
 
 class LoadLab:
-    """Does what was asked. Shows on standard error what goes on, unless that is to be quiet."""
+    """Load lab run: carries out a request, with progress on standard error unless it is quiet."""
 
     def __init__(self, asked: LoadRequest, *, run: Callable[..., Result] = run) -> None:
         """Raises `click.BadParameter` where a value makes no sense, before anything is sent."""

@@ -1,4 +1,4 @@
-"""What a command line of `vitrine loadtest` asks for, and the plan that it makes."""
+"""Load request: the command line of `vitrine loadtest`, and the plan that follows from it."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""`vitrine loadtest`: how fast a model answers, under which load, and whether that is enough."""
+"""Load test command: options of `vitrine loadtest`, and its help."""
 
 import sys
 from pathlib import Path

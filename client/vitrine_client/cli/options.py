@@ -1,4 +1,4 @@
-"""What the subcommands of `vitrine` share: options, the terminal, and how failures end."""
+"""Options that the subcommands of `vitrine` share, their terminal, and how failures end."""
 
 import sys
 import warnings

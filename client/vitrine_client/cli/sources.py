@@ -78,6 +78,6 @@ def read(name: str) -> bytes:
 
 
 def opened(names: Iterable[str]) -> Iterator[Picture]:
-    """Yields each as a client takes it, which opens it when its turn comes."""
+    """Yields each as a client takes it, when its turn comes."""
     for name in names:
-        yield sys.stdin.buffer if name == STDIN else name
+        yield read(STDIN) if name == STDIN else name

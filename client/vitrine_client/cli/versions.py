@@ -130,7 +130,8 @@ def _say(moved: Promotion, as_json: bool) -> None:
     if moved.keeps_all:
         click.echo(
             f"All versions of {moved.model} are served from now on: what {moved.label} names must "
-            "not unload when another is published.",
+            "not unload when another is published.\nmodels.config decides from now on which models "
+            "are served: add new ones there.",
             err=True,
         )
     if as_json:

@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
-class Listener:
+class ListeningProcess:
     """A process, and the command that it runs."""
 
     pid: int
@@ -28,7 +28,7 @@ class Listener:
         return f"process {self.pid} ({shown})"
 
 
-def listener(port: int, environment: Mapping[str, str], limit_s: float) -> Listener | None:
+def listener(port: int, environment: Mapping[str, str], limit_s: float) -> ListeningProcess | None:
     """Returns a process that listens on a port, None where it is another user's and can't be seen,
     or there is none."""
     if (_PROC / "net" / "tcp").exists():
@@ -38,7 +38,7 @@ def listener(port: int, environment: Mapping[str, str], limit_s: float) -> Liste
     return None
 
 
-def _by_proc(port: int) -> Listener | None:
+def _by_proc(port: int) -> ListeningProcess | None:
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
     for folder in _PROC.glob("[0-9]*"):
         if any(target in sockets for target in _targets(folder / "fd")):
@@ -66,18 +66,18 @@ def _targets(descriptors: Path) -> Iterator[str]:
         return
 
 
-def _described(folder: Path) -> Listener | None:
+def _described(folder: Path) -> ListeningProcess | None:
     try:
         words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return None
-    return Listener(int(folder.name), " ".join(words).strip())
+    return ListeningProcess(int(folder.name), " ".join(words).strip())
 
 
-def _by_lsof(port: int, environment: Mapping[str, str], limit_s: float) -> Listener | None:
+def _by_lsof(port: int, environment: Mapping[str, str], limit_s: float) -> ListeningProcess | None:
     command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fp"]
     pids = [line[1:] for line in commands.run(command, environment, limit_s).output.split("\n")]
     if not pids or not pids[0].isdecimal():
         return None
     told = commands.run(["ps", "-o", "command=", "-p", pids[0]], environment, limit_s)
-    return Listener(int(pids[0]), told.output.strip())
+    return ListeningProcess(int(pids[0]), told.output.strip())

@@ -8,6 +8,7 @@ from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.model_files import published
 from vitrine_client.doctor.served import examined_states
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.generated_config import how_to_serve
 from vitrine_client.predictions import VersionStatus
 
 _LAST_PORT = 65535
@@ -82,8 +83,8 @@ def _examined(address: str, here: Installation) -> Iterator[Finding]:
             yield from (each for each in examined_states(model, states, {}) if each.todo)
         except NotFound:
             seen = f"published in {here.models_dir}, and not known to {address}"
-            todo = "the line on models.config says why; or that server has other models"
-            yield note(f"model {model}, served", seen, todo)
+            todo = how_to_serve(here.models_dir / "models.config")
+            yield note(f"model {model}, not served", seen, todo)
         except VitrineError as error:
             seen = f"{address} does not tell ({_first_line(error)})"
             yield problem(f"model {model}, served", seen, "look at the model server's log")

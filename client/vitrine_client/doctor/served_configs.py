@@ -9,9 +9,9 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.model_files import published, versions
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.generated_config import is_generated
 
 _FILE = "models.config"
-_WRITTEN_AT_STARTS = "# Written by vitrine-serve at each start"
 _WITHOUT_IT = "without the file, `vitrine-serve up` serves the newest version of each model"
 
 
@@ -38,7 +38,7 @@ def check(here: Installation) -> Iterator[Finding]:
     except InvalidRequest as error:
         yield problem(_FILE, _one_line(error), f"mend that line, or remove {path}: {_WITHOUT_IT}")
         return
-    if content.startswith(_WRITTEN_AT_STARTS.encode()) and b"version_labels" not in content:
+    if is_generated(content.decode(errors="replace")):
         yield ok(_FILE, f"{path}, written by vitrine-serve at each start")
         return
     yield from _examined(path, entries, here)

@@ -1,4 +1,4 @@
-"""How the report's pictures have their axes: one plot in a picture, with round numbers."""
+"""Axes of the report's plots: one plot in a picture, with round numbers."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Literal

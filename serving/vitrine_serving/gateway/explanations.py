@@ -1,32 +1,18 @@
-"""Why a model answers as it does: the pixels that speak for a class, and against it."""
+"""Explainer: asks models in batches which pixels speak for a class, and against it."""
 
 import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from vitrine_client import calls
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.explanations import Explanation
 from vitrine_serving.gateway.batcher import Batched, Batcher
 from vitrine_serving.gateway.decoder import Instances
 from vitrine_serving.gateway.predictor import Caller, ModelServers, by_model, together
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.target import Target
-
-
-class Explanation(NamedTuple):
-    """For one picture: the class, how probable it is, and float32 [28, 28], what each pixel adds to
-    its logit; below zero it speaks against the class."""
-
-    model: str
-    version: int
-    label: str
-    class_id: int
-    probability: float
-    attributions: npt.NDArray[np.float32]
 
 
 class _Question(NamedTuple):
@@ -101,12 +87,12 @@ class Explainer:
         outputs = answer.outputs
         return [
             Explanation(
-                target.model,
-                answer.version,
-                described.labels[index],
-                index,
-                probabilities[index].item(),
-                attributions,
+                label=described.labels[index],
+                class_id=index,
+                probability=probabilities[index].item(),
+                attributions=attributions,
+                model=target.model,
+                version=answer.version,
             )
             for index, probabilities, attributions in zip(
                 outputs["class_ids"].tolist(),

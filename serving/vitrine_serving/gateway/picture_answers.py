@@ -9,10 +9,10 @@ import orjson
 
 from vitrine_client import calls
 from vitrine_client.errors import InvalidImage
+from vitrine_client.explanations import Explanation
 from vitrine_client.images import SIDE, Item
 from vitrine_client.predictions import Prediction
 from vitrine_serving.gateway.decoder import Empty, Found, Shown
-from vitrine_serving.gateway.explanations import Explanation
 from vitrine_serving.gateway.http import Answer
 from vitrine_serving.gateway.outcomes import Outcome
 

@@ -77,6 +77,13 @@ def noisy(images):
     return np.clip(images + noise, 0, 255).astype(np.uint8)
 
 
+def test_a_reason_does_not_deny_itself(known, rows_of):
+    """A level below white is 1.00 with two decimals, as white is: it gets as many as it takes."""
+    rows = rows_of(lambda images: np.minimum(images, 254).astype(np.uint8))
+    (sample,) = samples(rows, 500, 1)
+    assert detect(known, sample).reason.endswith("most in brightest: 0.996, was 1.000")
+
+
 @pytest.mark.parametrize(
     ("change", "size", "most"),
     [

@@ -87,13 +87,20 @@ class Shift:
         apart = np.abs(means - self.known.means) / np.maximum(self.known.deviations, 1e-9)
         most, names = int(apart.argmax()), (*STATISTICS, *self.known.labels)
         kind = "the probability of " if most >= len(STATISTICS) else ""
-        return f"{kind}{names[most]}: {means[most]:.2f}, was {self.known.means[most]:.2f}"
+        now, was = _told_apart(float(means[most]), float(self.known.means[most]))
+        return f"{kind}{names[most]}: {now}, was {was}"
 
     def _most_changed(self) -> str:
         usual = self.known.confusion.priors
         most = int(np.argmax(np.abs(np.array(self.priors.priors) - usual)))
         now = self.priors.priors[most]
         return f"{self.known.labels[most]}: {100 * now:.0f} %, was {100 * usual[most]:.0f} %"
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Returns two numbers with two decimals, or as many as it takes to tell them apart."""
+    told = [(f"{one:.{digits}f}", f"{other:.{digits}f}") for digits in range(2, 9)]
+    return next((pair for pair in told if pair[0] != pair[1]), told[0])
 
 
 def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAIN) -> Shift:
