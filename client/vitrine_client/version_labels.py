@@ -204,7 +204,7 @@ def _wait_for(server: "ModelServerClient", model: str, version: int, wait_s: flo
         one = _statuses(server, model).get(version)
         if one and (one.state == "AVAILABLE" or one.error_message):
             return
-        time.sleep(_LOOK_S)
+        time.sleep(_LOOK_S)  # a model server tells no one of its states: they are asked for
 
 
 def _put_back(servers: "Sequence[ModelServerClient]", old: "ModelConfigs") -> None:
