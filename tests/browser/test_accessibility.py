@@ -81,7 +81,7 @@ def test_reports(chromium: str, browser: Browser, reports: Path, width: int, sch
     context = browser.new_context(viewport=size, color_scheme=scheme)
     page = context.new_page()
     page.goto((reports / "index.html").as_uri())
-    links = page.get_by_role("table").get_by_role("link")
+    links = page.get_by_role("list", name="Reports").get_by_role("link")
     names = links.all_inner_texts()
     assert len(names) == 4
     assert {"softmax/1", "mlp/1"} <= set(names)
