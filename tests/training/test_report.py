@@ -253,7 +253,7 @@ def test_the_command_writes_an_index(softmax_dir, tmp_path):
     assert lines == [f"{folder / 'softmax-7.html'}", f"{folder / 'index.html'} lists all reports"]
     index = (folder / "index.html").read_text()
     assert 'href="softmax-7.html"' in index
-    assert re.search(r"<td>0\.\d{4} of the test set right, fits</td>", index)
+    assert re.search(r"0\.\d{4} of the test set right, fits</span>", index)
     (folder / "index.html").write_text("mine")
     done = CliRunner().invoke(main, [*words, f"--reports-dir={folder}"])
     assert done.exit_code == 0

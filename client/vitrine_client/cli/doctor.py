@@ -153,7 +153,7 @@ def _verdict(findings: list[Finding], wrong: int, *, notes_shown: bool) -> str:
     told += "" if notes_shown or not notes else " (without --problems they are shown)"
     if not wrong:
         return f"\nNothing to fix{told}."
-    return f"\n{wrong} to fix{told}: fix the first one first: it may have caused the others."
+    return f"\n{wrong} to fix{told}. Fix the first one first: it may have caused the others."
 
 
 def _print_json(findings: list[Finding], wrong: int) -> None:

@@ -284,7 +284,7 @@ def test_real_service_with_a_version_that_fails(published, tmp_path):
     found.check("ok", "model softmax, served", "version 1", "")
     found.check("ok", "model server", "answers", "")
     left_out.check("note", "models.config", "other is published", "add to its model_config_list")
-    left_out.check("note", "model other, served", "not known to", "models.config")
+    left_out.check("note", "model other, not served", "not known to", "models.config")
 
 
 def failed(client: Client) -> bool:
