@@ -22,7 +22,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test lint format typecheck docs \
-	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load soak build \
+	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers wire lock clean
 
 help: ## List the targets
@@ -88,6 +88,9 @@ bench-reliability: setup ## Overload the gateway, kill its model server, end its
 
 bench-load: setup ## Measure the load lab itself (is it true, cheap, sure?) and the client
 	@$(BIN)/python -m benchmarks.load_lab
+
+bench-truth: setup ## Hold the load lab, and the load generators that are installed, against a server's log
+	@$(BIN)/python -m benchmarks.load_truth
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
 	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)

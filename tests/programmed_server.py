@@ -1,7 +1,8 @@
 """An HTTP server in a process of its own that behaves as it is told.
 
 To whatever is posted it answers as a gateway does to one picture: the same to the same picture. It
-is late by 0.1 to 0.4 ms: that long it takes to wake up a process that sleeps, twice.
+is late by 0.1 to 0.4 ms: that long it takes to wake up a process that sleeps, twice. It logs each
+request, and answers `GET /log` with that.
 `python -m tests.programmed_server PORT '{"latency": {"kind": "exponential", "mean_s": 0.02}}'`
 """
 
@@ -14,7 +15,9 @@ import select
 import selectors
 import subprocess
 import sys
+import urllib.request
 import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ from pathlib import Path
 import httptools
 import numpy as np
 
-from tests.programmed_latency import Behaviour, Latency
+from tests.programmed_latency import Behaviour, Floats, Latency
 
 LABELS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -43,6 +46,12 @@ class Running:
 
     url: str
     process: "subprocess.Popen[bytes]"
+
+    def log(self) -> Floats:
+        """Returns its log, float64 of shape (requests, 3): when each request was there whole and
+        when its answer was sent, in seconds of `time.monotonic`, and the status."""
+        with urllib.request.urlopen(f"{self.url}/log", timeout=60) as response:
+            return np.frombuffer(response.read()).reshape(-1, 3)
 
 
 @contextmanager
@@ -73,7 +82,7 @@ def answer(status: int, content: bytes) -> bytes:
     kind = "application/json" if status == 200 else "application/problem+json"
     reason = {200: "OK", 503: "Service Unavailable"}[status]
     head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}"
-    return f"{head}\r\n\r\n".encode() + content
+    return f"{head}\r\nConnection: keep-alive\r\n\r\n".encode() + content  # ab wants to be told
 
 
 @lru_cache(1000)
@@ -134,8 +143,14 @@ class Programme:
 class Connection(asyncio.Protocol):
     """One request after the other."""
 
-    def __init__(self, programme: Programme, loop: asyncio.AbstractEventLoop, began_s: float):
-        self._programme, self._loop, self._began_s = programme, loop, began_s
+    def __init__(
+        self,
+        programme: Programme,
+        loop: asyncio.AbstractEventLoop,
+        began_s: float,
+        log: "array[float]",
+    ) -> None:
+        self._programme, self._loop, self._began_s, self._log = programme, loop, began_s, log
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._body = b"", b""
 
@@ -153,15 +168,20 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._parser.get_method() == b"GET":
-            self._transport.write(answer(200, _STATUS))
+            content = self._log.tobytes() if self._url == b"/log" else _STATUS
+            self._transport.write(answer(200, content))
             return
+        arrived_s = self._loop.time()
         content = self._programme.answer(self._body, self._url)
         if self._programme.idle:
-            self._transport.write(content)
+            self._send(content, arrived_s)
             return
-        now_s = self._loop.time() - self._began_s
-        done_s = self._programme.done_at(now_s)
-        self._loop.call_at(self._began_s + done_s, self._transport.write, content)
+        done_s = self._programme.done_at(arrived_s - self._began_s)
+        self._loop.call_at(self._began_s + done_s, self._send, content, arrived_s)
+
+    def _send(self, content: bytes, arrived_s: float) -> None:
+        self._transport.write(content)
+        self._log.extend((arrived_s, self._loop.time(), float(content[9:12])))
 
 
 class PreciseSelector(selectors.EpollSelector):
@@ -183,8 +203,9 @@ async def serve(port: int, behaviour: Behaviour) -> None:
     """Serves until it is cancelled."""
     loop = asyncio.get_running_loop()
     programme, began_s = Programme(behaviour), loop.time()
+    log = array("d")
     server = await loop.create_server(
-        lambda: Connection(programme, loop, began_s), "127.0.0.1", port, backlog=4096
+        lambda: Connection(programme, loop, began_s, log), "127.0.0.1", port, backlog=4096
     )
     print("ready", flush=True)
     gc.freeze()

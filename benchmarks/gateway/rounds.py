@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from benchmarks.gateway import bodies, hop, wrk
+from benchmarks.gateway import bodies, hop, latency, wrk
 from benchmarks.gateway.bodies import BATCH, PICTURES, Body
 from benchmarks.gateway.figures import IN_FLIGHT
 from benchmarks.gateway.peers import Peer, Running
@@ -90,14 +90,18 @@ def _loads(
             figures[figure] = BATCH * load.rate
         else:
             figures |= _single(in_flight, load, cpu)
+            say(f"latency, {in_flight} in flight")
+            seen = latency.closed_loop(
+                running.url, body, in_flight=in_flight, duration_s=duration_s
+            )
+            figures[f"p50_{in_flight}_ms"] = seen.percentile_ms(50)
+            figures[f"p99_{in_flight}_ms"] = seen.percentile_ms(99)
     return figures
 
 
 def _single(in_flight: int, load: wrk.Load, cpu: dict[str, float]) -> dict[str, float]:
     figures = {f"rate_{in_flight}": load.rate}
     if load.requests:
-        figures[f"p50_{in_flight}_ms"] = load.p50_ms
-        figures[f"p99_{in_flight}_ms"] = load.p99_ms
         figures[f"cpu_{in_flight}_us"] = 1e6 * sum(cpu.values()) / load.requests
         if GATEWAY in cpu:
             figures[f"gateway_cpu_{in_flight}_us"] = 1e6 * cpu[GATEWAY] / load.requests
