@@ -24,6 +24,7 @@ from google.protobuf import text_format
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
 from vitrine_client.generated_config import how_to_serve
+from vitrine_client.version_directories import RETIRED
 
 KEPT = 10
 """How many versions of a label's history are kept."""
@@ -74,6 +75,14 @@ class ModelConfigs:
         version: int | None = self._config(model).version_labels.get(label)
         return version
 
+    def labels_of(self, model: str, version: int) -> tuple[str, ...]:
+        """Returns the version labels that name a version, by name; none of a model that is not in
+        the file."""
+        if model not in self.models:
+            return ()
+        named = self._config(model).version_labels
+        return tuple(sorted(label for label in named if named[label] == version))
+
     def before(self, model: str, label: str) -> tuple[int, ...]:
         """Returns what a label named before, the newest first. If it was moved by hand since then,
         what it was moved from counts."""
@@ -98,9 +107,9 @@ class ModelConfigs:
 
     def unloaded(self, model: str, version: int, available: Sequence[int]) -> str:
         """Says why a version that a model server does not have is not there, and what to do."""
-        published = self.published(model)
+        published, base = self.published(model), self._config(model).base_path
         if published is not None and version not in published:
-            return f"is not published ({enumerated(published)}, in {self._config(model).base_path})"
+            return f"{_why_absent(base, version)} ({enumerated(published)}, in {base})"
         known = "is published, and not loaded" if published else "is not loaded"
         if self.serves_all(model):
             then = "try again in a moment" if published else "is it published?"
@@ -197,6 +206,15 @@ def enumerated(versions: Sequence[int]) -> str:
     """Returns versions with their verb: "none is", "3 is", "3, 2 and 1 are"."""
     *first, last = map(str, versions or ("none",))
     return f"{', '.join(first)} and {last} are" if first else f"{last} is"
+
+
+def _why_absent(base_path: str, version: int) -> str:
+    directory = Path(base_path)
+    if (directory / f"{RETIRED}{version}").is_dir():
+        return (
+            f"was rolled back (`vitrine-train rollback {directory.name} --undo` publishes it again)"
+        )
+    return "is not published"
 
 
 def _key(model: str, label: str) -> str:

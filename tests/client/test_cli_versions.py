@@ -99,6 +99,9 @@ def test_versions_that_are_not_there(served, load):
     assert "Version 9 of mlp" in told
     assert f"is not published (1 is, in {served.base})" in told
     assert "all {}" not in told
+    (served.base / ".retired-8").mkdir()
+    told = refused(served, "promote", "mlp", "8")
+    assert "was rolled back (`vitrine-train rollback mlp --undo` publishes it again)" in told
     load.gates[2] = threading.Event()
     served.publish(2)
     served.reach(v2="LOADING", v1="AVAILABLE")

@@ -152,6 +152,32 @@ def test_models_are_completed(tmp_path):
         assert names == (["mlp"] if words.endswith("m") else ["mlp", "softmax"])
 
 
+def test_a_version_with_a_label_is_not_retired(tmp_path):
+    """Its clients would get 404: who did not mean that is told which labels name it, and how they
+    are moved. `--force` means it."""
+    for _ in range(2):
+        publish.publish(tmp_path, "mlp", write)
+    config = tmp_path / "models.config"
+    labels = "".join(
+        f'version_labels {{ key: "{label}" value: {version} }} '
+        for label, version in {"stable": 2, "canary": 2, "old": 1}.items()
+    )
+    config.write_text(
+        f'model_config_list {{ config {{ name: "mlp" base_path: "{tmp_path / "mlp"}" '
+        f'model_platform: "tensorflow" model_version_policy {{ all {{}} }} {labels} }} }}'
+    )
+    done = vitrine_train("rollback", "mlp", "--models-dir", tmp_path)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "canary and stable of mlp name version 2" in done.stderr
+    assert "`vitrine rollback mlp --label stable`" in done.stderr
+    assert publish.versions(tmp_path, "mlp") == [1, 2]
+    config.write_text("model_config_list { config {")
+    done = vitrine_train("rollback", "mlp", "--models-dir", tmp_path)
+    assert (done.exit_code, "is no ModelServerConfig" in done.stderr) == (1, True)
+    assert vitrine_train("rollback", "mlp", "--force", "--models-dir", tmp_path).exit_code == 0
+    assert publish.versions(tmp_path, "mlp") == [1]
+
+
 @pytest.mark.parametrize("command", ["evaluate", "report"])
 def test_nothing_to_judge(tmp_path, command):
     """Without a classifier the commands say how to get one."""

@@ -12,7 +12,10 @@ from rich.table import Table
 
 from vitrine_client import signals, variables
 from vitrine_client.completion import completion_of
+from vitrine_client.errors import InvalidRequest
 from vitrine_client.exit_codes import CommandGroup
+from vitrine_client.model_configs import ModelConfigs
+from vitrine_client.version_directories import RETIRED
 from vitrine_training import data, options, publish
 from vitrine_training.options import console
 from vitrine_training.recipes import RECIPES
@@ -207,7 +210,7 @@ def _entry(directory: Path) -> dict[str, Any]:
     metrics = card.get("metrics", {})
     return {
         **options.version_of(directory),
-        "state": "rolled back" if directory.name.startswith(publish.RETIRED) else "published",
+        "state": "rolled back" if directory.name.startswith(RETIRED) else "published",
         "trained_at": card.get("trained_at"),
         "test_accuracy": metrics.get("test_accuracy"),
         "validation_accuracy": metrics.get("validation_accuracy"),
@@ -233,8 +236,9 @@ def _versions(entries: list[dict[str, Any]]) -> Table:
 @options.model
 @options.models_dir
 @click.option("--undo", is_flag=True, help="Publish the version again that was rolled back last.")
+@click.option("--force", is_flag=True, help="Retire it even if version labels name it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence.")
-def rollback(model: str, models_dir: Path, undo: bool, as_json: bool) -> None:
+def rollback(model: str, models_dir: Path, undo: bool, force: bool, as_json: bool) -> None:
     """Retire the newest version of MODEL, so that the one before is served again.
 
     The retired version is kept, and a running model server needs no restart.
@@ -242,6 +246,8 @@ def rollback(model: str, models_dir: Path, undo: bool, as_json: bool) -> None:
     It takes a version out of service, whatever names it. To make a version label name what it named
     before, with all versions served as they are: vitrine rollback MODEL.
     """
+    if not (undo or force):
+        _check_no_label(models_dir, model)
     try:
         newest = (publish.restore if undo else publish.rollback)(models_dir, model)
     except (publish.RollbackError, OSError) as error:
@@ -250,6 +256,29 @@ def rollback(model: str, models_dir: Path, undo: bool, as_json: bool) -> None:
         options.print_json(options.version_of(newest))
     else:
         console.print(f"{newest} is the newest now")
+
+
+def _check_no_label(models_dir: Path, model: str) -> None:
+    """Raises `ClickException` where a version label names the newest version."""
+    config, published = models_dir / "models.config", publish.versions(models_dir, model)
+    if not published or not config.is_file():
+        return
+    try:
+        labels = ModelConfigs.parse(config.read_bytes(), str(config)).labels_of(
+            model, published[-1]
+        )
+    except (OSError, InvalidRequest) as error:
+        raise click.ClickException(
+            f"{error}; whether a version label names {model}/{published[-1]} cannot be told, and "
+            "--force retires it all the same"
+        ) from error
+    if labels:
+        first = "".join(f"; `vitrine rollback {model} --label {label}`" for label in labels)
+        raise click.ClickException(
+            f"{config} has {' and '.join(labels)} of {model} name version {published[-1]}. Move "
+            f"{'them' if len(labels) > 1 else 'it'} first{first}. With --force it is retired all "
+            "the same, and who asks for a label that names it gets 404"
+        )
 
 
 def _classifiers(models: tuple[str, ...], models_dir: Path) -> list[Path]:

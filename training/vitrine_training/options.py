@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vitrine_client import strict_json
+from vitrine_client.version_directories import RETIRED
 from vitrine_training import data, publish
 from vitrine_training.idx import DataError
 
@@ -84,7 +85,7 @@ def print_json(content: object) -> None:
 
 def version_of(version_dir: Path) -> dict[str, Any]:
     """Returns what names a version in JSON."""
-    number = int(version_dir.name.removeprefix(publish.RETIRED))
+    number = int(version_dir.name.removeprefix(RETIRED))
     return {"model": version_dir.parent.name, "version": number, "path": str(version_dir)}
 
 

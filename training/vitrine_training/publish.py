@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_UNFINISHED = ".unfinished-"
-RETIRED = ".retired-"
-"""Before the number of a version that was rolled back."""
+from vitrine_client.version_directories import RETIRED, UNFINISHED
 
 
 def models(models_dir: Path) -> list[str]:
@@ -74,11 +72,11 @@ def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) ->
     directory = models_dir / model
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory):
-        for leftover in directory.glob(_UNFINISHED + "*"):
+        for leftover in directory.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover)
         taken = versions(models_dir, model) + retired(models_dir, model)  # a number means one model
         version = max(taken, default=0) + 1
-        unfinished = directory / f"{_UNFINISHED}{version}"
+        unfinished = directory / f"{UNFINISHED}{version}"
         final = directory / str(version)
         try:
             write(unfinished, version)

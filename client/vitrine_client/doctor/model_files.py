@@ -8,9 +8,9 @@ from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.saved_model import wrong_version
+from vitrine_client.version_directories import RETIRED, UNFINISHED
 
 _VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_RETIRED, _UNFINISHED = ".retired-", ".unfinished-"
 _KERAS = (".keras", ".h5", ".hdf5")
 
 
@@ -115,10 +115,10 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
             yield problem(
                 name, f"{each} is a Keras file, which no model server reads", _export(each)
             )
-        elif each.name.startswith(_RETIRED):
-            seen = f"version {each.name.removeprefix(_RETIRED)} was rolled back, and is not served"
+        elif each.name.startswith(RETIRED):
+            seen = f"version {each.name.removeprefix(RETIRED)} was rolled back, and is not served"
             yield note(name, seen, f"`vitrine-train rollback {model.name} --undo` brings it back")
-        elif each.name.startswith(_UNFINISHED):
+        elif each.name.startswith(UNFINISHED):
             seen = f"{each} is a version that was not finished"
             yield note(name, seen, "nothing, if a training runs; else the next one removes it")
         elif _VERSION.fullmatch(each.name) and not each.is_dir():

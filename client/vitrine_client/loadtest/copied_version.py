@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-_UNFINISHED = ".unfinished-"
-_RETIRED = ".retired-"
+from vitrine_client.version_directories import RETIRED, UNFINISHED
 
 
 class PublisherAtWorkError(OSError):
@@ -46,8 +45,8 @@ class CopiedVersion:
         """
         with self._locked(wait):
             published = _numbers(self._directory)
-            number = max(published + _numbers(self._directory, _RETIRED)) + 1
-            unfinished = self._directory / f"{_UNFINISHED}{number}"
+            number = max(published + _numbers(self._directory, RETIRED)) + 1
+            unfinished = self._directory / f"{UNFINISHED}{number}"
             shutil.rmtree(unfinished, ignore_errors=True)  # of a publisher that was killed
             try:
                 shutil.copytree(self._directory / str(published[-1]), unfinished)
@@ -64,7 +63,7 @@ class CopiedVersion:
         """Takes the copy away, if it is there. Raises as `publish` does."""
         if self.number is None:
             return
-        unfinished = self._directory / f"{_UNFINISHED}{self.number}"
+        unfinished = self._directory / f"{UNFINISHED}{self.number}"
         with self._locked(wait):
             (self._directory / str(self.number)).rename(unfinished)
             self.number = None
