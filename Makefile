@@ -30,6 +30,7 @@ help: ## List the targets
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 ifneq ($(filter command environment,$(origin PYTHON)),)
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 	@test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || { echo "$(VENV) is of another Python than $(PYTHON); \`make clean\` first"; exit 1; }
 endif
 

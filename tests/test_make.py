@@ -110,6 +110,11 @@ def test_another_python_than_that_of_the_environment(copy):
     done = copy.make("setup", "PYTHON=python3.12")
     assert done.returncode == 2
     assert ".venv is of another Python than python3.12; `make clean` first" in done.stdout
+    (copy.path / "python3.12").unlink()
+    done = copy.make("setup", "PYTHON=python3.12")
+    assert done.returncode == 2
+    assert "There is no python3.12 here" in done.stdout
+    assert "make clean" not in done.stdout
 
 
 def test_an_interrupted_clean(copy):

@@ -74,10 +74,13 @@ class Explanation:
         return members
 
     def summary(self) -> str:
-        """Returns in a sentence what the heat map adds up to."""
+        """Returns in a sentence what the heat map adds up to.
+
+        The sum need not be above zero: a bias is added to it, and the other classes have theirs.
+        """
         return (
-            f"Pixels for {self.label} add up to {self.sum_for:+.2f}, those against it to "
-            f"{self.sum_against:+.2f}"
+            f"Pixels add {self.sum_for:+.2f} and {self.sum_against:+.2f} to the logit of "
+            f"{self.label}; the answer is the class with the highest logit"
         )
 
     def _repr_html_(self) -> str:

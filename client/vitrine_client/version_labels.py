@@ -125,7 +125,8 @@ def _move(
     path = Path(config)
     if not path.exists():
         raise FileNotFoundError(
-            f"there is no {path}; name the file that the model server was started with"
+            f"there is no {path}; `vitrine-serve up` writes one when it starts, and a model server "
+            "of your own has the file that it was started with"
         )
     named = addresses.model_servers() if servers_at is None else servers_at
     named = addresses.checked_model_servers(named) if isinstance(named, str) else named

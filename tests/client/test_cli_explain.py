@@ -44,7 +44,8 @@ def test_in_a_pipe(gateway, picture):
     assert rows[:28][7] == " " * 16 + "++"
     assert rows[28:] == [
         f"({heat_map.LEGEND})",
-        "Pixels for Bag add up to +2.25, those against it to -0.50",
+        "Pixels add +2.25 and -0.50 to the logit of Bag; "
+        "the answer is the class with the highest logit",
     ]
 
 

@@ -161,4 +161,4 @@ def test_notebooks(explanation):
     assert "&lt;b&gt;Bag&lt;/b&gt;" in shown
     assert "<b>" not in shown
     assert re.search(r'<img src="data:image/png;base64,\w', shown)
-    assert "add up to +2.25" in shown
+    assert "Pixels add +2.25" in shown

@@ -138,4 +138,6 @@ def _say(moved: Promotion, as_json: bool) -> None:
         tables.print_json(moved.to_dict())
         return
     before = "" if moved.was is None else f" (was {moved.was})"
+    if moved.was == moved.version:
+        before = ", as before"
     click.echo(f"{moved.model}: {moved.label} is version {moved.version}{before}")
