@@ -15,7 +15,7 @@ MEANINGS = {
     FAILED: "What was asked for failed or was refused, at least in part; or its verdict is "
     "negative: requests failed, an objective was missed, a model got worse.",
     NOT_BEGUN: "It could not begin: wrong usage, a setting that makes no sense, something that is "
-    "not installed, or no answer from a gateway or a model server.",
+    "not installed, a port that is taken, or no answer from a gateway or a model server.",
     HUNG_UP: "Its terminal was closed (SIGHUP).",
     INTERRUPTED: "Ctrl-C (SIGINT).",
     TERMINATED: "SIGTERM, as `kill`, `timeout` and `docker stop` send it.",
@@ -26,6 +26,12 @@ SUMMARY = (
     "Exit codes: 0 all well; 1 it failed, or its verdict is negative; 2 wrong usage, or no answer; "
     "129 terminal closed; 130 Ctrl-C; 143 SIGTERM."
 )
+
+
+class NotBegun(click.ClickException):
+    """Error of a command that could not begin; its message says what to do."""
+
+    exit_code = NOT_BEGUN
 
 
 class CommandGroup(click.Group):

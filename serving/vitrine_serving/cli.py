@@ -14,11 +14,12 @@ from vitrine_client import Client, strict_json, variables
 from vitrine_client.addresses import Addresses
 from vitrine_client.completion import completion_of
 from vitrine_client.default_model import FALLBACK, PREFERRED
-from vitrine_client.exit_codes import CommandGroup
+from vitrine_client.exit_codes import CommandGroup, NotBegun
 from vitrine_client.model_server import ModelServerClient
 from vitrine_serving import options, ports
 from vitrine_serving.gateway import keys as keys_file
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.ports import PortError
 from vitrine_serving.stack import Stack, StackError, gateway_command
 
 _INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
@@ -70,6 +71,9 @@ def up(models_dir: Path, batching: Path | None, **where: Any) -> None:
         for name in stack.models.left_out:
             click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
+        if elsewhere := options.url_elsewhere(addresses):
+            open_to_all = "" if os.environ.get("VITRINE_KEYS_FILE") else options.WITHOUT_KEYS
+            click.echo(f"From other machines: {elsewhere}{open_to_all}")
         if exports := options.exports(addresses, models_dir):
             click.echo(f"For clients in another terminal:\n  export {exports}")
         stack.wait()
@@ -146,6 +150,8 @@ def _running(
             yield stack
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+    except PortError as error:
+        raise NotBegun(str(error)) from error
     except StackError as error:
         raise click.ClickException(str(error)) from error
 
@@ -163,8 +169,8 @@ def gateway() -> None:
             ports.check(settings.host, settings.port, "VITRINE_PORT", "VITRINE_HOST")
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    except ports.PortError as error:
-        raise click.ClickException(str(error)) from error
+    except PortError as error:
+        raise NotBegun(str(error)) from error
     command = gateway_command()
     os.execv(command[0], command)  # signals are gunicorn's own  # noqa: S606
 

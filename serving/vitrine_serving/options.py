@@ -1,8 +1,11 @@
 """Options of the commands that start a service, and what follows from them."""
 
+import ipaddress
 import os
 import shlex
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from vitrine_client.addresses import (
     Addresses,
 )
 from vitrine_client.errors import InvalidRequest
+
+WITHOUT_KEYS = " (without API keys, whoever reaches it may ask: docs/security.md)"
 
 MODELS_DIR = Path("models")
 
@@ -78,3 +83,23 @@ def exports(addresses: Addresses, models_dir: Path) -> str:
     if models_dir != MODELS_DIR:
         found["VITRINE_MODELS_DIR"] = str(models_dir.absolute())
     return " ".join(f"{name}={shlex.quote(value)}" for name, value in found.items())
+
+
+def url_elsewhere(addresses: Addresses) -> str:
+    """Returns the gateway's URL for other machines; empty where it listens for this one alone."""
+    if addresses.host == "localhost":
+        return ""
+    try:
+        host = ipaddress.ip_address(addresses.host or "0.0.0.0")  # noqa: S104
+    except ValueError:
+        return addresses.url
+    if host.is_loopback:
+        return ""
+    if not host.is_unspecified:
+        return addresses.url
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system chooses an address of ours
+        except OSError:
+            return ""
+        return replace(addresses, host=probe.getsockname()[0]).url

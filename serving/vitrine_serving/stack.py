@@ -39,16 +39,16 @@ class Stack:
         batching: Path | None = None,
         quiet: bool = False,
     ) -> None:
-        """Raises `StackError` where there is nothing to serve, or no port to serve it on, and
-        `SettingsError` where a setting of the gateway makes no sense.
+        """Raises `StackError` where there is nothing to serve, `PortError` where no port is free to
+        serve it on, and `SettingsError` where a setting of the gateway makes no sense.
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
         """
         try:
             self.models = served_models(models_dir)
-            ports.check_free(addresses)
-        except (ValueError, ports.PortError) as error:
+        except ValueError as error:
             raise StackError(str(error)) from error
+        ports.check_free(addresses)
         self._listed = _listed(self.models, addresses)
         self._models_dir = models_dir
         self._addresses = addresses

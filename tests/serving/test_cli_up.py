@@ -75,7 +75,7 @@ def test_a_gateway_alone_names_its_variable_for_a_taken_port():
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         done = serve("gateway", VITRINE_PORT=taken, VITRINE_MODEL_SERVER="127.0.0.1:1")
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert f"Port {taken} is taken" in done.stderr
     assert "(VITRINE_PORT)" in done.stderr
     assert "(VITRINE_HOST)" in serve("gateway", VITRINE_HOST="192.0.2.1").stderr
@@ -101,6 +101,22 @@ def test_what_clients_need(tmp_path):
     )
     elsewhere = tmp_path / "my models"
     assert options.exports(Addresses(), elsewhere) == f"VITRINE_MODELS_DIR='{elsewhere}'"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_a_service_for_this_machine_alone(host):
+    """There is no address for others."""
+    assert options.url_elsewhere(Addresses(host)) == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", ""])  # noqa: S104
+def test_where_other_machines_find_it(host):
+    """At an address of this machine's, where it has one but loopback, and never at 0.0.0.0."""
+    found = options.url_elsewhere(Addresses(host, port=9000))
+    assert found == "" or (found.startswith("http://") and found.endswith(":9000"))
+    assert "0.0.0.0" not in found  # noqa: S104
+    assert "127.0.0.1" not in found
+    assert options.url_elsewhere(Addresses("192.0.2.7", port=9000)) == "http://192.0.2.7:9000"
 
 
 def test_unknown_variables_are_told():

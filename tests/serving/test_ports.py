@@ -4,10 +4,13 @@ import socket
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from tests.conftest import free_port
 from vitrine_client.addresses import Addresses
+from vitrine_client.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
+from vitrine_serving.model_server.__main__ import main as model_server
 from vitrine_serving.ports import PortError
 
 FREE = "127.0.0.1"
@@ -39,6 +42,21 @@ def test_taken_ports(which, names):
             ports.check_free(replace(addresses(), **{which: taken}))
     assert str(caught.value) == (
         f"Port {taken} is taken by another program; choose another ({names})"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--port", "--rest_api_port"])
+@pytest.mark.parametrize("host", [FREE, "localhost"])
+def test_a_model_server_on_a_taken_port(flag, host):
+    """Its own flags are named, before TensorFlow is imported; it could not begin."""
+    with socket.create_server((FREE, 0)) as other:
+        taken = other.getsockname()[1]
+        free = {"--port": free_port(), "--rest_api_port": free_port()} | {flag: taken}
+        words = [f"--bind_address={host}", *(f"{name}={port}" for name, port in free.items())]
+        done = CliRunner().invoke(model_server, words)
+    assert done.exit_code == NOT_BEGUN
+    assert done.stderr == (
+        f"Error: Port {taken} is taken by another program; choose another ({flag})\n"
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from vitrine_client import signals
+from vitrine_client.exit_codes import NotBegun
+from vitrine_serving import ports
 from vitrine_serving.model_server.flags import Flags
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -89,6 +91,7 @@ def main(**values: Any) -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # how we load is deprecated, not wrong
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
+    _check_ports(flags)
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
             from vitrine_serving.model_server.servable import spend_start_notes
@@ -99,7 +102,17 @@ def main(**values: Any) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.ClickException(f"{error}; is another server running?") from error
+        raise click.ClickException(str(error)) from error
+
+
+def _check_ports(flags: Flags) -> None:
+    for name in ("port", "rest_api_port"):
+        port = getattr(flags, name)
+        if port:
+            try:
+                ports.check(flags.bind_address.strip("[]"), port, f"--{name}", "--bind_address")
+            except ports.PortError as error:
+                raise NotBegun(str(error)) from error
 
 
 def run() -> None:
