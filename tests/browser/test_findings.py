@@ -103,8 +103,11 @@ def test_nothing_gets_no_class(visit, kind):
     expect(item_box(page)).to_be_hidden()
     expect(page.get_by_text("No item was found.")).to_be_visible()
     expect(page.get_by_role("alert")).to_be_empty()
+    program = page.get_by_role("region", name="The same from a program")
+    expect(program).to_be_hidden()
     give(page, photo())
     expect(verdict(answer(page, "mlp"))).to_contain_text("%")
+    expect(program).to_be_visible()
     expect(page.get_by_text(NOTHING_SEEN)).to_be_hidden()
 
 

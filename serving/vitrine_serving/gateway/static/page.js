@@ -92,7 +92,7 @@ async function answer(signal, onShown = () => {}) {
     signal.throwIfAborted();
     const errors = await answers.ask(asked, signal, onShown);
     tray.note(asked, answers.inShort());
-    await showProgram(choice.chosen, asked, signal);
+    await showProgram(answers.seen?.empty ? [] : choice.chosen, asked, signal);
     signal.throwIfAborted();
     if (errors.some((each) => each.status === 404)) variants = null; // labels move, models go
     if (errors.length) showProblems(errors, () => ask());
