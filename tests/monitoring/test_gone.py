@@ -10,7 +10,7 @@ import requests
 
 from benchmarks.embedded import model_server
 from tests.conftest import free_port, wait_for
-from tests.fake_model_server import FakeModelServer, classifying
+from tests.fake_model_server import FakeModelServer, Gate, classifying
 from tests.monitoring.scraped import Scraped
 from tests.running_gateway import PICTURE, PREDICT, gateway
 from vitrine_serving.gateway.metrics import FAMILIES
@@ -41,6 +41,26 @@ def test_a_model_server_that_is_back_is_left_alone_by_nobody():
 
             wait_for(is_answered, 30, "the model server")
             wait_for(lambda: state() == 0, 20, "what all processes say")
+
+
+def test_calls_of_a_process_that_was_killed_are_gone():
+    """Neither they nor what waited for them is told of by those that are left."""
+    with (
+        FakeModelServer(Gate(classifying())) as slow,
+        gateway(slow.address, workers=1, max_batch_size=1) as running,
+        ThreadPoolExecutor(3) as threads,
+    ):
+        for _ in range(3):
+            threads.submit(running.predict)
+
+        def in_hand() -> tuple[float, float]:
+            found = Scraped.of(running.url)
+            calls = found.total("vitrine_model_server_calls_in_flight")
+            return calls, found.total("vitrine_images_waiting")
+
+        wait_for(lambda: in_hand() == (1, 2), 30, "a call, and what waits for its end")
+        running.lose_a_worker()
+        wait_for(lambda: in_hand() == (0, 0), 30, "that nothing is in hand")
 
 
 DRIFT = [family.name for family in FAMILIES if "drift" in family.name]
