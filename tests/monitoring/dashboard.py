@@ -33,6 +33,23 @@ def filled(expression: str, window: str) -> str:
     return done
 
 
+def variables() -> dict[str, dict[str, Any]]:
+    """Those that a reader chooses, by name, in their order."""
+    return {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+
+
+def alerts() -> Iterator[tuple[str, str]]:
+    """The name of each alert, and all that is said of it."""
+    rules = (MONITORING / "prometheus/alerts.yml").read_text()
+    for text in rules.split("- alert: ")[1:]:
+        yield text.split()[0], text
+
+
+def values(expression: str) -> set[tuple[str, str]]:
+    """The labels in an expression with the values that they are to have."""
+    return set(re.findall(r"[{,](\w+)=\"([^\"]*)\"", expression))
+
+
 def used(expression: str) -> tuple[set[str], set[str]]:
     """The names of the metrics in an expression, and those of the labels."""
     names = set(re.findall(r"\bvitrine_\w+|:tensorflow[\w:]+", expression))

@@ -4,23 +4,26 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.monitoring.dashboard import DASHBOARD, MONITORING, expressions, panels, used
+from tests.monitoring.dashboard import (
+    DASHBOARD,
+    MONITORING,
+    alerts,
+    expressions,
+    panels,
+    used,
+    variables,
+)
 from vitrine_serving.gateway.metrics import FAMILIES
 from vitrine_serving.model_server.metrics import Metrics, read_monitoring
 
 CONFIG = MONITORING / "prometheus/prometheus.yml"
 RULES = MONITORING / "prometheus/alerts.yml"
 CASES = ROOT / "tests/monitoring/alerts.yml"
-
-
-def alerts() -> Iterator[tuple[str, str]]:
-    """The name of each alert, and all that is said of it."""
-    for text in RULES.read_text().split("- alert: ")[1:]:
-        yield text.split()[0], text
 
 
 def test_prometheus_looks_where_the_metrics_are():
@@ -80,9 +83,49 @@ def test_the_dashboard_is_one_that_grafana_draws():
         taken |= cells
     for panel in panels():
         assert {"title", "description", "targets", "fieldConfig"} <= panel.keys()
-        assert panel["datasource"] == {"type": "prometheus", "uid": "prometheus"}
     for row in DASHBOARD["panels"]:
         assert row["type"] != "row" or row["collapsed"] == bool(row["panels"])
+
+
+def data_sources(part: Any) -> Iterator[Any]:
+    """Every data source that is named anywhere in the dashboard."""
+    if isinstance(part, dict):
+        yield from (part["datasource"] for _ in range("datasource" in part))
+        part = list(part.values())
+    if isinstance(part, list):
+        for each in part:
+            yield from data_sources(each)
+
+
+def test_the_dashboard_asks_for_its_data_source():
+    """By a variable, which all else goes by, so that any uid will do; the one that is provisioned
+    is of its type, and taken unless another is chosen."""
+    first, *others = variables().values()
+    assert (first["name"], first["type"], first["current"]) == ("datasource", "datasource", {})
+    chosen = {"type": first["query"], "uid": "${datasource}"}
+    named = list(data_sources(DASHBOARD))
+    assert named == len(named) * [chosen]
+    assert len(named) == len([*panels()]) + len(others)
+    provisioned = (MONITORING / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    assert f"\n    type: {first['query']}\n" in provisioned
+    assert "\n    isDefault: true\n" in provisioned
+
+
+def test_single_figures_are_of_now():
+    """Else Grafana shows the last value in the time range, also of what is gone."""
+    single = [panel for panel in panels() if panel["type"] == "stat"]
+    assert {"Drift", "Gateway", "Model server"} <= {panel["title"] for panel in single}
+    for panel in single:
+        for target in panel["targets"]:
+            assert (target["instant"], target["range"]) == (True, False), panel["title"]
+
+
+def test_legends_name_what_queries_tell_apart():
+    """Another label would be empty in each of them."""
+    for panel in panels():
+        for target in panel["targets"]:
+            shown = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            assert shown <= {"instance"} | used(target["expr"])[1], panel["title"]
 
 
 @pytest.mark.parametrize(("name", "text"), [*alerts()])

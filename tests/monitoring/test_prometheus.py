@@ -1,6 +1,7 @@
 """A real Prometheus scrapes the real service, and answers what the dashboard asks."""
 
 import math
+import re
 import shutil
 import subprocess
 import threading
@@ -12,10 +13,19 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import SAMPLES, Service, end, free_port, wait_for
-from tests.monitoring.dashboard import DASHBOARD, MONITORING, expressions, filled
+from tests.conftest import ROOT, SAMPLES, Service, end, free_port, wait_for
+from tests.monitoring.dashboard import (
+    MONITORING,
+    alerts,
+    expressions,
+    filled,
+    used,
+    values,
+    variables,
+)
 from tests.monitoring.scraped import Scraped
 from vitrine_serving.gateway.metrics import FAMILIES
+from vitrine_serving.model_server.metrics import read_monitoring
 
 PNG = {"Content-Type": "image/png"}
 MODELS = ("softmax", "mlp")
@@ -142,8 +152,8 @@ def test_every_panel_has_data(service, prometheus):
 
 def test_the_models_to_choose_from_are_found(prometheus):
     """The variable's query, `label_values(metric, label)`, has the models that are served."""
-    (variable,) = DASHBOARD["templating"]["list"]
-    metric, label = variable["query"]["query"].removeprefix("label_values(").rstrip(")").split(", ")
+    query = variables()["model"]["query"]["query"]
+    metric, label = query.removeprefix("label_values(").rstrip(")").split(", ")
     wait_for(
         lambda: set(MODELS) <= set(prometheus.ask(f"label/{label}/values", **{"match[]": metric})),
         60,
@@ -151,15 +161,43 @@ def test_the_models_to_choose_from_are_found(prometheus):
     )
 
 
-def test_no_metric_is_dead(service):
-    """A gateway that is asked has samples for each metric that it says it has, and no others."""
+def after_traffic(service: Service) -> Scraped:
+    """What a gateway tells that was asked for all that it counts."""
     with asking(service):
         wait_for(
             lambda: Scraped.of(service.url).labels("vitrine_drift_images"),
             60,
             "the watch for drift",
         )
-    scraped = Scraped.of(service.url)
+    return Scraped.of(service.url)
+
+
+def samples(text: str) -> list[tuple[str, dict[str, str]]]:
+    """The names and the labels of what a model server tells; the library's parser takes no name
+    that begins with a colon, https://prometheus.io/docs/concepts/data_model/ does."""
+    found = re.findall(r"^(:[\w:]+)\{(.*)\} \S+$", text, re.MULTILINE)
+    return [(name, dict(re.findall(r'(\w+)="(.*?)"', labels))) for name, labels in found]
+
+
+def test_all_that_is_asked_for_is_told(service):
+    """Each metric in panels and alerts is one that a running gateway or model server tells, with
+    the labels and with the values of labels that are asked for."""
+    scraped = after_traffic(service)
+    path = read_monitoring(ROOT / "serving/tensorflow_serving/monitoring.config")
+    told = samples(requests.get(f"{service.rest_url}{path}", timeout=30).text)
+    told += [(each.name, each.labels) for family in scraped.families for each in family.samples]
+    prometheus_adds = [{"job": job, "instance": "HOST"} for job in ("gateway", "model-server")]
+    for asked in (*expressions().values(), *(text for _, text in alerts())):
+        names, labels = used(asked)
+        assert names <= {name for name, _ in told}, asked
+        have = [*(each for name, each in told if name in names), *prometheus_adds]
+        assert labels <= {label for each in have for label in each}, asked
+        assert values(asked) <= {pair for each in have for pair in each.items()}, asked
+
+
+def test_no_metric_is_dead(service):
+    """A gateway that is asked has samples for each metric that it says it has, and no others."""
+    scraped = after_traffic(service)
     found = {family.name: family for family in scraped.families}
     assert {each.name.removesuffix("_total") for each in FAMILIES} == found.keys()
     for each in FAMILIES:

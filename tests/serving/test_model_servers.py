@@ -57,6 +57,33 @@ def test_predictions_have_labels():
     )
 
 
+def test_each_server_is_asked_for_its_versions():
+    """One that does not know the model has none; one that is silent, fails or is not there is None,
+    and holds up nobody."""
+
+    def has(version):
+        status = wire.ModelVersionStatus(version=version, state="AVAILABLE")
+        response = wire.GetModelStatusResponse(model_version_status=[status])
+        return lambda call, context: response.SerializeToString()
+
+    async def main(*servers):
+        async with to(*servers, nobody()) as asked:
+            first = await asked.all_statuses("mlp", timeout_s=0.5)
+            return first, await asked.all_statuses("mlp", timeout_s=0.5)
+
+    unknown = failing(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model mlp")
+    with (
+        FakeModelServer(has(1)) as one,
+        FakeModelServer(has(2)) as other,
+        FakeModelServer(unknown) as without,
+        FakeModelServer(Gate()) as silent,
+        FakeModelServer(UNAVAILABLE) as failed,
+    ):
+        told = asyncio.run(main(one, other, without, silent, failed))
+    found = [[each and [status.version for status in each] for each in again] for again in told]
+    assert found == 2 * [[[1], [2], [], None, None, None]]
+
+
 def test_statuses_are_read():
     """The states of versions come as the client has them."""
     response = wire.GetModelStatusResponse()

@@ -32,6 +32,9 @@ class Watch(Protocol):
     ) -> dict[str, Any]:
         """Returns JSON about a version, or all of a model's. Raises `VitrineError`."""
 
+    async def forget_ended(self, servers: ModelServers) -> None:
+        """Forgets what it knows of versions that are not served any more. Raises nothing."""
+
 
 class Metrics(Protocol):
     """Counts what happens; `metrics.Metrics` is one."""
@@ -84,9 +87,14 @@ class Endpoints:
             return await self._pictures.instances(request)
         if request.endpoint == "metrics" and self._metrics:
             _check_method(request, "GET", "HEAD")
-            body, content_type = await self._in_thread(self._metrics.render)
-            return Answer(200, body, content_type)
+            return await self._scrape(self._metrics)
         return await self._in_thread(wsgi.call, self._pages, request)
+
+    async def _scrape(self, metrics: Metrics) -> Answer:
+        if self._watch:
+            await self._watch.forget_ended(self._servers)
+        body, content_type = await self._in_thread(metrics.render)
+        return Answer(200, body, content_type)
 
     async def _in_thread(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         loop = asyncio.get_running_loop()

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 
 import grpc
 import numpy as np
@@ -12,9 +11,10 @@ import numpy.typing as npt
 from vitrine_client import calls
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
 from vitrine_serving.gateway.breaker import Breaker
-from vitrine_serving.gateway.connection import Connection, ServerState, all_left_alone
+from vitrine_serving.gateway.connection import Connection, ServerState
 from vitrine_serving.gateway.decoder import Instances
 from vitrine_serving.gateway.descriptions import Descriptions
+from vitrine_serving.gateway.pool import Pool
 from vitrine_serving.gateway.predictor import Metadata
 from vitrine_serving.gateway.retries import RetryBudget, pause_s
 
@@ -62,29 +62,34 @@ class ModelServers:
         self.retries = 0
         self._answered = answered
         self._measured = measured
-        self._connections = [
-            Connection(
-                address,
-                Breaker(breaker_failures, breaker_open_s),
-                credentials=credentials,
-                server_name=server_name,
-                fair_timeout_s=fair_timeout_s,
-            )
-            for address in addresses
-        ]
-        self._turn = 0
+        self._pool = Pool(
+            [
+                Connection(
+                    address,
+                    Breaker(breaker_failures, breaker_open_s),
+                    credentials=credentials,
+                    server_name=server_name,
+                    fair_timeout_s=fair_timeout_s,
+                )
+                for address in addresses
+            ]
+        )
         self._max_attempts = max_attempts
         self._budget = RetryBudget(retry_budget)
         self._descriptions = Descriptions()
 
     async def close(self) -> None:
         """Ends all connections; calls in flight raise `Unavailable`."""
-        await asyncio.gather(*(connection.close() for connection in self._connections))
+        await self._pool.close()
         await self._descriptions.close()
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing, in the order of the addresses."""
-        return [each.snapshot() for each in self._connections]
+        return self._pool.snapshot()
+
+    def look_for_lost(self) -> None:
+        """Has `snapshot` tell of the servers that were lost and are connected again."""
+        self._pool.look_for_lost()
 
     async def call(
         self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
@@ -140,6 +145,13 @@ class ModelServers:
         request = calls.status_request(model, version=version, label=label)
         return calls.read_statuses(await self.call(calls.STATUS, request, timeout_s=timeout_s))
 
+    async def all_statuses(
+        self, model: str, *, timeout_s: float
+    ) -> list[list[VersionStatus] | None]:
+        """Returns what each server says of a model's versions: they need not be updated at the
+        same time. None stands for one that does not answer; raises nothing."""
+        return await self._pool.statuses(model, timeout_s=timeout_s)
+
     async def _call(
         self,
         method: str,
@@ -150,9 +162,9 @@ class ModelServers:
     ) -> tuple[bytes, Connection]:
         """Also returns who answered; `first` is asked first, if it may be."""
         self._budget.deposit()
-        connection = first if first and not first.wait_s() else await self._whom(deadline)
+        connection = first if first and not first.wait_s() else await self._pool.whom(deadline)
         if connection is None:
-            raise all_left_alone(self._connections)
+            raise self._pool.all_left_alone()
         tried: list[Connection] = []
         while True:
             try:
@@ -184,10 +196,9 @@ class ModelServers:
 
     async def _another(self, tried: list[Connection], deadline: float) -> Connection | None:
         """Returns whom to ask next, once it is time to; None to give up."""
-        fresh = self._pick(but=tried)
-        may_be_called = any(not each.wait_s() for each in self._connections)
-        may_be_found = any(each.lost for each in self._connections)
-        if len(tried) >= self._max_attempts or not (may_be_called or may_be_found):
+        fresh = self._pool.pick(but=tried)
+        may_be_called = self._pool.may_be_called()
+        if len(tried) >= self._max_attempts or not (may_be_called or self._pool.may_be_found()):
             return None
         wait_s = pause_s(len(tried)) if may_be_called and not fresh else 0.0
         if time.monotonic() + wait_s >= deadline or not self._budget.withdraw():
@@ -196,31 +207,4 @@ class ModelServers:
         if fresh:
             return fresh
         await asyncio.sleep(wait_s)
-        return await self._whom(deadline)
-
-    def _pick(self, but: Collection[Connection] = ()) -> Connection | None:
-        """Returns who has the fewest calls in flight, in turn if several have; None if all are
-        left alone."""
-        connections = self._connections[self._turn :] + self._connections[: self._turn]
-        free = [each for each in connections if each not in but and not each.wait_s()]
-        if not free:
-            return None
-        best = min(free, key=attrgetter("in_flight"))  # the first of several
-        self._turn = (self._connections.index(best) + 1) % len(connections)
-        return best
-
-    async def _whom(self, deadline: float) -> Connection | None:
-        """Returns who may be called; if nobody may, one that was lost and is found to be up again
-        in the time that this takes, else None."""
-        if found := self._pick():
-            return found
-        lost = [each for each in self._connections if each.lost]
-        timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
-        waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
-        if waits:
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
-        return self._pick()
+        return await self._pool.whom(deadline)

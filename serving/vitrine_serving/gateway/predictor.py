@@ -38,6 +38,11 @@ class ModelServers(Protocol):
     ) -> list[VersionStatus]:
         """Returns the states of a model's versions."""
 
+    async def all_statuses(
+        self, model: str, *, timeout_s: float
+    ) -> list[list[VersionStatus] | None]:
+        """Returns what each server says, None for one that does not answer; raises nothing."""
+
     async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:
         """Returns the labels and the card of a version."""
 

@@ -38,6 +38,12 @@ class TracedServers:
         """Returns the states of a model's versions."""
         return await self._servers.status(model, **options)
 
+    async def all_statuses(
+        self, model: str, *, timeout_s: float
+    ) -> list[list[VersionStatus] | None]:
+        """Returns what each server says of a model's versions."""
+        return await self._servers.all_statuses(model, timeout_s=timeout_s)
+
     async def describe(self, model: str, version: int, *, timeout_s: float) -> Description:
         """Returns the labels and the card of a version."""
         return await self._servers.describe(model, version, timeout_s=timeout_s)

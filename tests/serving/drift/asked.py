@@ -50,3 +50,19 @@ class FakeServers:
         if self.described[version] is None:
             raise NotFound("no signature describe")
         return self.described[version]
+
+
+class FakeFleet:
+    """What each model server says of a model's versions: `says` has for each server the states of
+    the versions by model, or None for a server that does not answer."""
+
+    def __init__(self, *says):
+        self.says = list(says)
+
+    async def all_statuses(self, model, *, timeout_s):
+        return [
+            None
+            if each is None
+            else [VersionStatus(n, state) for n, state in each.get(model, {}).items()]
+            for each in self.says
+        ]

@@ -12,7 +12,7 @@ from vitrine_client.predictions import Description
 from vitrine_serving.gateway.drift.baseline import Baseline
 from vitrine_serving.gateway.drift.detect import Sample, Shift, judge
 from vitrine_serving.gateway.drift.statistics import STATISTICS
-from vitrine_serving.gateway.drift.windows import Window
+from vitrine_serving.gateway.drift.window import Window
 from vitrine_serving.gateway.predictor import ModelServers
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.predictions import Description
-from vitrine_serving.gateway.drift import report
+from vitrine_serving.gateway.drift import report, served
 from vitrine_serving.gateway.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.drift.detect import judge
 from vitrine_serving.gateway.drift.statistics import STATISTICS, statistics
-from vitrine_serving.gateway.drift.windows import MODEL_BYTES, Windows
+from vitrine_serving.gateway.drift.window import MODEL_BYTES
+from vitrine_serving.gateway.drift.windows import Windows
 from vitrine_serving.gateway.predictor import ModelServers
 
 log = logging.getLogger("vitrine_serving.gateway")
@@ -25,6 +26,11 @@ _FLUSH_S = 1.0
 """After which fewer than that are not waited for any more."""
 
 _MOST_KNOWN = 256  # as many versions as descriptions are kept of
+
+_CURRENT_S = 900.0
+"""After so long without an image a window tells nothing of what a version is asked about now: it
+may be AVAILABLE, and a version label name another. More than the ten minutes that the alert waits,
+so that a service that is asked four times an hour has it, too."""
 
 Instances = npt.NDArray[np.uint8]
 Outputs = npt.NDArray[np.float32]
@@ -67,6 +73,7 @@ class Watch:
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
         self._versions: dict[tuple[str, int], _Version] = {}
+        self._ended: set[tuple[str, int]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def note(
@@ -99,7 +106,11 @@ class Watch:
             self._flush(model, version, noted)
 
     def states(self) -> list[DriftState]:
-        """Returns what was found last, by whichever process; may be called in any thread."""
+        """Returns what was found last, by whichever process; may be called in any thread.
+
+        Leaves out versions that have ended, and those that have not been asked for a while.
+        """
+        since = self._windows.now() - _CURRENT_S
         return [
             DriftState(
                 *window.key,
@@ -110,7 +121,17 @@ class Watch:
                 estimated=window.shares,
             )
             for window in sorted(self._windows.all(), key=lambda window: window.key)
+            if window.used >= since and window.key not in self._ended
         ]
+
+    async def forget_ended(self, servers: ModelServers) -> None:
+        """Drops the windows of versions that no server serves any more: should one be published
+        again, or come back after a rollback, it begins without them. Raises nothing."""
+        versions = [window.key for window in self._windows.all()]
+        self._ended = await served.ended(versions, servers)
+        for model, version in self._ended:
+            self._windows.drop(model, version)
+            self._versions.pop((model, version), None)
 
     async def report(
         self, model: str, version: int | None, servers: ModelServers, *, timeout_s: float

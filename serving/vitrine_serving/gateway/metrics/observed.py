@@ -67,7 +67,8 @@ class Metrics:
         }
         self._sheds = {reason: self._ledger.single(families.SHEDS, reason) for reason in REASONS}
         self._timer: asyncio.TimerHandle | None = None
-        self._tick = harmless(self.flush)
+        self._looks: list[Callable[[], None]] = []
+        self._tick = harmless(self._look_and_flush)
         self._registry = CollectorRegistry()
         MultiProcessCollector(  # type: ignore[no-untyped-call]
             self._registry, str(self._shared.folder)
@@ -102,6 +103,7 @@ class Metrics:
 
     def follow_servers(self, servers: ModelServers) -> None:
         """Follows the retries, and how each model server is doing."""
+        self._looks.append(servers.look_for_lost)
         self._ledger.follow(families.RETRIES, lambda: {(): servers.retries})
         self._ledger.follow(
             families.IN_FLIGHT,
@@ -131,9 +133,14 @@ class Metrics:
         )
 
     def start(self) -> None:
-        """Flushes twice a second from here on, in the running loop."""
+        """Looks and flushes twice a second from here on, in the running loop."""
         self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.start)
         self._tick()
+
+    def _look_and_flush(self) -> None:
+        for look in self._looks:
+            look()
+        self.flush()
 
     def flush(self) -> None:
         """Tells the other processes what this one knows; from any thread."""
