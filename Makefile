@@ -17,6 +17,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 TESTS ?= tests
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 VERSION := import sys; print(sys.version_info[:2])
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
@@ -30,7 +31,7 @@ help: ## List the targets
 
 setup: $(READY) ## Make .venv with everything in it (1-2 minutes, once)
 ifneq ($(filter command environment,$(origin PYTHON)),)
-	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
+	@$(HAS_PYTHON)
 	@test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || { echo "$(VENV) is of another Python than $(PYTHON); \`make clean\` first"; exit 1; }
 endif
 
@@ -38,6 +39,7 @@ endif
 # last. pip checks every file against its hash, and writes into a virtual environment or nowhere.
 $(READY): export PIP_REQUIRE_VIRTUALENV = 1
 $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
+	@$(HAS_PYTHON)
 	@$(PYTHON) -c '$(PYTHON_OK)' || { echo "Vitrine needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV): TensorFlow and the tools, 1-2 minutes"
 	@clear=$$(test -e $@ || echo --clear); rm -f $@; $(PYTHON) -m venv $$clear $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }

@@ -3,6 +3,7 @@
 Needs no protobuf: it looks at the text alone.
 """
 
+import json
 from pathlib import Path
 
 MARK = "# Written by vitrine-serve at each start, as long as no version label is in it.\n"
@@ -24,12 +25,21 @@ def is_named(config: Path, model: str) -> bool:
         return True
 
 
-def how_to_serve(config: Path) -> str:
-    """Returns what has a model served that is published and not in the file."""
+def entry(models_dir: Path, model: str) -> str:
+    """Returns a model's entry in a file's `model_config_list`."""
+    base = json.dumps(str((models_dir / model).absolute()))
+    return f'config {{ name: "{model}" base_path: {base} model_platform: "tensorflow" }}'
+
+
+def how_to_serve(config: Path, model: str) -> str:
+    """Returns what has a model served that is published beside the file and not in it."""
     try:
         generated = is_generated(config.read_text())
     except (OSError, ValueError):
         generated = True
     if generated:
         return "a service that runs serves it from its next start on (`vitrine-serve up`)"
-    return f"{config} decides what is served; add it there"
+    return (
+        f"{config} decides what is served; add to its model_config_list: "
+        f"{entry(config.parent, model)}"
+    )

@@ -90,7 +90,7 @@ def _without_label(model: str, label: str, statuses: Sequence[VersionStatus]) ->
     if label in known:
         return None
     labels = [f"{name} (version {number})" for name, number in sorted(known.items())]
-    return f"{model} has no version label {label}; {_there_are(labels, 'it has none')}"
+    return f"{model} has no version label {label}; {_there_are(labels, 'no label names a version')}"
 
 
 def _told(statuses: Sequence[VersionStatus]) -> str:
@@ -99,7 +99,7 @@ def _told(statuses: Sequence[VersionStatus]) -> str:
         + (f" ({one.error_message})" if one.error_message else "")
         for one in statuses
     ]
-    return "; ".join(words) or "it has none"
+    return "; ".join(words) or "there are none"
 
 
 def _there_are(names: Sequence[str], none: str) -> str:

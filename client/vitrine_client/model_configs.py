@@ -198,7 +198,7 @@ class ModelConfigs:
         file = Path(self.source)
         beside = file.parent / model
         is_published = beside.is_dir() and any(each.name.isdecimal() for each in beside.iterdir())
-        how = f". It is published; {how_to_serve(file)}" if is_published else ""
+        how = f". It is published; {how_to_serve(file, model)}" if is_published else ""
         raise NotFound(f"{self.source} has no model {model}; it has {names}{how}")
 
 

@@ -97,8 +97,8 @@ def rollback(
             return old.rolled_back(model, label)
         except LookupError as error:
             raise LabelNotMoved(
-                f"{old.source} does not know what {label} of {model} named before; "
-                f"say which it is to be: vitrine promote {model} VERSION --label {label}"
+                f"{old.source} records no earlier version of {model} for {label}; "
+                f"name one: vitrine promote {model} VERSION --label {label}"
             ) from error
 
     return _move(model, checked_label(label), back, config, model_servers, timeout_s)

@@ -27,6 +27,8 @@ def check(host: str, port: int, port_names: str, host_names: str = "") -> None:
     """Raises `PortError` where nothing can listen on a port of a host. The names are those by which
     a user chooses others."""
     try:
+        if host == "*":  # every interface for glibc, no address for gunicorn
+            raise socket.gaierror
         family, *_, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]

@@ -79,7 +79,7 @@ def test_the_search_shows_what_has_all_words(visit):
     expect(hidden).to_be_hidden()
     expect(page.get_by_role("heading", name="Errors")).to_be_hidden()
     field(page).fill("xyzzy")
-    expect(page.get_by_text("Nothing has these words")).to_be_visible()
+    expect(page.get_by_text("No matches")).to_be_visible()
     expect(page.locator("[data-search]:visible")).to_have_count(0)
     field(page).press("Escape")
     expect(page.locator("[data-search]:visible")).to_have_count(everything)

@@ -78,7 +78,7 @@ def test_labels_are_there_after_a_restart(served, load):
     vitrine(served, "promote", "mlp", "2", "--label", "canary")
     with serving(served.config, load) as again:
         assert (again.labelled("stable"), again.labelled("canary")) == (1, 2)
-        assert "canary of mlp" in refused(again, "rollback", "mlp", "--label", "canary")
+        assert "of mlp for canary" in refused(again, "rollback", "mlp", "--label", "canary")
 
 
 def test_the_same_again_repairs(served):
@@ -314,7 +314,7 @@ def test_the_library_does_the_same(served):
     before = served.config.read_bytes()
     with pytest.raises(errors.LabelNotMoved, match="Version 9 of mlp"):
         vitrine_client.promote("mlp", 9, **where)
-    with pytest.raises(errors.LabelNotMoved, match="does not know what canary"):
+    with pytest.raises(errors.LabelNotMoved, match="records no earlier version of mlp for canary"):
         vitrine_client.rollback("mlp", label="canary", **where)
     with pytest.raises(errors.NotFound, match="no model nope"):
         vitrine_client.promote("nope", 1, **where)

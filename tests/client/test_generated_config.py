@@ -37,9 +37,12 @@ def test_how_a_new_model_is_served(tmp_path: Path):
     config.write_text(text())
     assert is_named(config, "mlp")
     assert not is_named(config, "new")
-    assert "next start" in how_to_serve(config)
+    assert "next start" in how_to_serve(config, "new")
     config.write_text(text(mark=""))
-    assert str(config) in how_to_serve(config)
+    told = how_to_serve(config, "new")
+    assert str(config) in told
+    added = f"model_config_list {{ {told.partition('list: ')[2]} }}"
+    assert ModelConfigs.parse(added.encode()).models == ("new",)
 
 
 def test_a_label_for_a_model_that_is_not_served_yet(tmp_path: Path):

@@ -94,7 +94,7 @@ def test_version_labels(kind: Kind, gateway, call):
     assert message == (
         "mlp has no version label blue; there are canary (version 3), stable (version 1)"
     )
-    assert said(kind, gateway, call, "softmax", label="blue").endswith("; it has none")
+    assert said(kind, gateway, call, "softmax", label="blue").endswith("; no label names a version")
 
 
 @both

@@ -116,7 +116,7 @@ def test_the_clients_explain(service, model, kind):
         (SAMPLES[0], {"class_id": 10}, errors.InvalidRequest, "class_id=10 is no class"),
         (SAMPLES[0], {"class_id": "Shoe"}, errors.InvalidRequest, "no class Shoe; there are T-"),
         (SAMPLES[0], {"version": 9}, errors.NotFound, f"{model} has no version 9; there is 1"),
-        (SAMPLES[0], {"label": "blue"}, errors.NotFound, "no version label blue; it has none"),
+        (SAMPLES[0], {"label": "blue"}, errors.NotFound, "no version label blue; no label names"),
     ):
         with pytest.raises(error, match=said):
             kind.ask(service.url, "explain", given, model, **options)

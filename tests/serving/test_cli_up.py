@@ -24,7 +24,19 @@ def serve(*words: object, **environ: object) -> Result:
     return done
 
 
-NUMBERS = ("99999", "0", "-1", "65536", "70000", "1e4", "eighty", "4294967296")
+NUMBERS = (
+    "99999",
+    "0",
+    "-1",
+    "65536",
+    "70000",
+    "1e4",
+    "eighty",
+    "4294967296",
+    "8080.0",
+    "80_80",
+    "+80",
+)
 
 
 @pytest.mark.parametrize("option", ["port", "grpc-port", "rest-port"])

@@ -60,7 +60,7 @@ def test_a_model_server_on_a_taken_port(flag, host):
     )
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 70, "1.2.3.4.5"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "*", "no-such-host.invalid", "a" * 70, "1.2.3.4.5"])
 def test_hosts_that_are_not_here(host):
     """It is the host that is named, as no other port would help."""
     with pytest.raises(

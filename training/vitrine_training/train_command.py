@@ -229,7 +229,7 @@ def _train(run: "Run", task: "Task", outcomes: list[Outcome]) -> None:
     console.print(f"  published as {version_dir} after {duration_s:.1f} s")
     config = version_dir.parent.parent / "models.config"
     if not generated_config.is_named(config, recipe.model):
-        console.print(f"  {generated_config.how_to_serve(config)}")
+        console.print(f"  {generated_config.how_to_serve(config, recipe.model)}")
 
 
 def _how_to_go_on(epochs: int) -> str:

@@ -83,7 +83,7 @@ def _examined(address: str, here: Installation) -> Iterator[Finding]:
             yield from (each for each in examined_states(model, states, {}) if each.todo)
         except NotFound:
             seen = f"published in {here.models_dir}, and not known to {address}"
-            todo = how_to_serve(here.models_dir / "models.config")
+            todo = how_to_serve(here.models_dir / "models.config", model)
             yield note(f"model {model}, not served", seen, todo)
         except VitrineError as error:
             seen = f"{address} does not tell ({_first_line(error)})"

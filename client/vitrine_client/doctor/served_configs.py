@@ -9,7 +9,7 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.model_files import published, versions
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.generated_config import is_generated
+from vitrine_client.generated_config import entry, is_generated
 
 _FILE = "models.config"
 _WITHOUT_IT = "without the file, `vitrine-serve up` serves the newest version of each model"
@@ -45,8 +45,8 @@ def check(here: Installation) -> Iterator[Finding]:
 
 
 def _examined(path: Path, entries: Any, here: Installation) -> Iterator[Finding]:
-    names = [entry.name for entry in entries]
-    findings = [finding for entry in entries for finding in _examined_entry(path, entry)]
+    names = [one.name for one in entries]
+    findings = [finding for one in entries for finding in _examined_entry(path, one)]
     for name in sorted({each for each in names if names.count(each) > 1}):
         seen = f"{path} has {name} twice, and no model server takes that"
         findings.append(problem(_FILE, seen, "remove one of the two"))
@@ -60,11 +60,8 @@ def _examined(path: Path, entries: Any, here: Installation) -> Iterator[Finding]
     for model in published(here.models_dir):
         if model not in names:
             seen = f"{model} is published, and {path} does not name it, so that it is not served"
-            entry = (
-                f'config {{ name: "{model}" base_path: "{(here.models_dir / model).absolute()}" '
-                'model_platform: "tensorflow" }'
-            )
-            yield note(_FILE, seen, f"add to its model_config_list: {entry}")
+            todo = f"add to its model_config_list: {entry(here.models_dir, model)}"
+            yield note(_FILE, seen, todo)
 
 
 def _examined_entry(path: Path, entry: Any) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ _REFERENCE = "https://www.tensorflow.org/tfx/serving/api_rest"
 _ABOUT = (
     "Pictures in, predictions out: a superset of TensorFlow Serving's REST API, whose JSON is "
     "answered as it would. Bodies may be compressed (`Content-Encoding: gzip`). Errors are "
-    "`application/problem+json` (RFC 9457), and so are 404 for an address that is none and 405 for "
+    "`application/problem+json` (RFC 9457), and so are 404 for an unknown address and 405 for "
     "one that takes another method. `X-Request-ID` and `traceparent` travel on to the model server."
 )
 _TARGETS = (

@@ -30,7 +30,7 @@ _BODIES = (
     "(uint8 or float 0..1, [n, 28, 28], white on black)"
 )
 _FORMATS = f"Pictures are {FORMATS_READ} of any size."
-_NOTHING = "Of one that shows nothing no model is asked: its entry is `empty`."
+_NOTHING = "No model is asked about a picture that shows nothing: its entry is `empty`."
 _ALL_OR_NONE = "In a form, one that cannot be read fails them all."
 _BAG: Json = {"box": [0, 0, 28, 28], "warnings": []}
 _EMPTY: Json = {"empty": True, "warnings": [NOTHING]}

@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from vitrine_client.addresses import HOST, PORT, checked_model_server, model_server_port
+from vitrine_client.addresses import (
+    HOST,
+    PORT,
+    checked_model_server,
+    gateway_port,
+    model_server_port,
+)
 from vitrine_client.default_model import FALLBACK, PREFERRED
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.variables import PREFIX
@@ -177,6 +183,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_port(cls, value: object) -> object:
+        """By the rule of the clients that read the same variable."""
+        try:
+            return gateway_port({"VITRINE_PORT": value}) if isinstance(value, str) else value
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
     @field_validator("trusted_proxies")
     @classmethod

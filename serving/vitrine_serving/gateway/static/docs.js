@@ -49,7 +49,7 @@ function search() {
     const link = linkTo.get(section.id);
     if (link) link.closest(".group").hidden = section.hidden;
   }
-  byId("found").textContent = words.length ? (found ? `${found} found` : "Nothing has these words") : "";
+  byId("found").textContent = words.length ? (found ? `${found} found` : "No matches") : "";
 }
 
 /** Ends the search where a link leads to what it hides. */
