@@ -3,12 +3,15 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.client.loadtest.made_results import TARGET, made
+from tests.unprivileged import unprivileged
 from vitrine_client.cli.tune import conclude
 from vitrine_client.loadtest.search import Found, Probe
 from vitrine_client.loadtest.slo import Slo
@@ -87,12 +90,32 @@ def test_nothing_is_half_written(tmp_path):
 
 def test_only_what_is_ours_is_replaced(tmp_path):
     """An empty folder, one of an earlier tuning, or none at all; no other, and no file."""
-    assert outcome.may_be_replaced(tmp_path / "new")
-    assert outcome.may_be_replaced(tmp_path)
+    assert outcome.refusal(tmp_path / "new") == ""
+    assert outcome.refusal(tmp_path) == ""
     outcome.write(tmp_path / "tuned", tuning())
-    assert outcome.may_be_replaced(tmp_path / "tuned")
-    assert not outcome.may_be_replaced(tmp_path)
-    assert not outcome.may_be_replaced(tmp_path / "tuned/README.md")
+    assert outcome.refusal(tmp_path / "tuned") == ""
+    assert "is not from `vitrine tune`" in outcome.refusal(tmp_path)
+    assert "is not from `vitrine tune`" in outcome.refusal(tmp_path / "tuned/README.md")
+    assert "cannot be written: " in outcome.refusal(tmp_path / "tuned/README.md/new")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    """It is told before the search, as another user sees it: below a directory that is closed, and
+    in one that may only be read."""
+    for mode in (0o000, 0o555):
+        closed = tmp_path / f"closed-{mode:o}"
+        closed.mkdir()
+        closed.chmod(mode)
+        code = (
+            "from pathlib import Path; from vitrine_client.tune import outcome; "
+            f"print(outcome.refusal(Path({str(closed / 'tuned')!r})))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, **unprivileged()
+        )
+        closed.chmod(0o755)
+        assert done.stderr == ""
+        assert "cannot be written: " in done.stdout
 
 
 def test_what_is_said_of_a_winner():

@@ -98,10 +98,8 @@ def tune(
         raise click.BadParameter(str(error), param_hint="--slo") from error
     if kind == "raw" and batch_size > 1:
         raise click.UsageError("One picture travels as it is; for --batch-size say --as multipart")
-    if not outcome.may_be_replaced(output):
-        raise click.BadParameter(
-            f"{output} is not from `vitrine tune`; name another folder", param_hint="--output"
-        )
+    if refusal := outcome.refusal(output):
+        raise click.BadParameter(refusal, param_hint="--output")
     with options.friendly():
         images = tuple(sources.read(name) for name in sources.named(pictures))
         target = Target(kind, "", model or "", images, batch_size=batch_size)

@@ -51,6 +51,10 @@ class _Running:
         try:
             for finding in self.check.run(self.installation):
                 self.found.append(finding)
+        except PermissionError as error:
+            seen = f"{error.filename or self.check.name} may not be looked at by this user"
+            todo = "run the doctor, and the service, as the user that the files are of, or `chmod`"
+            self.found.append(problem(self.check.name, seen, todo))
         except Exception as error:
             self.found.append(
                 problem(

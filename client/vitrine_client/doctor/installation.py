@@ -72,9 +72,16 @@ def is_loopback(host: str) -> bool:
 
 
 def nearest_directory(path: Path) -> Path:
-    """Returns a path, or the nearest of its parents that exists."""
+    """Returns a path, or the nearest of its parents that exists and may be looked at."""
     path = path.absolute()
-    return next((each for each in (path, *path.parents) if each.exists()), Path(path.anchor))
+    return next((each for each in (path, *path.parents) if _is_seen(each)), Path(path.anchor))
+
+
+def _is_seen(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # of a directory above
+        return False
 
 
 def is_writable(path: Path) -> bool:

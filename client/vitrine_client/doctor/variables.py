@@ -55,13 +55,13 @@ def _log_format(text: str) -> str:
 
 def _file_to_be(text: str) -> str:
     path = Path(text)
-    if path.is_dir():
-        return "a file, and that is a directory"
-    return (
-        ""
-        if path.parent.is_dir() and is_writable(path.parent)
-        else (f"a file in a directory that can be written, and {path.parent} is none")
-    )
+    try:
+        if path.is_dir():
+            return "a file, and that is a directory"
+        good = path.parent.is_dir() and is_writable(path.parent)
+    except PermissionError:  # of a directory above
+        good = False
+    return "" if good else f"a file in a directory that can be written, and {path.parent} is none"
 
 
 def _any(_: str) -> str:

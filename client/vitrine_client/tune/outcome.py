@@ -14,10 +14,22 @@ from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
 MEASUREMENTS, SUMMARY = "measurements.json", "README.md"
 
 
-def may_be_replaced(folder: Path) -> bool:
-    """Says whether there is nothing in `folder`, or what an earlier tuning wrote."""
-    if not folder.exists():
-        return True
+def refusal(folder: Path) -> str:
+    """Returns why `folder` cannot be made, or be replaced; empty where it can: there is nothing in
+    it, or what an earlier tuning wrote."""
+    try:
+        folder = folder.resolve()
+        if folder.exists() and not _is_ours(folder):
+            return f"{folder} is not from `vitrine tune`; name another folder"
+        parent = next(each for each in folder.parents if each.exists())
+        if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+            return f"{folder} cannot be written: {parent} is no directory that this user may change"
+    except OSError as error:
+        return f"{folder} cannot be written: {error.strerror}"
+    return ""
+
+
+def _is_ours(folder: Path) -> bool:
     return folder.is_dir() and ((folder / MEASUREMENTS).exists() or not any(folder.iterdir()))
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.client.doctor.unprivileged import unprivileged
+from tests.unprivileged import unprivileged
 from vitrine_client.doctor.data_set import CONTENT_MD5
 from vitrine_training.data import default_cache
 from vitrine_training.idx import FILES
@@ -84,6 +84,23 @@ def test_cache_of_another_user(cached):
     found = cached.diagnose(**unprivileged())
     found.check("problem", "data set", "may not be read by this user", "chmod a+r")
     found.check("note", "data set", "cannot be written", "VITRINE_CACHE_DIR")
+
+
+def test_directories_of_another_user(cached):
+    """What may not even be looked at is told so, in the line that it is about, and hides no other
+    fault."""
+    closed = cached.folder / "closed"
+    (closed / "models").mkdir(parents=True)
+    closed.chmod(0)
+    cached.set(VITRINE_MODELS_DIR=closed / "models", VITRINE_DATA_DIR=closed / "data")
+    cached.set(VITRINE_CACHE_DIR=closed / "cache", VITRINE_PREDICTION_LOG=closed / "log")
+    cached.set(VITRINE_WORKERS="zero")
+    found = cached.diagnose(**unprivileged())
+    closed.chmod(0o755)
+    assert "could not be examined" not in str(found.findings)
+    found.check("problem", "models", f"{closed / 'models'} may not be looked at", "chmod")
+    found.check("problem", "VITRINE_WORKERS", "zero", "")
+    found.check("problem", "VITRINE_PREDICTION_LOG", "a directory that can be written", "")
 
 
 def test_cache_that_hangs(cached):

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.client.doctor.unprivileged import unprivileged
 from tests.conftest import end, free_port, wait_for
+from tests.unprivileged import unprivileged
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.interpreter import Interpreter, examined
 from vitrine_client.doctor.machine import (

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.client.doctor.unprivileged import unprivileged
+from tests.unprivileged import unprivileged
 
 CONFIG = """model_config_list {{
   config {{ name: "mlp" base_path: "{models}/mlp" model_platform: "tensorflow" {more} }}
