@@ -1,6 +1,8 @@
 """Predictions, and what models and versions say of themselves, wherever they come from."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +82,24 @@ class Description:
     def from_outputs(cls, outputs: dict[str, npt.NDArray[Any]]) -> "Description":
         """Reads the outputs of the signature `describe`."""
         return cls(
-            labels=tuple(label.decode() for label in outputs["labels"].tolist()),
+            labels=distinct([each.decode(errors="replace") for each in outputs["labels"].tolist()]),
             card=json.loads(outputs["card"].item()),
         )
+
+
+def distinct(labels: Sequence[str]) -> tuple[str, ...]:
+    """Returns labels of which no two are the same: those of several classes have the class id
+    behind them, as probabilities are found by label."""
+    several = {label for label, count in Counter(labels).items() if count > 1}
+    taken = set(labels)
+    found = []
+    for class_id, label in enumerate(labels):
+        name = f"{label} (class {class_id})" if label in several else label
+        while label in several and name in taken:
+            name += "*"
+        taken.add(name)
+        found.append(name)
+    return tuple(found)
 
 
 def to_predictions(

@@ -75,7 +75,8 @@ class FakeApi:
     about a box, as (path, box). `refusals` has (status, body) or (status, body, headers) by the end
     of a path; with a `key`, all else than that is refused; paths that end with `holding`, if that
     is not empty, are answered by `release`, or never. `sent` has what was posted, as (path, content
-    type, bytes); `labels` are the classes by id, and `best` is the one that is answered.
+    type, bytes); no version of the `broken` models has been loaded; `labels` are the classes by
+    id, and `best` is the one that is answered.
     """
 
     version_labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class FakeApi:
     key: str = ""
     holding: str = ""
     models: Sequence[str] = ("mlp", "softmax")
+    broken: Sequence[str] = ()
     item: Item | None = None
     asked: list[str] = field(default_factory=list)
     boxes: list[tuple[str, str]] = field(default_factory=list)
@@ -189,7 +191,8 @@ class FakeApi:
 
     def _listed(self, model: str) -> dict[str, Any]:
         labels = self.version_labels.get(model, {})
-        return {"name": model, "classifier": True, "version_labels": labels}
+        known = {} if model in self.broken else {"classifier": True}
+        return {"name": model, **known, "version_labels": labels}
 
 
 _REGRESSION = {"name": "linear", "classifier": False, "version_labels": {}}

@@ -108,6 +108,22 @@ def test_six_models_are_asked(visit):
     assert names(page) == ["photo", "mlp", "m01", "m02", "m03", "m25"]
 
 
+def test_models_that_cannot_answer_are_not_asked(visit):
+    """They are offered, last: one may be loaded by now. Without any other, they are asked."""
+    api = FakeApi(models=("photo", "mlp", "softmax"), broken=("photo",))
+    page = visit("?sample=bag", api=api)
+    seen_of(page, "bag.png")
+    assert names(page) == ["mlp", "softmax"]
+    expect(page.get_by_role("alert")).to_be_empty()
+    page.get_by_text("Models: 2 of 3").click()
+    page.get_by_role("checkbox", name="photo").check()
+    expect(verdict(answer(page, "photo"))).to_contain_text("Bag")
+    assert names(page) == ["mlp", "softmax", "photo"]
+    page = visit("?sample=bag", api=FakeApi(models=("photo", "mlp"), broken=("photo", "mlp")))
+    seen_of(page, "bag.png")
+    assert names(page) == ["photo", "mlp"]
+
+
 def test_the_program_keeps_its_model(visit):
     """By its name: another that is left out has it stay."""
     page = visit("?sample=bag", api=FakeApi(models=("mlp", "photo", "softmax")))

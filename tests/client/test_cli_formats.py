@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from vitrine_client.cli import formats
+from vitrine_client.cli import formats, tables
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import NOTHING
 from vitrine_client.predictions import Prediction
@@ -63,6 +63,20 @@ def test_names_fit():
     assert table([long], answer("Bag")).splitlines()[1].startswith(f"{long}  Bag")
     cut = table([long], answer("Bag"), force_terminal=True, width=80, no_color=True)
     assert "n…" in cut
+
+
+def test_labels_are_other_peoples_words():
+    """They move no cursor, begin no line, and turn no direction of writing."""
+    hostile = "\x1b]0;title\x07\x1b[31mred\nBag 1.000\u202e"
+    text = table(["a.png"], answer(hostile))
+    assert text.splitlines()[1].startswith("a.png    ?]0;title??[31mred?Bag 1.000?   ")
+    assert len(text.splitlines()) == 2
+    assert "\x1b" not in text
+    cell = io.StringIO()
+    rows = tables.table("label")
+    tables.add(rows, hostile)
+    Console(file=cell).print(rows)
+    assert "\x1b" not in cell.getvalue()
 
 
 def test_a_bar_where_there_are_no_blocks():

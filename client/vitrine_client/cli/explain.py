@@ -94,14 +94,14 @@ def _check_output(out: Path | None) -> None:
 
 
 def _print(name: str, found: Explanation) -> None:
-    console = options.console
+    console, label = options.console, tables.printable(found.label)
     console.print(
-        f"{name}: {found.label}, probability {found.probability:.3f}, by {found.version_name}",
+        f"{name}: {label}, probability {found.probability:.3f}, by {found.version_name}",
         markup=False,
         soft_wrap=True,
     )
     console.print(heat_map.shown(found, console), soft_wrap=True)
-    console.print(found.summary(), markup=False, soft_wrap=True)
+    console.print(tables.printable(found.summary()), markup=False, soft_wrap=True)
     if found.warnings:
         options.note("; ".join(found.warnings))
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vitrine_client import strict_json
+from vitrine_client.cli.tables import printable
 from vitrine_client.errors import EmptyPicture
 from vitrine_client.predictions import Prediction
 
@@ -86,14 +87,14 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
 
     def note(warnings: Sequence[str]) -> None:
         if warnings:
-            text = Text(" " * (width + 2)).append(_printable("; ".join(warnings)), "dim")
+            text = Text(" " * (width + 2)).append(printable("; ".join(warnings)), "dim")
             console.print(text, soft_wrap=True)
 
     def write(name: str, answer: Prediction | Exception) -> None:
         nonlocal label_width
         if not label_width:
             labels = answer.probabilities if isinstance(answer, Prediction) else ("T-shirt/top",)
-            label_width = max(map(cell_len, ("label", *labels)))
+            label_width = max(map(cell_len, ("label", *map(printable, labels))))
             line("picture", "label", "probability", "", "model", style="dim")
         if not isinstance(answer, Prediction):
             told = " ".join(str(answer).split())
@@ -105,7 +106,8 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
         for rank, (label, share) in enumerate(answer.top(top or 1)):
             model = "" if rank else f"{answer.model}/{answer.version}"
             blocks = block * round(share * BAR)
-            line("" if rank else shown[name], label, f"{share:.3f}", blocks, model, bar="cyan")
+            cells = ("" if rank else shown[name], printable(label), f"{share:.3f}", blocks, model)
+            line(*cells, bar="cyan")
         note(answer.warnings)
 
     return write
@@ -121,12 +123,7 @@ def _short(names: Sequence[str]) -> dict[str, str]:
     """What to show for each: its last part, unless two of them have the same."""
     last = {name: Path(name).name or name for name in names}
     kept = last if len(set(last.values())) == len(last) else {name: name for name in names}
-    return {name: _printable(text) for name, text in kept.items()}
-
-
-def _printable(text: str) -> str:
-    """Without what would move a terminal's cursor, or cannot be encoded."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return {name: printable(text) for name, text in kept.items()}
 
 
 def _fit(text: str, width: int) -> Text:

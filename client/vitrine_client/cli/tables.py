@@ -21,7 +21,13 @@ def table(*headings: str) -> Table:
 
 def add(rows: Table, *cells: str | Text) -> None:
     """Adds a row of cells as they are: in a plain string, what is in brackets is a colour."""
-    rows.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+    rows.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
+
+
+def printable(text: str) -> str:
+    """Returns a text in one line, without what would move a terminal's cursor or turn the direction
+    of writing: names and labels are other people's."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def print_table(rows: Table) -> None:

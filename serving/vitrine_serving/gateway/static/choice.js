@@ -27,7 +27,8 @@ export class Choice {
   }
 
   isChosen(variant, at) {
-    return this.wanted.get(nameOf(variant)) ?? at < MOST;
+    const answers = variant.answers || !this.variants.some((each) => each.answers);
+    return this.wanted.get(nameOf(variant)) ?? (answers && at < MOST);
   }
 
   item(variant, at) {

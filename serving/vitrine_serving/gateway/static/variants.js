@@ -4,19 +4,26 @@ import { get } from "./api.js";
 
 const FIRST = ["photo", "mlp", "softmax"]; // what knows pictures best, as far as we know
 
-/** Returns a list of { model, version, labels, path }, of models for pictures first; a path is
-like "v1/models/mlp". */
+/** Returns a list of { model, version, labels, path, answers }, of models for pictures first and of
+those without a version that answers last; a path is like "v1/models/mlp". */
 export async function loadVariants(signal) {
   const { models } = await get("v1/models", signal);
   return models
     .filter((each) => each.classifier !== false)
-    .sort((one, other) => rank(one) - rank(other))
+    .sort((one, other) => answers(other) - answers(one) || rank(one) - rank(other))
     .flatMap(variantsOf);
 }
 
 const rank = ({ name }) => (FIRST.indexOf(name) + 1 || FIRST.length + 1);
 
-function variantsOf({ name, version_labels: labelled = {} }) {
+/** Whether some version has said that it is a classifier. */
+const answers = ({ classifier }) => classifier === true;
+
+function variantsOf(listed) {
+  return versionsOf(listed).map((each) => ({ ...each, answers: answers(listed) }));
+}
+
+function versionsOf({ name, version_labels: labelled = {} }) {
   const path = `v1/models/${encodeURIComponent(name)}`;
   const versions = new Map(); // one version may have several labels
   for (const [label, version] of Object.entries(labelled)) {
