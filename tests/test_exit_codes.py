@@ -2,7 +2,10 @@
 
 import importlib
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -37,6 +40,28 @@ def test_each_code_has_its_name():
 def test_wrong_usage(name, words):
     """2, whichever command."""
     assert exit_code(name, *words) == NOT_BEGUN
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vitrine_client", "--help"),
+        ("vitrine_client", "doctor", "--json"),
+        ("vitrine_training", "recipes"),
+        ("vitrine_training", "recipes", "--json"),
+        ("vitrine_serving", "--version"),
+    ],
+    ids=" ".join,
+)
+def test_a_full_disk(words):
+    """1, and one sentence, also of what is only written when the process ends."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", *words], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    expected = "Error: Standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (FAILED, expected)
 
 
 def test_nobody_answers(tmp_path):

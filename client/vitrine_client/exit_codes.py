@@ -1,6 +1,9 @@
 """Exit codes: what the commands end with, and a group of commands that keeps to them."""
 
+import contextlib
+import errno
 import os
+import sys
 from typing import Any
 
 import click
@@ -9,6 +12,8 @@ from vitrine_client import signals
 
 WELL, FAILED, NOT_BEGUN = 0, 1, 2
 HUNG_UP, INTERRUPTED, TERMINATED = (128 + number for number in (1, 2, 15))
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 MEANINGS = {
     WELL: "All is well. Also: a gateway or a model server that SIGTERM has drained.",
@@ -51,3 +56,16 @@ class CommandGroup(click.Group):
             if end.code == INTERRUPTED and os.isatty(2):
                 click.echo(err=True)  # ends the line that has ^C in it
             raise
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            where = error.filename or "Standard output"
+            _discard_output()
+            click.echo(f"Error: {where} cannot be written: {error.strerror}", err=True)
+            sys.exit(FAILED)
+
+
+def _discard_output() -> None:
+    """Has what is still buffered go nowhere: the interpreter writes it at its end, and fails."""
+    with contextlib.suppress(OSError, ValueError):  # it has no descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
