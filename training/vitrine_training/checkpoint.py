@@ -6,8 +6,6 @@ decides the run (recipe, seed, data, package versions), so that another run neve
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vitrine_client import shared_files
 from vitrine_training.fit import Epoch, State
 
 
@@ -68,17 +67,8 @@ class Checkpoint:
         arrays |= {f"variable-{n}": array for n, array in enumerate(state.variables)}
         arrays |= {f"kept-{n}": array for n, array in enumerate(state.kept)}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=self._path.parent, prefix=".partial-", delete=False
-        ) as file:
-            try:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self._path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with shared_files.replacing(self._path) as file:
+            np.savez(file, **arrays)
         self._written_at, self._unwritten = time.monotonic(), None
 
     def remove(self) -> None:
