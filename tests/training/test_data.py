@@ -283,3 +283,15 @@ def test_a_refused_connection_is_an_error(tmp_path):
         pass
     with pytest.raises(DataError, match="failed"):
         sources.download(tmp_path, quiet, url)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_cached_file_stays_its_owners(good, tmp_path):
+    """Though root replaces one that is damaged."""
+    damaged = tmp_path / NAMES[0]
+    damaged.write_bytes(b"cut short")
+    damaged.chmod(0o640)
+    os.chown(damaged, 12345, 54321)
+    data.locate(None, tmp_path, {"web": lambda scratch, say: good}, quiet)
+    found = damaged.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 54321, 0o640)
