@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -179,3 +183,32 @@ def test_a_version_that_comes_meanwhile_is_looked_at(trained, small_task, tmp_pa
     with pytest.raises(Incomparable):
         gate.check_no_worse(500)
     Gate(tmp_path, "softmax", small_task, force=True).check_no_worse(0)
+
+
+SOMEBODY = """
+import os, sys
+from pathlib import Path
+from vitrine_training import incumbent
+from vitrine_training.tasks import Regression
+task = Regression.of(0)
+os.setgroups([]); os.setgid(12345); os.setuid(12345)
+try:
+    incumbent.find(Path(sys.argv[1]), "softmax", task, print)
+except incumbent.Incomparable as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_version_that_may_not_be_read_is_not_damaged(trained):
+    """It may be the better one: this wants force, too."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        version_dir = shutil.copytree(trained, Path(name) / "softmax" / "1")
+        data_of(version_dir).chmod(0o600)
+        done = subprocess.run(
+            [sys.executable, "-c", SOMEBODY, name], capture_output=True, text=True, timeout=100
+        )
+    assert "damaged" not in done.stdout
+    assert "cannot be compared with (it may not be read: [Errno 13] Permission" in done.stdout
+    assert "--force" in done.stdout

@@ -158,17 +158,17 @@ def locate(
                 continue
             _keep(found, cache, say)
             return arrays
+    raise DataError(_ways_out(cache, faults, failures))
+
+
+def _ways_out(cache: Path, faults: list[DataError], failures: list[str]) -> str:
     is_forbidden = any(isinstance(fault, ForbiddenError) for fault in faults)
-    copy = (
-        "name a cache of your own with VITRINE_CACHE_DIR"
-        if is_forbidden
-        else f"copy them to {cache}"
-    )
-    raise DataError(
+    own = "name a cache of your own with VITRINE_CACHE_DIR"
+    return (
         "Fashion-MNIST could not be had:\n" + "\n".join(failures) + "\nWays out: connect this "
         "machine and try again; or put the four .gz files (listed at "
         "https://github.com/zalandoresearch/fashion-mnist) into a directory and name it with "
-        f"--data-dir or VITRINE_DATA_DIR; or {copy}; "
+        f"--data-dir or VITRINE_DATA_DIR; or {own if is_forbidden else f'copy them to {cache}'}; "
         f"or, on Debian and Ubuntu, `apt-get install {DEBIAN_PACKAGE}`."
     )
 

@@ -131,11 +131,7 @@ def train(
         context.call_on_close(lambda: options.print_json(batch.outcomes))
         context.with_resource(options.notes_on_stderr(as_json))
     if if_missing:
-        for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
-            latest = publish.latest(models_dir, recipe.model)
-            console.print(f"{latest} is there already")
-            batch.leave_alone(recipe.model, f"{latest} is there already")
-            chosen.remove(recipe)
+        _leave_what_is_there(chosen, models_dir, batch)
     if not chosen:
         return
     dataset = _dataset(chosen, data_dir, batch)
@@ -146,13 +142,10 @@ def train(
 
         _spend_compiler_note()
     images = Classification.of(dataset, hard_pictures) if dataset else None
-    runs = [
-        (
-            Run(recipe, seed, models_dir, force, checkpoint_every_s),
-            Regression.of(seed) if images is None or _makes_data(recipe) else images,
-        )
-        for recipe in chosen
-    ]
+    runs = []
+    for recipe in chosen:
+        task = Regression.of(seed) if images is None or _makes_data(recipe) else images
+        runs.append((Run(recipe, seed, models_dir, force, checkpoint_every_s), task))
     try:
         batch.train(runs)
     finally:
@@ -160,6 +153,15 @@ def train(
             console.print()
             options.print_table(batch.table())
     sys.exit(1 if batch.failed else 0)
+
+
+def _leave_what_is_there(chosen: list[Recipe], models_dir: Path, batch: Batch) -> None:
+    """Takes recipes out of `chosen` whose models have a version."""
+    for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
+        there = f"{publish.latest(models_dir, recipe.model)} is there already"
+        console.print(there)
+        batch.leave_alone(recipe.model, there)
+        chosen.remove(recipe)
 
 
 def _dataset(chosen: list[Recipe], data_dir: Path | None, batch: Batch) -> data.Dataset | None:
