@@ -8,19 +8,17 @@ in comments at its head, so that the label and its history change in one step:
 Needs the extra `vitrine-client[grpc]`.
 """
 
-import fcntl
 import json
-import os
 import re
-import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from google.protobuf import text_format
 
+from vitrine_client import shared_files
 from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
 from vitrine_client.generated_config import how_to_serve
@@ -222,33 +220,14 @@ def _key(model: str, label: str) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replaces a file, and keeps its permissions and, where that may be set, its owner.
-
-    Whatever happens meanwhile, it is the old one or the new one: it is written beside it, flushed
-    to the disk and renamed.
-    """
-    path = path.resolve()  # what is a link stays one
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("wb") as file:
-        before = path.stat()
-        with suppress(PermissionError):  # only root gives files away
-            os.fchown(file.fileno(), before.st_uid, before.st_gid)
-        unfinished.chmod(stat.S_IMODE(before.st_mode))
+    """Replaces a file; it keeps its permissions and its owner. Raises `OSError`."""
+    with shared_files.replacing(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Has others who change the file wait. The lock is gone with its holder, however that ends."""
     path = path.resolve()
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with shared_files.locked(path.with_name(f".{path.name}.lock")):
         yield

@@ -5,11 +5,11 @@ what is published and not in it is not served, as with TensorFlow Serving itself
 `vitrine-serve` writes one at each start, until somebody puts a version label into it.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitrine_client import shared_files
 from vitrine_client.generated_config import MARK, is_generated
 
 CONFIG = "models.config"
@@ -49,15 +49,14 @@ def write_config(models_dir: Path, names: Sequence[str], scratch: Path) -> Path:
 
     In the models directory, where `vitrine promote` finds it; in `scratch` if that is read-only.
     """
-    text = _config_of_all(models_dir, names)
-    unfinished = models_dir.absolute() / f".{CONFIG}-{os.getpid()}"  # another service may start
+    text, config = _config_of_all(models_dir, names), models_dir.absolute() / CONFIG
     try:
-        unfinished.write_text(text)
-        return unfinished.replace(unfinished.with_name(CONFIG))
+        with shared_files.replacing(config) as file:
+            file.write(text.encode())
     except OSError:
         config = scratch / CONFIG
         config.write_text(text)
-        return config
+    return config
 
 
 def _config_of_all(models_dir: Path, names: Sequence[str]) -> str:

@@ -228,3 +228,16 @@ def test_one_change_at_a_time(tmp_path):
         model_configs.write(path, str(new).encode())
     second.join(10)
     assert told == [3]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_stays_its_owners(tmp_path):
+    """Though root promotes a version: the model server reads it as somebody else."""
+    path = tmp_path / "models.config"
+    path.write_bytes(TWO)
+    path.chmod(0o600)
+    os.chown(path, 12345, 54321)
+    with model_configs.locked(path):
+        model_configs.write(path, b"new")
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 54321, 0o600)

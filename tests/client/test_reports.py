@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest import report
 from vitrine_client.loadtest.outcome import Outcome
@@ -70,3 +72,12 @@ def test_what_is_no_report_is_left_alone(tmp_path: Path):
     index = reports.write_index(tmp_path)
     assert index
     assert "odd.html" not in index.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_report_stays_its_owners(tmp_path: Path):
+    """Though root writes it anew."""
+    page = reports.write(tmp_path / "page.html", "old")
+    os.chown(page, 12345, 12345)
+    reports.write(page, "new")
+    assert (page.read_text(), page.stat().st_uid) == ("new", 12345)

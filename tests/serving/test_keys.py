@@ -173,3 +173,13 @@ def test_a_name_that_would_break_the_file_is_refused(path, name):
     with pytest.raises(KeysFileError, match="can be no name"):
         keys.add(path, name)
     assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_file_stays_its_owners(path):
+    """Though root adds a key: the gateway reads it as somebody else."""
+    keys.add(path, "app")
+    os.chown(path, 12345, 54321)
+    keys.add(path, "lab")
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 54321, 0o600)

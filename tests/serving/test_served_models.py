@@ -1,5 +1,6 @@
 """Which models `vitrine-serve` serves, with a models.config beside them and without one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,14 @@ def test_what_makes_no_sense_is_told_before_a_start(models_dir, tmp_path_factory
     write(models_dir, entry(models_dir, "elsewhere"))
     with pytest.raises(ValueError, match="no versions of elsewhere"):
         served_models(models_dir)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_the_file_stays_its_owners(models_dir, tmp_path_factory):
+    """Though root starts a service."""
+    scratch = tmp_path_factory.mktemp("scratch")
+    config = write_config(models_dir, ("mlp",), scratch)
+    os.chown(config, 12345, 54321)
+    assert write_config(models_dir, ("mlp", "softmax"), scratch) == config
+    assert (config.stat().st_uid, config.stat().st_gid) == (12345, 54321)
+    assert "softmax" in config.read_text()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.training.made_versions import built, make_card, write_card
-from vitrine_training.data import Split
+from vitrine_training.data import Dataset, Split
+from vitrine_training.tasks import Classification
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,15 @@ def softmax_dir(tmp_path_factory, dataset):
 def copied(softmax_dir, tmp_path):
     """A version whose card a test may change."""
     return Path(shutil.copytree(softmax_dir, tmp_path / "7"))
+
+
+@pytest.fixture(scope="session")
+def small_task(dataset) -> Classification:
+    """2,000 images to train on, and 500 to validate and to test."""
+    small = Dataset(
+        train=Split(dataset.train.images[:2000], dataset.train.labels[:2000]),
+        validation=Split(dataset.validation.images[:500], dataset.validation.labels[:500]),
+        test=Split(dataset.test.images[:500], dataset.test.labels[:500]),
+        checksums=dataset.checksums,
+    )
+    return Classification.of(small, pictures=1)

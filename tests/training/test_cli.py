@@ -37,6 +37,14 @@ WRONG = {
     "turned points": (["linear", "--flip", "--shift", "2"], "--flip and --shift: without effect"),
     "filters of none": (["mlp", "--filters", "8"], "without effect on mlp"),
     "of one of two": (["softmax", "mlp", "--dropout", "0.5"], "without effect on softmax"),
+    "of layers that were taken away": (
+        ["mlp", "--hidden-units", "", "--dropout", "0.5", "--activation", "tanh"],
+        "--activation and --dropout: without effect on mlp (multilayer perceptron, 784-256-10, "
+        "without hidden layers)",
+    ),
+    "a seed that NumPy has not": (["softmax", "--seed", "4294967296"], "is not in the range"),
+    "no number": (["softmax", "--checkpoint-every-s", "nan"], "no number of seconds"),
+    "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
     "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
     "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
 }

@@ -19,8 +19,8 @@ def vitrine_train(*words: object, exit_code: int = 0) -> tuple[Any, str]:
 
 @pytest.mark.slow
 def test_train(tmp_path: Path):
-    """An object for each recipe, published or not, and the progress beside it; what was published
-    is told although a later recipe failed."""
+    """An object for each recipe, published or not, and the progress beside it; one that is worse
+    keeps no other from its turn, and a table at the end says what became of each."""
     words = ("train", "linear", "--epochs", "2", "--models-dir", tmp_path)
     (told,), said = vitrine_train(*words)
     assert (told["model"], told["version"], told["published"]) == ("linear", 1, True)
@@ -28,11 +28,19 @@ def test_train(tmp_path: Path):
     card = json.loads((tmp_path / "linear" / "1" / "assets.extra" / "card.json").read_text())
     assert (told["metrics"], told["verdict"]) == (card["metrics"], card["verdict"])
     assert "epoch 2/2" in said
-    words = ("train", "linear", "linear", "--learning-rate", "0", "--models-dir", tmp_path)
-    (worse,), said = vitrine_train(*words, exit_code=1)
-    assert (worse["model"], worse["published"]) == ("linear", False)
-    assert "is worse than version 1" in worse["reason"]
-    assert "is worse than version 1" in said
+    words = ("train", "linear", "mlp", "linear", "--learning-rate", "0", "--models-dir", tmp_path)
+    told, said = vitrine_train(*words, "--epochs", "1", "--hard-pictures", "0", exit_code=1)
+    worse, mlp, again = told
+    for one in (worse, again):
+        assert (one["model"], one["published"]) == ("linear", False)
+        assert "is worse than version 1" in one["reason"]
+    assert (mlp["model"], mlp["published"]) == ("mlp", True)
+    assert mlp["verdict"]["word"] == "learned nothing"
+    assert said.count("Error: This linear is worse than version 1") == 2
+    table = said.splitlines()[-3:]
+    assert [line.split()[0] for line in table] == ["linear", "mlp", "linear"]
+    assert f"published as {tmp_path / 'mlp' / '1'}" in table[1]
+    assert "not published: This linear is worse" in table[2]
 
 
 @pytest.mark.slow

@@ -3,7 +3,11 @@
 import gzip
 import http.server
 import os
+import shutil
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +160,58 @@ def test_a_damaged_cache_is_replaced(good, tmp_path):
     assert read_idx(tmp_path / NAMES[0], FILES[0]).shape == (60_000, 28, 28)
 
 
+def test_each_file_of_the_cache_that_is_no_use_is_named(good, tmp_path):
+    """Offline, and at once where a source is asked for them; also where others are not there."""
+    said = []
+    (tmp_path / NAMES[1]).write_bytes(b"\x1f\x8b cut short")
+    (tmp_path / NAMES[3]).write_bytes((good / NAMES[3]).read_bytes()[:4000])
+    with pytest.raises(DataError) as caught:
+        data.locate(None, tmp_path, {"web": offline}, said.append)
+    for name in (NAMES[1], NAMES[3]):
+        assert f"the cache: {tmp_path / name} is damaged" in str(caught.value)
+        assert any(f"Not from the cache: {tmp_path / name} is damaged" in line for line in said)
+
+
+SOMEBODY = """
+import os, sys
+from pathlib import Path
+from vitrine_training import data
+from vitrine_training.idx import DataError
+os.setgroups([]); os.setgid(12345); os.setuid(12345)
+try:
+    data.locate(*(Path(word) if word else None for word in sys.argv[1:]), {}, print)
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize("closed", ["file", "folder"])
+@pytest.mark.parametrize("role", ["cache", "data_dir"])
+def test_what_may_not_be_read_is_not_damaged(good, closed, role):
+    """Another user's files are whole for all we know, and it is said who can open them."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        folder = Path(name) / "of root"
+        folder.mkdir()
+        for file in NAMES:
+            shutil.copyfile(good / file, folder / file)
+        (folder if closed == "folder" else folder / NAMES[0]).chmod(0o600)
+        words = ["", str(folder)] if role == "cache" else [str(folder), str(folder / "none")]
+        done = subprocess.run(
+            [sys.executable, "-c", SOMEBODY, *words], capture_output=True, text=True, timeout=100
+        )
+    assert not done.stderr
+    assert "damaged" not in done.stdout
+    assert "Permission denied" in done.stdout
+    if (closed, role) != ("folder", "data_dir"):
+        assert f"{folder / NAMES[0]} may not be read by this user" in done.stdout
+        assert f"chmod -R a+rX {folder}" in done.stdout
+    if role == "cache":
+        assert "VITRINE_CACHE_DIR" in done.stdout
+        assert "copy them to" not in done.stdout
+
+
 def test_sources_are_tried_in_order(good, tmp_path):
     """Where the first source fails half way, the second one is asked."""
     sources = {"web": offline, "package": lambda scratch, say: good, "third": never}
@@ -227,3 +283,15 @@ def test_a_refused_connection_is_an_error(tmp_path):
         pass
     with pytest.raises(DataError, match="failed"):
         sources.download(tmp_path, quiet, url)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_cached_file_stays_its_owners(good, tmp_path):
+    """Though root replaces one that is damaged."""
+    damaged = tmp_path / NAMES[0]
+    damaged.write_bytes(b"cut short")
+    damaged.chmod(0o640)
+    os.chown(damaged, 12345, 54321)
+    data.locate(None, tmp_path, {"web": lambda scratch, say: good}, quiet)
+    found = damaged.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 54321, 0o640)

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from vitrine_training.evaluate import Evaluation, best_temperature, verdict
-from vitrine_training.fit import Epoch
+from vitrine_training.evaluate import COLDEST, HOTTEST, Evaluation, at_bound, best_temperature
 
 
 def logits_for(probabilities: list[list[float]]) -> np.ndarray:
@@ -56,52 +55,14 @@ def test_temperature_undoes_overconfidence(factor):
     assert calibrated.accuracy == Evaluation(logits, labels).accuracy
 
 
-def curves(*points: tuple[float, float, float, float]) -> list[Epoch]:
-    """Epochs with training loss and accuracy, validation loss and accuracy."""
-    return [
-        Epoch(number, 0.1, loss, accuracy, validation_loss, validation_accuracy, 1.0)
-        for number, (loss, accuracy, validation_loss, validation_accuracy) in enumerate(points, 1)
-    ]
-
-
-VERDICTS = {
-    "overfits": (
-        curves((0.5, 0.80, 0.5, 0.80), (0.2, 0.93, 0.4, 0.86), (0.1, 0.97, 0.6, 0.85)),
-        1,
-        "rose 50 % from its lowest",
-    ),
-    "underfits": (
-        curves((1.0, 0.60, 1.0, 0.60), (0.8, 0.70, 0.8, 0.70), (0.7, 0.75, 0.7, 0.75)),
-        2,
-        "still falling, by 13 %",
-    ),
-    "fits": (
-        curves((0.50, 0.80, 0.50, 0.80), (0.45, 0.85, 0.46, 0.85), (0.45, 0.85, 0.46, 0.85)),
-        2,
-        "levelled off",
-    ),
-}
-
-
-@pytest.mark.parametrize("word", VERDICTS)
-def test_verdicts(word):
-    """Two curves far apart, two that still fall, and two that do neither, each with its figures."""
-    history, kept, hint = VERDICTS[word]
-    found = verdict(history, history[kept], rows=5000)
-    assert found.word == word
-    assert hint in found.reason
-
-
-def test_a_gap_that_may_be_chance_is_no_overfitting():
-    """2 points between 200 images and 200 others say nothing, between 20,000 they do."""
-    history = curves((0.45, 0.87, 0.46, 0.85), (0.45, 0.87, 0.46, 0.85))
-    assert verdict(history, history[1], rows=200).word == "fits"
-    assert verdict(history, history[1], rows=20_000).word == "overfits"
-
-
-def test_regressions_are_judged_by_their_losses():
-    """Without accuracies the gap is that of the losses."""
-    even = [Epoch(1, 0.1, 1.0, None, 1.0, None, 1.0), Epoch(2, 0.1, 0.99, None, 1.0, None, 1.0)]
-    apart = [even[0], Epoch(2, 0.1, 0.5, None, 1.0, None, 1.0)]
-    assert verdict(even, even[1], rows=1000).word == "fits"
-    assert verdict(apart, apart[1], rows=1000).word == "overfits"
+def test_a_temperature_at_its_bound_is_known():
+    """Logits that say nothing, or the contrary, want to be divided by more than is looked at; those
+    that are always right by less; others come out in between."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 2_000)
+    noise = rng.normal(scale=50, size=(2_000, 10))
+    right = np.eye(10)[labels] * 0.01
+    assert best_temperature(noise, labels) > 0.99 * HOTTEST
+    assert best_temperature(right, labels) < 1.01 * COLDEST
+    assert [at_bound(best_temperature(one, labels)) for one in (noise, right)] == [True, True]
+    assert not at_bound(best_temperature(np.eye(10)[labels] * 3 + noise / 50, labels))

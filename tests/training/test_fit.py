@@ -161,6 +161,32 @@ def test_early_stopping(few):
     assert not stopped_early([], patience=1)
 
 
+@pytest.mark.parametrize("recipe", ["softmax-best", "mlp-best"])
+def test_whoever_has_patience_gets_the_best_epoch(few, recipe):
+    """Also of a recipe that keeps its last one: that is the one that made the run stop."""
+    settings = {"learning_rate": 0.1, "epochs": 30, "patience": 2, "schedule": "constant"}
+    varied = RECIPES[recipe].varied(settings)
+    assert (RECIPES[recipe].keep, varied.keep) == ("last", "best")
+    small = {} if recipe == "softmax-best" else {"hidden_units": (8,), "average_over": "image"}
+    model, history = trained(varied.varied(small), few)
+    best = min(history, key=lambda epoch: epoch.validation_loss)
+    assert history[-1].number == best.number + 2
+    assert kept_epoch(history, varied) is best
+    images, labels = few[1]
+    logits = model(images.astype(np.float32) / 255)
+    assert np.mean(logits.numpy().argmax(1) == labels) == pytest.approx(best.validation_accuracy)
+    with pytest.raises(ValueError, match="the best epoch is kept"):
+        dataclasses.replace(varied, keep="last")
+
+
+def test_a_batch_has_no_more_rows_than_there_are(few):
+    """One that is asked to have more is all of them."""
+    settings = {"batch_size": len(few[0][1]), "epochs": 2}
+    all_of_them, _ = trained(RECIPES["softmax"].varied(settings), few)
+    more, _ = trained(RECIPES["softmax"].varied(settings | {"batch_size": 60_000}), few)
+    assert weights_of(more) == weights_of(all_of_them)
+
+
 def test_divergence_is_told(few):
     """A learning rate that is far too high ends in an error that says so."""
     recipe = RECIPES["mlp"].varied({"learning_rate": 1e8, "epochs": 3})

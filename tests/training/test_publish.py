@@ -1,7 +1,10 @@
 """A version is whole or absent."""
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -188,3 +191,75 @@ def test_models_are_those_with_a_version(tmp_path):
     publish.publish(tmp_path, "mlp", write)
     (tmp_path / "empty").mkdir()
     assert publish.models(tmp_path) == ["mlp"]
+
+
+def test_a_rehearsal_leaves_nothing(tmp_path):
+    """But the folder and its lock; what a killed publisher left is gone, too."""
+    (tmp_path / "mlp" / ".unfinished-3").mkdir(parents=True)
+    publish.rehearse(tmp_path, "mlp", 5_000_000)
+    assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
+
+
+def test_a_rehearsal_knows_a_disk_that_is_too_small(tmp_path):
+    """In an instant, and with what is needed."""
+    size = 2 * shutil.disk_usage(tmp_path).total
+    with pytest.raises(OSError, match=rf"\({size / 1e6:.1f} MB are needed\).*mlp"):
+        publish.rehearse(tmp_path, "mlp", size)
+    assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
+
+
+def test_a_lock_that_is_held_is_waited_for_at_the_rehearsal(tmp_path):
+    """So that it is no surprise at the end; and that it waits, and for what, is told."""
+    said, holder = [], start_publisher(tmp_path)
+    assert holder.stdout.readline() == "writing\n"
+
+    def let_go(line: str) -> None:
+        said.append(line)
+        holder.stdin.write("go on\n")
+        holder.stdin.flush()
+
+    publish.rehearse(tmp_path, "mlp", 1000, let_go)
+    assert said == [f"waiting for who holds {tmp_path / 'mlp' / '.lock'}"]
+    holder.communicate(timeout=60)
+    assert publish.versions(tmp_path, "mlp") == [1]
+
+
+SOMEBODY = """
+import os, sys
+from pathlib import Path
+from vitrine_training import publish
+os.setgroups([]); os.setgid(12345); os.setuid(12345)
+try:
+    publish.rehearse(Path(sys.argv[1]), "mlp", 1000)
+except OSError as error:
+    print(error)
+else:
+    print("could be published")
+"""
+
+OF_ROOT = {
+    "a lock that may be read": lambda folder: (folder / ".lock").touch(0o644),
+    "a lock": lambda folder: (folder / ".lock").touch(0o600),
+    "the folder": lambda folder: folder.chmod(0o755),
+    "a leftover": lambda folder: (folder / ".unfinished-2" / "variables").mkdir(parents=True),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize("kind", OF_ROOT)
+def test_what_is_another_users_is_known_at_the_rehearsal(kind):
+    """Only a lock that may be read is no hindrance."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        folder = Path(name) / "mlp"
+        folder.mkdir()
+        folder.chmod(0o777)
+        OF_ROOT[kind](folder)
+        done = subprocess.run(
+            [sys.executable, "-c", SOMEBODY, name], capture_output=True, text=True, timeout=60
+        )
+    assert not done.stderr
+    told = "could be published" if kind == "a lock that may be read" else "Permission denied"
+    assert told in done.stdout
+    if told == "Permission denied":
+        assert str(folder) in done.stdout

@@ -108,6 +108,17 @@ def test_key_figures_are_the_evaluations(page):
     assert page.words("verdict") == "The model fits : both curves have levelled off."
 
 
+@pytest.mark.parametrize("temperature", [0.0504, 19.9])
+def test_a_temperature_at_a_bound_is_told(copied, test_images, tmp_path, temperature):
+    """The probabilities are not calibrated then, whatever the error before and after says."""
+    card = make_card()
+    write_card(copied, make_card(metrics={**card["metrics"], "temperature": temperature}))
+    page = write_page(copied, test_images, tmp_path / "page.html")
+    assert f"before temperature {temperature:.3f}, an end of the range that is searched" in (
+        page.words("figures")
+    )
+
+
 def test_figures_of_each_class_are_the_evaluations(page):
     """Every row of the table has the class's images, precision, recall and F1."""
     rows = [list(row.itertext()) for row in page.section("classes").iter("tr")][1:]

@@ -13,25 +13,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training import publish, weights
-from vitrine_training.data import Dataset, Split
+from vitrine_training import publish, summary, weights
 from vitrine_training.export import ExportError, check_version
+from vitrine_training.fit import Diverged
+from vitrine_training.gate import SameModel, WorseModel
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import RECIPES
-from vitrine_training.run import Listener, Run, SameModel, WorseModel, train_and_publish
-from vitrine_training.tasks import Classification, Regression
-
-
-@pytest.fixture(scope="module")
-def few(dataset) -> Classification:
-    """2,000 images to train on, and 500 to validate and to test."""
-    small = Dataset(
-        train=Split(dataset.train.images[:2000], dataset.train.labels[:2000]),
-        validation=Split(dataset.validation.images[:500], dataset.validation.labels[:500]),
-        test=Split(dataset.test.images[:500], dataset.test.labels[:500]),
-        checksums=dataset.checksums,
-    )
-    return Classification.of(small, pictures=1)
+from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.tasks import Regression
 
 
 def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool = False, **vary):
@@ -80,8 +69,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    """An interrupted run ends with one line and no traceback."""
-    words = ["train", "mlp", "--epochs", "500", "--models-dir", str(tmp_path)]
+    """An interrupted run ends with one line and no traceback; and a table of what was and was not
+    done, if it was one of several."""
+    words = ["train", "linear", "mlp", "softmax", "--epochs", "500", "--models-dir", str(tmp_path)]
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "vitrine_training", *words],
         stdout=subprocess.PIPE,
@@ -91,66 +81,94 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as victim:
         for line in victim.stdout:
-            if "epoch" in line:
+            if "train 0." in line:  # of mlp; linear has no accuracy
                 victim.send_signal(signal.SIGINT)
                 break
-        _, errors = victim.communicate(timeout=60)
+        output, errors = victim.communicate(timeout=60)
     assert victim.returncode == 130
     assert "the same command goes on after epoch" in errors
     assert "Traceback" not in errors
+    table = output.splitlines()[-3:]
+    assert [line.split()[0] for line in table] == ["linear", "mlp", "softmax"]
+    assert f"published as {tmp_path / 'linear' / '1'}" in table[0]
+    assert table[1].rstrip().endswith("not published: interrupted")
+    assert table[2].rstrip().endswith("not published: not begun: interrupted")
 
 
-def test_a_worse_model_is_refused(few, tmp_path):
+def test_a_worse_model_is_refused(small_task, tmp_path):
     """The gate compares right answers on the validation images; --force overrules it."""
-    train_and_publish(run(tmp_path, epochs=5), few, Listener())
+    train_and_publish(run(tmp_path, epochs=5), small_task, Listener())
     worse = run(tmp_path, epochs=1, learning_rate=1e-4)
     with pytest.raises(WorseModel, match=r"of 500 validation images right.*--force"):
-        train_and_publish(worse, few, Listener())
-    assert publish.versions(tmp_path, "softmax") == [1]
+        train_and_publish(worse, small_task, Listener())
+    assert sorted(path.name for path in (tmp_path / "softmax").iterdir()) == [".lock", "1"]
     version_dir, _ = train_and_publish(
-        run(tmp_path, epochs=1, learning_rate=1e-4, force=True), few, Listener()
+        run(tmp_path, epochs=1, learning_rate=1e-4, force=True), small_task, Listener()
     )
     assert version_dir.name == "2"
 
 
-def test_the_same_weights_are_not_published_twice(few, tmp_path):
+def test_the_same_weights_are_not_published_twice(small_task, tmp_path):
     """A recipe that comes out as the newest version did publishes nothing, unless it is forced to,
     and leaves no checkpoint; names that Keras gives in the same process make no difference."""
-    train_and_publish(run(tmp_path, epochs=1), few, Listener())
+    train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
     with pytest.raises(SameModel, match=r"the same weights as .*softmax/1: .*--force"):
-        train_and_publish(run(tmp_path, epochs=1), few, Listener())
+        train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
     assert sorted(path.name for path in (tmp_path / "softmax").iterdir()) == [".lock", "1"]
-    train_and_publish(run(tmp_path, epochs=1, force=True), few, Listener())
-    train_and_publish(run(tmp_path, seed=1, epochs=2), few, Listener())
+    train_and_publish(run(tmp_path, epochs=1, force=True), small_task, Listener())
+    train_and_publish(run(tmp_path, seed=1, epochs=2), small_task, Listener())
     assert publish.versions(tmp_path, "softmax") == [1, 2, 3]
 
 
-def test_a_broken_current_version_is_no_hindrance(few, tmp_path):
-    """Where the newest version cannot be loaded, the candidate is published, and that is said."""
-    (tmp_path / "softmax" / "4").mkdir(parents=True)
+def test_a_run_that_diverges_leaves_no_checkpoint(small_task, tmp_path):
+    """It came to its end: the same command would only go on to the same one."""
+    with pytest.raises(Diverged):
+        train_and_publish(run(tmp_path, "mlp", learning_rate=1e8), small_task, Listener())
+    assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_nothing_else(small_task, tmp_path):
+    """The run says so, and goes on to its end."""
     said: list[str] = []
-    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener(say=said.append))
-    assert version_dir.name == "5"
-    assert "cannot be evaluated" in said[0]
+
+    def in_the_way(epoch) -> None:
+        if epoch.number == 1:
+            (checkpoint,) = (tmp_path / "softmax").glob(".training-*")
+            checkpoint.unlink()
+            checkpoint.mkdir()
+            (checkpoint / "file").touch()
+
+    listener = Listener(on_epoch=in_the_way, say=said.append)
+    with pytest.raises(IsADirectoryError):  # nor can that be removed at the end, which is ours
+        train_and_publish(run(tmp_path, epochs=3), small_task, listener)
+    assert publish.versions(tmp_path, "softmax") == [1]
+    assert sum("no checkpoint could be written" in line for line in said) == 2
 
 
-def test_a_truncated_current_version_is_no_hindrance(few, tmp_path):
-    """TensorFlow raises an IndexError for it: the new model is published all the same."""
-    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener())
-    shard = next((version_dir / "variables").glob("variables.data-*"))
-    os.truncate(shard, 1000)
-    said: list[str] = []
-    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener(say=said.append))
-    assert version_dir.name == "2"
-    assert "cannot be evaluated" in said[0]
+def test_a_figure_that_is_no_number_is_null(small_task, tmp_path):
+    """A network that answers one class has no precision for the others; JSON has no NaN for it, in
+    the card as in the model, and the lines of the run say all the same what there is."""
+    vary = {"initializer": "zeros", "epochs": 1}
+    version_dir, card = train_and_publish(run(tmp_path, "mlp", **vary), small_task, Listener())
+    loaded = tf.saved_model.load(str(version_dir))
+    texts = (
+        (version_dir / "assets.extra/card.json").read_text(),
+        loaded.signatures["describe"]()["card"].numpy().decode(),
+    )
+    for text in texts:
+        read = json.loads(text, parse_constant=pytest.fail)
+        assert sum(entry["precision"] is None for entry in read["classes"]) == 9
+        assert read == card
+    assert card["metrics"]["temperature_at_bound"] is True
+    summary.show(RECIPES["mlp"], card)
 
 
-def test_what_answers_otherwise_is_not_published(few, tmp_path):
+def test_what_answers_otherwise_is_not_published(small_task, tmp_path):
     """An export that does not give the trained model's answers is found out."""
-    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), few, Listener())
+    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
     other = MODELS["softmax"](RECIPES["softmax"], 5)
     with pytest.raises(ExportError, match="answers otherwise"):
-        check_version(version_dir, other, "logits", few.validation[0][:100])
+        check_version(version_dir, other, "logits", small_task.validation[0][:100])
 
 
 def test_regression(tmp_path):
@@ -191,10 +209,11 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     words = ("train", "mlp", "--epochs", "1", "--models-dir", str(tmp_path))
     done = vitrine_train(*words, preexec_fn=limit, env=environment)
     assert done.returncode == 1, done.stdout
-    assert "mlp was not published" in done.stderr
+    assert "mlp was not published: [Errno 27] File too large" in done.stderr
+    assert "MB are needed" in done.stderr
     assert "Traceback" not in done.stderr
-    # Where an epoch takes long, the first that does not fit is a checkpoint, before any lock.
-    assert {path.name for path in (tmp_path / "mlp").iterdir()} <= {".lock"}
+    assert "epoch" not in done.stdout
+    assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
 
 
 def test_a_really_full_disk(tmp_path):
@@ -210,13 +229,14 @@ def test_a_really_full_disk(tmp_path):
     done = subprocess.run(
         [*probe[:-1], "sh", "-c", script], capture_output=True, text=True, timeout=250
     )
-    assert "mlp was not published" in done.stderr
+    assert "mlp was not published: [Errno 28] No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "epoch" not in done.stdout
     assert done.stderr.splitlines()[-1].strip() in ("left:", f"left: {tmp_path}/mlp/.lock")
 
 
 @pytest.mark.slow
-def test_kill_in_the_middle_of_a_real_publish(few, tmp_path):
+def test_kill_in_the_middle_of_a_real_publish(small_task, tmp_path):
     """kill -9 while TensorFlow writes leaves no version, or a whole one that loads."""
     script = (
         "import os, sys, threading\n"

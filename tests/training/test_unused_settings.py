@@ -2,6 +2,7 @@
 
 import pytest
 
+from vitrine_training import unused_settings
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import RECIPES, SETTINGS, Recipe
 from vitrine_training.unused_settings import UNUSED
@@ -25,13 +26,23 @@ class Watched:
         return getattr(self._recipe, name)
 
 
+VARIATIONS = {
+    "as it is": {},
+    "no hidden layer": {"hidden_units": ()},
+    "no filters": {"filters": ()},
+    "neither": {"hidden_units": (), "filters": ()},
+}
+
+
+@pytest.mark.parametrize("settings", VARIATIONS.values(), ids=VARIATIONS)
 @pytest.mark.parametrize("architecture", MODELS)
-def test_what_builders_do_not_read_is_refused(architecture):
+def test_what_builders_do_not_read_is_refused(architecture, settings):
     """And nothing else of it, whatever the model."""
     recipe = next(each for each in RECIPES.values() if each.architecture == architecture)
-    watched = Watched(recipe)
+    varied = recipe.varied(settings)
+    watched = Watched(varied)
     MODELS[architecture](watched, 0)
-    assert OF_MODELS - watched.read == UNUSED[architecture] & OF_MODELS
+    assert OF_MODELS - watched.read == unused_settings.of(varied) & OF_MODELS
 
 
 def test_the_names_are_those_of_settings():

@@ -6,18 +6,20 @@ decides the run (recipe, seed, data, package versions), so that another run neve
 
 import hashlib
 import json
-import os
-import tempfile
 import time
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vitrine_client import shared_files
 from vitrine_training.fit import Epoch, State
+
+ABANDONED_AFTER_S = 24 * 3600
+"""The age of a checkpoint at which only the same command keeps it from being removed."""
 
 
 class Checkpoint:
@@ -40,7 +42,7 @@ class Checkpoint:
                     kept=[arrays[f"kept-{n}"] for n in range(int(arrays["kept"]))],
                     history=[Epoch(**entry) for entry in json.loads(arrays["history"].item())],
                 )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except Exception:  # NumPy and zipfile raise anything for a damaged file
             return None
 
     def save(self, state: State) -> None:
@@ -68,18 +70,17 @@ class Checkpoint:
         arrays |= {f"variable-{n}": array for n, array in enumerate(state.variables)}
         arrays |= {f"kept-{n}": array for n, array in enumerate(state.kept)}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=self._path.parent, prefix=".partial-", delete=False
-        ) as file:
-            try:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(self._path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with shared_files.replacing(self._path) as file:
+            np.savez(file, **arrays)
         self._written_at, self._unwritten = time.monotonic(), None
+
+    def sweep(self, models_dir: Path, say: Callable[[str], None]) -> None:
+        """Removes checkpoints of other runs, of any model, that nobody went on from for a day."""
+        for path in sorted(models_dir.glob("*/.training-*")):
+            with suppress(OSError):  # another user's, or another run did it
+                if path != self._path and time.time() - path.stat().st_mtime > ABANDONED_AFTER_S:
+                    path.unlink()
+                    say(f"{path}, of a run that nobody went on with for a day, is removed")
 
     def remove(self) -> None:
         """Deletes the file: the run came to its end."""

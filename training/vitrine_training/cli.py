@@ -1,6 +1,5 @@
 """The command `vitrine-train`: train, evaluate, report, recipes, versions, rollback."""
 
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -10,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from vitrine_client import signals, variables
+from vitrine_client import variables
 from vitrine_client.completion import completion_of
-from vitrine_client.errors import InvalidRequest
 from vitrine_client.exit_codes import CommandGroup
-from vitrine_client.model_configs import ModelConfigs
-from vitrine_client.version_directories import RETIRED
-from vitrine_training import data, options, publish
+from vitrine_training import data, judging, options
 from vitrine_training.options import console
 from vitrine_training.recipes import RECIPES
+from vitrine_training.rollback_command import rollback
 from vitrine_training.train_command import train
+from vitrine_training.versions_command import list_versions
 
 if TYPE_CHECKING:
     from vitrine_training.evaluate import Evaluation
@@ -81,21 +79,21 @@ def evaluate(
     models: tuple[str, ...], models_dir: Path, data_dir: Path | None, as_json: bool
 ) -> None:
     """Test the newest version of MODELS (all classifiers) on 10,000 images, class by class."""
-    newest = _classifiers(models, models_dir)
-    with options.notes_on_stderr(as_json):
-        dataset = options.load(data_dir)
-    with signals.ending_at_once():
+    found = []
+
+    def show(version_dir: Path, test: data.Split) -> None:
         from vitrine_training.evaluate import evaluate as evaluate_version
 
-    found = []
-    for version_dir in newest:
-        result = evaluate_version(version_dir, dataset.test)
+        result = evaluate_version(version_dir, test)
         if as_json:
             found.append(_plain(version_dir, result))
         else:
             console.print(_by_class(version_dir, result))
+
+    failed = judging.each(judging.classifiers(models, models_dir), data_dir, show, as_json=as_json)
     if as_json:
         options.print_json(found)
+    sys.exit(1 if failed else 0)
 
 
 def _by_class(version_dir: Path, result: "Evaluation") -> Table:
@@ -108,7 +106,7 @@ def _by_class(version_dir: Path, result: "Evaluation") -> Table:
     for heading in columns:
         table.add_column(heading, justify="right")
     for label, *figures in zip(data.LABELS, *columns.values(), strict=True):
-        table.add_row(label, *(f"{figure:.3f}" for figure in figures))
+        table.add_row(label, *(f"{figure:.3f}" if figure == figure else "–" for figure in figures))
     return table
 
 
@@ -145,29 +143,28 @@ def report(
     as_json: bool,
 ) -> None:
     """Write a report on the newest version of MODELS (all classifiers), as a page."""
-    newest = _classifiers(models, models_dir)
-    with options.notes_on_stderr(as_json):
-        dataset = options.load(data_dir)
-    with signals.ending_at_once():
+    written = []
+
+    def write_one(version_dir: Path, test: data.Split) -> None:
         from vitrine_training.report import write
 
-    written = []
-    for version_dir in newest:
         page = reports_dir / f"{version_dir.parent.name}-{version_dir.name}.html"
         try:
-            write(version_dir, dataset.test, page)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from error
+            write(version_dir, test, page)
         except OSError as error:
-            raise click.ClickException(f"{page} cannot be written: {error}") from error
+            raise judging.NotJudged(f"{page} cannot be written: {error}") from error
         if not as_json:
             console.print(str(page))
         written.append({**options.version_of(version_dir), "page": page})
-    index = _index_of(reports_dir)
+
+    newest = judging.classifiers(models, models_dir)
+    failed = judging.each(newest, data_dir, write_one, as_json=as_json)
+    index = _index_of(reports_dir) if written else None
     if as_json:
         options.print_json(written)
     elif index:
         console.print(f"{index} lists all reports")
+    sys.exit(1 if failed else 0)
 
 
 def _index_of(reports_dir: Path) -> Path | None:
@@ -183,126 +180,5 @@ def _index_of(reports_dir: Path) -> Path | None:
     return written
 
 
-@main.command("versions")
-@options.models
-@options.models_dir
-@options.as_json
-def list_versions(models: tuple[str, ...], models_dir: Path, as_json: bool) -> None:
-    """List the versions of MODELS (all of them unless named).
-
-    Exit code 1: one of MODELS has none.
-    """
-    listed = models or publish.models(models_dir)
-    found = {model: publish.kept(models_dir, model) for model in listed}
-    versions = [_entry(directory) for model in listed for directory in found[model]]
-    missing = [str(models_dir / model) for model in listed if not found[model]]
-    for name in missing if listed else [str(models_dir)]:
-        click.echo(f"{name} has no version; `make train` publishes some", err=True)
-    if as_json:
-        options.print_json(versions)
-    elif versions:
-        console.print(_versions(versions))
-    sys.exit(1 if missing else 0)
-
-
-def _entry(directory: Path) -> dict[str, Any]:
-    card = _card(directory)
-    metrics = card.get("metrics", {})
-    return {
-        **options.version_of(directory),
-        "state": "rolled back" if directory.name.startswith(RETIRED) else "published",
-        "trained_at": card.get("trained_at"),
-        "test_accuracy": metrics.get("test_accuracy"),
-        "validation_accuracy": metrics.get("validation_accuracy"),
-    }
-
-
-def _versions(entries: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("version", "state", "trained", "test accuracy", "validation"):
-        table.add_column(heading)
-    for entry in entries:
-        accuracies = (entry["test_accuracy"], entry["validation_accuracy"])
-        table.add_row(
-            f"{entry['model']}/{entry['version']}",
-            entry["state"],
-            entry["trained_at"] or "",
-            *("" if accuracy is None else f"{accuracy:.4f}" for accuracy in accuracies),
-        )
-    return table
-
-
-@main.command()
-@options.model
-@options.models_dir
-@click.option("--undo", is_flag=True, help="Publish the version again that was rolled back last.")
-@click.option("--force", is_flag=True, help="Retire it even if version labels name it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence.")
-def rollback(model: str, models_dir: Path, undo: bool, force: bool, as_json: bool) -> None:
-    """Retire the newest version of MODEL, so that the one before is served again.
-
-    The retired version is kept, and a running model server needs no restart.
-
-    It takes a version out of service, whatever names it. To make a version label name what it named
-    before, with all versions served as they are: vitrine rollback MODEL.
-    """
-    if not (undo or force):
-        _check_no_label(models_dir, model)
-    try:
-        newest = (publish.restore if undo else publish.rollback)(models_dir, model)
-    except (publish.RollbackError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    if as_json:
-        options.print_json(options.version_of(newest))
-    else:
-        console.print(f"{newest} is the newest now")
-
-
-def _check_no_label(models_dir: Path, model: str) -> None:
-    """Raises `ClickException` where a version label names the newest version."""
-    config, published = models_dir / "models.config", publish.versions(models_dir, model)
-    if not published or not config.is_file():
-        return
-    try:
-        labels = ModelConfigs.parse(config.read_bytes(), str(config)).labels_of(
-            model, published[-1]
-        )
-    except (OSError, InvalidRequest) as error:
-        raise click.ClickException(
-            f"{error}; whether a version label names {model}/{published[-1]} cannot be told, and "
-            "--force retires it all the same"
-        ) from error
-    if labels:
-        first = "".join(f"; `vitrine rollback {model} --label {label}`" for label in labels)
-        raise click.ClickException(
-            f"{config} has {' and '.join(labels)} of {model} name version {published[-1]}. Move "
-            f"{'them' if len(labels) > 1 else 'it'} first{first}. With --force it is retired all "
-            "the same, and who asks for a label that names it gets 404"
-        )
-
-
-def _classifiers(models: tuple[str, ...], models_dir: Path) -> list[Path]:
-    """The newest versions of `models`, or of all that have labels."""
-    try:
-        newest = [publish.latest(models_dir, name) for name in models]
-    except FileNotFoundError as error:
-        raise click.ClickException(str(error)) from error
-    if not models:
-        newest = [publish.latest(models_dir, name) for name in publish.models(models_dir)]
-        newest = [version_dir for version_dir in newest if _card(version_dir).get("labels")]
-    for version_dir in newest:
-        if not _card(version_dir).get("labels"):
-            raise click.ClickException(f"{version_dir} is no classifier with a card")
-    if not newest:
-        raise click.ClickException(
-            f"There is no classifier in {models_dir}; `make train` makes two"
-        )
-    return newest
-
-
-def _card(version_dir: Path) -> dict[str, Any]:
-    try:
-        card: dict[str, Any] = json.loads((version_dir / "assets.extra" / "card.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return card
+main.add_command(list_versions)
+main.add_command(rollback)

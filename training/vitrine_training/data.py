@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from vitrine_training.idx import FILES, DataError, MissingError, Pixels, read_idx
+from vitrine_client import shared_files
+from vitrine_training.idx import FILES, DataError, ForbiddenError, MissingError, Pixels, read_idx
 from vitrine_training.sources import DEBIAN_PACKAGE, ONLINE, Fetch
 
 LABELS = (
@@ -141,13 +142,12 @@ def locate(
         arrays = _read(data_dir)
         _keep(data_dir, cache, say)
         return arrays
-    failures = []
-    try:
-        return _read(cache)
-    except MissingError:
-        pass  # nothing there yet
-    except DataError as error:  # what is found elsewhere replaces it
-        failures.append(f"  the cache: {error}")
+    cached, faults = _from_cache(cache)
+    if cached:
+        return cached
+    failures = [f"  the cache: {fault}" for fault in faults]
+    for fault in faults:
+        say(f"Not from the cache: {fault}")
     for name, fetch in sources.items():
         with tempfile.TemporaryDirectory(prefix="vitrine-data-") as scratch:
             try:
@@ -158,13 +158,33 @@ def locate(
                 continue
             _keep(found, cache, say)
             return arrays
-    raise DataError(
+    raise DataError(_ways_out(cache, faults, failures))
+
+
+def _ways_out(cache: Path, faults: list[DataError], failures: list[str]) -> str:
+    is_forbidden = any(isinstance(fault, ForbiddenError) for fault in faults)
+    own = "name a cache of your own with VITRINE_CACHE_DIR"
+    return (
         "Fashion-MNIST could not be had:\n" + "\n".join(failures) + "\nWays out: connect this "
         "machine and try again; or put the four .gz files (listed at "
         "https://github.com/zalandoresearch/fashion-mnist) into a directory and name it with "
-        f"--data-dir or VITRINE_DATA_DIR; or copy them to {cache}; "
+        f"--data-dir or VITRINE_DATA_DIR; or {own if is_forbidden else f'copy them to {cache}'}; "
         f"or, on Debian and Ubuntu, `apt-get install {DEBIAN_PACKAGE}`."
     )
+
+
+def _from_cache(cache: Path) -> tuple[list[Pixels], list[DataError]]:
+    """Returns the four arrays, or none, and what is wrong with files that are there: what is found
+    elsewhere replaces those, if they may be replaced."""
+    arrays, faults, missing = [], [], False
+    for file in FILES:
+        try:
+            arrays.append(read_idx(cache / file.name, file))
+        except MissingError:
+            missing = True
+        except DataError as error:
+            faults.append(error)
+    return ([] if missing or faults else arrays), faults
 
 
 def _read(directory: Path) -> list[Pixels]:
@@ -196,21 +216,14 @@ def _keep(source: Path, cache: Path, say: Callable[[str], None]) -> None:
         for file in FILES:
             if _is_same(source / file.name, cache / file.name):
                 continue
-            with tempfile.NamedTemporaryFile(dir=cache, prefix=".partial-") as partial:
-                shutil.copyfile(source / file.name, partial.name)
-                Path(partial.name).chmod(0o666 & ~_umask())
-                Path(partial.name).replace(cache / file.name)
-                Path(partial.name).touch()  # so that closing finds a file to delete
+            with (
+                (source / file.name).open("rb") as found,
+                shared_files.replacing(cache / file.name) as kept,
+            ):
+                shutil.copyfileobj(found, kept)
     except OSError as error:
         say(f"Fashion-MNIST is not kept in {cache} (VITRINE_CACHE_DIR): {error.strerror or error}")
 
 
 def _is_same(file: Path, kept: Path) -> bool:
     return kept.is_file() and filecmp.cmp(file, kept, shallow=False)
-
-
-def _umask() -> int:
-    """Returns the process's mask; the only way to read it is to set it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

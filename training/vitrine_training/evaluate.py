@@ -3,19 +3,17 @@
 All functions take logits, float32 [n, classes], or what follows from them, and class ids [n].
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from vitrine_training.augment import scaled
 from vitrine_training.data import Split
-from vitrine_training.fit import Epoch
 from vitrine_training.idx import Pixels
 
 Floats = npt.NDArray[np.floating]
@@ -25,7 +23,9 @@ CALIBRATION_BINS = 15
 """Of equal width, over the confidence 0..1, as Guo et al. (2017) and most others have them."""
 
 _ROWS_AT_A_TIME = 1_000
-_COLDEST, _HOTTEST = 0.05, 20.0
+
+COLDEST, HOTTEST = 0.05, 20.0
+"""Temperatures that are looked at; for logits that say next to nothing the best one is higher."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,18 @@ def best_temperature(logits: Floats, labels: Integers) -> float:
 
     Found by golden-section search over its logarithm, in which the loss has one minimum.
     """
-    low, high = np.log(_COLDEST), np.log(_HOTTEST)
+    low, high = np.log(COLDEST), np.log(HOTTEST)
     ratio = (np.sqrt(5) - 1) / 2
     while high - low > 1e-4:
         left, right = high - ratio * (high - low), low + ratio * (high - low)
         losses = [cross_entropy(logits / np.exp(one), labels) for one in (left, right)]
         low, high = (low, right) if losses[0] < losses[1] else (left, high)
     return float(np.exp((low + high) / 2))
+
+
+def at_bound(temperature: float) -> bool:
+    """Whether it is an end of what is looked at, give or take 1 %, and so not the best there is."""
+    return not COLDEST * 1.01 < temperature < HOTTEST * 0.99
 
 
 def answers(version_dir: Path, inputs: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -143,7 +148,9 @@ def answers(version_dir: Path, inputs: npt.NDArray[Any]) -> dict[str, npt.NDArra
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
-def outputs_of(model: keras.Model, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def outputs_of(
+    model: Callable[[tf.Tensor], Any], inputs: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]:
     """Returns what a model in memory answers to the same inputs."""
     return np.concatenate([model(batch).numpy() for batch in _batches(inputs)])
 
@@ -161,58 +168,3 @@ def class_ids_of(version_dir: Path, images: Pixels) -> npt.NDArray[np.int64]:
 def evaluate(version_dir: Path, split: Split) -> Evaluation:
     """Evaluates a published version on `split`."""
     return Evaluation(answers(version_dir, split.images)["logits"].astype(np.float32), split.labels)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a run under- or overfits, in a word and in a sentence with the figures behind it."""
-
-    word: str
-    reason: str
-
-
-NOTABLE_RISE = 0.03
-"""Of the validation loss over its lowest; the loss jumps by less between epochs that are alike."""
-
-NOTABLE_FALL = 0.02
-"""Of the training loss over the last quarter of a run: it had not come to its end."""
-
-
-def verdict(history: list[Epoch], kept: Epoch, rows: int) -> Verdict:
-    """Judges the two curves; `rows` images were measured for each point of either.
-
-    The gap between training and validation accuracy counts where it is larger than chance makes it:
-    twice the standard error of the difference of two shares of `rows` images.
-    """
-    if kept.train_accuracy is None or kept.validation_accuracy is None:
-        gap, chance = (kept.validation_loss - kept.train_loss) / kept.train_loss, NOTABLE_RISE
-        figures = (
-            f"loss {kept.train_loss:.2g} in training, {kept.validation_loss:.2g} in validation"
-        )
-    else:
-        gap = kept.train_accuracy - kept.validation_accuracy
-        shares = np.array([kept.train_accuracy, kept.validation_accuracy])
-        chance = 2 * float(np.sqrt((shares * (1 - shares) / rows).sum()))
-        figures = (
-            f"accuracy {kept.train_accuracy:.3f} in training, {kept.validation_accuracy:.3f} in "
-            f"validation: {100 * gap:.1f} points apart, and up to {100 * chance:.1f} may be chance"
-        )
-    lowest = min(epoch.validation_loss for epoch in history)
-    rise = history[-1].validation_loss / lowest - 1
-    earlier = history[-1 - max(1, len(history) // 4)] if len(history) > 1 else history[-1]
-    fall = 1 - history[-1].train_loss / earlier.train_loss
-    if gap > chance:
-        trend = (
-            f"the validation loss rose {100 * rise:.0f} % from its lowest"
-            if rise > NOTABLE_RISE
-            else "the validation loss did not rise"
-        )
-        remedy = "more data, augmentation, dropout or weight decay would help"
-        return Verdict("overfits", f"{figures}; {trend}; {remedy}")
-    if fall > NOTABLE_FALL:
-        return Verdict(
-            "underfits",
-            f"{figures}; the training loss was still falling, by {100 * fall:.0f} % in the last "
-            "quarter; more epochs or a larger model would help",
-        )
-    return Verdict("fits", f"{figures}; both curves have levelled off")

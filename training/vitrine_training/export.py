@@ -13,7 +13,6 @@ A regression has `serving_default` from `features` float32 [n, d] to `values` fl
 labels.
 """  # noqa: E501
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from vitrine_client import strict_json
+from vitrine_training import cards
 from vitrine_training.augment import scaled
 from vitrine_training.evaluate import answers, outputs_of
 from vitrine_training.explain import ANSWERED, explained
@@ -38,7 +39,7 @@ Endpoints = dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]]
 WARM_UP = Path("assets.extra/tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for warm-up records."""
 
-CARD = Path("assets.extra/card.json")
+CARD = Path(cards.PATH)
 """Where a version's card is."""
 
 WARM_UP_ROWS = (1, 32)
@@ -74,7 +75,7 @@ def write_version(
         archive.write_out(str(directory), verbose=False)
         _set_methods(directory)
         (directory / WARM_UP).parent.mkdir()
-        (directory / CARD).write_text(json.dumps(card, indent=2) + "\n")
+        (directory / CARD).write_text(strict_json.dumps(card, indent=2) + "\n")
         _write_warm_up(directory / WARM_UP, card, examples)
     except tf.errors.OpError as error:  # a full disk, in TensorFlow's words
         raise OSError(f"{directory} cannot be written: {error.message}") from error
@@ -99,7 +100,7 @@ def check_version(
 
 
 def _describe(card: Card) -> tuple[Callable[..., Outputs], list[tf.TensorSpec]]:
-    labels, text = tf.constant(card["labels"], tf.string), tf.constant(json.dumps(card))
+    labels, text = tf.constant(card["labels"], tf.string), tf.constant(strict_json.dumps(card))
     return lambda: {"labels": labels, "card": text}, []
 
 

@@ -162,7 +162,7 @@ def compiled_epoch(
     The rows are put in order before the compiled part, which then reads them one batch after the
     other: XLA on a CPU gathers number by number, where TensorFlow copies whole rows.
     """
-    size = recipe.batch_size
+    size = min(recipe.batch_size, len(train[1]))
     whole, rest = divmod(len(train[1]), size)
     loss_of = _training_loss(recipe, train)
     trained = model.trainable_variables

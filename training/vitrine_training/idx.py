@@ -62,16 +62,25 @@ class MissingError(DataError):
     """A file of the data set is not there."""
 
 
+class ForbiddenError(DataError):
+    """A file of the data set may not be read by this user, and may well be whole."""
+
+
 def read_idx(path: Path, file: IdxFile) -> Pixels:
     """Returns the uint8 array in a gzipped IDX file (format: http://yann.lecun.com/exdb/mnist/).
 
-    Raises `MissingError` where there is no such file, `DataError` where it cannot be read, is
-    truncated or has another checksum.
+    Raises `MissingError` where there is no such file, `ForbiddenError` where it may not be read,
+    `DataError` where it cannot be read, is truncated or has another checksum.
     """
     try:
         packed = path.read_bytes()
     except FileNotFoundError:
         raise MissingError(f"{path} is not there") from None
+    except PermissionError as error:
+        raise ForbiddenError(
+            f"{path} may not be read by this user ({error.strerror}); its owner can allow that: "
+            f"chmod -R a+rX {path.parent}"
+        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     try:

@@ -58,7 +58,8 @@ data_dir = click.option(
 
 def print_table(table: Table) -> None:
     """Prints a table, without wrapping its cells where no terminal has to hold them."""
-    (console if console.is_terminal else Console(width=_UNBOUNDED)).print(table)
+    wide = Console(width=_UNBOUNDED, stderr=console.stderr)
+    (console if console.is_terminal else wide).print(table)
 
 
 def was_typed(name: str) -> bool:

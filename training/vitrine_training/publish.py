@@ -6,13 +6,14 @@ holder lets one publisher at a time work on a model, so that a version knows its
 written, and leftovers of a killed publisher are safe to remove.
 """
 
-import fcntl
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vitrine_client import shared_files
 from vitrine_client.version_directories import RETIRED, UNFINISHED
 
 
@@ -64,16 +65,21 @@ class RollbackError(Exception):
     """There is no version to go back to, or forward."""
 
 
-def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) -> Path:
+def publish(
+    models_dir: Path,
+    model: str,
+    write: Callable[[Path, int], None],
+    say: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Calls `write(directory, version)`, then makes that directory the next version.
 
-    Whatever `write` raises passes through, and leaves nothing behind.
+    Whatever `write` raises passes through, and leaves nothing behind. `say` is told what is waited
+    for.
     """
     directory = models_dir / model
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory):
-        for leftover in directory.glob(UNFINISHED + "*"):
-            shutil.rmtree(leftover)
+    with _locked(directory, say):
+        _remove_leftovers(directory)
         taken = versions(models_dir, model) + retired(models_dir, model)  # a number means one model
         version = max(taken, default=0) + 1
         unfinished = directory / f"{UNFINISHED}{version}"
@@ -85,8 +91,54 @@ def publish(models_dir: Path, model: str, write: Callable[[Path, int], None]) ->
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        _fsync(directory)
+        shared_files.fsync(directory)
     return final
+
+
+def rehearse(
+    models_dir: Path, model: str, size_bytes: int, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Does what `publish` does, up to the version, with a file of `size_bytes`.
+
+    So what keeps a version from being published is known before hours of training: a lock or a
+    folder of another user, a leftover that cannot be removed, a disk or a quota that is too small.
+    Raises `OSError`; leaves nothing behind but the folder and its lock.
+    """
+    directory = models_dir / model
+    directory.mkdir(parents=True, exist_ok=True)
+    with _locked(directory, say):
+        _remove_leftovers(directory)
+        unfinished = directory / f"{UNFINISHED}rehearsal"
+        renamed = directory / f"{UNFINISHED}rehearsed"
+        try:
+            unfinished.mkdir()
+            _claim(unfinished / "space", size_bytes)
+            unfinished.rename(renamed)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(renamed, ignore_errors=True)
+
+
+def _claim(path: Path, size_bytes: int) -> None:
+    """Makes a file and has the file system set its bytes aside, which is done in an instant."""
+    with path.open("wb") as file:
+        if not hasattr(os, "posix_fallocate"):  # macOS
+            return
+        try:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                reason = f"{error.strerror} ({size_bytes / 1e6:.1f} MB are needed)"
+                raise OSError(error.errno, reason, str(path.parent.parent)) from error
+
+
+def _remove_leftovers(directory: Path) -> None:
+    for leftover in directory.glob(UNFINISHED + "*"):
+        try:
+            shutil.rmtree(leftover)
+        except OSError as error:
+            reason = f"it was left unfinished, and cannot be removed ({error.strerror})"
+            raise OSError(error.errno, reason, str(leftover)) from error
 
 
 def rollback(models_dir: Path, model: str) -> Path:
@@ -103,7 +155,7 @@ def rollback(models_dir: Path, model: str) -> Path:
         if not others:
             raise RollbackError(f"{directory / str(newest)} is the only one: none to go back to")
         (directory / str(newest)).rename(directory / f"{RETIRED}{newest}")
-        _fsync(directory)
+        shared_files.fsync(directory)
     return directory / str(others[-1])
 
 
@@ -118,27 +170,19 @@ def restore(models_dir: Path, model: str) -> Path:
     restored = directory / str(undone[0])
     with _locked(directory):
         (directory / f"{RETIRED}{undone[0]}").rename(restored)
-        _fsync(directory)
+        shared_files.fsync(directory)
     return restored
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    with (directory / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _locked(directory: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    lock = directory / ".lock"
+    with shared_files.locked(lock, lambda: say(f"waiting for who holds {lock}")):
         yield
 
 
 def _flush(directory: Path) -> None:
     for folder, _, files in os.walk(directory):
         for name in files:
-            _fsync(Path(folder) / name)
-        _fsync(Path(folder))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            shared_files.fsync(Path(folder) / name)
+        shared_files.fsync(Path(folder))

@@ -69,12 +69,15 @@ class Recipe:
     batch_size: int = _setting(256, "Rows of a step.", least=1)
     epochs: int = _setting(10, "Passes over the training data.", least=1)
     patience: int = _setting(
-        0, "Stop after so many epochs without a lower validation loss; 0 never."
+        0, "Stop after so many epochs without a lower validation loss, and keep the best; 0 never."
     )
     keep: str = "best"
-    """Which weights are published: of the epoch with the lowest validation loss, or the `last`."""
+    """Which weights are published: of the epoch with the lowest validation loss, or the `last`,
+    with which a schedule comes to its end."""
 
     def __post_init__(self) -> None:
+        if self.patience and self.keep != "best":
+            raise ValueError("with patience the best epoch is kept, and never the one that ends it")
         for setting in SETTINGS:
             value, limits = getattr(self, setting.name), setting.metadata
             if setting.name in CHOICES:
@@ -90,8 +93,12 @@ class Recipe:
                 )
 
     def varied(self, settings: Mapping[str, Any], model: str | None = None) -> "Recipe":
-        """Returns this recipe with other settings, to be published as `model`."""
-        return replace(self, **settings, model=model or self.model)
+        """Returns this recipe with other settings, to be published as `model`.
+
+        Patience makes it one that keeps the best epoch: the last is the one that was waited for.
+        """
+        keep = "best" if settings.get("patience") else self.keep
+        return replace(self, **settings, keep=keep, model=model or self.model)
 
 
 SETTINGS = tuple(setting for setting in fields(Recipe) if setting.metadata)

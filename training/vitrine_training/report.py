@@ -16,7 +16,7 @@ import tensorflow as tf
 from vitrine_client.look import reports
 from vitrine_training import plots, robustness
 from vitrine_training.data import SIDE, Split
-from vitrine_training.evaluate import Evaluation, answers, evaluate
+from vitrine_training.evaluate import Evaluation, answers, at_bound, evaluate
 from vitrine_training.recipes import SETTINGS
 
 MISTAKES = 24
@@ -139,6 +139,7 @@ def render(
         turned_degrees=robustness.TURNED_DEGREES,
         settings=_settings(card["recipe"]),
         pictures=_weights(card, variables),
+        at_bound=at_bound(temperature),
         plots=plots,
     )
 

@@ -13,33 +13,32 @@ from typing import Any
 
 import keras
 
-from vitrine_training import export, publish, weights
+from vitrine_client import strict_json
+from vitrine_training import export, publish
 from vitrine_training.checkpoint import Checkpoint
-from vitrine_training.evaluate import answers, outputs_of, verdict
-from vitrine_training.fit import Epoch, State, fit, kept_epoch
+from vitrine_training.curves import Curves, Measured
+from vitrine_training.evaluate import outputs_of
+from vitrine_training.fit import Diverged, Epoch, State, fit, kept_epoch
+from vitrine_training.gate import Gate, SameModel, WorseModel
 from vitrine_training.models import MODELS
 from vitrine_training.recipes import Recipe
 from vitrine_training.tasks import Task
+from vitrine_training.verdict import verdict
 
 CHECKED_ROWS = 100
 """Validation inputs that an exported model has to answer as the trained one does."""
 
 
-class WorseModel(Exception):
-    """The candidate is worse than the version that it would replace."""
+_GRAPH_BYTES = 400_000
+"""Of a version without its weights, and some more: 130 to 350 kB were seen."""
 
 
-class SameModel(Exception):
-    """The candidate has the weights of the version that it would replace, `version_dir`; `card` is
-    the candidate's."""
+class NotKept(SystemExit):
+    """A signal ended the run, and its last epochs could not be kept, for the `reason`."""
 
-    def __init__(self, version_dir: Path, card: export.Card) -> None:
-        super().__init__(
-            f"the same weights as {version_dir}: not published again (--force does, and --seed "
-            "trains others)"
-        )
-        self.version_dir = version_dir
-        self.card = card
+    def __init__(self, code: object, reason: OSError) -> None:
+        super().__init__(code)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -69,110 +68,117 @@ class Listener:
 def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
-    The test set is looked at once, after the last choice. `SystemExit` keeps the last epoch, too.
-    Raises `WorseModel`, `SameModel`, `Diverged`, `ExportError`, or `OSError` where `models_dir`
-    cannot be written; then nothing is published.
+    What would keep it from being published is looked for before the first epoch. The test set is
+    looked at once, after the last choice. `SystemExit` keeps the last epoch, too; `NotKept`, where
+    that cannot be. Raises `WorseModel`, `SameModel`, `Incomparable`, `Diverged`, `ExportError`, or
+    `OSError` where `models_dir` cannot be written; then nothing is published.
     """
-    recipe, started = run.recipe, time.monotonic()
-    origin = {
-        "model": recipe.model,
-        "recipe": dataclasses.asdict(recipe),
-        "seed": run.seed,
-        "labels": task.labels,
-        "input_shape": task.input_shape,
-        "data": task.checksums,
-        "packages": _packages(),
-    }
+    recipe, started, origin = run.recipe, time.monotonic(), _origin(run, task)
+    gate = Gate(run.models_dir, recipe.model, task, force=run.force, say=listener.say)
+    model = _built(run)
+    publish.rehearse(run.models_dir, recipe.model, _size_bytes(model, recipe), listener.say)
+    revision = _revision()  # of the code that trains; it may be another one afterwards
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
+    checkpoint.sweep(run.models_dir, listener.say)
     try:
-        model, history = _trained(run, task, listener, checkpoint)
-    except SystemExit:  # a signal
-        checkpoint.flush()
-        raise
-    served = task.served(model, recipe)
-    outputs = outputs_of(served, task.validation[0])
-    card: export.Card = {}
+        history = _trained(model, run, task, listener, checkpoint)
+        served = task.served(model, recipe)
+        outputs = outputs_of(served, task.validation[0])
+        card: export.Card = {}
 
-    def write(directory: Path, version: int) -> None:
-        if not run.force:
-            _check_no_worse(run, task, task.score(outputs), listener.say)
-        kept = kept_epoch(history, recipe)
-        card.update(origin, version=version)
-        card.update(task.findings(served, outputs, kept))
-        card.update(_judged(history, kept, len(task.validation[1])), revision=_revision())
-        card["duration_s"] = round(time.monotonic() - started, 3)
-        examples = task.validation[0][:CHECKED_ROWS]
-        export.write_version(directory, served, card, examples)
-        if not run.force:
-            _check_not_same(run, directory, card)
-        export.check_version(directory, served, task.output, examples)
+        def write(directory: Path, version: int) -> None:
+            gate.check_no_worse(task.score(outputs))
+            kept = kept_epoch(history, recipe)
+            card.update(origin, version=version, **task.findings(served, outputs, kept))
+            card.update(_judged(history, recipe, task), revision=revision)
+            card["duration_s"] = round(time.monotonic() - started, 3)
+            card.update(strict_json.plain(card))  # a figure that is no number is null
+            examples = task.validation[0][:CHECKED_ROWS]
+            export.write_version(directory, served, card, examples)
+            gate.check_not_same(directory, card)
+            export.check_version(directory, served, task.output, examples)
 
-    try:
-        version_dir = publish.publish(run.models_dir, recipe.model, write)
-    except SameModel:
+        version_dir = publish.publish(run.models_dir, recipe.model, write, listener.say)
+    except (SameModel, WorseModel, Diverged, export.ExportError):  # the run came to its end
         checkpoint.remove()
         raise
     checkpoint.remove()
     return version_dir, card
 
 
-def _trained(
-    run: Run, task: Task, listener: Listener, checkpoint: Checkpoint
-) -> tuple[keras.Model, list[Epoch]]:
-    """Trains from the beginning, or from where a run that was killed had come to."""
-    keras.utils.set_random_seed(run.seed)
-    model = MODELS[run.recipe.architecture](run.recipe, run.seed)
-    resumed = checkpoint.load()
-    listener.on_start(resumed)
-    history = fit(
-        model,
-        run.recipe,
-        task.train,
-        task.validation,
-        run.seed,
-        on_epoch=listener.on_epoch,
-        resumed=resumed,
-        save=checkpoint.save,
-    )
-    return model, history
-
-
-def _judged(history: list[Epoch], kept: Epoch, rows: int) -> export.Card:
-    """The card's members on how the run went; `rows` images were measured after each epoch."""
+def _origin(run: Run, task: Task) -> export.Card:
+    """The card's members that decide what is trained."""
     return {
-        "verdict": dataclasses.asdict(verdict(history, kept, rows)),
-        "history": [dataclasses.asdict(epoch) for epoch in history],
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": run.recipe.model,
+        "recipe": dataclasses.asdict(run.recipe),
+        "seed": run.seed,
+        "labels": task.labels,
+        "input_shape": task.input_shape,
+        "data": task.checksums,
+        "packages": _packages(),
     }
 
 
-def _check_no_worse(run: Run, task: Task, score: float, say: Callable[[str], None]) -> None:
-    """Compares with the newest version on validation data. Raises `WorseModel`."""
-    name = run.recipe.model
-    if not publish.versions(run.models_dir, name):
-        return
-    current = publish.latest(run.models_dir, name)
+def _built(run: Run) -> keras.Model:
+    keras.utils.set_random_seed(run.seed)
+    return MODELS[run.recipe.architecture](run.recipe, run.seed)
+
+
+def _size_bytes(model: keras.Model, recipe: Recipe) -> int:
+    """What a run writes at most: a version, which has the weights twice, and a checkpoint, which
+    also has those that are kept, and what the optimizer knows of each."""
+    weights = sum(variable.value.numpy().nbytes for variable in model.variables)
+    slots = (2 if recipe.optimizer == "adamw" else 0) + (1 if recipe.ema else 0)
+    return (2 + 2 + slots) * weights + _GRAPH_BYTES
+
+
+def _trained(
+    model: keras.Model, run: Run, task: Task, listener: Listener, checkpoint: Checkpoint
+) -> list[Epoch]:
+    """Trains from the beginning, or from where a run that was killed had come to. A checkpoint that
+    cannot be written is told, and costs nothing but itself."""
+
+    def save(state: State) -> None:
+        try:
+            checkpoint.save(state)
+        except OSError as error:
+            listener.say(f"no checkpoint could be written, and training goes on: {error}")
+
+    resumed = checkpoint.load()
+    listener.on_start(resumed)
     try:
-        current_score = task.score(answers(current, task.validation[0])[task.output])
-    except Exception as error:  # damaged files raise anything from TensorFlow's depths
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        say(f"{current} cannot be evaluated, so there is nothing to compare with: {reason}")
-        return
-    if score < current_score:
-        raise WorseModel(
-            f"This {name} is worse than version {current.name} and was not published: "
-            f"{task.in_words(score)}, against {task.in_words(current_score)}. "
-            "Publish it all the same with --force, or under another name with --as"
+        return fit(
+            model,
+            run.recipe,
+            task.train,
+            task.validation,
+            run.seed,
+            on_epoch=listener.on_epoch,
+            resumed=resumed,
+            save=save,
         )
+    except SystemExit as end:  # a signal
+        try:
+            checkpoint.flush()
+        except OSError as error:
+            raise NotKept(end.code, error) from error
+        raise
 
 
-def _check_not_same(run: Run, directory: Path, card: export.Card) -> None:
-    """Compares what was written with the newest version. Raises `SameModel`."""
-    if not publish.versions(run.models_dir, run.recipe.model):
-        return
-    current = publish.latest(run.models_dir, run.recipe.model)
-    if weights.is_same(directory, current):
-        raise SameModel(current, card)
+def curves(history: list[Epoch], recipe: Recipe, task: Task) -> Curves:
+    """Returns the curves of a run for its verdict."""
+    trained, measured = len(task.train[1]), len(task.validation[1])
+    rows = Measured(trained, min(trained, measured), measured)
+    return Curves(history, kept_epoch(history, recipe), rows, task.guessing, recipe)
+
+
+def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> export.Card:
+    """The card's members on how the run went."""
+    return {
+        "verdict": dataclasses.asdict(verdict(curves(history, recipe, task))),
+        "history": [dataclasses.asdict(epoch) for epoch in history],
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _packages() -> dict[str, str]:
@@ -191,6 +197,6 @@ def _git(directory: Path, *words: str) -> str | None:
     command: list[Any] = ["git", "-C", directory, *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except OSError:  # there is no git
+    except (OSError, subprocess.TimeoutExpired):  # there is no git, or the disk is slow
         return None
     return done.stdout.strip() or None

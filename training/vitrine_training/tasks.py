@@ -1,5 +1,6 @@
 """What classification and regression do differently on the way from data to a published version."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_training import data, robustness, shift
-from vitrine_training.evaluate import Evaluation, best_temperature, outputs_of
+from vitrine_training.curves import Guessing
+from vitrine_training.evaluate import Evaluation, at_bound, best_temperature, outputs_of
 from vitrine_training.fit import Arrays, Epoch
 from vitrine_training.layers import Averaged
 from vitrine_training.recipes import Recipe
@@ -31,6 +33,11 @@ class Task(ABC):
     labels: list[str]
     input_shape: list[int]
     output: str
+
+    @property
+    @abstractmethod
+    def guessing(self) -> Guessing:
+        """The level of answers that do not look at the inputs."""
 
     @abstractmethod
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
@@ -80,6 +87,11 @@ class Classification(Task):
         """What robustness is measured with, drawn once for all models; it takes seconds."""
         return robustness.draw(data.Split(*self.test), self.pictures)
 
+    @property
+    def guessing(self) -> Guessing:
+        """That of classes which are as likely."""
+        return Guessing(loss=math.log(len(self.labels)), accuracy=1 / len(self.labels))
+
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
         """Averages over views as the recipe says, then calibrates."""
         averaged = Averaged(model, over=recipe.average_over)
@@ -111,7 +123,9 @@ class Classification(Task):
         }
         by_class = zip(self.labels, test.precision, test.recall, test.f1, strict=True)
         return {
-            "metrics": {"kept_epoch": kept.number} | _rounded(metrics),
+            "metrics": {"kept_epoch": kept.number}
+            | _rounded(metrics)
+            | {"temperature_at_bound": at_bound(served.temperature)},
             "classes": [
                 {"label": label} | _rounded({"precision": p, "recall": r, "f1": f})
                 for label, p, r, f in by_class
@@ -141,6 +155,11 @@ class Regression(Task):
             input_shape=[data.LINEAR_FEATURES],
             output="values",
         )
+
+    @property
+    def guessing(self) -> Guessing:
+        """That of the mean value."""
+        return Guessing(loss=float(np.var(self.train[1])) / 2, accuracy=None)
 
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
         """Returns `model`."""

@@ -1,5 +1,5 @@
-"""Unused settings: those of a recipe that its architecture never reads. Whoever gives one is told,
-as a card that names it would be false."""
+"""Unused settings: those of a recipe that what it trains does not depend on. Whoever gives one is
+told, as a card that names it would be false."""
 
 from collections.abc import Collection
 
@@ -24,11 +24,26 @@ UNUSED = {
 
 
 def check(recipe: Recipe, given: Collection[str]) -> None:
-    """Raises `ValueError` where a setting that is given has no effect on what the recipe trains."""
-    unused = sorted(UNUSED[recipe.architecture].intersection(given))
+    """Raises `ValueError` where a setting that is given has no effect on what the recipe, varied by
+    all that is given, trains."""
+    unused = sorted(of(recipe).intersection(given))
     if unused:
         options = " and ".join("--" + name.replace("_", "-") for name in unused)
         raise ValueError(
-            f"{options}: without effect on {recipe.model} ({recipe.summary}); leave it out, or "
-            "name the recipes that it is for"
+            f"{options}: without effect on {recipe.model} ({recipe.summary}{_lacking(recipe)}); "
+            "leave it out, or name the recipes that it is for"
         )
+
+
+def of(recipe: Recipe) -> frozenset[str]:
+    """Returns the settings that what a recipe trains does not depend on."""
+    unused = UNUSED[recipe.architecture]
+    if recipe.hidden_units:
+        return unused
+    activated = recipe.filters and "filters" not in unused
+    return unused | ({"dropout", "batch_norm"} if activated else _HIDDEN_LAYERS - {"hidden_units"})
+
+
+def _lacking(recipe: Recipe) -> str:
+    has_layers = "hidden_units" not in UNUSED[recipe.architecture]
+    return ", without hidden layers" if has_layers and not recipe.hidden_units else ""

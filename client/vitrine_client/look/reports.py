@@ -5,7 +5,6 @@ A report asks nothing of any other host and runs no script. Needs jinja2, which
 """
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
@@ -15,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from vitrine_client import shared_files
 from vitrine_client.look import FOLDER
 
 INDEX = "index.html"
@@ -52,10 +52,8 @@ def environment(package: str) -> jinja2.Environment:
 def write(path: Path, page: str) -> Path:
     """Writes a page, whole or not at all, and returns `path`. Raises `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-        whole = Path(scratch) / path.name
-        whole.write_text(page, encoding="utf-8")
-        whole.replace(path)
+    with shared_files.replacing(path) as file:
+        file.write(page.encode())
     return path
 
 

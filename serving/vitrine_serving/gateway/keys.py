@@ -10,13 +10,13 @@ is for passwords, and a slow hash would be paid for on every request.
 import hashlib
 import hmac
 import logging
-import os
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from vitrine_client import shared_files
 
 log = logging.getLogger(__name__)
 
@@ -156,22 +156,10 @@ def remove(path: Path, name: str) -> None:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    """Replaces the file in one step, so that a gateway never reads half of it."""
-    path = path.resolve()  # or the rename would replace a link
+    """Replaces the file in one step, so that a gateway never reads half of it, and one that runs as
+    another user goes on reading it."""
     try:
-        number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-        try:
-            with os.fdopen(number, "w") as file:
-                file.writelines(f"{line}\n" for line in lines)
-                if path.exists():  # a gateway that runs as another user goes on reading it
-                    found = path.stat()
-                    os.fchown(file.fileno(), found.st_uid, found.st_gid)
-                    os.fchmod(file.fileno(), found.st_mode & 0o777)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with shared_files.replacing(path, mode=0o600) as file:
+            file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
         raise KeysFileError(f"The keys file {path} cannot be written ({error.strerror})") from error

@@ -1,0 +1,138 @@
+"""Shared files: replaced in one step, with the owner and the permissions that they had, and locked.
+
+What several users and processes read is written beside its place, flushed to the disk and renamed.
+A temporary file belongs to whoever writes it, and so would what it replaces.
+"""
+
+import errno
+import fcntl
+import glob
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_UNFINISHED = ".unfinished"
+"""After the name of a file that is being written."""
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Opens a file that takes the place of `path` at the end of the block.
+
+    Whatever happens meanwhile, `path` is the old file or the new one, whole, and a link stays one.
+    The new file has the owner, the group and the permissions of the old one; where there was none,
+    `mode` less the umask, as other new files have. Raises `OSError`, also where the old file would
+    be taken from its owner, as only root gives files away.
+    """
+    path = path.resolve()
+    _remove_abandoned(path)
+    unfinished, descriptor = _made(path, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with suppress(FileNotFoundError):
+                _own_as(path, file.fileno())
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    fsync(path.parent)
+
+
+def _made(path: Path, mode: int) -> tuple[Path, int]:
+    """Makes a file beside `path`, and keeps a lock on it, which says that somebody writes it."""
+    with suppress(FileNotFoundError):
+        path.stat()
+        mode = 0o600  # until it has the old file's permissions: it may be a secret
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    while True:
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
+        descriptor = os.open(unfinished, flags, mode)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):  # somebody took it for abandoned before it was locked
+            if os.path.samestat(unfinished.stat(), os.fstat(descriptor)):
+                return unfinished, descriptor
+        os.close(descriptor)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes what writers that were killed left: the lock of a file is gone with its writer."""
+    try:
+        found = list(path.parent.glob(f".{glob.escape(path.name)}*{_UNFINISHED}"))
+    except PermissionError:  # the folder may be written and not listed
+        return
+    for left in found:
+        with suppress(OSError):  # another user's, or it is being written
+            descriptor = os.open(left, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _own_as(path: Path, descriptor: int) -> None:
+    """Gives a file the owner, the group and the permissions of the one at `path`."""
+    before = path.stat()
+    mode = stat.S_IMODE(before.st_mode)
+    try:
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+    except OSError:
+        kept_group = _is_given_group(descriptor, before.st_gid)
+        others = stat.S_IROTH | (stat.S_IRGRP if kept_group else 0)
+        if mode & stat.S_IRUSR and not mode & others:
+            raise PermissionError(
+                errno.EPERM,
+                f"user {before.st_uid} owns it and could not read it any more; write it as that "
+                "user or as root",
+                str(path),
+            ) from None
+    os.fchmod(descriptor, mode)
+
+
+def _is_given_group(descriptor: int, group: int) -> bool:
+    with suppress(OSError):
+        os.fchown(descriptor, -1, group)
+    return os.fstat(descriptor).st_gid == group
+
+
+def fsync(path: Path) -> None:
+    """Flushes a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds the lock file at `path`, which is made where there is none; calls `on_wait` first where
+    somebody else holds it. The lock is gone with its holder, however that ends. Raises `OSError`.
+    """
+    descriptor = _opened_lock(path)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened_lock(path: Path) -> int:
+    """A lock that another user made may be read and not written, which is enough to hold it."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

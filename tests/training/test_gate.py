@@ -1,0 +1,214 @@
+"""The version that a candidate is compared with: the newest whole one, if it can be compared."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
+
+from vitrine_training import incumbent, publish, weights
+from vitrine_training.gate import Gate, SameModel, WorseModel
+from vitrine_training.incumbent import Incomparable
+from vitrine_training.recipes import RECIPES
+from vitrine_training.run import Listener, Run, train_and_publish
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, small_task):
+    """A softmax of ours, one epoch."""
+    models_dir = tmp_path_factory.mktemp("models")
+    version_dir, _ = train_and_publish(run(models_dir), small_task, Listener())
+    return version_dir
+
+
+def run(models_dir, *, force=False, **vary):
+    recipe = RECIPES["softmax"].varied({"epochs": 1, **vary})
+    return Run(recipe, 0, models_dir, force, checkpoint_every_s=0)
+
+
+def data_of(version_dir):
+    return next((version_dir / "variables").glob("variables.data-*"))
+
+
+def overwritten(path, position):
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "empty folder": lambda v: [shutil.rmtree(v), v.mkdir()],
+    "empty graph": lambda v: (v / "saved_model.pb").write_bytes(b""),
+    "graph cut to its head": lambda v: os.truncate(v / "saved_model.pb", 2),
+    "graph cut": lambda v: os.truncate(v / "saved_model.pb", 50_000),
+    "text for a graph": lambda v: (v / "saved_model.pb").write_text("<html>404</html>"),
+    "no graph": lambda v: (v / "saved_model.pb").unlink(),
+    "folder for a graph": lambda v: [
+        (v / "saved_model.pb").unlink(),
+        (v / "saved_model.pb").mkdir(),
+    ],
+    "variables cut": lambda v: os.truncate(data_of(v), 1000),
+    "no bytes of variables": lambda v: os.truncate(data_of(v), 0),
+    "a byte of variables": lambda v: overwritten(data_of(v), 10_000),
+    "no data": lambda v: data_of(v).unlink(),
+    "index cut": lambda v: os.truncate(v / "variables/variables.index", 20),
+    "no index": lambda v: (v / "variables/variables.index").unlink(),
+    "no variables": lambda v: shutil.rmtree(v / "variables"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_version_is_named_and_passed_over(trained, small_task, tmp_path, damage):
+    """The whole one before it counts, whatever TensorFlow would raise for the damaged one."""
+    for number in ("1", "2"):
+        shutil.copytree(trained, tmp_path / "softmax" / number)
+    DAMAGES[damage](tmp_path / "softmax" / "2")
+    said = []
+    found = incumbent.find(tmp_path, "softmax", small_task, said.append)
+    assert found.version_dir == tmp_path / "softmax" / "1"
+    (line,) = said
+    assert line.startswith(f"{tmp_path / 'softmax' / '2'} is damaged and passed over: ")
+    assert "\n" not in line
+
+
+def test_a_damaged_version_never_costs_a_new_one(trained, small_task, tmp_path):
+    """Where no other is whole, what is trained is published. Where one is, it is compared, and the
+    same weights in the place of the damaged ones are worth publishing."""
+    (tmp_path / "softmax" / "4").mkdir(parents=True)
+    version_dir, _ = train_and_publish(run(tmp_path), small_task, Listener())
+    assert version_dir.name == "5"
+    os.truncate(data_of(shutil.copytree(version_dir, tmp_path / "softmax" / "6")), 1000)
+    version_dir, _ = train_and_publish(run(tmp_path), small_task, Listener())
+    assert version_dir.name == "7"
+    assert weights.is_same(version_dir, tmp_path / "softmax" / "5")
+    with pytest.raises(SameModel):
+        train_and_publish(run(tmp_path), small_task, Listener())
+    os.truncate(data_of(version_dir), 1000)
+    with pytest.raises(WorseModel, match="worse than version 5"):
+        train_and_publish(run(tmp_path, learning_rate=1e-5), small_task, Listener())
+
+
+def exported(directory, *, inputs="images", output="probabilities", labels=None, classes=10):
+    """Writes a model of somebody else's."""
+    model = keras.Sequential(
+        [keras.Input([28, 28]), keras.layers.Flatten(), keras.layers.Dense(classes)]
+    )
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default",
+        lambda images: {output: tf.nn.softmax(model(images))},
+        input_signature=[tf.TensorSpec([None, 28, 28], tf.float32, name=inputs)],
+    )
+    if labels:
+        names = tf.constant(labels)
+        archive.add_endpoint(
+            "describe", lambda: {"labels": names, "card": tf.constant("{}")}, input_signature=[]
+        )
+    archive.write_out(str(directory), verbose=False)
+
+
+FOREIGN = {
+    "says no classes": ({}, "it does not say which classes it knows"),
+    "other classes": ({"labels": list("0123456789")}, "it is for other classes"),
+    "fewer classes": ({"labels": ["cat", "dog"], "classes": 2}, "it is for other classes"),
+    "another output": ({"labels": None, "output": "output_0"}, "which classes it knows"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_foreign_model_wants_force_before_the_first_epoch(small_task, tmp_path, kind):
+    """Nothing is trained, nothing published, and the model is as it was; also where a damaged
+    version came after it."""
+    options, reason = FOREIGN[kind]
+    exported(tmp_path / "softmax" / "1700000000", **options)
+    (tmp_path / "softmax" / "1700000001").mkdir()
+    epochs, said = [], []
+    with pytest.raises(Incomparable, match=f"1700000000 cannot be compared.*{reason}.*--force"):
+        train_and_publish(
+            run(tmp_path), small_task, Listener(on_epoch=epochs.append, say=said.append)
+        )
+    assert not epochs
+    assert "1700000001 is damaged and passed over" in said[0]
+    assert publish.versions(tmp_path, "softmax") == [1700000000, 1700000001]
+    version_dir, _ = train_and_publish(run(tmp_path, force=True), small_task, Listener())
+    assert version_dir.name == "1700000002"
+
+
+def test_a_whole_format_that_is_not_ours_is_no_damage(trained, small_task, tmp_path):
+    """A graph as text, or of operations that this TensorFlow lacks."""
+    for name in ("text", "operations"):
+        directory = shutil.copytree(trained, tmp_path / name / "1")
+        graph = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+        if name == "operations":
+            for function in graph.meta_graphs[0].graph_def.library.function:
+                for node in function.node_def:
+                    node.op = "NobodysOp" if node.op == "MatMul" else node.op
+            (directory / "saved_model.pb").write_bytes(graph.SerializeToString())
+            with pytest.raises(Incomparable, match="Op type not registered 'NobodysOp'"):
+                incumbent.find(tmp_path, name, small_task, print)
+        else:
+            (directory / "saved_model.pb").unlink()
+            (directory / "saved_model.pbtxt").write_text(text_format.MessageToString(graph))
+            assert incumbent.find(tmp_path, name, small_task, print) is not None
+
+
+def test_a_model_by_hand_that_says_its_classes_is_compared(small_task, tmp_path):
+    """By its probabilities, where it has no logits."""
+    exported(tmp_path / "softmax" / "1", labels=small_task.labels)
+    found = incumbent.find(tmp_path, "softmax", small_task, print)
+    assert 0 <= found.score <= 500
+    loaded = tf.saved_model.load(str(found.version_dir))
+    images = tf.constant(small_task.validation[0].astype(np.float32) / 255)
+    answers = loaded.signatures["serving_default"](images)["probabilities"].numpy().argmax(axis=1)
+    assert found.score == (answers == small_task.validation[1]).sum()
+
+
+def test_a_version_that_comes_meanwhile_is_looked_at(trained, small_task, tmp_path):
+    """What was published during the training counts, and a foreign one wants force, too."""
+    gate = Gate(tmp_path, "softmax", small_task)
+    gate.check_no_worse(0)
+    shutil.copytree(trained, tmp_path / "softmax" / "1")
+    with pytest.raises(WorseModel, match="worse than version 1"):
+        gate.check_no_worse(0)
+    exported(tmp_path / "softmax" / "2")
+    with pytest.raises(Incomparable):
+        gate.check_no_worse(500)
+    Gate(tmp_path, "softmax", small_task, force=True).check_no_worse(0)
+
+
+SOMEBODY = """
+import os, sys
+from pathlib import Path
+from vitrine_training import incumbent
+from vitrine_training.tasks import Regression
+task = Regression.of(0)
+os.setgroups([]); os.setgid(12345); os.setuid(12345)
+try:
+    incumbent.find(Path(sys.argv[1]), "softmax", task, print)
+except incumbent.Incomparable as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_version_that_may_not_be_read_is_not_damaged(trained):
+    """It may be the better one: this wants force, too."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        version_dir = shutil.copytree(trained, Path(name) / "softmax" / "1")
+        data_of(version_dir).chmod(0o600)
+        done = subprocess.run(
+            [sys.executable, "-c", SOMEBODY, name], capture_output=True, text=True, timeout=100
+        )
+    assert "damaged" not in done.stdout
+    assert "cannot be compared with (it may not be read: [Errno 13] Permission" in done.stdout
+    assert "--force" in done.stdout
