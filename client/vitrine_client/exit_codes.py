@@ -57,12 +57,12 @@ class CommandGroup(click.Group):
                 click.echo(err=True)  # ends the line that has ^C in it
             raise
         except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            where = error.filename or "Standard output"
-            _discard_output()
-            click.echo(f"Error: {where} cannot be written: {error.strerror}", err=True)
-            sys.exit(FAILED)
+            text = str(error)
+            if error.errno in _FULL:
+                text = f"{error.filename or 'Standard output'} cannot be written: {error.strerror}"
+                _discard_output()
+            click.echo(f"Error: {text}", err=True)
+            raise SystemExit(FAILED) from error
 
 
 def _discard_output() -> None:

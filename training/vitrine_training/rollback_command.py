@@ -1,4 +1,4 @@
-"""The command `vitrine-train rollback`: retires the newest version of a model, or brings it back."""
+"""The command `vitrine-train rollback`: retires a model's newest version, or brings it back."""
 
 from pathlib import Path
 

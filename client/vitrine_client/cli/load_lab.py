@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vitrine_client import signals
+from vitrine_client.addresses import without_password
 from vitrine_client.cli import options
 from vitrine_client.cli.load_request import LoadRequest, shared
 from vitrine_client.loadtest import report, search, spreadsheet, sweep, tables
@@ -207,7 +208,9 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _command() -> str:
-    """The command line, for who wants to repeat it: without the API key, and not too long."""
-    words = shlex.join(["vitrine", *sys.argv[1:]])
+    """The command line, for who wants to repeat it: without the API key and passwords, and not too
+    long."""
+    given = (without_password(word) if "://" in word else word for word in sys.argv[1:])
+    words = shlex.join(["vitrine", *given])
     shown = re.sub(r"--key([ =])('[^']*'|\S+)", r"--key\1…", words)
     return shown if len(shown) <= _LONGEST_COMMAND else f"{shown[:_LONGEST_COMMAND]} …"

@@ -5,15 +5,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from vitrine_client import addresses
 from vitrine_client.cli import options, sources
+from vitrine_client.cli.gateway import Tls
 from vitrine_client.client import Client
 from vitrine_client.default_model import PREFERRED
 from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase, Plan, Replay, Target
+from vitrine_client.trust import Trust
 
 IN_FLIGHT = 8
 """Of a closed loop, unless it is told."""
@@ -57,6 +59,9 @@ class LoadRequest:
     seed: int | None
     duration_s: float | None
     warm_up_s: float | None
+    ca: str | None
+    cert: str | None
+    cert_key: str | None
     timeout_s: float
     processes: int | None
     slo: str | None
@@ -147,13 +152,15 @@ class LoadRequest:
     def target(self) -> Target:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
-        images = []
-        for name in sources.named(self.pictures):
-            with click.open_file(name, "rb") as file:
-                images.append(file.read())
+        images = [sources.read(name) for name in sources.named(self.pictures)]
+        address, userinfo = self.model_server or self.url, ""
+        if _is_http(address):
+            address, userinfo = addresses.split_userinfo(address)
         return Target(
             kind=self.kind,
-            address=self.model_server or self.url,
+            address=address,
+            userinfo=userinfo,
+            tls=self._trust(),
             model=self.model or PREFERRED,
             images=tuple(images),
             version=self.version,
@@ -162,6 +169,13 @@ class LoadRequest:
             api_key=self.key,
         )
 
+    def _trust(self) -> Trust | None:
+        """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not."""
+        tls = Tls(self.ca, self.cert, self.cert_key)
+        tls = tls.typed() if self.kind == "grpc" else tls
+        named = tls.ca or tls.cert
+        return Trust.chosen(tls.ca or True, tls.certificate) if named else None
+
     def of_served_model(self, target: Target) -> Target:
         """Returns the target with the service's own default model, where none was named; asks for
         it once. Raises `VitrineError` where nobody answers."""
@@ -169,11 +183,14 @@ class LoadRequest:
             return target
         told = options.note if not self.quiet else lambda _: None
         if target.kind != "grpc":
-            with Client(target.address, timeout_s=self.timeout_s, api_key=self.key) as client:
+            asked: dict[str, Any] = {"timeout_s": self.timeout_s, "api_key": self.key}
+            with Client(target.url, verify=target.tls or True, **asked) as client:
                 return replace(target, model=options.default_model(client.status, told))
         with options.needs("grpc", "--model-server"):
             from vitrine_client.model_server import ModelServerClient
-        with ModelServerClient(target.address, timeout_s=self.timeout_s) as server:
+        with ModelServerClient(
+            target.address, timeout_s=self.timeout_s, verify=target.tls
+        ) as server:
             return replace(target, model=options.default_model(server.status, told))
 
     def plan(self, target: Target) -> Plan:

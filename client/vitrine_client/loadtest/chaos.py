@@ -75,9 +75,11 @@ def _statuses(target: Target) -> Sequence[VersionStatus]:
     if target.kind == "grpc":
         from vitrine_client.model_server import ModelServerClient
 
-        with ModelServerClient(target.address, timeout_s=2) as server:
+        with ModelServerClient(target.address, timeout_s=2, verify=target.tls) as server:
             return server.status(target.model)
-    with Client(target.address, timeout_s=2, api_key=target.api_key) as client:
+    with Client(
+        target.url, timeout_s=2, api_key=target.api_key, verify=target.tls or True
+    ) as client:
         return client.status(target.model)
 
 

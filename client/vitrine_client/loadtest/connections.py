@@ -7,6 +7,7 @@ from typing import Protocol
 
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.http_connection import Answered, HttpConnections
+from vitrine_client.trust import Trust
 
 
 class Connection(Protocol):
@@ -25,14 +26,19 @@ Connect = Callable[[Answered], Connection]
 
 @contextmanager
 def connections_to(
-    endpoint: Endpoint | str, selector: BaseSelector, timeout_s: float
+    endpoint: Endpoint | str,
+    selector: BaseSelector,
+    timeout_s: float,
+    *,
+    tls: Trust | None = None,
 ) -> Iterator[Connect]:
     """Gives what makes connections to a server, and closes them in the end; `endpoint` is a string
-    for gRPC. Who has the selector calls its keys' data, with their events and the time of them."""
+    for gRPC, and `tls` whom that trusts. Who has the selector
+    calls its keys' data, with their events and the time of them."""
     if isinstance(endpoint, str):
         from vitrine_client.loadtest.grpc_calls import GrpcCalls  # imports gRPC
 
-        with closing(GrpcCalls(endpoint, selector, timeout_s)) as calls:
+        with closing(GrpcCalls(endpoint, selector, timeout_s, tls)) as calls:
             yield calls.connect
         return
     with closing(HttpConnections(endpoint, selector)) as connections:

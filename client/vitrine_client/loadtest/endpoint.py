@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vitrine_client import errors
+from vitrine_client.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,10 @@ class Endpoint:
     family: int
     address: Any
     server_name: str = ""
+    tls: Trust | None = None
 
 
-def reach(url: str, timeout_s: float) -> Endpoint:
+def reach(url: str, timeout_s: float, *, tls: Trust | None = None) -> Endpoint:
     """Returns the address of a URL that takes connections, where its name has several.
 
     Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
@@ -32,7 +34,22 @@ def reach(url: str, timeout_s: float) -> Endpoint:
         raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
     try:
         with socket.create_connection((parts.hostname, port), timeout_s) as probe:
-            tls = parts.scheme == "https"
-            return Endpoint(probe.family, probe.getpeername(), parts.hostname if tls else "")
+            peer = probe.getpeername()
+            if parts.scheme != "https":
+                return Endpoint(probe.family, peer)
+            return Endpoint(probe.family, peer, parts.hostname, tls)
     except OSError as error:
         raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error
+
+
+def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:
+    """Returns what goes wrong where TLS is begun, None where nothing does."""
+    context = (endpoint.tls or Trust.chosen()).context()
+    try:
+        with socket.socket(endpoint.family) as probe:
+            probe.settimeout(timeout_s)
+            probe.connect(endpoint.address)
+            context.wrap_socket(probe, server_hostname=endpoint.server_name).close()
+    except OSError as error:
+        return error
+    return None

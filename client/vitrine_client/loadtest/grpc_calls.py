@@ -11,6 +11,8 @@ import grpc
 
 from vitrine_client import calls
 from vitrine_client.loadtest.http_connection import Answered
+from vitrine_client.model_server_channel import new_channel, trust_of
+from vitrine_client.trust import Trust
 
 
 class GrpcCalls:
@@ -19,8 +21,10 @@ class GrpcCalls:
     Calls end in a thread of gRPC's. It takes the time and wakes the loop; all else is the loop's.
     """
 
-    def __init__(self, address: str, selector: BaseSelector, timeout_s: float) -> None:
-        self._channel = grpc.insecure_channel(address, options=calls.channel_options())
+    def __init__(
+        self, address: str, selector: BaseSelector, timeout_s: float, tls: Trust | None = None
+    ) -> None:
+        self._channel = new_channel(address, tls or trust_of(None, None))
         self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._ended: deque[tuple[GrpcCall, Any, float]] = deque()

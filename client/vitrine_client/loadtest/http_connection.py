@@ -9,6 +9,7 @@ from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 import httptools
 
 from vitrine_client.loadtest.endpoint import Endpoint
+from vitrine_client.trust import Trust
 
 Answered = Callable[[str, bytes, float], None]
 """Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
@@ -25,7 +26,8 @@ class HttpConnections:
 
     def __init__(self, endpoint: Endpoint, selector: BaseSelector) -> None:
         self._endpoint, self._selector = endpoint, selector
-        self._tls = ssl.create_default_context() if endpoint.server_name else None
+        secure = endpoint.server_name
+        self._tls = (endpoint.tls or Trust.chosen()).context() if secure else None
         self._made: list[HttpConnection] = []
 
     def connect(self, answered: Answered) -> "HttpConnection":

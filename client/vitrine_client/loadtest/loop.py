@@ -17,6 +17,7 @@ from vitrine_client.loadtest.answers import Answers, Classes
 from vitrine_client.loadtest.connections import Connect, Connection
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Kind, Load
+from vitrine_client.trust import Trust
 
 OUTCOMES = ("", "dropped")
 """Of the requests that were answered and of those never sent; others get numbers as they occur."""
@@ -51,6 +52,7 @@ class Job:
     first: int = 0
     step: int = 1
     turns: tuple[int, ...] = field(default=(), repr=False)
+    tls: Trust | None = None
 
 
 class Seat:

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vitrine_client.trust import Trust
+
 Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
 server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
@@ -16,7 +18,8 @@ class Target:
     """Who is asked for what.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
-    `batch_size` of them, the next ones in turn (one, for "raw").
+    `batch_size` of them, the next ones in turn (one, for "raw"). `userinfo` is the `user:password`
+    of the address, which is without; `tls` is whom to trust, unless the environment says so.
     """
 
     kind: Kind
@@ -27,6 +30,14 @@ class Target:
     label: str | None = None
     batch_size: int = 1
     api_key: str = dataclasses.field(default="", repr=False)
+    userinfo: str = dataclasses.field(default="", repr=False)
+    tls: Trust | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as clients take it: with user and password."""
+        at = f"://{self.userinfo}@" if self.userinfo else "://"
+        return self.address.replace("://", at, 1)
 
 
 @dataclass(frozen=True)
@@ -111,10 +122,11 @@ class Plan:
     processes: int = 1
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes and the API key."""
+        """Returns the plan as JSON has it: without images' bytes, keys and passwords."""
         content = dataclasses.asdict(self)
         images = content["target"].pop("images")
-        content["target"].pop("api_key")
+        for name in ("api_key", "userinfo", "tls"):
+            del content["target"][name]
         content["target"]["images"] = len(images)
         content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
         if isinstance(self.load, Replay):

@@ -5,10 +5,10 @@ import time
 from collections.abc import Sequence
 from selectors import DefaultSelector
 
-from vitrine_client import errors
+from vitrine_client import errors, trust, unanswered_calls
 from vitrine_client.loadtest.answers import Classes, classes_of
 from vitrine_client.loadtest.connections import connections_to
-from vitrine_client.loadtest.endpoint import Endpoint
+from vitrine_client.loadtest.endpoint import Endpoint, tls_failure
 from vitrine_client.loadtest.plan import Target
 
 
@@ -23,7 +23,7 @@ def right_answers(
     answers: list[tuple[str, bytes]] = []
     with (
         DefaultSelector() as selector,
-        connections_to(endpoint, selector, timeout_s) as connect,
+        connections_to(endpoint, selector, timeout_s, tls=target.tls) as connect,
     ):
         connection = connect(lambda fault, body, _: answers.append((fault, body)))
         found = []
@@ -40,6 +40,9 @@ def right_answers(
                 for key, mask in selector.select(max(left_s, 0)):
                     key.data(mask, time.monotonic())
             fault, body = answers.pop()
+            if fault == "TLS" and isinstance(endpoint, Endpoint):
+                why = tls_failure(endpoint, timeout_s) or OSError("reset")
+                raise unanswered_calls.untrusted(target.address, why)
             if fault:
                 raise _error(target, fault, body)
             found.append(classes_of(target.kind, body))
@@ -55,7 +58,8 @@ def _error(target: Target, fault: str, body: bytes) -> errors.VitrineError:
         return errors.for_status(int(status), f"{target.address} answers {fault}: {detail}")
     if target.kind == "grpc":
         return _grpc_error(target, fault, body.decode())
-    return errors.Unavailable(f"{target.address} does not answer ({fault})")
+    hint = f"; perhaps {trust.CERTIFICATE_HINT}" if target.address.startswith("https:") else ""
+    return errors.Unavailable(f"{target.address} does not answer ({fault}){hint}")
 
 
 def _grpc_error(target: Target, name: str, details: str) -> errors.VitrineError:

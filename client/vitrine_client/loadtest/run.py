@@ -85,7 +85,11 @@ def _jobs(plan: Plan) -> list[Job]:
         rehearsed = requests[:1]
     else:
         requests = rehearsed = requests_of(target)
-    endpoint = target.address if target.kind == "grpc" else reach(target.address, plan.timeout_s)
+    endpoint = (
+        target.address
+        if target.kind == "grpc"
+        else reach(target.address, plan.timeout_s, tls=target.tls)
+    )
     known = right_answers(target, endpoint, rehearsed, plan.timeout_s)
     classes = (*known, *[None] * (len(requests) - len(known)))
     seats = load.concurrency if isinstance(load, Closed) else load.connections
@@ -102,6 +106,7 @@ def _jobs(plan: Plan) -> list[Job]:
             first=first,
             step=step,
             turns=turns,
+            tls=target.tls,
         )
         for first in range(step)
     ]

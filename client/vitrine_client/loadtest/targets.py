@@ -91,6 +91,8 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
         "Content-Length": str(len(body)),
     }
     headers |= http_calls.key_headers(target.api_key)
+    if target.userinfo:
+        headers["Authorization"] = http_calls.basic_authorization(target.userinfo)
     path = model_paths.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in headers.items()]

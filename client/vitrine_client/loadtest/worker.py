@@ -81,7 +81,7 @@ def _work(job: Job, parent: Connection) -> None:
     _raise_limit_of_files()
     selector, reporter = DefaultSelector(), Reporter(parent)
     kind = ClosedLoop if isinstance(job.load, Closed) else OpenLoop
-    with connections_to(job.endpoint, selector, job.timeout_s) as connect:
+    with connections_to(job.endpoint, selector, job.timeout_s, tls=job.tls) as connect:
         loop = kind(job, connect, selector, reporter)
         parent.send(None)
         start_s: float = parent.recv()

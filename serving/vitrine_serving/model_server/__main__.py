@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vitrine_client import signals
+from vitrine_client import signals, standard_streams
 from vitrine_client.exit_codes import NotBegun
 from vitrine_serving import ports
 from vitrine_serving.model_server.flags import Flags
@@ -118,6 +118,7 @@ def _check_ports(flags: Flags) -> None:
 def run() -> None:
     """Runs the command `vitrine-model-server`."""
     signals.end_at_once()
+    standard_streams.keep_open()
     main(prog_name="vitrine-model-server")
 
 
