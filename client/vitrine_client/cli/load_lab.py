@@ -20,7 +20,7 @@ from rich.text import Text
 from vitrine_client import signals
 from vitrine_client.cli import options
 from vitrine_client.cli.load_request import LoadRequest, shared
-from vitrine_client.loadtest import report, search, spreadsheet, sweep, tables
+from vitrine_client.loadtest import report, search, search_tables, spreadsheet, sweep, tables
 from vitrine_client.loadtest.compare import compare
 from vitrine_client.loadtest.live import View
 from vitrine_client.loadtest.outcome import Outcome, at_rate, highest_kept_up
@@ -151,12 +151,12 @@ class LoadLab:
 
     def _probed(self, probe: Probe) -> None:
         self._probes.append(probe)
-        outcome = Text(tables.verdict(probe), style="green" if probe.held else "red")
+        outcome = Text(search_tables.verdict(probe), style="green" if probe.held else "red")
         self._log.print(Text(f"{per_second(probe.rate)} requests/s: ").append_text(outcome))
 
     def _swept(self, point: sweep.Point) -> None:
         self._points.append(point)
-        rate, answered, p50, _, p99, *_ = tables.point_cells(point)
+        rate, answered, p50, _, p99, *_ = search_tables.point_cells(point)
         self._log.print(f"{rate} requests/s: {answered}/s answered, p50 {p50}, p99 {p99}")
 
     def _show(self, outcome: Outcome) -> None:

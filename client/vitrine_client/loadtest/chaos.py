@@ -15,8 +15,9 @@ from vitrine_client import signals
 from vitrine_client.client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.copied_version import CopiedVersion
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan, Target
-from vitrine_client.loadtest.result import Interval, Result
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import ignore, run
 from vitrine_client.loadtest.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.predictions import VersionStatus

@@ -2,12 +2,13 @@
 
 import time
 
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.loop import Loop, Seat
 
 
 class ClosedLoop(Loop):
-    """Keeps its seats taken. Whose request failed waits for the next tick, so that a server that
-    refuses is not asked as fast as can be."""
+    """Keeps its seats taken, also by requests that fail. Only whose connection was refused or broke
+    waits for the next tick, so that a server that is down is not asked as fast as can be."""
 
     def begin(self, start_s: float) -> None:
         """Nobody sends before the first tick, which is at the start."""
@@ -31,9 +32,12 @@ class ClosedLoop(Loop):
         if now_s < self._end_s and not self.send(seat):
             self._resting.append(seat)
 
-    def failed(self, seat: Seat, now_s: float) -> None:  # noqa: ARG002
-        """Lets it rest."""
-        self._resting.append(seat)
+    def failed(self, seat: Seat, now_s: float, fault: str) -> None:
+        """Lets it rest where there was no connection."""
+        if faults.is_of_connection(fault):
+            self._resting.append(seat)
+        else:
+            self.vacated(seat, now_s)
 
     def tick(self, now_s: float) -> None:
         """Also sends for those who waited."""

@@ -6,19 +6,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vitrine_client import errors
+from vitrine_client.loadtest.tls import USUAL, Tls
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect: a socket's family and address; `server_name` is whose certificate is
-    expected, empty without TLS."""
+    """Where to connect, and how: a socket's family and address; `server_name` is whose certificate
+    is expected, empty without TLS. Without `keep_alive` each request has a connection of its own.
+    """
 
     family: int
     address: Any
     server_name: str = ""
+    tls: Tls = USUAL
+    keep_alive: bool = True
 
 
-def reach(url: str, timeout_s: float) -> Endpoint:
+def reach(url: str, timeout_s: float, *, tls: Tls = USUAL, keep_alive: bool = True) -> Endpoint:
     """Returns the address of a URL that takes connections, where its name has several.
 
     Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
@@ -32,7 +36,7 @@ def reach(url: str, timeout_s: float) -> Endpoint:
         raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
     try:
         with socket.create_connection((parts.hostname, port), timeout_s) as probe:
-            tls = parts.scheme == "https"
-            return Endpoint(probe.family, probe.getpeername(), parts.hostname if tls else "")
+            name = parts.hostname if parts.scheme == "https" else ""
+            return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
     except OSError as error:
         raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error

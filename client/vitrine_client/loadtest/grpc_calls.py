@@ -10,7 +10,9 @@ from typing import Any
 import grpc
 
 from vitrine_client import calls
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.http_connection import Answered
+from vitrine_client.loadtest.tally import Tally
 
 
 class GrpcCalls:
@@ -19,10 +21,18 @@ class GrpcCalls:
     Calls end in a thread of gRPC's. It takes the time and wakes the loop; all else is the loop's.
     """
 
-    def __init__(self, address: str, selector: BaseSelector, timeout_s: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        selector: BaseSelector,
+        timeout_s: float,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         self._channel = grpc.insecure_channel(address, options=calls.channel_options())
         self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
+        self._metadata = [(name.lower(), value) for name, value in headers] or None
+        self.tally = Tally()
         self._ended: deque[tuple[GrpcCall, Any, float]] = deque()
         self._signalled = False
         self._woken, self._wake = socket.socketpair()
@@ -34,7 +44,7 @@ class GrpcCalls:
 
     def begin(self, message: bytes, asker: "GrpcCall") -> Any:
         """Sends a request; `asker` is told of its end. Returns gRPC's handle of the call."""
-        call = self._predict.future(message, timeout=self._timeout_s)
+        call = self._predict.future(message, timeout=self._timeout_s, metadata=self._metadata)
         call.add_done_callback(partial(self._note, asker))
         return call
 
@@ -86,6 +96,6 @@ class GrpcCall:
         if code is grpc.StatusCode.OK:
             self._answered("", call.result(), at_s)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._answered("timeout", details, at_s)
+            self._answered(faults.TIMEOUT, details, at_s)
         else:
             self._answered(code.name, details, at_s)

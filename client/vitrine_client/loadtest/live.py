@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.result import Interval
 from vitrine_client.loadtest.wording import ms, per_second
 
 SHOWN_S = 60
@@ -117,7 +117,7 @@ class _Sum:
     def add(self, interval: Interval) -> None:
         self.duration_s += interval.duration_s
         self._latency = Histogram.merged([self._latency, interval.latency])
-        self._errors += interval.errors + Counter(dropped=interval.dropped)
+        self._errors += interval.errors + Counter(dropped=interval.dropped) + interval.unsent
 
     def __str__(self) -> str:
         p50, p99 = (ms(self._latency.percentile_ms(percent)) for percent in (50, 99))

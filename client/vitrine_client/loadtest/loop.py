@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from selectors import DefaultSelector
 
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.answers import Answers, Classes
-from vitrine_client.loadtest.connections import Connect, Connection
+from vitrine_client.loadtest.connections import Connection, Connections
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Kind, Load
 
@@ -29,7 +30,8 @@ Report = Callable[["array[float]", Sequence[str], float], None]
 """Takes records, the outcomes by number, and up to when all that was due has its record."""
 
 _TICK_S = 0.1
-"""How often it looks for what timed out, and reports. Who failed in a closed loop waits for it."""
+"""How often it looks for what timed out, and reports. Who had no connection in a closed loop waits
+for it."""
 
 _GRACE_S = 1.0
 """How long requests in flight are waited for where a load test is ended early."""
@@ -51,6 +53,7 @@ class Job:
     first: int = 0
     step: int = 1
     turns: tuple[int, ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 class Seat:
@@ -70,10 +73,10 @@ class Loop(ABC):
     """What a closed and an open loop share; they say when to send, and when it is over."""
 
     def __init__(
-        self, job: Job, connect: Connect, selector: DefaultSelector, report: Report
+        self, job: Job, connections: Connections, selector: DefaultSelector, report: Report
     ) -> None:
         self.job, self.selector = job, selector
-        self._connect, self._report = connect, report
+        self._connections, self._report = connections, report
         self._fault = Answers(job.kind, job.classes).fault
         self._turn = job.first
         self._turns: Sequence[int] = job.turns or range(len(job.requests))
@@ -113,7 +116,7 @@ class Loop(ABC):
     def vacated(self, seat: Seat, now_s: float) -> None:
         """Is told that a seat is free again."""
 
-    def failed(self, seat: Seat, now_s: float) -> None:
+    def failed(self, seat: Seat, now_s: float, fault: str) -> None:  # noqa: ARG002
         """Is told that a seat is free again after a failure."""
         self.vacated(seat, now_s)
 
@@ -127,7 +130,7 @@ class Loop(ABC):
         for seat in self.seats:
             if seat.busy and (over or now_s - seat.sent_s >= self.job.timeout_s):
                 seat.connection.abort()
-                self._answered(seat, "unanswered" if over else "timeout", b"", now_s)
+                self._answered(seat, "unanswered" if over else faults.TIMEOUT, b"", now_s)
         # Who waits for a seat was due after all who have one.
         taken_s = min((seat.due_s for seat in self.seats if seat.busy), default=math.inf)
         records, self._records = self._records, array("d")
@@ -136,7 +139,7 @@ class Loop(ABC):
     def new_seat(self) -> Seat:
         """Adds a place for one more request in flight."""
         seat = Seat()
-        seat.connection = self._connect(partial(self._answered, seat))
+        seat.connection = self._connections.connect(partial(self._answered, seat))
         self.seats.append(seat)
         return seat
 
@@ -168,7 +171,10 @@ class Loop(ABC):
             fault = self._fault(seat.request, body)
         done_s = math.nan if fault else now_s
         self.record(seat.due_s, seat.free_s, seat.sent_s, done_s, fault)
-        (self.failed if fault else self.vacated)(seat, now_s)
+        if fault:
+            self.failed(seat, now_s, fault)
+        else:
+            self.vacated(seat, now_s)
 
     def record(
         self, due_s: float, free_s: float, sent_s: float, done_s: float, outcome: str

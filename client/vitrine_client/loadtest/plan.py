@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vitrine_client.loadtest.tls import USUAL, Tls
+
 Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
 server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
@@ -16,7 +18,8 @@ class Target:
     """Who is asked for what.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
-    `batch_size` of them, the next ones in turn (one, for "raw").
+    `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
+    "grpc" as metadata. Without `keep_alive` each request has a connection of its own.
     """
 
     kind: Kind
@@ -27,6 +30,9 @@ class Target:
     label: str | None = None
     batch_size: int = 1
     api_key: str = dataclasses.field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    keep_alive: bool = True
+    tls: Tls = USUAL
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,17 @@ class Plan:
     processes: int = 1
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes and the API key."""
+        """Returns the plan as JSON has it: without images' bytes and what may be secret, the API
+        key and the values of headers. What is not as usual is only there where it was asked for."""
         content = dataclasses.asdict(self)
-        images = content["target"].pop("images")
-        content["target"].pop("api_key")
-        content["target"]["images"] = len(images)
+        target = content["target"]
+        target["images"] = len(target["images"])
+        del target["api_key"]
+        target["headers"] = sorted(name for name, _ in self.target.headers)
+        usual = {"headers": [], "keep_alive": True, "tls": dataclasses.asdict(USUAL)}
+        for name, value in usual.items():
+            if target[name] == value:
+                del target[name]
         content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
         if isinstance(self.load, Replay):
             for name in ("requests", "turns", "due_s"):

@@ -72,10 +72,14 @@ class Slo:
             if not reached_ms <= 1e3 * limit_s:  # NaN, too
                 found.append(f"p{percent:g} is {wording.ms(reached_ms)} ms, not {_time(limit_s)}")
         most = MOST_UNANSWERED if self.error_share is None else self.error_share
-        missing = 1 - result.answered / result.due
+        sent = result.due - result.unsent.total()
+        missing = 1 - result.answered / sent if sent else 0.0
         if missing > most:
             text = f"{wording.share(missing)} had no right answer"
             found.append(f"{text}, of {wording.share(most)} that may" if most else text)
+        if result.unsent:
+            unsent = wording.share(result.unsent.total() / result.due)
+            found.append(f"{unsent} could not be sent by this machine")
         growth = backlog_growth(result) if wording.is_open(result.about) else 0.0
         if growth > MOST_GROWTH:
             found.append(f"the wait grew by {wording.ms(1e3 * growth)} ms each second")

@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.loadtest import faults, tally
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.loop import FIELDS, OUTCOMES
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.result import Interval
 from vitrine_client.loadtest.worker import Seen
 
 Floats = npt.NDArray[np.float64]
@@ -60,10 +61,18 @@ class Timeline:
             self._records.pop(self._next, None)
             self._next += 1
 
-    def lag_p99_ms(self) -> float | None:
-        """Returns how late 99 % of requests were sent because of the generator, to 10 us."""
-        reached = np.searchsorted(np.cumsum(self._lags), 0.99 * self._lags.sum())
+    def lag_ms(self, percent: float) -> float | None:
+        """Returns how late so many of the requests were sent, at most, because of the generator, to
+        10 us."""
+        reached = np.searchsorted(np.cumsum(self._lags), percent / 100 * self._lags.sum())
         return float(reached) / _LAG_BINS_PER_S * 1e3 if self._lags.any() else None
+
+    def made_meanwhile(self, connected: Iterable[bytes]) -> Floats:
+        """Returns which connections were made in the time that is measured, float64 [n, 2]: the
+        seconds for connecting and for TLS. `connected` is as `Ended` has it, of each process."""
+        every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, tally.FIELDS)
+        began_s = every[:, 0] - self._zero_s
+        return every[(began_s >= 0) & (began_s <= self._end_s), 1:]
 
     def _interval(self, second: int) -> Interval:
         """Leaves out what was due after an early end."""
@@ -73,6 +82,8 @@ class Timeline:
         every = every[every[:, 0] - self._zero_s <= self._end_s]
         due_s, free_s, sent_s, done_s, outcomes = every.T
         right, sent = outcomes == _ANSWERED, outcomes != _DROPPED
+        errors = _errors(parts, self._zero_s + self._end_s)
+        unsent = Counter({kind: errors.pop(kind) for kind in faults.OWN if kind in errors})
         if second >= 0:
             self._count_lags((sent_s - free_s)[sent])
         latency = Histogram.of((done_s - due_s)[right])
@@ -83,7 +94,8 @@ class Timeline:
             due=len(every),
             latency=latency,
             service=latency if in_time else Histogram.of((done_s - sent_s)[right]),
-            errors=_errors(parts, self._zero_s + self._end_s),
+            errors=errors,
+            unsent=unsent,
             late=int(((sent_s - due_s)[sent] > _LATE_S).sum()),
             dropped=int((~sent).sum()),
             completed=sum(

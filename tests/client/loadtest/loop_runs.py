@@ -110,9 +110,12 @@ def run_loop(
             loop.stop(time.monotonic())
             loop.last_s = math.inf  # what is in flight is waited for, however long
 
-    with DefaultSelector() as selector, connections_to(endpoint, selector, timeout_s) as connect:
+    with (
+        DefaultSelector() as selector,
+        connections_to(endpoint, selector, timeout_s) as connections,
+    ):
         loop = (ClosedLoop if isinstance(load, Closed) else OpenLoop)(
-            job, connect, selector, report
+            job, connections, selector, report
         )
         loop.run(time.monotonic() + 0.01)
     return records

@@ -7,8 +7,9 @@ import numpy as np
 from tests.client.loadtest.made_results import plan_of
 from tests.programmed_latency import line_rate
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.parts import Generator, Interval
 from vitrine_client.loadtest.plan import Open, Phase
-from vitrine_client.loadtest.result import Generator, Interval, Result
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.search import PROBE_S, WARM_UP_S
 
 
