@@ -127,9 +127,11 @@ def _of_connections(plan: Plan, result: Result) -> Iterator[str]:
             f"The server closes connections after {after} answers without saying so before "
             f"(Connection: close){counted}"
         )
-    elif plan.target.keep_alive and made.connect.count > max(_OFTEN * result.due, _FEW):
+        return
+    again = made.again - result.errors.total()  # who gives up closes the connection as well
+    if plan.target.keep_alive and again > max(_OFTEN * result.due, _FEW):
         yield (
-            f"The server keeps no connections for long: {made.connect.count:,} were made for "
+            f"The server keeps no connections for long: {made.again:,} were made anew for "
             f"{result.due:,} requests, which is in their latency"
         )
 

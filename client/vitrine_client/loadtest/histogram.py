@@ -64,6 +64,11 @@ class Histogram:
         return self._decoded.get_mean_value() / 1e3 if self.count else float("nan")
 
     @property
+    def least_ms(self) -> float:
+        """The shortest, in milliseconds; NaN without any."""
+        return float(self.recorded()[0][0]) if self.count else float("nan")
+
+    @property
     def max_ms(self) -> float:
         """The longest, in milliseconds; NaN without any."""
         return self.percentile_ms(100)

@@ -40,7 +40,7 @@ class HttpConnection:
         self._endpoint, self._tls, self._selector = endpoint, tls, selector
         self._tally, self._answered = tally, answered
         self._began_s = self._connect_s = 0.0
-        self._answers, self._is_quiet = 0, True
+        self._before, self._answers, self._is_quiet = 0, 0, True
         self._socket: socket.socket | None = None
         self._in_flight = self._complete = False
         self._unsent: bytes | memoryview = b""
@@ -64,7 +64,7 @@ class HttpConnection:
             self._socket = None
 
     def _connect(self) -> str:
-        self._began_s, self._answers = time.monotonic(), 0
+        self._began_s, self._before, self._answers = time.monotonic(), self._answers, 0
         try:
             connecting = socket.socket(self._endpoint.family, socket.SOCK_STREAM)
         except OSError as error:  # no file descriptor is left
@@ -118,7 +118,7 @@ class HttpConnection:
         if self._socket is not None:
             self._selector.modify(self._socket, EVENT_READ, self._read)
         tls_s = time.monotonic() - self._began_s - self._connect_s if self._tls else 0.0
-        self._tally.connected(self._began_s, self._connect_s, tls_s)
+        self._tally.connected(self._began_s, self._connect_s, tls_s, self._before)
         fault = self._write()
         if fault:
             self._end(fault, now_s)

@@ -51,9 +51,11 @@ class Generator:
 @dataclass(frozen=True)
 class Connecting:
     """The connections that were made while it was measured: how long it took to connect, and to
-    shake hands for TLS (none without). `closed_after` are the fewest and the most answers on one
+    shake hands for TLS (none without). `again` had taken the place of one that had answered, and
+    was closed. `closed_after` are the fewest and the most answers on one
     that was closed under a request; both are 0 where none was."""
 
     connect: Histogram
     tls: Histogram
+    again: int = 0
     closed_after: tuple[int, int] = (0, 0)

@@ -13,6 +13,10 @@ server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
 
+TIMEOUT_S = 10.0
+"""For one answer, unless it is told."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Who is asked for what.
@@ -113,7 +117,7 @@ class Plan:
     target: Target
     load: Load
     warm_up_s: float = 1.0
-    timeout_s: float = 10.0
+    timeout_s: float = TIMEOUT_S
     processes: int = 1
 
     def described(self) -> dict[str, Any]:

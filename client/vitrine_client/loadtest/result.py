@@ -158,6 +158,7 @@ def _connecting(made: Connecting | None) -> dict[str, Any] | None:
         return None
     return {
         "connections": made.connect.count,
+        "again": made.again,
         "connect_ms": _percentiles(made.connect),
         "tls_ms": _percentiles(made.tls),
         "connect": made.connect.blob,

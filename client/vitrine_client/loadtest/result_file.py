@@ -71,7 +71,7 @@ def _connecting(content: Mapping[str, Any] | None) -> Connecting | None:
         return None
     fewest, most = content["closed_after"]
     made = _histogram(content["connect"]), _histogram(content["tls"])
-    return Connecting(*made, (int(fewest), int(most)))
+    return Connecting(*made, int(content["again"]), (int(fewest), int(most)))
 
 
 def _counter(content: Mapping[str, Any]) -> Counter[str]:

@@ -114,10 +114,11 @@ def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generat
 def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Connecting:
     closed = [end.closed_after for end in ends if any(end.closed_after)]
     closed += [(after, after) for after in [ready.rehearsed.closed_after] if after]
-    connect_s, tls_s = timeline.made_meanwhile(end.connected for end in ends).T
+    connect_s, tls_s, before = timeline.made_meanwhile(end.connected for end in ends).T
     return Connecting(
         connect=Histogram.of(connect_s),
         tls=Histogram.of(tls_s[tls_s > 0]),
+        again=int((before > 0).sum()),
         closed_after=(
             min((fewest for fewest, _ in closed), default=0),
             max((most for _, most in closed), default=0),

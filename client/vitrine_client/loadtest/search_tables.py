@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vitrine_client.loadtest.search import Found, Probe
+from vitrine_client.loadtest.probes import Found, Probe
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve, Point
 from vitrine_client.loadtest.wording import ms, per_second, share
@@ -37,11 +37,14 @@ def rate_found(found: Found, slo: Slo) -> str:
         held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"
         return f"The highest rate that meets {slo} is not known yet: {held} so far"
     if not found.rate:
-        return f"No rate meets {slo}: not even {per_second(found.high)} requests/s"
+        why = f" ({found.why})" if found.why else ""
+        return f"No rate meets {slo}: not even {per_second(found.high)} requests/s{why}"
+    lasted_s = sum(result.duration_s for result in found.at_rate)
     return (
         f"{per_second(found.rate)} requests/s is the highest rate that meets {slo}: the boundary "
         f"is between {per_second(found.low)} and {per_second(found.high)} (90 %), and "
-        f"{found.confirmed} of {found.confirmations} more probes at the rate held"
+        f"{found.confirmed} of {found.confirmations} more probes at the rate held, as do all of "
+        f"them together, over {lasted_s:.0f} s"
     )
 
 

@@ -2,9 +2,9 @@
 
 from array import array
 
-FIELDS = 3
-"""Of a connection that was made: when it was begun (`time.monotonic`), and for how many seconds it
-connected and shook hands for TLS (0 without)."""
+FIELDS = 4
+"""Of a connection that was made: when it was begun (`time.monotonic`), for how many seconds it
+connected and shook hands for TLS (0 without), and how many answers came on the one before it."""
 
 
 class Tally:
@@ -14,9 +14,9 @@ class Tally:
         self.made = array("d")
         self.fewest = self.most = 0
 
-    def connected(self, began_s: float, connect_s: float, tls_s: float) -> None:
-        """Notes that a connection is there."""
-        self.made.extend((began_s, connect_s, tls_s))
+    def connected(self, began_s: float, connect_s: float, tls_s: float, before: int) -> None:
+        """Notes that a connection is there, and how many answers the one before it had."""
+        self.made.extend((began_s, connect_s, tls_s, before))
 
     def closed(self, answers: int) -> None:
         """Notes that a connection was closed under a request, after so many answers."""

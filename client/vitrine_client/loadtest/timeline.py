@@ -68,8 +68,9 @@ class Timeline:
         return float(reached) / _LAG_BINS_PER_S * 1e3 if self._lags.any() else None
 
     def made_meanwhile(self, connected: Iterable[bytes]) -> Floats:
-        """Returns which connections were made in the time that is measured, float64 [n, 2]: the
-        seconds for connecting and for TLS. `connected` is as `Ended` has it, of each process."""
+        """Returns which connections were made in the time that is measured, float64 [n, 3]: the
+        seconds for connecting and for TLS, and how many answers the one before had. `connected` is
+        as `Ended` has it, of each process."""
         every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, tally.FIELDS)
         began_s = every[:, 0] - self._zero_s
         return every[(began_s >= 0) & (began_s <= self._end_s), 1:]

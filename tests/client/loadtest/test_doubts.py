@@ -111,9 +111,9 @@ def test_what_the_machine_could_not_send_is_told_with_what_it_lacks():
 @pytest.mark.parametrize(
     ("connecting", "words"),
     [
-        (Connecting(EMPTY, EMPTY, (5, 5)), "closes connections after 5 answers"),
-        (Connecting(EMPTY, EMPTY, (5, 9)), "closes connections after 5 to 9 answers"),
-        (Connecting(Histogram.of([0.001] * 900), EMPTY), "900 were made for"),
+        (Connecting(EMPTY, EMPTY, 9, (5, 5)), "closes connections after 5 answers"),
+        (Connecting(EMPTY, EMPTY, 9, (5, 9)), "closes connections after 5 to 9 answers"),
+        (Connecting(EMPTY, EMPTY, 900), "900 were made anew for"),
     ],
 )
 def test_a_server_that_does_not_keep_connections(connecting, words):
