@@ -18,10 +18,12 @@ from tests.conftest import SAMPLES
 from tests.fake_model_server import FakeModelServer
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import programmed_server
+from vitrine_client.cli import load_files
 from vitrine_client.cli.load_lab import LoadLab
-from vitrine_client.cli.load_request import LoadRequest, shared
+from vitrine_client.cli.load_request import LoadRequest
 from vitrine_client.cli.loadtest import loadtest
 from vitrine_client.errors import Unavailable
+from vitrine_client.loadtest.limits import shared
 from vitrine_client.loadtest.plan import Closed, Open, Phase
 from vitrine_client.loadtest.result import Result
 
@@ -148,6 +150,19 @@ def test_standard_output_for_programs(url):
         ([PICTURE, "--seed=1"], "an open loop"),
         ([PICTURE, "--concurrency=4", "--arrivals=poisson"], "an open loop"),
         ([PICTURE, "--connections=9"], "an open loop"),
+        ([PICTURE, "-n", "9", "--slo=p99=20ms"], "-n is for one load"),
+        ([PICTURE, "-n", "9", "--warm-up-s=1"], "--warm-up-s"),
+        ([PICTURE, "-n", "9", "--rate=5..9"], "-n goes with one rate"),
+        ([PICTURE, "-n", "0"], "0"),
+        ([PICTURE, "-H", "X-Team"], "no header"),
+        ([PICTURE, "-H", "Content-Length: 3"], "Content-Length"),
+        ([PICTURE, "--longest-gap-s=60"], "--longest-gap-s"),
+        ([PICTURE, "--give-up-s=3", "--sweep"], "--give-up-s"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "--no-keep-alive"], "gRPC"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "--insecure"], "gRPC"),
+        ([PICTURE, "--json=-", "--requests=-"], "Only one"),
+        ([PICTURE, "--requests=/nowhere/rows.csv"], "/nowhere"),
+        ([PICTURE, "--model=mlp", "--concurrency=99999999"], "more than this machine can"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(words, said):
@@ -156,6 +171,42 @@ def test_usage_errors_name_what_is_wrong(words, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert not done.stdout
+
+
+def test_how_it_asks(url, tmp_path):
+    """Headers, a connection each, a number of requests and rows; what may be secret is not kept."""
+    flags = ["-n", 30, "-H", "X-Team: vision", "--no-keep-alive", f"--requests={tmp_path}/rows.csv"]
+    done = command(PICTURE, f"--url={url}", "--model=mlp", *flags, "--json=-")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert content["summary"]["due"] == content["connecting"]["connections"] == 30
+    assert content["about"]["plan"]["target"]["headers"] == ["X-Team"]
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert [row["run"] for row in rows] == ["1"] * 30
+    assert "closed loop, 8 in flight, 30 requests" in done.stderr
+    assert "connections  30 new" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-H", "X-Key: s3cret it's"),
+        ("-HX-Key: s3cret",),
+        ("-qH", "X-Key: s3cret"),
+        ("--header", "X-Key: s3cret"),
+        ("--header=X-Key: s3cret",),
+        ("--key", "s3cret it's"),
+        ("--key=s3cret",),
+        ("--url", "http://me:s3cret@there"),
+    ],
+)
+def test_the_command_line_is_kept_without_secrets(words):
+    """Of headers there are the names."""
+    shown = load_files.command(["loadtest", PICTURE, *words, "--rate=5"])
+    assert "s3cret" not in shown
+    assert "it's" not in shown
+    assert shown.endswith("--rate=5")
+    assert ("X-Key" in shown) is ("X-Key" in "".join(words))
 
 
 def test_nobody_answers():

@@ -2,11 +2,10 @@
 
 import dataclasses
 import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +14,15 @@ from rich.text import Text
 
 from vitrine_client import signals
 from vitrine_client.cli import load_files, options
-from vitrine_client.cli.load_request import LoadRequest, shared
+from vitrine_client.cli.load_request import LoadRequest
 from vitrine_client.errors import VitrineError
-from vitrine_client.loadtest import faults, search_tables, sweep, tables
+from vitrine_client.loadtest import faults, limits, search_tables, sweep, tables
 from vitrine_client.loadtest.compare import compare
 from vitrine_client.loadtest.live import View
 from vitrine_client.loadtest.outcome import Outcome, highest_kept_up
 from vitrine_client.loadtest.plan import Plan, Target
 from vitrine_client.loadtest.probes import LONG_S, PROBE_S, Found, Probe, cut_short, probing
+from vitrine_client.loadtest.request_rows import RequestRows
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import make_ready, run
 from vitrine_client.loadtest.search import find_rate
@@ -47,14 +47,15 @@ class LoadLab:
         """Raises `click.BadParameter` where a value makes no sense, before anything is sent."""
         self._asked, self._run, self._make_ready = asked, run, make_ready
         self._ready: Any = None
-        with _explained("--slo"):
+        with load_files.explained("--slo"):
             self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
-        self._before = _earlier("--compare", asked.compare)
-        self._earlier = _earlier("--result", asked.earlier)
+        self._before = load_files.earlier("--compare", asked.compare)
+        self._earlier = load_files.earlier("--result", asked.earlier)
         self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._flat_out: Result | None = None
         self._measured: list[Result] = []
+        self._rows: dict[int, RequestRows] = {}
         self._points: list[sweep.Point] = []
         self._probes: list[Probe] = []
         for path in asked.outputs:
@@ -88,7 +89,7 @@ class LoadLab:
                 compared = compare(self._before, outcome.result)
                 outcome = dataclasses.replace(outcome, before=self._before, comparison=compared)
             try:
-                load_files.write(self._asked, outcome)
+                load_files.write(self._asked, outcome, self._rows)
             finally:
                 self._show(outcome)
             return noted.exit_code or (0 if outcome.well else 1)
@@ -152,7 +153,9 @@ class LoadLab:
 
     def _probe(self, plan: Plan, rate: float, probe_s: float = PROBE_S) -> Result:
         plan = probing(plan, rate, len(self._measured), probe_s=probe_s)
-        plan = dataclasses.replace(plan, processes=self._asked.processes or shared(plan.load))
+        plan = dataclasses.replace(
+            plan, processes=self._asked.processes or limits.shared(plan.load)
+        )
         result = self._measure(plan, f"{per_second(rate)} requests/s: ")
         self._measured.append(result)
         self._check(result, plan)
@@ -175,17 +178,27 @@ class LoadLab:
         asked = self._asked
         if self._stop.is_set():
             raise _CutShortError
+        extra = {}
+        if asked.requests_file:  # the first of several loads is not among those that are written
+            number = len(self._rows) + (not asked.searches)
+            extra["rows"] = self._rows[number] = RequestRows()
         with View(plan, self._log, title) as view:
             if asked.chaos:
                 from vitrine_client.loadtest.chaos import Swap
 
                 swap = Swap(asked.models_dir, plan.target.model)
-                result = swap.run(plan, watch=view.watch, stop=self._stop, run=self._run)
+                result = swap.run(
+                    plan, watch=view.watch, stop=self._stop, run=partial(self._run, **extra)
+                )
             else:
-                result = self._run(plan, ready=self._ready, watch=view.watch, stop=self._stop)
+                result = self._run(
+                    plan, ready=self._ready, watch=view.watch, stop=self._stop, **extra
+                )
         if self._stop.is_set() and (asked.searches or not result.intervals):
             raise _CutShortError
-        return dataclasses.replace(result, about={**result.about, "command": load_files.command()})
+        return dataclasses.replace(
+            result, about={**result.about, "command": load_files.command(sys.argv[1:])}
+        )
 
     def _probed(self, probe: Probe) -> None:
         self._probes.append(probe)
@@ -205,18 +218,3 @@ class LoadLab:
 
 class _CutShortError(Exception):
     """A signal ended a load that is of no use in part."""
-
-
-def _earlier(option: str, path: Path | None) -> Result | None:
-    if not path:
-        return None
-    with _explained(option):
-        return Result.read(path)
-
-
-@contextmanager
-def _explained(option: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from error

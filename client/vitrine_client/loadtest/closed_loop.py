@@ -29,7 +29,7 @@ class ClosedLoop(Loop):
 
     def vacated(self, seat: Seat, now_s: float) -> None:
         """Sends the next one."""
-        if now_s < self._end_s and not self.send(seat):
+        if now_s < self._end_s and self.left and not self.send(seat):
             self._resting.append(seat)
 
     def failed(self, seat: Seat, now_s: float, fault: str) -> None:
@@ -44,8 +44,8 @@ class ClosedLoop(Loop):
         super().tick(now_s)
         if now_s < self._end_s:
             rested, self._resting = self._resting, []
-            self._resting += [seat for seat in rested if not self.send(seat)]
+            self._resting += [seat for seat in rested if self.left and not self.send(seat)]
 
     def has_sent_all(self) -> bool:
-        """At its end."""
-        return time.monotonic() >= self._end_s
+        """At its end, or once all were sent."""
+        return not self.left or time.monotonic() >= self._end_s

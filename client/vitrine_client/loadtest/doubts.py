@@ -64,12 +64,16 @@ def doubts(plan: Plan, result: Result, processors_busy: float | None) -> Iterato
     if result.dropped:
         yield _dropped(plan, result)
     yield from _of_connections(plan, result)
-    lasted_s = plan.load.duration_s if result.due else 0.0
+    lasted_s = plan.warm_up_s + result.duration_s if result.due else 0.0
     if processors_busy is not None and processors_busy > _ALL_BUSY and lasted_s >= _FROM_S:
         yield (
             f"This machine's {os.cpu_count()} processors were all busy ({processors_busy:.0%}): if "
             "the server runs on them, too, the two slow each other down"
         )
+    if plan.count is not None:
+        if result.due < plan.count:
+            yield f"{result.due:,} of {plan.count:,} requests were sent in its time"
+        return
     missing_s = plan.load.duration_s - plan.warm_up_s - result.duration_s
     if missing_s > 0.01:
         yield f"It was ended {missing_s:.1f} s early"

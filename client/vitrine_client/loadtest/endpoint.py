@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from vitrine_client import errors
+from vitrine_client import addresses, errors
 from vitrine_client.loadtest.tls import USUAL, Tls
 
 
@@ -27,16 +27,16 @@ def reach(url: str, timeout_s: float, *, tls: Tls = USUAL, keep_alive: bool = Tr
 
     Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
     """
-    parts = urlsplit(url)
+    parts, shown = urlsplit(url), addresses.without_password(url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise errors.InvalidRequest(f"{url} is no URL: {error}") from error
+        raise errors.InvalidRequest(f"{shown} is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
+        raise errors.InvalidRequest(f"{shown} is no URL; it begins with http:// or https://")
     try:
         with socket.create_connection((parts.hostname, port), timeout_s) as probe:
             name = parts.hostname if parts.scheme == "https" else ""
             return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
     except OSError as error:
-        raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error
+        raise errors.Unavailable(f"Nobody answers at {shown} ({error})") from error

@@ -46,6 +46,11 @@ def is_of_connection(fault: str) -> bool:
     return fault in _NO_WAY
 
 
+def is_lost(fault: str) -> bool:
+    """Says whether nobody answered, and that was not for lack of means to ask."""
+    return not is_answer(fault) and fault not in OWN
+
+
 def is_answer(fault: str) -> bool:
     """Says whether a server answered, if with something else than was asked for; "" is right."""
     return fault not in _NO_WAY and fault not in (CLOSED, TIMEOUT, "dropped", "unanswered")

@@ -24,7 +24,8 @@ OUTCOMES = ("", "dropped")
 
 FIELDS = 5
 """Of a record: when it was due, when it had a connection, when it was sent, when its answer was
-there (NaN if none was right), all by `time.monotonic`, and the number of its outcome."""
+there or it was given up (NaN if it was not sent), all by `time.monotonic`, and the number of its
+outcome."""
 
 Report = Callable[["array[float]", Sequence[str], float], None]
 """Takes records, the outcomes by number, and up to when all that was due has its record."""
@@ -54,6 +55,7 @@ class Job:
     step: int = 1
     turns: tuple[int, ...] = field(default=(), repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    count: int | None = None
 
 
 class Seat:
@@ -84,6 +86,9 @@ class Loop(ABC):
         self._outcomes = {name: float(number) for number, name in enumerate(OUTCOMES)}
         self.seats: list[Seat] = []
         self.in_flight = 0
+        self.left = math.inf if job.count is None else job.count
+        self.ended_s = math.inf
+        self._done_s = 0.0
         self.next_s = self.last_s = math.inf
 
     def run(self, start_s: float) -> None:
@@ -98,7 +103,9 @@ class Loop(ABC):
                 if not self.in_flight and self.has_sent_all():
                     break
             self.work(tick_s)
-        self._report(self._records, tuple(self._outcomes), math.inf)
+        if not self.left:
+            self.ended_s = self._done_s
+        self._report(self._records, tuple(self._outcomes), time.monotonic())
 
     def stop(self, now_s: float) -> None:
         """Ends early: nothing that is due later is sent, and answers are waited for a little."""
@@ -150,11 +157,13 @@ class Loop(ABC):
         """
         seat.request = self._turns[self._turn % len(self._turns)]
         self.skip()
+        self.left -= 1
         seat.sent_s = sent_s = time.monotonic()
         seat.due_s, seat.free_s = (due_s, free_s) if due_s == due_s else (sent_s, sent_s)
         fault = seat.connection.send(self.job.requests[seat.request])
         if fault:
             self.record(seat.due_s, seat.free_s, seat.sent_s, math.nan, fault)
+            self._done_s = sent_s
             return False
         seat.busy = True
         self.in_flight += 1
@@ -169,8 +178,8 @@ class Loop(ABC):
         self.in_flight -= 1
         if not fault:
             fault = self._fault(seat.request, body)
-        done_s = math.nan if fault else now_s
-        self.record(seat.due_s, seat.free_s, seat.sent_s, done_s, fault)
+        self._done_s = now_s
+        self.record(seat.due_s, seat.free_s, seat.sent_s, now_s, fault)
         if fault:
             self.failed(seat, now_s, fault)
         else:

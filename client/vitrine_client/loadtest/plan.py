@@ -2,6 +2,8 @@
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Any, Literal
 
 from vitrine_client.loadtest.tls import USUAL, Tls
@@ -12,6 +14,9 @@ server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 
 KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
+
+LONGEST_S = 86_400.0
+"""Of a load that ends after a number of requests."""
 
 TIMEOUT_S = 10.0
 """For one answer, unless it is told."""
@@ -87,7 +92,7 @@ class Replay:
 
     The n-th of `due_s`, which ascend from 0, is of `requests[turns[n]]`, as it travels. `files` say
     where that is from, and `speed` how much faster it is than it was. `left_out` are lines of them
-    that are not sent: how many, and why.
+    that are not sent: how many, and why. `gaps` say where nothing is sent for long.
     """
 
     requests: tuple[bytes, ...] = dataclasses.field(repr=False)
@@ -96,14 +101,15 @@ class Replay:
     files: tuple[str, ...]
     speed: float = 1.0
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
     connections: int = 256
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first to the last, and a gap as there is between others; a second where
+        """Seconds from the first to the last, and a gap as most are between others; a second where
         there is none."""
-        count, last_s = len(self.due_s), self.due_s[-1]
-        return last_s * count / (count - 1) if last_s else 1.0
+        usual_s = median(b - a for a, b in pairwise(self.due_s)) if len(self.due_s) > 1 else 0.0
+        return (self.due_s[-1] + usual_s) or 1.0
 
 
 Load = Closed | Open | Replay
@@ -112,13 +118,16 @@ Load = Closed | Open | Replay
 @dataclass(frozen=True)
 class Plan:
     """A load test. The first `warm_up_s` seconds of the load are sent, and not counted; they are
-    part of its duration."""
+    part of its duration. It ends before that after `count` requests, and where nobody answered for
+    `give_up_s` seconds."""
 
     target: Target
     load: Load
     warm_up_s: float = 1.0
     timeout_s: float = TIMEOUT_S
     processes: int = 1
+    count: int | None = None
+    give_up_s: float | None = None
 
     def described(self) -> dict[str, Any]:
         """Returns the plan as JSON has it: without images' bytes and what may be secret, the API
@@ -132,9 +141,14 @@ class Plan:
         for name, value in usual.items():
             if target[name] == value:
                 del target[name]
+        for name in ("count", "give_up_s"):
+            if content[name] is None:
+                del content[name]
         content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
         if isinstance(self.load, Replay):
             for name in ("requests", "turns", "due_s"):
                 del content["load"][name]
+            if not self.load.gaps:
+                del content["load"]["gaps"]
             content["load"] |= {"replayed": len(self.load.due_s), "arrivals": "replay"}
         return content

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from vitrine_client.loadtest.loop import Job
 from vitrine_client.loadtest.parts import Connecting, Generator, Interval
 from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Target
 from vitrine_client.loadtest.rehearsal import Rehearsed, rehearse
+from vitrine_client.loadtest.request_rows import RequestRows
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.targets import requests_of
 from vitrine_client.loadtest.timeline import Timeline
@@ -67,12 +69,14 @@ def run(
     ready: Ready | None = None,
     watch: Callable[[Interval], None] = ignore,
     stop: threading.Event | None = None,
+    rows: RequestRows | None = None,
 ) -> Result:
     """Carries out a plan, whose target is made ready first unless it is.
 
     `watch` is called in this thread with each second of the load, the warm-up's (`start_s` < 0) as
     well, once all that was due in it is answered or given up: later than a second after it where
-    the server is slow. `stop` ends the test early; what was due by then counts.
+    the server is slow. `stop` ends the test early; what was due by then counts. `rows` take each
+    request.
 
     Raises a `VitrineError` where the target does not give right answers before the load begins, or
     a process that makes it ends by itself.
@@ -87,14 +91,23 @@ def run(
     with Fleet(jobs) as fleet:
         processors = Processors()
         timeline = Timeline(plan, fleet.start(), len(jobs))
+        if rows:
+            rows.begin(timeline.zero_s)
+        gone_s = 0.0
         while fleet.is_at_work:
-            if stop.is_set():
+            if plan.give_up_s and not gone_s:
+                for_s = timeline.gone_for_s(time.monotonic())
+                gone_s = for_s if for_s >= plan.give_up_s else 0.0
+            if stop.is_set() or gone_s:
                 timeline.cut(fleet.stop())
             for number, report in fleet.reports(_LOOK_S):
                 if isinstance(report, Ended):
                     ends.append(report)
-                else:
-                    timeline.add(number, report)
+                    timeline.close(number, report.ended_s)
+                    continue
+                timeline.add(number, report)
+                if rows:
+                    rows.add(number, report)
             for interval in timeline.finished():
                 intervals.append(interval)
                 watch(interval)
@@ -102,7 +115,10 @@ def run(
     measured = tuple(interval for interval in intervals if interval.start_s >= 0)
     generator, connecting = _generator(plan, ends, timeline), _connecting(ready, ends, timeline)
     result = Result(about, measured, generator, connecting=connecting)
-    return dataclasses.replace(result, warnings=tuple(doubts(plan, result, busy)))
+    warnings = tuple(doubts(plan, result, busy))
+    if gone_s:
+        warnings = (f"Nobody answered for {gone_s:.1f} s, so it was ended", *warnings)
+    return dataclasses.replace(result, warnings=warnings)
 
 
 def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generator:
@@ -129,7 +145,7 @@ def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Conn
 def _jobs(plan: Plan, ready: Ready) -> list[Job]:
     target, load, known = plan.target, plan.load, ready.rehearsed.classes
     seats = load.concurrency if isinstance(load, Closed) else load.connections
-    step = max(min(plan.processes, seats), 1)
+    step = max(min(plan.processes, seats, plan.count or seats), 1)
     return [
         Job(
             kind=target.kind,
@@ -137,15 +153,21 @@ def _jobs(plan: Plan, ready: Ready) -> list[Job]:
             requests=ready.requests,
             classes=(*known, *[None] * (len(ready.requests) - len(known))),
             load=load,
-            seats=seats // step + (first < seats % step),
+            seats=_share(seats, first, step),
             timeout_s=plan.timeout_s,
             first=first,
             step=step,
             turns=ready.turns,
             headers=target.headers,
+            count=None if plan.count is None else _share(plan.count, first, step),
         )
         for first in range(step)
     ]
+
+
+def _share(number: int, first: int, step: int) -> int:
+    """Returns what the process `first` of `step` has of a number."""
+    return number // step + (first < number % step)
 
 
 def _about(plan: Plan) -> dict[str, Any]:

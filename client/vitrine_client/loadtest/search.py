@@ -14,6 +14,7 @@ from collections.abc import Callable
 from math import sqrt
 
 from vitrine_client.loadtest.belief import boundary
+from vitrine_client.loadtest.judged import Judged
 from vitrine_client.loadtest.probes import HIGHEST_RATE, LONG_S, LOWEST_RATE, Found, Probe
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.slo import Slo, keeps_up
@@ -76,9 +77,8 @@ class _Search:
         confirmations: int,
         confirm: Callable[[float], Result],
     ) -> None:
-        self._probe, self._slo, self._watch = probe, slo, watch
-        self._most, self._confirmations, self._longer = most_probes, confirmations, confirm
-        self._probes: list[Probe] = []
+        self._slo, self._most, self._confirmations = slo, most_probes, confirmations
+        self._longer, self._made = confirm, Judged(probe, slo, watch)
 
     def run(self, start_rate: float) -> Found:
         # So low, and still with enough requests for the percentiles not to be luck.
@@ -90,7 +90,7 @@ class _Search:
             return self._none(error.rate, str(error))
         if not self._confirmations:
             self._bisect()
-            rate = boundary(self._probes)(_CAUTIOUS)
+            rate = boundary(self._made.probes)(_CAUTIOUS)
             return self._found(rate)
         return self._confirmed()
 
@@ -99,7 +99,7 @@ class _Search:
         best, failed = 0.0, HIGHEST_RATE
         for _ in range(_ATTEMPTS):
             self._bisect()
-            rate = min(boundary(self._probes)(_CAUTIOUS), failed / _PRECISION)
+            rate = min(boundary(self._made.probes)(_CAUTIOUS), failed / _PRECISION)
             if rate <= best:
                 break
             if not self._confirms(rate):
@@ -108,7 +108,7 @@ class _Search:
             best = rate
             if self._left < self._confirmations + 2:
                 break
-            if not (self._holds(_PRECISION * rate) and self._holds(_PRECISION * rate)):
+            if not (self._made.holds(_PRECISION * rate) and self._made.holds(_PRECISION * rate)):
                 break
         return self._found(best) if best else self._lowered(failed)
 
@@ -117,7 +117,7 @@ class _Search:
         which failed."""
         floor = min(self._floor, failed / _PRECISION)
         if not self._confirms(floor):
-            return self._none(floor, self._why(floor))
+            return self._none(floor, self._made.why(floor))
         rate = floor
         for step in _LOWER:
             tried = failed / step
@@ -136,50 +136,37 @@ class _Search:
         return self._found(rate, high=failed)
 
     def _found(self, rate: float, high: float | None = None) -> Found:
-        belief = boundary(self._probes)
-        held = self._held(rate) if self._confirmations else []
+        belief = boundary(self._made.probes)
+        held = self._made.held(rate) if self._confirmations else []
         if high is None:
             low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
         else:
             low = rate
-        return Found(rate, low, high, sum(held), len(held), tuple(self._probes))
+        return Found(rate, low, high, sum(held), len(held), tuple(self._made.probes))
 
     def _none(self, rate: float, why: str) -> Found:
-        return Found(0.0, 0.0, rate, 0, 0, tuple(self._probes), why=why)
+        return Found(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._probes)
-
-    def _results(self, rate: float) -> list[Result]:
-        return [probe.result for probe in self._probes if probe.rate == rate]
-
-    def _held(self, rate: float) -> list[bool]:
-        return [probe.held for probe in self._probes if probe.rate == rate]
-
-    def _why(self, rate: float) -> str:
-        """Says why a rate was not confirmed."""
-        held = self._held(rate)
-        return "; ".join(self._slo.violations_of(self._results(rate))) or (
-            f"only {sum(held)} of {len(held)} probes held"
-        )
+        return self._most - len(self._made.probes)
 
     def _bisect(self) -> None:
         """Probes where the boundary is most likely, until it is known well enough."""
         while True:
-            belief = boundary(self._probes)
+            belief = boundary(self._made.probes)
             is_known = belief(0.95) < _PRECISION * belief(0.05)
             if is_known or self._left <= 2 * self._confirmations + 2:
                 break
-            self._holds(belief(0.5))
+            self._made.holds(belief(0.5))
 
     def _confirms(self, rate: float) -> bool:
         """Says whether all probes at a rate, together, meet the objective, and half of them by
         themselves. Where they do not, as many again are made, unless these can't save it any more:
         one may have been unlucky."""
         for count in range(1, 2 * self._confirmations + 1):
-            self._holds(rate, self._longer)
-            results, held = self._results(rate), self._held(rate)
+            self._made.holds(rate, self._longer)
+            results, held = self._made.results(rate), self._made.held(rate)
             if (
                 count >= self._confirmations
                 and 2 * sum(held) >= len(held)
@@ -197,7 +184,7 @@ class _Search:
         while self._fails(rate):
             self._check_least(rate)
             if rate <= LOWEST_RATE:
-                raise _OutOfReachError(rate, self._why(rate))
+                raise _OutOfReachError(rate, self._made.why(rate))
             violated, rate = rate, max(rate / next(steps, _DOWN[-1]), LOWEST_RATE)
         while 2 * rate < violated and violated == HIGHEST_RATE and not self._fails(2 * rate):
             rate *= 2
@@ -206,30 +193,23 @@ class _Search:
     def _check_least(self, rate: float) -> None:
         """Raises `_OutOfReachError` where not even the fastest answer was fast enough, neither at
         this rate nor at one where nobody waits."""
-        if not self._slo.out_of_reach(self._results(rate)):
+        if not self._slo.out_of_reach(self._made.results(rate)):
             return
         below = max(rate / _FAR_BELOW, LOWEST_RATE)
         if below < rate:
-            self._holds(below)
-        if not all(map(keeps_up, self._results(below))):
+            self._made.holds(below)
+        if not all(map(keeps_up, self._made.results(below))):
             return  # they may have waited there, too
-        told = self._slo.out_of_reach([*self._results(below), *self._results(rate)])
+        told = self._slo.out_of_reach([*self._made.results(below), *self._made.results(rate)])
         if told:
             raise _OutOfReachError(below, told)
 
     def _fails(self, rate: float) -> bool:
         """Says whether a rate is violated twice in turn: once may be bad luck, unless even the
         fastest answer was too slow."""
-        if self._holds(rate):
+        if self._made.holds(rate):
             return False
-        return bool(self._slo.out_of_reach(self._results(rate))) or not self._holds(rate)
-
-    def _holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
-        result = (by or self._probe)(rate)
-        probe = Probe(rate, result, tuple(self._slo.violations(result)))
-        self._probes.append(probe)
-        self._watch(probe)
-        return probe.held
+        return bool(self._slo.out_of_reach(self._made.results(rate))) or not self._made.holds(rate)
 
 
 class _OutOfReachError(Exception):

@@ -45,12 +45,14 @@ class Ended:
 
     `connected` is of all connections that were made, float64 [n, tally.FIELDS]; `closed_after` are
     the fewest and the most answers on one that was closed under a request, 0 where none was.
+    `ended_s` is when the last of a number of requests was answered (`time.monotonic`).
     """
 
     cpu_s: float
     busy: float | None
     connected: bytes = b""
     closed_after: tuple[int, int] = (0, 0)
+    ended_s: float = math.inf
 
 
 class Reporter:
@@ -112,7 +114,8 @@ def _work(job: Job, parent: Connection) -> None:
         tally = connections.tally
         closed_after = tally.fewest, tally.most
         busy = cpu_s / sending_s if sending_s >= _BUSY_FROM_S else None
-        parent.send(Ended(cpu_s, busy, tally.made.tobytes(), closed_after))
+        ended = Ended(cpu_s, busy, tally.made.tobytes(), closed_after, loop.ended_s)
+        parent.send(ended)
 
 
 def _raise_limit_of_files() -> None:

@@ -71,7 +71,7 @@ class Records:
     @property
     def latency_s(self) -> np.ndarray:
         """From when they were due; NaN where no right answer came."""
-        return self._columns()[3] - self.due_s
+        return np.where(self._columns()[4] == 0, self._columns()[3] - self.due_s, np.nan)
 
     @property
     def outcomes(self) -> Counter[str]:
