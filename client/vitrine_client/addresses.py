@@ -139,7 +139,7 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        good = good and not (parts.query or parts.fragment or _UNSAFE.search(url))
+        good = good and not (parts.query or parts.fragment or _UNSAFE.search(without_password(url)))
     except ValueError:  # a port that is none, or half of an IPv6 address
         good = False
     if not good:
@@ -152,6 +152,12 @@ def without_password(address: str) -> str:
     before, at, host = address.rpartition("@")
     scheme, separator, _ = before.partition("://")
     return f"{scheme if separator else ''}{separator}{host}" if at else address
+
+
+def split_userinfo(url: str) -> tuple[str, str]:
+    """Returns a URL as it may be shown, and its `user:password`, empty where it has none."""
+    shown = without_password(url)
+    return shown, url.removeprefix(url.partition("://")[0] + "://").rpartition("@")[0]
 
 
 def checked_model_servers(text: str) -> tuple[str, ...]:

@@ -4,16 +4,12 @@ Install it with `vitrine-client[async]`.
 """
 
 import asyncio
-import os
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from typing import Any, Self
 
 import aiohttp
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from vitrine_client import (
-    addresses,
     errors,
     http_calls,
     http_explanations,
@@ -21,23 +17,28 @@ from vitrine_client import (
     missing,
     streaming,
     tracing,
+    unanswered_calls,
 )
 from vitrine_client.asked_model import AskedModel
-from vitrine_client.default_model import DefaultModel
 from vitrine_client.drift import DriftReport
 from vitrine_client.errors import VitrineError
 from vitrine_client.explanations import Explanation
+from vitrine_client.gateway_client import GatewayClient
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
 from vitrine_client.images import Picture
+from vitrine_client.loop_sessions import LoopSessions
+from vitrine_client.per_process import PerProcess
 from vitrine_client.pictures import Batch, Pictures, batches_async
 from vitrine_client.predictions import Prediction, VersionStatus
+from vitrine_client.trust import Certificate, Verify
 
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
-    """Client of one event loop: the calls, arguments and errors of `vitrine_client.Client`.
+class AsyncClient(GatewayClient):
+    """Client for asyncio: the calls, arguments and errors of `vitrine_client.Client`. Each event
+    loop that asks, and each forked process, has connections of its own.
 
     Files are read, and pictures made smaller, in threads. Cancelling a call ends it at once.
     """
@@ -49,20 +50,21 @@ class AsyncClient:
         timeout_s: float = 10.0,
         api_key: str = "",
         retries: int = 2,
-        verify: bool | str | os.PathLike[str] = True,
-        cert: str | tuple[str, str] | None = None,
+        verify: Verify = True,
+        cert: Certificate = None,
     ) -> None:
-        self.base_url = addresses.checked_url(
-            addresses.gateway_url() if base_url is None else base_url
+        super().__init__(
+            base_url,
+            timeout_s=timeout_s,
+            api_key=api_key,
+            retries=retries,
+            verify=verify,
+            cert=cert,
         )
-        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
-        self._retries = retries
-        self._closed = False
-        self._default = DefaultModel()
-        self._headers = http_calls.key_headers(api_key)
-        secure = self.base_url.startswith("https:")
-        self._tls = _tls_context(verify, cert) if secure else True
-        self._session: aiohttp.ClientSession | None = None
+        self._context = self._tls()
+        self._sessions = PerProcess(
+            LoopSessions(self._connected), lambda _: LoopSessions(self._connected)
+        )
 
     async def __aenter__(self) -> Self:
         errors.check_open(self._closed)
@@ -74,9 +76,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes the kept connections; calls raise `ClientClosed` from then on."""
         self._closed = True
-        if self._session:
-            await self._session.close()
-            self._session = None
+        if sessions := self._sessions.own():
+            await sessions.close()
 
     async def predict(
         self,
@@ -196,39 +197,45 @@ class AsyncClient:
     async def _sent(
         self, call: Call, url: str, headers: dict[str, str], attempts: Attempts
     ) -> tuple[aiohttp.ClientResponse, bytes]:
+        session = await self._sessions.get().of_this_loop()
         try:
             async with (
                 asyncio.timeout(attempts.left_s()),
-                self._connected().request(
+                session.request(
                     call.method,
                     url,
                     data=call.body or None,
                     headers=headers,
                     allow_redirects=False,
-                    ssl=self._tls,
+                    ssl=self._context or True,
                 ) as response,
             ):
                 return response, await response.read()
         except TimeoutError as error:
-            raise http_calls.late(self.base_url, self._timeout_s) from error
+            raise unanswered_calls.late(self.base_url, self._timeout_s) from error
         except aiohttp.ClientSSLError as error:
-            raise http_calls.untrusted(self.base_url, error) from error
+            raise unanswered_calls.untrusted(self.base_url, error) from error
         except aiohttp.ClientError as error:
             # aiohttp tells what is no HTTP from what is no good HTTP by this alone.
             if "Bad status line" in str(error):
-                raise http_calls.no_http(self.base_url) from error
-            raise http_calls.lost(self.base_url, error) from error
+                raise unanswered_calls.no_http(self.base_url) from error
+            raise unanswered_calls.lost(self.base_url, error) from error
 
     def _connected(self) -> aiohttp.ClientSession:
-        """Made with the first call: it belongs to the event loop that it is made in."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(),  # ours is for the whole
-                trust_env=True,
-            )
-        return self._session
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(),  # ours is for the whole
+            trust_env=True,
+            middlewares=(self._authorized,) if self._authorization else (),
+        )
+
+    async def _authorized(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Shows the address' own user, whatever .netrc has."""
+        request.headers["Authorization"] = self._authorization
+        return await handler(request)
 
 
 class _Done:
@@ -243,17 +250,3 @@ def _stepped(step: Callable[[Any], Call], given: Any) -> Call | _Done:
         return step(given)
     except StopIteration as done:
         return _Done(done.value)
-
-
-def _tls_context(
-    verify: bool | str | os.PathLike[str], cert: str | tuple[str, str] | None
-) -> ssl.SSLContext:
-    """Trusts whom requests trusts, or the CAs in a file, or anybody."""
-    trusted = DEFAULT_CA_BUNDLE_PATH if isinstance(verify, bool) else os.fspath(verify)
-    context = ssl.create_default_context(cafile=trusted)
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert:
-        context.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
-    return context

@@ -58,11 +58,13 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 _HINTS = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not signed by the CA that is trusted here",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not signed by the CA that is trusted "
+    "here; --ca, VITRINE_MODEL_SERVER_CA or `verify` name another",
     "Hostname Verification Check failed": "its certificate is for another name than it is asked by",
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "Failed to create security handshaker": "the CA, certificate or key given here is no PEM file",
-    "Socket closed": "it hung up; it may want TLS, or a certificate that it trusts",
+    "Socket closed": "it hung up; it may want TLS (--ca, VITRINE_MODEL_SERVER_CA), or a "
+    "certificate that it trusts (--cert, VITRINE_MODEL_SERVER_CERT)",
 }
 """What gRPC's words mean for who has to put it right."""
 
@@ -223,9 +225,12 @@ def model_spec(
     model: str, version: int | None, label: str | None, signature_name: str = ""
 ) -> wire.ModelSpec:
     """Returns what names a model, and a version of it by number, by version label or not at all."""
-    spec = wire.ModelSpec(name=model, signature_name=signature_name)
-    if version is not None:
-        spec.version.value = version
-    elif label is not None:
-        spec.version_label = label
+    try:
+        spec = wire.ModelSpec(name=model, signature_name=signature_name)
+        if version is not None:
+            spec.version.value = version
+        elif label is not None:
+            spec.version_label = label
+    except UnicodeEncodeError as error:
+        raise errors.InvalidRequest(f"{error.object!r} is no name: it is not Unicode") from error
     return spec

@@ -1,13 +1,11 @@
 """The HTTP client of a Vitrine gateway."""
 
-import os
 from collections.abc import Generator, Sequence
 from typing import Any, Self
 
 import requests
 
 from vitrine_client import (
-    addresses,
     errors,
     http_calls,
     http_explanations,
@@ -15,33 +13,39 @@ from vitrine_client import (
     missing,
     streaming,
     tracing,
+    unanswered_calls,
 )
 from vitrine_client.asked_model import AskedModel
-from vitrine_client.connections import BoundedAdapter, Exchange
-from vitrine_client.default_model import DefaultModel
+from vitrine_client.connections import Exchange, new_session
 from vitrine_client.drift import DriftReport
 from vitrine_client.errors import VitrineError
 from vitrine_client.explanations import Explanation
+from vitrine_client.gateway_client import GatewayClient
 from vitrine_client.http_calls import Attempts, Call, Conversation, T
 from vitrine_client.http_predictions import Outcome
 from vitrine_client.images import Picture
+from vitrine_client.per_process import PerProcess
 from vitrine_client.pictures import Batch, Pictures, batches
 from vitrine_client.predictions import Prediction, VersionStatus
 from vitrine_client.streaming import Stop
+from vitrine_client.trust import Certificate, Trust, Verify
 
 
-class Client:
+class Client(GatewayClient):
     """Sends pictures to the gateway at `base_url`, over connections that it keeps. Threads may
-    share it. Without `base_url` it is the gateway that the environment names (`VITRINE_URL`, or
-    `VITRINE_PORT` on this machine), else http://127.0.0.1:8080.
+    share it, and so may processes: a forked one makes its own connections. Without `base_url` it is
+    the gateway that the environment names (`VITRINE_URL`, or `VITRINE_PORT` on this machine), else
+    http://127.0.0.1:8080.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
     `timeout_s` seconds without an answer, else what the gateway says. What can help is tried again,
     up to `retries` times within `timeout_s`.
 
     `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
-    with certificate and key, or one of each. A `session` of your own brings its own connections,
-    whose timeouts are requests': for each read, not for the whole call.
+    with certificate and key, or one of each; without them it is those that the environment names
+    (`vitrine_client.trust`). A `session` of your own brings its own connections, whose timeouts are
+    requests': for each read, not for the whole call. It trusts whom requests does, unless `verify`
+    says otherwise.
 
     >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
     ...     client.predict("shoe.png").label
@@ -55,27 +59,29 @@ class Client:
         timeout_s: float = 10.0,
         api_key: str = "",
         retries: int = 2,
-        verify: bool | str | os.PathLike[str] = True,
-        cert: str | tuple[str, str] | None = None,
+        verify: Verify = True,
+        cert: Certificate = None,
         session: requests.Session | None = None,
     ) -> None:
-        self.base_url = addresses.checked_url(
-            addresses.gateway_url() if base_url is None else base_url
-        )
-        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
-        self._retries = retries
-        self._closed = False
-        self._default = DefaultModel()
-        self._session = session or _session()
-        self._session.headers.update(http_calls.key_headers(api_key))
-        trusted = verify if isinstance(verify, bool) else os.fspath(verify)
-        # Proxies and CAs that the environment names; looking at each call takes longer than asking.
-        self._settings: Any = self._session.merge_environment_settings(
-            self.base_url,
-            {},
-            stream=False,
-            verify=None if trusted is True else trusted,
+        super().__init__(
+            base_url,
+            timeout_s=timeout_s,
+            api_key=api_key,
+            retries=retries,
+            verify=verify,
             cert=cert,
+            session=session,
+        )
+        if session:
+            trusted = Trust.for_session(verify, cert)
+            self._session = PerProcess(session, _disconnected)
+        else:
+            context = self._tls()
+            self._session = PerProcess(new_session(context), lambda _: new_session(context))
+            trusted = {"verify": verify is not False, "cert": None}
+        # Proxies that the environment names; looking at each call takes longer than asking.
+        self._settings: Any = self._session.get().merge_environment_settings(
+            self.base_url, {}, stream=False, **trusted
         )
 
     def __enter__(self) -> Self:
@@ -88,7 +94,8 @@ class Client:
     def close(self) -> None:
         """Closes the kept connections; calls raise `ClientClosed` from then on."""
         self._closed = True
-        self._session.close()
+        if session := self._session.own():
+            session.close()
 
     def predict(
         self,
@@ -210,35 +217,39 @@ class Client:
     def _exchange(self, call: Call, attempts: Attempts, stop: Stop) -> Any:
         url = self.base_url + call.path
         with tracing.sending(call.method, url) as sending:
-            headers = call.headers | sending.headers
-            request = requests.Request(call.method, url, headers, data=call.body)
+            headers = self._headers | call.headers | sending.headers
+            auth = self._authorized if self._authorization else None
+            request = requests.Request(call.method, url, headers, data=call.body, auth=auth)
             response = self._sent(request, attempts, stop)
             sending.answered(response.status_code)
             return http_calls.read_answer(
                 url, response.status_code, response.headers, response.content
             )
 
+    def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Shows the address' own user, whatever .netrc has."""
+        request.headers["Authorization"] = self._authorization
+        return request
+
     def _sent(self, request: requests.Request, attempts: Attempts, stop: Stop) -> requests.Response:
-        exchange = Exchange(attempts.deadline)
+        exchange, session = Exchange(attempts.deadline), self._session.get()
         try:
             with exchange, stop.during(exchange.end):
-                return self._session.send(
-                    self._session.prepare_request(request),
+                return session.send(
+                    session.prepare_request(request),
                     timeout=max(attempts.left_s(), 1e-3),
                     allow_redirects=False,
                     **self._settings,
                 )
         except requests.RequestException as error:
             if isinstance(error, requests.Timeout) or attempts.left_s() <= 0:
-                raise http_calls.late(self.base_url, self._timeout_s) from error
+                raise unanswered_calls.late(self.base_url, self._timeout_s) from error
             if isinstance(error, requests.exceptions.SSLError):
-                raise http_calls.untrusted(self.base_url, error) from error
-            raise http_calls.lost(self.base_url, error) from error
+                raise unanswered_calls.untrusted(self.base_url, error) from error
+            raise unanswered_calls.lost(self.base_url, error) from error
 
 
-def _session() -> requests.Session:
-    session = requests.Session()
-    adapter = BoundedAdapter()
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
+def _disconnected(session: requests.Session) -> requests.Session:
+    """Closes a session's connections, in this process alone; it makes others."""
+    session.close()
     return session

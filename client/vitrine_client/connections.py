@@ -4,16 +4,18 @@ peer that sends a byte now and then would hold a call for ever."""
 import contextlib
 import io
 import socket
+import ssl
 import threading
 import time
 from http.client import HTTPResponse
 from typing import Any, Self
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["BoundedAdapter", "Exchange"]
+__all__ = ["BoundedAdapter", "Exchange", "new_session"]
 
 _MOST_CONNECTIONS = 256
 """Kept for the next call; who has more calls under way at once opens more, and closes them."""
@@ -117,15 +119,32 @@ class _SecurePool(HTTPSConnectionPool):
 
 class BoundedAdapter(HTTPAdapter):
     """Keeps a thread within the `Exchange` that it has entered, proxies and TLS included. What it
-    can't bound is the look-up of a name."""
+    can't bound is the look-up of a name. With a `context` that alone decides about TLS."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         super().__init__(pool_maxsize=_MOST_CONNECTIONS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Makes the connections' pools; requests calls it."""
         super().init_poolmanager(*args, **kwargs)
         _use_bounded_pools(self.poolmanager)
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        """Says what connections are made with; requests calls it."""
+        host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
+        if self._context:
+            checked = self._context.verify_mode is ssl.CERT_REQUIRED
+            pool = {
+                "ssl_context": self._context,
+                "cert_reqs": "CERT_REQUIRED" if checked else "CERT_NONE",
+            }
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Adds what requests trusts; requests calls it."""
+        if not self._context:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Makes those of a proxy; requests calls it."""
@@ -136,3 +155,12 @@ class BoundedAdapter(HTTPAdapter):
 
 def _use_bounded_pools(manager: Any) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def new_session(context: ssl.SSLContext | None = None) -> requests.Session:
+    """Returns a session that keeps within exchanges, and has `context` decide about TLS."""
+    session = requests.Session()
+    adapter = BoundedAdapter(context)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable
 
 from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
+from vitrine_client.per_process import PerProcess
 from vitrine_client.predictions import VersionStatus
 
 __all__ = [
@@ -34,18 +35,19 @@ class DefaultModelWarning(UserWarning):
 
 
 class DefaultModel:
-    """Choice of the default model, remembered from call to call. Threads may share it."""
+    """Choice of the default model, remembered from call to call. Threads and
+    forked processes may share it."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock(), lambda _: threading.Lock())
         self._missing_until_s: float | None = None
         self._told = False
 
     def name(self) -> str:
         """Returns the model to ask: `PREFERRED`, or `FALLBACK` for the next `LOOK_AGAIN_S` seconds
         after it was missing."""
-        with self._lock:
+        with self._lock.get():
             now_s = self._now()
             if self._missing_until_s is None:
                 return PREFERRED
@@ -57,12 +59,12 @@ class DefaultModel:
 
     def found(self) -> None:
         """Notes that `PREFERRED` answered."""
-        with self._lock:
+        with self._lock.get():
             self._missing_until_s = None
 
     def missing(self) -> None:
         """Notes that `PREFERRED` is not served; warns of it the first time."""
-        with self._lock:
+        with self._lock.get():
             self._missing_until_s = self._now() + LOOK_AGAIN_S
             told, self._told = self._told, True
         if not told:

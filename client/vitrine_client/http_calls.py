@@ -5,8 +5,8 @@ takes several calls is a conversation: a generator that yields each call, is sen
 (JSON) or thrown what was raised, and returns what it was all about.
 """
 
+import base64
 import json
-import math
 import random
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import BadStatusLine, RemoteDisconnected
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from vitrine_client import addresses, errors
 from vitrine_client.drift import DriftReport
@@ -24,9 +24,13 @@ from vitrine_client.predictions import VersionStatus
 
 T = TypeVar("T")
 
+LONGEST_S = 1_000_000
+"""Longest time-out; a socket takes 24 days (2^31 ms), and no more."""
+
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
+IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
+"""What to ask where an answer is no gateway's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,12 @@ Conversation = Generator[Call, Any, T]
 
 
 def checked_timeout_s(timeout_s: float) -> float:
-    """Returns a time-out in seconds. Raises `InvalidRequest` unless it is finite and above 0."""
-    known = isinstance(timeout_s, int | float) and math.isfinite(timeout_s) and timeout_s > 0
-    if not known:
-        raise errors.InvalidRequest(f"timeout_s is a number of seconds above 0, not {timeout_s!r}")
+    """Returns a time-out in seconds. Raises `InvalidRequest` unless it is above 0, and `LONGEST_S`
+    at most."""
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_S:
+        raise errors.InvalidRequest(
+            f"timeout_s is a number of seconds above 0 and at most {LONGEST_S:,}, not {timeout_s!r}"
+        )
     return timeout_s
 
 
@@ -61,6 +67,14 @@ def key_headers(api_key: str) -> dict[str, str]:
     if api_key.strip() != api_key or not (api_key.isascii() and api_key.isprintable()):
         raise errors.InvalidRequest("The API key has a blank or a line's end around it, or in it")
     return {"X-API-Key": api_key} if api_key else {}
+
+
+def basic_authorization(userinfo: str) -> str:
+    """Returns the header's value that shows the `user:password` of an address (RFC 7617), empty
+    where there is none."""
+    user, _, password = userinfo.encode(errors="surrogateescape").partition(b":")
+    shown = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return f"Basic {base64.b64encode(shown).decode()}" if userinfo else ""
 
 
 def models() -> Conversation[dict[str, list[VersionStatus]]]:
@@ -115,7 +129,7 @@ def sensible() -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise errors.ServerError(f"The answer makes no sense ({error!r}); {_IS_IT_ONE}") from error
+        raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
 
 
 def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
@@ -127,8 +141,8 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
     if 300 <= status < 400 and (there := headers.get("Location")):
         # Not followed: the key would go wherever that leads.
         raise errors.ServerError(
-            f"{shown} answered {status} and leads to {there}; if that is the gateway, name it "
-            f"({addresses.URL_NAMES})"
+            f"{shown} answered {status} and leads to {addresses.without_password(there)}; if that "
+            f"is the gateway, name it ({addresses.URL_NAMES})"
         )
     content = _json_of(body)
     if status < 300 and content is not None:
@@ -139,7 +153,7 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
     why = "without JSON" if content is None else str(told.get("error", "without a reason"))
-    text = f"{shown} answered {status} ({why}); {_IS_IT_ONE}"
+    text = f"{shown} answered {status} ({why}); {IS_IT_ONE}"
     if status == errors.NotFound.status:
         raise errors.ServerError(text)  # it says nothing of a model
     raise errors.for_status(status, text, after_s)
@@ -195,44 +209,3 @@ class Attempts:
         self._retries -= 1
         self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
         return pause_s
-
-
-def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
-    """Returns the error of a call whose time is over."""
-    shown = addresses.without_password(url)
-    return errors.DeadlineExceeded(f"{shown} did not answer within {timeout_s:g} s")
-
-
-def lost(url: str, reason: BaseException) -> errors.VitrineError:
-    """Returns the error of a connection that could not be made, was lost, or on which something
-    else than HTTP came."""
-    shown = addresses.without_password(url)
-    if _is_no_http(reason):
-        return no_http(url)
-    return errors.Unavailable(
-        f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
-        f"name another ({addresses.URL_NAMES})"
-    )
-
-
-def no_http(url: str) -> errors.ServerError:
-    """Returns the error of a server that answers, but not in HTTP."""
-    shown = addresses.without_password(url)
-    return errors.ServerError(f"What answers at {shown} speaks no HTTP; {_IS_IT_ONE}")
-
-
-def _is_no_http(reason: BaseException | None) -> bool:
-    """Looks at all that led to an error. A server that just left is none that says nonsense."""
-    while reason:
-        if isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected):
-            return True
-        reason = reason.__cause__ or reason.__context__
-    return False
-
-
-def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
-    """Returns the error of a connection on which TLS failed."""
-    shown = addresses.without_password(url)
-    return errors.Unavailable(
-        f"No TLS with {shown}: `verify` names the CA to trust, `cert` what to show ({reason})"
-    )

@@ -20,7 +20,12 @@ def model_path(model: str, version: int | None = None, label: str | None = None)
 def _name(name: object, kind: str) -> str:
     if not isinstance(name, str) or not name:
         raise errors.InvalidRequest(f"A {kind} is named by text, such as 'mlp', not {name!r}")
-    return quote(name, safe="")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError as error:
+        raise errors.InvalidRequest(
+            f"{name!r} is no name of a {kind}: it is not Unicode"
+        ) from error
 
 
 def _number(version: object) -> int:

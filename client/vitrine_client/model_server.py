@@ -1,17 +1,16 @@
 """A gRPC client for any TensorFlow Serving, which needs no TensorFlow.
 
-Install it with `vitrine-client[grpc]`. A `ModelServerClient` is safe to share between threads; make
-it after a fork, never before.
+Install it with `vitrine-client[grpc]`.
 """
 
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import grpc
 import numpy as np
 
-from vitrine_client import addresses, calls, errors, management, streaming
+from vitrine_client import addresses, calls, errors, http_calls, management, streaming
 from vitrine_client import examples as tf_examples
 from vitrine_client.calls import Answer
 from vitrine_client.default_model import (
@@ -24,13 +23,14 @@ from vitrine_client.default_model import (
 from vitrine_client.errors import InvalidImage
 from vitrine_client.examples import Features
 from vitrine_client.images import Item, Picture
+from vitrine_client.model_server_channel import Channel, Verify, new_channel, trust_of
 from vitrine_client.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
 from vitrine_client.tensors import Array
+from vitrine_client.trust import Certificate
 
 __all__ = ["Answer", "ModelServerClient"]
 
-_Method = Callable[..., bytes]
 _METHODS = (
     *(calls.PREDICT, calls.STATUS, management.METADATA, management.RELOAD),
     *(tf_examples.CLASSIFY, tf_examples.REGRESS),
@@ -42,9 +42,15 @@ class ModelServerClient:
     `address` it is the one that the environment names (`VITRINE_MODEL_SERVER`, of several the
     first, or `VITRINE_GRPC_PORT` or `VITRINE_PORT` on this machine), else 127.0.0.1:8500.
 
-    `credentials` of `grpc.ssl_channel_credentials` turn TLS on; `server_name` is the name in the
-    server's certificate, if it is not the address. All calls raise `NotFound`, `InvalidRequest`,
-    `ResourceExhausted`, `Unavailable`, `DeadlineExceeded` or `ServerError`.
+    `verify` turns TLS on: a PEM file of the CAs to trust, or True for the usual ones, and `cert` is
+    a PEM file to show with certificate and key, or one of each; without them it is
+    `VITRINE_MODEL_SERVER_CA`, `_CERT` and `_KEY`. `credentials` of `grpc.ssl_channel_credentials`
+    do as well. `server_name` (`VITRINE_MODEL_SERVER_NAME`) is the name in the server's certificate,
+    if it is not the address.
+
+    Threads may share it, and forked processes, where no other thread had a call under way at the
+    fork. All calls raise `NotFound`, `InvalidRequest`, `ResourceExhausted`, `Unavailable`,
+    `DeadlineExceeded` or `ServerError`.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class ModelServerClient:
         address: str | None = None,
         *,
         timeout_s: float = 10.0,
+        verify: Verify = None,
+        cert: Certificate = None,
         credentials: grpc.ChannelCredentials | None = None,
         server_name: str = "",
     ) -> None:
@@ -60,17 +68,17 @@ class ModelServerClient:
             if address is None
             else addresses.checked_model_server(address)
         )
-        self._timeout_s = timeout_s
+        tls: dict[str, Any] = {"verify": verify, "cert": cert, "credentials": credentials}
+        tls |= {"server_name": server_name}
+        self._remade = partial(type(self), self.address, timeout_s=timeout_s, **tls)
+        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
         self._closed = False
-        options = calls.channel_options(server_name)
-        self._channel = (
-            grpc.secure_channel(self.address, credentials, options=options)
-            if credentials
-            else grpc.insecure_channel(self.address, options=options)
+        trust = None if credentials else trust_of(verify, cert)
+        self._channel = Channel(
+            self.address,
+            _METHODS,
+            partial(new_channel, self.address, trust, server_name, credentials),
         )
-        self._methods: dict[str, _Method] = {
-            name: self._channel.unary_unary(calls.path_of(name)) for name in _METHODS
-        }
         self._default = DefaultModel()
         self._descriptions: dict[tuple[str, int], Description] = {}
 
@@ -81,6 +89,10 @@ class ModelServerClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are clients of their own, also in another process (`pickle`)."""
+        return self._remade, ()
+
     def close(self) -> None:
         """Ends the connection; calls raise `ClientClosed` from then on."""
         self._closed = True
@@ -89,12 +101,7 @@ class ModelServerClient:
     def wait_until_ready(self, timeout_s: float) -> None:
         """Blocks until the server takes calls. Raises `Unavailable` after `timeout_s`."""
         errors.check_open(self._closed)
-        try:
-            grpc.channel_ready_future(self._channel).result(timeout=timeout_s)
-        except grpc.FutureTimeoutError:
-            raise errors.Unavailable(
-                f"No model server answered at {self.address} within {timeout_s:g} s"
-            ) from None
+        self._channel.wait_until_ready(http_calls.checked_timeout_s(timeout_s))
 
     def run(
         self,
@@ -301,22 +308,6 @@ class ModelServerClient:
         management.check_reloaded(self._call(management.RELOAD, request, timeout_s))
 
     def _call(self, name: str, request: bytes, timeout_s: float | None) -> bytes:
-        """Asks once more where nobody answers: all that is asked may be asked twice."""
         errors.check_open(self._closed)
-        deadline = time.monotonic() + (timeout_s or self._timeout_s)
-        method = self._methods[name]
-        try:
-            return method(request, timeout=timeout_s or self._timeout_s)
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                raise self._translated(error) from error
-            unavailable = error
-        left_s = max(deadline - time.monotonic(), 0.0)
-        try:
-            return method(request, timeout=min(calls.RECONNECT_S, left_s), wait_for_ready=True)
-        except grpc.RpcError as error:
-            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            raise self._translated(unavailable if late else error) from error
-
-    def _translated(self, error: Any) -> errors.VitrineError:
-        return calls.error_for(error.code(), error.details(), self.address)
+        within_s = self._timeout_s if timeout_s is None else http_calls.checked_timeout_s(timeout_s)
+        return self._channel.call(name, request, within_s)

@@ -1,6 +1,7 @@
 """Batches asked for side by side, and answered in order, with few of them in hand."""
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import (
@@ -15,6 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
+
+from vitrine_client.errors import VitrineError
 
 B = TypeVar("B")
 T = TypeVar("T")
@@ -66,9 +69,10 @@ def in_order(
     """Yields what `work` makes of each batch, in order; `concurrency` threads do it.
 
     At most `concurrency + 1` batches are in hand. What `work` raises is raised in its turn, and
-    ends all; so does closing the generator, which does not wait for what can't be cancelled.
+    ends all; so does closing the generator, which does not wait for what can't be cancelled. It
+    belongs to its process, whose threads a child does not have: there it raises `VitrineError`.
     """
-    stop = Stop()
+    stop, pid = Stop(), os.getpid()
     threads = ThreadPoolExecutor(concurrency, "vitrine")
     waiting: deque[Future[list[T]]] = deque()
     try:
@@ -76,12 +80,22 @@ def in_order(
             # With its context, so that what a thread asks belongs to the caller's trace.
             waiting.append(threads.submit(copy_context().run, work, batch, stop))
             while waiting and (len(waiting) > concurrency or waiting[0].done()):
-                yield from waiting.popleft().result()
+                yield from _of_process(pid, waiting.popleft().result())
         while waiting:
-            yield from waiting.popleft().result()
+            yield from _of_process(pid, waiting.popleft().result())
     finally:
-        stop.set()
-        threads.shutdown(wait=False, cancel_futures=True)
+        if os.getpid() == pid:  # else it would end what the parent has under way
+            stop.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _of_process(pid: int, results: list[T]) -> Iterator[T]:
+    for result in results:
+        yield result
+        if os.getpid() != pid:
+            raise VitrineError(
+                "predict_many goes on in the process that began it; call it anew after a fork"
+            )
 
 
 async def in_order_async(

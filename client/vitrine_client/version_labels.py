@@ -16,10 +16,12 @@ from vitrine_client import addresses, errors
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
 from vitrine_client.predictions import VersionStatus
 from vitrine_client.strict_json import plain
+from vitrine_client.trust import Certificate
 
 if TYPE_CHECKING:
     from vitrine_client.model_configs import ModelConfigs
     from vitrine_client.model_server import ModelServerClient
+    from vitrine_client.model_server_channel import Verify
 
 __all__ = ["CONFIG", "STABLE", "Promotion", "checked_label", "promote", "rollback"]
 
@@ -63,12 +65,15 @@ def promote(
     config: str | os.PathLike[str] = CONFIG,
     model_servers: str | Sequence[str] | None = None,
     timeout_s: float = 10.0,
+    verify: "Verify" = None,
+    cert: Certificate = None,
 ) -> Promotion:
     """Has a version label name a version of a model, which is AVAILABLE or can be loaded.
 
     `config` is the file that the model servers were started with, and `model_servers` are their
     addresses, HOST:PORT, as a sequence or separated by commas; without them it is those that the
-    environment names (`vitrine_client.addresses`). All servers follow, or none and the file is as
+    environment names (`vitrine_client.addresses`). `verify` and `cert` are those of
+    `ModelServerClient`. All servers follow, or none and the file is as
     it was.
 
     Raises `LabelNotMoved` where the version is not AVAILABLE or a server refuses, `NotFound` for a
@@ -76,8 +81,13 @@ def promote(
     it cannot be read or written, and what `ModelServerClient` raises.
     """
     return _move(
-        *(model, checked_label(label), lambda old: old.promoted(model, label, version)),
-        *(config, model_servers, timeout_s),
+        model,
+        checked_label(label),
+        lambda old: old.promoted(model, label, version),
+        config,
+        model_servers,
+        timeout_s,
+        (verify, cert),
     )
 
 
@@ -88,6 +98,8 @@ def rollback(
     config: str | os.PathLike[str] = CONFIG,
     model_servers: str | Sequence[str] | None = None,
     timeout_s: float = 10.0,
+    verify: "Verify" = None,
+    cert: Certificate = None,
 ) -> Promotion:
     """Has a version label name what it named before, as `promote` does; `LabelNotMoved` where that
     is not known."""
@@ -101,7 +113,8 @@ def rollback(
                 f"say which it is to be: vitrine promote {model} VERSION --label {label}"
             ) from error
 
-    return _move(model, checked_label(label), back, config, model_servers, timeout_s)
+    checked_label(label)
+    return _move(model, label, back, config, model_servers, timeout_s, (verify, cert))
 
 
 def checked_label(label: str) -> str:
@@ -118,6 +131,7 @@ def _move(
     config: str | os.PathLike[str],
     servers_at: str | Sequence[str] | None,
     timeout_s: float,
+    tls: "tuple[Verify, Certificate]",
 ) -> Promotion:
     from vitrine_client import model_configs
     from vitrine_client.model_server import ModelServerClient
@@ -128,13 +142,16 @@ def _move(
             f"there is no {path}; name the file that the model server was started with"
         )
     named = addresses.model_servers() if servers_at is None else servers_at
+    verify, cert = tls
     named = addresses.checked_model_servers(named) if isinstance(named, str) else named
     with model_configs.locked(path), ExitStack() as stack:
         content = path.read_bytes()
         old = model_configs.ModelConfigs.parse(content, str(path))
         new = change(old)
         servers = [
-            stack.enter_context(ModelServerClient(address.strip(), timeout_s=timeout_s))
+            stack.enter_context(
+                ModelServerClient(address.strip(), timeout_s=timeout_s, verify=verify, cert=cert)
+            )
             for address in named
         ]
         now = new.named(model, label)

@@ -1,11 +1,12 @@
 """The command `vitrine-serve`, as a script and as `python -m vitrine_serving`."""
 
-from vitrine_client import signals
+from vitrine_client import signals, standard_streams
 
 
 def run() -> None:
     """Runs it. A signal ends it on the spot while modules are imported, and once it is over."""
     signals.end_at_once()
+    standard_streams.keep_open()
     from vitrine_serving.cli import main
 
     main(prog_name="vitrine-serve")

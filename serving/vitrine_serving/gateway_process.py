@@ -1,11 +1,12 @@
 """Gateway process: what `vitrine-serve gateway` becomes, and `vitrine-serve up` starts."""
 
-from vitrine_client import signals
+from vitrine_client import signals, standard_streams
 
 
 def run() -> None:
     """Runs gunicorn. A signal ends this process on the spot while modules are imported."""
     signals.end_at_once()
+    standard_streams.keep_open()
     from vitrine_serving.gateway.master import Gunicorn
 
     Gunicorn().run()

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.client.fake_gateway import FakeGateway
-from vitrine_client import Client, addresses, http_calls
+from vitrine_client import Client, addresses, unanswered_calls
 from vitrine_client.addresses import Addresses
 from vitrine_client.aio import AsyncClient
 from vitrine_client.cli import main
@@ -175,5 +175,5 @@ def test_passwords_are_shown_to_nobody():
     with pytest.raises(InvalidRequest) as caught:
         addresses.checked_url("ftp://user:secret@host")
     assert "secret" not in str(caught.value)
-    assert "secret" not in str(http_calls.lost("http://user:secret@host:1", OSError()))
+    assert "secret" not in str(unanswered_calls.lost("http://user:secret@host:1", OSError()))
     assert addresses.checked_url(" http://host:1/ ") == "http://host:1"

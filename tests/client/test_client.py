@@ -292,7 +292,7 @@ def test_tls(kind: Kind, tmp_path):
         ):
             assert kind.ask(gateway.url, "predict", b"Bag", client=options).label == "Bag"
         asked = len(gateway.asked)
-        with pytest.raises(errors.Unavailable, match="`verify` names the CA"):
+        with pytest.raises(errors.Unavailable, match="--ca, VITRINE_CA or `verify` name the CA"):
             kind.ask(gateway.url, "predict", b"Bag", client={"cert": pair, "retries": 0})
         with pytest.raises(errors.Unavailable):
             kind.ask(gateway.url, "predict", b"Bag", client={"verify": ca.cert, "retries": 0})

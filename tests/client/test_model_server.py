@@ -167,6 +167,19 @@ def test_the_deadline_holds():
         client.status("mlp")
 
 
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e10, "5"])
+def test_time_outs_that_are_none(timeout_s):
+    """Neither of a client, nor of one call, nor of a wait: 0 is not what is set otherwise."""
+    none = pytest.raises(errors.InvalidRequest, match="number of seconds above 0")
+    with none:
+        ModelServerClient("127.0.0.1:1", timeout_s=timeout_s)
+    with ModelServerClient("127.0.0.1:1") as client:
+        with none:
+            client.status("mlp", timeout_s=timeout_s)
+        with none:
+            client.wait_until_ready(timeout_s)
+
+
 def test_nobody_there(monkeypatch):
     """A dead address is `Unavailable` and named, and a server that comes up later is found."""
     port = free_port()

@@ -305,7 +305,7 @@ def test_other_arguments(kind: Kind, options, hint):
 
 
 @both
-@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), None, "5"])
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), 1e10, None, "5"])
 def test_time_outs_that_are_none(kind: Kind, timeout_s):
     """A client is not made with one."""
     with pytest.raises(errors.InvalidRequest, match="number of seconds above 0"):

@@ -6,6 +6,7 @@ nothing said: a message would end up in the middle of the command line.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -52,7 +53,10 @@ def configured_models(
 def _models(context: click.Context) -> dict[str, list[VersionStatus]]:
     try:
         url, key = _value(context, "url"), _value(context, "key")
-        with Client(url, api_key=key, timeout_s=TIMEOUT_S, retries=0) as client:
+        ca, cert, own = (_file(context, name) for name in ("ca", "cert", "cert_key"))
+        shown = (cert, own) if cert and own else cert
+        asked: dict[str, Any] = {"api_key": key, "timeout_s": TIMEOUT_S, "retries": 0}
+        with Client(url, verify=ca or True, cert=shown, **asked) as client:
             return client.models()
     except Exception:  # what is wrong is said when the command is run
         return {}
@@ -65,6 +69,13 @@ def _value(context: click.Context, name: str) -> str:
     option = next(each for each in context.command.params if each.name == name)
     value = option.value_from_envvar(context)
     return str(option.get_default(context) if value is None else value)
+
+
+def _file(context: click.Context, name: str) -> str | None:
+    """Returns what an option for a file has, None without."""
+    option = next(each for each in context.command.params if each.name == name)
+    named = context.params.get(name) or option.value_from_envvar(context)
+    return str(named) if named else None
 
 
 def _items(names: Iterable[str], incomplete: str) -> list[CompletionItem]:

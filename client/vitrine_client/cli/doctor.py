@@ -11,6 +11,7 @@ from rich.text import Text
 
 from vitrine_client.addresses import Addresses
 from vitrine_client.cli import options
+from vitrine_client.cli.gateway import Tls, gateway_tls
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
 from vitrine_client.errors import InvalidRequest
 
@@ -30,6 +31,7 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     help="The gateway.  [default: http://127.0.0.1 and VITRINE_PORT, or 8080]",
 )
 @options.key
+@gateway_tls
 @options.models_dir("Folder with the models' versions.")
 @click.option(
     "--model-server",
@@ -40,7 +42,7 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
 )
 @click.option(
     "--timeout-s",
-    type=click.FloatRange(0, min_open=True),
+    type=options.SECONDS,
     default=3.0,
     show_default=True,
     help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
@@ -53,6 +55,7 @@ def doctor(
     models_dir: Path,
     model_server: str | None,
     timeout_s: float,
+    tls: Tls,
 ) -> None:
     """Look at this machine and at the service, and say what is wrong and what to do.
 
@@ -71,7 +74,7 @@ def doctor(
 
     Exit codes: 0 nothing to fix; 1 something is; 2 wrong usage; 130 Ctrl-C.
     """
-    installation = _installation(url, key, models_dir, model_server, timeout_s)
+    installation = _installation(url, key, models_dir, model_server, timeout_s, tls)
     examined = examine(CHECKS, installation, limit_s=_LIMITS * timeout_s)
     findings = _collected(examined) if as_json else _told(examined, only_bad=problems)
     wrong = sum(finding.level is Level.PROBLEM for finding in findings)
@@ -84,7 +87,12 @@ def doctor(
 
 
 def _installation(
-    url: str | None, key: str, models_dir: Path, model_server: str | None, timeout_s: float
+    url: str | None,
+    key: str,
+    models_dir: Path,
+    model_server: str | None,
+    timeout_s: float,
+    tls: Tls,
 ) -> Installation:
     environment = dict(os.environ)
     try:
@@ -100,6 +108,8 @@ def _installation(
         models_dir=models_dir,
         model_servers=tuple(servers) or (chosen.model_server,),
         wait_s=timeout_s,
+        ca=tls.ca,
+        cert=tls.certificate,
     )
 
 

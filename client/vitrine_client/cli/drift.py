@@ -6,6 +6,7 @@ import click
 from rich.text import Text
 
 from vitrine_client.cli import options, tables
+from vitrine_client.cli.gateway import Gateway, gateway_options
 from vitrine_client.cli.show import optional_model
 from vitrine_client.client import Client
 from vitrine_client.default_model import is_served
@@ -20,12 +21,8 @@ _STYLES = {True: "red", False: ""}
 @optional_model
 @click.option("--version", type=click.IntRange(min=0), help="Which version.  [default: all]")
 @tables.as_json
-@options.url
-@options.key
-@options.timeout_s
-def drift(
-    model: str | None, version: int | None, as_json: bool, url: str, key: str, timeout_s: float
-) -> None:
+@gateway_options
+def drift(model: str | None, version: int | None, as_json: bool, gateway: Gateway) -> None:
     """Show whether MODEL (all models) is asked about images as in its validation.
 
     \b
@@ -41,7 +38,7 @@ def drift(
     """
     if version is not None and model is None:
         raise click.UsageError("--version is one of a model's; name the model, too")
-    with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
+    with options.friendly(), gateway.client() as client:
         names = [model] if model else _served(client)
         reports = [client.drift(name, version=version) for name in names]
     if as_json:

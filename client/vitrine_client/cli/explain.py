@@ -8,8 +8,8 @@ import click
 
 from vitrine_client.cli import heat_map, options, sources, tables
 from vitrine_client.cli.boxes import Box, box
+from vitrine_client.cli.gateway import Gateway, gateway_options
 from vitrine_client.cli.which import which_version
-from vitrine_client.client import Client
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.explanations import Explanation
 
@@ -33,9 +33,7 @@ _PNG_SCALE = 16
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the heat map as a PNG file, 448x448 pixels.",
 )
-@options.url
-@options.key
-@options.timeout_s
+@gateway_options
 def explain(
     picture: str,
     class_id: str | None,
@@ -45,9 +43,7 @@ def explain(
     box: Box | None,
     as_json: bool,
     out: Path | None,
-    url: str,
-    key: str,
-    timeout_s: float,
+    gateway: Gateway,
 ) -> None:
     """Show which pixels of PICTURE speak for a class, and which against it.
 
@@ -70,7 +66,7 @@ def explain(
         if len(names) != 1:
             raise click.UsageError(f"{picture} names {len(names)} pictures; explain takes one")
         asked: dict[str, Any] = {"version": version, "label": label, "box": box}
-        with Client(url, timeout_s=timeout_s, api_key=key) as client:
+        with gateway.client() as client:
             try:
                 found = client.explain(sources.read(names[0]), model, class_id=class_id, **asked)
             except InvalidImage as error:

@@ -48,7 +48,7 @@ def check(asked: "LoadRequest") -> None:
         (asked.give_up_s and asked.searches, "--give-up-s is for one load: a search ends by "
          "itself where nobody answers"),
         (asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure), "--no-keep-alive and "
-         "--insecure are for HTTP: gRPC here has one connection, without TLS"),
+         "--insecure are for HTTP: gRPC has one connection here, and trusts whom --ca names"),
         (asked.outputs.count(Path("-")) > 1, "Only one of --json, --csv, --requests and --html can "
          "be -"),
     ):  # fmt: skip

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from vitrine_client import signals
 from vitrine_client.cli import load_files, options
+from vitrine_client.cli.load_model import of_served_model
 from vitrine_client.cli.load_request import LoadRequest
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest import faults, limits, search_tables, sweep, tables
@@ -99,7 +100,7 @@ class LoadLab:
         if self._earlier:
             return Outcome(self._earlier, (self._earlier,), self._slo)
         with signals.hasty():
-            target = self._asked.of_served_model(self._asked.target())
+            target = of_served_model(self._asked, self._asked.target())
         if self._asked.searches:
             return self._several(target)
         result = self._measure(self._asked.plan(target))

@@ -7,11 +7,12 @@ from typing import Literal
 
 import click
 
+from vitrine_client import addresses
 from vitrine_client.cli import load_conflicts, options, sources
+from vitrine_client.cli.gateway import Tls
 from vitrine_client.cli.load_options import Steps, is_http
 from vitrine_client.default_model import PREFERRED
 from vitrine_client.loadtest import limits
-from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     Closed,
@@ -22,7 +23,7 @@ from vitrine_client.loadtest.plan import (
     Plan,
     Target,
 )
-from vitrine_client.loadtest.tls import Tls
+from vitrine_client.trust import Trust
 
 IN_FLIGHT = 8
 """Of a closed loop, unless it is told."""
@@ -59,6 +60,9 @@ class LoadRequest:
     seed: int | None
     duration_s: float | None
     warm_up_s: float | None
+    ca: str | None
+    cert: str | None
+    cert_key: str | None
     timeout_s: float
     processes: int | None
     slo: str | None
@@ -128,13 +132,14 @@ class LoadRequest:
     def target(self) -> Target:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
-        images = []
-        for name in sources.named(self.pictures):
-            with click.open_file(name, "rb") as file:
-                images.append(file.read())
+        images = [sources.read(name) for name in sources.named(self.pictures)]
+        address, userinfo = self.model_server or self.url, ""
+        if is_http(address):
+            address, userinfo = addresses.split_userinfo(address)
         return Target(
             kind=self.kind,
-            address=self.model_server or self.url,
+            address=address,
+            userinfo=userinfo,
             model=self.model or PREFERRED,
             images=tuple(images),
             version=self.version,
@@ -143,22 +148,16 @@ class LoadRequest:
             api_key=self.key,
             headers=self.headers,
             keep_alive=not self.no_keep_alive,
-            tls=Tls(insecure=self.insecure),
+            tls=self._trust(),
         )
 
-    def of_served_model(self, target: Target) -> Target:
-        """Returns the target with the service's own default model, where none was named; asks for
-        it once. Raises `VitrineError` where nobody answers."""
-        if self.model is not None or self.replay:
-            return target
-        told = options.note if not self.quiet else lambda _: None
-        if target.kind != "grpc":
-            with client_of(target, self.timeout_s) as client:
-                return replace(target, model=options.default_model(client.status, told))
-        with options.needs("grpc", "--model-server"):
-            from vitrine_client.model_server import ModelServerClient
-        with ModelServerClient(target.address, timeout_s=self.timeout_s) as server:
-            return replace(target, model=options.default_model(server.status, told))
+    def _trust(self) -> Trust | None:
+        """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not."""
+        tls = Tls(self.ca, self.cert, self.cert_key)
+        tls = tls.typed() if self.kind == "grpc" else tls
+        if not (self.insecure or tls.ca or tls.cert):
+            return None
+        return Trust.chosen(not self.insecure and (tls.ca or True), tls.certificate)
 
     def plan(self, target: Target) -> Plan:
         """The one load that was asked for. Raises `click.BadParameter` for a log without any."""

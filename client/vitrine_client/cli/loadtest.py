@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vitrine_client.cli import options
+from vitrine_client.cli.gateway import gateway_tls_flags
 from vitrine_client.cli.load_options import checked_address, headers, output, rates
 from vitrine_client.cli.load_request import (
     DURATION_S,
@@ -18,7 +19,7 @@ from vitrine_client.cli.load_request import (
 from vitrine_client.cli.which import which_version
 
 _COUNT = click.IntRange(min=1)
-_SECONDS = click.FloatRange(min=0, min_open=True)
+_SECONDS = options.SECONDS
 
 
 @click.command(short_help="Measure latency under load.")
@@ -27,6 +28,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @which_version
 @options.url
 @options.key
+@gateway_tls_flags
 @click.option(
     "--as",
     "way",
@@ -84,7 +86,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(min=0, min_open=True),
     metavar="TIMES",
     help="How much faster a replay is than what was logged.  [default: 1]",
 )
@@ -123,7 +125,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--warm-up-s",
-    type=click.FloatRange(min=0),
+    type=options.Number(min=0),
     help=f"Before it: sent, and not counted.  [default: {WARM_UP_S:g}; of a replay none]",
 )
 @options.timeout_s
@@ -196,6 +198,8 @@ def loadtest(**given: Any) -> None:
     asked = LoadRequest(**given)
     if given["model_server"]:
         options.refuse_typed("--model-server goes past the gateway", "url")
+    if given["insecure"]:
+        options.refuse_typed("--insecure takes any certificate", "ca")
     if not given["chaos"]:
         options.refuse_typed("there is no --chaos to publish anything", "models_dir")
     with options.needs("loadtest", "vitrine loadtest"):

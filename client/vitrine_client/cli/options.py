@@ -1,11 +1,12 @@
 """Options that the subcommands of `vitrine` share, their terminal, and how failures end."""
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -29,6 +30,7 @@ from vitrine_client.errors import (
     VitrineError,
 )
 from vitrine_client.exit_codes import FAILED, NOT_BEGUN
+from vitrine_client.http_calls import LONGEST_S
 from vitrine_client.predictions import VersionStatus
 
 T = TypeVar("T")
@@ -79,8 +81,32 @@ key = click.option(
     show_envvar=True,
     help="API key, if the gateway asks for one.",
 )
+
+
+class Number(click.FloatRange):
+    """A finite number in a range: `nan` is in every range, and `inf` in most."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Returns the number. Fails, as click's do, for what is none."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
+
+
+SECONDS = Number(min=0, min_open=True, max=LONGEST_S)
+"""A time-out, or how long something may take."""
+
 timeout_s = click.option(
-    "--timeout-s", default=10.0, show_default=True, help="Longest wait for one answer, in seconds."
+    "--timeout-s",
+    type=SECONDS,
+    default=10.0,
+    show_default=True,
+    help="Longest wait for one answer, in seconds.",
 )
 model = click.option(
     "--model",
@@ -104,7 +130,8 @@ def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def was_typed(name: str) -> bool:
     """Whether an option of the running command is on its command line, and not in a variable."""
-    source = click.get_current_context().get_parameter_source(name)
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source(name) if context else None
     return source is ParameterSource.COMMANDLINE
 
 

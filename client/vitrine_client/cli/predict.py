@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import click
@@ -12,8 +12,8 @@ from rich.progress import Progress
 from vitrine_client import addresses
 from vitrine_client.cli import formats, options, sources
 from vitrine_client.cli.boxes import box
+from vitrine_client.cli.gateway import Gateway, gateway_options
 from vitrine_client.cli.which import which_version
-from vitrine_client.client import Client
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.predictions import Prediction
@@ -53,24 +53,20 @@ Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
     help="Make the 28x28 pixels that the model sees here: a large photo need not travel.",
 )
 @box
-@options.url
-@options.key
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
     callback=options.address(addresses.checked_model_server),
     help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
 )
-@options.timeout_s
+@gateway_options
 def predict(
     pictures: tuple[str, ...],
     top: int | None,
     as_json: bool,
     as_csv: bool,
-    url: str,
-    key: str,
     model_server: str | None,
-    timeout_s: float,
+    gateway: Gateway,
     **asked: Any,
 ) -> None:
     """Predict what is in PICTURES.
@@ -103,9 +99,9 @@ def predict(
             raise click.UsageError(f"--box is a place in one picture; {len(names)} are named")
         write = _writer(names, top, as_json, as_csv)
         unread = empty = 0
-        asking = _gateway(url, key, timeout_s, asked) if not model_server else None
+        asking = _asking(gateway.client(), asked) if not model_server else None
         with (
-            asking or _direct(str(model_server), timeout_s, asked) as ask,
+            asking or _direct(str(model_server), gateway, asked) as ask,
             closing(ask(sources.opened(names))) as answers,  # while there is a client to ask with
         ):
             shown = _followed(answers, len(names), asked["batch_size"])
@@ -117,18 +113,14 @@ def predict(
 
 
 @contextmanager
-def _gateway(url: str, key: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[Ask]:
-    with Client(url, timeout_s=timeout_s, api_key=key) as client:
+def _asking(client: Any, asked: dict[str, Any]) -> Iterator[Ask]:
+    with client:
         yield _ask(client, asked)
 
 
-@contextmanager
-def _direct(address: str, timeout_s: float, asked: dict[str, Any]) -> Iterator[Ask]:
-    with options.needs("grpc", "--model-server"):
-        from vitrine_client.model_server import ModelServerClient
+def _direct(address: str, gateway: Gateway, asked: dict[str, Any]) -> AbstractContextManager[Ask]:
     asked = {name: value for name, value in asked.items() if name != "local"}  # it always is
-    with ModelServerClient(address, timeout_s=timeout_s) as client:
-        yield _ask(client, asked)
+    return _asking(gateway.model_server(address), asked)
 
 
 def _ask(client: Any, asked: dict[str, Any]) -> Ask:

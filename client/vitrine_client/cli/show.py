@@ -8,8 +8,8 @@ import click
 from rich.table import Table
 
 from vitrine_client.cli import completing, options, tables
+from vitrine_client.cli.gateway import Gateway, gateway_options
 from vitrine_client.cli.which import which_version
-from vitrine_client.client import Client
 from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
 
@@ -21,10 +21,8 @@ optional_model = click.argument("model", required=False, shell_complete=completi
 
 @click.command()
 @tables.as_json
-@options.url
-@options.key
-@options.timeout_s
-def models(as_json: bool, url: str, key: str, timeout_s: float) -> None:
+@gateway_options
+def models(as_json: bool, gateway: Gateway) -> None:
     """List the models with their versions, states and version labels.
 
     \b
@@ -33,7 +31,7 @@ def models(as_json: bool, url: str, key: str, timeout_s: float) -> None:
 
     Of the version labels, those are listed that the gateway looks for (VITRINE_VERSION_LABELS).
     """
-    with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
+    with options.friendly(), gateway.client() as client:
         listed = client.models()
     if as_json:
         tables.print_json(listed)
@@ -44,10 +42,8 @@ def models(as_json: bool, url: str, key: str, timeout_s: float) -> None:
 @click.command()
 @model_argument
 @tables.as_json
-@options.url
-@options.key
-@options.timeout_s
-def status(model: str, as_json: bool, url: str, key: str, timeout_s: float) -> None:
+@gateway_options
+def status(model: str, as_json: bool, gateway: Gateway) -> None:
     """Show the versions of MODEL, their states and version labels.
 
     \b
@@ -57,7 +53,7 @@ def status(model: str, as_json: bool, url: str, key: str, timeout_s: float) -> N
     Where a version could not be loaded, it says why. Exit code 1: no version is AVAILABLE, or there
     is no such model.
     """
-    with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
+    with options.friendly(), gateway.client() as client:
         statuses = client.status(model)
         with suppress(VitrineError):  # the list alone has version labels; states are worth more
             statuses = client.models().get(model, statuses)
@@ -72,17 +68,13 @@ def status(model: str, as_json: bool, url: str, key: str, timeout_s: float) -> N
 @model_argument
 @which_version
 @tables.as_json
-@options.url
-@options.key
-@options.timeout_s
+@gateway_options
 def metadata(
     model: str,
     version: int | None,
     label: str | None,
     as_json: bool,
-    url: str,
-    key: str,
-    timeout_s: float,
+    gateway: Gateway,
 ) -> None:
     """Show what goes into MODEL and what comes out.
 
@@ -93,7 +85,7 @@ def metadata(
     Signatures with their tensors' names, dtypes and shapes; n is as many rows as you like, ? any
     size.
     """
-    with options.friendly(), Client(url, timeout_s=timeout_s, api_key=key) as client:
+    with options.friendly(), gateway.client() as client:
         found = client.metadata(model, version=version, label=label)
     if as_json:
         tables.print_json(found)

@@ -73,8 +73,13 @@ def _counted(files: Sequence[Path]) -> str:
 
 
 def read(name: str) -> bytes:
-    """Returns what is in one of them. Raises `OSError`."""
-    return sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    """Returns what is in one of them. Raises `OSError`, and `click.BadParameter` where standard
+    input is closed."""
+    if name != STDIN:
+        return Path(name).read_bytes()
+    if sys.stdin is None:
+        raise click.BadParameter("standard input is closed, so that - names nothing")
+    return sys.stdin.buffer.read()
 
 
 def opened(names: Iterable[str]) -> Iterator[Picture]:

@@ -42,7 +42,7 @@ _PROBES = 400
 )
 @click.option(
     "--for-s",
-    type=click.FloatRange(0, min_open=True),
+    type=options.SECONDS,
     default=300.0,
     show_default=True,
     help="About how long it may take, in seconds.",

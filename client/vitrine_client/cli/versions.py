@@ -9,6 +9,7 @@ import click
 
 from vitrine_client import version_labels
 from vitrine_client.cli import completing, options, tables
+from vitrine_client.cli.gateway import Tls, model_server_tls
 from vitrine_client.cli.which import NEWEST
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.version_labels import Promotion
@@ -25,6 +26,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
     """Adds what `promote` and `rollback` share: which label, which file, which servers."""
     for option in (
         options.timeout_s,
+        model_server_tls,
         options.model_servers,
         click.option(
             "--config",
@@ -60,6 +62,7 @@ def promote(
     config: Path,
     addresses: tuple[str, ...],
     timeout_s: float,
+    tls: Tls,
     as_json: bool,
 ) -> None:
     """Make a version label name VERSION of MODEL.
@@ -82,7 +85,14 @@ def promote(
     """
     with _explained():
         moved = version_labels.promote(
-            model, version, label=label, config=config, model_servers=addresses, timeout_s=timeout_s
+            model,
+            version,
+            label=label,
+            config=config,
+            model_servers=addresses,
+            timeout_s=timeout_s,
+            verify=tls.ca,
+            cert=tls.certificate,
         )
     _say(moved, as_json)
 
@@ -96,6 +106,7 @@ def rollback(
     config: Path,
     addresses: tuple[str, ...],
     timeout_s: float,
+    tls: Tls,
     as_json: bool,
 ) -> None:
     """Make a version label of MODEL name the version that it named before.
@@ -111,7 +122,13 @@ def rollback(
     """
     with _explained():
         moved = version_labels.rollback(
-            model, label=label, config=config, model_servers=addresses, timeout_s=timeout_s
+            model,
+            label=label,
+            config=config,
+            model_servers=addresses,
+            timeout_s=timeout_s,
+            verify=tls.ca,
+            cert=tls.certificate,
         )
     _say(moved, as_json)
 

@@ -5,15 +5,17 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from vitrine_client import trust
 from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.handshake import shake_hands
 from vitrine_client.doctor.installation import Installation
 
 _CA_FILES = {
-    "REQUESTS_CA_BUNDLE": "the client and downloads",
-    "CURL_CA_BUNDLE": "the client and downloads",
-    "SSL_CERT_FILE": "AsyncClient, the load lab and pip",
+    "VITRINE_CA": "the clients",
+    "REQUESTS_CA_BUNDLE": "the clients and downloads",
+    "CURL_CA_BUNDLE": "the clients and downloads",
+    "SSL_CERT_FILE": "the clients and pip",
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
     "VITRINE_MODEL_SERVER_CA": "the gateway",
     "VITRINE_TLS_CLIENT_CA": "the gateway",
@@ -32,7 +34,7 @@ def check_authorities(here: Installation) -> Iterator[Finding]:
     named = {name: here.environment[name] for name in _CA_FILES if here.names(name)}
     findings = []
     for name, value in named.items():
-        directory_too = name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        directory_too = name in (trust.OWN, *trust.OTHERS[:2])
         if wrong := _wrong_authorities(Path(value), directory_too=directory_too):
             seen = f"names {value}, which {wrong}; {_CA_FILES[name]} cannot use TLS with it"
             todo = f"name a PEM file of certificates, or `unset {name}`"

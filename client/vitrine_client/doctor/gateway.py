@@ -1,7 +1,7 @@
 """Check of the gateway: whether it answers, is ready, wants a key, and how its models are."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from vitrine_client.doctor.served import examined_states
 from vitrine_client.doctor.unanswered import unanswered
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.http_calls import key_headers, models
+from vitrine_client.trust import Trust
 
 _NAME = "gateway"
 _SKEW_S = 60
@@ -33,19 +34,28 @@ def check(here: Installation) -> Iterator[Finding]:
         return
     try:
         yield from _examined(url, shown.rstrip("/"), here)
+    except InvalidRequest as error:
+        yield problem(_NAME, f"{shown} cannot be asked: {error}", "name PEM files, or unset that")
     except (requests.RequestException, OSError) as error:
         yield unanswered(shown, error, here)
 
 
 def _examined(url: str, shown: str, here: Installation) -> Iterator[Finding]:
-    health = probe.get(f"{url}/healthz", here.wait_s)
+    health = _get(f"{url}/healthz", here)
     if not is_ours(health):
         yield _stranger(shown, health)
         return
     yield _greeting(shown, health)
     yield from _skew(health)
-    yield from _readiness(probe.get(f"{url}/readyz", 2 * here.wait_s))
+    yield from _readiness(_get(f"{url}/readyz", here, 2))
     yield from _models(url, here)
+
+
+def _get(
+    url: str, here: Installation, waits: int = 1, headers: Mapping[str, str] | None = None
+) -> probe.Reply:
+    trust = Trust.chosen(here.ca or True, here.cert, here.environment)
+    return probe.get(url, waits * here.wait_s, headers, trust)
 
 
 def is_ours(health: probe.Reply) -> bool:
@@ -108,7 +118,7 @@ def _models(url: str, here: Installation) -> Iterator[Finding]:
     except InvalidRequest as error:
         yield problem("API key", str(error), "`export VITRINE_API_KEY=…` without it")
         return
-    reply = probe.get(f"{url}/v1/models", 2 * here.wait_s, headers)
+    reply = _get(f"{url}/v1/models", here, 2, headers)
     if reply.status == 401:
         yield _no_key(here)
     elif reply.status == 429:

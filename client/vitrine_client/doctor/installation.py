@@ -14,8 +14,8 @@ class Installation:
     """What there is to examine.
 
     `url` is the gateway's address, and `url_named` says that somebody chose it, so that silence
-    there is a problem. `model_servers` are gRPC addresses. `wait_s` is the longest wait for one
-    answer, in seconds.
+    there is a problem; `ca` and `cert` are what a command names for its TLS. `model_servers` are
+    gRPC addresses. `wait_s` is the longest wait for one answer, in seconds.
     """
 
     environment: Mapping[str, str]
@@ -25,6 +25,8 @@ class Installation:
     api_key: str = ""
     url_named: bool = False
     wait_s: float = 3.0
+    ca: str | None = None
+    cert: str | tuple[str, str] | None = None
     prefix: Path = Path(sys.prefix)
     shared_memory: Path = Path("/dev/shm")  # noqa: S108 - nothing is written there but a probe
 

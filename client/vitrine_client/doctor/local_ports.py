@@ -112,6 +112,6 @@ def _answers_as_ours(use: _Use, here: Installation) -> bool:
         if use.variable == "VITRINE_REST_PORT":
             reply = probe.get(f"http://{HOST}:{use.port}/v1/models/-", here.wait_s)
             return reply.status == 404 and "error" in reply.json()
-    except (requests.RequestException, OSError):
+    except (requests.RequestException, OSError, InvalidRequest):
         return False
     return model_server.answers(f"{HOST}:{use.port}", here.wait_s)

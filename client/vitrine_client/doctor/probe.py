@@ -9,7 +9,9 @@ from typing import Any
 import requests
 import urllib3
 
-from vitrine_client.connections import BoundedAdapter, Exchange
+from vitrine_client import addresses, http_calls
+from vitrine_client.connections import Exchange, new_session
+from vitrine_client.trust import Trust
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -31,19 +33,33 @@ class Reply:
         return content if isinstance(content, dict) else {}
 
 
-def get(url: str, wait_s: float, headers: Mapping[str, str] | None = None) -> Reply:
-    """Asks once, through the proxy and with the CAs that the process's environment names.
+def get(
+    url: str,
+    wait_s: float,
+    headers: Mapping[str, str] | None = None,
+    trust: Trust | None = None,
+) -> Reply:
+    """Asks once, as the client does: through the proxy and with the CAs and the certificate that
+    the process's environment names, or with those of `trust`.
 
-    Raises `requests.RequestException` or `OSError` where there is no answer in time.
+    Raises `requests.RequestException` or `OSError` where there is no answer in time, and
+    `InvalidRequest` where a file of `trust` cannot be used.
     """
-    with requests.Session() as session, Exchange(time.monotonic() + wait_s):
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, BoundedAdapter())
-        with session.get(
+    url, userinfo = addresses.split_userinfo(url)
+    headers = dict(headers or {})
+    if userinfo:
+        headers["Authorization"] = http_calls.basic_authorization(userinfo)
+    secure = url.startswith("https:")
+    context = (trust or Trust.chosen()).context() if secure else None
+    with (
+        new_session(context) as session,
+        Exchange(time.monotonic() + wait_s),
+        session.get(
             url, headers=headers, timeout=wait_s, allow_redirects=False, stream=True
-        ) as answer:
-            try:
-                body = answer.raw.read(_LARGEST, decode_content=True)
-            except urllib3.exceptions.HTTPError as error:  # reading it raw, these come as they are
-                raise requests.ConnectionError(error) from error
-            return Reply(answer.status_code, answer.headers, body)
+        ) as answer,
+    ):
+        try:
+            body = answer.raw.read(_LARGEST, decode_content=True)
+        except urllib3.exceptions.HTTPError as error:  # reading it raw, these come as they are
+            raise requests.ConnectionError(error) from error
+        return Reply(answer.status_code, answer.headers, body)

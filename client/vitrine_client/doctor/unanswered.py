@@ -43,7 +43,7 @@ def _hung_up(url: str, here: Installation) -> Finding:
     if url.startswith("http://"):
         return problem(_NAME, seen, "is it https://? `export VITRINE_URL=https://…`")
     # Of TLS 1.3, after which a client seldom learns why a server that missed its certificate left.
-    todo = "if it wants a client's certificate, ask with `curl --cert`: this command shows none"
+    todo = "if it wants a client's certificate: `export VITRINE_CERT=… VITRINE_CERT_KEY=…`"
     if here.names("VITRINE_TLS_CLIENT_CA"):
         return note(_NAME, f"{seen}: it wants a client's certificate", todo)
     return problem(_NAME, seen, f"{todo}; else look at its log")
@@ -62,7 +62,7 @@ def _untrusted(url: str, error: Exception) -> Finding:
         ),
         text,
     )
-    todo = "`export REQUESTS_CA_BUNDLE=ca.pem` names the CA to trust; or renew that certificate"
+    todo = "`export VITRINE_CA=ca.pem` names the CA to trust; or renew that certificate"
     return problem(_NAME, f"{url} shows a certificate that is not trusted ({reason})", todo)
 
 

@@ -75,6 +75,7 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("PORT", "GRPC_PORT", "REST_PORT"), _any),  # the check of ports has them
     **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
     **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
+    **dict.fromkeys(("CA", "CERT", "CERT_KEY"), _any),  # and that of the gateway with these
     "URL": _any,  # and the service's with addresses
     **dict.fromkeys(("VERSION_LABELS", "TRUSTED_PROXIES", "CORS_ORIGINS"), _any),
     **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),

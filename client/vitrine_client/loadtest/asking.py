@@ -8,23 +8,27 @@ import requests
 
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import Target
+from vitrine_client.trust import Trust
 
 
 @contextmanager
 def client_of(target: Target, timeout_s: float) -> Iterator[Client]:
     """Gives a client that asks as the load does: with its key, its headers and its trust."""
-    session = requests.Session()
-    session.headers.update(dict(target.headers))
+    trust = target.tls or Trust.chosen()
+    session = None
+    if target.headers:
+        session = requests.Session()
+        session.headers.update(dict(target.headers))
     with (
         warnings.catch_warnings(),
         Client(
-            target.address,
+            target.url,
             timeout_s=timeout_s,
             api_key=target.api_key,
-            verify=not target.tls.insecure,
+            verify=trust,
             session=session,
         ) as client,
     ):
-        if target.tls.insecure:  # as was asked for
+        if not trust.verified:  # as was asked for
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         yield client

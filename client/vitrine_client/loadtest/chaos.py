@@ -76,7 +76,7 @@ def _statuses(target: Target) -> Sequence[VersionStatus]:
     if target.kind == "grpc":
         from vitrine_client.model_server import ModelServerClient
 
-        with ModelServerClient(target.address, timeout_s=2) as server:
+        with ModelServerClient(target.address, timeout_s=2, verify=target.tls) as server:
             return server.status(target.model)
     with client_of(target, 2) as client:
         return client.status(target.model)

@@ -8,6 +8,7 @@ from typing import Protocol
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.http_connection import Answered, HttpConnection
 from vitrine_client.loadtest.tally import Tally
+from vitrine_client.trust import Trust
 
 
 class Connection(Protocol):
@@ -39,7 +40,8 @@ class HttpConnections:
         kind: type[HttpConnection] = HttpConnection,
     ) -> None:
         self._endpoint, self._selector, self._kind = endpoint, selector, kind
-        self._tls = endpoint.tls.context() if endpoint.server_name else None
+        secure = bool(endpoint.server_name)
+        self._tls = (endpoint.tls or Trust.chosen()).context() if secure else None
         self._made: list[HttpConnection] = []
         self.tally = Tally()
 
@@ -61,16 +63,17 @@ def connections_to(
     selector: BaseSelector,
     timeout_s: float,
     *,
+    tls: Trust | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     kind: type[HttpConnection] = HttpConnection,
 ) -> Iterator[Connections]:
     """Gives what makes connections to a server, and closes them in the end; `endpoint` is a string
-    for gRPC, and `headers` are the metadata of its calls. Who has the selector calls its keys'
-    data, with their events and the time of them."""
+    for gRPC, `tls` whom that trusts, and `headers` are the metadata of its calls. Who has the
+    selector calls its keys' data, with their events and the time of them."""
     if isinstance(endpoint, str):
         from vitrine_client.loadtest.grpc_calls import GrpcCalls  # imports gRPC
 
-        with closing(GrpcCalls(endpoint, selector, timeout_s, headers)) as calls:
+        with closing(GrpcCalls(endpoint, selector, timeout_s, tls, headers)) as calls:
             yield calls
         return
     with closing(HttpConnections(endpoint, selector, kind)) as connections:

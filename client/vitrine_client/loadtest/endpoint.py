@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vitrine_client import addresses, errors
-from vitrine_client.loadtest.tls import USUAL, Tls
+from vitrine_client.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,13 @@ class Endpoint:
     family: int
     address: Any
     server_name: str = ""
-    tls: Tls = USUAL
+    tls: Trust | None = None
     keep_alive: bool = True
 
 
-def reach(url: str, timeout_s: float, *, tls: Tls = USUAL, keep_alive: bool = True) -> Endpoint:
+def reach(
+    url: str, timeout_s: float, *, tls: Trust | None = None, keep_alive: bool = True
+) -> Endpoint:
     """Returns the address of a URL that takes connections, where its name has several.
 
     Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
@@ -40,3 +42,16 @@ def reach(url: str, timeout_s: float, *, tls: Tls = USUAL, keep_alive: bool = Tr
             return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
     except OSError as error:
         raise errors.Unavailable(f"Nobody answers at {shown} ({error})") from error
+
+
+def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:
+    """Returns what goes wrong where TLS is begun, None where nothing does."""
+    context = (endpoint.tls or Trust.chosen()).context()
+    try:
+        with socket.socket(endpoint.family) as probe:
+            probe.settimeout(timeout_s)
+            probe.connect(endpoint.address)
+            context.wrap_socket(probe, server_hostname=endpoint.server_name).close()
+    except OSError as error:
+        return error
+    return None

@@ -13,6 +13,8 @@ from vitrine_client import calls
 from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.http_connection import Answered
 from vitrine_client.loadtest.tally import Tally
+from vitrine_client.model_server_channel import new_channel, trust_of
+from vitrine_client.trust import Trust
 
 
 class GrpcCalls:
@@ -26,9 +28,10 @@ class GrpcCalls:
         address: str,
         selector: BaseSelector,
         timeout_s: float,
+        tls: Trust | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self._channel = grpc.insecure_channel(address, options=calls.channel_options())
+        self._channel = new_channel(address, tls or trust_of(None, None))
         self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._metadata = [(name.lower(), value) for name, value in headers] or None

@@ -18,6 +18,7 @@ from vitrine_client.loadtest.answers import Answers, Classes
 from vitrine_client.loadtest.connections import Connection, Connections
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Kind, Load
+from vitrine_client.trust import Trust
 
 OUTCOMES = ("", "dropped")
 """Of the requests that were answered and of those never sent; others get numbers as they occur."""
@@ -56,6 +57,7 @@ class Job:
     turns: tuple[int, ...] = field(default=(), repr=False)
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     count: int | None = None
+    tls: Trust | None = None
 
 
 class Seat:

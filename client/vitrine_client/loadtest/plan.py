@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
-from vitrine_client.loadtest.tls import USUAL, Tls
+from vitrine_client.trust import Trust
 
 Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
@@ -28,7 +28,9 @@ class Target:
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
     `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
-    "grpc" as metadata. Without `keep_alive` each request has a connection of its own.
+    "grpc" as metadata. Without `keep_alive` each request has a connection of its own. `userinfo` is
+    the `user:password` of the address, which is without; `tls` is whom to trust, unless the
+    environment says so.
     """
 
     kind: Kind
@@ -41,7 +43,14 @@ class Target:
     api_key: str = dataclasses.field(default="", repr=False)
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     keep_alive: bool = True
-    tls: Tls = USUAL
+    userinfo: str = dataclasses.field(default="", repr=False)
+    tls: Trust | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address as clients take it: with user and password."""
+        at = f"://{self.userinfo}@" if self.userinfo else "://"
+        return self.address.replace("://", at, 1)
 
 
 @dataclass(frozen=True)
@@ -130,17 +139,20 @@ class Plan:
     give_up_s: float | None = None
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes and what may be secret, the API
-        key and the values of headers. What is not as usual is only there where it was asked for."""
+        """Returns the plan as JSON has it: without images' bytes and what may be secret: keys,
+        passwords and the values of headers. What is not as usual is only there where it was asked
+        for."""
         content = dataclasses.asdict(self)
-        target = content["target"]
+        target, trust = content["target"], self.target.tls
         target["images"] = len(target["images"])
-        del target["api_key"]
-        target["headers"] = sorted(name for name, _ in self.target.headers)
-        usual = {"headers": [], "keep_alive": True, "tls": dataclasses.asdict(USUAL)}
-        for name, value in usual.items():
-            if target[name] == value:
-                del target[name]
+        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive"):
+            del target[name]
+        if self.target.headers:
+            target["headers"] = sorted(name for name, _ in self.target.headers)
+        if not self.target.keep_alive:
+            target["keep_alive"] = False
+        if trust and not trust.verified:
+            target["insecure"] = True
         for name in ("count", "give_up_s"):
             if content[name] is None:
                 del content[name]

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from selectors import DefaultSelector
 
-from vitrine_client import addresses, errors
+from vitrine_client import addresses, errors, trust, unanswered_calls
 from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.answers import Classes, classes_of
 from vitrine_client.loadtest.connections import Connections, connections_to
-from vitrine_client.loadtest.endpoint import Endpoint
+from vitrine_client.loadtest.endpoint import Endpoint, tls_failure
 from vitrine_client.loadtest.http_connection import HttpConnection
 from vitrine_client.loadtest.plan import Target
 
@@ -55,10 +55,15 @@ def rehearse(
     with (
         DefaultSelector() as selector,
         connections_to(
-            endpoint, selector, timeout_s, headers=target.headers, kind=_Hearing
+            endpoint,
+            selector,
+            timeout_s,
+            tls=target.tls,
+            headers=target.headers,
+            kind=_Hearing,
         ) as connections,
     ):
-        asker = _Asker(target, selector, connections, timeout_s)
+        asker = _Asker(target, endpoint, selector, connections, timeout_s)
         classes: list[Classes | None] = []
         failed: errors.VitrineError | None = None
         missing = 0
@@ -108,11 +113,13 @@ class _Asker:
     def __init__(
         self,
         target: Target,
+        endpoint: Endpoint | str,
         selector: DefaultSelector,
         connections: Connections,
         timeout_s: float,
     ) -> None:
-        self._target, self._selector, self._timeout_s = target, selector, timeout_s
+        self._target, self._endpoint = target, endpoint
+        self._selector, self._timeout_s = selector, timeout_s
         self._connections = connections
         self._ended: list[tuple[str, bytes]] = []
         self._connection = connections.connect(lambda *ended: self._ended.append(ended[:2]))
@@ -171,9 +178,13 @@ class _Asker:
             return errors.for_status(int(status), f"{address} answers {fault}: {detail}")
         if self._target.kind == "grpc":
             return _grpc_error(self._target, fault, body.decode())
+        if fault == faults.TLS and isinstance(self._endpoint, Endpoint):
+            why = tls_failure(self._endpoint, self._timeout_s) or OSError("reset")
+            return unanswered_calls.untrusted(address, why)
         if fault in faults.OWN:
             return errors.VitrineError(f"No request can be sent: {faults.OWN[fault]}")
-        return errors.Unavailable(f"{address} does not answer ({fault})")
+        hint = f"; perhaps {trust.CERTIFICATE_HINT}" if address.startswith("https:") else ""
+        return errors.Unavailable(f"{address} does not answer ({fault}){hint}")
 
 
 def _may_pass(fault: str) -> bool:

@@ -159,6 +159,7 @@ def _jobs(plan: Plan, ready: Ready) -> list[Job]:
             step=step,
             turns=ready.turns,
             headers=target.headers,
+            tls=target.tls,
             count=None if plan.count is None else _share(plan.count, first, step),
         )
         for first in range(step)

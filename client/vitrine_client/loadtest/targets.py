@@ -92,6 +92,8 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
         "Content-Length": str(len(body)),
     }
     headers |= http_calls.key_headers(target.api_key)
+    if target.userinfo:
+        headers["Authorization"] = http_calls.basic_authorization(target.userinfo)
     if not target.keep_alive:
         headers["Connection"] = "close"
     path = model_paths.verb_path(target.model, target.version, target.label)

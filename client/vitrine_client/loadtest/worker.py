@@ -92,7 +92,9 @@ def _work(job: Job, parent: Connection) -> None:
     _raise_limit_of_files()
     selector, reporter = DefaultSelector(), Reporter(parent)
     kind = ClosedLoop if isinstance(job.load, Closed) else OpenLoop
-    with connections_to(job.endpoint, selector, job.timeout_s, headers=job.headers) as connections:
+    with connections_to(
+        job.endpoint, selector, job.timeout_s, tls=job.tls, headers=job.headers
+    ) as connections:
         loop = kind(job, connections, selector, reporter)
         parent.send(None)
         start_s: float = parent.recv()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vitrine_client import signals
+from vitrine_client import signals, standard_streams
 from vitrine_serving.model_server.flags import Flags
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -105,6 +105,7 @@ def main(**values: Any) -> None:
 def run() -> None:
     """Runs the command `vitrine-model-server`."""
     signals.end_at_once()
+    standard_streams.keep_open()
     main(prog_name="vitrine-model-server")
 
 

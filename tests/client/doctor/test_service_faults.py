@@ -194,7 +194,7 @@ def test_plain_http_where_there_is_tls(published, tmp_path):
     context.load_cert_chain(pair.cert, pair.key)
     with FakeGateway(answering(), tls=context) as running:
         found = published.diagnose("--url", running.url)
-        found.check("problem", "gateway", "not trusted", "REQUESTS_CA_BUNDLE")
+        found.check("problem", "gateway", "not trusted", "VITRINE_CA")
         found = published.diagnose("--url", running.url.replace("https", "http"))
         found.check("problem", "gateway", "without an answer", "VITRINE_URL=https://")
         published.set(REQUESTS_CA_BUNDLE=ca.cert)
@@ -205,7 +205,7 @@ def test_plain_http_where_there_is_tls(published, tmp_path):
 
 
 def test_gateway_that_wants_a_certificate(published, tmp_path):
-    """The doctor has none to show, and says so."""
+    """The doctor says so where it has none to show, and shows the one that clients do."""
     pair = make_certificate(tmp_path, "front", ca := make_ca(tmp_path))
     nobody = f"127.0.0.1:{free_port()}"
     files = {"tls_cert": pair.cert, "tls_key": pair.key, "tls_client_ca": ca.cert}
@@ -213,10 +213,15 @@ def test_gateway_that_wants_a_certificate(published, tmp_path):
     with gateway(nobody, workers=1, **files) as running:
         url = f"https://{running.address}"
         found = published.diagnose("--url", url)
-        found.check("problem", "gateway", "hangs up", "curl --cert")
+        found.check("problem", "gateway", "hangs up", "VITRINE_CERT")
         published.set(VITRINE_TLS_CLIENT_CA=ca.cert)
         found = published.diagnose("--url", url)
-        found.check("note", "gateway", "wants a client's certificate", "curl --cert")
+        found.check("note", "gateway", "wants a client's certificate", "VITRINE_CERT")
+        found = published.diagnose("--url", url, f"--cert={pair.cert}", f"--cert-key={pair.key}")
+        found.check("ok", "gateway", "answers", "")
+        published.set(VITRINE_CA="/nope")
+        found = published.diagnose("--url", url)
+        found.check("problem", "gateway", "/nope cannot be read", "PEM")
 
 
 def test_something_else_at_the_model_server(published):

@@ -20,7 +20,7 @@ from vitrine_client.loadtest import headers
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
 from vitrine_client.loadtest.request_rows import HEADING, RequestRows, write_all
 from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.tls import Tls
+from vitrine_client.trust import Trust
 
 LOAD = Closed(4, 60)
 
@@ -83,7 +83,7 @@ def test_a_connection_for_each_request(tmp_path):
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate.cert, certificate.key)
     with scripted_server(always(RIGHT), tls) as server:
-        members = {"keep_alive": False, "tls": Tls(insecure=True)}
+        members = {"keep_alive": False, "tls": Trust.chosen(False)}
         result = run(plan(server, count=12, **members))
         assert server.connections == len(server.requests) == 14
         assert b"Connection: close" in server.requests[-1]
