@@ -157,6 +157,8 @@ def test_standard_output_for_programs(url):
         ([PICTURE, "-H", "X-Team"], "no header"),
         ([PICTURE, "-H", "Content-Length: 3"], "Content-Length"),
         ([PICTURE, "--longest-gap-s=60"], "--longest-gap-s"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "-H", "X-Data-Bin: 1"], "X-Data-Bin"),
+        ([PICTURE, "--insecure", "--ca=ca.pem"], "leave out --ca"),
         ([PICTURE, "--give-up-s=3", "--sweep"], "--give-up-s"),
         ([PICTURE, "--model-server=127.0.0.1:8500", "--no-keep-alive"], "gRPC"),
         ([PICTURE, "--model-server=127.0.0.1:8500", "--insecure"], "gRPC"),

@@ -5,12 +5,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vitrine_client.loadtest import headers
+
 if TYPE_CHECKING:
     from vitrine_client.cli.load_request import LoadRequest
 
 
 def check(asked: "LoadRequest") -> None:
     """Raises `click.UsageError` where they do not, with what to do."""
+    if asked.kind == "grpc":
+        try:
+            headers.check_metadata(asked.headers)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
     for wrong, text in (
         (bool(asked.pictures or asked.replay) == bool(asked.earlier), "Give PICTURES to send, a "
          "log to --replay FILE, or --result FILE"),

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vitrine_client import addresses, errors
+from vitrine_client.loadtest import faults
 from vitrine_client.trust import Trust
 
 
@@ -41,6 +42,8 @@ def reach(
             name = parts.hostname if parts.scheme == "https" else ""
             return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
     except OSError as error:
+        if (own := faults.OWN.get(faults.of(error))) is not None:
+            raise errors.VitrineError(f"No connection can be made to {shown}: {own}") from error
         raise errors.Unavailable(f"Nobody answers at {shown} ({error})") from error
 
 

@@ -43,8 +43,8 @@ def fitted(load: Load, processes: int, *, told: bool) -> tuple[Load, str]:
     if told or not most:
         raise ValueError(
             f"--{'concurrency' if closed else 'connections'} {wanted:,} is more than this machine "
-            f"can: {limit}, which is enough for {most:,}; raise that, take less, or --processes "
-            f"{processes + 1}"
+            f"can: {limit}, enough for {most:,}; raise that, or take less"
+            + (f", or --processes {processes + 1}" if "a process" in limit else "")
         )
     note = f"At most {most:,} requests are in flight, not {wanted:,}: {limit}"
     if isinstance(load, Closed):

@@ -8,6 +8,25 @@ import pytest
 from vitrine_client.loadtest import limits
 from vitrine_client.loadtest.plan import Closed, Open, Phase
 
+FULL = """
+import os, resource
+from vitrine_client.loadtest import endpoint
+resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+held = [os.dup(0) for _ in range(20 - len(os.listdir("/proc/self/fd")) + 1)]
+try:
+    endpoint.reach("http://127.0.0.1:1", 1)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_what_this_machine_lacks_is_not_told_of_the_server():
+    """Where no socket can be made, it is not that nobody answers."""
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("VitrineError No connection can be made to http://127.0.0.1:1: ")
+    assert "ulimit -n" in done.stdout
+
+
 PROGRAM = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
