@@ -1,5 +1,6 @@
 """The search for the highest rate, on servers whose capacity is known."""
 
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from benchmarks.load_lab.part import Part, Say, at_most, target
 from tests.programmed_latency import Behaviour, Latency, line_rate
 from tests.programmed_server import Running, programmed_server
-from vitrine_client.loadtest import search
+from vitrine_client.loadtest import probes, search
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import run
@@ -61,16 +62,22 @@ def measure(seeds: int, say: Say) -> Part:
     return Part({"slo": str(SLO), "searches": searches}, headings, rows, verdicts)
 
 
-def _searched(server: Running, seed: int) -> tuple[search.Found, float]:
+def _searched(server: Running, seed: int) -> tuple[probes.Found, float]:
     closed = Plan(target(server), Closed(16, 2.0), warm_up_s=0.5)
     first = run(closed)
     load_s = closed.load.duration_s
     numbers = count(1000 * seed)
 
-    def probe(rate: float) -> Result:
+    def probe(rate: float, probe_s: float = probes.PROBE_S) -> Result:
         nonlocal load_s
-        plan = search.probing(closed, rate, next(numbers))
+        plan = probes.probing(closed, rate, next(numbers), probe_s=probe_s)
         load_s += plan.load.duration_s
         return run(plan)
 
-    return search.find_rate(probe, SLO, start_rate=first.throughput / 2), load_s
+    found = search.find_rate(
+        probe,
+        SLO,
+        start_rate=first.throughput / 2,
+        confirm=partial(probe, probe_s=probes.LONG_S),
+    )
+    return found, load_s

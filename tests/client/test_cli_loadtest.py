@@ -1,10 +1,12 @@
 """`vitrine loadtest`: its grammar, what it shows and writes, and how it ends."""
 
 import csv
+import dataclasses
 import io
 import json
 import signal
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -16,9 +18,12 @@ from tests.conftest import SAMPLES
 from tests.fake_model_server import FakeModelServer
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import programmed_server
+from vitrine_client.cli import load_files
 from vitrine_client.cli.load_lab import LoadLab
-from vitrine_client.cli.load_request import LoadRequest, shared
+from vitrine_client.cli.load_request import LoadRequest
 from vitrine_client.cli.loadtest import loadtest
+from vitrine_client.errors import Unavailable
+from vitrine_client.loadtest.limits import shared
 from vitrine_client.loadtest.plan import Closed, Open, Phase
 from vitrine_client.loadtest.result import Result
 
@@ -46,7 +51,7 @@ class FakeRun:
     def __init__(self, interrupted_at: int = 0) -> None:
         self.plans, self._interrupted_at = [], interrupted_at
 
-    def __call__(self, plan, *, watch, stop) -> Result:
+    def __call__(self, plan, *, watch, stop, ready=None) -> Result:
         self.plans.append(plan)
         if len(self.plans) == self._interrupted_at:
             signal.raise_signal(signal.SIGINT)
@@ -63,6 +68,11 @@ class FakeRun:
         for interval in result.intervals:
             watch(interval)
         return result
+
+
+def lab(asked: LoadRequest, run: FakeRun) -> LoadLab:
+    """A load lab that asks nobody."""
+    return LoadLab(asked, run=run, make_ready=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +150,21 @@ def test_standard_output_for_programs(url):
         ([PICTURE, "--seed=1"], "an open loop"),
         ([PICTURE, "--concurrency=4", "--arrivals=poisson"], "an open loop"),
         ([PICTURE, "--connections=9"], "an open loop"),
+        ([PICTURE, "-n", "9", "--slo=p99=20ms"], "-n is for one load"),
+        ([PICTURE, "-n", "9", "--warm-up-s=1"], "--warm-up-s"),
+        ([PICTURE, "-n", "9", "--rate=5..9"], "-n goes with one rate"),
+        ([PICTURE, "-n", "0"], "0"),
+        ([PICTURE, "-H", "X-Team"], "no header"),
+        ([PICTURE, "-H", "Content-Length: 3"], "Content-Length"),
+        ([PICTURE, "--longest-gap-s=60"], "--longest-gap-s"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "-H", "X-Data-Bin: 1"], "X-Data-Bin"),
+        ([PICTURE, "--insecure", "--ca=ca.pem"], "leave out --ca"),
+        ([PICTURE, "--give-up-s=3", "--sweep"], "--give-up-s"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "--no-keep-alive"], "gRPC"),
+        ([PICTURE, "--model-server=127.0.0.1:8500", "--insecure"], "gRPC"),
+        ([PICTURE, "--json=-", "--requests=-"], "Only one"),
+        ([PICTURE, "--requests=/nowhere/rows.csv"], "/nowhere"),
+        ([PICTURE, "--model=mlp", "--concurrency=99999999"], "more than this machine can"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(words, said):
@@ -148,6 +173,42 @@ def test_usage_errors_name_what_is_wrong(words, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert not done.stdout
+
+
+def test_how_it_asks(url, tmp_path):
+    """Headers, a connection each, a number of requests and rows; what may be secret is not kept."""
+    flags = ["-n", 30, "-H", "X-Team: vision", "--no-keep-alive", f"--requests={tmp_path}/rows.csv"]
+    done = command(PICTURE, f"--url={url}", "--model=mlp", *flags, "--json=-")
+    assert done.exit_code == 0, done.output
+    content = json.loads(done.stdout)
+    assert content["summary"]["due"] == content["connecting"]["connections"] == 30
+    assert content["about"]["plan"]["target"]["headers"] == ["X-Team"]
+    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert [row["run"] for row in rows] == ["1"] * 30
+    assert "closed loop, 8 in flight, 30 requests" in done.stderr
+    assert "connections  30 new" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-H", "X-Key: s3cret it's"),
+        ("-HX-Key: s3cret",),
+        ("-qH", "X-Key: s3cret"),
+        ("--header", "X-Key: s3cret"),
+        ("--header=X-Key: s3cret",),
+        ("--key", "s3cret it's"),
+        ("--key=s3cret",),
+        ("--url", "http://me:s3cret@there"),
+    ],
+)
+def test_the_command_line_is_kept_without_secrets(words):
+    """Of headers there are the names."""
+    shown = load_files.command(["loadtest", PICTURE, *words, "--rate=5"])
+    assert "s3cret" not in shown
+    assert "it's" not in shown
+    assert shown.endswith("--rate=5")
+    assert ("X-Key" in shown) is ("X-Key" in "".join(words))
 
 
 def test_nobody_answers():
@@ -194,7 +255,7 @@ def test_the_search_starts_from_what_a_closed_loop_reached(capsys, tmp_path):
     run = FakeRun()
     out = tmp_path / "out.json"
     asked = request(PICTURE, "--slo=p99=50ms", "--connections=9", f"--json={out}")
-    assert LoadLab(asked, run=run).carry_out() == 0
+    assert lab(asked, run).carry_out() == 0
     first, *probes = run.plans
     assert isinstance(first.load, Closed)
     assert all(isinstance(plan.load, Open) and plan.load.connections == 9 for plan in probes)
@@ -214,14 +275,14 @@ def test_the_search_starts_from_what_a_closed_loop_reached(capsys, tmp_path):
 def test_no_rate_meets_the_objective(capsys):
     """Then it says so, and that is exit code 1."""
     asked = request(PICTURE, "--slo=p99=10us")
-    assert LoadLab(asked, run=FakeRun()).carry_out() == 1
+    assert lab(asked, FakeRun()).carry_out() == 1
     assert "No rate meets p99=10us" in capsys.readouterr().out
 
 
 def test_a_sweep_writes_every_rate(capsys):
     """CSV has all loads, numbered; the table has them by rate."""
     run = FakeRun()
-    assert LoadLab(request(PICTURE, "--sweep", "--csv=-"), run=run).carry_out() == 0
+    assert lab(request(PICTURE, "--sweep", "--csv=-"), run).carry_out() == 0
     printed = capsys.readouterr()
     runs = {row["run"] for row in csv.DictReader(io.StringIO(printed.out))}
     assert runs == {str(number) for number in range(1, len(run.plans))}
@@ -232,7 +293,7 @@ def test_ctrl_c_shows_what_there_is(capsys, tmp_path):
     """One load that was ended is shown and written, with exit code 130."""
     out = tmp_path / "out.json"
     asked = request(PICTURE, f"--json={out}")
-    assert LoadLab(asked, run=FakeRun(interrupted_at=1)).carry_out() == 130
+    assert lab(asked, FakeRun(interrupted_at=1)).carry_out() == 130
     assert "answered" in capsys.readouterr().out
     assert json.loads(out.read_text())["summary"]["answered"] > 0
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -243,7 +304,7 @@ def test_a_search_that_is_cut_short(capsys, tmp_path):
     objective, and the highest that held."""
     run, out = FakeRun(interrupted_at=4), tmp_path / "out.json"
     pages = [f"--{kind}={tmp_path}/out.{kind}" for kind in ("json", "csv", "html")]
-    assert LoadLab(request(PICTURE, "--slo=p99=50ms", *pages), run=run).carry_out() == 130
+    assert lab(request(PICTURE, "--slo=p99=50ms", *pages), run).carry_out() == 130
     assert len(run.plans) == 4
     shown = " ".join(capsys.readouterr().out.split())
     assert "meets p99=50ms is not known yet" in shown
@@ -261,7 +322,7 @@ def test_a_sweep_that_is_cut_short(capsys, tmp_path):
     """The rates so far are a curve."""
     out = tmp_path / "out.json"
     asked = request(PICTURE, "--sweep", f"--json={out}")
-    assert LoadLab(asked, run=FakeRun(interrupted_at=3)).carry_out() == 130
+    assert lab(asked, FakeRun(interrupted_at=3)).carry_out() == 130
     assert len(json.loads(out.read_text())["sweep"]) == 1
     assert "Ctrl-C cut it short after 1 load" in capsys.readouterr().out
 
@@ -270,7 +331,7 @@ def test_nothing_was_measured(capsys, tmp_path):
     """Before the first rate is measured there is nothing to write, and that is said."""
     out = tmp_path / "out.json"
     asked = request(PICTURE, "--slo=p99=50ms", f"--json={out}")
-    assert LoadLab(asked, run=FakeRun(interrupted_at=1)).carry_out() == 130
+    assert lab(asked, FakeRun(interrupted_at=1)).carry_out() == 130
     assert "Ctrl-C came before the first load was whole" in capsys.readouterr().err
     assert not out.exists()
 
@@ -330,3 +391,88 @@ def test_the_default_model_is_asked_for_once():
         assert asked_model(f"--model-server={server.address}")[0] == "mlp"
     with FakeModelServer(serving("mlp", "photo")) as server:
         assert asked_model(f"--model-server={server.address}") == ("photo", "")
+
+
+ERRORS = {second: Counter({"HTTP 500": 6}) for second in range(3)}
+
+
+def test_a_search_of_a_server_with_errors(capsys, tmp_path):
+    """An objective that permits some is searched to its end."""
+    out = tmp_path / "out.json"
+
+    def run(plan, **_) -> Result:
+        rate = CAPACITY if isinstance(plan.load, Closed) else plan.load.phases[0].rate
+        median_ms = 4 if rate <= CAPACITY else 90
+        return made(seconds=3, rate=max(rate, 100), median_ms=median_ms, errors=ERRORS)
+
+    asked = request(PICTURE, "--slo=p99=50ms,errors=10%", f"--json={out}")
+    assert lab(asked, run).carry_out() == 0
+    assert json.loads(out.read_text())["search"]["rate"] == pytest.approx(CAPACITY, rel=0.1)
+    assert "Error" not in capsys.readouterr().err
+
+
+class Leaves(FakeRun):
+    """The server is gone with the load of that number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._gone_at = number
+
+    def __call__(self, plan, **members) -> Result:
+        result = super().__call__(plan, **members)
+        if len(self.plans) < self._gone_at:
+            return result
+        refused = {second: Counter(refused=999) for second in range(3)}
+        return made(seconds=3, errors=refused)
+
+
+@pytest.mark.parametrize(("number", "flag"), [(1, "--slo"), (4, "--slo"), (4, "--sweep")])
+def test_a_search_whose_server_goes_away(number, flag, capsys, tmp_path):
+    """What was measured is shown and written, with why it ended, and nothing is concluded of rates
+    at which nobody was there; exit code 1."""
+    out, asked_times = tmp_path / "out.json", []
+
+    def make_ready(*_: object) -> None:
+        asked_times.append(1)
+        if len(asked_times) > 1:
+            raise Unavailable("Nobody answers at http://there")
+
+    run = Leaves(number)
+    words = [PICTURE, "--slo=p99=50ms"] if flag == "--slo" else [PICTURE, flag]
+    asked = request(*words, f"--json={out}")
+    assert LoadLab(asked, run=run, make_ready=make_ready).carry_out() == 1
+    assert len(run.plans) == number
+    content = json.loads(out.read_text())
+    assert content["warnings"][0].startswith("Nobody answers at http://there: it was cut short")
+    if number > 1 and flag == "--slo":
+        assert content["search"]["complete"] is False
+        assert len(content["search"]["probes"]) == number - 2
+    assert "Nobody answers" in capsys.readouterr().out
+
+
+def test_a_search_that_this_machine_cannot_make(capsys, tmp_path):
+    """It is not the service that has to be asked less."""
+    out = tmp_path / "out.json"
+
+    class NoPorts(FakeRun):
+        def __call__(self, plan, **members) -> Result:
+            result = super().__call__(plan, **members)
+            if len(self.plans) < 5:
+                return result
+            first, *others = result.intervals
+            first = dataclasses.replace(first, unsent=Counter(EADDRNOTAVAIL=5))
+            return dataclasses.replace(result, intervals=(first, *others))
+
+    run = NoPorts()
+    assert lab(request(PICTURE, "--slo=p99=50ms", f"--json={out}"), run).carry_out() == 1
+    assert len(run.plans) == 5
+    assert "no port is left on this machine" in json.loads(out.read_text())["warnings"][0]
+    assert "is not known yet" in capsys.readouterr().out
+
+
+def test_files_that_can_be_written_are(tmp_path):
+    """Also where another one cannot."""
+    full, out = Path("/dev/full"), tmp_path / "out.csv"
+    with pytest.raises(OSError, match="No space"):
+        lab(request(PICTURE, f"--json={full}", f"--csv={out}"), FakeRun()).carry_out()
+    assert out.read_text().startswith("run,")

@@ -13,7 +13,7 @@ import pytest
 from tests.client.loadtest.made_results import TARGET, made
 from tests.unprivileged import unprivileged
 from vitrine_client.cli.tune import conclude
-from vitrine_client.loadtest.search import Found, Probe
+from vitrine_client.loadtest.probes import Found, Probe
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.tune import outcome
 from vitrine_client.tune.configuration import Batching, Configuration

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import ROOT
-from vitrine_client.loadtest.search import Found
+from vitrine_client.loadtest.probes import Found
 from vitrine_client.tune.configuration import Batching, Configuration, axes
 from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune
 from vitrine_serving.gateway.settings import Settings

@@ -8,15 +8,13 @@ import click
 
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import gateway_tls_flags
+from vitrine_client.cli.load_options import checked_address, headers, output, rates
 from vitrine_client.cli.load_request import (
     DURATION_S,
     IN_FLIGHT,
     SEATS,
     WARM_UP_S,
     LoadRequest,
-    checked_address,
-    output,
-    rates,
 )
 from vitrine_client.cli.which import which_version
 
@@ -51,6 +49,22 @@ _SECONDS = options.SECONDS
     help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
 )
 @click.option(
+    "--header",
+    "-H",
+    "headers",
+    multiple=True,
+    callback=headers,
+    metavar="'NAME: VALUE'",
+    help="Send this with each request, by gRPC as metadata. Several times for several.",
+)
+@click.option(
+    "--no-keep-alive",
+    is_flag=True,
+    help="A new connection for each request: its latency has connecting and TLS in it, which are "
+    "shown by themselves, too.",
+)
+@click.option("--insecure", is_flag=True, help="Take any certificate of the gateway.")
+@click.option(
     "--concurrency",
     type=_COUNT,
     help=f"Closed loop: so many in flight, each sent after an answer.  [default: {IN_FLIGHT}]",
@@ -77,6 +91,11 @@ _SECONDS = options.SECONDS
     help="How much faster a replay is than what was logged.  [default: 1]",
 )
 @click.option(
+    "--longest-gap-s",
+    type=_SECONDS,
+    help="Shorten longer gaps of a replay to this.  [default: as they were]",
+)
+@click.option(
     "--arrivals",
     type=click.Choice(("poisson", "constant")),
     help="An open loop's gaps: by chance, as of many users, or all the same.  [default: poisson]",
@@ -92,6 +111,17 @@ _SECONDS = options.SECONDS
     "--duration-s",
     type=_SECONDS,
     help=f"Of the measurement of one load.  [default: {DURATION_S:g}]",
+)
+@click.option(
+    "-n",
+    "--count",
+    type=_COUNT,
+    help="End after so many requests, which all count: nothing is warmed up.",
+)
+@click.option(
+    "--give-up-s",
+    type=_SECONDS,
+    help="End where nobody answered for so long.  [default: never]",
 )
 @click.option(
     "--warm-up-s",
@@ -132,6 +162,7 @@ _SECONDS = options.SECONDS
 @options.models_dir("Where --chaos publishes; the directory that is served.")
 @output("--json", "json_file", "Write the result as JSON, for --compare and --result.")
 @output("--csv", "csv_file", "Write a row for each second.")
+@output("--requests", "requests_file", "Write a row for each request, as CSV.")
 @output("--html", "html_file", "Write a page with plots.")
 @click.option("--quiet", "-q", is_flag=True, help="Show nothing: neither progress nor table.")
 def loadtest(**given: Any) -> None:
@@ -144,6 +175,7 @@ def loadtest(**given: Any) -> None:
     vitrine loadtest samples/ --slo p99=20ms,errors=0.1%    how much it can take
     vitrine loadtest samples/ --rate 500 --json a.json      and after a change:
     vitrine loadtest samples/ --rate 500 --compare a.json   did it get worse?
+    vitrine loadtest samples/ -n 10000 --no-keep-alive --requests rows.csv
     vitrine loadtest samples/ --rate 200 --chaos swap-model
     vitrine loadtest --replay predictions.jsonl --speed 2   what users asked, twice as fast
     vitrine loadtest samples/ --model-server 127.0.0.1:8500 --batch-size 32
@@ -166,6 +198,8 @@ def loadtest(**given: Any) -> None:
     asked = LoadRequest(**given)
     if given["model_server"]:
         options.refuse_typed("--model-server goes past the gateway", "url")
+    if given["insecure"]:
+        options.refuse_typed("--insecure takes any certificate", "ca")
     if not given["chaos"]:
         options.refuse_typed("there is no --chaos to publish anything", "models_dir")
     with options.needs("loadtest", "vitrine loadtest"):

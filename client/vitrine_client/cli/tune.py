@@ -15,7 +15,7 @@ from vitrine_client.loadtest.plan import KINDS, Kind, Target
 from vitrine_client.loadtest.wording import per_second
 
 if TYPE_CHECKING:
-    from vitrine_client.loadtest.search import Probe
+    from vitrine_client.loadtest.probes import Probe
     from vitrine_client.loadtest.slo import Slo
     from vitrine_client.tune.search import Trial
     from vitrine_client.tune.service import Services

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from vitrine_client import errors
+from vitrine_client.loadtest.faults import INVALID_IMAGE, WRONG
 from vitrine_client.loadtest.plan import Kind
 
 Classes = tuple[int, ...]
-
-WRONG = "wrong answer"
-INVALID_IMAGE = "invalid image"
 
 _KNOWN = 64
 """Different right answers that are kept for each request, as hashes. Batches of other sizes give

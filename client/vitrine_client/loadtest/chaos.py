@@ -12,11 +12,12 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from vitrine_client import signals
-from vitrine_client.client import Client
 from vitrine_client.errors import VitrineError
+from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.copied_version import CopiedVersion
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan, Target
-from vitrine_client.loadtest.result import Interval, Result
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import ignore, run
 from vitrine_client.loadtest.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.predictions import VersionStatus
@@ -77,9 +78,7 @@ def _statuses(target: Target) -> Sequence[VersionStatus]:
 
         with ModelServerClient(target.address, timeout_s=2, verify=target.tls) as server:
             return server.status(target.model)
-    with Client(
-        target.url, timeout_s=2, api_key=target.api_key, verify=target.tls or True
-    ) as client:
+    with client_of(target, 2) as client:
         return client.status(target.model)
 
 

@@ -2,12 +2,13 @@
 
 import time
 
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.loop import Loop, Seat
 
 
 class ClosedLoop(Loop):
-    """Keeps its seats taken. Whose request failed waits for the next tick, so that a server that
-    refuses is not asked as fast as can be."""
+    """Keeps its seats taken, also by requests that fail. Only whose connection was refused or broke
+    waits for the next tick, so that a server that is down is not asked as fast as can be."""
 
     def begin(self, start_s: float) -> None:
         """Nobody sends before the first tick, which is at the start."""
@@ -28,20 +29,23 @@ class ClosedLoop(Loop):
 
     def vacated(self, seat: Seat, now_s: float) -> None:
         """Sends the next one."""
-        if now_s < self._end_s and not self.send(seat):
+        if now_s < self._end_s and self.left and not self.send(seat):
             self._resting.append(seat)
 
-    def failed(self, seat: Seat, now_s: float) -> None:  # noqa: ARG002
-        """Lets it rest."""
-        self._resting.append(seat)
+    def failed(self, seat: Seat, now_s: float, fault: str) -> None:
+        """Lets it rest where there was no connection."""
+        if faults.is_of_connection(fault):
+            self._resting.append(seat)
+        else:
+            self.vacated(seat, now_s)
 
     def tick(self, now_s: float) -> None:
         """Also sends for those who waited."""
         super().tick(now_s)
         if now_s < self._end_s:
             rested, self._resting = self._resting, []
-            self._resting += [seat for seat in rested if not self.send(seat)]
+            self._resting += [seat for seat in rested if self.left and not self.send(seat)]
 
     def has_sent_all(self) -> bool:
-        """At its end."""
-        return time.monotonic() >= self._end_s
+        """At its end, or once all were sent."""
+        return not self.left or time.monotonic() >= self._end_s

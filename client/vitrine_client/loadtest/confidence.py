@@ -67,7 +67,7 @@ class Estimates:
     def error_share(self) -> Estimate:
         """The share of requests without a right answer."""
         failed = [interval.errors.total() + interval.dropped for interval in self._intervals]
-        due = [interval.due for interval in self._intervals]
+        due = [interval.due - interval.unsent.total() for interval in self._intervals]
         return _ratio(np.array(failed, float), np.array(due, float), self._errors)
 
     def _place(self, share: float) -> int:

@@ -5,41 +5,46 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from vitrine_client import errors
+from vitrine_client import addresses, errors
+from vitrine_client.loadtest import faults
 from vitrine_client.trust import Trust
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect: a socket's family and address; `server_name` is whose certificate is
-    expected, empty without TLS."""
+    """Where to connect, and how: a socket's family and address; `server_name` is whose certificate
+    is expected, empty without TLS. Without `keep_alive` each request has a connection of its own.
+    """
 
     family: int
     address: Any
     server_name: str = ""
     tls: Trust | None = None
+    keep_alive: bool = True
 
 
-def reach(url: str, timeout_s: float, *, tls: Trust | None = None) -> Endpoint:
+def reach(
+    url: str, timeout_s: float, *, tls: Trust | None = None, keep_alive: bool = True
+) -> Endpoint:
     """Returns the address of a URL that takes connections, where its name has several.
 
     Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
     """
-    parts = urlsplit(url)
+    parts, shown = urlsplit(url), addresses.without_password(url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise errors.InvalidRequest(f"{url} is no URL: {error}") from error
+        raise errors.InvalidRequest(f"{shown} is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise errors.InvalidRequest(f"{url} is no URL; it begins with http:// or https://")
+        raise errors.InvalidRequest(f"{shown} is no URL; it begins with http:// or https://")
     try:
         with socket.create_connection((parts.hostname, port), timeout_s) as probe:
-            peer = probe.getpeername()
-            if parts.scheme != "https":
-                return Endpoint(probe.family, peer)
-            return Endpoint(probe.family, peer, parts.hostname, tls)
+            name = parts.hostname if parts.scheme == "https" else ""
+            return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
     except OSError as error:
-        raise errors.Unavailable(f"Nobody answers at {url} ({error})") from error
+        if (own := faults.OWN.get(faults.of(error))) is not None:
+            raise errors.VitrineError(f"No connection can be made to {shown}: {own}") from error
+        raise errors.Unavailable(f"Nobody answers at {shown} ({error})") from error
 
 
 def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:

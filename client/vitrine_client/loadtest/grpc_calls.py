@@ -10,7 +10,9 @@ from typing import Any
 import grpc
 
 from vitrine_client import calls
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.http_connection import Answered
+from vitrine_client.loadtest.tally import Tally
 from vitrine_client.model_server_channel import new_channel, trust_of
 from vitrine_client.trust import Trust
 
@@ -22,11 +24,18 @@ class GrpcCalls:
     """
 
     def __init__(
-        self, address: str, selector: BaseSelector, timeout_s: float, tls: Trust | None = None
+        self,
+        address: str,
+        selector: BaseSelector,
+        timeout_s: float,
+        tls: Trust | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._channel = new_channel(address, tls or trust_of(None, None))
         self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
+        self._metadata = [(name.lower(), value) for name, value in headers] or None
+        self.tally = Tally()
         self._ended: deque[tuple[GrpcCall, Any, float]] = deque()
         self._signalled = False
         self._woken, self._wake = socket.socketpair()
@@ -38,7 +47,7 @@ class GrpcCalls:
 
     def begin(self, message: bytes, asker: "GrpcCall") -> Any:
         """Sends a request; `asker` is told of its end. Returns gRPC's handle of the call."""
-        call = self._predict.future(message, timeout=self._timeout_s)
+        call = self._predict.future(message, timeout=self._timeout_s, metadata=self._metadata)
         call.add_done_callback(partial(self._note, asker))
         return call
 
@@ -90,6 +99,6 @@ class GrpcCall:
         if code is grpc.StatusCode.OK:
             self._answered("", call.result(), at_s)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            self._answered("timeout", details, at_s)
+            self._answered(faults.TIMEOUT, details, at_s)
         else:
             self._answered(code.name, details, at_s)

@@ -41,6 +41,18 @@ class Histogram:
     def _decoded(self) -> Any:
         return HdrHistogram.decode(self.blob)
 
+    def check(self) -> None:
+        """Raises `ValueError` where `blob` is not what `of` makes: the decoder has many ways to
+        fail, in Python and in C."""
+        try:
+            sound = self.count >= 0 and self._decoded.counts_len == _empty().counts_len
+        except Exception as error:
+            raise ValueError(
+                f"no result of a load test (a histogram is damaged: {error!r})"
+            ) from error
+        if not sound:
+            raise ValueError("no result of a load test (a histogram is not one of ours)")
+
     @property
     def count(self) -> int:
         """How many latencies were counted."""
@@ -50,6 +62,11 @@ class Histogram:
     def mean_ms(self) -> float:
         """The mean, in milliseconds; NaN without any."""
         return self._decoded.get_mean_value() / 1e3 if self.count else float("nan")
+
+    @property
+    def least_ms(self) -> float:
+        """The shortest, in milliseconds; NaN without any."""
+        return float(self.recorded()[0][0]) if self.count else float("nan")
 
     @property
     def max_ms(self) -> float:

@@ -3,13 +3,15 @@
 import errno
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 
 import httptools
 
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.endpoint import Endpoint
-from vitrine_client.trust import Trust
+from vitrine_client.loadtest.tally import Tally
 
 Answered = Callable[[str, bytes, float], None]
 """Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
@@ -21,43 +23,24 @@ _OK = 200
 _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class HttpConnections:
-    """All connections to one endpoint."""
-
-    def __init__(self, endpoint: Endpoint, selector: BaseSelector) -> None:
-        self._endpoint, self._selector = endpoint, selector
-        secure = endpoint.server_name
-        self._tls = (endpoint.tls or Trust.chosen()).context() if secure else None
-        self._made: list[HttpConnection] = []
-
-    def connect(self, answered: Answered) -> "HttpConnection":
-        """Adds one; it connects when it has something to send."""
-        made = HttpConnection(self._endpoint, self._tls, self._selector, answered)
-        self._made.append(made)
-        return made
-
-    def close(self) -> None:
-        """Closes all of them."""
-        for connection in self._made:
-            connection.abort()
-
-
 class HttpConnection:
     """Connects when there is something to send, and anew when that was closed.
 
     The selector's keys have what to call with the events and the time of them. `tls` is for an
-    endpoint with a server name.
-    """
+    endpoint with a server name."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         tls: ssl.SSLContext | None,
         selector: BaseSelector,
+        tally: Tally,
         answered: Answered,
     ) -> None:
         self._endpoint, self._tls, self._selector = endpoint, tls, selector
-        self._answered = answered
+        self._tally, self._answered = tally, answered
+        self._began_s = self._connect_s = 0.0
+        self._before, self._answers, self._is_quiet = 0, 0, True
         self._socket: socket.socket | None = None
         self._in_flight = self._complete = False
         self._unsent: bytes | memoryview = b""
@@ -66,6 +49,7 @@ class HttpConnection:
     def send(self, content: bytes) -> str:
         """Begins a request. Returns what went wrong, where that shows at once."""
         self._unsent, self._body, self._in_flight = content, b"", True
+        self._is_quiet = True
         fault = self._connect() if self._socket is None else self._write()
         if fault:
             self.abort()
@@ -80,16 +64,17 @@ class HttpConnection:
             self._socket = None
 
     def _connect(self) -> str:
+        self._began_s, self._before, self._answers = time.monotonic(), self._answers, 0
         try:
             connecting = socket.socket(self._endpoint.family, socket.SOCK_STREAM)
         except OSError as error:  # no file descriptor is left
-            return _fault(error)
+            return faults.of(error)
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = connecting.connect_ex(self._endpoint.address)
         if code not in (0, errno.EINPROGRESS):
             connecting.close()
-            return _fault(OSError(code, ""))
+            return faults.of(OSError(code, ""))
         self._socket = connecting
         self._parser = httptools.HttpResponseParser(self)
         self._status, self._complete = 0, False
@@ -101,8 +86,10 @@ class HttpConnection:
             return
         code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
-            self._end(_fault(OSError(code, "")), now_s)
-        elif self._tls is None:
+            self._end(faults.of(OSError(code, "")), now_s)
+            return
+        self._connect_s = now_s - self._began_s
+        if self._tls is None:
             self._open(now_s)
         else:
             self._selector.unregister(self._socket)
@@ -123,13 +110,15 @@ class HttpConnection:
         except ssl.SSLWantWriteError:
             self._selector.modify(self._socket, EVENT_WRITE, self._shake_hands)
         except OSError as error:
-            self._end(_fault(error), now_s)
+            self._end(faults.of(error), now_s)
         else:
             self._open(now_s)
 
     def _open(self, now_s: float) -> None:
         if self._socket is not None:
             self._selector.modify(self._socket, EVENT_READ, self._read)
+        tls_s = time.monotonic() - self._began_s - self._connect_s if self._tls else 0.0
+        self._tally.connected(self._began_s, self._connect_s, tls_s, self._before)
         fault = self._write()
         if fault:
             self._end(fault, now_s)
@@ -142,7 +131,7 @@ class HttpConnection:
         except _TRY_LATER:
             sent = 0
         except OSError as error:
-            return _fault(error)
+            return self._lost(faults.of(error))
         if sent == len(self._unsent):
             self._unsent = b""
         else:
@@ -166,21 +155,30 @@ class HttpConnection:
         try:
             received = self._socket.recv(_READ_BYTES)
             if received:
+                self._is_quiet = False
                 self._parser.feed_data(received)
         except _TRY_LATER:
             return
         except OSError as error:
-            self._end(_fault(error), now_s)
+            self._end(self._lost(faults.of(error)), now_s)
             return
         except httptools.HttpParserError:
-            self._end("no HTTP", now_s)
+            self._end(faults.NO_HTTP, now_s)
             return
         if self._complete:
             self._finish(now_s)
         elif not received and self._status and not self._keep:
             self._finish(now_s)  # a body without a length ends with the connection
         elif not received:
-            self._end("reset", now_s)
+            self._end(self._lost(faults.RESET), now_s)
+
+    def _lost(self, fault: str) -> str:
+        """Returns the fault of a connection that broke: of one that had answered, and on which
+        nothing has come since, it is the server that keeps none for so long."""
+        if fault != faults.RESET or not (self._in_flight and self._answers and self._is_quiet):
+            return fault
+        self._tally.closed(self._answers)
+        return faults.CLOSED
 
     def on_headers_complete(self) -> None:
         """Is called by the parser."""
@@ -201,7 +199,8 @@ class HttpConnection:
             self.abort()  # an answer that nobody asked for
             return
         self._in_flight = False
-        if not self._keep or self._unsent:
+        self._answers += 1
+        if not (self._keep and self._endpoint.keep_alive) or self._unsent:
             self.abort()
         self._answered("" if status == _OK else f"HTTP {status}", self._body, now_s)
 
@@ -211,18 +210,3 @@ class HttpConnection:
         self.abort()
         if in_flight:
             self._answered(fault, b"", now_s)
-
-
-def _fault(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return "TLS"
-    code = error.errno or 0
-    return _FAULTS.get(code) or errno.errorcode.get(code, type(error).__name__)
-
-
-_FAULTS = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.ECONNABORTED: "reset",
-    errno.EPIPE: "reset",
-}

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.result import Interval
 from vitrine_client.loadtest.wording import ms, per_second
 
 SHOWN_S = 60
@@ -40,6 +40,7 @@ class View:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._count = plan.count
         self._measured_s = plan.load.duration_s - plan.warm_up_s
         self._console, self._title, self._clock = console, title, clock
         self._recent: deque[Interval] = deque(maxlen=SHOWN_S)
@@ -69,7 +70,7 @@ class View:
         self._so_far.add(interval)
         self._since_line.add(interval)
         if not self._console.is_terminal and self._since_line.duration_s >= LINE_EVERY_S - 0.5:
-            of = f"{end_s:.0f} s of {self._measured_s:.0f} s"
+            of = f"{end_s:.0f} s" + ("" if self._count else f" of {self._measured_s:.0f} s")
             self._console.print(f"{self._title}{of}: {self._since_line}", highlight=False)
             self._since_line = _Sum()
 
@@ -90,6 +91,9 @@ class View:
 
     def _progress(self, at_s: float) -> Table:
         left_s = max(self._measured_s - at_s, 0)
+        left = f"{left_s:.0f} s left"
+        if self._count:
+            at_s, left = self._measured_s * self._so_far.due / self._count, f"of {self._count:,}"
         row = Table.grid(padding=(0, 2))
         row.add_row(
             Text(f"{self._title}{'warming up' if at_s < 0 else 'measuring'}"),
@@ -100,7 +104,7 @@ class View:
                 complete_style="cyan",
                 finished_style="cyan",
             ),
-            f"{left_s:.0f} s left",
+            left,
         )
         return row
 
@@ -109,15 +113,16 @@ class _Sum:
     """Intervals added up as they come; its text is one line."""
 
     def __init__(self, intervals: Sequence[Interval] = ()) -> None:
-        self.duration_s, self._latency = 0.0, Histogram.of([])
+        self.duration_s, self.due, self._latency = 0.0, 0, Histogram.of([])
         self._errors: Counter[str] = Counter()
         for interval in intervals:
             self.add(interval)
 
     def add(self, interval: Interval) -> None:
         self.duration_s += interval.duration_s
+        self.due += interval.due
         self._latency = Histogram.merged([self._latency, interval.latency])
-        self._errors += interval.errors + Counter(dropped=interval.dropped)
+        self._errors += interval.errors + Counter(dropped=interval.dropped) + interval.unsent
 
     def __str__(self) -> str:
         p50, p99 = (ms(self._latency.percentile_ms(percent)) for percent in (50, 99))

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from selectors import DefaultSelector
 
+from vitrine_client.loadtest import faults
 from vitrine_client.loadtest.answers import Answers, Classes
-from vitrine_client.loadtest.connections import Connect, Connection
+from vitrine_client.loadtest.connections import Connection, Connections
 from vitrine_client.loadtest.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Kind, Load
 from vitrine_client.trust import Trust
@@ -24,13 +25,15 @@ OUTCOMES = ("", "dropped")
 
 FIELDS = 5
 """Of a record: when it was due, when it had a connection, when it was sent, when its answer was
-there (NaN if none was right), all by `time.monotonic`, and the number of its outcome."""
+there or it was given up (NaN if it was not sent), all by `time.monotonic`, and the number of its
+outcome."""
 
 Report = Callable[["array[float]", Sequence[str], float], None]
 """Takes records, the outcomes by number, and up to when all that was due has its record."""
 
 _TICK_S = 0.1
-"""How often it looks for what timed out, and reports. Who failed in a closed loop waits for it."""
+"""How often it looks for what timed out, and reports. Who had no connection in a closed loop waits
+for it."""
 
 _GRACE_S = 1.0
 """How long requests in flight are waited for where a load test is ended early."""
@@ -52,6 +55,8 @@ class Job:
     first: int = 0
     step: int = 1
     turns: tuple[int, ...] = field(default=(), repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    count: int | None = None
     tls: Trust | None = None
 
 
@@ -72,10 +77,10 @@ class Loop(ABC):
     """What a closed and an open loop share; they say when to send, and when it is over."""
 
     def __init__(
-        self, job: Job, connect: Connect, selector: DefaultSelector, report: Report
+        self, job: Job, connections: Connections, selector: DefaultSelector, report: Report
     ) -> None:
         self.job, self.selector = job, selector
-        self._connect, self._report = connect, report
+        self._connections, self._report = connections, report
         self._fault = Answers(job.kind, job.classes).fault
         self._turn = job.first
         self._turns: Sequence[int] = job.turns or range(len(job.requests))
@@ -83,6 +88,9 @@ class Loop(ABC):
         self._outcomes = {name: float(number) for number, name in enumerate(OUTCOMES)}
         self.seats: list[Seat] = []
         self.in_flight = 0
+        self.left = math.inf if job.count is None else job.count
+        self.ended_s = math.inf
+        self._done_s = 0.0
         self.next_s = self.last_s = math.inf
 
     def run(self, start_s: float) -> None:
@@ -97,7 +105,9 @@ class Loop(ABC):
                 if not self.in_flight and self.has_sent_all():
                     break
             self.work(tick_s)
-        self._report(self._records, tuple(self._outcomes), math.inf)
+        if not self.left:
+            self.ended_s = self._done_s
+        self._report(self._records, tuple(self._outcomes), time.monotonic())
 
     def stop(self, now_s: float) -> None:
         """Ends early: nothing that is due later is sent, and answers are waited for a little."""
@@ -115,7 +125,7 @@ class Loop(ABC):
     def vacated(self, seat: Seat, now_s: float) -> None:
         """Is told that a seat is free again."""
 
-    def failed(self, seat: Seat, now_s: float) -> None:
+    def failed(self, seat: Seat, now_s: float, fault: str) -> None:  # noqa: ARG002
         """Is told that a seat is free again after a failure."""
         self.vacated(seat, now_s)
 
@@ -129,7 +139,7 @@ class Loop(ABC):
         for seat in self.seats:
             if seat.busy and (over or now_s - seat.sent_s >= self.job.timeout_s):
                 seat.connection.abort()
-                self._answered(seat, "unanswered" if over else "timeout", b"", now_s)
+                self._answered(seat, "unanswered" if over else faults.TIMEOUT, b"", now_s)
         # Who waits for a seat was due after all who have one.
         taken_s = min((seat.due_s for seat in self.seats if seat.busy), default=math.inf)
         records, self._records = self._records, array("d")
@@ -138,7 +148,7 @@ class Loop(ABC):
     def new_seat(self) -> Seat:
         """Adds a place for one more request in flight."""
         seat = Seat()
-        seat.connection = self._connect(partial(self._answered, seat))
+        seat.connection = self._connections.connect(partial(self._answered, seat))
         self.seats.append(seat)
         return seat
 
@@ -149,11 +159,13 @@ class Loop(ABC):
         """
         seat.request = self._turns[self._turn % len(self._turns)]
         self.skip()
+        self.left -= 1
         seat.sent_s = sent_s = time.monotonic()
         seat.due_s, seat.free_s = (due_s, free_s) if due_s == due_s else (sent_s, sent_s)
         fault = seat.connection.send(self.job.requests[seat.request])
         if fault:
             self.record(seat.due_s, seat.free_s, seat.sent_s, math.nan, fault)
+            self._done_s = sent_s
             return False
         seat.busy = True
         self.in_flight += 1
@@ -168,9 +180,12 @@ class Loop(ABC):
         self.in_flight -= 1
         if not fault:
             fault = self._fault(seat.request, body)
-        done_s = math.nan if fault else now_s
-        self.record(seat.due_s, seat.free_s, seat.sent_s, done_s, fault)
-        (self.failed if fault else self.vacated)(seat, now_s)
+        self._done_s = now_s
+        self.record(seat.due_s, seat.free_s, seat.sent_s, now_s, fault)
+        if fault:
+            self.failed(seat, now_s, fault)
+        else:
+            self.vacated(seat, now_s)
 
     def record(
         self, due_s: float, free_s: float, sent_s: float, done_s: float, outcome: str

@@ -5,10 +5,14 @@ import math
 import select
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from vitrine_client.loadtest.loop import Loop, Seat
 from vitrine_client.loadtest.plan import Closed
 from vitrine_client.loadtest.schedule import due_times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EARLY_S, _EARLY_SHARE = 80e-6, 0.3
 """How long before a request is due it stops sleeping: seconds, and of the time until then at most;
@@ -25,7 +29,8 @@ class OpenLoop(Loop):
         if isinstance(job.load, Closed):
             raise TypeError(job.load)
         chunks = due_times(job.load, first=job.first, step=job.step)
-        self._schedule = itertools.chain.from_iterable((it + start_s).tolist() for it in chunks)
+        due_s = itertools.chain.from_iterable((it + start_s).tolist() for it in chunks)
+        self._schedule: Iterator[float] = itertools.islice(due_s, job.count)
         self.next_s = next(self._schedule, math.inf)
         self._free: deque[Seat] = deque()
         self._waiting: deque[float] = deque()
@@ -34,7 +39,7 @@ class OpenLoop(Loop):
         """Ends early."""
         super().stop(now_s)
         self._send_due(now_s)
-        self.next_s, self._schedule = math.inf, itertools.chain()
+        self.next_s, self._schedule = math.inf, iter(())
 
     def work(self, until_s: float) -> None:
         """Sleeps until something happens or is due, and sees to it."""
@@ -84,6 +89,8 @@ class OpenLoop(Loop):
 
     def _drop(self, due_s: float) -> None:
         self.skip()
+        self.left -= 1
+        self._done_s = time.monotonic()
         self.record(due_s, math.nan, math.nan, math.nan, "dropped")
 
     def has_sent_all(self) -> bool:

@@ -1,15 +1,14 @@
 """What came of a load test: its result, and what it was measured for."""
 
 import dataclasses
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vitrine_client.loadtest.compare import Comparison
+from vitrine_client.loadtest.probes import Found
 from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.search import Found, Probe
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve
 
@@ -21,8 +20,9 @@ KEPT_UP = 0.97
 
 @dataclass(frozen=True)
 class Outcome:
-    """`result` is of the load that was asked for; after a search or a sweep, of the rate that was
-    found, or of the highest that was kept up with. `results` are all, as they were measured.
+    """`result` is of the load that was asked for; after a search or a sweep, of all probes at the
+    rate that was found together, or of the highest that was kept up with. `results` are all, as
+    they were measured.
 
     `before` is what `comparison` compares the result with. `cut_short` says so in words where not
     all was measured that was asked for.
@@ -40,6 +40,10 @@ class Outcome:
     @property
     def violations(self) -> list[str]:
         """Why the result does not meet the objective, if there is one."""
+        if self.found and not self.found.rate and self.found.why:
+            return [self.found.why]
+        if self.found and self.slo:
+            return self.slo.violations_of(self.found.at_rate)
         return self.slo.violations(self.result) if self.slo else []
 
     @property
@@ -71,9 +75,9 @@ class Outcome:
 
     @property
     def well(self) -> bool:
-        """Whether it is as one hopes: the objective is met, or without one no request failed; and
-        nothing got worse."""
-        if self.comparison and self.comparison.verdict == "worse":
+        """Whether it is as one hopes: it was measured whole, the objective is met, or without one
+        no request failed; and nothing got worse."""
+        if self.cut_short or (self.comparison and self.comparison.verdict == "worse"):
             return False
         if self.found:
             return self.found.rate > 0
@@ -81,7 +85,7 @@ class Outcome:
             return self.curve.highest_throughput > 0
         if self.slo:
             return not self.violations
-        return self.result.answered > 0 and not self.result.error_share
+        return self.result.answered > 0 and not self.result.error_share and not self.result.unsent
 
     def to_json(self) -> dict[str, Any]:
         """The result as `Result` has it, and beside it what was found."""
@@ -110,19 +114,6 @@ def _search(found: Found) -> dict[str, Any]:
     ]
     content = dataclasses.asdict(dataclasses.replace(found, probes=()))
     return content | {"confidence": found.confidence, "probes": probes}
-
-
-def at_rate(found: Found, slo: Slo) -> Result:
-    """Returns the usual result at the rate that was found: the median, by whether it met `slo` and
-    then by the latency at its highest percentile. The last of all if no rate was found."""
-    percent = max(slo.latency_s)
-
-    def badness(probe: Probe) -> tuple[bool, float]:
-        latency_ms = probe.result.latency.percentile_ms(percent)
-        return not probe.held, latency_ms if latency_ms == latency_ms else math.inf
-
-    chosen = sorted((probe for probe in found.probes if probe.rate == found.rate), key=badness)
-    return chosen[(len(chosen) - 1) // 2].result if chosen else found.probes[-1].result
 
 
 def highest_kept_up(curve: Curve, results: Sequence[Result]) -> Result:

@@ -2,6 +2,8 @@
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Any, Literal
 
 from vitrine_client.trust import Trust
@@ -13,13 +15,22 @@ server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
 
+LONGEST_S = 86_400.0
+"""Of a load that ends after a number of requests."""
+
+TIMEOUT_S = 10.0
+"""For one answer, unless it is told."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Who is asked for what.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
-    `batch_size` of them, the next ones in turn (one, for "raw"). `userinfo` is the `user:password`
-    of the address, which is without; `tls` is whom to trust, unless the environment says so.
+    `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
+    "grpc" as metadata. Without `keep_alive` each request has a connection of its own. `userinfo` is
+    the `user:password` of the address, which is without; `tls` is whom to trust, unless the
+    environment says so.
     """
 
     kind: Kind
@@ -30,6 +41,8 @@ class Target:
     label: str | None = None
     batch_size: int = 1
     api_key: str = dataclasses.field(default="", repr=False)
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    keep_alive: bool = True
     userinfo: str = dataclasses.field(default="", repr=False)
     tls: Trust | None = dataclasses.field(default=None, repr=False)
 
@@ -88,7 +101,7 @@ class Replay:
 
     The n-th of `due_s`, which ascend from 0, is of `requests[turns[n]]`, as it travels. `files` say
     where that is from, and `speed` how much faster it is than it was. `left_out` are lines of them
-    that are not sent: how many, and why.
+    that are not sent: how many, and why. `gaps` say where nothing is sent for long.
     """
 
     requests: tuple[bytes, ...] = dataclasses.field(repr=False)
@@ -97,14 +110,15 @@ class Replay:
     files: tuple[str, ...]
     speed: float = 1.0
     left_out: dict[str, int] = dataclasses.field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
     connections: int = 256
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first to the last, and a gap as there is between others; a second where
+        """Seconds from the first to the last, and a gap as most are between others; a second where
         there is none."""
-        count, last_s = len(self.due_s), self.due_s[-1]
-        return last_s * count / (count - 1) if last_s else 1.0
+        usual_s = median(b - a for a, b in pairwise(self.due_s)) if len(self.due_s) > 1 else 0.0
+        return (self.due_s[-1] + usual_s) or 1.0
 
 
 Load = Closed | Open | Replay
@@ -113,24 +127,40 @@ Load = Closed | Open | Replay
 @dataclass(frozen=True)
 class Plan:
     """A load test. The first `warm_up_s` seconds of the load are sent, and not counted; they are
-    part of its duration."""
+    part of its duration. It ends before that after `count` requests, and where nobody answered for
+    `give_up_s` seconds."""
 
     target: Target
     load: Load
     warm_up_s: float = 1.0
-    timeout_s: float = 10.0
+    timeout_s: float = TIMEOUT_S
     processes: int = 1
+    count: int | None = None
+    give_up_s: float | None = None
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes, keys and passwords."""
+        """Returns the plan as JSON has it: without images' bytes and what may be secret: keys,
+        passwords and the values of headers. What is not as usual is only there where it was asked
+        for."""
         content = dataclasses.asdict(self)
-        images = content["target"].pop("images")
-        for name in ("api_key", "userinfo", "tls"):
-            del content["target"][name]
-        content["target"]["images"] = len(images)
+        target, trust = content["target"], self.target.tls
+        target["images"] = len(target["images"])
+        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive"):
+            del target[name]
+        if self.target.headers:
+            target["headers"] = sorted(name for name, _ in self.target.headers)
+        if not self.target.keep_alive:
+            target["keep_alive"] = False
+        if trust and not trust.verified:
+            target["insecure"] = True
+        for name in ("count", "give_up_s"):
+            if content[name] is None:
+                del content[name]
         content["load"]["loop"] = "closed" if isinstance(self.load, Closed) else "open"
         if isinstance(self.load, Replay):
             for name in ("requests", "turns", "due_s"):
                 del content["load"][name]
+            if not self.load.gaps:
+                del content["load"]["gaps"]
             content["load"] |= {"replayed": len(self.load.due_s), "arrivals": "replay"}
         return content

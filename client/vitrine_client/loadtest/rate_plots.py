@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from vitrine_client.loadtest.axes import drawn, log_axis, number
-from vitrine_client.loadtest.search import Found
+from vitrine_client.loadtest.probes import Found
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve
 from vitrine_client.loadtest.wording import per_second

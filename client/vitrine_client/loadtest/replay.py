@@ -2,10 +2,11 @@
 
 import base64
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -30,6 +31,10 @@ _BROKEN = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionEr
 _TOO_MANY, _FAILED = 429, 500
 
 
+_LONG_GAP_S, _MOST_GAPS = 60.0, 3
+"""Seconds of a replay without a request that are told, and of how many such gaps."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A request that was logged: when, in seconds, for whom, and how it came.
@@ -47,10 +52,15 @@ class Line:
 
 
 def replay(
-    paths: Sequence[Path], target: Target, *, speed: float = 1.0, connections: int = 256
+    paths: Sequence[Path],
+    target: Target,
+    *,
+    speed: float = 1.0,
+    longest_gap_s: float | None = None,
+    connections: int = 256,
 ) -> tuple[Target, Replay]:
     """Returns whom it asks, and the load that the logs in `paths` make together, `speed` times as
-    fast.
+    fast, and with no gap between two requests that is longer than `longest_gap_s` then.
 
     `target` says where it goes, and has the images for lines without their own, the next ones in
     turn. Raises `ValueError` where nothing is left to send.
@@ -63,17 +73,30 @@ def replay(
     # Each different request is made once, and has the number of its place.
     requests: dict[tuple[Target, bool], int] = {}
     turns = [requests.setdefault(asked, len(requests)) for asked in _asked(lines, target)]
+    gaps_s = np.diff([line.at_s for line in lines]) / speed
+    longest_s = longest_gap_s or math.inf
     load = Replay(
         requests=tuple(_request(asked, pixels) for asked, pixels in requests),
         turns=tuple(turns),
-        due_s=tuple((line.at_s - lines[0].at_s) / speed for line in lines),
+        due_s=tuple(np.concatenate([[0.0], np.cumsum(gaps_s.clip(max=longest_s))]).tolist()),
         files=tuple(map(str, paths)),
         speed=speed,
         left_out=dict(left_out),
+        gaps=tuple(_gaps(lines, gaps_s, longest_s)),
         connections=connections,
     )
     models = ", ".join(sorted({line.model for line in lines}))
     return replace(target, kind="logged", model=models), load
+
+
+def _gaps(lines: Sequence[Line], gaps_s: NDArray[np.float64], longest_s: float) -> Iterator[str]:
+    """Says where nothing comes for long, the longest gaps first."""
+    longest = gaps_s.argsort()[::-1][:_MOST_GAPS]
+    for place in longest[gaps_s[longest] > min(_LONG_GAP_S, longest_s)]:
+        began = datetime.fromtimestamp(lines[place].at_s, UTC)
+        shortened = gaps_s[place] > longest_s
+        done = f", shortened to {longest_s:g} s" if shortened else ""
+        yield f"{gaps_s[place]:,.0f} s from {began:%Y-%m-%d %H:%M:%S} UTC on{done}"
 
 
 def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool]]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vitrine_client.loadtest import plots, rate_plots, swap_effect, tables, wording
+from vitrine_client.loadtest import plots, rate_plots, search_tables, swap_effect, tables, wording
 from vitrine_client.loadtest.outcome import Outcome
 from vitrine_client.loadtest.percentile_plot import Trace, by_percentile
 from vitrine_client.loadtest.result import Result
@@ -53,6 +53,7 @@ def render(outcome: Outcome, *, indexed: bool = False) -> str:
         load=wording.load(result.about),
         is_open=wording.is_open(result.about),
         tables=tables,
+        search_tables=search_tables,
         plots=plots,
         rate_plots=rate_plots,
         percentiles=_percentiles,

@@ -1,56 +1,19 @@
 """What a load test saw, second by second, and as a file."""
 
-import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from vitrine_client.loadtest import result_file
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.parts import Connecting, Generator, Interval
 
-FORMAT = 1
-"""Of the JSON file; one that is newer is not read."""
+FEWEST_BEYOND = 10
+"""Requests that are slower than a percentile for the next run to have about the same."""
 
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """About a second of the measurement, which begins after the warm-up.
-
-    Requests belong to the second in which they were due (open loop) or sent (closed loop).
-    `latency` is of those that were answered and right, from then; `service` from when they were
-    really sent. In a closed loop both are the same. `errors` counts the others by kind, "wrong
-    answer" among them; `late` were sent over a millisecond after they were due; `dropped` never.
-    `completed` is how many right answers came in this second, whenever they were due.
-    """
-
-    start_s: float
-    duration_s: float
-    due: int
-    latency: Histogram
-    service: Histogram
-    completed: int
-    errors: Counter[str] = field(default_factory=Counter)
-    late: int = 0
-    dropped: int = 0
-
-    @property
-    def answered(self) -> int:
-        """How many were answered, and right."""
-        return self.latency.count
-
-
-@dataclass(frozen=True)
-class Generator:
-    """What generating the load took: processor seconds and their share of the wall clock, in the
-    process that was busiest; and by how much 99 % of requests were sent too late because of the
-    generator itself, in ms (None for a closed loop)."""
-
-    cpu_s: float
-    busiest: float
-    lag_p99_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +29,7 @@ class Result:
     generator: Generator
     warnings: tuple[str, ...] = ()
     events: tuple[tuple[float, str], ...] = ()
+    connecting: Connecting | None = None
 
     @cached_property
     def latency(self) -> Histogram:
@@ -107,6 +71,11 @@ class Result:
         """Requests that were due and never sent."""
         return sum(interval.dropped for interval in self.intervals)
 
+    @cached_property
+    def unsent(self) -> Counter[str]:
+        """Requests that the generator had not the means to send, by what was lacking."""
+        return sum((interval.unsent for interval in self.intervals), Counter())
+
     @property
     def throughput(self) -> float:
         """Right answers a second, while it was measured: not those that came after its end, as they
@@ -116,62 +85,63 @@ class Result:
 
     @property
     def error_share(self) -> float:
-        """Share of requests without a right answer: errors, and what was dropped."""
-        failed = self.errors.total() + self.dropped
-        return failed / self.due if self.due else 0.0
+        """Share of requests without a right answer: errors, and what was dropped. What could not
+        be sent is none of the service's."""
+        failed, due = self.errors.total() + self.dropped, self.due - self.unsent.total()
+        return failed / due if due else 0.0
+
+    def few_beyond(self, percent: float) -> bool:
+        """Says whether so few requests were slower than a percentile that it is chance."""
+        return self.answered * (1 - percent / 100) < FEWEST_BEYOND - 1e-9
 
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON, with the percentiles worked out."""
         return {
-            "format": FORMAT,
+            "format": result_file.FORMAT,
             "about": self.about,
-            "summary": {
-                "duration_s": self.duration_s,
-                "due": self.due,
-                "answered": self.answered,
-                "throughput": self.throughput,
-                "error_share": self.error_share,
-                "errors": dict(self.errors),
-                "late": self.late,
-                "dropped": self.dropped,
-                "latency_ms": _percentiles(self.latency),
-                "service_ms": _percentiles(self.service),
-            },
+            "summary": self._summary(),
             "generator": vars(self.generator),
             "warnings": list(self.warnings),
             "events": [list(event) for event in self.events],
+            "connecting": _connecting(self.connecting),
             "intervals": [
                 {
                     **vars(interval),
                     "latency": interval.latency.blob,
                     "service": interval.service.blob,
                     "errors": dict(interval.errors),
+                    "unsent": dict(interval.unsent),
                 }
                 for interval in self.intervals
             ],
         }
 
+    def _summary(self) -> dict[str, Any]:
+        return {
+            "duration_s": self.duration_s,
+            "due": self.due,
+            "answered": self.answered,
+            "throughput": self.throughput,
+            "error_share": self.error_share,
+            "errors": dict(self.errors),
+            "late": self.late,
+            "dropped": self.dropped,
+            "unsent": dict(self.unsent),
+            "latency_ms": _percentiles(self.latency),
+            "service_ms": _percentiles(self.service),
+            "few_beyond": [f"p{each:g}" for each in PERCENTILES if self.few_beyond(each)],
+        }
+
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
+    def from_json(cls, content: Any) -> Self:
         """Reads what `to_json` returned. Raises `ValueError` where it is something else."""
-        try:
-            if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']}, this vitrine reads {FORMAT}")
-            return cls(
-                about=content["about"],
-                intervals=tuple(_interval(each) for each in content["intervals"]),
-                generator=Generator(**content["generator"]),
-                warnings=tuple(content["warnings"]),
-                events=tuple((at_s, text) for at_s, text in content["events"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"no result of a load test ({error!r})") from error
+        return cls(**result_file.members(content))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Reads a file. Raises `ValueError`, with its name, where it is no result."""
         try:
-            return cls.from_json(json.loads(path.read_bytes()))
+            return cls.from_json(result_file.parsed(path.read_bytes()))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -183,12 +153,15 @@ def _percentiles(histogram: Histogram) -> dict[str, float]:
     return found | {"mean": histogram.mean_ms, "max": histogram.max_ms}
 
 
-def _interval(content: dict[str, Any]) -> Interval:
-    return Interval(
-        **{
-            **content,
-            "latency": Histogram(content["latency"]),
-            "service": Histogram(content["service"]),
-            "errors": Counter(content["errors"]),
-        }
-    )
+def _connecting(made: Connecting | None) -> dict[str, Any] | None:
+    if made is None:
+        return None
+    return {
+        "connections": made.connect.count,
+        "again": made.again,
+        "connect_ms": _percentiles(made.connect),
+        "tls_ms": _percentiles(made.tls),
+        "connect": made.connect.blob,
+        "tls": made.tls.blob,
+        "closed_after": list(made.closed_after),
+    }

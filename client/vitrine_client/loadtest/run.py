@@ -5,19 +5,24 @@ import json
 import os
 import platform
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 from vitrine_client import signals
 from vitrine_client.loadtest.doubts import Processors, doubts
-from vitrine_client.loadtest.endpoint import reach
+from vitrine_client.loadtest.endpoint import Endpoint, reach
 from vitrine_client.loadtest.fleet import Fleet
+from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.loop import Job
-from vitrine_client.loadtest.plan import Closed, Plan, Replay
-from vitrine_client.loadtest.rehearsal import right_answers
-from vitrine_client.loadtest.result import Generator, Interval, Result
+from vitrine_client.loadtest.parts import Connecting, Generator, Interval
+from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Target
+from vitrine_client.loadtest.rehearsal import Rehearsed, rehearse
+from vitrine_client.loadtest.request_rows import RequestRows
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.targets import requests_of
 from vitrine_client.loadtest.timeline import Timeline
 from vitrine_client.loadtest.worker import Ended
@@ -26,90 +31,144 @@ _LOOK_S = 0.1
 """How often to look whether to stop."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A target that was found to answer: where it is, and what is sent to it. What was found once
+    does for all loads of that target."""
+
+    endpoint: Endpoint | str
+    requests: tuple[bytes, ...] = dataclasses.field(repr=False)
+    rehearsed: Rehearsed
+    turns: tuple[int, ...] = ()
+
+
 def ignore(_: Interval) -> None:
     """Watches nothing."""
 
 
-def run(
-    plan: Plan,
-    *,
-    watch: Callable[[Interval], None] = ignore,
-    stop: threading.Event | None = None,
-) -> Result:
-    """Carries out a plan.
+def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
+    """Asks a target for what a load will, so that what is wrong shows before the load.
 
-    `watch` is called in this thread with each second of the load, the warm-up's (`start_s` < 0) as
-    well, once all that was due in it is answered or given up: later than a second after it where
-    the server is slow. `stop` ends the test early; what was due by then counts.
-
-    Raises a `VitrineError` where the target does not give right answers before the load begins, or
-    a process that makes it ends by itself.
+    Raises a `VitrineError` where it does not give right answers.
     """
-    stop = stop or threading.Event()
-    with signals.hasty():
-        jobs = _jobs(plan)
-    about = _about(plan)
-    intervals: list[Interval] = []
-    ends: list[Ended] = []
-    with Fleet(jobs) as fleet:
-        processors = Processors()
-        timeline = Timeline(plan, fleet.start(), len(jobs))
-        while fleet.is_at_work:
-            if stop.is_set():
-                timeline.cut(fleet.stop())
-            for number, report in fleet.reports(_LOOK_S):
-                if isinstance(report, Ended):
-                    ends.append(report)
-                else:
-                    timeline.add(number, report)
-            for interval in timeline.finished():
-                intervals.append(interval)
-                watch(interval)
-        busy = processors.busy()
-    generator = Generator(
-        cpu_s=sum(end.cpu_s for end in ends),
-        busiest=max(end.busy for end in ends),
-        lag_p99_ms=None if isinstance(plan.load, Closed) else timeline.lag_p99_ms(),
-    )
-    measured = tuple(interval for interval in intervals if interval.start_s >= 0)
-    result = Result(about, measured, generator)
-    return dataclasses.replace(result, warnings=tuple(doubts(plan, result, busy)))
-
-
-def _jobs(plan: Plan) -> list[Job]:
-    """Asks the target first, so that what is wrong shows before the load."""
-    target, load = plan.target, plan.load
     turns: tuple[int, ...] = ()
     if isinstance(load, Replay):  # it may have a hundred thousand, and ask for what is gone by now
         requests, turns = load.requests, load.turns
         rehearsed = requests[:1]
     else:
         requests = rehearsed = requests_of(target)
-    endpoint = (
-        target.address
-        if target.kind == "grpc"
-        else reach(target.address, plan.timeout_s, tls=target.tls)
+    endpoint: Endpoint | str = target.address
+    if target.kind != "grpc":
+        endpoint = reach(target.address, timeout_s, tls=target.tls, keep_alive=target.keep_alive)
+    return Ready(endpoint, requests, rehearse(target, endpoint, rehearsed, timeout_s), turns)
+
+
+def run(
+    plan: Plan,
+    *,
+    ready: Ready | None = None,
+    watch: Callable[[Interval], None] = ignore,
+    stop: threading.Event | None = None,
+    rows: RequestRows | None = None,
+) -> Result:
+    """Carries out a plan, whose target is made ready first unless it is.
+
+    `watch` is called in this thread with each second of the load, the warm-up's (`start_s` < 0) as
+    well, once all that was due in it is answered or given up: later than a second after it where
+    the server is slow. `stop` ends the test early; what was due by then counts. `rows` take each
+    request.
+
+    Raises a `VitrineError` where the target does not give right answers before the load begins, or
+    a process that makes it ends by itself.
+    """
+    stop = stop or threading.Event()
+    with signals.hasty():
+        ready = ready or make_ready(plan.target, plan.load, plan.timeout_s)
+    jobs = _jobs(plan, ready)
+    about = _about(plan)
+    intervals: list[Interval] = []
+    ends: list[Ended] = []
+    with Fleet(jobs) as fleet:
+        processors = Processors()
+        timeline = Timeline(plan, fleet.start(), len(jobs))
+        if rows:
+            rows.begin(timeline.zero_s)
+        gone_s = 0.0
+        while fleet.is_at_work:
+            if plan.give_up_s and not gone_s:
+                for_s = timeline.gone_for_s(time.monotonic())
+                gone_s = for_s if for_s >= plan.give_up_s else 0.0
+            if stop.is_set() or gone_s:
+                timeline.cut(fleet.stop())
+            for number, report in fleet.reports(_LOOK_S):
+                if isinstance(report, Ended):
+                    ends.append(report)
+                    timeline.close(number, report.ended_s)
+                    continue
+                timeline.add(number, report)
+                if rows:
+                    rows.add(number, report)
+            for interval in timeline.finished():
+                intervals.append(interval)
+                watch(interval)
+        busy = processors.busy()
+    measured = tuple(interval for interval in intervals if interval.start_s >= 0)
+    generator, connecting = _generator(plan, ends, timeline), _connecting(ready, ends, timeline)
+    result = Result(about, measured, generator, connecting=connecting)
+    warnings = tuple(doubts(plan, result, busy))
+    if gone_s:
+        warnings = (f"Nobody answered for {gone_s:.1f} s, so it was ended", *warnings)
+    return dataclasses.replace(result, warnings=warnings)
+
+
+def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generator:
+    busy = [end.busy for end in ends if end.busy is not None]
+    lags_ms = [None, None] if isinstance(plan.load, Closed) else map(timeline.lag_ms, (99, 50))
+    return Generator(sum(end.cpu_s for end in ends), max(busy, default=None), *lags_ms)
+
+
+def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Connecting:
+    closed = [end.closed_after for end in ends if any(end.closed_after)]
+    closed += [(after, after) for after in [ready.rehearsed.closed_after] if after]
+    connect_s, tls_s, before = timeline.made_meanwhile(end.connected for end in ends).T
+    return Connecting(
+        connect=Histogram.of(connect_s),
+        tls=Histogram.of(tls_s[tls_s > 0]),
+        again=int((before > 0).sum()),
+        closed_after=(
+            min((fewest for fewest, _ in closed), default=0),
+            max((most for _, most in closed), default=0),
+        ),
     )
-    known = right_answers(target, endpoint, rehearsed, plan.timeout_s)
-    classes = (*known, *[None] * (len(requests) - len(known)))
+
+
+def _jobs(plan: Plan, ready: Ready) -> list[Job]:
+    target, load, known = plan.target, plan.load, ready.rehearsed.classes
     seats = load.concurrency if isinstance(load, Closed) else load.connections
-    step = max(min(plan.processes, seats), 1)
+    step = max(min(plan.processes, seats, plan.count or seats), 1)
     return [
         Job(
             kind=target.kind,
-            endpoint=endpoint,
-            requests=requests,
-            classes=classes,
+            endpoint=ready.endpoint,
+            requests=ready.requests,
+            classes=(*known, *[None] * (len(ready.requests) - len(known))),
             load=load,
-            seats=seats // step + (first < seats % step),
+            seats=_share(seats, first, step),
             timeout_s=plan.timeout_s,
             first=first,
             step=step,
-            turns=turns,
+            turns=ready.turns,
+            headers=target.headers,
             tls=target.tls,
+            count=None if plan.count is None else _share(plan.count, first, step),
         )
         for first in range(step)
     ]
+
+
+def _share(number: int, first: int, step: int) -> int:
+    """Returns what the process `first` of `step` has of a number."""
+    return number // step + (first < number % step)
 
 
 def _about(plan: Plan) -> dict[str, Any]:

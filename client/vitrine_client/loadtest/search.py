@@ -2,103 +2,49 @@
 
 Whether a rate meets it is seen in a probe: some seconds of an open loop. Near the boundary that is
 in part a matter of luck, and any probe may be unlucky (a neighbour takes the processor for a
-moment). So no probe has the last word. First the rate is doubled, or halved, until it is between
+moment). So no probe has the last word. First the rate is doubled, or lowered, until it is between
 one that held and one that was violated twice. Then each probe shifts a belief of where the boundary
-is, and the next is made in its middle: Bayesian bisection, as psychophysics looks for thresholds
-(Watson and Pelli 1983, QUEST: https://doi.org/10.3758/BF03202828). Without luck that is bisection,
-in the logarithm of the rate. Last, the rate that is found is probed again.
+is, and the next is made in its middle. Last, the rate that is found is probed again and for longer,
+and what these probes saw is judged as one: what comes every 10 seconds is in half of the short ones
+and in the sum of the long ones. Where that does not meet the objective, lower rates are judged the
+same way, down to the lowest.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from math import sqrt
 
-import numpy as np
-
-from vitrine_client.loadtest.plan import Open, Phase, Plan
+from vitrine_client.loadtest.belief import boundary
+from vitrine_client.loadtest.judged import Judged
+from vitrine_client.loadtest.probes import HIGHEST_RATE, LONG_S, LOWEST_RATE, Found, Probe
 from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.slo import Slo, keeps_up
 
 MOST_PROBES = 23
-CONFIRMATIONS = 4
-WARM_UP_S = 0.5
-PROBE_S = 4.0
-"""Long enough to see a line that becomes longer; 23 of them, with the start of processes, take
-less than two minutes."""
+"""With the start of processes, they take about two minutes. Where rates fail that were to be
+confirmed, there are more."""
 
-LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
+CONFIRMATIONS = 4
 
 _PRECISION = 1.05
 """How far the ends of the interval are from each other when the search is content."""
 
-_BLUR = 0.025
-"""How far a rate is from another, in its logarithm, at e times the odds that a probe holds: the
-scale of a logistic curve."""
-
-_AT_BOUNDARY = 0.8
-"""Share of probes that hold at the boundary. It is not a half: some seconds have mostly less than
-their share of what is rare, so that their p99 is more often too low than too high."""
-
-_UNLUCKY, _LUCKY = 0.08, 0.002
-"""Share of probes that are violated, or hold, whatever the rate is."""
-
 _CAUTIOUS = 0.35
 """Probability that the boundary is below the rate that is confirmed."""
 
-_STEP = 0.002
-"""Of the belief, in the logarithm of the rate."""
+_ATTEMPTS = 2
+"""Rates to confirm near where the boundary seems to be."""
 
+_DOWN = (2, 8, 64)
+"""By how much a rate is lowered that was violated, the first time, the next, and from then on."""
 
-@dataclass(frozen=True)
-class Probe:
-    """Some seconds at a rate, what they showed, and why that does not meet the objective."""
+_LOWER = (1.25, 2, 4, 8)
+"""The same for rates that could not be confirmed, each time."""
 
-    rate: float
-    result: Result
-    violations: tuple[str, ...]
+_CLOSER = 3
+"""Probed rates between one that was confirmed and one that was not."""
 
-    @property
-    def held(self) -> bool:
-        """Whether the objective was met."""
-        return not self.violations
-
-
-@dataclass(frozen=True)
-class Found:
-    """The highest rate that meets the objective, in requests/s; 0 if none does.
-
-    With a probability of 90 %, as far as the probes tell, the boundary is within `low` and `high`.
-    Of the `confirmations`, the last probes at this very rate, `confirmed` held.
-
-    Where the search is not `complete`, `rate` is the highest that held so far, and the boundary is
-    anywhere between `low` and `high` or beyond.
-    """
-
-    rate: float
-    low: float
-    high: float
-    confirmed: int
-    confirmations: int
-    probes: tuple[Probe, ...]
-    complete: bool = True
-
-    @property
-    def confidence(self) -> float:
-        """Share of the probes at the rate that held, 0..1."""
-        return self.confirmed / self.confirmations if self.confirmations else 0.0
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the probes warned of, each once: the generator may be what was too slow."""
-        return tuple(dict.fromkeys(text for probe in self.probes for text in probe.result.warnings))
-
-
-def probing(plan: Plan, rate: float, number: int) -> Plan:
-    """Returns the plan of a probe at a rate, with what is not the load's from `plan`; its `number`
-    makes the arrivals others than those of the probes before it."""
-    load = plan.load if isinstance(plan.load, Open) else Open(())
-    phases = (Phase(WARM_UP_S + PROBE_S, rate, rate),)
-    load = replace(load, phases=phases, seed=load.seed + number)
-    return replace(plan, load=load, warm_up_s=WARM_UP_S)
+_FAR_BELOW = 16
+"""A rate at which nobody waits, as a share of one where somebody may."""
 
 
 def find_rate(
@@ -108,22 +54,17 @@ def find_rate(
     start_rate: float = 100.0,
     most_probes: int = MOST_PROBES,
     confirmations: int = CONFIRMATIONS,
+    confirm: Callable[[float], Result] | None = None,
     watch: Callable[[Probe], None] = lambda _: None,
 ) -> Found:
-    """Finds the highest rate that meets `slo` by at most `most_probes` calls of `probe`, which
+    """Finds the highest rate that meets `slo` by about `most_probes` calls of `probe`, which
     takes requests/s, once one has held and one was violated; `confirmations` of them are at the
-    rate that is found. `watch` sees each as it is done.
+    rate that is found, by `confirm`, which may take longer. `watch` sees each as it is done.
 
     From a `start_rate` near half of what a closed loop reached, it takes about 18.
     """
-    return _Search(probe, slo, watch, most_probes, confirmations).run(start_rate)
-
-
-def cut_short(probes: Sequence[Probe]) -> Found:
-    """Returns what at least one probe tells before the search is complete."""
-    held = max((probe.rate for probe in probes if probe.held), default=0.0)
-    above = [probe.rate for probe in probes if not probe.held and probe.rate > held]
-    return Found(held, held, min(above, default=HIGHEST_RATE), 0, 0, tuple(probes), complete=False)
+    search = _Search(probe, slo, watch, most_probes, confirmations, confirm or probe)
+    return search.run(start_rate)
 
 
 class _Search:
@@ -134,81 +75,146 @@ class _Search:
         watch: Callable[[Probe], None],
         most_probes: int,
         confirmations: int,
+        confirm: Callable[[float], Result],
     ) -> None:
-        self._probe, self._slo, self._watch = probe, slo, watch
-        self._most, self._confirmations = most_probes, confirmations
-        self._probes: list[Probe] = []
+        self._slo, self._most, self._confirmations = slo, most_probes, confirmations
+        self._longer, self._made = confirm, Judged(probe, slo, watch)
 
     def run(self, start_rate: float) -> Found:
-        rate = self._bracket(start_rate)
-        if rate < LOWEST_RATE:
-            return Found(0.0, 0.0, LOWEST_RATE, 0, 0, tuple(self._probes))
-        while True:
+        # So low, and still with enough requests for the percentiles not to be luck.
+        least = self._slo.fewest / (LONG_S * (self._confirmations or 1))
+        self._floor = max(min(max(start_rate / _FAR_BELOW, least), start_rate), LOWEST_RATE)
+        try:
+            rate = self._bracket(start_rate)
+        except _OutOfReachError as error:
+            return self._none(error.rate, str(error))
+        if not self._confirmations:
             self._bisect()
-            rate = _belief(self._probes)(_CAUTIOUS)
-            held = sum(self._holds(rate) for _ in range(self._confirmations))
-            if self._left < self._confirmations + 2 or not self._is_doubtful(rate, held):
+            rate = boundary(self._made.probes)(_CAUTIOUS)
+            return self._found(rate)
+        return self._confirmed()
+
+    def _confirmed(self) -> Found:
+        """Confirms the rate that is likely, and a higher one if that seems to do as well."""
+        best, failed = 0.0, HIGHEST_RATE
+        for _ in range(_ATTEMPTS):
+            self._bisect()
+            rate = min(boundary(self._made.probes)(_CAUTIOUS), failed / _PRECISION)
+            if rate <= best:
                 break
-        belief = _belief(self._probes)
-        low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
-        return Found(rate, low, high, held, self._confirmations, tuple(self._probes))
+            if not self._confirms(rate):
+                failed = rate
+                continue
+            best = rate
+            if self._left < self._confirmations + 2:
+                break
+            if not (self._made.holds(_PRECISION * rate) and self._made.holds(_PRECISION * rate)):
+                break
+        return self._found(best) if best else self._lowered(failed)
+
+    def _lowered(self, failed: float) -> Found:
+        """Confirms a rate at which nobody waits; where that holds, one as high as can be below that
+        which failed."""
+        floor = min(self._floor, failed / _PRECISION)
+        if not self._confirms(floor):
+            return self._none(floor, self._made.why(floor))
+        rate = floor
+        for step in _LOWER:
+            tried = failed / step
+            if tried <= floor or self._confirms(tried):
+                rate = max(tried, floor)
+                break
+            failed = tried
+        for _ in range(_CLOSER):
+            middle = sqrt(rate * failed)
+            if middle < _PRECISION * rate:
+                break
+            if self._confirms(middle):
+                rate = middle
+            else:
+                failed = middle
+        return self._found(rate, high=failed)
+
+    def _found(self, rate: float, high: float | None = None) -> Found:
+        belief = boundary(self._made.probes)
+        held = self._made.held(rate) if self._confirmations else []
+        if high is None:
+            low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
+        else:
+            low = rate
+        return Found(rate, low, high, sum(held), len(held), tuple(self._made.probes))
+
+    def _none(self, rate: float, why: str) -> Found:
+        return Found(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._probes)
+        return self._most - len(self._made.probes)
 
     def _bisect(self) -> None:
         """Probes where the boundary is most likely, until it is known well enough."""
         while True:
-            belief = _belief(self._probes)
+            belief = boundary(self._made.probes)
             is_known = belief(0.95) < _PRECISION * belief(0.05)
             if is_known or self._left <= 2 * self._confirmations + 2:
                 break
-            self._holds(belief(0.5))
+            self._made.holds(belief(0.5))
 
-    def _is_doubtful(self, rate: float, held: int) -> bool:
-        """Says whether a rate was too high, or one that is 5 % higher seems to do as well."""
-        if not self._confirmations:
-            return False
-        if held <= self._confirmations / 2:
-            return True
-        return self._holds(_PRECISION * rate) and self._holds(_PRECISION * rate)
+    def _confirms(self, rate: float) -> bool:
+        """Says whether all probes at a rate, together, meet the objective, and half of them by
+        themselves. Where they do not, as many again are made, unless these can't save it any more:
+        one may have been unlucky."""
+        for count in range(1, 2 * self._confirmations + 1):
+            self._made.holds(rate, self._longer)
+            results, held = self._made.results(rate), self._made.held(rate)
+            if (
+                count >= self._confirmations
+                and 2 * sum(held) >= len(held)
+                and not self._slo.violations_of(results)
+            ):
+                return True
+            if self._slo.is_lost(results, 2 * self._confirmations / count):
+                return False
+        return False
 
     def _bracket(self, rate: float) -> float:
-        """Returns a rate that held while its double did not."""
-        violated = HIGHEST_RATE
+        """Returns a rate that held while another above it did not. Raises `_OutOfReachError` where
+        none holds."""
+        violated, steps = HIGHEST_RATE, iter(_DOWN)
         while self._fails(rate):
-            violated, rate = rate, rate / 2
-            if rate < LOWEST_RATE:
-                return rate
-        while 2 * rate < violated and not self._fails(2 * rate):
+            self._check_least(rate)
+            if rate <= LOWEST_RATE:
+                raise _OutOfReachError(rate, self._made.why(rate))
+            violated, rate = rate, max(rate / next(steps, _DOWN[-1]), LOWEST_RATE)
+        while 2 * rate < violated and violated == HIGHEST_RATE and not self._fails(2 * rate):
             rate *= 2
         return rate
 
+    def _check_least(self, rate: float) -> None:
+        """Raises `_OutOfReachError` where not even the fastest answer was fast enough, neither at
+        this rate nor at one where nobody waits."""
+        if not self._slo.out_of_reach(self._made.results(rate)):
+            return
+        below = max(rate / _FAR_BELOW, LOWEST_RATE)
+        if below < rate:
+            self._made.holds(below)
+        if not all(map(keeps_up, self._made.results(below))):
+            return  # they may have waited there, too
+        told = self._slo.out_of_reach([*self._made.results(below), *self._made.results(rate)])
+        if told:
+            raise _OutOfReachError(below, told)
+
     def _fails(self, rate: float) -> bool:
-        """Says whether a rate is violated twice in turn: once may be bad luck."""
-        return not self._holds(rate) and not self._holds(rate)
-
-    def _holds(self, rate: float) -> bool:
-        result = self._probe(rate)
-        probe = Probe(rate, result, tuple(self._slo.violations(result)))
-        self._probes.append(probe)
-        self._watch(probe)
-        return probe.held
+        """Says whether a rate is violated twice in turn: once may be bad luck, unless even the
+        fastest answer was too slow."""
+        if self._made.holds(rate):
+            return False
+        return bool(self._slo.out_of_reach(self._made.results(rate))) or not self._made.holds(rate)
 
 
-def _belief(probes: Sequence[Probe]) -> Callable[[float], float]:
-    """Returns what the probes tell of the boundary: the rate below which it is with a probability.
+class _OutOfReachError(Exception):
+    """No rate meets the objective, not even `rate`; the text says in what it fails."""
 
-    Before them, it may be anywhere from half the lowest rate to twice the highest.
-    """
-    tried = np.log([probe.rate for probe in probes])
-    held = np.array([probe.held for probe in probes])
-    start, end = tried.min() - np.log(2), tried.max() + np.log(2)
-    places = np.linspace(start, end, round((end - start) / _STEP))
-    odds = np.log(_AT_BOUNDARY / (1 - _AT_BOUNDARY)) + (places[:, None] - tried) / _BLUR
-    holds = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
-    holds = _LUCKY + (1 - _UNLUCKY - _LUCKY) * holds
-    likelihood = np.where(held, holds, 1 - holds).prod(axis=1)
-    shares = np.cumsum(likelihood) / likelihood.sum()
-    return lambda share: float(np.exp(np.interp(share, shares, places)))
+    def __init__(self, rate: float, why: str) -> None:
+        super().__init__(why)
+        self.rate = rate

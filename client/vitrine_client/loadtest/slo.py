@@ -1,14 +1,16 @@
 """A service level objective: what latency and which share of errors will do."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Self
 
 import numpy as np
 
 from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.together import together
 
 MOST_UNANSWERED = 0.01
 """Of what was due, where the objective says nothing of errors."""
@@ -17,6 +19,10 @@ MOST_GROWTH = 0.01
 """Seconds that the median latency of an open loop may grow each second: at a rate that is 1 % more
 than can be answered, the line becomes longer by so much."""
 
+_MARGIN = 1.05
+"""How much more may be due than one expects, by chance."""
+
+_KEPT_UP = 0.9
 _UNITS_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _LATENCY = re.compile(r"p(\d\d(?:\.\d{1,2})?)=(\d+(?:\.\d+)?)(us|ms|s)")
 _ERRORS = re.compile(r"errors=(\d+(?:\.\d+)?)%")
@@ -64,6 +70,46 @@ class Slo:
         Nor does it where nothing was due, or where the load cannot be kept up: answers are missing,
         or requests wait longer and longer.
         """
+        return self._violations(result, [result])
+
+    def violations_of(self, results: Sequence[Result]) -> list[str]:
+        """Returns why several loads at the same rate do not meet it as one, in words."""
+        return self._violations(together(results), results)
+
+    @property
+    def fewest(self) -> float:
+        """Requests of which one is slower than each percentile."""
+        return 1 / (1 - max(self.latency_s) / 100)
+
+    def out_of_reach(self, results: Sequence[Result]) -> str:
+        """Says in words that no answer was as fast as a percentile has to be; "" if one was."""
+        answered = sum(result.answered for result in results)
+        if not answered:
+            return ""
+        least_ms = min(result.service.least_ms for result in results if result.answered)
+        if least_ms <= 1e3 * min(self.latency_s.values()):
+            return ""
+        return f"the fastest of {answered:,} answers took {wording.ms(least_ms)} ms"
+
+    def is_lost(self, results: Sequence[Result], times: float) -> bool:
+        """Says whether loads at the same rate miss it even if they become so many `times` as long,
+        and all that is still to come is perfect."""
+        result = together(results)
+        due = times * result.due * _MARGIN
+        missing = result.due - result.unsent.total() - result.answered
+        if missing > due * self._most_missing:
+            return True
+        values_ms, counts = result.latency.recorded()
+        return any(
+            counts[values_ms > 1e3 * limit_s].sum() > due * (1 - percent / 100)
+            for percent, limit_s in self.latency_s.items()
+        )
+
+    @property
+    def _most_missing(self) -> float:
+        return MOST_UNANSWERED if self.error_share is None else self.error_share
+
+    def _violations(self, result: Result, parts: Sequence[Result]) -> list[str]:
         if not result.due:
             return ["nothing was due"]
         found = []
@@ -71,15 +117,25 @@ class Slo:
             reached_ms = result.latency.percentile_ms(percent)
             if not reached_ms <= 1e3 * limit_s:  # NaN, too
                 found.append(f"p{percent:g} is {wording.ms(reached_ms)} ms, not {_time(limit_s)}")
-        most = MOST_UNANSWERED if self.error_share is None else self.error_share
-        missing = 1 - result.answered / result.due
+        most = self._most_missing
+        sent = result.due - result.unsent.total()
+        missing = 1 - result.answered / sent if sent else 0.0
         if missing > most:
             text = f"{wording.share(missing)} had no right answer"
             found.append(f"{text}, of {wording.share(most)} that may" if most else text)
-        growth = backlog_growth(result) if wording.is_open(result.about) else 0.0
+        if result.unsent:
+            unsent = wording.share(result.unsent.total() / result.due)
+            found.append(f"{unsent} could not be sent by this machine")
+        growth = median(map(backlog_growth, parts)) if wording.is_open(result.about) else 0.0
         if growth > MOST_GROWTH:
             found.append(f"the wait grew by {wording.ms(1e3 * growth)} ms each second")
         return found
+
+
+def keeps_up(result: Result) -> bool:
+    """Says whether nearly as much was answered in the time of a load as was due in it."""
+    came = sum(interval.completed for interval in result.intervals)
+    return came >= _KEPT_UP * result.due - 2 and backlog_growth(result) <= MOST_GROWTH
 
 
 def backlog_growth(result: Result) -> float:

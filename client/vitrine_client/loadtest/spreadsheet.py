@@ -14,13 +14,24 @@ def write_csv(results: Iterable[Result], file: TextIO) -> None:
     `run` numbers the results, `errors` is their total; what was not answered has empty cells.
     """
     names = [f"p{percent:g}" for percent in PERCENTILES] + ["max"]
-    heading = ["run", "start_s", "duration_s", "due", "answered", "errors", "late", "dropped"]
+    heading = [
+        "run",
+        "start_s",
+        "duration_s",
+        "due",
+        "answered",
+        "errors",
+        "late",
+        "dropped",
+        "unsent",
+    ]
     latency = [f"{kind}_{name}_ms" for kind in ("latency", "service") for name in names]
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(heading + latency)
     for number, result in enumerate(results, start=1):
         for one in result.intervals:
             counts = [one.due, one.answered, one.errors.total(), one.late, one.dropped]
+            counts.append(one.unsent.total())
             times = [f"{one.start_s:.3f}", f"{one.duration_s:.3f}"]
             rows.writerow([number, *times, *counts, *_cells(one.latency), *_cells(one.service)])
 

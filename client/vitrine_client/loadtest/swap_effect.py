@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.result import Interval, Result
+from vitrine_client.loadtest.parts import Interval
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.wording import ms
 
 PUBLISHED, ANSWERS, UNLOADED = (

@@ -6,14 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vitrine_client.loadtest import swap_effect
+from vitrine_client.loadtest import search_tables, swap_effect
 from vitrine_client.loadtest.compare import Comparison, Row
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.outcome import Outcome
-from vitrine_client.loadtest.result import PERCENTILES, Result
-from vitrine_client.loadtest.search import Found, Probe
-from vitrine_client.loadtest.slo import Slo
-from vitrine_client.loadtest.sweep import Curve, Point
+from vitrine_client.loadtest.parts import Connecting
+from vitrine_client.loadtest.result import FEWEST_BEYOND, PERCENTILES, Result
+from vitrine_client.loadtest.search_tables import plain
 from vitrine_client.loadtest.wording import asked, batch_size, is_open, load, ms, per_second, share
 
 BUSY = 0.8
@@ -24,9 +23,9 @@ def outcome(outcome: Outcome) -> RenderableType:
     """Lays out all that came of a load test: first what was measured, last what it means."""
     parts: list[RenderableType] = []
     if outcome.curve:
-        parts += [swept(outcome.curve), Text()]
+        parts += [search_tables.swept(outcome.curve), Text()]
     if outcome.found and outcome.slo:
-        parts += [searched(outcome.found, outcome.slo)]
+        parts += [search_tables.searched(outcome.found, outcome.slo)]
     elif not outcome.curve:
         parts += [_measured(outcome.result)]
     parts += _warnings(outcome.warnings)
@@ -50,15 +49,10 @@ def _measured(result: Result) -> RenderableType:
     events = [Text(f"At {at_s:.1f} s: {text}", style="cyan") for at_s, text in result.events]
     swap = swap_effect.effect(result)
     told = [Text(str(swap), style="cyan")] if swap else events
-    return Group(_counts(result), Text(), _latencies(result), *told)
-
-
-def _plain(*headings: str) -> Table:
-    """A table without lines, its first column to the left, the others to the right."""
-    table = Table(box=None, pad_edge=False, header_style="dim", show_header=any(headings))
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=bool(number))
-    return table
+    if not result.answered:
+        return Group(_counts(result), *told)
+    few = [Text(FEW, style="dim")] if any(map(result.few_beyond, PERCENTILES)) else []
+    return Group(_counts(result), Text(), _latencies(result), *few, *told)
 
 
 def _counts(result: Result) -> Table:
@@ -77,6 +71,10 @@ def _counts(result: Result) -> Table:
         table.add_row("late", f"{result.late:,} sent over 1 ms after they were due")
         dropped = Text(f"{result.dropped:,} never sent", style="red" if result.dropped else "")
         table.add_row("dropped", dropped)
+    for kind, count in result.unsent.most_common():
+        table.add_row("unsent", Text(f"{count:,} {kind}", style="red"))
+    if made := connecting(result.connecting):
+        table.add_row("connections", made)
     table.add_row("generator", _generator(result))
     return table
 
@@ -90,99 +88,70 @@ def images(result: Result) -> str:
 def _generator(result: Result) -> Text:
     used = result.generator
     lag = "" if used.lag_p99_ms is None else f", sends within {ms(used.lag_p99_ms)} ms (p99)"
+    busiest = "" if used.busiest is None else f"{share(used.busiest)} of a core, "
     return Text(
-        f"{share(used.busiest)} of a core, {used.cpu_s:,.1f} s of processor time{lag}",
-        style="yellow" if used.busiest >= BUSY else "",
+        f"{busiest}{used.cpu_s:,.1f} s of processor time{lag}",
+        style="yellow" if used.busiest is not None and used.busiest >= BUSY else "",
     )
 
 
+FEW = f"* fewer than {FEWEST_BEYOND} requests were slower: chance"
+"""What the mark of a percentile means."""
+
+
+def connecting(made: Connecting | None) -> str:
+    """Says how long it took to make connections; "" where none was made while it was measured."""
+    if made is None or not made.connect.count:
+        return ""
+
+    def within(counts: Histogram) -> str:
+        return " and ".join(f"{ms(counts.percentile_ms(each))} ms (p{each})" for each in (50, 99))
+
+    tls = f", TLS {within(made.tls)}" if made.tls.count else ""
+    return f"{made.connect.count:,} new, connected in {within(made.connect)}{tls}"
+
+
 def latencies(result: Result) -> list[tuple[str, float, float]]:
-    """Percentile, mean and maximum by name: latency and service time, in ms."""
+    """Percentile, mean and maximum by name: latency and service time, in ms. The name of a
+    percentile that is chance is marked, as `FEW` explains."""
 
     def figures(counts: Histogram) -> list[float]:
         found = [counts.percentile_ms(percent) for percent in PERCENTILES]
         return [*found, counts.max_ms, counts.mean_ms]
 
-    names = [*(f"p{percent:g}" for percent in PERCENTILES), "max", "mean"]
+    names = [
+        *(f"p{each:g}{' *' if result.few_beyond(each) else ''}" for each in PERCENTILES),
+        *("max", "mean"),
+    ]
     return list(zip(names, figures(result.latency), figures(result.service), strict=True))
 
 
 def _latencies(result: Result) -> Table:
     if not is_open(result.about):
-        table = _plain("", "latency")
+        table = plain("", "latency")
         for name, latency_ms, _ in latencies(result):
             table.add_row(name, f"{ms(latency_ms)} ms")
         return table
-    table = _plain("", "latency", "service time")
+    table = plain("", "latency", "service time")
     for name, latency_ms, service_ms in latencies(result):
         table.add_row(name, f"{ms(latency_ms)} ms", f"{ms(service_ms)} ms")
     return table
 
 
-def searched(found: Found, slo: Slo) -> RenderableType:
-    """Lays out a search: the rate that it found, how sure that is, and every probe."""
-    table = _plain("requests/s", *(f"p{percent:g}" for percent in slo.latency_s), "failed", "")
-    table.columns[-1].justify = "left"
-    for probe in found.probes:
-        table.add_row(*probe_cells(probe, slo), Text(verdict(probe), style=_COLOUR[probe.held]))
-    style = "bold green" if found.rate else "bold red"
-    return Group(table, Text(), Text(rate_found(found, slo), style=style))
-
-
-_COLOUR = {True: "green", False: "red"}
-
-
-def rate_found(found: Found, slo: Slo) -> str:
-    """Says in one sentence what a search found."""
-    if not found.complete:
-        held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"
-        return f"The highest rate that meets {slo} is not known yet: {held} so far"
-    if not found.rate:
-        return f"No rate meets {slo}: not even {per_second(found.high)} requests/s"
-    return (
-        f"{per_second(found.rate)} requests/s is the highest rate that meets {slo}: the boundary "
-        f"is between {per_second(found.low)} and {per_second(found.high)} (90 %), and "
-        f"{found.confirmed} of {found.confirmations} more probes at the rate held"
-    )
-
-
-def probe_cells(probe: Probe, slo: Slo) -> list[str]:
-    """Rate, latency at each of the objective's percentiles, and share that failed."""
-    latency = probe.result.latency
-    reached = [f"{ms(latency.percentile_ms(percent))} ms" for percent in slo.latency_s]
-    return [per_second(probe.rate), *reached, share(probe.result.error_share)]
-
-
-def verdict(probe: Probe) -> str:
-    """Says of a probe that it held, or why not."""
-    return "; ".join(probe.violations) or "held"
-
-
-def swept(curve: Curve) -> RenderableType:
-    """Lays out a sweep, a row for each rate."""
-    table = _plain("requests/s", "answered/s", "p50", "p90", "p99", "p99.9", "failed")
-    for point in curve.points:
-        table.add_row(*point_cells(point))
-    return table
-
-
-def point_cells(point: Point) -> list[str]:
-    """Rate, right answers a second, four percentiles, and share that failed."""
-    latencies_ms = (point.p50_ms, point.p90_ms, point.p99_ms, point.p999_ms)
-    shown = ["–" if value is None else f"{ms(value)} ms" for value in latencies_ms]
-    return [per_second(point.rate), per_second(point.throughput), *shown, share(point.error_share)]
-
-
 def checked(outcome: Outcome) -> Text:
     """Says whether the result meets the objective."""
+    if not outcome.slo:
+        return Text()
     if outcome.violations:
         return Text(f"Misses {outcome.slo}: {'; '.join(outcome.violations)}", style="bold red")
-    return Text(f"Meets {outcome.slo}", style="bold green")
+    few = [f"p{each:g}" for each in outcome.slo.latency_s if outcome.result.few_beyond(each)]
+    chance = f", but fewer than {FEWEST_BEYOND} requests were slower than {' and '.join(few)}"
+    return Text(f"Meets {outcome.slo}{chance if few else ''}", style="bold green")
 
 
 def compared(comparison: Comparison) -> RenderableType:
     """Lays out a comparison: a row for each measure, and the verdict."""
-    table = _plain("", "before", "after", "")
+    table = plain("", "before", "after", "")
     table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for row in comparison.rows:
         table.add_row(*row_cells(row), Text(row.text, style=VERDICTS[row.verdict]))

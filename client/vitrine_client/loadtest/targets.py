@@ -9,6 +9,7 @@ import numpy as np
 
 from vitrine_client import errors, http_calls, http_predictions, model_paths
 from vitrine_client.images import to_instance
+from vitrine_client.loadtest.headers import merged
 from vitrine_client.loadtest.plan import Kind, Target
 from vitrine_client.tensors import Array
 
@@ -93,7 +94,9 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
     headers |= http_calls.key_headers(target.api_key)
     if target.userinfo:
         headers["Authorization"] = http_calls.basic_authorization(target.userinfo)
+    if not target.keep_alive:
+        headers["Connection"] = "close"
     path = model_paths.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
-    head += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*head, "", ""]).encode() + body
+    head += [f"{name}: {value}" for name, value in merged(headers, target.headers)]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + body

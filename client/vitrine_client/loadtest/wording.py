@@ -54,8 +54,9 @@ def load(about: Mapping[str, Any]) -> str:
     """How it was asked, but for the warm-up: "open loop, 500 requests/s (poisson)"."""
     plan = about.get("plan", {})
     content = plan.get("load", {})
+    count = f", {plan['count']:,} requests" if plan.get("count") else ""
     if content.get("loop") == "closed":
-        return f"closed loop, {content['concurrency']} in flight"
+        return f"closed loop, {content['concurrency']} in flight{count}"
     if content.get("loop") != "open":
         return "unknown load"
     if "replayed" in content:
@@ -65,7 +66,7 @@ def load(about: Mapping[str, Any]) -> str:
     warm_up_s = plan.get("warm_up_s", 0.0)
     rates = [_rates(phase) for phase, end_s in measured if end_s > warm_up_s]
     distinct = [rate for rate, before in zip(rates, [None, *rates], strict=False) if rate != before]
-    return f"open loop, {', '.join(distinct)} requests/s ({content['arrivals']})"
+    return f"open loop, {', '.join(distinct)} requests/s ({content['arrivals']}){count}"
 
 
 def _replay(content: Mapping[str, Any]) -> str:
@@ -73,7 +74,8 @@ def _replay(content: Mapping[str, Any]) -> str:
     speed = "" if content["speed"] == 1 else f" at {content['speed']:g} times its speed"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in content["left_out"].items())
     left_out = f"; lines left out: {reasons}" if reasons else ""
-    return f"replay of {files}{speed}, {content['replayed']:,} requests{left_out}"
+    gaps = "".join(f"; a gap of {gap}" for gap in content.get("gaps", ()))
+    return f"replay of {files}{speed}, {content['replayed']:,} requests{left_out}{gaps}"
 
 
 def _rates(phase: Mapping[str, float]) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _AT_ONCE = 400 * FIELDS
 """Numbers in a message: so few that a pipe which is ready to be written takes them at once."""
 
+_BUSY_FROM_S = 1.0
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -38,10 +40,19 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ended:
-    """All is answered. `busy` is for which share of the load's time the process was computing."""
+    """All is answered. `busy` is for which share of the load's time the process was computing, None
+    where that was so short that its start and its end are most of it.
+
+    `connected` is of all connections that were made, float64 [n, tally.FIELDS]; `closed_after` are
+    the fewest and the most answers on one that was closed under a request, 0 where none was.
+    `ended_s` is when the last of a number of requests was answered (`time.monotonic`).
+    """
 
     cpu_s: float
-    busy: float
+    busy: float | None
+    connected: bytes = b""
+    closed_after: tuple[int, int] = (0, 0)
+    ended_s: float = math.inf
 
 
 class Reporter:
@@ -81,8 +92,10 @@ def _work(job: Job, parent: Connection) -> None:
     _raise_limit_of_files()
     selector, reporter = DefaultSelector(), Reporter(parent)
     kind = ClosedLoop if isinstance(job.load, Closed) else OpenLoop
-    with connections_to(job.endpoint, selector, job.timeout_s, tls=job.tls) as connect:
-        loop = kind(job, connect, selector, reporter)
+    with connections_to(
+        job.endpoint, selector, job.timeout_s, tls=job.tls, headers=job.headers
+    ) as connections:
+        loop = kind(job, connections, selector, reporter)
         parent.send(None)
         start_s: float = parent.recv()
 
@@ -100,7 +113,11 @@ def _work(job: Job, parent: Connection) -> None:
         # Not the time that it only waits for the last answers.
         sending_s = min(time.monotonic() - start_s, job.load.duration_s)
         reporter.flush()
-        parent.send(Ended(cpu_s, cpu_s / sending_s))
+        tally = connections.tally
+        closed_after = tally.fewest, tally.most
+        busy = cpu_s / sending_s if sending_s >= _BUSY_FROM_S else None
+        ended = Ended(cpu_s, busy, tally.made.tobytes(), closed_after, loop.ended_s)
+        parent.send(ended)
 
 
 def _raise_limit_of_files() -> None:

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Target
+from vitrine_client.loadtest.probes import Found, Probe
 from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.search import Found, Probe, find_rate
+from vitrine_client.loadtest.run import Ready, make_ready, run
+from vitrine_client.loadtest.search import find_rate
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
@@ -48,8 +49,9 @@ class Trials:
         address = self._services.of(configuration).address(self._target.kind)
         target = dataclasses.replace(self._target, address=address)
         try:
+            ready = make_ready(target, Open(()), TIMEOUT_S)
             found = find_rate(
-                lambda rate: self._run(target, rate),
+                lambda rate: self._run(target, rate, ready),
                 self._slo,
                 start_rate=self._start_rate,
                 most_probes=MOST_PROBES,
@@ -62,8 +64,8 @@ class Trials:
         self._start_rate = max(_BELOW * found.rate, _LEAST_START)
         return found
 
-    def _run(self, target: Target, rate: float) -> Result:
+    def _run(self, target: Target, rate: float, ready: Ready) -> Result:
         warm_up_s = self._probe_s * _WARM_UP_SHARE
         self._seed += 1  # other arrivals each time: none may be measured by the same lucky ones
         load = Open((Phase(warm_up_s + self._probe_s, rate, rate),), seed=self._seed)
-        return run(Plan(target, load, warm_up_s=warm_up_s))
+        return run(Plan(target, load, warm_up_s, TIMEOUT_S), ready=ready)

@@ -71,7 +71,7 @@ class Records:
     @property
     def latency_s(self) -> np.ndarray:
         """From when they were due; NaN where no right answer came."""
-        return self._columns()[3] - self.due_s
+        return np.where(self._columns()[4] == 0, self._columns()[3] - self.due_s, np.nan)
 
     @property
     def outcomes(self) -> Counter[str]:
@@ -110,9 +110,12 @@ def run_loop(
             loop.stop(time.monotonic())
             loop.last_s = math.inf  # what is in flight is waited for, however long
 
-    with DefaultSelector() as selector, connections_to(endpoint, selector, timeout_s) as connect:
+    with (
+        DefaultSelector() as selector,
+        connections_to(endpoint, selector, timeout_s) as connections,
+    ):
         loop = (ClosedLoop if isinstance(load, Closed) else OpenLoop)(
-            job, connect, selector, report
+            job, connections, selector, report
         )
         loop.run(time.monotonic() + 0.01)
     return records

@@ -7,9 +7,10 @@ import numpy as np
 from vitrine_client.loadtest.compare import Comparison, Row
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.parts import Generator, Interval
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan, Target
-from vitrine_client.loadtest.result import Generator, Interval, Result
-from vitrine_client.loadtest.search import Found, Probe
+from vitrine_client.loadtest.probes import Found, Probe
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve, Point
 

@@ -15,8 +15,9 @@ from tests.conftest import wait_for
 from vitrine_client.loadtest.chaos import Swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError
 from vitrine_client.loadtest.histogram import Histogram
+from vitrine_client.loadtest.parts import Generator, Interval
 from vitrine_client.loadtest.plan import Closed, Plan
-from vitrine_client.loadtest.result import Generator, Interval, Result
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.swap_effect import effect
 from vitrine_client.predictions import VersionStatus
 from vitrine_training import publish

@@ -12,7 +12,7 @@ from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
 from vitrine_client.loadtest.answers import Classes
 from vitrine_client.loadtest.connections import connections_to
 from vitrine_client.loadtest.plan import Closed, Target
-from vitrine_client.loadtest.rehearsal import right_answers
+from vitrine_client.loadtest.rehearsal import rehearse
 from vitrine_client.loadtest.targets import requests_of
 
 TARGET = Target("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
@@ -20,7 +20,7 @@ REQUESTS = requests_of(TARGET)
 
 
 def classes(server: FakeModelServer) -> tuple[Classes, ...]:
-    return right_answers(TARGET, server.address, REQUESTS, 5)
+    return rehearse(TARGET, server.address, REQUESTS, 5).classes
 
 
 @pytest.mark.alone
@@ -66,9 +66,9 @@ def test_a_call_that_is_given_up_is_cancelled():
     with (
         FakeModelServer(Gate()) as server,
         DefaultSelector() as selector,
-        connections_to(server.address, selector, 30) as connect,
+        connections_to(server.address, selector, 30) as connections,
     ):
-        call = connect(lambda fault, body, now_s: told.append(fault))
+        call = connections.connect(lambda fault, body, now_s: told.append(fault))
         call.send(b"first")
         wait_for(lambda: bool(server.calls), 20, "the call")
         call.abort()

@@ -1,5 +1,6 @@
 """The loops that make load, against servers that misbehave as they are told."""
 
+import itertools
 import socket
 import ssl
 import threading
@@ -264,3 +265,30 @@ def test_https(tmp_path, monkeypatch):
         monkeypatch.setenv("SSL_CERT_FILE", str(ca.cert))
         assert set(run_loop(server.url, Closed(1, 60), until=has(4)).outcomes) == {""}
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", ["500 Internal Server Error", "429 Too Many Requests"])
+def test_a_closed_loop_keeps_its_concurrency_when_answers_are_errors(status):
+    """Who is answered with an error asks again at once, as who is answered right does."""
+    with scripted_server(always(answer({"error": "no"}, status))) as server:
+        records = run_loop(server.url, Closed(2, 60), seats=2, until=has(400))
+    assert set(records.outcomes) == {f"HTTP {status[:3]}"}
+    by_seat_s = np.ptp(records.due_s) / (len(records.due_s) / 2)
+    assert by_seat_s < 0.1  # a rest before each takes as long
+
+
+def test_a_server_that_keeps_connections_for_a_few_answers():
+    """It is told from a connection that breaks, with after how many, and nobody rests for it."""
+    last = itertools.count(1)
+
+    def script(_: int) -> Iterator[bytes]:
+        yield RIGHT
+        if next(last) % 3 == 0:
+            busy(0.02)  # so that the next request is there already
+            yield CLOSE
+
+    with scripted_server(script) as server:
+        records = run_loop(server.url, Closed(1, 60), until=has(41))
+    assert set(records.outcomes) == {"", "closed while kept"}
+    assert records.outcomes["closed while kept"] == pytest.approx(records.outcomes[""] / 3, abs=1)
+    assert np.ptp(records.due_s) < 0.1 * records.outcomes["closed while kept"]

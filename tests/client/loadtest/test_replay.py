@@ -72,9 +72,29 @@ def test_requests_are_due_as_they_came(log):
     newer = log(line(5), line(4, model="softmax"), name="log")
     target, load = replay([newer, older], TO, speed=2.0)
     assert load.due_s == pytest.approx((0, 0.875, 1.375, 1.875))
-    assert load.duration_s == pytest.approx(1.875 * 4 / 3)
+    assert load.duration_s == pytest.approx(1.875 + 0.5)  # the usual gap
     assert np.concatenate(list(due_times(load, first=1, step=2))) == pytest.approx((0.875, 1.875))
     assert (target.model, target.kind) == ("mlp, softmax", "logged")
+
+
+def at_hour(hour: int, second: float) -> str:
+    return line(second, time=f"2026-11-28T{hour:02}:00:{second:09.6f}Z")
+
+
+def test_a_gap_of_hours_is_told_and_can_be_shortened(log):
+    """A clock that was set forward, or a night; it does not make the duration longer still."""
+    path = log(at_hour(5, 0), at_hour(5, 1), at_hour(8, 1), at_hour(8, 2), at_hour(8, 3))
+    _, load = replay([path], TO)
+    assert load.gaps == ("10,800 s from 2026-11-28 05:00:01 UTC on",)
+    assert load.due_s == (0, 1, 10801, 10802, 10803)
+    assert load.duration_s == 10804
+    _, load = replay([path], TO, longest_gap_s=60)
+    assert load.due_s == (0, 1, 61, 62, 63)
+    assert "shortened to 60 s" in load.gaps[0]
+    described = Plan(TO, load).described()
+    assert "a gap of 10,800 s from 2026-11-28 05:00:01 UTC" in wording.load({"plan": described})
+    _, load = replay([path], TO, speed=7200)
+    assert load.gaps == ()
 
 
 def test_each_line_asks_what_it_asked(log):

@@ -1,6 +1,5 @@
 """The page about a load test: whole, by itself, and with the result's figures."""
 
-import itertools
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -9,10 +8,11 @@ import pytest
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest import plots, report, wording
-from vitrine_client.loadtest.outcome import Outcome, at_rate
+from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.probes import Found, Probe
 from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.search import Found, Probe
 from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.together import together
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -207,28 +207,17 @@ def at(rate: float, median_ms: float, slo: Slo, **members) -> Probe:
     return Probe(rate, result, tuple(slo.violations(result)))
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
-def test_a_search_shows_the_median_of_its_last_probes(order):
-    """Whichever came last: where most of them held, the page's figures meet the objective."""
+def test_a_search_shows_all_probes_at_the_rate_together():
+    """What one of them did not see may be in another; the page's figures are of their sum."""
     slo = Slo.parse("p95=20ms,errors=0.1%")
-    failed = at(250, 5, slo, errors={0: Counter(timeout=9)})  # fast, and misses the objective
-    probes = [at(250, 4, slo), at(250, 6, slo), at(250, 90, slo), failed]
-    assert [probe.held for probe in probes] == [True, True, False, False]
-    chosen = [probes[place] for place in order]
-    found = Found(250.0, 245.0, 260.0, 2, 4, (at(100, 2, slo), *chosen, at(400, 900, slo)))
-    result = at_rate(found, slo)
-    assert result is probes[1].result
+    chosen = [at(250, median_ms, slo) for median_ms in (4, 6, 5)]
+    found = Found(250.0, 245.0, 260.0, 3, 3, (at(100, 2, slo), *chosen, at(400, 900, slo)))
+    result = together(found.at_rate)
+    assert result.answered == sum(probe.result.answered for probe in chosen)
+    assert [interval.start_s for interval in result.intervals] == [0, 1, 2, 3, 4, 5]
     page = Page(report.render(Outcome(result, (result,), slo, found)))
     assert f"95 % within {wording.ms(result.latency.percentile_ms(95))} ms" in page.text
-    assert "of the median load at that rate" in page.text
-
-
-def test_a_search_without_answers_has_a_median_too():
-    """What has no latency comes last."""
-    slo = Slo.parse("p99=20ms")
-    dead = at(250, 4, slo, errors={second: Counter(timeout=999) for second in (0, 1)})
-    probes = (dead, at(250, 30, slo), at(250, 40, slo))
-    assert at_rate(Found(250.0, 245.0, 260.0, 0, 3, probes), slo) is probes[2].result
+    assert "of all probes at that rate together" in page.text
 
 
 def test_throughput_says_that_requests_failed_only_where_some_did():

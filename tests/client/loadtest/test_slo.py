@@ -6,7 +6,8 @@ import pytest
 
 from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
-from vitrine_client.loadtest.result import Generator, Result
+from vitrine_client.loadtest.parts import Generator
+from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.slo import Slo, backlog_growth
 
 

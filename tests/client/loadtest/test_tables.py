@@ -5,12 +5,16 @@ import dataclasses
 import io
 from collections import Counter
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest import spreadsheet, tables, wording
+from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.outcome import Outcome, highest_kept_up
+from vitrine_client.loadtest.parts import Connecting, Interval
+from vitrine_client.loadtest.slo import Slo
 from vitrine_client.loadtest.sweep import Curve, Point
 
 
@@ -25,12 +29,49 @@ def test_an_open_loop_shows_latency_beside_service_time():
     result = made(seconds=5, stalls=(2,))
     shown = text_of(tables.summary(result))
     row = next(line.split() for line in shown.splitlines() if line.startswith("p99.9 "))
+    assert row.pop(1) == "*"  # of 1,000 requests, one was slower
     assert row[1::2] == [
         wording.ms(counts.percentile_ms(99.9)) for counts in (result.latency, result.service)
     ]
     assert f"{result.answered:,} of {result.due:,} in 5.0 s" in shown
     assert f"{result.late:,} sent over 1 ms after they were due" in shown
     assert all(f"p{percent}" in shown for percent in ("50", "99 ", "99.99"))
+
+
+def test_percentiles_that_are_chance_are_marked():
+    """Of 1,000 requests ten are slower than p99, and one than p99.9; JSON says so, too."""
+    latency = Histogram.of(np.linspace(0.001, 0.1, 1000))
+    result = dataclasses.replace(
+        made(seconds=1), intervals=(Interval(0.0, 1.0, 1000, latency, latency, 1000),)
+    )
+    shown = text_of(tables.summary(result))
+    marked = [line.split()[0] for line in shown.splitlines() if line.split()[1:2] == ["*"]]
+    assert marked == result.to_json()["summary"]["few_beyond"] == ["p99.9", "p99.99"]
+    assert "* fewer than 10 requests were slower" in shown
+    slo = Slo.parse("p50=1s,p99.9=1s")
+    assert "fewer than 10 requests were slower than p99.9" in text_of(
+        tables.outcome(Outcome(result, (result,), slo))
+    )
+
+
+def test_what_the_generator_could_not_send_is_no_error():
+    """It is counted apart, and is not in the share of errors."""
+    result = made(seconds=2, errors={0: Counter({"HTTP 500": 10})})
+    first, last = result.intervals
+    first = dataclasses.replace(first, due=first.due + 90, unsent=Counter(EMFILE=90))
+    with_unsent = dataclasses.replace(result, intervals=(first, last))
+    assert with_unsent.error_share == result.error_share > 0
+    shown = " ".join(text_of(tables.summary(with_unsent)).split())
+    assert "unsent 90 EMFILE" in shown
+
+
+def test_the_cost_of_connecting_is_shown():
+    """How many connections were made meanwhile, and how long that took; with TLS its own."""
+    made_s = Histogram.of([0.002] * 50)
+    connecting = Connecting(made_s, Histogram.of([0.03] * 50))
+    shown = text_of(tables.summary(made(seconds=2, connecting=connecting)))
+    assert "50 new, connected in 2.00 ms (p50) and 2.00 ms (p99), TLS 30.0 ms (p50)" in shown
+    assert "connections" not in text_of(tables.summary(made(seconds=2)))
 
 
 def test_batches_are_counted_as_images_too():
@@ -61,12 +102,14 @@ def test_what_is_wrong_is_named_in_colour():
 
 
 def test_nothing_answered_is_no_crash():
-    """Percentiles of nothing are dashes, in the table and in its cells of the CSV nothing."""
+    """Percentiles of nothing are not shown, and in their cells of the CSV there is nothing."""
     result = made(
         seconds=2, rate=5, errors={0: Counter(Unavailable=50), 1: Counter(Unavailable=50)}
     )
     assert result.answered == 0
-    assert "p99.9      –" in text_of(tables.summary(result)).replace(" ms", "")
+    shown = text_of(tables.summary(result))
+    assert "100 Unavailable" in shown
+    assert "p99.9" not in shown
     file = io.StringIO()
     spreadsheet.write_csv([result], file)
     assert all(row["latency_p99_ms"] == "" for row in csv.DictReader(io.StringIO(file.getvalue())))

@@ -9,8 +9,8 @@ import pytest
 from tests.client.loadtest.made_results import TARGET
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.loop import OUTCOMES
+from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Open, Phase, Plan
-from vitrine_client.loadtest.result import Interval
 from vitrine_client.loadtest.timeline import Timeline
 from vitrine_client.loadtest.worker import Seen
 
@@ -124,11 +124,11 @@ def test_an_end_within_the_warm_up_leaves_nothing():
 def test_the_lag_is_the_generators_own():
     """Not what a request waited for a connection, nor the warm-up's."""
     line = timeline()
-    assert line.lag_p99_ms() is None
+    assert line.lag_ms(99) is None
     lags = [(at_s, at_s + 0.5, at_s + 0.502, at_s + 0.6, 0.0) for at_s in (1.1, 1.2, 2.3)]
     line.add(0, seen((0.5, 0.5, 0.9, 0.9, 0), *lags))
     list[Interval](line.finished())
-    assert line.lag_p99_ms() == pytest.approx(2, abs=0.02)
+    assert line.lag_ms(99) == pytest.approx(2, abs=0.02)
 
 
 def test_answers_are_completed_in_the_second_in_which_they_come():
