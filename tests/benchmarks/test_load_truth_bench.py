@@ -103,9 +103,9 @@ def test_the_log_is_the_truth():
 
 def test_a_run_beside_its_log():
     """The server saw as many requests as the load lab says it answered; they took what it took."""
-    slow = Behaviour(Latency("constant", 0.05))
+    slow = Behaviour(Latency("constant", 0.05), errors=0.25)
     found = scenarios.closed_loop(scripted.vitrine(), slow, 2)
-    assert found.run.exit_code == 0
+    assert found.run.exit_code == 1
     assert found.run.report.rate == pytest.approx(found.truth.rate, rel=0.2)
     assert found.truth.p50_ms >= 50
     assert found.run.report.p50_ms >= found.truth.p50_ms
