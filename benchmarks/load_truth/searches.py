@@ -57,7 +57,8 @@ def search(behaviour: Behaviour, slo: str, killed_after_s: float | None = None) 
         try:
             done = subprocess.run(
                 [*VITRINE, "loadtest", *map(str, SAMPLES), *told],
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 text=True,
                 timeout=_PATIENCE_S,
             )
@@ -65,6 +66,6 @@ def search(behaviour: Behaviour, slo: str, killed_after_s: float | None = None) 
             end.cancel()
         took_s = time.monotonic() - began_s
         content = json.loads(written.read_bytes()) if written.exists() else {}
-        said = (done.stdout + done.stderr).strip().splitlines()
+        said = done.stdout.strip().splitlines()
         probes = len(content.get("search", {}).get("probes", ()))
         return Search(done.returncode, took_s, probes, "\n".join(said[-4:]))
