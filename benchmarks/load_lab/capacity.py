@@ -1,6 +1,5 @@
 """The search for the highest rate, on servers whose capacity is known."""
 
-from functools import partial
 from itertools import count
 
 import numpy as np
@@ -66,7 +65,7 @@ def _searched(server: Running, seed: int) -> tuple[probes.Found, float]:
     closed = Plan(target(server), Closed(16, 2.0), warm_up_s=0.5)
     first = run(closed)
     load_s = closed.load.duration_s
-    numbers = count(1000 * seed)
+    numbers, longer = count(1000 * seed), count()
 
     def probe(rate: float, probe_s: float = probes.PROBE_S) -> Result:
         nonlocal load_s
@@ -78,6 +77,6 @@ def _searched(server: Running, seed: int) -> tuple[probes.Found, float]:
         probe,
         SLO,
         start_rate=first.throughput / 2,
-        confirm=partial(probe, probe_s=probes.LONG_S),
+        confirm=lambda rate: probe(rate, probes.long_s(next(longer))),
     )
     return found, load_s

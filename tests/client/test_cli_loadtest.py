@@ -186,7 +186,7 @@ def test_how_it_asks(url, tmp_path):
     rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
     assert [row["run"] for row in rows] == ["1"] * 30
     assert "closed loop, 8 in flight, 30 requests" in done.stderr
-    assert "connections  30 new" in done.stderr
+    assert "connecting  30 new" in done.stderr
 
 
 @pytest.mark.parametrize(

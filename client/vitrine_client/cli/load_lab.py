@@ -22,7 +22,7 @@ from vitrine_client.loadtest.compare import compare
 from vitrine_client.loadtest.live import View
 from vitrine_client.loadtest.outcome import Outcome, highest_kept_up
 from vitrine_client.loadtest.plan import Plan, Target
-from vitrine_client.loadtest.probes import LONG_S, PROBE_S, Found, Probe, cut_short, probing
+from vitrine_client.loadtest.probes import PROBE_S, Found, Probe, cut_short, long_s, probing
 from vitrine_client.loadtest.request_rows import RequestRows
 from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.run import make_ready, run
@@ -118,7 +118,6 @@ class LoadLab:
         capacity = max(self._flat_out.throughput, 1.0)
         self._log.print(f"{per_second(capacity)} requests/s with {_FLAT_OUT} in flight")
         probe = partial(self._probe, self._asked.planned(target, self._asked.at_any_rate()))
-        longer = partial(probe, probe_s=LONG_S)
         found = None
         if self._asked.sweep:
             sweep.measure(probe, sweep.rates(capacity), self._swept)
@@ -127,7 +126,7 @@ class LoadLab:
                 probe,
                 self._slo,
                 start_rate=capacity / 2,
-                confirm=longer,
+                confirm=lambda rate: probe(rate, long_s(len(self._measured))),
                 watch=self._probed,
             )
         return self._summed_up(found)

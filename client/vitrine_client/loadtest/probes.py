@@ -13,7 +13,15 @@ PROBE_S = 4.0
 LONG_S = 6.0
 """Of a probe at the rate that is to be confirmed: four of them see what comes every 20 seconds."""
 
+_UNEVEN_S = (-1.0, 0.0, 0.5, 1.0)
+
 LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
+
+
+def long_s(number: int) -> float:
+    """Returns how long the probe of that number is where it is to confirm a rate: about `LONG_S`.
+    Were all the same, what recurs could fall between each two of them."""
+    return LONG_S + _UNEVEN_S[number % len(_UNEVEN_S)]
 
 
 @dataclass(frozen=True)

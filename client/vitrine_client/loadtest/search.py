@@ -84,6 +84,8 @@ class _Search:
         # So low, and still with enough requests for the percentiles not to be luck.
         least = self._slo.fewest / (LONG_S * (self._confirmations or 1))
         self._floor = max(min(max(start_rate / _FAR_BELOW, least), start_rate), LOWEST_RATE)
+        # Far below, a probe has so few requests that it holds by luck.
+        self._lowest = max(start_rate / _DOWN[-1] if self._confirmations else 0.0, LOWEST_RATE)
         try:
             rate = self._bracket(start_rate)
         except _OutOfReachError as error:
@@ -183,9 +185,9 @@ class _Search:
         violated, steps = HIGHEST_RATE, iter(_DOWN)
         while self._fails(rate):
             self._check_least(rate)
-            if rate <= LOWEST_RATE:
+            if rate <= self._lowest:
                 raise _OutOfReachError(rate, self._made.why(rate))
-            violated, rate = rate, max(rate / next(steps, _DOWN[-1]), LOWEST_RATE)
+            violated, rate = rate, max(rate / next(steps, _DOWN[-1]), self._lowest)
         while 2 * rate < violated and violated == HIGHEST_RATE and not self._fails(2 * rate):
             rate *= 2
         return rate

@@ -78,8 +78,8 @@ class Slo:
 
     @property
     def fewest(self) -> float:
-        """Requests of which one is slower than each percentile."""
-        return 1 / (1 - max(self.latency_s) / 100)
+        """Requests of which one may be slower than each percentile, or an error."""
+        return max(1 / (1 - max(self.latency_s) / 100), 1 / (self._most_missing or 1))
 
     def out_of_reach(self, results: Sequence[Result]) -> str:
         """Says in words that no answer was as fast as a percentile has to be; "" if one was."""

@@ -74,7 +74,7 @@ def _counts(result: Result) -> Table:
     for kind, count in result.unsent.most_common():
         table.add_row("unsent", Text(f"{count:,} {kind}", style="red"))
     if made := connecting(result.connecting):
-        table.add_row("connections", made)
+        table.add_row("connecting", made)
     table.add_row("generator", _generator(result))
     return table
 
@@ -108,7 +108,7 @@ def connecting(made: Connecting | None) -> str:
         return " and ".join(f"{ms(counts.percentile_ms(each))} ms (p{each})" for each in (50, 99))
 
     tls = f", TLS {within(made.tls)}" if made.tls.count else ""
-    return f"{made.connect.count:,} new, connected in {within(made.connect)}{tls}"
+    return f"{made.connect.count:,} new connections in {within(made.connect)}{tls}"
 
 
 def latencies(result: Result) -> list[tuple[str, float, float]]:

@@ -9,7 +9,7 @@ from tests.programmed_latency import line_rate
 from vitrine_client.loadtest.histogram import Histogram
 from vitrine_client.loadtest.parts import Generator, Interval
 from vitrine_client.loadtest.plan import Open, Phase
-from vitrine_client.loadtest.probes import LONG_S, PROBE_S, WARM_UP_S
+from vitrine_client.loadtest.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
 from vitrine_client.loadtest.result import Result
 
 
@@ -56,11 +56,12 @@ class StallingServer:
         self._random = np.random.default_rng(seed)
         self._period_s = period_s
         self._now_s = self._random.uniform(0, period_s)
-        self.took_s = 0.0
+        self.took_s, self._longer = 0.0, 0
 
     def longer(self, rate: float) -> Result:
         """Gives what a probe shows that is as long as those which confirm a rate."""
-        return self(rate, LONG_S)
+        self._longer += 1
+        return self(rate, long_s(self._longer))
 
     def __call__(self, rate: float, duration_s: float = PROBE_S) -> Result:
         count = self._random.poisson(rate * duration_s)

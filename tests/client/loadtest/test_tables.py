@@ -70,8 +70,8 @@ def test_the_cost_of_connecting_is_shown():
     made_s = Histogram.of([0.002] * 50)
     connecting = Connecting(made_s, Histogram.of([0.03] * 50))
     shown = text_of(tables.summary(made(seconds=2, connecting=connecting)))
-    assert "50 new, connected in 2.00 ms (p50) and 2.00 ms (p99), TLS 30.0 ms (p50)" in shown
-    assert "connections" not in text_of(tables.summary(made(seconds=2)))
+    assert "50 new connections in 2.00 ms (p50) and 2.00 ms (p99), TLS 30.0 ms (p50)" in shown
+    assert "connecting" not in text_of(tables.summary(made(seconds=2)))
 
 
 def test_batches_are_counted_as_images_too():
