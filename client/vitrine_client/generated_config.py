@@ -20,15 +20,20 @@ def is_generated(text: str) -> bool:
 def is_named(config: Path, model: str) -> bool:
     """Whether a file names a model, or there is no file, so that all are served."""
     try:
-        return f'name: "{model}"' in config.read_text()
+        return f"name: {_quoted(model)}" in config.read_text()
     except (OSError, ValueError):
         return True
 
 
 def entry(models_dir: Path, model: str) -> str:
     """Returns a model's entry in a file's `model_config_list`."""
-    base = json.dumps(str((models_dir / model).absolute()))
-    return f'config {{ name: "{model}" base_path: {base} model_platform: "tensorflow" }}'
+    base = _quoted(str((models_dir / model).absolute()))
+    return f'config {{ name: {_quoted(model)} base_path: {base} model_platform: "tensorflow" }}'
+
+
+def _quoted(text: str) -> str:
+    """Returns a string of the text format of protobuf, which has JSON's escapes."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def how_to_serve(config: Path, model: str) -> str:

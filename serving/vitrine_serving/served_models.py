@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrine_client import shared_files
-from vitrine_client.generated_config import MARK, is_generated
+from vitrine_client.generated_config import MARK, entry, is_generated
 
 CONFIG = "models.config"
 """Its name, in the models directory."""
@@ -35,7 +35,7 @@ def served_models(models_dir: Path) -> ServedModels:
         {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
     )
     config = models_dir / CONFIG
-    if config.exists() and not is_generated(config.read_text()):
+    if config.exists() and not is_generated(_text(config)):
         names = _names(config)
         left_out = tuple(name for name in published if name not in names)
         return ServedModels(names, config.absolute(), left_out)
@@ -60,12 +60,16 @@ def write_config(models_dir: Path, names: Sequence[str], scratch: Path) -> Path:
 
 
 def _config_of_all(models_dir: Path, names: Sequence[str]) -> str:
-    entries = (
-        f'  config {{ name: "{name}" base_path: "{models_dir.absolute() / name}" '
-        'model_platform: "tensorflow" }\n'
-        for name in names
-    )
-    return MARK + "model_config_list {\n" + "".join(entries) + "}\n"
+    entries = "".join(f"  {entry(models_dir, name)}\n" for name in names)
+    return f"{MARK}model_config_list {{\n{entries}}}\n"
+
+
+def _text(config: Path) -> str:
+    try:
+        return config.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"{config} cannot be read: {reason}") from error
 
 
 def _names(config: Path) -> tuple[str, ...]:
@@ -73,7 +77,7 @@ def _names(config: Path) -> tuple[str, ...]:
     from vitrine_serving.model_server.config import read_config
 
     try:
-        models = read_config(config.read_text())
+        models = read_config(_text(config))
     except ValueError as error:
         raise ValueError(f"{config}: {str(error).removeprefix(f'{CONFIG}: ')}") from error
     if not models:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from vitrine_client.generated_config import is_named
 from vitrine_serving.model_server.config import read_config
 from vitrine_serving.served_models import served_models, write_config
 
@@ -48,6 +49,30 @@ def test_what_was_written_at_a_start_is_no_rule(models_dir):
     label = 'version_labels { key: "stable" value: 1 } }'
     path.write_text(path.read_text().replace(" }\n}", f" {label}\n}}"))
     assert served_models(models_dir).left_out == ("softmax",)
+
+
+@pytest.mark.parametrize("name", ['q"uote', "back\\slash", "żółw", "a b"])
+def test_odd_names_of_folders(tmp_path, name):
+    """They keep nobody from being served, and are known again."""
+    models_dir = tmp_path / 'm"x\\y'
+    (models_dir / name / "1").mkdir(parents=True)
+    path = write_config(models_dir, served_models(models_dir).names, tmp_path)
+    (written,) = read_config(path.read_text())
+    assert (written.name, written.base_path) == (name, models_dir / name)
+    assert is_named(path, name)
+    assert not is_named(path, "other")
+
+
+def test_a_file_that_cannot_be_read(models_dir):
+    """A directory of its name, or bytes that are no text, are told as such."""
+    config = models_dir / "models.config"
+    config.mkdir()
+    with pytest.raises(ValueError, match=r"models\.config cannot be read: Is a directory"):
+        served_models(models_dir)
+    config.rmdir()
+    config.write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"models\.config cannot be read: it is not UTF-8"):
+        served_models(models_dir)
 
 
 def test_models_that_cannot_be_written_beside(models_dir, tmp_path):

@@ -47,6 +47,8 @@ WRONG = {
     "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
     "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
     "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
+    "a name that no folder can have": (["mlp", "--as", "m" * 300], "200 at most"),
+    "the name of a file": (["mlp", "--as", "models.config"], "it is not models.config"),
 }
 
 

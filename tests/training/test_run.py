@@ -95,6 +95,28 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     assert table[2].rstrip().endswith("not published: not begun: interrupted")
 
 
+def test_a_signal_after_the_last_epoch_keeps_the_run(small_task, tmp_path):
+    """While the model is judged and written, too: the same command has nothing to train again."""
+    started: list[int] = []
+
+    class Interrupted(type(small_task)):
+        def findings(self, *_):
+            raise SystemExit(130)
+
+    task = Interrupted(**vars(small_task))
+    with pytest.raises(SystemExit):
+        train_and_publish(run(tmp_path, epochs=2), task, Listener())
+    assert not publish.versions(tmp_path, "softmax")
+    assert list(tmp_path.glob("softmax/.training-*"))
+    listener = Listener(
+        on_start=lambda state: started.append(len(state.history) if state else 0),
+        on_epoch=lambda epoch: started.append(-epoch.number),
+    )
+    train_and_publish(run(tmp_path, epochs=2), small_task, listener)
+    assert started == [2]
+    assert not list(tmp_path.glob("softmax/.training-*"))
+
+
 def test_a_worse_model_is_refused(small_task, tmp_path):
     """The gate compares right answers on the validation images; --force overrules it."""
     train_and_publish(run(tmp_path, epochs=5), small_task, Listener())

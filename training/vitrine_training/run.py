@@ -102,8 +102,19 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
     except (SameModel, WorseModel, Diverged, export.ExportError):  # the run came to its end
         checkpoint.remove()
         raise
+    except SystemExit as end:  # a signal, in an epoch or after the last one
+        _keep(checkpoint, end)
+        raise
     checkpoint.remove()
     return version_dir, card
+
+
+def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
+    """Writes what the same command goes on from. Raises `NotKept`."""
+    try:
+        checkpoint.flush()
+    except OSError as error:
+        raise NotKept(end.code, error) from error
 
 
 def _origin(run: Run, task: Task) -> export.Card:
@@ -146,23 +157,16 @@ def _trained(
 
     resumed = checkpoint.load()
     listener.on_start(resumed)
-    try:
-        return fit(
-            model,
-            run.recipe,
-            task.train,
-            task.validation,
-            run.seed,
-            on_epoch=listener.on_epoch,
-            resumed=resumed,
-            save=save,
-        )
-    except SystemExit as end:  # a signal
-        try:
-            checkpoint.flush()
-        except OSError as error:
-            raise NotKept(end.code, error) from error
-        raise
+    return fit(
+        model,
+        run.recipe,
+        task.train,
+        task.validation,
+        run.seed,
+        on_epoch=listener.on_epoch,
+        resumed=resumed,
+        save=save,
+    )
 
 
 def curves(history: list[Epoch], recipe: Recipe, task: Task) -> Curves:

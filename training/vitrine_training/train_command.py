@@ -15,6 +15,8 @@ from vitrine_training.batch import Batch
 from vitrine_training.options import console
 from vitrine_training.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 
+_NAME = re.compile(r"\w[\w.-]{0,199}")
+
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
 
 DEFAULT_RECIPES = ("softmax", "mlp", "photo")
@@ -203,8 +205,12 @@ def _spend_compiler_note() -> None:
 
 
 def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
-    if model is not None and not re.fullmatch(r"\w[\w.-]*", model):
-        raise click.BadParameter("a model's name has letters, digits, - and _", param_hint="--as")
+    if model is not None and (not _NAME.fullmatch(model) or model == "models.config"):
+        raise click.BadParameter(
+            "a model's name has letters, digits, -, _ and ., 200 at most; it is not "
+            "models.config, the name of a file",
+            param_hint="--as",
+        )
     if model is not None and len(names) > 1:
         raise click.UsageError("--as goes with one recipe; name it")
     given = {name: value for name, value in settings.items() if value is not None}
