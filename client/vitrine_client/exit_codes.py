@@ -41,6 +41,9 @@ class CommandGroup(click.Group):
         try:
             with signals.raising():
                 return super().main(*args, **extra)
+        except OSError as error:  # a disc that is full, say, where a table was to be written
+            click.echo(f"Error: {error}", err=True)
+            raise SystemExit(FAILED) from error
         except SystemExit as end:
             if end.code == INTERRUPTED and os.isatty(2):
                 click.echo(err=True)  # ends the line that has ^C in it

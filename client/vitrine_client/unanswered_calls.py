@@ -1,6 +1,8 @@
 """Unanswered calls: errors of HTTP calls to a gateway without an answer, in words that say what to
 do."""
 
+import ssl
+from collections.abc import Iterator
 from http.client import BadStatusLine, RemoteDisconnected
 
 from vitrine_client import addresses, errors, trust
@@ -19,9 +21,11 @@ def lost(url: str, reason: BaseException) -> errors.VitrineError:
     shown = addresses.without_password(url)
     if _is_no_http(reason):
         return no_http(url)
+    # Of TLS 1.3 a client seldom learns why a server that missed its certificate left.
+    hint = f"; perhaps {trust.CERTIFICATE_HINT}" if url.startswith("https:") else ""
     return errors.Unavailable(
         f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
-        f"name another ({addresses.URL_NAMES})"
+        f"name another ({addresses.URL_NAMES}){hint}"
     )
 
 
@@ -47,7 +51,8 @@ def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
 
 
 def _why_untrusted(reason: BaseException) -> str:
-    text = str(reason)
+    inner = [each for each in causes(reason) if isinstance(each, ssl.SSLError)]
+    text = str(inner[-1] if inner else reason)
     told = [hint for words, hint in _TLS_HINTS.items() if words in text]
     return f"{told[0] if told else trust.HINT} ({text})"
 
@@ -59,7 +64,21 @@ _TLS_HINTS = {
     "IP address mismatch": "its certificate is for another address than it is asked by",
     "certificate has expired": "its certificate has expired, and must be renewed there",
     "CERTIFICATE_REQUIRED": trust.CERTIFICATE_HINT,
+    "EOF occurred": f"it hung up; perhaps {trust.CERTIFICATE_HINT}",
     "HANDSHAKE_FAILURE": trust.CERTIFICATE_HINT,
     "UNKNOWN_CA": "it does not know the CA of the certificate that it is shown (--cert)",
 }
 """What OpenSSL's words mean for who has to put it right."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it came from, also those that libraries have in their arguments."""
+    queue: list[object] = [error]
+    seen: set[int] = set()
+    while queue:
+        each = queue.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

@@ -56,6 +56,16 @@ def test_standard_output_that_is_closed(gateway, closed, tmp_path):
     assert run(f'"$@" {closed}', "status", "gone", "--url", gateway.url).returncode == 1
 
 
+@pytest.mark.parametrize("words", [["models"], ["doctor", "--json", "--timeout-s=1"]], ids=str)
+def test_standard_output_that_is_full(gateway, words):
+    """What cannot be written is an error."""
+    done = run('"$@" > /dev/full', *words, "--url", gateway.url)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: ")
+    assert done.stderr.endswith(b"No space left on device\n")
+    assert done.stderr.count(b"\n") == 1
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-16"])
 @pytest.mark.parametrize("how", [[], ["--csv"], ["--json"]], ids=str)
 def test_letters_that_an_encoding_lacks(gateway, tmp_path, encoding, how):

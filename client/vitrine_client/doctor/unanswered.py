@@ -2,12 +2,12 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
 
 import requests
 
 from vitrine_client.doctor.finding import Finding, note, problem
 from vitrine_client.doctor.installation import Installation
+from vitrine_client.unanswered_calls import causes
 
 _NAME = "gateway"
 _START = "`make serve`, or `vitrine-serve up`, starts one"
@@ -22,14 +22,14 @@ def unanswered(url: str, error: Exception, here: Installation) -> Finding:
     if isinstance(error, requests.exceptions.ProxyError):
         todo = "`export NO_PROXY=localhost,127.0.0.1`, or the gateway's host"
         return problem(_NAME, f"{url} is asked through a proxy, which fails", todo)
-    causes = list(_causes(error))
-    if isinstance(error, requests.Timeout | TimeoutError) or _any(causes, TimeoutError):
+    found = list(causes(error))
+    if isinstance(error, requests.Timeout | TimeoutError) or _any(found, TimeoutError):
         seen = f"{url} takes connections, or drops them, and is silent for {here.wait_s:g} s"
         todo = f"restart what listens there; elsewhere, look at firewalls. {_NAME_IT}"
         return problem(_NAME, seen, todo)
-    if _any(causes, socket.gaierror):
+    if _any(found, socket.gaierror):
         return problem(_NAME, f"{url}: no such host", f"mind its spelling; {_NAME_IT}")
-    if _any(causes, ConnectionRefusedError):
+    if _any(found, ConnectionRefusedError):
         if here.url_named:
             return problem(_NAME, f"nothing listens at {url}", f"{_START}; {_NAME_IT}")
         return note(_NAME, f"nothing listens at {url}: no service runs here", _START)
@@ -57,7 +57,7 @@ def _untrusted(url: str, error: Exception) -> Finding:
     reason = next(
         (
             each.verify_message
-            for each in _causes(error)
+            for each in causes(error)
             if isinstance(each, ssl.SSLCertVerificationError)
         ),
         text,
@@ -66,18 +66,5 @@ def _untrusted(url: str, error: Exception) -> Finding:
     return problem(_NAME, f"{url} shows a certificate that is not trusted ({reason})", todo)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it came from, also those that libraries have in their arguments."""
-    queue: list[object] = [error]
-    seen: set[int] = set()
-    while queue:
-        each = queue.pop()
-        if not isinstance(each, BaseException) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
-
-
-def _any(causes: list[BaseException], kind: type[BaseException]) -> bool:
-    return any(isinstance(each, kind) for each in causes)
+def _any(found: list[BaseException], kind: type[BaseException]) -> bool:
+    return any(isinstance(each, kind) for each in found)
