@@ -1,5 +1,6 @@
 """Load over gRPC, on a model server that answers as it is told."""
 
+import dataclasses
 import time
 from selectors import DefaultSelector
 
@@ -11,8 +12,9 @@ from tests.conftest import SAMPLES, free_port, wait_for
 from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
 from vitrine_client.loadtest.answers import Classes
 from vitrine_client.loadtest.connections import connections_to
-from vitrine_client.loadtest.plan import Closed, Target
+from vitrine_client.loadtest.plan import Closed, Plan, Target
 from vitrine_client.loadtest.rehearsal import rehearse
+from vitrine_client.loadtest.run import run
 from vitrine_client.loadtest.targets import requests_of
 
 TARGET = Target("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
@@ -79,6 +81,17 @@ def test_a_call_that_is_given_up_is_cancelled():
             for key, events in selector.select(5):
                 key.data(events, 0.0)
     assert told == ["INTERNAL"]
+
+
+def test_own_headers_are_metadata():
+    """With each call, before the load as well; names are lower case, as gRPC has them."""
+    target = dataclasses.replace(TARGET, headers=(("X-Team", "vision"),))
+    with FakeModelServer(classifying()) as server:
+        target = dataclasses.replace(target, address=server.address)
+        result = run(Plan(target, Closed(1, 60), 0.0, count=3))
+        assert {call.metadata.get("x-team") for call in server.calls} == {"vision"}
+        assert len(server.calls) == 2 + 3
+    assert (result.due, result.answered) == (3, 3)
 
 
 def test_nobody_there():
