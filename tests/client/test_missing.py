@@ -1,9 +1,12 @@
 """Models, versions and version labels that are not there: the error says which are."""
 
 import pytest
+from click.testing import CliRunner
 
 from tests.client.fake_gateway import KINDS, STATUS_OK, Asked, FakeGateway, Kind, Reply, problem
+from tests.conftest import SAMPLES
 from vitrine_client import errors
+from vitrine_client.cli import main
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
@@ -129,3 +132,20 @@ def test_the_list_cannot_be_had(kind: Kind):
         assert "Latest(nope)" in said(kind, other, "predict", "nope")
         with pytest.raises(errors.InvalidRequest, match="Unrecognized"):
             kind.ask(other.url, "predict", b"Bag", "mlp", label="x")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--model=nope",), "No model nope; there are broken, mlp, softmax"),
+        (("--model=mlp", "--version=9"), "mlp has no version 9; there are 3, 1"),
+        (("--model=softmax", "--label=blue"), "softmax has no version label blue"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
+)
+def test_a_load_test_says_so_too(gateway, words, expected):
+    """Before it begins."""
+    asked = ["loadtest", str(SAMPLES[0]), f"--url={gateway.url}", *words]
+    done = CliRunner().invoke(main, asked)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert expected in done.stderr

@@ -67,6 +67,8 @@ def _class_of(entry: Any) -> int:
         return int(np.argmax(entry))
     if "error" in entry:
         raise errors.InvalidImage(entry["error"])
+    if entry.get("empty"):
+        raise errors.InvalidImage("There is nothing to see in a picture: leave that one out")
     if "class_id" in entry:
         return int(entry["class_id"])
     return int(np.argmax(entry["probabilities"]))

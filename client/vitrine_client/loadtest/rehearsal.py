@@ -67,10 +67,16 @@ def rehearse(
         classes: list[Classes | None] = []
         failed: errors.VitrineError | None = None
         missing = 0
-        for request in requests:
+        for number, request in enumerate(requests, 1):
             try:
                 classes.append(asker.classes(request))
                 missing = 0
+            except errors.InvalidRequest as error:
+                kind = (
+                    type(error) if isinstance(error, errors.InvalidImage) else errors.InvalidRequest
+                )
+                which = f" (request {number} of {len(requests)})" if len(requests) > 1 else ""
+                raise kind(f"{error}{which}") from error
             except _PassingError as error:
                 failed = failed or error.reason
                 classes.append(None)

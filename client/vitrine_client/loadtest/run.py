@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from vitrine_client import signals
+from vitrine_client import errors, signals
+from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.doubts import Processors, doubts
 from vitrine_client.loadtest.endpoint import Endpoint, reach
 from vitrine_client.loadtest.fleet import Fleet
@@ -26,6 +27,9 @@ from vitrine_client.loadtest.result import Result
 from vitrine_client.loadtest.targets import requests_of
 from vitrine_client.loadtest.timeline import Timeline
 from vitrine_client.loadtest.worker import Ended
+
+_MISSING = ("Servable not found", "Unrecognized servable version label")
+"""What TensorFlow Serving says of a model, version or version label that is not there."""
 
 _LOOK_S = 0.1
 """How often to look whether to stop."""
@@ -60,7 +64,24 @@ def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
     endpoint: Endpoint | str = target.address
     if target.kind != "grpc":
         endpoint = reach(target.address, timeout_s, tls=target.tls, keep_alive=target.keep_alive)
-    return Ready(endpoint, requests, rehearse(target, endpoint, rehearsed, timeout_s), turns)
+    try:
+        found = rehearse(target, endpoint, rehearsed, timeout_s)
+    except (errors.NotFound, errors.InvalidRequest) as error:
+        if target.kind not in ("grpc", "rest") and any(each in str(error) for each in _MISSING):
+            _check_is_there(target, timeout_s)
+        raise
+    return Ready(endpoint, requests, found, turns)
+
+
+def _check_is_there(target: Target, timeout_s: float) -> None:
+    """Raises `NotFound` that says what there is instead of a model, version or version label."""
+    with client_of(target, timeout_s) as client:
+        try:
+            client.metadata(target.model, version=target.version, label=target.label)
+        except errors.NotFound:
+            raise
+        except errors.VitrineError:
+            return  # of an error there is one already
 
 
 def run(

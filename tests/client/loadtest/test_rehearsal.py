@@ -52,6 +52,17 @@ def test_a_picture_that_has_no_answer_is_left_open():
     assert found.classes == ((7,), None, (7,), (7,))
 
 
+def test_a_picture_that_can_have_no_class():
+    """It ends the load test before it begins, and which it was is told."""
+
+    def script(number: int) -> Iterator[bytes]:
+        yield answer({"predictions": [{"empty": True, "warnings": []}]}) if number == 2 else RIGHT
+
+    expected = r"There is nothing to see in a picture: leave that one out \(request 3 of 4\)"
+    with pytest.raises(errors.InvalidRequest, match=expected):
+        rehearsed(script)
+
+
 def test_a_server_that_keeps_connections_for_a_few_answers():
     """Each is asked over another connection, and after how many is told."""
 
