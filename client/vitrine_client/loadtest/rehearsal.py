@@ -72,10 +72,9 @@ def rehearse(
                 classes.append(asker.classes(request))
                 missing = 0
             except errors.InvalidRequest as error:
-                kind = (
-                    type(error) if isinstance(error, errors.InvalidImage) else errors.InvalidRequest
-                )
+                of_picture = isinstance(error, errors.InvalidImage)
                 which = f" (request {number} of {len(requests)})" if len(requests) > 1 else ""
+                kind = errors.InvalidImage if of_picture else errors.InvalidRequest
                 raise kind(f"{error}{which}") from error
             except _PassingError as error:
                 failed = failed or error.reason
