@@ -143,7 +143,7 @@ def checked_url(url: str) -> str:
     except ValueError:  # a port that is none, or half of an IPv6 address
         good = False
     if not good:
-        raise InvalidRequest(f"{without_password(url)!r} is no address; write http://HOST:PORT")
+        raise InvalidRequest(f"{without_password(url)!r} is not an address; write http://HOST:PORT")
     return url.rstrip("/")
 
 

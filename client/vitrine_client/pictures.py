@@ -66,7 +66,7 @@ def _as_png(image: Image.Image) -> bytes:
     except InvalidImage:
         raise
     except Exception as error:  # Pillow decodes at the last moment, and its decoders raise much
-        raise InvalidImage(f"The picture is damaged ({error}); save it anew") from error
+        raise InvalidImage(f"The picture is damaged ({error}); save it again") from error
     return buffer.getvalue()
 
 
@@ -181,7 +181,7 @@ def _taken(picture: Picture) -> Picture:
         try:
             picture.load()
         except Exception as error:
-            raise InvalidImage(f"The picture is damaged ({error}); save it anew") from error
+            raise InvalidImage(f"The picture is damaged ({error}); save it again") from error
     return read(picture)
 
 

@@ -141,7 +141,7 @@ def test_commands_find_the_gateway():
 @pytest.mark.parametrize(
     ("words", "environ", "said"),
     [
-        (["models"], {"VITRINE_URL": "foo"}, "(env var: 'VITRINE_URL'): 'foo' is no address"),
+        (["models"], {"VITRINE_URL": "foo"}, "(env var: 'VITRINE_URL'): 'foo' is not an address"),
         (["models"], {"VITRINE_PORT": "no"}, "Error: VITRINE_PORT='no' is no port"),
         (["promote", "mlp", "1"], {"VITRINE_MODEL_SERVER": "foo"}, "write HOST:PORT"),
         (["rollback", "mlp"], {"VITRINE_PORT": "65300"}, "set VITRINE_GRPC_PORT"),
@@ -166,7 +166,7 @@ def test_commands_say_what_is_wrong(words, environ, said):
 )
 def test_what_no_gateway_can_have(url):
     """A query, a fragment and blanks are refused, and not taken for a gateway that is down."""
-    with pytest.raises(InvalidRequest, match="is no address"):
+    with pytest.raises(InvalidRequest, match="is not an address"):
         addresses.checked_url(url)
 
 

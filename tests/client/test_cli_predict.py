@@ -319,8 +319,7 @@ def test_files_that_are_left_out(gateway, tmp_path):
         *("a.png", "b.avif", "c.TIF", "d.tiff"),
     ]
     assert done.stderr == (
-        f"{folder}: 4 files (2 .txt, 1 without a suffix, 1 .svg) left out, "
-        "no pictures by their names\n"
+        f"{folder}: 4 files (2 .txt, 1 without a suffix, 1 .svg) skipped: not named like pictures\n"
     )
 
 

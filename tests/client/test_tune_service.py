@@ -103,7 +103,7 @@ PICTURE = str(SAMPLES[0])
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--slo", "fast"], "'fast' makes no objective"),
+        (["--slo", "fast"], "'fast' is not an objective"),
         (["--slo", "p99=1s", "--batch-size", "2"], "One picture travels as it is"),
         (["--slo", "p99=1s", "--output", str(ROOT)], "is not from `vitrine tune`"),
         (["--slo", "p99=1s", "--as", "smoke"], "'smoke' is not one of"),

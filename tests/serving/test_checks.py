@@ -7,7 +7,7 @@ from vitrine_serving.gateway.checks import SettingsError, checked_settings
 WRONG = {
     "VITRINE_WORKERS": ("zero", "expected a whole number from 1"),
     "VITRINE_CONNECTIONS": ("1.5", "expected a whole number from 1"),
-    "VITRINE_PORT": ("70000", "expected a whole number from 1 up to 65535"),
+    "VITRINE_PORT": ("70000", "VITRINE_PORT='70000': write a number, 1 to 65535"),
     "VITRINE_BREAKER_OPEN_S": ("nan", "expected a number above 0"),
     "VITRINE_REQUEST_TIMEOUT_S": ("inf", "expected a number above 0"),
     "VITRINE_PREDICTION_LOG_SAMPLE": ("2", "expected a number above 0 up to 1"),

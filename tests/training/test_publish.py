@@ -161,7 +161,7 @@ def test_rollback_goes_back_and_forth(tmp_path):
     assert publish.rollback(tmp_path, "mlp").name == "2"
     assert publish.rollback(tmp_path, "mlp").name == "1"
     assert (publish.versions(tmp_path, "mlp"), publish.retired(tmp_path, "mlp")) == ([1], [2, 3])
-    with pytest.raises(publish.RollbackError, match="only one"):
+    with pytest.raises(publish.RollbackError, match="only version"):
         publish.rollback(tmp_path, "mlp")
     assert [path.name for path in publish.kept(tmp_path, "mlp")] == [
         *("1", ".retired-2", ".retired-3")
@@ -169,7 +169,7 @@ def test_rollback_goes_back_and_forth(tmp_path):
     assert publish.restore(tmp_path, "mlp").name == "2"
     assert publish.restore(tmp_path, "mlp").name == "3"
     assert (tmp_path / "mlp" / "3" / "saved_model.pb").read_text() == "3"
-    with pytest.raises(publish.RollbackError, match="undone"):
+    with pytest.raises(publish.RollbackError, match="no rollback to undo"):
         publish.restore(tmp_path, "mlp")
     with pytest.raises(publish.RollbackError, match="no version"):
         publish.rollback(tmp_path, "nope")

@@ -153,7 +153,9 @@ def rollback(models_dir: Path, model: str) -> Path:
     with _locked(directory):
         *others, newest = versions(models_dir, model)
         if not others:
-            raise RollbackError(f"{directory / str(newest)} is the only one: none to go back to")
+            raise RollbackError(
+                f"{directory / str(newest)} is the only version; there is nothing to roll back to"
+            )
         (directory / str(newest)).rename(directory / f"{RETIRED}{newest}")
         shared_files.fsync(directory)
     return directory / str(others[-1])
@@ -166,7 +168,7 @@ def restore(models_dir: Path, model: str) -> Path:
     newest = max(versions(models_dir, model), default=0)
     undone = [number for number in retired(models_dir, model) if number > newest]
     if not undone:
-        raise RollbackError(f"No rollback of {directory} is to be undone")
+        raise RollbackError(f"{directory} has no rollback to undo")
     restored = directory / str(undone[0])
     with _locked(directory):
         (directory / f"{RETIRED}{undone[0]}").rename(restored)

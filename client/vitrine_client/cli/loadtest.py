@@ -106,11 +106,11 @@ _SECONDS = options.SECONDS
     help="Most requests of an open loop in flight; others wait, and that is latency.  "
     f"[default: {SEATS}]",
 )
-@click.option("--seed", type=int, help="Of the arrivals by chance.  [default: 0]")
+@click.option("--seed", type=int, help="Random seed of the arrivals.  [default: 0]")
 @click.option(
     "--duration-s",
     type=_SECONDS,
-    help=f"Of the measurement of one load.  [default: {DURATION_S:g}]",
+    help=f"Seconds to measure each load.  [default: {DURATION_S:g}]",
 )
 @click.option(
     "-n",
@@ -126,13 +126,13 @@ _SECONDS = options.SECONDS
 @click.option(
     "--warm-up-s",
     type=options.Number(min=0),
-    help=f"Before it: sent, and not counted.  [default: {WARM_UP_S:g}; of a replay none]",
+    help=f"Seconds of warm-up before it, not counted.  [default: {WARM_UP_S:g}; of a replay none]",
 )
 @options.timeout_s
 @click.option(
     "--processes",
     type=_COUNT,
-    help="That generate the load.  [default: as it needs, up to half of the cores]",
+    help="Processes that generate the load.  [default: as it needs, up to half of the cores]",
 )
 @click.option(
     "--slo",

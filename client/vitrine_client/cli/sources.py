@@ -60,7 +60,7 @@ def _in_folder(word: str) -> list[str]:
             param_hint="PICTURES",
         )
     if others:
-        note(f"{word}: {_counted(others)} left out, no pictures by their names")
+        note(f"{word}: {_counted(others)} skipped: not named like pictures")
     return [str(file) for file in found]
 
 

@@ -91,7 +91,7 @@ def open_file(content: bytes, max_pixels: int) -> ImageFile:
     except Image.DecompressionBombError as error:  # of a GIF's frame, or WebP
         raise InvalidImage(f"The picture is far too large: {error}; scale it down") from error
     except Exception as error:
-        raise InvalidImage(f"The picture's header is damaged ({error}); save it anew") from error
+        raise InvalidImage(f"The picture's header is damaged ({error}); save it again") from error
     check_frame(image, max_pixels)
     return image
 
@@ -128,7 +128,7 @@ def _refusal(content: bytes) -> str:
         return f"SVG is a drawing, not pixels: rasterise it, then {_ACCEPTED}"
     if _MARKUP.match(content[:1024]):
         return "This is a web page, not a picture: save the picture that is on it"
-    return f"This is no picture, or of a format that is not read; {_ACCEPTED}"
+    return f"This is no picture, or its format is not supported; {_ACCEPTED}"
 
 
 def _brands(content: bytes) -> set[bytes]:
@@ -145,7 +145,7 @@ def _check_tiles(image: ImageFile, max_pixels: int) -> None:
     if width * length > max_pixels:
         raise InvalidImage(
             f"The picture has tiles of {width}x{length} pixels, more than {max_pixels}; "
-            "save it anew"
+            "save it again"
         )
 
 

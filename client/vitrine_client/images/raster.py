@@ -260,7 +260,7 @@ def raster_of(image: Image.Image, size: tuple[int, int] | None = None) -> Raster
         raise
     except Exception as error:  # Pillow's decoders raise nearly everything
         raise InvalidImage(
-            f"The picture is damaged or truncated ({error}); save it anew"
+            f"The picture is damaged or truncated ({error}); save it again"
         ) from error
 
 

@@ -166,4 +166,4 @@ def _time(limit_s: float) -> str:
 
 def _check(part: str, holds: bool, wanted: str) -> None:
     if not holds:
-        raise ValueError(f"{part!r} makes no objective; write it {wanted}")
+        raise ValueError(f"{part!r} is not an objective; write it {wanted}")

@@ -171,7 +171,7 @@ VERDICTS = {
 def verdict_of(comparison: Comparison) -> str:
     """Says the verdict, and what it overlooks."""
     if all(row.verdict is None for row in comparison.rows):
-        return "There are too little data to tell"
+        return "There is too little data to tell"
     open_ = [row.measure for row in comparison.rows if row.verdict == "cannot tell"]
     word = comparison.verdict.capitalize()
     if comparison.verdict == "the same" and open_:

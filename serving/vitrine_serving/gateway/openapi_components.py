@@ -104,7 +104,7 @@ def headers(*names: str) -> Json:
 _ERRORS: dict[int, tuple[str, str, tuple[str, ...]]] = {
     400: (
         "The body cannot be read, or makes no sense to the model.",
-        f"This is no picture, or of a format that is not read; send {FORMATS_READ}",
+        f"This is no picture, or its format is not supported; send {FORMATS_READ}",
         (),
     ),
     401: (

@@ -191,7 +191,7 @@ class Settings(BaseSettings):
         try:
             return gateway_port({"VITRINE_PORT": value}) if isinstance(value, str) else value
         except InvalidRequest as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).rpartition("; ")[2]) from error
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -24,7 +24,7 @@ def check(settings: Settings) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TracingError(
-            f"VITRINE_TRACES_URL={url!r} is no address; write http://HOST:4318, as a collector "
+            f"VITRINE_TRACES_URL={url!r} is not an address; write http://HOST:4318, as a collector "
             "listens there"
         )
     try:

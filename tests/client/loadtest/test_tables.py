@@ -206,7 +206,7 @@ def test_no_verdict_without_data():
     """Where no measure could be compared, nobody is told that all is the same."""
     comparison = compared().comparison
     unknown = dataclasses.replace(comparison, verdict="the same", rows=comparison.rows[1:2])
-    assert tables.verdict_of(unknown) == "There are too little data to tell"
+    assert tables.verdict_of(unknown) == "There is too little data to tell"
 
 
 def test_warnings_of_several_loads_are_told_once():
