@@ -157,6 +157,6 @@ def test_starting_without_models_or_ports(service, tmp_path):
     assert "make train" in done.stderr
     taken = service.url.rpartition(":")[2]
     done = serve("up", "--models-dir", str(service.models_dir), "--port", taken)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"Port {taken}" in done.stderr
     assert "VITRINE_PORT" in done.stderr

@@ -149,7 +149,7 @@ def test_no_warm_up_and_other_tags(base, tmp_path):
             "{folder}/bad",
         ),
         (["--model_base_path=x", "--monitoring_config_file={folder}/bad"], 2, "{folder}/bad"),
-        (["--model_base_path=x", "--port={taken}"], 1, "another server"),
+        (["--model_base_path=x", "--port={taken}"], 2, "is taken by another program"),
         (["--model_base_path=x", "--port=no"], 2, "'no' is not a valid integer"),
         (["--nonsense"], 2, "No such option"),
     ],
