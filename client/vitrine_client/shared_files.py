@@ -25,9 +25,13 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
 
     Whatever happens meanwhile, `path` is the old file or the new one, whole, and a link stays one.
     The new file has the owner, the group and the permissions of the old one; where there was none,
-    `mode` less the umask, as other new files have. Raises `OSError`, also where the old file would
-    be taken from its owner, as only root gives files away.
+    `mode` less the umask, as other new files have. A device or a pipe is written as it is. Raises
+    `OSError`, also where the old file would be taken from its owner, as only root gives files away.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as device:
+            yield device
+        return
     path = path.resolve()
     _remove_abandoned(path)
     unfinished, descriptor = _made(path, mode)

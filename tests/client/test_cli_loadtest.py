@@ -476,3 +476,20 @@ def test_files_that_can_be_written_are(tmp_path):
     with pytest.raises(OSError, match="No space"):
         lab(request(PICTURE, f"--json={full}", f"--csv={out}"), FakeRun()).carry_out()
     assert out.read_text().startswith("run,")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--url=http://127.0.0.1:1", "--insecure"), "no TLS with http://: leave out --insecure"),
+        (("--url=http://127.0.0.1:1", "--ca", __file__), "no TLS with http://: leave out --ca"),
+        (("--url=https://127.0.0.1:1", "--ca=/no/such/ca.pem"), "/no/such/ca.pem"),
+        (("--url=https://127.0.0.1:1", "--ca", __file__), "test_cli_loadtest.py"),
+    ],
+    ids=str,
+)
+def test_tls_that_makes_no_sense(words, expected):
+    """Wrong usage, as in other commands, before anybody is asked."""
+    done = command(PICTURE, "--model=mlp", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert expected in done.stderr

@@ -196,3 +196,20 @@ def test_a_lock_that_another_user_made_can_be_held(folder):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         holder.communicate("\n", timeout=20)
+
+
+def test_a_pipe_stays_one(tmp_path):
+    """Nothing takes the place of what is no regular file, /dev/null say; a directory is refused."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with shared_files.replacing(pipe) as file:
+            file.write(b"new")
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    with pytest.raises(IsADirectoryError), shared_files.replacing(tmp_path):
+        pass

@@ -12,6 +12,7 @@ from vitrine_client.cli import load_conflicts, options, sources
 from vitrine_client.cli.gateway import Tls
 from vitrine_client.cli.load_options import Steps, is_http
 from vitrine_client.default_model import PREFERRED
+from vitrine_client.errors import InvalidRequest
 from vitrine_client.loadtest import limits
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
@@ -148,16 +149,25 @@ class LoadRequest:
             api_key=self.key,
             headers=self.headers,
             keep_alive=not self.no_keep_alive,
-            tls=self._trust(),
+            tls=self._trust(address),
         )
 
-    def _trust(self) -> Trust | None:
-        """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not."""
+    def _trust(self, address: str) -> Trust | None:
+        """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not.
+        Raises `click.UsageError` for files that cannot be used, and where there is no TLS."""
         tls = Tls(self.ca, self.cert, self.cert_key)
+        if address.startswith("http://"):
+            options.refuse_typed("There is no TLS with http://", "ca", "cert", "insecure")
+            return None
         tls = tls.typed() if self.kind == "grpc" else tls
         if not (self.insecure or tls.ca or tls.cert):
             return None
-        return Trust.chosen(not self.insecure and (tls.ca or True), tls.certificate)
+        try:
+            trust = Trust.chosen(not self.insecure and (tls.ca or True), tls.certificate)
+            trust.context()
+        except InvalidRequest as error:
+            raise click.UsageError(str(error)) from error
+        return trust
 
     def plan(self, target: Target) -> Plan:
         """The one load that was asked for. Raises `click.BadParameter` for a log without any."""

@@ -175,9 +175,10 @@ class _Asker:
         if status.isdecimal():
             there = getattr(self._connection, "headers", {}).get("location")
             if status.startswith("3") and there:
+                leads = f"{fault} and leads to {addresses.without_password(there)}"
                 return errors.ServerError(
-                    f"{address} answers {fault} and leads to {there}; name that address, if it is "
-                    "what you want to measure"
+                    f"{address} answers {leads}; name that address, if it is what you want to "
+                    "measure"
                 )
             detail = _detail(body) or "is that what you want to measure?"
             return errors.for_status(int(status), f"{address} answers {fault}: {detail}")

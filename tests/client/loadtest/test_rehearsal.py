@@ -84,6 +84,8 @@ def test_where_nothing_is_answered_it_ends():
 
 def test_a_redirect_says_where_it_leads():
     """It is not followed, as the key would go wherever that is."""
-    script = always(answer({}, "308 Permanent Redirect", "Location: https://there.example/v"))
+    script = always(
+        answer({}, "308 Permanent Redirect", "Location: https://user:secret@there.example/v")
+    )
     with pytest.raises(errors.ServerError, match=r"leads to https://there\.example/v; name that"):
         rehearsed(script)
