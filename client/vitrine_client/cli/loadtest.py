@@ -17,6 +17,7 @@ from vitrine_client.cli.load_request import (
     LoadRequest,
 )
 from vitrine_client.cli.which import which_version
+from vitrine_client.http_calls import LONGEST_S
 
 _COUNT = click.IntRange(min=1)
 _SECONDS = options.SECONDS
@@ -125,7 +126,7 @@ _SECONDS = options.SECONDS
 )
 @click.option(
     "--warm-up-s",
-    type=options.Number(min=0),
+    type=options.Number(min=0, max=LONGEST_S),
     help=f"Seconds of warm-up before it, not counted.  [default: {WARM_UP_S:g}; of a replay none]",
 )
 @options.timeout_s

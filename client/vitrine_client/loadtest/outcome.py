@@ -90,8 +90,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """The result as `Result` has it, and beside it what was found."""
         content = self.result.to_json()
-        if self.cut_short:
-            content["warnings"] = [self.cut_short, *content["warnings"]]
+        content["warnings"] = self.warnings
         if self.slo:
             content["objective"] = {"slo": str(self.slo), "violations": self.violations}
         if self.found:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrine_client import http_predictions
-from vitrine_client.errors import InvalidImage
+from vitrine_client import http_predictions, model_paths
+from vitrine_client.errors import InvalidRequest
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.plan import Kind, Replay, Target
 from vitrine_client.loadtest.targets import http_request, requests_of
@@ -134,7 +134,7 @@ def _lines(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[Line]:
                     content = json.loads(text)
                     status = int(content["status"])
                     line = _line(content)
-                except (*_BROKEN, InvalidImage):
+                except (*_BROKEN, InvalidRequest):
                     left_out["broken"] += 1
                     continue
                 if 400 <= status < _FAILED and status != _TOO_MANY:
@@ -157,11 +157,14 @@ def _line(content: dict[str, Any]) -> Line:
     if kind != "npy" and not all(map(_passes_through, images)):
         kind = "npy"
     answered = sum("error" not in each for each in content.get("results", ()))
+    model, version = content["model"], content.get("asked_version")
+    label = content.get("asked_label")
+    model_paths.verb_path(model, version, label)  # raises where no address has them
     return Line(
         at_s=datetime.fromisoformat(content["time"]).timestamp(),
-        model=str(content["model"]),
-        version=content.get("asked_version"),
-        label=content.get("asked_label"),
+        model=model,
+        version=version,
+        label=label,
         kind=kind,
         count=answered or 1,
         images=images,

@@ -156,6 +156,10 @@ def test_what_cannot_be_sent_is_counted(log):
         "[]",
         line(0, time="yesterday"),
         line(0, content="film"),
+        line(0, model=None),
+        line(0, asked_version="a b"),
+        line(0, asked_version=-1),
+        line(0, asked_label=""),
         line(0, instances=["not base64"]),
         line(0, instances=[base64.b64encode(b"no picture").decode()]),
         line(0, status=400, results=None),
@@ -167,11 +171,11 @@ def test_what_cannot_be_sent_is_counted(log):
     target = Target("logged", "http://host", "", ())
     _, load = replay([path], target)
     assert len(load.turns) == 1
-    assert load.left_out == {"broken": 7, "refused": 1, "without images": 1}
+    assert load.left_out == {"broken": 11, "refused": 1, "without images": 1}
     described = Plan(target, load).described()
     json.dumps(described)
     assert wording.load({"plan": described}) == (
-        "replay of predictions.jsonl, 1 requests; lines left out: 7 broken, 1 refused, "
+        "replay of predictions.jsonl, 1 requests; lines left out: 11 broken, 1 refused, "
         "1 without images"
     )
 
