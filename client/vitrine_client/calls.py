@@ -1,4 +1,4 @@
-"""Calls to a model server as bytes: what is sent, how answers are read, what errors mean.
+"""gRPC codec of the model server: requests and responses as bytes, and what errors mean.
 
 Nothing here connects or waits, so the client that blocks and the gateway's, which does not, share
 it. Methods are named as in "PredictionService/Predict".

@@ -61,7 +61,7 @@ def _current() -> Exchange | None:
 
 
 class _Reader(io.RawIOBase):
-    """What a response reads from."""
+    """Raw stream of a response's body, whose reads end with the exchange."""
 
     def __init__(self, connected: socket.socket, exchange: Exchange) -> None:
         self._connected = connected
@@ -118,8 +118,9 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Keeps a thread within the `Exchange` that it has entered, proxies and TLS included. What it
-    can't bound is the look-up of a name. With a `context` that alone decides about TLS."""
+    """HTTP adapter of requests that keeps a thread within the `Exchange` that it has entered,
+    proxies and TLS included. What it can't bound is the look-up of a name. With a `context` that
+    alone decides about TLS."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self._context = context

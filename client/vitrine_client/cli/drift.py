@@ -6,7 +6,7 @@ import click
 from rich.text import Text
 
 from vitrine_client.cli import options, tables
-from vitrine_client.cli.gateway import Gateway, gateway_options
+from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.show import optional_model
 from vitrine_client.client import Client
 from vitrine_client.default_model import is_served
@@ -22,7 +22,7 @@ _STYLES = {True: "red", False: ""}
 @click.option("--version", type=click.IntRange(min=0), help="Which version.  [default: all]")
 @tables.as_json
 @gateway_options
-def drift(model: str | None, version: int | None, as_json: bool, gateway: Gateway) -> None:
+def drift(model: str | None, version: int | None, as_json: bool, gateway: GatewayOptions) -> None:
     """Show whether MODEL (all models) is asked about images as in its validation.
 
     \b

@@ -8,7 +8,7 @@ import click
 
 from vitrine_client.cli import heat_map, options, sources, tables
 from vitrine_client.cli.boxes import Box, box
-from vitrine_client.cli.gateway import Gateway, gateway_options
+from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.explanations import Explanation
@@ -43,7 +43,7 @@ def explain(
     box: Box | None,
     as_json: bool,
     out: Path | None,
-    gateway: Gateway,
+    gateway: GatewayOptions,
 ) -> None:
     """Show which pixels of PICTURE speak for a class, and which against it.
 

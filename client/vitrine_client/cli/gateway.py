@@ -41,8 +41,8 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class Gateway:
-    """What the options say."""
+class GatewayOptions:
+    """Gateway options as they were given."""
 
     url: str
     key: str
@@ -148,6 +148,6 @@ def gateway_options(command: Command) -> Command:
     def with_gateway(
         *args: Any, url: str, key: str, timeout_s: float, tls: Tls, **rest: Any
     ) -> Any:
-        return command(*args, gateway=Gateway(url, key, timeout_s, tls), **rest)
+        return command(*args, gateway=GatewayOptions(url, key, timeout_s, tls), **rest)
 
     return options.url(options.key(gateway_tls(options.timeout_s(with_gateway))))

@@ -1,4 +1,4 @@
-"""Values of the options of `vitrine loadtest`: how they are read, and what is refused."""
+"""Load test options: how their values are read, and what is refused."""
 
 from collections.abc import Callable
 from pathlib import Path

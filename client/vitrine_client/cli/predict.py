@@ -12,7 +12,7 @@ from rich.progress import Progress
 from vitrine_client import addresses
 from vitrine_client.cli import formats, options, sources
 from vitrine_client.cli.boxes import box
-from vitrine_client.cli.gateway import Gateway, gateway_options
+from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
@@ -66,7 +66,7 @@ def predict(
     as_json: bool,
     as_csv: bool,
     model_server: str | None,
-    gateway: Gateway,
+    gateway: GatewayOptions,
     **asked: Any,
 ) -> None:
     """Predict what is in PICTURES.
@@ -118,7 +118,9 @@ def _asking(client: Any, asked: dict[str, Any]) -> Iterator[Ask]:
         yield _ask(client, asked)
 
 
-def _direct(address: str, gateway: Gateway, asked: dict[str, Any]) -> AbstractContextManager[Ask]:
+def _direct(
+    address: str, gateway: GatewayOptions, asked: dict[str, Any]
+) -> AbstractContextManager[Ask]:
     asked = {name: value for name, value in asked.items() if name != "local"}  # it always is
     return _asking(gateway.model_server(address), asked)
 

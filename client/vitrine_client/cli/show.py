@@ -1,4 +1,4 @@
-"""`vitrine models`, `vitrine status` and `vitrine metadata`: what there is to ask."""
+"""Model list commands: `vitrine models`, `vitrine status` and `vitrine metadata`."""
 
 import sys
 from contextlib import suppress
@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from vitrine_client.cli import completing, options, tables
-from vitrine_client.cli.gateway import Gateway, gateway_options
+from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import VitrineError
 from vitrine_client.predictions import VersionStatus
@@ -22,7 +22,7 @@ optional_model = click.argument("model", required=False, shell_complete=completi
 @click.command()
 @tables.as_json
 @gateway_options
-def models(as_json: bool, gateway: Gateway) -> None:
+def models(as_json: bool, gateway: GatewayOptions) -> None:
     """List the models with their versions, states and version labels.
 
     \b
@@ -43,7 +43,7 @@ def models(as_json: bool, gateway: Gateway) -> None:
 @model_argument
 @tables.as_json
 @gateway_options
-def status(model: str, as_json: bool, gateway: Gateway) -> None:
+def status(model: str, as_json: bool, gateway: GatewayOptions) -> None:
     """Show the versions of MODEL, their states and version labels.
 
     \b
@@ -74,7 +74,7 @@ def metadata(
     version: int | None,
     label: str | None,
     as_json: bool,
-    gateway: Gateway,
+    gateway: GatewayOptions,
 ) -> None:
     """Show what goes into MODEL and what comes out.
 

@@ -1,4 +1,4 @@
-"""`vitrine tune`: which settings of the service meet an objective at the highest rate."""
+"""Tune command: which settings of the service meet an objective at the highest rate."""
 
 import dataclasses
 import os
@@ -160,7 +160,7 @@ def _with_model(target: Target, services: "Services") -> Target:
 
 
 class _Progress:
-    """Prints a line for each trial, and on a terminal what is probed at the moment."""
+    """Progress display: a line for each trial, and on a terminal what is probed at the moment."""
 
     def __init__(self, for_s: float, notes: Console) -> None:
         self._notes = notes

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from vitrine_client.shared_files import fsync
 from vitrine_client.version_directories import RETIRED, UNFINISHED
 
 
@@ -56,7 +57,7 @@ class CopiedVersion:
                 shutil.rmtree(unfinished, ignore_errors=True)
                 raise
             self.number, self.copied = number, published[-1]
-            _fsync(self._directory)
+            fsync(self._directory)
         return number
 
     def remove(self, wait: Callable[[], bool]) -> None:
@@ -67,7 +68,7 @@ class CopiedVersion:
         with self._locked(wait):
             (self._directory / str(self.number)).rename(unfinished)
             self.number = None
-            _fsync(self._directory)
+            fsync(self._directory)
             shutil.rmtree(unfinished, ignore_errors=True)
 
     @contextmanager
@@ -98,13 +99,5 @@ def _numbers(directory: Path, prefix: str = "") -> list[int]:
 def _flush(directory: Path) -> None:
     for folder, _, files in os.walk(directory):
         for name in files:
-            _fsync(Path(folder) / name)
-        _fsync(Path(folder))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            fsync(Path(folder) / name)
+        fsync(Path(folder))
