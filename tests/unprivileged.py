@@ -1,25 +1,28 @@
-"""A process that files' permissions hold for, also where root runs the tests."""
+"""A command that files' permissions hold for, also where root runs the tests."""
 
-import ctypes
 import os
 import sys
-from typing import Any
 
 import pytest
 
-_PR_CAPBSET_DROP = 24
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+# Constants of capabilities(7) and prctl(2).
+_DROP = """
+import ctypes, os, sys
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
-def unprivileged() -> dict[str, Any]:
-    """Returns options for `subprocess`; root loses capabilities(7) and stays the files' owner."""
+def unprivileged() -> tuple[str, ...]:
+    """Returns the words before a command; root loses capabilities(7) and stays the files' owner.
+
+    Not a `preexec_fn`: with one `subprocess` forks, and gRPC's handlers of a fork may write to the
+    standard error of the child before its program begins.
+    """
     if os.geteuid() != 0:
-        return {}
+        return ()
     if sys.platform != "linux":
         pytest.skip("root may read everything here")
-    return {"preexec_fn": _drop}
-
-
-def _drop() -> None:
-    for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
-        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    return (sys.executable, "-c", _DROP)

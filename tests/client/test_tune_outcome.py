@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
             f"print(outcome.refusal(Path({str(closed / 'tuned')!r})))"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, **unprivileged()
+            [*unprivileged(), sys.executable, "-c", code], capture_output=True, text=True
         )
         closed.chmod(0o755)
         assert done.stderr == ""

@@ -81,7 +81,7 @@ def test_cache_of_another_user(cached):
     replace(cached.cache, LABELS, b"x")
     (cached.cache / LABELS).chmod(0)
     cached.cache.chmod(0o555)
-    found = cached.diagnose(**unprivileged())
+    found = cached.diagnose(before=unprivileged())
     found.check("problem", "data set", "may not be read by this user", "chmod a+r")
     found.check("note", "data set", "cannot be written", "VITRINE_CACHE_DIR")
 
@@ -95,7 +95,7 @@ def test_directories_of_another_user(cached):
     cached.set(VITRINE_MODELS_DIR=closed / "models", VITRINE_DATA_DIR=closed / "data")
     cached.set(VITRINE_CACHE_DIR=closed / "cache", VITRINE_PREDICTION_LOG=closed / "log")
     cached.set(VITRINE_WORKERS="zero")
-    found = cached.diagnose(**unprivileged())
+    found = cached.diagnose(before=unprivileged())
     closed.chmod(0o755)
     assert "could not be examined" not in str(found.findings)
     found.check("problem", "models", f"{closed / 'models'} may not be looked at", "chmod")

@@ -333,4 +333,4 @@ def test_engines_that_answer(published):
 
 def test_no_rights_at_all(published):
     """A user who may read nothing else still gets an answer."""
-    assert published.diagnose(**unprivileged()).names("problem") == set()
+    assert published.diagnose(before=unprivileged()).names("problem") == set()

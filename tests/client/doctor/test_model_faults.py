@@ -111,7 +111,7 @@ def test_files_that_may_not_be_read(published):
     (published.models / "models.config").write_text("")
     (published.models / "models.config").chmod(0)
     try:
-        found = published.diagnose(**unprivileged())
+        found = published.diagnose(before=unprivileged())
     finally:
         (published.models / "softmax").chmod(0o755)
     found.check("problem", "model mlp", "may not be read by this user", "chmod -R a+rX")
