@@ -17,12 +17,12 @@ from vitrine_training.cli import summary
 from vitrine_training.fit.loop import Diverged
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.models.tasks import Regression
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import weights
 from vitrine_training.publish.export import ExportError, check_version
 from vitrine_training.publish.gate import SameModel, WorseModel
 from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.tasks import Regression
 
 
 def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool = False, **vary):

@@ -21,10 +21,10 @@ from vitrine_training.fit.loop import Diverged, Epoch, State, fit, kept_epoch
 from vitrine_training.fit.verdict import verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
-from vitrine_training.models.tasks import Task
 from vitrine_training.publish import export
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
+from vitrine_training.tasks import Task
 
 CHECKED_ROWS = 100
 """Validation inputs that an exported model has to answer as the trained one does."""

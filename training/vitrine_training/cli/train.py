@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from vitrine_client.process import native_stderr, signals
-from vitrine_training.batch import Batch
 from vitrine_training.cli import options, unused_settings
+from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.evaluation import robustness
@@ -142,8 +142,8 @@ def train(
     dataset = _dataset(chosen, data_dir, batch)
     console.print("Starting TensorFlow", style="dim")
     with signals.ending_at_once():
-        from vitrine_training.models.tasks import Classification, Regression
         from vitrine_training.run import Run
+        from vitrine_training.tasks import Classification, Regression
 
         _spend_compiler_note()
     images = Classification.of(dataset, hard_pictures) if dataset else None

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from vitrine_training.models.tasks import Task
 from vitrine_training.publish import incumbent, weights
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.export import Card
+from vitrine_training.tasks import Task
 
 
 class WorseModel(Exception):

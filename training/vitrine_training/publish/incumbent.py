@@ -8,10 +8,10 @@ from typing import Any
 import tensorflow as tf
 
 from vitrine_training.evaluation.metrics import outputs_of
-from vitrine_training.models.tasks import Task
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import wholeness
 from vitrine_training.publish.wholeness import DamagedError, first_line
+from vitrine_training.tasks import Task
 
 
 class Incomparable(Exception):

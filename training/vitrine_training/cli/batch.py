@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vitrine_training.fit.loop import Epoch, State
-    from vitrine_training.models.tasks import Task
     from vitrine_training.run import Run
+    from vitrine_training.tasks import Task
 
 Outcome = dict[str, Any]
 """Outcome of a recipe, as `--json` prints it."""
