@@ -1,4 +1,4 @@
-"""What the command line can say, with TensorFlow Serving's names and defaults."""
+"""Flags of the command line, with TensorFlow Serving's names and defaults."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of the model server; `--help` says what each means."""
+    """Flags of the model server; `--help` describes each."""
 
     port: int = 8500
     rest_api_port: int = 8501

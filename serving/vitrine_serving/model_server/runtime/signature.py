@@ -1,4 +1,4 @@
-"""What a signature asks of a request, in the words of TensorFlow Serving.
+"""Signatures: checks of a request against inputs and outputs, in TensorFlow Serving's words.
 
 They are those of predict_util.cc (VerifyRequestInputsSize, PreProcessPrediction) and of
 TensorFlow's saved_model/util.cc (GetInputValues) and call_frame.cc (SetArgs).
@@ -18,7 +18,7 @@ _NAMES = {"float32": "float", "float64": "double", "float16": "half"}  # of dtyp
 
 
 class Signature:
-    """A signature's inputs and outputs, ready to be compared with a request's.
+    """Signature with its inputs and outputs, ready to be compared with a request's.
 
     `feed_names` are the tensors that `feeds` has values for, in the same order.
     """
