@@ -7,14 +7,19 @@ import requests
 
 from vitrine_client import errors
 from vitrine_client.errors import VitrineError
-from vitrine_client.http import explanations as http_explanations
-from vitrine_client.http import missing, streaming, tracing, unanswered_calls
-from vitrine_client.http import predictions as http_predictions
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import (
+    explanations,
+    missing,
+    predictions,
+    protocol,
+    streaming,
+    tracing,
+    unanswered_calls,
+)
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.deadline import Exchange, new_session
 from vitrine_client.http.gateway_client import GatewayClient
-from vitrine_client.http.predictions import Outcome
+from vitrine_client.http.predictions import PredictionOutcome
 from vitrine_client.http.protocol import Attempts, Call, Conversation, T
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
@@ -113,7 +118,7 @@ class Client(GatewayClient):
         where its file can't be opened.
         """
         asked = AskedModel(model, version, label, self._default)
-        predict = http_predictions.predict_here if local else http_predictions.predict
+        predict = predictions.predict_here if local else predictions.predict
         return self._hold(predict(picture, asked, box=box))
 
     def predict_many(
@@ -126,7 +131,7 @@ class Client(GatewayClient):
         batch_size: int = 128,
         concurrency: int = 4,
         local: bool = False,
-    ) -> Generator[Outcome, None, None]:
+    ) -> Generator[PredictionOutcome, None, None]:
         """Yields, for each picture in order, its prediction or what is wrong with it.
 
         `pictures` is an iterable, or a folder, whose pictures are taken by name. `batch_size` of
@@ -139,8 +144,8 @@ class Client(GatewayClient):
         asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
-        def ask(batch: Batch, stop: Stop) -> list[Outcome]:
-            return self._hold(http_predictions.predict_batch(batch, asked, local=local), stop)
+        def ask(batch: Batch, stop: Stop) -> list[PredictionOutcome]:
+            return self._hold(predictions.predict_batch(batch, asked, local=local), stop)
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 
@@ -161,27 +166,27 @@ class Client(GatewayClient):
         such class, or was published without explanations.
         """
         asked = AskedModel(model, version, label, self._default, "explain")
-        return self._hold(http_explanations.explain(picture, asked, class_id=class_id, box=box))
+        return self._hold(explanations.explain(picture, asked, class_id=class_id, box=box))
 
     def drift(self, model: str, *, version: int | None = None) -> DriftReport:
         """Returns whether the AVAILABLE versions of a model, or one of them, are asked about images
         as in their validation. Raises `NotFound` where the gateway does not watch."""
-        return self._hold(missing.explained(http_calls.drift(model, version), (model,), version))
+        return self._hold(missing.explained(protocol.drift(model, version), (model,), version))
 
     def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway, the states of their versions, and the version labels
         that name these."""
-        return self._hold(http_calls.models())
+        return self._hold(protocol.models())
 
     def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return self._hold(missing.explained(http_calls.states(model), (model,)))
+        return self._hold(missing.explained(protocol.states(model), (model,)))
 
     def metadata(
         self, model: str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in TensorFlow Serving's JSON."""
-        conversation = http_calls.metadata(model, version, label)
+        conversation = protocol.metadata(model, version, label)
         return self._hold(missing.explained(conversation, (model,), version, label))
 
     def _hold(self, conversation: Conversation[T], stop: Stop | None = None) -> T:
@@ -217,7 +222,7 @@ class Client(GatewayClient):
             request = requests.Request(call.method, url, headers, data=call.body, auth=auth)
             response = self._sent(request, attempts, stop)
             sending.answered(response.status_code)
-            return http_calls.read_answer(
+            return protocol.read_answer(
                 url, response.status_code, response.headers, response.content
             )
 

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from vitrine_client.cli import options
-from vitrine_client.cli.gateway import Tls, gateway_tls
+from vitrine_client.cli.gateway import TlsFiles, gateway_tls
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import Addresses
@@ -55,7 +55,7 @@ def doctor(
     models_dir: Path,
     model_server: str | None,
     timeout_s: float,
-    tls: Tls,
+    tls: TlsFiles,
 ) -> None:
     """Look at this machine and at the service, and say what is wrong and what to do.
 
@@ -92,7 +92,7 @@ def _installation(
     models_dir: Path,
     model_server: str | None,
     timeout_s: float,
-    tls: Tls,
+    tls: TlsFiles,
 ) -> Installation:
     environment = dict(os.environ)
     try:

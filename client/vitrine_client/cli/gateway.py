@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tls:
+class TlsFiles:
     """Files that a command names: of the CAs to trust, the certificate to show and its key."""
 
     ca: str | None = None
@@ -33,11 +33,11 @@ class Tls:
         """The certificate as clients take it."""
         return (self.cert, self.key) if self.cert and self.key else self.cert
 
-    def typed(self) -> "Tls":
+    def typed(self) -> "TlsFiles":
         """Returns what is on the command line of it, and not in a variable."""
         kept = [options.was_typed(name) for name in ("ca", "cert", "cert_key")]
         values = (self.ca, self.cert, self.key)
-        return Tls(*(value if was else None for value, was in zip(values, kept, strict=True)))
+        return TlsFiles(*(value if was else None for value, was in zip(values, kept, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class GatewayOptions:
     url: str
     key: str
     timeout_s: float
-    tls: Tls
+    tls: TlsFiles
 
     def client(self) -> Client:
         """Returns a client. What makes no sense is wrong usage."""
@@ -71,7 +71,7 @@ class GatewayOptions:
         return model_server_client(address, self.timeout_s, self.tls.typed())
 
 
-def model_server_client(address: str, timeout_s: float, tls: Tls) -> "ModelServerClient":
+def model_server_client(address: str, timeout_s: float, tls: TlsFiles) -> "ModelServerClient":
     """Returns a client of a model server. What makes no sense is wrong usage."""
     with options.needs("grpc", "--model-server"):
         from vitrine_client.model_server import ModelServerClient
@@ -126,7 +126,7 @@ def _as_one_argument(command: Command) -> Command:
     def with_tls(
         *args: Any, ca: str | None, cert: str | None, cert_key: str | None, **rest: Any
     ) -> Any:
-        return command(*args, tls=Tls(ca, cert, cert_key), **rest)
+        return command(*args, tls=TlsFiles(ca, cert, cert_key), **rest)
 
     return with_tls
 
@@ -146,7 +146,7 @@ def gateway_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_gateway(
-        *args: Any, url: str, key: str, timeout_s: float, tls: Tls, **rest: Any
+        *args: Any, url: str, key: str, timeout_s: float, tls: TlsFiles, **rest: Any
     ) -> Any:
         return command(*args, gateway=GatewayOptions(url, key, timeout_s, tls), **rest)
 

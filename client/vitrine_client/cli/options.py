@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
-from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import completion_values
 from vitrine_client.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -110,7 +110,7 @@ timeout_s = click.option(
 )
 model = click.option(
     "--model",
-    shell_complete=completing.model_names,
+    shell_complete=completion_values.model_names,
     help=f"Which model to ask.  [default: {PREFERRED}, or {FALLBACK} where that is not served]",
 )
 

@@ -19,8 +19,8 @@ from vitrine_client.images import Picture
 from vitrine_client.process import addresses
 from vitrine_client.results.predictions import Prediction
 
-Answer = Prediction | InvalidImage
-Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
+PredictionOutcome = Prediction | InvalidImage
+Ask = Callable[[Iterable[Picture]], Generator[PredictionOutcome, None, None]]
 
 
 @click.command()
@@ -133,7 +133,7 @@ def _ask(client: Any, asked: dict[str, Any]) -> Ask:
         return lambda pictures: client.predict_many(pictures, **many)
     alone = {name: many[name] for name in many if name not in ("batch_size", "concurrency")}
 
-    def ask(pictures: Iterable[Picture]) -> Generator[Answer, None, None]:
+    def ask(pictures: Iterable[Picture]) -> Generator[PredictionOutcome, None, None]:
         for picture in pictures:
             try:
                 yield client.predict(picture, box=box, **alone)
@@ -151,7 +151,9 @@ def _writer(names: list[str], top: int | None, as_json: bool, as_csv: bool) -> f
     return formats.as_table(options.console, top, names)
 
 
-def _followed(answers: Iterator[Answer], total: int, batch_size: int) -> Iterator[Answer]:
+def _followed(
+    answers: Iterator[PredictionOutcome], total: int, batch_size: int
+) -> Iterator[PredictionOutcome]:
     """Shows how far it is, where the rows themselves do not, and if there is time to look."""
     console = Console(stderr=True)
     if options.console.is_terminal or not console.is_terminal or total <= batch_size:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from vitrine_client.cli import completion_values as completing
-from vitrine_client.cli import options
-from vitrine_client.cli.gateway import Tls, model_server_tls
+from vitrine_client.cli import completion_values, options
+from vitrine_client.cli.gateway import TlsFiles, model_server_tls
 from vitrine_client.cli.output import tables
 from vitrine_client.cli.which import NEWEST
 from vitrine_client.errors import InvalidRequest
@@ -50,7 +49,7 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_model = click.argument("model", shell_complete=completing.configured_models)
+_model = click.argument("model", shell_complete=completion_values.configured_models)
 
 
 @click.command(short_help="Make a version label name a version.")
@@ -64,7 +63,7 @@ def promote(
     config: Path,
     addresses: tuple[str, ...],
     timeout_s: float,
-    tls: Tls,
+    tls: TlsFiles,
     as_json: bool,
 ) -> None:
     """Make a version label name VERSION of MODEL.
@@ -108,7 +107,7 @@ def rollback(
     config: Path,
     addresses: tuple[str, ...],
     timeout_s: float,
-    tls: Tls,
+    tls: TlsFiles,
     as_json: bool,
 ) -> None:
     """Make a version label of MODEL name the version that it named before.

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import completion_values
 
 NEWEST = 2**63 - 1
 """The largest version there can be: TensorFlow Serving has them in an int64."""
@@ -27,7 +27,7 @@ def which_version(command: Callable[..., None]) -> Callable[..., None]:
             "--label",
             metavar="NAME",
             callback=_alone,
-            shell_complete=completing.version_labels,
+            shell_complete=completion_values.version_labels,
             help="Ask the version with this version label, such as stable.",
         ),
         click.option(

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
-from vitrine_client.http import missing, model_paths
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import missing, model_paths, protocol
 from vitrine_client.http.default_model import (
     FALLBACK,
     PREFERRED,
@@ -71,6 +70,6 @@ class AskedModel:
         if self.version is None and self.label is None:
             return True
         try:  # it may be no more than that version which is missing
-            return not is_served((yield from http_calls.states(PREFERRED)))
+            return not is_served((yield from protocol.states(PREFERRED)))
         except NotFound:
             return True

@@ -4,7 +4,7 @@ import ssl
 from functools import partial
 from typing import Any
 
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import protocol
 from vitrine_client.http.default_model import DefaultModel
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate, Trust, Verify
@@ -33,9 +33,9 @@ class GatewayClient:
         options |= {"verify": verify, "cert": cert} | others
         self._remade = partial(type(self), named, **options)
         self.base_url, userinfo = addresses.split_userinfo(named)
-        self._authorization = http_calls.basic_authorization(userinfo)
-        self._headers = http_calls.key_headers(api_key)
-        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
+        self._authorization = protocol.basic_authorization(userinfo)
+        self._headers = protocol.key_headers(api_key)
+        self._timeout_s = protocol.checked_timeout_s(timeout_s)
         self._retries = retries
         self._closed = False
         self._default = DefaultModel()

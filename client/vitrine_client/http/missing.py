@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from vitrine_client.errors import InvalidImage, InvalidRequest, NotFound, VitrineError
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import protocol
 from vitrine_client.http.default_model import is_served
 from vitrine_client.http.protocol import Conversation
 from vitrine_client.results.predictions import VersionStatus
@@ -46,7 +46,7 @@ def _reason(
 ) -> Conversation[str | None]:
     """Asks what there is; None where that does not tell what is missing."""
     try:
-        listed = yield from http_calls.models()
+        listed = yield from protocol.models()
     except VitrineError:  # of an error there is one already
         return None
     model = next((name for name in models if name in listed), None)
@@ -68,7 +68,7 @@ def _reason(
 def _answers(models: Sequence[str]) -> Conversation[bool]:
     for model in models:
         try:
-            if is_served((yield from http_calls.states(model))):
+            if is_served((yield from protocol.states(model))):
                 return True
         except VitrineError:
             continue

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import requests
 
 from vitrine_client.client import Client
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.process.trust import Trust
 
 
 @contextmanager
-def client_of(target: Target, timeout_s: float) -> Iterator[Client]:
+def client_of(target: Workload, timeout_s: float) -> Iterator[Client]:
     """Gives a client that asks as the load does: with its key, its headers and its trust."""
     trust = target.tls or Trust.chosen()
     session = None

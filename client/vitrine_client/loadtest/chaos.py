@@ -15,7 +15,7 @@ from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.analysis.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.copied_version import CopiedVersion
-from vitrine_client.loadtest.plan import Plan, Target
+from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.results.parts import Interval
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import ignore, run
@@ -28,8 +28,8 @@ _LOOK_S = 0.2
 _REMOVE_S = 30.0
 """How long another publisher may hold up the copy's removal."""
 
-Watch = Callable[[Interval], None]
-Run = Callable[..., Result]
+WatchInterval = Callable[[Interval], None]
+RunLoad = Callable[..., Result]
 Statuses = Callable[[], Sequence[VersionStatus]]
 
 
@@ -45,9 +45,9 @@ class Swap:
         self,
         plan: Plan,
         *,
-        watch: Watch = ignore,
+        watch: WatchInterval = ignore,
         stop: threading.Event | None = None,
-        run: Run = run,
+        run: RunLoad = run,
         statuses: Statuses | None = None,
     ) -> Result:
         """Does what `run` does, and swaps meanwhile; what came of it is among the result's events
@@ -72,7 +72,7 @@ class Swap:
         )
 
 
-def _statuses(target: Target) -> Sequence[VersionStatus]:
+def _statuses(target: Workload) -> Sequence[VersionStatus]:
     if target.kind == "grpc":
         from vitrine_client.model_server import ModelServerClient
 
@@ -93,7 +93,7 @@ class _Swapping:
         self._noted: list[tuple[float, str]] = []
         self.warnings: list[str] = []
 
-    def watching(self, watch: Watch) -> Watch:
+    def watching(self, watch: WatchInterval) -> WatchInterval:
         """Returns `watch`, and looks at its clock."""
 
         def both(interval: Interval) -> None:

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from vitrine_client.process.trust import Trust
 
-Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
+WorkloadKind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
 server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 
-KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
+KINDS: tuple[WorkloadKind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
 
 LONGEST_S = 86_400.0
@@ -23,7 +23,7 @@ TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Target:
+class Workload:
     """Who is asked for what.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
@@ -33,7 +33,7 @@ class Target:
     environment says so.
     """
 
-    kind: Kind
+    kind: WorkloadKind
     address: str
     model: str
     images: tuple[bytes, ...] = dataclasses.field(repr=False)
@@ -130,7 +130,7 @@ class Plan:
     part of its duration. It ends before that after `count` requests, and where nobody answered for
     `give_up_s` seconds."""
 
-    target: Target
+    target: Workload
     load: Load
     warm_up_s: float = 1.0
     timeout_s: float = TIMEOUT_S

@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http import model_paths
-from vitrine_client.http import predictions as http_predictions
+from vitrine_client.http import model_paths, predictions
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.targets import http_request, requests_of
-from vitrine_client.loadtest.plan import Kind, Replay, Target
+from vitrine_client.loadtest.plan import Replay, Workload, WorkloadKind
 
-_KINDS: dict[str, Kind] = {"picture": "raw", "form": "multipart", "npy": "npy", "json": "json"}
+_KINDS: dict[str, WorkloadKind] = {
+    "picture": "raw",
+    "form": "multipart",
+    "npy": "npy",
+    "json": "json",
+}
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
 
@@ -47,19 +51,19 @@ class Line:
     model: str
     version: int | None
     label: str | None
-    kind: Kind
+    kind: WorkloadKind
     count: int
     images: tuple[bytes, ...]
 
 
 def replay(
     paths: Sequence[Path],
-    target: Target,
+    target: Workload,
     *,
     speed: float = 1.0,
     longest_gap_s: float | None = None,
     connections: int = 256,
-) -> tuple[Target, Replay]:
+) -> tuple[Workload, Replay]:
     """Returns whom it asks, and the load that the logs in `paths` make together, `speed` times as
     fast, and with no gap between two requests that is longer than `longest_gap_s` then.
 
@@ -72,7 +76,7 @@ def replay(
         raise ValueError(_nothing(paths, left_out))
     lines.sort(key=lambda line: line.at_s)
     # Each different request is made once, and has the number of its place.
-    requests: dict[tuple[Target, bool], int] = {}
+    requests: dict[tuple[Workload, bool], int] = {}
     turns = [requests.setdefault(asked, len(requests)) for asked in _asked(lines, target)]
     gaps_s = np.diff([line.at_s for line in lines]) / speed
     longest_s = longest_gap_s or math.inf
@@ -100,7 +104,7 @@ def _gaps(lines: Sequence[Line], gaps_s: NDArray[np.float64], longest_s: float) 
         yield f"{gaps_s[place]:,.0f} s from {began:%Y-%m-%d %H:%M:%S} UTC on{done}"
 
 
-def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool]]:
+def _asked(lines: Iterable[Line], target: Workload) -> Iterator[tuple[Workload, bool]]:
     """Also says whether the images are what a model was shown."""
     pictures = cycle(target.images)
     for line in lines:
@@ -117,11 +121,11 @@ def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool
         yield asked, bool(line.images)
 
 
-def _request(asked: Target, pixels: bool) -> bytes:
+def _request(asked: Workload, pixels: bool) -> bytes:
     """Returns a request as it travels. An array of what a model was shown is sent as it is, and not
     prepared once more."""
     if pixels and asked.kind == "npy":
-        call = http_predictions.as_array("", [_pixels(image) for image in asked.images])
+        call = predictions.as_array("", [_pixels(image) for image in asked.images])
         return http_request(asked, call.content_type, call.body)
     return requests_of(asked)[0]
 

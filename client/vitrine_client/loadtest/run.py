@@ -21,8 +21,8 @@ from vitrine_client.loadtest.generator.loop import Job
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.generator.worker import Ended
-from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Target
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Workload
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result
@@ -51,7 +51,7 @@ def ignore(_: Interval) -> None:
     """Watches nothing."""
 
 
-def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
+def make_ready(target: Workload, load: Load, timeout_s: float) -> Ready:
     """Asks a target for what a load will, so that what is wrong shows before the load.
 
     Raises a `VitrineError` where it does not give right answers.
@@ -74,7 +74,7 @@ def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
     return Ready(endpoint, requests, found, turns)
 
 
-def _check_is_there(target: Target, timeout_s: float) -> None:
+def _check_is_there(target: Workload, timeout_s: float) -> None:
     """Raises `NotFound` that says what there is instead of a model, version or version label."""
     with client_of(target, timeout_s) as client:
         try:
@@ -154,8 +154,8 @@ def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Conn
     closed += [(after, after) for after in [ready.rehearsed.closed_after] if after]
     connect_s, tls_s, before = timeline.made_meanwhile(end.connected for end in ends).T
     return Connecting(
-        connect=Histogram.of(connect_s),
-        tls=Histogram.of(tls_s[tls_s > 0]),
+        connect=LatencyHistogram.of(connect_s),
+        tls=LatencyHistogram.of(tls_s[tls_s > 0]),
         again=int((before > 0).sum()),
         closed_after=(
             min((fewest for fewest, _ in closed), default=0),

@@ -47,7 +47,7 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """The most probable classes as a table with bars; notebooks show it."""
-        rows = [notebook.Row(*pair) for pair in self.top(_SHOWN)]
+        rows = [notebook.BarRow(*pair) for pair in self.top(_SHOWN)]
         told = notebook.paragraph(f"{self.label}, says {self.model}/{self.version}")
         beside = notebook.paragraph("; ".join(self.warnings)) if self.warnings else ""
         return told + notebook.bars(("class", "probability", "", ""), rows) + beside

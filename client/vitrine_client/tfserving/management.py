@@ -6,7 +6,7 @@ from google.protobuf import json_format, text_format
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client.errors import InvalidRequest, ServerError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 
 METADATA = "PredictionService/GetModelMetadata"
@@ -17,7 +17,7 @@ _FIELD = "signature_def"
 
 def metadata_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
     """Returns what `METADATA` is sent for the signatures of a version."""
-    spec = calls.model_spec(model, version, label)
+    spec = messages.model_spec(model, version, label)
     request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=[_FIELD])
     return request.SerializeToString()
 
@@ -25,7 +25,7 @@ def metadata_request(model: str, *, version: int | None = None, label: str | Non
 def read_metadata(response: bytes) -> dict[str, Any]:
     """Reads what `METADATA` answers, as the JSON of TensorFlow Serving's REST API. Raises
     `ServerError` where it makes no sense."""
-    message = calls.parsed(wire.GetModelMetadataResponse, response)
+    message = messages.parsed(wire.GetModelMetadataResponse, response)
     signatures = wire.SignatureDefMap()
     try:
         signatures.MergeFromString(message.metadata[_FIELD].value)
@@ -60,6 +60,6 @@ def reload_request(config: str | bytes) -> bytes:
 
 def check_reloaded(response: bytes) -> None:
     """Raises the error that `RELOAD` answers, if it does."""
-    status = calls.parsed(wire.ReloadConfigResponse, response).status
+    status = messages.parsed(wire.ReloadConfigResponse, response).status
     if status.error_code:
-        raise calls.error_for(calls.code_of(status.error_code), status.error_message)
+        raise messages.error_for(messages.code_of(status.error_code), status.error_message)

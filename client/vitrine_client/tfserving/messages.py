@@ -70,7 +70,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class SignatureOutputs:
     """Outputs by name, and the version of the model that gave them."""
 
     outputs: dict[str, Array]
@@ -188,11 +188,11 @@ def status_request(model: str, *, version: int | None = None, label: str | None 
     return request.SerializeToString()
 
 
-def read_answer(response: bytes) -> Answer:
+def read_answer(response: bytes) -> SignatureOutputs:
     """Reads what `PREDICT` answers. Raises `ServerError` where it makes no sense."""
     message = parsed(wire.PredictResponse, response)
     outputs = {name: from_tensor(tensor) for name, tensor in message.outputs.items()}
-    return Answer(outputs, message.model_spec.version.value)
+    return SignatureOutputs(outputs, message.model_spec.version.value)
 
 
 def read_description(response: bytes) -> Description:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitrine_client.loadtest.plan import Kind
+from vitrine_client.loadtest.plan import WorkloadKind
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ Axis = Callable[[Configuration], list[Configuration]]
 """Returns what differs from a configuration in one setting."""
 
 
-def axes(kind: Kind, cores: int) -> list[Axis]:
+def axes(kind: WorkloadKind, cores: int) -> list[Axis]:
     """Returns what can matter to a load of this kind, what matters most first.
 
     The gateway puts pictures and arrays together itself, and passes JSON on as it is; a load that

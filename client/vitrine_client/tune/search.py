@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, Found
+from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, RateFound
 from vitrine_client.tune.configuration import Axis, Configuration
 
 SEARCH_SHARE = 0.55
@@ -27,7 +27,7 @@ _FEWEST_PAIRS, _MOST_PAIRS = 3, 6
 _T = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571}
 """Student's t, one-sided 97.5 %, by degrees of freedom: of two duels, 5 % are won by luck."""
 
-Measure = Callable[[Configuration], Found]
+Measure = Callable[[Configuration], RateFound]
 """Finds the highest rate that meets the objective; raises `Unfit`."""
 
 
@@ -40,7 +40,7 @@ class Trial:
     """A configuration that was tried: what was found, or why it could not be measured."""
 
     configuration: Configuration
-    found: Found | None
+    found: RateFound | None
     reason: str = ""
 
     @property

@@ -17,7 +17,7 @@ from typing import Self
 
 import requests
 
-from vitrine_client.loadtest.plan import Kind
+from vitrine_client.loadtest.plan import WorkloadKind
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -82,7 +82,7 @@ class Service:
             self.stop()
             raise
 
-    def address(self, kind: Kind) -> str:
+    def address(self, kind: WorkloadKind) -> str:
         """Returns where a load of this kind goes."""
         if kind == "grpc":
             return f"127.0.0.1:{self._grpc}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vitrine_client.loadtest.analysis.slo import Slo
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.tune.search import Duel, Trial, Tuned
 
@@ -27,7 +27,7 @@ class Tuning:
     tuned: Tuned
 
 
-def load_of(target: Target) -> str:
+def load_of(target: Workload) -> str:
     """Returns a load in words."""
     images = f"{len(target.images)} picture{'s' * (len(target.images) > 1)}"
     return (

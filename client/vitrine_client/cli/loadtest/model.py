@@ -5,10 +5,10 @@ from dataclasses import replace
 from vitrine_client.cli import options
 from vitrine_client.cli.loadtest.request import LoadRequest
 from vitrine_client.loadtest.asking import client_of
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 
 
-def of_served_model(asked: LoadRequest, target: Target) -> Target:
+def of_served_model(asked: LoadRequest, target: Workload) -> Workload:
     """Returns the target with the service's own default model, where none was named; asks for
     it once. Raises `VitrineError` where nobody answers."""
     if asked.model is not None or asked.replay:

@@ -8,8 +8,8 @@ from typing import Literal
 import click
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.gateway import Tls
-from vitrine_client.cli.loadtest import conflicts as load_conflicts
+from vitrine_client.cli.gateway import TlsFiles
+from vitrine_client.cli.loadtest import conflicts
 from vitrine_client.cli.loadtest.options import Steps, is_http
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.default_model import PREFERRED
@@ -17,12 +17,12 @@ from vitrine_client.loadtest import limits
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     Closed,
-    Kind,
     Load,
     Open,
     Phase,
     Plan,
-    Target,
+    Workload,
+    WorkloadKind,
 )
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
@@ -87,7 +87,7 @@ class LoadRequest:
 
     def __post_init__(self) -> None:
         """Raises `click.UsageError` where options do not go together."""
-        load_conflicts.check(self)
+        conflicts.check(self)
 
     @property
     def is_told(self) -> bool:
@@ -110,7 +110,7 @@ class LoadRequest:
         return self.sweep or (self.slo is not None and not self.is_told)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> WorkloadKind:
         """How images travel, and to whom."""
         if self.replay:
             return "logged"
@@ -131,14 +131,14 @@ class LoadRequest:
         files = (self.json_file, self.csv_file, self.html_file, self.requests_file)
         return [path for path in files if path]
 
-    def target(self) -> Target:
+    def target(self) -> Workload:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
         images = [sources.read(name) for name in sources.named(self.pictures)]
         address, userinfo = self.model_server or self.url, ""
         if is_http(address):
             address, userinfo = addresses.split_userinfo(address)
-        return Target(
+        return Workload(
             kind=self.kind,
             address=address,
             userinfo=userinfo,
@@ -156,7 +156,7 @@ class LoadRequest:
     def _trust(self, address: str) -> Trust | None:
         """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not.
         Raises `click.UsageError` for files that cannot be used, and where there is no TLS."""
-        tls = Tls(self.ca, self.cert, self.cert_key)
+        tls = TlsFiles(self.ca, self.cert, self.cert_key)
         if address.startswith("http://"):
             options.refuse_typed("There is no TLS with http://", "ca", "cert", "insecure")
             return None
@@ -170,7 +170,7 @@ class LoadRequest:
             raise click.UsageError(str(error)) from error
         return trust
 
-    def plan(self, target: Target) -> Plan:
+    def plan(self, target: Workload) -> Plan:
         """The one load that was asked for. Raises `click.BadParameter` for a log without any."""
         if self.replay:
             return self._replayed(target)
@@ -182,7 +182,7 @@ class LoadRequest:
             return self.planned(target, self._open(self.rate, duration_s))
         return self.planned(target, self.closed(self.concurrency or IN_FLIGHT, duration_s))
 
-    def planned(self, target: Target, load: Load) -> Plan:
+    def planned(self, target: Workload, load: Load) -> Plan:
         """A plan with this load. Raises `click.UsageError` where this machine cannot have as many
         connections as were asked for; of those that nobody asked for there are less."""
         processes = self.processes or limits.shared(load)
@@ -221,7 +221,7 @@ class LoadRequest:
         phases = (warm_up, *measured) if self.unmeasured_s else measured
         return replace(self.at_any_rate(), phases=phases)
 
-    def _replayed(self, target: Target) -> Plan:
+    def _replayed(self, target: Workload) -> Plan:
         from vitrine_client.loadtest import replay
 
         try:

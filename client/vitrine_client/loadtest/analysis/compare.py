@@ -30,11 +30,11 @@ _CONFIDENCE = 0.95
 _ERRORS = "errors"
 _NOT_THE_TEST = {"seed", "duration_s"}
 
-Verdict = Literal["better", "worse", "the same", "cannot tell"]
+ComparisonVerdict = Literal["better", "worse", "the same", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedMeasure:
     """One measure of both runs: latency in ms, requests/s, or errors as a share.
 
     `change` is relative, 0.1 for 10 % more, and is between `low` and `high` with the confidence; of
@@ -48,7 +48,7 @@ class Row:
     change: float | None
     low: float | None
     high: float | None
-    verdict: Verdict | None
+    verdict: ComparisonVerdict | None
     text: str
 
 
@@ -58,8 +58,8 @@ class Comparison:
     worse, "the same" if one that is not errors is and none has changed. `warnings` say what makes
     it doubtful."""
 
-    verdict: Verdict
-    rows: tuple[Row, ...]
+    verdict: ComparisonVerdict
+    rows: tuple[ComparedMeasure, ...]
     warnings: tuple[str, ...]
     margin: float
 
@@ -90,7 +90,7 @@ def compare(before: Result, after: Result, *, margin: float = MARGIN) -> Compari
     return Comparison(verdict, tuple(rows), tuple(warnings), margin)
 
 
-def _overall(rows: list[Row]) -> Verdict:
+def _overall(rows: list[ComparedMeasure]) -> ComparisonVerdict:
     """Returns the worst verdict; that errors are the same says nothing of how fast it is."""
     found = {row.verdict for row in rows}
     if "worse" in found:
@@ -134,15 +134,19 @@ class _Measure(ABC):
         """Says what a result lacks to be compared, if anything."""
         return ""
 
-    def unknown(self, before: Result, after: Result, text: str) -> Row:
-        return Row(self.name, self.value(before), self.value(after), None, None, None, None, text)
+    def unknown(self, before: Result, after: Result, text: str) -> ComparedMeasure:
+        return ComparedMeasure(
+            self.name, self.value(before), self.value(after), None, None, None, None, text
+        )
 
-    def row(self, before: Result, after: Result, known: tuple[Estimates, Estimates]) -> Row:
+    def row(
+        self, before: Result, after: Result, known: tuple[Estimates, Estimates]
+    ) -> ComparedMeasure:
         lacking = self.lacks(before) or self.lacks(after)
         if lacking:
             return self.unknown(before, after, lacking)
         found = self.change(*known)
-        verdict: Verdict = "the same"
+        verdict: ComparisonVerdict = "the same"
         if found.low > self.most:
             verdict = "better" if self.more_is_better else "worse"
         elif found.high < self.least:
@@ -151,9 +155,11 @@ class _Measure(ABC):
             verdict = "cannot tell"
         values = self.value(before), self.value(after)
         text = self.told(verdict, found, *values)
-        return Row(self.name, *values, found.value, found.low, found.high, verdict, text)
+        return ComparedMeasure(
+            self.name, *values, found.value, found.low, found.high, verdict, text
+        )
 
-    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
+    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
         """Says the verdict, the change, and between what it is."""
         bounds = f"between {self.words(found.low)} and {self.words(found.high)}"
         text = f"{verdict}: {self.words(found.value)}, {bounds}"
@@ -208,7 +214,7 @@ class _Errors(_Measure):
     def words(self, change: float) -> str:
         return f"{100 * abs(change):.2g} % of requests {'more' if change >= 0 else 'less'}"
 
-    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:
+    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:
         if not before and not after:
             return f"{verdict}: no errors in either"
         return super().told(verdict, found, before, after)

@@ -39,7 +39,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Found:
+class RateFound:
     """The highest rate that meets the objective, in requests/s; 0 if none does.
 
     With a probability of 90 %, as far as the probes tell, the boundary is within `low` and `high`.
@@ -89,7 +89,7 @@ def probing(plan: Plan, rate: float, number: int, *, probe_s: float = PROBE_S) -
     return replace(plan, load=load, warm_up_s=WARM_UP_S)
 
 
-def cut_short(probes: Sequence[Probe]) -> Found:
+def cut_short(probes: Sequence[Probe]) -> RateFound:
     """Returns what at least one probe tells before a search is complete: a rate held where most of
     its probes did."""
     held = {
@@ -99,4 +99,6 @@ def cut_short(probes: Sequence[Probe]) -> Found:
     }
     best = max((rate for rate, well in held.items() if well), default=0.0)
     above = [rate for rate, well in held.items() if not well and rate > best]
-    return Found(best, best, min(above, default=HIGHEST_RATE), 0, 0, tuple(probes), complete=False)
+    return RateFound(
+        best, best, min(above, default=HIGHEST_RATE), 0, 0, tuple(probes), complete=False
+    )

@@ -15,7 +15,13 @@ from math import sqrt
 
 from vitrine_client.loadtest.analysis.belief import boundary
 from vitrine_client.loadtest.analysis.judged import Judged
-from vitrine_client.loadtest.analysis.probes import HIGHEST_RATE, LONG_S, LOWEST_RATE, Found, Probe
+from vitrine_client.loadtest.analysis.probes import (
+    HIGHEST_RATE,
+    LONG_S,
+    LOWEST_RATE,
+    Probe,
+    RateFound,
+)
 from vitrine_client.loadtest.analysis.slo import Slo, keeps_up
 from vitrine_client.loadtest.results.result import Result
 
@@ -56,7 +62,7 @@ def find_rate(
     confirmations: int = CONFIRMATIONS,
     confirm: Callable[[float], Result] | None = None,
     watch: Callable[[Probe], None] = lambda _: None,
-) -> Found:
+) -> RateFound:
     """Finds the highest rate that meets `slo` by about `most_probes` calls of `probe`, which
     takes requests/s, once one has held and one was violated; `confirmations` of them are at the
     rate that is found, by `confirm`, which may take longer. `watch` sees each as it is done.
@@ -80,7 +86,7 @@ class _Search:
         self._slo, self._most, self._confirmations = slo, most_probes, confirmations
         self._longer, self._made = confirm, Judged(probe, slo, watch)
 
-    def run(self, start_rate: float) -> Found:
+    def run(self, start_rate: float) -> RateFound:
         # So low, and still with enough requests for the percentiles not to be luck.
         least = self._slo.fewest / (LONG_S * (self._confirmations or 1))
         self._floor = max(min(max(start_rate / _FAR_BELOW, least), start_rate), LOWEST_RATE)
@@ -96,7 +102,7 @@ class _Search:
             return self._found(rate)
         return self._confirmed()
 
-    def _confirmed(self) -> Found:
+    def _confirmed(self) -> RateFound:
         """Confirms the rate that is likely, and a higher one if that seems to do as well."""
         best, failed = 0.0, HIGHEST_RATE
         for _ in range(_ATTEMPTS):
@@ -114,7 +120,7 @@ class _Search:
                 break
         return self._found(best) if best else self._lowered(failed)
 
-    def _lowered(self, failed: float) -> Found:
+    def _lowered(self, failed: float) -> RateFound:
         """Confirms a rate at which nobody waits; where that holds, one as high as can be below that
         which failed."""
         floor = min(self._floor, failed / _PRECISION)
@@ -137,17 +143,17 @@ class _Search:
                 failed = middle
         return self._found(rate, high=failed)
 
-    def _found(self, rate: float, high: float | None = None) -> Found:
+    def _found(self, rate: float, high: float | None = None) -> RateFound:
         belief = boundary(self._made.probes)
         held = self._made.held(rate) if self._confirmations else []
         if high is None:
             low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
         else:
             low = rate
-        return Found(rate, low, high, sum(held), len(held), tuple(self._made.probes))
+        return RateFound(rate, low, high, sum(held), len(held), tuple(self._made.probes))
 
-    def _none(self, rate: float, why: str) -> Found:
-        return Found(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
+    def _none(self, rate: float, why: str) -> RateFound:
+        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
 
     @property
     def _left(self) -> int:

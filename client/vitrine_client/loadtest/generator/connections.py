@@ -6,12 +6,12 @@ from selectors import BaseSelector
 from typing import Protocol
 
 from vitrine_client.loadtest.generator.endpoint import Endpoint
-from vitrine_client.loadtest.generator.http_connection import Answered, HttpConnection
+from vitrine_client.loadtest.generator.http_connection import HttpConnection, ResponseCallback
 from vitrine_client.loadtest.generator.tally import Tally
 from vitrine_client.process.trust import Trust
 
 
-class Connection(Protocol):
+class LoadConnection(Protocol):
     """Sends a request, and tells later what became of it."""
 
     def send(self, content: bytes) -> str:
@@ -21,12 +21,12 @@ class Connection(Protocol):
         """Gives up the request in flight: nobody is told of its end."""
 
 
-class Connections(Protocol):
+class LoadConnections(Protocol):
     """All connections to one server, and their tally."""
 
     tally: Tally
 
-    def connect(self, answered: Answered) -> Connection:
+    def connect(self, answered: ResponseCallback) -> LoadConnection:
         """Makes one more connection, which tells what became of each of its requests."""
 
 
@@ -45,7 +45,7 @@ class HttpConnections:
         self._made: list[HttpConnection] = []
         self.tally = Tally()
 
-    def connect(self, answered: Answered) -> HttpConnection:
+    def connect(self, answered: ResponseCallback) -> HttpConnection:
         """Adds one; it connects when it has something to send."""
         made = self._kind(self._endpoint, self._tls, self._selector, self.tally, answered)
         self._made.append(made)
@@ -66,7 +66,7 @@ def connections_to(
     tls: Trust | None = None,
     headers: tuple[tuple[str, str], ...] = (),
     kind: type[HttpConnection] = HttpConnection,
-) -> Iterator[Connections]:
+) -> Iterator[LoadConnections]:
     """Gives what makes connections to a server, and closes them in the end; `endpoint` is a string
     for gRPC, `tls` whom that trusts, and `headers` are the metadata of its calls. Who has the
     selector calls its keys' data, with their events and the time of them."""

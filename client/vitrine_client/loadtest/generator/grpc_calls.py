@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.http_connection import Answered
+from vitrine_client.loadtest.generator.http_connection import ResponseCallback
 from vitrine_client.loadtest.generator.tally import Tally
 from vitrine_client.process.trust import Trust
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.channel import new_channel, trust_of
 
 
@@ -32,7 +32,7 @@ class GrpcCalls:
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._channel = new_channel(address, tls or trust_of(None, None))
-        self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
+        self._predict = self._channel.unary_unary(messages.path_of(messages.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._metadata = [(name.lower(), value) for name, value in headers] or None
         self.tally = Tally()
@@ -41,7 +41,7 @@ class GrpcCalls:
         self._woken, self._wake = socket.socketpair()
         selector.register(self._woken, EVENT_READ, self._collect)
 
-    def connect(self, answered: Answered) -> "GrpcCall":
+    def connect(self, answered: ResponseCallback) -> "GrpcCall":
         """Adds a call that can be in flight; all go over the one connection."""
         return GrpcCall(self, answered)
 
@@ -75,7 +75,7 @@ class GrpcCalls:
 class GrpcCall:
     """One call at a time."""
 
-    def __init__(self, channel: GrpcCalls, answered: Answered) -> None:
+    def __init__(self, channel: GrpcCalls, answered: ResponseCallback) -> None:
         self._channel, self._answered = channel, answered
         self._call: Any = None
 

@@ -13,7 +13,7 @@ from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.endpoint import Endpoint
 from vitrine_client.loadtest.generator.tally import Tally
 
-Answered = Callable[[str, bytes, float], None]
+ResponseCallback = Callable[[str, bytes, float], None]
 """Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
 
 _READ_BYTES = 65536
@@ -35,7 +35,7 @@ class HttpConnection:
         tls: ssl.SSLContext | None,
         selector: BaseSelector,
         tally: Tally,
-        answered: Answered,
+        answered: ResponseCallback,
     ) -> None:
         self._endpoint, self._tls, self._selector = endpoint, tls, selector
         self._tally, self._answered = tally, answered

@@ -14,10 +14,10 @@ from functools import partial
 from selectors import DefaultSelector
 
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.answers import Answers, Classes
-from vitrine_client.loadtest.generator.connections import Connection, Connections
+from vitrine_client.loadtest.generator.answers import Classes, ResponseValidation
+from vitrine_client.loadtest.generator.connections import LoadConnection, LoadConnections
 from vitrine_client.loadtest.generator.endpoint import Endpoint
-from vitrine_client.loadtest.plan import Kind, Load
+from vitrine_client.loadtest.plan import Load, WorkloadKind
 from vitrine_client.process.trust import Trust
 
 OUTCOMES = ("", "dropped")
@@ -45,7 +45,7 @@ class Job:
     arrival from `first` on. `classes` are the right answers to `requests`, None of those that the
     first answer shows; arrivals have the requests that `turns` say, all in turn if it is empty."""
 
-    kind: Kind
+    kind: WorkloadKind
     endpoint: Endpoint | str
     requests: tuple[bytes, ...] = field(repr=False)
     classes: tuple[Classes | None, ...] = field(repr=False)
@@ -65,7 +65,7 @@ class Seat:
 
     __slots__ = ("busy", "connection", "due_s", "free_s", "request", "sent_s")
 
-    connection: Connection
+    connection: LoadConnection
 
     def __init__(self) -> None:
         self.busy = False
@@ -77,11 +77,11 @@ class Loop(ABC):
     """What a closed and an open loop share; they say when to send, and when it is over."""
 
     def __init__(
-        self, job: Job, connections: Connections, selector: DefaultSelector, report: Report
+        self, job: Job, connections: LoadConnections, selector: DefaultSelector, report: Report
     ) -> None:
         self.job, self.selector = job, selector
         self._connections, self._report = connections, report
-        self._fault = Answers(job.kind, job.classes).fault
+        self._fault = ResponseValidation(job.kind, job.classes).fault
         self._turn = job.first
         self._turns: Sequence[int] = job.turns or range(len(job.requests))
         self._records = array("d")

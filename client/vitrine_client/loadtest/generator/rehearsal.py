@@ -14,10 +14,10 @@ from vitrine_client import errors
 from vitrine_client.http import unanswered_calls
 from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.answers import Classes, classes_of
-from vitrine_client.loadtest.generator.connections import Connections, connections_to
+from vitrine_client.loadtest.generator.connections import LoadConnections, connections_to
 from vitrine_client.loadtest.generator.endpoint import Endpoint, tls_failure
 from vitrine_client.loadtest.generator.http_connection import HttpConnection
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.process import addresses, trust
 
 _PAUSES_S = (0.1, 0.3, 0.9)
@@ -46,7 +46,7 @@ class Rehearsed:
 
 
 def rehearse(
-    target: Target, endpoint: Endpoint | str, requests: Sequence[bytes], timeout_s: float
+    target: Workload, endpoint: Endpoint | str, requests: Sequence[bytes], timeout_s: float
 ) -> Rehearsed:
     """Asks for each request once, and again where that failed and may pass.
 
@@ -119,10 +119,10 @@ class _Asker:
 
     def __init__(
         self,
-        target: Target,
+        target: Workload,
         endpoint: Endpoint | str,
         selector: DefaultSelector,
-        connections: Connections,
+        connections: LoadConnections,
         timeout_s: float,
     ) -> None:
         self._target, self._endpoint = target, endpoint
@@ -203,12 +203,12 @@ def _may_pass(fault: str) -> bool:
     return fault in _MAY_PASS or (fault.startswith(_FAILED) and fault != "HTTP 501")
 
 
-def _grpc_error(target: Target, name: str, details: str) -> errors.VitrineError:
+def _grpc_error(target: Workload, name: str, details: str) -> errors.VitrineError:
     import grpc
 
-    from vitrine_client.tfserving import messages as calls
+    from vitrine_client.tfserving import messages
 
-    return calls.error_for(grpc.StatusCode[name], details, target.address)
+    return messages.error_for(grpc.StatusCode[name], details, target.address)
 
 
 def _detail(body: bytes) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from vitrine_client.loadtest.plan import Plan
 from vitrine_client.loadtest.report.wording import ms, per_second
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 
 SHOWN_S = 60
@@ -26,7 +26,7 @@ LINE_EVERY_S = 5.0
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-class View:
+class LiveView:
     """Shows a test that runs by `plan` on a console, until it is left; `watch` is for `run`.
 
     On a terminal it draws twice a second, and wipes that away in the end.
@@ -113,7 +113,7 @@ class _Sum:
     """Intervals added up as they come; its text is one line."""
 
     def __init__(self, intervals: Sequence[Interval] = ()) -> None:
-        self.duration_s, self.due, self._latency = 0.0, 0, Histogram.of([])
+        self.duration_s, self.due, self._latency = 0.0, 0, LatencyHistogram.of([])
         self._errors: Counter[str] = Counter()
         for interval in intervals:
             self.add(interval)
@@ -121,7 +121,7 @@ class _Sum:
     def add(self, interval: Interval) -> None:
         self.duration_s += interval.duration_s
         self.due += interval.due
-        self._latency = Histogram.merged([self._latency, interval.latency])
+        self._latency = LatencyHistogram.merged([self._latency, interval.latency])
         self._errors += interval.errors + Counter(dropped=interval.dropped) + interval.unsent
 
     def __str__(self) -> str:

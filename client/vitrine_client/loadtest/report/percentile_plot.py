@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from vitrine_client.loadtest.report.axes import drawn, log_axis
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.look import svg
 
 _POINTS = 300
@@ -18,7 +18,7 @@ _POINTS = 300
 class Trace:
     """A curve of `by_percentile`: what was counted, and how it is drawn."""
 
-    counts: Histogram
+    counts: LatencyHistogram
     colour: str
     dashed: bool = False
 
@@ -47,7 +47,7 @@ def by_percentile(traces: Iterable[Trace], alt: str, name: str = "percentiles") 
     return drawn(draw, name, alt, x="share of requests", y="latency, ms")
 
 
-def _quantiles(counts: Histogram) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _quantiles(counts: LatencyHistogram) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Points of a curve, evenly spaced in nines, as far as there are requests to tell."""
     values, times = counts.recorded()
     x = np.linspace(0, np.log10(counts.count), _POINTS) if counts.count > 1 else np.zeros(1)

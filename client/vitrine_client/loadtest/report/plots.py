@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from vitrine_client.loadtest.report.axes import drawn, log_axis, number, thousands, ticks
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.look import svg
 
@@ -100,7 +100,7 @@ def heat_map(result: Result) -> str:
     return drawn(draw, "heat-map", alt, x="time, s", y="latency, ms")
 
 
-def _histogram(counts: Histogram, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _histogram(counts: LatencyHistogram, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     values, times = counts.recorded()
     return np.histogram(np.log10(values), edges, weights=times)[0].astype(np.float64)
 

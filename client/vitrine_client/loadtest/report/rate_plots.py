@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from vitrine_client.loadtest.analysis.probes import Found
+from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve
 from vitrine_client.loadtest.report.axes import drawn, log_axis, number
@@ -14,7 +14,7 @@ from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.look import svg
 
 
-def searched(found: Found, slo: Slo) -> str:
+def searched(found: RateFound, slo: Slo) -> str:
     """Draws the probes of a search: rate, and latency at the objective's highest percentile."""
     percent, limit_s = list(slo.latency_s.items())[-1]
     probes = [

@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.report.wording import ms, per_second, share
@@ -18,7 +18,7 @@ def plain(*headings: str) -> Table:
     return table
 
 
-def searched(found: Found, slo: Slo) -> RenderableType:
+def searched(found: RateFound, slo: Slo) -> RenderableType:
     """Lays out a search: the rate that it found, how sure that is, and every probe."""
     table = plain("requests/s", *(f"p{percent:g}" for percent in slo.latency_s), "failed", "")
     table.columns[-1].justify = "left"
@@ -31,7 +31,7 @@ def searched(found: Found, slo: Slo) -> RenderableType:
 _COLOUR = {True: "green", False: "red"}
 
 
-def rate_found(found: Found, slo: Slo) -> str:
+def rate_found(found: RateFound, slo: Slo) -> str:
     """Says in one sentence what a search found."""
     if not found.complete:
         held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"

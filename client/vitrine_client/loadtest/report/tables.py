@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.analysis.compare import Comparison, Row
+from vitrine_client.loadtest.analysis.compare import ComparedMeasure, Comparison
 from vitrine_client.loadtest.report import search_tables
 from vitrine_client.loadtest.report.search_tables import plain
 from vitrine_client.loadtest.report.wording import (
@@ -19,8 +19,8 @@ from vitrine_client.loadtest.report.wording import (
     per_second,
     share,
 )
-from vitrine_client.loadtest.results.histogram import Histogram
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.parts import Connecting
 from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Result
 
@@ -28,7 +28,7 @@ BUSY = 0.8
 """Share of a core from which the generator's figure is shown in yellow."""
 
 
-def outcome(outcome: Outcome) -> RenderableType:
+def outcome(outcome: LoadTestOutcome) -> RenderableType:
     """Lays out all that came of a load test: first what was measured, last what it means."""
     parts: list[RenderableType] = []
     if outcome.curve:
@@ -113,7 +113,7 @@ def connecting(made: Connecting | None) -> str:
     if made is None or not made.connect.count:
         return ""
 
-    def within(counts: Histogram) -> str:
+    def within(counts: LatencyHistogram) -> str:
         return " and ".join(f"{ms(counts.percentile_ms(each))} ms (p{each})" for each in (50, 99))
 
     tls = f", TLS {within(made.tls)}" if made.tls.count else ""
@@ -124,7 +124,7 @@ def latencies(result: Result) -> list[tuple[str, float, float]]:
     """Percentile, mean and maximum by name: latency and service time, in ms. The name of a
     percentile that is chance is marked, as `FEW` explains."""
 
-    def figures(counts: Histogram) -> list[float]:
+    def figures(counts: LatencyHistogram) -> list[float]:
         found = [counts.percentile_ms(percent) for percent in PERCENTILES]
         return [*found, counts.max_ms, counts.mean_ms]
 
@@ -147,7 +147,7 @@ def _latencies(result: Result) -> Table:
     return table
 
 
-def checked(outcome: Outcome) -> Text:
+def checked(outcome: LoadTestOutcome) -> Text:
     """Says whether the result meets the objective."""
     if not outcome.slo:
         return Text()
@@ -188,7 +188,7 @@ def verdict_of(comparison: Comparison) -> str:
     return f"{word} (changes of up to {share(comparison.margin)} are overlooked)"
 
 
-def row_cells(row: Row) -> list[str]:
+def row_cells(row: ComparedMeasure) -> list[str]:
     """Measure, and its value before and after, with units."""
 
     def value(of: float) -> str:

@@ -13,7 +13,7 @@ _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 3_600_000_000, 3
 
 
 @dataclass(frozen=True)
-class Histogram:
+class LatencyHistogram:
     """How many requests had which latency. `blob` is the V2 encoding that HdrHistogram's tools read
     (base64 of zlib, in microseconds)."""
 
@@ -30,7 +30,7 @@ class Histogram:
         return cls(histogram.encode().decode())
 
     @classmethod
-    def merged(cls, histograms: Iterable["Histogram"]) -> Self:
+    def merged(cls, histograms: Iterable["LatencyHistogram"]) -> Self:
         """Returns the sum: its counts are exactly theirs together."""
         total = _empty()
         for histogram in histograms:

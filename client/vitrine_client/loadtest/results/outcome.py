@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrine_client.loadtest.analysis.compare import Comparison
-from vitrine_client.loadtest.analysis.probes import Found
+from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve
 from vitrine_client.loadtest.results.result import Result
@@ -19,7 +19,7 @@ KEPT_UP = 0.97
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadTestOutcome:
     """`result` is of the load that was asked for; after a search or a sweep, of all probes at the
     rate that was found together, or of the highest that was kept up with. `results` are all, as
     they were measured.
@@ -31,7 +31,7 @@ class Outcome:
     result: Result
     results: tuple[Result, ...] = ()
     slo: Slo | None = None
-    found: Found | None = None
+    found: RateFound | None = None
     curve: Curve | None = None
     before: Result | None = None
     comparison: Comparison | None = None
@@ -102,7 +102,7 @@ class Outcome:
         return content
 
 
-def _search(found: Found) -> dict[str, Any]:
+def _search(found: RateFound) -> dict[str, Any]:
     probes = [
         {
             "rate": probe.rate,

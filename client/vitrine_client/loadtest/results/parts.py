@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Interval:
     start_s: float
     duration_s: float
     due: int
-    latency: Histogram
-    service: Histogram
+    latency: LatencyHistogram
+    service: LatencyHistogram
     completed: int
     errors: Counter[str] = field(default_factory=Counter)
     late: int = 0
@@ -55,7 +55,7 @@ class Connecting:
     was closed. `closed_after` are the fewest and the most answers on one
     that was closed under a request; both are 0 where none was."""
 
-    connect: Histogram
-    tls: Histogram
+    connect: LatencyHistogram
+    tls: LatencyHistogram
     again: int = 0
     closed_after: tuple[int, int] = (0, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vitrine_client.loadtest.results import result_file
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 
 FEWEST_BEYOND = 10
@@ -32,14 +32,14 @@ class Result:
     connecting: Connecting | None = None
 
     @cached_property
-    def latency(self) -> Histogram:
+    def latency(self) -> LatencyHistogram:
         """Of all that were answered and right, from when they were due."""
-        return Histogram.merged(interval.latency for interval in self.intervals)
+        return LatencyHistogram.merged(interval.latency for interval in self.intervals)
 
     @cached_property
-    def service(self) -> Histogram:
+    def service(self) -> LatencyHistogram:
         """The same, from when they were sent: what a closed loop would have called latency."""
-        return Histogram.merged(interval.service for interval in self.intervals)
+        return LatencyHistogram.merged(interval.service for interval in self.intervals)
 
     @cached_property
     def errors(self) -> Counter[str]:
@@ -146,7 +146,7 @@ class Result:
             raise ValueError(f"{path}: {error}") from error
 
 
-def _percentiles(histogram: Histogram) -> dict[str, float]:
+def _percentiles(histogram: LatencyHistogram) -> dict[str, float]:
     if not histogram.count:
         return {}
     found = {f"p{percent:g}": histogram.percentile_ms(percent) for percent in PERCENTILES}

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from typing import TextIO
 
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.result import PERCENTILES, Result
 
 
@@ -36,7 +36,7 @@ def write_csv(results: Iterable[Result], file: TextIO) -> None:
             rows.writerow([number, *times, *counts, *_cells(one.latency), *_cells(one.service)])
 
 
-def _cells(counts: Histogram) -> list[str]:
+def _cells(counts: LatencyHistogram) -> list[str]:
     if not counts.count:
         return [""] * (len(PERCENTILES) + 1)
     found = [counts.percentile_ms(percent) for percent in PERCENTILES]

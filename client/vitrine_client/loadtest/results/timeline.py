@@ -11,7 +11,7 @@ from vitrine_client.loadtest.generator import faults, tally
 from vitrine_client.loadtest.generator.loop import FIELDS, OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 
 Floats = npt.NDArray[np.float64]
@@ -106,14 +106,14 @@ class Timeline:
         unsent = Counter({kind: errors.pop(kind) for kind in faults.OWN if kind in errors})
         if second >= 0:
             self._count_lags((sent_s - free_s)[sent])
-        latency = Histogram.of((done_s - due_s)[right])
+        latency = LatencyHistogram.of((done_s - due_s)[right])
         in_time = np.array_equal(sent_s, due_s)  # as always in a closed loop
         return Interval(
             start_s=start_s,
             duration_s=end_s - start_s,
             due=len(every),
             latency=latency,
-            service=latency if in_time else Histogram.of((done_s - sent_s)[right]),
+            service=latency if in_time else LatencyHistogram.of((done_s - sent_s)[right]),
             errors=errors,
             unsent=unsent,
             late=int(((sent_s - due_s)[sent] > _LATE_S).sum()),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator
 from vitrine_client.loadtest.results.result import Result
 
@@ -47,8 +47,8 @@ def _connecting(parts: Sequence[Connecting]) -> Connecting | None:
         return None
     closed = [part.closed_after for part in parts if any(part.closed_after)]
     return Connecting(
-        connect=Histogram.merged(part.connect for part in parts),
-        tls=Histogram.merged(part.tls for part in parts),
+        connect=LatencyHistogram.merged(part.connect for part in parts),
+        tls=LatencyHistogram.merged(part.tls for part in parts),
         again=sum(part.again for part in parts),
         closed_after=(
             min((fewest for fewest, _ in closed), default=0),
