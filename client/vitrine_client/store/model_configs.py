@@ -18,10 +18,11 @@ from typing import Any, Self
 
 from google.protobuf import text_format
 
-from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
+from vitrine_client.errors import LabelNotMoved, NotFound
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import how_to_serve
-from vitrine_client.store.version_directories import RETIRED
+from vitrine_client.store.version_directories import RETIRED, version_numbers
+from vitrine_client.tfserving import management
 from vitrine_client.tfserving import wire_pb2 as wire
 
 KEPT = 10
@@ -46,11 +47,7 @@ class ModelConfigs:
     @classmethod
     def parse(cls, content: bytes, source: str = "models.config") -> Self:
         """Reads a file's content. Raises `InvalidRequest` with the line that makes no sense."""
-        try:
-            text = content.decode()
-            message = text_format.Parse(text, wire.ModelServerConfig())
-        except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
+        message, text = management.parse_config(content, source), content.decode()
         head, histories = [], {}
         for line in text.split("\n"):
             if line.strip() and not line.startswith("#"):
@@ -98,10 +95,9 @@ class ModelConfigs:
         if not base.is_absolute():  # it is relative to where the server was started
             return None
         try:
-            found = [int(entry.name) for entry in base.iterdir() if entry.name.isdecimal()]
+            return tuple(reversed(version_numbers(base))) if base.is_dir() else None
         except OSError:
             return None
-        return tuple(sorted(found, reverse=True))
 
     def unloaded(self, model: str, version: int, available: Sequence[int]) -> str:
         """Says why a version that a model server does not have is not there, and what to do."""
@@ -194,8 +190,7 @@ class ModelConfigs:
                 return config
         names = ", ".join(self.models) or "none"
         file = Path(self.source)
-        beside = file.parent / model
-        is_published = beside.is_dir() and any(each.name.isdecimal() for each in beside.iterdir())
+        is_published = bool(version_numbers(file.parent / model))
         how = f". It is published; {how_to_serve(file, model)}" if is_published else ""
         raise NotFound(f"{self.source} has no model {model}; it has {names}{how}")
 

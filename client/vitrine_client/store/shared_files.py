@@ -116,20 +116,28 @@ def fsync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(path: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Holds the lock file at `path`, which is made where there is none; calls `on_wait` first where
-    somebody else holds it. The lock is gone with its holder, however that ends. Raises `OSError`.
+    somebody else holds it: where that returns true the lock is tried again, else waited for. The
+    lock is gone with its holder, however that ends. Raises `OSError`, and as `on_wait` does.
     """
     descriptor = _opened_lock(path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _try_lock(descriptor):
+            if not on_wait():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                break
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened_lock(path: Path) -> int:

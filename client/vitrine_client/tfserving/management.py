@@ -46,16 +46,19 @@ def _json(message: Message) -> dict[str, Any]:
 
 
 def reload_request(config: str | bytes) -> bytes:
-    """Returns what `RELOAD` is sent to serve what a `models.config` says, and nothing else.
+    """Returns the request of `RELOAD` to serve the models of a `models.config`, and nothing else;
+    raises as `parse_config` does."""
+    return wire.ReloadConfigRequest(config=parse_config(config, "This")).SerializeToString()
 
-    Raises `InvalidRequest` with the line that makes no sense.
-    """
+
+def parse_config(config: str | bytes, source: str) -> wire.ModelServerConfig:
+    """Reads a `models.config`, which errors call `source`. Raises `InvalidRequest` with the line
+    that makes no sense."""
     try:
         text = config.decode() if isinstance(config, bytes) else config
-        message = text_format.Parse(text, wire.ModelServerConfig())
+        return text_format.Parse(text, wire.ModelServerConfig())
     except (UnicodeDecodeError, text_format.ParseError) as error:
-        raise InvalidRequest(f"This is no ModelServerConfig: {error}") from error
-    return wire.ReloadConfigRequest(config=message).SerializeToString()
+        raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
 
 
 def check_reloaded(response: bytes) -> None:
