@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.gateway.bodies import Body
 from vitrine_client.loadtest.generator.connections import HttpConnections
-from vitrine_client.loadtest.generator.endpoint import reach
-from vitrine_client.loadtest.generator.http_connection import HttpConnection
+from vitrine_client.loadtest.generator.http_connection import HttpConnection, reach
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 
 _TIMEOUT_S = 30

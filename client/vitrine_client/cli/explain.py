@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.boxes import Box, box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import Box, box, which_version
 from vitrine_client.cli.output import heat_map, tables
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.results.explanations import Explanation
 

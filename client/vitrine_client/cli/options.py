@@ -206,3 +206,59 @@ def needs(extra: str, option: str) -> Iterator[None]:
         raise click.UsageError(
             f"{option} needs more ({error}): pip install 'vitrine-client[{extra}]'"
         ) from error
+
+
+Box = tuple[float, ...]
+
+
+def _read(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none; write four numbers, 120,40,300,300") from None
+    return tuple(int(side) if side.is_integer() else side for side in (x, y, width, height))
+
+
+box = click.option(
+    "--box",
+    metavar="X,Y,W,H",
+    callback=_read,
+    help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
+    "is looked for]",
+)
+
+
+NEWEST = 2**63 - 1
+"""The largest version there can be: TensorFlow Serving has them in an int64."""
+
+
+def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    others = {"version", "label"} - {parameter.name}
+    if value is not None and any(ctx.params.get(other) is not None for other in others):
+        raise click.UsageError("--version and --label are two ways to say which; give one")
+    if parameter.name == "version" and value is not None and value > NEWEST:
+        raise click.BadParameter(f"no version is beyond {NEWEST}")
+    return value
+
+
+def which_version(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--version` and `--label`, of which one at most may be given."""
+    for option in (
+        click.option(
+            "--label",
+            metavar="NAME",
+            callback=_alone,
+            shell_complete=completion_values.version_labels,
+            help="Ask the version with this version label, such as stable.",
+        ),
+        click.option(
+            "--version",
+            type=click.IntRange(min=0),
+            callback=_alone,
+            help="Which version to ask.  [default: the newest]",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.boxes import box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import box, which_version
 from vitrine_client.cli.output import formats
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.process import addresses

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from vitrine_client.cli import completion_values, options
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import VitrineError
 from vitrine_client.results.predictions import VersionStatus
 

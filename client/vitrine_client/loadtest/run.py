@@ -6,17 +6,21 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import requests
+
 from vitrine_client import errors
+from vitrine_client.client import Client
 from vitrine_client.loadtest.analysis.doubts import Processors, doubts
-from vitrine_client.loadtest.asking import client_of
-from vitrine_client.loadtest.generator.endpoint import Endpoint, reach
 from vitrine_client.loadtest.generator.fleet import Fleet
+from vitrine_client.loadtest.generator.http_connection import Endpoint, reach
 from vitrine_client.loadtest.generator.loop import Job
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
@@ -28,6 +32,7 @@ from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.results.timeline import Timeline
 from vitrine_client.process import signals
+from vitrine_client.process.trust import Trust
 
 _MISSING = ("Servable not found", "Unrecognized servable version label")
 """What TensorFlow Serving says of a model, version or version label that is not there."""
@@ -201,3 +206,26 @@ def _about(plan: Plan) -> dict[str, Any]:
         "client": version("vitrine-client"),
         "processors": os.cpu_count(),
     }
+
+
+@contextmanager
+def client_of(target: Workload, timeout_s: float) -> Iterator[Client]:
+    """Gives a client that asks as the load does: with its key, its headers and its trust."""
+    trust = target.tls or Trust.chosen()
+    session = None
+    if target.headers:
+        session = requests.Session()
+        session.headers.update(dict(target.headers))
+    with (
+        warnings.catch_warnings(),
+        Client(
+            target.url,
+            timeout_s=timeout_s,
+            api_key=target.api_key,
+            verify=trust,
+            session=session,
+        ) as client,
+    ):
+        if not trust.verified:  # as was asked for
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        yield client

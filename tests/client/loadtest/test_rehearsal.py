@@ -15,7 +15,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from vitrine_client import errors
-from vitrine_client.loadtest.generator.endpoint import reach
+from vitrine_client.loadtest.generator.http_connection import reach
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.plan import Workload
 

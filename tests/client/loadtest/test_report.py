@@ -12,8 +12,7 @@ from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
 from vitrine_client.loadtest.report import plots, wording
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
+from vitrine_client.loadtest.results.result import Result, merge_results
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -213,7 +212,7 @@ def test_a_search_shows_all_probes_at_the_rate_together():
     slo = Slo.parse("p95=20ms,errors=0.1%")
     chosen = [at(250, median_ms, slo) for median_ms in (4, 6, 5)]
     found = RateFound(250.0, 245.0, 260.0, 3, 3, (at(100, 2, slo), *chosen, at(400, 900, slo)))
-    result = together(found.at_rate)
+    result = merge_results(found.at_rate)
     assert result.answered == sum(probe.result.answered for probe in chosen)
     assert [interval.start_s for interval in result.intervals] == [0, 1, 2, 3, 4, 5]
     page = Page(report.render(LoadTestOutcome(result, (result,), slo, found)))

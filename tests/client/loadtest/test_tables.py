@@ -13,10 +13,10 @@ from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.report import tables, wording
-from vitrine_client.loadtest.results import spreadsheet
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.results.parts import Connecting, Interval
+from vitrine_client.loadtest.results.result import write_csv
 
 
 def text_of(renderable, **options) -> str:
@@ -112,7 +112,7 @@ def test_nothing_answered_is_no_crash():
     assert "100 Unavailable" in shown
     assert "p99.9" not in shown
     file = io.StringIO()
-    spreadsheet.write_csv([result], file)
+    write_csv([result], file)
     assert all(row["latency_p99_ms"] == "" for row in csv.DictReader(io.StringIO(file.getvalue())))
 
 
@@ -120,7 +120,7 @@ def test_the_csv_has_a_row_for_each_interval():
     """What is read back are the intervals' own figures, runs are numbered."""
     results = [made(seconds=3, seed=1), made(seconds=2, errors={0: Counter(Unavailable=7)})]
     file = io.StringIO()
-    spreadsheet.write_csv(results, file)
+    write_csv(results, file)
     rows = list(csv.DictReader(io.StringIO(file.getvalue())))
     assert [(row["run"], float(row["start_s"])) for row in rows] == [
         *(("1", 0.0), ("1", 1.0), ("1", 2.0)),

@@ -14,10 +14,10 @@ import click
 
 from vitrine_client.cli.loadtest.request import LoadRequest
 from vitrine_client.loadtest.report import page
-from vitrine_client.loadtest.results import request_rows, spreadsheet
+from vitrine_client.loadtest.results import request_rows
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.request_rows import RequestRows
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Result, write_csv
 from vitrine_client.process.addresses import without_password
 
 STDOUT = Path("-")
@@ -55,7 +55,7 @@ def _write_json(path: Path, outcome: LoadTestOutcome) -> None:
 
 def _write_csv(path: Path, outcome: LoadTestOutcome) -> None:
     with _opened(path) as file:
-        spreadsheet.write_csv(outcome.results, file)
+        write_csv(outcome.results, file)
 
 
 def _write_requests(rows: dict[int, RequestRows], path: Path, _: LoadTestOutcome) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,6 @@ from rich.text import Text
 
 from vitrine_client.cli import options
 from vitrine_client.cli.loadtest import files
-from vitrine_client.cli.loadtest.model import of_served_model
 from vitrine_client.cli.loadtest.request import LoadRequest
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest import limits
@@ -32,14 +32,13 @@ from vitrine_client.loadtest.analysis.search import find_rate
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.plan import Plan, Workload
-from vitrine_client.loadtest.report import search_tables, tables
+from vitrine_client.loadtest.report import tables
 from vitrine_client.loadtest.report.live import LiveView
 from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.results.request_rows import RequestRows
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
-from vitrine_client.loadtest.run import make_ready, run
+from vitrine_client.loadtest.results.result import Result, merge_results
+from vitrine_client.loadtest.run import client_of, make_ready, run
 from vitrine_client.process import signals
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
@@ -154,7 +153,7 @@ class LoadLab:
     def _summed_up(self, found: RateFound | None) -> LoadTestOutcome:
         curve = sweep.Curve(tuple(self._points))
         if found and self._slo:
-            result = together(found.at_rate)
+            result = merge_results(found.at_rate)
         elif not self._points:
             result = self._measured[-1]
         else:
@@ -213,12 +212,12 @@ class LoadLab:
 
     def _probed(self, probe: Probe) -> None:
         self._probes.append(probe)
-        outcome = Text(search_tables.verdict(probe), style="green" if probe.held else "red")
+        outcome = Text(tables.verdict(probe), style="green" if probe.held else "red")
         self._log.print(Text(f"{per_second(probe.rate)} requests/s: ").append_text(outcome))
 
     def _swept(self, point: sweep.Point) -> None:
         self._points.append(point)
-        rate, answered, p50, _, p99, *_ = search_tables.point_cells(point)
+        rate, answered, p50, _, p99, *_ = tables.point_cells(point)
         self._log.print(f"{rate} requests/s: {answered}/s answered, p50 {p50}, p99 {p99}")
 
     def _show(self, outcome: LoadTestOutcome) -> None:
@@ -229,3 +228,18 @@ class LoadLab:
 
 class _CutShortError(Exception):
     """A signal ended a load that is of no use in part."""
+
+
+def of_served_model(asked: LoadRequest, target: Workload) -> Workload:
+    """Returns the target with the service's own default model, where none was named; asks for
+    it once. Raises `VitrineError` where nobody answers."""
+    if asked.model is not None or asked.replay:
+        return target
+    told = options.note if not asked.quiet else lambda _: None
+    if target.kind != "grpc":
+        with client_of(target, asked.timeout_s) as client:
+            return replace(target, model=options.default_model(client.status, told))
+    with options.needs("grpc", "--model-server"):
+        from vitrine_client.model_server import ModelServerClient
+    with ModelServerClient(target.address, timeout_s=asked.timeout_s, verify=target.tls) as server:
+        return replace(target, model=options.default_model(server.status, told))

@@ -9,11 +9,11 @@ import click
 
 from vitrine_client.cli import options, sources
 from vitrine_client.cli.gateway import TlsFiles
-from vitrine_client.cli.loadtest import conflicts
 from vitrine_client.cli.loadtest.options import Steps, is_http
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.loadtest import limits
+from vitrine_client.loadtest.generator import headers
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     Closed,
@@ -87,7 +87,7 @@ class LoadRequest:
 
     def __post_init__(self) -> None:
         """Raises `click.UsageError` where options do not go together."""
-        conflicts.check(self)
+        _check_conflicts(self)
 
     @property
     def is_told(self) -> bool:
@@ -238,3 +238,55 @@ class LoadRequest:
             how = "" if self.longest_gap_s else "; --longest-gap-s shortens it"
             options.note(f"The log has a gap of {gap}{how}")
         return self.planned(target, load)
+
+
+def _check_conflicts(asked: LoadRequest) -> None:
+    """Raises `click.UsageError` where they do not, with what to do."""
+    if asked.kind == "grpc":
+        try:
+            headers.check_metadata(asked.headers)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    for wrong, text in (
+        (bool(asked.pictures or asked.replay) == bool(asked.earlier), "Give PICTURES to send, a "
+         "log to --replay FILE, or --result FILE"),
+        (asked.replay and (asked.rate or asked.concurrency or asked.duration_s or
+         asked.is_by_chance), "--replay sends what is due by its log: leave out --rate, "
+         "--concurrency, --duration-s, --arrivals and --seed"),
+        (asked.is_closed and (asked.is_by_chance or asked.connections), "--arrivals, "
+         "--connections and --seed are those of an open loop: give --rate"),
+        (asked.replay and (asked.way or asked.model_server or asked.batch_size > 1 or
+         asked.version is not None or asked.label is not None), "--replay asks the gateway for "
+         "what is in its log: leave out --as, --batch-size, --model-server, --version and "
+         "--label"),
+        (asked.speed and not asked.replay, "--speed is that of a --replay"),
+        (asked.rate and asked.concurrency, "--rate is an open loop, --concurrency a closed one"),
+        (asked.way and asked.model_server, "--as is how pictures travel to the gateway; a model "
+         "server is sent pixels"),
+        (asked.sweep and asked.is_told, "--sweep chooses its loads: leave out --rate, "
+         "--concurrency, --replay and --result"),
+        (asked.chaos and asked.searches, "--chaos is for one load: give --rate or --concurrency"),
+        (asked.compare and asked.searches, "--compare is for one load: give --rate or "
+         "--concurrency"),
+        (asked.duration_s and asked.searches, "--duration-s is for one load: give --rate or "
+         "--concurrency"),
+        (asked.earlier and asked.chaos, "--chaos does nothing to a --result"),
+        (asked.batch_size > 1 and asked.kind == "raw", "One picture travels as it is; for "
+         "--batch-size say --as multipart, npy or json"),
+        (asked.count and (asked.searches or asked.replay or asked.chaos), "-n is for one load of "
+         "--rate or --concurrency"),
+        (asked.count and asked.warm_up_s, "-n counts from the first request: leave out "
+         "--warm-up-s"),
+        (asked.count and asked.rate and (len(asked.rate) > 1 or asked.rate[0][0] !=
+         asked.rate[0][1]), "-n goes with one rate, and not with a ramp or steps"),
+        (asked.longest_gap_s and not asked.replay, "--longest-gap-s is that of a --replay"),
+        (asked.requests_file and asked.earlier, "--requests: a --result does not have them"),
+        (asked.give_up_s and asked.searches, "--give-up-s is for one load: a search ends by "
+         "itself where nobody answers"),
+        (asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure), "--no-keep-alive and "
+         "--insecure are for HTTP: gRPC has one connection here, and trusts whom --ca names"),
+        (asked.outputs.count(Path("-")) > 1, "Only one of --json, --csv, --requests and --html can "
+         "be -"),
+    ):  # fmt: skip
+        if wrong:
+            raise click.UsageError(text)

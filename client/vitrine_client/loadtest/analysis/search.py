@@ -10,11 +10,11 @@ and in the sum of the long ones. Where that does not meet the objective, lower r
 same way, down to the lowest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 
-from vitrine_client.loadtest.analysis.belief import boundary
-from vitrine_client.loadtest.analysis.judged import Judged
+import numpy as np
+
 from vitrine_client.loadtest.analysis.probes import (
     HIGHEST_RATE,
     LONG_S,
@@ -226,3 +226,70 @@ class _OutOfReachError(Exception):
     def __init__(self, rate: float, why: str) -> None:
         super().__init__(why)
         self.rate = rate
+
+
+_BLUR = 0.025
+"""How far a rate is from another, in its logarithm, at e times the odds that a probe holds: the
+scale of a logistic curve."""
+
+_AT_BOUNDARY = 0.8
+"""Share of probes that hold at the boundary. It is not a half: some seconds have mostly less than
+their share of what is rare, so that their p99 is more often too low than too high."""
+
+_UNLUCKY, _LUCKY = 0.08, 0.002
+"""Share of probes that are violated, or hold, whatever the rate is."""
+
+_STEP = 0.002
+"""Of the belief, in the logarithm of the rate."""
+
+
+def boundary(probes: Sequence[Probe]) -> Callable[[float], float]:
+    """Returns the belief that probes give of the boundary: the rate below which it is with a
+    probability. Before them, it may be anywhere from half the lowest rate to twice the highest.
+
+    Bayesian bisection in the logarithm of the rate, as psychophysics looks for thresholds (Watson
+    and Pelli 1983, QUEST: https://doi.org/10.3758/BF03202828); without luck that is bisection.
+    """
+    tried = np.log([probe.rate for probe in probes])
+    held = np.array([probe.held for probe in probes])
+    start, end = tried.min() - np.log(2), tried.max() + np.log(2)
+    places = np.linspace(start, end, round((end - start) / _STEP))
+    odds = np.log(_AT_BOUNDARY / (1 - _AT_BOUNDARY)) + (places[:, None] - tried) / _BLUR
+    holds = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    holds = _LUCKY + (1 - _UNLUCKY - _LUCKY) * holds
+    likelihood = np.where(held, holds, 1 - holds).prod(axis=1)
+    shares = np.cumsum(likelihood) / likelihood.sum()
+    return lambda share: float(np.exp(np.interp(share, shares, places)))
+
+
+class Judged:
+    """Makes probes by `probe`, which takes requests/s, and keeps them; `watch` sees each."""
+
+    def __init__(
+        self, probe: Callable[[float], Result], slo: Slo, watch: Callable[[Probe], None]
+    ) -> None:
+        self._probe, self._slo, self._watch = probe, slo, watch
+        self.probes: list[Probe] = []
+
+    def holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
+        """Makes one more, and says whether it meets the objective."""
+        result = (by or self._probe)(rate)
+        probe = Probe(rate, result, tuple(self._slo.violations(result)))
+        self.probes.append(probe)
+        self._watch(probe)
+        return probe.held
+
+    def results(self, rate: float) -> list[Result]:
+        """Returns what those at a rate saw."""
+        return [probe.result for probe in self.probes if probe.rate == rate]
+
+    def held(self, rate: float) -> list[bool]:
+        """Returns which of those at a rate met the objective by themselves."""
+        return [probe.held for probe in self.probes if probe.rate == rate]
+
+    def why(self, rate: float) -> str:
+        """Says why those at a rate do not meet it together."""
+        held = self.held(rate)
+        return "; ".join(self._slo.violations_of(self.results(rate))) or (
+            f"only {sum(held)} of {len(held)} probes held"
+        )

@@ -9,8 +9,7 @@ from typing import Self
 import numpy as np
 
 from vitrine_client.loadtest.report import wording
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
+from vitrine_client.loadtest.results.result import Result, merge_results
 
 MOST_UNANSWERED = 0.01
 """Of what was due, where the objective says nothing of errors."""
@@ -74,7 +73,7 @@ class Slo:
 
     def violations_of(self, results: Sequence[Result]) -> list[str]:
         """Returns why several loads at the same rate do not meet it as one, in words."""
-        return self._violations(together(results), results)
+        return self._violations(merge_results(results), results)
 
     @property
     def fewest(self) -> float:
@@ -94,7 +93,7 @@ class Slo:
     def is_lost(self, results: Sequence[Result], times: float) -> bool:
         """Says whether loads at the same rate miss it even if they become so many `times` as long,
         and all that is still to come is perfect."""
-        result = together(results)
+        result = merge_results(results)
         due = times * result.due * _MARGIN
         missing = result.due - result.unsent.total() - result.answered
         if missing > due * self._most_missing:

@@ -5,9 +5,12 @@ from contextlib import closing, contextmanager
 from selectors import BaseSelector
 from typing import Protocol
 
-from vitrine_client.loadtest.generator.endpoint import Endpoint
-from vitrine_client.loadtest.generator.http_connection import HttpConnection, ResponseCallback
-from vitrine_client.loadtest.generator.tally import Tally
+from vitrine_client.loadtest.generator.http_connection import (
+    Endpoint,
+    HttpConnection,
+    ResponseCallback,
+    Tally,
+)
 from vitrine_client.process.trust import Trust
 
 

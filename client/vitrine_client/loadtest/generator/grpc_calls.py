@@ -10,8 +10,7 @@ from typing import Any
 import grpc
 
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.http_connection import ResponseCallback
-from vitrine_client.loadtest.generator.tally import Tally
+from vitrine_client.loadtest.generator.http_connection import ResponseCallback, Tally
 from vitrine_client.process.trust import Trust
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.channel import new_channel, trust_of

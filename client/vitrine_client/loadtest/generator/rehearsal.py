@@ -15,8 +15,7 @@ from vitrine_client.http import unanswered_calls
 from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.answers import Classes, classes_of
 from vitrine_client.loadtest.generator.connections import LoadConnections, connections_to
-from vitrine_client.loadtest.generator.endpoint import Endpoint, tls_failure
-from vitrine_client.loadtest.generator.http_connection import HttpConnection
+from vitrine_client.loadtest.generator.http_connection import Endpoint, HttpConnection, tls_failure
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.process import addresses, trust
 

@@ -13,10 +13,8 @@ from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING
 
-from vitrine_client.loadtest.generator.closed_loop import ClosedLoop
 from vitrine_client.loadtest.generator.connections import connections_to
-from vitrine_client.loadtest.generator.loop import FIELDS, Job
-from vitrine_client.loadtest.generator.open_loop import OpenLoop
+from vitrine_client.loadtest.generator.loop import FIELDS, ClosedLoop, Job, OpenLoop
 from vitrine_client.loadtest.plan import Closed
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ class Ended:
     """All is answered. `busy` is for which share of the load's time the process was computing, None
     where that was so short that its start and its end are most of it.
 
-    `connected` is of all connections that were made, float64 [n, tally.FIELDS]; `closed_after` are
+    `connected` is of all connections that were made, float64 [n, TALLY_FIELDS]; `closed_after` are
     the fewest and the most answers on one that was closed under a request, 0 where none was.
     `ended_s` is when the last of a number of requests was answered (`time.monotonic`).
     """

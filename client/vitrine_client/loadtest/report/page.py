@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.report import plots, rate_plots, search_tables, tables, wording
-from vitrine_client.loadtest.report.percentile_plot import Trace, by_percentile
+from vitrine_client.loadtest.report import plots, tables, wording
+from vitrine_client.loadtest.report.plots import Trace, by_percentile
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.look import reports, svg
@@ -54,9 +54,7 @@ def render(outcome: LoadTestOutcome, *, indexed: bool = False) -> str:
         load=wording.load(result.about),
         is_open=wording.is_open(result.about),
         tables=tables,
-        search_tables=search_tables,
         plots=plots,
-        rate_plots=rate_plots,
         percentiles=_percentiles,
         compared=_compared,
         settings=settings(result.about),

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.loadtest.generator import faults, tally
+from vitrine_client.loadtest.generator import faults
+from vitrine_client.loadtest.generator.http_connection import TALLY_FIELDS
 from vitrine_client.loadtest.generator.loop import FIELDS, OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Plan
@@ -90,7 +91,7 @@ class Timeline:
         """Returns which connections were made in the time that is measured, float64 [n, 3]: the
         seconds for connecting and for TLS, and how many answers the one before had. `connected` is
         as `Ended` has it, of each process."""
-        every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, tally.FIELDS)
+        every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, TALLY_FIELDS)
         began_s = every[:, 0] - self.zero_s
         return every[(began_s >= 0) & (began_s <= self._end_s), 1:]
 
