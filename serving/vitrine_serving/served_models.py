@@ -33,7 +33,7 @@ def served_models(models_dir: Path) -> ServedModels:
     """Looks what is to be served of `models_dir`. Raises `ValueError` where that makes no sense:
     nothing is published, the file is broken, or names a model without a version."""
     published = sorted(
-        path.parent.name
+        path.name
         for path in {each.parent for each in models_dir.glob("*/*")}
         if version_numbers(path)
     )
