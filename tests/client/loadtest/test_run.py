@@ -144,7 +144,7 @@ PROGRAM = """
 import sys
 from vitrine_client.loadtest.plan import *
 from vitrine_client.loadtest.run import run
-target = Target("raw", sys.argv[1], "mlp", (b"a",))
+target = Workload("raw", sys.argv[1], "mlp", (b"a",))
 run(Plan(target, Closed(1, 60), warm_up_s=0.1), watch=lambda _: print("going", flush=True))
 """
 
