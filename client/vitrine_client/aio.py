@@ -1,4 +1,4 @@
-"""The HTTP client of a Vitrine gateway for asyncio.
+"""HTTP client of a Vitrine gateway for asyncio.
 
 Install it with `vitrine-client[async]`.
 """
@@ -28,7 +28,6 @@ from vitrine_client.http.protocol import Attempts, Call, Conversation, T
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
 from vitrine_client.process.per_process import PerProcess
-from vitrine_client.process.trust import Certificate, Verify
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
@@ -43,24 +42,7 @@ class AsyncClient(GatewayClient):
     Files are read, and pictures made smaller, in threads. Cancelling a call ends it at once.
     """
 
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        timeout_s: float = 10.0,
-        api_key: str = "",
-        retries: int = 2,
-        verify: Verify = True,
-        cert: Certificate = None,
-    ) -> None:
-        super().__init__(
-            base_url,
-            timeout_s=timeout_s,
-            api_key=api_key,
-            retries=retries,
-            verify=verify,
-            cert=cert,
-        )
+    def _prepare(self) -> None:
         self._context = self._tls()
         self._sessions = PerProcess(
             LoopSessions(self._connected), lambda _: LoopSessions(self._connected)
@@ -239,7 +221,7 @@ class AsyncClient(GatewayClient):
 
 
 class _Done:
-    """The end of a conversation: a thread's result can't be a `StopIteration`."""
+    """End of a conversation: a thread's result can't be a `StopIteration`."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

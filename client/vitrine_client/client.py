@@ -1,6 +1,7 @@
-"""The HTTP client of a Vitrine gateway."""
+"""HTTP client of a Vitrine gateway."""
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any, Self
 
 import requests
@@ -32,9 +33,9 @@ from vitrine_client.results.predictions import Prediction, VersionStatus
 
 
 class Client(GatewayClient):
-    """Sends pictures to the gateway at `base_url`, over connections that it keeps. Threads may
-    share it, and so may processes: a forked one makes its own connections. Without `base_url` it is
-    the gateway that the environment names (`VITRINE_URL`, or `VITRINE_PORT` on this machine), else
+    """Client of the gateway at `base_url`, over connections that it keeps. Threads may share it,
+    and so may processes: a forked one makes its own connections. Without `base_url` it is the
+    gateway that the environment names (`VITRINE_URL`, or `VITRINE_PORT` on this machine), else
     http://127.0.0.1:8080.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
@@ -63,16 +64,10 @@ class Client(GatewayClient):
         cert: Certificate = None,
         session: requests.Session | None = None,
     ) -> None:
-        super().__init__(
-            base_url,
-            timeout_s=timeout_s,
-            api_key=api_key,
-            retries=retries,
-            verify=verify,
-            cert=cert,
-            session=session,
-        )
+        options: dict[str, Any] = {"timeout_s": timeout_s, "api_key": api_key, "retries": retries}
+        super().__init__(base_url, **options, verify=verify, cert=cert)
         if session:
+            self._remade = partial(self._remade, session=session)
             trusted = Trust.for_session(verify, cert)
             self._session = PerProcess(session, _disconnected)
         else:

@@ -1,4 +1,4 @@
-"""A gRPC client for any TensorFlow Serving, which needs no TensorFlow.
+"""gRPC client for any TensorFlow Serving, which needs no TensorFlow.
 
 Install it with `vitrine-client[grpc]`.
 """
@@ -52,7 +52,7 @@ _METHODS = (
 
 
 class ModelServerClient:
-    """Calls one model server at `address` (`host:port`); every call has a deadline. Without
+    """Client of the model server at `address` (`host:port`); every call has a deadline. Without
     `address` it is the one that the environment names (`VITRINE_MODEL_SERVER`, of several the
     first, or `VITRINE_GRPC_PORT` or `VITRINE_PORT` on this machine), else 127.0.0.1:8500.
 

@@ -81,39 +81,19 @@ def model_server_client(address: str, timeout_s: float, tls: TlsFiles) -> "Model
         raise click.UsageError(str(error)) from error
 
 
-_FILE = click.Path(dir_okay=False)
-
-
 Command = Callable[..., Any]
 
 
 def tls_flags(prefix: str, key: str, of: str) -> Callable[[Command], Command]:
     """Returns what adds `--ca`, `--cert` and `--cert-key` to a command; their variables begin with
     `prefix`, and the key's ends with `key`."""
-    ca = click.option(
-        "--ca",
-        type=click.Path(),
-        envvar=f"{prefix}CA",
-        show_envvar=True,
-        metavar="FILE",
-        help=f"CA to trust, {of}: a PEM file, or a directory as OpenSSL has them.",
-    )
-    cert = click.option(
-        "--cert",
-        type=_FILE,
-        envvar=f"{prefix}CERT",
-        show_envvar=True,
-        metavar="FILE",
-        help="Certificate to show, a PEM file, with its key unless --cert-key has that.",
-    )
-    cert_key = click.option(
-        "--cert-key",
-        type=_FILE,
-        envvar=f"{prefix}{key}",
-        show_envvar=True,
-        metavar="FILE",
-        help="Key to --cert, a PEM file.",
-    )
+    file = functools.partial(click.option, show_envvar=True, metavar="FILE")
+    pem = functools.partial(file, type=click.Path(dir_okay=False))
+    ca_text = f"CA to trust, {of}: a PEM file, or a directory as OpenSSL has them."
+    ca = file("--ca", type=click.Path(), envvar=f"{prefix}CA", help=ca_text)
+    cert_text = "Certificate to show, a PEM file, with its key unless --cert-key has that."
+    cert = pem("--cert", envvar=f"{prefix}CERT", help=cert_text)
+    cert_key = pem("--cert-key", envvar=f"{prefix}{key}", help="Key to --cert, a PEM file.")
     return lambda command: ca(cert(cert_key(command)))
 
 

@@ -84,7 +84,7 @@ key = click.option(
 
 
 class Number(click.FloatRange):
-    """A finite number in a range: `nan` is in every range, and `inf` in most."""
+    """Finite number in a range: `nan` is in every range, and `inf` in most."""
 
     name = "number"
 

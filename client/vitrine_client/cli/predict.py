@@ -1,4 +1,4 @@
-"""`vitrine predict`."""
+"""Predict command: prints predictions as a table, JSON or CSV."""
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator

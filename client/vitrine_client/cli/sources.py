@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, globs, and standard input."""
+"""Picture sources: files, folders, globs, and standard input."""
 
 import glob
 import sys

@@ -1,4 +1,4 @@
-"""Tune command: which settings of the service meet an objective at the highest rate."""
+"""Tune command: searches the settings that meet an objective at the highest rate."""
 
 import dataclasses
 import os

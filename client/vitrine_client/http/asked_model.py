@@ -18,7 +18,7 @@ from vitrine_client.http.protocol import Call, Conversation
 
 @dataclass(frozen=True)
 class AskedModel:
-    """A model, and which version of it: by number, by version label, or the newest.
+    """Model and its version: by number, by version label, or the newest.
 
     Where `model` is None the default is asked. `verb` is what it is asked for. Raises
     `InvalidRequest` for a version together with a version label.

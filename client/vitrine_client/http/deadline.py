@@ -1,5 +1,5 @@
-"""requests' connections, with an end to the whole exchange: its own timeout is for each read, and a
-peer that sends a byte now and then would hold a call for ever."""
+"""Deadline of a whole HTTP exchange over requests' connections: the timeout of requests is for each
+read, so that a peer which sends a byte now and then would hold a call for ever."""
 
 import contextlib
 import io
@@ -24,9 +24,9 @@ _thread = threading.local()
 
 
 class Exchange:
-    """A request and its answer in the thread that enters it: over at `deadline`, in seconds of
-    `time.monotonic`, or when another thread ends it. Then `TimeoutError`, or what the connection
-    raises that is lost."""
+    """Exchange of a request and its answer in the thread that enters it: over at `deadline`, in
+    seconds of `time.monotonic`, or when another thread ends it. Then `TimeoutError`, or what the
+    connection raises that is lost."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
@@ -89,7 +89,7 @@ class _Response(HTTPResponse):
 
 
 class _Bounded:
-    """Sends within the exchange, too."""
+    """Connection that sends within the exchange, too."""
 
     sock: Any
     response_class: Any = _Response

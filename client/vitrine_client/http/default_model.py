@@ -31,7 +31,7 @@ LOOK_AGAIN_S = 60.0
 
 
 class DefaultModelWarning(UserWarning):
-    """The default model is not served, and another one answers in its place."""
+    """Warning that the default model is not served, and another one answers in its place."""
 
 
 class DefaultModel:

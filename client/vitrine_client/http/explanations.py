@@ -1,4 +1,4 @@
-"""Explanations over HTTP: a picture and a class are sent, what each pixel says comes back.
+"""Explanations over HTTP: a picture and a class are sent, attributions of pixels come back.
 
 Like everything in `protocol`, it neither connects nor waits.
 """

@@ -1,4 +1,4 @@
-"""Gateway client: what the one that blocks and the one for asyncio have in common."""
+"""Gateway client: the common part of the one that blocks and the one for asyncio."""
 
 import ssl
 from functools import partial
@@ -11,26 +11,25 @@ from vitrine_client.process.trust import Certificate, Trust, Verify
 
 
 class GatewayClient:
-    """Whom a client asks, and how; `base_url` is without user and password. Copies, and what
-    `pickle` makes in another process, are clients of their own.
+    """Client of the gateway at `base_url`, which is without user and password. Copies, and those
+    that `pickle` makes in another process, are clients of their own.
 
     Raises `InvalidRequest` for an address, a time-out, a key or a file that is none.
     """
 
     def __init__(
         self,
-        base_url: str | None,
+        base_url: str | None = None,
         *,
-        timeout_s: float,
-        api_key: str,
-        retries: int,
-        verify: Verify,
-        cert: Certificate,
-        **others: Any,
+        timeout_s: float = 10.0,
+        api_key: str = "",
+        retries: int = 2,
+        verify: Verify = True,
+        cert: Certificate = None,
     ) -> None:
         named = addresses.checked_url(addresses.gateway_url() if base_url is None else base_url)
         options: dict[str, Any] = {"timeout_s": timeout_s, "api_key": api_key, "retries": retries}
-        options |= {"verify": verify, "cert": cert} | others
+        options |= {"verify": verify, "cert": cert}
         self._remade = partial(type(self), named, **options)
         self.base_url, userinfo = addresses.split_userinfo(named)
         self._authorization = protocol.basic_authorization(userinfo)
@@ -40,6 +39,10 @@ class GatewayClient:
         self._closed = False
         self._default = DefaultModel()
         self._verify, self._cert = verify, cert
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes ready for the first connection."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self._remade, ()

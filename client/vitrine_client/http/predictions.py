@@ -1,4 +1,4 @@
-"""Predictions over HTTP: pictures as forms or arrays, and which of them is at fault for an error.
+"""Predictions over HTTP: pictures as forms or arrays, and the one that is at fault for an error.
 
 Like everything in `protocol`, it neither connects nor waits.
 """

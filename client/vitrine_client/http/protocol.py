@@ -1,8 +1,8 @@
-"""HTTP calls to a gateway: what is sent, how answers are read, what errors mean, when to try again.
+"""HTTP protocol of a gateway: requests, responses, errors, and the retries of calls.
 
-Nothing here connects or waits, so the client that blocks and the one that does not share it. What
-takes several calls is a conversation: a generator that yields each call, is sent what was answered
-(JSON) or thrown what was raised, and returns what it was all about.
+Nothing here connects or waits, so the client that blocks and the one that does not share it.
+Several calls are a conversation: a generator that yields each call, is sent the answer (JSON) or
+thrown the error, and returns the result.
 """
 
 import base64
@@ -36,7 +36,7 @@ IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `path` begins with a slash."""
+    """Request to a gateway; `path` begins with a slash."""
 
     method: str
     path: str
@@ -181,7 +181,7 @@ def retry_after_s(text: str) -> float | None:
 
 
 class Attempts:
-    """How long a call may take, and when it is made again: at most `retries` times.
+    """Retries of a call within its deadline, `retries` at most.
 
     All calls may be: asking twice changes nothing. What can help is tried again (nobody there, a
     connection that is lost, 502, 503 and 429), after what `Retry-After` says and "full jitter" of

@@ -24,11 +24,11 @@ T = TypeVar("T")
 
 
 class StoppedError(Exception):
-    """Nobody wants the answer any more."""
+    """Exception of a call whose answer nobody wants any more."""
 
 
 class Stop:
-    """Ends what threads wait for, when nobody wants it any more."""
+    """Cancellation of calls in other threads, once nobody wants their answers."""
 
     def __init__(self) -> None:
         self._wanted = threading.Event()

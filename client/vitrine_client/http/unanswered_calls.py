@@ -1,5 +1,4 @@
-"""Unanswered calls: errors of HTTP calls to a gateway without an answer, in words that say what to
-do."""
+"""Unanswered calls: errors of HTTP calls to a gateway without an answer, each with a remedy."""
 
 import ssl
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A model is swapped in the middle of a load: a copy of its newest version becomes the next.
+"""Chaos: a model is swapped in the middle of a load; a copy of its newest version is the next.
 
 Whoever serves the models directory loads the copy, answers with it, and unloads the one before. As
 both answer the same, whatever changes for clients is the swap's doing.
@@ -33,7 +33,7 @@ Statuses = Callable[[], Sequence[VersionStatus]]
 
 
 class Swap:
-    """Swaps `model` in `models_dir`, half way through each `run`."""
+    """Swap of `model` in `models_dir`, half way through each `run`."""
 
     def __init__(self, models_dir: Path, model: str) -> None:
         """Raises `OSError` where the model has no version, or none may be published."""
@@ -82,7 +82,7 @@ def _statuses(target: Workload) -> Sequence[VersionStatus]:
 
 
 class _Swapping:
-    """The thread that swaps; it begins with the first interval that is watched."""
+    """Thread that swaps; it begins with the first interval that is watched."""
 
     def __init__(self, copy: CopiedVersion, statuses: Statuses, middle_s: float) -> None:
         self._copy, self._statuses, self._middle_s = copy, statuses, middle_s

@@ -1,4 +1,4 @@
-"""What a load test sends, where, and when."""
+"""Plan of a load test: the workload, and the open or closed loop that sends it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Workload:
-    """Who is asked for what.
+    """Workload: the system under test, and the requests to send.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
     `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
@@ -55,7 +55,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Closed:
-    """A closed loop: `concurrency` requests in flight, each sent when one was answered."""
+    """Closed loop: `concurrency` requests in flight, each sent when one was answered."""
 
     concurrency: int
     duration_s: float
@@ -63,7 +63,8 @@ class Closed:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of an open loop: requests/s at its start and at its end, in between along a line."""
+    """Phase of an open loop: the arrival rate in requests/s at its start and at its end, in between
+    along a line."""
 
     duration_s: float
     rate: float
@@ -72,7 +73,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Open:
-    """An open loop: requests are due by the clock, whatever becomes of those before.
+    """Open loop: requests are due by the clock, whatever becomes of those before.
 
     "constant" spaces them evenly, "poisson" is what many users who know nothing of each other make
     (exponential gaps, by `seed`). Who is due while `connections` requests are in flight waits, and
@@ -97,7 +98,8 @@ class Open:
 
 @dataclass(frozen=True)
 class Replay:
-    """An open loop of requests that came before: due as they came, from the first of them on.
+    """Replay, an open loop of requests that came before: due as they came, from the first of them
+    on.
 
     The n-th of `due_s`, which ascend from 0, is of `requests[turns[n]]`, as it travels. `files` say
     where that is from, and `speed` how much faster it is than it was. `left_out` are lines of them
@@ -126,9 +128,9 @@ Load = Closed | Open | Replay
 
 @dataclass(frozen=True)
 class Plan:
-    """A load test. The first `warm_up_s` seconds of the load are sent, and not counted; they are
-    part of its duration. It ends before that after `count` requests, and where nobody answered for
-    `give_up_s` seconds."""
+    """Plan of a load test. The first `warm_up_s` seconds of the load are sent, and not counted;
+    they are part of its duration. It ends before that after `count` requests, and where nobody
+    answered for `give_up_s` seconds."""
 
     target: Workload
     load: Load

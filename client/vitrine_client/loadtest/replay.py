@@ -1,4 +1,4 @@
-"""A gateway's prediction log, made into a load: what was asked then is asked again, when it was."""
+"""Replay of a gateway's prediction log as a load: the same requests, in the same rhythm."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ _LONG_GAP_S, _MOST_GAPS = 60.0, 3
 
 @dataclass(frozen=True)
 class Line:
-    """A request that was logged: when, in seconds, for whom, and how it came.
+    """Logged request: its time in seconds, its model, and the form in which it came.
 
     It had `count` images, whose pixels are in `images` as PNG, unless that is empty.
     """

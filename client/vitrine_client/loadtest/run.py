@@ -1,4 +1,4 @@
-"""Runs a load test: starts the processes that make the load, and puts together what they saw."""
+"""Load test run: starts the processes that generate the load, and merges their reports."""
 
 import dataclasses
 import json
@@ -43,8 +43,8 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Ready:
-    """A target that was found to answer: where it is, and what is sent to it. What was found once
-    does for all loads of that target."""
+    """Workload that was found to answer: its endpoint and its requests. Once found, it does for all
+    loads of that workload."""
 
     endpoint: Endpoint | str
     requests: tuple[bytes, ...] = dataclasses.field(repr=False)

@@ -96,7 +96,7 @@ def _reports(folder: Path) -> Iterator[tuple[str, About]]:
 
 
 class _Reader(HTMLParser):
-    """The content of the meta element that says what a report is about."""
+    """Reader of the meta element that has the subject of a report."""
 
     content = ""
 

@@ -1,4 +1,4 @@
-"""Exit codes: what the commands end with, and a group of commands that keeps to them."""
+"""Exit codes of the commands, and a group of commands that keeps to them."""
 
 import contextlib
 import errno
@@ -40,7 +40,7 @@ class NotBegun(click.ClickException):
 
 
 class CommandGroup(click.Group):
-    """A group of commands that a signal ends with its exit code, where click would say 1; its help
+    """Group of commands that a signal ends with its exit code, where click would say 1; its help
     says the exit codes in short."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:

@@ -53,7 +53,7 @@ def raising() -> Iterator[None]:
 
 
 class Noting:
-    """A handler that notes the first signal and sets `stop`; Ctrl-C once more raises `SystemExit`.
+    """Handler that notes the first signal and sets `stop`; Ctrl-C once more raises `SystemExit`.
 
     SIGTERM and SIGHUP count once: timeout(1), make and shells send them twice.
     """
@@ -148,7 +148,7 @@ def _handled(handler: Handler | signal.Handlers) -> Iterator[None]:
 
 
 class _Raising:
-    """SIGTERM and SIGHUP raise once, as what they began is not to be disturbed by their copies."""
+    """Handler that raises: SIGTERM and SIGHUP once, so that their copies do not disturb the end."""
 
     def __init__(self) -> None:
         self._raised = False

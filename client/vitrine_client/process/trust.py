@@ -1,4 +1,4 @@
-"""TLS trust: which certificate authorities a client believes, and which certificate it shows.
+"""TLS trust: the certificate authorities that a client believes, and the certificate it shows.
 
 The same for all clients and commands. Authorities are those that are named in the call (`--ca`),
 else by `VITRINE_CA`, else all that the variables of other libraries name (`OTHERS`), else
@@ -35,7 +35,7 @@ Certificate = StrPath | tuple[StrPath, StrPath] | None
 
 @dataclass(frozen=True)
 class Trust:
-    """What TLS needs: `authorities` are PEM files, or directories as OpenSSL has them, each with
+    """Trust for TLS: `authorities` are PEM files, or directories as OpenSSL has them, each with
     the variable that names it, if one does. `key` is None where it is in `cert`."""
 
     authorities: tuple[tuple[str, str], ...]

@@ -1,4 +1,4 @@
-"""Drift report: whether the last images of a version look as those of its validation did.
+"""Drift report: compares the last images of a version with those of its validation.
 
 Each dataclass is what `GET /v1/models/{model}/drift` answers (docs/drift.md), a member by the same
 name.

@@ -1,4 +1,4 @@
-"""Explanation: which pixels of a picture speak for a class, and which against it."""
+"""Explanation: the pixels of a picture that speak for a class, and those against it."""
 
 import io
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ _WIDTH_EM = 8
 
 
 class BarRow(NamedTuple):
-    """A row with a bar: its name, the share of the bar's width (0..1), and cells behind it."""
+    """Row with a bar: its name, the share of the bar's width (0..1), and cells behind it."""
 
     name: str
     share: float | None

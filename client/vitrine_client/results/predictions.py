@@ -1,4 +1,4 @@
-"""Predictions, and what models and versions say of themselves, wherever they come from."""
+"""Predictions, states of versions, and descriptions of models, wherever they come from."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one picture.
+    """Prediction for one picture.
 
     `label` is the most probable class, `class_id` its index and `probability` its share;
     `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
@@ -55,7 +55,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """A version of a model on a model server, and its state in TensorFlow Serving's words:
+    """Status of a version on a model server: its state in TensorFlow Serving's words:
     START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
     `error_message` is empty. `version_labels` are those that a list of models knows to name it."""
 
@@ -73,7 +73,8 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Description:
-    """What a model says of itself: its labels in the order of class ids, and its card (JSON)."""
+    """Description that a model gives of itself: its labels in the order of class ids, and its card
+    (JSON)."""
 
     labels: tuple[str, ...]
     card: dict[str, Any]

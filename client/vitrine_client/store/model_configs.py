@@ -1,4 +1,4 @@
-"""`models.config` of a model server: which version a version label names, and named before.
+"""`models.config` of a model server: the versions that version labels name, and named before.
 
 The file is TensorFlow Serving's `ModelServerConfig` as text. What each label named before is kept
 in comments at its head, so that the label and its history change in one step:
@@ -33,7 +33,7 @@ _HISTORY = re.compile(r'# (label \S+ of ".*"): (\d{1,18}(?: <- \d{1,18})*)\s*', 
 
 @dataclass(frozen=True)
 class ModelConfigs:
-    """What a file says: its message, the comments at its head, and each label's history.
+    """Content of a file: its message, the comments at its head, and each label's history.
 
     `histories` have the versions by label and model, the newest first; `source` is what errors call
     the file.

@@ -1,4 +1,4 @@
-"""Version labels: `promote` and `rollback` change which version of a model a label names.
+"""Version labels: `promote` and `rollback` have a label name another version of a model.
 
 Both write the model server's `models.config` and tell the servers, which need no restart. They need
 the extra `vitrine-client[grpc]`, whose modules are imported by the first call.

@@ -1,4 +1,4 @@
-"""Channel to a model server: gRPC's connection, whom it trusts, and what a fork leaves of it.
+"""Channel to a model server: gRPC's connection, its TLS trust, and its end by a fork.
 
 gRPC goes on in a forked process where none of its threads was busy at the fork
 (https://github.com/grpc/grpc/blob/master/doc/fork_support.md): the child makes a channel of its
@@ -36,7 +36,7 @@ _users: set[int] = set()
 
 
 class Channel:
-    """Calls methods of one model server, over a connection that is made when it is needed."""
+    """Channel to one model server, over a connection that is made when it is needed."""
 
     def __init__(
         self,

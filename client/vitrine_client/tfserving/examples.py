@@ -1,4 +1,4 @@
-"""tf.Examples over gRPC: what Classify and Regress are sent, and how their answers are read."""
+"""tf.Examples over gRPC: requests and responses of Classify and Regress."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a model server is asked about its models over gRPC: signatures, and another list of them."""
+"""Model management over gRPC: signatures of a model, and the reload of `models.config`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""gRPC codec of the model server: requests and responses as bytes, and what errors mean.
+"""gRPC codec of the model server: requests and responses as bytes, and errors by code.
 
 Nothing here connects or waits, so the client that blocks and the gateway's, which does not, share
 it. Methods are named as in "PredictionService/Predict".

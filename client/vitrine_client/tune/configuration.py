@@ -1,4 +1,5 @@
-"""What is tuned: the gateway's settings and the model server's batching, and their neighbours."""
+"""Configuration that is tuned: the gateway's settings and the model server's batching, and their
+neighbours."""
 
 import dataclasses
 import os
@@ -27,8 +28,8 @@ class Batching:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Of the whole service; the defaults are its own. `batching` is the model server's, None for
-    off."""
+    """Configuration of the whole service; the defaults are its own. `batching` is the model
+    server's, None for off."""
 
     workers: int = 2
     max_batch_size: int = 64

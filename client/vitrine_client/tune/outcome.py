@@ -1,4 +1,4 @@
-"""The files that `vitrine tune` leaves: settings to use, and the measurements that justify them."""
+"""Files of a tuning: settings to use, and the measurements that justify them."""
 
 import json
 import math

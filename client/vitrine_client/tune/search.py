@@ -1,6 +1,6 @@
-"""What to try, and what to believe: pure, all that is measured comes through a function.
+"""Coordinate search of a tuning: pure, as all measurements come through a function.
 
-A coordinate search: one setting after the other is tried, and what is best so far is kept, until
+One setting after the other is tried, and the best so far is kept, until
 nothing gets better or the time is up. Its winner may be one by luck, as a machine is not equally
 fast all the time. So the best are then measured against the default in turn, and one is chosen only
 if it is faster by more than these pairs differ from each other.
@@ -32,12 +32,12 @@ Measure = Callable[[Configuration], RateFound]
 
 
 class Unfit(Exception):
-    """The service does not start with this configuration, or does not answer; says why."""
+    """Error of a configuration with which the service does not start, or does not answer."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration that was tried: what was found, or why it could not be measured."""
+    """Trial of a configuration: the rate that was found, or the reason why there is none."""
 
     configuration: Configuration
     found: RateFound | None
@@ -51,7 +51,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Duel:
-    """Two configurations measured in turn, as pairs of trials: the default first."""
+    """Duel of two configurations, measured in turn, as pairs of trials: the default first."""
 
     default: Configuration
     challenger: Configuration
@@ -64,8 +64,8 @@ class Duel:
 
     @property
     def low(self) -> float:
-        """What that ratio is above, by the pairs' differences from each other, with such confidence
-        that of all tunings 5 % are wrong; 0 where the pairs are too few to say."""
+        """Lower confidence bound of the ratio (paired t, 5 % over both duels); 0 with too few
+        pairs."""
         if len(self.pairs) < _FEWEST_PAIRS:
             return 0.0
         logs = self._logs
@@ -87,7 +87,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it: the configuration to use, all that was tried, and the duels with the
+    """Result of a tuning: the configuration to use, all that was tried, and the duels with the
     default. `complete` says that the search ended by itself, before its time was up."""
 
     best: Configuration
@@ -109,7 +109,7 @@ class Tuned:
 
 
 class Time:
-    """How much of it is left. `clock` is in seconds."""
+    """Time budget of a tuning. `clock` is in seconds."""
 
     def __init__(self, for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._began_s, self._for_s = clock, clock(), for_s

@@ -1,11 +1,9 @@
-"""The real service, `vitrine-serve up`, on free ports, with one configuration or another."""
+"""Service under tuning: `vitrine-serve up` on free ports, with one configuration or another."""
 
 import contextlib
-import ctypes
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import Self
 import requests
 
 from vitrine_client.loadtest.plan import WorkloadKind
+from vitrine_client.process import child_process
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -50,7 +49,8 @@ def find_command(path: str | None = None) -> Path | None:
 
 
 class Service:
-    """One `vitrine-serve up`. `command` is that program, `folder` where its files may be."""
+    """Service run by `vitrine-serve up`. `command` is that program, `folder` where its files may
+    be."""
 
     def __init__(
         self, command: Path, models_dir: Path, configuration: Configuration, folder: Path
@@ -67,15 +67,8 @@ class Service:
             batching.write_text(configuration.batching.text())
             options.append(f"--batching-parameters-file={batching}")
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                [command, "up", *options],
-                env=_environment() | configuration.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+            environment = _environment() | configuration.environment()
+            self._process = child_process.start([command, "up", *options], environment, log)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -101,12 +94,7 @@ class Service:
 
     def stop(self) -> None:
         """Ends it with all its processes."""
-        self.terminate()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        child_process.stop(self._process, _STOP_S)
 
     def _wait_until_ready(self) -> None:
         deadline_s = time.monotonic() + _START_S
@@ -126,7 +114,7 @@ class Service:
 
 
 class Services:
-    """Starts services as they are needed, and keeps the last few until its block ends."""
+    """Services, started as they are needed; the last few run until its block ends."""
 
     def __init__(self, command: Path, models_dir: Path) -> None:
         self._command, self._models_dir = command, models_dir
@@ -177,9 +165,3 @@ def _free_ports(count: int) -> list[int]:
         if len(found) == count:
             break
     return found
-
-
-def _die_with_parent() -> None:
-    """Has the kernel end it when its parent was killed (prctl(2), PR_SET_PDEATHSIG); it takes its
-    own children along."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What a tuning found, in words: why this configuration, and how it is used."""
+"""Summary of a tuning in words: the verdict, its reasons, and the use of the files."""
 
 import re
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ says what holds there."""
 
 @dataclass(frozen=True)
 class Tuning:
-    """An objective, a load in words, how many seconds a probe had, and what came of it."""
+    """Tuning: an objective, a load in words, the seconds of a probe, and the result."""
 
     slo: Slo
     load: str

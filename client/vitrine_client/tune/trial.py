@@ -1,4 +1,5 @@
-"""The highest rate that the service takes with a configuration, under the user's own load."""
+"""Trial runs: the highest rate that the service takes with a configuration, under the user's
+load."""
 
 import dataclasses
 from collections.abc import Callable
@@ -25,7 +26,7 @@ _WARM_UP_SHARE = 0.2
 
 
 class Trials:
-    """Measures configurations by probes of `probe_s` seconds each; calling it is a `Measure`.
+    """Trials of configurations by probes of `probe_s` seconds each; calling it is a `Measure`.
 
     Of `target` only the address is another each time. `watch` sees each probe.
     """

@@ -227,7 +227,7 @@ class LoadLab:
 
 
 class _CutShortError(Exception):
-    """A signal ended a load that is of no use in part."""
+    """Load that a signal ended, and that is of no use in part."""
 
 
 def of_served_model(asked: LoadRequest, target: Workload) -> Workload:

@@ -42,7 +42,7 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """The options as they came, each None if it was left out and has no default."""
+    """Options as they came, each None if it was left out and has no default."""
 
     pictures: tuple[str, ...]
     model: str | None

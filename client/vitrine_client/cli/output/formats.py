@@ -1,4 +1,4 @@
-"""How answers are written, one after the other: as a table, as JSON or as CSV."""
+"""Output formats of predictions, written one after the other: as a table, as JSON or as CSV."""
 
 import csv
 import io

@@ -1,10 +1,10 @@
-"""Whether one load test went better than another, worse, or the same as far as one can tell.
+"""Comparison of two load tests: better, worse, the same, or too little data to tell.
 
-For each measure there are bounds of the ratio of the two runs, from how their seconds vary
-(`confidence`). They are wider for each measure that is looked at (Bonferroni), so that all of them
-hold together in 95 of 100 comparisons. A run counts as different where both bounds of a measure are
-beyond a margin. The margin has to have room for what changes from run to run and not within one,
-such as a neighbour on the machine: no bounds from within show that.
+Each measure has a confidence interval of the ratio of the two runs, from the variance of their
+seconds (`confidence`). The intervals are wider for each measure that is looked at (Bonferroni), so
+that all of them hold together in 95 of 100 comparisons. A run counts as different where both bounds
+of a measure are beyond a margin. The margin has to have room for what changes from run to run and
+not within one, such as a neighbour on the machine: no bounds from within show that.
 """
 
 import math
@@ -35,7 +35,7 @@ ComparisonVerdict = Literal["better", "worse", "the same", "cannot tell"]
 
 @dataclass(frozen=True)
 class ComparedMeasure:
-    """One measure of both runs: latency in ms, requests/s, or errors as a share.
+    """Measure of both runs: latency in ms, requests/s, or errors as a share.
 
     `change` is relative, 0.1 for 10 % more, and is between `low` and `high` with the confidence; of
     errors it is the difference. All three and the verdict are None where the data are too few, and
@@ -54,7 +54,7 @@ class ComparedMeasure:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The verdict on the second run: "worse" if a measure is, "better" if one is and none is
+    """Verdict on the second run: "worse" if a measure is, "better" if one is and none is
     worse, "the same" if one that is not errors is and none has changed. `warnings` say what makes
     it doubtful."""
 
@@ -111,7 +111,7 @@ def _measures(before: Result, after: Result, margin: float) -> Iterator["_Measur
 
 @dataclass(frozen=True)
 class _Measure(ABC):
-    """Counts as changed if that is below `least` or above `most` for sure."""
+    """Measure that counts as changed if its change is below `least` or above `most` for sure."""
 
     name: str
     least: float

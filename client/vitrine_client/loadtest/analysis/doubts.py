@@ -1,4 +1,4 @@
-"""When a result says more about the generator, or the machine, than about the server."""
+"""Validity checks: warnings where the generator or the machine, not the server, set the limit."""
 
 import os
 from collections import Counter
@@ -24,7 +24,7 @@ _OFTEN, _FEW = 0.1, 20
 
 
 class Processors:
-    """What share of this machine's processors was busy since this was made; Linux only."""
+    """Processor utilisation of this machine since the object was made; Linux only."""
 
     def __init__(self) -> None:
         self._before = _ticks()

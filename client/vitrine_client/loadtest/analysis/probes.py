@@ -1,4 +1,4 @@
-"""Probes: some seconds of an open loop at a rate, and what those of a search found."""
+"""Probes of a search: some seconds of an open loop at an arrival rate each, and their result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ def long_s(number: int) -> float:
 
 @dataclass(frozen=True)
 class Probe:
-    """Some seconds at a rate, what they showed, and why that does not meet the objective."""
+    """Probe of some seconds at a rate: its result, and in words how that misses the objective."""
 
     rate: float
     result: Result
@@ -40,7 +40,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class RateFound:
-    """The highest rate that meets the objective, in requests/s; 0 if none does.
+    """Highest rate that meets the objective, in requests/s; 0 if none does.
 
     With a probability of 90 %, as far as the probes tell, the boundary is within `low` and `high`.
     Of the `confirmations`, the last probes at this very rate, `confirmed` held by themselves; it is

@@ -1,6 +1,6 @@
-"""The search for the highest rate that still meets an objective.
+"""Search for the highest arrival rate that still meets an objective.
 
-Whether a rate meets it is seen in a probe: some seconds of an open loop. Near the boundary that is
+A rate is tried by a probe: some seconds of an open loop. Near the boundary that is
 in part a matter of luck, and any probe may be unlucky (a neighbour takes the processor for a
 moment). So no probe has the last word. First the rate is doubled, or lowered, until it is between
 one that held and one that was violated twice. Then each probe shifts a belief of where the boundary
@@ -221,7 +221,7 @@ class _Search:
 
 
 class _OutOfReachError(Exception):
-    """No rate meets the objective, not even `rate`; the text says in what it fails."""
+    """Error where no rate meets the objective, not even `rate`; the text has the reason."""
 
     def __init__(self, rate: float, why: str) -> None:
         super().__init__(why)
@@ -263,7 +263,8 @@ def boundary(probes: Sequence[Probe]) -> Callable[[float], float]:
 
 
 class Judged:
-    """Makes probes by `probe`, which takes requests/s, and keeps them; `watch` sees each."""
+    """Probes with their verdicts: makes them by `probe`, which takes requests/s, and keeps them;
+    `watch` sees each."""
 
     def __init__(
         self, probe: Callable[[float], Result], slo: Slo, watch: Callable[[Probe], None]

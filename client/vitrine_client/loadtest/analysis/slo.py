@@ -1,4 +1,4 @@
-"""A service level objective: what latency and which share of errors will do."""
+"""Service level objective (SLO): limits of latency percentiles and of the share of errors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ _FEWEST_INTERVALS = 4
 
 @dataclass(frozen=True)
 class Slo:
-    """An objective: the longest latency, in seconds, of each percentile, from when requests were
+    """Objective: the longest latency, in seconds, of each percentile, from when requests were
     due, and the largest share of requests without a right answer; None if it does not say."""
 
     latency_s: Mapping[float, float]

@@ -1,4 +1,4 @@
-"""What clients saw of a model's swap: the seconds around it against those before and after."""
+"""Effect of a model's swap on clients: the seconds around it against those before and after."""
 
 import re
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ class SwapWindow:
 
 @dataclass(frozen=True)
 class SwapEffect:
-    """A swap, and the windows before, around and after it; `answered_s` and `unloaded_s` count from
-    when it was published, None for what was not seen."""
+    """Effect of a swap: the windows before, around and after it; `answered_s` and `unloaded_s`
+    count from when it was published, None for what was not seen."""
 
     version: int
     published_s: float

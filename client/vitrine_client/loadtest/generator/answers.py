@@ -1,4 +1,4 @@
-"""Which answers are right: those with the classes that each request was given before the load."""
+"""Response validation: correct is a response with the classes of the rehearsal before the load."""
 
 import json
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ other last digits, and a version that is swapped in gives its number, so one is 
 
 
 class ResponseValidation:
-    """Checks answers to each request; `classes` are the right ones, in the order of requests. Where
-    they are None, the first answer has them."""
+    """Validation of the responses to each request; `classes` are the right ones, in the order of
+    requests. Where they are None, the first answer has them."""
 
     def __init__(self, kind: WorkloadKind, classes: Sequence[Classes | None]) -> None:
         self._kind, self._classes = kind, list(classes)

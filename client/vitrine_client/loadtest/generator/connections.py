@@ -1,4 +1,4 @@
-"""What a load goes out over, whatever its protocol: one request at a time, and nobody waits."""
+"""Connections of a load, over HTTP or gRPC: one request at a time on each, and none blocks."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +15,7 @@ from vitrine_client.process.trust import Trust
 
 
 class LoadConnection(Protocol):
-    """Sends a request, and tells later what became of it."""
+    """Connection that sends a request, and reports its outcome later."""
 
     def send(self, content: bytes) -> str:
         """Begins a request. Returns what went wrong, where that shows at once."""
@@ -25,7 +25,7 @@ class LoadConnection(Protocol):
 
 
 class LoadConnections(Protocol):
-    """All connections to one server, and their tally."""
+    """Connections to one server, and their tally."""
 
     tally: Tally
 
@@ -34,7 +34,7 @@ class LoadConnections(Protocol):
 
 
 class HttpConnections:
-    """All connections to one HTTP server; `kind` is of each."""
+    """Connections to one HTTP server; `kind` is of each."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Faults of requests: their names, and whether the service, the way to it or the generator failed.
+"""Faults of requests: their names, and their side: the service, the way to it or the generator.
 
 A fault is a short text, under which a result counts it: `HTTP 503`, `timeout`, a gRPC status, or
 one of these.

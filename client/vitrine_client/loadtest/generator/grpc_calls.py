@@ -17,7 +17,7 @@ from vitrine_client.tfserving.channel import new_channel, trust_of
 
 
 class GrpcCalls:
-    """One channel to a model server at `address`, and what came over it.
+    """gRPC channel to a model server at `address`, with the calls over it.
 
     Calls end in a thread of gRPC's. It takes the time and wakes the loop; all else is the loop's.
     """
@@ -72,7 +72,7 @@ class GrpcCalls:
 
 
 class GrpcCall:
-    """One call at a time."""
+    """gRPC call slot: one call at a time."""
 
     def __init__(self, channel: GrpcCalls, answered: ResponseCallback) -> None:
         self._channel, self._answered = channel, answered

@@ -1,4 +1,4 @@
-"""Headers of one's own, as a command line has them."""
+"""Headers that the user adds, as a command line has them."""
 
 import re
 

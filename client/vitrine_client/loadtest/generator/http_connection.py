@@ -1,4 +1,4 @@
-"""HTTP/1.1 without waiting: a connection that is kept, for one request at a time."""
+"""HTTP/1.1 connection that never blocks: kept alive, for one request at a time."""
 
 import errno
 import socket
@@ -24,7 +24,7 @@ connected and shook hands for TLS (0 without), and how many answers came on the 
 
 
 class Tally:
-    """What the connections of one process went through."""
+    """Tally of the connections of one process: their making, and their loss."""
 
     def __init__(self) -> None:
         self.made = array("d")
@@ -42,8 +42,9 @@ class Tally:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to connect, and how: a socket's family and address; `server_name` is whose certificate
-    is expected, empty without TLS. Without `keep_alive` each request has a connection of its own.
+    """Endpoint of a server: a socket's family and address; `server_name` is the name in the
+    certificate that is expected, empty without TLS. Without `keep_alive` each request has a
+    connection of its own.
     """
 
     family: int
@@ -101,7 +102,7 @@ _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class HttpConnection:
-    """Connects when there is something to send, and anew when that was closed.
+    """Connection that is made when there is something to send, and again after it was closed.
 
     The selector's keys have what to call with the events and the time of them. `tls` is for an
     endpoint with a server name."""

@@ -1,4 +1,5 @@
-"""The loop of a process that makes load: it sends when it is time, and never waits for an answer.
+"""Open and closed loop of a process that generates load: both send when it is time, and never
+block.
 
 No asyncio, which takes longer for one event than all of this does; and a request should leave when
 it is due, not when other callbacks are through.
@@ -50,7 +51,7 @@ _GRACE_S = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """What one process does of a load: `seats` requests in flight at most, and every `step`-th
+    """Job of one process in a load: `seats` requests in flight at most, and every `step`-th
     arrival from `first` on. `classes` are the right answers to `requests`, None of those that the
     first answer shows; arrivals have the requests that `turns` say, all in turn if it is empty."""
 
@@ -70,7 +71,7 @@ class Job:
 
 
 class Seat:
-    """A place for one request in flight; its times are those of a record."""
+    """Seat for one request in flight; its times are those of a record."""
 
     __slots__ = ("busy", "connection", "due_s", "free_s", "request", "sent_s")
 
@@ -83,7 +84,7 @@ class Seat:
 
 
 class Loop(ABC):
-    """What a closed and an open loop share; they say when to send, and when it is over."""
+    """Loop, the common part of the closed and the open one, which decide when to send."""
 
     def __init__(
         self, job: Job, connections: LoadConnections, selector: DefaultSelector, report: Report
@@ -205,8 +206,9 @@ class Loop(ABC):
 
 
 class ClosedLoop(Loop):
-    """Keeps its seats taken, also by requests that fail. Only whose connection was refused or broke
-    waits for the next tick, so that a server that is down is not asked as fast as can be."""
+    """Closed loop: each seat sends the next request once the last was answered, or failed. Where
+    the connection was refused or broke it waits for the next tick: a server that is down is not
+    flooded. A server that stalls is sent less meanwhile (coordinated omission)."""
 
     def begin(self, start_s: float) -> None:
         """Nobody sends before the first tick, which is at the start."""
@@ -256,7 +258,9 @@ left is spent looking for events."""
 
 
 class OpenLoop(Loop):
-    """Sends by a schedule. Who is due while all seats are taken waits in order."""
+    """Open loop: sends by a schedule, whatever became of the requests before. A request that is due
+    while all seats are taken waits in order, and its wait counts as latency, so that there is no
+    coordinated omission."""
 
     def begin(self, start_s: float) -> None:
         """Reads the schedule."""

@@ -1,4 +1,4 @@
-"""Before the load: each request once and alone. What comes back are the right answers.
+"""Rehearsal before the load: each request once and alone, whose responses are the right ones.
 
 One answer that is missing does not end a load test: what may pass is tried again, and a request
 that has none all the same gets its right answer from the first one under load.
@@ -37,8 +37,8 @@ _FAILED = "HTTP 5"
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """The classes in the answer to each request, None where there was none; `closed_after` so many
-    answers the server closed the connection, 0 where it did not."""
+    """Rehearsal's outcome: the classes in the answer to each request, None where there was none;
+    `closed_after` so many answers the server closed the connection, 0 where it did not."""
 
     classes: tuple[Classes | None, ...]
     closed_after: int = 0
@@ -92,7 +92,7 @@ def rehearse(
 
 
 class _PassingError(Exception):
-    """No answer, which may come the next time; `reason` says it to a user."""
+    """Failure that may pass by the next time; `reason` says it to a user."""
 
     def __init__(self, reason: errors.VitrineError) -> None:
         super().__init__(reason)
@@ -100,7 +100,7 @@ class _PassingError(Exception):
 
 
 class _Hearing(HttpConnection):
-    """A connection that keeps the headers of answers, by their names in lower case."""
+    """Connection that keeps the headers of answers, by their names in lower case."""
 
     headers: dict[str, str]
 
@@ -114,7 +114,7 @@ class _Hearing(HttpConnection):
 
 
 class _Asker:
-    """Sends requests over one connection, one after the other."""
+    """Asker over one connection, one request after the other."""
 
     def __init__(
         self,

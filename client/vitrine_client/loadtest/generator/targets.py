@@ -1,4 +1,4 @@
-"""What is sent: each request ready for the wire, made once and before the load."""
+"""Requests of a workload, ready for the wire: made once, before the load."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A process that makes load: what it is told, and what it tells."""
+"""Worker process that generates load, and its protocol with the parent."""
 
 import contextlib
 import gc
@@ -28,8 +28,8 @@ _BUSY_FROM_S = 1.0
 
 @dataclass(frozen=True)
 class Seen:
-    """Records, float64 [n, FIELDS], and the outcomes that their last field counts; all that was due
-    before `settled_s` has its record by now."""
+    """Report of records, float64 [n, FIELDS], and the outcomes that their last field counts; all
+    that was due before `settled_s` has its record by now."""
 
     records: bytes
     outcomes: tuple[str, ...]
@@ -38,8 +38,8 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ended:
-    """All is answered. `busy` is for which share of the load's time the process was computing, None
-    where that was so short that its start and its end are most of it.
+    """Last report of a worker. `busy` is the share of the load's time that the process was
+    computing, None where that was so short that its start and its end are most of it.
 
     `connected` is of all connections that were made, float64 [n, TALLY_FIELDS]; `closed_after` are
     the fewest and the most answers on one that was closed under a request, 0 where none was.
@@ -54,7 +54,7 @@ class Ended:
 
 
 class Reporter:
-    """Sends records as they are, and what the pipe does not take at once together with the next.
+    """Reporter that sends records as they are; those that the pipe does not take go with the next.
 
     The parent makes the histograms: one of 8,000 latencies takes 9 ms, and for so long this process
     would send nothing.
@@ -80,8 +80,8 @@ class Reporter:
 
 
 def work(job: Job, parent: Connection) -> None:
-    """Says that it is ready, is told when to start (`time.monotonic`), and does the job; is told
-    anything else, and ends early. Without a parent it ends at once."""
+    """Does the job. Sends None when it is ready, receives the start time (`time.monotonic`); any
+    later message stops the load. Without a parent it ends at once."""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _work(job, parent)
 

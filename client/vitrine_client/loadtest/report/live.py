@@ -1,4 +1,4 @@
-"""What a load test does while it runs: a picture in a terminal, elsewhere a line now and then."""
+"""Live view of a load test: a picture in a terminal, elsewhere a line now and then."""
 
 import math
 import time
@@ -27,7 +27,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 class LiveView:
-    """Shows a test that runs by `plan` on a console, until it is left; `watch` is for `run`.
+    """View of a test that runs by `plan`, on a console; `watch` is for `run`.
 
     On a terminal it draws twice a second, and wipes that away in the end.
     """

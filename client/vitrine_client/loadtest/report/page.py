@@ -1,4 +1,4 @@
-"""One page about a load test: how fast, how steady, and what went wrong.
+"""HTML page about a load test: its speed, its steadiness, and its errors.
 
 The page is one file that asks nothing of any other host and runs no script.
 """

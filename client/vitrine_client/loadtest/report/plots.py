@@ -1,4 +1,4 @@
-"""The report's pictures of one load test, each an SVG: latency, throughput and errors."""
+"""Plots of a load test's report, each an SVG: latency, throughput, errors, and latency by rate."""
 
 import dataclasses
 import math
@@ -266,7 +266,7 @@ _POINTS = 300
 
 @dataclass(frozen=True)
 class Trace:
-    """A curve of `by_percentile`: what was counted, and how it is drawn."""
+    """Trace of `by_percentile`: a histogram and its style."""
 
     counts: LatencyHistogram
     colour: str

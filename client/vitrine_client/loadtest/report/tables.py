@@ -1,4 +1,4 @@
-"""What a load test found, as tables for a terminal."""
+"""Tables of a load test, a search and a sweep for a terminal."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How the load lab's views say things: numbers with their units, and what a test did, in words."""
+"""Wording of the load lab's views: numbers with their units, and a test in words."""
 
 import itertools
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Latencies as an HdrHistogram: three significant digits, and merged without any loss."""
+"""Latency histogram (HdrHistogram): three significant digits, and merged without any loss."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 3_600_000_000, 3
 
 @dataclass(frozen=True)
 class LatencyHistogram:
-    """How many requests had which latency. `blob` is the V2 encoding that HdrHistogram's tools read
+    """Histogram of latencies. `blob` is the V2 encoding that HdrHistogram's tools read
     (base64 of zlib, in microseconds)."""
 
     blob: str

@@ -1,4 +1,4 @@
-"""What came of a load test: its result, and what it was measured for."""
+"""Outcome of a load test: its result, and the verdict by objective, search or comparison."""
 
 import dataclasses
 import re
@@ -20,9 +20,9 @@ KEPT_UP = 0.97
 
 @dataclass(frozen=True)
 class LoadTestOutcome:
-    """`result` is of the load that was asked for; after a search or a sweep, of all probes at the
-    rate that was found together, or of the highest that was kept up with. `results` are all, as
-    they were measured.
+    """Outcome: `result` is of the load that was asked for; after a search or a sweep, of all probes
+    at the rate that was found together, or of the highest that was kept up with. `results` are all,
+    as they were measured.
 
     `before` is what `comparison` compares the result with. `cut_short` says so in words where not
     all was measured that was asked for.

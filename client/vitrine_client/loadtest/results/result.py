@@ -1,4 +1,4 @@
-"""What a load test saw, second by second, and as a file."""
+"""Result of a load test, second by second: its figures, as JSON and as CSV."""
 
 import csv
 from collections import Counter
@@ -20,7 +20,7 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 @dataclass(frozen=True)
 class Result:
-    """A load test's outcome.
+    """Result of a load test.
 
     `about` is JSON: the plan as described, when it started, and where. `events` are things that
     happened meanwhile, in seconds of the measurement, such as the swap of a model.

@@ -1,4 +1,4 @@
-"""The JSON of a result: how it is read, and what is wrong with one that is damaged."""
+"""Result file: reads the JSON of a result, and says in words how one is damaged."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""From the records of all processes to seconds of the measurement."""
+"""Timeline of a load: the records of all processes, sorted into seconds of the measurement."""
 
 import math
 from collections import Counter, defaultdict
@@ -23,7 +23,7 @@ _ANSWERED, _DROPPED = (OUTCOMES.index(name) for name in ("", "dropped"))
 
 
 class Timeline:
-    """Sorts records into seconds, and makes an interval of each that no record can be missing from.
+    """Timeline that sorts records into seconds, each an interval once none can be missing from it.
 
     `start_s` is when the load began, by `time.monotonic`, in that many processes.
     """
