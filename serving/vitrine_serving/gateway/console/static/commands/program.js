@@ -1,10 +1,10 @@
-/** The commands that do what the page just did. */
+/** Commands that do what the page just did. */
 
-import { addressOf, hasKey } from "./api.js";
+import { nameOf } from "../answers/variants.js";
+import { addressOf, hasKey } from "../api.js";
+import { byId, element } from "../dom.js";
+import { boxed, typeOf } from "../picture/instance.js";
 import { offerCopy } from "./copy.js";
-import { byId, element } from "./dom.js";
-import { boxed, typeOf } from "./instance.js";
-import { nameOf } from "./variants.js";
 
 /** Shows them for the chosen one of `variants`; what was chosen before stays so. They are hidden
 where there is nothing that they could do. */

@@ -1,8 +1,8 @@
-/** Draws which pixels speak for a class (orange) and which against it (blue), over the instance. */
+/** Heat map: pixels that speak for a class (orange) and against it (blue), over the instance. */
 
-import { element, prose } from "./dom.js";
-import { paint, wipe } from "./pixels.js";
-import { percent, signed } from "./words.js";
+import { element, prose } from "../dom.js";
+import { paint, wipe } from "../picture/pixels.js";
+import { percent, signed } from "../words.js";
 
 // A pair that people with any colour vision tell apart, also by brightness against black.
 const FOR = [255, 150, 30];

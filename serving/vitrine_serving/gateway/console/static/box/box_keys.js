@@ -1,4 +1,4 @@
-/** Moves and resizes the box by keyboard. */
+/** Keyboard control of the box: moves and resizes it. */
 
 import { grown, moved, resized } from "./rectangle.js";
 

@@ -1,13 +1,13 @@
-/** Asks the chosen models about a picture, side by side, and why, class by class. */
+/** Answers of the chosen models about a picture, side by side, with the reasons class by class. */
 
-import { ApiError, post } from "./api.js";
+import { ApiError, post } from "../api.js";
+import { byId, element } from "../dom.js";
+import { ARRAY, seenAlready, seenOf } from "../picture/instance.js";
+import { drawInstance, wipe } from "../picture/pixels.js";
+import { percent } from "../words.js";
 import { Card } from "./card.js";
-import { byId, element } from "./dom.js";
-import { ARRAY, seenAlready, seenOf } from "./instance.js";
 import { probabilitiesIn } from "./json_order.js";
-import { drawInstance, wipe } from "./pixels.js";
 import { nameOf } from "./variants.js";
-import { percent } from "./words.js";
 
 const EXPLAINED = 3; // cards whose answer is explained by itself: a row of a wide screen
 

@@ -1,4 +1,4 @@
-/** Moves, resizes and draws the box with a mouse, a finger or a pen. */
+/** Pointer control of the box: moves, resizes and draws it with a mouse, a finger or a pen. */
 
 import { between, moved, resized } from "./rectangle.js";
 

@@ -1,6 +1,6 @@
-/** Shows the picture that was given, marks the sample it is, and keeps the page's address true. */
+/** Preview of the picture: shows it, marks the sample it is, and keeps the page's address true. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 import { upright } from "./upright.js";
 
 let latest = null; // a picture that loads slowly must not replace a later one

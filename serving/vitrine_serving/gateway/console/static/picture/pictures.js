@@ -1,7 +1,7 @@
-/** All ways to give the page pictures but the camera: choose, drop, paste, take a sample. */
+/** Sources of pictures but the camera: choose, drop, paste, take a sample. */
 
-import { ApiError, silence } from "./api.js";
-import { byId } from "./dom.js";
+import { ApiError, silence } from "../api.js";
+import { byId } from "../dom.js";
 import { Picture, pictureOf } from "./picture.js";
 
 const NO_PICTURE = "That is no picture. Save it as a file, and choose or drop the file.";

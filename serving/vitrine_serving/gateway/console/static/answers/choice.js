@@ -1,6 +1,6 @@
 /** Choice of models: which of those that are served the page asks. */
 
-import { byId, element } from "./dom.js";
+import { byId, element } from "../dom.js";
 import { nameOf } from "./variants.js";
 
 const MOST = 6; // that are asked unless somebody chooses others

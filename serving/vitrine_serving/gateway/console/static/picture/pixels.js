@@ -1,4 +1,4 @@
-/** Draws the 28x28 pixels that the models see. */
+/** Pixels that the models see, 28x28, drawn on a canvas. */
 
 const SIDE = 28;
 

@@ -1,6 +1,6 @@
-/** Takes a photo: with the camera in a dialog, or with what a phone has for it. */
+/** Camera: takes a photo in a dialog, or with the phone's own camera app. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 import { Picture } from "./picture.js";
 
 const ADVICE = "Choose a picture instead.";

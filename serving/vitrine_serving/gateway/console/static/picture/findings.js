@@ -1,7 +1,7 @@
-/** Says beside the picture what was found in it, in words: the box, and the API's warnings. */
+/** Findings in the picture, in words beside it: the box, and the API's warnings. */
 
-import { byId, element, prose } from "./dom.js";
-import { NOTHING } from "./words.js";
+import { byId, element, prose } from "../dom.js";
+import { NOTHING } from "../words.js";
 
 const HINTS = {
   wrong: "Not right? Drag the box or its edges, or draw another one.",

@@ -1,6 +1,6 @@
 /** Tray: several pictures that were given at once, as thumbnails to pick from. */
 
-import { byId, element } from "./dom.js";
+import { byId, element } from "../dom.js";
 
 const MOST = 24; // that are kept in memory
 

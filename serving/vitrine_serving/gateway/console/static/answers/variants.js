@@ -1,6 +1,6 @@
-/** Variants: what can be asked, each classifier, or each of its labelled versions where there are several. */
+/** Variants of models: each classifier, or each of its labelled versions where there are several. */
 
-import { get } from "./api.js";
+import { get } from "../api.js";
 
 const FIRST = ["photo", "mlp", "softmax"]; // what knows pictures best, as far as we know
 

@@ -1,4 +1,4 @@
-/** Picture: what somebody gave the page. Its bytes are read once, and so is what models see of it. */
+/** Picture given to the page. Its bytes are read once, and so are the pixels that models see of it. */
 
 export class Picture {
   /** `path` is how a shell in a clone would name the file, `sample` the name of a sample, `unsaved`

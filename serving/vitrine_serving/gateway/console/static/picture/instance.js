@@ -1,6 +1,6 @@
 /** Instance: the 28x28 pixels that models see of a picture, which is uploaded once to get them. */
 
-import { ApiError, post } from "./api.js";
+import { ApiError, post } from "../api.js";
 import { PictureError } from "./picture.js";
 
 /** How the API refuses what is in no format of pictures; `images/files.py` has the text. */

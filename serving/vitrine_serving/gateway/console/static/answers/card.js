@@ -1,9 +1,9 @@
 /** The answer of one model, or of one of its versions: words, bars, a heat map and times. */
 
-import { copyOf, element, setShare } from "./dom.js";
+import { copyOf, element, setShare } from "../dom.js";
+import { percent, sureness } from "../words.js";
 import { showNoWhy, showWhy } from "./heat_map.js";
 import { showTiming } from "./timing.js";
-import { percent, sureness } from "./words.js";
 
 const HINT = "Press a class: pixels that speak for it turn orange, those against it blue.";
 const NOTABLE = 0.05; // the least probability of a second guess that is worth naming

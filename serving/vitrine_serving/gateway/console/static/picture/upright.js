@@ -1,4 +1,4 @@
-/** Turns WebP files upright by their EXIF, as the API does: Chromium shows them as they lie. */
+/** Orientation of WebP files: turned by their EXIF, as the API does; Chromium shows them as they lie. */
 
 const ORIENTATION = 0x0112;
 // By orientation, a matrix [a, b, c, d] of `CanvasRenderingContext2D.transform`.

@@ -1,6 +1,6 @@
 /** A value against a limit, as a bar with a mark. */
 
-import { element, setShare } from "./dom.js";
+import { element, setShare } from "../dom.js";
 
 /** `text` says the figures; the bar ends at `room` times the limit, which is marked if in it. */
 export function gauge(words, text, value, limit, { room = 1, alarm = false } = {}) {

@@ -1,9 +1,9 @@
-/** What the gateway's watch for drift says of each model, for those who unfold it. */
+/** Drift panel: the gateway's report on each model, loaded when it is unfolded. */
 
-import { get } from "./api.js";
-import { byId, copyOf, element, setShare } from "./dom.js";
+import { get } from "../api.js";
+import { byId, copyOf, element, setShare } from "../dom.js";
+import { moment, percent, timesLimit } from "../words.js";
 import { gauge } from "./gauge.js";
-import { moment, percent, timesLimit } from "./words.js";
 
 const CHECK = "M5 12.5l4.5 4.5L19 7.5";
 const WARNING = "M12 4L2.8 20h18.4zM12 10v4.5M12 17v.5";

@@ -1,7 +1,7 @@
-/** Where the time of a prediction went. */
+/** Timing of a prediction: its stages, in milliseconds. */
 
-import { element, setShare } from "./dom.js";
-import { milliseconds } from "./words.js";
+import { element, setShare } from "../dom.js";
+import { milliseconds } from "../words.js";
 
 const STAGES = [
   ["decode", "Decode"],

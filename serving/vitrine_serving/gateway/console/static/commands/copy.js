@@ -1,6 +1,6 @@
 /** Copy buttons. */
 
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 const COPIED_MS = 2000;
 

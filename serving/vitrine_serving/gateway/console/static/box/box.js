@@ -1,8 +1,8 @@
 /** The box round the item: found by the gateway, put right by hand. */
 
+import { byId } from "../dom.js";
 import { BoxKeys } from "./box_keys.js";
 import { BoxPointer } from "./box_pointer.js";
-import { byId } from "./dom.js";
 import { middle, rounded, same } from "./rectangle.js";
 
 const PAUSE_MS = 700; // after the last key, until the models are asked

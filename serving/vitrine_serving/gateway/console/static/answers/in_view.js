@@ -1,4 +1,4 @@
-/** Scrolls an answer into view, for those who gave the picture and stayed where they were. */
+/** Scrolling: brings an answer into view for those who stayed where they gave the picture. */
 
 const STIRRED_PX = 8; // somebody who scrolled as far meanwhile looks at something else
 
