@@ -12,7 +12,7 @@ from typing import Self
 
 import requests
 
-from vitrine_client.process import child_process, signals
+from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_serving import ports
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
@@ -67,7 +67,7 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         with signals.ignored():  # a second Ctrl-C must not leave half of it
             for child in reversed(self._children.values()):  # the gateway drains; it has a backend
-                child_process.stop(child, STOP_S)
+                children.stop(child, STOP_S)
             self._scratch.cleanup()
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -108,7 +108,7 @@ class Stack:
                 raise StackError(f"The {name} ended with exit code {code}; see its messages above")
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children[name] = child_process.start(command, os.environ | environment)
+        self._children[name] = children.start(command, os.environ | environment)
 
     def _model_server_command(self) -> list[str]:
         config = self.models.config or write_config(

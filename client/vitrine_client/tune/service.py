@@ -16,7 +16,7 @@ from typing import Self
 import requests
 
 from vitrine_client.loadtest.plan import WorkloadKind
-from vitrine_client.process import child_process
+from vitrine_client.process import children
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -68,7 +68,7 @@ class Service:
             options.append(f"--batching-parameters-file={batching}")
         with self._log.open("w") as log:
             environment = _environment() | configuration.environment()
-            self._process = child_process.start([command, "up", *options], environment, log)
+            self._process = children.start([str(command), "up", *options], environment, log)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -94,7 +94,7 @@ class Service:
 
     def stop(self) -> None:
         """Ends it with all its processes."""
-        child_process.stop(self._process, _STOP_S)
+        children.stop(self._process, _STOP_S)
 
     def _wait_until_ready(self) -> None:
         deadline_s = time.monotonic() + _START_S
