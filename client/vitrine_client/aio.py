@@ -88,11 +88,11 @@ class AsyncClient(GatewayClient):
         concurrency: int = 4,
         local: bool = False,
     ) -> AsyncGenerator[PredictionOutcome, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it, as
+        """Yields, for each picture in order, its prediction or its error, as
         `Client.predict_many` does.
 
         `pictures` may also come from an asynchronous iterable; one that is not is read in the event
-        loop. Where the loop is left early, `contextlib.aclosing` ends at once what is under way.
+        loop. Where the loop is left early, `contextlib.aclosing` ends at once the calls under way.
         """
         errors.check_open(self._closed)
         asked = AskedModel(model, version, label, self._default)

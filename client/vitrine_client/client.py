@@ -39,8 +39,8 @@ class Client(GatewayClient):
     http://127.0.0.1:8080.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
-    `timeout_s` seconds without an answer, else what the gateway says. What can help is tried again,
-    up to `retries` times within `timeout_s`.
+    `timeout_s` seconds without an answer, else the gateway's own. Calls that may yet succeed are
+    tried again, up to `retries` times within `timeout_s`.
 
     `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
     with certificate and key, or one of each; without them it is those that the environment names
@@ -107,7 +107,7 @@ class Client(GatewayClient):
 
         The newest version answers, or that with the number `version` or the version label `label`;
         of `photo`, or of `mlp` where that is not served, unless `model` names one. The item is
-        looked for, or is what lies in `box`: x, y, width and height in pixels of the upright
+        looked for, or lies in `box`: x, y, width and height in pixels of the upright
         picture. `local` makes the 28x28 pixels here and sends those. Raises `InvalidImage` where
         the picture can't be read, `EmptyPicture`, which is one, where it shows nothing, `OSError`
         where its file can't be opened.
@@ -127,7 +127,7 @@ class Client(GatewayClient):
         concurrency: int = 4,
         local: bool = False,
     ) -> Generator[PredictionOutcome, None, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it.
+        """Yields, for each picture in order, its prediction or its error.
 
         `pictures` is an iterable, or a folder, whose pictures are taken by name. `batch_size` of
         them make a request, fewer where they have many bytes, and `concurrency` requests are under

@@ -184,7 +184,7 @@ class ModelServerClient:
         batch_size: int = 128,
         concurrency: int = 4,
     ) -> Generator[Prediction | InvalidImage, None, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it, as
+        """Yields, for each picture in order, its prediction or its error, as
         `vitrine_client.Client.predict_many` does; pictures are preprocessed here."""
         streaming.check(batch_size, concurrency)
 
@@ -315,9 +315,9 @@ class ModelServerClient:
         return management.read_metadata(self._call(management.METADATA, request, timeout_s))
 
     def reload(self, config: str | bytes, *, timeout_s: float | None = None) -> None:
-        """Has the server serve what `config` says, the text of a `models.config`, and nothing else;
-        returns when models that are new are loaded. Raises `InvalidRequest` where it makes no
-        sense."""
+        """Has the server serve the models of `config`, the text of a `models.config`, and no
+        others; returns when models that are new are loaded. Raises `InvalidRequest` where it makes
+        no sense."""
         request = management.reload_request(config)
         management.check_reloaded(self._call(management.RELOAD, request, timeout_s))
 

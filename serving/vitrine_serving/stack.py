@@ -23,7 +23,7 @@ STOP_S = 15
 
 
 class StackError(Exception):
-    """The service could not be started, or ended by itself; the message says what to do."""
+    """Service that could not be started, or ended by itself; the message says how to go on."""
 
 
 class Stack:
@@ -145,7 +145,7 @@ class Stack:
 
 def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
     """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
-    served. Raises `SettingsError` for what the gateway of such a service cannot do."""
+    served. Raises `SettingsError` for settings that the gateway of such a service cannot heed."""
     settings = checked_settings(
         host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
     )

@@ -138,12 +138,12 @@ def _line(finding: Finding) -> Text:
 
 
 def _in_one_line(text: str) -> str:
-    """What others say, a server or a file's name, makes no line of its own."""
+    """Text of others, a server or a file's name, makes no line of its own."""
     return " ".join(text.splitlines())
 
 
 def _print(text: Text) -> None:
-    """Prints a line without what would move a terminal's cursor, or can't be encoded."""
+    """Prints a line without characters that move a terminal's cursor, or can't be encoded."""
     encoding = options.console.encoding
     shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in text.plain)
     text.plain = shown.encode(encoding, "replace").decode(encoding)

@@ -81,7 +81,7 @@ def explain(
 
 
 def _check_output(out: Path | None) -> None:
-    """Raises `click.BadParameter` for what no PNG file can be written to, before anybody is
+    """Raises `click.BadParameter` for a path that no PNG file can be written to, before anybody is
     asked."""
     if out and out.suffix.lower() != ".png":
         raise click.BadParameter(f"{out} is no PNG file; name it .png", param_hint="--out")

@@ -34,7 +34,7 @@ class TlsFiles:
         return (self.cert, self.key) if self.cert and self.key else self.cert
 
     def typed(self) -> "TlsFiles":
-        """Returns what is on the command line of it, and not in a variable."""
+        """Returns the files that are on the command line, and not in a variable."""
         kept = [options.was_typed(name) for name in ("ca", "cert", "cert_key")]
         values = (self.ca, self.cert, self.key)
         return TlsFiles(*(value if was else None for value, was in zip(values, kept, strict=True)))
@@ -50,7 +50,7 @@ class GatewayOptions:
     tls: TlsFiles
 
     def client(self) -> Client:
-        """Returns a client. What makes no sense is wrong usage."""
+        """Returns a client. Values that make no sense are wrong usage."""
         if not self.url.startswith("https:"):
             options.refuse_typed(
                 f"{without_password(self.url)} has no TLS", "ca", "cert", "cert_key"
@@ -72,7 +72,7 @@ class GatewayOptions:
 
 
 def model_server_client(address: str, timeout_s: float, tls: TlsFiles) -> "ModelServerClient":
-    """Returns a client of a model server. What makes no sense is wrong usage."""
+    """Returns a client of a model server. Values that make no sense are wrong usage."""
     with options.needs("grpc", "--model-server"):
         from vitrine_client.model_server import ModelServerClient
     try:
@@ -85,8 +85,8 @@ Command = Callable[..., Any]
 
 
 def tls_flags(prefix: str, key: str, of: str) -> Callable[[Command], Command]:
-    """Returns what adds `--ca`, `--cert` and `--cert-key` to a command; their variables begin with
-    `prefix`, and the key's ends with `key`."""
+    """Returns the decorator that adds `--ca`, `--cert` and `--cert-key` to a command; their
+    variables begin with `prefix`, and the key's ends with `key`."""
     file = functools.partial(click.option, show_envvar=True, metavar="FILE")
     pem = functools.partial(file, type=click.Path(dir_okay=False))
     ca_text = f"CA to trust, {of}: a PEM file, or a directory as OpenSSL has them."

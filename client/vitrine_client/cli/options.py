@@ -91,7 +91,7 @@ class Number(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Returns the number. Fails, as click's do, for what is none."""
+        """Returns the number. Fails, as click's do, for others."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is no finite number", param, ctx)
@@ -199,7 +199,7 @@ def default_model(
 
 @contextmanager
 def needs(extra: str, option: str) -> Iterator[None]:
-    """Says what to install where a module of an extra is not there."""
+    """Names the extra to install where a module of it is not there."""
     try:
         yield
     except ImportError as error:

@@ -126,7 +126,7 @@ def _direct(
 
 
 def _ask(client: Any, asked: dict[str, Any]) -> Ask:
-    """Has one of the clients asked: about many pictures, or about what is in the box of one."""
+    """Has one of the clients asked: about many pictures, or about the box of one."""
     box, many = asked["box"], {name: value for name, value in asked.items() if name != "box"}
     if box is None:
         return lambda pictures: client.predict_many(pictures, **many)

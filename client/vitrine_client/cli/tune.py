@@ -110,8 +110,8 @@ def tune(
 
 
 def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
-    """Writes what came of it, says so, and returns the exit code; where nothing met the objective
-    it writes nothing."""
+    """Writes the files of a tuning, says so, and returns the exit code; where nothing met the
+    objective it writes nothing."""
     from vitrine_client.tune import outcome, summary
 
     if not tuning.tuned.reached:
@@ -163,7 +163,7 @@ def _with_model(target: Workload, services: "Services") -> Workload:
 
 
 class _Progress:
-    """Progress display: a line for each trial, and on a terminal what is probed at the moment."""
+    """Progress display: a line for each trial, and on a terminal the current probe."""
 
     def __init__(self, for_s: float, notes: Console) -> None:
         self._notes = notes

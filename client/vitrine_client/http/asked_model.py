@@ -20,7 +20,7 @@ from vitrine_client.http.protocol import Call, Conversation
 class AskedModel:
     """Model and its version: by number, by version label, or the newest.
 
-    Where `model` is None the default is asked. `verb` is what it is asked for. Raises
+    Where `model` is None the default is asked. `verb` is the kind of call. Raises
     `InvalidRequest` for a version together with a version label.
     """
 
@@ -38,11 +38,11 @@ class AskedModel:
         return model_paths.verb_path(model, self.version, self.label, self.verb)
 
     def send(self, make: Callable[[str], Call]) -> Conversation[Any]:
-        """Makes a call of the model's path, sends it, and returns what is answered (JSON).
+        """Makes a call of the model's path, sends it, and returns the answer (JSON).
 
         If the default model is not served, the next one is asked; that is known from the call's own
         failure, so one that succeeds costs nothing more. Raises `NotFound` where no such model,
-        version or version label is there, which says what is.
+        version or version label is there, and names those that are.
         """
         names = (PREFERRED, FALLBACK) if self.model is None else (self.model,)
         return (yield from missing.explained(self._sent(make), names, self.version, self.label))

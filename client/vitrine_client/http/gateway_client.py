@@ -48,6 +48,6 @@ class GatewayClient:
         return self._remade, ()
 
     def _tls(self) -> ssl.SSLContext | None:
-        """Returns what decides about TLS, None for an address without."""
+        """Returns the context of TLS, None for an address without."""
         secure = self.base_url.startswith("https:")
         return Trust.chosen(self._verify, self._cert).context() if secure else None

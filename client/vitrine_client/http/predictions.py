@@ -28,7 +28,7 @@ _Pack = Callable[[str, Sequence[Any]], Call]
 def predict(
     picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
 ) -> Conversation[Prediction]:
-    """Asks for one picture, or for what lies in `box`. Raises `InvalidImage` where that is what the
+    """Asks for one picture, or for the part in `box`. Raises `InvalidImage` where that is what the
     gateway can't read, and `EmptyPicture` where it shows nothing."""
     body = pictures.encoded(picture)
     asked_for = query({}, box)
@@ -64,7 +64,7 @@ def predict_here(
 def predict_batch(
     batch: pictures.Batch, asked: AskedModel, *, local: bool
 ) -> Conversation[list[PredictionOutcome]]:
-    """Asks for many pictures, and returns for each its prediction or what is wrong with it."""
+    """Asks for many pictures, and returns for each its prediction or its error."""
     if local:
         items = pictures.items(batch)
         rows = [each.instance if isinstance(each, Item) else each for each in items]
@@ -159,7 +159,7 @@ def as_form(path: str, bodies: Sequence[bytes]) -> Call:
 
 
 def as_array(path: str, instances: Sequence[Any]) -> Call:
-    """Returns the call that sends instances, uint8 [28, 28], as what `numpy.save` writes."""
+    """Returns the call that sends instances, uint8 [28, 28], in the format of `numpy.save`."""
     buffer = io.BytesIO()
     np.save(buffer, np.stack(instances))
     return Call("POST", path, buffer.getvalue(), "application/x-npy")

@@ -31,7 +31,7 @@ LONGEST_S = 1_000_000
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
-"""What to ask where an answer is no gateway's."""
+"""Question to the user where an answer is no gateway's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _statuses(answer: dict[str, Any], labels: dict[str, str]) -> list[VersionSta
 
 @contextmanager
 def sensible() -> Iterator[None]:
-    """Raises `ServerError` where an answer has not what it should."""
+    """Raises `ServerError` where an answer lacks members, or has wrong ones."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -161,7 +161,7 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
 
 
 def _json_of(body: bytes) -> Any:
-    """Returns what a body has, None where that is no JSON or nothing."""
+    """Returns the JSON of a body, None where it has none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -183,10 +183,10 @@ def retry_after_s(text: str) -> float | None:
 class Attempts:
     """Retries of a call within its deadline, `retries` at most.
 
-    All calls may be: asking twice changes nothing. What can help is tried again (nobody there, a
-    connection that is lost, 502, 503 and 429), after what `Retry-After` says and "full jitter" of
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up to 0.1 s,
-    doubled each time up to 2 s.
+    All calls may be: asking twice changes nothing. Failures that may pass are tried again (nobody
+    there, a connection that is lost, 502, 503 and 429), after the time of `Retry-After` and "full
+    jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up
+    to 0.1 s, doubled each time up to 2 s.
     """
 
     def __init__(self, timeout_s: float, retries: int) -> None:

@@ -68,7 +68,7 @@ _TLS_HINTS = {
     "HANDSHAKE_FAILURE": trust.CERTIFICATE_HINT,
     "UNKNOWN_CA": "it does not know the CA of the certificate that it is shown (--cert)",
 }
-"""What OpenSSL's words mean for who has to put it right."""
+"""Remedies for the messages of OpenSSL."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -49,7 +49,7 @@ class Swap:
         run: RunLoad = run,
         statuses: Statuses | None = None,
     ) -> Result:
-        """Does what `run` does, and swaps meanwhile; what came of it is among the result's events
+        """Does what `run` does, and swaps meanwhile; its course is among the result's events
         and warnings. The copy is removed before this returns or raises; where there is no `stop`,
         Ctrl-C and SIGTERM raise `SystemExit`.
 
@@ -106,7 +106,7 @@ class _Swapping:
         return both
 
     def end(self) -> None:
-        """The load is over: gives up what has not happened yet, and removes the copy."""
+        """The load is over: gives up further steps, and removes the copy."""
         self._over.set()
         try:
             if self._thread.ident is not None:
@@ -123,7 +123,7 @@ class _Swapping:
 
     @property
     def events(self) -> list[tuple[float, str]]:
-        """What happened, in seconds of the measurement."""
+        """Events, in seconds of the measurement."""
         return [(at_s - self._began_s, text) for at_s, text in self._noted]
 
     def _swap(self) -> None:

@@ -75,7 +75,7 @@ class Phase:
 class Open:
     """Open loop: requests are due by the clock, whatever becomes of those before.
 
-    "constant" spaces them evenly, "poisson" is what many users who know nothing of each other make
+    "constant" spaces them evenly, "poisson" is as many independent users make them
     (exponential gaps, by `seed`). Who is due while `connections` requests are in flight waits, and
     its latency counts from when it was due; still unsent `Plan.timeout_s` later, it is dropped.
     """
@@ -141,7 +141,7 @@ class Plan:
     give_up_s: float | None = None
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes and what may be secret: keys,
+        """Returns the plan as JSON has it: without images' bytes and secrets: keys,
         passwords and the values of headers. What is not as usual is only there where it was asked
         for."""
         content = dataclasses.asdict(self)

@@ -105,7 +105,7 @@ def _gaps(lines: Sequence[Line], gaps_s: NDArray[np.float64], longest_s: float) 
 
 
 def _asked(lines: Iterable[Line], target: Workload) -> Iterator[tuple[Workload, bool]]:
-    """Also says whether the images are what a model was shown."""
+    """Also says whether the images are those that a model was shown."""
     pictures = cycle(target.images)
     for line in lines:
         images = line.images or tuple(islice(pictures, line.count))
@@ -122,7 +122,7 @@ def _asked(lines: Iterable[Line], target: Workload) -> Iterator[tuple[Workload, 
 
 
 def _request(asked: Workload, pixels: bool) -> bytes:
-    """Returns a request as it travels. An array of what a model was shown is sent as it is, and not
+    """Returns a request as it travels. An array that a model was shown is sent as it is, and not
     prepared once more."""
     if pixels and asked.kind == "npy":
         call = predictions.as_array("", [_pixels(image) for image in asked.images])
@@ -131,7 +131,7 @@ def _request(asked: Workload, pixels: bool) -> bytes:
 
 
 def _lines(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[Line]:
-    """Counts what is none; a process that is killed can leave half of one, say."""
+    """Counts broken lines; a process that is killed can leave half of one, say."""
     for path in paths:
         with path.open("rb") as file:
             for text in file:
@@ -177,7 +177,7 @@ def _line(content: dict[str, Any]) -> Line:
 
 
 def _passes_through(image: bytes) -> bool:
-    """Whether a gateway makes the same pixels of what is 28x28 pixels already: not of an item that
+    """Whether a gateway makes the same pixels of a picture of 28x28 pixels: not of an item that
     fills its frame, say. An array is what the model is shown, whatever it has."""
     return np.array_equal(to_instance(image), _pixels(image))
 

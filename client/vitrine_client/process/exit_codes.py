@@ -66,6 +66,6 @@ class CommandGroup(click.Group):
 
 
 def _discard_output() -> None:
-    """Has what is still buffered go nowhere: the interpreter writes it at its end, and fails."""
+    """Discards buffered output, which the interpreter would write at its end, and fail."""
     with contextlib.suppress(OSError, ValueError):  # it has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 _inherited: list[object] = []
 """Values of a parent, kept in its child: their finalizers would wait for locks that nobody
-releases, or close what the parent still uses."""
+releases, or close sockets that the parent still uses."""
 
 
 class PerProcess(Generic[T]):

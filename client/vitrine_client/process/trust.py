@@ -50,8 +50,8 @@ class Trust:
         cert: Certificate = None,
         environ: Mapping[str, str] = os.environ,
     ) -> "Trust":
-        """Returns what is named, or else what the environment names. `verify` False trusts anybody.
-        Raises `InvalidRequest` for a key without a certificate."""
+        """Returns the trust that is named, or else that of the environment. `verify` False trusts
+        anybody. Raises `InvalidRequest` for a key without a certificate."""
         if isinstance(verify, Trust):
             return verify
         found = _authorities(environ) if isinstance(verify, bool) else (("", os.fspath(verify)),)
@@ -60,7 +60,7 @@ class Trust:
 
     @staticmethod
     def for_session(verify: "Verify", cert: Certificate) -> dict[str, Any]:
-        """Returns what is named as requests takes it, None for what a session has by itself."""
+        """Returns the named trust as requests takes it, None for a session's own."""
         if isinstance(verify, Trust):
             verify = verify.verified and verify.authorities[0][1]
         named = verify if isinstance(verify, bool) else os.fspath(verify)
@@ -96,7 +96,7 @@ class Trust:
 
 
 Verify = bool | StrPath | Trust
-"""Whom to trust: a PEM file of CAs, the usual ones, anybody (False), or what was chosen before."""
+"""Whom to trust: a PEM file of CAs, the usual ones, anybody (False), or an earlier choice."""
 
 
 def _authorities(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

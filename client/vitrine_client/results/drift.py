@@ -1,6 +1,6 @@
 """Drift report: compares the last images of a version with those of its validation.
 
-Each dataclass is what `GET /v1/models/{model}/drift` answers (docs/drift.md), a member by the same
+Each dataclass is the answer of `GET /v1/models/{model}/drift` (docs/drift.md), a member by the same
 name.
 """
 
@@ -67,7 +67,7 @@ class VersionDrift:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Self:
-        """Reads an entry of the gateway's answer. Raises what a mapping without it does."""
+        """Reads an entry of the gateway's answer. Raises as a mapping without its members does."""
         kind = entry["drift"]
         if kind not in get_args(DriftKind):
             raise ValueError(f"{kind!r} is no kind of drift")
@@ -115,7 +115,7 @@ class DriftReport:
         return any(one.alarm for one in self.versions)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 

@@ -23,8 +23,8 @@ class Prediction:
     `label` is the most probable class, `class_id` its index and `probability` its share;
     `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
     `version` say which model answered. `box` is where the item was found, x, y, width and height in
-    pixels of the upright picture, and `warnings` what was left out or is doubtful; an array is no
-    picture, and has neither.
+    pixels of the upright picture, and `warnings` name parts that were left out or are doubtful; an
+    array is no picture, and has neither.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Prediction:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 
@@ -66,7 +66,7 @@ class VersionStatus:
     version_labels: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 

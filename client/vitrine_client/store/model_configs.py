@@ -1,7 +1,7 @@
 """`models.config` of a model server: the versions that version labels name, and named before.
 
-The file is TensorFlow Serving's `ModelServerConfig` as text. What each label named before is kept
-in comments at its head, so that the label and its history change in one step:
+The file is TensorFlow Serving's `ModelServerConfig` as text. The versions that each label named
+before are kept in comments at its head, so that the label and its history change in one step:
 
     # label stable of "mlp": 3 <- 2 <- 1
 
@@ -35,8 +35,8 @@ _HISTORY = re.compile(r'# (label \S+ of ".*"): (\d{1,18}(?: <- \d{1,18})*)\s*', 
 class ModelConfigs:
     """Content of a file: its message, the comments at its head, and each label's history.
 
-    `histories` have the versions by label and model, the newest first; `source` is what errors call
-    the file.
+    `histories` have the versions by label and model, the newest first; errors call the file
+    `source`.
     """
 
     source: str
@@ -79,8 +79,8 @@ class ModelConfigs:
         return tuple(sorted(label for label in named if named[label] == version))
 
     def before(self, model: str, label: str) -> tuple[int, ...]:
-        """Returns what a label named before, the newest first. If it was moved by hand since then,
-        what it was moved from counts."""
+        """Returns the versions that a label named before, the newest first. If it was moved by hand
+        since then, the one that it was moved from counts."""
         past = self.histories.get(_key(model, label), ())
         return past[1:] if past[:1] == (self.named(model, label),) else past
 
@@ -100,7 +100,7 @@ class ModelConfigs:
             return None
 
     def unloaded(self, model: str, version: int, available: Sequence[int]) -> str:
-        """Says why a version that a model server does not have is not there, and what to do."""
+        """Says why a version that a model server does not have is not there, and the remedy."""
         published, base = self.published(model), self._config(model).base_path
         if published is not None and version not in published:
             return f"{_why_absent(base, version)} ({enumerated(published)}, in {base})"

@@ -1,7 +1,7 @@
 """Shared files: replaced in one step, with the owner and the permissions that they had, and locked.
 
-What several users and processes read is written beside its place, flushed to the disk and renamed.
-A temporary file belongs to whoever writes it, and so would what it replaces.
+Files that several users and processes read are written beside their place, flushed to the disk and
+renamed. A temporary file belongs to whoever writes it, and so would what it replaces.
 """
 
 import errno
@@ -66,7 +66,7 @@ def _made(path: Path, mode: int) -> tuple[Path, int]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes what writers that were killed left: the lock of a file is gone with its writer."""
+    """Removes leftovers of writers that were killed: the lock of a file is gone with its writer."""
     try:
         found = list(path.parent.glob(f".{glob.escape(path.name)}*{_UNFINISHED}"))
     except PermissionError:  # the folder may be written and not listed

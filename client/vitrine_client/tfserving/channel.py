@@ -128,8 +128,8 @@ def new_channel(
 def trust_of(
     verify: Verify, cert: Certificate, environ: Mapping[str, str] = os.environ
 ) -> Trust | None:
-    """Returns what TLS needs; None without it, where neither the caller nor the environment names
-    a CA. Raises `InvalidRequest` for a file that cannot be used."""
+    """Returns the trust for TLS; None without it, where neither the caller nor the environment
+    names a CA. Raises `InvalidRequest` for a file that cannot be used."""
     verify = verify or environ.get("VITRINE_MODEL_SERVER_CA") or None
     if verify is None:
         if cert is not None:

@@ -67,7 +67,7 @@ def example_request(
     label: str | None = None,
     signature_name: str = "serving_default",
 ) -> bytes:
-    """Returns what `CLASSIFY` or `REGRESS` is sent."""
+    """Returns the request of `CLASSIFY` or `REGRESS`."""
     spec = messages.model_spec(model, version, label, signature_name)
     listed = [to_example(features) for features in examples]
     given = wire.Input(example_list=wire.ExampleList(examples=listed))
@@ -75,8 +75,8 @@ def example_request(
 
 
 def read_classes(response: bytes) -> list[list[tuple[str, float]]]:
-    """Reads what `CLASSIFY` answers: for each example its classes and their scores, in the model's
-    order. Raises `ServerError` where it makes no sense."""
+    """Reads the response of `CLASSIFY`: for each example its classes and their scores, in the
+    model's order. Raises `ServerError` where it makes no sense."""
     result = messages.parsed(wire.ClassificationResponse, response).result
     return [
         [(each.label, each.score) for each in found.classes] for found in result.classifications
@@ -84,6 +84,6 @@ def read_classes(response: bytes) -> list[list[tuple[str, float]]]:
 
 
 def read_values(response: bytes) -> list[float]:
-    """Reads what `REGRESS` answers: a value for each example. Raises `ServerError`."""
+    """Reads the response of `REGRESS`: a value for each example. Raises `ServerError`."""
     result = messages.parsed(wire.RegressionResponse, response).result
     return [each.value for each in result.regressions]

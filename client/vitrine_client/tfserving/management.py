@@ -16,14 +16,14 @@ _FIELD = "signature_def"
 
 
 def metadata_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
-    """Returns what `METADATA` is sent for the signatures of a version."""
+    """Returns the request of `METADATA` for the signatures of a version."""
     spec = messages.model_spec(model, version, label)
     request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=[_FIELD])
     return request.SerializeToString()
 
 
 def read_metadata(response: bytes) -> dict[str, Any]:
-    """Reads what `METADATA` answers, as the JSON of TensorFlow Serving's REST API. Raises
+    """Reads the response of `METADATA`, as the JSON of TensorFlow Serving's REST API. Raises
     `ServerError` where it makes no sense."""
     message = messages.parsed(wire.GetModelMetadataResponse, response)
     signatures = wire.SignatureDefMap()

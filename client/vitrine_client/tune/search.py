@@ -115,7 +115,7 @@ class Time:
         self._clock, self._began_s, self._for_s = clock, clock(), for_s
 
     def has(self, share: float, needed_s: float = 0.0) -> bool:
-        """Says whether what takes `needed_s` would end within a share of the time."""
+        """Says whether a task of `needed_s` would end within a share of the time."""
         return self.spent_s + needed_s <= share * self._for_s
 
     @property
@@ -181,7 +181,7 @@ class _Search:
         return fastest.configuration if beats else best
 
     def finalists(self, default: Configuration) -> list[Configuration]:
-        """Returns what seemed to be faster than the default, the fastest first."""
+        """Returns configurations that seemed faster than the default, the fastest first."""
         least = _STEP * self.trials[default].rate
         faster = [trial for trial in self.trials.values() if trial.rate > least]
         faster.sort(key=lambda trial: -trial.rate)

@@ -24,7 +24,7 @@ _START_S = 120.0
 """How long a start may take: the model server's libraries take 20 s from a cold disk."""
 
 _STOP_S = 40.0
-"""How long an end may take: its two processes have 15 s each for what they have in hand."""
+"""How long an end may take: its two processes have 15 s each for requests in hand."""
 
 _KEPT = 2
 """Services that run at a time, all idle but one: who is compared in turn need not start anew."""
@@ -35,7 +35,7 @@ service has come so far as to take it."""
 
 _LAST_LINES = 3
 _NEWS = ("[INFO]", " model-server ")
-"""What is in lines of the log that say how things go, and not what is wrong."""
+"""Marks of lines of the log that report progress, and no error."""
 
 
 def find_command(path: str | None = None) -> Path | None:
@@ -83,7 +83,7 @@ class Service:
 
     @property
     def last_words(self) -> str:
-        """The end of what it complained of."""
+        """The last complaints in its log."""
         lines = [line.strip() for line in self._log.read_text().splitlines()]
         told = [line for line in lines if line and not any(news in line for news in _NEWS)]
         return " / ".join(told[-_LAST_LINES:])
@@ -147,7 +147,7 @@ class Services:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without settings of a service: what is tuned starts from its defaults, and a key, a rate
+    """Ours without settings of a service: a tuning starts from the defaults, and a key, a rate
     limit or a certificate that is set for another would turn the load away."""
     return {
         name: value

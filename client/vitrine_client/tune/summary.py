@@ -37,7 +37,7 @@ def load_of(target: Workload) -> str:
 
 
 def verdict(tuning: Tuning) -> str:
-    """Says what was found, and how sure that is."""
+    """Says the result in words, with its confidence."""
     tuned, slo = tuning.tuned, tuning.slo
     rate = per_second(tuned.rate_of(tuned.best))
     if tuned.duels and tuned.duels[-1].won:

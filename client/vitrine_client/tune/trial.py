@@ -22,7 +22,7 @@ _FIRST_START, _LEAST_START, _BELOW = 100.0, 10.0, 0.7
 """Where the search for a rate begins: the first one, at least, and as a share of the one before."""
 
 _WARM_UP_SHARE = 0.2
-"""Of a probe, as part of what it measures."""
+"""Warm-up of a probe, as a share of the seconds that it measures."""
 
 
 class Trials:

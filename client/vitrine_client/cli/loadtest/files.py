@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def command(given: Sequence[str]) -> str:
-    """The command line, for who wants to repeat it: not too long, and without what may be secret,
+    """The command line, for who wants to repeat it: not too long, and without secrets,
     the API key, passwords and the values of headers."""
     words, before = ["vitrine"], ""
     for word in given:

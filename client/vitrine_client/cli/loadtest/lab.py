@@ -42,7 +42,7 @@ from vitrine_client.loadtest.run import client_of, make_ready, run
 from vitrine_client.process import signals
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
-"""Requests in flight, and for how long, to see about what can be answered."""
+"""Requests in flight, and for how long, to see about the capacity."""
 
 
 class LoadLab:
@@ -76,7 +76,7 @@ class LoadLab:
     def carry_out(self) -> int:
         """Measures, writes, shows; returns the exit code. Raises `VitrineError` and `OSError`.
 
-        A signal ends the measuring, and its exit code is returned: what was measured until then is
+        A signal ends the measuring, and its exit code is returned: measurements until then are
         written and shown.
         """
         with signals.noting(self._stop) as noted:
@@ -117,7 +117,7 @@ class LoadLab:
         return LoadTestOutcome(result, (result,), self._slo)
 
     def _several(self, target: Workload) -> LoadTestOutcome:
-        """A closed loop shows about what can be answered; the rates are chosen by that."""
+        """A closed loop shows about the capacity; the rates are chosen by that."""
         plan = self._asked.planned(target, self._asked.closed(_FLAT_OUT, _FLAT_OUT_S))
         with signals.hasty():  # once does for all loads
             self._ready = self._make_ready(target, plan.load, plan.timeout_s)

@@ -96,7 +96,7 @@ class LoadRequest:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is a closed loop, which is what is measured unless something else is told."""
+        """Whether it is a closed loop, the default."""
         return not (self.rate or self.replay or self.earlier or self.searches)
 
     @property
@@ -241,7 +241,7 @@ class LoadRequest:
 
 
 def _check_conflicts(asked: LoadRequest) -> None:
-    """Raises `click.UsageError` where they do not, with what to do."""
+    """Raises `click.UsageError` with the remedy where options do not go together."""
     if asked.kind == "grpc":
         try:
             headers.check_metadata(asked.headers)

@@ -124,7 +124,7 @@ class _Measure(ABC):
 
     @abstractmethod
     def change(self, before: Estimates, after: Estimates) -> Estimate:
-        """Returns the change, and between what it is."""
+        """Returns the change, with its confidence interval."""
 
     @abstractmethod
     def words(self, change: float) -> str:
@@ -160,7 +160,7 @@ class _Measure(ABC):
         )
 
     def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
-        """Says the verdict, the change, and between what it is."""
+        """Says the verdict, the change, and its confidence interval."""
         bounds = f"between {self.words(found.low)} and {self.words(found.high)}"
         text = f"{verdict}: {self.words(found.value)}, {bounds}"
         return f"{text}; longer runs tell more" if verdict == "cannot tell" else text
@@ -170,7 +170,7 @@ class _Measure(ABC):
 class _Ratio(_Measure):
     @abstractmethod
     def estimate(self, known: Estimates) -> Estimate:
-        """Returns it, and between what it is."""
+        """Returns it, with its confidence interval."""
 
     def change(self, before: Estimates, after: Estimates) -> Estimate:
         found = difference(self.estimate(before).logarithm, self.estimate(after).logarithm)
@@ -221,7 +221,7 @@ class _Errors(_Measure):
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Says in what the plans of two runs differ that should be the same."""
+    """Says the differences of the plans of two runs that should be the same."""
     for part in ("target", "load"):
         first, second = before.get(part, {}), after.get(part, {})
         for name in sorted({*first, *second} - _NOT_THE_TEST):

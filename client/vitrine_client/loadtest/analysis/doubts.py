@@ -14,7 +14,7 @@ _BUSY = 0.8
 _ALL_BUSY = 0.95
 _LAG_MS, _USUAL_LAG_MS = 1.0, 0.3
 _LAG_SHARE = 0.05
-"""Of the latency at the same percentile: what is less does not change it by much."""
+"""Of the latency at the same percentile: less does not change it by much."""
 
 _FROM_S = 1.0
 """A load that is shorter is mostly the start and the end of its processes."""

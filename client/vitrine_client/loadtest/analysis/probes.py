@@ -11,7 +11,8 @@ PROBE_S = 4.0
 """Long enough to see a line that becomes longer."""
 
 LONG_S = 6.0
-"""Of a probe at the rate that is to be confirmed: four of them see what comes every 20 seconds."""
+"""Of a probe at the rate that is to be confirmed: four of them see pauses that recur every 20
+seconds."""
 
 _UNEVEN_S = (-1.0, 0.0, 0.5, 1.0)
 
@@ -20,7 +21,7 @@ LOWEST_RATE, HIGHEST_RATE = 1.0, 1e6
 
 def long_s(number: int) -> float:
     """Returns how long the probe of that number is where it is to confirm a rate: about `LONG_S`.
-    Were all the same, what recurs could fall between each two of them."""
+    Were all the same, a recurring pause could fall between each two of them."""
     return LONG_S + _UNEVEN_S[number % len(_UNEVEN_S)]
 
 
@@ -46,7 +47,7 @@ class RateFound:
     Of the `confirmations`, the last probes at this very rate, `confirmed` held by themselves; it is
     all of them together that meet the objective.
 
-    Where no rate does, `high` is the lowest that was tried, and `why` says in what it fails there.
+    Where no rate does, `high` is the lowest that was tried, and `why` is the reason there.
     Where the search is not `complete`, `rate` is the highest that held so far, and the boundary is
     anywhere between `low` and `high` or beyond.
     """
@@ -67,13 +68,13 @@ class RateFound:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the probes warned of, each once: the generator may be what was too slow."""
+        """Warnings of the probes, each once: the generator may have been too slow."""
         return tuple(dict.fromkeys(text for probe in self.probes for text in probe.result.warnings))
 
     @property
     def at_rate(self) -> tuple[Result, ...]:
-        """What the probes at the rate saw; where no rate was found, those at the lowest tried, all
-        if it is not among them."""
+        """Results of the probes at the rate; where no rate was found, those at the lowest tried,
+        all if it is not among them."""
         rate = self.rate or self.high
         return tuple(probe.result for probe in self.probes if probe.rate == rate) or tuple(
             probe.result for probe in self.probes
@@ -81,7 +82,7 @@ class RateFound:
 
 
 def probing(plan: Plan, rate: float, number: int, *, probe_s: float = PROBE_S) -> Plan:
-    """Returns the plan of a probe at a rate, with what is not the load's from `plan`; its `number`
+    """Returns the plan of a probe at a rate, with all but the load from `plan`; its `number`
     makes the arrivals others than those of the probes before it."""
     load = plan.load if isinstance(plan.load, Open) else Open(())
     phases = (Phase(WARM_UP_S + probe_s, rate, rate),)
@@ -90,8 +91,8 @@ def probing(plan: Plan, rate: float, number: int, *, probe_s: float = PROBE_S) -
 
 
 def cut_short(probes: Sequence[Probe]) -> RateFound:
-    """Returns what at least one probe tells before a search is complete: a rate held where most of
-    its probes did."""
+    """Returns the result of a search that was cut short after at least one probe: a rate held where
+    most of its probes did."""
     held = {
         rate: sum(probe.held for probe in probes if probe.rate == rate)
         > sum(not probe.held for probe in probes if probe.rate == rate)

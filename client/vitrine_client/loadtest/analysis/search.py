@@ -1,13 +1,13 @@
 """Search for the highest arrival rate that still meets an objective.
 
-A rate is tried by a probe: some seconds of an open loop. Near the boundary that is
-in part a matter of luck, and any probe may be unlucky (a neighbour takes the processor for a
-moment). So no probe has the last word. First the rate is doubled, or lowered, until it is between
-one that held and one that was violated twice. Then each probe shifts a belief of where the boundary
-is, and the next is made in its middle. Last, the rate that is found is probed again and for longer,
-and what these probes saw is judged as one: what comes every 10 seconds is in half of the short ones
-and in the sum of the long ones. Where that does not meet the objective, lower rates are judged the
-same way, down to the lowest.
+A rate is tried by a probe: some seconds of an open loop. Near the boundary that is in part a matter
+of luck, and any probe may be unlucky (a neighbour takes the processor for a moment). So no probe
+has the last word. First the rate is doubled, or lowered, until it is between one that held and one
+that was violated twice. Then each probe shifts a belief of where the boundary is, and the next is
+made in its middle. Last, the rate that is found is probed again and for longer, and these probes
+are judged as one: a pause that recurs every 10 seconds is in half of the short ones and in the sum
+of the long ones. Where that does not meet the objective, lower rates are judged the same way, down
+to the lowest.
 """
 
 from collections.abc import Callable, Sequence
@@ -234,7 +234,7 @@ scale of a logistic curve."""
 
 _AT_BOUNDARY = 0.8
 """Share of probes that hold at the boundary. It is not a half: some seconds have mostly less than
-their share of what is rare, so that their p99 is more often too low than too high."""
+their share of rare events, so that their p99 is more often too low than too high."""
 
 _UNLUCKY, _LUCKY = 0.08, 0.002
 """Share of probes that are violated, or hold, whatever the rate is."""
@@ -281,7 +281,7 @@ class Judged:
         return probe.held
 
     def results(self, rate: float) -> list[Result]:
-        """Returns what those at a rate saw."""
+        """Returns the results of those at a rate."""
         return [probe.result for probe in self.probes if probe.rate == rate]
 
     def held(self, rate: float) -> list[bool]:

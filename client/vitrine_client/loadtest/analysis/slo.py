@@ -12,7 +12,7 @@ from vitrine_client.loadtest.report import wording
 from vitrine_client.loadtest.results.result import Result, merge_results
 
 MOST_UNANSWERED = 0.01
-"""Of what was due, where the objective says nothing of errors."""
+"""Share of requests that were due, where the objective says nothing of errors."""
 
 MOST_GROWTH = 0.01
 """Seconds that the median latency of an open loop may grow each second: at a rate that is 1 % more
@@ -38,7 +38,7 @@ class Slo:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads "p99=20ms,errors=0.1%". Raises `ValueError`, with what is wrong."""
+        """Reads "p99=20ms,errors=0.1%". Raises `ValueError` with the reason."""
         latency_s: dict[float, float] = {}
         error_share: float | None = None
         for part in (part.strip() for part in text.split(",")):

@@ -50,7 +50,7 @@ class Curve:
 
     @classmethod
     def from_json(cls, content: list[dict[str, Any]]) -> Self:
-        """Reads what `to_json` returned. Raises `ValueError` where it is something else."""
+        """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
         try:
             return cls(tuple(Point(**point) for point in content))
         except TypeError as error:

@@ -26,7 +26,7 @@ class ResponseValidation:
         self._known: list[set[int]] = [set() for _ in classes]
 
     def fault(self, request: int, body: bytes) -> str:
-        """Returns what is wrong with an answer to a request, by its index; nothing if it is right.
+        """Returns the fault of a response to a request, by its index; empty if it is right.
 
         Bytes that were found right before are not read again.
         """

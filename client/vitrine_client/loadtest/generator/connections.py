@@ -18,7 +18,7 @@ class LoadConnection(Protocol):
     """Connection that sends a request, and reports its outcome later."""
 
     def send(self, content: bytes) -> str:
-        """Begins a request. Returns what went wrong, where that shows at once."""
+        """Begins a request. Returns its fault, where that shows at once."""
 
     def abort(self) -> None:
         """Gives up the request in flight: nobody is told of its end."""
@@ -30,7 +30,7 @@ class LoadConnections(Protocol):
     tally: Tally
 
     def connect(self, answered: ResponseCallback) -> LoadConnection:
-        """Makes one more connection, which tells what became of each of its requests."""
+        """Makes one more connection, which reports the outcome of each of its requests."""
 
 
 class HttpConnections:
@@ -70,9 +70,9 @@ def connections_to(
     headers: tuple[tuple[str, str], ...] = (),
     kind: type[HttpConnection] = HttpConnection,
 ) -> Iterator[LoadConnections]:
-    """Gives what makes connections to a server, and closes them in the end; `endpoint` is a string
-    for gRPC, `tls` whom that trusts, and `headers` are the metadata of its calls. Who has the
-    selector calls its keys' data, with their events and the time of them."""
+    """Gives the maker of connections to a server, and closes them in the end; `endpoint` is a
+    string for gRPC, `tls` whom that trusts, and `headers` are the metadata of its calls. Who has
+    the selector calls its keys' data, with their events and the time of them."""
     if isinstance(endpoint, str):
         from vitrine_client.loadtest.generator.grpc_calls import GrpcCalls  # imports gRPC
 

@@ -90,7 +90,7 @@ class GrpcCall:
             call.cancel()
 
     def ended(self, call: Any, at_s: float) -> None:
-        """Tells what became of a call, unless that was cancelled."""
+        """Reports the end of a call, unless that was cancelled."""
         if call is not self._call:
             return
         self._call = None

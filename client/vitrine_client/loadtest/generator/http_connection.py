@@ -59,7 +59,7 @@ def reach(
 ) -> Endpoint:
     """Returns the address of a URL that takes connections, where its name has several.
 
-    Raises `InvalidRequest` for what is no URL, `Unavailable` where nobody listens.
+    Raises `InvalidRequest` for a text that is no URL, `Unavailable` where nobody listens.
     """
     parts, shown = urlsplit(url), addresses.without_password(url)
     try:
@@ -79,7 +79,7 @@ def reach(
 
 
 def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:
-    """Returns what goes wrong where TLS is begun, None where nothing does."""
+    """Returns the error of a TLS handshake, None for one that succeeds."""
     context = (endpoint.tls or Trust.chosen()).context()
     try:
         with socket.socket(endpoint.family) as probe:
@@ -92,7 +92,7 @@ def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:
 
 
 ResponseCallback = Callable[[str, bytes, float], None]
-"""Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
+"""Callback with the fault (empty without one), the response's body, and its time."""
 
 _READ_BYTES = 65536
 """More than TLS decrypts at once, so that nothing is left that no selector tells of."""
@@ -104,7 +104,7 @@ _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class HttpConnection:
     """Connection that is made when there is something to send, and again after it was closed.
 
-    The selector's keys have what to call with the events and the time of them. `tls` is for an
+    The selector's keys have callbacks, which take the events and their time. `tls` is for an
     endpoint with a server name."""
 
     def __init__(
@@ -125,7 +125,7 @@ class HttpConnection:
         self._status, self._keep, self._body = 0, True, b""
 
     def send(self, content: bytes) -> str:
-        """Begins a request. Returns what went wrong, where that shows at once."""
+        """Begins a request. Returns its fault, where that shows at once."""
         self._unsent, self._body, self._in_flight = content, b"", True
         self._is_quiet = True
         fault = self._connect() if self._socket is None else self._write()
@@ -268,7 +268,7 @@ class HttpConnection:
         self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
-        """Is called by the parser, also for what comes before an answer (100 Continue)."""
+        """Is called by the parser, also for an interim response (100 Continue)."""
         self._complete = self._status >= _OK
 
     def _finish(self, now_s: float) -> None:
@@ -283,7 +283,7 @@ class HttpConnection:
         self._answered("" if status == _OK else f"HTTP {status}", self._body, now_s)
 
     def _end(self, fault: str, now_s: float) -> None:
-        """Closes; where a request was in flight, this is what became of it."""
+        """Closes; where a request was in flight, it ends with this fault."""
         in_flight = self._in_flight
         self.abort()
         if in_flight:

@@ -42,8 +42,8 @@ Report = Callable[["array[float]", Sequence[str], float], None]
 """Takes records, the outcomes by number, and up to when all that was due has its record."""
 
 _TICK_S = 0.1
-"""How often it looks for what timed out, and reports. Who had no connection in a closed loop waits
-for it."""
+"""Interval at which it looks for time-outs, and reports. Who had no connection in a closed loop
+waits for it."""
 
 _GRACE_S = 1.0
 """How long requests in flight are waited for where a load test is ended early."""
@@ -129,7 +129,7 @@ class Loop(ABC):
 
     @abstractmethod
     def work(self, until_s: float) -> None:
-        """Sends what is to be sent, and waits for events no longer than that."""
+        """Sends requests that are due, and waits for events no longer than that."""
 
     @abstractmethod
     def vacated(self, seat: Seat, now_s: float) -> None:
@@ -144,7 +144,7 @@ class Loop(ABC):
         """Says whether nothing will be sent any more."""
 
     def tick(self, now_s: float) -> None:
-        """Ends what takes too long, and reports."""
+        """Ends requests that take too long, and reports."""
         over = now_s >= self.last_s
         for seat in self.seats:
             if seat.busy and (over or now_s - seat.sent_s >= self.job.timeout_s):
@@ -200,7 +200,7 @@ class Loop(ABC):
     def record(
         self, due_s: float, free_s: float, sent_s: float, done_s: float, outcome: str
     ) -> None:
-        """Notes what became of a request."""
+        """Records the outcome of a request."""
         number = self._outcomes.setdefault(outcome, float(len(self._outcomes)))
         self._records.extend((due_s, free_s, sent_s, done_s, number))
 
@@ -253,8 +253,8 @@ class ClosedLoop(Loop):
 
 _EARLY_S, _EARLY_SHARE = 80e-6, 0.3
 """How long before a request is due it stops sleeping: seconds, and of the time until then at most;
-a kernel wakes up late by about as much, and latency counts from when the request was due. What is
-left is spent looking for events."""
+a kernel wakes up late by about as much, and latency counts from when the request was due. The
+rest is spent looking for events."""
 
 
 class OpenLoop(Loop):

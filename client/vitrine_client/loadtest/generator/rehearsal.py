@@ -1,7 +1,7 @@
 """Rehearsal before the load: each request once and alone, whose responses are the right ones.
 
-One answer that is missing does not end a load test: what may pass is tried again, and a request
-that has none all the same gets its right answer from the first one under load.
+One answer that is missing does not end a load test: a failure that may pass is tried again, and a
+request that has none all the same gets its right answer from the first one under load.
 """
 
 import json
@@ -211,7 +211,7 @@ def _grpc_error(target: Workload, name: str, details: str) -> errors.VitrineErro
 
 
 def _detail(body: bytes) -> str:
-    """What a gateway or TensorFlow Serving says of it, empty where it is neither."""
+    """Error message of a gateway or TensorFlow Serving, empty for others."""
     try:
         content = json.loads(body)
         return str(content.get("detail") or content["error"])

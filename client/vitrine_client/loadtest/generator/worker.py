@@ -65,7 +65,7 @@ class Reporter:
         self._unsent: deque[Seen] = deque()
 
     def __call__(self, records: "array[float]", outcomes: Sequence[str], settled_s: float) -> None:
-        """Takes records, and sends what the parent is ready for."""
+        """Takes records, and sends as many as the parent is ready for."""
         for start in range(0, max(len(records), 1), _AT_ONCE):
             end = start + _AT_ONCE
             by_s = settled_s if end >= len(records) else -math.inf

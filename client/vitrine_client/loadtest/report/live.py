@@ -61,7 +61,8 @@ class LiveView:
             self._live.stop()
 
     def watch(self, interval: Interval) -> None:
-        """Takes in what a second saw; the warm-up (`start_s` < 0) is shown, but not added up."""
+        """Takes in the interval of a second; the warm-up (`start_s` < 0) is shown, but not added
+        up."""
         end_s = interval.start_s + interval.duration_s
         self._began_s = self._clock() - end_s
         self._recent.append(interval)

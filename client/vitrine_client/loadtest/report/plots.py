@@ -113,7 +113,7 @@ def _histogram(counts: LatencyHistogram, edges: npt.NDArray[np.float64]) -> npt.
 
 
 def throughput(result: Result) -> str:
-    """Draws right answers a second, and what was due (or sent) a second."""
+    """Draws right answers a second, and requests that were due (or sent) a second."""
     parts = columns(result)
     middles = _middles(parts)
 
@@ -132,13 +132,13 @@ def throughput(result: Result) -> str:
 
 
 def failures(result: Result) -> Counter[str]:
-    """Counts what had no right answer by kind, that which was never sent among them."""
+    """Counts requests without a right answer by kind, those never sent among them."""
     dropped = Counter({"dropped": result.dropped} if result.dropped else {})
     return result.errors + dropped
 
 
 def shown_failures(result: Result) -> list[tuple[str, int, str]]:
-    """Kind, number and colour of what `errors` draws, most frequent first; the rest in one."""
+    """Kind, number and colour of the bars of `errors`, most frequent first; the rest in one."""
     all_kinds = failures(result).most_common()
     room = len(ERROR_COLOURS)
     if len(all_kinds) > room:
@@ -219,8 +219,8 @@ Draw = Callable[[Axes], None]
 
 
 def drawn(draw: Draw, name: str, alt: str, *, x: str, y: str) -> str:
-    """Returns what `draw` draws as inline SVG; `x` and `y` name the axes, `alt` says what is to be
-    seen, `name` is the picture's own."""
+    """Returns the drawing of `draw` as inline SVG; `x` and `y` name the axes, `alt` describes the
+    picture, `name` is the picture's own."""
 
     def on_figure(figure: Figure) -> None:
         axes = figure.add_subplot()

@@ -30,7 +30,7 @@ BUSY = 0.8
 
 
 def outcome(outcome: LoadTestOutcome) -> RenderableType:
-    """Lays out all that came of a load test: first what was measured, last what it means."""
+    """Lays out the outcome of a load test: first the measurements, last the verdict."""
     parts: list[RenderableType] = []
     if outcome.curve:
         parts += [swept(outcome.curve), Text()]
@@ -47,7 +47,7 @@ def outcome(outcome: LoadTestOutcome) -> RenderableType:
 
 
 def summary(result: Result) -> RenderableType:
-    """Lays a result out for a terminal: what was done, its latency, and what to be wary of."""
+    """Lays a result out for a terminal: the load, its latency, and warnings."""
     return Group(_measured(result), *_warnings(result.warnings))
 
 
@@ -106,7 +106,7 @@ def _generator(result: Result) -> Text:
 
 
 FEW = f"* fewer than {FEWEST_BEYOND} requests were slower: chance"
-"""What the mark of a percentile means."""
+"""Legend of the mark of a percentile."""
 
 
 def connecting(made: Connecting | None) -> str:
@@ -179,7 +179,7 @@ VERDICTS = {
 
 
 def verdict_of(comparison: Comparison) -> str:
-    """Says the verdict, and what it overlooks."""
+    """Says the verdict, and the margin that it overlooks."""
     if all(row.verdict is None for row in comparison.rows):
         return "There is too little data to tell"
     open_ = [row.measure for row in comparison.rows if row.verdict == "cannot tell"]
@@ -222,7 +222,7 @@ _COLOUR = {True: "green", False: "red"}
 
 
 def rate_found(found: RateFound, slo: Slo) -> str:
-    """Says in one sentence what a search found."""
+    """Says the result of a search in one sentence."""
     if not found.complete:
         held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"
         return f"The highest rate that meets {slo} is not known yet: {held} so far"

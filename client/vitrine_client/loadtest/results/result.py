@@ -136,7 +136,7 @@ class Result:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """Reads what `to_json` returned. Raises `ValueError` where it is something else."""
+        """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
         return cls(**result_file.members(content))
 
     @classmethod
