@@ -1,4 +1,4 @@
-"""Methods of the REST API, which return the bytes of a response's body; know no HTTP."""
+"""REST methods: responses of the REST API as the bytes of a body; knows no HTTP."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -1,6 +1,6 @@
 # Two images; build them from the repository's root:
-#   docker build -f serving/Dockerfile --target gateway .        no TensorFlow in it
-#   docker build -f serving/Dockerfile --target model-server .   the embedded model server
+#   docker build -f deploy/serving.Dockerfile --target gateway .        no TensorFlow in it
+#   docker build -f deploy/serving.Dockerfile --target model-server .   the embedded model server
 # Without a network: wheels in wheelhouse/ and --build-arg PIP_NO_INDEX=1 (docs/containers.md).
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
@@ -30,7 +30,7 @@ RUN python3 -m venv --without-pip /opt/vitrine \
         --require-hashes --find-links wheels -r wheels/gateway.txt
 COPY --from=members /members /members
 RUN /opt/build/bin/pip --python /opt/vitrine install --no-compile --no-deps /members/*.whl
-COPY serving/runtime_root.py .
+COPY deploy/runtime_root.py .
 RUN python3 runtime_root.py /opt/vitrine /image
 
 FROM scratch AS gateway

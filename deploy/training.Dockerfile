@@ -1,5 +1,5 @@
 # Training as an image; build it from the repository's root:
-#   docker build -f training/Dockerfile .
+#   docker build -f deploy/training.Dockerfile .
 # Without a network: wheels in wheelhouse/ and --build-arg PIP_NO_INDEX=1 (docs/containers.md).
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
