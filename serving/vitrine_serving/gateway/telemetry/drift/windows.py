@@ -14,7 +14,7 @@ _STEPS = 20  # blocks that a window has at the least; it slides by one of them
 
 
 class Windows:
-    """A window of the last `size` images for each of `slots` models and versions; the one that was
+    """Windows of the last `size` images of each of `slots` models and versions; the one that was
     used longest ago makes room for another.
 
     Make it before the fork. A change is made in a copy, which then replaces the window whole; one
