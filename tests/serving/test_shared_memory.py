@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+from vitrine_serving.gateway.server.shared_state import SharedState
+from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import Slots, Snapshots, float_cells, int_cells
 
 FORK = multiprocessing.get_context("fork")
@@ -19,6 +21,23 @@ def test_slots_of_processes_that_live_are_not_given_away():
     slots.release(1)
     assert (slots.take(), slots.current) == (1, 1)
     assert slots.take() == 3
+
+
+def test_many_workers_have_a_slot_each():
+    """Also during a reload, when there are twice as many; one that ends is forgotten."""
+    shared = SharedState(Settings(workers=200))
+    for _ in range(400):
+        slot = shared.slots.take()
+        shared.shares.note(slot, 1)
+        shared.series.write(slot, {("vitrine_retries_total", ()): [1.0]}, {})
+    assert slot == 399
+    (retries,) = shared.series.collect()
+    assert [sample.value for sample in retries.samples] == [400]
+    assert shared.shares.is_more_than_others(3)
+    for slot in range(400):
+        shared.release(slot)
+    assert not shared.shares.is_more_than_others(3)
+    assert shared.slots.take() == 0
 
 
 def test_cells_are_shared():

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from itertools import count
 
 SLOTS = 256
-"""Processes at one time: workers, and during a reload those that still end."""
+"""Processes at one time, or more for many workers: during a reload there are twice as many."""
 
 
 def float_cells(number: int) -> "memoryview[float]":

@@ -28,9 +28,9 @@ _NOBODY = -1
 class Shares:
     """Connection count of each process, by its slot; make it before the fork."""
 
-    def __init__(self) -> None:
-        self._counts = int_cells(SLOTS)
-        for slot in range(SLOTS):
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._counts = int_cells(slots)
+        for slot in range(slots):
             self.forget(slot)
 
     def note(self, slot: int, count: int) -> None:

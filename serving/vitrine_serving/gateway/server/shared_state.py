@@ -4,7 +4,7 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.server.listener import Shares
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shared_memory import Slots
+from vitrine_serving.gateway.shared_memory import SLOTS, Slots
 from vitrine_serving.gateway.telemetry.drift import Windows
 from vitrine_serving.gateway.telemetry.metrics import SharedSeries
 
@@ -20,8 +20,9 @@ class SharedState:
         self.tls = Tls(settings)
         self.guard = Guard(settings)
         self.windows = Windows(settings.drift_window) if settings.drift else None
-        self.shares = Shares()
-        self.series = SharedSeries()
+        slots = max(SLOTS, 4 * settings.workers)
+        self.shares = Shares(slots)
+        self.series = SharedSeries(slots)
         self.slots = Slots()
 
     def release(self, slot: int) -> None:

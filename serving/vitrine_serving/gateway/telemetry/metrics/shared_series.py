@@ -32,9 +32,9 @@ class SharedSeries(Collector):
     when processes are replaced; gauges are those of processes that live.
     """
 
-    def __init__(self) -> None:
-        self._counts = Snapshots(SLOTS, _CAPACITY)
-        self._gauges = Snapshots(SLOTS, _CAPACITY)
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._counts = Snapshots(slots, _CAPACITY)
+        self._gauges = Snapshots(slots, _CAPACITY)
 
     def counts(self, slot: int) -> Numbers:
         """Returns the counters and histograms of a slot."""
