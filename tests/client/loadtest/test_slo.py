@@ -7,8 +7,7 @@ import pytest
 from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
 from vitrine_client.loadtest.analysis.slo import Slo, backlog_growth
-from vitrine_client.loadtest.results.parts import Generator
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Generator, Result
 
 
 @pytest.mark.parametrize(

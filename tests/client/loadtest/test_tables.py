@@ -15,8 +15,7 @@ from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.report import tables, wording
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
-from vitrine_client.loadtest.results.parts import Connecting, Interval
-from vitrine_client.loadtest.results.result import write_csv
+from vitrine_client.loadtest.results.result import Connecting, Interval, write_csv
 
 
 def text_of(renderable, **options) -> str:

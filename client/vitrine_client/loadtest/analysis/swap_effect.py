@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from vitrine_client.loadtest.report.wording import ms
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Interval, Result
 
 PUBLISHED, ANSWERS, UNLOADED = (
     "published version {}",

@@ -15,7 +15,7 @@ from rich.text import Text
 from vitrine_client.loadtest.plan import Plan
 from vitrine_client.loadtest.report.wording import ms, per_second
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Interval
 
 SHOWN_S = 60
 """How far back the bars go."""

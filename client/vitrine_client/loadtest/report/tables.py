@@ -22,8 +22,7 @@ from vitrine_client.loadtest.report.wording import (
 )
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.outcome import LoadTestOutcome
-from vitrine_client.loadtest.results.parts import Connecting
-from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Result
+from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Connecting, Result
 
 BUSY = 0.8
 """Share of a core from which the generator's figure is shown in yellow."""
