@@ -1,25 +1,5 @@
 """Errors of the client and the gateway, under one base.
 
-    VitrineError
-    ├── InvalidRequest          400  the request makes no sense to the model
-    │   ├── InvalidImage        400  the picture cannot be read, or must not be
-    │   │   ├── EmptyPicture    400  the picture can be read, and shows nothing
-    │   │   └── NotAPicture     400  the argument is no picture, or not one: a list, a URL, None
-    │   └── LabelNotMoved       400  a version label stays where it was
-    ├── Unauthorized            401  no API key, or one that is not known
-    ├── NotFound                404  no such model, version or label
-    ├── MethodNotAllowed        405
-    ├── RequestTimeout          408  the request itself was not sent in time
-    ├── PayloadTooLarge         413
-    ├── UnsupportedMediaType    415
-    ├── ResourceExhausted       429  too much at once
-    ├── ServerError             500  a bug in a server, or an answer that makes no sense
-    ├── Unimplemented           501  the model server does not do that
-    ├── Unavailable             503  nobody there, or not ready yet: trying again can help
-    │   └── Unreachable         503  no connection to a model server
-    ├── DeadlineExceeded        504  no answer in time
-    └── ClientClosed            500  the client was closed before the call
-
 The gateway answers with the `status` of what it raises, and the client raises the class of the
 status that it is answered with, so an error means the same on both sides of the wire. A 502, which
 is a proxy's word for a gateway that is not there, is `Unavailable`, too.
