@@ -69,7 +69,7 @@ class Slo:
         Nor does it where nothing was due, or where the load cannot be kept up: answers are missing,
         or requests wait longer and longer.
         """
-        return self._violations(result, [result])
+        return self._violations(result, result.loads())
 
     def violations_of(self, results: Sequence[Result]) -> list[str]:
         """Returns why several loads at the same rate do not meet it as one, in words."""
@@ -125,7 +125,8 @@ class Slo:
         if result.unsent:
             unsent = wording.share(result.unsent.total() / result.due)
             found.append(f"{unsent} could not be sent by this machine")
-        growth = median(map(backlog_growth, parts)) if wording.is_open(result.about) else 0.0
+        is_judged = parts and wording.is_open(result.about)
+        growth = median(map(backlog_growth, parts)) if is_judged else 0.0
         if growth > MOST_GROWTH:
             found.append(f"the wait grew by {wording.ms(1e3 * growth)} ms each second")
         return found

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -156,6 +157,19 @@ class Result:
         """Says whether so few requests were slower than a percentile that it is chance."""
         return self.answered * (1 - percent / 100) < FEWEST_BEYOND - 1e-9
 
+    def loads(self) -> list[Self]:
+        """Returns the loads that `merge_results` made it of, or itself alone; none where a file of
+        an older version does not tell where they end."""
+        if "loads" not in self.about:
+            return [self]
+        begins_s = (0.0, *self.about.get("load_ends_s", ()))
+        return [
+            replace(
+                self, intervals=tuple(one for one in self.intervals if begin <= one.start_s < end)
+            )
+            for begin, end in pairwise(begins_s)
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON, with the percentiles worked out."""
         return {
@@ -231,16 +245,17 @@ def _connecting(made: Connecting | None) -> dict[str, Any] | None:
 
 def merge_results(results: Sequence[Result]) -> Result:
     """Returns the result that has the seconds of all of them, one after the other; `about` is the
-    first one's, and says how many loads it was. At least one is needed."""
+    first one's, and says how many loads it was and when each ended. At least one is needed."""
     if len(results) == 1:
         return results[0]
-    intervals, events, begin_s = [], [], 0.0
+    intervals, events, ends_s, begin_s = [], [], [], 0.0
     for result in results:
         intervals += [replace(one, start_s=begin_s + one.start_s) for one in result.intervals]
         events += [(begin_s + at_s, text) for at_s, text in result.events]
         begin_s += result.duration_s
+        ends_s.append(begin_s)
     return Result(
-        about={**results[0].about, "loads": len(results)},
+        about={**results[0].about, "loads": len(results), "load_ends_s": ends_s},
         intervals=tuple(intervals),
         generator=_worst_generator([result.generator for result in results]),
         warnings=tuple(dict.fromkeys(text for result in results for text in result.warnings)),
