@@ -12,7 +12,7 @@ from collections.abc import Callable
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.predictor import Outcome
+from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.metrics.families import (

@@ -14,7 +14,7 @@ from vitrine_serving.gateway.http import problems as errors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import GoneError, discard, read_body, read_head
 from vitrine_serving.gateway.http.routes import recognise
-from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
@@ -22,6 +22,7 @@ from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
@@ -110,12 +111,23 @@ class Gateway:
 
     def _start(self) -> Endpoints:
         self._servers = self._make_servers()
-        asked = self._tracer.around(self._servers) if self._tracer else self._servers
+        plane = DataPlane(
+            self._servers,
+            self._settings,
+            measured=harmless(self.metrics.note_call),
+            answered=harmless(self._watch.note) if self._watch else None,
+            trace=self._tracer.rpc if self._tracer else None,
+        )
         endpoints = Endpoints(
-            self._settings, asked, self._threads, watch=self._watch, metrics=self.metrics
+            self._settings,
+            self._servers,
+            plane,
+            self._threads,
+            watch=self._watch,
+            metrics=self.metrics,
         )
         self._endpoints = endpoints
-        self.metrics.follow_waiting(endpoints.images_waiting)
+        self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
         return endpoints

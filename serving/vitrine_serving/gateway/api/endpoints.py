@@ -4,11 +4,11 @@ import asyncio
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import orjson
 
-from vitrine_client.errors import InvalidRequest, MethodNotAllowed
+from vitrine_client.errors import MethodNotAllowed
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.pictures import PictureEndpoints, is_json
@@ -16,33 +16,16 @@ from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
 from vitrine_serving.gateway.http import problems as errors
-from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target, parse, recognise
-from vitrine_serving.gateway.inference.predictor import Caller, ModelServers
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.drift import Watch
+from vitrine_serving.gateway.telemetry.metrics import Metrics
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-
-class Watch(Protocol):
-    """Looks for drift; `drift.Watch` is one."""
-
-    async def report(
-        self, model: str, version: int | None, servers: ModelServers, *, timeout_s: float
-    ) -> dict[str, Any]:
-        """Returns JSON about a version, or all of a model's. Raises `VitrineError`."""
-
-    async def forget_ended(self, servers: ModelServers) -> None:
-        """Forgets what it knows of versions that are not served any more. Raises nothing."""
-
-
-class Metrics(Protocol):
-    """Counts what happens; `metrics.Metrics` is one."""
-
-    def render(self) -> tuple[bytes, str]:
-        """Returns what Prometheus scrapes, and its content type. Blocks."""
 
 
 class Endpoints:
@@ -55,6 +38,7 @@ class Endpoints:
         self,
         settings: Settings,
         servers: ModelServers,
+        plane: DataPlane,
         threads: Executor,
         watch: Watch | None = None,
         metrics: Metrics | None = None,
@@ -64,8 +48,8 @@ class Endpoints:
         self._threads = threads
         self._watch = watch
         self._metrics = metrics
-        self._pictures = PictureEndpoints(settings, servers, self._in_thread)
-        self._json_api = JsonApi(servers, offload=self._in_thread)
+        self._pictures = PictureEndpoints(settings, plane, self._in_thread)
+        self._json_api = JsonApi(plane, offload=self._in_thread)
         self._pages = make_pages(
             ModelList(servers, settings),
             settings.models,
@@ -73,10 +57,6 @@ class Endpoints:
             max_body_bytes=settings.max_body_bytes,
             tls=settings.tls_cert is not None,
         )
-
-    def images_waiting(self) -> dict[str, int]:
-        """Returns how many images wait to be sent, by model; from any thread."""
-        return self._pictures.images_waiting()
 
     async def answer(self, request: Request) -> Answer:
         """Returns the answer. Raises `VitrineError`."""
@@ -115,17 +95,7 @@ class Endpoints:
             return await self._pictures.explain(request, target)
         if asked == "predict" and not is_json(request):
             return await self._pictures.predict(request, target)
-        return await self._tensorflow_json(request, target, asked)
-
-    async def _tensorflow_json(self, request: Request, target: Target, verb: str) -> Answer:
-        if verb == "predict" and queries.box(request.query):
-            raise InvalidRequest(
-                "`box` is for a picture; leave it out for JSON, or send the picture as it is"
-            )
-        ask = getattr(self._json_api, verb)
-        metadata = Caller(request.id, request.traceparent).metadata()
-        body = await ask(target, request.body, timeout_s=request.left_s(), metadata=metadata)
-        return Answer(200, body)
+        return await self._json_api.answer(request, target, asked)
 
     async def _drift(self, request: Request, target: Target) -> Answer:
         if not self._watch:

@@ -2,10 +2,10 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from vitrine_client.errors import InvalidRequest
+from vitrine_serving.gateway.models.reference import ModelRef
 
 _ADDRESS = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict|classify|regress|explain)|/(metadata|drift))?",
@@ -25,12 +25,7 @@ _OTHERS = {
 }
 
 
-class Target(NamedTuple):
-    """Which model, and which of its versions: by number, by version label, or the newest."""
-
-    model: str
-    version: int | None = None
-    label: str | None = None
+Target = ModelRef
 
 
 @lru_cache(1024)

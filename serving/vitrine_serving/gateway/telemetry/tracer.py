@@ -28,12 +28,13 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.predictor import Metadata, ModelServers
+from vitrine_serving.gateway.inference.faults import fault_of
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.observers import harmless
-from vitrine_serving.gateway.telemetry.traced_servers import TracedServers
+from vitrine_serving.gateway.upstream.connection import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ _w3c = TraceContextTextMapPropagator()
 
 
 class Tracer:
-    """Traces the requests of one process; its thread sends spans, a batch at a time, to `url`.
+    """Tracer of the requests of one process; its thread sends spans, a batch at a time, to `url`.
 
     Where they cannot be sent they are dropped: nobody waits for that, and the log says it once a
     minute at most.
@@ -101,10 +102,6 @@ class Tracer:
             span.end()
         return answer
 
-    def around(self, servers: ModelServers) -> ModelServers:
-        """Returns model servers whose calls for requests have spans."""
-        return TracedServers(servers, self.rpc)
-
     @contextmanager
     def rpc(
         self, method: str, metadata: Metadata, attributes: dict[str, Any]
@@ -128,6 +125,8 @@ class Tracer:
             yield [*rest, ("traceparent", _traceparent(span))]
         except BaseException as error:
             span.set_attribute("error.type", type(error).__name__)
+            if isinstance(error, VitrineError):
+                span.set_attribute("vitrine.fault", fault_of(error))
             span.set_status(StatusCode.ERROR, str(error))
             raise
         finally:
@@ -151,7 +150,7 @@ class Tracer:
             "vitrine.model": target.model if target else None,
             "vitrine.version": logs.answered_by(request) or (target.version if target else None),
             "vitrine.label": target.label if target else None,
-            "vitrine.images": len(outcome.results) if outcome else None,
+            "vitrine.images": len(outcome.results) if outcome and outcome.shown else None,
         }
         if answer and answer.status >= 500:
             attributes["error.type"] = str(answer.status)
@@ -162,11 +161,11 @@ class Tracer:
     def _add_stages(self, span: Span, request: Request) -> None:
         """Of decoding and of waiting; calls, which several requests may share, have their own."""
         outcome = request.outcome
-        if not outcome:
+        if not outcome or not outcome.shown:
             return
         began_ns = time.time_ns() - int(1e9 * (time.monotonic() - outcome.began))
         context = set_span_in_context(span, Context())
-        for name, duration_s in (("decode", outcome.shown.decode_s), ("queue", outcome.queue_s)):
+        for name, duration_s in (("decode", outcome.decode_s), ("queue", outcome.queue_s)):
             stage = self._tracer.start_span(name, context=context, start_time=began_ns)
             began_ns += int(1e9 * duration_s)
             stage.end(began_ns)

@@ -1,4 +1,4 @@
-"""Notes what is answered, a few images at a time, and says what became of it."""
+"""Drift watch: collects answered images, a few at a time, and reports drift of each version."""
 
 import asyncio
 import logging
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results.predictions import Description
-from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
 from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS, statistics
 from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 log = logging.getLogger("vitrine_serving.gateway")
 
@@ -68,7 +68,7 @@ class _Version:
 
 
 class Watch:
-    """Watches what one process answers; all share `windows`. Lives in one event loop."""
+    """Drift watch of one process; all share `windows`. Lives in one event loop."""
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
