@@ -1,9 +1,7 @@
 """The whole service on one machine: an embedded model server and a gateway, as child processes."""
 
 import contextlib
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,7 @@ import requests
 
 from vitrine_client.process import signals
 from vitrine_client.process.addresses import Addresses
+from vitrine_client.process.children import ends_with_parent
 from vitrine_serving import ports
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
@@ -25,7 +24,7 @@ STOP_S = 15
 
 
 class StackError(Exception):
-    """The service could not be started, or ended by itself; the message says what to do."""
+    """Service that could not be started, or ended by itself; the message says how to go on."""
 
 
 class Stack:
@@ -116,11 +115,10 @@ class Stack:
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         self._children[name] = subprocess.Popen(
-            command,
+            ends_with_parent(command),
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
 
     def _model_server_command(self) -> list[str]:
@@ -158,7 +156,7 @@ class Stack:
 
 def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
     """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
-    served. Raises `SettingsError` for what the gateway of such a service cannot do."""
+    served. Raises `SettingsError` for settings that the gateway of such a service cannot heed."""
     settings = checked_settings(
         host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
     )
@@ -180,8 +178,3 @@ def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
     configuration = "python:vitrine_serving.gateway.server.gunicorn_conf"
     return [sys.executable, "-m", "vitrine_serving.gateway_process", "-c", configuration]
-
-
-def _die_with_parent() -> None:
-    """Has the kernel end a child whose parent was killed (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

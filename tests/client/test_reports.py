@@ -58,7 +58,7 @@ def test_files_that_pages_ask_for_are_there():
 def test_colours_of_for_and_against_are_the_same_everywhere():
     """In reports, in the stylesheet, and in the heat maps of the page."""
     theme = (FOLDER / "theme.css").read_text()
-    script = (Path(gateway.__file__).parent / "console/static/heat_map.js").read_text()
+    script = (Path(gateway.__file__).parent / "console/static/answers/heat_map.js").read_text()
     for name, colour in (("for", FOR), ("against", AGAINST)):
         assert f"--{name}: #{bytes(colour).hex()};" in theme
         assert f"const {name.upper()} = {list(colour)};" in script

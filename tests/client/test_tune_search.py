@@ -156,6 +156,6 @@ def test_defaults_are_the_services_own(tmp_path):
     assert settings["max_batch_size"].default == DEFAULT.max_batch_size
     written = tmp_path / "batching.config"
     written.write_text(Batching(num_batch_threads=2).text())
-    shipped = ROOT / "serving/tensorflow_serving/batching.config"
+    shipped = ROOT / "deploy/tensorflow_serving/batching.config"
     assert read_parameters(written) == read_parameters(shipped)
     assert Batching().num_batch_threads == os.cpu_count()

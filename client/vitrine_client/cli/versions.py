@@ -72,7 +72,7 @@ def promote(
     \b
     vitrine promote mlp 3                      stable is 3 from now on
     vitrine promote mlp 4 --label canary       and vitrine predict --label canary tries 4
-    vitrine promote mlp 3 --config serving/tensorflow_serving/models.config
+    vitrine promote mlp 3 --config deploy/tensorflow_serving/models.config
     vitrine rollback mlp                       stable is what it was before
 
     A version that is published and not loaded is loaded first. The model server's file is changed,

@@ -1,11 +1,9 @@
 """The real service, `vitrine-serve up`, on free ports, with one configuration or another."""
 
 import contextlib
-import ctypes
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import Self
 import requests
 
 from vitrine_client.loadtest.plan import Kind
+from vitrine_client.process.children import ends_with_parent
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -68,13 +67,12 @@ class Service:
             options.append(f"--batching-parameters-file={batching}")
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [command, "up", *options],
+                ends_with_parent([str(command), "up", *options]),
                 env=_environment() | configuration.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         try:
             self._wait_until_ready()
@@ -177,9 +175,3 @@ def _free_ports(count: int) -> list[int]:
         if len(found) == count:
             break
     return found
-
-
-def _die_with_parent() -> None:
-    """Has the kernel end it when its parent was killed (prctl(2), PR_SET_PDEATHSIG); it takes its
-    own children along."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

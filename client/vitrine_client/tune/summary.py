@@ -93,7 +93,7 @@ def _usage(folder: str, *, batching: bool) -> str:
     compose = f"With Compose, give the service `gateway` an `env_file: {folder}/{ENVIRONMENT}`"
     if batching:
         compose += (
-            f",\ncopy `{file}` to `serving/tensorflow_serving/`, and add\n`--enable_batching=true` "
+            f",\ncopy `{file}` to `deploy/tensorflow_serving/`, and add\n`--enable_batching=true` "
             f"and `--batching_parameters_file=/config/{BATCHING}`\nto the command of `model-server`"
         )
     serve = f"    env $(cat {folder}/{ENVIRONMENT}) vitrine-serve up{option}"

@@ -1,4 +1,4 @@
-"""Lines of the prediction log: a request as a JSON line.
+"""Prediction line: a request of the prediction log, as JSON.
 
 Nothing of a picture, unless that is asked for; then it is the 28x28 pixels that the model saw, as a
 PNG in Base64.
@@ -24,7 +24,7 @@ _CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "applica
 
 
 class Note(NamedTuple):
-    """Note that a line is made of, later and elsewhere; it holds `size` images, and counts as one
+    """Content of a line that is made later and elsewhere; it holds `size` images, and counts as one
     where it holds none."""
 
     content: dict[str, Any]
@@ -34,7 +34,7 @@ class Note(NamedTuple):
 
 
 def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) -> Note:
-    """What is known of a request, without keeping its body."""
+    """Returns the fields of a request, without keeping its body."""
     target, outcome = request.target, request.outcome
     content = {
         "time": _moment(time.time() - took_s),

@@ -1,4 +1,4 @@
-"""What validation looked like, read from a model card."""
+"""Drift baseline: statistics of the validation images, read from a model card."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class BaselineError(ValueError):
 
 @dataclass(frozen=True)
 class Baseline:
-    """What `detect` needs to know of the validation images, ready for use.
+    """Baseline of the validation images, as `detect` uses it.
 
     `images` are their number; `means` and `deviations` are those of rows of statistics,
     [6 + classes]. For each test, a projection [6 + classes, k] takes a difference of means to

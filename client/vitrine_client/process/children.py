@@ -1,0 +1,25 @@
+"""Child processes: commands that end with the process that started them, also if it is killed."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+# The constant of prctl(2). A parent that is gone already sends no signal any more.
+_LAUNCHER = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def ends_with_parent(command: Sequence[str]) -> list[str]:
+    """Returns the command that becomes `command` and gets SIGTERM when this process ends.
+
+    Elsewhere than on Linux it is `command` itself. A launcher does this and no `preexec_fn`, for
+    which `subprocess` forks: gRPC has handlers for forks, and they may end such a child.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command]
