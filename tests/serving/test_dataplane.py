@@ -146,6 +146,22 @@ def test_json_beside_other_inputs_is_not():
     assert servers.described == 0
 
 
+def test_probabilities_of_another_shape_are_not():
+    """A model of somebody else's may call a single number so; it is answered all the same."""
+
+    class Scalar(Described):
+        def _predict(self, request):
+            response = wire.PredictResponse(
+                outputs={"probabilities": to_tensor(np.array(1, np.float32))}
+            )
+            response.model_spec.version.value = 3
+            return response
+
+    servers = Scalar()
+    assert seen_of(servers, np.zeros((1, 28, 28), np.float32), waits=False) == []
+    assert servers.described == 0
+
+
 def test_a_model_of_somebody_elses_is_asked_once():
     """One without `describe` answers, is no classifier of ours, and is not asked again."""
     servers = Described()

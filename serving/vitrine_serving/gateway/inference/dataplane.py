@@ -15,16 +15,13 @@ import numpy as np
 
 from vitrine_client.errors import (
     DeadlineExceeded,
-    InvalidRequest,
-    NotFound,
     ServerError,
-    VitrineError,
 )
-from vitrine_client.results.predictions import Description
 from vitrine_client.tfserving import messages as calls
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_client.tfserving.tensors import Array, from_tensor
+from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
     PROBABILITIES,
@@ -45,9 +42,6 @@ REGRESS = "PredictionService/Regress"
 LARGE_BYTES = 65_536
 """Of a body or a message: from here on, it takes milliseconds to read."""
 
-_MOST_KNOWN = 256  # as many versions as descriptions are kept of
-_DESCRIBE_S = 10.0
-
 _RESPONSES = {
     calls.PREDICT: wire.PredictResponse,
     CLASSIFY: wire.ClassificationResponse,
@@ -58,10 +52,6 @@ Offload = Callable[..., Awaitable[Any]]
 
 Measured = Callable[[str, int, int, float], None]
 """Takes a model, the version that answered, the rows it got in a call and the seconds it took."""
-
-Answered = Callable[[str, int, Description, Array, Array], None]
-"""Takes a model, the version that answered and its description, the instances, uint8 [n, 28, 28],
-and their probabilities, float32 [n, classes]."""
 
 Trace = Callable[[str, Metadata, dict[str, Any]], AbstractContextManager[Metadata]]
 """Makes a span of a call, by its method, metadata and attributes; yields the metadata to send."""
@@ -86,7 +76,6 @@ class DataPlane:
         offload: Offload = asyncio.to_thread,
     ) -> None:
         self._servers = servers
-        self._max_images = settings.max_images
         self._measured = measured
         self._answered = answered
         self._trace = trace
@@ -96,8 +85,7 @@ class DataPlane:
             max_batch_size=settings.max_batch_size,
             max_queued_rows=settings.max_queued_images,
         )
-        self._described: dict[tuple[str, int], Description | None] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pixels = PixelWatch(servers, answered, settings.max_images) if answered else None
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Runs a signature. Pictures for our classifiers may share a call with those of other
@@ -177,8 +165,8 @@ class DataPlane:
         version = message.model_spec.version.value
         if self._measured:
             self._measured(model, version, call.rows, call_s)
-        if self._answered and request.inputs.keys() == {IMAGES}:
-            self._watch(request, version, message)
+        if self._pixels and call.method == calls.PREDICT:
+            self._pixels.note(request, version, message)
         return InferenceResponse(version, {}, call_s=call_s, decoded=decoded)
 
     async def _call(
@@ -207,51 +195,6 @@ class DataPlane:
         kept = traces if self._trace else traces[:1]
         ids = ",".join([caller.id for caller in callers])
         return [("x-request-id", ids), *(("traceparent", trace) for trace in kept)]
-
-    def _watch(self, request: InferenceRequest, version: int, message: Any) -> None:
-        """Tells of an answer to pictures' pixels that came as floats, if the version is a
-        classifier of ours; to find that out, it is asked once, and nobody waits for that."""
-        rows = _pixels(request.inputs[IMAGES], self._max_images)
-        if rows is None or request.call.signature not in ("", SERVING):
-            return
-        if PROBABILITIES not in message.outputs:
-            return
-        tensor = message.outputs[PROBABILITIES]
-        if tensor.dtype != wire.DT_FLOAT:
-            return
-        probabilities = from_tensor(tensor)[: self._max_images]
-        key = request.call.model.model, version
-        if key in self._described:
-            self._tell(key, self._described[key], rows, probabilities)
-        else:
-            task = asyncio.create_task(self._describe_and_tell(key, rows, probabilities))
-            self._tasks.add(task)  # a loop keeps no reference of its own
-            task.add_done_callback(self._tasks.discard)
-
-    async def _describe_and_tell(
-        self, key: tuple[str, int], rows: Array, probabilities: Array
-    ) -> None:
-        model, version = key
-        try:
-            found = await self._servers.describe(model, version, timeout_s=_DESCRIBE_S)
-        except (InvalidRequest, NotFound):  # no signature `describe`
-            found = None
-        except VitrineError:
-            return
-        if len(self._described) >= _MOST_KNOWN:
-            del self._described[next(iter(self._described))]  # the oldest
-        self._described[key] = found
-        self._tell(key, found, rows, probabilities)
-
-    def _tell(
-        self,
-        key: tuple[str, int],
-        found: Description | None,
-        rows: Array,
-        probabilities: Array,
-    ) -> None:
-        if found and self._answered and probabilities.shape == (len(rows), len(found.labels)):
-            self._answered(*key, found, rows, probabilities)
 
 
 def _about(model: str, rows: int) -> dict[str, Any]:
@@ -285,15 +228,3 @@ def _message(call: SignatureCall, rows: Array) -> bytes:
 def _read(kind: Any, response: bytes, decode: Callable[[Any], Any]) -> tuple[Any, Any]:
     message = calls.parsed(kind, response)
     return message, decode(message)
-
-
-def _pixels(images: Array, most: int) -> Array | None:
-    """Returns pictures as models take them, float32 [n, 28, 28] in 0..1, as uint8, the first of
-    many; None where the array holds something else."""
-    if images.shape[1:] != (28, 28) or images.dtype != np.float32 or not len(images):
-        return None
-    images = images[:most]
-    if not (images.min() >= 0 and images.max() <= 1):  # which NaN fails, too
-        return None
-    pixels: Array = np.rint(images * 255).astype(np.uint8)
-    return pixels

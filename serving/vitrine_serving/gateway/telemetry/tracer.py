@@ -42,7 +42,7 @@ _EXPORT_S = 5.0
 _SAY_AGAIN_S = 60.0
 
 CLOSE_S = 3.0
-"""How long an end waits for spans that are not sent yet."""
+"""Seconds that an end waits for spans that are not sent yet."""
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"))
 _ROUTES = {
@@ -205,7 +205,7 @@ def _traceparent(span: Span) -> str:
 
 
 def _is_left_out(traceparent: str) -> bool:
-    """Whether a trace is not sampled, so that others had better be a call's parent."""
+    """Says that a trace is not sampled, so that others had better be a call's parent."""
     return int(traceparent[-2:], 16) % 2 == 0
 
 

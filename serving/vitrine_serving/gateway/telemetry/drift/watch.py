@@ -38,7 +38,7 @@ Outputs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DriftState:
-    """What was found last in a version's window: scores and thresholds by test, and the estimated
+    """State of a version's window as found last: scores and thresholds by test, and the estimated
     shares of the classes by class id. `alarm` is the kind of shift, or empty."""
 
     model: str
@@ -52,7 +52,7 @@ class DriftState:
 
 @dataclass
 class _Version:
-    """What is known of a version, and what of its answers is not in its window yet."""
+    """Watched version: its baseline, and those of its answers that are not in its window yet."""
 
     known: Baseline | None
     lacks: str = ""

@@ -26,7 +26,7 @@ OTHER = "other"
 """Stands for all names that are not in the setting: clients can send any."""
 
 _FLUSH_S = 0.5
-"""How old the numbers of the other processes can be for the one that answers /metrics."""
+"""Age that the numbers of the other processes can have for the one that answers /metrics."""
 
 _BREAKER: dict[State, float] = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
 
