@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -149,6 +149,7 @@ class PictureEndpoints:
         return array
 
 
+@lru_cache(1024)
 def _predict_call(model: ModelRef) -> SignatureCall:
     return SignatureCall(model, outputs=_OUTPUTS)
 

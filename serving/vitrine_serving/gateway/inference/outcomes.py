@@ -32,8 +32,3 @@ class Outcome(NamedTuple, Generic[T]):
         if self.shown is None or len(self.shown.rows) == len(self.results):
             return 0  # as nearly always
         return sum(isinstance(each, Empty) for each in self.results)
-
-    @property
-    def decode_s(self) -> float:
-        """Seconds of decoding pictures."""
-        return self.shown.decode_s if self.shown else 0.0

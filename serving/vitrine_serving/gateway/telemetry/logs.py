@@ -73,7 +73,7 @@ def stages(request: Request) -> dict[str, float]:
     if not outcome.shown:  # of JSON, which neither is decoded nor waits
         return {"rpc_ms": rpc_ms}
     return {
-        "decode_ms": round(1e3 * outcome.decode_s, 3),
+        "decode_ms": round(1e3 * outcome.shown.decode_s, 3),
         "queue_ms": round(1e3 * outcome.queue_s, 3),
         "rpc_ms": rpc_ms,
     }

@@ -165,7 +165,7 @@ class Tracer:
             return
         began_ns = time.time_ns() - int(1e9 * (time.monotonic() - outcome.began))
         context = set_span_in_context(span, Context())
-        for name, duration_s in (("decode", outcome.decode_s), ("queue", outcome.queue_s)):
+        for name, duration_s in (("decode", outcome.shown.decode_s), ("queue", outcome.queue_s)):
             stage = self._tracer.start_span(name, context=context, start_time=began_ns)
             began_ns += int(1e9 * duration_s)
             stage.end(began_ns)
