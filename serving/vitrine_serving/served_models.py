@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import MARK, entry, is_generated
+from vitrine_client.store.version_directories import version_numbers
 
 CONFIG = "models.config"
 """Its name, in the models directory."""
@@ -32,7 +33,9 @@ def served_models(models_dir: Path) -> ServedModels:
     """Finds the models of `models_dir` to serve. Raises `ValueError` where that makes no sense:
     nothing is published, the file is broken, or names a model without a version."""
     published = sorted(
-        {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
+        path.name
+        for path in {each.parent for each in models_dir.glob("*/*")}
+        if version_numbers(path)
     )
     config = models_dir / CONFIG
     if config.exists() and not is_generated(_text(config)):

@@ -12,9 +12,8 @@ from typing import Self
 
 import requests
 
-from vitrine_client.process import signals
+from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
-from vitrine_client.process.children import ends_with_parent
 from vitrine_serving import ports
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
@@ -68,12 +67,7 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         with signals.ignored():  # a second Ctrl-C must not leave half of it
             for child in reversed(self._children.values()):  # the gateway drains; it has a backend
-                child.terminate()
-                try:
-                    child.wait(STOP_S)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
+                children.stop(child, STOP_S)
             self._scratch.cleanup()
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -114,12 +108,7 @@ class Stack:
                 raise StackError(f"The {name} ended with exit code {code}; see its messages above")
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children[name] = subprocess.Popen(
-            ends_with_parent(command),
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
-        )
+        self._children[name] = children.start(command, os.environ | environment)
 
     def _model_server_command(self) -> list[str]:
         config = self.models.config or write_config(

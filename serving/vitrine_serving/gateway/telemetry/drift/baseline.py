@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.baseline import MOST_CLASSES, TESTS
 from vitrine_serving.gateway.telemetry.drift.detect import Kind, Sample, Shift
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,4 +1,7 @@
-"""What drift is looked for in: six figures of each image, and the model's answer."""
+"""Drift statistics: six figures of each image, and the model's outputs.
+
+Training makes the baseline of a model card of them, and the gateway looks for drift in them.
+"""
 
 from typing import Any
 
@@ -28,9 +31,8 @@ _HAS_BELOW = (_ROW < _SIDE - 1).astype(np.float32)
 def statistics(images: npt.NDArray[np.uint8], probabilities: npt.NDArray[Any]) -> Floats:
     """Returns a row for each image, float64 [n, 6 + classes]: `STATISTICS`, then the outputs.
 
-    `images` are uint8 [n, 28, 28], `probabilities` [n, classes]. The same as those of training,
-    which the baseline in a model card is made of, at about 2 us an image in batches. Raises
-    `ValueError` where the arrays do not fit together.
+    `images` are uint8 [n, 28, 28], `probabilities` [n, classes]; about 2 us an image in batches.
+    Raises `ValueError` where the arrays do not fit together.
     """
     count = len(images)
     if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE):
