@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from vitrine_serving.gateway.access.shedding import REASONS
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -15,8 +14,8 @@ from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import families
 from vitrine_serving.gateway.telemetry.metrics.drift import DriftCollector
-from vitrine_serving.gateway.telemetry.metrics.files import Files
 from vitrine_serving.gateway.telemetry.metrics.ledger import Histogram, Ledger, Series
+from vitrine_serving.gateway.telemetry.metrics.shared_series import SharedSeries
 from vitrine_serving.gateway.telemetry.observers import harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.upstream.breaker import State
@@ -50,15 +49,19 @@ class _Version(NamedTuple):
 class Metrics:
     """Metrics that one process observes, and `render`, which tells the sum of all.
 
-    Without `files` that were made before a fork it is a process of its own.
+    `shared` is made before a fork; without it this is a process of its own.
     """
 
     def __init__(
-        self, settings: Settings, watch: Watch | None = None, files: Files | None = None
+        self,
+        settings: Settings,
+        watch: Watch | None = None,
+        shared: SharedSeries | None = None,
+        slot: int = 0,
     ) -> None:
         self._models = frozenset(settings.models)
-        self._shared = files or Files()
-        self._ledger = Ledger(self._shared.folder, self._shared.slot)
+        shared = shared or SharedSeries()
+        self._ledger = Ledger(shared, slot)
         self._requests: dict[tuple[str, str, int], _Kind] = {}
         self._versions: dict[tuple[str, int], _Version] = {}
         self._empty = {
@@ -70,9 +73,7 @@ class Metrics:
         self._looks: list[Callable[[], None]] = []
         self._tick = harmless(self._look_and_flush)
         self._registry = CollectorRegistry()
-        MultiProcessCollector(  # type: ignore[no-untyped-call]
-            self._registry, str(self._shared.folder)
-        )
+        self._registry.register(shared)
         if watch:
             self._registry.register(DriftCollector(watch))
 
@@ -150,7 +151,7 @@ class Metrics:
         """Flushes for the last time."""
         if self._timer:
             self._timer.cancel()
-        self._ledger.close()
+        self.flush()
 
     def render(self) -> tuple[bytes, str]:
         """Returns all metrics of all processes, and the content type; from any thread."""
