@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 # TensorFlow Serving's image is for amd64 only.
 EMBEDDED ?= $(if $(filter x86_64 amd64,$(shell uname -m)),,1)
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
-	-f docker-compose.yml $(if $(EMBEDDED),-f docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
+	-f docker-compose.yml $(if $(EMBEDDED),-f deploy/docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder

@@ -4,14 +4,12 @@ The terminal signals all processes of the command that are in its foreground, as
 """
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
-import termios
 import threading
 import uuid
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.conftest import ROOT, wait_for
+from tests.launched import after
 from vitrine_client.process.signals import ENDING
 
 _CTRL_C = b"\x03"
@@ -26,6 +25,14 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MARK = "TERMINAL_OF_A_TEST"
 END_S = 60
 _LOOK_S = 0.05
+
+# A job that was started in the background leaves it to its children to ignore Ctrl-C.
+_TAKE_TERMINAL = f"""
+import fcntl, signal, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+for number in {[int(number) for number in ENDING]}:
+    signal.signal(number, signal.SIG_DFL)
+"""
 
 
 class Terminal:
@@ -38,14 +45,13 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         given = {name: str(value) for name, value in (variables or {}).items()}
         self.process = subprocess.Popen(
-            [str(word) for word in command],
+            [*after(_TAKE_TERMINAL), *(str(word) for word in command)],
             cwd=cwd,
             env=os.environ | {"TERM": "xterm", "COLUMNS": "160", _MARK: self._mark} | given,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=_take_terminal,
         )
         os.close(theirs)
         self._output, self._closed = bytearray(), threading.Event()
@@ -108,11 +114,3 @@ class Terminal:
                     self._output += os.read(self._ours, 1 << 16)
                 elif self._closed.is_set():
                     return
-
-
-def _take_terminal() -> None:
-    """Makes standard input the terminal of the new session, and heeds all signals: a job that was
-    started in the background leaves it to its children to ignore Ctrl-C."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    for number in ENDING:
-        signal.signal(number, signal.SIG_DFL)

@@ -32,7 +32,8 @@ class Copy:
         for name in (*REQUIREMENTS, "training/pyproject.toml", "docker-compose.yml"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).touch()
-        for name in ("Makefile", "requirements/lock.sh", "docker-compose.embedded.yml"):
+        for name in ("Makefile", "requirements/lock.sh", "deploy/docker-compose.embedded.yml"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         self.path.mkdir()
         for name in NEEDED:

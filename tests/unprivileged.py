@@ -5,24 +5,21 @@ import sys
 
 import pytest
 
+from tests.launched import after
+
 # Constants of capabilities(7) and prctl(2).
 _DROP = """
-import ctypes, os, sys
+import ctypes
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
 def unprivileged() -> tuple[str, ...]:
-    """Returns the words before a command; root loses capabilities(7) and stays the files' owner.
-
-    Not a `preexec_fn`: with one `subprocess` forks, and gRPC's handlers of a fork may write to the
-    standard error of the child before its program begins.
-    """
+    """Returns the words before a command; root loses capabilities(7) and stays the files' owner."""
     if os.geteuid() != 0:
         return ()
     if sys.platform != "linux":
         pytest.skip("root may read everything here")
-    return (sys.executable, "-c", _DROP)
+    return after(_DROP)

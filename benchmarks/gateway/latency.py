@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 
 from benchmarks.gateway.bodies import Body
 from vitrine_client.loadtest.generator.connections import HttpConnections
-from vitrine_client.loadtest.generator.endpoint import reach
-from vitrine_client.loadtest.generator.http_connection import HttpConnection
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.generator.http_connection import HttpConnection, reach
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 
 _TIMEOUT_S = 30
 
@@ -42,7 +41,7 @@ class _Lane:
             self.send()
 
 
-def closed_loop(url: str, body: Body, *, in_flight: int, duration_s: float) -> Histogram:
+def closed_loop(url: str, body: Body, *, in_flight: int, duration_s: float) -> LatencyHistogram:
     """Returns the latencies of right answers while `in_flight` requests are kept in flight. A
     connection that failed sends nothing more: errors are wrk's to count."""
     address = urlsplit(url)
@@ -63,4 +62,4 @@ def closed_loop(url: str, body: Body, *, in_flight: int, duration_s: float) -> H
             for key, mask in events:
                 key.data(mask, now_s)
         connections.close()
-    return Histogram.of([each for lane in lanes for each in lane.latencies_s])
+    return LatencyHistogram.of([each for lane in lanes for each in lane.latencies_s])

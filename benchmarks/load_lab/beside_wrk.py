@@ -10,7 +10,7 @@ from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.figures import Verdict
 from benchmarks.gateway.vitrine import vitrines
 from benchmarks.load_lab.part import Part, Say
-from vitrine_client.loadtest.plan import Closed, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Plan, Workload
 from vitrine_client.loadtest.run import run
 
 _ROUNDS, _IN_FLIGHT, _DURATION_S, _WARM_UP_S = 5, 16, 5, 1
@@ -27,7 +27,7 @@ def measure(version: Path, say: Say) -> Part:
         with gateway.start(folder, version, folder) as running:
             script = wrk.script(png(PICTURES[0]), folder, "picture")
             base = running.url.partition("/v1/")[0]
-            target = Target("raw", base, "mlp", (PICTURES[0],))
+            target = Workload("raw", base, "mlp", (PICTURES[0],))
             plan = Plan(target, Closed(_IN_FLIGHT, _WARM_UP_S + _DURATION_S), _WARM_UP_S)
             for number in range(1, _ROUNDS + 1):
                 say(f"round {number} of {_ROUNDS}: wrk")

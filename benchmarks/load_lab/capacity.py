@@ -61,7 +61,7 @@ def measure(seeds: int, say: Say) -> Part:
     return Part({"slo": str(SLO), "searches": searches}, headings, rows, verdicts)
 
 
-def _searched(server: Running, seed: int) -> tuple[probes.Found, float]:
+def _searched(server: Running, seed: int) -> tuple[probes.RateFound, float]:
     closed = Plan(target(server), Closed(16, 2.0), warm_up_s=0.5)
     first = run(closed)
     load_s = closed.load.duration_s

@@ -16,7 +16,7 @@ from benchmarks.gateway.bodies import PICTURES
 from benchmarks.gateway.figures import Verdict
 from benchmarks.gateway.tables import verdicts_table
 from tests.programmed_server import Running
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 
 Say = Callable[[str], None]
 
@@ -67,9 +67,9 @@ def _write(part: Part, file: str, name: str, took_s: float) -> None:
     results.write(file, {**known, name: {**about, **part.figures, "aims": aims}})
 
 
-def target(server: Running) -> Target:
+def target(server: Running) -> Workload:
     """Single pictures for a programmed server."""
-    return Target("raw", server.url, "mlp", tuple(PICTURES))
+    return Workload("raw", server.url, "mlp", tuple(PICTURES))
 
 
 def at_most(aim: str, value: float, bound: float) -> Verdict:

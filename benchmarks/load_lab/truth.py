@@ -5,7 +5,7 @@ from dataclasses import asdict
 from benchmarks.load_lab.part import Part, Say, at_most, target
 from tests.programmed_latency import Behaviour, Latency, closed_loop_s, open_loop_s
 from tests.programmed_server import programmed_server
-from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 
@@ -57,7 +57,7 @@ def measure(say: Say) -> Part:
     return Part(figures, headings, rows, verdicts)
 
 
-def _run(whom: Target, load: Load) -> Result:
+def _run(whom: Workload, load: Load) -> Result:
     return run(Plan(whom, load, warm_up_s=_WARM_UP_S))
 
 

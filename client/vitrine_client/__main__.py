@@ -1,4 +1,4 @@
-"""The command `vitrine`, as a script and as `python -m vitrine_client`."""
+"""Command `vitrine`, as a script and as `python -m vitrine_client`."""
 
 from vitrine_client.process import signals, standard_streams
 

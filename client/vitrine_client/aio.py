@@ -1,4 +1,4 @@
-"""The HTTP client of a Vitrine gateway for asyncio.
+"""HTTP client of a Vitrine gateway for asyncio.
 
 Install it with `vitrine-client[async]`.
 """
@@ -11,19 +11,23 @@ import aiohttp
 
 from vitrine_client import errors
 from vitrine_client.errors import VitrineError
-from vitrine_client.http import explanations as http_explanations
-from vitrine_client.http import missing, streaming, tracing, unanswered_calls
-from vitrine_client.http import predictions as http_predictions
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import (
+    explanations,
+    missing,
+    predictions,
+    protocol,
+    streaming,
+    tracing,
+    unanswered_calls,
+)
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.gateway_client import GatewayClient
 from vitrine_client.http.loop_sessions import LoopSessions
-from vitrine_client.http.predictions import Outcome
+from vitrine_client.http.predictions import PredictionOutcome
 from vitrine_client.http.protocol import Attempts, Call, Conversation, T
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
 from vitrine_client.process.per_process import PerProcess
-from vitrine_client.process.trust import Certificate, Verify
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
@@ -38,24 +42,7 @@ class AsyncClient(GatewayClient):
     Files are read, and pictures made smaller, in threads. Cancelling a call ends it at once.
     """
 
-    def __init__(
-        self,
-        base_url: str | None = None,
-        *,
-        timeout_s: float = 10.0,
-        api_key: str = "",
-        retries: int = 2,
-        verify: Verify = True,
-        cert: Certificate = None,
-    ) -> None:
-        super().__init__(
-            base_url,
-            timeout_s=timeout_s,
-            api_key=api_key,
-            retries=retries,
-            verify=verify,
-            cert=cert,
-        )
+    def _prepare(self) -> None:
         self._context = self._tls()
         self._sessions = PerProcess(
             LoopSessions(self._connected), lambda _: LoopSessions(self._connected)
@@ -86,7 +73,7 @@ class AsyncClient(GatewayClient):
     ) -> Prediction:
         """Returns the prediction for one picture, as `Client.predict` does."""
         asked = AskedModel(model, version, label, self._default)
-        predict = http_predictions.predict_here if local else http_predictions.predict
+        predict = predictions.predict_here if local else predictions.predict
         conversation = predict(picture, asked, box=box)
         return await self._hold(conversation, in_thread=local or not isinstance(picture, bytes))
 
@@ -100,19 +87,19 @@ class AsyncClient(GatewayClient):
         batch_size: int = 128,
         concurrency: int = 4,
         local: bool = False,
-    ) -> AsyncGenerator[Outcome, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it, as
+    ) -> AsyncGenerator[PredictionOutcome, None]:
+        """Yields, for each picture in order, its prediction or its error, as
         `Client.predict_many` does.
 
         `pictures` may also come from an asynchronous iterable; one that is not is read in the event
-        loop. Where the loop is left early, `contextlib.aclosing` ends at once what is under way.
+        loop. Where the loop is left early, `contextlib.aclosing` ends at once the calls under way.
         """
         errors.check_open(self._closed)
         asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
-        async def ask(batch: Batch) -> list[Outcome]:
-            conversation = http_predictions.predict_batch(batch, asked, local=local)
+        async def ask(batch: Batch) -> list[PredictionOutcome]:
+            conversation = predictions.predict_batch(batch, asked, local=local)
             return await self._hold(conversation, in_thread=True)
 
         return streaming.in_order_async(batches_async(pictures, batch_size), ask, concurrency)
@@ -129,29 +116,29 @@ class AsyncClient(GatewayClient):
     ) -> Explanation:
         """Returns which pixels speak for a class and which against it, as `Client.explain` does."""
         asked = AskedModel(model, version, label, self._default, "explain")
-        conversation = http_explanations.explain(picture, asked, class_id=class_id, box=box)
+        conversation = explanations.explain(picture, asked, class_id=class_id, box=box)
         return await self._hold(conversation, in_thread=True)
 
     async def drift(self, model: str, *, version: int | None = None) -> DriftReport:
         """Returns whether a model is asked about images as in its validation, as `Client.drift`
         does."""
-        conversation = http_calls.drift(model, version)
+        conversation = protocol.drift(model, version)
         return await self._hold(missing.explained(conversation, (model,), version))
 
     async def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway, the states of their versions, and the version labels
         that name these."""
-        return await self._hold(http_calls.models())
+        return await self._hold(protocol.models())
 
     async def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return await self._hold(missing.explained(http_calls.states(model), (model,)))
+        return await self._hold(missing.explained(protocol.states(model), (model,)))
 
     async def metadata(
         self, model: str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in TensorFlow Serving's JSON."""
-        conversation = http_calls.metadata(model, version, label)
+        conversation = protocol.metadata(model, version, label)
         return await self._hold(missing.explained(conversation, (model,), version, label))
 
     async def _hold(self, conversation: Conversation[T], *, in_thread: bool = False) -> T:
@@ -187,7 +174,7 @@ class AsyncClient(GatewayClient):
             headers = call.headers | sending.headers
             response, body = await self._sent(call, url, headers, attempts)
             sending.answered(response.status)
-            return http_calls.read_answer(url, response.status, response.headers, body)
+            return protocol.read_answer(url, response.status, response.headers, body)
 
     async def _sent(
         self, call: Call, url: str, headers: dict[str, str], attempts: Attempts
@@ -234,7 +221,7 @@ class AsyncClient(GatewayClient):
 
 
 class _Done:
-    """The end of a conversation: a thread's result can't be a `StopIteration`."""
+    """End of a conversation: a thread's result can't be a `StopIteration`."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -1,20 +1,26 @@
-"""The HTTP client of a Vitrine gateway."""
+"""HTTP client of a Vitrine gateway."""
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any, Self
 
 import requests
 
 from vitrine_client import errors
 from vitrine_client.errors import VitrineError
-from vitrine_client.http import explanations as http_explanations
-from vitrine_client.http import missing, streaming, tracing, unanswered_calls
-from vitrine_client.http import predictions as http_predictions
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import (
+    explanations,
+    missing,
+    predictions,
+    protocol,
+    streaming,
+    tracing,
+    unanswered_calls,
+)
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.deadline import Exchange, new_session
 from vitrine_client.http.gateway_client import GatewayClient
-from vitrine_client.http.predictions import Outcome
+from vitrine_client.http.predictions import PredictionOutcome
 from vitrine_client.http.protocol import Attempts, Call, Conversation, T
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
@@ -27,14 +33,14 @@ from vitrine_client.results.predictions import Prediction, VersionStatus
 
 
 class Client(GatewayClient):
-    """Sends pictures to the gateway at `base_url`, over connections that it keeps. Threads may
-    share it, and so may processes: a forked one makes its own connections. Without `base_url` it is
-    the gateway that the environment names (`VITRINE_URL`, or `VITRINE_PORT` on this machine), else
+    """Client of the gateway at `base_url`, over connections that it keeps. Threads may share it,
+    and so may processes: a forked one makes its own connections. Without `base_url` it is the
+    gateway that the environment names (`VITRINE_URL`, or `VITRINE_PORT` on this machine), else
     http://127.0.0.1:8080.
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
-    `timeout_s` seconds without an answer, else what the gateway says. What can help is tried again,
-    up to `retries` times within `timeout_s`.
+    `timeout_s` seconds without an answer, else the gateway's own. Calls that may yet succeed are
+    tried again, up to `retries` times within `timeout_s`.
 
     `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
     with certificate and key, or one of each; without them it is those that the environment names
@@ -58,16 +64,10 @@ class Client(GatewayClient):
         cert: Certificate = None,
         session: requests.Session | None = None,
     ) -> None:
-        super().__init__(
-            base_url,
-            timeout_s=timeout_s,
-            api_key=api_key,
-            retries=retries,
-            verify=verify,
-            cert=cert,
-            session=session,
-        )
+        options: dict[str, Any] = {"timeout_s": timeout_s, "api_key": api_key, "retries": retries}
+        super().__init__(base_url, **options, verify=verify, cert=cert)
         if session:
+            self._remade = partial(self._remade, session=session)
             trusted = Trust.for_session(verify, cert)
             self._session = PerProcess(session, _disconnected)
         else:
@@ -107,13 +107,13 @@ class Client(GatewayClient):
 
         The newest version answers, or that with the number `version` or the version label `label`;
         of `photo`, or of `mlp` where that is not served, unless `model` names one. The item is
-        looked for, or is what lies in `box`: x, y, width and height in pixels of the upright
+        looked for, or lies in `box`: x, y, width and height in pixels of the upright
         picture. `local` makes the 28x28 pixels here and sends those. Raises `InvalidImage` where
         the picture can't be read, `EmptyPicture`, which is one, where it shows nothing, `OSError`
         where its file can't be opened.
         """
         asked = AskedModel(model, version, label, self._default)
-        predict = http_predictions.predict_here if local else http_predictions.predict
+        predict = predictions.predict_here if local else predictions.predict
         return self._hold(predict(picture, asked, box=box))
 
     def predict_many(
@@ -126,8 +126,8 @@ class Client(GatewayClient):
         batch_size: int = 128,
         concurrency: int = 4,
         local: bool = False,
-    ) -> Generator[Outcome, None, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it.
+    ) -> Generator[PredictionOutcome, None, None]:
+        """Yields, for each picture in order, its prediction or its error.
 
         `pictures` is an iterable, or a folder, whose pictures are taken by name. `batch_size` of
         them make a request, fewer where they have many bytes, and `concurrency` requests are under
@@ -139,8 +139,8 @@ class Client(GatewayClient):
         asked = AskedModel(model, version, label, self._default)
         streaming.check(batch_size, concurrency)
 
-        def ask(batch: Batch, stop: Stop) -> list[Outcome]:
-            return self._hold(http_predictions.predict_batch(batch, asked, local=local), stop)
+        def ask(batch: Batch, stop: Stop) -> list[PredictionOutcome]:
+            return self._hold(predictions.predict_batch(batch, asked, local=local), stop)
 
         return streaming.in_order(batches(pictures, batch_size), ask, concurrency)
 
@@ -161,27 +161,27 @@ class Client(GatewayClient):
         such class, or was published without explanations.
         """
         asked = AskedModel(model, version, label, self._default, "explain")
-        return self._hold(http_explanations.explain(picture, asked, class_id=class_id, box=box))
+        return self._hold(explanations.explain(picture, asked, class_id=class_id, box=box))
 
     def drift(self, model: str, *, version: int | None = None) -> DriftReport:
         """Returns whether the AVAILABLE versions of a model, or one of them, are asked about images
         as in their validation. Raises `NotFound` where the gateway does not watch."""
-        return self._hold(missing.explained(http_calls.drift(model, version), (model,), version))
+        return self._hold(missing.explained(protocol.drift(model, version), (model,), version))
 
     def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway, the states of their versions, and the version labels
         that name these."""
-        return self._hold(http_calls.models())
+        return self._hold(protocol.models())
 
     def status(self, model: str) -> list[VersionStatus]:
         """Returns the states of the versions of one model."""
-        return self._hold(missing.explained(http_calls.states(model), (model,)))
+        return self._hold(missing.explained(protocol.states(model), (model,)))
 
     def metadata(
         self, model: str, *, version: int | None = None, label: str | None = None
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in TensorFlow Serving's JSON."""
-        conversation = http_calls.metadata(model, version, label)
+        conversation = protocol.metadata(model, version, label)
         return self._hold(missing.explained(conversation, (model,), version, label))
 
     def _hold(self, conversation: Conversation[T], stop: Stop | None = None) -> T:
@@ -217,7 +217,7 @@ class Client(GatewayClient):
             request = requests.Request(call.method, url, headers, data=call.body, auth=auth)
             response = self._sent(request, attempts, stop)
             sending.answered(response.status_code)
-            return http_calls.read_answer(
+            return protocol.read_answer(
                 url, response.status_code, response.headers, response.content
             )
 

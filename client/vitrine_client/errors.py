@@ -1,4 +1,4 @@
-"""Everything that the client and the gateway raise, under one base.
+"""Errors of the client and the gateway, under one base.
 
     VitrineError
     ├── InvalidRequest          400  the request makes no sense to the model
@@ -29,10 +29,10 @@ _BAD_GATEWAY = 502
 
 
 class VitrineError(Exception):
-    """Base of all of them; `status` is its HTTP status, the message says what to do.
+    """Base of all errors; `status` is its HTTP status, the message says what to do.
 
     `retry_after_s` is when trying again can help, where that is known: seconds from the answer.
-    `headers` are what the HTTP answer has besides, name and value.
+    `headers` are further ones of the HTTP answer, name and value.
     """
 
     status = 500
@@ -61,7 +61,7 @@ class InvalidImage(InvalidRequest):
 class EmptyPicture(InvalidImage):
     """The picture shows nothing: it is blank, black or noise, and no model was asked.
 
-    `warnings` are what was left out of it, or is doubtful, in words.
+    `warnings` say in words which parts were left out, or are doubtful.
     """
 
     def __init__(self, *args: object, warnings: tuple[str, ...] = ()) -> None:

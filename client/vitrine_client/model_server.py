@@ -1,4 +1,4 @@
-"""A gRPC client for any TensorFlow Serving, which needs no TensorFlow.
+"""gRPC client for any TensorFlow Serving, which needs no TensorFlow.
 
 Install it with `vitrine-client[grpc]`.
 """
@@ -12,8 +12,7 @@ import numpy as np
 
 from vitrine_client import errors
 from vitrine_client.errors import InvalidImage
-from vitrine_client.http import protocol as http_calls
-from vitrine_client.http import streaming
+from vitrine_client.http import protocol, streaming
 from vitrine_client.http.default_model import (
     FALLBACK,
     PREFERRED,
@@ -31,24 +30,29 @@ from vitrine_client.results.predictions import (
     VersionStatus,
     to_predictions,
 )
-from vitrine_client.tfserving import examples as tf_examples
-from vitrine_client.tfserving import management
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.channel import Channel, Verify, new_channel, trust_of
-from vitrine_client.tfserving.examples import Features
-from vitrine_client.tfserving.messages import Answer
+from vitrine_client.tfserving.examples import (
+    CLASSIFY,
+    REGRESS,
+    Features,
+    example_request,
+    read_classes,
+    read_values,
+)
+from vitrine_client.tfserving.messages import SignatureOutputs
 from vitrine_client.tfserving.tensors import Array
 
-__all__ = ["Answer", "ModelServerClient"]
+__all__ = ["ModelServerClient", "SignatureOutputs"]
 
 _METHODS = (
-    *(calls.PREDICT, calls.STATUS, management.METADATA, management.RELOAD),
-    *(tf_examples.CLASSIFY, tf_examples.REGRESS),
+    *(messages.PREDICT, messages.STATUS, management.METADATA, management.RELOAD),
+    *(CLASSIFY, REGRESS),
 )
 
 
 class ModelServerClient:
-    """Calls one model server at `address` (`host:port`); every call has a deadline. Without
+    """Client of the model server at `address` (`host:port`); every call has a deadline. Without
     `address` it is the one that the environment names (`VITRINE_MODEL_SERVER`, of several the
     first, or `VITRINE_GRPC_PORT` or `VITRINE_PORT` on this machine), else 127.0.0.1:8500.
 
@@ -81,7 +85,7 @@ class ModelServerClient:
         tls: dict[str, Any] = {"verify": verify, "cert": cert, "credentials": credentials}
         tls |= {"server_name": server_name}
         self._remade = partial(type(self), self.address, timeout_s=timeout_s, **tls)
-        self._timeout_s = http_calls.checked_timeout_s(timeout_s)
+        self._timeout_s = protocol.checked_timeout_s(timeout_s)
         self._closed = False
         trust = None if credentials else trust_of(verify, cert)
         self._channel = Channel(
@@ -109,9 +113,9 @@ class ModelServerClient:
         self._channel.close()
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Blocks until the server takes calls. Raises `Unavailable` after `timeout_s`."""
+        """Blocks until the server takes messages. Raises `Unavailable` after `timeout_s`."""
         errors.check_open(self._closed)
-        self._channel.wait_until_ready(http_calls.checked_timeout_s(timeout_s))
+        self._channel.wait_until_ready(protocol.checked_timeout_s(timeout_s))
 
     def run(
         self,
@@ -123,13 +127,13 @@ class ModelServerClient:
         signature_name: str = "serving_default",
         output_filter: Sequence[str] = (),
         timeout_s: float | None = None,
-    ) -> Answer:
+    ) -> SignatureOutputs:
         """Runs a signature of a model on named arrays (TensorFlow Serving's `Predict`).
 
         Without `version` or version `label` the newest version answers. `output_filter` names the
         outputs to return, all if empty.
         """
-        request = calls.predict_request(
+        request = messages.predict_request(
             model,
             inputs,
             version=version,
@@ -137,7 +141,7 @@ class ModelServerClient:
             signature_name=signature_name,
             output_filter=output_filter,
         )
-        return calls.read_answer(self._call(calls.PREDICT, request, timeout_s))
+        return messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
 
     def predict_instances(
         self,
@@ -149,8 +153,8 @@ class ModelServerClient:
         timeout_s: float | None = None,
     ) -> list[Prediction]:
         """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black."""
-        request = calls.instances_request(model, instances, version=version, label=label)
-        answer = calls.read_answer(self._call(calls.PREDICT, request, timeout_s))
+        request = messages.instances_request(model, instances, version=version, label=label)
+        answer = messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
         labels = self.describe(model, answer.version, timeout_s=timeout_s).labels
         return to_predictions(answer.outputs["probabilities"], labels, model, answer.version)
 
@@ -180,7 +184,7 @@ class ModelServerClient:
         batch_size: int = 128,
         concurrency: int = 4,
     ) -> Generator[Prediction | InvalidImage, None, None]:
-        """Yields, for each picture in order, its prediction or what is wrong with it, as
+        """Yields, for each picture in order, its prediction or its error, as
         `vitrine_client.Client.predict_many` does; pictures are preprocessed here."""
         streaming.check(batch_size, concurrency)
 
@@ -245,15 +249,15 @@ class ModelServerClient:
     ) -> list[list[tuple[str, float]]]:
         """Returns the classes and scores of each example, a mapping of features by name, in the
         model's order (TensorFlow Serving's `Classify`)."""
-        request = tf_examples.request(
-            tf_examples.CLASSIFY,
+        request = example_request(
+            CLASSIFY,
             model,
             examples,
             version=version,
             label=label,
             signature_name=signature_name,
         )
-        return tf_examples.read_classes(self._call(tf_examples.CLASSIFY, request, timeout_s))
+        return read_classes(self._call(CLASSIFY, request, timeout_s))
 
     def regress(
         self,
@@ -267,23 +271,23 @@ class ModelServerClient:
     ) -> list[float]:
         """Returns the value of each example, a mapping of features by name (TensorFlow Serving's
         `Regress`)."""
-        request = tf_examples.request(
-            tf_examples.REGRESS,
+        request = example_request(
+            REGRESS,
             model,
             examples,
             version=version,
             label=label,
             signature_name=signature_name,
         )
-        return tf_examples.read_values(self._call(tf_examples.REGRESS, request, timeout_s))
+        return read_values(self._call(REGRESS, request, timeout_s))
 
     def describe(self, model: str, version: int, *, timeout_s: float | None = None) -> Description:
         """Returns the labels and the card of a version; each version is asked once."""
         key = (model, version)
         if key not in self._descriptions:
-            request = calls.describe_request(model, version)
-            response = self._call(calls.PREDICT, request, timeout_s)
-            self._descriptions[key] = calls.read_description(response)
+            request = messages.describe_request(model, version)
+            response = self._call(messages.PREDICT, request, timeout_s)
+            self._descriptions[key] = messages.read_description(response)
         return self._descriptions[key]
 
     def status(
@@ -295,8 +299,8 @@ class ModelServerClient:
         timeout_s: float | None = None,
     ) -> list[VersionStatus]:
         """Returns the states of all versions of a model, or of the one asked for."""
-        request = calls.status_request(model, version=version, label=label)
-        return calls.read_statuses(self._call(calls.STATUS, request, timeout_s))
+        request = messages.status_request(model, version=version, label=label)
+        return messages.read_statuses(self._call(messages.STATUS, request, timeout_s))
 
     def metadata(
         self,
@@ -311,13 +315,13 @@ class ModelServerClient:
         return management.read_metadata(self._call(management.METADATA, request, timeout_s))
 
     def reload(self, config: str | bytes, *, timeout_s: float | None = None) -> None:
-        """Has the server serve what `config` says, the text of a `models.config`, and nothing else;
-        returns when models that are new are loaded. Raises `InvalidRequest` where it makes no
-        sense."""
+        """Has the server serve the models of `config`, the text of a `models.config`, and no
+        others; returns when models that are new are loaded. Raises `InvalidRequest` where it makes
+        no sense."""
         request = management.reload_request(config)
         management.check_reloaded(self._call(management.RELOAD, request, timeout_s))
 
     def _call(self, name: str, request: bytes, timeout_s: float | None) -> bytes:
         errors.check_open(self._closed)
-        within_s = self._timeout_s if timeout_s is None else http_calls.checked_timeout_s(timeout_s)
+        within_s = self._timeout_s if timeout_s is None else protocol.checked_timeout_s(timeout_s)
         return self._channel.call(name, request, within_s)

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving refuses: a gRPC status code, and its words for it."""
+"""Serving error: a refusal of TensorFlow Serving, with its gRPC status code and its words."""
 
 import grpc
 

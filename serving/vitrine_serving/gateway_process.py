@@ -1,4 +1,4 @@
-"""Gateway process: what `vitrine-serve gateway` becomes, and `vitrine-serve up` starts."""
+"""Gateway process: `vitrine-serve gateway` becomes it, and `vitrine-serve up` starts it."""
 
 from vitrine_client.process import signals, standard_streams
 

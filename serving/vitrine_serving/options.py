@@ -1,4 +1,4 @@
-"""Options of the commands that start a service, and what follows from them."""
+"""Options of the commands that start a service, and their consequences."""
 
 import ipaddress
 import os
@@ -84,7 +84,7 @@ def addresses(**where: Any) -> Addresses:
 
 
 def exports(addresses: Addresses, models_dir: Path) -> str:
-    """Returns what has clients find a service that is not where they look by themselves."""
+    """Returns the variables by which clients find a service that is not at its usual place."""
     found: dict[str, str] = {}
     if not addresses.are_default:
         found |= {"VITRINE_URL": addresses.url, "VITRINE_MODEL_SERVER": addresses.model_server}

@@ -1,7 +1,7 @@
-"""Which models the service serves: those of a `models.config` beside them, else all that are there.
+"""Served models: those of a `models.config` beside them, else all that are published.
 
 The file is the model server's own (`--model_config_file`), and the whole truth where there is one:
-what is published and not in it is not served, as with TensorFlow Serving itself. Without one,
+models that are not in it are not served, as with TensorFlow Serving itself. Without one,
 `vitrine-serve` writes one at each start, until somebody puts a version label into it.
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import MARK, entry, is_generated
+from vitrine_client.store.version_directories import version_numbers
 
 CONFIG = "models.config"
 """Its name, in the models directory."""
@@ -29,10 +30,12 @@ class ServedModels:
 
 
 def served_models(models_dir: Path) -> ServedModels:
-    """Looks what is to be served of `models_dir`. Raises `ValueError` where that makes no sense:
+    """Finds the models of `models_dir` to serve. Raises `ValueError` where that makes no sense:
     nothing is published, the file is broken, or names a model without a version."""
     published = sorted(
-        {version.parent.name for version in models_dir.glob("*/*") if version.name.isdecimal()}
+        path.name
+        for path in {each.parent for each in models_dir.glob("*/*")}
+        if version_numbers(path)
     )
     config = models_dir / CONFIG
     if config.exists() and not is_generated(_text(config)):

@@ -1,9 +1,7 @@
 """The whole service on one machine: an embedded model server and a gateway, as child processes."""
 
 import contextlib
-import ctypes
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +12,7 @@ from typing import Self
 
 import requests
 
-from vitrine_client.process import signals
+from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_serving import ports
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
@@ -25,7 +23,7 @@ STOP_S = 15
 
 
 class StackError(Exception):
-    """The service could not be started, or ended by itself; the message says what to do."""
+    """Service that could not be started, or ended by itself; the message says how to go on."""
 
 
 class Stack:
@@ -69,12 +67,7 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         with signals.ignored():  # a second Ctrl-C must not leave half of it
             for child in reversed(self._children.values()):  # the gateway drains; it has a backend
-                child.terminate()
-                try:
-                    child.wait(STOP_S)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
+                children.stop(child, STOP_S)
             self._scratch.cleanup()
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -115,13 +108,7 @@ class Stack:
                 raise StackError(f"The {name} ended with exit code {code}; see its messages above")
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children[name] = subprocess.Popen(
-            command,
-            env=os.environ | environment,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
+        self._children[name] = children.start(command, os.environ | environment)
 
     def _model_server_command(self) -> list[str]:
         config = self.models.config or write_config(
@@ -158,7 +145,7 @@ class Stack:
 
 def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
     """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
-    served. Raises `SettingsError` for what the gateway of such a service cannot do."""
+    served. Raises `SettingsError` for settings that the gateway of such a service cannot heed."""
     settings = checked_settings(
         host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
     )
@@ -180,8 +167,3 @@ def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
     configuration = "python:vitrine_serving.gateway.server.gunicorn_conf"
     return [sys.executable, "-m", "vitrine_serving.gateway_process", "-c", configuration]
-
-
-def _die_with_parent() -> None:
-    """Has the kernel end a child whose parent was killed (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

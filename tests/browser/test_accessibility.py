@@ -14,7 +14,7 @@ from tests.client.loadtest.made_results import compared, made, searched, swept
 from tests.conftest import ROOT, SAMPLES, Service
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 WIDTHS = (390, 1280)
@@ -103,7 +103,7 @@ FAILING = made(
     warnings=("The generator is the bottleneck.",),
 )
 OUTCOMES = {
-    "errors": Outcome(FAILING, (FAILING,), Slo.parse("p99=20ms")),
+    "errors": LoadTestOutcome(FAILING, (FAILING,), Slo.parse("p99=20ms")),
     "search": searched(),
     "sweep": swept(),
     "comparison": compared(),

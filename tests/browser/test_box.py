@@ -311,7 +311,7 @@ def test_rectangles_stay_inside(visit):
         """
         async () => {
           const { between, grown, middle, moved, resized, rounded } =
-            await import(new URL("./static/rectangle.js", document.baseURI));
+            await import(new URL("./static/box/rectangle.js", document.baseURI));
           let state = 7;
           const random = () => (state = (state * 16807) % 2147483647) / 2147483647;
           const far = () => (random() - 0.5) * 3000;

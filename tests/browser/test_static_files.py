@@ -30,10 +30,12 @@ def test_the_warning_of_nothing_is_known():
 
 def test_every_module_is_loaded_at_once():
     """The page names all its modules, so that none waits for another to be read."""
-    modules = {each.stem for each in (FOLDER / "static").glob("*.js")}
+    static = FOLDER / "static"
+    files = [each.relative_to(static) for each in static.rglob("*.js")]
+    modules = {each.with_suffix("").as_posix() for each in files}
     listed = re.search(r"for name in \(([^)]*)\) %\}\n<link rel=\"modulepreload\"", PAGE)
     assert listed
-    assert set(re.findall(r'"(\w+)"', listed[1])) == modules - {"page", "docs"}
+    assert set(re.findall(r'"([\w/]+)"', listed[1])) == modules - {"page", "docs"}
 
 
 @pytest.mark.parametrize("kind", ["js", "css", "html", "svg"])
@@ -41,6 +43,6 @@ def test_nothing_is_elsewhere(kind):
     """No file names an address of another host; a namespace is none."""
     namespace = "http://www.w3.org/2000/svg"
     cited = re.compile(r"(?:^|// |: )https://(?:www\.w3\.org|w3c\.github\.io|numpy\.org)/\S+", re.M)
-    for file in FOLDER.glob(f"*/*.{kind}"):
+    for file in FOLDER.rglob(f"*.{kind}"):
         text = file.read_text().replace(namespace, "")
         assert not re.search(r"https?://|//\w+\.\w+/", cited.sub("", text)), file.name

@@ -7,8 +7,7 @@ from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway, Reply
 from tests.client.served_labels import write_config
 from tests.conftest import free_port
-from vitrine_client.cli import completion_values as completing
-from vitrine_client.cli import main
+from vitrine_client.cli import completion_values, main
 
 
 @pytest.fixture(scope="module")
@@ -68,4 +67,4 @@ def test_a_gateway_that_is_slow():
     with FakeGateway(lambda _: Reply(content=b" " * 400, drip_s=0.05)) as gateway:
         assert completed("vitrine status ", VITRINE_URL=gateway.url) == []
         assert len(gateway.asked) == 1
-    assert completing.TIMEOUT_S <= 1
+    assert completion_values.TIMEOUT_S <= 1

@@ -9,7 +9,7 @@ from tests.conftest import free_port
 from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 
@@ -112,10 +112,10 @@ def test_every_pixel_is_scaled_alike():
     """What is sent is bit for bit what models were trained on, and what `run` would send."""
     pixels = np.arange(784, dtype=np.uint32).astype(np.uint8).reshape(1, 28, 28)
     for batch in (pixels, np.repeat(pixels, 64, axis=0)):
-        sent = wire.PredictRequest.FromString(calls.instances_request("mlp", batch, version=3))
+        sent = wire.PredictRequest.FromString(messages.instances_request("mlp", batch, version=3))
         scaled = batch.astype(np.float32) / 255
         assert sent.inputs["images"].tensor_content == scaled.tobytes()
-        whole = calls.predict_request(
+        whole = messages.predict_request(
             "mlp", {"images": scaled}, version=3, output_filter=["probabilities"]
         )
         assert sent == wire.PredictRequest.FromString(whole)
@@ -125,7 +125,7 @@ def test_requests_do_not_mix():
     """What is kept for one model and version is never sent for another."""
     specs = [("a", None, None), ("a", 1, None), ("a", None, "1"), ("b", 1, None), ("a", 1, None)]
     for model, version, label in specs:
-        request = calls.instances_request(model, images(1), version=version, label=label)
+        request = messages.instances_request(model, images(1), version=version, label=label)
         spec = wire.PredictRequest.FromString(request).model_spec
         asked = (spec.version.value if spec.HasField("version") else None, spec.version_label)
         assert (spec.name, *asked) == (model, version, label or "")
@@ -189,7 +189,7 @@ def test_nobody_there(monkeypatch):
             client.status("mlp")
         with pytest.raises(errors.Unavailable, match=r"within 0\.1 s"):
             client.wait_until_ready(0.1)
-        monkeypatch.setattr(calls, "RECONNECT_S", 30)  # how soon is the machine's affair
+        monkeypatch.setattr(messages, "RECONNECT_S", 30)  # how soon is the machine's affair
         for _ in range(2):
             with FakeModelServer(lambda *_: b"", port=port):
                 assert client.status("mlp") == []

@@ -7,14 +7,14 @@ import pytest
 
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest.report import page as report
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.look import AGAINST, FOLDER, FOR, SERVED, reports
 from vitrine_serving import gateway
 
 
 def test_an_index_lists_the_reports_of_its_folder(tmp_path: Path):
     """A load test has its row and its link; what is no report of ours is left out."""
-    report.write(tmp_path / "a load.html", Outcome(made(seconds=3)))
+    report.write(tmp_path / "a load.html", LoadTestOutcome(made(seconds=3)))
     (tmp_path / "notes.html").write_text("<meta name=vitrine-report content='no JSON'>")
     index = reports.write_index(tmp_path)
     assert index == tmp_path / "index.html"
@@ -26,11 +26,11 @@ def test_an_index_lists_the_reports_of_its_folder(tmp_path: Path):
 
 def test_a_load_test_joins_an_index_that_is_there(tmp_path: Path):
     """In a folder with an index of ours a new report is in it, and links to it."""
-    report.write(tmp_path / "alone.html", Outcome(made(seconds=3)))
+    report.write(tmp_path / "alone.html", LoadTestOutcome(made(seconds=3)))
     assert not (tmp_path / "index.html").exists()
     assert "All reports" not in (tmp_path / "alone.html").read_text()
     reports.write_index(tmp_path)
-    report.write(tmp_path / "new.html", Outcome(made(seconds=3)))
+    report.write(tmp_path / "new.html", LoadTestOutcome(made(seconds=3)))
     assert "new.html" in (tmp_path / "index.html").read_text()
     assert "All reports" in (tmp_path / "new.html").read_text()
 
@@ -39,7 +39,7 @@ def test_an_index_of_somebody_else_stays(tmp_path: Path):
     """Nobody's index.html is overwritten."""
     (tmp_path / "index.html").write_text("<h1>mine</h1>")
     assert reports.write_index(tmp_path) is None
-    report.write(tmp_path / "load.html", Outcome(made(seconds=3)))
+    report.write(tmp_path / "load.html", LoadTestOutcome(made(seconds=3)))
     assert (tmp_path / "index.html").read_text() == "<h1>mine</h1>"
 
 
@@ -58,7 +58,7 @@ def test_files_that_pages_ask_for_are_there():
 def test_colours_of_for_and_against_are_the_same_everywhere():
     """In reports, in the stylesheet, and in the heat maps of the page."""
     theme = (FOLDER / "theme.css").read_text()
-    script = (Path(gateway.__file__).parent / "console/static/heat_map.js").read_text()
+    script = (Path(gateway.__file__).parent / "console/static/answers/heat_map.js").read_text()
     for name, colour in (("for", FOR), ("against", AGAINST)):
         assert f"--{name}: #{bytes(colour).hex()};" in theme
         assert f"const {name.upper()} = {list(colour)};" in script

@@ -13,7 +13,7 @@ import pytest
 from tests.client.loadtest.made_results import TARGET, made
 from tests.unprivileged import unprivileged
 from vitrine_client.cli.tune import conclude
-from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.tune import outcome
 from vitrine_client.tune.configuration import Batching, Configuration
@@ -32,7 +32,7 @@ def probe(rate: float, *, held: bool = True) -> Probe:
 
 def trial(configuration: Configuration, rate: float) -> Trial:
     probes = (probe(rate or 1.0, held=bool(rate)),)
-    return Trial(configuration, Found(rate, 0.9 * rate, 1.1 * rate, 0, 0, probes))
+    return Trial(configuration, RateFound(rate, 0.9 * rate, 1.1 * rate, 0, 0, probes))
 
 
 def tuning(

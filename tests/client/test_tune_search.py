@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.conftest import ROOT
-from vitrine_client.loadtest.analysis.probes import Found
+from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.tune.configuration import Batching, Configuration, axes
 from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune
 from vitrine_serving.gateway.settings import Settings
@@ -20,8 +20,8 @@ CORES = 4
 MEASURE_S = 20.0
 
 
-def found(rate: float) -> Found:
-    return Found(rate, rate, rate, 0, 0, ())
+def found(rate: float) -> RateFound:
+    return RateFound(rate, rate, rate, 0, 0, ())
 
 
 class Machine:
@@ -33,7 +33,7 @@ class Machine:
         self._rate, self._noise, self._slower = rate, noise, slower
         self._random = random.Random(seed)
 
-    def __call__(self, configuration: Configuration) -> Found:
+    def __call__(self, configuration: Configuration) -> RateFound:
         self.now_s += MEASURE_S
         self.measured[configuration] += 1
         luck = math.exp(self._random.gauss(0, self._noise))
@@ -156,6 +156,6 @@ def test_defaults_are_the_services_own(tmp_path):
     assert settings["max_batch_size"].default == DEFAULT.max_batch_size
     written = tmp_path / "batching.config"
     written.write_text(Batching(num_batch_threads=2).text())
-    shipped = ROOT / "serving/tensorflow_serving/batching.config"
+    shipped = ROOT / "deploy/tensorflow_serving/batching.config"
     assert read_parameters(written) == read_parameters(shipped)
     assert Batching().num_batch_threads == os.cpu_count()

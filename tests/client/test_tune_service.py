@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tests.conftest import ROOT, SAMPLES, children_of, is_running, wait_for
 from vitrine_client.cli.tune import tune
 from vitrine_client.loadtest.analysis.slo import Slo
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.tune.configuration import Batching, Configuration
 from vitrine_client.tune.search import Unfit
 from vitrine_client.tune.service import Services, find_command
@@ -70,7 +70,7 @@ def test_why_a_service_does_not_start(command, tmp_path):
 
 def test_a_service_that_starts_and_does_not_answer(command, tmp_path):
     """Another reason not to choose it: what it says instead."""
-    target = Target("raw", "", "mlp", (SAMPLES[0].read_bytes(),))
+    target = Workload("raw", "", "mlp", (SAMPLES[0].read_bytes(),))
     with Services(command, tmp_path) as services:
         trials = Trials(services, target, Slo.parse("p99=1s"), probe_s=0.5, watch=print)
         with pytest.raises(Unfit, match=r"it does not answer: .* 503"):

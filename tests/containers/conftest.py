@@ -15,7 +15,7 @@ import requests
 from tests.conftest import ROOT, TrainingRun, free_port, wait_for
 from vitrine_client import Client
 
-EMBEDDED = ("-f", "docker-compose.yml", "-f", "docker-compose.embedded.yml")
+EMBEDDED = ("-f", "docker-compose.yml", "-f", "deploy/docker-compose.embedded.yml")
 BUILD_S = 1500
 
 

@@ -15,7 +15,7 @@ from vitrine_serving.model_server.flags import Flags
 from vitrine_serving.model_server.repository.config import read_config
 from vitrine_serving.model_server.runtime.batching import read_parameters
 
-CONFIG = ROOT / "serving/tensorflow_serving"
+CONFIG = ROOT / "deploy/tensorflow_serving"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 
 
@@ -34,7 +34,7 @@ def test_the_embedded_server_is_given_the_same_flags():
     flags = set(re.findall(r"- --(\w+)=", COMPOSE.split("healthcheck:")[0]))
     assert {"model_config_file", "monitoring_config_file", "grpc_max_threads"} <= flags
     assert flags <= set(Flags.__dataclass_fields__)
-    assert "command:" not in (ROOT / "docker-compose.embedded.yml").read_text()
+    assert "command:" not in (ROOT / "deploy/docker-compose.embedded.yml").read_text()
 
 
 def test_the_configuration_is_what_model_servers_read():

@@ -26,7 +26,7 @@ OFFLINE = ["--network", "none"] if os.environ.get("PIP_NO_INDEX") else []
 def test_either_builder_builds_the_gateway(engine, buildkit):
     """The same Dockerfile serves both; with a wheelhouse, without a network."""
     image = f"vitrine-test:{os.getpid()}"  # by its id it may be that of another test as well
-    dockerfile = ["-f", "serving/Dockerfile", "--target", "gateway", "--tag", image]
+    dockerfile = ["-f", "deploy/serving.Dockerfile", "--target", "gateway", "--tag", image]
     done = subprocess.run(
         ["docker", "build", *dockerfile, *ARGUMENTS, *OFFLINE, "."],
         cwd=ROOT,

@@ -16,8 +16,8 @@ from tests.conftest import ROOT, children_of, end, is_running, wait_for
 from vitrine_client.store.model_configs import ModelConfigs
 from vitrine_serving.model_server.repository.config import read_config
 
-START = ROOT / "serving/tensorflow_serving/start.sh"
-FILE = (ROOT / "serving/tensorflow_serving/models.config").read_text()
+START = ROOT / "deploy/tensorflow_serving/start.sh"
+FILE = (ROOT / "deploy/tensorflow_serving/models.config").read_text()
 SERVER = """#!/bin/sh
 for flag in "$@"; do echo "$flag"; done > "$TMPDIR/started.new"
 mv "$TMPDIR/started.new" "$TMPDIR/started"

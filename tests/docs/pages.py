@@ -11,8 +11,9 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for pattern in _FOUND
     for path in sorted(ROOT.glob(pattern))
+    if path.name != "CHANGELOG.md"
 }
-"""Text by the path from the root."""
+"""Text by the path from the root; not of the changelog, which names commands that are gone."""
 
 EVERYTHING = "\n".join(PAGES.values())
 

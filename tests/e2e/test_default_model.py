@@ -18,7 +18,7 @@ from vitrine_client import Client
 from vitrine_client.http.default_model import DefaultModelWarning
 from vitrine_client.model_server import ModelServerClient
 
-CONFIG = (ROOT / "serving/tensorflow_serving/models.config").read_text()
+CONFIG = (ROOT / "deploy/tensorflow_serving/models.config").read_text()
 OF_BEFORE = ("softmax", "mlp")
 FLAGS = (
     "--file_system_poll_wait_seconds=1",

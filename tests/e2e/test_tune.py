@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import SAMPLES, end, start_service, wait_for
 from vitrine_client.loadtest import chaos
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Open, Phase, Plan, Workload
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
         assert stable() == 1
         (models_dir / "models.config").write_text(config(models_dir, 2))
         wait_for(lambda: stable() == 2, 60, "the label")
-        target = Target("raw", running.url, "mlp", (picture,))
+        target = Workload("raw", running.url, "mlp", (picture,))
         # From the middle on a slow machine has the time to load what is published then.
         plan = Plan(target, Open((Phase(16, 20, 20),)))
         result = chaos.Swap(models_dir, "mlp").run(plan)

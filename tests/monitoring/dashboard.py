@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.conftest import ROOT
 
-MONITORING = ROOT / "serving/monitoring"
+MONITORING = ROOT / "deploy/monitoring"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/vitrine.json").read_text())
 
 

@@ -30,7 +30,7 @@ def test_prometheus_looks_where_the_metrics_are():
     """prometheus.yml has the paths of both, and Compose's names and ports."""
     compose = (ROOT / "docker-compose.yml").read_text()
     scraped = CONFIG.read_text()
-    path = read_monitoring(ROOT / "serving/tensorflow_serving/monitoring.config")
+    path = read_monitoring(ROOT / "deploy/tensorflow_serving/monitoring.config")
     for service, port, where in (("model-server", 8501, path), ("gateway", 8080, "/metrics")):
         assert f"\n  {service}:\n" in compose
         assert f'["{service}:{port}"]' in scraped

@@ -183,7 +183,7 @@ def test_all_that_is_asked_for_is_told(service):
     """Each metric in panels and alerts is one that a running gateway or model server tells, with
     the labels and with the values of labels that are asked for."""
     scraped = after_traffic(service)
-    path = read_monitoring(ROOT / "serving/tensorflow_serving/monitoring.config")
+    path = read_monitoring(ROOT / "deploy/tensorflow_serving/monitoring.config")
     told = samples(requests.get(f"{service.rest_url}{path}", timeout=30).text)
     told += [(each.name, each.labels) for family in scraped.families for each in family.samples]
     prometheus_adds = [{"job": job, "instance": "HOST"} for job in ("gateway", "model-server")]

@@ -190,7 +190,7 @@ SOMEBODY = """
 import os, sys
 from pathlib import Path
 from vitrine_training.publish import incumbent
-from vitrine_training.models.tasks import Regression
+from vitrine_training.tasks import Regression
 task = Regression.of(0)
 os.setgroups([]); os.setgid(12345); os.setuid(12345)
 try:

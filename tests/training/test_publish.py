@@ -89,6 +89,8 @@ import os, signal, sys
 from pathlib import Path
 from vitrine_training.publish import versions as publish
 
+TRACED = ("publish/versions.py", "store/version_directories.py", "<string>")
+
 def write(directory, version):
     (directory / "variables").mkdir(parents=True)
     (directory / "variables" / "data").write_text("x" * 100)
@@ -98,7 +100,7 @@ def publish_until(line, models_dir):
     seen = 0
     def trace(frame, event, argument):
         nonlocal seen
-        if not frame.f_code.co_filename.endswith(("publish/versions.py", "<string>")):
+        if not frame.f_code.co_filename.endswith(TRACED):
             return None
         if event == "line":
             seen += 1
@@ -183,6 +185,15 @@ def test_a_number_is_never_used_twice(tmp_path):
     assert publish.publish(tmp_path, "mlp", write).name == "3"
     with pytest.raises(publish.RollbackError):
         publish.restore(tmp_path, "mlp")
+
+
+@pytest.mark.parametrize("name", ["\u0663", "\u00b2", "+3", "3.0", " 3", "1_0", "v3"])
+def test_other_names_than_ascii_digits_are_no_versions(tmp_path, name):
+    """As for TensorFlow Serving; Python's own `int` and `isdecimal` take some of them."""
+    (tmp_path / "mlp" / name).mkdir(parents=True)
+    (tmp_path / "mlp" / f".retired-{name}").mkdir()
+    assert publish.versions(tmp_path, "mlp") == publish.retired(tmp_path, "mlp") == []
+    assert publish.publish(tmp_path, "mlp", write).name == "1"
 
 
 def test_models_are_those_with_a_version(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,16 +12,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.launched import after
 from vitrine_training.cli import summary
 from vitrine_training.fit.loop import Diverged
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.models.tasks import Regression
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import weights
 from vitrine_training.publish.export import ExportError, check_version
 from vitrine_training.publish.gate import SameModel, WorseModel
 from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.tasks import Regression
 
 
 def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool = False, **vary):
@@ -30,7 +30,7 @@ def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool
 
 
 def vitrine_train(*words: str, **options) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "vitrine_training", *words]
+    command = [*options.pop("before", ()), sys.executable, "-m", "vitrine_training", *words]
     if words[0] == "train":
         command += ["--hard-pictures", "0"]
     return subprocess.run(command, capture_output=True, text=True, timeout=250, **options)
@@ -75,12 +75,14 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     done, if it was one of several."""
     words = ["train", "linear", "mlp", "softmax", "--epochs", "500", "--models-dir", str(tmp_path)]
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "vitrine_training", *words],
+        # A shell has its background jobs ignore Ctrl-C, and they leave that to their children.
+        [
+            *after("import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"),
+            *(sys.executable, "-u", "-m", "vitrine_training", *words),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell has its background jobs ignore Ctrl-C, and they leave that to their children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as victim:
         for line in victim.stdout:
             if "train 0." in line:  # of mlp; linear has no accuracy
@@ -225,13 +227,10 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     The kernel refuses to write beyond RLIMIT_FSIZE as it refuses to write to a full disk, and that
     needs no disk of one's own.
     """
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     words = ("train", "mlp", "--epochs", "1", "--models-dir", str(tmp_path))
-    done = vitrine_train(*words, preexec_fn=limit, env=environment)
+    done = vitrine_train(*words, before=after(limit), env=environment)
     assert done.returncode == 1, done.stdout
     assert "mlp was not published: [Errno 27] File too large" in done.stderr
     assert "MB are needed" in done.stderr

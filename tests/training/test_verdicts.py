@@ -10,8 +10,8 @@ from vitrine_training.fit.loop import Epoch, fit
 from vitrine_training.fit.verdict import verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.models.tasks import Classification, Regression
 from vitrine_training.run import curves
+from vitrine_training.tasks import Classification, Regression
 
 NOTHING, DIVERGES, OPEN = "learned nothing", "diverges", "shows no trend"
 LAYERS = (64,) * 5

@@ -21,10 +21,10 @@ from vitrine_training.fit.loop import Diverged, Epoch, State, fit, kept_epoch
 from vitrine_training.fit.verdict import verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
-from vitrine_training.models.tasks import Task
 from vitrine_training.publish import export
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
+from vitrine_training.tasks import Task
 
 CHECKED_ROWS = 100
 """Validation inputs that an exported model has to answer as the trained one does."""
@@ -44,7 +44,7 @@ class NotKept(SystemExit):
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a training run.
+    """Settings of a training run.
 
     `force` publishes a model that is worse than the one it replaces; `checkpoint_every_s` is the
     least time between two checkpoints, in seconds.
@@ -59,7 +59,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Listener:
-    """Whom a run tells how it gets on: what state it resumed from, each epoch, and remarks."""
+    """Observer of a run: is told the state it resumed from, each epoch, and remarks."""
 
     on_start: Callable[[State | None], None] = lambda _: None
     on_epoch: Callable[[Epoch], None] = lambda _: None
@@ -69,7 +69,7 @@ class Listener:
 def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
-    What would keep it from being published is looked for before the first epoch. The test set is
+    Obstacles to publishing are looked for before the first epoch. The test set is
     looked at once, after the last choice. `SystemExit` keeps the last epoch, too; `NotKept`, where
     that cannot be. Raises `WorseModel`, `SameModel`, `Incomparable`, `Diverged`, `ExportError`, or
     `OSError` where `models_dir` cannot be written; then nothing is published.
@@ -111,7 +111,7 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
 
 
 def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
-    """Writes what the same command goes on from. Raises `NotKept`."""
+    """Writes the checkpoint that the same command resumes from. Raises `NotKept`."""
     try:
         checkpoint.flush()
     except OSError as error:
@@ -119,7 +119,7 @@ def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
 
 
 def _origin(run: Run, task: Task) -> export.Card:
-    """The card's members that decide what is trained."""
+    """The card's members that decide the training."""
     return {
         "model": run.recipe.model,
         "recipe": dataclasses.asdict(run.recipe),
@@ -137,8 +137,8 @@ def _built(run: Run) -> keras.Model:
 
 
 def _size_bytes(model: keras.Model, recipe: Recipe) -> int:
-    """What a run writes at most: a version, which has the weights twice, and a checkpoint, which
-    also has those that are kept, and what the optimizer knows of each."""
+    """The most that a run writes: a version, which has the weights twice, and a checkpoint, which
+    also has those that are kept, and the optimizer's state of each."""
     weights = sum(variable.value.numpy().nbytes for variable in model.variables)
     slots = (2 if recipe.optimizer == "adamw" else 0) + (1 if recipe.ema else 0)
     return (2 + 2 + slots) * weights + _GRAPH_BYTES

@@ -1,4 +1,4 @@
-"""The command `vitrine`: its subcommands."""
+"""Command `vitrine`: its subcommands."""
 
 import click
 

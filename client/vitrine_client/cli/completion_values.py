@@ -63,7 +63,7 @@ def _models(context: click.Context) -> dict[str, list[VersionStatus]]:
 
 
 def _value(context: click.Context, name: str) -> str:
-    """Returns what an option has, or will have by default: on Tab, not all are read."""
+    """Returns the value of an option, or its default: on Tab, not all are read."""
     if context.params.get(name) is not None:
         return str(context.params[name])
     option = next(each for each in context.command.params if each.name == name)
@@ -72,7 +72,7 @@ def _value(context: click.Context, name: str) -> str:
 
 
 def _file(context: click.Context, name: str) -> str | None:
-    """Returns what an option for a file has, None without."""
+    """Returns the value of an option for a file, None without."""
     option = next(each for each in context.command.params if each.name == name)
     named = context.params.get(name) or option.value_from_envvar(context)
     return str(named) if named else None

@@ -5,12 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
 
 from vitrine_client.cli import options
-from vitrine_client.cli.gateway import Tls, gateway_tls
+from vitrine_client.cli.gateway import TlsFiles, gateway_tls
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import Addresses
@@ -47,16 +48,7 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     show_default=True,
     help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
 )
-def doctor(
-    as_json: bool,
-    problems: bool,
-    url: str | None,
-    key: str,
-    models_dir: Path,
-    model_server: str | None,
-    timeout_s: float,
-    tls: Tls,
-) -> None:
+def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> None:
     """Look at this machine and at the service, and say what is wrong and what to do.
 
     \b
@@ -74,7 +66,7 @@ def doctor(
 
     Exit codes: 0 nothing to fix; 1 something is; 2 wrong usage; 130 Ctrl-C.
     """
-    installation = _installation(url, key, models_dir, model_server, timeout_s, tls)
+    installation = _installation(timeout_s, **named)
     examined = examine(CHECKS, installation, limit_s=_LIMITS * timeout_s)
     findings = _collected(examined) if as_json else _told(examined, only_bad=problems)
     wrong = sum(finding.level is Level.PROBLEM for finding in findings)
@@ -87,12 +79,13 @@ def doctor(
 
 
 def _installation(
+    timeout_s: float,
+    *,
     url: str | None,
     key: str,
     models_dir: Path,
     model_server: str | None,
-    timeout_s: float,
-    tls: Tls,
+    tls: TlsFiles,
 ) -> Installation:
     environment = dict(os.environ)
     try:
@@ -145,12 +138,12 @@ def _line(finding: Finding) -> Text:
 
 
 def _in_one_line(text: str) -> str:
-    """What others say, a server or a file's name, makes no line of its own."""
+    """Text of others, a server or a file's name, makes no line of its own."""
     return " ".join(text.splitlines())
 
 
 def _print(text: Text) -> None:
-    """Prints a line without what would move a terminal's cursor, or can't be encoded."""
+    """Prints a line without characters that move a terminal's cursor, or can't be encoded."""
     encoding = options.console.encoding
     shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in text.plain)
     text.plain = shown.encode(encoding, "replace").decode(encoding)

@@ -7,10 +7,9 @@ from typing import Any
 import click
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.boxes import Box, box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import Box, box, which_version
 from vitrine_client.cli.output import heat_map, tables
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.results.explanations import Explanation
 
@@ -82,7 +81,7 @@ def explain(
 
 
 def _check_output(out: Path | None) -> None:
-    """Raises `click.BadParameter` for what no PNG file can be written to, before anybody is
+    """Raises `click.BadParameter` for a path that no PNG file can be written to, before anybody is
     asked."""
     if out and out.suffix.lower() != ".png":
         raise click.BadParameter(f"{out} is no PNG file; name it .png", param_hint="--out")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tls:
+class TlsFiles:
     """Files that a command names: of the CAs to trust, the certificate to show and its key."""
 
     ca: str | None = None
@@ -33,11 +33,11 @@ class Tls:
         """The certificate as clients take it."""
         return (self.cert, self.key) if self.cert and self.key else self.cert
 
-    def typed(self) -> "Tls":
-        """Returns what is on the command line of it, and not in a variable."""
+    def typed(self) -> "TlsFiles":
+        """Returns the files that are on the command line, and not in a variable."""
         kept = [options.was_typed(name) for name in ("ca", "cert", "cert_key")]
         values = (self.ca, self.cert, self.key)
-        return Tls(*(value if was else None for value, was in zip(values, kept, strict=True)))
+        return TlsFiles(*(value if was else None for value, was in zip(values, kept, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class GatewayOptions:
     url: str
     key: str
     timeout_s: float
-    tls: Tls
+    tls: TlsFiles
 
     def client(self) -> Client:
-        """Returns a client. What makes no sense is wrong usage."""
+        """Returns a client. Values that make no sense are wrong usage."""
         if not self.url.startswith("https:"):
             options.refuse_typed(
                 f"{without_password(self.url)} has no TLS", "ca", "cert", "cert_key"
@@ -71,8 +71,8 @@ class GatewayOptions:
         return model_server_client(address, self.timeout_s, self.tls.typed())
 
 
-def model_server_client(address: str, timeout_s: float, tls: Tls) -> "ModelServerClient":
-    """Returns a client of a model server. What makes no sense is wrong usage."""
+def model_server_client(address: str, timeout_s: float, tls: TlsFiles) -> "ModelServerClient":
+    """Returns a client of a model server. Values that make no sense are wrong usage."""
     with options.needs("grpc", "--model-server"):
         from vitrine_client.model_server import ModelServerClient
     try:
@@ -81,39 +81,19 @@ def model_server_client(address: str, timeout_s: float, tls: Tls) -> "ModelServe
         raise click.UsageError(str(error)) from error
 
 
-_FILE = click.Path(dir_okay=False)
-
-
 Command = Callable[..., Any]
 
 
 def tls_flags(prefix: str, key: str, of: str) -> Callable[[Command], Command]:
-    """Returns what adds `--ca`, `--cert` and `--cert-key` to a command; their variables begin with
-    `prefix`, and the key's ends with `key`."""
-    ca = click.option(
-        "--ca",
-        type=click.Path(),
-        envvar=f"{prefix}CA",
-        show_envvar=True,
-        metavar="FILE",
-        help=f"CA to trust, {of}: a PEM file, or a directory as OpenSSL has them.",
-    )
-    cert = click.option(
-        "--cert",
-        type=_FILE,
-        envvar=f"{prefix}CERT",
-        show_envvar=True,
-        metavar="FILE",
-        help="Certificate to show, a PEM file, with its key unless --cert-key has that.",
-    )
-    cert_key = click.option(
-        "--cert-key",
-        type=_FILE,
-        envvar=f"{prefix}{key}",
-        show_envvar=True,
-        metavar="FILE",
-        help="Key to --cert, a PEM file.",
-    )
+    """Returns the decorator that adds `--ca`, `--cert` and `--cert-key` to a command; their
+    variables begin with `prefix`, and the key's ends with `key`."""
+    file = functools.partial(click.option, show_envvar=True, metavar="FILE")
+    pem = functools.partial(file, type=click.Path(dir_okay=False))
+    ca_text = f"CA to trust, {of}: a PEM file, or a directory as OpenSSL has them."
+    ca = file("--ca", type=click.Path(), envvar=f"{prefix}CA", help=ca_text)
+    cert_text = "Certificate to show, a PEM file, with its key unless --cert-key has that."
+    cert = pem("--cert", envvar=f"{prefix}CERT", help=cert_text)
+    cert_key = pem("--cert-key", envvar=f"{prefix}{key}", help="Key to --cert, a PEM file.")
     return lambda command: ca(cert(cert_key(command)))
 
 
@@ -126,7 +106,7 @@ def _as_one_argument(command: Command) -> Command:
     def with_tls(
         *args: Any, ca: str | None, cert: str | None, cert_key: str | None, **rest: Any
     ) -> Any:
-        return command(*args, tls=Tls(ca, cert, cert_key), **rest)
+        return command(*args, tls=TlsFiles(ca, cert, cert_key), **rest)
 
     return with_tls
 
@@ -146,7 +126,7 @@ def gateway_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_gateway(
-        *args: Any, url: str, key: str, timeout_s: float, tls: Tls, **rest: Any
+        *args: Any, url: str, key: str, timeout_s: float, tls: TlsFiles, **rest: Any
     ) -> Any:
         return command(*args, gateway=GatewayOptions(url, key, timeout_s, tls), **rest)
 

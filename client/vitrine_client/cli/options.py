@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
-from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import completion_values
 from vitrine_client.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -84,14 +84,14 @@ key = click.option(
 
 
 class Number(click.FloatRange):
-    """A finite number in a range: `nan` is in every range, and `inf` in most."""
+    """Finite number in a range: `nan` is in every range, and `inf` in most."""
 
     name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Returns the number. Fails, as click's do, for what is none."""
+        """Returns the number. Fails, as click's do, for others."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is no finite number", param, ctx)
@@ -110,7 +110,7 @@ timeout_s = click.option(
 )
 model = click.option(
     "--model",
-    shell_complete=completing.model_names,
+    shell_complete=completion_values.model_names,
     help=f"Which model to ask.  [default: {PREFERRED}, or {FALLBACK} where that is not served]",
 )
 
@@ -199,10 +199,66 @@ def default_model(
 
 @contextmanager
 def needs(extra: str, option: str) -> Iterator[None]:
-    """Says what to install where a module of an extra is not there."""
+    """Names the extra to install where a module of it is not there."""
     try:
         yield
     except ImportError as error:
         raise click.UsageError(
             f"{option} needs more ({error}): pip install 'vitrine-client[{extra}]'"
         ) from error
+
+
+Box = tuple[float, ...]
+
+
+def _read(_: click.Context, __: click.Parameter, text: str | None) -> Box | None:
+    if text is None:
+        return None
+    try:
+        x, y, width, height = map(float, text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none; write four numbers, 120,40,300,300") from None
+    return tuple(int(side) if side.is_integer() else side for side in (x, y, width, height))
+
+
+box = click.option(
+    "--box",
+    metavar="X,Y,W,H",
+    callback=_read,
+    help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
+    "is looked for]",
+)
+
+
+NEWEST = 2**63 - 1
+"""The largest version there can be: TensorFlow Serving has them in an int64."""
+
+
+def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    others = {"version", "label"} - {parameter.name}
+    if value is not None and any(ctx.params.get(other) is not None for other in others):
+        raise click.UsageError("--version and --label are two ways to say which; give one")
+    if parameter.name == "version" and value is not None and value > NEWEST:
+        raise click.BadParameter(f"no version is beyond {NEWEST}")
+    return value
+
+
+def which_version(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds `--version` and `--label`, of which one at most may be given."""
+    for option in (
+        click.option(
+            "--label",
+            metavar="NAME",
+            callback=_alone,
+            shell_complete=completion_values.version_labels,
+            help="Ask the version with this version label, such as stable.",
+        ),
+        click.option(
+            "--version",
+            type=click.IntRange(min=0),
+            callback=_alone,
+            help="Which version to ask.  [default: the newest]",
+        ),
+    ):
+        command = option(command)
+    return command

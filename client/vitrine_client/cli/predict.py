@@ -1,4 +1,4 @@
-"""`vitrine predict`."""
+"""Predict command: prints predictions as a table, JSON or CSV."""
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -10,17 +10,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.boxes import box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import box, which_version
 from vitrine_client.cli.output import formats
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.process import addresses
 from vitrine_client.results.predictions import Prediction
 
-Answer = Prediction | InvalidImage
-Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]
+PredictionOutcome = Prediction | InvalidImage
+Ask = Callable[[Iterable[Picture]], Generator[PredictionOutcome, None, None]]
 
 
 @click.command()
@@ -127,13 +126,13 @@ def _direct(
 
 
 def _ask(client: Any, asked: dict[str, Any]) -> Ask:
-    """Has one of the clients asked: about many pictures, or about what is in the box of one."""
+    """Has one of the clients asked: about many pictures, or about the box of one."""
     box, many = asked["box"], {name: value for name, value in asked.items() if name != "box"}
     if box is None:
         return lambda pictures: client.predict_many(pictures, **many)
     alone = {name: many[name] for name in many if name not in ("batch_size", "concurrency")}
 
-    def ask(pictures: Iterable[Picture]) -> Generator[Answer, None, None]:
+    def ask(pictures: Iterable[Picture]) -> Generator[PredictionOutcome, None, None]:
         for picture in pictures:
             try:
                 yield client.predict(picture, box=box, **alone)
@@ -151,7 +150,9 @@ def _writer(names: list[str], top: int | None, as_json: bool, as_csv: bool) -> f
     return formats.as_table(options.console, top, names)
 
 
-def _followed(answers: Iterator[Answer], total: int, batch_size: int) -> Iterator[Answer]:
+def _followed(
+    answers: Iterator[PredictionOutcome], total: int, batch_size: int
+) -> Iterator[PredictionOutcome]:
     """Shows how far it is, where the rows themselves do not, and if there is time to look."""
     console = Console(stderr=True)
     if options.console.is_terminal or not console.is_terminal or total <= batch_size:

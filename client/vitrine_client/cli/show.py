@@ -7,18 +7,19 @@ from typing import Any
 import click
 from rich.table import Table
 
-from vitrine_client.cli import completion_values as completing
-from vitrine_client.cli import options
+from vitrine_client.cli import completion_values, options
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
-from vitrine_client.cli.which import which_version
 from vitrine_client.errors import VitrineError
 from vitrine_client.results.predictions import VersionStatus
 
 _DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
 
-model_argument = click.argument("model", shell_complete=completing.model_names)
-optional_model = click.argument("model", required=False, shell_complete=completing.model_names)
+model_argument = click.argument("model", shell_complete=completion_values.model_names)
+optional_model = click.argument(
+    "model", required=False, shell_complete=completion_values.model_names
+)
 
 
 @click.command()

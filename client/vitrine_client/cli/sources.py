@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, globs, and standard input."""
+"""Picture sources: files, folders, globs, and standard input."""
 
 import glob
 import sys
@@ -73,7 +73,7 @@ def _counted(files: Sequence[Path]) -> str:
 
 
 def read(name: str) -> bytes:
-    """Returns what is in one of them. Raises `OSError`, and `click.BadParameter` where standard
+    """Returns the bytes of one of them. Raises `OSError`, and `click.BadParameter` where standard
     input is closed."""
     if name != STDIN:
         return Path(name).read_bytes()

@@ -1,4 +1,4 @@
-"""Tune command: which settings of the service meet an objective at the highest rate."""
+"""Tune command: searches the settings that meet an objective at the highest rate."""
 
 import dataclasses
 import os
@@ -12,7 +12,7 @@ from rich.console import Console
 from vitrine_client.cli import options, sources
 from vitrine_client.cli.output import tables
 from vitrine_client.client import Client
-from vitrine_client.loadtest.plan import KINDS, Kind, Target
+from vitrine_client.loadtest.plan import KINDS, Workload, WorkloadKind
 from vitrine_client.loadtest.report.wording import per_second
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def tune(
     pictures: tuple[str, ...],
     slo: str,
     model: str | None,
-    kind: Kind,
+    kind: WorkloadKind,
     batch_size: int,
     for_s: float,
     models_dir: Path,
@@ -103,15 +103,15 @@ def tune(
         raise click.BadParameter(refusal, param_hint="--output")
     with options.friendly():
         images = tuple(sources.read(name) for name in sources.named(pictures))
-        target = Target(kind, "", model or "", images, batch_size=batch_size)
+        target = Workload(kind, "", model or "", images, batch_size=batch_size)
         notes = Console(stderr=True, highlight=False) if as_json else options.console
         tuning = _tuned(target, objective, models_dir, for_s, notes)
         sys.exit(conclude(tuning, output, as_json))
 
 
 def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
-    """Writes what came of it, says so, and returns the exit code; where nothing met the objective
-    it writes nothing."""
+    """Writes the files of a tuning, says so, and returns the exit code; where nothing met the
+    objective it writes nothing."""
     from vitrine_client.tune import outcome, summary
 
     if not tuning.tuned.reached:
@@ -127,7 +127,9 @@ def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
     return 0
 
 
-def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float, notes: Console) -> "Tuning":
+def _tuned(
+    target: Workload, slo: "Slo", models_dir: Path, for_s: float, notes: Console
+) -> "Tuning":
     from vitrine_client.tune.configuration import Configuration, axes
     from vitrine_client.tune.search import Time, Unfit, tune
     from vitrine_client.tune.service import Services, find_command
@@ -152,7 +154,7 @@ def _tuned(target: Target, slo: "Slo", models_dir: Path, for_s: float, notes: Co
     return Tuning(slo, load_of(target), probe_s, tuned)
 
 
-def _with_model(target: Target, services: "Services") -> Target:
+def _with_model(target: Workload, services: "Services") -> Workload:
     """Asks the service with its defaults, which is measured first in any case, for its model."""
     from vitrine_client.tune.configuration import Configuration
 
@@ -161,7 +163,7 @@ def _with_model(target: Target, services: "Services") -> Target:
 
 
 class _Progress:
-    """Progress display: a line for each trial, and on a terminal what is probed at the moment."""
+    """Progress display: a line for each trial, and on a terminal the current probe."""
 
     def __init__(self, for_s: float, notes: Console) -> None:
         self._notes = notes

@@ -1,17 +1,17 @@
-"""`vitrine promote` and `vitrine rollback`: which version a version label names."""
+"""Version label commands: `vitrine promote` and `vitrine rollback`."""
 
+import functools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vitrine_client.cli import completion_values as completing
-from vitrine_client.cli import options
-from vitrine_client.cli.gateway import Tls, model_server_tls
+from vitrine_client.cli import completion_values, options
+from vitrine_client.cli.gateway import TlsFiles, model_server_tls
+from vitrine_client.cli.options import NEWEST
 from vitrine_client.cli.output import tables
-from vitrine_client.cli.which import NEWEST
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.store import version_labels
 from vitrine_client.store.version_labels import Promotion
@@ -24,8 +24,26 @@ def _checked(_ctx: click.Context, _parameter: click.Parameter, value: str) -> st
         raise click.BadParameter(str(error)) from error
 
 
-def _moving(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds what `promote` and `rollback` share: which label, which file, which servers."""
+def _moving(move: Callable[..., Promotion]) -> Callable[..., None]:
+    """Returns the command that moves a version label by `move`, which is called with the arguments
+    that `promote` and `rollback` of `version_labels` share, and prints the result."""
+
+    @functools.wraps(move)
+    def moving(
+        *,
+        addresses: tuple[str, ...],
+        tls: TlsFiles,
+        as_json: bool,
+        **given: Any,
+    ) -> None:
+        with options.friendly(), options.needs("grpc", "moving a version label"):
+            try:
+                moved = move(model_servers=addresses, verify=tls.ca, cert=tls.certificate, **given)
+            except FileNotFoundError as error:
+                raise click.BadParameter(str(error), param_hint="--config") from error
+        _say(moved, as_json)
+
+    command: Callable[..., None] = moving
     for option in (
         options.timeout_s,
         model_server_tls,
@@ -50,29 +68,20 @@ def _moving(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_model = click.argument("model", shell_complete=completing.configured_models)
+_model = click.argument("model", shell_complete=completion_values.configured_models)
 
 
 @click.command(short_help="Make a version label name a version.")
 @_model
 @click.argument("version", type=click.IntRange(min=0, max=NEWEST))
 @_moving
-def promote(
-    model: str,
-    version: int,
-    label: str,
-    config: Path,
-    addresses: tuple[str, ...],
-    timeout_s: float,
-    tls: Tls,
-    as_json: bool,
-) -> None:
+def promote(model: str, version: int, **how: Any) -> Promotion:
     """Make a version label name VERSION of MODEL.
 
     \b
     vitrine promote mlp 3                      stable is 3 from now on
     vitrine promote mlp 4 --label canary       and vitrine predict --label canary tries 4
-    vitrine promote mlp 3 --config serving/tensorflow_serving/models.config
+    vitrine promote mlp 3 --config deploy/tensorflow_serving/models.config
     vitrine rollback mlp                       stable is what it was before
 
     A version that is published and not loaded is loaded first. The model server's file is changed,
@@ -85,32 +94,13 @@ def promote(
     file is rewritten, and only the comments at its head are kept. A server that is started with
     labels in its file needs --allow_version_labels_for_unavailable_models.
     """
-    with _explained():
-        moved = version_labels.promote(
-            model,
-            version,
-            label=label,
-            config=config,
-            model_servers=addresses,
-            timeout_s=timeout_s,
-            verify=tls.ca,
-            cert=tls.certificate,
-        )
-    _say(moved, as_json)
+    return version_labels.promote(model, version, **how)
 
 
 @click.command(short_help="Make a version label name what it named before.")
 @_model
 @_moving
-def rollback(
-    model: str,
-    label: str,
-    config: Path,
-    addresses: tuple[str, ...],
-    timeout_s: float,
-    tls: Tls,
-    as_json: bool,
-) -> None:
+def rollback(model: str, **how: Any) -> Promotion:
     """Make a version label of MODEL name the version that it named before.
 
     \b
@@ -122,27 +112,7 @@ def rollback(
     It moves a label, and every version stays published and served. To take the newest version
     itself out of service, whatever names it, retire it: vitrine-train rollback MODEL.
     """
-    with _explained():
-        moved = version_labels.rollback(
-            model,
-            label=label,
-            config=config,
-            model_servers=addresses,
-            timeout_s=timeout_s,
-            verify=tls.ca,
-            cert=tls.certificate,
-        )
-    _say(moved, as_json)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Says what to install, which file is not there, and what else goes wrong."""
-    with options.friendly(), options.needs("grpc", "moving a version label"):
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise click.BadParameter(str(error), param_hint="--config") from error
+    return version_labels.rollback(model, **how)
 
 
 def _say(moved: Promotion, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Diagnosis of an installation: what is wrong on this machine and with the service, and what to do.
+"""Diagnosis of an installation: problems of this machine and of the service, with advice.
 
 `examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them.
 """
@@ -11,13 +11,19 @@ from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine import (
     containers,
     interpreter,
-    local_ports,
     machine,
     proxies,
     software,
     storage,
 )
-from vitrine_client.doctor.service import certificates, gateway, keys, model_server, served_configs
+from vitrine_client.doctor.service import (
+    certificates,
+    gateway,
+    keys,
+    local_ports,
+    model_server,
+    served_configs,
+)
 
 __all__ = ["CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
 

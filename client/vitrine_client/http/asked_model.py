@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
-from vitrine_client.http import missing, model_paths
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import missing, model_paths, protocol
 from vitrine_client.http.default_model import (
     FALLBACK,
     PREFERRED,
@@ -19,9 +18,9 @@ from vitrine_client.http.protocol import Call, Conversation
 
 @dataclass(frozen=True)
 class AskedModel:
-    """A model, and which version of it: by number, by version label, or the newest.
+    """Model and its version: by number, by version label, or the newest.
 
-    Where `model` is None the default is asked. `verb` is what it is asked for. Raises
+    Where `model` is None the default is asked. `verb` is the kind of call. Raises
     `InvalidRequest` for a version together with a version label.
     """
 
@@ -39,11 +38,11 @@ class AskedModel:
         return model_paths.verb_path(model, self.version, self.label, self.verb)
 
     def send(self, make: Callable[[str], Call]) -> Conversation[Any]:
-        """Makes a call of the model's path, sends it, and returns what is answered (JSON).
+        """Makes a call of the model's path, sends it, and returns the answer (JSON).
 
         If the default model is not served, the next one is asked; that is known from the call's own
         failure, so one that succeeds costs nothing more. Raises `NotFound` where no such model,
-        version or version label is there, which says what is.
+        version or version label is there, and names those that are.
         """
         names = (PREFERRED, FALLBACK) if self.model is None else (self.model,)
         return (yield from missing.explained(self._sent(make), names, self.version, self.label))
@@ -71,6 +70,6 @@ class AskedModel:
         if self.version is None and self.label is None:
             return True
         try:  # it may be no more than that version which is missing
-            return not is_served((yield from http_calls.states(PREFERRED)))
+            return not is_served((yield from protocol.states(PREFERRED)))
         except NotFound:
             return True

@@ -1,5 +1,5 @@
-"""requests' connections, with an end to the whole exchange: its own timeout is for each read, and a
-peer that sends a byte now and then would hold a call for ever."""
+"""Deadline of a whole HTTP exchange over requests' connections: the timeout of requests is for each
+read, so that a peer which sends a byte now and then would hold a call for ever."""
 
 import contextlib
 import io
@@ -24,9 +24,9 @@ _thread = threading.local()
 
 
 class Exchange:
-    """A request and its answer in the thread that enters it: over at `deadline`, in seconds of
-    `time.monotonic`, or when another thread ends it. Then `TimeoutError`, or what the connection
-    raises that is lost."""
+    """Exchange of a request and its answer in the thread that enters it: over at `deadline`, in
+    seconds of `time.monotonic`, or when another thread ends it. Then `TimeoutError`, or what the
+    connection raises that is lost."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
@@ -89,7 +89,7 @@ class _Response(HTTPResponse):
 
 
 class _Bounded:
-    """Sends within the exchange, too."""
+    """Connection that sends within the exchange, too."""
 
     sock: Any
     response_class: Any = _Response
@@ -119,7 +119,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 class BoundedAdapter(HTTPAdapter):
     """HTTP adapter of requests that keeps a thread within the `Exchange` that it has entered,
-    proxies and TLS included. What it can't bound is the look-up of a name. With a `context` that
+    proxies and TLS included. It does not bound the look-up of a name. With a `context` that
     alone decides about TLS."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
@@ -132,7 +132,7 @@ class BoundedAdapter(HTTPAdapter):
         _use_bounded_pools(self.poolmanager)
 
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
-        """Says what connections are made with; requests calls it."""
+        """Returns the attributes of a pool of connections; requests calls it."""
         host, pool = super().build_connection_pool_key_attributes(*args, **kwargs)
         if self._context:
             checked = self._context.verify_mode is ssl.CERT_REQUIRED
@@ -143,7 +143,7 @@ class BoundedAdapter(HTTPAdapter):
         return host, pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Adds what requests trusts; requests calls it."""
+        """Adds the trust of requests; requests calls it."""
         if not self._context:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 

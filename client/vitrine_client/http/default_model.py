@@ -31,7 +31,7 @@ LOOK_AGAIN_S = 60.0
 
 
 class DefaultModelWarning(UserWarning):
-    """The default model is not served, and another one answers in its place."""
+    """Warning that the default model is not served, and another one answers in its place."""
 
 
 class DefaultModel:
@@ -78,7 +78,7 @@ def may_be_missing(error: VitrineError, label: str | None) -> bool:
 
 
 def told_of_missing() -> str:
-    """Returns what to say where `PREFERRED` is not served."""
+    """Returns the message for a service without `PREFERRED`."""
     return (
         f"The model {PREFERRED} is not served here, so {FALLBACK} is asked; "
         f"`vitrine-train train {PREFERRED}` makes one that knows pictures of your own"

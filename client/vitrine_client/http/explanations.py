@@ -1,6 +1,6 @@
-"""Explanations over HTTP: a picture and a class are sent, what each pixel says comes back.
+"""Explanations over HTTP: a picture and a class are sent, attributions of pixels come back.
 
-Like everything in `http_calls`, it neither connects nor waits.
+Like everything in `protocol`, it neither connects nor waits.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import EmptyPicture, InvalidImage, InvalidRequest
-from vitrine_client.http import predictions as http_predictions
+from vitrine_client.http import predictions
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.protocol import Conversation, sensible
 from vitrine_client.images import NOTHING, SIDE, Picture, find_item, pictures
@@ -31,12 +31,12 @@ def explain(
     """
     body = pictures.encoded(picture)
     if isinstance(class_id, str):
-        predicted = yield from http_predictions.predict(body, replace(asked, verb="predict"))
+        predicted = yield from predictions.predict(body, replace(asked, verb="predict"))
         class_id = _id_of(class_id, tuple(predicted.probabilities), predicted.model)
     parameters: dict[str, Any] = {} if class_id is None else {"class_id": class_id}
-    query = http_predictions.query(parameters, box)
+    query = predictions.query(parameters, box)
     try:
-        answer = yield from asked.send(lambda path: http_predictions.as_is(path + query, body))
+        answer = yield from asked.send(lambda path: predictions.as_is(path + query, body))
     except InvalidRequest as refusal:
         try:
             find_item(body)
@@ -73,7 +73,7 @@ def _explanation(answer: Any) -> Explanation:
                 attributions,
                 spec["name"],
                 int(spec["version"]),
-                *http_predictions.found_in(entry),
+                *predictions.found_in(entry),
             )
-        _, warnings = http_predictions.found_in(entry)
+        _, warnings = predictions.found_in(entry)
     raise EmptyPicture(NOTHING, warnings=warnings)

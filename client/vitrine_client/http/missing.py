@@ -1,6 +1,6 @@
 """Missing model, version or version label: said with those that there are.
 
-A gateway passes on the model server's words, which name what is missing and nothing else. Where a
+A gateway passes on the model server's words, which name the missing one and nothing else. Where a
 call fails by it, one more call asks for the models, and the error says which to ask for.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from vitrine_client.errors import InvalidImage, InvalidRequest, NotFound, VitrineError
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import protocol
 from vitrine_client.http.default_model import is_served
 from vitrine_client.http.protocol import Conversation
 from vitrine_client.results.predictions import VersionStatus
@@ -25,7 +25,7 @@ def explained(
     label: str | None = None,
 ) -> Conversation[T]:
     """Holds a conversation about the first of `models` that is served, and raises `NotFound` that
-    says what there is instead, where no such model, version or version label is there."""
+    names those that there are, where no such model, version or version label is there."""
     try:
         return (yield from conversation)
     except (NotFound, InvalidRequest) as error:
@@ -44,9 +44,9 @@ def _is_missing(error: VitrineError, label: str | None) -> bool:
 def _reason(
     models: Sequence[str], version: int | None, label: str | None
 ) -> Conversation[str | None]:
-    """Asks what there is; None where that does not tell what is missing."""
+    """Asks for the models that there are; None where that does not explain the failure."""
     try:
-        listed = yield from http_calls.models()
+        listed = yield from protocol.models()
     except VitrineError:  # of an error there is one already
         return None
     model = next((name for name in models if name in listed), None)
@@ -68,7 +68,7 @@ def _reason(
 def _answers(models: Sequence[str]) -> Conversation[bool]:
     for model in models:
         try:
-            if is_served((yield from http_calls.states(model))):
+            if is_served((yield from protocol.states(model))):
                 return True
         except VitrineError:
             continue

@@ -1,6 +1,6 @@
-"""Predictions over HTTP: pictures as forms or arrays, and which of them is at fault for an error.
+"""Predictions over HTTP: pictures as forms or arrays, and the one that is at fault for an error.
 
-Like everything in `http_calls`, it neither connects nor waits.
+Like everything in `protocol`, it neither connects nor waits.
 """
 
 import io
@@ -20,7 +20,7 @@ from vitrine_client.images import NOTHING, SIDE, Item, Picture, pictures
 from vitrine_client.images.finding.item import four_numbers
 from vitrine_client.results.predictions import Prediction
 
-Outcome = Prediction | InvalidImage
+PredictionOutcome = Prediction | InvalidImage
 
 _Pack = Callable[[str, Sequence[Any]], Call]
 
@@ -28,7 +28,7 @@ _Pack = Callable[[str, Sequence[Any]], Call]
 def predict(
     picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
 ) -> Conversation[Prediction]:
-    """Asks for one picture, or for what lies in `box`. Raises `InvalidImage` where that is what the
+    """Asks for one picture, or for the part in `box`. Raises `InvalidImage` where that is what the
     gateway can't read, and `EmptyPicture` where it shows nothing."""
     body = pictures.encoded(picture)
     asked_for = query({}, box)
@@ -63,26 +63,28 @@ def predict_here(
 
 def predict_batch(
     batch: pictures.Batch, asked: AskedModel, *, local: bool
-) -> Conversation[list[Outcome]]:
-    """Asks for many pictures, and returns for each its prediction or what is wrong with it."""
+) -> Conversation[list[PredictionOutcome]]:
+    """Asks for many pictures, and returns for each its prediction or its error."""
     if local:
         items = pictures.items(batch)
         rows = [each.instance if isinstance(each, Item) else each for each in items]
         found = yield from _answered(rows, asked, as_array)
         return list(map(_with_item, found, items))
-    outcomes: list[Outcome] = []
+    outcomes: list[PredictionOutcome] = []
     for parcel in pictures.parcels(batch):
         outcomes += yield from _answered(parcel, asked, as_form)
     return outcomes
 
 
-def _with_item(outcome: Outcome, item: Item | InvalidImage) -> Outcome:
+def _with_item(outcome: PredictionOutcome, item: Item | InvalidImage) -> PredictionOutcome:
     if isinstance(outcome, InvalidImage) or isinstance(item, InvalidImage):
         return outcome
     return pictures.with_item(outcome, item)
 
 
-def _answered(parcel: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
+def _answered(
+    parcel: Sequence[Any], asked: AskedModel, pack: _Pack
+) -> Conversation[list[PredictionOutcome]]:
     """Asks for those that can be sent; the others have their `InvalidImage` already."""
     sent = [each for each in parcel if not isinstance(each, InvalidImage)]
     if not sent:
@@ -91,7 +93,9 @@ def _answered(parcel: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversa
     return [each if isinstance(each, InvalidImage) else next(answers) for each in parcel]
 
 
-def _sent(bodies: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
+def _sent(
+    bodies: Sequence[Any], asked: AskedModel, pack: _Pack
+) -> Conversation[list[PredictionOutcome]]:
     """Asks for all at once, or for each half where that is too much."""
     refusal: errors.VitrineError
     try:
@@ -155,13 +159,13 @@ def as_form(path: str, bodies: Sequence[bytes]) -> Call:
 
 
 def as_array(path: str, instances: Sequence[Any]) -> Call:
-    """Returns the call that sends instances, uint8 [28, 28], as what `numpy.save` writes."""
+    """Returns the call that sends instances, uint8 [28, 28], in the format of `numpy.save`."""
     buffer = io.BytesIO()
     np.save(buffer, np.stack(instances))
     return Call("POST", path, buffer.getvalue(), "application/x-npy")
 
 
-def _outcomes(answer: Any, count: int) -> list[Outcome]:
+def _outcomes(answer: Any, count: int) -> list[PredictionOutcome]:
     with sensible():
         spec, entries = answer["model_spec"], answer["predictions"]
         if len(entries) != count:
@@ -169,7 +173,7 @@ def _outcomes(answer: Any, count: int) -> list[Outcome]:
         return [_outcome(entry, spec) for entry in entries]
 
 
-def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> Outcome:
+def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> PredictionOutcome:
     """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
     if "error" in entry:
         return InvalidImage(entry["error"].partition(": ")[2])  # "image 3: why"
@@ -197,7 +201,7 @@ def found_in(entry: dict[str, Any]) -> tuple[tuple[int, int, int, int] | None, t
     return (x, y, width, height), warnings
 
 
-def _prediction(outcome: Outcome) -> Prediction:
+def _prediction(outcome: PredictionOutcome) -> Prediction:
     if isinstance(outcome, InvalidImage):
         raise outcome
     return outcome

@@ -1,8 +1,8 @@
-"""HTTP calls to a gateway: what is sent, how answers are read, what errors mean, when to try again.
+"""HTTP protocol of a gateway: requests, responses, errors, and the retries of calls.
 
-Nothing here connects or waits, so the client that blocks and the one that does not share it. What
-takes several calls is a conversation: a generator that yields each call, is sent what was answered
-(JSON) or thrown what was raised, and returns what it was all about.
+Nothing here connects or waits, so the client that blocks and the one that does not share it.
+Several calls are a conversation: a generator that yields each call, is sent the answer (JSON) or
+thrown the error, and returns the result.
 """
 
 import base64
@@ -31,12 +31,12 @@ LONGEST_S = 1_000_000
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
-"""What to ask where an answer is no gateway's."""
+"""Question to the user where an answer is no gateway's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `path` begins with a slash."""
+    """Request to a gateway; `path` begins with a slash."""
 
     method: str
     path: str
@@ -126,7 +126,7 @@ def _statuses(answer: dict[str, Any], labels: dict[str, str]) -> list[VersionSta
 
 @contextmanager
 def sensible() -> Iterator[None]:
-    """Raises `ServerError` where an answer has not what it should."""
+    """Raises `ServerError` where an answer lacks members, or has wrong ones."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -161,7 +161,7 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
 
 
 def _json_of(body: bytes) -> Any:
-    """Returns what a body has, None where that is no JSON or nothing."""
+    """Returns the JSON of a body, None where it has none."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -181,12 +181,12 @@ def retry_after_s(text: str) -> float | None:
 
 
 class Attempts:
-    """How long a call may take, and when it is made again: at most `retries` times.
+    """Retries of a call within its deadline, `retries` at most.
 
-    All calls may be: asking twice changes nothing. What can help is tried again (nobody there, a
-    connection that is lost, 502, 503 and 429), after what `Retry-After` says and "full jitter" of
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up to 0.1 s,
-    doubled each time up to 2 s.
+    All calls may be: asking twice changes nothing. Failures that may pass are tried again (nobody
+    there, a connection that is lost, 502, 503 and 429), after the time of `Retry-After` and "full
+    jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up
+    to 0.1 s, doubled each time up to 2 s.
     """
 
     def __init__(self, timeout_s: float, retries: int) -> None:

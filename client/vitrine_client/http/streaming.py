@@ -24,18 +24,18 @@ T = TypeVar("T")
 
 
 class StoppedError(Exception):
-    """Nobody wants the answer any more."""
+    """Exception of a call whose answer nobody wants any more."""
 
 
 class Stop:
-    """Ends what threads wait for, when nobody wants it any more."""
+    """Cancellation of calls in other threads, once nobody wants their answers."""
 
     def __init__(self) -> None:
         self._wanted = threading.Event()
         self._cancels: set[Callable[[], object]] = set()
 
     def set(self) -> None:
-        """Ends what is under way; nothing else begins."""
+        """Ends the calls under way; no other begins."""
         self._wanted.set()
         for cancel in tuple(self._cancels):
             cancel()
@@ -66,11 +66,11 @@ def check(batch_size: int, concurrency: int) -> None:
 def in_order(
     batches: Iterator[B], work: Callable[[B, Stop], list[T]], concurrency: int
 ) -> Generator[T, None, None]:
-    """Yields what `work` makes of each batch, in order; `concurrency` threads do it.
+    """Yields the results of `work` for each batch, in order; `concurrency` threads do it.
 
-    At most `concurrency + 1` batches are in hand. What `work` raises is raised in its turn, and
-    ends all; so does closing the generator, which does not wait for what can't be cancelled. It
-    belongs to its process, whose threads a child does not have: there it raises `VitrineError`.
+    At most `concurrency + 1` batches are in hand. An exception of `work` is raised in its turn, and
+    ends all; so does closing the generator, which does not wait for calls that can't be cancelled.
+    It belongs to its process, whose threads a child does not have: there it raises `VitrineError`.
     """
     stop, pid = Stop(), os.getpid()
     threads = ThreadPoolExecutor(concurrency, "vitrine")

@@ -16,7 +16,7 @@ _API = "opentelemetry.trace"
 
 
 class Sending:
-    """A request on its way: `headers` take its trace along."""
+    """Span of a request on its way: `headers` take its trace along."""
 
     def __init__(self, span: Any = None) -> None:
         self.headers: dict[str, str] = {}

@@ -1,5 +1,4 @@
-"""Unanswered calls: errors of HTTP calls to a gateway without an answer, in words that say what to
-do."""
+"""Unanswered calls: errors of HTTP calls to a gateway without an answer, each with a remedy."""
 
 import ssl
 from collections.abc import Iterator
@@ -69,7 +68,7 @@ _TLS_HINTS = {
     "HANDSHAKE_FAILURE": trust.CERTIFICATE_HINT,
     "UNKNOWN_CA": "it does not know the CA of the certificate that it is shown (--cert)",
 }
-"""What OpenSSL's words mean for who has to put it right."""
+"""Remedies for the messages of OpenSSL."""
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

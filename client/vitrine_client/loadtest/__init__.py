@@ -1,1 +1,1 @@
-"""The load lab: measures the latency of inference, and says when it cannot."""
+"""Load lab: measures the latency of inference, and says when it cannot."""

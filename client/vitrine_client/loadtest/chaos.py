@@ -1,4 +1,4 @@
-"""A model is swapped in the middle of a load: a copy of its newest version becomes the next.
+"""Chaos: a model is swapped in the middle of a load; a copy of its newest version is the next.
 
 Whoever serves the models directory loads the copy, answers with it, and unloads the one before. As
 both answer the same, whatever changes for clients is the swap's doing.
@@ -13,12 +13,11 @@ from pathlib import Path
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.analysis.swap_effect import ANSWERS, PUBLISHED, UNLOADED
-from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.copied_version import CopiedVersion
-from vitrine_client.loadtest.plan import Plan, Target
+from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.results.parts import Interval
 from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.run import ignore, run
+from vitrine_client.loadtest.run import client_of, ignore, run
 from vitrine_client.process import signals
 from vitrine_client.results.predictions import VersionStatus
 
@@ -28,13 +27,13 @@ _LOOK_S = 0.2
 _REMOVE_S = 30.0
 """How long another publisher may hold up the copy's removal."""
 
-Watch = Callable[[Interval], None]
-Run = Callable[..., Result]
+WatchInterval = Callable[[Interval], None]
+RunLoad = Callable[..., Result]
 Statuses = Callable[[], Sequence[VersionStatus]]
 
 
 class Swap:
-    """Swaps `model` in `models_dir`, half way through each `run`."""
+    """Swap of `model` in `models_dir`, half way through each `run`."""
 
     def __init__(self, models_dir: Path, model: str) -> None:
         """Raises `OSError` where the model has no version, or none may be published."""
@@ -45,12 +44,12 @@ class Swap:
         self,
         plan: Plan,
         *,
-        watch: Watch = ignore,
+        watch: WatchInterval = ignore,
         stop: threading.Event | None = None,
-        run: Run = run,
+        run: RunLoad = run,
         statuses: Statuses | None = None,
     ) -> Result:
-        """Does what `run` does, and swaps meanwhile; what came of it is among the result's events
+        """Does what `run` does, and swaps meanwhile; its course is among the result's events
         and warnings. The copy is removed before this returns or raises; where there is no `stop`,
         Ctrl-C and SIGTERM raise `SystemExit`.
 
@@ -72,7 +71,7 @@ class Swap:
         )
 
 
-def _statuses(target: Target) -> Sequence[VersionStatus]:
+def _statuses(target: Workload) -> Sequence[VersionStatus]:
     if target.kind == "grpc":
         from vitrine_client.model_server import ModelServerClient
 
@@ -83,7 +82,7 @@ def _statuses(target: Target) -> Sequence[VersionStatus]:
 
 
 class _Swapping:
-    """The thread that swaps; it begins with the first interval that is watched."""
+    """Thread that swaps; it begins with the first interval that is watched."""
 
     def __init__(self, copy: CopiedVersion, statuses: Statuses, middle_s: float) -> None:
         self._copy, self._statuses, self._middle_s = copy, statuses, middle_s
@@ -93,7 +92,7 @@ class _Swapping:
         self._noted: list[tuple[float, str]] = []
         self.warnings: list[str] = []
 
-    def watching(self, watch: Watch) -> Watch:
+    def watching(self, watch: WatchInterval) -> WatchInterval:
         """Returns `watch`, and looks at its clock."""
 
         def both(interval: Interval) -> None:
@@ -107,7 +106,7 @@ class _Swapping:
         return both
 
     def end(self) -> None:
-        """The load is over: gives up what has not happened yet, and removes the copy."""
+        """The load is over: gives up further steps, and removes the copy."""
         self._over.set()
         try:
             if self._thread.ident is not None:
@@ -124,7 +123,7 @@ class _Swapping:
 
     @property
     def events(self) -> list[tuple[float, str]]:
-        """What happened, in seconds of the measurement."""
+        """Events, in seconds of the measurement."""
         return [(at_s - self._began_s, text) for at_s, text in self._noted]
 
     def _swap(self) -> None:

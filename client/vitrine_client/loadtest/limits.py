@@ -13,14 +13,14 @@ _OTHERS = 24
 """Descriptors that a process of the generator has beside its connections, such as its pipes."""
 
 _RATE_A_PROCESS, _CONNECTIONS_A_PROCESS = 3000, 64
-"""What one process of the generator is given to do, where there are cores for more."""
+"""Load of one process of the generator, where there are cores for more."""
 
 _UNKNOWN = 1 << 30
 _PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def most_connections(processes: int) -> tuple[int, str]:
-    """Returns how many connections so many processes can have at once, and what limits them.
+    """Returns how many connections so many processes can have at once, and their limit.
 
     A process may raise its soft limit of descriptors, and not its hard one.
     """
@@ -53,8 +53,8 @@ def fitted(load: Load, processes: int, *, told: bool) -> tuple[Load, str]:
 
 
 def shared(load: Load) -> int:
-    """Returns among how many processes to share a load: at most half of the cores, since what is
-    measured may need the others."""
+    """Returns among how many processes to share a load: at most half of the cores, since the
+    service may need the others."""
     if isinstance(load, Closed):
         wanted = load.concurrency / _CONNECTIONS_A_PROCESS
     elif isinstance(load, Replay):

@@ -1,4 +1,4 @@
-"""What a load test sends, where, and when."""
+"""Plan of a load test: the workload, and the open or closed loop that sends it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from vitrine_client.process.trust import Trust
 
-Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
+WorkloadKind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
 server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
 
-KINDS: tuple[Kind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
+KINDS: tuple[WorkloadKind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
 
 LONGEST_S = 86_400.0
@@ -23,8 +23,8 @@ TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
-class Target:
-    """Who is asked for what.
+class Workload:
+    """Workload: the system under test, and the requests to send.
 
     `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
     `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
@@ -33,7 +33,7 @@ class Target:
     environment says so.
     """
 
-    kind: Kind
+    kind: WorkloadKind
     address: str
     model: str
     images: tuple[bytes, ...] = dataclasses.field(repr=False)
@@ -55,7 +55,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Closed:
-    """A closed loop: `concurrency` requests in flight, each sent when one was answered."""
+    """Closed loop: `concurrency` requests in flight, each sent when one was answered."""
 
     concurrency: int
     duration_s: float
@@ -63,7 +63,8 @@ class Closed:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of an open loop: requests/s at its start and at its end, in between along a line."""
+    """Phase of an open loop: the arrival rate in requests/s at its start and at its end, in between
+    along a line."""
 
     duration_s: float
     rate: float
@@ -72,9 +73,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Open:
-    """An open loop: requests are due by the clock, whatever becomes of those before.
+    """Open loop: requests are due by the clock, whatever becomes of those before.
 
-    "constant" spaces them evenly, "poisson" is what many users who know nothing of each other make
+    "constant" spaces them evenly, "poisson" is as many independent users make them
     (exponential gaps, by `seed`). Who is due while `connections` requests are in flight waits, and
     its latency counts from when it was due; still unsent `Plan.timeout_s` later, it is dropped.
     """
@@ -97,7 +98,8 @@ class Open:
 
 @dataclass(frozen=True)
 class Replay:
-    """An open loop of requests that came before: due as they came, from the first of them on.
+    """Replay, an open loop of requests that came before: due as they came, from the first of them
+    on.
 
     The n-th of `due_s`, which ascend from 0, is of `requests[turns[n]]`, as it travels. `files` say
     where that is from, and `speed` how much faster it is than it was. `left_out` are lines of them
@@ -126,11 +128,11 @@ Load = Closed | Open | Replay
 
 @dataclass(frozen=True)
 class Plan:
-    """A load test. The first `warm_up_s` seconds of the load are sent, and not counted; they are
-    part of its duration. It ends before that after `count` requests, and where nobody answered for
-    `give_up_s` seconds."""
+    """Plan of a load test. The first `warm_up_s` seconds of the load are sent, and not counted;
+    they are part of its duration. It ends before that after `count` requests, and where nobody
+    answered for `give_up_s` seconds."""
 
-    target: Target
+    target: Workload
     load: Load
     warm_up_s: float = 1.0
     timeout_s: float = TIMEOUT_S
@@ -139,7 +141,7 @@ class Plan:
     give_up_s: float | None = None
 
     def described(self) -> dict[str, Any]:
-        """Returns the plan as JSON has it: without images' bytes and what may be secret: keys,
+        """Returns the plan as JSON has it: without images' bytes and secrets: keys,
         passwords and the values of headers. What is not as usual is only there where it was asked
         for."""
         content = dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""A gateway's prediction log, made into a load: what was asked then is asked again, when it was."""
+"""Replay of a gateway's prediction log as a load: the same requests, in the same rhythm."""
 
 import base64
 import json
@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http import model_paths
-from vitrine_client.http import predictions as http_predictions
+from vitrine_client.http import model_paths, predictions
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.targets import http_request, requests_of
-from vitrine_client.loadtest.plan import Kind, Replay, Target
+from vitrine_client.loadtest.plan import Replay, Workload, WorkloadKind
 
-_KINDS: dict[str, Kind] = {"picture": "raw", "form": "multipart", "npy": "npy", "json": "json"}
+_KINDS: dict[str, WorkloadKind] = {
+    "picture": "raw",
+    "form": "multipart",
+    "npy": "npy",
+    "json": "json",
+}
 
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
 
@@ -38,7 +42,7 @@ _LONG_GAP_S, _MOST_GAPS = 60.0, 3
 
 @dataclass(frozen=True)
 class Line:
-    """A request that was logged: when, in seconds, for whom, and how it came.
+    """Logged request: its time in seconds, its model, and the form in which it came.
 
     It had `count` images, whose pixels are in `images` as PNG, unless that is empty.
     """
@@ -47,19 +51,19 @@ class Line:
     model: str
     version: int | None
     label: str | None
-    kind: Kind
+    kind: WorkloadKind
     count: int
     images: tuple[bytes, ...]
 
 
 def replay(
     paths: Sequence[Path],
-    target: Target,
+    target: Workload,
     *,
     speed: float = 1.0,
     longest_gap_s: float | None = None,
     connections: int = 256,
-) -> tuple[Target, Replay]:
+) -> tuple[Workload, Replay]:
     """Returns whom it asks, and the load that the logs in `paths` make together, `speed` times as
     fast, and with no gap between two requests that is longer than `longest_gap_s` then.
 
@@ -72,7 +76,7 @@ def replay(
         raise ValueError(_nothing(paths, left_out))
     lines.sort(key=lambda line: line.at_s)
     # Each different request is made once, and has the number of its place.
-    requests: dict[tuple[Target, bool], int] = {}
+    requests: dict[tuple[Workload, bool], int] = {}
     turns = [requests.setdefault(asked, len(requests)) for asked in _asked(lines, target)]
     gaps_s = np.diff([line.at_s for line in lines]) / speed
     longest_s = longest_gap_s or math.inf
@@ -100,8 +104,8 @@ def _gaps(lines: Sequence[Line], gaps_s: NDArray[np.float64], longest_s: float) 
         yield f"{gaps_s[place]:,.0f} s from {began:%Y-%m-%d %H:%M:%S} UTC on{done}"
 
 
-def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool]]:
-    """Also says whether the images are what a model was shown."""
+def _asked(lines: Iterable[Line], target: Workload) -> Iterator[tuple[Workload, bool]]:
+    """Also says whether the images are those that a model was shown."""
     pictures = cycle(target.images)
     for line in lines:
         images = line.images or tuple(islice(pictures, line.count))
@@ -117,17 +121,17 @@ def _asked(lines: Iterable[Line], target: Target) -> Iterator[tuple[Target, bool
         yield asked, bool(line.images)
 
 
-def _request(asked: Target, pixels: bool) -> bytes:
-    """Returns a request as it travels. An array of what a model was shown is sent as it is, and not
+def _request(asked: Workload, pixels: bool) -> bytes:
+    """Returns a request as it travels. An array that a model was shown is sent as it is, and not
     prepared once more."""
     if pixels and asked.kind == "npy":
-        call = http_predictions.as_array("", [_pixels(image) for image in asked.images])
+        call = predictions.as_array("", [_pixels(image) for image in asked.images])
         return http_request(asked, call.content_type, call.body)
     return requests_of(asked)[0]
 
 
 def _lines(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[Line]:
-    """Counts what is none; a process that is killed can leave half of one, say."""
+    """Counts broken lines; a process that is killed can leave half of one, say."""
     for path in paths:
         with path.open("rb") as file:
             for text in file:
@@ -173,7 +177,7 @@ def _line(content: dict[str, Any]) -> Line:
 
 
 def _passes_through(image: bytes) -> bool:
-    """Whether a gateway makes the same pixels of what is 28x28 pixels already: not of an item that
+    """Whether a gateway makes the same pixels of a picture of 28x28 pixels: not of an item that
     fills its frame, say. An array is what the model is shown, whatever it has."""
     return np.array_equal(to_instance(image), _pixels(image))
 

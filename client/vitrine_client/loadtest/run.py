@@ -1,4 +1,4 @@
-"""Runs a load test: starts the processes that make the load, and puts together what they saw."""
+"""Load test run: starts the processes that generate the load, and merges their reports."""
 
 import dataclasses
 import json
@@ -6,28 +6,33 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import requests
+
 from vitrine_client import errors
+from vitrine_client.client import Client
 from vitrine_client.loadtest.analysis.doubts import Processors, doubts
-from vitrine_client.loadtest.asking import client_of
-from vitrine_client.loadtest.generator.endpoint import Endpoint, reach
 from vitrine_client.loadtest.generator.fleet import Fleet
+from vitrine_client.loadtest.generator.http_connection import Endpoint, reach
 from vitrine_client.loadtest.generator.loop import Job
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.generator.worker import Ended
-from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Target
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Workload
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.results.timeline import Timeline
 from vitrine_client.process import signals
+from vitrine_client.process.trust import Trust
 
 _MISSING = ("Servable not found", "Unrecognized servable version label")
 """What TensorFlow Serving says of a model, version or version label that is not there."""
@@ -38,8 +43,8 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Ready:
-    """A target that was found to answer: where it is, and what is sent to it. What was found once
-    does for all loads of that target."""
+    """Workload that was found to answer: its endpoint and its requests. Once found, it does for all
+    loads of that workload."""
 
     endpoint: Endpoint | str
     requests: tuple[bytes, ...] = dataclasses.field(repr=False)
@@ -51,7 +56,7 @@ def ignore(_: Interval) -> None:
     """Watches nothing."""
 
 
-def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
+def make_ready(target: Workload, load: Load, timeout_s: float) -> Ready:
     """Asks a target for what a load will, so that what is wrong shows before the load.
 
     Raises a `VitrineError` where it does not give right answers.
@@ -74,7 +79,7 @@ def make_ready(target: Target, load: Load, timeout_s: float) -> Ready:
     return Ready(endpoint, requests, found, turns)
 
 
-def _check_is_there(target: Target, timeout_s: float) -> None:
+def _check_is_there(target: Workload, timeout_s: float) -> None:
     """Raises `NotFound` that says what there is instead of a model, version or version label."""
     with client_of(target, timeout_s) as client:
         try:
@@ -154,8 +159,8 @@ def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Conn
     closed += [(after, after) for after in [ready.rehearsed.closed_after] if after]
     connect_s, tls_s, before = timeline.made_meanwhile(end.connected for end in ends).T
     return Connecting(
-        connect=Histogram.of(connect_s),
-        tls=Histogram.of(tls_s[tls_s > 0]),
+        connect=LatencyHistogram.of(connect_s),
+        tls=LatencyHistogram.of(tls_s[tls_s > 0]),
         again=int((before > 0).sum()),
         closed_after=(
             min((fewest for fewest, _ in closed), default=0),
@@ -201,3 +206,26 @@ def _about(plan: Plan) -> dict[str, Any]:
         "client": version("vitrine-client"),
         "processors": os.cpu_count(),
     }
+
+
+@contextmanager
+def client_of(target: Workload, timeout_s: float) -> Iterator[Client]:
+    """Gives a client that asks as the load does: with its key, its headers and its trust."""
+    trust = target.tls or Trust.chosen()
+    session = None
+    if target.headers:
+        session = requests.Session()
+        session.headers.update(dict(target.headers))
+    with (
+        warnings.catch_warnings(),
+        Client(
+            target.url,
+            timeout_s=timeout_s,
+            api_key=target.api_key,
+            verify=trust,
+            session=session,
+        ) as client,
+    ):
+        if not trust.verified:  # as was asked for
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        yield client

@@ -13,5 +13,5 @@ SERVED = ("theme.css", "icon.svg")
 """Those that pages of the gateway ask for."""
 
 FOR, AGAINST = (255, 150, 30), (70, 140, 255)
-"""RGB of what speaks for a class and against it, on black; the page and `theme.css` have the same.
+"""RGB of pixels for a class and against it, on black; the page and `theme.css` have the same.
 A pair that people with any colour vision tell apart, also by brightness."""

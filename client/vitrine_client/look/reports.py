@@ -20,12 +20,12 @@ from vitrine_client.store import shared_files
 INDEX = "index.html"
 _ABOUT = "vitrine-report"
 _HEAD_BYTES = 4096
-"""Of a report, within which it says what it is about."""
+"""Bytes of a report, within which is its subject."""
 
 
 @dataclass(frozen=True)
 class About:
-    """Subject of a report: its kind, what it is about, its main figure, and when that was (ISO 8601
+    """Subject of a report: its kind, its title, its main figure, and when that was (ISO 8601
     or "")."""
 
     kind: str
@@ -35,7 +35,7 @@ class About:
 
 
 def environment(package: str) -> jinja2.Environment:
-    """Returns what renders a package's templates, which may extend `base.html`."""
+    """Returns the environment of a package's templates, which may extend `base.html`."""
     loaders = [jinja2.PackageLoader(package), jinja2.FileSystemLoader(FOLDER / "templates")]
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
@@ -96,7 +96,7 @@ def _reports(folder: Path) -> Iterator[tuple[str, About]]:
 
 
 class _Reader(HTMLParser):
-    """The content of the meta element that says what a report is about."""
+    """Reader of the meta element that has the subject of a report."""
 
     content = ""
 

@@ -35,11 +35,11 @@ WIDTH = 5.6
 """Of a plot, in inches of 72 units; a phone shows a unit as about a pixel."""
 
 DASHES, DOTS = (0, (5, 2)), (0, (1, 2))
-"""Line styles of matplotlib: dashed for what a line is compared with, dotted for marks."""
+"""Line styles of matplotlib: dashed for a line of comparison, dotted for marks."""
 
 
 def inline(draw: Callable[[Figure], None], height: float, name: str, alt: str) -> str:
-    """Returns what `draw` draws on a figure of `height` inches; `alt` says what is to be seen.
+    """Returns the drawing of `draw` on a figure of `height` inches; `alt` describes it.
 
     Text stays text, in the page's font; ids differ from those of other plots by `name`.
     """

@@ -1,4 +1,4 @@
-"""Addresses: the ports of a service, and where its clients find it.
+"""Addresses: the ports of a service, and its addresses for clients.
 
 `VITRINE_PORT=P` moves all ports: the gateway is on P, the model server on P + 420 (gRPC) and
 P + 421 (REST), unless `VITRINE_GRPC_PORT` and `VITRINE_REST_PORT` say otherwise. Commands that
@@ -40,7 +40,8 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a service listens: one address and three ports; with `tls` the gateway's is HTTPS."""
+    """Listening addresses of a service: one address and three ports; with `tls` the gateway's is
+    HTTPS."""
 
     host: str = HOST
     port: int = PORT

@@ -1,4 +1,4 @@
-"""Exit codes: what the commands end with, and a group of commands that keeps to them."""
+"""Exit codes of the commands, and a group of commands that keeps to them."""
 
 import contextlib
 import errno
@@ -40,7 +40,7 @@ class NotBegun(click.ClickException):
 
 
 class CommandGroup(click.Group):
-    """A group of commands that a signal ends with its exit code, where click would say 1; its help
+    """Group of commands that a signal ends with its exit code, where click would say 1; its help
     says the exit codes in short."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
@@ -66,6 +66,6 @@ class CommandGroup(click.Group):
 
 
 def _discard_output() -> None:
-    """Has what is still buffered go nowhere: the interpreter writes it at its end, and fails."""
+    """Discards buffered output, which the interpreter would write at its end, and fail."""
     with contextlib.suppress(OSError, ValueError):  # it has no descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

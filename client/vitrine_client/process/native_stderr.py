@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def discarded() -> Iterator[None]:
-    """Discards what this process writes to descriptor 2, of all threads; for as long as no other
+    """Discards output of this process to descriptor 2, of all threads; for as long as no other
     has anything to say."""
     with Path(os.devnull).open("w") as nowhere:
         stderr = os.dup(2)

@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 _inherited: list[object] = []
 """Values of a parent, kept in its child: their finalizers would wait for locks that nobody
-releases, or close what the parent still uses."""
+releases, or close sockets that the parent still uses."""
 
 
 class PerProcess(Generic[T]):
-    """A value that belongs to a process. `renewed` makes the child's from that of its parent, whose
+    """Value that belongs to a process. `renewed` makes the child's from that of its parent, whose
     locks it must not take. Threads may share it."""
 
     def __init__(self, value: T, renewed: Callable[[T], T]) -> None:

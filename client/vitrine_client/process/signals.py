@@ -1,6 +1,6 @@
 """Signals: Ctrl-C, SIGTERM and SIGHUP end a command, each with an exit code of its own.
 
-How much time a command has for its end depends on what it is doing. `end_at_once` is for when there
+How much time a command has for its end depends on its work. `end_at_once` is for when there
 is nothing to put in order, as while modules are imported. `raising` unwinds the stack. `noting`
 lets a measurement end early and keep its result.
 
@@ -23,7 +23,7 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 def exit_code(number: int) -> int:
-    """Returns the exit code that a shell gives to what a signal ended."""
+    """Returns the exit code that a shell gives to a command that a signal ended."""
     return 128 + number
 
 
@@ -53,7 +53,7 @@ def raising() -> Iterator[None]:
 
 
 class Noting:
-    """A handler that notes the first signal and sets `stop`; Ctrl-C once more raises `SystemExit`.
+    """Handler that notes the first signal and sets `stop`; Ctrl-C once more raises `SystemExit`.
 
     SIGTERM and SIGHUP count once: timeout(1), make and shells send them twice.
     """
@@ -148,7 +148,7 @@ def _handled(handler: Handler | signal.Handlers) -> Iterator[None]:
 
 
 class _Raising:
-    """SIGTERM and SIGHUP raise once, as what they began is not to be disturbed by their copies."""
+    """Handler that raises: SIGTERM and SIGHUP once, so that their copies do not disturb the end."""
 
     def __init__(self) -> None:
         self._raised = False
@@ -164,8 +164,8 @@ class _Raising:
     def sent_again(
         self, otherwise: "Callable[[sys.UnraisableHookArgs], object]"
     ) -> "Callable[[sys.UnraisableHookArgs], None]":
-        """Returns a hook for what a finalizer swallowed, as urllib3 has one: if it was a signal's
-        exception, the signal is sent once more, when that is over."""
+        """Returns a hook for exceptions that a finalizer swallowed, as urllib3 has one: if it was a
+        signal's exception, the signal is sent once more, when that is over."""
 
         def hook(unraisable: "sys.UnraisableHookArgs") -> None:
             error = unraisable.exc_value
@@ -188,7 +188,7 @@ def _end_at_once(number: int, _: FrameType | None) -> None:
 
 
 def _leave_terminal() -> None:
-    """Sends what is still to be said nowhere: a terminal that was closed fails every write."""
+    """Discards further output: a terminal that was closed fails every write."""
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):

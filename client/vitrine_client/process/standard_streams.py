@@ -1,7 +1,7 @@
 """Standard streams that are closed, as cron and some services have them, or cannot say everything.
 
-The next file or socket would get the number of one that is closed, and what a library writes there
-would go into it. One whose encoding is ASCII, say, would fail at the first label that is not.
+The next file or socket would get the number of one that is closed, and the output of a library
+there would go into it. One whose encoding is ASCII, say, would fail at the first label that is not.
 """
 
 import codecs
@@ -14,8 +14,8 @@ _ESCAPING = "vitrine.escaping"
 
 
 def keep_open() -> None:
-    """Has closed ones lead nowhere, and what an encoding lacks be written in escapes. `sys.stdin`
-    stays None: there is nothing to read."""
+    """Has closed ones lead nowhere, and characters that an encoding lacks be written in escapes.
+    `sys.stdin` stays None: there is nothing to read."""
     opened = os.open(os.devnull, os.O_RDWR)
     while opened <= _LAST:  # the lowest number that is free
         os.set_inheritable(opened, True)

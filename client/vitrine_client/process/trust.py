@@ -1,4 +1,4 @@
-"""TLS trust: which certificate authorities a client believes, and which certificate it shows.
+"""TLS trust: the certificate authorities that a client believes, and the certificate it shows.
 
 The same for all clients and commands. Authorities are those that are named in the call (`--ca`),
 else by `VITRINE_CA`, else all that the variables of other libraries name (`OTHERS`), else
@@ -35,7 +35,7 @@ Certificate = StrPath | tuple[StrPath, StrPath] | None
 
 @dataclass(frozen=True)
 class Trust:
-    """What TLS needs: `authorities` are PEM files, or directories as OpenSSL has them, each with
+    """Trust for TLS: `authorities` are PEM files, or directories as OpenSSL has them, each with
     the variable that names it, if one does. `key` is None where it is in `cert`."""
 
     authorities: tuple[tuple[str, str], ...]
@@ -50,8 +50,8 @@ class Trust:
         cert: Certificate = None,
         environ: Mapping[str, str] = os.environ,
     ) -> "Trust":
-        """Returns what is named, or else what the environment names. `verify` False trusts anybody.
-        Raises `InvalidRequest` for a key without a certificate."""
+        """Returns the trust that is named, or else that of the environment. `verify` False trusts
+        anybody. Raises `InvalidRequest` for a key without a certificate."""
         if isinstance(verify, Trust):
             return verify
         found = _authorities(environ) if isinstance(verify, bool) else (("", os.fspath(verify)),)
@@ -60,7 +60,7 @@ class Trust:
 
     @staticmethod
     def for_session(verify: "Verify", cert: Certificate) -> dict[str, Any]:
-        """Returns what is named as requests takes it, None for what a session has by itself."""
+        """Returns the named trust as requests takes it, None for a session's own."""
         if isinstance(verify, Trust):
             verify = verify.verified and verify.authorities[0][1]
         named = verify if isinstance(verify, bool) else os.fspath(verify)
@@ -96,7 +96,7 @@ class Trust:
 
 
 Verify = bool | StrPath | Trust
-"""Whom to trust: a PEM file of CAs, the usual ones, anybody (False), or what was chosen before."""
+"""Whom to trust: a PEM file of CAs, the usual ones, anybody (False), or an earlier choice."""
 
 
 def _authorities(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""Environment variables of Vitrine: which there are, and which names are mistyped.
+"""Environment variables of Vitrine: the known ones, and mistyped names.
 
 All of them, as a shell that has those of a gateway set also runs the client, and neither is to take
 the other's for a mistake.

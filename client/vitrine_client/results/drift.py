@@ -1,6 +1,6 @@
-"""Drift report: whether the last images of a version look as those of its validation did.
+"""Drift report: compares the last images of a version with those of its validation.
 
-Each dataclass is what `GET /v1/models/{model}/drift` answers (docs/drift.md), a member by the same
+Each dataclass is the answer of `GET /v1/models/{model}/drift` (docs/drift.md), a member by the same
 name.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 from vitrine_client.results import notebook
 from vitrine_client.results.strict_json import plain
 
-Kind = Literal["covariate", "label", "none", "unknown"]
+DriftKind = Literal["covariate", "label", "none", "unknown"]
 
 MOVED = 0.05
 """A class whose share is this far from that of validation has moved, where a table says so."""
@@ -54,7 +54,7 @@ class VersionDrift:
     """
 
     version: int
-    drift: Kind
+    drift: DriftKind
     alarm: bool
     reason: str
     images: int
@@ -67,9 +67,9 @@ class VersionDrift:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Self:
-        """Reads an entry of the gateway's answer. Raises what a mapping without it does."""
+        """Reads an entry of the gateway's answer. Raises as a mapping without its members does."""
         kind = entry["drift"]
-        if kind not in get_args(Kind):
+        if kind not in get_args(DriftKind):
             raise ValueError(f"{kind!r} is no kind of drift")
         return cls(
             version=int(entry["version"]),
@@ -115,7 +115,7 @@ class DriftReport:
         return any(one.alarm for one in self.versions)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 
@@ -134,7 +134,7 @@ def _as_html(model: str, one: VersionDrift) -> str:
         if score is not None
     ]
     shares = [
-        notebook.Row(each.label, each.estimated, notebook.per_cent(each.validation))
+        notebook.BarRow(each.label, each.estimated, notebook.per_cent(each.validation))
         for each in one.classes
         if each.estimated is not None
     ]

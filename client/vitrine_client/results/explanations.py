@@ -1,4 +1,4 @@
-"""Explanation: which pixels of a picture speak for a class, and which against it."""
+"""Explanation: the pixels of a picture that speak for a class, and those against it."""
 
 import io
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ _SHOWN_PX = 224
 class Explanation:
     """Explanation of one class for one picture.
 
-    `attributions`, float32 [28, 28], is what each pixel adds to the class's logit: the gradient
-    times the pixel. Above zero it speaks for the class, below zero against it, and a black pixel
-    says nothing. `label`, `class_id` and `probability` are those of the class that is explained;
-    `model`, `version`, `box` and `warnings` are a `Prediction`'s. Notebooks show it as a heat map.
+    `attributions`, float32 [28, 28], is the contribution of each pixel to the class's logit: the
+    gradient times the pixel. Above zero it speaks for the class, below zero against it, and a black
+    pixel says nothing. `label`, `class_id` and `probability` are those of the class that is
+    explained; `model`, `version`, `box` and `warnings` are a `Prediction`'s. Notebooks show it as a
+    heat map.
     """
 
     label: str
@@ -43,12 +44,12 @@ class Explanation:
 
     @property
     def sum_for(self) -> float:
-        """What the pixels that speak for the class add to its logit."""
+        """Sum of the pixels that speak for the class, in its logit."""
         return float(self.attributions[self.attributions > 0].sum())
 
     @property
     def sum_against(self) -> float:
-        """What the pixels against the class add to its logit, 0 or less."""
+        """Sum of the pixels against the class, in its logit, 0 or less."""
         return float(self.attributions[self.attributions < 0].sum())
 
     def weights(self) -> Floats:
@@ -69,12 +70,12 @@ class Explanation:
         return Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name, attributions as 28 lists of 28."""
+        """Returns the members by name, as JSON holds them: attributions as 28 lists of 28."""
         members: dict[str, Any] = plain(self)
         return members
 
     def summary(self) -> str:
-        """Returns in a sentence what the heat map adds up to.
+        """Returns the sums of the heat map in a sentence.
 
         The sum need not be above zero: a bias is added to it, and the other classes have theirs.
         """

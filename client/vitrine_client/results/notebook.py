@@ -14,8 +14,8 @@ _BAR = "display:inline-block;height:0.8em;background:#e07b00;vertical-align:midd
 _WIDTH_EM = 8
 
 
-class Row(NamedTuple):
-    """A row with a bar: its name, the share of the bar's width (0..1), and cells behind it."""
+class BarRow(NamedTuple):
+    """Row with a bar: its name, the share of the bar's width (0..1), and cells behind it."""
 
     name: str
     share: float | None
@@ -32,7 +32,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return _table(headings, ([html.escape(cell) for cell in row] for row in rows))
 
 
-def bars(headings: Sequence[str], rows: Iterable[Row]) -> str:
+def bars(headings: Sequence[str], rows: Iterable[BarRow]) -> str:
     """Returns a table whose rows have their share in per cent, a bar as long, and a note."""
     return _table(
         headings,

@@ -1,4 +1,4 @@
-"""Predictions, and what models and versions say of themselves, wherever they come from."""
+"""Predictions, states of versions, and descriptions of models, wherever they come from."""
 
 import json
 from collections import Counter
@@ -18,13 +18,13 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one picture.
+    """Prediction for one picture.
 
     `label` is the most probable class, `class_id` its index and `probability` its share;
     `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
     `version` say which model answered. `box` is where the item was found, x, y, width and height in
-    pixels of the upright picture, and `warnings` what was left out or is doubtful; an array is no
-    picture, and has neither.
+    pixels of the upright picture, and `warnings` name parts that were left out or are doubtful; an
+    array is no picture, and has neither.
     """
 
     label: str
@@ -41,13 +41,13 @@ class Prediction:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 
     def _repr_html_(self) -> str:
         """The most probable classes as a table with bars; notebooks show it."""
-        rows = [notebook.Row(*pair) for pair in self.top(_SHOWN)]
+        rows = [notebook.BarRow(*pair) for pair in self.top(_SHOWN)]
         told = notebook.paragraph(f"{self.label}, says {self.model}/{self.version}")
         beside = notebook.paragraph("; ".join(self.warnings)) if self.warnings else ""
         return told + notebook.bars(("class", "probability", "", ""), rows) + beside
@@ -55,7 +55,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """A version of a model on a model server, and its state in TensorFlow Serving's words:
+    """Status of a version on a model server: its state in TensorFlow Serving's words:
     START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
     `error_message` is empty. `version_labels` are those that a list of models knows to name it."""
 
@@ -66,14 +66,15 @@ class VersionStatus:
     version_labels: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a model says of itself: its labels in the order of class ids, and its card (JSON)."""
+    """Description that a model gives of itself: its labels in the order of class ids, and its card
+    (JSON)."""
 
     labels: tuple[str, ...]
     card: dict[str, Any]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 
 def plain(value: Any) -> Any:
-    """Returns what JSON holds: dataclasses become objects, tuples and arrays lists, paths text, and
-    numbers that are not finite null. Raises `TypeError` for what has no such form."""
+    """Returns a value as JSON holds it: dataclasses become objects, tuples and arrays lists, paths
+    text, and numbers that are not finite null. Raises `TypeError` for others."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
     match value:

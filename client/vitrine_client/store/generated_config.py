@@ -37,7 +37,7 @@ def _quoted(text: str) -> str:
 
 
 def how_to_serve(config: Path, model: str) -> str:
-    """Returns what has a model served that is published beside the file and not in it."""
+    """Returns the instruction to serve a model that is published beside the file and not in it."""
     try:
         generated = is_generated(config.read_text())
     except (OSError, ValueError):

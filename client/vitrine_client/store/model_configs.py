@@ -1,7 +1,7 @@
-"""`models.config` of a model server: which version a version label names, and named before.
+"""`models.config` of a model server: the versions that version labels name, and named before.
 
-The file is TensorFlow Serving's `ModelServerConfig` as text. What each label named before is kept
-in comments at its head, so that the label and its history change in one step:
+The file is TensorFlow Serving's `ModelServerConfig` as text. The versions that each label named
+before are kept in comments at its head, so that the label and its history change in one step:
 
     # label stable of "mlp": 3 <- 2 <- 1
 
@@ -18,10 +18,11 @@ from typing import Any, Self
 
 from google.protobuf import text_format
 
-from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
+from vitrine_client.errors import LabelNotMoved, NotFound
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import how_to_serve
-from vitrine_client.store.version_directories import RETIRED
+from vitrine_client.store.version_directories import RETIRED, version_numbers
+from vitrine_client.tfserving import management
 from vitrine_client.tfserving import wire_pb2 as wire
 
 KEPT = 10
@@ -32,10 +33,10 @@ _HISTORY = re.compile(r'# (label \S+ of ".*"): (\d{1,18}(?: <- \d{1,18})*)\s*', 
 
 @dataclass(frozen=True)
 class ModelConfigs:
-    """What a file says: its message, the comments at its head, and each label's history.
+    """Content of a file: its message, the comments at its head, and each label's history.
 
-    `histories` have the versions by label and model, the newest first; `source` is what errors call
-    the file.
+    `histories` have the versions by label and model, the newest first; errors call the file
+    `source`.
     """
 
     source: str
@@ -46,11 +47,7 @@ class ModelConfigs:
     @classmethod
     def parse(cls, content: bytes, source: str = "models.config") -> Self:
         """Reads a file's content. Raises `InvalidRequest` with the line that makes no sense."""
-        try:
-            text = content.decode()
-            message = text_format.Parse(text, wire.ModelServerConfig())
-        except (UnicodeDecodeError, text_format.ParseError) as error:
-            raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
+        message, text = management.parse_config(content, source), content.decode()
         head, histories = [], {}
         for line in text.split("\n"):
             if line.strip() and not line.startswith("#"):
@@ -82,8 +79,8 @@ class ModelConfigs:
         return tuple(sorted(label for label in named if named[label] == version))
 
     def before(self, model: str, label: str) -> tuple[int, ...]:
-        """Returns what a label named before, the newest first. If it was moved by hand since then,
-        what it was moved from counts."""
+        """Returns the versions that a label named before, the newest first. If it was moved by hand
+        since then, the one that it was moved from counts."""
         past = self.histories.get(_key(model, label), ())
         return past[1:] if past[:1] == (self.named(model, label),) else past
 
@@ -98,13 +95,12 @@ class ModelConfigs:
         if not base.is_absolute():  # it is relative to where the server was started
             return None
         try:
-            found = [int(entry.name) for entry in base.iterdir() if entry.name.isdecimal()]
+            return tuple(reversed(version_numbers(base))) if base.is_dir() else None
         except OSError:
             return None
-        return tuple(sorted(found, reverse=True))
 
     def unloaded(self, model: str, version: int, available: Sequence[int]) -> str:
-        """Says why a version that a model server does not have is not there, and what to do."""
+        """Says why a version that a model server does not have is not there, and the remedy."""
         published, base = self.published(model), self._config(model).base_path
         if published is not None and version not in published:
             return f"{_why_absent(base, version)} ({enumerated(published)}, in {base})"
@@ -194,8 +190,7 @@ class ModelConfigs:
                 return config
         names = ", ".join(self.models) or "none"
         file = Path(self.source)
-        beside = file.parent / model
-        is_published = beside.is_dir() and any(each.name.isdecimal() for each in beside.iterdir())
+        is_published = bool(version_numbers(file.parent / model))
         how = f". It is published; {how_to_serve(file, model)}" if is_published else ""
         raise NotFound(f"{self.source} has no model {model}; it has {names}{how}")
 

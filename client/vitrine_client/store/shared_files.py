@@ -1,7 +1,7 @@
 """Shared files: replaced in one step, with the owner and the permissions that they had, and locked.
 
-What several users and processes read is written beside its place, flushed to the disk and renamed.
-A temporary file belongs to whoever writes it, and so would what it replaces.
+Files that several users and processes read are written beside their place, flushed to the disk and
+renamed. A temporary file belongs to whoever writes it, and so would what it replaces.
 """
 
 import errno
@@ -66,7 +66,7 @@ def _made(path: Path, mode: int) -> tuple[Path, int]:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes what writers that were killed left: the lock of a file is gone with its writer."""
+    """Removes leftovers of writers that were killed: the lock of a file is gone with its writer."""
     try:
         found = list(path.parent.glob(f".{glob.escape(path.name)}*{_UNFINISHED}"))
     except PermissionError:  # the folder may be written and not listed
@@ -116,20 +116,28 @@ def fsync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(path: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Holds the lock file at `path`, which is made where there is none; calls `on_wait` first where
-    somebody else holds it. The lock is gone with its holder, however that ends. Raises `OSError`.
+    somebody else holds it: where that returns true the lock is tried again, else waited for. The
+    lock is gone with its holder, however that ends. Raises `OSError`, and as `on_wait` does.
     """
     descriptor = _opened_lock(path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _try_lock(descriptor):
+            if not on_wait():
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                break
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _opened_lock(path: Path) -> int:

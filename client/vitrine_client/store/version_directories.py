@@ -1,8 +1,76 @@
-"""Version directories, `models/<model>/<version>/`: names in them that no model server
-takes for a version."""
+"""Version directories, `models/<model>/<version>/`: each whole or absent, one publisher at a time.
+
+A version is written beside its final place, under a name that no model server takes for a version
+(they look for integers only), flushed to the disk and then renamed. A lock that dies with its
+holder lets one publisher at a time work on a model, so that a version knows its number while it is
+written, and leftovers of a killed publisher are safe to remove.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vitrine_client.store import shared_files
 
 RETIRED = ".retired-"
-"""Before the number of a version that was rolled back."""
+"""Before the number of a version that was rolled back; the number is not used again."""
 
 UNFINISHED = ".unfinished-"
 """Before the number of one that is being written, or never was whole."""
+
+
+def version_number(name: str) -> int | None:
+    """Returns the version that a directory's name stands for, None for none: ASCII digits alone, as
+    TensorFlow Serving reads no others."""
+    return int(name) if name.isascii() and name.isdecimal() else None
+
+
+def version_numbers(directory: Path, prefix: str = "") -> list[int]:
+    """Returns the versions in a model's directory, ascending; with a prefix those behind it."""
+    if not directory.is_dir():
+        return []
+    names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
+    found = [version_number(name[len(prefix) :]) for name in names if name.startswith(prefix)]
+    return sorted(number for number in found if number is not None)
+
+
+@contextmanager
+def locked(directory: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Holds a model's lock; `on_wait` is that of `shared_files.locked`. Raises `OSError`."""
+    with shared_files.locked(directory / ".lock", on_wait):
+        yield
+
+
+def publish_next(directory: Path, write: Callable[[Path, int], None]) -> Path:
+    """Calls `write(path, version)`, then makes that path the next version, and returns it.
+
+    For the holder of the lock. Versions that were rolled back count, as a number means one model.
+    Whatever `write` raises passes through, and leaves nothing behind.
+    """
+    taken = version_numbers(directory) + version_numbers(directory, RETIRED)
+    version = max(taken, default=0) + 1
+    unfinished, final = directory / f"{UNFINISHED}{version}", directory / str(version)
+    try:
+        write(unfinished, version)
+        _flush(unfinished)
+        unfinished.rename(final)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    shared_files.fsync(directory)
+    return final
+
+
+def rename(old: Path, new: Path) -> None:
+    """Renames a version, so that it stays renamed when the power fails."""
+    old.rename(new)
+    shared_files.fsync(new.parent)
+
+
+def _flush(directory: Path) -> None:
+    for folder, _, files in os.walk(directory):
+        for name in files:
+            shared_files.fsync(Path(folder) / name)
+        shared_files.fsync(Path(folder))

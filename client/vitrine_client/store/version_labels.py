@@ -1,4 +1,4 @@
-"""Version labels: `promote` and `rollback` change which version of a model a label names.
+"""Version labels: `promote` and `rollback` have a label name another version of a model.
 
 Both write the model server's `models.config` and tell the servers, which need no restart. They need
 the extra `vitrine-client[grpc]`, whose modules are imported by the first call.
@@ -53,7 +53,7 @@ class Promotion:
     keeps_all: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: the members by name."""
+        """Returns the members by name, as JSON holds them."""
         members: dict[str, Any] = plain(self)
         return members
 
@@ -79,7 +79,7 @@ def promote(
 
     Raises `LabelNotMoved` where the version is not AVAILABLE or a server refuses, `NotFound` for a
     model that is not in the file, `InvalidRequest` for a file that makes no sense, `OSError` where
-    it cannot be read or written, and what `ModelServerClient` raises.
+    it cannot be read or written, and the errors of `ModelServerClient`.
     """
     return _move(
         model,
@@ -242,7 +242,7 @@ def _statuses(server: "ModelServerClient", model: str) -> dict[int, VersionStatu
 def _check_available(
     server: "ModelServerClient", model: str, version: int, configs: "ModelConfigs"
 ) -> None:
-    """Raises `LabelNotMoved` with what to do where a label would name nothing."""
+    """Raises `LabelNotMoved` with the remedy where a label would name nothing."""
     statuses = _statuses(server, model)
     one = statuses.get(version)
     if one and one.state == "AVAILABLE":

@@ -1,4 +1,4 @@
-"""Channel to a model server: gRPC's connection, whom it trusts, and what a fork leaves of it.
+"""Channel to a model server: gRPC's connection, its TLS trust, and its end by a fork.
 
 gRPC goes on in a forked process where none of its threads was busy at the fork
 (https://github.com/grpc/grpc/blob/master/doc/fork_support.md): the child makes a channel of its
@@ -17,7 +17,7 @@ import grpc
 from vitrine_client import errors
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, StrPath, Trust
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 
 Verify = Literal[True] | StrPath | Trust | None
 """The CAs to trust: a PEM file, the usual ones, or those of `VITRINE_MODEL_SERVER_CA`."""
@@ -36,7 +36,7 @@ _users: set[int] = set()
 
 
 class Channel:
-    """Calls methods of one model server, over a connection that is made when it is needed."""
+    """Channel to one model server, over a connection that is made when it is needed."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Channel:
             _busy.discard(this_call)
 
     def wait_until_ready(self, timeout_s: float) -> None:
-        """Blocks until the server takes calls. Raises `Unavailable` after `timeout_s`."""
+        """Blocks until the server takes messages. Raises `Unavailable` after `timeout_s`."""
         try:
             grpc.channel_ready_future(self._made.get()[0]).result(timeout=timeout_s)
         except grpc.FutureTimeoutError:
@@ -80,18 +80,20 @@ class Channel:
     def _called_again(self, ask: _Method, request: bytes, deadline: float, first: Any) -> bytes:
         left_s = max(deadline - time.monotonic(), 0.0)
         try:
-            return ask(request, timeout=min(calls.RECONNECT_S, left_s), wait_for_ready=True)
+            return ask(request, timeout=min(messages.RECONNECT_S, left_s), wait_for_ready=True)
         except grpc.RpcError as error:
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             raise self._translated(first if late else error) from error
 
     def _translated(self, error: Any) -> errors.VitrineError:
-        return calls.error_for(error.code(), error.details(), self._address)
+        return messages.error_for(error.code(), error.details(), self._address)
 
     def _make(self) -> tuple[grpc.Channel, dict[str, _Method]]:
         _check_process()
         channel = self._connect()
-        return channel, {name: channel.unary_unary(calls.path_of(name)) for name in self._methods}
+        return channel, {
+            name: channel.unary_unary(messages.path_of(name)) for name in self._methods
+        }
 
 
 def _check_process() -> None:
@@ -116,7 +118,7 @@ def new_channel(
     """Returns a channel, with TLS where there is whom to trust or there are credentials; without
     `server_name` it is that of `VITRINE_MODEL_SERVER_NAME`, if that is set."""
     name = server_name or os.environ.get("VITRINE_MODEL_SERVER_NAME", "")
-    options = calls.channel_options(name)
+    options = messages.channel_options(name)
     shown = credentials or (_credentials(trust) if trust else None)
     if shown:
         return grpc.secure_channel(address, shown, options=options)
@@ -126,8 +128,8 @@ def new_channel(
 def trust_of(
     verify: Verify, cert: Certificate, environ: Mapping[str, str] = os.environ
 ) -> Trust | None:
-    """Returns what TLS needs; None without it, where neither the caller nor the environment names
-    a CA. Raises `InvalidRequest` for a file that cannot be used."""
+    """Returns the trust for TLS; None without it, where neither the caller nor the environment
+    names a CA. Raises `InvalidRequest` for a file that cannot be used."""
     verify = verify or environ.get("VITRINE_MODEL_SERVER_CA") or None
     if verify is None:
         if cert is not None:

@@ -1,4 +1,4 @@
-"""tf.Examples over gRPC: what Classify and Regress are sent, and how their answers are read."""
+"""tf.Examples over gRPC: requests and responses of Classify and Regress."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 
@@ -58,7 +58,7 @@ def _values(value: Value) -> list[Any]:
     return [each.item() if isinstance(each, np.generic) else each for each in value]
 
 
-def request(
+def example_request(
     method: str,
     model: str,
     examples: Iterable[Features],
@@ -67,23 +67,23 @@ def request(
     label: str | None = None,
     signature_name: str = "serving_default",
 ) -> bytes:
-    """Returns what `CLASSIFY` or `REGRESS` is sent."""
-    spec = calls.model_spec(model, version, label, signature_name)
+    """Returns the request of `CLASSIFY` or `REGRESS`."""
+    spec = messages.model_spec(model, version, label, signature_name)
     listed = [to_example(features) for features in examples]
     given = wire.Input(example_list=wire.ExampleList(examples=listed))
     return _REQUESTS[method](model_spec=spec, input=given).SerializeToString()
 
 
 def read_classes(response: bytes) -> list[list[tuple[str, float]]]:
-    """Reads what `CLASSIFY` answers: for each example its classes and their scores, in the model's
-    order. Raises `ServerError` where it makes no sense."""
-    result = calls.parsed(wire.ClassificationResponse, response).result
+    """Reads the response of `CLASSIFY`: for each example its classes and their scores, in the
+    model's order. Raises `ServerError` where it makes no sense."""
+    result = messages.parsed(wire.ClassificationResponse, response).result
     return [
         [(each.label, each.score) for each in found.classes] for found in result.classifications
     ]
 
 
 def read_values(response: bytes) -> list[float]:
-    """Reads what `REGRESS` answers: a value for each example. Raises `ServerError`."""
-    result = calls.parsed(wire.RegressionResponse, response).result
+    """Reads the response of `REGRESS`: a value for each example. Raises `ServerError`."""
+    result = messages.parsed(wire.RegressionResponse, response).result
     return [each.value for each in result.regressions]

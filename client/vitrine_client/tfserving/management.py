@@ -1,4 +1,4 @@
-"""What a model server is asked about its models over gRPC: signatures, and another list of them."""
+"""Model management over gRPC: signatures of a model, and the reload of `models.config`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from google.protobuf import json_format, text_format
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client.errors import InvalidRequest, ServerError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 
 METADATA = "PredictionService/GetModelMetadata"
@@ -16,16 +16,16 @@ _FIELD = "signature_def"
 
 
 def metadata_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
-    """Returns what `METADATA` is sent for the signatures of a version."""
-    spec = calls.model_spec(model, version, label)
+    """Returns the request of `METADATA` for the signatures of a version."""
+    spec = messages.model_spec(model, version, label)
     request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=[_FIELD])
     return request.SerializeToString()
 
 
 def read_metadata(response: bytes) -> dict[str, Any]:
-    """Reads what `METADATA` answers, as the JSON of TensorFlow Serving's REST API. Raises
+    """Reads the response of `METADATA`, as the JSON of TensorFlow Serving's REST API. Raises
     `ServerError` where it makes no sense."""
-    message = calls.parsed(wire.GetModelMetadataResponse, response)
+    message = messages.parsed(wire.GetModelMetadataResponse, response)
     signatures = wire.SignatureDefMap()
     try:
         signatures.MergeFromString(message.metadata[_FIELD].value)
@@ -46,20 +46,23 @@ def _json(message: Message) -> dict[str, Any]:
 
 
 def reload_request(config: str | bytes) -> bytes:
-    """Returns what `RELOAD` is sent to serve what a `models.config` says, and nothing else.
+    """Returns the request of `RELOAD` to serve the models of a `models.config`, and nothing else;
+    raises as `parse_config` does."""
+    return wire.ReloadConfigRequest(config=parse_config(config, "This")).SerializeToString()
 
-    Raises `InvalidRequest` with the line that makes no sense.
-    """
+
+def parse_config(config: str | bytes, source: str) -> wire.ModelServerConfig:
+    """Reads a `models.config`, which errors call `source`. Raises `InvalidRequest` with the line
+    that makes no sense."""
     try:
         text = config.decode() if isinstance(config, bytes) else config
-        message = text_format.Parse(text, wire.ModelServerConfig())
+        return text_format.Parse(text, wire.ModelServerConfig())
     except (UnicodeDecodeError, text_format.ParseError) as error:
-        raise InvalidRequest(f"This is no ModelServerConfig: {error}") from error
-    return wire.ReloadConfigRequest(config=message).SerializeToString()
+        raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
 
 
 def check_reloaded(response: bytes) -> None:
     """Raises the error that `RELOAD` answers, if it does."""
-    status = calls.parsed(wire.ReloadConfigResponse, response).status
+    status = messages.parsed(wire.ReloadConfigResponse, response).status
     if status.error_code:
-        raise calls.error_for(calls.code_of(status.error_code), status.error_message)
+        raise messages.error_for(messages.code_of(status.error_code), status.error_message)

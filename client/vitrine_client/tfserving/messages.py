@@ -1,4 +1,4 @@
-"""gRPC codec of the model server: requests and responses as bytes, and what errors mean.
+"""gRPC codec of the model server: requests and responses as bytes, and errors by code.
 
 Nothing here connects or waits, so the client that blocks and the gateway's, which does not, share
 it. Methods are named as in "PredictionService/Predict".
@@ -53,7 +53,7 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
     grpc.StatusCode.CANCELLED: errors.Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
 }
-"""The one place where gRPC's codes become ours; what is not here is a `ServerError`."""
+"""The one place where gRPC's codes become ours; any other is a `ServerError`."""
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -66,11 +66,11 @@ _HINTS = {
     "Socket closed": "it hung up; it may want TLS (--ca, VITRINE_MODEL_SERVER_CA), or a "
     "certificate that it trusts (--cert, VITRINE_MODEL_SERVER_CERT)",
 }
-"""What gRPC's words mean for who has to put it right."""
+"""Remedies for the messages of gRPC."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class SignatureOutputs:
     """Outputs by name, and the version of the model that gave them."""
 
     outputs: dict[str, Array]
@@ -117,7 +117,7 @@ def predict_request(
     signature_name: str = "serving_default",
     output_filter: Sequence[str] = (),
 ) -> bytes:
-    """Returns what `PREDICT` is sent to run a signature on named arrays."""
+    """Returns the request of `PREDICT` to run a signature on named arrays."""
     request = wire.PredictRequest(
         model_spec=model_spec(model, version, label, signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},
@@ -129,7 +129,7 @@ def predict_request(
 def instances_request(
     model: str, instances: Array, *, version: int | None = None, label: str | None = None
 ) -> bytes:
-    """Returns what `PREDICT` is sent for the probabilities of uint8 [n, 28, 28].
+    """Returns the request of `PREDICT` for the probabilities of uint8 [n, 28, 28].
 
     Leaner than `predict_request`: all but the pixels is made once, and they are copied less.
     """
@@ -166,7 +166,8 @@ def explain_request(
     version: int | None = None,
     label: str | None = None,
 ) -> bytes:
-    """Returns what `PREDICT` is sent to explain a class, or the answered, of uint8 [n, 28, 28]."""
+    """Returns the request of `PREDICT` to explain a class, or the answered, of uint8 [n, 28,
+    28]."""
     class_ids = np.full(len(instances), -1 if class_id is None else class_id, np.int64)
     return predict_request(
         model,
@@ -178,30 +179,30 @@ def explain_request(
 
 
 def describe_request(model: str, version: int | None = None, *, label: str | None = None) -> bytes:
-    """Returns what `PREDICT` is sent for the labels and the card of a version."""
+    """Returns the request of `PREDICT` for the labels and the card of a version."""
     return predict_request(model, {}, version=version, label=label, signature_name="describe")
 
 
 def status_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
-    """Returns what `STATUS` is sent for all versions of a model, or for the one asked for."""
+    """Returns the request of `STATUS` for all versions of a model, or for the one asked for."""
     request = wire.GetModelStatusRequest(model_spec=model_spec(model, version, label))
     return request.SerializeToString()
 
 
-def read_answer(response: bytes) -> Answer:
-    """Reads what `PREDICT` answers. Raises `ServerError` where it makes no sense."""
+def read_answer(response: bytes) -> SignatureOutputs:
+    """Reads the response of `PREDICT`. Raises `ServerError` where it makes no sense."""
     message = parsed(wire.PredictResponse, response)
     outputs = {name: from_tensor(tensor) for name, tensor in message.outputs.items()}
-    return Answer(outputs, message.model_spec.version.value)
+    return SignatureOutputs(outputs, message.model_spec.version.value)
 
 
 def read_description(response: bytes) -> Description:
-    """Reads what `PREDICT` answers to `describe_request`. Raises `ServerError`."""
+    """Reads the response of `PREDICT` to `describe_request`. Raises `ServerError`."""
     return Description.from_outputs(read_answer(response).outputs)
 
 
 def read_statuses(response: bytes) -> list[VersionStatus]:
-    """Reads what `STATUS` answers. Raises `ServerError` where it makes no sense."""
+    """Reads the response of `STATUS`. Raises `ServerError` where it makes no sense."""
     return [
         VersionStatus(
             version=status.version,
@@ -224,7 +225,8 @@ def parsed(kind: type[_Message], response: bytes) -> _Message:
 def model_spec(
     model: str, version: int | None, label: str | None, signature_name: str = ""
 ) -> wire.ModelSpec:
-    """Returns what names a model, and a version of it by number, by version label or not at all."""
+    """Returns the spec that names a model, and a version of it by number, by version label or not
+    at all."""
     try:
         spec = wire.ModelSpec(name=model, signature_name=signature_name)
         if version is not None:

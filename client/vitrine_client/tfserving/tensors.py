@@ -1,4 +1,4 @@
-"""NumPy arrays to and from TensorFlow's tensor message.
+"""Tensors: NumPy arrays to and from TensorFlow's message.
 
 Facts are from tensorflow/core/framework/tensor.proto: `tensor_content` holds the elements as they
 lie in memory (little-endian here), strings have no such form, and a typed list that is shorter

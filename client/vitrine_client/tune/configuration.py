@@ -1,4 +1,5 @@
-"""What is tuned: the gateway's settings and the model server's batching, and their neighbours."""
+"""Configuration that is tuned: the gateway's settings and the model server's batching, and their
+neighbours."""
 
 import dataclasses
 import os
@@ -6,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitrine_client.loadtest.plan import Kind
+from vitrine_client.loadtest.plan import WorkloadKind
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Batching:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Of the whole service; the defaults are its own. `batching` is the model server's, None for
-    off."""
+    """Configuration of the whole service; the defaults are its own. `batching` is the model
+    server's, None for off."""
 
     workers: int = 2
     max_batch_size: int = 64
@@ -50,15 +51,15 @@ class Configuration:
 
 
 Axis = Callable[[Configuration], list[Configuration]]
-"""Returns what differs from a configuration in one setting."""
+"""Returns configurations that differ from one in one setting."""
 
 
-def axes(kind: Kind, cores: int) -> list[Axis]:
-    """Returns what can matter to a load of this kind, what matters most first.
+def axes(kind: WorkloadKind, cores: int) -> list[Axis]:
+    """Returns the axes that can matter to a load of this kind, the most important first.
 
     The gateway puts pictures and arrays together itself, and passes JSON on as it is; a load that
     goes to the model server does not meet the gateway. How long queues may become is no axis: it
-    decides what happens to requests beyond the rate that meets an objective, and not that rate.
+    decides about requests beyond the rate that meets an objective, and not that rate.
     With batching on, model servers refuse the gateway the labels of its pictures, so one look at
     that will do; else it is looked at from several sides before it is left off.
     """

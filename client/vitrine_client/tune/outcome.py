@@ -1,4 +1,4 @@
-"""The files that `vitrine tune` leaves: settings to use, and the measurements that justify them."""
+"""Files of a tuning: settings to use, and the measurements that justify them."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def write(folder: Path, tuning: Tuning) -> None:
-    """Makes `folder` of a tuning, whole or not at all; what was there is replaced."""
+    """Makes `folder` of a tuning, whole or not at all, in place of an earlier one."""
     folder = folder.resolve()
     beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     new, old = beside.with_suffix(".new"), beside.with_suffix(".old")
@@ -62,7 +62,7 @@ def _files(tuning: Tuning, folder: str) -> dict[str, str]:
 
 
 def measurements(tuning: Tuning) -> dict[str, Any]:
-    """Returns what was measured, as JSON holds it."""
+    """Returns the measurements as JSON."""
     return {
         "slo": str(tuning.slo),
         "load": tuning.load,

@@ -1,6 +1,6 @@
-"""What to try, and what to believe: pure, all that is measured comes through a function.
+"""Coordinate search of a tuning: pure, as all measurements come through a function.
 
-A coordinate search: one setting after the other is tried, and what is best so far is kept, until
+One setting after the other is tried, and the best so far is kept, until
 nothing gets better or the time is up. Its winner may be one by luck, as a machine is not equally
 fast all the time. So the best are then measured against the default in turn, and one is chosen only
 if it is faster by more than these pairs differ from each other.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, Found
+from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, RateFound
 from vitrine_client.tune.configuration import Axis, Configuration
 
 SEARCH_SHARE = 0.55
@@ -27,20 +27,20 @@ _FEWEST_PAIRS, _MOST_PAIRS = 3, 6
 _T = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571}
 """Student's t, one-sided 97.5 %, by degrees of freedom: of two duels, 5 % are won by luck."""
 
-Measure = Callable[[Configuration], Found]
+Measure = Callable[[Configuration], RateFound]
 """Finds the highest rate that meets the objective; raises `Unfit`."""
 
 
 class Unfit(Exception):
-    """The service does not start with this configuration, or does not answer; says why."""
+    """Error of a configuration with which the service does not start, or does not answer."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration that was tried: what was found, or why it could not be measured."""
+    """Trial of a configuration: the rate that was found, or the reason why there is none."""
 
     configuration: Configuration
-    found: Found | None
+    found: RateFound | None
     reason: str = ""
 
     @property
@@ -51,7 +51,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Duel:
-    """Two configurations measured in turn, as pairs of trials: the default first."""
+    """Duel of two configurations, measured in turn, as pairs of trials: the default first."""
 
     default: Configuration
     challenger: Configuration
@@ -64,8 +64,8 @@ class Duel:
 
     @property
     def low(self) -> float:
-        """What that ratio is above, by the pairs' differences from each other, with such confidence
-        that of all tunings 5 % are wrong; 0 where the pairs are too few to say."""
+        """Lower confidence bound of the ratio (paired t, 5 % over both duels); 0 with too few
+        pairs."""
         if len(self.pairs) < _FEWEST_PAIRS:
             return 0.0
         logs = self._logs
@@ -87,7 +87,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it: the configuration to use, all that was tried, and the duels with the
+    """Result of a tuning: the configuration to use, all that was tried, and the duels with the
     default. `complete` says that the search ended by itself, before its time was up."""
 
     best: Configuration
@@ -109,13 +109,13 @@ class Tuned:
 
 
 class Time:
-    """How much of it is left. `clock` is in seconds."""
+    """Time budget of a tuning. `clock` is in seconds."""
 
     def __init__(self, for_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._began_s, self._for_s = clock, clock(), for_s
 
     def has(self, share: float, needed_s: float = 0.0) -> bool:
-        """Says whether what takes `needed_s` would end within a share of the time."""
+        """Says whether a task of `needed_s` would end within a share of the time."""
         return self.spent_s + needed_s <= share * self._for_s
 
     @property
@@ -181,7 +181,7 @@ class _Search:
         return fastest.configuration if beats else best
 
     def finalists(self, default: Configuration) -> list[Configuration]:
-        """Returns what seemed to be faster than the default, the fastest first."""
+        """Returns configurations that seemed faster than the default, the fastest first."""
         least = _STEP * self.trials[default].rate
         faster = [trial for trial in self.trials.values() if trial.rate > least]
         faster.sort(key=lambda trial: -trial.rate)

@@ -1,11 +1,9 @@
-"""The real service, `vitrine-serve up`, on free ports, with one configuration or another."""
+"""Service under tuning: `vitrine-serve up` on free ports, with one configuration or another."""
 
 import contextlib
-import ctypes
 import os
 import random
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +15,8 @@ from typing import Self
 
 import requests
 
-from vitrine_client.loadtest.plan import Kind
+from vitrine_client.loadtest.plan import WorkloadKind
+from vitrine_client.process import children
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -25,7 +24,7 @@ _START_S = 120.0
 """How long a start may take: the model server's libraries take 20 s from a cold disk."""
 
 _STOP_S = 40.0
-"""How long an end may take: its two processes have 15 s each for what they have in hand."""
+"""How long an end may take: its two processes have 15 s each for requests in hand."""
 
 _KEPT = 2
 """Services that run at a time, all idle but one: who is compared in turn need not start anew."""
@@ -36,7 +35,7 @@ service has come so far as to take it."""
 
 _LAST_LINES = 3
 _NEWS = ("[INFO]", " model-server ")
-"""What is in lines of the log that say how things go, and not what is wrong."""
+"""Marks of lines of the log that report progress, and no error."""
 
 
 def find_command(path: str | None = None) -> Path | None:
@@ -50,7 +49,8 @@ def find_command(path: str | None = None) -> Path | None:
 
 
 class Service:
-    """One `vitrine-serve up`. `command` is that program, `folder` where its files may be."""
+    """Service run by `vitrine-serve up`. `command` is that program, `folder` where its files may
+    be."""
 
     def __init__(
         self, command: Path, models_dir: Path, configuration: Configuration, folder: Path
@@ -67,22 +67,15 @@ class Service:
             batching.write_text(configuration.batching.text())
             options.append(f"--batching-parameters-file={batching}")
         with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                [command, "up", *options],
-                env=_environment() | configuration.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches us alone, and we stop it in order
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+            environment = _environment() | configuration.environment()
+            self._process = children.start([str(command), "up", *options], environment, log)
         try:
             self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
 
-    def address(self, kind: Kind) -> str:
+    def address(self, kind: WorkloadKind) -> str:
         """Returns where a load of this kind goes."""
         if kind == "grpc":
             return f"127.0.0.1:{self._grpc}"
@@ -90,7 +83,7 @@ class Service:
 
     @property
     def last_words(self) -> str:
-        """The end of what it complained of."""
+        """The last complaints in its log."""
         lines = [line.strip() for line in self._log.read_text().splitlines()]
         told = [line for line in lines if line and not any(news in line for news in _NEWS)]
         return " / ".join(told[-_LAST_LINES:])
@@ -101,12 +94,7 @@ class Service:
 
     def stop(self) -> None:
         """Ends it with all its processes."""
-        self.terminate()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        children.stop(self._process, _STOP_S)
 
     def _wait_until_ready(self) -> None:
         deadline_s = time.monotonic() + _START_S
@@ -126,7 +114,7 @@ class Service:
 
 
 class Services:
-    """Starts services as they are needed, and keeps the last few until its block ends."""
+    """Services, started as they are needed; the last few run until its block ends."""
 
     def __init__(self, command: Path, models_dir: Path) -> None:
         self._command, self._models_dir = command, models_dir
@@ -159,7 +147,7 @@ class Services:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without settings of a service: what is tuned starts from its defaults, and a key, a rate
+    """Ours without settings of a service: a tuning starts from the defaults, and a key, a rate
     limit or a certificate that is set for another would turn the load away."""
     return {
         name: value
@@ -177,9 +165,3 @@ def _free_ports(count: int) -> list[int]:
         if len(found) == count:
             break
     return found
-
-
-def _die_with_parent() -> None:
-    """Has the kernel end it when its parent was killed (prctl(2), PR_SET_PDEATHSIG); it takes its
-    own children along."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,11 +1,11 @@
-"""What a tuning found, in words: why this configuration, and how it is used."""
+"""Summary of a tuning in words: the verdict, its reasons, and the use of the files."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from vitrine_client.loadtest.analysis.slo import Slo
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.tune.search import Duel, Trial, Tuned
 
@@ -19,7 +19,7 @@ says what holds there."""
 
 @dataclass(frozen=True)
 class Tuning:
-    """An objective, a load in words, how many seconds a probe had, and what came of it."""
+    """Tuning: an objective, a load in words, the seconds of a probe, and the result."""
 
     slo: Slo
     load: str
@@ -27,7 +27,7 @@ class Tuning:
     tuned: Tuned
 
 
-def load_of(target: Target) -> str:
+def load_of(target: Workload) -> str:
     """Returns a load in words."""
     images = f"{len(target.images)} picture{'s' * (len(target.images) > 1)}"
     return (
@@ -37,7 +37,7 @@ def load_of(target: Target) -> str:
 
 
 def verdict(tuning: Tuning) -> str:
-    """Says what was found, and how sure that is."""
+    """Says the result in words, with its confidence."""
     tuned, slo = tuning.tuned, tuning.slo
     rate = per_second(tuned.rate_of(tuned.best))
     if tuned.duels and tuned.duels[-1].won:
@@ -93,7 +93,7 @@ def _usage(folder: str, *, batching: bool) -> str:
     compose = f"With Compose, give the service `gateway` an `env_file: {folder}/{ENVIRONMENT}`"
     if batching:
         compose += (
-            f",\ncopy `{file}` to `serving/tensorflow_serving/`, and add\n`--enable_batching=true` "
+            f",\ncopy `{file}` to `deploy/tensorflow_serving/`, and add\n`--enable_batching=true` "
             f"and `--batching_parameters_file=/config/{BATCHING}`\nto the command of `model-server`"
         )
     serve = f"    env $(cat {folder}/{ENVIRONMENT}) vitrine-serve up{option}"

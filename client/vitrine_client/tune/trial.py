@@ -1,13 +1,14 @@
-"""The highest rate that the service takes with a configuration, under the user's own load."""
+"""Trial runs: the highest rate that the service takes with a configuration, under the user's
+load."""
 
 import dataclasses
 from collections.abc import Callable
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.search import find_rate
 from vitrine_client.loadtest.analysis.slo import Slo
-from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import Ready, make_ready, run
 from vitrine_client.tune.configuration import Configuration
@@ -21,11 +22,11 @@ _FIRST_START, _LEAST_START, _BELOW = 100.0, 10.0, 0.7
 """Where the search for a rate begins: the first one, at least, and as a share of the one before."""
 
 _WARM_UP_SHARE = 0.2
-"""Of a probe, as part of what it measures."""
+"""Warm-up of a probe, as a share of the seconds that it measures."""
 
 
 class Trials:
-    """Measures configurations by probes of `probe_s` seconds each; calling it is a `Measure`.
+    """Trials of configurations by probes of `probe_s` seconds each; calling it is a `Measure`.
 
     Of `target` only the address is another each time. `watch` sees each probe.
     """
@@ -33,7 +34,7 @@ class Trials:
     def __init__(
         self,
         services: Services,
-        target: Target,
+        target: Workload,
         slo: Slo,
         *,
         probe_s: float,
@@ -44,7 +45,7 @@ class Trials:
         self._start_rate = _FIRST_START
         self._seed = 0
 
-    def __call__(self, configuration: Configuration) -> Found:
+    def __call__(self, configuration: Configuration) -> RateFound:
         """Finds the highest rate that meets the objective. Raises `Unfit`."""
         address = self._services.of(configuration).address(self._target.kind)
         target = dataclasses.replace(self._target, address=address)
@@ -64,7 +65,7 @@ class Trials:
         self._start_rate = max(_BELOW * found.rate, _LEAST_START)
         return found
 
-    def _run(self, target: Target, rate: float, ready: Ready) -> Result:
+    def _run(self, target: Workload, rate: float, ready: Ready) -> Result:
         warm_up_s = self._probe_s * _WARM_UP_SHARE
         self._seed += 1  # other arrivals each time: none may be measured by the same lucky ones
         load = Open((Phase(warm_up_s + self._probe_s, rate, rate),), seed=self._seed)

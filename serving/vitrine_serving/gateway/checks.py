@@ -57,7 +57,7 @@ def _line(problem: ErrorDetails) -> str:
 
 
 def _wanted(field: FieldInfo) -> str:
-    """Says what a setting takes, from the declaration that it is checked by."""
+    """Returns the values that a setting takes, in words, from the declaration that checks it."""
     kind: Any = field.annotation
     if kind is bool:
         return "expected 1 or 0"

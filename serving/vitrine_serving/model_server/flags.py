@@ -1,4 +1,4 @@
-"""What the command line can say, with TensorFlow Serving's names and defaults."""
+"""Command-line flags, with TensorFlow Serving's names and defaults."""
 
 import os
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of the model server; `--help` says what each means."""
+    """The flags of the model server; `--help` explains each."""
 
     port: int = 8500
     rest_api_port: int = 8501

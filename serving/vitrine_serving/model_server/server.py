@@ -36,7 +36,7 @@ GRACE_S = 10
 
 
 def serve(flags: Flags) -> None:
-    """Serves until a signal, then answers what is in hand and ends the process: with 0 after
+    """Serves until a signal, then answers the requests in hand and ends the process: with 0 after
     SIGTERM, with 130 after Ctrl-C.
 
     Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
@@ -83,7 +83,7 @@ def serve(flags: Flags) -> None:
 
 
 def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -> None:
-    """Answers what is in hand."""
+    """Answers the requests in hand."""
     repository.stop()
     if rest_server:
         rest_server.close()

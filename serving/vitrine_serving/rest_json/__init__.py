@@ -1,5 +1,5 @@
 """TensorFlow Serving's JSON to NumPy arrays and messages, and back; knows no TensorFlow, no HTTP.
 
-The embedded model server and the gateway answer with it. What makes no sense is a `ServingError`
-in the words of TensorFlow Serving's json_tensor.cc.
+The embedded model server and the gateway answer with it. Nonsense raises a `ServingError` in the
+words of TensorFlow Serving's json_tensor.cc.
 """

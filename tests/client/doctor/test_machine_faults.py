@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from tests.conftest import end, free_port, wait_for
+from tests.launched import after
 from tests.unprivileged import unprivileged
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine.interpreter import Interpreter, examined
@@ -31,8 +32,8 @@ GB = 10**9
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - another one is mounted there
 
 
-def limited(kind: int, soft: int, hard: int) -> dict[str, object]:
-    return {"preexec_fn": lambda: resource.setrlimit(kind, (soft, hard))}
+def limited(kind: int, soft: int, hard: int) -> tuple[str, ...]:
+    return after(f"import resource; resource.setrlimit({kind}, ({soft}, {hard}))")
 
 
 @pytest.mark.parametrize(
@@ -45,14 +46,14 @@ def limited(kind: int, soft: int, hard: int) -> dict[str, object]:
     ],
 )
 def test_descriptors(published, soft, hard, level, todo):
-    found = published.diagnose(**limited(resource.RLIMIT_NOFILE, soft, hard))
+    found = published.diagnose(before=limited(resource.RLIMIT_NOFILE, soft, hard))
     found.check(level, "file descriptors", f"{soft} for each process", todo)
     assert found.names("problem") == ({"file descriptors"} if level == "problem" else set())
 
 
 def test_address_space(published):
     """As batch systems limit it."""
-    found = published.diagnose(**limited(resource.RLIMIT_AS, 4 * GB, 4 * GB))
+    found = published.diagnose(before=limited(resource.RLIMIT_AS, 4 * GB, 4 * GB))
     found.check("problem", "address space", "4.0 GB", "ulimit -v unlimited")
 
 

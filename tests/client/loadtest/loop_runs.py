@@ -10,12 +10,10 @@ from selectors import DefaultSelector
 import numpy as np
 
 from vitrine_client.loadtest.generator.answers import Classes
-from vitrine_client.loadtest.generator.closed_loop import ClosedLoop
 from vitrine_client.loadtest.generator.connections import connections_to
-from vitrine_client.loadtest.generator.endpoint import Endpoint, reach
-from vitrine_client.loadtest.generator.loop import FIELDS, Job
-from vitrine_client.loadtest.generator.open_loop import OpenLoop
-from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase
+from vitrine_client.loadtest.generator.http_connection import Endpoint, reach
+from vitrine_client.loadtest.generator.loop import FIELDS, ClosedLoop, Job, OpenLoop
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, WorkloadKind
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nimage"
 
@@ -90,7 +88,7 @@ def run_loop(
     *,
     seats: int = 1,
     timeout_s: float = 5.0,
-    kind: Kind = "raw",
+    kind: WorkloadKind = "raw",
     requests: tuple[bytes, ...] = (REQUEST,),
     classes: tuple[Classes, ...] = ((7,),),
     until: Callable[[Records], bool] = endless,

@@ -8,7 +8,7 @@ from tests.client.loadtest.made_results import plan_of
 from tests.programmed_latency import line_rate
 from vitrine_client.loadtest.analysis.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
 from vitrine_client.loadtest.plan import Open, Phase
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Generator, Interval
 from vitrine_client.loadtest.results.result import Result
 
@@ -78,7 +78,7 @@ def _result(rate: float, duration_s: float, due_s: np.ndarray, latency_s: np.nda
     intervals = []
     for second in range(math.ceil(duration_s)):
         within = (due_s >= second) & (due_s < second + 1)
-        latency = Histogram.of(latency_s[within])
+        latency = LatencyHistogram.of(latency_s[within])
         intervals.append(
             Interval(float(second), 1.0, int(within.sum()), latency, latency, latency.count)
         )

@@ -16,7 +16,7 @@ from vitrine_client.loadtest.analysis.swap_effect import effect
 from vitrine_client.loadtest.chaos import Swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError
 from vitrine_client.loadtest.plan import Closed, Plan
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Generator, Interval
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.results.predictions import VersionStatus
@@ -109,7 +109,7 @@ class Server:
 
 
 def interval(start_s: float) -> Interval:
-    return Interval(start_s, 0.1, 1, Histogram.of([0.01]), Histogram.of([0.01]), 1)
+    return Interval(start_s, 0.1, 1, LatencyHistogram.of([0.01]), LatencyHistogram.of([0.01]), 1)
 
 
 def until(condition: Callable[[], bool]) -> Callable[..., Result]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.client.loadtest.made_results import made
-from vitrine_client.loadtest.analysis.compare import Comparison, Row, compare
+from vitrine_client.loadtest.analysis.compare import ComparedMeasure, Comparison, compare
 from vitrine_client.loadtest.report.tables import verdict_of
 from vitrine_client.loadtest.results.result import Result
 
@@ -20,7 +20,7 @@ def run(seed: int, times: float = 1.0, *, loop: str = "closed", **options) -> Re
     return made(seconds=15, rate=rate, median_ms=20 * times, loop=loop, seed=seed, **options)
 
 
-def row(comparison: Comparison, measure: str) -> Row:
+def row(comparison: Comparison, measure: str) -> ComparedMeasure:
     (found,) = [row for row in comparison.rows if row.measure == measure]
     return found
 

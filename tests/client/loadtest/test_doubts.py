@@ -8,7 +8,7 @@ import pytest
 from tests.client.loadtest.made_results import made, plan_of
 from vitrine_client.loadtest.analysis.doubts import Processors, doubts
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 from vitrine_client.loadtest.results.result import Result
 
@@ -23,7 +23,7 @@ def of(
     return list(doubts(plan, dataclasses.replace(result, generator=Generator(**members)), busy))
 
 
-EMPTY = Histogram.of([])
+EMPTY = LatencyHistogram.of([])
 RESULT = made(seconds=20, median_ms=4)
 
 

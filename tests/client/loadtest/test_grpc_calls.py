@@ -14,10 +14,10 @@ from vitrine_client.loadtest.generator.answers import Classes
 from vitrine_client.loadtest.generator.connections import connections_to
 from vitrine_client.loadtest.generator.rehearsal import rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
-from vitrine_client.loadtest.plan import Closed, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Plan, Workload
 from vitrine_client.loadtest.run import run
 
-TARGET = Target("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
+TARGET = Workload("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
 REQUESTS = requests_of(TARGET)
 
 

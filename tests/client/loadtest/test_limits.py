@@ -10,11 +10,11 @@ from vitrine_client.loadtest.plan import Closed, Open, Phase
 
 FULL = """
 import os, resource
-from vitrine_client.loadtest.generator import endpoint
+from vitrine_client.loadtest.generator import http_connection
 resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
 held = [os.dup(0) for _ in range(20 - len(os.listdir("/proc/self/fd")) + 1)]
 try:
-    endpoint.reach("http://127.0.0.1:1", 1)
+    http_connection.reach("http://127.0.0.1:1", 1)
 except Exception as error:
     print(type(error).__name__, error)
 """

@@ -7,14 +7,14 @@ from rich.console import Console
 
 from tests.client.loadtest.made_results import made, plan_of
 from vitrine_client.loadtest.plan import Closed
-from vitrine_client.loadtest.report.live import View, bars
+from vitrine_client.loadtest.report.live import LiveView, bars
 
 
 def shown(result, *, terminal: bool, title: str = "") -> str:
     file = io.StringIO()
     console = Console(file=file, width=100, force_terminal=terminal, color_system=None)
     plan = plan_of(Closed(8, len(result.intervals) + 1))
-    with View(plan, console, title, clock=lambda: 0.0) as view:
+    with LiveView(plan, console, title, clock=lambda: 0.0) as view:
         for interval in result.intervals:
             view.watch(interval)
     return file.getvalue()
@@ -46,7 +46,7 @@ def test_the_warm_up_counts_for_nothing():
     """What begins before zero is shown as it happens, and is in no sum."""
     file = io.StringIO()
     console = Console(file=file, width=100)
-    with View(plan_of(Closed(8, 7)), console, clock=lambda: 0.0) as view:
+    with LiveView(plan_of(Closed(8, 7)), console, clock=lambda: 0.0) as view:
         slow = made(seconds=1, median_ms=900).intervals[0]
         view.watch(slow.__class__(**{**vars(slow), "start_s": -1.0}))
         for interval in made(seconds=5).intervals:

@@ -17,7 +17,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from vitrine_client.loadtest.generator import headers
-from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.request_rows import HEADING, RequestRows, write_all
 from vitrine_client.loadtest.run import run
 from vitrine_client.process.trust import Trust
@@ -28,7 +28,7 @@ LOAD = Closed(4, 60)
 def plan(server: ScriptedServer, load: Load = LOAD, *, processes: int = 2, **members) -> Plan:
     names = {"headers", "keep_alive", "tls"} & members.keys()
     of_target = {name: members.pop(name) for name in names}
-    target = Target("raw", server.url, "mlp", (b"a", b"b"), **of_target)
+    target = Workload("raw", server.url, "mlp", (b"a", b"b"), **of_target)
     return Plan(target, load, 0.0, processes=processes, **members)
 
 

@@ -15,9 +15,9 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from vitrine_client import errors
-from vitrine_client.loadtest.generator.endpoint import reach
+from vitrine_client.loadtest.generator.http_connection import reach
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 
 BUSY = answer({"error": "busy"}, "503 Service Unavailable")
 REQUESTS = tuple(REQUEST.replace(b"image", f"img_{n}".encode()) for n in range(4))
@@ -26,7 +26,7 @@ REQUESTS = tuple(REQUEST.replace(b"image", f"img_{n}".encode()) for n in range(4
 def rehearsed(script: Script, *, timeout_s: float = 5.0) -> tuple[Rehearsed, int]:
     """What came of it, and how many requests the server had."""
     with scripted_server(script) as server:
-        target = Target("raw", server.url, "mlp", (b"a",))
+        target = Workload("raw", server.url, "mlp", (b"a",))
         found = rehearse(target, reach(server.url, 5), REQUESTS, timeout_s)
         return found, len(server.requests)
 

@@ -17,7 +17,7 @@ from tests.client.loadtest.test_targets import Read
 from tests.conftest import SAMPLES, measured
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.schedule import due_times
-from vitrine_client.loadtest.plan import Plan, Target
+from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.replay import replay
 from vitrine_client.loadtest.report import wording
 from vitrine_client.loadtest.results.result import Result
@@ -25,7 +25,7 @@ from vitrine_client.loadtest.run import run
 from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
 
 PICTURES = tuple(path.read_bytes() for path in SAMPLES[:2])
-TO = Target("logged", "http://host:8080", "", PICTURES, api_key="secret")
+TO = Workload("logged", "http://host:8080", "", PICTURES, api_key="secret")
 SHOE = to_instance(SAMPLES[0])
 FULL = np.full((28, 28), 200, np.uint8)  # which a gateway takes for a background
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_sent_is_counted(log):
         line(0)[:40],
         end="",
     )
-    target = Target("logged", "http://host", "", ())
+    target = Workload("logged", "http://host", "", ())
     _, load = replay([path], target)
     assert len(load.turns) == 1
     assert load.left_out == {"broken": 11, "refused": 1, "without images": 1}
@@ -193,7 +193,7 @@ def test_nothing_to_send_is_an_error(lines, said, log):
     """Which says why, and names the file."""
     path = log(*lines, end="\n" if lines else "")
     with pytest.raises(ValueError, match=rf"predictions\.jsonl: .*{said}"):
-        replay([path], Target("logged", "http://host", "", ()))
+        replay([path], Workload("logged", "http://host", "", ()))
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def test_a_server_gets_what_was_logged_when_it_came(log):
             yield RIGHT if number < 8 else answer(predictions(8))
 
         with scripted_server(script) as server:
-            target, load = replay([path], Target("logged", server.url, "", PICTURES[:1]))
+            target, load = replay([path], Workload("logged", server.url, "", PICTURES[:1]))
             result = run(Plan(target, load, warm_up_s=0.0, processes=2))
             models = [Read(request).path for request in server.requests]
         assert models[0] == "/v1/models/m0:predict"  # asked before, to know that it can be

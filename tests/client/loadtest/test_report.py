@@ -7,13 +7,12 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
-from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
 from vitrine_client.loadtest.report import plots, wording
-from vitrine_client.loadtest.results.outcome import Outcome
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
+from vitrine_client.loadtest.results.result import Result, merge_results
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -73,7 +72,7 @@ def result() -> Result:
 
 @pytest.fixture(scope="module")
 def source(result) -> str:
-    return report.render(Outcome(result))
+    return report.render(LoadTestOutcome(result))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +138,7 @@ def test_light_and_dark(source):
 
 def test_a_closed_loop_says_what_it_cannot_see():
     """It has one curve, and the reader is told why a stall may be missing."""
-    page = Page(report.render(Outcome(made(seconds=3, loop="closed"))))
+    page = Page(report.render(LoadTestOutcome(made(seconds=3, loop="closed"))))
     assert "the requests that would have met the stall are missing" in page.text
     assert "service time" not in page.text.lower()
 
@@ -156,12 +155,12 @@ def test_a_closed_loop_says_what_it_cannot_see():
 )
 def test_little_makes_a_page_too(result):
     """A test that failed as a whole is when a page is wanted most."""
-    assert "Vitrine load test" in Page(report.render(Outcome(result))).text
+    assert "Vitrine load test" in Page(report.render(LoadTestOutcome(result))).text
 
 
 def test_errors_are_drawn_where_nothing_was_answered():
     """Then they are all that there is to see."""
-    page = Page(report.render(Outcome(made(seconds=1, rate=5, errors={0: Counter(A=99)}))))
+    page = Page(report.render(LoadTestOutcome(made(seconds=1, rate=5, errors={0: Counter(A=99)}))))
     assert [text.partition(" ")[0] for text in page.pictures] == ["Throughput", "Errors"]
     assert "nothing answered" in page.text
 
@@ -170,7 +169,7 @@ def test_one_answer_makes_a_page():
     """A single latency is its own percentile, and axes have some width."""
     result = made(seconds=3, rate=1)
     single = next(one for one in result.intervals if one.answered)
-    page = Page(report.render(Outcome(Result(result.about, (single,), result.generator))))
+    page = Page(report.render(LoadTestOutcome(Result(result.about, (single,), result.generator))))
     assert len(page.pictures) == 4
 
 
@@ -197,7 +196,7 @@ def test_what_was_found_has_a_section(make, section, alt, said):
 )
 def test_an_objective_is_the_word_of_the_page(limit, word):
     """In the place of "no errors", with what was missed beneath."""
-    page = Page(report.render(Outcome(made(seconds=2), slo=Slo.parse(limit))))
+    page = Page(report.render(LoadTestOutcome(made(seconds=2), slo=Slo.parse(limit))))
     assert word in page.text
     assert ("Misses p99=1ms: p99 is" in page.text) == (word == "objective missed")
 
@@ -212,11 +211,11 @@ def test_a_search_shows_all_probes_at_the_rate_together():
     """What one of them did not see may be in another; the page's figures are of their sum."""
     slo = Slo.parse("p95=20ms,errors=0.1%")
     chosen = [at(250, median_ms, slo) for median_ms in (4, 6, 5)]
-    found = Found(250.0, 245.0, 260.0, 3, 3, (at(100, 2, slo), *chosen, at(400, 900, slo)))
-    result = together(found.at_rate)
+    found = RateFound(250.0, 245.0, 260.0, 3, 3, (at(100, 2, slo), *chosen, at(400, 900, slo)))
+    result = merge_results(found.at_rate)
     assert result.answered == sum(probe.result.answered for probe in chosen)
     assert [interval.start_s for interval in result.intervals] == [0, 1, 2, 3, 4, 5]
-    page = Page(report.render(Outcome(result, (result,), slo, found)))
+    page = Page(report.render(LoadTestOutcome(result, (result,), slo, found)))
     assert f"95 % within {wording.ms(result.latency.percentile_ms(95))} ms" in page.text
     assert "of all probes at that rate together" in page.text
 
@@ -224,9 +223,9 @@ def test_a_search_shows_all_probes_at_the_rate_together():
 def test_throughput_says_that_requests_failed_only_where_some_did():
     """Requests that were due in one second are answered in the next as well."""
     said = "of them failed"
-    assert said not in Page(report.render(Outcome(made(seconds=2)))).text
+    assert said not in Page(report.render(LoadTestOutcome(made(seconds=2)))).text
     failing = made(seconds=2, errors={0: Counter(Unavailable=3)})
-    assert f"3 {said}" in Page(report.render(Outcome(failing))).text
+    assert f"3 {said}" in Page(report.render(LoadTestOutcome(failing))).text
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_the_header_leads_to_the_gateway_that_was_asked(kind, address, leads):
     """Its page and its reference; a model server has none."""
     result = made(seconds=1)
     result.about["plan"]["target"] |= {"kind": kind, "address": address}
-    page = Page(report.render(Outcome(result)))
+    page = Page(report.render(LoadTestOutcome(result)))
     found = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert found == ["#main", *([leads.removesuffix("docs"), leads] if leads else [])]
 
@@ -258,14 +257,14 @@ def test_a_search_without_any_answer_makes_a_page():
     """Where nothing is found, nothing is drawn of it but the limit."""
     failed = made(seconds=1, rate=0)
     slo = Slo.parse("p99=20ms")
-    found = Found(0.0, 0.0, 1.0, 0, 0, (Probe(1.0, failed, ("nothing was due",)),))
-    page = Page(report.render(Outcome(failed, (failed,), slo, found)))
+    found = RateFound(0.0, 0.0, 1.0, 0, 0, (Probe(1.0, failed, ("nothing was due",)),))
+    page = Page(report.render(LoadTestOutcome(failed, (failed,), slo, found)))
     assert "No rate meets p99=20ms" in page.text
 
 
 def test_the_same_result_gives_the_same_page():
     """Byte for byte."""
-    first, second = (report.render(Outcome(made(seconds=2))) for _ in range(2))
+    first, second = (report.render(LoadTestOutcome(made(seconds=2))) for _ in range(2))
     assert first == second
 
 
@@ -290,7 +289,7 @@ def test_rare_kinds_of_errors_are_drawn_together():
 
 def test_a_page_is_whole_or_absent(tmp_path):
     """It is written beside its place, folders are made, and nothing else is left."""
-    path = report.write(tmp_path / "new" / "page.html", Outcome(made(seconds=1)))
+    path = report.write(tmp_path / "new" / "page.html", LoadTestOutcome(made(seconds=1)))
     assert path.read_text().rstrip().endswith("</html>")
     assert list(path.parent.iterdir()) == [path]
 

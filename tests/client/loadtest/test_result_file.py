@@ -9,7 +9,7 @@ import pytest
 
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest.analysis.compare import compare
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting
 from vitrine_client.loadtest.results.result import Result
 
@@ -27,7 +27,7 @@ def test_what_an_earlier_version_wrote_is_read():
 
 def test_what_is_written_is_read():
     """All of it."""
-    connecting = Connecting(Histogram.of([0.001]), Histogram.of([]), 4, (3, 5))
+    connecting = Connecting(LatencyHistogram.of([0.001]), LatencyHistogram.of([]), 4, (3, 5))
     whole = made(seconds=2, connecting=connecting)
     result = dataclasses.replace(whole, about=json.loads(json.dumps(whole.about)))
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result

@@ -21,7 +21,7 @@ from tests.client.loadtest.scripted_server import (
 )
 from tests.conftest import children_of, free_port, is_running, wait_for
 from vitrine_client import errors
-from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.parts import Interval
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
@@ -35,7 +35,7 @@ WRONG = answer(predictions(8))
 
 def plan(server: ScriptedServer, load: Load = LOAD, **members) -> Plan:
     members = {"warm_up_s": 0.5, "timeout_s": 5.0} | members
-    return Plan(Target("raw", server.url, "mlp", (b"a", b"b")), load, **members)
+    return Plan(Workload("raw", server.url, "mlp", (b"a", b"b")), load, **members)
 
 
 @pytest.mark.alone
@@ -144,7 +144,7 @@ PROGRAM = """
 import sys
 from vitrine_client.loadtest.plan import *
 from vitrine_client.loadtest.run import run
-target = Target("raw", sys.argv[1], "mlp", (b"a",))
+target = Workload("raw", sys.argv[1], "mlp", (b"a",))
 run(Plan(target, Closed(1, 60), warm_up_s=0.1), watch=lambda _: print("going", flush=True))
 """
 
@@ -166,9 +166,9 @@ def test_processes_end_with_their_parent():
 def test_nothing_is_loaded_that_does_not_answer():
     """What is wrong is said before any load: nobody there, an error, a picture that is none."""
     with pytest.raises(errors.Unavailable, match="Nobody answers at"):
-        run(Plan(Target("raw", f"http://127.0.0.1:{free_port()}", "mlp", (b"a",)), LOAD))
+        run(Plan(Workload("raw", f"http://127.0.0.1:{free_port()}", "mlp", (b"a",)), LOAD))
     with pytest.raises(errors.InvalidRequest, match="no URL"):
-        run(Plan(Target("raw", "127.0.0.1:8080", "mlp", (b"a",)), LOAD))
+        run(Plan(Workload("raw", "127.0.0.1:8080", "mlp", (b"a",)), LOAD))
     problem = answer({"detail": "no model mlp"}, "404 Not Found")
     broken = answer({"predictions": [{"error": "image 0: no picture"}]})
     for said, error, words in (

@@ -15,11 +15,11 @@ SLO = Slo.parse("p99=50ms")
 SEEDS = range(8)
 
 
-def find(queue: SimulatedQueue, start_rate: float = 200, **options) -> probes.Found:
+def find(queue: SimulatedQueue, start_rate: float = 200, **options) -> probes.RateFound:
     return search.find_rate(queue, SLO, start_rate=start_rate, **options)
 
 
-def error(found: probes.Found, queue: SimulatedQueue) -> float:
+def error(found: probes.RateFound, queue: SimulatedQueue) -> float:
     return abs(found.rate / queue.capacity(99, 0.05) - 1)
 
 

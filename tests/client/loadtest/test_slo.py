@@ -1,6 +1,8 @@
 """Objectives: how they are written, and what violates them."""
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +10,7 @@ from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
 from vitrine_client.loadtest.analysis.slo import Slo, backlog_growth
 from vitrine_client.loadtest.results.parts import Generator
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Result, merge_results
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,20 @@ def test_a_line_that_becomes_longer_is_not_kept_up():
 def test_a_line_is_seen_by_four_points():
     """Three seconds are too few to tell a line that becomes longer from one that comes and goes."""
     assert backlog_growth(SimulatedQueue(0.001, 1, duration_s=3)(1100)) == 0
+
+
+def test_loads_of_different_levels_are_no_line_that_becomes_longer():
+    """A search's loads are judged one by one, also when they are read from its file."""
+    loads = [made(seconds=6, median_ms=each, seed=index) for index, each in enumerate((4, 90, 300))]
+    merged = merge_results(loads)
+    assert backlog_growth(merged) > 0.01
+    read = Result.from_json(json.loads(json.dumps(merged.to_json())))
+    assert [each.due for each in read.loads()] == [each.due for each in loads]
+    slo = Slo.parse("p99=1s")
+    assert slo.violations(read) == slo.violations_of(loads) == []
+    # Files that do not say where the loads end are no evidence of one.
+    older = replace(read, about={"plan": read.about["plan"], "loads": 3})
+    assert slo.violations(older) == []
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,10 +13,10 @@ from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.report import tables, wording
-from vitrine_client.loadtest.results import spreadsheet
-from vitrine_client.loadtest.results.histogram import Histogram
-from vitrine_client.loadtest.results.outcome import Outcome, highest_kept_up
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.results.parts import Connecting, Interval
+from vitrine_client.loadtest.results.result import write_csv
 
 
 def text_of(renderable, **options) -> str:
@@ -41,7 +41,7 @@ def test_an_open_loop_shows_latency_beside_service_time():
 
 def test_percentiles_that_are_chance_are_marked():
     """Of 1,000 requests ten are slower than p99, and one than p99.9; JSON says so, too."""
-    latency = Histogram.of(np.linspace(0.001, 0.1, 1000))
+    latency = LatencyHistogram.of(np.linspace(0.001, 0.1, 1000))
     result = dataclasses.replace(
         made(seconds=1), intervals=(Interval(0.0, 1.0, 1000, latency, latency, 1000),)
     )
@@ -51,7 +51,7 @@ def test_percentiles_that_are_chance_are_marked():
     assert "* fewer than 10 requests were slower" in shown
     slo = Slo.parse("p50=1s,p99.9=1s")
     assert "fewer than 10 requests were slower than p99.9" in text_of(
-        tables.outcome(Outcome(result, (result,), slo))
+        tables.outcome(LoadTestOutcome(result, (result,), slo))
     )
 
 
@@ -68,8 +68,8 @@ def test_what_the_generator_could_not_send_is_no_error():
 
 def test_the_cost_of_connecting_is_shown():
     """How many connections were made meanwhile, and how long that took; with TLS its own."""
-    made_s = Histogram.of([0.002] * 50)
-    connecting = Connecting(made_s, Histogram.of([0.03] * 50))
+    made_s = LatencyHistogram.of([0.002] * 50)
+    connecting = Connecting(made_s, LatencyHistogram.of([0.03] * 50))
     shown = text_of(tables.summary(made(seconds=2, connecting=connecting)))
     assert "50 new connections in 2.00 ms (p50) and 2.00 ms (p99), TLS 30.0 ms (p50)" in shown
     assert "connecting" not in text_of(tables.summary(made(seconds=2)))
@@ -112,7 +112,7 @@ def test_nothing_answered_is_no_crash():
     assert "100 Unavailable" in shown
     assert "p99.9" not in shown
     file = io.StringIO()
-    spreadsheet.write_csv([result], file)
+    write_csv([result], file)
     assert all(row["latency_p99_ms"] == "" for row in csv.DictReader(io.StringIO(file.getvalue())))
 
 
@@ -120,7 +120,7 @@ def test_the_csv_has_a_row_for_each_interval():
     """What is read back are the intervals' own figures, runs are numbered."""
     results = [made(seconds=3, seed=1), made(seconds=2, errors={0: Counter(Unavailable=7)})]
     file = io.StringIO()
-    spreadsheet.write_csv(results, file)
+    write_csv(results, file)
     rows = list(csv.DictReader(io.StringIO(file.getvalue())))
     assert [(row["run"], float(row["start_s"])) for row in rows] == [
         *(("1", 0.0), ("1", 1.0), ("1", 2.0)),
@@ -213,9 +213,9 @@ def test_no_verdict_without_data():
 def test_warnings_of_several_loads_are_told_once():
     """With the number of loads that had them; their figures may differ."""
     results = [made(seconds=1, warnings=(f"late by {lag} ms",)) for lag in ("3.5", "12")]
-    outcome = Outcome(results[0], (*results, made(seconds=1)))
+    outcome = LoadTestOutcome(results[0], (*results, made(seconds=1)))
     assert outcome.warnings == ["In 2 of 3 loads, as here: late by 12 ms"]
-    assert Outcome(results[0], (results[0],)).warnings == ["late by 3.5 ms"]
+    assert LoadTestOutcome(results[0], (results[0],)).warnings == ["late by 3.5 ms"]
 
 
 def test_a_swap_is_told_by_its_effect():

@@ -10,9 +10,9 @@ from tests.client.loadtest.scripted_server import predictions
 from tests.conftest import SAMPLES
 from vitrine_client import errors
 from vitrine_client.images import to_instance
-from vitrine_client.loadtest.generator.answers import Answers, classes_of
+from vitrine_client.loadtest.generator.answers import ResponseValidation, classes_of
 from vitrine_client.loadtest.generator.targets import requests_of
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
@@ -45,7 +45,7 @@ class Read:
 
 
 def sent(kind: str, **options) -> list[Read]:
-    target = Target(kind, "http://host:8080/base/", "my model", IMAGES, **options)
+    target = Workload(kind, "http://host:8080/base/", "my model", IMAGES, **options)
     return [Read(request) for request in requests_of(target)]
 
 
@@ -99,7 +99,7 @@ def test_json_has_the_same_floats_as_the_model_was_trained_on(kind):
 
 def test_a_message_has_the_same_floats():
     """Over gRPC, too, and the version that was asked for."""
-    target = Target("grpc", "host:8500", "mlp", IMAGES, version=4, batch_size=3)
+    target = Workload("grpc", "host:8500", "mlp", IMAGES, version=4, batch_size=3)
     (request,) = requests_of(target)
     message = wire.PredictRequest.FromString(request)
     assert message.model_spec.version.value == 4
@@ -110,13 +110,13 @@ def test_a_message_has_the_same_floats():
 def test_what_is_no_picture_is_told_before_anything_is_sent(kind):
     """Where pictures are prepared here."""
     with pytest.raises(errors.InvalidImage):
-        requests_of(Target(kind, "http://host", "mlp", (b"no picture",)))
+        requests_of(Workload(kind, "http://host", "mlp", (b"no picture",)))
 
 
 def test_without_an_image_there_is_no_request():
     """There is nothing to ask."""
     with pytest.raises(errors.InvalidRequest, match="image"):
-        requests_of(Target("raw", "http://host", "mlp", ()))
+        requests_of(Workload("raw", "http://host", "mlp", ()))
 
 
 def message_of(*class_ids: int) -> bytes:
@@ -160,13 +160,13 @@ def test_what_has_no_classes_is_no_answer(kind, body):
     """Whatever a server says instead, it is an error and no traceback."""
     with pytest.raises(errors.ServerError):
         classes_of(kind, body)
-    assert Answers(kind, [(3,)]).fault(0, body) == "wrong answer"
+    assert ResponseValidation(kind, [(3,)]).fault(0, body) == "wrong answer"
 
 
 def test_answers_are_right_by_their_classes():
     """Other digits and another version are the same answer; another class, order or number of
     images is not."""
-    answers = Answers("raw", [(3, 8), (5,)])
+    answers = ResponseValidation("raw", [(3, 8), (5,)])
 
     def fault(request: int, content: object) -> str:
         return answers.fault(request, json.dumps(content).encode())
@@ -184,4 +184,4 @@ def test_an_image_that_fails_within_an_answer_is_an_error():
     body = json.dumps({"predictions": [{"class_id": 3}, {"error": "image 1: broken"}]}).encode()
     with pytest.raises(errors.InvalidImage, match="broken"):
         classes_of("multipart", body)
-    assert Answers("multipart", [(3, 8)]).fault(0, body) == "invalid image"
+    assert ResponseValidation("multipart", [(3, 8)]).fault(0, body) == "invalid image"

@@ -10,7 +10,7 @@ from tests.client.loadtest.made_results import TARGET
 from vitrine_client.loadtest.generator.loop import OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Open, Phase, Plan
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 from vitrine_client.loadtest.results.timeline import Timeline
 
@@ -68,7 +68,7 @@ def test_processes_are_merged_exactly():
         line.add(process, seen(*(right(*each) for each in mine)))
     interval = list(line.finished())[1]
     assert np.array_equal(
-        interval.latency.recorded(), Histogram.of((due_s + latencies_s) - due_s).recorded()
+        interval.latency.recorded(), LatencyHistogram.of((due_s + latencies_s) - due_s).recorded()
     )
 
 

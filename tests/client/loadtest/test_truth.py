@@ -19,7 +19,7 @@ from tests.programmed_latency import (
     open_loop_s,
 )
 from tests.programmed_server import programmed_server
-from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
+from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 
@@ -41,7 +41,7 @@ def load(case: str) -> Result:
     behaviour, load = CASES[case]
     with programmed_server(behaviour) as server:
         pictures = tuple(path.read_bytes() for path in SAMPLES)
-        return run(Plan(Target("raw", server.url, "mlp", pictures), load, warm_up_s=WARM_UP_S))
+        return run(Plan(Workload("raw", server.url, "mlp", pictures), load, warm_up_s=WARM_UP_S))
 
 
 @pytest.fixture(scope="module")

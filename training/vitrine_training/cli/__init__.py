@@ -12,13 +12,12 @@ from rich.table import Table
 from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
-from vitrine_training.cli import options
+from vitrine_training.cli import judging, options
 from vitrine_training.cli.options import console
 from vitrine_training.cli.rollback import rollback
 from vitrine_training.cli.train import train
 from vitrine_training.cli.versions import list_versions
 from vitrine_training.data import fashion_mnist as data
-from vitrine_training.evaluation import judging
 from vitrine_training.models.recipes import RECIPES
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The command `vitrine-train train`: options for each setting, progress, and what came of it."""
+"""The command `vitrine-train train`: options for each setting, progress, and the outcome."""
 
 import re
 import sys
@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from vitrine_client.process import native_stderr, signals
-from vitrine_training.batch import Batch
 from vitrine_training.cli import options, unused_settings
+from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.evaluation import robustness
@@ -23,7 +23,7 @@ _NAME = re.compile(r"\w[\w.-]{0,199}")
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
 
 DEFAULT_RECIPES = ("softmax", "mlp", "photo")
-"""What is trained unless something else is named: the text's two, and one for pictures of one's
+"""Recipes trained unless others are named: the text's two, and one for pictures of one's
 own."""
 
 
@@ -142,8 +142,8 @@ def train(
     dataset = _dataset(chosen, data_dir, batch)
     console.print("Starting TensorFlow", style="dim")
     with signals.ending_at_once():
-        from vitrine_training.models.tasks import Classification, Regression
         from vitrine_training.run import Run
+        from vitrine_training.tasks import Classification, Regression
 
         _spend_compiler_note()
     images = Classification.of(dataset, hard_pictures) if dataset else None
@@ -200,7 +200,7 @@ def _check_needed(chosen: list[Recipe]) -> None:
 
 def _spend_compiler_note() -> None:
     """XLA tells once a process that it compiles, and no setting keeps it from that; so it compiles
-    something small while nobody listens. What is wrong with it shows in the next compilation."""
+    something small while nobody listens. A fault in it shows in the next compilation."""
     import tensorflow as tf
 
     with native_stderr.discarded():

@@ -1,4 +1,4 @@
-"""Distribution shift: what a server has to know to notice that it is asked about other things.
+"""Distribution shift: the baseline by which a server notices that its inputs have changed.
 
 `baseline` goes into the model card. With it, and the `statistics` of the last images, the gateway
 tells two of the text's three kinds of shift (docs/drift.md); concept shift shows in labels only.
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results import drift_statistics
+from vitrine_client.results.drift_statistics import STATISTICS
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-
-STATISTICS = ("brightness", "contrast", "brightest", "column", "row", "sharpness")
-"""Of each image: mean, standard deviation and maximum of its pixels (0..1), the centre of its
-brightness (pixels from the left and from the top), and the mean difference of neighbours."""
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1000)
 """Window sizes with thresholds of their own; those between are interpolated."""
@@ -33,35 +32,30 @@ _NO_VARIANCE = 1e-6  # a direction's share of the largest variance; the outputs'
 
 
 def statistics(images: Array, probabilities: Array) -> Floats:
-    """Returns a row for each image, float64 [n, 6 + classes]: `STATISTICS`, then the outputs.
+    """Returns `drift_statistics` of images that may also be floats in 0..1, [n, 28, 28].
 
-    `images` are uint8, or floats in 0..1, [n, height, width]; `probabilities` are [n, classes].
-    Raises `ValueError` where they do not fit together or are not finite.
+    `probabilities` are [n, classes]. Raises `ValueError` where they do not fit together, are not
+    finite or do not sum to 1.
     """
     images, probabilities = np.asarray(images), np.asarray(probabilities)
     shapes, fit = f"{images.shape} and {probabilities.shape}", images.size and probabilities.size
     if images.ndim != 3 or probabilities.ndim != 2 or len(images) != len(probabilities) or not fit:
         raise ValueError(f"pass images [n, height, width] and outputs [n, classes], not {shapes}")
-    pixels = images.astype(np.float64) / (255 if images.dtype == np.uint8 else 1)
-    if not (np.isfinite(pixels).all() and np.isfinite(probabilities).all()):
+    if not (np.isfinite(images).all() and np.isfinite(probabilities).all()):
         raise ValueError("pixels or probabilities are not finite: leave those images out")
     if np.abs(probabilities.sum(axis=1) - 1).max() > 0.01:
         raise ValueError("probabilities must sum to 1 in each row: apply softmax to logits first")
-    both = (1, 2)
-    columns, rows, total = pixels.sum(axis=1), pixels.sum(axis=2), pixels.sum(axis=both)
-    total[total == 0] = 1  # a black image has its centre at 0, 0
-    centre = [sums @ np.arange(sums.shape[1]) / total for sums in (columns, rows)]
-    steps = [np.abs(np.diff(pixels, axis=axis)).mean(axis=both) for axis in both]
-    levels = pixels.mean(axis=both), pixels.std(axis=both), pixels.max(axis=both)
-    return np.column_stack([*levels, *centre, sum(steps) / 2, probabilities]).astype(np.float64)
+    if images.dtype != np.uint8:
+        images = np.rint(255 * images.clip(0, 1)).astype(np.uint8)
+    return drift_statistics.statistics(images, probabilities)
 
 
 def baseline(images: Array, probabilities: Array, labels: Array, seed: int = 0) -> dict[str, Any]:
-    """Returns what a server needs to know of validation, as plain JSON for the model card.
+    """Returns a server's baseline from the validation split, as plain JSON for the model card.
 
-    Images and probabilities as for `statistics`; `labels` are the true class ids, [n]. What never
-    varies in validation is not tested. The same `seed` gives the same thresholds. Raises
-    `ValueError` for what `statistics` refuses, and unless each class has an image.
+    Images and probabilities as for `statistics`; `labels` are the true class ids, [n]. Figures that
+    never vary in validation are not tested. The same `seed` gives the same thresholds. Raises
+    `ValueError` where `statistics` does, and unless each class has an image.
     """
     rows, labels = statistics(images, probabilities), np.asarray(labels)
     outputs = rows[:, len(STATISTICS) :]

@@ -1,12 +1,12 @@
-"""Gate: what a candidate has to pass to be published, which is the newest version that is whole."""
+"""Gate: the comparison with the newest whole version that a candidate passes to be published."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from vitrine_training.models.tasks import Task
 from vitrine_training.publish import incumbent, weights
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.export import Card
+from vitrine_training.tasks import Task
 
 
 class WorseModel(Exception):
@@ -65,7 +65,7 @@ class Gate:
             )
 
     def check_not_same(self, directory: Path, card: Card) -> None:
-        """Compares what was written with the incumbent. Raises `SameModel`.
+        """Compares the written version with the incumbent. Raises `SameModel`.
 
         In the place of a newer version that is damaged, the same weights are worth publishing.
         """

@@ -1,10 +1,4 @@
-"""Version directories: `models/<model>/<version>/`, each whole or absent.
-
-A version is written beside its final place, under a name that no model server takes for a version
-(they look for integers only), flushed to the disk and then renamed. A lock that dies with its
-holder lets one publisher at a time work on a model, so that a version knows its number while it is
-written, and leftovers of a killed publisher are safe to remove.
-"""
+"""Published versions: published, rolled back and restored by the rules of `version_directories`."""
 
 import errno
 import os
@@ -13,8 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vitrine_client.store import shared_files
-from vitrine_client.store.version_directories import RETIRED, UNFINISHED
+from vitrine_client.store.version_directories import (
+    RETIRED,
+    UNFINISHED,
+    locked,
+    publish_next,
+    rename,
+    version_numbers,
+)
 
 
 def models(models_dir: Path) -> list[str]:
@@ -26,12 +26,12 @@ def models(models_dir: Path) -> list[str]:
 
 def versions(models_dir: Path, model: str) -> list[int]:
     """Returns the published version numbers of `model`, oldest first."""
-    return _numbers(models_dir / model, "")
+    return version_numbers(models_dir / model)
 
 
 def retired(models_dir: Path, model: str) -> list[int]:
     """Returns the numbers of the versions that were rolled back, oldest first."""
-    return _numbers(models_dir / model, RETIRED)
+    return version_numbers(models_dir / model, RETIRED)
 
 
 def kept(models_dir: Path, model: str) -> list[Path]:
@@ -39,17 +39,6 @@ def kept(models_dir: Path, model: str) -> list[Path]:
     names = {number: str(number) for number in versions(models_dir, model)}
     names |= {number: f"{RETIRED}{number}" for number in retired(models_dir, model)}
     return [models_dir / model / names[number] for number in sorted(names)]
-
-
-def _numbers(directory: Path, prefix: str) -> list[int]:
-    if not directory.is_dir():
-        return []
-    names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
-    return sorted(
-        int(name.removeprefix(prefix))
-        for name in names
-        if name.startswith(prefix) and name.removeprefix(prefix).isdecimal()
-    )
 
 
 def latest(models_dir: Path, model: str) -> Path:
@@ -73,41 +62,23 @@ def publish(
 ) -> Path:
     """Calls `write(directory, version)`, then makes that directory the next version.
 
-    Whatever `write` raises passes through, and leaves nothing behind. `say` is told what is waited
-    for.
+    Whatever `write` raises passes through, and leaves nothing behind. `say` is told the reason
+    of a wait.
     """
-    directory = models_dir / model
-    directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory, say):
-        _remove_leftovers(directory)
-        taken = versions(models_dir, model) + retired(models_dir, model)  # a number means one model
-        version = max(taken, default=0) + 1
-        unfinished = directory / f"{UNFINISHED}{version}"
-        final = directory / str(version)
-        try:
-            write(unfinished, version)
-            _flush(unfinished)
-            unfinished.rename(final)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        shared_files.fsync(directory)
-    return final
+    with _prepared(models_dir / model, say) as directory:
+        return publish_next(directory, write)
 
 
 def rehearse(
     models_dir: Path, model: str, size_bytes: int, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Does what `publish` does, up to the version, with a file of `size_bytes`.
+    """Does as `publish` does, up to the version, with a file of `size_bytes`.
 
-    So what keeps a version from being published is known before hours of training: a lock or a
+    So an obstacle to publishing is known before hours of training: a lock or a
     folder of another user, a leftover that cannot be removed, a disk or a quota that is too small.
     Raises `OSError`; leaves nothing behind but the folder and its lock.
     """
-    directory = models_dir / model
-    directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory, say):
-        _remove_leftovers(directory)
+    with _prepared(models_dir / model, say) as directory:
         unfinished = directory / f"{UNFINISHED}rehearsal"
         renamed = directory / f"{UNFINISHED}rehearsed"
         try:
@@ -132,6 +103,15 @@ def _claim(path: Path, size_bytes: int) -> None:
                 raise OSError(error.errno, reason, str(path.parent.parent)) from error
 
 
+@contextmanager
+def _prepared(directory: Path, say: Callable[[str], None]) -> Iterator[Path]:
+    """Makes a model's directory, holds its lock, and removes what a killed publisher left."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory, lambda: say(f"waiting for who holds {directory / '.lock'}")):
+        _remove_leftovers(directory)
+        yield directory
+
+
 def _remove_leftovers(directory: Path) -> None:
     for leftover in directory.glob(UNFINISHED + "*"):
         try:
@@ -150,14 +130,13 @@ def rollback(models_dir: Path, model: str) -> Path:
     directory = models_dir / model
     if not versions(models_dir, model):
         raise RollbackError(f"{directory} has no version")
-    with _locked(directory):
+    with locked(directory):
         *others, newest = versions(models_dir, model)
         if not others:
             raise RollbackError(
                 f"{directory / str(newest)} is the only version; there is nothing to roll back to"
             )
-        (directory / str(newest)).rename(directory / f"{RETIRED}{newest}")
-        shared_files.fsync(directory)
+        rename(directory / str(newest), directory / f"{RETIRED}{newest}")
     return directory / str(others[-1])
 
 
@@ -170,21 +149,6 @@ def restore(models_dir: Path, model: str) -> Path:
     if not undone:
         raise RollbackError(f"{directory} has no rollback to undo")
     restored = directory / str(undone[0])
-    with _locked(directory):
-        (directory / f"{RETIRED}{undone[0]}").rename(restored)
-        shared_files.fsync(directory)
+    with locked(directory):
+        rename(directory / f"{RETIRED}{undone[0]}", restored)
     return restored
-
-
-@contextmanager
-def _locked(directory: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    lock = directory / ".lock"
-    with shared_files.locked(lock, lambda: say(f"waiting for who holds {lock}")):
-        yield
-
-
-def _flush(directory: Path) -> None:
-    for folder, _, files in os.walk(directory):
-        for name in files:
-            shared_files.fsync(Path(folder) / name)
-        shared_files.fsync(Path(folder))

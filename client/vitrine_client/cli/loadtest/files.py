@@ -13,11 +13,11 @@ from typing import TextIO
 import click
 
 from vitrine_client.cli.loadtest.request import LoadRequest
-from vitrine_client.loadtest.report import page as report
-from vitrine_client.loadtest.results import request_rows, spreadsheet
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.report import page
+from vitrine_client.loadtest.results import request_rows
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.request_rows import RequestRows
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Result, write_csv
 from vitrine_client.process.addresses import without_password
 
 STDOUT = Path("-")
@@ -27,7 +27,7 @@ _SECRET = re.compile(r"(--key=|--header=[^:]*:|-\w*H[^:]*:).*", re.DOTALL)
 _SECRET_NEXT = re.compile(r"--key|--header|-\w*H")
 
 
-def write(asked: LoadRequest, outcome: Outcome, rows: dict[int, RequestRows]) -> None:
+def write(asked: LoadRequest, outcome: LoadTestOutcome, rows: dict[int, RequestRows]) -> None:
     """Writes all files that were asked for; `rows` are the requests of each load. Raises the first
     `OSError` once the others, which that does not concern, are written."""
     failed: OSError | None = None
@@ -48,26 +48,26 @@ def write(asked: LoadRequest, outcome: Outcome, rows: dict[int, RequestRows]) ->
         raise failed
 
 
-def _write_json(path: Path, outcome: Outcome) -> None:
+def _write_json(path: Path, outcome: LoadTestOutcome) -> None:
     with _opened(path) as file:
         file.write(json.dumps(outcome.to_json()) + "\n")
 
 
-def _write_csv(path: Path, outcome: Outcome) -> None:
+def _write_csv(path: Path, outcome: LoadTestOutcome) -> None:
     with _opened(path) as file:
-        spreadsheet.write_csv(outcome.results, file)
+        write_csv(outcome.results, file)
 
 
-def _write_requests(rows: dict[int, RequestRows], path: Path, _: Outcome) -> None:
+def _write_requests(rows: dict[int, RequestRows], path: Path, _: LoadTestOutcome) -> None:
     with _opened(path) as file:
         request_rows.write_all(rows, file)
 
 
-def _write_html(path: Path, outcome: Outcome) -> None:
+def _write_html(path: Path, outcome: LoadTestOutcome) -> None:
     if path == STDOUT:
-        click.echo(report.render(outcome))
+        click.echo(page.render(outcome))
     else:
-        report.write(path, outcome)
+        page.write(path, outcome)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def command(given: Sequence[str]) -> str:
-    """The command line, for who wants to repeat it: not too long, and without what may be secret,
+    """The command line, for who wants to repeat it: not too long, and without secrets,
     the API key, passwords and the values of headers."""
     words, before = ["vitrine"], ""
     for word in given:

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vitrine_client.cli import options
-from vitrine_client.cli.loadtest import files as load_files
-from vitrine_client.cli.loadtest.model import of_served_model
+from vitrine_client.cli.loadtest import files
 from vitrine_client.cli.loadtest.request import LoadRequest
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest import limits
@@ -22,8 +22,8 @@ from vitrine_client.loadtest.analysis import sweep
 from vitrine_client.loadtest.analysis.compare import compare
 from vitrine_client.loadtest.analysis.probes import (
     PROBE_S,
-    Found,
     Probe,
+    RateFound,
     cut_short,
     long_s,
     probing,
@@ -31,19 +31,18 @@ from vitrine_client.loadtest.analysis.probes import (
 from vitrine_client.loadtest.analysis.search import find_rate
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.plan import Plan, Target
-from vitrine_client.loadtest.report import search_tables, tables
-from vitrine_client.loadtest.report.live import View
+from vitrine_client.loadtest.plan import Plan, Workload
+from vitrine_client.loadtest.report import tables
+from vitrine_client.loadtest.report.live import LiveView
 from vitrine_client.loadtest.report.wording import per_second
-from vitrine_client.loadtest.results.outcome import Outcome, highest_kept_up
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.results.request_rows import RequestRows
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
-from vitrine_client.loadtest.run import make_ready, run
+from vitrine_client.loadtest.results.result import Result, merge_results
+from vitrine_client.loadtest.run import client_of, make_ready, run
 from vitrine_client.process import signals
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
-"""Requests in flight, and for how long, to see about what can be answered."""
+"""Requests in flight, and for how long, to see about the capacity."""
 
 
 class LoadLab:
@@ -59,10 +58,10 @@ class LoadLab:
         """Raises `click.BadParameter` where a value makes no sense, before anything is sent."""
         self._asked, self._run, self._make_ready = asked, run, make_ready
         self._ready: Any = None
-        with load_files.explained("--slo"):
+        with files.explained("--slo"):
             self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
-        self._before = load_files.earlier("--compare", asked.compare)
-        self._earlier = load_files.earlier("--result", asked.earlier)
+        self._before = files.earlier("--compare", asked.compare)
+        self._earlier = files.earlier("--result", asked.earlier)
         self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._flat_out: Result | None = None
@@ -71,13 +70,13 @@ class LoadLab:
         self._points: list[sweep.Point] = []
         self._probes: list[Probe] = []
         for path in asked.outputs:
-            if path != load_files.STDOUT and not os.access(path.parent, os.W_OK):
+            if path != files.STDOUT and not os.access(path.parent, os.W_OK):
                 raise click.UsageError(f"{path.parent} is no folder that can be written to")
 
     def carry_out(self) -> int:
         """Measures, writes, shows; returns the exit code. Raises `VitrineError` and `OSError`.
 
-        A signal ends the measuring, and its exit code is returned: what was measured until then is
+        A signal ends the measuring, and its exit code is returned: measurements until then are
         written and shown.
         """
         with signals.noting(self._stop) as noted:
@@ -101,24 +100,24 @@ class LoadLab:
                 compared = compare(self._before, outcome.result)
                 outcome = dataclasses.replace(outcome, before=self._before, comparison=compared)
             try:
-                load_files.write(self._asked, outcome, self._rows)
+                files.write(self._asked, outcome, self._rows)
             finally:
                 self._show(outcome)
             return noted.exit_code or (0 if outcome.well else 1)
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> LoadTestOutcome:
         """Raises `_CutShortError`, and `SystemExit` where a signal came while others answered."""
         if self._earlier:
-            return Outcome(self._earlier, (self._earlier,), self._slo)
+            return LoadTestOutcome(self._earlier, (self._earlier,), self._slo)
         with signals.hasty():
             target = of_served_model(self._asked, self._asked.target())
         if self._asked.searches:
             return self._several(target)
         result = self._measure(self._asked.plan(target))
-        return Outcome(result, (result,), self._slo)
+        return LoadTestOutcome(result, (result,), self._slo)
 
-    def _several(self, target: Target) -> Outcome:
-        """A closed loop shows about what can be answered; the rates are chosen by that."""
+    def _several(self, target: Workload) -> LoadTestOutcome:
+        """A closed loop shows about the capacity; the rates are chosen by that."""
         plan = self._asked.planned(target, self._asked.closed(_FLAT_OUT, _FLAT_OUT_S))
         with signals.hasty():  # once does for all loads
             self._ready = self._make_ready(target, plan.load, plan.timeout_s)
@@ -142,25 +141,25 @@ class LoadLab:
             )
         return self._summed_up(found)
 
-    def _so_far(self, why: str) -> Outcome:
+    def _so_far(self, why: str) -> LoadTestOutcome:
         """Sums up at least one load, before all are measured."""
         found = cut_short(self._probes) if self._probes else None
         count = len(self._measured)
         text = f"{why} after {count} load{'' if count == 1 else 's'}"
         if not self._measured and self._flat_out:
-            return Outcome(self._flat_out, (self._flat_out,), self._slo, cut_short=text)
+            return LoadTestOutcome(self._flat_out, (self._flat_out,), self._slo, cut_short=text)
         return dataclasses.replace(self._summed_up(found), cut_short=text)
 
-    def _summed_up(self, found: Found | None) -> Outcome:
+    def _summed_up(self, found: RateFound | None) -> LoadTestOutcome:
         curve = sweep.Curve(tuple(self._points))
         if found and self._slo:
-            result = together(found.at_rate)
+            result = merge_results(found.at_rate)
         elif not self._points:
             result = self._measured[-1]
         else:
             result = highest_kept_up(curve, self._measured[: len(self._points)])
         measured = tuple(self._measured)
-        return Outcome(result, measured, self._slo, found, curve if self._points else None)
+        return LoadTestOutcome(result, measured, self._slo, found, curve if self._points else None)
 
     def _probe(self, plan: Plan, rate: float, probe_s: float = PROBE_S) -> Result:
         plan = probing(plan, rate, len(self._measured), probe_s=probe_s)
@@ -193,7 +192,7 @@ class LoadLab:
         if asked.requests_file:  # the first of several loads is not among those that are written
             number = len(self._rows) + (not asked.searches)
             extra["rows"] = self._rows[number] = RequestRows()
-        with View(plan, self._log, title) as view:
+        with LiveView(plan, self._log, title) as view:
             if asked.chaos:
                 from vitrine_client.loadtest.chaos import Swap
 
@@ -208,24 +207,39 @@ class LoadLab:
         if self._stop.is_set() and (asked.searches or not result.intervals):
             raise _CutShortError
         return dataclasses.replace(
-            result, about={**result.about, "command": load_files.command(sys.argv[1:])}
+            result, about={**result.about, "command": files.command(sys.argv[1:])}
         )
 
     def _probed(self, probe: Probe) -> None:
         self._probes.append(probe)
-        outcome = Text(search_tables.verdict(probe), style="green" if probe.held else "red")
+        outcome = Text(tables.verdict(probe), style="green" if probe.held else "red")
         self._log.print(Text(f"{per_second(probe.rate)} requests/s: ").append_text(outcome))
 
     def _swept(self, point: sweep.Point) -> None:
         self._points.append(point)
-        rate, answered, p50, _, p99, *_ = search_tables.point_cells(point)
+        rate, answered, p50, _, p99, *_ = tables.point_cells(point)
         self._log.print(f"{rate} requests/s: {answered}/s answered, p50 {p50}, p99 {p99}")
 
-    def _show(self, outcome: Outcome) -> None:
+    def _show(self, outcome: LoadTestOutcome) -> None:
         if not self._asked.quiet:
-            console = self._log if load_files.STDOUT in self._asked.outputs else options.console
+            console = self._log if files.STDOUT in self._asked.outputs else options.console
             console.print(tables.outcome(outcome))
 
 
 class _CutShortError(Exception):
-    """A signal ended a load that is of no use in part."""
+    """Load that a signal ended, and that is of no use in part."""
+
+
+def of_served_model(asked: LoadRequest, target: Workload) -> Workload:
+    """Returns the target with the service's own default model, where none was named; asks for
+    it once. Raises `VitrineError` where nobody answers."""
+    if asked.model is not None or asked.replay:
+        return target
+    told = options.note if not asked.quiet else lambda _: None
+    if target.kind != "grpc":
+        with client_of(target, asked.timeout_s) as client:
+            return replace(target, model=options.default_model(client.status, told))
+    with options.needs("grpc", "--model-server"):
+        from vitrine_client.model_server import ModelServerClient
+    with ModelServerClient(target.address, timeout_s=asked.timeout_s, verify=target.tls) as server:
+        return replace(target, model=options.default_model(server.status, told))

@@ -1,4 +1,4 @@
-"""Load test options: how their values are read, and what is refused."""
+"""Load test options: how their values are read and checked."""
 
 from collections.abc import Callable
 from pathlib import Path

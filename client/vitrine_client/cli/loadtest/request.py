@@ -8,21 +8,21 @@ from typing import Literal
 import click
 
 from vitrine_client.cli import options, sources
-from vitrine_client.cli.gateway import Tls
-from vitrine_client.cli.loadtest import conflicts as load_conflicts
+from vitrine_client.cli.gateway import TlsFiles
 from vitrine_client.cli.loadtest.options import Steps, is_http
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.loadtest import limits
+from vitrine_client.loadtest.generator import headers
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     Closed,
-    Kind,
     Load,
     Open,
     Phase,
     Plan,
-    Target,
+    Workload,
+    WorkloadKind,
 )
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
@@ -42,7 +42,7 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """The options as they came, each None if it was left out and has no default."""
+    """Options as they came, each None if it was left out and has no default."""
 
     pictures: tuple[str, ...]
     model: str | None
@@ -87,7 +87,7 @@ class LoadRequest:
 
     def __post_init__(self) -> None:
         """Raises `click.UsageError` where options do not go together."""
-        load_conflicts.check(self)
+        _check_conflicts(self)
 
     @property
     def is_told(self) -> bool:
@@ -96,7 +96,7 @@ class LoadRequest:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it is a closed loop, which is what is measured unless something else is told."""
+        """Whether it is a closed loop, the default."""
         return not (self.rate or self.replay or self.earlier or self.searches)
 
     @property
@@ -110,7 +110,7 @@ class LoadRequest:
         return self.sweep or (self.slo is not None and not self.is_told)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> WorkloadKind:
         """How images travel, and to whom."""
         if self.replay:
             return "logged"
@@ -131,14 +131,14 @@ class LoadRequest:
         files = (self.json_file, self.csv_file, self.html_file, self.requests_file)
         return [path for path in files if path]
 
-    def target(self) -> Target:
+    def target(self) -> Workload:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
         images = [sources.read(name) for name in sources.named(self.pictures)]
         address, userinfo = self.model_server or self.url, ""
         if is_http(address):
             address, userinfo = addresses.split_userinfo(address)
-        return Target(
+        return Workload(
             kind=self.kind,
             address=address,
             userinfo=userinfo,
@@ -156,7 +156,7 @@ class LoadRequest:
     def _trust(self, address: str) -> Trust | None:
         """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not.
         Raises `click.UsageError` for files that cannot be used, and where there is no TLS."""
-        tls = Tls(self.ca, self.cert, self.cert_key)
+        tls = TlsFiles(self.ca, self.cert, self.cert_key)
         if address.startswith("http://"):
             options.refuse_typed("There is no TLS with http://", "ca", "cert", "insecure")
             return None
@@ -170,7 +170,7 @@ class LoadRequest:
             raise click.UsageError(str(error)) from error
         return trust
 
-    def plan(self, target: Target) -> Plan:
+    def plan(self, target: Workload) -> Plan:
         """The one load that was asked for. Raises `click.BadParameter` for a log without any."""
         if self.replay:
             return self._replayed(target)
@@ -182,7 +182,7 @@ class LoadRequest:
             return self.planned(target, self._open(self.rate, duration_s))
         return self.planned(target, self.closed(self.concurrency or IN_FLIGHT, duration_s))
 
-    def planned(self, target: Target, load: Load) -> Plan:
+    def planned(self, target: Workload, load: Load) -> Plan:
         """A plan with this load. Raises `click.UsageError` where this machine cannot have as many
         connections as were asked for; of those that nobody asked for there are less."""
         processes = self.processes or limits.shared(load)
@@ -221,7 +221,7 @@ class LoadRequest:
         phases = (warm_up, *measured) if self.unmeasured_s else measured
         return replace(self.at_any_rate(), phases=phases)
 
-    def _replayed(self, target: Target) -> Plan:
+    def _replayed(self, target: Workload) -> Plan:
         from vitrine_client.loadtest import replay
 
         try:
@@ -238,3 +238,55 @@ class LoadRequest:
             how = "" if self.longest_gap_s else "; --longest-gap-s shortens it"
             options.note(f"The log has a gap of {gap}{how}")
         return self.planned(target, load)
+
+
+def _check_conflicts(asked: LoadRequest) -> None:
+    """Raises `click.UsageError` with the remedy where options do not go together."""
+    if asked.kind == "grpc":
+        try:
+            headers.check_metadata(asked.headers)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    for wrong, text in (
+        (bool(asked.pictures or asked.replay) == bool(asked.earlier), "Give PICTURES to send, a "
+         "log to --replay FILE, or --result FILE"),
+        (asked.replay and (asked.rate or asked.concurrency or asked.duration_s or
+         asked.is_by_chance), "--replay sends what is due by its log: leave out --rate, "
+         "--concurrency, --duration-s, --arrivals and --seed"),
+        (asked.is_closed and (asked.is_by_chance or asked.connections), "--arrivals, "
+         "--connections and --seed are those of an open loop: give --rate"),
+        (asked.replay and (asked.way or asked.model_server or asked.batch_size > 1 or
+         asked.version is not None or asked.label is not None), "--replay asks the gateway for "
+         "what is in its log: leave out --as, --batch-size, --model-server, --version and "
+         "--label"),
+        (asked.speed and not asked.replay, "--speed is that of a --replay"),
+        (asked.rate and asked.concurrency, "--rate is an open loop, --concurrency a closed one"),
+        (asked.way and asked.model_server, "--as is how pictures travel to the gateway; a model "
+         "server is sent pixels"),
+        (asked.sweep and asked.is_told, "--sweep chooses its loads: leave out --rate, "
+         "--concurrency, --replay and --result"),
+        (asked.chaos and asked.searches, "--chaos is for one load: give --rate or --concurrency"),
+        (asked.compare and asked.searches, "--compare is for one load: give --rate or "
+         "--concurrency"),
+        (asked.duration_s and asked.searches, "--duration-s is for one load: give --rate or "
+         "--concurrency"),
+        (asked.earlier and asked.chaos, "--chaos does nothing to a --result"),
+        (asked.batch_size > 1 and asked.kind == "raw", "One picture travels as it is; for "
+         "--batch-size say --as multipart, npy or json"),
+        (asked.count and (asked.searches or asked.replay or asked.chaos), "-n is for one load of "
+         "--rate or --concurrency"),
+        (asked.count and asked.warm_up_s, "-n counts from the first request: leave out "
+         "--warm-up-s"),
+        (asked.count and asked.rate and (len(asked.rate) > 1 or asked.rate[0][0] !=
+         asked.rate[0][1]), "-n goes with one rate, and not with a ramp or steps"),
+        (asked.longest_gap_s and not asked.replay, "--longest-gap-s is that of a --replay"),
+        (asked.requests_file and asked.earlier, "--requests: a --result does not have them"),
+        (asked.give_up_s and asked.searches, "--give-up-s is for one load: a search ends by "
+         "itself where nobody answers"),
+        (asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure), "--no-keep-alive and "
+         "--insecure are for HTTP: gRPC has one connection here, and trusts whom --ca names"),
+        (asked.outputs.count(Path("-")) > 1, "Only one of --json, --csv, --requests and --html can "
+         "be -"),
+    ):  # fmt: skip
+        if wrong:
+            raise click.UsageError(text)

@@ -1,4 +1,4 @@
-"""How answers are written, one after the other: as a table, as JSON or as CSV."""
+"""Output formats of predictions, written one after the other: as a table, as JSON or as CSV."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ BAR = 20
 """Characters of a bar that stands for certainty."""
 
 Write = Callable[[str, Prediction | Exception], None]
-"""Writes the answer for a picture, or what is wrong with it."""
+"""Writes the answer for a picture, or its error."""
 
 
 def as_json(console: Console, top: int | None) -> Write:
@@ -114,13 +114,13 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
 
 
 def _beside(failure: Exception) -> list[str]:
-    """What is told of a picture besides its failure."""
+    """Warnings of a picture besides its failure."""
     warnings = failure.warnings if isinstance(failure, EmptyPicture) else ()
     return [warning for warning in warnings if warning != str(failure)]
 
 
 def _short(names: Sequence[str]) -> dict[str, str]:
-    """What to show for each: its last part, unless two of them have the same."""
+    """Shown name of each: its last part, unless two of them have the same."""
     last = {name: Path(name).name or name for name in names}
     kept = last if len(set(last.values())) == len(last) else {name: name for name in names}
     return {name: printable(text) for name, text in kept.items()}
@@ -139,5 +139,5 @@ def _csv_line(console: Console, cells: Sequence[object]) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    """As it is: a console would wrap it, and paint what is in brackets."""
+    """As it is: a console would wrap it, and paint words in brackets."""
     console.out(text, highlight=False)

@@ -20,7 +20,7 @@ LEGEND = "# strongly for it, + for it, - against it, = strongly against it"
 
 def shown(explanation: Explanation, console: Console) -> Text:
     """Returns the map for a console: 28 columns and 14 lines in colours, orange for the class and
-    blue against it, or 56 columns and 28 lines of characters, and what they mean."""
+    blue against it, or 56 columns and 28 lines of characters, and a legend."""
     if console.color_system not in _COLOURFUL or console.options.ascii_only:
         return Text("\n").join([*_in_characters(explanation), Text(f"({LEGEND})", "dim")])
     return Text("\n").join(_in_colours(explanation))

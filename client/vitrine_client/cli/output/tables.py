@@ -9,7 +9,7 @@ from vitrine_client.cli import options
 from vitrine_client.results import strict_json
 
 UNBOUNDED = 10_000
-"""Columns that no table needs: what is no terminal has no width to fit."""
+"""Columns that no table needs: only a terminal has a width to fit."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -20,13 +20,13 @@ def table(*headings: str) -> Table:
 
 
 def add(rows: Table, *cells: str | Text) -> None:
-    """Adds a row of cells as they are: in a plain string, what is in brackets is a colour."""
+    """Adds a row of cells as they are: in a plain string, a word in brackets is a colour."""
     rows.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
 
 
 def printable(text: str) -> str:
-    """Returns a text in one line, without what would move a terminal's cursor or turn the direction
-    of writing: names and labels are other people's."""
+    """Returns a text in one line, without characters that move a terminal's cursor or turn the
+    direction of writing: names and labels are other people's."""
     return "".join(each if each.isprintable() else "?" for each in text)
 
 

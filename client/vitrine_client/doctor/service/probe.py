@@ -9,7 +9,7 @@ from typing import Any
 import requests
 import urllib3
 
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import protocol
 from vitrine_client.http.deadline import Exchange, new_session
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
@@ -49,7 +49,7 @@ def get(
     url, userinfo = addresses.split_userinfo(url)
     headers = dict(headers or {})
     if userinfo:
-        headers["Authorization"] = http_calls.basic_authorization(userinfo)
+        headers["Authorization"] = protocol.basic_authorization(userinfo)
     secure = url.startswith("https:")
     context = (trust or Trust.chosen()).context() if secure else None
     with (

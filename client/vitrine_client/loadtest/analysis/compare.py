@@ -1,10 +1,10 @@
-"""Whether one load test went better than another, worse, or the same as far as one can tell.
+"""Comparison of two load tests: better, worse, the same, or too little data to tell.
 
-For each measure there are bounds of the ratio of the two runs, from how their seconds vary
-(`confidence`). They are wider for each measure that is looked at (Bonferroni), so that all of them
-hold together in 95 of 100 comparisons. A run counts as different where both bounds of a measure are
-beyond a margin. The margin has to have room for what changes from run to run and not within one,
-such as a neighbour on the machine: no bounds from within show that.
+Each measure has a confidence interval of the ratio of the two runs, from the variance of their
+seconds (`confidence`). The intervals are wider for each measure that is looked at (Bonferroni), so
+that all of them hold together in 95 of 100 comparisons. A run counts as different where both bounds
+of a measure are beyond a margin. The margin has to have room for what changes from run to run and
+not within one, such as a neighbour on the machine: no bounds from within show that.
 """
 
 import math
@@ -30,12 +30,12 @@ _CONFIDENCE = 0.95
 _ERRORS = "errors"
 _NOT_THE_TEST = {"seed", "duration_s"}
 
-Verdict = Literal["better", "worse", "the same", "cannot tell"]
+ComparisonVerdict = Literal["better", "worse", "the same", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measure of both runs: latency in ms, requests/s, or errors as a share.
+class ComparedMeasure:
+    """Measure of both runs: latency in ms, requests/s, or errors as a share.
 
     `change` is relative, 0.1 for 10 % more, and is between `low` and `high` with the confidence; of
     errors it is the difference. All three and the verdict are None where the data are too few, and
@@ -48,18 +48,18 @@ class Row:
     change: float | None
     low: float | None
     high: float | None
-    verdict: Verdict | None
+    verdict: ComparisonVerdict | None
     text: str
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The verdict on the second run: "worse" if a measure is, "better" if one is and none is
+    """Verdict on the second run: "worse" if a measure is, "better" if one is and none is
     worse, "the same" if one that is not errors is and none has changed. `warnings` say what makes
     it doubtful."""
 
-    verdict: Verdict
-    rows: tuple[Row, ...]
+    verdict: ComparisonVerdict
+    rows: tuple[ComparedMeasure, ...]
     warnings: tuple[str, ...]
     margin: float
 
@@ -90,7 +90,7 @@ def compare(before: Result, after: Result, *, margin: float = MARGIN) -> Compari
     return Comparison(verdict, tuple(rows), tuple(warnings), margin)
 
 
-def _overall(rows: list[Row]) -> Verdict:
+def _overall(rows: list[ComparedMeasure]) -> ComparisonVerdict:
     """Returns the worst verdict; that errors are the same says nothing of how fast it is."""
     found = {row.verdict for row in rows}
     if "worse" in found:
@@ -111,7 +111,7 @@ def _measures(before: Result, after: Result, margin: float) -> Iterator["_Measur
 
 @dataclass(frozen=True)
 class _Measure(ABC):
-    """Counts as changed if that is below `least` or above `most` for sure."""
+    """Measure that counts as changed if its change is below `least` or above `most` for sure."""
 
     name: str
     least: float
@@ -124,7 +124,7 @@ class _Measure(ABC):
 
     @abstractmethod
     def change(self, before: Estimates, after: Estimates) -> Estimate:
-        """Returns the change, and between what it is."""
+        """Returns the change, with its confidence interval."""
 
     @abstractmethod
     def words(self, change: float) -> str:
@@ -134,15 +134,19 @@ class _Measure(ABC):
         """Says what a result lacks to be compared, if anything."""
         return ""
 
-    def unknown(self, before: Result, after: Result, text: str) -> Row:
-        return Row(self.name, self.value(before), self.value(after), None, None, None, None, text)
+    def unknown(self, before: Result, after: Result, text: str) -> ComparedMeasure:
+        return ComparedMeasure(
+            self.name, self.value(before), self.value(after), None, None, None, None, text
+        )
 
-    def row(self, before: Result, after: Result, known: tuple[Estimates, Estimates]) -> Row:
+    def row(
+        self, before: Result, after: Result, known: tuple[Estimates, Estimates]
+    ) -> ComparedMeasure:
         lacking = self.lacks(before) or self.lacks(after)
         if lacking:
             return self.unknown(before, after, lacking)
         found = self.change(*known)
-        verdict: Verdict = "the same"
+        verdict: ComparisonVerdict = "the same"
         if found.low > self.most:
             verdict = "better" if self.more_is_better else "worse"
         elif found.high < self.least:
@@ -151,10 +155,12 @@ class _Measure(ABC):
             verdict = "cannot tell"
         values = self.value(before), self.value(after)
         text = self.told(verdict, found, *values)
-        return Row(self.name, *values, found.value, found.low, found.high, verdict, text)
+        return ComparedMeasure(
+            self.name, *values, found.value, found.low, found.high, verdict, text
+        )
 
-    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
-        """Says the verdict, the change, and between what it is."""
+    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
+        """Says the verdict, the change, and its confidence interval."""
         bounds = f"between {self.words(found.low)} and {self.words(found.high)}"
         text = f"{verdict}: {self.words(found.value)}, {bounds}"
         return f"{text}; longer runs tell more" if verdict == "cannot tell" else text
@@ -164,7 +170,7 @@ class _Measure(ABC):
 class _Ratio(_Measure):
     @abstractmethod
     def estimate(self, known: Estimates) -> Estimate:
-        """Returns it, and between what it is."""
+        """Returns it, with its confidence interval."""
 
     def change(self, before: Estimates, after: Estimates) -> Estimate:
         found = difference(self.estimate(before).logarithm, self.estimate(after).logarithm)
@@ -208,14 +214,14 @@ class _Errors(_Measure):
     def words(self, change: float) -> str:
         return f"{100 * abs(change):.2g} % of requests {'more' if change >= 0 else 'less'}"
 
-    def told(self, verdict: Verdict, found: Estimate, before: float, after: float) -> str:
+    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:
         if not before and not after:
             return f"{verdict}: no errors in either"
         return super().told(verdict, found, before, after)
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Says in what the plans of two runs differ that should be the same."""
+    """Says the differences of the plans of two runs that should be the same."""
     for part in ("target", "load"):
         first, second = before.get(part, {}), after.get(part, {})
         for name in sorted({*first, *second} - _NOT_THE_TEST):

@@ -1,7 +1,7 @@
-"""Between what the figures of a load test are, as far as its seconds tell.
+"""Confidence intervals of a load test's figures, by batch means: one batch is about a second.
 
-Requests of the same moment resemble each other: they wait in the same line. So what is taken for
-independent is not requests but intervals, of about a second each (batch means). For a share of
+Requests of the same moment resemble each other, as they wait in the same line. So seconds are taken
+for independent, and not requests. For a share of
 requests, such as of errors, that gives a standard error: that of a ratio of two sums over intervals
 (Cochran, Sampling Techniques, chapter 6). For a percentile it is that of the share of requests
 below it, and the percentiles a few such errors lower and higher are its bounds (Woodruff 1952,
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, and between what it is."""
+    """Estimate of a figure, with its confidence interval."""
 
     value: float
     low: float
@@ -37,7 +37,8 @@ class Estimate:
 
 
 class Estimates:
-    """A result's figures with a confidence of 0..1; it needs two intervals, and an answer."""
+    """Estimates of a result's figures with a confidence of 0..1; it needs two intervals, and an
+    answer."""
 
     def __init__(self, result: Result, confidence: float) -> None:
         self._result, self._intervals = result, result.intervals
@@ -75,7 +76,7 @@ class Estimates:
 
 
 def difference(before: Estimate, after: Estimate) -> Estimate:
-    """Returns after - before, and between what that is."""
+    """Returns after - before, with its confidence interval."""
     change = after.value - before.value
     down = math.hypot(after.value - after.low, before.high - before.value)
     up = math.hypot(after.high - after.value, before.value - before.low)

@@ -1,4 +1,4 @@
-"""When a result says more about the generator, or the machine, than about the server."""
+"""Validity checks: warnings where the generator or the machine, not the server, set the limit."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ _BUSY = 0.8
 _ALL_BUSY = 0.95
 _LAG_MS, _USUAL_LAG_MS = 1.0, 0.3
 _LAG_SHARE = 0.05
-"""Of the latency at the same percentile: what is less does not change it by much."""
+"""Of the latency at the same percentile: less does not change it by much."""
 
 _FROM_S = 1.0
 """A load that is shorter is mostly the start and the end of its processes."""
@@ -24,7 +24,7 @@ _OFTEN, _FEW = 0.1, 20
 
 
 class Processors:
-    """What share of this machine's processors was busy since this was made; Linux only."""
+    """Processor utilisation of this machine since the object was made; Linux only."""
 
     def __init__(self) -> None:
         self._before = _ticks()

@@ -1,21 +1,27 @@
-"""The search for the highest rate that still meets an objective.
+"""Search for the highest arrival rate that still meets an objective.
 
-Whether a rate meets it is seen in a probe: some seconds of an open loop. Near the boundary that is
-in part a matter of luck, and any probe may be unlucky (a neighbour takes the processor for a
-moment). So no probe has the last word. First the rate is doubled, or lowered, until it is between
-one that held and one that was violated twice. Then each probe shifts a belief of where the boundary
-is, and the next is made in its middle. Last, the rate that is found is probed again and for longer,
-and what these probes saw is judged as one: what comes every 10 seconds is in half of the short ones
-and in the sum of the long ones. Where that does not meet the objective, lower rates are judged the
-same way, down to the lowest.
+A rate is tried by a probe: some seconds of an open loop. Near the boundary that is in part a matter
+of luck, and any probe may be unlucky (a neighbour takes the processor for a moment). So no probe
+has the last word. First the rate is doubled, or lowered, until it is between one that held and one
+that was violated twice. Then each probe shifts a belief of where the boundary is, and the next is
+made in its middle. Last, the rate that is found is probed again and for longer, and these probes
+are judged as one: a pause that recurs every 10 seconds is in half of the short ones and in the sum
+of the long ones. Where that does not meet the objective, lower rates are judged the same way, down
+to the lowest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 
-from vitrine_client.loadtest.analysis.belief import boundary
-from vitrine_client.loadtest.analysis.judged import Judged
-from vitrine_client.loadtest.analysis.probes import HIGHEST_RATE, LONG_S, LOWEST_RATE, Found, Probe
+import numpy as np
+
+from vitrine_client.loadtest.analysis.probes import (
+    HIGHEST_RATE,
+    LONG_S,
+    LOWEST_RATE,
+    Probe,
+    RateFound,
+)
 from vitrine_client.loadtest.analysis.slo import Slo, keeps_up
 from vitrine_client.loadtest.results.result import Result
 
@@ -56,7 +62,7 @@ def find_rate(
     confirmations: int = CONFIRMATIONS,
     confirm: Callable[[float], Result] | None = None,
     watch: Callable[[Probe], None] = lambda _: None,
-) -> Found:
+) -> RateFound:
     """Finds the highest rate that meets `slo` by about `most_probes` calls of `probe`, which
     takes requests/s, once one has held and one was violated; `confirmations` of them are at the
     rate that is found, by `confirm`, which may take longer. `watch` sees each as it is done.
@@ -80,7 +86,7 @@ class _Search:
         self._slo, self._most, self._confirmations = slo, most_probes, confirmations
         self._longer, self._made = confirm, Judged(probe, slo, watch)
 
-    def run(self, start_rate: float) -> Found:
+    def run(self, start_rate: float) -> RateFound:
         # So low, and still with enough requests for the percentiles not to be luck.
         least = self._slo.fewest / (LONG_S * (self._confirmations or 1))
         self._floor = max(min(max(start_rate / _FAR_BELOW, least), start_rate), LOWEST_RATE)
@@ -96,7 +102,7 @@ class _Search:
             return self._found(rate)
         return self._confirmed()
 
-    def _confirmed(self) -> Found:
+    def _confirmed(self) -> RateFound:
         """Confirms the rate that is likely, and a higher one if that seems to do as well."""
         best, failed = 0.0, HIGHEST_RATE
         for _ in range(_ATTEMPTS):
@@ -114,7 +120,7 @@ class _Search:
                 break
         return self._found(best) if best else self._lowered(failed)
 
-    def _lowered(self, failed: float) -> Found:
+    def _lowered(self, failed: float) -> RateFound:
         """Confirms a rate at which nobody waits; where that holds, one as high as can be below that
         which failed."""
         floor = min(self._floor, failed / _PRECISION)
@@ -137,17 +143,17 @@ class _Search:
                 failed = middle
         return self._found(rate, high=failed)
 
-    def _found(self, rate: float, high: float | None = None) -> Found:
+    def _found(self, rate: float, high: float | None = None) -> RateFound:
         belief = boundary(self._made.probes)
         held = self._made.held(rate) if self._confirmations else []
         if high is None:
             low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
         else:
             low = rate
-        return Found(rate, low, high, sum(held), len(held), tuple(self._made.probes))
+        return RateFound(rate, low, high, sum(held), len(held), tuple(self._made.probes))
 
-    def _none(self, rate: float, why: str) -> Found:
-        return Found(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
+    def _none(self, rate: float, why: str) -> RateFound:
+        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
 
     @property
     def _left(self) -> int:
@@ -215,8 +221,76 @@ class _Search:
 
 
 class _OutOfReachError(Exception):
-    """No rate meets the objective, not even `rate`; the text says in what it fails."""
+    """Error where no rate meets the objective, not even `rate`; the text has the reason."""
 
     def __init__(self, rate: float, why: str) -> None:
         super().__init__(why)
         self.rate = rate
+
+
+_BLUR = 0.025
+"""How far a rate is from another, in its logarithm, at e times the odds that a probe holds: the
+scale of a logistic curve."""
+
+_AT_BOUNDARY = 0.8
+"""Share of probes that hold at the boundary. It is not a half: some seconds have mostly less than
+their share of rare events, so that their p99 is more often too low than too high."""
+
+_UNLUCKY, _LUCKY = 0.08, 0.002
+"""Share of probes that are violated, or hold, whatever the rate is."""
+
+_STEP = 0.002
+"""Of the belief, in the logarithm of the rate."""
+
+
+def boundary(probes: Sequence[Probe]) -> Callable[[float], float]:
+    """Returns the belief that probes give of the boundary: the rate below which it is with a
+    probability. Before them, it may be anywhere from half the lowest rate to twice the highest.
+
+    Bayesian bisection in the logarithm of the rate, as psychophysics looks for thresholds (Watson
+    and Pelli 1983, QUEST: https://doi.org/10.3758/BF03202828); without luck that is bisection.
+    """
+    tried = np.log([probe.rate for probe in probes])
+    held = np.array([probe.held for probe in probes])
+    start, end = tried.min() - np.log(2), tried.max() + np.log(2)
+    places = np.linspace(start, end, round((end - start) / _STEP))
+    odds = np.log(_AT_BOUNDARY / (1 - _AT_BOUNDARY)) + (places[:, None] - tried) / _BLUR
+    holds = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+    holds = _LUCKY + (1 - _UNLUCKY - _LUCKY) * holds
+    likelihood = np.where(held, holds, 1 - holds).prod(axis=1)
+    shares = np.cumsum(likelihood) / likelihood.sum()
+    return lambda share: float(np.exp(np.interp(share, shares, places)))
+
+
+class Judged:
+    """Probes with their verdicts: makes them by `probe`, which takes requests/s, and keeps them;
+    `watch` sees each."""
+
+    def __init__(
+        self, probe: Callable[[float], Result], slo: Slo, watch: Callable[[Probe], None]
+    ) -> None:
+        self._probe, self._slo, self._watch = probe, slo, watch
+        self.probes: list[Probe] = []
+
+    def holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
+        """Makes one more, and says whether it meets the objective."""
+        result = (by or self._probe)(rate)
+        probe = Probe(rate, result, tuple(self._slo.violations(result)))
+        self.probes.append(probe)
+        self._watch(probe)
+        return probe.held
+
+    def results(self, rate: float) -> list[Result]:
+        """Returns the results of those at a rate."""
+        return [probe.result for probe in self.probes if probe.rate == rate]
+
+    def held(self, rate: float) -> list[bool]:
+        """Returns which of those at a rate met the objective by themselves."""
+        return [probe.held for probe in self.probes if probe.rate == rate]
+
+    def why(self, rate: float) -> str:
+        """Says why those at a rate do not meet it together."""
+        held = self.held(rate)
+        return "; ".join(self._slo.violations_of(self.results(rate))) or (
+            f"only {sum(held)} of {len(held)} probes held"
+        )

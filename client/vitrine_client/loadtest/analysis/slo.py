@@ -1,4 +1,4 @@
-"""A service level objective: what latency and which share of errors will do."""
+"""Service level objective (SLO): limits of latency percentiles and of the share of errors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,10 @@ from typing import Self
 import numpy as np
 
 from vitrine_client.loadtest.report import wording
-from vitrine_client.loadtest.results.result import Result
-from vitrine_client.loadtest.results.together import together
+from vitrine_client.loadtest.results.result import Result, merge_results
 
 MOST_UNANSWERED = 0.01
-"""Of what was due, where the objective says nothing of errors."""
+"""Share of requests that were due, where the objective says nothing of errors."""
 
 MOST_GROWTH = 0.01
 """Seconds that the median latency of an open loop may grow each second: at a rate that is 1 % more
@@ -31,7 +30,7 @@ _FEWEST_INTERVALS = 4
 
 @dataclass(frozen=True)
 class Slo:
-    """An objective: the longest latency, in seconds, of each percentile, from when requests were
+    """Objective: the longest latency, in seconds, of each percentile, from when requests were
     due, and the largest share of requests without a right answer; None if it does not say."""
 
     latency_s: Mapping[float, float]
@@ -39,7 +38,7 @@ class Slo:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads "p99=20ms,errors=0.1%". Raises `ValueError`, with what is wrong."""
+        """Reads "p99=20ms,errors=0.1%". Raises `ValueError` with the reason."""
         latency_s: dict[float, float] = {}
         error_share: float | None = None
         for part in (part.strip() for part in text.split(",")):
@@ -70,11 +69,11 @@ class Slo:
         Nor does it where nothing was due, or where the load cannot be kept up: answers are missing,
         or requests wait longer and longer.
         """
-        return self._violations(result, [result])
+        return self._violations(result, result.loads())
 
     def violations_of(self, results: Sequence[Result]) -> list[str]:
         """Returns why several loads at the same rate do not meet it as one, in words."""
-        return self._violations(together(results), results)
+        return self._violations(merge_results(results), results)
 
     @property
     def fewest(self) -> float:
@@ -94,7 +93,7 @@ class Slo:
     def is_lost(self, results: Sequence[Result], times: float) -> bool:
         """Says whether loads at the same rate miss it even if they become so many `times` as long,
         and all that is still to come is perfect."""
-        result = together(results)
+        result = merge_results(results)
         due = times * result.due * _MARGIN
         missing = result.due - result.unsent.total() - result.answered
         if missing > due * self._most_missing:
@@ -126,7 +125,8 @@ class Slo:
         if result.unsent:
             unsent = wording.share(result.unsent.total() / result.due)
             found.append(f"{unsent} could not be sent by this machine")
-        growth = median(map(backlog_growth, parts)) if wording.is_open(result.about) else 0.0
+        is_judged = parts and wording.is_open(result.about)
+        growth = median(map(backlog_growth, parts)) if is_judged else 0.0
         if growth > MOST_GROWTH:
             found.append(f"the wait grew by {wording.ms(1e3 * growth)} ms each second")
         return found

@@ -1,11 +1,11 @@
-"""What clients saw of a model's swap: the seconds around it against those before and after."""
+"""Effect of a model's swap on clients: the seconds around it against those before and after."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vitrine_client.loadtest.report.wording import ms
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 from vitrine_client.loadtest.results.result import Result
 
@@ -22,7 +22,7 @@ known by then."""
 
 
 @dataclass(frozen=True)
-class Window:
+class SwapWindow:
     """Seconds of a load test: their p99 together and in the worst second, NaN without answers, and
     the requests without a right answer."""
 
@@ -35,17 +35,17 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Effect:
-    """A swap, and the windows before, around and after it; `answered_s` and `unloaded_s` count from
-    when it was published, None for what was not seen."""
+class SwapEffect:
+    """Effect of a swap: the windows before, around and after it; `answered_s` and `unloaded_s`
+    count from when it was published, None for what was not seen."""
 
     version: int
     published_s: float
     answered_s: float | None
     unloaded_s: float | None
-    before: Window
-    during: Window
-    after: Window
+    before: SwapWindow
+    during: SwapWindow
+    after: SwapWindow
 
     def __str__(self) -> str:
         """The swap in words and figures."""
@@ -81,7 +81,7 @@ class Effect:
         )
 
 
-def effect(result: Result) -> Effect | None:
+def effect(result: Result) -> SwapEffect | None:
     """Returns what the swap among the events of `result` did; None where there is none."""
     published = _event(result, PUBLISHED)
     if not published:
@@ -102,7 +102,7 @@ def effect(result: Result) -> Effect | None:
             during.append(interval)
         else:
             after.append(interval)
-    return Effect(
+    return SwapEffect(
         version,
         at_s,
         answered[0] - at_s if answered else None,
@@ -121,13 +121,13 @@ def _event(result: Result, text: str) -> tuple[float, int] | None:
     return None
 
 
-def _window(intervals: Sequence[Interval], at_s: float) -> Window:
+def _window(intervals: Sequence[Interval], at_s: float) -> SwapWindow:
     worst = [one.latency.percentile_ms(99) for one in intervals if one.answered]
-    return Window(
+    return SwapWindow(
         start_s=intervals[0].start_s if intervals else at_s,
         end_s=intervals[-1].start_s + intervals[-1].duration_s if intervals else at_s,
         answered=sum(one.answered for one in intervals),
         failed=sum(one.errors.total() + one.dropped for one in intervals),
-        p99_ms=Histogram.merged(one.latency for one in intervals).percentile_ms(99),
+        p99_ms=LatencyHistogram.merged(one.latency for one in intervals).percentile_ms(99),
         worst_p99_ms=max(worst, default=float("nan")),
     )

@@ -1,4 +1,4 @@
-"""A sweep: latency and throughput at one rate after the other, up to more than can be answered."""
+"""Sweep: latency and throughput at one rate after the other, up to more than can be answered."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -12,8 +12,8 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.
 
 @dataclass(frozen=True)
 class Point:
-    """What was seen at a rate: right answers a second, latencies in ms from when requests were due
-    (None without an answer), and the share of requests without a right answer."""
+    """Point of a sweep, at one rate: right answers a second, latencies in ms from when requests
+    were due (None without an answer), and the share of requests without a right answer."""
 
     rate: float
     throughput: float
@@ -35,7 +35,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points by ascending rate."""
+    """Curve of a sweep: points by ascending rate."""
 
     points: tuple[Point, ...]
 
@@ -50,7 +50,7 @@ class Curve:
 
     @classmethod
     def from_json(cls, content: list[dict[str, Any]]) -> Self:
-        """Reads what `to_json` returned. Raises `ValueError` where it is something else."""
+        """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
         try:
             return cls(tuple(Point(**point) for point in content))
         except TypeError as error:

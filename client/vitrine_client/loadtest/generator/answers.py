@@ -1,4 +1,4 @@
-"""Which answers are right: those with the classes that each request was given before the load."""
+"""Response validation: correct is a response with the classes of the rehearsal before the load."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 
 from vitrine_client import errors
 from vitrine_client.loadtest.generator.faults import INVALID_IMAGE, WRONG
-from vitrine_client.loadtest.plan import Kind
+from vitrine_client.loadtest.plan import WorkloadKind
 
 Classes = tuple[int, ...]
 
@@ -17,16 +17,16 @@ _KNOWN = 64
 other last digits, and a version that is swapped in gives its number, so one is not enough."""
 
 
-class Answers:
-    """Checks answers to each request; `classes` are the right ones, in the order of requests. Where
-    they are None, the first answer has them."""
+class ResponseValidation:
+    """Validation of the responses to each request; `classes` are the right ones, in the order of
+    requests. Where they are None, the first answer has them."""
 
-    def __init__(self, kind: Kind, classes: Sequence[Classes | None]) -> None:
+    def __init__(self, kind: WorkloadKind, classes: Sequence[Classes | None]) -> None:
         self._kind, self._classes = kind, list(classes)
         self._known: list[set[int]] = [set() for _ in classes]
 
     def fault(self, request: int, body: bytes) -> str:
-        """Returns what is wrong with an answer to a request, by its index; nothing if it is right.
+        """Returns the fault of a response to a request, by its index; empty if it is right.
 
         Bytes that were found right before are not read again.
         """
@@ -48,7 +48,7 @@ class Answers:
         return ""
 
 
-def classes_of(kind: Kind, body: bytes) -> Classes:
+def classes_of(kind: WorkloadKind, body: bytes) -> Classes:
     """Returns the class of each image in an answer.
 
     Raises `InvalidImage` where one of them could not be read, `ServerError` for no answer at all.
@@ -75,9 +75,9 @@ def _class_of(entry: Any) -> int:
 
 
 def _of_message(body: bytes) -> Classes:
-    from vitrine_client.tfserving import messages as calls
+    from vitrine_client.tfserving import messages
 
-    answer = calls.read_answer(body)
+    answer = messages.read_answer(body)
     try:
         return tuple(answer.outputs["probabilities"].argmax(axis=1).tolist())
     except (KeyError, ValueError) as error:

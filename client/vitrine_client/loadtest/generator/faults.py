@@ -1,4 +1,4 @@
-"""Faults of requests: their names, and whether the service, the way to it or the generator failed.
+"""Faults of requests: their names, and their side: the service, the way to it or the generator.
 
 A fault is a short text, under which a result counts it: `HTTP 503`, `timeout`, a gRPC status, or
 one of these.
@@ -27,13 +27,13 @@ OWN = {
     "ENOBUFS": "no memory is left for sockets",
     "ENOMEM": "no memory is left",
 }
-"""Faults of the machine that makes the load, and what they mean: no request was sent."""
+"""Faults of the machine that makes the load, and their meaning: no request was sent."""
 
 _NO_WAY = {REFUSED, RESET, TLS, NO_HTTP, "UNAVAILABLE", *errno.errorcode.values()}
 
 
 def of(error: OSError) -> str:
-    """Returns the name of what an operation on a socket failed with."""
+    """Returns the name of the failure of an operation on a socket."""
     if isinstance(error, ssl.SSLError):
         return TLS
     code = error.errno or 0

@@ -1,4 +1,4 @@
-"""The processes that make a load: how they start, what they say, and that none is left."""
+"""Fleet of processes that generate a load: started, listened to, and ended to the last."""
 
 import multiprocessing
 import time
@@ -22,7 +22,7 @@ _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
 class Fleet:
-    """A process for each job; a context manager, which leaves none behind.
+    """Fleet with a process for each job; a context manager, which leaves none behind.
 
     Its methods raise a `VitrineError` where a process ended by itself.
     """

@@ -10,15 +10,14 @@ from typing import Any
 import grpc
 
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.http_connection import Answered
-from vitrine_client.loadtest.generator.tally import Tally
+from vitrine_client.loadtest.generator.http_connection import ResponseCallback, Tally
 from vitrine_client.process.trust import Trust
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.channel import new_channel, trust_of
 
 
 class GrpcCalls:
-    """One channel to a model server at `address`, and what came over it.
+    """gRPC channel to a model server at `address`, with the calls over it.
 
     Calls end in a thread of gRPC's. It takes the time and wakes the loop; all else is the loop's.
     """
@@ -32,7 +31,7 @@ class GrpcCalls:
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self._channel = new_channel(address, tls or trust_of(None, None))
-        self._predict = self._channel.unary_unary(calls.path_of(calls.PREDICT))
+        self._predict = self._channel.unary_unary(messages.path_of(messages.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._metadata = [(name.lower(), value) for name, value in headers] or None
         self.tally = Tally()
@@ -41,7 +40,7 @@ class GrpcCalls:
         self._woken, self._wake = socket.socketpair()
         selector.register(self._woken, EVENT_READ, self._collect)
 
-    def connect(self, answered: Answered) -> "GrpcCall":
+    def connect(self, answered: ResponseCallback) -> "GrpcCall":
         """Adds a call that can be in flight; all go over the one connection."""
         return GrpcCall(self, answered)
 
@@ -73,9 +72,9 @@ class GrpcCalls:
 
 
 class GrpcCall:
-    """One call at a time."""
+    """gRPC call slot: one call at a time."""
 
-    def __init__(self, channel: GrpcCalls, answered: Answered) -> None:
+    def __init__(self, channel: GrpcCalls, answered: ResponseCallback) -> None:
         self._channel, self._answered = channel, answered
         self._call: Any = None
 
@@ -91,7 +90,7 @@ class GrpcCall:
             call.cancel()
 
     def ended(self, call: Any, at_s: float) -> None:
-        """Tells what became of a call, unless that was cancelled."""
+        """Reports the end of a call, unless that was cancelled."""
         if call is not self._call:
             return
         self._call = None

@@ -1,4 +1,4 @@
-"""Headers of one's own, as a command line has them."""
+"""Headers that the user adds, as a command line has them."""
 
 import re
 
@@ -9,11 +9,11 @@ _METADATA = re.compile(r"[0-9a-z_.-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 _FRAMING = {"content-length", "transfer-encoding", "connection", "expect", "upgrade"}
-"""What says where a request ends, or what becomes of its connection."""
+"""Headers that frame a request, or govern its connection."""
 
 
 def parsed(text: str) -> tuple[str, str]:
-    """Reads "Name: value". Raises `ValueError`, with what is wrong."""
+    """Reads "Name: value". Raises `ValueError` with the reason."""
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _NAME.fullmatch(name):

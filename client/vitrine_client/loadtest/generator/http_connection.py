@@ -1,20 +1,98 @@
-"""HTTP/1.1 without waiting: a connection that is kept, for one request at a time."""
+"""HTTP/1.1 connection that never blocks: kept alive, for one request at a time."""
 
 import errno
 import socket
 import ssl
 import time
+from array import array
 from collections.abc import Callable
+from dataclasses import dataclass
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
+from typing import Any
+from urllib.parse import urlsplit
 
 import httptools
 
+from vitrine_client import errors
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.endpoint import Endpoint
-from vitrine_client.loadtest.generator.tally import Tally
+from vitrine_client.process import addresses
+from vitrine_client.process.trust import Trust
 
-Answered = Callable[[str, bytes, float], None]
-"""Is told what went wrong (empty if nothing did), the answer's body, and when it was there."""
+TALLY_FIELDS = 4
+"""Of a connection that was made: when it was begun (`time.monotonic`), for how many seconds it
+connected and shook hands for TLS (0 without), and how many answers came on the one before it."""
+
+
+class Tally:
+    """Tally of the connections of one process: their making, and their loss."""
+
+    def __init__(self) -> None:
+        self.made = array("d")
+        self.fewest = self.most = 0
+
+    def connected(self, began_s: float, connect_s: float, tls_s: float, before: int) -> None:
+        """Notes that a connection is there, and how many answers the one before it had."""
+        self.made.extend((began_s, connect_s, tls_s, before))
+
+    def closed(self, answers: int) -> None:
+        """Notes that a connection was closed under a request, after so many answers."""
+        self.fewest = min(self.fewest or answers, answers)
+        self.most = max(self.most, answers)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Endpoint of a server: a socket's family and address; `server_name` is the name in the
+    certificate that is expected, empty without TLS. Without `keep_alive` each request has a
+    connection of its own.
+    """
+
+    family: int
+    address: Any
+    server_name: str = ""
+    tls: Trust | None = None
+    keep_alive: bool = True
+
+
+def reach(
+    url: str, timeout_s: float, *, tls: Trust | None = None, keep_alive: bool = True
+) -> Endpoint:
+    """Returns the address of a URL that takes connections, where its name has several.
+
+    Raises `InvalidRequest` for a text that is no URL, `Unavailable` where nobody listens.
+    """
+    parts, shown = urlsplit(url), addresses.without_password(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError as error:
+        raise errors.InvalidRequest(f"{shown} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise errors.InvalidRequest(f"{shown} is no URL; it begins with http:// or https://")
+    try:
+        with socket.create_connection((parts.hostname, port), timeout_s) as probe:
+            name = parts.hostname if parts.scheme == "https" else ""
+            return Endpoint(probe.family, probe.getpeername(), name, tls, keep_alive)
+    except OSError as error:
+        if (own := faults.OWN.get(faults.of(error))) is not None:
+            raise errors.VitrineError(f"No connection can be made to {shown}: {own}") from error
+        raise errors.Unavailable(f"Nobody answers at {shown} ({error})") from error
+
+
+def tls_failure(endpoint: Endpoint, timeout_s: float) -> OSError | None:
+    """Returns the error of a TLS handshake, None for one that succeeds."""
+    context = (endpoint.tls or Trust.chosen()).context()
+    try:
+        with socket.socket(endpoint.family) as probe:
+            probe.settimeout(timeout_s)
+            probe.connect(endpoint.address)
+            context.wrap_socket(probe, server_hostname=endpoint.server_name).close()
+    except OSError as error:
+        return error
+    return None
+
+
+ResponseCallback = Callable[[str, bytes, float], None]
+"""Callback with the fault (empty without one), the response's body, and its time."""
 
 _READ_BYTES = 65536
 """More than TLS decrypts at once, so that nothing is left that no selector tells of."""
@@ -24,9 +102,9 @@ _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class HttpConnection:
-    """Connects when there is something to send, and anew when that was closed.
+    """Connection that is made when there is something to send, and again after it was closed.
 
-    The selector's keys have what to call with the events and the time of them. `tls` is for an
+    The selector's keys have callbacks, which take the events and their time. `tls` is for an
     endpoint with a server name."""
 
     def __init__(
@@ -35,7 +113,7 @@ class HttpConnection:
         tls: ssl.SSLContext | None,
         selector: BaseSelector,
         tally: Tally,
-        answered: Answered,
+        answered: ResponseCallback,
     ) -> None:
         self._endpoint, self._tls, self._selector = endpoint, tls, selector
         self._tally, self._answered = tally, answered
@@ -47,7 +125,7 @@ class HttpConnection:
         self._status, self._keep, self._body = 0, True, b""
 
     def send(self, content: bytes) -> str:
-        """Begins a request. Returns what went wrong, where that shows at once."""
+        """Begins a request. Returns its fault, where that shows at once."""
         self._unsent, self._body, self._in_flight = content, b"", True
         self._is_quiet = True
         fault = self._connect() if self._socket is None else self._write()
@@ -190,7 +268,7 @@ class HttpConnection:
         self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
-        """Is called by the parser, also for what comes before an answer (100 Continue)."""
+        """Is called by the parser, also for an interim response (100 Continue)."""
         self._complete = self._status >= _OK
 
     def _finish(self, now_s: float) -> None:
@@ -205,7 +283,7 @@ class HttpConnection:
         self._answered("" if status == _OK else f"HTTP {status}", self._body, now_s)
 
     def _end(self, fault: str, now_s: float) -> None:
-        """Closes; where a request was in flight, this is what became of it."""
+        """Closes; where a request was in flight, it ends with this fault."""
         in_flight = self._in_flight
         self.abort()
         if in_flight:

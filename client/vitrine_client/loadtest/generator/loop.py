@@ -1,24 +1,34 @@
-"""The loop of a process that makes load: it sends when it is time, and never waits for an answer.
+"""Open and closed loop of a process that generates load: both send when it is time, and never
+block.
 
 No asyncio, which takes longer for one event than all of this does; and a request should leave when
 it is due, not when other callbacks are through.
 """
 
+import itertools
 import math
+import select
 import time
 from abc import ABC, abstractmethod
 from array import array
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from selectors import DefaultSelector
+from typing import TYPE_CHECKING
 
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.generator.answers import Answers, Classes
-from vitrine_client.loadtest.generator.connections import Connection, Connections
-from vitrine_client.loadtest.generator.endpoint import Endpoint
-from vitrine_client.loadtest.plan import Kind, Load
+from vitrine_client.loadtest.generator.answers import Classes, ResponseValidation
+from vitrine_client.loadtest.generator.connections import LoadConnection, LoadConnections
+from vitrine_client.loadtest.generator.http_connection import Endpoint
+from vitrine_client.loadtest.generator.schedule import due_times
+from vitrine_client.loadtest.plan import Closed, Load, WorkloadKind
 from vitrine_client.process.trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 OUTCOMES = ("", "dropped")
 """Of the requests that were answered and of those never sent; others get numbers as they occur."""
@@ -32,8 +42,8 @@ Report = Callable[["array[float]", Sequence[str], float], None]
 """Takes records, the outcomes by number, and up to when all that was due has its record."""
 
 _TICK_S = 0.1
-"""How often it looks for what timed out, and reports. Who had no connection in a closed loop waits
-for it."""
+"""Interval at which it looks for time-outs, and reports. Who had no connection in a closed loop
+waits for it."""
 
 _GRACE_S = 1.0
 """How long requests in flight are waited for where a load test is ended early."""
@@ -41,11 +51,11 @@ _GRACE_S = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """What one process does of a load: `seats` requests in flight at most, and every `step`-th
+    """Job of one process in a load: `seats` requests in flight at most, and every `step`-th
     arrival from `first` on. `classes` are the right answers to `requests`, None of those that the
     first answer shows; arrivals have the requests that `turns` say, all in turn if it is empty."""
 
-    kind: Kind
+    kind: WorkloadKind
     endpoint: Endpoint | str
     requests: tuple[bytes, ...] = field(repr=False)
     classes: tuple[Classes | None, ...] = field(repr=False)
@@ -61,11 +71,11 @@ class Job:
 
 
 class Seat:
-    """A place for one request in flight; its times are those of a record."""
+    """Seat for one request in flight; its times are those of a record."""
 
     __slots__ = ("busy", "connection", "due_s", "free_s", "request", "sent_s")
 
-    connection: Connection
+    connection: LoadConnection
 
     def __init__(self) -> None:
         self.busy = False
@@ -74,14 +84,14 @@ class Seat:
 
 
 class Loop(ABC):
-    """What a closed and an open loop share; they say when to send, and when it is over."""
+    """Loop, the common part of the closed and the open one, which decide when to send."""
 
     def __init__(
-        self, job: Job, connections: Connections, selector: DefaultSelector, report: Report
+        self, job: Job, connections: LoadConnections, selector: DefaultSelector, report: Report
     ) -> None:
         self.job, self.selector = job, selector
         self._connections, self._report = connections, report
-        self._fault = Answers(job.kind, job.classes).fault
+        self._fault = ResponseValidation(job.kind, job.classes).fault
         self._turn = job.first
         self._turns: Sequence[int] = job.turns or range(len(job.requests))
         self._records = array("d")
@@ -119,7 +129,7 @@ class Loop(ABC):
 
     @abstractmethod
     def work(self, until_s: float) -> None:
-        """Sends what is to be sent, and waits for events no longer than that."""
+        """Sends requests that are due, and waits for events no longer than that."""
 
     @abstractmethod
     def vacated(self, seat: Seat, now_s: float) -> None:
@@ -134,7 +144,7 @@ class Loop(ABC):
         """Says whether nothing will be sent any more."""
 
     def tick(self, now_s: float) -> None:
-        """Ends what takes too long, and reports."""
+        """Ends requests that take too long, and reports."""
         over = now_s >= self.last_s
         for seat in self.seats:
             if seat.busy and (over or now_s - seat.sent_s >= self.job.timeout_s):
@@ -190,6 +200,138 @@ class Loop(ABC):
     def record(
         self, due_s: float, free_s: float, sent_s: float, done_s: float, outcome: str
     ) -> None:
-        """Notes what became of a request."""
+        """Records the outcome of a request."""
         number = self._outcomes.setdefault(outcome, float(len(self._outcomes)))
         self._records.extend((due_s, free_s, sent_s, done_s, number))
+
+
+class ClosedLoop(Loop):
+    """Closed loop: each seat sends the next request once the last was answered, or failed. Where
+    the connection was refused or broke it waits for the next tick: a server that is down is not
+    flooded. A server that stalls is sent less meanwhile (coordinated omission)."""
+
+    def begin(self, start_s: float) -> None:
+        """Nobody sends before the first tick, which is at the start."""
+        self._end_s = start_s + self.job.load.duration_s
+        self._resting = [self.new_seat() for _ in range(self.job.seats)]
+
+    def stop(self, now_s: float) -> None:
+        """Ends early."""
+        super().stop(now_s)
+        self._end_s = min(self._end_s, now_s)
+
+    def work(self, until_s: float) -> None:
+        """Waits for answers; `vacated` sends."""
+        events = self.selector.select(max(until_s - time.monotonic(), 0))
+        now_s = time.monotonic()  # all that is told of was there by now
+        for key, mask in events:
+            key.data(mask, now_s)
+
+    def vacated(self, seat: Seat, now_s: float) -> None:
+        """Sends the next one."""
+        if now_s < self._end_s and self.left and not self.send(seat):
+            self._resting.append(seat)
+
+    def failed(self, seat: Seat, now_s: float, fault: str) -> None:
+        """Lets it rest where there was no connection."""
+        if faults.is_of_connection(fault):
+            self._resting.append(seat)
+        else:
+            self.vacated(seat, now_s)
+
+    def tick(self, now_s: float) -> None:
+        """Also sends for those who waited."""
+        super().tick(now_s)
+        if now_s < self._end_s:
+            rested, self._resting = self._resting, []
+            self._resting += [seat for seat in rested if self.left and not self.send(seat)]
+
+    def has_sent_all(self) -> bool:
+        """At its end, or once all were sent."""
+        return not self.left or time.monotonic() >= self._end_s
+
+
+_EARLY_S, _EARLY_SHARE = 80e-6, 0.3
+"""How long before a request is due it stops sleeping: seconds, and of the time until then at most;
+a kernel wakes up late by about as much, and latency counts from when the request was due. The
+rest is spent looking for events."""
+
+
+class OpenLoop(Loop):
+    """Open loop: sends by a schedule, whatever became of the requests before. A request that is due
+    while all seats are taken waits in order, and its wait counts as latency, so that there is no
+    coordinated omission."""
+
+    def begin(self, start_s: float) -> None:
+        """Reads the schedule."""
+        job = self.job
+        if isinstance(job.load, Closed):
+            raise TypeError(job.load)
+        chunks = due_times(job.load, first=job.first, step=job.step)
+        due_s = itertools.chain.from_iterable((it + start_s).tolist() for it in chunks)
+        self._schedule: Iterator[float] = itertools.islice(due_s, job.count)
+        self.next_s = next(self._schedule, math.inf)
+        self._free: deque[Seat] = deque()
+        self._waiting: deque[float] = deque()
+
+    def stop(self, now_s: float) -> None:
+        """Ends early."""
+        super().stop(now_s)
+        self._send_due(now_s)
+        self.next_s, self._schedule = math.inf, iter(())
+
+    def work(self, until_s: float) -> None:
+        """Sleeps until something happens or is due, and sees to it."""
+        self._send_due(time.monotonic())
+        pause_s = min(until_s, self.next_s) - time.monotonic()
+        pause_s -= min(_EARLY_S, pause_s * _EARLY_SHARE)
+        if pause_s > 0:
+            # Not the selector's own timeout: epoll's are whole milliseconds.
+            select.select([self.selector.fileno()], [], [], pause_s)
+        events = self.selector.select(0)
+        now_s = time.monotonic()  # all that is told of was there by now
+        for key, mask in events:
+            key.data(mask, now_s)
+            if time.monotonic() >= self.next_s:
+                self._send_due(time.monotonic())
+
+    def _send_due(self, now_s: float) -> None:
+        while self.next_s <= now_s:
+            due_s, self.next_s = self.next_s, next(self._schedule, math.inf)
+            if self._free:
+                seat = self._free.popleft()
+            elif len(self.seats) < self.job.seats:
+                seat = self.new_seat()
+            else:
+                self._waiting.append(due_s)
+                continue
+            if not self.send(seat, due_s, due_s):
+                self._free.append(seat)
+
+    def vacated(self, seat: Seat, now_s: float) -> None:
+        """Sends who waited longest."""
+        while self._waiting:
+            due_s = self._waiting.popleft()
+            if now_s - due_s >= self.job.timeout_s:
+                self._drop(due_s)
+            elif self.send(seat, due_s, now_s):
+                return
+        # First come, first served: so all processes of a server get their share.
+        self._free.append(seat)
+
+    def tick(self, now_s: float) -> None:
+        """Also drops who waited too long."""
+        longest_s = self.job.timeout_s if now_s < self.last_s else 0
+        while self._waiting and now_s - self._waiting[0] >= longest_s:
+            self._drop(self._waiting.popleft())
+        super().tick(now_s)
+
+    def _drop(self, due_s: float) -> None:
+        self.skip()
+        self.left -= 1
+        self._done_s = time.monotonic()
+        self.record(due_s, math.nan, math.nan, math.nan, "dropped")
+
+    def has_sent_all(self) -> bool:
+        """At the end of its schedule."""
+        return not self._waiting and self.next_s == math.inf

@@ -1,7 +1,7 @@
-"""Before the load: each request once and alone. What comes back are the right answers.
+"""Rehearsal before the load: each request once and alone, whose responses are the right ones.
 
-One answer that is missing does not end a load test: what may pass is tried again, and a request
-that has none all the same gets its right answer from the first one under load.
+One answer that is missing does not end a load test: a failure that may pass is tried again, and a
+request that has none all the same gets its right answer from the first one under load.
 """
 
 import json
@@ -14,10 +14,9 @@ from vitrine_client import errors
 from vitrine_client.http import unanswered_calls
 from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.answers import Classes, classes_of
-from vitrine_client.loadtest.generator.connections import Connections, connections_to
-from vitrine_client.loadtest.generator.endpoint import Endpoint, tls_failure
-from vitrine_client.loadtest.generator.http_connection import HttpConnection
-from vitrine_client.loadtest.plan import Target
+from vitrine_client.loadtest.generator.connections import LoadConnections, connections_to
+from vitrine_client.loadtest.generator.http_connection import Endpoint, HttpConnection, tls_failure
+from vitrine_client.loadtest.plan import Workload
 from vitrine_client.process import addresses, trust
 
 _PAUSES_S = (0.1, 0.3, 0.9)
@@ -38,15 +37,15 @@ _FAILED = "HTTP 5"
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """The classes in the answer to each request, None where there was none; `closed_after` so many
-    answers the server closed the connection, 0 where it did not."""
+    """Rehearsal's outcome: the classes in the answer to each request, None where there was none;
+    `closed_after` so many answers the server closed the connection, 0 where it did not."""
 
     classes: tuple[Classes | None, ...]
     closed_after: int = 0
 
 
 def rehearse(
-    target: Target, endpoint: Endpoint | str, requests: Sequence[bytes], timeout_s: float
+    target: Workload, endpoint: Endpoint | str, requests: Sequence[bytes], timeout_s: float
 ) -> Rehearsed:
     """Asks for each request once, and again where that failed and may pass.
 
@@ -93,7 +92,7 @@ def rehearse(
 
 
 class _PassingError(Exception):
-    """No answer, which may come the next time; `reason` says it to a user."""
+    """Failure that may pass by the next time; `reason` says it to a user."""
 
     def __init__(self, reason: errors.VitrineError) -> None:
         super().__init__(reason)
@@ -101,7 +100,7 @@ class _PassingError(Exception):
 
 
 class _Hearing(HttpConnection):
-    """A connection that keeps the headers of answers, by their names in lower case."""
+    """Connection that keeps the headers of answers, by their names in lower case."""
 
     headers: dict[str, str]
 
@@ -115,14 +114,14 @@ class _Hearing(HttpConnection):
 
 
 class _Asker:
-    """Sends requests over one connection, one after the other."""
+    """Asker over one connection, one request after the other."""
 
     def __init__(
         self,
-        target: Target,
+        target: Workload,
         endpoint: Endpoint | str,
         selector: DefaultSelector,
-        connections: Connections,
+        connections: LoadConnections,
         timeout_s: float,
     ) -> None:
         self._target, self._endpoint = target, endpoint
@@ -203,16 +202,16 @@ def _may_pass(fault: str) -> bool:
     return fault in _MAY_PASS or (fault.startswith(_FAILED) and fault != "HTTP 501")
 
 
-def _grpc_error(target: Target, name: str, details: str) -> errors.VitrineError:
+def _grpc_error(target: Workload, name: str, details: str) -> errors.VitrineError:
     import grpc
 
-    from vitrine_client.tfserving import messages as calls
+    from vitrine_client.tfserving import messages
 
-    return calls.error_for(grpc.StatusCode[name], details, target.address)
+    return messages.error_for(grpc.StatusCode[name], details, target.address)
 
 
 def _detail(body: bytes) -> str:
-    """What a gateway or TensorFlow Serving says of it, empty where it is neither."""
+    """Error message of a gateway or TensorFlow Serving, empty for others."""
     try:
         content = json.loads(body)
         return str(content.get("detail") or content["error"])

@@ -1,4 +1,4 @@
-"""When the requests of an open loop are due, whatever becomes of them."""
+"""Schedule of an open loop: the due times of its requests, by arrival rate or as logged."""
 
 import itertools
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _points(load: Open) -> Iterator[Floats]:
 
 
 class _Curve:
-    """How many requests are due up to a moment, and when so many are."""
+    """Curve of the requests that are due by a moment, and its inverse."""
 
     def __init__(self, load: Open) -> None:
         phases = [phase for phase in load.phases if phase.duration_s > 0]

@@ -1,4 +1,4 @@
-"""What is sent: each request ready for the wire, made once and before the load."""
+"""Requests of a workload, ready for the wire: made once, before the load."""
 
 import json
 import math
@@ -8,19 +8,17 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from vitrine_client import errors
-from vitrine_client.http import model_paths
-from vitrine_client.http import predictions as http_predictions
-from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import model_paths, predictions, protocol
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.headers import merged
-from vitrine_client.loadtest.plan import Kind, Target
+from vitrine_client.loadtest.plan import Workload, WorkloadKind
 from vitrine_client.tfserving.tensors import Array
 
 _FLOATS = np.array([float(f"{np.float32(value / 255):.9g}") for value in range(256)])
 """Pixels as JSON has them: the shortest text that is the same float32."""
 
 
-def requests_of(target: Target) -> tuple[bytes, ...]:
+def requests_of(target: Workload) -> tuple[bytes, ...]:
     """Returns each distinct request as it travels: for "grpc" the message, else all of HTTP's.
 
     Raises `InvalidImage` where a picture that is prepared here cannot be read, and
@@ -33,7 +31,7 @@ def requests_of(target: Target) -> tuple[bytes, ...]:
     return tuple(http_request(target, *make_body(group)) for group in groups)
 
 
-def _groups(target: Target) -> list[list[bytes]]:
+def _groups(target: Workload) -> list[list[bytes]]:
     """The images of each request, the next ones in turn until it begins anew."""
     images, size = target.images, 1 if target.kind == "raw" else target.batch_size
     if not images or size < 1:
@@ -48,12 +46,12 @@ def _instances(group: Sequence[bytes]) -> Array:
     return np.stack([to_instance(image) for image in group])
 
 
-def _message(target: Target, instances: Array) -> bytes:
+def _message(target: Workload, instances: Array) -> bytes:
     from vitrine_client.tfserving import (
-        messages as calls,  # needs gRPC, which the others can do without
+        messages,  # needs gRPC, which the others can do without
     )
 
-    return calls.instances_request(
+    return messages.instances_request(
         target.model, instances, version=target.version, label=target.label
     )
 
@@ -63,12 +61,12 @@ def _raw(group: Sequence[bytes]) -> tuple[str, bytes]:
 
 
 def _multipart(group: Sequence[bytes]) -> tuple[str, bytes]:
-    call = http_predictions.as_form("", group)
+    call = predictions.as_form("", group)
     return call.content_type, call.body
 
 
 def _npy(group: Sequence[bytes]) -> tuple[str, bytes]:
-    call = http_predictions.as_array("", list(_instances(group)))
+    call = predictions.as_array("", list(_instances(group)))
     return call.content_type, call.body
 
 
@@ -78,7 +76,7 @@ def _json(group: Sequence[bytes]) -> tuple[str, bytes]:
     return "application/json", text.encode()
 
 
-_BODIES: dict[Kind, Callable[[Sequence[bytes]], tuple[str, bytes]]] = {
+_BODIES: dict[WorkloadKind, Callable[[Sequence[bytes]], tuple[str, bytes]]] = {
     "raw": _raw,
     "multipart": _multipart,
     "npy": _npy,
@@ -87,7 +85,7 @@ _BODIES: dict[Kind, Callable[[Sequence[bytes]], tuple[str, bytes]]] = {
 }
 
 
-def http_request(target: Target, content_type: str, body: bytes) -> bytes:
+def http_request(target: Workload, content_type: str, body: bytes) -> bytes:
     """Returns a request for a prediction as it travels."""
     url = urlsplit(target.address)
     headers = {
@@ -96,9 +94,9 @@ def http_request(target: Target, content_type: str, body: bytes) -> bytes:
         "Content-Type": content_type,
         "Content-Length": str(len(body)),
     }
-    headers |= http_calls.key_headers(target.api_key)
+    headers |= protocol.key_headers(target.api_key)
     if target.userinfo:
-        headers["Authorization"] = http_calls.basic_authorization(target.userinfo)
+        headers["Authorization"] = protocol.basic_authorization(target.userinfo)
     if not target.keep_alive:
         headers["Connection"] = "close"
     path = model_paths.verb_path(target.model, target.version, target.label)

@@ -1,4 +1,4 @@
-"""A process that makes load: what it is told, and what it tells."""
+"""Worker process that generates load, and its protocol with the parent."""
 
 import contextlib
 import gc
@@ -13,10 +13,8 @@ from multiprocessing.connection import Connection
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING
 
-from vitrine_client.loadtest.generator.closed_loop import ClosedLoop
 from vitrine_client.loadtest.generator.connections import connections_to
-from vitrine_client.loadtest.generator.loop import FIELDS, Job
-from vitrine_client.loadtest.generator.open_loop import OpenLoop
+from vitrine_client.loadtest.generator.loop import FIELDS, ClosedLoop, Job, OpenLoop
 from vitrine_client.loadtest.plan import Closed
 
 if TYPE_CHECKING:
@@ -30,8 +28,8 @@ _BUSY_FROM_S = 1.0
 
 @dataclass(frozen=True)
 class Seen:
-    """Records, float64 [n, FIELDS], and the outcomes that their last field counts; all that was due
-    before `settled_s` has its record by now."""
+    """Report of records, float64 [n, FIELDS], and the outcomes that their last field counts; all
+    that was due before `settled_s` has its record by now."""
 
     records: bytes
     outcomes: tuple[str, ...]
@@ -40,10 +38,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ended:
-    """All is answered. `busy` is for which share of the load's time the process was computing, None
-    where that was so short that its start and its end are most of it.
+    """Last report of a worker. `busy` is the share of the load's time that the process was
+    computing, None where that was so short that its start and its end are most of it.
 
-    `connected` is of all connections that were made, float64 [n, tally.FIELDS]; `closed_after` are
+    `connected` is of all connections that were made, float64 [n, TALLY_FIELDS]; `closed_after` are
     the fewest and the most answers on one that was closed under a request, 0 where none was.
     `ended_s` is when the last of a number of requests was answered (`time.monotonic`).
     """
@@ -56,7 +54,7 @@ class Ended:
 
 
 class Reporter:
-    """Sends records as they are, and what the pipe does not take at once together with the next.
+    """Reporter that sends records as they are; those that the pipe does not take go with the next.
 
     The parent makes the histograms: one of 8,000 latencies takes 9 ms, and for so long this process
     would send nothing.
@@ -67,7 +65,7 @@ class Reporter:
         self._unsent: deque[Seen] = deque()
 
     def __call__(self, records: "array[float]", outcomes: Sequence[str], settled_s: float) -> None:
-        """Takes records, and sends what the parent is ready for."""
+        """Takes records, and sends as many as the parent is ready for."""
         for start in range(0, max(len(records), 1), _AT_ONCE):
             end = start + _AT_ONCE
             by_s = settled_s if end >= len(records) else -math.inf
@@ -82,8 +80,8 @@ class Reporter:
 
 
 def work(job: Job, parent: Connection) -> None:
-    """Says that it is ready, is told when to start (`time.monotonic`), and does the job; is told
-    anything else, and ends early. Without a parent it ends at once."""
+    """Does the job. Sends None when it is ready, receives the start time (`time.monotonic`); any
+    later message stops the load. Without a parent it ends at once."""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         _work(job, parent)
 

@@ -1,4 +1,4 @@
-"""What a load test does while it runs: a picture in a terminal, elsewhere a line now and then."""
+"""Live view of a load test: a picture in a terminal, elsewhere a line now and then."""
 
 import math
 import time
@@ -14,7 +14,7 @@ from rich.text import Text
 
 from vitrine_client.loadtest.plan import Plan
 from vitrine_client.loadtest.report.wording import ms, per_second
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 
 SHOWN_S = 60
@@ -26,8 +26,8 @@ LINE_EVERY_S = 5.0
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-class View:
-    """Shows a test that runs by `plan` on a console, until it is left; `watch` is for `run`.
+class LiveView:
+    """View of a test that runs by `plan`, on a console; `watch` is for `run`.
 
     On a terminal it draws twice a second, and wipes that away in the end.
     """
@@ -61,7 +61,8 @@ class View:
             self._live.stop()
 
     def watch(self, interval: Interval) -> None:
-        """Takes in what a second saw; the warm-up (`start_s` < 0) is shown, but not added up."""
+        """Takes in the interval of a second; the warm-up (`start_s` < 0) is shown, but not added
+        up."""
         end_s = interval.start_s + interval.duration_s
         self._began_s = self._clock() - end_s
         self._recent.append(interval)
@@ -113,7 +114,7 @@ class _Sum:
     """Intervals added up as they come; its text is one line."""
 
     def __init__(self, intervals: Sequence[Interval] = ()) -> None:
-        self.duration_s, self.due, self._latency = 0.0, 0, Histogram.of([])
+        self.duration_s, self.due, self._latency = 0.0, 0, LatencyHistogram.of([])
         self._errors: Counter[str] = Counter()
         for interval in intervals:
             self.add(interval)
@@ -121,7 +122,7 @@ class _Sum:
     def add(self, interval: Interval) -> None:
         self.duration_s += interval.duration_s
         self.due += interval.due
-        self._latency = Histogram.merged([self._latency, interval.latency])
+        self._latency = LatencyHistogram.merged([self._latency, interval.latency])
         self._errors += interval.errors + Counter(dropped=interval.dropped) + interval.unsent
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""One page about a load test: how fast, how steady, and what went wrong.
+"""HTML page about a load test: its speed, its steadiness, and its errors.
 
 The page is one file that asks nothing of any other host and runs no script.
 """
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.report import plots, rate_plots, search_tables, tables, wording
-from vitrine_client.loadtest.report.percentile_plot import Trace, by_percentile
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.report import plots, tables, wording
+from vitrine_client.loadtest.report.plots import Trace, by_percentile
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.look import reports, svg
 
 
-def write(path: Path, outcome: Outcome) -> Path:
+def write(path: Path, outcome: LoadTestOutcome) -> Path:
     """Writes the page about `outcome` to `path`, whole or not at all, and returns `path`.
 
     Raises `OSError` where that can't be written.
@@ -30,7 +30,7 @@ def write(path: Path, outcome: Outcome) -> Path:
     return path
 
 
-def render(outcome: Outcome, *, indexed: bool = False) -> str:
+def render(outcome: LoadTestOutcome, *, indexed: bool = False) -> str:
     """Returns the page; where it is `indexed`, with a link to the index beside it."""
     result, headline = outcome.result, _headline(outcome)
     environment = reports.environment("vitrine_client.loadtest.report")
@@ -54,9 +54,7 @@ def render(outcome: Outcome, *, indexed: bool = False) -> str:
         load=wording.load(result.about),
         is_open=wording.is_open(result.about),
         tables=tables,
-        search_tables=search_tables,
         plots=plots,
-        rate_plots=rate_plots,
         percentiles=_percentiles,
         compared=_compared,
         settings=settings(result.about),
@@ -80,7 +78,7 @@ class _Headline:
     good: bool
 
 
-def _headline(outcome: Outcome) -> _Headline:
+def _headline(outcome: LoadTestOutcome) -> _Headline:
     """The one number of the page, and the one word about it."""
     result, found, comparison = outcome.result, outcome.found, outcome.comparison
     if found:

@@ -1,16 +1,23 @@
-"""The report's pictures of one load test, each an SVG: latency, throughput and errors."""
+"""Plots of a load test's report, each an SVG: latency, throughput, errors, and latency by rate."""
 
 import dataclasses
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from vitrine_client.loadtest.report.axes import drawn, log_axis, number, thousands, ticks
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.analysis.probes import RateFound
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.analysis.sweep import Curve
+from vitrine_client.loadtest.report.wording import per_second
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.look import svg
 
@@ -100,13 +107,13 @@ def heat_map(result: Result) -> str:
     return drawn(draw, "heat-map", alt, x="time, s", y="latency, ms")
 
 
-def _histogram(counts: Histogram, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _histogram(counts: LatencyHistogram, edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     values, times = counts.recorded()
     return np.histogram(np.log10(values), edges, weights=times)[0].astype(np.float64)
 
 
 def throughput(result: Result) -> str:
-    """Draws right answers a second, and what was due (or sent) a second."""
+    """Draws right answers a second, and requests that were due (or sent) a second."""
     parts = columns(result)
     middles = _middles(parts)
 
@@ -125,13 +132,13 @@ def throughput(result: Result) -> str:
 
 
 def failures(result: Result) -> Counter[str]:
-    """Counts what had no right answer by kind, that which was never sent among them."""
+    """Counts requests without a right answer by kind, those never sent among them."""
     dropped = Counter({"dropped": result.dropped} if result.dropped else {})
     return result.errors + dropped
 
 
 def shown_failures(result: Result) -> list[tuple[str, int, str]]:
-    """Kind, number and colour of what `errors` draws, most frequent first; the rest in one."""
+    """Kind, number and colour of the bars of `errors`, most frequent first; the rest in one."""
     all_kinds = failures(result).most_common()
     room = len(ERROR_COLOURS)
     if len(all_kinds) > room:
@@ -203,3 +210,152 @@ def event_labels(result: Result, near_s: float) -> list[tuple[float, str]]:
         else:
             labels.append((at_s, str(count)))
     return labels
+
+
+_HEIGHT = 3.5
+"""Of a plot, in inches of 72 units."""
+
+Draw = Callable[[Axes], None]
+
+
+def drawn(draw: Draw, name: str, alt: str, *, x: str, y: str) -> str:
+    """Returns the drawing of `draw` as inline SVG; `x` and `y` name the axes, `alt` describes the
+    picture, `name` is the picture's own."""
+
+    def on_figure(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        svg.style(axes, x, y)
+        draw(axes)
+
+    return svg.inline(on_figure, _HEIGHT, name, alt)
+
+
+def log_axis(axes: Axes, which: Literal["x", "y"], values: Iterable[float]) -> None:
+    """Makes an axis logarithmic, with room for `values` above zero."""
+    known = [value for value in values if value == value]
+    low, high = min(known, default=1.0) / 1.15, max(known, default=1.0) * 1.15
+    places = ticks(low, high)
+    axis = {"x": axes.xaxis, "y": axes.yaxis}[which]
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
+    axis.set_ticks(places, [number(place) for place in places])
+    axis.set_ticks([], minor=True)
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Returns round numbers within `low`..`high` that lie well on a logarithmic axis."""
+    if high / low < 5:
+        found: Any = MaxNLocator(nbins=5, steps=(1, 2, 5, 10)).tick_values(low, high)
+    else:
+        found = LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)).tick_values(low, high)
+    return [tick for tick in map(float, found) if low <= tick <= high]
+
+
+def number(value: float) -> str:
+    """A tick's label."""
+    return f"{value:,.6g}" if value < 1e5 else f"{value:,.0f}"
+
+
+def thousands(axes: Axes) -> None:
+    """Makes y begin at zero, with commas in its numbers."""
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Trace of `by_percentile`: a histogram and its style."""
+
+    counts: LatencyHistogram
+    colour: str
+    dashed: bool = False
+
+
+def by_percentile(traces: Iterable[Trace], alt: str, name: str = "percentiles") -> str:
+    """Draws latency against the share of requests that were faster, so that each further nine has
+    as much room as the one before."""
+    filled = [trace for trace in traces if trace.counts.count]
+    most = max(np.log10(trace.counts.count) for trace in filled)
+
+    def draw(axes: Axes) -> None:
+        ends: list[float] = []
+        for trace in filled:
+            x, latency_ms = _quantiles(trace.counts)
+            line = svg.DASHES if trace.dashed else "-"
+            axes.plot(x, latency_ms, color=trace.colour, linestyle=line)
+            axes.plot(x[-1], latency_ms[-1], ".", color=trace.colour, clip_on=False)
+            ends += [latency_ms[0], latency_ms[-1]]
+        nines = [nine for nine in range(1, 9) if nine <= most + 0.05]
+        labels = [f"{100 - 10 ** (2 - nine):.12g} %" for nine in nines]
+        axes.set_xticks([np.log10(2), *nines], ["50 %", *labels])
+        axes.set_xlim(0, max(most, 1) * 1.02)
+        log_axis(axes, "y", ends)
+        axes.grid(axis="x", color=svg.LINE, linewidth=0.8)
+
+    return drawn(draw, name, alt, x="share of requests", y="latency, ms")
+
+
+def _quantiles(counts: LatencyHistogram) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Points of a curve, evenly spaced in nines, as far as there are requests to tell."""
+    values, times = counts.recorded()
+    x = np.linspace(0, np.log10(counts.count), _POINTS) if counts.count > 1 else np.zeros(1)
+    rank = (1 - 10**-x) * counts.count
+    return x, values[np.searchsorted(times.cumsum(), rank, side="right").clip(max=len(values) - 1)]
+
+
+def searched(found: RateFound, slo: Slo) -> str:
+    """Draws the probes of a search: rate, and latency at the objective's highest percentile."""
+    percent, limit_s = list(slo.latency_s.items())[-1]
+    probes = [
+        (probe.rate, probe.result.latency.percentile_ms(percent), probe.held)
+        for probe in found.probes
+        if probe.result.answered
+    ]
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(1e3 * limit_s, color=svg.INK, linewidth=1, linestyle=svg.DASHES)
+        if found.rate:
+            axes.axvspan(found.low, found.high, color=svg.GREEN, alpha=0.15, linewidth=0)
+            axes.axvline(found.rate, color=svg.GREEN, linewidth=1.2)
+        for held, marker, colour in ((True, "o", svg.GREEN), (False, "x", svg.RED)):
+            chosen = [(rate, latency_ms) for rate, latency_ms, met in probes if met is held]
+            axes.plot(*_columns(chosen), marker, color=colour, markersize=6, markeredgewidth=1.6)
+        log_axis(axes, "x", [probe.rate for probe in found.probes])
+        log_axis(axes, "y", [1e3 * limit_s, *(latency_ms for _, latency_ms, _ in probes)])
+
+    alt = (
+        f"Probes of the search: {sum(probe.held for probe in found.probes)} of "
+        f"{len(found.probes)} met the objective; the highest rate is "
+        f"{per_second(found.rate)} requests a second."
+    )
+    return drawn(draw, "search-plot", alt, x="due, requests/s", y=f"p{percent:g}, ms")
+
+
+def swept(curve: Curve) -> str:
+    """Draws a sweep: right answers a second, and the latencies that they had."""
+    lines = (
+        ([point.p999_ms for point in curve.points], svg.QUIET, 0.9),
+        ([point.p99_ms for point in curve.points], svg.VIOLET, 1.5),
+        ([point.p50_ms for point in curve.points], svg.ACCENT, 1.5),
+    )
+
+    def draw(axes: Axes) -> None:
+        answered = [point.throughput for point in curve.points]
+        for values, colour, width in lines:
+            known = [math.nan if value is None else value for value in values]
+            axes.plot(answered, known, ".-", color=colour, linewidth=width, markersize=6)
+        log_axis(axes, "y", [one for values, *_ in lines for one in values if one is not None])
+        axes.set_xlim(0, 1.05 * max(curve.highest_throughput, 1))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=(1, 2, 5, 10)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+    most = per_second(curve.highest_throughput)
+    alt = f"Latency by throughput, which reached {most} right answers a second."
+    return drawn(draw, "sweep-plot", alt, x="right answers a second", y="latency, ms")
+
+
+def _columns(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    chosen = list(points)
+    return [x for x, _ in chosen], [y for _, y in chosen]

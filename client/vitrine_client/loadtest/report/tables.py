@@ -1,4 +1,4 @@
-"""What a load test found, as tables for a terminal."""
+"""Tables of a load test, a search and a sweep for a terminal."""
 
 from collections.abc import Iterable
 
@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.analysis.compare import Comparison, Row
-from vitrine_client.loadtest.report import search_tables
-from vitrine_client.loadtest.report.search_tables import plain
+from vitrine_client.loadtest.analysis.compare import ComparedMeasure, Comparison
+from vitrine_client.loadtest.analysis.probes import Probe, RateFound
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.report.wording import (
     asked,
     batch_size,
@@ -19,8 +20,8 @@ from vitrine_client.loadtest.report.wording import (
     per_second,
     share,
 )
-from vitrine_client.loadtest.results.histogram import Histogram
-from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
+from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.parts import Connecting
 from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Result
 
@@ -28,13 +29,13 @@ BUSY = 0.8
 """Share of a core from which the generator's figure is shown in yellow."""
 
 
-def outcome(outcome: Outcome) -> RenderableType:
-    """Lays out all that came of a load test: first what was measured, last what it means."""
+def outcome(outcome: LoadTestOutcome) -> RenderableType:
+    """Lays out the outcome of a load test: first the measurements, last the verdict."""
     parts: list[RenderableType] = []
     if outcome.curve:
-        parts += [search_tables.swept(outcome.curve), Text()]
+        parts += [swept(outcome.curve), Text()]
     if outcome.found and outcome.slo:
-        parts += [search_tables.searched(outcome.found, outcome.slo)]
+        parts += [searched(outcome.found, outcome.slo)]
     elif not outcome.curve:
         parts += [_measured(outcome.result)]
     parts += _warnings(outcome.warnings)
@@ -46,7 +47,7 @@ def outcome(outcome: Outcome) -> RenderableType:
 
 
 def summary(result: Result) -> RenderableType:
-    """Lays a result out for a terminal: what was done, its latency, and what to be wary of."""
+    """Lays a result out for a terminal: the load, its latency, and warnings."""
     return Group(_measured(result), *_warnings(result.warnings))
 
 
@@ -105,7 +106,7 @@ def _generator(result: Result) -> Text:
 
 
 FEW = f"* fewer than {FEWEST_BEYOND} requests were slower: chance"
-"""What the mark of a percentile means."""
+"""Legend of the mark of a percentile."""
 
 
 def connecting(made: Connecting | None) -> str:
@@ -113,7 +114,7 @@ def connecting(made: Connecting | None) -> str:
     if made is None or not made.connect.count:
         return ""
 
-    def within(counts: Histogram) -> str:
+    def within(counts: LatencyHistogram) -> str:
         return " and ".join(f"{ms(counts.percentile_ms(each))} ms (p{each})" for each in (50, 99))
 
     tls = f", TLS {within(made.tls)}" if made.tls.count else ""
@@ -124,7 +125,7 @@ def latencies(result: Result) -> list[tuple[str, float, float]]:
     """Percentile, mean and maximum by name: latency and service time, in ms. The name of a
     percentile that is chance is marked, as `FEW` explains."""
 
-    def figures(counts: Histogram) -> list[float]:
+    def figures(counts: LatencyHistogram) -> list[float]:
         found = [counts.percentile_ms(percent) for percent in PERCENTILES]
         return [*found, counts.max_ms, counts.mean_ms]
 
@@ -147,7 +148,7 @@ def _latencies(result: Result) -> Table:
     return table
 
 
-def checked(outcome: Outcome) -> Text:
+def checked(outcome: LoadTestOutcome) -> Text:
     """Says whether the result meets the objective."""
     if not outcome.slo:
         return Text()
@@ -178,7 +179,7 @@ VERDICTS = {
 
 
 def verdict_of(comparison: Comparison) -> str:
-    """Says the verdict, and what it overlooks."""
+    """Says the verdict, and the margin that it overlooks."""
     if all(row.verdict is None for row in comparison.rows):
         return "There is too little data to tell"
     open_ = [row.measure for row in comparison.rows if row.verdict == "cannot tell"]
@@ -188,7 +189,7 @@ def verdict_of(comparison: Comparison) -> str:
     return f"{word} (changes of up to {share(comparison.margin)} are overlooked)"
 
 
-def row_cells(row: Row) -> list[str]:
+def row_cells(row: ComparedMeasure) -> list[str]:
     """Measure, and its value before and after, with units."""
 
     def value(of: float) -> str:
@@ -197,3 +198,68 @@ def row_cells(row: Row) -> list[str]:
         return share(of) if row.measure == "errors" else f"{per_second(of)}/s"
 
     return [row.measure, value(row.before), value(row.after)]
+
+
+def plain(*headings: str) -> Table:
+    """A table without lines, its first column to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, header_style="dim", show_header=any(headings))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=bool(number))
+    return table
+
+
+def searched(found: RateFound, slo: Slo) -> RenderableType:
+    """Lays out a search: the rate that it found, how sure that is, and every probe."""
+    table = plain("requests/s", *(f"p{percent:g}" for percent in slo.latency_s), "failed", "")
+    table.columns[-1].justify = "left"
+    for probe in found.probes:
+        table.add_row(*probe_cells(probe, slo), Text(verdict(probe), style=_COLOUR[probe.held]))
+    style = "bold green" if found.rate else "bold red"
+    return Group(table, Text(), Text(rate_found(found, slo), style=style))
+
+
+_COLOUR = {True: "green", False: "red"}
+
+
+def rate_found(found: RateFound, slo: Slo) -> str:
+    """Says the result of a search in one sentence."""
+    if not found.complete:
+        held = f"{per_second(found.rate)} requests/s held" if found.rate else "no rate held"
+        return f"The highest rate that meets {slo} is not known yet: {held} so far"
+    if not found.rate:
+        why = f" ({found.why})" if found.why else ""
+        return f"No rate meets {slo}: not even {per_second(found.high)} requests/s{why}"
+    lasted_s = sum(result.duration_s for result in found.at_rate)
+    return (
+        f"{per_second(found.rate)} requests/s is the highest rate that meets {slo}: the boundary "
+        f"is between {per_second(found.low)} and {per_second(found.high)} (90 %), and "
+        f"{found.confirmed} of {found.confirmations} more probes at the rate held, as do all of "
+        f"them together, over {lasted_s:.0f} s"
+    )
+
+
+def probe_cells(probe: Probe, slo: Slo) -> list[str]:
+    """Rate, latency at each of the objective's percentiles, and share that failed."""
+    latency = probe.result.latency
+    reached = [f"{ms(latency.percentile_ms(percent))} ms" for percent in slo.latency_s]
+    return [per_second(probe.rate), *reached, share(probe.result.error_share)]
+
+
+def verdict(probe: Probe) -> str:
+    """Says of a probe that it held, or why not."""
+    return "; ".join(probe.violations) or "held"
+
+
+def swept(curve: Curve) -> RenderableType:
+    """Lays out a sweep, a row for each rate."""
+    table = plain("requests/s", "answered/s", "p50", "p90", "p99", "p99.9", "failed")
+    for point in curve.points:
+        table.add_row(*point_cells(point))
+    return table
+
+
+def point_cells(point: Point) -> list[str]:
+    """Rate, right answers a second, four percentiles, and share that failed."""
+    latencies_ms = (point.p50_ms, point.p90_ms, point.p99_ms, point.p999_ms)
+    shown = ["–" if value is None else f"{ms(value)} ms" for value in latencies_ms]
+    return [per_second(point.rate), per_second(point.throughput), *shown, share(point.error_share)]

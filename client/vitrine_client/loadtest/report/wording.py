@@ -1,4 +1,4 @@
-"""How the load lab's views say things: numbers with their units, and what a test did, in words."""
+"""Wording of the load lab's views: numbers with their units, and a test in words."""
 
 import itertools
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def ms(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A share as per cent, with what it takes to tell it from none: "0.02 %", "12 %"."""
+    """A share as per cent, with enough digits to tell it from none: "0.02 %", "12 %"."""
     return f"{100 * value:.2g} %" if value < 0.0995 else f"{100 * value:.0f} %"
 
 
@@ -35,7 +35,7 @@ def per_second(rate: float) -> str:
 
 
 def asked(about: Mapping[str, Any]) -> str:
-    """Who was asked for what, by a result's `about`: "mlp at ADDRESS, pictures as they are"."""
+    """The workload in words, by a result's `about`: "mlp at ADDRESS, pictures as they are"."""
     target = about.get("plan", {}).get("target", {})
     chosen = target.get("version") or target.get("label")
     model = f"{target.get('model', 'a model')}{f'/{chosen}' if chosen else ''}"

@@ -1,4 +1,4 @@
-"""Latencies as an HdrHistogram: three significant digits, and merged without any loss."""
+"""Latency histogram (HdrHistogram): three significant digits, and merged without any loss."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _LOWEST_US, _HIGHEST_US, _DIGITS = 1, 3_600_000_000, 3
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """How many requests had which latency. `blob` is the V2 encoding that HdrHistogram's tools read
+class LatencyHistogram:
+    """Histogram of latencies. `blob` is the V2 encoding that HdrHistogram's tools read
     (base64 of zlib, in microseconds)."""
 
     blob: str
@@ -30,7 +30,7 @@ class Histogram:
         return cls(histogram.encode().decode())
 
     @classmethod
-    def merged(cls, histograms: Iterable["Histogram"]) -> Self:
+    def merged(cls, histograms: Iterable["LatencyHistogram"]) -> Self:
         """Returns the sum: its counts are exactly theirs together."""
         total = _empty()
         for histogram in histograms:

@@ -1,4 +1,4 @@
-"""What came of a load test: its result, and what it was measured for."""
+"""Outcome of a load test: its result, and the verdict by objective, search or comparison."""
 
 import dataclasses
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitrine_client.loadtest.analysis.compare import Comparison
-from vitrine_client.loadtest.analysis.probes import Found
+from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve
 from vitrine_client.loadtest.results.result import Result
@@ -19,10 +19,10 @@ KEPT_UP = 0.97
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """`result` is of the load that was asked for; after a search or a sweep, of all probes at the
-    rate that was found together, or of the highest that was kept up with. `results` are all, as
-    they were measured.
+class LoadTestOutcome:
+    """Outcome: `result` is of the load that was asked for; after a search or a sweep, of all probes
+    at the rate that was found together, or of the highest that was kept up with. `results` are all,
+    as they were measured.
 
     `before` is what `comparison` compares the result with. `cut_short` says so in words where not
     all was measured that was asked for.
@@ -31,7 +31,7 @@ class Outcome:
     result: Result
     results: tuple[Result, ...] = ()
     slo: Slo | None = None
-    found: Found | None = None
+    found: RateFound | None = None
     curve: Curve | None = None
     before: Result | None = None
     comparison: Comparison | None = None
@@ -102,7 +102,7 @@ class Outcome:
         return content
 
 
-def _search(found: Found) -> dict[str, Any]:
+def _search(found: RateFound) -> dict[str, Any]:
     probes = [
         {
             "rate": probe.rate,

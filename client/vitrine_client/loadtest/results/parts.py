@@ -1,14 +1,14 @@
-"""The parts of a result: its seconds, what making the load took, and the connections."""
+"""Parts of a result: its seconds, the generator's own effort, and the connections."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 
 
 @dataclass(frozen=True)
 class Interval:
-    """About a second of the measurement, which begins after the warm-up.
+    """Interval of about a second of the measurement, which begins after the warm-up.
 
     Requests belong to the second in which they were due (open loop) or sent (closed loop).
     `latency` is of those that were answered and right, from then; `service` from when they were
@@ -21,8 +21,8 @@ class Interval:
     start_s: float
     duration_s: float
     due: int
-    latency: Histogram
-    service: Histogram
+    latency: LatencyHistogram
+    service: LatencyHistogram
     completed: int
     errors: Counter[str] = field(default_factory=Counter)
     late: int = 0
@@ -37,7 +37,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Generator:
-    """What generating the load took: processor seconds and their share of the wall clock, in the
+    """Generator's own effort: processor seconds and their share of the wall clock, in the
     process that was busiest (None where that was for less than a second); and by how much half and
     99 % of requests were sent too late because of the generator itself, in ms (None for a closed
     loop)."""
@@ -50,12 +50,12 @@ class Generator:
 
 @dataclass(frozen=True)
 class Connecting:
-    """The connections that were made while it was measured: how long it took to connect, and to
+    """Connections that were made while it was measured: how long it took to connect, and to
     shake hands for TLS (none without). `again` had taken the place of one that had answered, and
     was closed. `closed_after` are the fewest and the most answers on one
     that was closed under a request; both are 0 where none was."""
 
-    connect: Histogram
-    tls: Histogram
+    connect: LatencyHistogram
+    tls: LatencyHistogram
     again: int = 0
     closed_after: tuple[int, int] = (0, 0)

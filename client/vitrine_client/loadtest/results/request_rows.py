@@ -1,4 +1,4 @@
-"""Each request of a load as a row."""
+"""Rows of a load, one for each request, as CSV."""
 
 import csv
 from typing import TYPE_CHECKING, TextIO
@@ -16,7 +16,7 @@ RIGHT = "ok"
 
 
 class RequestRows:
-    """The records of one load, as they come from its processes."""
+    """Records of one load, as they come from its processes."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[int, Seen]] = []

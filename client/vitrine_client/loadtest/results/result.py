@@ -1,13 +1,16 @@
-"""What a load test saw, second by second, and as a file."""
+"""Result of a load test, second by second: its figures, as JSON and as CSV."""
 
+import csv
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from vitrine_client.loadtest.results import result_file
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 
 FEWEST_BEYOND = 10
@@ -18,7 +21,7 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 @dataclass(frozen=True)
 class Result:
-    """A load test's outcome.
+    """Result of a load test.
 
     `about` is JSON: the plan as described, when it started, and where. `events` are things that
     happened meanwhile, in seconds of the measurement, such as the swap of a model.
@@ -32,14 +35,14 @@ class Result:
     connecting: Connecting | None = None
 
     @cached_property
-    def latency(self) -> Histogram:
+    def latency(self) -> LatencyHistogram:
         """Of all that were answered and right, from when they were due."""
-        return Histogram.merged(interval.latency for interval in self.intervals)
+        return LatencyHistogram.merged(interval.latency for interval in self.intervals)
 
     @cached_property
-    def service(self) -> Histogram:
+    def service(self) -> LatencyHistogram:
         """The same, from when they were sent: what a closed loop would have called latency."""
-        return Histogram.merged(interval.service for interval in self.intervals)
+        return LatencyHistogram.merged(interval.service for interval in self.intervals)
 
     @cached_property
     def errors(self) -> Counter[str]:
@@ -94,6 +97,19 @@ class Result:
         """Says whether so few requests were slower than a percentile that it is chance."""
         return self.answered * (1 - percent / 100) < FEWEST_BEYOND - 1e-9
 
+    def loads(self) -> list[Self]:
+        """Returns the loads that `merge_results` made it of, or itself alone; none where a file of
+        an older version does not tell where they end."""
+        if "loads" not in self.about:
+            return [self]
+        begins_s = (0.0, *self.about.get("load_ends_s", ()))
+        return [
+            replace(
+                self, intervals=tuple(one for one in self.intervals if begin <= one.start_s < end)
+            )
+            for begin, end in pairwise(begins_s)
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON, with the percentiles worked out."""
         return {
@@ -134,7 +150,7 @@ class Result:
 
     @classmethod
     def from_json(cls, content: Any) -> Self:
-        """Reads what `to_json` returned. Raises `ValueError` where it is something else."""
+        """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
         return cls(**result_file.members(content))
 
     @classmethod
@@ -146,7 +162,7 @@ class Result:
             raise ValueError(f"{path}: {error}") from error
 
 
-def _percentiles(histogram: Histogram) -> dict[str, float]:
+def _percentiles(histogram: LatencyHistogram) -> dict[str, float]:
     if not histogram.count:
         return {}
     found = {f"p{percent:g}": histogram.percentile_ms(percent) for percent in PERCENTILES}
@@ -165,3 +181,88 @@ def _connecting(made: Connecting | None) -> dict[str, Any] | None:
         "tls": made.tls.blob,
         "closed_after": list(made.closed_after),
     }
+
+
+def merge_results(results: Sequence[Result]) -> Result:
+    """Returns the result that has the seconds of all of them, one after the other; `about` is the
+    first one's, and says how many loads it was and when each ended. At least one is needed."""
+    if len(results) == 1:
+        return results[0]
+    intervals, events, ends_s, begin_s = [], [], [], 0.0
+    for result in results:
+        intervals += [replace(one, start_s=begin_s + one.start_s) for one in result.intervals]
+        events += [(begin_s + at_s, text) for at_s, text in result.events]
+        begin_s += result.duration_s
+        ends_s.append(begin_s)
+    return Result(
+        about={**results[0].about, "loads": len(results), "load_ends_s": ends_s},
+        intervals=tuple(intervals),
+        generator=_worst_generator([result.generator for result in results]),
+        warnings=tuple(dict.fromkeys(text for result in results for text in result.warnings)),
+        events=tuple(events),
+        connecting=_merged_connecting([one.connecting for one in results if one.connecting]),
+    )
+
+
+def _worst_generator(parts: Sequence[Generator]) -> Generator:
+    """The worst of each."""
+
+    def worst(values: Sequence[float | None]) -> float | None:
+        return max((value for value in values if value is not None), default=None)
+
+    return Generator(
+        cpu_s=sum(part.cpu_s for part in parts),
+        busiest=worst([part.busiest for part in parts]),
+        lag_p99_ms=worst([part.lag_p99_ms for part in parts]),
+        lag_p50_ms=worst([part.lag_p50_ms for part in parts]),
+    )
+
+
+def _merged_connecting(parts: Sequence[Connecting]) -> Connecting | None:
+    if not parts:
+        return None
+    closed = [part.closed_after for part in parts if any(part.closed_after)]
+    return Connecting(
+        connect=LatencyHistogram.merged(part.connect for part in parts),
+        tls=LatencyHistogram.merged(part.tls for part in parts),
+        again=sum(part.again for part in parts),
+        closed_after=(
+            min((fewest for fewest, _ in closed), default=0),
+            max((most for _, most in closed), default=0),
+        ),
+    )
+
+
+def write_csv(results: Iterable[Result], file: TextIO) -> None:
+    """Writes one row for each interval of each result, latencies in milliseconds.
+
+    `run` numbers the results, `errors` is their total; what was not answered has empty cells.
+    """
+    names = [f"p{percent:g}" for percent in PERCENTILES] + ["max"]
+    heading = [
+        "run",
+        "start_s",
+        "duration_s",
+        "due",
+        "answered",
+        "errors",
+        "late",
+        "dropped",
+        "unsent",
+    ]
+    latency = [f"{kind}_{name}_ms" for kind in ("latency", "service") for name in names]
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(heading + latency)
+    for number, result in enumerate(results, start=1):
+        for one in result.intervals:
+            counts = [one.due, one.answered, one.errors.total(), one.late, one.dropped]
+            counts.append(one.unsent.total())
+            times = [f"{one.start_s:.3f}", f"{one.duration_s:.3f}"]
+            rows.writerow([number, *times, *counts, *_cells(one.latency), *_cells(one.service)])
+
+
+def _cells(counts: LatencyHistogram) -> list[str]:
+    if not counts.count:
+        return [""] * (len(PERCENTILES) + 1)
+    found = [counts.percentile_ms(percent) for percent in PERCENTILES]
+    return [f"{value:.3f}" for value in [*found, counts.max_ms]]

@@ -1,11 +1,11 @@
-"""The JSON of a result: how it is read, and what is wrong with one that is damaged."""
+"""Result file: reads the JSON of a result, and says in words how one is damaged."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 
 FORMAT = 1
@@ -78,8 +78,8 @@ def _counter(content: Mapping[str, Any]) -> Counter[str]:
     return Counter({str(kind): int(count) for kind, count in content.items()})
 
 
-def _histogram(blob: Any) -> Histogram:
+def _histogram(blob: Any) -> LatencyHistogram:
     """Decodes it, which shows whether it is whole."""
-    histogram = Histogram(blob)
+    histogram = LatencyHistogram(blob)
     histogram.check()
     return histogram

@@ -1,4 +1,4 @@
-"""From the records of all processes to seconds of the measurement."""
+"""Timeline of a load: the records of all processes, sorted into seconds of the measurement."""
 
 import math
 from collections import Counter, defaultdict
@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.loadtest.generator import faults, tally
+from vitrine_client.loadtest.generator import faults
+from vitrine_client.loadtest.generator.http_connection import TALLY_FIELDS
 from vitrine_client.loadtest.generator.loop import FIELDS, OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.parts import Interval
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +23,7 @@ _ANSWERED, _DROPPED = (OUTCOMES.index(name) for name in ("", "dropped"))
 
 
 class Timeline:
-    """Sorts records into seconds, and makes an interval of each that no record can be missing from.
+    """Timeline that sorts records into seconds, each an interval once none can be missing from it.
 
     `start_s` is when the load began, by `time.monotonic`, in that many processes.
     """
@@ -90,7 +91,7 @@ class Timeline:
         """Returns which connections were made in the time that is measured, float64 [n, 3]: the
         seconds for connecting and for TLS, and how many answers the one before had. `connected` is
         as `Ended` has it, of each process."""
-        every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, tally.FIELDS)
+        every = np.frombuffer(b"".join(connected), np.float64).reshape(-1, TALLY_FIELDS)
         began_s = every[:, 0] - self.zero_s
         return every[(began_s >= 0) & (began_s <= self._end_s), 1:]
 
@@ -106,14 +107,14 @@ class Timeline:
         unsent = Counter({kind: errors.pop(kind) for kind in faults.OWN if kind in errors})
         if second >= 0:
             self._count_lags((sent_s - free_s)[sent])
-        latency = Histogram.of((done_s - due_s)[right])
+        latency = LatencyHistogram.of((done_s - due_s)[right])
         in_time = np.array_equal(sent_s, due_s)  # as always in a closed loop
         return Interval(
             start_s=start_s,
             duration_s=end_s - start_s,
             due=len(every),
             latency=latency,
-            service=latency if in_time else Histogram.of((done_s - sent_s)[right]),
+            service=latency if in_time else LatencyHistogram.of((done_s - sent_s)[right]),
             errors=errors,
             unsent=unsent,
             late=int(((sent_s - due_s)[sent] > _LATE_S).sum()),

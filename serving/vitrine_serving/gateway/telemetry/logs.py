@@ -1,6 +1,6 @@
-"""How the gateway's processes log, gunicorn's own lines included: as text, or as JSON lines.
+"""Logs of the gateway's processes, gunicorn's own lines included: text, or JSON lines.
 
-What comes from outside (a path, a model's name, an exception's message) can neither begin a line of
+Words from outside (a path, a model's name, an exception's message) can neither begin a line of
 its own nor reach a terminal as more than characters that are seen.
 """
 
@@ -18,7 +18,7 @@ from vitrine_serving.gateway.settings import Settings
 log = logging.getLogger("vitrine_serving.gateway")
 
 in_hand: ContextVar[Request | None] = ContextVar("in_hand", default=None)
-"""The request that is being answered: what is logged meanwhile carries its ids."""
+"""The request that is being answered: lines logged meanwhile carry its ids."""
 
 # Control characters (C1 among them: 0x9b begins an escape sequence), lines' and paragraphs' ends,
 # and what turns the direction of writing: https://trojansource.codes
@@ -27,7 +27,7 @@ _HIDDEN = re.compile(
 )
 _PLAIN = re.compile(r"[!#-~]+")  # as a value that needs no quotes
 _SHOWN = {"request_id": "id", "trace_id": "trace", "key": "key", "model": "model"}
-"""What text says of a request beside the message, and how it is called there."""
+"""Fields of a request that text has beside the message, and their names there."""
 
 
 def configure(settings: Settings) -> None:
@@ -39,7 +39,7 @@ def configure(settings: Settings) -> None:
 
 
 def formatter(settings: Settings) -> logging.Formatter:
-    """Returns what makes lines of records, as the settings say."""
+    """Returns the formatter that the settings name."""
     return JsonFormatter() if settings.log_format == "json" else TextFormatter()
 
 
@@ -58,7 +58,7 @@ def note_request(request: Request, answer: Answer, took_s: float) -> None:
 
 
 def ids(request: Request) -> dict[str, str]:
-    """Returns what tells a request from others: its id, and that of its trace if it has one."""
+    """Returns the ids of a request: its own, and that of its trace if it has one."""
     if not request.traceparent:
         return {"request_id": request.id}
     return {"request_id": request.id, "trace_id": request.traceparent[3:35]}
@@ -101,7 +101,7 @@ def _about(request: Request, answer: Answer, took_s: float) -> dict[str, Any]:
 
 
 def _about_now(record: logging.LogRecord) -> dict[str, Any]:
-    """What is known of the request that a record is about, or that was in hand."""
+    """Returns the fields of the request that a record is about, or that was in hand."""
     about: dict[str, Any] | None = getattr(record, "about", None)
     if about is None:
         request = in_hand.get()
@@ -157,7 +157,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_line(content: dict[str, Any]) -> str:
-    """Returns an object as a line without its end; what is not seen is escaped, as JSON can."""
+    """Returns an object as a line without its end; invisible characters are escaped as in JSON."""
     try:
         line = orjson.dumps(content).decode()
     except TypeError:  # half a surrogate pair, as file names can have
@@ -180,5 +180,5 @@ def _indented(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Writes what is not seen as JSON does: in a JSON string it still means the same."""
+    """Writes invisible characters as JSON does: in a JSON string it still means the same."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

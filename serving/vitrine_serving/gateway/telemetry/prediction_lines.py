@@ -1,4 +1,4 @@
-"""What is noted of a prediction, as a JSON line.
+"""Prediction line: a request of the prediction log, as JSON.
 
 Nothing of a picture, unless that is asked for; then it is the 28x28 pixels that the model saw, as a
 PNG in Base64.
@@ -23,8 +23,8 @@ _CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "applica
 
 
 class Note(NamedTuple):
-    """What a line is made of, later and elsewhere; it holds `size` images, and counts as one where
-    it holds none."""
+    """Content of a line that is made later and elsewhere; it holds `size` images, and counts as one
+    where it holds none."""
 
     content: dict[str, Any]
     results: Sequence[Prediction | InvalidImage]
@@ -33,7 +33,7 @@ class Note(NamedTuple):
 
 
 def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) -> Note:
-    """What is known of a request, without keeping its body."""
+    """Returns the fields of a request, without keeping its body."""
     target, outcome = request.target, request.outcome
     content = {
         "time": _moment(time.time() - took_s),

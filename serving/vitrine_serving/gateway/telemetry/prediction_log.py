@@ -1,4 +1,4 @@
-"""Which predictions were made: a sample of them, as lines in a file that can be replayed.
+"""Prediction log: a sample of the predictions, as lines in a file that can be replayed.
 
 A thread writes it, so that a slow disk holds up nobody.
 """
@@ -65,8 +65,9 @@ def _file(path: Path, settings: Settings) -> RotatingFile:
 
 
 class PredictionLog:
-    """That of one process; make it after the fork. A thread writes it, which begins with the first
-    note. What can't be written, or would have to wait too long, is dropped and counted.
+    """Prediction log of one process; make it after the fork. A thread writes it, which begins with
+    the first note. A line that can't be written, or would have to wait too long, is dropped and
+    counted.
 
     `written` counts the lines that are in the file.
     """
@@ -111,7 +112,7 @@ class PredictionLog:
             self._thread.start()
 
     def close(self) -> None:
-        """Writes what waits; blocks for two seconds at most."""
+        """Writes the lines that wait; blocks for two seconds at most."""
         self._is_off = True
         if self._thread:
             self._ending.set()

@@ -1,4 +1,4 @@
-"""What the model server answers, as TensorFlow Serving's messages; knows no transport."""
+"""Data plane: TensorFlow Serving's messages in and out, knowing no transport."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager

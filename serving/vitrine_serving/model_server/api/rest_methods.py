@@ -1,4 +1,4 @@
-"""What the methods of the REST API answer, as the bytes of a body; knows no HTTP."""
+"""REST methods: responses of the REST API as the bytes of a body; knows no HTTP."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from vitrine_serving.rest_json.tensors import PredictBody
 
 
 class Api(Protocol):
-    """What is served: `ModelServerApi`, or a stand-in. Every method raises `ServingError`."""
+    """API that is served: `ModelServerApi`, or a stand-in. Every method raises `ServingError`."""
 
     def signature_inputs(self, spec: Any) -> Mapping[str, Any]:
         """Returns `TensorInfo` by name for the signature of a `ModelSpec`."""

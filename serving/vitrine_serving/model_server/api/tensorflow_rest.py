@@ -59,11 +59,11 @@ def make_app(
     observe: Observe = lambda *_: None,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
 ) -> flask.Flask:
-    """Returns the application; what it answers comes from `api`.
+    """Returns the application; its answers come from `api`.
 
     `api.run` gets `timeout_s` to keep to, or None if it is not positive. `metrics` are a path and
-    what gives the text to answer there; `observe` is told of each predict, classify and regress.
-    gzip bodies are refused with 400 where they are broken or would be larger than
+    a function that returns the text to answer there; `observe` is told of each predict, classify
+    and regress. gzip bodies are refused with 400 where they are broken or would be larger than
     `max_inflated_bytes`; they are not inflated further than that.
     """
     app = flask.Flask(__name__, static_folder=None)

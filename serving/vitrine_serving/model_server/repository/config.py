@@ -24,7 +24,7 @@ _PLATFORM = "tensorflow"
 
 @dataclass(frozen=True)
 class VersionDirectory:
-    """Where a version lies; unequal as soon as the directory is replaced or gets other entries."""
+    """Version directory; unequal as soon as it is replaced or gets other entries."""
 
     path: Path
     inode: int
@@ -68,7 +68,7 @@ class ModelConfig:
         return {number: there[number] for number in newest}
 
     def missing(self, found: Mapping[int, VersionDirectory]) -> str:
-        """Returns what to say of versions that one would expect in `found`, empty if nothing."""
+        """Returns a sentence on versions that one would expect in `found`, or ""."""
         if not found:
             return f"No versions of {self.name} found in {self.base_path}; is one named 1?"
         absent = sorted(set(self.specific or ()) - set(found))
@@ -89,9 +89,10 @@ def read_config(text: str) -> list[ModelConfig]:
 
 
 def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:
-    """Returns what a `ModelServerConfig` message says. Raises `ServingError` (INVALID_ARGUMENT).
+    """Returns the models of a `ModelServerConfig` message.
 
-    `served` are the names of the models that it is to replace.
+    `served` are the names of the models that it is to replace. Raises `ServingError`
+    (INVALID_ARGUMENT).
     """
     if message.WhichOneof("config") != "model_config_list":
         raise ServingError.invalid(

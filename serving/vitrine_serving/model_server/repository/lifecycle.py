@@ -17,7 +17,7 @@ _UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]
 
 
 class Loaded(Protocol):
-    """What a version is once it is loaded."""
+    """Loaded version, as its model holds it."""
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class Loaded(Protocol):
         """The number."""
 
     def close(self) -> None:
-        """Gives back what it holds; called once, when no request uses it."""
+        """Gives back its memory; called once, when no request uses it."""
 
 
 L = TypeVar("L", bound=Loaded)
@@ -36,7 +36,7 @@ L = TypeVar("L", bound=Loaded)
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """What `GetModelStatus` tells of a version; `error_code` is gRPC's number, 0 for none."""
+    """Version status, as `GetModelStatus` tells it; `error_code` is gRPC's number, 0 for none."""
 
     number: int
     state: str
@@ -56,7 +56,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
-        """Returns what an exception says: its own code if it has one, else UNKNOWN."""
+        """Returns an exception's code and message: its own code if it has one, else UNKNOWN."""
         if isinstance(error, ServingError):
             return cls(error.code.value[0], str(error))
         code = getattr(error, "error_code", None)  # as `tf.errors.OpError` has it
@@ -98,7 +98,7 @@ class Version(Generic[L]):
         return self.state == "UNLOADING" and not self.users
 
     def status(self) -> VersionStatus:
-        """Returns what to tell of it; a failed try that will be repeated is not told."""
+        """Returns its status; a failed try that will be repeated is not told."""
         if self.state == "END" and self.failure:
             return VersionStatus(self.number, "END", self.failure.code, self.failure.message)
         return VersionStatus(self.number, self.state)
@@ -132,7 +132,7 @@ class Version(Generic[L]):
         return self.state != "END"
 
     def end(self) -> None:
-        """It is closed, and what it held is gone."""
+        """It is closed, and its memory is given back."""
         self.state, self.running, self.loaded = "END", False, None
 
     def keep(self, directory: VersionDirectory) -> None:
@@ -146,7 +146,7 @@ class Version(Generic[L]):
         self.directory = directory
 
     def drop(self) -> None:
-        """It is not wanted; what is not loaded yet ends here, or when its thread comes back."""
+        """It is not wanted; unless it is loaded it ends here, or when its thread comes back."""
         self.wanted = False
         if self.awaits_load:
             self.state, self.failure = "END", self.failure or CANCELLED
@@ -189,7 +189,7 @@ class Model(Generic[L]):
                 known.keep(directory)
 
     def settle(self) -> None:
-        """Begins to unload what is not wanted, as far as something else answers.
+        """Begins to unload unwanted versions, as far as another one answers.
 
         This is TensorFlow Serving's availability preserving policy: while no wanted version is
         AVAILABLE, one unwanted stays, the newest; where none is wanted, none stays.

@@ -1,4 +1,4 @@
-"""The threads that load versions, try again what failed, and close what nobody uses any more."""
+"""Loader: threads that load versions, retry those that failed, and close the unused."""
 
 import logging
 import threading
@@ -16,11 +16,11 @@ Load = Callable[[str, int, Path], L]
 
 
 class Loader(Generic[L]):
-    """Works off what the states of `models` say is to be done; they are its queue.
+    """Loader of versions: does the work that the states of `models` ask for; they are its queue.
 
     `changed` guards all states and is notified when one changes. `threads` threads load, so a
     version that waits for its next try holds none of them; one more thread, and no other, closes
-    what has answered.
+    versions that have answered.
     """
 
     def __init__(

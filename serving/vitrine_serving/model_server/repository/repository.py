@@ -1,4 +1,4 @@
-"""Which versions of which models are loaded, what became of the others, and who uses them."""
+"""Model repository: the versions of each model, their states, and the requests that use them."""
 
 import logging
 import threading
@@ -28,10 +28,10 @@ class Repository(Generic[L]):
     """The models of a server. Every method may be called from any thread.
 
     `configure` and `refresh` look at the disk in the thread that calls them, one at a time, and
-    only note what is wanted. `load_threads` threads of the repository load it, one more closes what
-    is not wanted once its last request is done. Requests use versions in their own threads, and
-    never wait for any of that. One lock guards all states; nobody loads, closes or reads the disk
-    while holding it.
+    only note which versions are wanted. `load_threads` threads of the repository load them, one
+    more closes a version that is not wanted once its last request is done. Requests use versions in
+    their own threads, and never wait for any of that. One lock guards all states; nobody loads,
+    closes or reads the disk while holding it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Repository(Generic[L]):
         )
 
     def configure(self, configs: Sequence[ModelConfig], *, wait: bool = True) -> None:
-        """Replaces the whole set of models; what is not in `configs` unloads.
+        """Replaces the whole set of models; those that are not in `configs` unload.
 
         The first time it waits until each wanted version is AVAILABLE or has failed for good.
         TensorFlow Serving exits if a model fails then; here the others are served, and the status
@@ -140,7 +140,7 @@ class Repository(Generic[L]):
             return {name for name, model in self._models.items() if model.config}
 
     def refresh(self) -> None:
-        """Looks at the disk once; what follows from it is loaded and unloaded in the background."""
+        """Looks at the disk once; versions are then loaded and unloaded in the background."""
         with self._looking:
             with self._lock:
                 models = list(self._models.values())
@@ -173,7 +173,7 @@ class Repository(Generic[L]):
             self.refresh()
 
     def stop(self) -> None:
-        """Ends `poll`, `configure` and retries; what is loaded goes on answering."""
+        """Ends `poll`, `configure` and retries; loaded versions go on answering."""
         self._stopping.set()
         self._loader.stop()
 

@@ -29,7 +29,7 @@ Run = Callable[..., list[Array]]
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """How batches are made; names and defaults are those of TensorFlow Serving."""
+    """Batching parameters; names and defaults are those of TensorFlow Serving."""
 
     max_batch_size: int = 1000
     batch_timeout_s: float = 0.0
@@ -38,7 +38,7 @@ class BatchingParameters:
     allowed_batch_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` with the name of what makes no sense."""
+        """Raises `ValueError` with the name of a parameter that makes no sense."""
         for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; was {getattr(self, name)}")
@@ -110,10 +110,10 @@ class BatchScheduler:
             threading.Thread(target=self._work, daemon=True, name=f"batch-{number}").start()
 
     def run(self, function: Run, inputs: Sequence[Array]) -> list[Array]:
-        """Returns `function(*inputs)`, computed beside what others asked of `function`.
+        """Returns `function(*inputs)`, computed beside the inputs that others gave `function`.
 
         Raises `ServingError`: INVALID_ARGUMENT for inputs that are no rows or too many,
-        UNAVAILABLE where the queue is full; else what `function` raises.
+        UNAVAILABLE where the queue is full; else the errors of `function`.
         """
         task = _Task(inputs, _rows(inputs, self._parameters.max_batch_size))
         key = (function, *((array.dtype, array.shape[1:]) for array in inputs))
@@ -125,7 +125,7 @@ class BatchScheduler:
         return task.done.result()
 
     def close(self) -> None:
-        """Ends the threads after what is queued has run."""
+        """Ends the threads after the queue has run."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

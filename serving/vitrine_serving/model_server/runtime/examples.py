@@ -153,7 +153,7 @@ def _shape(array: Array) -> str:
 
 @dataclass(frozen=True)
 class Head:
-    """What a model answers about examples: `method` is the name that its signature declares.
+    """Head of a model that takes examples: `method` is the name that its signature declares.
 
     `check(signature)` raises `ServingError` where a signature is no such head;
     `fill(servable, signature_name, examples, result, timeout_s)` runs one and writes the result.

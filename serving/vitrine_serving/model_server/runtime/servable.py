@@ -35,7 +35,7 @@ def spend_start_notes() -> None:
 class Servable:
     """A SavedModel in memory, ready to run; safe to share between threads.
 
-    `signature_defs` is what the model says of its signatures, as TensorFlow's messages. Calls go
+    `signature_defs` are the model's signatures, as TensorFlow's messages. Calls go
     to `Session::MakeCallable`, in the calling thread: for a small model that takes a tenth of the
     time of calling the loaded signature (docs/model-server.md), and it is the road that TensorFlow
     Serving takes, with the same kernels, texts of errors and answers. Operations of one request
@@ -52,7 +52,7 @@ class Servable:
         scheduler: BatchScheduler | None = None,
         observe: Observe = lambda *_: None,
     ) -> None:
-        """Loads the version in `path`; raises `ServingError`, or what TensorFlow raises."""
+        """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's."""
         self.name = name
         self.version = version
         self.signature_defs = _signature_defs(path, set(tags))

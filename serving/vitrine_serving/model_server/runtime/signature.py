@@ -1,4 +1,4 @@
-"""What a signature asks of a request, in the words of TensorFlow Serving.
+"""Signature checks: requests held against a signature, in the words of TensorFlow Serving.
 
 They are those of predict_util.cc (VerifyRequestInputsSize, PreProcessPrediction) and of
 TensorFlow's saved_model/util.cc (GetInputValues) and call_frame.cc (SetArgs).

@@ -31,7 +31,7 @@ _VALUES: dict[int, tuple[str, Any]] = {
     types_pb2.DT_COMPLEX64: ("scomplex_val", np.float32),
     types_pb2.DT_COMPLEX128: ("dcomplex_val", np.float64),
 }
-"""Where `tensor.proto` lists the elements of each dtype, and as what, if not as themselves."""
+"""Fields in which `tensor.proto` lists the elements of each dtype, and their dtype there."""
 
 _NUMPY: dict[int, Any] = {number: tf.as_dtype(number).as_numpy_dtype for number in _VALUES}
 _NUMBERS = {np.dtype(kind).type: number for number, kind in _NUMPY.items()}

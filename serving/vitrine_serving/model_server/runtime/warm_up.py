@@ -1,6 +1,6 @@
 """Warm-up: requests that a version brings along are replayed before it is AVAILABLE.
 
-https://www.tensorflow.org/tfx/serving/saved_model_warmup: what is lazy in TensorFlow is paid for
+https://www.tensorflow.org/tfx/serving/saved_model_warmup: TensorFlow's lazy parts are paid for
 here, and not by the first caller.
 """
 

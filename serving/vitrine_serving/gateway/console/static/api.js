@@ -1,4 +1,4 @@
-/** Asks the gateway that this page came from: relative addresses, as it may sit below a path. */
+/** Client of the gateway that this page came from: relative addresses, as it may sit below a path. */
 
 const LONGEST_WAIT_S = 60; // that a limit of the rate is waited for
 const JITTER_MS = 250; // so that all that wait do not ask in the same moment

@@ -1,6 +1,6 @@
 /** The API reference: commands for the address it is served from, Copy, search, a mark in the outline. */
 
-import { offerCopy } from "./copy.js";
+import { offerCopy } from "./commands/copy.js";
 import { byId, element } from "./dom.js";
 
 const outline = document.querySelector(".outline");

@@ -1,4 +1,4 @@
-/** Makes elements, and finds those of the page. */
+/** Elements of the page: made, and found. */
 
 /** The element of the page with this id. */
 export const byId = (id) => document.getElementById(id);

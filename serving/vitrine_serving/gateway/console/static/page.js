@@ -1,22 +1,22 @@
-/** The try-it page: who tells whom of what. */
+/** Try-it page: connects its parts. */
 
-import { Answers } from "./answers.js";
+import { Answers } from "./answers/answers.js";
+import { Choice } from "./answers/choice.js";
+import { watchScrolling } from "./answers/in_view.js";
+import { Newest } from "./answers/newest.js";
+import { loadVariants } from "./answers/variants.js";
 import { ApiError, useKey } from "./api.js";
-import { Box } from "./box.js";
-import { offerCamera } from "./camera.js";
-import { Choice } from "./choice.js";
+import { Box } from "./box/box.js";
+import { hideProgram, offerCopies, showProgram } from "./commands/program.js";
 import { byId } from "./dom.js";
-import { Drift } from "./drift.js";
-import { showBox, showWarnings } from "./findings.js";
-import { watchScrolling } from "./in_view.js";
-import { Newest } from "./newest.js";
-import { PictureError } from "./picture.js";
-import { firstSample, linkedSample, takePictures } from "./pictures.js";
-import { keepAddress, preview } from "./preview.js";
+import { Drift } from "./drift/drift.js";
+import { offerCamera } from "./picture/camera.js";
+import { showBox, showWarnings } from "./picture/findings.js";
+import { PictureError } from "./picture/picture.js";
+import { firstSample, linkedSample, takePictures } from "./picture/pictures.js";
+import { keepAddress, preview } from "./picture/preview.js";
+import { Tray } from "./picture/tray.js";
 import { clearProblems, sayWaiting, showProblems, takeKeys } from "./problems.js";
-import { hideProgram, offerCopies, showProgram } from "./program.js";
-import { Tray } from "./tray.js";
-import { loadVariants } from "./variants.js";
 
 let picture = null; // the one that is shown
 let variants = null; // a promise of what can be asked; null where it has to be asked for

@@ -1,8 +1,8 @@
-/** Says what went wrong, in the API's own words, and asks for a key where one is needed. */
+/** Problems, in the API's own words, and the field for a key where one is needed. */
 
 import { tellWaiting } from "./api.js";
 import { byId, element, prose } from "./dom.js";
-import { PictureError } from "./picture.js";
+import { PictureError } from "./picture/picture.js";
 
 const IN_VAIN = new Set([400, 401, 413, 415]); // the same would fail again
 

@@ -1,4 +1,4 @@
-"""What validation looked like, read from a model card."""
+"""Drift baseline: statistics of the validation images, read from a model card."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class BaselineError(ValueError):
 
 @dataclass(frozen=True)
 class Baseline:
-    """What `detect` needs to know of the validation images, ready for use.
+    """Baseline of the validation images, as `detect` uses it.
 
     `images` are their number; `means` and `deviations` are those of rows of statistics,
     [6 + classes]. For each test, a projection [6 + classes, k] takes a difference of means to

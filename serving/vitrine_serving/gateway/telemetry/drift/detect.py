@@ -1,4 +1,4 @@
-"""Whether images and answers still look like those of validation, and what has changed.
+"""Shift detection: tests of images and answers against those of validation, and the kind of shift.
 
 Under *label shift* each class looks as before: the mean of the statistics moves within the space
 that the classes' own means span. Under *covariate shift* the images change, and the mean leaves it.
@@ -13,15 +13,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.baseline import TESTS, Baseline
 from vitrine_serving.gateway.telemetry.drift.priors import Priors
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 
 Floats = npt.NDArray[np.float64]
 Kind = Literal["none", "covariate", "label"]
 
 RAISE = 1.4
-"""What scores of a sliding window have to be over their thresholds by, so that an alarm goes up;
+"""Factors by which scores of a sliding window have to pass their thresholds to raise an alarm;
 it goes down at the threshold itself. Measured: docs/drift.md."""
 
 _PLAIN = dict.fromkeys(TESTS, 1.0)
@@ -52,10 +52,11 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Shift:
-    """What was found in a sample; `reason` says it in words.
+    """Verdict on a sample; `reason` says it in words.
 
     For each test, the score is the squared distance from the validation mean, in standard errors,
-    and the threshold what is too far. The estimated `priors` hold unless the kind is covariate.
+    and the threshold the distance that is too far. The estimated `priors` hold unless the kind is
+    covariate.
     """
 
     known: Baseline
@@ -72,7 +73,7 @@ class Shift:
 
     @property
     def reason(self) -> str:
-        """What was found: "312 images look as in validation"."""
+        """The finding in words: "312 images look as in validation"."""
         size = f"{self.sample.size} image" + ("s" if self.sample.size != 1 else "")
         if self.kind == "covariate":
             return f"{size}: they look different, most in {self._most_different()}"
@@ -106,8 +107,8 @@ def _told_apart(one: float, other: float) -> tuple[str, str]:
 def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAIN) -> Shift:
     """Says whether a sample comes from where the validation images came from.
 
-    Fewer images than there are thresholds for raise no alarm. `margins` are what the thresholds
-    are multiplied by, test by test. Raises `ValueError` for a sample of other classes.
+    Fewer images than there are thresholds for raise no alarm. `margins` multiply the
+    thresholds, test by test. Raises `ValueError` for a sample of other classes.
     """
     size = sample.size
     if sample.sums.shape != known.means.shape:
@@ -130,7 +131,7 @@ def detect(known: Baseline, sample: Sample, margins: Mapping[str, float] = _PLAI
 def judge(known: Baseline, sample: Sample, was: Kind) -> Shift:
     """Does what `detect` does for a sliding window, which was found to be `was` before.
 
-    It takes more to raise an alarm than to keep it up, as windows that overlap are many tests. The
+    More is needed to raise an alarm than to keep it up, as windows that overlap are many tests. The
     thresholds are those of the alarm as it is now: a score is over its own if it raises one.
     """
     found = detect(known, sample, _margins(was))

@@ -1,4 +1,4 @@
-"""The shares of the classes, from what a classifier answers that is sometimes wrong."""
+"""Class priors: the shares of the classes, estimated from a classifier that is sometimes wrong."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Priors:
 
 
 class Confusion:
-    """How often each class was answered for each in validation.
+    """Confusion of the classes in validation: how often each was answered for each.
 
     Black-box shift estimation (Lipton, Wang and Smola, 2018, https://arxiv.org/abs/1802.03916)
     solves C w = answered for the weights w, C the joint shares of answer and class. Where C is

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, NotFound
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_client.results.predictions import Description
 from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline
 from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, judge
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.window import Window
 
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS, statistics
 from vitrine_client.results.predictions import Description
 from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS, statistics
 from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
 

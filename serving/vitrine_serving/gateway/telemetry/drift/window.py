@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift.baseline import MOST_CLASSES, TESTS
 from vitrine_serving.gateway.telemetry.drift.detect import Kind, Sample, Shift
-from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ _KINDS: tuple[Kind, ...] = ("none", "covariate", "label")
 
 
 class Window:
-    """The last images of one version of a model, and what was found in them.
+    """Sliding window: the last images of one version of a model, and the verdict on them.
 
     `since` is when the oldest of them came, in seconds of `time.time`.
     """
@@ -56,7 +56,7 @@ class Window:
 
     @property
     def kind(self) -> Kind:
-        """What was found last."""
+        """The last verdict."""
         return _KINDS[int(self._record["kind"])]
 
     @property
@@ -106,7 +106,7 @@ class Window:
         self._record["newest"] = newest
 
     def note(self, found: Shift) -> None:
-        """Keeps what was found."""
+        """Keeps a verdict."""
         self._record["kind"] = _KINDS.index(found.kind)
         self._record["scores"] = [found.scores[test] for test in TESTS]
         self._record["thresholds"] = [found.thresholds[test] for test in TESTS]

@@ -1,4 +1,4 @@
-"""Every metric of the gateway: its name as it is scraped, its labels, and what it says."""
+"""Metric families of the gateway: each with its scraped name, its labels and its meaning."""
 
 from dataclasses import dataclass
 from typing import Literal
