@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +21,13 @@ from vitrine_client.results.predictions import Description, VersionStatus, to_pr
 from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.api.bodies import read_pictures
-from vitrine_serving.gateway.api.endpoints import Endpoints
-from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.application import in_thread, make_handlers
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 ROUNDS = 20
@@ -110,8 +113,21 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     description = await servers.describe("mlp", version, timeout_s=TIMEOUT_S)
     labels = description.labels
     instant = Instant(response, description)
-    plane = DataPlane(instant, settings)
-    endpoints = Endpoints(settings, instant, plane, ThreadPoolExecutor(1))
+    threads = partial(in_thread, ThreadPoolExecutor(1))
+    handlers = make_handlers(
+        settings,
+        instant,
+        DataPlane(instant, settings),
+        threads,
+        is_draining=lambda: False,
+        metrics=Metrics(settings),
+        watch=None,
+    )
+
+    async def endpoint() -> Answer:
+        routed = RoutedRequest(request())
+        routed.check()
+        return await routed.answer(handlers)
 
     async def send(*_: object) -> list[int]:
         return [0]
@@ -130,7 +146,7 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     steps: dict[str, Step] = {
         "app": _through(create_app(settings, servers), body.content),
         "app, instant": _through(create_app(settings, instant), body.content),
-        "endpoint, instant": lambda: endpoints.answer(request()),
+        "endpoint, instant": endpoint,
         "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
         "decode": _sync(lambda: to_instance(PICTURES[0])),
         "batch": lambda: batcher.ask("mlp", instance, time.monotonic() + TIMEOUT_S),

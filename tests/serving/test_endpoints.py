@@ -5,14 +5,16 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
-from vitrine_serving.gateway.api.endpoints import Endpoints
+from vitrine_serving.gateway.application import in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.http.problems import expected
+from vitrine_serving.gateway.http.routes import RoutedRequest, Target, UnknownAddress
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 
@@ -42,17 +44,31 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> Reques
 
 @pytest.fixture
 def ask(servers):
-    """Answers a request by endpoints of their own, in a loop of their own."""
+    """Answers a request by handlers of their own, in a loop of their own."""
 
     def answer(asked: Request, watch=None, metrics=None) -> Answer:
         async def run() -> Answer:
             with ThreadPoolExecutor(1, "asked") as threads:
+                offload = partial(in_thread, threads)
                 plane = DataPlane(servers, Settings())
-                endpoints = Endpoints(Settings(), servers, plane, threads, watch, metrics)
                 assert plane.rows_waiting() == {}
-                return await endpoints.answer(asked)
+                handlers = make_handlers(
+                    Settings(),
+                    servers,
+                    plane,
+                    offload,
+                    is_draining=lambda: False,
+                    metrics=metrics,
+                    watch=watch,
+                )
+                routed = RoutedRequest(asked)
+                routed.check()
+                return await routed.answer(handlers)
 
-        return asyncio.run(run())
+        try:
+            return asyncio.run(run())
+        except UnknownAddress as error:
+            return expected(error)
 
     return answer
 
@@ -120,8 +136,3 @@ def test_metrics_are_made_in_a_thread(ask):
     assert answer.body.startswith(b"asked")
     with pytest.raises(MethodNotAllowed):
         ask(request("POST", "/metrics"), metrics=FakeMetrics())
-
-
-def test_metrics_that_nobody_makes(ask):
-    """Without any there is no such address."""
-    assert ask(request("GET", "/metrics")).status == 404

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.models.reference import ModelRef
 
 
 @dataclass(slots=True)
@@ -16,7 +16,8 @@ class Request:
     `path` is undecoded, as it was sent; names of `headers` are in lower case, repeated ones joined
     by ", "; `client` is an IP address, or empty for a Unix socket; `key_name` is that of its API
     key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`. What it turned
-    out to be: `endpoint` ("predict", "status", "page"), the `target` if it is about a model, and
+    out to be: `endpoint` ("predict", "status", "page"), the `route` as the table has it
+    ("/v1/models/{model}:predict"), the `target` if it is about a model, and
     the `outcome` of what models were asked.
     """
 
@@ -31,7 +32,8 @@ class Request:
     body: bytes = b""
     deadline: float = 0.0
     endpoint: str = "other"
-    target: Target | None = None
+    route: str = ""
+    target: ModelRef | None = None
     outcome: Outcome[Any] | None = None
 
     def left_s(self) -> float:

@@ -30,7 +30,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.faults import fault_of
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.observers import harmless
@@ -45,14 +44,6 @@ CLOSE_S = 3.0
 """Seconds that an end waits for spans that are not sent yet."""
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"))
-_ROUTES = {
-    "page": "/",
-    "models": "/v1/models",
-    "instances": "/v1/instances",
-    "openapi": "/openapi.json",
-    **{name: f"/{name}" for name in ("docs", "healthz", "readyz", "metrics", "static")},
-}
-_OF_MODELS = {"status": "", "metadata": "/metadata", "drift": "/drift"}
 
 _w3c = TraceContextTextMapPropagator()
 
@@ -134,12 +125,11 @@ class Tracer:
 
     def _describe(self, span: Span, request: Request, answer: Answer | None) -> None:
         method = request.method if request.method in _METHODS else "_OTHER"
-        route = _route(request.endpoint, request.target)
-        span.update_name(f"{method} {route}" if route else method)
+        span.update_name(f"{method} {request.route}" if request.route else method)
         target, outcome = request.target, request.outcome
         attributes = {
             "http.request.method": method,
-            "http.route": route,
+            "http.route": request.route,
             "http.response.status_code": answer.status if answer else None,
             "url.scheme": self._scheme,
             "url.path": request.path,
@@ -207,13 +197,3 @@ def _traceparent(span: Span) -> str:
 def _is_left_out(traceparent: str) -> bool:
     """Says that a trace is not sampled, so that others had better be a call's parent."""
     return int(traceparent[-2:], 16) % 2 == 0
-
-
-def _route(endpoint: str, target: Target | None) -> str:
-    """The address with the names of its parts instead of what they are, so that spans of the same
-    kind have the same; empty for what is no address."""
-    if target is None:
-        return _ROUTES.get(endpoint, "")
-    version = "/versions/{version}" if target.version is not None else ""
-    label = "/labels/{label}" if target.label is not None else ""
-    return f"/v1/models/{{model}}{version}{label}{_OF_MODELS.get(endpoint, f':{endpoint}')}"
