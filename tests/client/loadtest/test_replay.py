@@ -180,6 +180,18 @@ def test_what_cannot_be_sent_is_counted(log):
     )
 
 
+def test_predictions_alone_are_sent(log):
+    """A log has explanations and examples, too; they are counted."""
+    path = log(
+        line(0, instances=[png(SHOE)]),
+        line(1, endpoint="explain", instances=[png(SHOE)]),
+        line(2, endpoint="classify", content="json", results=None),
+    )
+    _, load = replay([path], TO)
+    assert len(load.turns) == 1
+    assert load.left_out == {"not predictions": 2}
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
