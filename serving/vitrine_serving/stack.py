@@ -89,7 +89,7 @@ class Stack:
     def _ask_readyz(self) -> requests.Response:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is our own child, whatever its certificate says
-            return requests.get(f"{self._addresses.url}/readyz", timeout=2, verify=False)  # noqa: S501
+            return requests.get(f"{self._addresses.url}/readyz?models=1", timeout=2, verify=False)  # noqa: S501
 
     def _pause(self) -> None:
         """Waits a moment, less if a child ends: HTTP has no way to tell that it is ready."""

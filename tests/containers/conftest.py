@@ -150,7 +150,7 @@ def stack(
         running.compose("up", "--detach")
         running.wait_until_healthy("model-server")
         running.wait_until_healthy("gateway")
-        wait_for(lambda: answers(f"{running.url}/readyz"), 30, "the gateway")
+        wait_for(lambda: answers(f"{running.url}/readyz?models=1"), 30, "the gateway")
         yield running
     finally:
         print(running.compose("logs", "--no-color", "--tail", "50"))

@@ -63,7 +63,7 @@ def vitrine(*words: object) -> "subprocess.CompletedProcess[str]":
 
 
 def readiness(running: Running) -> tuple[int, dict[str, bool]]:
-    answer = requests.get(f"{running.gateway.url}/readyz", timeout=10)
+    answer = requests.get(f"{running.gateway.url}/readyz?models=1", timeout=10)
     return answer.status_code, answer.json()["models"]
 
 

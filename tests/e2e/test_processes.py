@@ -63,7 +63,7 @@ def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service)
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
         assert "model server" in answer.json()["detail"]
-        assert requests.get(f"{own_service.url}/readyz", timeout=20).status_code == 503
+        assert requests.get(f"{own_service.url}/readyz?models=1", timeout=20).status_code == 503
         assert requests.get(f"{own_service.url}/healthz", timeout=20).status_code == 200
     finally:
         os.kill(own_service.process.pid, signal.SIGCONT)

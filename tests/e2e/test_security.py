@@ -1,7 +1,10 @@
 """Who may ask and how often, over real sockets: the gateway's own processes, a fake behind them."""
 
+import json
 import re
+import shutil
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -53,6 +56,35 @@ def test_who_sends_much_without_a_key_reads_why(model_server, log, tmp_path):
             with socket.create_connection((host, int(port)), 20) as connection:
                 connection.sendall(head.encode() + bytes(20_000_000))
                 assert connection.recv(4096).startswith(b"HTTP/1.1 401")
+
+
+def test_a_refusal_does_not_wait_for_the_body(model_server, log, tmp_path):
+    """401 has come when most of the body has not even been sent."""
+    path = tmp_path / "keys.txt"
+    keys.add(path, "app")
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
+        host, port = running.address.split(":")
+        with socket.create_connection((host, int(port)), 20) as connection:
+            connection.sendall(head.encode() + bytes(1000))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+@pytest.mark.parametrize("expect", ["100-continue", ""])
+def test_curl_prints_a_refusal(model_server, log, tmp_path, expect):
+    """Of 8 MB, whether it waits to be asked for them or sends them at once."""
+    path, body = tmp_path / "keys.txt", tmp_path / "body"
+    keys.add(path, "app")
+    body.write_bytes(bytes(8_000_000))
+    with gateway(model_server.address, log, access_log=1, keys_file=path) as running:
+        command = ["curl", "-sS", "-H", f"Expect: {expect}".strip(), "--data-binary", f"@{body}"]
+        for address, status in ((PREDICT, 401), ("/nowhere", 401), ("/healthz", 405)):
+            done = subprocess.run(
+                [*command, running.url + address], capture_output=True, text=True, timeout=60
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert json.loads(done.stdout)["status"] == status
 
 
 def test_the_client_shows_its_key(model_server, log, tmp_path):

@@ -160,7 +160,7 @@ def test_models_and_status(http):
 def test_ready_needs_every_model(servers, runner):
     """One model that is unknown to the model server makes the gateway not ready, but live."""
     http = Http(create_app(Settings(models=("mlp", "gone")), servers), runner)
-    answer = http.get("/readyz")
+    answer = http.get("/readyz?models=1")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "models": {"mlp": True, "gone": False}}
     assert http.get("/healthz").status_code == 200
@@ -169,7 +169,7 @@ def test_ready_needs_every_model(servers, runner):
 def test_ready_without_a_model_server(http, servers):
     """No model server: not ready, and the reason is told; still live."""
     servers.error = Unavailable("nobody there")
-    answer = http.get("/readyz")
+    answer = http.get("/readyz?models=1")
     assert (answer.status_code, answer.json()["reason"]) == (503, "nobody there")
     assert http.get("/healthz").status_code == 200
 
@@ -191,6 +191,9 @@ class LastFlush:
 
     def flush(self) -> None:
         self.threads.append(threading.get_ident())
+
+    def note(self, *_: object) -> None:
+        """Sees nothing."""
 
     def states(self) -> Sequence[DriftState]:
         return []

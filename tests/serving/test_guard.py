@@ -5,9 +5,17 @@ import pytest
 from vitrine_client.errors import ResourceExhausted, Unauthorized
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.access.guard import Guard
+from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.http.routes import Route, RoutedRequest
 from vitrine_serving.gateway.settings import Settings
 
+
+def route(path: str) -> Route:
+    return RoutedRequest(Request("GET", path, "", {}, "", "id-1")).route
+
+
 PREDICT = "/v1/models/mlp:predict"
+PREDICTS = route(PREDICT)
 
 
 @pytest.fixture
@@ -25,7 +33,7 @@ def admitted(guard: Guard, peer: str = "192.0.2.1", forwarded: str = "", **heade
     if forwarded:
         headers["x-forwarded-for"] = forwarded
     try:
-        guard.admit(headers, peer, PREDICT)
+        guard.admit(headers, peer, PREDICTS)
     except ResourceExhausted:
         return False
     return True
@@ -34,7 +42,7 @@ def admitted(guard: Guard, peer: str = "192.0.2.1", forwarded: str = "", **heade
 def test_without_keys_and_limits_all_pass():
     """A gateway that was told nothing lets everybody in, and adds nothing to answers."""
     guard = Guard(Settings())
-    admission = guard.admit({}, "192.0.2.1", PREDICT)
+    admission = guard.admit({}, "192.0.2.1", PREDICTS)
     assert (admission.name, admission.headers) == ("", [])
 
 
@@ -42,14 +50,14 @@ def test_without_keys_and_limits_all_pass():
 def test_a_key_as_bearer_token(keys_file, key, form):
     """`Authorization: Bearer` in any case; the admission has the key's name for the log."""
     guard = Guard(Settings(keys_file=keys_file))
-    assert guard.admit({"authorization": form.format(key)}, "", PREDICT).name == "app"
+    assert guard.admit({"authorization": form.format(key)}, "", PREDICTS).name == "app"
 
 
 def test_a_key_as_x_api_key(keys_file, key):
     """`X-API-Key` does as well, also beside the credentials of something else."""
     guard = Guard(Settings(keys_file=keys_file))
     for more in ({}, {"authorization": "Basic dXNlcjpwYXNz"}):
-        assert guard.admit({"x-api-key": key} | more, "", PREDICT).name == "app"
+        assert guard.admit({"x-api-key": key} | more, "", PREDICTS).name == "app"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +74,7 @@ def test_without_a_known_key(keys_file, key, headers, challenge, hint):
     """401 with the challenge of RFC 6750 and a hint how to send a key; the key is not repeated."""
     guard = Guard(Settings(keys_file=keys_file))
     with pytest.raises(Unauthorized, match=hint) as caught:
-        guard.admit(headers, "192.0.2.1", PREDICT)
+        guard.admit(headers, "192.0.2.1", PREDICTS)
     assert caught.value.status == 401
     assert caught.value.headers == (("WWW-Authenticate", challenge),)
     assert "vitrine_no" not in str(caught.value)
@@ -77,8 +85,8 @@ def test_pages_and_probes_need_no_key(keys_file, key):
     guard = Guard(Settings(keys_file=keys_file, rate_limit=0.001))
     for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"):
         for _ in range(5):
-            assert guard.admit({}, "192.0.2.1", path).name == ""
-    assert guard.admit({}, "192.0.2.1", "/static/page.css").name == ""
+            assert guard.admit({}, "192.0.2.1", route(path)).name == ""
+    assert guard.admit({}, "192.0.2.1", route("/static/page.css")).name == ""
 
 
 @pytest.mark.parametrize(
@@ -93,19 +101,19 @@ def test_everything_else_needs_a_key(keys_file, key, path):
     """No other address is open, however it is written."""
     guard = Guard(Settings(keys_file=keys_file))
     with pytest.raises(Unauthorized):
-        guard.admit({}, "192.0.2.1", path)
+        guard.admit({}, "192.0.2.1", route(path))
 
 
 def test_each_address_has_its_rate(clock):
     """Without keys each address has its own limit, and answers say what is left of it."""
     guard = Guard(Settings(rate_limit=0.5, rate_burst=2), now=clock)
-    assert guard.admit({}, "192.0.2.1", PREDICT).headers == [
+    assert guard.admit({}, "192.0.2.1", PREDICTS).headers == [
         ("RateLimit-Policy", '"default";q=2;w=4'),
         ("RateLimit", '"default";r=1;t=2'),
     ]
     assert admitted(guard)
     with pytest.raises(ResourceExhausted) as caught:
-        guard.admit({}, "192.0.2.1", PREDICT)
+        guard.admit({}, "192.0.2.1", PREDICTS)
     assert caught.value.status == 429
     assert caught.value.retry_after_s == pytest.approx(2)
     assert caught.value.headers == (
@@ -132,12 +140,12 @@ def test_wrong_keys_are_limited_by_address(keys_file, key, clock):
     guard = Guard(Settings(keys_file=keys_file, rate_limit=1, rate_burst=3), now=clock)
     for _ in range(3):
         with pytest.raises(Unauthorized) as caught:
-            guard.admit({"x-api-key": "wrong"}, "192.0.2.1", PREDICT)
+            guard.admit({"x-api-key": "wrong"}, "192.0.2.1", PREDICTS)
     assert ("RateLimit", '"default";r=0;t=3') in caught.value.headers
     for headers in ({"x-api-key": "wrong"}, {"x-api-key": "another"}, {}):
         with pytest.raises(ResourceExhausted):
-            guard.admit(headers, "192.0.2.1", PREDICT)
-    assert guard.admit({"x-api-key": key}, "192.0.2.1", PREDICT).name == "app"
+            guard.admit(headers, "192.0.2.1", PREDICTS)
+    assert guard.admit({"x-api-key": key}, "192.0.2.1", PREDICTS).name == "app"
 
 
 # Peer and X-Forwarded-For of two requests, and whether they are of one client. 10/8 and fd00::/8

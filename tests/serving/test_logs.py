@@ -15,7 +15,7 @@ from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, picture
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target, parse
+from vitrine_serving.gateway.http.routes import Target, find
 from vitrine_serving.gateway.inference.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
@@ -104,12 +104,12 @@ def test_exceptions_stay_where_they_are(bad, lines, kind):
 
 def test_json_has_what_is_known_of_a_request(lines, kind):
     """The line of the access log has the request, its answer, and the stages of its prediction."""
-    target, endpoint = parse("/v1/models/mlp/labels/stable:predict")
+    route, target = find("/v1/models/mlp/labels/stable:predict")
     results = [Prediction("Bag", 8, 1.0, {}, "mlp", 7)]
     shown = Shown(np.zeros((1, 28, 28), np.uint8), decode_s=0.001)
     outcome = Outcome(results, "mlp", 7, shown, 0.002, 0.0031239)
     ids = {"id": "mine", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "key_name": "app"}
-    request = asked(client="::1", endpoint=endpoint, target=target, outcome=outcome, **ids)
+    request = asked(client="::1", endpoint=route.endpoint, target=target, outcome=outcome, **ids)
     logs.note_request(request, Answer(200, b"12345"), 0.0123456)
     (line,) = lines()
     if kind == "text":
@@ -162,7 +162,7 @@ def test_the_gateway_logs_a_bug_with_its_request(lines, kind, runner):
     http = Http(create_app(Settings(access_log=True), servers), runner)
     headers = PNG | {"X-Request-ID": "mine-7"}
     assert http.post(PREDICT, content=picture(1), headers=headers).status_code == 500
-    assert http.get("/readyz", headers={"X-Request-ID": "mine-8"}).status_code == 500  # in a thread
+    assert http.get("/readyz?models=1", headers={"X-Request-ID": "mine-8"}).status_code == 500
     text = "\n".join(lines())
     if kind == "json":
         entries = [json.loads(line) for line in text.splitlines()]

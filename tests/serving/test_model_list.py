@@ -76,7 +76,7 @@ def test_the_list_over_http(servers, runner):
     """Labels are versions as text, as in TensorFlow Serving's JSON; being ready asks for none."""
     settings = Settings(models=("mlp", "linear", "gone"), version_labels=("stable", "old"))
     http = Http(create_app(settings, servers), runner)
-    http.get("/readyz")
+    http.get("/readyz?models=1")
     assert asked(servers) == []
     mlp, linear, gone = http.get("/v1/models").json()["models"]
     assert mlp["version_labels"] == {"stable": "3"}
@@ -103,7 +103,7 @@ def test_the_default_model_may_be_missing(runner, caplog):
     caplog.set_level("INFO", "vitrine_serving.gateway.api.models")
     http = Http(create_app(Settings(), WithoutPhoto()), runner)
     for _ in range(3):
-        answer = http.get("/readyz")
+        answer = http.get("/readyz?models=1")
         assert answer.status_code == 200
         assert answer.json() == {"ready": True, "models": {"softmax": True, "mlp": True}}
     listed = http.get("/v1/models").json()["models"]
@@ -112,7 +112,7 @@ def test_the_default_model_may_be_missing(runner, caplog):
         "The model photo, of the default list, is not served; ready without it"
     ]
     settings = Settings(models="softmax,mlp,photo")
-    answer = Http(create_app(settings, WithoutPhoto()), runner).get("/readyz")
+    answer = Http(create_app(settings, WithoutPhoto()), runner).get("/readyz?models=1")
     assert (answer.status_code, answer.json()["models"]["photo"]) == (503, False)
 
 
@@ -122,9 +122,9 @@ def test_the_default_model_is_listed_where_it_is_known(runner, state):
     its place. The list shows in which state it is."""
     servers = WithoutPhoto()
     http = Http(create_app(Settings(), servers), runner)
-    assert http.get("/readyz").status_code == 200
+    assert http.get("/readyz?models=1").status_code == 200
     servers.photo = (VersionStatus(1, state),)
-    answer = http.get("/readyz")
+    answer = http.get("/readyz?models=1")
     assert answer.status_code == 200
     assert answer.json()["models"] == {
         "softmax": True,
@@ -143,7 +143,7 @@ def test_others_of_the_default_list_are_needed(runner, missing):
         async def status(self, model, **which):
             return await super().status("gone" if model == missing else model, **which)
 
-    answer = Http(create_app(Settings(), Without()), runner).get("/readyz")
+    answer = Http(create_app(Settings(), Without()), runner).get("/readyz?models=1")
     assert (answer.status_code, answer.json()["models"][missing]) == (503, False)
 
 

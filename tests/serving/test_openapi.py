@@ -16,7 +16,7 @@ from vitrine_client.images import FORMATS
 from vitrine_serving.gateway import console
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.console import docs_page
-from vitrine_serving.gateway.http.routes import parse
+from vitrine_serving.gateway.http.routes import ROUTES, find
 
 DOCUMENT = document(["mlp", "softmax"])
 
@@ -121,10 +121,24 @@ def test_addresses_are_those_of_the_gateway(verb):
     assert len(posted) == 13
     for path in posted:
         if path.endswith(verb):
-            target, found = parse(path.format(model="mlp", version=1, label="stable"))
-            assert (target.model, found) == ("mlp", verb)
+            route, target = find(path.format(model="mlp", version=1, label="stable"))
+            assert (target.model, route.endpoint) == ("mlp", verb)
             assert (target.version == 1) == ("{version}" in path)
             assert (target.label == "stable") == ("{label}" in path)
+
+
+def test_operations_are_those_of_the_route_table():
+    """Path, method, name, body and rights of each, and none more or less."""
+    told = {
+        (name, path, method, "requestBody" in operation, operation.get("security") == [])
+        for path, method, operation in operations()
+        for name in [operation["operationId"]]
+    }
+    assert told == {
+        (route.operation, route.pattern, route.methods[0].lower(), route.takes_body, route.public)
+        for route in ROUTES
+        if route.operation
+    }
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if "{" in path])

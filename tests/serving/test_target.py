@@ -3,7 +3,15 @@
 import pytest
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_serving.gateway.http.routes import Target, parse, recognise
+from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.http.routes import RoutedRequest, Target, find
+
+
+def recognise(path: str) -> tuple[str, Target | None]:
+    """What a request of this path turns out to be."""
+    request = Request("GET", path, "", {}, "", "id-1")
+    RoutedRequest(request)
+    return request.endpoint, request.target
 
 
 @pytest.mark.parametrize(
@@ -24,7 +32,8 @@ from vitrine_serving.gateway.http.routes import Target, parse, recognise
 )
 def test_addresses(path, target, asked):
     """Model, version or version label, and what is asked of it."""
-    assert parse(path) == (target, asked)
+    route, found = find(path)
+    assert (found, route.endpoint) == (target, asked)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +47,9 @@ def test_addresses(path, target, asked):
 )
 def test_what_is_no_such_address(path):
     """Others answer for it, if anybody does."""
-    assert parse(path) is None
+    endpoint, target = recognise(path)
+    assert target is None
+    assert endpoint in ("other", "page", "models", "instances")
 
 
 @pytest.mark.parametrize("version", [str(2**63), "1" + "0" * 30, "9" * 5000])
@@ -46,7 +57,7 @@ def test_what_is_no_such_address(path):
 def test_versions_beyond_int64(version, asked):
     """No such version can be, and gRPC could not name it."""
     with pytest.raises(InvalidRequest, match=r"^Failed to convert version: \d+ to numeric\.$"):
-        parse(f"/v1/models/m/versions/{version}{asked}")
+        find(f"/v1/models/m/versions/{version}{asked}")
 
 
 @pytest.mark.parametrize(

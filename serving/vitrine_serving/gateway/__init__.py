@@ -1,23 +1,21 @@
 """The gateway: pictures in over HTTP, predictions out, by asking model servers over gRPC.
 
-`asgi` is the front, `endpoints` knows which request is answered by what, `pages` is all that knows
-Flask, `predictor` all that knows what a picture means, `settings` all that reads the environment.
-`metrics`, `drift`, `logs`, `prediction_log` and `tracing` look on. Nothing here imports TensorFlow.
+`application` is the ASGI application, `api` has the adapters of each protocol, `inference` the data
+plane that they share, `upstream` the model servers, `console` all that knows Flask, `settings` all
+that reads the environment; `telemetry` observes. Nothing here imports TensorFlow.
 """
 
 from vitrine_serving.gateway.application import Gateway
-from vitrine_serving.gateway.inference.predictor import ModelServers as AnyModelServers
 from vitrine_serving.gateway.server.shared_state import SharedState
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import Metrics
-from vitrine_serving.gateway.telemetry.observers import harmless
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
 def create_app(
     settings: Settings | None = None,
-    servers: AnyModelServers | None = None,
+    servers: ModelServers | None = None,
     shared: SharedState | None = None,
 ) -> Gateway:
     """Returns the ASGI application.
@@ -30,7 +28,7 @@ def create_app(
     watch = Watch(shared.windows) if shared.windows else None
     metrics = Metrics(settings, watch, shared.series, shared.slots.current)
 
-    def make_servers() -> AnyModelServers:
+    def make_servers() -> ModelServers:
         if servers:
             return servers
         made = ModelServers(
@@ -43,8 +41,6 @@ def create_app(
             breaker_open_s=settings.breaker_open_s,
             # With less time than that, a call that is late says nothing of the server.
             fair_timeout_s=min(1.0, settings.request_timeout_s / 2),
-            answered=harmless(watch.note) if watch else None,
-            measured=harmless(metrics.note_call),
         )
         metrics.follow_servers(made)
         return made

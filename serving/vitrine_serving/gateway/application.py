@@ -1,20 +1,29 @@
-"""The front: lets in who may, sends answers, tells those who look on; knows ASGI, and no model."""
+"""ASGI application: routes, admits, answers and observes requests; knows no model."""
 
+import asyncio
+import contextvars
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.access.shedding import Shed
 from vitrine_serving.gateway.api.endpoints import Endpoints
+from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
+from vitrine_serving.gateway.api.probes import Probes
+from vitrine_serving.gateway.api.tensorflow import JsonApi
+from vitrine_serving.gateway.console import wsgi
+from vitrine_serving.gateway.console.pages import make_pages
 from vitrine_serving.gateway.http import headers
 from vitrine_serving.gateway.http import problems as errors
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.reading import GoneError, discard, read_body, read_head
-from vitrine_serving.gateway.http.routes import recognise
-from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
+from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
@@ -22,7 +31,10 @@ from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
 
@@ -52,7 +64,8 @@ class Gateway:
         self._guard = guard
         self._watch = watch
         self._servers: ModelServers | None = None
-        self._endpoints: Endpoints | None = None
+        self._handlers: Mapping[str, Handler] = {}
+        self._is_draining = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
         self._tracer = make_tracer(settings)
         self._prediction_log = PredictionLog(settings)
@@ -91,6 +104,10 @@ class Gateway:
         else:
             await send({"type": "websocket.close"})
 
+    def begin_draining(self) -> None:
+        """Makes the gateway not ready from here on: it answers, and is about to end."""
+        self._is_draining = True
+
     def close(self) -> None:
         """Writes what is not written yet; blocks for up to 5 s. Again, it does nothing."""
         closers, self._closers = self._closers, []
@@ -102,29 +119,43 @@ class Gateway:
         self._start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self.begin_draining()
         if self._servers:
             await self._servers.close()
         self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
         self._threads.shutdown(wait=False)
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _start(self) -> Endpoints:
+    def _start(self) -> None:
         self._servers = self._make_servers()
-        asked = self._tracer.around(self._servers) if self._tracer else self._servers
-        endpoints = Endpoints(
-            self._settings, asked, self._threads, watch=self._watch, metrics=self.metrics
+        offload = partial(in_thread, self._threads)
+        plane = DataPlane(
+            self._servers,
+            self._settings,
+            measured=harmless(self.metrics.note_call),
+            answered=harmless(self._watch.note) if self._watch else None,
+            trace=self._tracer.rpc if self._tracer else None,
+            offload=offload,
         )
-        self._endpoints = endpoints
-        self.metrics.follow_waiting(endpoints.images_waiting)
+        self._handlers = make_handlers(
+            self._settings,
+            self._servers,
+            plane,
+            offload,
+            is_draining=lambda: self._is_draining,
+            metrics=self.metrics,
+            watch=self._watch,
+        )
+        self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
-        return endpoints
 
     async def _http(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.monotonic()
         request = read_head(scope)
+        body = Body(request.headers, receive)
         logs.in_hand.set(request)
-        work = self._finish(request, receive)
+        work = self._finish(request, body)
         answer = _GONE
         try:
             answer = await (self._tracer.follow(request, work) if self._tracer else work)
@@ -135,39 +166,47 @@ class Gateway:
             for observe in self._observers:
                 observe(request, answer, took_s)
             await send(self._head(request, answer))
-            await send({"type": "http.response.body", "body": answer.body})
+            shown = b"" if request.method == "HEAD" else answer.body
+            await send({"type": "http.response.body", "body": shown})
+            await body.discard()
 
-    async def _finish(self, request: Request, receive: Any) -> Answer:
+    async def _finish(self, request: Request, body: Body) -> Answer:
         try:
-            return await self._answer(request, receive)
+            return await self._answer(request, body)
         except GoneError:
             return _GONE
         except VitrineError as error:
-            return self._refusal(request, error)
+            return self._refusal(error)
         except Exception as error:
             return errors.unexpected(request.method, request.path, error)
 
-    async def _answer(self, request: Request, receive: Any) -> Answer:
+    async def _answer(self, request: Request, body: Body) -> Answer:
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
-        try:
-            admission = self._guard.admit(request.headers, request.client, request.path)
-        except VitrineError:
-            await discard(request, receive)
-            raise
+        routed = RoutedRequest(request)
+        admission = self._guard.admit(request.headers, request.client, routed.route)
         request.key_name = admission.name
         try:
-            request.body = await read_body(request, receive, self._settings, self._threads)
-            request.deadline = time.monotonic() + self._settings.request_timeout_s
-            answer = await (self._endpoints or self._start()).answer(request)
+            answer = await self._admitted(request, routed, body)
         except VitrineError as error:
-            answer = self._refusal(request, error)
+            answer = self._refusal(error)
         answer.headers += admission.headers
         return answer
 
-    def _refusal(self, request: Request, error: VitrineError) -> Answer:
-        if request.endpoint == "other":  # it did not come to the endpoints, which know
-            request.endpoint, request.target = recognise(request.path)
+    async def _admitted(self, request: Request, routed: RoutedRequest, body: Body) -> Answer:
+        settings = self._settings
+        routed.check()
+        body.check_size(settings.max_body_bytes)
+        if routed.route.takes_body:
+            request.body = await body.read(
+                settings.max_body_bytes, settings.body_timeout_s, self._threads
+            )
+        request.deadline = time.monotonic() + settings.request_timeout_s
+        if not self._handlers:
+            self._start()
+        return await routed.answer(self._handlers)
+
+    def _refusal(self, error: VitrineError) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
         return errors.expected(error)
@@ -186,6 +225,53 @@ class Gateway:
         if origin := request.headers.get("origin"):
             lines += _lines(self._cors.headers(origin))
         return {"type": "http.response.start", "status": answer.status, "headers": lines}
+
+
+def make_handlers(
+    settings: Settings,
+    servers: ModelServers,
+    plane: DataPlane,
+    offload: Offload,
+    *,
+    is_draining: Callable[[], bool],
+    metrics: Metrics,
+    watch: Watch | None,
+) -> Mapping[str, Handler]:
+    """Returns the handlers of the route table, by endpoint, for the running event loop."""
+    pictures = PictureEndpoints(settings, plane, offload)
+    json_api = JsonApi(plane, offload=offload)
+    models = Endpoints(servers, pictures, json_api, offload, metrics, watch)
+    probes = Probes(ModelList(servers, settings), is_draining)
+    pages = make_pages(
+        settings.models, max_body_bytes=settings.max_body_bytes, tls=settings.tls_cert is not None
+    )
+
+    async def console(request: Request) -> Answer:
+        answer: Answer = await offload(wsgi.call, pages, request)
+        return answer
+
+    return {
+        **dict.fromkeys(("page", "docs", "openapi", "static"), console),
+        "healthz": probes.live,
+        "readyz": probes.ready,
+        "models": probes.models,
+        "metrics": models.metrics,
+        "instances": pictures.instances,
+        "predict": models.predict,
+        "classify": models.classify,
+        "regress": models.regress,
+        "explain": pictures.explain,
+        "status": models.status,
+        "metadata": models.metadata,
+        "drift": models.drift,
+    }
+
+
+async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """Returns what a function returns that is called in one of `threads`."""
+    context = contextvars.copy_context()  # what is logged there is about this request, too
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(threads, context.run, function, *arguments)
 
 
 def _lines(pairs: list[tuple[str, str]]) -> Lines:

@@ -28,7 +28,7 @@ def answering(**answers: Reply):
     """Answers as a gateway that is well, but for `healthz`, `readyz` or `models`."""
     paths = {
         "/healthz": answers.get("healthz", Reply(content=OK)),
-        "/readyz": answers.get("readyz", Reply(content=READY)),
+        "/readyz?models=1": answers.get("readyz", Reply(content=READY)),
         "/v1/models": answers.get("models", Reply(content={"models": [model("mlp", version(1))]})),
     }
     return lambda asked: paths.get(asked.path, problem(404, "nothing here"))

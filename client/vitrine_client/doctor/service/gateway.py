@@ -47,7 +47,7 @@ def _examined(url: str, shown: str, here: Installation) -> Iterator[Finding]:
         return
     yield _greeting(shown, health)
     yield from _skew(health)
-    yield from _readiness(_get(f"{url}/readyz", here, 2))
+    yield from _readiness(_get(f"{url}/readyz?models=1", here, 2))
     yield from _models(url, here)
 
 

@@ -1,4 +1,4 @@
-"""Who may ask, and how often: looked at before a request's body is read."""
+"""Access control: API keys and rate limits, checked before a request's body is read."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,11 +11,8 @@ from vitrine_client.errors import Unauthorized
 from vitrine_serving.gateway.access.keys import Keys
 from vitrine_serving.gateway.access.rate_limit import RateLimiter
 from vitrine_serving.gateway.access.shedding import RateLimited
+from vitrine_serving.gateway.http.routes import Route
 from vitrine_serving.gateway.settings import Settings
-
-OPEN = frozenset(("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"))
-"""Paths that are anybody's, at any rate, as is what is under /static/. All others are guarded, so
-that no way of writing an address (`/%761/models`) leads past."""
 
 Address = IPv4Address | IPv6Address
 
@@ -55,13 +52,14 @@ class Guard:
         self._proxies = [ip_network(each, strict=False) for each in settings.trusted_proxies]
         self._needless = limiter is None and keys is None
 
-    def admit(self, headers: Mapping[str, str], peer: str, path: str) -> Admission:
-        """Lets a request pass, by its headers (names in lower case), peer and undecoded path.
+    def admit(self, headers: Mapping[str, str], peer: str, route: Route) -> Admission:
+        """Lets a request pass, by its headers (names in lower case), peer and route. All that have
+        no route are guarded, so that no way of writing an address (`/%761/models`) leads past.
 
         Raises `Unauthorized` without a key that is known, `RateLimited` above the rate of its key,
         or of its address where it has no such key.
         """
-        if self._needless or path in OPEN or path.startswith("/static/"):
+        if self._needless or route.public:
             return _FREE
         key = _key_in(headers) if self._keys else ""
         name = self._keys.name_of(key) if self._keys and key else None

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from vitrine_client.results.predictions import Prediction
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.models.reference import ModelRef
 
 
 @dataclass(slots=True)
@@ -16,8 +16,9 @@ class Request:
     `path` is undecoded, as it was sent; names of `headers` are in lower case, repeated ones joined
     by ", "; `client` is an IP address, or empty for a Unix socket; `key_name` is that of its API
     key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`. What it turned
-    out to be: `endpoint` ("predict", "status", "page"), the `target` if it is about a model, and
-    the `outcome` of pictures that were predicted.
+    out to be: `endpoint` ("predict", "status", "page"), the `route` as the table has it
+    ("/v1/models/{model}:predict"), the `target` if it is about a model, and
+    the `outcome` of what models were asked.
     """
 
     method: str
@@ -31,8 +32,9 @@ class Request:
     body: bytes = b""
     deadline: float = 0.0
     endpoint: str = "other"
-    target: Target | None = None
-    outcome: Outcome[Prediction] | None = None
+    route: str = ""
+    target: ModelRef | None = None
+    outcome: Outcome[Any] | None = None
 
     def left_s(self) -> float:
         """Returns the seconds until the deadline; a little, where it is over."""

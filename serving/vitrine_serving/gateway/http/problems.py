@@ -10,16 +10,11 @@ from werkzeug.exceptions import HTTPException
 
 from vitrine_client.errors import NotFound, Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.http.messages import Answer
+from vitrine_serving.gateway.http.routes import UnknownAddress
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
-
-_ADVICE = {
-    404: "{path} is no address of this gateway; `GET /v1/models` lists the models, and "
-    "`POST /v1/models/<model>:predict` asks one",
-    405: "{path} does not take {method}; send a picture with POST to /v1/models/<model>:predict",
-}
 
 
 def problem(status: int, detail: str, *, error: str = "") -> Answer:
@@ -64,13 +59,9 @@ def register(app: flask.Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> flask.Response:
-        status = error.code or 500
-        advice = _ADVICE.get(status, error.description or "")
-        request = flask.request
-        answer = problem(status, advice.format(path=request.path, method=request.method))
-        # A 405 has to say what is allowed.
-        answer.headers += [each for each in error.get_headers() if each[0] == "Allow"]
-        return _response(answer)
+        if error.code == 404:  # a static file that is not there
+            return ours(UnknownAddress(flask.request.path))
+        return _response(problem(error.code or 500, error.description or ""))
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> flask.Response:

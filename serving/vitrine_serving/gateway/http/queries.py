@@ -40,6 +40,11 @@ def box(query: str) -> tuple[float, float, float, float] | None:
     return x, y, width, height
 
 
+def models(query: str) -> bool:
+    """Returns whether models are asked about, too; `models=0` does not ask."""
+    return bool(query) and _text(query, "models") not in (None, "0")
+
+
 def _number(query: str, name: str, wrong: str) -> int | None:
     text = _text(query, name) if query else None
     if text is None:

@@ -1,19 +1,18 @@
-"""Reads a request out of an ASGI server: its head, and its body within limits of size and time."""
+"""Request reading from an ASGI server: the head, and the body within limits of size and time."""
 
 import asyncio
 import random
 import re
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from vitrine_serving.gateway.api.bodies import inflate
 from vitrine_serving.gateway.http.messages import Request
-from vitrine_serving.gateway.settings import Settings
 
 _DISCARD_S = 1.0
-"""So that the sender of a body reads why it is refused: closing a connection with bytes unread
-resets it."""
+"""The time that a sender has to notice that its body is refused."""
 
 # RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
@@ -46,64 +45,79 @@ def read_head(scope: Any) -> Request:
     )
 
 
-async def read_body(request: Request, receive: Any, settings: Settings, threads: Executor) -> bytes:
-    """Returns the body, inflated in `threads`.
+class Body:
+    """Request body: read once by a route that takes one, or discarded after the answer.
 
-    Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `GoneError`.
+    `receive` is ASGI's. Nothing is read and nothing inflated before it is asked for.
     """
-    limit = settings.max_body_bytes
-    if int(request.headers.get("content-length") or 0) > limit:
-        await discard(request, receive)
-        raise _too_large(limit)
-    try:
-        async with asyncio.timeout(settings.body_timeout_s):
-            body = await _read(request, receive, limit)
-    except TimeoutError:
-        raise RequestTimeout(
-            f"The body did not come within {settings.body_timeout_s:g} s; send it again"
-        ) from None
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding == "gzip":
-        return await asyncio.get_running_loop().run_in_executor(threads, inflate, body, limit)
-    if encoding not in ("", "identity"):
-        raise UnsupportedMediaType(
-            f"Content-Encoding {encoding} is not supported; send gzip, or none"
-        )
-    return body
 
+    def __init__(self, headers: Mapping[str, str], receive: Any) -> None:
+        self._headers = headers
+        self._receive = receive
+        self._announced_bytes = int(headers.get("content-length") or 0)
+        self._unread = self._announced_bytes > 0 or "transfer-encoding" in headers
 
-async def discard(request: Request, receive: Any) -> None:
-    """Reads a body that is refused on for a while, unless its sender waits to be asked for it."""
-    if "expect" in request.headers:
-        return
-    try:
-        async with asyncio.timeout(_DISCARD_S):
-            while (await receive()).get("more_body"):
-                pass
-    except TimeoutError:
-        pass
+    def check_size(self, limit: int) -> None:
+        """Raises `PayloadTooLarge` where the Content-Length alone is more than `limit` bytes."""
+        if self._announced_bytes > limit:
+            raise _too_large(limit)
 
+    async def read(self, limit: int, timeout_s: float, threads: Executor) -> bytes:
+        """Returns the body, inflated in `threads`, of `limit` bytes at most.
 
-async def _read(request: Request, receive: Any, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] != "http.request":
-        raise GoneError
-    if not message.get("more_body"):
-        body = bytes(message.get("body", b""))
-    else:
-        parts = bytearray(message["body"])
-        while message.get("more_body"):
-            message = await receive()
-            if message["type"] != "http.request":
-                raise GoneError
-            parts += message.get("body", b"")
-            if len(parts) > limit:
-                break
-        body = bytes(parts)
-    if len(body) > limit:
-        await discard(request, receive)
-        raise _too_large(limit)
-    return body
+        Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `GoneError`.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                body = await self._read(limit)
+        except TimeoutError:
+            self._unread = False  # it has had its time
+            raise RequestTimeout(
+                f"The body did not come within {timeout_s:g} s; send it again"
+            ) from None
+        self._unread = False
+        encoding = self._headers.get("content-encoding", "").strip().lower()
+        if encoding == "gzip":
+            return await asyncio.get_running_loop().run_in_executor(threads, inflate, body, limit)
+        if encoding not in ("", "identity"):
+            raise UnsupportedMediaType(
+                f"Content-Encoding {encoding} is not supported; send gzip, or none"
+            )
+        return body
+
+    async def discard(self) -> None:
+        """Drains a body that nobody has read, for a while, unless its sender waits to be asked for
+        it. Call it after the answer: closing a connection with bytes unread resets it, and whoever
+        sends first and reads later would never see the answer."""
+        if not self._unread or "expect" in self._headers:
+            return
+        try:
+            async with asyncio.timeout(_DISCARD_S):
+                while (await self._receive()).get("more_body"):
+                    pass
+        except TimeoutError:
+            pass
+
+    async def _read(self, limit: int) -> bytes:
+        message = await self._received()
+        if not message.get("more_body"):
+            body = bytes(message.get("body", b""))
+        else:
+            parts = bytearray(message["body"])
+            while message.get("more_body") and len(parts) <= limit:
+                message = await self._received()
+                parts += message.get("body", b"")
+            body = bytes(parts)
+        if len(body) > limit:
+            self._unread = bool(message.get("more_body"))
+            raise _too_large(limit)
+        return body
+
+    async def _received(self) -> Any:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise GoneError
+        return message
 
 
 def _too_large(limit: int) -> PayloadTooLarge:

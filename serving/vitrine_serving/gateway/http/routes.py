@@ -1,65 +1,166 @@
-"""Which model is asked, and for what: TensorFlow Serving's grammar of addresses, and ours."""
+"""Route table: each address of the gateway, its methods, and who answers it.
+
+The paths of models are TensorFlow Serving's grammar, and ours. Metrics, spans, the OpenAPI document
+and the guard take names, patterns and rights from here.
+"""
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from vitrine_client.errors import InvalidRequest
+from vitrine_client.errors import InvalidRequest, MethodNotAllowed, VitrineError
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.models.reference import ModelRef
 
-_ADDRESS = re.compile(
-    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?(?::(predict|classify|regress|explain)|/(metadata|drift))?",
-    re.ASCII,
-)
+Target = ModelRef
+Handler = Callable[..., Awaitable[Answer]]
+"""Takes the request, and the `ModelRef` where its address names a model; raises `VitrineError`."""
 
-
-_OTHERS = {
-    "/": "page",
-    "/docs": "docs",
-    "/openapi.json": "openapi",
-    "/healthz": "healthz",
-    "/readyz": "readyz",
-    "/metrics": "metrics",
-    "/v1/models": "models",
-    "/v1/instances": "instances",
+_POST = ("POST",)
+_GET = ("GET", "HEAD")
+_READ = (*_GET, "OPTIONS")
+_PARTS = {
+    "model": r"(?P<model>[^/:]+)",
+    "version": r"(?P<version>\d+)",
+    "label": r"(?P<label>[^/:]+)",
+    "file": r".*",
 }
 
 
-class Target(NamedTuple):
-    """Which model, and which of its versions: by number, by version label, or the newest."""
+class UnknownAddress(VitrineError):
+    """Path that no route has."""
 
-    model: str
-    version: int | None = None
-    label: str | None = None
+    status = 404
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is no address of this gateway; `GET /v1/models` lists the models, and "
+            "`POST /v1/models/<model>:predict` asks one"
+        )
+
+
+class Route(NamedTuple):
+    """Route: an address, and all that is known of a request to it before its body is read.
+
+    `endpoint` is its name in metrics, logs and among handlers, `pattern` that of its spans,
+    `operation` the OpenAPI document's, empty where that has none. A public one needs no API key and
+    counts for no limit. Of one that takes no body none is read.
+    """
+
+    endpoint: str
+    pattern: str
+    methods: tuple[str, ...]
+    operation: str = ""
+    public: bool = False
+    takes_body: bool = False
+
+    def check_method(self, method: str, path: str) -> None:
+        """Raises `MethodNotAllowed`, which says which methods are allowed."""
+        if method not in self.methods:
+            raise MethodNotAllowed(
+                f"{path} does not take {method}; use {self.methods[0]}",
+                headers=(("Allow", ", ".join(self.methods)),),
+            )
+
+
+def _of_models(
+    endpoint: str, end: str, methods: tuple[str, ...], *places: str, takes_body: bool = False
+) -> list[Route]:
+    """Returns a route for the newest version, and for each of `places`."""
+    found = []
+    for place in ("", *places):
+        below = f"/{place.lower()}s/{{{place.lower()}}}" if place else ""
+        pattern = f"/v1/models/{{model}}{below}{end}"
+        operation = f"{endpoint}{place}"
+        found.append(Route(endpoint, pattern, methods, operation, takes_body=takes_body))
+    return found
+
+
+ROUTES = (
+    Route("page", "/", _READ, "page", public=True),
+    Route("docs", "/docs", _READ, "docs", public=True),
+    Route("openapi", "/openapi.json", _READ, "openapi", public=True),
+    Route("static", "/static/{file}", _READ, public=True),
+    Route("healthz", "/healthz", _READ, "live", public=True),
+    Route("readyz", "/readyz", _READ, "ready", public=True),
+    Route("metrics", "/metrics", _GET, "metrics", public=True),
+    Route("models", "/v1/models", _READ, "models"),
+    Route("instances", "/v1/instances", _POST, "instances", takes_body=True),
+    *_of_models("predict", ":predict", _POST, "Version", "Label", takes_body=True),
+    *_of_models("classify", ":classify", _POST, "Version", "Label", takes_body=True),
+    *_of_models("regress", ":regress", _POST, "Version", "Label", takes_body=True),
+    *_of_models("explain", ":explain", _POST, "Version", "Label", takes_body=True),
+    *_of_models("status", "", _GET, "Version", "Label"),
+    *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
+    *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
+)
+UNKNOWN = Route("other", "", ())
+"""Stands for the route of a request that has none: anybody makes up as many as they like."""
+
+PATHS = {route.operation: route.pattern for route in ROUTES if route.operation}
+"""Patterns of paths by the operations of the OpenAPI document."""
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"{(\w+)}", pattern)  # text and names by turns
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [_PARTS[name] for name in parts[1::2]]
+    return re.compile("".join(parts), re.ASCII)
+
+
+_PLAIN = {route.pattern: route for route in ROUTES if "{" not in route.pattern}
+_OTHERS = [(_expression(route.pattern), route) for route in ROUTES if "{" in route.pattern]
 
 
 @lru_cache(1024)
-def parse(path: str) -> tuple[Target, str] | None:
-    """Returns what an undecoded path names, and what is asked: a verb, "metadata", "drift" or
-    "status".
+def find(path: str) -> tuple[Route, ModelRef | None]:
+    """Returns the route of an undecoded path, and the model that the path names.
 
-    None if it is no such address; raises `InvalidRequest` for a version beyond int64.
+    Raises `UnknownAddress`, and `InvalidRequest` for a version beyond int64.
     """
-    found = _ADDRESS.fullmatch(path)
-    if not found:
-        return None
-    model, version, label, verb, below = found.groups()
-    if label and below == "drift":
-        return None  # it is watched by version
+    if route := _PLAIN.get(path):
+        return route, None
+    for expression, route in _OTHERS:
+        if found := expression.fullmatch(path):
+            parts = found.groupdict()
+            return route, _model(**parts) if parts else None
+    raise UnknownAddress(unquote(path))
+
+
+def _model(model: str, version: str | None = None, label: str | None = None) -> ModelRef:
     number = None if version is None else int(version.lstrip("0")[:20] or "0")
     if number is not None and number >= 2**63:
         raise InvalidRequest(f"Failed to convert version: {version} to numeric.")
-    return Target(unquote(model), number, label and unquote(label)), verb or below or "status"
+    return ModelRef(unquote(model), number, label and unquote(label))
 
 
-def recognise(path: str) -> tuple[str, Target | None]:
-    """Returns what `Request.endpoint` is for an undecoded path, "other" if there is no such
-    address, and which model it is about."""
-    try:
-        found = parse(path)
-    except InvalidRequest:
-        return "other", None
-    if found:
-        target, asked = found
-        return asked, target
-    return _OTHERS.get(path, "static" if path.startswith("/static/") else "other"), None
+class RoutedRequest:
+    """Request with its route. It raises nothing before `check`: who may not ask is told nothing of
+    which addresses there are."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._fault: VitrineError | None = None
+        try:
+            self.route, request.target = find(request.path)
+        except VitrineError as fault:
+            self.route, self._fault = UNKNOWN, fault
+        request.endpoint, request.route = self.route.endpoint, self.route.pattern
+
+    def check(self) -> None:
+        """Raises `UnknownAddress`, `InvalidRequest` or `MethodNotAllowed`."""
+        if self._fault:
+            raise self._fault
+        self.route.check_method(self._request.method, self._request.path)
+
+    async def answer(self, handlers: Mapping[str, Handler]) -> Answer:
+        """Returns the answer of the route's handler, among those by endpoint. Raises
+        `VitrineError`."""
+        request = self._request
+        if request.method == "OPTIONS":
+            allow = ("Allow", ", ".join(self.route.methods))
+            return Answer(200, b"", "text/html; charset=utf-8", [allow])
+        handler = handlers[self.route.endpoint]
+        return await (handler(request, request.target) if request.target else handler(request))

@@ -77,6 +77,7 @@ class Worker(gasgi.ASGIWorker):
     def handle_exit_signal(self) -> None:
         """SIGTERM: those that have a request in hand get their answer, the others go."""
         super().handle_exit_signal()
+        self.asgi.begin_draining()
         self.note_connections()
         # Those that are opened from here on have their own time to begin.
         for connection in self.open:

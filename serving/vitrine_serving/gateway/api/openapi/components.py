@@ -55,6 +55,13 @@ PARAMETERS: Json = {
         [40, 30, 200, 240],
     )
     | {"style": "form", "explode": False},
+    "models": parameter(
+        "models",
+        "query",
+        "`1` asks as well whether each listed model has a version that is AVAILABLE.",
+        {"type": "integer", "enum": [0, 1]},
+        1,
+    ),
     "requestId": parameter(
         "X-Request-ID",
         "header",

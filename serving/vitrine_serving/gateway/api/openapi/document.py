@@ -14,6 +14,7 @@ from vitrine_serving.gateway.api.openapi.components import (
 from vitrine_serving.gateway.api.openapi.operations import URL, get, json_answer, operation, post
 from vitrine_serving.gateway.api.openapi.pictures import explain, instances, predict
 from vitrine_serving.gateway.api.openapi.schemas import SCHEMAS, TEXT, Json, schema
+from vitrine_serving.gateway.http.routes import PATHS
 
 _REFERENCE = "https://www.tensorflow.org/tfx/serving/api_rest"
 _ABOUT = (
@@ -23,9 +24,9 @@ _ABOUT = (
     "one that takes another method. `X-Request-ID` and `traceparent` travel on to the model server."
 )
 _TARGETS = (
-    ("/v1/models/{model}", "", "the newest version of a model"),
-    ("/v1/models/{model}/versions/{version}", "Version", "a version of a model"),
-    ("/v1/models/{model}/labels/{label}", "Label", "the version with a version label"),
+    ("", "the newest version of a model"),
+    ("Version", "a version of a model"),
+    ("Label", "the version with a version label"),
 )
 
 
@@ -62,20 +63,24 @@ def document(models: Sequence[str]) -> Json:
 
 def _paths(model: str) -> Iterator[tuple[str, Json]]:
     tracing = [ref("parameters", "requestId"), ref("parameters", "traceparent")]
-    for path, suffix, which in _TARGETS:
+    for suffix, which in _TARGETS:
         place = [ref("parameters", suffix.lower())] if suffix else []
         shared = {"parameters": [ref("parameters", "model"), *place, *tracing]}
+        path = PATHS[f"status{suffix}"]
         url = URL + path.format(model=model, version=1, label="stable")
-        yield f"{path}:predict", shared | {"post": predict(suffix, which, url, model)}
-        yield f"{path}:explain", shared | {"post": explain(suffix, which, url, model)}
-        yield f"{path}:classify", shared | {"post": _classify(suffix, which, url)}
-        yield f"{path}:regress", shared | {"post": _regress(suffix, which, url)}
+        for verb, described in (
+            ("predict", predict(suffix, which, url, model)),
+            ("explain", explain(suffix, which, url, model)),
+            ("classify", _classify(suffix, which, url)),
+            ("regress", _regress(suffix, which, url)),
+        ):
+            yield PATHS[f"{verb}{suffix}"], shared | {"post": described}
         yield path, shared | {"get": _status(suffix, which, url)}
-        yield f"{path}/metadata", shared | {"get": _metadata(suffix, which, url, model)}
+        yield PATHS[f"metadata{suffix}"], shared | {"get": _metadata(suffix, which, url, model)}
         if suffix != "Label":
-            yield f"{path}/drift", shared | {"get": _drift(suffix, which, url, model)}
-    yield "/v1/models", {"parameters": tracing, "get": _models(model)}
-    yield "/v1/instances", {"parameters": tracing, "post": instances()}
+            yield PATHS[f"drift{suffix}"], shared | {"get": _drift(suffix, which, url, model)}
+    yield PATHS["models"], {"parameters": tracing, "get": _models(model)}
+    yield PATHS["instances"], {"parameters": tracing, "post": instances()}
     yield from _gateway(model)
 
 
@@ -179,16 +184,19 @@ def _gateway(model: str) -> Iterator[tuple[str, Json]]:
     live = json_answer("It lives.", schema("Live"), {"status": "ok", "version": "0.1.0"})
     ready = json_answer("Ready.", schema("Ready"), {"ready": True, "models": {model: True}})
     unready = json_answer("Not ready.", schema("Ready"), {"ready": False, "models": {model: False}})
+    readiness = {"200": ready, "503": unready}
+    asks_models = {"parameters": [ref("parameters", "models")]}
     page = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
     figures = {"description": "Figures.", "content": {"text/plain": {"schema": TEXT}}}
     this = json_answer("This document.", {"type": "object"}, {"openapi": "3.1.0"})
-    for path, name, summary, responses in (
-        ("/healthz", "live", "Whether the gateway lives", {"200": live}),
-        ("/readyz", "ready", "Whether it can predict", {"200": ready, "503": unready}),
-        ("/metrics", "metrics", "What happened so far, for Prometheus", {"200": figures}),
-        ("/", "page", "A page to try it", {"200": page}),
-        ("/docs", "docs", "This document as a page", {"200": page}),
-        ("/openapi.json", "openapi", "This document", {"200": this}),
+    for name, summary, responses, more in (
+        ("live", "Whether the gateway lives", {"200": live}, {}),
+        ("ready", "Whether it is started and not ending", readiness, asks_models),
+        ("metrics", "What happened so far, for Prometheus", {"200": figures}, {}),
+        ("page", "A page to try it", {"200": page}, {}),
+        ("docs", "This document as a page", {"200": page}, {}),
+        ("openapi", "This document", {"200": this}, {}),
     ):
-        curl = f"curl {URL}{path}"
-        yield path, {"get": operation(name, "Gateway", summary, responses, curl, security=[])}
+        curl = f"curl {URL}{PATHS[name]}"
+        about = operation(name, "Gateway", summary, responses, curl, security=[], **more)
+        yield PATHS[name], {"get": about}

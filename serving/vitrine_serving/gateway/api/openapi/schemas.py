@@ -228,11 +228,12 @@ SCHEMAS: Json = {
         "The process lives.", status={"const": "ok"}, version=_text("The gateway's version.")
     ),
     "Ready": _record(
-        "Whether each model has a version that is AVAILABLE.",
+        "Whether the gateway takes requests; asked with `models=1`, also whether each model has a "
+        "version that is AVAILABLE.",
         optional=("models", "reason"),
         ready={"type": "boolean"},
         models={"type": "object", "additionalProperties": {"type": "boolean"}},
-        reason=_text("Why nothing is known of the models."),
+        reason=_text("Why it is not ready, or why nothing is known of the models."),
     ),
     "Problem": _record(
         "RFC 9457, and TensorFlow Serving's `error`.",

@@ -1,0 +1,260 @@
+"""Routing before reading: refusals before the body, and health checks that wait for nobody."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Iterable
+
+import pytest
+
+from tests.serving.asked_gateway import PREDICT, FakeServers
+from vitrine_client.results.predictions import VersionStatus
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.settings import Settings
+
+CHUNK = bytes(256 * 1024)
+CHUNKS = [CHUNK] * 32
+LENGTH = ("content-length", str(len(CHUNK) * len(CHUNKS)))
+GZIP = ("content-encoding", "gzip")
+WAIT_S = 30
+
+
+class Exchange:
+    """ASGI conversation of one request, with the order of its events: "read" and "sent"."""
+
+    def __init__(self, method: str, path: str, *headers: tuple[str, str]) -> None:
+        path, _, query = path.partition("?")
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers],
+            "client": ("192.0.2.1", 1234),
+        }
+        self.events: list[str] = []
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = b""
+
+    async def ask(self, app: Gateway, chunks: Iterable[bytes | asyncio.Event] = (b"",)) -> int:
+        """Sends the chunks as they are asked for, each event when it is set; nothing comes after
+        them unless the last is bytes. Returns the status."""
+        self._left = list(chunks)
+        await app(self.scope, self._receive, self._send)
+        return self.status
+
+    def content(self) -> dict:
+        return json.loads(self.body)
+
+    async def _receive(self) -> dict:
+        self.events.append("read")
+        while isinstance(self._left[0], asyncio.Event):
+            await self._left.pop(0).wait()
+        chunk = self._left.pop(0)
+        return {"type": "http.request", "body": chunk, "more_body": bool(self._left)}
+
+    async def _send(self, message: dict) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            self.body = message["body"]
+            self.events.append("sent")
+
+
+def answered_at_once(app: Gateway, path: str) -> int:
+    """The status of a request that is answered without waiting for anything: it would show here."""
+    exchange = Exchange("GET", path)
+    conversation = exchange.ask(app)
+    with pytest.raises(StopIteration):
+        conversation.send(None)
+    return exchange.status
+
+
+@pytest.fixture
+def keys_file(tmp_path):
+    return tmp_path / "keys.txt"
+
+
+@pytest.fixture
+def key(keys_file):
+    return ("x-api-key", keys.add(keys_file, "app"))
+
+
+@pytest.fixture
+def guarded(keys_file, key, servers) -> Gateway:
+    return create_app(Settings(keys_file=keys_file, max_body_bytes=2**23), servers)
+
+
+@pytest.mark.parametrize("encoding", [(), (GZIP,)], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/healthz", 405),
+        ("/nowhere", 401),
+        ("/v1/models/mlp/drift", 401),
+        (PREDICT, 401),
+    ],
+)
+def test_refusals_without_a_key_come_before_the_body(guarded, path, status, encoding):
+    """The answer is sent before a byte is read; the body is drained afterwards, for the sender."""
+    exchange = Exchange("POST", path, LENGTH, *encoding)
+    assert asyncio.run(exchange.ask(guarded, CHUNKS)) == status
+    assert exchange.events == ["sent", *["read"] * len(CHUNKS)]
+    assert ("Bearer" in exchange.headers.get("www-authenticate", "")) == (status == 401)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "length", "status", "allow"),
+    [
+        ("POST", "/nowhere", LENGTH, 404, None),
+        ("POST", "/v1/models/mlp/drift", LENGTH, 405, "GET, HEAD"),
+        ("PUT", PREDICT, LENGTH, 405, "POST"),
+        ("POST", "/v1/models", LENGTH, 405, "GET, HEAD, OPTIONS"),
+        ("POST", f"/v1/models/mlp/versions/{2**63}:predict", LENGTH, 400, None),
+        ("POST", PREDICT, ("content-length", str(2**23 + 1)), 413, None),
+        ("GET", "/healthz", LENGTH, 200, None),
+    ],
+)
+def test_what_needs_no_body_is_told_before_it(guarded, key, method, path, length, status, allow):
+    """With a key: unknown addresses, wrong methods, impossible versions, lengths beyond the limit,
+    and addresses that take no body."""
+    exchange = Exchange(method, path, key, length, GZIP)
+    assert asyncio.run(exchange.ask(guarded, CHUNKS)) == status
+    assert exchange.events[:2] == ["sent", "read"]
+    assert exchange.headers.get("allow") == allow
+
+
+def test_the_rate_is_told_before_the_body(servers):
+    """429, and nothing of the body was read before."""
+    app = create_app(Settings(rate_limit=0.001, rate_burst=1), servers)
+
+    async def ask() -> Exchange:
+        await Exchange("GET", "/v1/models/mlp").ask(app)
+        exchange = Exchange("POST", PREDICT, LENGTH, GZIP)
+        await exchange.ask(app, CHUNKS)
+        return exchange
+
+    exchange = asyncio.run(ask())
+    assert (exchange.status, exchange.events[:2]) == (429, ["sent", "read"])
+
+
+def test_a_body_without_end_is_drained_for_a_while(guarded):
+    """A sender that stops half-way, and never ends, holds nobody up for good."""
+
+    async def ask() -> int:
+        exchange = Exchange("POST", PREDICT, LENGTH)
+        return await asyncio.wait_for(exchange.ask(guarded, [CHUNK, asyncio.Event()]), WAIT_S)
+
+    assert asyncio.run(ask()) == 401
+
+
+def test_who_waits_to_be_asked_for_a_body_is_not_asked(guarded):
+    """With `Expect: 100-continue` a refused body is not even drained."""
+    exchange = Exchange("POST", PREDICT, LENGTH, ("expect", "100-continue"))
+    assert asyncio.run(exchange.ask(guarded, CHUNKS)) == 401
+    assert exchange.events == ["sent"]
+
+
+class HangingServers(FakeServers):
+    """Model servers that tell states only when `answers` is set; `asked_states` counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.asked_states = 0
+
+    async def status(self, model, **_):
+        self.asked_states += 1
+        await self.answers.wait()
+        return [VersionStatus(3, "AVAILABLE")]
+
+
+def test_liveness_does_not_wait_for_readiness():
+    """While 64 ask for the models' readiness and the model server hangs, the gateway lives, is
+    ready, and has its pages."""
+
+    async def ask() -> None:
+        servers = HangingServers()
+        app = create_app(Settings(models=("mlp",)), servers)
+        waiting = [Exchange("GET", "/readyz?models=1") for _ in range(64)]
+        tasks = [asyncio.create_task(each.ask(app)) for each in waiting]
+        while servers.asked_states < 64:
+            await asyncio.sleep(0)
+        assert answered_at_once(app, "/healthz") == 200
+        assert answered_at_once(app, "/readyz") == 200
+        assert await Exchange("GET", "/docs").ask(app) == 200
+        assert not any(each.events for each in waiting)
+        servers.answers.set()
+        assert await asyncio.gather(*tasks) == [200] * 64
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def test_liveness_does_not_wait_for_bodies(servers):
+    """While more bodies of 32 MB come in as gzip than there are threads to inflate them: half-way,
+    and once they have all come."""
+    packed = gzip.compress(bytes(32 * 1024 * 1024), 1)
+
+    async def ask() -> None:
+        app = create_app(Settings(), servers)
+        order: list[str] = []
+        rest = asyncio.Event()
+
+        async def send() -> int:
+            headers = [("content-type", "image/png"), GZIP, ("content-length", str(len(packed)))]
+            exchange = Exchange("POST", PREDICT, *headers)
+            status = await exchange.ask(app, [packed[:99], rest, packed[99:]])
+            order.append("body")
+            return status
+
+        def live() -> None:
+            assert answered_at_once(app, "/healthz") == 200
+            order.append("healthz")
+
+        bodies = [asyncio.create_task(send()) for _ in range(17)]
+        await asyncio.sleep(0)
+        live()
+        rest.set()
+        await asyncio.sleep(0)
+        live()
+        await asyncio.gather(*bodies)
+        assert order[:2] == ["healthz", "healthz"]
+        assert {task.result() for task in bodies} == {400}
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def test_ready_is_started_and_not_ending(runner):
+    """It asks no model server, and says so when the gateway is about to end, with and without
+    models; it lives on."""
+    servers = FakeServers()
+    servers.error = AssertionError("nobody asks")
+    app = create_app(Settings(), servers)
+
+    async def ask(path: str) -> tuple[int, dict]:
+        exchange = Exchange("GET", path)
+        return await exchange.ask(app), exchange.content()
+
+    for path in ("/readyz", "/readyz?models=0"):
+        assert runner.run(ask(path)) == (200, {"ready": True})
+    app.begin_draining()
+    for path in ("/readyz", "/readyz?models=1"):
+        status, content = runner.run(ask(path))
+        assert (status, content["ready"]) == (503, False)
+        assert "ending" in content["reason"]
+    assert runner.run(ask("/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/models", "/", "/openapi.json"])
+def test_options_and_head(http, path):
+    """As ever: `OPTIONS` tells the methods, `HEAD` has the headers alone."""
+    options = http.request("OPTIONS", path)
+    assert (options.status_code, options.content) == (200, b"")
+    assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+    head = http.request("HEAD", path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == http.get(path).headers["Content-Type"]
