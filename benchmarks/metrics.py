@@ -9,10 +9,14 @@ import tempfile
 import time
 from collections.abc import Callable
 
+import numpy as np
+
+from vitrine_client.images.finding.item import Item
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.predictor import Outcome
+from vitrine_serving.gateway.inference.decoder import Shown
+from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.metrics.families import (
@@ -43,7 +47,9 @@ def best_us(function: Callable[[], object]) -> float:
 def ours() -> None:
     """Prints what the gateway's metrics take."""
     metrics = Metrics(Settings(models=("mlp",)))
-    outcome = Outcome([Prediction("Bag", 8, 0.9, {}, "mlp", 3)], 0.0004, 0.003, 0.006)
+    rows = np.zeros((1, 28, 28), np.uint8)
+    shown = Shown(rows, [Item(rows[0], None)], 0.0004)
+    outcome = Outcome([Prediction("Bag", 8, 0.9, {}, "mlp", 3)], "mlp", 3, shown, 0.003, 0.006)
     request = Request("POST", "/v1/models/mlp:predict", "", {}, "", "0")
     request.endpoint, request.target, request.outcome = "predict", Target("mlp"), outcome
     answer = Answer(200, b"")

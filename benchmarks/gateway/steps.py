@@ -17,15 +17,15 @@ from benchmarks.gateway import hop
 from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.vitrine import Vitrine, embedded
 from vitrine_client.images import to_instance
-from vitrine_client.results.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.api.bodies import read_pictures
-from vitrine_serving.gateway.api.pictures import PictureEndpoints
 from vitrine_serving.gateway.application import in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -41,20 +41,21 @@ Step = Callable[[], Awaitable[object]]
 class Instant:
     """A model server that has answered already."""
 
-    def __init__(self, answer: list[Prediction]) -> None:
-        self._answer = answer
+    def __init__(self, response: bytes, description: Description) -> None:
+        self._response = response
+        self._description = description
 
-    async def predict_instances(self, *_: object, **__: object) -> list[Prediction]:
-        """Returns the answer."""
-        return self._answer
+    async def exchange(self, *_: object, **__: object) -> tuple[bytes, None]:
+        """Returns the response, and no connection."""
+        return self._response, None
+
+    async def describe(self, *_: object, **__: object) -> Description:
+        """Returns the description."""
+        return self._description
 
     async def status(self, *_: object, **__: object) -> list[VersionStatus]:
         """Knows of no version."""
         return []
-
-    async def call(self, *_: object, **__: object) -> bytes:
-        """Returns an empty message."""
-        return b""
 
     async def close(self) -> None:
         """Does nothing."""
@@ -83,8 +84,7 @@ def measure(version: Path) -> dict[str, float]:
 
 def split(us: Mapping[str, float]) -> dict[str, float]:
     """Makes steps that follow each other of pieces that hold each other."""
-    pieces = us["read"] + us["decode"] + us["batch"]
-    around_call = us["message"] + us["call"] + us["answer"]
+    pieces = us["read"] + us["decode"] + us["batch"] + us["message"] + us["answer"]
     return {
         "sockets and HTTP (gunicorn)": us["http"] - us["app"],
         "headers, limits, request id": us["app, instant"] - us["endpoint, instant"],
@@ -95,7 +95,7 @@ def split(us: Mapping[str, float]) -> dict[str, float]:
         "the call, and the model": us["call"],
         "read the answer": us["answer"],
         "JSON and the rest": us["endpoint, instant"] - pieces,
-        "not accounted for": us["app"] - us["app, instant"] - around_call,
+        "not accounted for": us["app"] - us["app, instant"] - us["call"],
         "all": us["http"],
         "a direct Predict, from threads": us["direct"],
     }
@@ -109,14 +109,15 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     instance = to_instance(PICTURES[0])[np.newaxis]
     message = calls.instances_request("mlp", instance)
     response = await servers.call(calls.PREDICT, message, timeout_s=TIMEOUT_S)
-    predicted = await servers.predict_instances("mlp", instance, timeout_s=TIMEOUT_S)
-    labels = tuple(predicted[0].probabilities)
-    instant = Instant(predicted)
+    version = calls.read_answer(response).version
+    description = await servers.describe("mlp", version, timeout_s=TIMEOUT_S)
+    labels = description.labels
+    instant = Instant(response, description)
     threads = partial(in_thread, ThreadPoolExecutor(1))
     handlers = make_handlers(
         settings,
         instant,
-        PictureEndpoints(settings, instant, threads),
+        DataPlane(instant, settings),
         threads,
         is_draining=lambda: False,
         metrics=Metrics(settings),
@@ -128,8 +129,8 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
         routed.check()
         return await routed.answer(handlers)
 
-    async def send(*_: object) -> list[Prediction]:
-        return predicted
+    async def send(*_: object) -> list[int]:
+        return [0]
 
     batcher = Batcher(send, max_batch_size=64, max_queued_rows=1024)
 

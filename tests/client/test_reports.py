@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.loadtest.made_results import made
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.report import page as report
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.look import AGAINST, FOLDER, FOR, SERVED, reports
 from vitrine_serving import gateway
 

@@ -133,7 +133,7 @@ def test_a_client_that_leaves_is_counted(runner):
 
     async def leave() -> None:
         await app(SCOPE, gone, send)
-        servers.predict_instances = hold
+        servers.exchange = hold
         request = asyncio.create_task(app(SCOPE, body, send))
         await asyncio.wait_for(asked.wait(), 10)
         request.cancel()

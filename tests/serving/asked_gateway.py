@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
+from vitrine_client.results.predictions import Description, VersionStatus
 from vitrine_client.tfserving import messages as calls
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
-from vitrine_serving.gateway.api.tensorflow import METADATA
 from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.models.signatures import METADATA
 
 LABELS = tuple(f"class {n}" for n in range(10))
 PREDICT = "/v1/models/mlp:predict"
@@ -37,15 +37,6 @@ class FakeServers:
         self.timeout_s = 0.0
         self.error: Exception | None = None
 
-    async def predict_instances(
-        self, model, instances, *, version=None, label=None, timeout_s, metadata=()
-    ):
-        self.asked.append((model, len(instances), version, label))
-        self.metadata, self.timeout_s = list(metadata), timeout_s
-        if self.error:
-            raise self.error
-        return to_predictions(_shares(instances), LABELS, model, version or 3)
-
     async def status(self, model, *, version=None, label=None, timeout_s):
         if self.error:
             raise self.error
@@ -53,10 +44,13 @@ class FakeServers:
             raise NotFound("Could not find any versions of model gone")
         return [VersionStatus(3, "AVAILABLE"), VersionStatus(2, "END")]
 
-    async def describe(self, model, version, *, timeout_s):
+    async def describe(self, model, version, *, timeout_s, first=None):
         if self.error or "describe" not in self.signatures:
             raise self.error or InvalidRequest("no such signature")
         return Description(() if model == "linear" else LABELS, {})
+
+    async def exchange(self, method, request, *, timeout_s, metadata=()):
+        return await self.call(method, request, timeout_s=timeout_s, metadata=metadata), None
 
     async def call(self, method, request, *, timeout_s, metadata=()):
         if self.error:
@@ -79,6 +73,8 @@ class FakeServers:
 
     def _predict(self, request):
         spec = request.model_spec
+        if spec.signature_name == "serving_default":
+            return self._probabilities(request)
         self.called.append(spec)
         if spec.signature_name not in self.signatures:
             raise InvalidRequest(f'Serving signature key "{spec.signature_name}" not found.')
@@ -89,6 +85,15 @@ class FakeServers:
             outputs={name: to_tensor(array) for name, array in outputs.items()}
         )
         response.model_spec.version.value = version
+        return response
+
+    def _probabilities(self, request):
+        spec = request.model_spec
+        images = np.rint(from_tensor(request.inputs["images"]) * 255)
+        version = spec.version.value if spec.HasField("version") else None
+        self.asked.append((spec.name, len(images), version, spec.version_label or None))
+        response = wire.PredictResponse(outputs={"probabilities": to_tensor(_shares(images))})
+        response.model_spec.version.value = version or 3
         return response
 
     def _metadata(self, spec):

@@ -23,6 +23,10 @@ class FakeServers:
     metadata: list[tuple[str, str]] = field(default_factory=list)
     output: wire.Tensor | None = None
 
+    async def exchange(self, method, request, *, timeout_s, metadata=()):
+        """Also returns a connection, of which there is none."""
+        return await self.call(method, request, timeout_s=timeout_s, metadata=metadata), None
+
     async def call(self, method, request, *, timeout_s, metadata=()):
         name = method.removeprefix("PredictionService/").removeprefix("ModelService/")
         kind = {"Classify": "Classification", "Regress": "Regression"}.get(name, name)

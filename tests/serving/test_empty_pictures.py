@@ -16,8 +16,9 @@ from vitrine_client.images import NOTHING
 from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.access.shedding import QueueFull
 from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.predictor import Caller
-from vitrine_serving.gateway.models.versions import Versions
+from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.requests import Caller
+from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.settings import Settings
 
 EXPLAIN = "/v1/models/mlp:explain"
@@ -104,7 +105,8 @@ def test_many_share_the_call(runner):
 
     async def scenario():
         servers = HeldServers()
-        versions = Versions(servers, Settings(max_batch_size=4, max_queued_images=4))
+        settings = Settings(max_batch_size=4, max_queued_images=4)
+        versions = Versions(DataPlane(servers, settings), settings)
 
         def ask(label: str | None = None):
             asked = (Target("mlp", label=label), Caller("id"), time.monotonic() + 30)

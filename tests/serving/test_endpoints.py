@@ -11,11 +11,11 @@ import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
-from vitrine_serving.gateway.api.pictures import PictureEndpoints
 from vitrine_serving.gateway.application import in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, Target, UnknownAddress
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 
 
@@ -50,12 +50,12 @@ def ask(servers):
         async def run() -> Answer:
             with ThreadPoolExecutor(1, "asked") as threads:
                 offload = partial(in_thread, threads)
-                pictures = PictureEndpoints(Settings(), servers, offload)
-                assert pictures.images_waiting() == {}
+                plane = DataPlane(servers, Settings())
+                assert plane.rows_waiting() == {}
                 handlers = make_handlers(
                     Settings(),
                     servers,
-                    pictures,
+                    plane,
                     offload,
                     is_draining=lambda: False,
                     metrics=metrics,
@@ -103,7 +103,7 @@ def test_predictions_are_left_in_the_request(ask):
     assert before <= asked.outcome.began <= time.monotonic()
     other = request("POST", "/v1/models/mlp:explain", picture(4), **{"content-type": "image/png"})
     ask(other)
-    assert other.outcome is None
+    assert [result.class_id for result in other.outcome.results] == [4]
 
 
 def test_drift_is_reported(ask, servers):

@@ -11,9 +11,10 @@ import pytest
 from tests.serving.asked_gateway import PNG, FakeServers, form, npy, picture
 from vitrine_client.errors import NotFound, Unavailable
 from vitrine_serving.gateway.access.shedding import QueueFull
+from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.explainer import Explainer
-from vitrine_serving.gateway.inference.predictor import Caller
+from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.settings import Settings
 
 EXPLAIN = "/v1/models/mlp:explain"
@@ -89,26 +90,26 @@ def test_explanations_that_wait_go_together(runner):
 
     async def scenario():
         servers = HeldServers()
-        explainer = Explainer(servers, settings)
+        plane = DataPlane(servers, settings)
 
         def ask(row: int, class_id: int | None = None):
             deadline = time.monotonic() + 30
             asked = (pictures[row : row + 1], Target("mlp"), Caller(f"of {row}"), deadline)
-            return asyncio.create_task(explainer.explain(*asked, class_id))
+            return asyncio.create_task(explain(plane, *asked, class_id))
 
         first = ask(1)
         await asyncio.wait_for(servers.running.wait(), 30)
         waiting = [ask(row) for row in (2, 3, 4)]
         await asyncio.wait(waiting, timeout=0)
-        assert explainer.images_waiting() == {"mlp": 3}
+        assert plane.rows_waiting() == {"mlp": 3}
         with pytest.raises(QueueFull, match="3 images wait already"):
             await ask(5)
         other = ask(5, class_id=7)
         servers.go_on.set()
         found = await asyncio.gather(first, *waiting, other)
-        assert [each.answers[0].class_id for each in found] == [1, 2, 3, 4, 7]
+        assert [answers[0].class_id for answers, _ in found] == [1, 2, 3, 4, 7]
         assert sorted(servers.ids) == ["of 1", "of 2,of 3,of 4", "of 5"]
-        assert not explainer.images_waiting()
+        assert not plane.rows_waiting()
 
     runner.run(scenario())
 

@@ -8,14 +8,18 @@ import pytest
 from tests.serving.fake_servers import DOUBLE, FLOAT, FakeServers
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, VitrineError
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.api.tensorflow import LARGE_BYTES, JsonApi
+from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, DataPlane
+from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.signatures import KnownSignatures
+from vitrine_serving.gateway.settings import Settings
 
 NEWEST = Target("m")
 ROWS = b'{"instances": [1, 2.5]}'
 ANSWER = b'{\n    "predictions": [2.0, 5.0\n    ]\n}'
 LEARN, PREDICT = "GetModelMetadata", "Predict"
+CALLER = Caller("7")
 
 
 @pytest.fixture
@@ -25,12 +29,17 @@ def servers() -> FakeServers:
 
 @pytest.fixture
 def api(servers: FakeServers) -> JsonApi:
-    return JsonApi(servers)
+    return api_of(servers)
+
+
+def api_of(servers: FakeServers) -> JsonApi:
+    return JsonApi(DataPlane(servers, Settings()))
 
 
 def predict(api: JsonApi, body: bytes | dict = ROWS, target: Target = NEWEST, timeout_s=9.0):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return asyncio.run(api.predict(target, content, timeout_s=timeout_s))
+    answer = asyncio.run(api.predict(target, content, timeout_s=timeout_s, caller=CALLER))
+    return answer.body
 
 
 def refusal(api: JsonApi, body: bytes | dict, target: Target = NEWEST) -> VitrineError:
@@ -114,7 +123,7 @@ def test_another_signature_that_took_it(servers):
             response.outputs["y"].double_val.append(2)
 
     lenient = Lenient()
-    api = JsonApi(lenient)
+    api = api_of(lenient)
     assert json.loads(predict(api, {"inputs": 1})) == {"outputs": 1}
     lenient.versions = {2: DOUBLE}
     assert json.loads(predict(api, {"inputs": 1})) == {"outputs": 2}
@@ -163,7 +172,7 @@ def test_the_body_is_refused_before_the_model(api, servers):
 
 def test_dtypes_without_json(servers):
     """What TensorFlow Serving has not programmed is 501, in a row or an answer 400."""
-    api = JsonApi(servers)
+    api = api_of(servers)
     servers.versions = {1: {"x": wire.DT_COMPLEX64}}
     error = refusal(api, {"inputs": [1.5]})
     assert (error.status, str(error)) == (501, "Conversion of JSON Value: 1.5 to type: complex64")
@@ -178,7 +187,7 @@ def test_dtypes_without_json(servers):
 
 def test_one_deadline(servers):
     """All calls of a request share it, and when it is over nothing is asked."""
-    api = JsonApi(servers)
+    api = api_of(servers)
     predict(api, timeout_s=50.0)
     first_s, second_s = servers.timeouts_s
     assert 40 < second_s < first_s < 50
@@ -190,12 +199,12 @@ def test_one_deadline(servers):
 def test_metadata_goes_along(api, servers):
     """Who asks is told to the model server."""
     who = [("x-request-id", "7")]
-    asyncio.run(api.predict(NEWEST, ROWS, timeout_s=9.0, metadata=who))
+    asyncio.run(api.predict(NEWEST, ROWS, timeout_s=9.0, caller=CALLER))
     assert servers.metadata == who
     body = b'{"examples": [{"x": 1.0}]}'
     for method in (api.classify, api.regress):
         servers.metadata = []
-        asyncio.run(method(NEWEST, body, timeout_s=9.0, metadata=who))
+        asyncio.run(method(NEWEST, body, timeout_s=9.0, caller=CALLER))
         assert servers.metadata == who
 
 
@@ -207,7 +216,7 @@ def test_large_bodies_are_read_elsewhere(servers):
         elsewhere.append(function)
         return function(*arguments)
 
-    api = JsonApi(servers, offload=offload)
+    api = JsonApi(DataPlane(servers, Settings(), offload=offload), offload=offload)
     predict(api)
     assert elsewhere == []
     rows = [0.5] * LARGE_BYTES
@@ -216,7 +225,7 @@ def test_large_bodies_are_read_elsewhere(servers):
     with pytest.raises(InvalidRequest, match="Is not object"):
         predict(api, json.dumps(rows).encode())
     examples = json.dumps({"examples": [{"x": 1.5}] * LARGE_BYTES}).encode()
-    asyncio.run(api.regress(NEWEST, examples, timeout_s=9.0))
+    asyncio.run(api.regress(NEWEST, examples, timeout_s=9.0, caller=CALLER))
     assert len(elsewhere) == 6
 
 
@@ -229,13 +238,13 @@ def test_threads_by_default(api):
 def test_classify_and_regress(api, servers):
     """Examples go as they are, without a look at signatures."""
     body = b'{"signature_name": "also", "examples": [{"x": 1.5}, {"x": 2.0}]}'
-    classified = asyncio.run(api.classify(NEWEST, body, timeout_s=9.0))
-    assert classified == b'{\n    "results": [[["cat", 0.5]], [["cat", 0.5]]\n    ]\n}'
-    regressed = asyncio.run(api.regress(Target("m", 1), body, timeout_s=9.0))
-    assert regressed == b'{\n    "results": [1.5, 2.0]\n}'
+    classified = asyncio.run(api.classify(NEWEST, body, timeout_s=9.0, caller=CALLER))
+    assert classified.body == b'{\n    "results": [[["cat", 0.5]], [["cat", 0.5]]\n    ]\n}'
+    regressed = asyncio.run(api.regress(Target("m", 1), body, timeout_s=9.0, caller=CALLER))
+    assert regressed.body == b'{\n    "results": [1.5, 2.0]\n}'
     assert servers.asked == [("Classify", 0, ""), ("Regress", 1, "")]
     with pytest.raises(InvalidRequest, match="'examples' is expected and was not found"):
-        asyncio.run(api.classify(NEWEST, b"{}", timeout_s=9.0))
+        asyncio.run(api.classify(NEWEST, b"{}", timeout_s=9.0, caller=CALLER))
 
 
 def test_status(api, servers):

@@ -11,10 +11,25 @@ from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, 
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client import errors
 from vitrine_client.errors import DeadlineExceeded, ServerError, Unavailable
+from vitrine_client.results.predictions import to_predictions
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor
+from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
+from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.settings import Settings
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
+
+
+async def predict(servers, images, *, label=None):
+    """Asks mlp through the data plane."""
+    call = SignatureCall(ModelRef("mlp", label=label), outputs=("probabilities",))
+    deadline = time.monotonic() + LONG_S
+    asked = InferenceRequest(call, {"images": images}, Caller("id"), deadline)
+    answer = await DataPlane(servers, Settings()).infer(asked)
+    probabilities = answer.outputs["probabilities"]
+    return to_predictions(probabilities, answer.labels, "mlp", answer.version)
 
 
 def test_messages_and_metadata_go_along():
@@ -43,7 +58,7 @@ def test_predictions_have_labels():
 
     async def main(server):
         async with to(server) as servers:
-            return await servers.predict_instances("mlp", images, label="canary", timeout_s=LONG_S)
+            return await predict(servers, images, label="canary")
 
     with FakeModelServer(classifying(version=3)) as server:
         predictions = asyncio.run(main(server))
@@ -142,9 +157,7 @@ def test_versions_are_described_by_who_has_them():
 
     async def main(*both):
         async with to(*both) as servers:
-            answers = [
-                await servers.predict_instances("mlp", images, timeout_s=LONG_S) for _ in range(4)
-            ]
+            answers = [await predict(servers, images) for _ in range(4)]
         assert sorted(answer[0].version for answer in answers) == [1, 1, 2, 2]
 
     with FakeModelServer(classifying(1)) as old, FakeModelServer(classifying(2)) as new:

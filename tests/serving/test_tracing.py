@@ -84,8 +84,8 @@ def test_requests_of_one_call_are_linked(collector, servers, runner):
     """A call for two requests is a child of the first's span, and has a link to the other's."""
 
     class Slow(FakeServers):
-        async def predict_instances(self, *arguments, **options):
-            made = await super().predict_instances(*arguments, **options)
+        async def call(self, *arguments, **options):
+            made = await super().call(*arguments, **options)
             await asyncio.sleep(0.05)
             return made
 

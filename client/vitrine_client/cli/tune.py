@@ -13,7 +13,7 @@ from vitrine_client.cli import options, sources
 from vitrine_client.cli.output import tables
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Workload, WorkloadKind
-from vitrine_client.loadtest.report.wording import per_second
+from vitrine_client.loadtest.wording import per_second
 
 if TYPE_CHECKING:
     from vitrine_client.loadtest.analysis.probes import Probe

@@ -10,7 +10,8 @@ _Held = tuple[aiohttp.ClientSession, AsyncGenerator[None, None]]
 
 
 class LoopSessions:
-    """A session for each event loop that asks for one; loops in several threads may, side by side.
+    """Sessions, one for each event loop that asks for one; loops in several threads may, side by
+    side.
 
     A session is closed where its loop ends in order, as `asyncio.run` ends it.
     """

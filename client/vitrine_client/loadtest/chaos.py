@@ -15,8 +15,7 @@ from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.analysis.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.loadtest.copied_version import CopiedVersion
 from vitrine_client.loadtest.plan import Plan, Workload
-from vitrine_client.loadtest.results.parts import Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Interval, Result
 from vitrine_client.loadtest.run import client_of, ignore, run
 from vitrine_client.process import signals
 from vitrine_client.results.predictions import VersionStatus

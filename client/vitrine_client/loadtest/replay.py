@@ -138,11 +138,14 @@ def _lines(paths: Iterable[Path], left_out: Counter[str]) -> Iterator[Line]:
                 try:
                     content = json.loads(text)
                     status = int(content["status"])
+                    is_prediction = "endpoint" not in content
                     line = _line(content)
                 except (*_BROKEN, InvalidRequest):
                     left_out["broken"] += 1
                     continue
-                if 400 <= status < _FAILED and status != _TOO_MANY:
+                if not is_prediction:
+                    left_out["not predictions"] += 1
+                elif 400 <= status < _FAILED and status != _TOO_MANY:
                     left_out["refused"] += 1
                 else:
                     yield line

@@ -27,9 +27,14 @@ from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.generator.worker import Ended
 from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Workload
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
 from vitrine_client.loadtest.results.request_rows import RequestRows
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import (
+    Connecting,
+    Generator,
+    Interval,
+    Result,
+    closed_range,
+)
 from vitrine_client.loadtest.results.timeline import Timeline
 from vitrine_client.process import signals
 from vitrine_client.process.trust import Trust
@@ -155,17 +160,13 @@ def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generat
 
 
 def _connecting(ready: Ready, ends: Sequence[Ended], timeline: Timeline) -> Connecting:
-    closed = [end.closed_after for end in ends if any(end.closed_after)]
-    closed += [(after, after) for after in [ready.rehearsed.closed_after] if after]
+    closed = [end.closed_after for end in ends] + [(ready.rehearsed.closed_after,) * 2]
     connect_s, tls_s, before = timeline.made_meanwhile(end.connected for end in ends).T
     return Connecting(
         connect=LatencyHistogram.of(connect_s),
         tls=LatencyHistogram.of(tls_s[tls_s > 0]),
         again=int((before > 0).sum()),
-        closed_after=(
-            min((fewest for fewest, _ in closed), default=0),
-            max((most for _, most in closed), default=0),
-        ),
+        closed_after=closed_range(closed),
     )
 
 

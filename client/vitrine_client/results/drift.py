@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
 from vitrine_client.results import notebook
-from vitrine_client.results.strict_json import plain
+from vitrine_client.results.strict_json import JsonRecord
 
 DriftKind = Literal["covariate", "label", "none", "unknown"]
 
@@ -98,7 +98,7 @@ class VersionDrift:
 
 
 @dataclass(frozen=True)
-class DriftReport:
+class DriftReport(JsonRecord):
     """Drift of the AVAILABLE versions of a model, newest first. Notebooks show it as a table."""
 
     model: str
@@ -113,11 +113,6 @@ class DriftReport:
     def alarm(self) -> bool:
         """Whether an alarm is up for any of the versions."""
         return any(one.alarm for one in self.versions)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the members by name, as JSON holds them."""
-        members: dict[str, Any] = plain(self)
-        return members
 
     def _repr_html_(self) -> str:
         return "".join(_as_html(self.model, one) for one in self.versions) or notebook.paragraph(

@@ -2,14 +2,13 @@
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from vitrine_client.results import notebook
-from vitrine_client.results.strict_json import plain
+from vitrine_client.results.strict_json import JsonRecord
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +22,7 @@ _SHOWN_PX = 224
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(JsonRecord):
     """Explanation of one class for one picture.
 
     `attributions`, float32 [28, 28], is the contribution of each pixel to the class's logit: the
@@ -68,11 +67,6 @@ class Explanation:
         colours = np.where(weights > 0, np.array(FOR), np.array(AGAINST))
         pixels = np.rint(np.abs(weights) * colours).astype(np.uint8)
         return Image.fromarray(pixels.repeat(scale, 0).repeat(scale, 1))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the members by name, as JSON holds them: attributions as 28 lists of 28."""
-        members: dict[str, Any] = plain(self)
-        return members
 
     def summary(self) -> str:
         """Returns the sums of the heat map in a sentence.

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results import notebook
-from vitrine_client.results.strict_json import plain
+from vitrine_client.results.strict_json import JsonRecord
 
 _SHOWN = 5
 """Classes in a notebook's table."""
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(JsonRecord):
     """Prediction for one picture.
 
     `label` is the most probable class, `class_id` its index and `probability` its share;
@@ -40,11 +40,6 @@ class Prediction:
         """Returns the `count` most probable labels and their probabilities, best first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the members by name, as JSON holds them."""
-        members: dict[str, Any] = plain(self)
-        return members
-
     def _repr_html_(self) -> str:
         """The most probable classes as a table with bars; notebooks show it."""
         rows = [notebook.BarRow(*pair) for pair in self.top(_SHOWN)]
@@ -54,7 +49,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class VersionStatus:
+class VersionStatus(JsonRecord):
     """Status of a version on a model server: its state in TensorFlow Serving's words:
     START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
     `error_message` is empty. `version_labels` are those that a list of models knows to name it."""
@@ -64,11 +59,6 @@ class VersionStatus:
     error_code: str = "OK"
     error_message: str = ""
     version_labels: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the members by name, as JSON holds them."""
-        members: dict[str, Any] = plain(self)
-        return members
 
 
 @dataclass(frozen=True)

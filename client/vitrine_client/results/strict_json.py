@@ -41,3 +41,12 @@ def _shortest(value: npt.NDArray[Any] | np.generic) -> npt.NDArray[Any] | np.gen
 def dumps(value: Any, *, indent: int | None = None) -> str:
     """Returns a value as JSON, on one line unless there is an `indent`; raises as `plain` does."""
     return json.dumps(plain(value), indent=indent, allow_nan=False)
+
+
+class JsonRecord:
+    """Record, a dataclass whose members JSON can hold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the members by name, as JSON holds them: arrays and tuples as lists."""
+        members: dict[str, Any] = plain(self)
+        return members

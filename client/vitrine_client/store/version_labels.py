@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vitrine_client import errors
 from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.results.strict_json import plain
+from vitrine_client.results.strict_json import JsonRecord
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
@@ -39,7 +39,7 @@ _LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
-class Promotion:
+class Promotion(JsonRecord):
     """Move of a version label: the version that it names, and the one that it named before, if any.
 
     `keeps_all` says that all versions of the model are served from now on, where the newest alone
@@ -51,11 +51,6 @@ class Promotion:
     version: int
     was: int | None
     keeps_all: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the members by name, as JSON holds them."""
-        members: dict[str, Any] = plain(self)
-        return members
 
 
 def promote(

@@ -107,6 +107,7 @@ class Service:
                 self._process.wait(0.1)
 
     def _is_ready(self) -> bool:
+        """Health check by the gateway's /readyz."""
         try:
             return requests.get(f"http://127.0.0.1:{self._gateway}/readyz?models=1", timeout=2).ok
         except requests.RequestException:

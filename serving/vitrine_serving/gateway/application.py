@@ -23,7 +23,7 @@ from vitrine_serving.gateway.http import problems as errors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
-from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
@@ -31,6 +31,7 @@ from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -127,19 +128,25 @@ class Gateway:
 
     def _start(self) -> None:
         self._servers = self._make_servers()
-        asked = self._tracer.around(self._servers) if self._tracer else self._servers
         offload = partial(in_thread, self._threads)
-        pictures = PictureEndpoints(self._settings, asked, offload)
+        plane = DataPlane(
+            self._servers,
+            self._settings,
+            measured=harmless(self.metrics.note_call),
+            answered=harmless(self._watch.note) if self._watch else None,
+            trace=self._tracer.rpc if self._tracer else None,
+            offload=offload,
+        )
         self._handlers = make_handlers(
             self._settings,
-            asked,
-            pictures,
+            self._servers,
+            plane,
             offload,
             is_draining=lambda: self._is_draining,
             metrics=self.metrics,
             watch=self._watch,
         )
-        self.metrics.follow_waiting(pictures.images_waiting)
+        self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
@@ -223,7 +230,7 @@ class Gateway:
 def make_handlers(
     settings: Settings,
     servers: ModelServers,
-    pictures: PictureEndpoints,
+    plane: DataPlane,
     offload: Offload,
     *,
     is_draining: Callable[[], bool],
@@ -231,7 +238,8 @@ def make_handlers(
     watch: Watch | None,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
-    json_api = JsonApi(servers, offload=offload)
+    pictures = PictureEndpoints(settings, plane, offload)
+    json_api = JsonApi(plane, offload=offload)
     models = Endpoints(servers, pictures, json_api, offload, metrics, watch)
     probes = Probes(ModelList(servers, settings), is_draining)
     pages = make_pages(

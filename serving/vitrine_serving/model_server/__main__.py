@@ -1,4 +1,4 @@
-"""The command `vitrine-model-server`, with the names of TensorFlow Serving's flags."""
+"""Command `vitrine-model-server`, with the names of TensorFlow Serving's flags."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""`--monitoring_config_file`: TensorFlow Serving's metrics in Prometheus' text format.
+"""Metrics of the model server: TensorFlow Serving's, in Prometheus' text format.
 
 Dashboards know these names and these bounds of buckets, as they are written. The library
 prometheus_client cannot write them (it adds `_total` to a counter, and `le="10.0"` for `le="10"`),
@@ -45,7 +45,7 @@ class _Cell:
 
 @dataclass
 class _Family:
-    """A counter, or with `bounds` a histogram; a cell for each combination of label values."""
+    """Family of metrics: a counter, or with `bounds` a histogram; a cell for each set of labels."""
 
     name: str
     labels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The process: puts the parts together, loads, listens, looks for changes, and ends."""
+"""Process of the model server: builds its parts, loads, listens, polls for changes, and ends."""
 
 import gc
 import logging

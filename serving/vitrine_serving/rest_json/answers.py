@@ -1,4 +1,4 @@
-"""Answers as TensorFlow Serving's JSON, to the byte but for the exponents of numbers."""
+"""Responses as TensorFlow Serving's JSON, to the byte but for the exponents of numbers."""
 
 import base64
 import json

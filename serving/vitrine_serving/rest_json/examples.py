@@ -1,4 +1,4 @@
-"""TensorFlow Serving's JSON for `classify` and `regress`: lists of tf.Example."""
+"""Requests in TensorFlow Serving's JSON for `classify` and `regress`: lists of tf.Example."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's JSON for `predict`: by row (`instances`) or by column (`inputs`)."""
+"""Requests in TensorFlow Serving's JSON for `predict`: `instances` (rows) or `inputs` (columns)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from vitrine_serving.rest_json.values import check, is_base64, to_array
 
 
 class PredictBody:
-    """A request that is parsed, but not read: its values have the dtypes of a signature.
+    """Body of a request that is parsed, but not read: its values have the dtypes of a signature.
 
     Raises `ServingError` if it is no JSON object, or the signature's name no string.
     """

@@ -1,4 +1,4 @@
-"""JSON as TensorFlow Serving's RapidJSON reads and prints it, NaN and Infinity included."""
+"""JSON text as TensorFlow Serving's RapidJSON reads and prints it, NaN and Infinity included."""
 
 import json
 import re
@@ -36,7 +36,7 @@ _REASONS = {
 
 
 class OneLine(list[Any]):
-    """A list that `pretty` prints on one line; the objects in it still take lines of their own."""
+    """List that `pretty` prints on one line; the objects in it still take lines of their own."""
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from collections import Counter
 import numpy as np
 
 from vitrine_client.loadtest.analysis.compare import ComparedMeasure, Comparison
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
-from vitrine_client.loadtest.results.parts import Generator, Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Generator, Interval, Result
 
 TARGET = Workload("raw", "http://127.0.0.1:8080", "mlp", (b"a", b"b"))
 

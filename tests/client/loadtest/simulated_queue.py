@@ -9,8 +9,7 @@ from tests.programmed_latency import line_rate
 from vitrine_client.loadtest.analysis.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
 from vitrine_client.loadtest.plan import Open, Phase
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Generator, Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Generator, Interval, Result
 
 
 class SimulatedQueue:

@@ -17,8 +17,7 @@ from vitrine_client.loadtest.chaos import Swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Generator, Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Generator, Interval, Result
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_training.publish import versions as publish
 

@@ -9,8 +9,7 @@ from tests.client.loadtest.made_results import made, plan_of
 from vitrine_client.loadtest.analysis.doubts import Processors, doubts
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Connecting, Generator, Interval, Result
 
 PLAN = plan_of(Open((Phase(21, 200, 200),)))
 

@@ -16,10 +16,10 @@ from tests.client.loadtest.scripted_server import RIGHT, answer, predictions, sc
 from tests.client.loadtest.test_targets import Read
 from tests.conftest import SAMPLES, measured
 from vitrine_client.images import to_instance
+from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.generator.schedule import due_times
 from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.replay import replay
-from vitrine_client.loadtest.report import wording
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
@@ -178,6 +178,18 @@ def test_what_cannot_be_sent_is_counted(log):
         "replay of predictions.jsonl, 1 requests; lines left out: 11 broken, 1 refused, "
         "1 without images"
     )
+
+
+def test_predictions_alone_are_sent(log):
+    """A log has explanations and examples, too; they are counted."""
+    path = log(
+        line(0, instances=[png(SHOE)]),
+        line(1, endpoint="explain", instances=[png(SHOE)]),
+        line(2, endpoint="classify", content="json", results=None),
+    )
+    _, load = replay([path], TO)
+    assert len(load.turns) == 1
+    assert load.left_out == {"not predictions": 2}
 
 
 @pytest.mark.parametrize(

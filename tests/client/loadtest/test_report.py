@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
+from vitrine_client.loadtest import wording
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
-from vitrine_client.loadtest.report import plots, wording
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
+from vitrine_client.loadtest.report import plots
 from vitrine_client.loadtest.results.result import Result, merge_results
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}

@@ -10,8 +10,7 @@ import pytest
 from tests.client.loadtest.made_results import made
 from vitrine_client.loadtest.analysis.compare import compare
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Connecting
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Connecting, Result
 
 EARLIER = Path(__file__).parent / "data" / "result_before_unsent.json"
 

@@ -22,8 +22,7 @@ from tests.client.loadtest.scripted_server import (
 from tests.conftest import children_of, free_port, is_running, wait_for
 from vitrine_client import errors
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
-from vitrine_client.loadtest.results.parts import Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Interval, Result
 from vitrine_client.loadtest.run import run
 from vitrine_client.process import signals
 

@@ -9,8 +9,7 @@ import pytest
 from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
 from vitrine_client.loadtest.analysis.slo import Slo, backlog_growth
-from vitrine_client.loadtest.results.parts import Generator
-from vitrine_client.loadtest.results.result import Result, merge_results
+from vitrine_client.loadtest.results.result import Generator, Result, merge_results
 
 
 @pytest.mark.parametrize(

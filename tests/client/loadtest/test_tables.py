@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
+from vitrine_client.loadtest import wording
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
-from vitrine_client.loadtest.report import tables, wording
+from vitrine_client.loadtest.report import tables
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
-from vitrine_client.loadtest.results.parts import Connecting, Interval
-from vitrine_client.loadtest.results.result import write_csv
+from vitrine_client.loadtest.results.result import Connecting, Interval, write_csv
 
 
 def text_of(renderable, **options) -> str:

@@ -11,7 +11,7 @@ from vitrine_client.loadtest.generator.loop import OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Open, Phase, Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Interval
 from vitrine_client.loadtest.results.timeline import Timeline
 
 START_S = 1000.0

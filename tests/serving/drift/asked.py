@@ -46,7 +46,7 @@ class FakeServers:
         states = dict.fromkeys(self.described, "AVAILABLE") | {99: "END"}
         return [VersionStatus(n, s) for n, s in states.items() if version in (None, n)]
 
-    async def describe(self, model, version, *, timeout_s):
+    async def describe(self, model, version, *, timeout_s, first=None):
         if self.described[version] is None:
             raise NotFound("no signature describe")
         return self.described[version]

@@ -8,8 +8,17 @@ import click
 
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import gateway_tls_flags
-from vitrine_client.cli.loadtest.options import checked_address, headers, output, rates
-from vitrine_client.cli.loadtest.request import DURATION_S, IN_FLIGHT, SEATS, WARM_UP_S, LoadRequest
+from vitrine_client.cli.loadtest.request import (
+    DURATION_S,
+    IN_FLIGHT,
+    SEATS,
+    WARM_UP_S,
+    LoadRequest,
+    checked_address,
+    headers,
+    output,
+    rates,
+)
 from vitrine_client.cli.options import which_version
 from vitrine_client.http.protocol import LONGEST_S
 

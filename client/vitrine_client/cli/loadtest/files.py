@@ -13,9 +13,9 @@ from typing import TextIO
 import click
 
 from vitrine_client.cli.loadtest.request import LoadRequest
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.report import page
 from vitrine_client.loadtest.results import request_rows
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result, write_csv
 from vitrine_client.process.addresses import without_password

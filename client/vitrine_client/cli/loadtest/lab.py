@@ -20,6 +20,7 @@ from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest import limits
 from vitrine_client.loadtest.analysis import sweep
 from vitrine_client.loadtest.analysis.compare import compare
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.analysis.probes import (
     PROBE_S,
     Probe,
@@ -34,11 +35,10 @@ from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.report import tables
 from vitrine_client.loadtest.report.live import LiveView
-from vitrine_client.loadtest.report.wording import per_second
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome, highest_kept_up
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result, merge_results
 from vitrine_client.loadtest.run import client_of, make_ready, run
+from vitrine_client.loadtest.wording import per_second
 from vitrine_client.process import signals
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0

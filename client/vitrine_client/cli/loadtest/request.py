@@ -1,6 +1,7 @@
 """Load request: the command line of `vitrine loadtest`, and the plan that follows from it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,11 +10,10 @@ import click
 
 from vitrine_client.cli import options, sources
 from vitrine_client.cli.gateway import TlsFiles
-from vitrine_client.cli.loadtest.options import Steps, is_http
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.loadtest import limits
-from vitrine_client.loadtest.generator import headers
+from vitrine_client.loadtest.generator.headers import check_metadata, parsed
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     Closed,
@@ -38,6 +38,10 @@ DURATION_S = 10.0
 
 WARM_UP_S = 1.0
 """Before it, unless it is told; a replay has none."""
+
+_TOO_MUCH = 1_000_000
+
+Steps = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -244,7 +248,7 @@ def _check_conflicts(asked: LoadRequest) -> None:
     """Raises `click.UsageError` with the remedy where options do not go together."""
     if asked.kind == "grpc":
         try:
-            headers.check_metadata(asked.headers)
+            check_metadata(asked.headers)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     for wrong, text in (
@@ -290,3 +294,51 @@ def _check_conflicts(asked: LoadRequest) -> None:
     ):  # fmt: skip
         if wrong:
             raise click.UsageError(text)
+
+
+def headers(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Reads `Name: value`, any number of times."""
+    try:
+        return tuple(map(parsed, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def rates(_: click.Context, __: click.Parameter, text: str | None) -> Steps | None:
+    """Reads `500`, the ramp `100..500`, or several of both as steps, separated by commas; returns
+    the rate at the start and at the end of each."""
+    if text is None:
+        return None
+    try:
+        steps = tuple(_step(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is none of 500, 100..500 and 100,200,400") from None
+    found = [rate for step in steps for rate in step]
+    if not all(0 <= rate < _TOO_MUCH for rate in found) or not any(found):
+        raise click.BadParameter(f"Rates are below {_TOO_MUCH:,} requests/s, and not all are 0")
+    return steps
+
+
+def _step(text: str) -> tuple[float, float]:
+    start, ramp, end = text.partition("..")
+    return float(start), float(end if ramp else start)
+
+
+def checked_address(text: str) -> str:
+    """Returns the address of a model server: HOST:PORT for gRPC, or a URL for REST. Raises
+    `InvalidRequest`."""
+    check = addresses.checked_url if is_http(text) else addresses.checked_model_server
+    return check(text)
+
+
+def is_http(address: str) -> bool:
+    """Says whether an address is a URL, and not HOST:PORT."""
+    return address.startswith(("http://", "https://"))
+
+
+def output(flag: str, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for a file to write; one that can't be written is a usage error."""
+    kind = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
+    return click.option(flag, name, type=kind, metavar="FILE", help=text)

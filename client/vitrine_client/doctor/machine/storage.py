@@ -1,10 +1,8 @@
 """Checks of storage: disk space, shared memory."""
 
-import fcntl
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from vitrine_client.doctor.installation import Installation, is_writable, neares
 
 _MB = 1e6
 _LITTLE, _TOO_LITTLE = 1000 * _MB, 100 * _MB
-_METRICS = "vitrine-metrics-*"
 
 
 def check_disk(here: Installation) -> Iterator[Finding]:
@@ -62,63 +59,15 @@ def _temporary(here: Installation) -> Iterator[Finding]:
 
 
 def check_shared_memory(here: Installation) -> Iterator[Finding]:
-    """Looks at /dev/shm, where the gateway's processes count together."""
+    """Checks /dev/shm, where the gateway's workers have the files of their heartbeats."""
     folder = here.shared_memory
     name = f"shared memory {folder}"
     if not folder.is_dir():
-        seen = f"is not there, so that the gateway's processes count in files in {here.temporary}"
-        linux = "`mount -t tmpfs tmpfs /dev/shm`, as root, has them count in memory"
+        seen = f"is not there, so that the gateway's heartbeats are on the disk of {here.temporary}"
+        linux = "`mount -t tmpfs tmpfs /dev/shm`, as root, has them in memory"
         yield note(name, seen, linux) if sys.platform == "linux" else ok(name, seen)
         return
     if not is_writable(folder):
         yield problem(name, "cannot be written", f"`chmod 1777 {quoted(folder)}`, as root")
         return
-    yield from _shared_room(name, folder)
-    yield from _left_behind(folder)
-
-
-def _shared_room(name: str, folder: Path) -> Iterator[Finding]:
-    free = shutil.disk_usage(folder).free
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:  # a full one can still be "writable"
-            probe.write(bytes(4096))
-            probe.flush()
-    except OSError as error:
-        yield problem(
-            name,
-            f"cannot be written ({error.strerror})",
-            f"remove what is left in {folder}, or make it larger: `mount -o remount,size=256m "
-            f"{folder}`, docker run --shm-size=256m",
-        )
-        return
-    seen = f"{free / _MB:.0f} MB free"
-    if free < 16 * _MB:
-        todo = f"`mount -o remount,size=256m {folder}`, or docker run --shm-size=256m"
-        yield problem(name, f"{seen}, too little for the gateway's counts", todo)
-    else:
-        yield ok(name, seen)
-
-
-def _left_behind(folder: Path) -> Iterator[Finding]:
-    """Directories of counts that no gateway holds the lock of."""
-    left = sum(not _is_held(each) for each in folder.glob(_METRICS))
-    if left:
-        yield note(
-            "left-over metrics",
-            f"{left} in {folder}, of gateways that were killed",
-            "nothing: the next gateway removes them",
-        )
-
-
-def _is_held(folder: Path) -> bool:
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # somebody else's, or gone
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    yield ok(name, "can be written")

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.analysis.confidence import Estimate, Estimates, difference
-from vitrine_client.loadtest.report import wording
 from vitrine_client.loadtest.results.result import Result
 
 MARGIN = 0.05

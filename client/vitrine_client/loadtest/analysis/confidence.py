@@ -1,13 +1,12 @@
 """Confidence intervals of a load test's figures, by batch means: one batch is about a second.
 
 Requests of the same moment resemble each other, as they wait in the same line. So seconds are taken
-for independent, and not requests. For a share of
-requests, such as of errors, that gives a standard error: that of a ratio of two sums over intervals
-(Cochran, Sampling Techniques, chapter 6). For a percentile it is that of the share of requests
-below it, and the percentiles a few such errors lower and higher are its bounds (Woodruff 1952,
-https://doi.org/10.1080/01621459.1952.10483443). The bounds of a difference come from those of both
-figures, each uncertain to either side by its own (Zou and Donner 2008,
-https://doi.org/10.1002/sim.3095).
+for independent, and not requests. For a share of requests, such as of errors, that gives a standard
+error: that of a ratio of two sums over intervals (Cochran, Sampling Techniques, chapter 6). For a
+percentile it is that of the share of requests below it, and the percentiles a few such errors lower
+and higher are its bounds (Woodruff 1952, https://doi.org/10.1080/01621459.1952.10483443). The
+bounds of a difference come from those of both figures, each uncertain to either side by its own
+(Zou and Donner 2008, https://doi.org/10.1002/sim.3095).
 """
 
 import math

@@ -84,7 +84,8 @@ class _Search:
         confirm: Callable[[float], Result],
     ) -> None:
         self._slo, self._most, self._confirmations = slo, most_probes, confirmations
-        self._longer, self._made = confirm, Judged(probe, slo, watch)
+        self._longer, self._probe, self._watch = confirm, probe, watch
+        self._probes: list[Probe] = []
 
     def run(self, start_rate: float) -> RateFound:
         # So low, and still with enough requests for the percentiles not to be luck.
@@ -98,7 +99,7 @@ class _Search:
             return self._none(error.rate, str(error))
         if not self._confirmations:
             self._bisect()
-            rate = boundary(self._made.probes)(_CAUTIOUS)
+            rate = boundary(self._probes)(_CAUTIOUS)
             return self._found(rate)
         return self._confirmed()
 
@@ -107,7 +108,7 @@ class _Search:
         best, failed = 0.0, HIGHEST_RATE
         for _ in range(_ATTEMPTS):
             self._bisect()
-            rate = min(boundary(self._made.probes)(_CAUTIOUS), failed / _PRECISION)
+            rate = min(boundary(self._probes)(_CAUTIOUS), failed / _PRECISION)
             if rate <= best:
                 break
             if not self._confirms(rate):
@@ -116,7 +117,7 @@ class _Search:
             best = rate
             if self._left < self._confirmations + 2:
                 break
-            if not (self._made.holds(_PRECISION * rate) and self._made.holds(_PRECISION * rate)):
+            if not (self._holds(_PRECISION * rate) and self._holds(_PRECISION * rate)):
                 break
         return self._found(best) if best else self._lowered(failed)
 
@@ -125,7 +126,7 @@ class _Search:
         which failed."""
         floor = min(self._floor, failed / _PRECISION)
         if not self._confirms(floor):
-            return self._none(floor, self._made.why(floor))
+            return self._none(floor, self._why(floor))
         rate = floor
         for step in _LOWER:
             tried = failed / step
@@ -144,37 +145,37 @@ class _Search:
         return self._found(rate, high=failed)
 
     def _found(self, rate: float, high: float | None = None) -> RateFound:
-        belief = boundary(self._made.probes)
-        held = self._made.held(rate) if self._confirmations else []
+        belief = boundary(self._probes)
+        held = self._held(rate) if self._confirmations else []
         if high is None:
             low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
         else:
             low = rate
-        return RateFound(rate, low, high, sum(held), len(held), tuple(self._made.probes))
+        return RateFound(rate, low, high, sum(held), len(held), tuple(self._probes))
 
     def _none(self, rate: float, why: str) -> RateFound:
-        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self._made.probes), why=why)
+        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self._probes), why=why)
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._made.probes)
+        return self._most - len(self._probes)
 
     def _bisect(self) -> None:
         """Probes where the boundary is most likely, until it is known well enough."""
         while True:
-            belief = boundary(self._made.probes)
+            belief = boundary(self._probes)
             is_known = belief(0.95) < _PRECISION * belief(0.05)
             if is_known or self._left <= 2 * self._confirmations + 2:
                 break
-            self._made.holds(belief(0.5))
+            self._holds(belief(0.5))
 
     def _confirms(self, rate: float) -> bool:
         """Says whether all probes at a rate, together, meet the objective, and half of them by
         themselves. Where they do not, as many again are made, unless these can't save it any more:
         one may have been unlucky."""
         for count in range(1, 2 * self._confirmations + 1):
-            self._made.holds(rate, self._longer)
-            results, held = self._made.results(rate), self._made.held(rate)
+            self._holds(rate, self._longer)
+            results, held = self._results(rate), self._held(rate)
             if (
                 count >= self._confirmations
                 and 2 * sum(held) >= len(held)
@@ -192,7 +193,7 @@ class _Search:
         while self._fails(rate):
             self._check_least(rate)
             if rate <= self._lowest:
-                raise _OutOfReachError(rate, self._made.why(rate))
+                raise _OutOfReachError(rate, self._why(rate))
             violated, rate = rate, max(rate / next(steps, _DOWN[-1]), self._lowest)
         while 2 * rate < violated and violated == HIGHEST_RATE and not self._fails(2 * rate):
             rate *= 2
@@ -201,23 +202,46 @@ class _Search:
     def _check_least(self, rate: float) -> None:
         """Raises `_OutOfReachError` where not even the fastest answer was fast enough, neither at
         this rate nor at one where nobody waits."""
-        if not self._slo.out_of_reach(self._made.results(rate)):
+        if not self._slo.out_of_reach(self._results(rate)):
             return
         below = max(rate / _FAR_BELOW, LOWEST_RATE)
         if below < rate:
-            self._made.holds(below)
-        if not all(map(keeps_up, self._made.results(below))):
+            self._holds(below)
+        if not all(map(keeps_up, self._results(below))):
             return  # they may have waited there, too
-        told = self._slo.out_of_reach([*self._made.results(below), *self._made.results(rate)])
+        told = self._slo.out_of_reach([*self._results(below), *self._results(rate)])
         if told:
             raise _OutOfReachError(below, told)
 
     def _fails(self, rate: float) -> bool:
         """Says whether a rate is violated twice in turn: once may be bad luck, unless even the
         fastest answer was too slow."""
-        if self._made.holds(rate):
+        if self._holds(rate):
             return False
-        return bool(self._slo.out_of_reach(self._made.results(rate))) or not self._made.holds(rate)
+        return bool(self._slo.out_of_reach(self._results(rate))) or not self._holds(rate)
+
+    def _holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
+        """Makes one more, and says whether it meets the objective."""
+        result = (by or self._probe)(rate)
+        probe = Probe(rate, result, tuple(self._slo.violations(result)))
+        self._probes.append(probe)
+        self._watch(probe)
+        return probe.held
+
+    def _results(self, rate: float) -> list[Result]:
+        """Returns the results of those at a rate."""
+        return [probe.result for probe in self._probes if probe.rate == rate]
+
+    def _held(self, rate: float) -> list[bool]:
+        """Returns which of those at a rate met the objective by themselves."""
+        return [probe.held for probe in self._probes if probe.rate == rate]
+
+    def _why(self, rate: float) -> str:
+        """Says why those at a rate do not meet it together."""
+        held = self._held(rate)
+        return "; ".join(self._slo.violations_of(self._results(rate))) or (
+            f"only {sum(held)} of {len(held)} probes held"
+        )
 
 
 class _OutOfReachError(Exception):
@@ -260,37 +284,3 @@ def boundary(probes: Sequence[Probe]) -> Callable[[float], float]:
     likelihood = np.where(held, holds, 1 - holds).prod(axis=1)
     shares = np.cumsum(likelihood) / likelihood.sum()
     return lambda share: float(np.exp(np.interp(share, shares, places)))
-
-
-class Judged:
-    """Probes with their verdicts: makes them by `probe`, which takes requests/s, and keeps them;
-    `watch` sees each."""
-
-    def __init__(
-        self, probe: Callable[[float], Result], slo: Slo, watch: Callable[[Probe], None]
-    ) -> None:
-        self._probe, self._slo, self._watch = probe, slo, watch
-        self.probes: list[Probe] = []
-
-    def holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
-        """Makes one more, and says whether it meets the objective."""
-        result = (by or self._probe)(rate)
-        probe = Probe(rate, result, tuple(self._slo.violations(result)))
-        self.probes.append(probe)
-        self._watch(probe)
-        return probe.held
-
-    def results(self, rate: float) -> list[Result]:
-        """Returns the results of those at a rate."""
-        return [probe.result for probe in self.probes if probe.rate == rate]
-
-    def held(self, rate: float) -> list[bool]:
-        """Returns which of those at a rate met the objective by themselves."""
-        return [probe.held for probe in self.probes if probe.rate == rate]
-
-    def why(self, rate: float) -> str:
-        """Says why those at a rate do not meet it together."""
-        held = self.held(rate)
-        return "; ".join(self._slo.violations_of(self.results(rate))) or (
-            f"only {sum(held)} of {len(held)} probes held"
-        )

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from vitrine_client.loadtest.report import wording
+from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.results.result import Result, merge_results
 
 MOST_UNANSWERED = 0.01

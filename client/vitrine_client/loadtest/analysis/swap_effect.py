@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vitrine_client.loadtest.report.wording import ms
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
-from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.result import Interval, Result
+from vitrine_client.loadtest.wording import ms
 
 PUBLISHED, ANSWERS, UNLOADED = (
     "published version {}",

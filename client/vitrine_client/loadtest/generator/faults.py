@@ -9,7 +9,8 @@ import ssl
 
 REFUSED, RESET, TLS, NO_HTTP = "refused", "reset", "TLS", "no HTTP"
 CLOSED = "closed while kept"
-"""A kept connection that had answered before was closed, and nothing came of the request on it."""
+"""A kept connection that had answered before was closed, as by a server's idle timeout or its limit
+of requests, and nothing came of the request on it."""
 TIMEOUT, WRONG, INVALID_IMAGE = "timeout", "wrong answer", "invalid image"
 
 _BY_ERRNO = {

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.loadtest.plan import Plan
-from vitrine_client.loadtest.report.wording import ms, per_second
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Interval
+from vitrine_client.loadtest.wording import ms, per_second
 
 SHOWN_S = 60
 """How far back the bars go."""

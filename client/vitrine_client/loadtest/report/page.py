@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.analysis import swap_effect
-from vitrine_client.loadtest.report import plots, tables, wording
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
+from vitrine_client.loadtest.report import plots, tables
 from vitrine_client.loadtest.report.plots import Trace, by_percentile
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.look import reports, svg
 

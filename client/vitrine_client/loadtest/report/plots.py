@@ -16,9 +16,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve
-from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.wording import per_second
 from vitrine_client.look import svg
 
 COLUMNS = 120

@@ -8,10 +8,13 @@ from rich.text import Text
 
 from vitrine_client.loadtest.analysis import swap_effect
 from vitrine_client.loadtest.analysis.compare import ComparedMeasure, Comparison
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.analysis.sweep import Curve, Point
-from vitrine_client.loadtest.report.wording import (
+from vitrine_client.loadtest.results.histogram import LatencyHistogram
+from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Connecting, Result
+from vitrine_client.loadtest.wording import (
     asked,
     batch_size,
     is_open,
@@ -20,10 +23,6 @@ from vitrine_client.loadtest.report.wording import (
     per_second,
     share,
 )
-from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.outcome import LoadTestOutcome
-from vitrine_client.loadtest.results.parts import Connecting
-from vitrine_client.loadtest.results.result import FEWEST_BEYOND, PERCENTILES, Result
 
 BUSY = 0.8
 """Share of a core from which the generator's figure is shown in yellow."""

@@ -1,17 +1,77 @@
 """Result of a load test, second by second: its figures, as JSON and as CSV."""
 
 import csv
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from vitrine_client.loadtest.results import result_file
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
+
+FORMAT = 1
+"""Of the file; one that is newer is not read. What was added since it began has a default."""
+
+_BROKEN = (KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Interval of about a second of the measurement, which begins after the warm-up.
+
+    Requests belong to the second in which they were due (open loop) or sent (closed loop).
+    `latency` is of those that were answered and right, from then; `service` from when they were
+    really sent. In a closed loop both are the same. `errors` counts the others by kind, "wrong
+    answer" among them; `late` were sent over a millisecond after they were due; `dropped` never, as
+    the server was too slow, and `unsent` neither, for lack of what `faults.OWN` names.
+    `completed` is how many right answers came in this second, whenever they were due.
+    """
+
+    start_s: float
+    duration_s: float
+    due: int
+    latency: LatencyHistogram
+    service: LatencyHistogram
+    completed: int
+    errors: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    dropped: int = 0
+    unsent: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def answered(self) -> int:
+        """How many were answered, and right."""
+        return self.latency.count
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Generator's own effort: processor seconds and their share of the wall clock, in the
+    process that was busiest (None where that was for less than a second); and by how much half and
+    99 % of requests were sent too late because of the generator itself, in ms (None for a closed
+    loop)."""
+
+    cpu_s: float
+    busiest: float | None
+    lag_p99_ms: float | None
+    lag_p50_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Connecting:
+    """Connections that were made while it was measured: how long it took to connect, and to
+    shake hands for TLS (none without). `again` had taken the place of one that had answered, and
+    was closed. `closed_after` are the fewest and the most answers on one
+    that was closed under a request; both are 0 where none was."""
+
+    connect: LatencyHistogram
+    tls: LatencyHistogram
+    again: int = 0
+    closed_after: tuple[int, int] = (0, 0)
+
 
 FEWEST_BEYOND = 10
 """Requests that are slower than a percentile for the next run to have about the same."""
@@ -113,7 +173,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Returns all of it as JSON, with the percentiles worked out."""
         return {
-            "format": result_file.FORMAT,
+            "format": FORMAT,
             "about": self.about,
             "summary": self._summary(),
             "generator": vars(self.generator),
@@ -151,13 +211,13 @@ class Result:
     @classmethod
     def from_json(cls, content: Any) -> Self:
         """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
-        return cls(**result_file.members(content))
+        return cls(**_members(content))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Reads a file. Raises `ValueError`, with its name, where it is no result."""
         try:
-            return cls.from_json(result_file.parsed(path.read_bytes()))
+            return cls.from_json(_parsed(path.read_bytes()))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
@@ -221,16 +281,19 @@ def _worst_generator(parts: Sequence[Generator]) -> Generator:
 def _merged_connecting(parts: Sequence[Connecting]) -> Connecting | None:
     if not parts:
         return None
-    closed = [part.closed_after for part in parts if any(part.closed_after)]
     return Connecting(
         connect=LatencyHistogram.merged(part.connect for part in parts),
         tls=LatencyHistogram.merged(part.tls for part in parts),
         again=sum(part.again for part in parts),
-        closed_after=(
-            min((fewest for fewest, _ in closed), default=0),
-            max((most for _, most in closed), default=0),
-        ),
+        closed_after=closed_range(part.closed_after for part in parts),
     )
+
+
+def closed_range(parts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Returns the `closed_after` of several parts together; those that are 0 count for nothing."""
+    closed = [part for part in parts if any(part)]
+    fewest, most = zip(*closed, strict=True) if closed else ((0,), (0,))
+    return min(fewest), max(most)
 
 
 def write_csv(results: Iterable[Result], file: TextIO) -> None:
@@ -239,20 +302,10 @@ def write_csv(results: Iterable[Result], file: TextIO) -> None:
     `run` numbers the results, `errors` is their total; what was not answered has empty cells.
     """
     names = [f"p{percent:g}" for percent in PERCENTILES] + ["max"]
-    heading = [
-        "run",
-        "start_s",
-        "duration_s",
-        "due",
-        "answered",
-        "errors",
-        "late",
-        "dropped",
-        "unsent",
-    ]
+    heading = ["run", "start_s", "duration_s", "due", "answered", "errors", "late", "dropped"]
     latency = [f"{kind}_{name}_ms" for kind in ("latency", "service") for name in names]
     rows = csv.writer(file, lineterminator="\n")
-    rows.writerow(heading + latency)
+    rows.writerow([*heading, "unsent", *latency])
     for number, result in enumerate(results, start=1):
         for one in result.intervals:
             counts = [one.due, one.answered, one.errors.total(), one.late, one.dropped]
@@ -266,3 +319,74 @@ def _cells(counts: LatencyHistogram) -> list[str]:
         return [""] * (len(PERCENTILES) + 1)
     found = [counts.percentile_ms(percent) for percent in PERCENTILES]
     return [f"{value:.3f}" for value in [*found, counts.max_ms]]
+
+
+def _parsed(text: bytes) -> Any:
+    """Returns what a file has. Raises `ValueError` where it is no JSON."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("no result of a load test (nested too deeply)") from error
+
+
+def _members(content: Any) -> dict[str, Any]:
+    """Returns the members of a result. Raises `ValueError` where they are not all there and sound,
+    so that nothing fails later, in the middle of a table."""
+    try:
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}, this vitrine reads {FORMAT}")
+        about = content["about"]
+        if not isinstance(about, dict):
+            raise TypeError("about")
+        return {
+            "about": about,
+            "intervals": tuple(_read_interval(each) for each in content["intervals"]),
+            "generator": _read_generator(content["generator"]),
+            "warnings": tuple(str(each) for each in content["warnings"]),
+            "events": tuple((float(at_s), str(text)) for at_s, text in content["events"]),
+            "connecting": _read_connecting(content.get("connecting")),
+        }
+    except _BROKEN as error:
+        raise ValueError(f"no result of a load test ({error!r})") from error
+
+
+def _read_interval(content: Mapping[str, Any]) -> Interval:
+    """Another member is an error: it could be one that counts."""
+    counts = {name: int(content[name]) for name in ("due", "completed", "late", "dropped")}
+    members = {
+        **content,
+        **counts,
+        "start_s": float(content["start_s"]),
+        "duration_s": float(content["duration_s"]),
+        "latency": _histogram(content["latency"]),
+        "service": _histogram(content["service"]),
+        "errors": _counter(content["errors"]),
+        "unsent": _counter(content.get("unsent", {})),
+    }
+    return Interval(**members)
+
+
+def _read_generator(content: Mapping[str, Any]) -> Generator:
+    names = ("busiest", "lag_p99_ms", "lag_p50_ms")
+    known = {name: content.get(name) for name in names}
+    shares = {name: None if value is None else float(value) for name, value in known.items()}
+    return Generator(cpu_s=float(content["cpu_s"]), **shares)
+
+
+def _read_connecting(content: Mapping[str, Any] | None) -> Connecting | None:
+    if content is None:
+        return None
+    fewest, most = content["closed_after"]
+    made = _histogram(content["connect"]), _histogram(content["tls"])
+    return Connecting(*made, int(content["again"]), (int(fewest), int(most)))
+
+
+def _counter(content: Mapping[str, Any]) -> Counter[str]:
+    return Counter({str(kind): int(count) for kind, count in content.items()})
+
+
+def _histogram(blob: Any) -> LatencyHistogram:
+    """Decodes it, which shows whether it is whole."""
+    histogram = LatencyHistogram(blob)
+    histogram.check()
+    return histogram

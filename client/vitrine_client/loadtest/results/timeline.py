@@ -13,7 +13,7 @@ from vitrine_client.loadtest.generator.loop import FIELDS, OUTCOMES
 from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
-from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Interval
 
 Floats = npt.NDArray[np.float64]
 

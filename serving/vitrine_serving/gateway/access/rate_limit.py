@@ -1,23 +1,24 @@
-"""How often one client may ask, counted by all processes of the gateway together.
+"""Rate limiting of each client, counted by all processes of the gateway together.
 
 The generic cell rate algorithm (GCRA; ITU-T I.371, annex A, "virtual scheduling"): a bucket is one
 number, the time at which the next request would arrive if they all kept to the rate.
 """
 
 import math
-import mmap
 import os
 import time
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
+from vitrine_serving.gateway.shared_memory import float_cells
+
 _SLACK = 1e-2
 """Share of the time between two requests that is forgiven, so that rounding refuses none."""
 
 
 class Decision(NamedTuple):
-    """Whether a request may pass, and what its client has left.
+    """Decision on a request: it may pass or not, and its client has so many left.
 
     `limit` and `remaining` are requests; `reset_s` are seconds until `limit` may come at once
     again, `retry_after_s` until one may (0 if one may now).
@@ -31,14 +32,14 @@ class Decision(NamedTuple):
 
 
 class RateLimiter:
-    """Lets each identity send `rate_per_s` requests a second, and `burst` at once.
+    """Rate limiter: lets each identity send `rate_per_s` requests a second, and `burst` at once.
 
     A `burst` of 0 is a second's worth. Make it before the fork: the table is memory that children
     share, and they read one clock (CLOCK_MONOTONIC belongs to the machine). Two identities that
     fall into one slot share its limit, which is only stricter; the hash has a random key, so that
     nobody can choose with whom. There is no lock, which would stay locked when its process is
-    killed: a slot is 8 aligned bytes, which are never half written, and of two processes that write
-    one in the same microsecond one is forgotten, so that a request too many passes.
+    killed: of two processes that write a cell in the same microsecond one is forgotten, so that a
+    request too many passes.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class RateLimiter:
         self._now = now
         self._key = os.urandom(16)
         self._slots = slots
-        self._arrivals = memoryview(mmap.mmap(-1, slots * 8)).cast("d")
+        self._arrivals = float_cells(slots)
 
     def take(self, identity: str) -> Decision:
         """Counts a request if it may pass; one that may not costs its client nothing."""

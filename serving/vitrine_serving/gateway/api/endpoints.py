@@ -1,40 +1,19 @@
 """Endpoints of models, drift and metrics: the handlers that choose or join adapters."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.pictures import PictureEndpoints, is_json
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.http import problems as errors
-from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.predictor import Caller, ModelServers
 from vitrine_serving.gateway.models.reference import ModelRef
-
-Ask = Callable[..., Awaitable[bytes]]
-
-
-class Watch(Protocol):
-    """Looks for drift; `drift.Watch` is one."""
-
-    async def report(
-        self, model: str, version: int | None, servers: ModelServers, *, timeout_s: float
-    ) -> dict[str, Any]:
-        """Returns JSON about a version, or all of a model's. Raises `VitrineError`."""
-
-    async def forget_ended(self, servers: ModelServers) -> None:
-        """Forgets what it knows of versions that are not served any more. Raises nothing."""
-
-
-class Metrics(Protocol):
-    """Counts what happens; `metrics.Metrics` is one."""
-
-    def render(self) -> tuple[bytes, str]:
-        """Returns what Prometheus scrapes, and its content type. Blocks."""
+from vitrine_serving.gateway.telemetry.drift import Watch
+from vitrine_serving.gateway.telemetry.metrics import Metrics
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
 class Endpoints:
@@ -63,19 +42,15 @@ class Endpoints:
         """Prediction, of pictures or of TensorFlow Serving's JSON."""
         if not is_json(request):
             return await self._pictures.predict(request, model)
-        if queries.box(request.query):
-            raise InvalidRequest(
-                "`box` is for a picture; leave it out for JSON, or send the picture as it is"
-            )
-        return await self._json(self._json_api.predict, request, model)
+        return await self._json_api.answer(request, model, "predict")
 
     async def classify(self, request: Request, model: ModelRef) -> Answer:
         """Classification of TensorFlow Serving's examples."""
-        return await self._json(self._json_api.classify, request, model)
+        return await self._json_api.answer(request, model, "classify")
 
     async def regress(self, request: Request, model: ModelRef) -> Answer:
         """Regression of TensorFlow Serving's examples."""
-        return await self._json(self._json_api.regress, request, model)
+        return await self._json_api.answer(request, model, "regress")
 
     async def status(self, request: Request, model: ModelRef) -> Answer:
         """States of versions."""
@@ -104,8 +79,3 @@ class Endpoints:
             await self._watch.forget_ended(self._servers)
         body, content_type = await self._offload(self._metrics.render)
         return Answer(200, body, content_type)
-
-    async def _json(self, ask: Ask, request: Request, model: ModelRef) -> Answer:
-        metadata = Caller(request.id, request.traceparent).metadata()
-        left_s = request.left_s()
-        return Answer(200, await ask(model, request.body, timeout_s=left_s, metadata=metadata))

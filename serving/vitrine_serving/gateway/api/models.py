@@ -10,8 +10,8 @@ from vitrine_client.errors import VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages as calls
-from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 log = logging.getLogger(__name__)
 

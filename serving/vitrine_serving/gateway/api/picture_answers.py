@@ -1,4 +1,4 @@
-"""Answers about pictures, as JSON."""
+"""JSON answers about pictures: predictions, explanations and instances."""
 
 from collections.abc import Callable
 from itertools import zip_longest
@@ -78,7 +78,8 @@ def instances(shown: Shown) -> Answer:
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
     """Returns what is said of each picture; `told` says it of an answer."""
-    pairs = zip_longest(outcome.results, outcome.shown.found)  # arrays have none
+    found = outcome.shown.found if outcome.shown else ()  # arrays have none
+    pairs = zip_longest(outcome.results, found)
     return [_entry(index, *pair, told) for index, pair in enumerate(pairs)]
 
 
@@ -102,7 +103,8 @@ def _spec(outcome: Outcome[T], signature_name: str) -> Json:
 
 
 def _timing(outcome: Outcome[T]) -> tuple[str, str]:
-    stages = {"decode": outcome.shown.decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
+    decode_s = outcome.shown.decode_s if outcome.shown else 0.0
+    stages = {"decode": decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
     return _TIMING, ", ".join(_stage(*each) for each in stages.items())
 
 

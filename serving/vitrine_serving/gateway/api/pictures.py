@@ -1,80 +1,79 @@
-"""What can be asked about pictures: what they show, why, and what models are shown of them."""
+"""Pictures API: adapter from pictures and arrays to the data plane, and back."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
+from vitrine_client.results.predictions import Prediction, to_predictions
 from vitrine_serving.gateway.api import bodies, picture_answers
+from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.inference.batcher import Batched
+from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoder import Decoder, Instances, Shown
-from vitrine_serving.gateway.inference.explainer import Explainer
 from vitrine_serving.gateway.inference.outcomes import Outcome
-from vitrine_serving.gateway.inference.predictor import Caller, ModelServers, Predictor
-from vitrine_serving.gateway.models.versions import Versions
+from vitrine_serving.gateway.inference.requests import (
+    IMAGES,
+    PROBABILITIES,
+    Caller,
+    InferenceRequest,
+    InferenceResponse,
+    SignatureCall,
+)
+from vitrine_serving.gateway.inference.versions import Versions
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 
 Offload = Callable[..., Awaitable[Any]]
 
+T = TypeVar("T")
+Infer = Callable[[Instances, ModelRef, Caller, float], Awaitable[tuple[list[T], InferenceResponse]]]
+"""Asks a model about rows, uint8 [n, 28, 28], for a caller and until a deadline; returns an answer
+for each of them."""
 
-class _Versioned(Protocol):
-    @property
-    def version(self) -> int: ...
-
-
-T = TypeVar("T", bound=_Versioned)
-Ask = Callable[[Instances, Target, Caller, float], Awaitable[Batched[T]]]
-"""Asks a target about rows, uint8 [n, 28, 28], for a caller and until a deadline."""
-
+_OUTPUTS = (PROBABILITIES,)
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
-# What curl and others send where they were not told what it is.
-_UNTOLD = ("", "application/x-www-form-urlencoded", "text/plain")
+# Media types that clients send by default.
+_UNSPECIFIED_TYPES = ("", "application/x-www-form-urlencoded", "text/plain")
 
 
 class PictureEndpoints:
-    """Lives in the running event loop; `offload` calls a function in a thread.
+    """Picture requests and their answers; lives in the running event loop. `offload` calls a
+    function in a thread.
 
     Each method raises `VitrineError`, as does what it asks.
     """
 
-    def __init__(self, settings: Settings, servers: ModelServers, offload: Offload) -> None:
+    def __init__(self, settings: Settings, plane: DataPlane, offload: Offload) -> None:
         self._max_images = settings.max_images
         self._offload = offload
         self._decoder = Decoder(settings.max_pixels)
-        self._predictor = Predictor(servers, settings)
-        self._explainer = Explainer(servers, settings)
-        self._versions = Versions(servers, settings)
+        self._plane = plane
+        self._versions = Versions(plane, settings)
 
-    def images_waiting(self) -> dict[str, int]:
-        """Returns how many images wait to be sent, by model; from any thread."""
-        waiting = self._predictor.images_waiting()
-        waiting.update(self._explainer.images_waiting())  # which adds
-        return waiting
-
-    async def predict(self, request: Request, target: Target) -> Answer:
+    async def predict(self, request: Request, target: ModelRef) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
         top_k, box = queries.top_k(request.query), queries.box(request.query)
         sent = await self._read(request, box)
         if isinstance(sent, np.ndarray):
             shown = Shown(sent)
         else:
-            self._predictor.check_room(target, len(sent), request.deadline)
+            self._plane.check_room(_predict_call(target), len(sent), request.deadline)
             shown = await self._decoder.decode(sent, box)
-        outcome = await self._outcome(self._predictor.predict, shown, request, target)
+        outcome = await self._outcome(self._predict, shown, request, target)
         request.outcome = outcome
         return picture_answers.predictions(outcome, top_k)
 
-    async def explain(self, request: Request, target: Target) -> Answer:
+    async def explain(self, request: Request, target: ModelRef) -> Answer:
         """Answers which pixels speak for a class; a picture that cannot be read fails them all."""
-        ask = partial(self._explainer.explain, class_id=queries.class_id(request.query))
+        infer = partial(explain, self._plane, class_id=queries.class_id(request.query))
         shown = await self._all_shown(request)
-        outcome = await self._outcome(ask, shown, request, target)
+        outcome = await self._outcome(infer, shown, request, target)
+        request.outcome = outcome
         answer: Answer = await self._offload(picture_answers.explanations, outcome)
         return answer
 
@@ -85,19 +84,30 @@ class PictureEndpoints:
         return answer
 
     async def _outcome(
-        self, ask: Ask[T], shown: Shown, request: Request, target: Target
+        self, infer: Infer[T], shown: Shown, request: Request, target: ModelRef
     ) -> Outcome[T]:
         """Asks about what is shown; where all pictures are empty, only who would answer."""
         began = time.monotonic() - shown.decode_s
-        caller = Caller(request.id, request.traceparent)
+        caller = Caller(request.id, request.traceparent, request.key_name)
         if len(shown.rows):
-            answers, queue_s, rpc_s = await ask(shown.rows, target, caller, request.deadline)
-            version = answers[0].version
+            answers, response = await infer(shown.rows, target, caller, request.deadline)
+            version, queue_s, rpc_s = response.version, response.queue_s, response.call_s
         else:
             resolved = await self._versions.resolve(target, caller, request.deadline)
             answers, (version,), queue_s, rpc_s = [], *resolved
         results = shown.answered(answers)
         return Outcome(results, target.model, version, shown, queue_s, rpc_s, began)
+
+    async def _predict(
+        self, instances: Instances, model: ModelRef, caller: Caller, deadline: float
+    ) -> tuple[list[Prediction], InferenceResponse]:
+        request = InferenceRequest(_predict_call(model), {IMAGES: instances}, caller, deadline)
+        response = await self._plane.infer(request)
+        probabilities = response.outputs[PROBABILITIES]
+        return (
+            to_predictions(probabilities, response.labels, model.model, response.version),
+            response,
+        )
 
     async def _all_shown(self, request: Request) -> Shown:
         """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
@@ -139,6 +149,11 @@ class PictureEndpoints:
         return array
 
 
+@lru_cache(1024)
+def _predict_call(model: ModelRef) -> SignatureCall:
+    return SignatureCall(model, outputs=_OUTPUTS)
+
+
 def media_type(request: Request) -> str:
     """Returns the media type of a body in lower case, without parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -147,4 +162,6 @@ def media_type(request: Request) -> str:
 def is_json(request: Request) -> bool:
     """Says whether a body is JSON, by its type or, where nobody told, by how it begins."""
     kind = media_type(request)
-    return kind == "application/json" or (kind in _UNTOLD and request.body.lstrip()[:1] == b"{")
+    if kind in _UNSPECIFIED_TYPES:
+        return request.body.lstrip()[:1] == b"{"
+    return kind == "application/json"

@@ -1,4 +1,5 @@
-"""TensorFlow Serving's REST API over its gRPC API: the same bodies, to the byte, and its errors.
+"""TensorFlow Serving's JSON: adapter to the data plane with the same bodies, to the byte, and its
+errors.
 
 A Predict needs the model's signatures. They are asked once per version; nothing is refused because
 of what was remembered, but only by what the model server says now.
@@ -6,128 +7,142 @@ of what was remembered, but only by what the model server says now.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
-from vitrine_client.errors import DeadlineExceeded, InvalidRequest, Unimplemented
+from vitrine_client.errors import InvalidRequest, Unimplemented
 from vitrine_client.tfserving import messages as calls
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_client.tfserving.tensors import from_tensor, to_tensor
+from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
 from vitrine_serving.errors import ServingError
-from vitrine_serving.gateway.http.routes import Target
-from vitrine_serving.gateway.models.signatures import KnownSignatures, Signatures, signature_def_map
+from vitrine_serving.gateway.http import queries
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.inference.dataplane import (
+    CLASSIFY,
+    LARGE_BYTES,
+    REGRESS,
+    DataPlane,
+    Offload,
+    left_s,
+)
+from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.inference.requests import (
+    Caller,
+    InferenceRequest,
+    InferenceResponse,
+    SignatureCall,
+    WireCall,
+)
+from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.models.signatures import (
+    METADATA,
+    KnownSignatures,
+    Signatures,
+    signature_def_map,
+)
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.tensors import PredictBody
 
 T = TypeVar("T")
-Metadata = Sequence[tuple[str, str]]
-Offload = Callable[..., Awaitable[Any]]
-
-CLASSIFY = "PredictionService/Classify"
-REGRESS = "PredictionService/Regress"
-METADATA = "PredictionService/GetModelMetadata"
-
-LARGE_BYTES = 65_536
-"""Of a body or a message: from here on, it takes milliseconds to read."""
+_NO_INPUTS: Mapping[str, Array] = {}
 
 
-class Servers(Protocol):
-    """What is asked of model servers; `ModelServers` is one."""
+class JsonAnswer(NamedTuple):
+    """JSON answer, and the response it was made of."""
 
-    async def call(
-        self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()
-    ) -> bytes:
-        """Calls `method`, serialised messages in and out. Raises `VitrineError`."""
+    body: bytes
+    response: InferenceResponse
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """Asks for one request: all its calls share a deadline."""
+class _Query(NamedTuple):
+    """Query of one request: all its calls share a deadline."""
 
-    servers: Servers
-    target: Target
+    model: ModelRef
+    caller: Caller
     deadline: float
-    metadata: Metadata
-
-    async def call(self, method: str, request: bytes) -> bytes:
-        left_s = self.deadline - time.monotonic()
-        if left_s <= 0:
-            raise DeadlineExceeded("Deadline Exceeded")
-        return await self.servers.call(method, request, timeout_s=left_s, metadata=self.metadata)
 
 
 class JsonApi:
-    """Each method raises `VitrineError` with the text and the status of TensorFlow Serving.
+    """TensorFlow Serving's REST methods; each raises `VitrineError` with its text and status.
 
-    `timeout_s` is for all that a method has to ask. What has more than `LARGE_BYTES` is read and
-    written by `offload`, which is called as `asyncio.to_thread` is.
+    `timeout_s` is for all calls of a method. What has more than `LARGE_BYTES` is read and written
+    by `offload`, which is called as `asyncio.to_thread` is.
     """
 
-    def __init__(self, servers: Servers, *, offload: Offload = asyncio.to_thread) -> None:
-        self._servers = servers
+    def __init__(self, plane: DataPlane, *, offload: Offload = asyncio.to_thread) -> None:
+        self._plane = plane
         self._offload = offload
         self._known = KnownSignatures()
 
+    async def answer(self, request: Request, model: ModelRef, verb: str) -> Answer:
+        """Answers `predict`, `classify` or `regress`, and leaves the outcome in the request."""
+        if verb == "predict" and queries.box(request.query):
+            raise InvalidRequest(
+                "`box` is for a picture; leave it out for JSON, or send the picture as it is"
+            )
+        began = time.monotonic()
+        infer = {"predict": self.predict, "classify": self.classify, "regress": self.regress}[verb]
+        caller = Caller(request.id, request.traceparent, request.key_name)
+        body, response = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
+        request.outcome = Outcome(
+            (), model.model, response.version, None, response.queue_s, response.call_s, began
+        )
+        return Answer(200, body)
+
     async def predict(
-        self, target: Target, body: bytes, *, timeout_s: float, metadata: Metadata = ()
-    ) -> bytes:
+        self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
+    ) -> JsonAnswer:
         """Answers `instances` or `inputs` with all outputs of the signature."""
-        asker = self._asker(target, timeout_s, metadata)
+        query = _Query(model, caller, time.monotonic() + timeout_s)
         request = await self._work(len(body), PredictBody, body)
-        known = self._known.recall(target)
+        known = self._known.recall(model)
         if known is None:
-            now = await self._learn(asker)
+            now = await self._learn(query)
         else:
             try:
-                version, answer = await self._predict(asker, request, len(body), known)
+                answer = await self._predict(query, request, len(body), known)
             except (InvalidRequest, Unimplemented):
-                now = await self._learn(asker)
+                now = await self._learn(query)
                 if now.takes_the_same(known, request.signature_name):
                     raise
             else:
-                now = self._known.note_version(target, version) or await self._learn(asker)
+                version = answer.response.version
+                now = self._known.note_version(model, version) or await self._learn(query)
                 if now.takes_the_same(known, request.signature_name):
                     return answer
-        return (await self._predict(asker, request, len(body), now))[1]
+        return await self._predict(query, request, len(body), now)
 
     async def classify(
-        self, target: Target, body: bytes, *, timeout_s: float, metadata: Metadata = ()
-    ) -> bytes:
+        self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
+    ) -> JsonAnswer:
         """Answers `examples` with labels and scores."""
-        asker = self._asker(target, timeout_s, metadata)
-        request = wire.ClassificationRequest(model_spec=_spec(target))
-        message = await self._work(len(body), _examples_message, body, request)
-        response = await asker.call(CLASSIFY, message)
-        return await self._work(len(response), _classified, response)
+        query = _Query(model, caller, time.monotonic() + timeout_s)
+        request = wire.ClassificationRequest(model_spec=_spec(model))
+        return await self._examples(query, CLASSIFY, body, request, _classified)
 
     async def regress(
-        self, target: Target, body: bytes, *, timeout_s: float, metadata: Metadata = ()
-    ) -> bytes:
+        self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
+    ) -> JsonAnswer:
         """Answers `examples` with values."""
-        asker = self._asker(target, timeout_s, metadata)
-        request = wire.RegressionRequest(model_spec=_spec(target))
-        message = await self._work(len(body), _examples_message, body, request)
-        response = await asker.call(REGRESS, message)
-        return await self._work(len(response), _regressed, response)
+        query = _Query(model, caller, time.monotonic() + timeout_s)
+        request = wire.RegressionRequest(model_spec=_spec(model))
+        return await self._examples(query, REGRESS, body, request, _regressed)
 
-    async def metadata(self, target: Target, *, timeout_s: float) -> bytes:
-        """Answers what the signatures of a version are."""
-        response = await self._metadata(self._asker(target, timeout_s))
+    async def metadata(self, model: ModelRef, *, timeout_s: float) -> bytes:
+        """Answers the signatures of a version."""
+        response = await self._metadata(model, timeout_s)
         return answers.write_metadata(response.model_spec, signature_def_map(response))
 
-    async def status(self, target: Target, *, timeout_s: float) -> bytes:
+    async def status(self, model: ModelRef, *, timeout_s: float) -> bytes:
         """Answers the states of a model's versions, or of one; a version label changes nothing."""
-        spec = _spec(Target(target.model, target.version))
+        spec = _spec(ModelRef(model.model, model.version))
         request = wire.GetModelStatusRequest(model_spec=spec).SerializeToString()
-        response = await self._asker(target, timeout_s).call(calls.STATUS, request)
+        response = await self._plane.call(calls.STATUS, request, timeout_s=timeout_s)
         return answers.write_status(wire.GetModelStatusResponse.FromString(response))
-
-    def _asker(self, target: Target, timeout_s: float, metadata: Metadata = ()) -> _Asker:
-        return _Asker(self._servers, target, time.monotonic() + timeout_s, metadata)
 
     async def _work(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
         try:
@@ -136,61 +151,97 @@ class JsonApi:
             made: T = await self._offload(function, *arguments)
             return made
         except ServingError as error:
-            unimplemented = error.code is grpc.StatusCode.UNIMPLEMENTED
-            kind = Unimplemented if unimplemented else InvalidRequest
-            raise kind(str(error)) from error
+            raise _in_status(error) from error
 
     async def _predict(
-        self, asker: _Asker, request: PredictBody, size: int, signatures: Signatures
-    ) -> tuple[int, bytes]:
-        """Returns the version that answered, and the answer."""
-        message = await self._work(size, _predict_message, asker.target, request, signatures)
-        response = await asker.call(calls.PREDICT, message)
-        return await self._work(len(response), _predicted, response, request.by_row)
+        self, query: _Query, request: PredictBody, size: int, signatures: Signatures
+    ) -> JsonAnswer:
+        message, inputs = await self._work(size, _predict_message, query.model, request, signatures)
+        wire_call = WireCall(message, partial(_predicted, by_row=request.by_row), _rows(inputs))
+        return await self._infer(query, wire_call, request.signature_name, inputs)
 
-    async def _learn(self, asker: _Asker) -> Signatures:
-        return self._known.learn(asker.target, await self._metadata(asker))
+    async def _examples(
+        self, query: _Query, method: str, body: bytes, request: Any, decode: Callable[[Any], bytes]
+    ) -> JsonAnswer:
+        message, rows = await self._work(len(body), _examples_message, body, request)
+        return await self._infer(query, WireCall(message, decode, rows, method))
 
-    async def _metadata(self, asker: _Asker) -> wire.GetModelMetadataResponse:
+    async def _infer(
+        self,
+        query: _Query,
+        wire_call: WireCall,
+        signature: str = "",
+        inputs: Mapping[str, Array] = _NO_INPUTS,
+    ) -> JsonAnswer:
+        call = SignatureCall(query.model, signature)
+        try:
+            response = await self._plane.infer(
+                InferenceRequest(call, inputs, query.caller, query.deadline, wire_call)
+            )
+        except ServingError as error:  # there is no JSON for what the model answered
+            raise _in_status(error) from error
+        return JsonAnswer(response.decoded, response)
+
+    async def _learn(self, query: _Query) -> Signatures:
+        found = await self._metadata(query.model, left_s(query.deadline), query.caller)
+        return self._known.learn(query.model, found)
+
+    async def _metadata(
+        self, model: ModelRef, timeout_s: float, *callers: Caller
+    ) -> wire.GetModelMetadataResponse:
         request = wire.GetModelMetadataRequest(
-            model_spec=_spec(asker.target), metadata_field=["signature_def"]
+            model_spec=_spec(model), metadata_field=["signature_def"]
         )
-        response = await asker.call(METADATA, request.SerializeToString())
+        response = await self._plane.call(
+            METADATA, request.SerializeToString(), timeout_s=timeout_s, callers=callers
+        )
         return wire.GetModelMetadataResponse.FromString(response)
 
 
-def _spec(target: Target, signature_name: str = "") -> wire.ModelSpec:
-    return calls.model_spec(*target, signature_name)
+def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
+    """Returns the error with TensorFlow Serving's HTTP status."""
+    unimplemented = error.code is grpc.StatusCode.UNIMPLEMENTED
+    return (Unimplemented if unimplemented else InvalidRequest)(str(error))
 
 
-def _predict_message(target: Target, request: PredictBody, signatures: Signatures) -> bytes:
+def _spec(model: ModelRef, signature_name: str = "") -> wire.ModelSpec:
+    return calls.model_spec(*model, signature_name)
+
+
+def _rows(inputs: Mapping[str, Array]) -> int:
+    """Returns the size of the first input's first axis, 1 of a scalar."""
+    first = next(iter(inputs.values()))
+    return len(first) if first.ndim else 1
+
+
+def _predict_message(
+    model: ModelRef, request: PredictBody, signatures: Signatures
+) -> tuple[bytes, Mapping[str, Array]]:
     inputs = request.read(signatures.dtypes(request.signature_name))
     message = wire.PredictRequest(
-        model_spec=_spec(target, request.signature_name),
+        model_spec=_spec(model, request.signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},
     )
-    return message.SerializeToString()
+    return message.SerializeToString(), inputs
 
 
-def _predicted(response: bytes, by_row: bool) -> tuple[int, bytes]:
-    message = wire.PredictResponse.FromString(response)
+def _predicted(message: wire.PredictResponse, *, by_row: bool) -> bytes:
     for tensor in message.outputs.values():
         answers.check_writable(tensor.dtype)
     outputs = {name: from_tensor(message.outputs[name]) for name in sorted(message.outputs)}
-    version = message.model_spec.version.value
-    return version, answers.write_predict(outputs, by_row=by_row)
+    return answers.write_predict(outputs, by_row=by_row)
 
 
-def _examples_message(body: bytes, request: Any) -> bytes:
+def _examples_message(body: bytes, request: Any) -> tuple[bytes, int]:
+    """Also returns the number of examples."""
     read_examples(body, request)
-    message: bytes = request.SerializeToString()
-    return message
+    kind = request.input.WhichOneof("kind")
+    return request.SerializeToString(), len(getattr(request.input, kind).examples)
 
 
-def _classified(response: bytes) -> bytes:
-    message = wire.ClassificationResponse.FromString(response)
+def _classified(message: wire.ClassificationResponse) -> bytes:
     return answers.write_classification(message.result)
 
 
-def _regressed(response: bytes) -> bytes:
-    return answers.write_regression(wire.RegressionResponse.FromString(response).result)
+def _regressed(message: wire.RegressionResponse) -> bytes:
+    return answers.write_regression(message.result)

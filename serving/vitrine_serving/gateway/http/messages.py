@@ -3,8 +3,8 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
 
@@ -18,7 +18,7 @@ class Request:
     key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`. What it turned
     out to be: `endpoint` ("predict", "status", "page"), the `route` as the table has it
     ("/v1/models/{model}:predict"), the `target` if it is about a model, and
-    the `outcome` of pictures that were predicted.
+    the `outcome` of what models were asked.
     """
 
     method: str
@@ -34,7 +34,7 @@ class Request:
     endpoint: str = "other"
     route: str = ""
     target: ModelRef | None = None
-    outcome: Outcome[Prediction] | None = None
+    outcome: Outcome[Any] | None = None
 
     def left_s(self) -> float:
         """Returns the seconds until the deadline; a little, where it is over."""

@@ -1,4 +1,4 @@
-"""Micro-batching: what arrives while a Predict is in flight goes out together with the next.
+"""Micro-batching: rows that arrive while a call is in flight go out together in the next.
 
 Nobody waits for a timer: where nothing is in flight, what arrived in this turn of the event loop is
 sent at once. All of it runs in one event loop, so nothing here is locked.
@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,10 @@ from vitrine_client.errors import DeadlineExceeded
 from vitrine_serving.gateway.access.shedding import QueueFull, TooLate
 
 Rows = npt.NDArray[Any]
-T = TypeVar("T")
-Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[list[T]]]
-"""Takes a target, the rows for it, the seconds left, and what each request calls itself; returns an
-answer for each row."""
+T = TypeVar("T", bound="Sliceable")
+Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[T]]
+"""Takes a target, the rows for it, the seconds left, and what each request calls itself; returns
+answers to the rows, of which a slice is the answers to a slice of the rows."""
 
 _MARGIN = 0.5
 """Share of the time until its deadline that a request may be expected to wait: how long batches
@@ -37,10 +37,17 @@ _SMOOTHING = 0.2
 """Weight of the newest batch in the moving average of the time that one takes."""
 
 
+class Sliceable(Protocol):
+    """Answers to rows: a list of them, or an `InferenceResponse`."""
+
+    def __getitem__(self, rows: slice, /) -> Self:
+        """Returns the answers to a slice of the rows."""
+
+
 class Batched(NamedTuple, Generic[T]):
     """Answers for the rows of a call, and how long they waited and were then answered."""
 
-    answers: list[T]
+    answers: T
     queue_s: float
     rpc_s: float
 
@@ -50,7 +57,7 @@ class _Task(Generic[T]):
     rows: Rows
     name: Any
     deadline: float
-    answered: asyncio.Future[list[T]]
+    answered: asyncio.Future[T]
     sent_at: float = 0.0
 
 
@@ -123,7 +130,7 @@ class Batcher(Generic[T]):
         queue = self._queues.get(target)
         return queue.rows if queue else 0
 
-    def waiting_by_target(self) -> dict[Hashable, int]:
+    def waiting_by_target(self) -> dict[Any, int]:
         """Returns how many rows wait for each target; from any thread."""
         return {target: queue.rows for target, queue in list(self._queues.items())}
 

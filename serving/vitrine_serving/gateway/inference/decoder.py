@@ -16,8 +16,8 @@ Instances = npt.NDArray[np.uint8]
 T = TypeVar("T")
 
 _ROW_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4)
-"""How a PNG begins that is a row of the data set, or as large: its item is found in 30 us, where in
-others that takes milliseconds."""
+"""First bytes of a PNG that is a row of the data set, or as large: its item is found in 30 us,
+where in others that takes milliseconds."""
 
 _SMALL_BYTES = 4096  # more than such a PNG has, unless it is full of something else
 _THREADS = 2
@@ -37,7 +37,7 @@ Found = Item | Empty | InvalidImage
 
 
 class Shown(NamedTuple):
-    """What a request shows to models.
+    """Rows that a request shows to models.
 
     `rows` are its instances, uint8 [m, 28, 28]: those of an array, and then nothing is `found`, or
     of the pictures that have an item. `found` is what each picture became, in order, and took

@@ -1,4 +1,4 @@
-"""Outcomes: the answer to each picture of a request, and how long each stage took."""
+"""Outcomes of requests: the answer to each picture, and the duration of each stage."""
 
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -10,23 +10,25 @@ T = TypeVar("T")
 
 
 class Outcome(NamedTuple, Generic[T]):
-    """For each picture of what was `shown`, or row of an array, its answer, or why it has none.
+    """Outcome of a request that a version of a model answered, for telemetry and the answer.
 
-    `version` of `model` has answered, or would have, where all pictures were empty. Work on them
-    `began` at that second of `time.monotonic`.
+    `results` has an entry for each picture of those `shown`, or row of an array: its answer, or why
+    it has none. `version` of `model` has answered, or would have, where all pictures were empty.
+    Work on them `began` at that second of `time.monotonic`. Of TensorFlow Serving's JSON nothing is
+    `shown`, and there are no results.
     """
 
     results: Sequence[T | Empty | InvalidImage]
     model: str
     version: int
-    shown: Shown
+    shown: Shown | None
     queue_s: float
     rpc_s: float
     began: float = 0.0
 
     @property
     def empty(self) -> int:
-        """How many of the pictures were empty."""
-        if len(self.shown.rows) == len(self.results):
+        """The number of empty pictures."""
+        if self.shown is None or len(self.shown.rows) == len(self.results):
             return 0  # as nearly always
         return sum(isinstance(each, Empty) for each in self.results)

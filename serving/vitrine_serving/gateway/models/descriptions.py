@@ -1,4 +1,4 @@
-"""What versions of models say of themselves: each is asked once."""
+"""Description cache: labels and cards of versions, each of which is asked once."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -13,7 +13,7 @@ Ask = Callable[[], Coroutine[Any, Any, Description]]
 
 
 class Descriptions:
-    """Keeps descriptions, and has those who want the same one share the call for it.
+    """Cache of descriptions; requests for the same one share the call.
 
     Lives in one running event loop.
     """

@@ -1,4 +1,4 @@
-"""What the signatures of models take: JSON has no dtypes, so it is read by them."""
+"""Signatures of models: the dtypes of their inputs, by which JSON, which has none, is read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from typing import Any
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.models.reference import ModelRef
 
-_REMEMBERED = 1024  # versions, and targets; the oldest are forgotten
+METADATA = "PredictionService/GetModelMetadata"
+
+_REMEMBERED = 1024  # versions, and references; the oldest are forgotten
 
 Dtypes = Mapping[str, int]
 """TensorFlow's number of the dtype of each input, by name."""
@@ -16,7 +18,7 @@ Dtypes = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """The signatures that a version of a model has, by name."""
+    """Signatures that a version of a model has, by name."""
 
     version: int
     inputs: Mapping[str, Dtypes]
@@ -36,25 +38,25 @@ class Signatures:
 
 
 class KnownSignatures:
-    """The signatures of the versions that were asked for, and which version a target was last."""
+    """Cache of signatures by version, and of the version that a reference meant last."""
 
     def __init__(self) -> None:
-        self._versions: dict[Target, int] = {}
+        self._versions: dict[ModelRef, int] = {}
         self._signatures: dict[tuple[str, int], Signatures] = {}
 
-    def recall(self, target: Target) -> Signatures | None:
-        """Returns what is known of a target, which may have changed since."""
-        version = self._versions.get(target) if target.version is None else target.version
-        return None if version is None else self._signatures.get((target.model, version))
+    def recall(self, ref: ModelRef) -> Signatures | None:
+        """Returns what is known of a ref, which may have changed since."""
+        version = self._versions.get(ref) if ref.version is None else ref.version
+        return None if version is None else self._signatures.get((ref.model, version))
 
-    def note_version(self, target: Target, version: int) -> Signatures | None:
-        """Remembers which version answered for a target; returns its signatures, if known."""
-        if target.version is None:
-            _remember(self._versions, target, version)
-        return self._signatures.get((target.model, version))
+    def note_version(self, ref: ModelRef, version: int) -> Signatures | None:
+        """Remembers which version answered for a ref; returns its signatures, if known."""
+        if ref.version is None:
+            _remember(self._versions, ref, version)
+        return self._signatures.get((ref.model, version))
 
-    def learn(self, target: Target, response: wire.GetModelMetadataResponse) -> Signatures:
-        """Remembers and returns what a model server says of a target."""
+    def learn(self, ref: ModelRef, response: wire.GetModelMetadataResponse) -> Signatures:
+        """Remembers and returns what a model server says of a ref."""
         version = response.model_spec.version.value
         found = signature_def_map(response).signature_def
         signatures = Signatures(
@@ -64,8 +66,8 @@ class KnownSignatures:
                 for name, signature in found.items()
             },
         )
-        _remember(self._signatures, (target.model, version), signatures)
-        self.note_version(target, version)
+        _remember(self._signatures, (ref.model, version), signatures)
+        self.note_version(ref, version)
         return signatures
 
 

@@ -8,14 +8,10 @@ from typing import Any
 from vitrine_client.process.addresses import bracketed
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving.gateway import create_app
-from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.application import Gateway
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.gateway.server.gunicorn_logger import gunicorn_logger
-from vitrine_serving.gateway.server.listener import Shares
-from vitrine_serving.gateway.server.tls import Tls
-from vitrine_serving.gateway.telemetry.drift import Windows
-from vitrine_serving.gateway.telemetry.metrics import Files
+from vitrine_serving.gateway.server.shared_state import SharedState
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
@@ -26,37 +22,31 @@ except SettingsError as error:
     print(error, file=sys.stderr)
     sys.exit(NOT_BEGUN)
 
-_tls = Tls(_settings)
-# Before the fork: the workers count together.
-_guard = Guard(_settings)
-_windows = Windows(_settings.drift_window) if _settings.drift else None
-_shares = Shares()
-_files = Files(worker_tmp_dir)
+_shared = SharedState(_settings)
 
 logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
 
 
 def make_app() -> Gateway:
     """Returns the application of a worker."""
-    return create_app(_settings, guard=_guard, tls=_tls, windows=_windows, files=_files)
+    return create_app(_settings, shared=_shared)
 
 
 def pre_fork(_: object, worker: Any) -> None:
-    """Chooses, in the master, which files of metrics the next worker goes on with."""
-    worker.slot = _files.take()
+    """Chooses, in the master, the slot of shared memory that the next worker goes on with."""
+    worker.slot = _shared.slots.take()
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:
     """Hands a new worker what gunicorn has no setting for."""
     worker.master_signals = arbiter.SIG_QUEUE
-    worker.shares = _shares
+    worker.shares = _shared.shares
     worker.header_timeout_s = _settings.header_timeout_s
 
 
 def child_exit(_: object, worker: Any) -> None:
     """Runs in the master when a worker has ended, however that was."""
-    _shares.forget(worker.age)
-    _files.release(worker.slot)
+    _shared.release(worker.slot)
 
 
 bind = f"{bracketed(_settings.host)}:{_settings.port}"
@@ -78,4 +68,4 @@ certfile = _settings.tls_cert and str(_settings.tls_cert)  # says that there is 
 
 def ssl_context(_: object, __: object) -> ssl.SSLContext | None:
     """Returns what HTTPS needs; gunicorn's own would go on without TLS where it fails."""
-    return _tls.front()
+    return _shared.tls.front()

@@ -1,4 +1,4 @@
-"""Takes new connections so that each process of the gateway gets its share of them.
+"""Listener: accepts new connections so that each process of the gateway gets its share of them.
 
 Processes that share a listening socket race for it, and asyncio takes all that wait at once, so
 that of 16 clients that come together one process may get all. (With a socket for each,
@@ -8,10 +8,11 @@ lost.)
 
 import asyncio
 import errno
-import mmap
 import socket
 import ssl
 from collections.abc import Callable
+
+from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
 HOLD_BACK_S = 0.002
 """How long a connection is left to processes with fewer; who does not come has enough to do."""
@@ -21,25 +22,24 @@ _EVEN_SHARE = 8
 
 _RETRY_S = 1.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_SLOTS = 256
 _NOBODY = -1
 
 
 class Shares:
-    """How many connections each process has; make it before the fork."""
+    """Connection count of each process, by its slot; make it before the fork."""
 
-    def __init__(self) -> None:
-        self._counts = memoryview(mmap.mmap(-1, 8 * _SLOTS)).cast("q")
-        for number in range(_SLOTS):
-            self._counts[number] = _NOBODY
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._counts = int_cells(slots)
+        for slot in range(slots):
+            self.forget(slot)
 
-    def note(self, number: int, count: int) -> None:
-        """Says how many connections process `number` has."""
-        self._counts[number % _SLOTS] = count
+    def note(self, slot: int, count: int) -> None:
+        """Says how many connections a process has."""
+        self._counts[slot] = count
 
-    def forget(self, number: int) -> None:
-        """Says that process `number` has ended, or takes no more."""
-        self._counts[number % _SLOTS] = _NOBODY
+    def forget(self, slot: int) -> None:
+        """Says that a process has ended, or accepts no more."""
+        self._counts[slot] = _NOBODY
 
     def is_more_than_others(self, count: int) -> bool:
         """Says whether some process has clearly fewer connections than `count`."""

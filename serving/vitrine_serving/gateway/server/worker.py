@@ -29,6 +29,7 @@ class Worker(gasgi.ASGIWorker):
     header_timeout_s: float
     master_signals: Any
     shares: Shares
+    slot: int
 
     def init_process(self) -> None:
         """Runs in the new process, until it ends."""
@@ -57,9 +58,9 @@ class Worker(gasgi.ASGIWorker):
     def note_connections(self) -> None:
         """Tells the other processes how many connections this one has, if it takes more."""
         if self.alive:
-            self.shares.note(self.age, self.nr_conns)
+            self.shares.note(self.slot, self.nr_conns)
         else:
-            self.shares.forget(self.age)
+            self.shares.forget(self.slot)
 
     async def _listen(self, _: Any, *, sock: Any, ssl: Any, **__: Any) -> Listener:
         """Stands for the loop's `create_server`, which gunicorn calls."""

@@ -69,16 +69,19 @@ def stages(request: Request) -> dict[str, float]:
     outcome = request.outcome
     if outcome is None:
         return {}
+    rpc_ms = round(1e3 * outcome.rpc_s, 3)
+    if not outcome.shown:  # of JSON, which neither is decoded nor waits
+        return {"rpc_ms": rpc_ms}
     return {
         "decode_ms": round(1e3 * outcome.shown.decode_s, 3),
         "queue_ms": round(1e3 * outcome.queue_s, 3),
-        "rpc_ms": round(1e3 * outcome.rpc_s, 3),
+        "rpc_ms": rpc_ms,
     }
 
 
 def answered_by(request: Request) -> int | None:
-    """Returns the version that has predicted, or would have where all pictures were empty; None
-    where no pictures were answered."""
+    """Returns the version that has answered, or would have where all pictures were empty; None
+    where no model was asked."""
     return request.outcome.version if request.outcome else None
 
 

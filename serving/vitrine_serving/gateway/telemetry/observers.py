@@ -1,4 +1,4 @@
-"""Those who look on: they get to know what happens, and can't do harm to it."""
+"""Observers: functions that are told of events. An exception in one never reaches a request."""
 
 import logging
 from collections.abc import Callable

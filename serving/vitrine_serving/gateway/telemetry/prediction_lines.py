@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from vitrine_client.errors import InvalidImage
+from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.decoder import Empty, Instances
@@ -27,7 +28,7 @@ class Note(NamedTuple):
     where it holds none."""
 
     content: dict[str, Any]
-    results: Sequence[Prediction | InvalidImage]
+    results: Sequence[Prediction | Explanation | InvalidImage]
     instances: Instances | None
     size: int
 
@@ -43,6 +44,7 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
         "asked_version": target.version if target else None,
         "asked_label": target.label if target else None,
         "version": logs.answered_by(request),
+        "endpoint": "" if request.endpoint == "predict" else request.endpoint,
         "content": _content(request.headers.get("content-type", "")),
         "status": answer.status,
         "duration_ms": round(1e3 * took_s, 3),
@@ -51,7 +53,7 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
     # Empty pictures were shown to no model, so there is nothing to note of them.
     told = outcome.results if outcome else ()
     results = [each for each in told if not isinstance(each, Empty)]
-    instances = outcome.shown.rows if outcome and images else None
+    instances = outcome.shown.rows if outcome and outcome.shown and images else None
     return Note(content, results, instances, max(len(results), 1))
 
 
@@ -72,12 +74,12 @@ def line_of(note: Note) -> bytes:
     if note.instances is not None:
         pngs = (_png(instance) for instance in note.instances)
         content["instances"] = [
-            next(pngs, None) if isinstance(each, Prediction) else None for each in note.results
+            None if isinstance(each, InvalidImage) else next(pngs, None) for each in note.results
         ]
     return f"{logs.json_line(content)}\n".encode()
 
 
-def _result(result: Prediction | InvalidImage) -> dict[str, Any]:
+def _result(result: Prediction | Explanation | InvalidImage) -> dict[str, Any]:
     if isinstance(result, InvalidImage):
         return {"error": str(result)}
     return {

@@ -20,6 +20,8 @@ from vitrine_serving.gateway.telemetry.rotating_file import RotatingFile
 
 log = logging.getLogger(__name__)
 
+_NOTED = frozenset(("predict", "explain", "classify", "regress"))
+
 _MOST_WAITING = 4096
 """Images, and requests that have none, that may wait to be written: 3 MB of pixels."""
 
@@ -91,14 +93,15 @@ class PredictionLog:
         return self._refused + self._lost
 
     def note(self, request: Request, answer: Answer, took_s: float) -> None:
-        """Notes a request for a prediction that was answered, or refused to somebody who may ask,
+        """Notes a request for inference that was answered, or refused to somebody who may ask,
         unless it is left out of the sample, or all its pictures were empty. Its id tells whether it
         is in the sample: all gateways take the same, also when it comes again with the same id."""
-        if self._is_off or request.endpoint != "predict" or request.method != "POST":
+        if self._is_off or request.endpoint not in _NOTED or request.method != "POST":
             return
         if answer.status == HTTPStatus.UNAUTHORIZED or not self._is_sampled(request.id):
             return
-        if request.outcome and request.outcome.empty == len(request.outcome.results):
+        outcome = request.outcome
+        if outcome and outcome.shown and outcome.empty == len(outcome.results):
             return
         if self._put - self._taken >= _MOST_WAITING:
             self._refused += 1

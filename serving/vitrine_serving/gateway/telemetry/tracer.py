@@ -28,11 +28,12 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.predictor import Metadata, ModelServers
+from vitrine_serving.gateway.inference.faults import fault_of
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.observers import harmless
-from vitrine_serving.gateway.telemetry.traced_servers import TracedServers
+from vitrine_serving.gateway.upstream.connection import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _EXPORT_S = 5.0
 _SAY_AGAIN_S = 60.0
 
 CLOSE_S = 3.0
-"""How long an end waits for spans that are not sent yet."""
+"""Seconds that an end waits for spans that are not sent yet."""
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"))
 
@@ -48,7 +49,7 @@ _w3c = TraceContextTextMapPropagator()
 
 
 class Tracer:
-    """Traces the requests of one process; its thread sends spans, a batch at a time, to `url`.
+    """Tracer of the requests of one process; its thread sends spans, a batch at a time, to `url`.
 
     Where they cannot be sent they are dropped: nobody waits for that, and the log says it once a
     minute at most.
@@ -92,10 +93,6 @@ class Tracer:
             span.end()
         return answer
 
-    def around(self, servers: ModelServers) -> ModelServers:
-        """Returns model servers whose calls for requests have spans."""
-        return TracedServers(servers, self.rpc)
-
     @contextmanager
     def rpc(
         self, method: str, metadata: Metadata, attributes: dict[str, Any]
@@ -119,6 +116,8 @@ class Tracer:
             yield [*rest, ("traceparent", _traceparent(span))]
         except BaseException as error:
             span.set_attribute("error.type", type(error).__name__)
+            if isinstance(error, VitrineError):
+                span.set_attribute("vitrine.fault", fault_of(error))
             span.set_status(StatusCode.ERROR, str(error))
             raise
         finally:
@@ -141,7 +140,7 @@ class Tracer:
             "vitrine.model": target.model if target else None,
             "vitrine.version": logs.answered_by(request) or (target.version if target else None),
             "vitrine.label": target.label if target else None,
-            "vitrine.images": len(outcome.results) if outcome else None,
+            "vitrine.images": len(outcome.results) if outcome and outcome.shown else None,
         }
         if answer and answer.status >= 500:
             attributes["error.type"] = str(answer.status)
@@ -152,7 +151,7 @@ class Tracer:
     def _add_stages(self, span: Span, request: Request) -> None:
         """Of decoding and of waiting; calls, which several requests may share, have their own."""
         outcome = request.outcome
-        if not outcome:
+        if not outcome or not outcome.shown:
             return
         began_ns = time.time_ns() - int(1e9 * (time.monotonic() - outcome.began))
         context = set_span_in_context(span, Context())
@@ -196,5 +195,5 @@ def _traceparent(span: Span) -> str:
 
 
 def _is_left_out(traceparent: str) -> bool:
-    """Whether a trace is not sampled, so that others had better be a call's parent."""
+    """Says that a trace is not sampled, so that others had better be a call's parent."""
     return int(traceparent[-2:], 16) % 2 == 0

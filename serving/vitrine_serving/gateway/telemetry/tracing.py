@@ -1,4 +1,4 @@
-"""Whether requests are traced: OpenTelemetry is an extra, and nothing of it is imported without."""
+"""Tracing, if it is asked for: OpenTelemetry is an extra, and nothing of it is imported without."""
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A circuit breaker: who failed again and again is left alone for a while, then tried by one call.
+"""Circuit breaker: opens after N failures in a row; after a cool-down one call decides.
 
 Closed, open, half-open as in Michael Nygard's "Release It!", chapter "Stability Patterns".
 """
@@ -9,7 +9,8 @@ State = Literal["closed", "open", "half-open"]
 
 
 class Breaker:
-    """Opens after `failures` in a row, for `open_s` seconds; then one call decides.
+    """Circuit breaker that opens after `failures` in a row, for `open_s` seconds; then one call
+    decides.
 
     It has no clock: every `now_s` is in seconds of the same monotonic one.
     """

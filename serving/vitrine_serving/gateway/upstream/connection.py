@@ -1,4 +1,4 @@
-"""One model server, as the gateway sees it: a channel, a breaker, and what is in flight."""
+"""Upstream connection: one model server's channel, circuit breaker and calls in flight."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,9 @@ from vitrine_serving.gateway.upstream.breaker import Breaker, State
 
 log = logging.getLogger(__name__)
 
+Metadata = Sequence[tuple[str, str]]
+"""Of a gRPC call: names in lower case, values in printable ASCII."""
+
 _READY = grpc.ChannelConnectivity.READY
 
 START_S = 60.0
@@ -25,8 +28,8 @@ often started beside the gateway, and imports for 20 s from a cold disk."""
 
 @dataclass(frozen=True)
 class ServerState:
-    """How one model server is doing: calls in flight, and which are let through: none to one that
-    cannot be reached, else those that its breaker lets."""
+    """State of one model server: its calls in flight, and its circuit breaker; that of one that
+    cannot be reached is open."""
 
     address: str
     in_flight: int
@@ -34,7 +37,7 @@ class ServerState:
 
 
 class Connection:
-    """Calls one address, and notes how that goes; made and used in one running event loop.
+    """Connection to one model server, and its health; made and used in one running event loop.
 
     `lost` says that there was no connection when it was last asked or looked at.
     """
@@ -98,9 +101,7 @@ class Connection:
             async with asyncio.timeout(timeout_s):
                 await self._channel.channel_ready()
 
-    async def call(
-        self, method: str, request: bytes, deadline: float, metadata: Sequence[tuple[str, str]]
-    ) -> bytes:
+    async def call(self, method: str, request: bytes, deadline: float, metadata: Metadata) -> bytes:
         """Makes one attempt; only if `wait_s` is 0. Raises `grpc.aio.AioRpcError`, and
         `Unavailable` where the connection is closed meanwhile."""
         if self._closed:

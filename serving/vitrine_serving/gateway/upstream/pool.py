@@ -1,4 +1,4 @@
-"""Server pool: client-side load balancing over the model servers, and what each of them says."""
+"""Server pool: client-side load balancing over the model servers, and the state of each."""
 
 import asyncio
 import time
@@ -14,8 +14,8 @@ from vitrine_serving.gateway.upstream.connection import Connection, ServerState,
 
 
 class Pool:
-    """The connections to all model servers, in the order of the addresses; lives in one running
-    event loop."""
+    """Pool of connections to all model servers, in the order of the addresses; lives in one
+    running event loop."""
 
     def __init__(self, connections: Sequence[Connection]) -> None:
         self._connections = list(connections)
@@ -48,9 +48,9 @@ class Pool:
         """Returns the error for when none of them may be called."""
         return all_left_alone(self._connections)
 
-    def pick(self, but: Collection[Connection] = ()) -> Connection | None:
-        """Returns who has the fewest calls in flight, in turn if several have; None if all are
-        left alone."""
+    def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
+        """Returns the server with the fewest calls in flight, in turn if several have so few; None
+        if no breaker lets a call through."""
         connections = self._connections[self._turn :] + self._connections[: self._turn]
         free = [each for each in connections if each not in but and not each.wait_s()]
         if not free:
@@ -59,10 +59,10 @@ class Pool:
         self._turn = (self._connections.index(best) + 1) % len(connections)
         return best
 
-    async def whom(self, deadline: float) -> Connection | None:
-        """Returns who may be called; if nobody may, one that was lost and is found to be up again
-        in the time that this takes, else None."""
-        if found := self.pick():
+    async def select_or_wait(self, deadline: float) -> Connection | None:
+        """Returns the server to call; if none may be called, one that was lost and is connected
+        again within the time for that, else None."""
+        if found := self.select_server():
             return found
         lost = [each for each in self._connections if each.lost]
         timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
@@ -73,7 +73,7 @@ class Pool:
             finally:
                 for wait in waits:
                     wait.cancel()
-        return self.pick()
+        return self.select_server()
 
     async def statuses(self, model: str, *, timeout_s: float) -> list[list[VersionStatus] | None]:
         """Returns what each server says of a model's versions, nothing of one that it does not

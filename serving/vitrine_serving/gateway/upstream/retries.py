@@ -1,4 +1,4 @@
-"""How often failed calls are tried again, and after which pause."""
+"""Retry budget and backoff: the share of calls that may be retried, and the pauses between."""
 
 import random
 
@@ -8,7 +8,8 @@ _LONGEST_PAUSE_S = 0.5
 
 
 class RetryBudget:
-    """Keeps retries to a share of calls, so that they can't multiply the load on who is failing.
+    """Retry budget: keeps retries to a share of calls, so that they do not multiply the load on a
+    server that fails.
 
     A token bucket, as Finagle's `RetryBudget` (https://finagle.github.io/blog/2016/02/08/
     retry-budgets) and gRPC's retry throttling (proposal A6) are: a call deposits `ratio`, a retry

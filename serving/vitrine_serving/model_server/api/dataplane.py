@@ -23,7 +23,7 @@ _STATES = get_model_status_pb2.ModelVersionStatus.State
 
 
 class ModelServerApi:
-    """One method a call, from request to response; each raises `ServingError`.
+    """API of the model server, a method for each call; each may raise `ServingError`.
 
     With `as_content`, Predict answers with packed bytes where TensorFlow Serving lists values.
     """

@@ -1,4 +1,4 @@
-"""The gRPC side: TensorFlow Serving's services, by its official stubs."""
+"""gRPC server: TensorFlow Serving's services, by its official stubs."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ from vitrine_serving.model_server.metrics import Metrics
 
 
 class _Transport:
-    """Carries a call to its method: bounded in number, counted, and with its errors as codes."""
+    """Transport of calls to methods: bounded in number, counted, and with errors as codes."""
 
     def __init__(self, max_threads: int, metrics: Metrics) -> None:
         self._free = threading.BoundedSemaphore(max_threads)

@@ -1,4 +1,4 @@
-"""The REST side: https://www.tensorflow.org/tfx/serving/api_rest, as a Flask application."""
+"""REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a Flask application."""
 
 import json
 import logging

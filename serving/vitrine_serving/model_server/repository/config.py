@@ -1,4 +1,4 @@
-"""`models.config`: which models to serve from where, which of their versions, and their labels.
+"""Configuration of models in `models.config`: their directories, served versions and labels.
 
 The syntax, the defaults and the words of the errors are TensorFlow Serving's
 (`model_server_config.proto`, `server_core.cc`, `file_system_storage_path_source.cc`).
@@ -33,7 +33,7 @@ class VersionDirectory:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A model to serve: versions are the integer directories in `base_path`.
+    """Configuration of a model: versions are the integer directories in `base_path`.
 
     `latest` is how many of the newest to serve, 0 for all; `specific` names versions instead.
     `version_labels` are names that requests may use in place of a version.

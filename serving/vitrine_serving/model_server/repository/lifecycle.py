@@ -1,9 +1,9 @@
-"""The life of a version, from START to END, and the policy on which of a model's come and go.
+"""Life cycle of a version, from START to END, and the versions of a model.
 
 Nothing here locks, waits or reads the disk: whoever calls holds the repository's lock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -46,7 +46,7 @@ class VersionStatus:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a load failed, in a code of gRPC's and words."""
+    """Reason why a load failed, in a code of gRPC's and words."""
 
     code: int
     message: str
@@ -69,7 +69,7 @@ CANCELLED = Failure(grpc.StatusCode.CANCELLED.value[0], "Loading of servable can
 
 
 class Version(Generic[L]):
-    """One version: START, LOADING, AVAILABLE, UNLOADING, END, in this order.
+    """Version of a model: START, LOADING, AVAILABLE, UNLOADING, END, in this order.
 
     `running` while a thread loads it, `due_s` on `time.monotonic()` is when it
     may be tried next, `users` are the requests that run on it.
@@ -151,7 +151,7 @@ class Version(Generic[L]):
         if self.awaits_load:
             self.state, self.failure = "END", self.failure or CANCELLED
 
-    def returns(self, directory: VersionDirectory) -> bool:
+    def restarts(self, directory: VersionDirectory) -> bool:
         """Whether it has ended, and `directory`, which is wanted, is a reason to begin anew.
 
         TensorFlow Serving never tries a version again that failed as often as it may. We do once
@@ -164,7 +164,7 @@ class Version(Generic[L]):
 
 
 class Model(Generic[L]):
-    """A model's versions; they stay listed when they have ended, and when the model is removed.
+    """Model with its versions; they stay listed after their end, and when the model is removed.
 
     `available` has those that answer by number, and the newest of them under None.
     """
@@ -176,42 +176,34 @@ class Model(Generic[L]):
         self.available: dict[int | None, Version[L]] = {}
         self.remark = ""  # what was last said of its directory, not to say it at every look
 
-    def want(self, found: Mapping[int, VersionDirectory]) -> None:
-        """Makes `found` the wanted versions."""
+    def aspire(self, found: Mapping[int, VersionDirectory]) -> None:
+        """Makes `found` the wanted versions, which TensorFlow Serving calls aspired."""
         for number, version in self.versions.items():
             if number not in found:
                 version.drop()
         for number, directory in found.items():
             known = self.versions.get(number)
-            if known is None or known.returns(directory):
+            if known is None or known.restarts(directory):
                 self.versions[number] = Version(number, directory)
             else:
                 known.keep(directory)
 
-    def settle(self) -> None:
-        """Begins to unload unwanted versions, as far as another one answers.
-
-        This is TensorFlow Serving's availability preserving policy: while no wanted version is
-        AVAILABLE, one unwanted stays, the newest; where none is wanted, none stays.
-        """
-        serving = {n: v for n, v in sorted(self.versions.items()) if v.state == "AVAILABLE"}
-        unwanted = [version for version in serving.values() if not version.wanted]
-        if any(v.wanted for v in self.versions.values()) and len(unwanted) == len(serving):
-            unwanted = unwanted[:-1]
-        for version in unwanted:
+    def unload(self, versions: Iterable[Version[L]]) -> None:
+        """Begins to unload these; `available` are the others that are AVAILABLE."""
+        for version in versions:
             version.state = "UNLOADING"
-            del serving[version.number]
+        serving = {n: v for n, v in self.versions.items() if v.state == "AVAILABLE"}
         self.available = {version.number: version for version in serving.values()}
         if serving:
             self.available[None] = serving[max(serving)]
 
-    def ended(self, version: Version[L]) -> None:
-        """A version of it was closed; it starts anew if it has become wanted meanwhile."""
+    def end(self, version: Version[L]) -> None:
+        """Ends a version that was closed; it starts again if it has become wanted meanwhile."""
         version.end()
         if version.wanted:
             self.versions[version.number] = Version(version.number, version.directory)
 
-    def settled(self, *, all_versions: bool) -> bool:
+    def is_settled(self, *, all_versions: bool) -> bool:
         """Whether the wanted versions have loaded or failed for good, or one has if that does."""
         if self.available and not all_versions:
             return True

@@ -1,37 +1,45 @@
-"""Model repository: the versions of each model, their states, and the requests that use them."""
+"""Model repository: the versions of all models, their transitions, and requests that use them."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Generic
 
 import grpc
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
 from vitrine_serving.model_server.repository.lifecycle import (
+    Failure,
     L,
     Loaded,
     Model,
     Version,
     VersionStatus,
 )
-from vitrine_serving.model_server.repository.loading import Load, Loader
+from vitrine_serving.model_server.repository.loading import LoadingThreads
+from vitrine_serving.model_server.repository.policy import AvailabilityPreservingPolicy, loads
 
 __all__ = ["Load", "Loaded", "Repository", "VersionStatus"]
 
 log = logging.getLogger(__name__)
 
+Load = Callable[[str, int, Path], L]
+"""Loads a version, by its model, its number and its directory; from any thread."""
+
 
 class Repository(Generic[L]):
-    """The models of a server. Every method may be called from any thread.
+    """Models of a server. Every method may be called from any thread.
 
     `configure` and `refresh` look at the disk in the thread that calls them, one at a time, and
     only note which versions are wanted. `load_threads` threads of the repository load them, one
     more closes a version that is not wanted once its last request is done. Requests use versions in
     their own threads, and never wait for any of that. One lock guards all states; nobody loads,
-    closes or reads the disk while holding it.
+    closes or reads the disk while holding it. Each transition is made here, and the policy is asked
+    after each.
     """
 
     def __init__(
@@ -46,19 +54,16 @@ class Repository(Generic[L]):
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._looking = threading.Lock()
-        self._stopping = threading.Event()
+        self._stopped = threading.Event()
+        self._load = load
+        self._load_retries = load_retries
+        self._retry_interval_s = retry_interval_s
+        self._policy = AvailabilityPreservingPolicy[L]()
         self._models: dict[str, Model[L]] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._configured = False
         self._allow_unavailable_labels = allow_unavailable_labels
-        self._loader = Loader(
-            load,
-            self._models,
-            self._changed,
-            retries=load_retries,
-            retry_interval_s=retry_interval_s,
-            threads=load_threads,
-        )
+        self._threads = LoadingThreads(self._load_next, self._close_next, load_threads)
 
     def configure(self, configs: Sequence[ModelConfig], *, wait: bool = True) -> None:
         """Replaces the whole set of models; those that are not in `configs` unload.
@@ -79,7 +84,8 @@ class Repository(Generic[L]):
                 self._labels = self._checked_labels(configs)
                 first, self._configured = not self._configured, True
                 new = self._replace(configs)
-                self._loader.start()
+                if not self._is_stopping:
+                    self._threads.start()
                 models = list(self._models.values())
             for model in models:
                 self._look(model)
@@ -120,8 +126,8 @@ class Repository(Generic[L]):
 
     def _wait_for(self, models: Sequence[Model[L]], *, all_versions: bool) -> None:
         def done() -> bool:
-            settled = (model.settled(all_versions=all_versions) for model in models)
-            return self._loader.stopping or all(settled)
+            settled = (model.is_settled(all_versions=all_versions) for model in models)
+            return self._is_stopping or all(settled)
 
         with self._changed:
             self._changed.wait_for(done)
@@ -158,9 +164,8 @@ class Repository(Generic[L]):
             return
         self._remark(model, config.missing(found) if config else "")
         with self._changed:
-            model.want(found)
-            model.settle()
-            self._changed.notify_all()
+            model.aspire(found)
+            self._transit(model)
 
     def _remark(self, model: Model[L], remark: str) -> None:
         if remark and remark != model.remark:
@@ -169,13 +174,99 @@ class Repository(Generic[L]):
 
     def poll(self, every_s: float) -> None:
         """Refreshes again and again, until `stop`, in the thread that calls it."""
-        while not self._stopping.wait(every_s):
+        while not self._stopped.wait(every_s):
             self.refresh()
 
     def stop(self) -> None:
-        """Ends `poll`, `configure` and retries; loaded versions go on answering."""
-        self._stopping.set()
-        self._loader.stop()
+        """Ends `poll`, `configure` and retries; what is loaded goes on answering."""
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._threads.join()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stopped.is_set()
+
+    def _transit(self, model: Model[L]) -> None:
+        """Has the policy follow a transition of one of a model's versions; the lock is held."""
+        model.unload(self._policy.versions_to_unload(model.versions.values()))
+        self._changed.notify_all()
+
+    def _load_next(self) -> bool:
+        """Waits for a load that is due and makes it; returns False at the end."""
+        job = self._begin_load()
+        if job is None:
+            return False
+        (model, version), started_s = job, time.monotonic()
+        directory = version.directory
+        try:
+            loaded = self._load(model.name, version.number, directory.path)
+        except BaseException as error:
+            # Whatever is wrong with a version, MemoryError included, must not take the others
+            # down, nor the thread that loads them.
+            self._fail_load(model, version, directory, Failure.of(error))
+            return True
+        with self._changed:
+            answers = version.end_load(loaded, directory, stopping=self._is_stopping)
+            self._transit(model)
+        if answers:
+            took_s = time.monotonic() - started_s
+            log.info("%s/%d is AVAILABLE after %.1f s", model.name, version.number, took_s)
+        else:
+            self._close(model, version)
+        return True
+
+    def _begin_load(self) -> tuple[Model[L], Version[L]] | None:
+        with self._changed:
+            while not self._is_stopping:
+                models, now_s = self._models.values(), time.monotonic()
+                if job := self._policy.next_load(models, now_s):
+                    job[1].begin_load()
+                    self._changed.notify_all()
+                    return job
+                next_s = min((version.due_s for _, version in loads(models)), default=None)
+                self._changed.wait(None if next_s is None else next_s - now_s)
+        return None
+
+    def _fail_load(
+        self, model: Model[L], version: Version[L], directory: VersionDirectory, failure: Failure
+    ) -> None:
+        with self._changed:
+            again = version.tries <= self._load_retries and not self._is_stopping
+            retry_at_s = time.monotonic() + self._retry_interval_s if again else None
+            again = version.fail(failure, directory, retry_at_s)
+            self._transit(model)
+        then = "; it will be tried again" if again else ""
+        log.error("%s/%d failed to load: %s%s", model.name, version.number, failure.message, then)
+
+    def _close_next(self) -> bool:
+        """Waits for a version that nobody uses any more and closes it; returns False at the end."""
+        job = self._begin_close()
+        if job:
+            self._close(*job)
+        return job is not None
+
+    def _begin_close(self) -> tuple[Model[L], Version[L]] | None:
+        with self._changed:
+            while not self._is_stopping:
+                for model in self._models.values():
+                    for version in model.versions.values():
+                        if version.awaits_close:
+                            return model, version
+                self._changed.wait()
+        return None
+
+    def _close(self, model: Model[L], version: Version[L]) -> None:
+        try:
+            if version.loaded is not None:
+                version.loaded.close()
+        except BaseException as error:
+            log.error("%s/%d failed to close: %r", model.name, version.number, error)
+        with self._changed:
+            model.end(version)
+            self._transit(model)
+        log.info("%s/%d is unloaded", model.name, version.number)
 
     def use(
         self, name: str, version: int | None = None, label: str | None = None
@@ -221,7 +312,7 @@ class Repository(Generic[L]):
 
 
 class _Use(Generic[L]):
-    """A version in use from `__enter__` to `__exit__`; by hand, as every request makes one."""
+    """Handle of a version in use, for a `with` block; by hand, as every request makes one."""
 
     __slots__ = ("_acquire", "_asked", "_release", "_version")
 

@@ -1,4 +1,4 @@
-"""`--enable_batching`: requests that arrive together run together, as TensorFlow Serving has it.
+"""Batching (`--enable_batching`): requests that arrive together run together.
 
 The rules and words are those of TensorFlow's shared_batch_scheduler.h and TensorFlow Serving's
 batching_session.cc. One is ours: a batch that fails is run again request by request, so that a

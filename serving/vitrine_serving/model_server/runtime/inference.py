@@ -1,4 +1,4 @@
-"""The four calls that run a model, from TensorFlow Serving's requests to its responses.
+"""Inference: the four calls that run a model, from TensorFlow Serving's requests to its responses.
 
 Each takes a loaded version and an official message, and raises `ServingError` with the codes and
 words of predict_util.cc and multi_inference.cc.

@@ -1,4 +1,4 @@
-"""One loaded version of a model, run the way TensorFlow Serving runs it: in a session."""
+"""Servable: a loaded version of a model, run the way TensorFlow Serving runs it: in a session."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

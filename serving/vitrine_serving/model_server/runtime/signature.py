@@ -18,7 +18,7 @@ _NAMES = {"float32": "float", "float64": "double", "float16": "half"}  # of dtyp
 
 
 class Signature:
-    """A signature's inputs and outputs, ready to be compared with a request's.
+    """Signature with its inputs and outputs, ready to be compared with a request's.
 
     `feed_names` are the tensors that `feeds` has values for, in the same order.
     """

@@ -1,4 +1,4 @@
-"""TensorFlow's tensors to NumPy arrays and back, as they travel over gRPC."""
+"""Conversion of TensorFlow's tensors to NumPy arrays and back, as they travel over gRPC."""
 
 import math
 from typing import Any

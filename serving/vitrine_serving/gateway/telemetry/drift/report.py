@@ -1,4 +1,4 @@
-"""What is said about drift: which versions, and each in words and figures."""
+"""Drift report: the AVAILABLE versions of a model, each in words and figures."""
 
 import asyncio
 import time
@@ -10,10 +10,10 @@ import numpy as np
 from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_client.results.predictions import Description
-from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline
 from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, judge
 from vitrine_serving.gateway.telemetry.drift.window import Window
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
 async def describe(

@@ -1,9 +1,9 @@
-"""Served versions: which of those that have windows are gone, as the model servers say."""
+"""Served versions: finds the drift windows of versions that no model server has any more."""
 
 import asyncio
 from collections.abc import Collection
 
-from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 _SERVED = frozenset({"START", "LOADING", "AVAILABLE"})
 """States of a version that answers, or soon will (again): of a server that was restarted, say."""

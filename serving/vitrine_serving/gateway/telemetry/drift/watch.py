@@ -1,4 +1,4 @@
-"""Notes what is answered, a few images at a time, and says what became of it."""
+"""Drift watch: collects answered images, a few at a time, and reports drift of each version."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from vitrine_client.results.drift_statistics import STATISTICS, statistics
 from vitrine_client.results.predictions import Description
-from vitrine_serving.gateway.inference.predictor import ModelServers
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
 from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 log = logging.getLogger("vitrine_serving.gateway")
 
@@ -38,7 +38,7 @@ Outputs = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class DriftState:
-    """What was found last in a version's window: scores and thresholds by test, and the estimated
+    """State of a version's window as found last: scores and thresholds by test, and the estimated
     shares of the classes by class id. `alarm` is the kind of shift, or empty."""
 
     model: str
@@ -52,7 +52,7 @@ class DriftState:
 
 @dataclass
 class _Version:
-    """What is known of a version, and what of its answers is not in its window yet."""
+    """Watched version: its baseline, and those of its answers that are not in its window yet."""
 
     known: Baseline | None
     lacks: str = ""
@@ -68,7 +68,7 @@ class _Version:
 
 
 class Watch:
-    """Watches what one process answers; all share `windows`. Lives in one event loop."""
+    """Drift watch of one process; all share `windows`. Lives in one event loop."""
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows

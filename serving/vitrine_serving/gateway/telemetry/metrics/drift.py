@@ -1,25 +1,17 @@
-"""What is known of drift, as metrics: read from memory that all processes share, at the scrape."""
+"""Drift metrics: read at the scrape, from memory that all processes share."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from vitrine_serving.gateway.telemetry.drift import DriftState
+from vitrine_serving.gateway.telemetry.drift import DriftState, Watch
 from vitrine_serving.gateway.telemetry.metrics import families
 from vitrine_serving.gateway.telemetry.metrics.families import Family
 
 
-class Watch(Protocol):
-    """Who knows of drift; `drift.Watch` is one."""
-
-    def states(self) -> Sequence[DriftState]:
-        """Returns what is known of each version; from any thread."""
-
-
 class DriftCollector(Collector):
-    """Asks a watch at each scrape."""
+    """Collector that reads a watch at each scrape."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

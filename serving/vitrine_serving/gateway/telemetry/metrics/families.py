@@ -45,14 +45,14 @@ STAGE_SECONDS = Family(
 BATCH_IMAGES = Family(
     "vitrine_batch_images",
     "histogram",
-    "Images that went to the model server in one call.",
+    "Images, or other rows, that went to the model server in one call.",
     ("model", "version"),
     bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 EMPTY_PICTURES = Family(
     "vitrine_empty_pictures_total",
     "counter",
-    "Pictures sent for predictions that showed nothing, so that no model was asked about them.",
+    "Pictures that showed nothing, so that no model was asked about them.",
     ("model",),
 )
 IMAGES_WAITING = Family(

@@ -1,22 +1,21 @@
-"""Counts and times what the gateway does, for the cost of a few list items a request."""
+"""Metrics of one process: counters and histograms, for the cost of a few list items a request."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.multiprocess import MultiProcessCollector
 
-from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.access.shedding import REASONS
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import families
-from vitrine_serving.gateway.telemetry.metrics.drift import DriftCollector, Watch
-from vitrine_serving.gateway.telemetry.metrics.files import Files
+from vitrine_serving.gateway.telemetry.metrics.drift import DriftCollector
 from vitrine_serving.gateway.telemetry.metrics.ledger import Histogram, Ledger, Series
+from vitrine_serving.gateway.telemetry.metrics.shared_series import SharedSeries
 from vitrine_serving.gateway.telemetry.observers import harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.upstream.breaker import State
@@ -26,20 +25,20 @@ OTHER = "other"
 """Stands for all names that are not in the setting: clients can send any."""
 
 _FLUSH_S = 0.5
-"""How old the numbers of the other processes can be for the one that answers /metrics."""
+"""Age that the numbers of the other processes can have for the one that answers /metrics."""
 
 _BREAKER: dict[State, float] = {"closed": 0.0, "half-open": 1.0, "open": 2.0}
 
 
 class _Kind(NamedTuple):
-    """Requests that have endpoint, model and status in common."""
+    """Series of requests that have endpoint, model and status in common."""
 
     requests: Series
     seconds: Histogram
 
 
 class _Version(NamedTuple):
-    """What is known of one version of a model."""
+    """Series of one version of a model."""
 
     decode: Histogram
     queue: Histogram
@@ -48,17 +47,21 @@ class _Version(NamedTuple):
 
 
 class Metrics:
-    """What one process observes, and `render`, which tells the sum of all.
+    """Metrics that one process observes, and `render`, which tells the sum of all.
 
-    Without `files` that were made before a fork it is a process of its own.
+    `shared` is made before a fork; without it this is a process of its own.
     """
 
     def __init__(
-        self, settings: Settings, watch: Watch | None = None, files: Files | None = None
+        self,
+        settings: Settings,
+        watch: Watch | None = None,
+        shared: SharedSeries | None = None,
+        slot: int = 0,
     ) -> None:
         self._models = frozenset(settings.models)
-        self._shared = files or Files()
-        self._ledger = Ledger(self._shared.folder, self._shared.slot)
+        shared = shared or SharedSeries()
+        self._ledger = Ledger(shared, slot)
         self._requests: dict[tuple[str, str, int], _Kind] = {}
         self._versions: dict[tuple[str, int], _Version] = {}
         self._empty = {
@@ -70,9 +73,7 @@ class Metrics:
         self._looks: list[Callable[[], None]] = []
         self._tick = harmless(self._look_and_flush)
         self._registry = CollectorRegistry()
-        MultiProcessCollector(  # type: ignore[no-untyped-call]
-            self._registry, str(self._shared.folder)
-        )
+        self._registry.register(shared)
         if watch:
             self._registry.register(DriftCollector(watch))
 
@@ -91,11 +92,11 @@ class Metrics:
         if request.outcome:
             self._note_outcome(model, request.outcome)
 
-    def note_call(self, model: str, version: int, images: int, took_s: float) -> None:
-        """Notes a Predict that was answered by a version."""
+    def note_call(self, model: str, version: int, rows: int, took_s: float) -> None:
+        """Notes a call that was answered by a version."""
         known = self._version(self.model_label(model), version)
         known.rpc.observe(took_s)
-        known.images.observe(images)
+        known.images.observe(rows)
 
     def count_shed(self, reason: str) -> None:
         """Counts what was turned away; `reason` is one of `sheds.REASONS`."""
@@ -150,7 +151,7 @@ class Metrics:
         """Flushes for the last time."""
         if self._timer:
             self._timer.cancel()
-        self._ledger.close()
+        self.flush()
 
     def render(self) -> tuple[bytes, str]:
         """Returns all metrics of all processes, and the content type; from any thread."""
@@ -170,7 +171,9 @@ class Metrics:
         self._requests[key] = kind
         return kind
 
-    def _note_outcome(self, model: str, outcome: Outcome[Prediction]) -> None:
+    def _note_outcome(self, model: str, outcome: Outcome[Any]) -> None:
+        if not outcome.shown:  # JSON waits for nobody
+            return
         known = self._version(model, outcome.version)
         known.queue.observe(outcome.queue_s)
         if outcome.shown.found:  # not of arrays, which are pixels already

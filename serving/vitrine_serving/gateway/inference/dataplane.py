@@ -1,0 +1,230 @@
+"""Data plane: the one road of inference to the model servers, for adapters of every protocol.
+
+An adapter decodes, calls `DataPlane.infer` and encodes. Batching, metrics of calls, drift and
+tracing hang here, and so see all traffic. It knows no HTTP, no gRPC servicer and no picture.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from vitrine_client.errors import (
+    DeadlineExceeded,
+    ServerError,
+)
+from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import Array
+from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
+from vitrine_serving.gateway.inference.requests import (
+    IMAGES,
+    PROBABILITIES,
+    SERVING,
+    Caller,
+    InferenceRequest,
+    InferenceResponse,
+    SignatureCall,
+    WireCall,
+)
+from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.upstream.connection import Connection, Metadata
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
+
+CLASSIFY = "PredictionService/Classify"
+REGRESS = "PredictionService/Regress"
+
+LARGE_BYTES = 65_536
+"""Of a body or a message: from here on, it takes milliseconds to read."""
+
+_RESPONSES = {
+    calls.PREDICT: wire.PredictResponse,
+    CLASSIFY: wire.ClassificationResponse,
+    REGRESS: wire.RegressionResponse,
+}
+
+Offload = Callable[..., Awaitable[Any]]
+
+Measured = Callable[[str, int, int, float], None]
+"""Takes a model, the version that answered, the rows it got in a call and the seconds it took."""
+
+Trace = Callable[[str, Metadata, dict[str, Any]], AbstractContextManager[Metadata]]
+"""Makes a span of a call, by its method, metadata and attributes; yields the metadata to send."""
+
+
+class DataPlane:
+    """Data plane of one process; lives in one event loop.
+
+    `measured` is told of every call that a version answered, `answered` of pictures that a
+    classifier of ours answered, and `trace` makes spans of calls. None of them may raise. What has
+    more than `LARGE_BYTES` is read by `offload`, which is called as `asyncio.to_thread` is.
+    """
+
+    def __init__(
+        self,
+        servers: ModelServers,
+        settings: Settings,
+        *,
+        measured: Measured | None = None,
+        answered: Answered | None = None,
+        trace: Trace | None = None,
+        offload: Offload = asyncio.to_thread,
+    ) -> None:
+        self._servers = servers
+        self._measured = measured
+        self._answered = answered
+        self._trace = trace
+        self._offload = offload
+        self._batcher = Batcher[InferenceResponse](
+            self._send_batch,
+            max_batch_size=settings.max_batch_size,
+            max_queued_rows=settings.max_queued_images,
+        )
+        self._pixels = PixelWatch(servers, answered, settings.max_images) if answered else None
+
+    async def infer(self, request: InferenceRequest) -> InferenceResponse:
+        """Runs a signature. Pictures for our classifiers may share a call with those of other
+        callers: explanations wait as predictions do, in queues of their own with the same bounds.
+
+        Raises `Unavailable` where too many rows wait, `DeadlineExceeded`, what the model server
+        answers, and `ServerError` where a model does not keep its signature's promise.
+        """
+        if request.wire:
+            return await self._send_alone(request, request.wire)
+        batched = await self._batcher.ask(
+            request.call, request.inputs[IMAGES], request.deadline, request.caller
+        )
+        response = batched.answers
+        response.queue_s, response.call_s = batched.queue_s, batched.rpc_s
+        return response
+
+    def check_room(self, call: SignatureCall, rows: int, deadline: float) -> None:
+        """Raises `Unavailable` where so many more rows would be too many, or too late."""
+        self._batcher.check_room(call, rows, deadline)
+
+    def rows_waiting(self) -> Counter[str]:
+        """Returns the number of rows that wait to be sent, by model; from any thread."""
+        counts: Counter[str] = Counter()
+        for call, count in self._batcher.waiting_by_target().items():
+            counts[call.model.model] += count
+        return counts
+
+    async def call(
+        self, method: str, message: bytes, *, timeout_s: float, callers: Sequence[Caller] = ()
+    ) -> bytes:
+        """Calls a method that runs no model, serialised messages in and out."""
+        return (await self._call(method, message, timeout_s, callers, {}))[0]
+
+    async def _send_batch(
+        self, call: SignatureCall, rows: Array, timeout_s: float, callers: Sequence[Caller]
+    ) -> InferenceResponse:
+        started = time.monotonic()
+        model, count = call.model.model, len(rows)
+        response, server = await self._call(
+            calls.PREDICT, _message(call, rows), timeout_s, callers, _about(model, count)
+        )
+        answer = calls.read_answer(response)
+        took_s = time.monotonic() - started
+        version, outputs = answer.version, answer.outputs
+        if self._measured:
+            self._measured(model, version, count, took_s)
+        # Others may not have this version: they need not be updated at the same time.
+        description = await self._servers.describe(
+            model, version, timeout_s=max(timeout_s - took_s, 0.001), first=server
+        )
+        for name in call.outputs:
+            if name not in outputs or outputs[name].shape[:1] != (count,):
+                raise ServerError(
+                    f"Version {version} of {model} does not answer `{name}` for each of its inputs"
+                )
+        if self._answered:
+            self._answered(model, version, description, rows, outputs[PROBABILITIES])
+        return InferenceResponse(version, outputs, description.labels)
+
+    async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
+        started = time.monotonic()
+        model = request.call.model.model
+        response, _ = await self._call(
+            call.method,
+            call.message,
+            left_s(request.deadline),
+            [request.caller],
+            _about(model, call.rows),
+        )
+        arguments = _RESPONSES[call.method], response, call.decode
+        if len(response) <= LARGE_BYTES:
+            message, decoded = _read(*arguments)
+        else:
+            message, decoded = await self._offload(_read, *arguments)
+        call_s = time.monotonic() - started
+        version = message.model_spec.version.value
+        if self._measured:
+            self._measured(model, version, call.rows, call_s)
+        if self._pixels and call.method == calls.PREDICT:
+            self._pixels.note(request, version, message)
+        return InferenceResponse(version, {}, call_s=call_s, decoded=decoded)
+
+    async def _call(
+        self,
+        method: str,
+        message: bytes,
+        timeout_s: float,
+        callers: Sequence[Caller],
+        about: dict[str, Any],
+    ) -> tuple[bytes, Connection]:
+        """Makes each call there is; also returns the connection that has answered."""
+        metadata = self._metadata(callers)
+        if self._trace is None:
+            return await self._servers.exchange(
+                method, message, timeout_s=timeout_s, metadata=metadata
+            )
+        with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
+            return await self._servers.exchange(method, message, timeout_s=timeout_s, metadata=sent)
+
+    def _metadata(self, callers: Sequence[Caller]) -> list[tuple[str, str]]:
+        """Returns gRPC metadata that tells a model server the ids and traces of the callers."""
+        if not callers:
+            return []
+        traces = [caller.traceparent for caller in callers if caller.traceparent]
+        # A call has one parent, and the first that has a trace is it; the tracer links the others.
+        kept = traces if self._trace else traces[:1]
+        ids = ",".join([caller.id for caller in callers])
+        return [("x-request-id", ids), *(("traceparent", trace) for trace in kept)]
+
+
+def _about(model: str, rows: int) -> dict[str, Any]:
+    return {"vitrine.model": model, "vitrine.images": rows}
+
+
+def left_s(deadline: float) -> float:
+    """Returns the seconds until a deadline. Raises `DeadlineExceeded` where it is over."""
+    remaining_s = deadline - time.monotonic()
+    if remaining_s <= 0:
+        raise DeadlineExceeded("Deadline Exceeded")
+    return remaining_s
+
+
+def _message(call: SignatureCall, rows: Array) -> bytes:
+    """Returns the serialised message for pictures' pixels, uint8 [n, 28, 28]."""
+    model, version, label = call.model
+    if call.signature == SERVING:
+        return calls.instances_request(model, rows, version=version, label=label)
+    constants = {name: np.full(len(rows), value, np.int64) for name, value in call.constants}
+    return calls.predict_request(
+        model,
+        {IMAGES: calls.scaled(rows), **constants},
+        version=version,
+        label=label,
+        signature_name=call.signature,
+        output_filter=call.outputs,
+    )
+
+
+def _read(kind: Any, response: bytes, decode: Callable[[Any], Any]) -> tuple[Any, Any]:
+    message = calls.parsed(kind, response)
+    return message, decode(message)
