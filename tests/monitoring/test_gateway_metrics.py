@@ -141,7 +141,7 @@ def test_a_client_that_leaves_is_counted(runner):
 
     runner.run(leave())
     found = Scraped(app.metrics.render()[0].decode())
-    assert found.total("vitrine_requests_total", endpoint="predict", status="499") == 1
+    assert found.total("vitrine_requests_total", endpoint="predict", status="499") == 2
     assert found.total("vitrine_requests_total", status="499") == 2
     assert sent == []
 

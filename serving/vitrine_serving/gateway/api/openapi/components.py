@@ -58,9 +58,10 @@ PARAMETERS: Json = {
     "models": parameter(
         "models",
         "query",
-        "`1` asks as well whether each listed model has a version that is AVAILABLE.",
-        {"type": "integer", "enum": [0, 1]},
-        1,
+        "`1`, or anything but `0`, asks as well whether each listed model has a version that is "
+        "AVAILABLE.",
+        {"type": "string"},
+        "1",
     ),
     "requestId": parameter(
         "X-Request-ID",
