@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks import results
 from vitrine_training.data.fashion_mnist import load
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.run import Run, RunListener, train_and_publish
 from vitrine_training.tasks import Classification, Regression, Task
 
 COLUMNS = ("test_accuracy", "validation_accuracy", "validation_loss", "calibration_error")
@@ -25,7 +25,7 @@ def figures_of(recipe_name: str, task: Task, seed: int) -> dict[str, float]:
     """Trains and returns the card's metrics, with the seconds and the epochs that it took."""
     with tempfile.TemporaryDirectory() as models_dir:
         run = Run(RECIPES[recipe_name], seed, Path(models_dir))
-        _, card = train_and_publish(run, task, Listener())
+        _, card = train_and_publish(run, task, RunListener())
     return card["metrics"] | {
         "training_s": sum(epoch["duration_s"] for epoch in card["history"]),
         "epochs": len(card["history"]),

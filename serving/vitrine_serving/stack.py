@@ -165,5 +165,5 @@ def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
 
 def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
-    configuration = "python:vitrine_serving.gateway.server.gunicorn_conf"
+    configuration = "python:vitrine_serving.gateway.gunicorn_conf"
     return [sys.executable, "-m", "vitrine_serving.gateway_process", "-c", configuration]

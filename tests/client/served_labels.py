@@ -10,7 +10,6 @@ from tests.conftest import free_port
 from tests.serving.fake_models import FakeLoader, answers, publish, reach, states
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
-from vitrine_serving.model_server.metrics import Metrics
 from vitrine_serving.model_server.repository.config import read_config
 from vitrine_serving.model_server.repository.repository import Repository
 
@@ -60,9 +59,9 @@ def serving(config: Path, load: FakeLoader | None = None) -> Iterator[Served]:
     """Runs one on a file, as `--model_config_file` and
     `--allow_version_labels_for_unavailable_models` would."""
     repository = Repository(load or FakeLoader(), load_retries=0, allow_unavailable_labels=True)
-    api = ModelServerApi(repository, Metrics())
+    api = ModelServerApi(repository, ServingMetrics())
     address = f"127.0.0.1:{free_port()}"
-    server = make_server(api, address, max_threads=4, metrics=Metrics())
+    server = make_server(api, address, max_threads=4, metrics=ServingMetrics())
     try:
         repository.configure(read_config(config.read_text()))
         server.start()

@@ -19,7 +19,7 @@ from tests.monitoring.dashboard import (
     variables,
 )
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES
-from vitrine_serving.model_server.metrics import Metrics, read_monitoring
+from vitrine_serving.model_server.metrics import read_monitoring
 
 CONFIG = MONITORING / "prometheus/prometheus.yml"
 RULES = MONITORING / "prometheus/alerts.yml"
@@ -39,7 +39,7 @@ def test_prometheus_looks_where_the_metrics_are():
 
 def known() -> dict[str, set[str]]:
     """The labels of each metric that is scraped, by its name and with its suffix."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
     metrics.observe_request("mlp", "Predict", "GRPC", "OK", 0.001)
     metrics.observe_run("mlp", "Predict", 0.001)
     found: dict[str, set[str]] = {"up": set()}

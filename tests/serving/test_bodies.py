@@ -9,7 +9,8 @@ import pytest
 
 from tests.serving.forms import BOUNDARY, FORM, form, part
 from vitrine_client.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
-from vitrine_serving.gateway.api.bodies import inflate, read_pictures
+from vitrine_serving.gateway.api.bodies import read_pictures
+from vitrine_serving.gateway.http.compression import inflate
 
 NEAR_LINE = "content-disposition: FORM-DATA; filename=x; name=image"
 

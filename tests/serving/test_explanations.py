@@ -10,12 +10,12 @@ import pytest
 
 from tests.serving.asked_gateway import PNG, FakeServers, form, npy, picture
 from vitrine_client.errors import NotFound, Unavailable
-from vitrine_serving.gateway.access.shedding import QueueFull
 from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import QueueFull
 
 EXPLAIN = "/v1/models/mlp:explain"
 INSTANCES = "/v1/instances"

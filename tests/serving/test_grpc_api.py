@@ -11,7 +11,6 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tests.conftest import free_port
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
-from vitrine_serving.model_server.metrics import Metrics
 
 CODE = grpc.StatusCode
 
@@ -47,7 +46,7 @@ def serve():
 
     def start(api: FakeApi, **options) -> grpc.Channel:
         address = f"127.0.0.1:{free_port()}"
-        options = {"max_threads": 4, "metrics": Metrics()} | options
+        options = {"max_threads": 4, "metrics": ServingMetrics()} | options
         server = make_server(api, address, **options)
         server.start()
         channel = grpc.insecure_channel(address)
@@ -100,7 +99,7 @@ def test_too_many_calls_at_a_time_fail_at_once(serve):
 
 def test_answers_are_counted(serve):
     """By model and status, by gRPC's name of the call."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
     api = FakeApi()
     channel = serve(api, metrics=metrics)
     predict(channel)
@@ -126,7 +125,7 @@ def test_health_is_answered_if_asked_for(serve):
 def test_a_port_that_is_taken(serve):
     """Another server's port is an OSError that names it."""
     address = f"127.0.0.1:{free_port()}"
-    options = {"max_threads": 1, "metrics": Metrics()}
+    options = {"max_threads": 1, "metrics": ServingMetrics()}
     first = make_server(FakeApi(), address, **options)
     with pytest.raises(OSError, match=address):
         make_server(FakeApi(), address, **options)

@@ -14,7 +14,7 @@ from tests.serving.fake_models import (
 )
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig
-from vitrine_serving.model_server.repository.repository import VersionStatus
+from vitrine_serving.model_server.repository.repository import ServableStatus
 
 NEVER_S = 3600.0
 
@@ -24,7 +24,7 @@ def test_retries_are_counted(base, load, start):
     publish(base, 2, broken=True)
     repository = start(ModelConfig("mlp", base), load_retries=3, retry_interval_s=0.01)
     assert load.tries == {("mlp", 2): 4}
-    assert repository.versions("mlp") == [VersionStatus(2, "END", 2, "ValueError: no graph")]
+    assert repository.versions("mlp") == [ServableStatus(2, "END", 2, "ValueError: no graph")]
     for _ in range(3):
         repository.refresh()
     assert states(repository) == {2: "END"}
@@ -38,10 +38,10 @@ def test_a_retry_may_help(base, load, start):
         ModelConfig("mlp", base), wait=False, retry_interval_s=0.01, load_retries=9999
     )
     wait_for(lambda: load.tries["mlp", 1] > 1, 30, "a retry")
-    assert repository.versions("mlp") == [VersionStatus(1, "LOADING")]
+    assert repository.versions("mlp") == [ServableStatus(1, "LOADING")]
     load.errors.clear()
     reach(repository, {1: "AVAILABLE"})
-    assert repository.versions("mlp") == [VersionStatus(1, "AVAILABLE")]
+    assert repository.versions("mlp") == [ServableStatus(1, "AVAILABLE")]
 
 
 def test_waiting_for_a_retry_holds_no_thread(base, load, start, tmp_path):
@@ -116,7 +116,7 @@ def test_a_version_removed_while_it_loads_never_answers(base, load, start):
     load.gates[2].set()
     reach(repository, {2: "END", 1: "AVAILABLE"})
     assert repository.versions("mlp", 2) == [
-        VersionStatus(2, "END", 1, "Loading of servable cancelled")
+        ServableStatus(2, "END", 1, "Loading of servable cancelled")
     ]
     assert load.closes() == {1: 0, 2: 1}
 
@@ -155,7 +155,7 @@ def test_whatever_a_load_raises_the_thread_goes_on(base, load, start, error, cod
     """The status has the error's own code if it has one, else UNKNOWN."""
     load.errors[1] = error
     repository = start(ModelConfig("mlp", base), load_retries=0, load_threads=1)
-    assert repository.versions("mlp") == [VersionStatus(1, "END", code, message)]
+    assert repository.versions("mlp") == [ServableStatus(1, "END", code, message)]
     publish(base, 2)
     repository.refresh()
     reach(repository, {2: "AVAILABLE", 1: "END"})

@@ -1,19 +1,19 @@
-"""Metrics with TensorFlow Serving's names, in Prometheus' text format."""
+"""ServingMetrics with TensorFlow Serving's names, in Prometheus' text format."""
 
 import threading
 
 import pytest
 
-from vitrine_serving.model_server.metrics import DEFAULT_PATH, Metrics, read_monitoring
+from vitrine_serving.model_server.metrics import DEFAULT_PATH, ServingMetrics, read_monitoring
 
 
-def lines(metrics: Metrics) -> list[str]:
+def lines(metrics: ServingMetrics) -> list[str]:
     return metrics.text().decode().splitlines()
 
 
 def test_requests_are_counted_by_status_and_timed_if_they_succeed():
     """`request_count` has every answer, `request_latency` those that were OK, in microseconds."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
     metrics.observe_request("mlp", "Predict", "GRPC", "OK", 0.000_015)
     metrics.observe_request("mlp", "Predict", "GRPC", "NOT_FOUND", 5.0)
     found = lines(metrics)
@@ -32,7 +32,7 @@ def test_requests_are_counted_by_status_and_timed_if_they_succeed():
 
 def test_runs_and_examples_are_observed():
     """The model's own time, and how many examples came, have metrics of their own."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
     metrics.observe_run("mlp", "Classify", 0.001)
     metrics.observe_examples("mlp", 3)
     metrics.observe_examples("mlp", 4)
@@ -45,7 +45,7 @@ def test_runs_and_examples_are_observed():
 
 def test_names_are_escaped_and_bounded():
     """Names come from callers: they cannot break the format, nor fill the memory."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
     metrics.observe_request('a"b\\c\nd', "Predict", "GRPC", "OK", 0)
     assert 'model_name="a\\"b\\\\c\\nd"' in metrics.text().decode()
     for number in range(3000):
@@ -57,7 +57,7 @@ def test_names_are_escaped_and_bounded():
 
 def test_nothing_is_lost_between_threads():
     """Eight threads at once count every request."""
-    metrics = Metrics()
+    metrics = ServingMetrics()
 
     def count():
         for _ in range(500):

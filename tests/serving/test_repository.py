@@ -14,7 +14,7 @@ from tests.serving.fake_models import (
     states,
 )
 from vitrine_serving.model_server.repository.config import ModelConfig
-from vitrine_serving.model_server.repository.repository import VersionStatus
+from vitrine_serving.model_server.repository.repository import ServableStatus
 
 
 def test_the_newest_version_answers_and_the_old_one_ends(base, start):
@@ -25,7 +25,7 @@ def test_the_newest_version_answers_and_the_old_one_ends(base, start):
     repository.refresh()
     reach(repository, {2: "AVAILABLE", 1: "END"})
     assert answers(repository) == 2
-    assert repository.versions("mlp", 1) == [VersionStatus(1, "END")]
+    assert repository.versions("mlp", 1) == [ServableStatus(1, "END")]
     assert [v.number for v in repository.versions("mlp")] == [2, 1]
     assert refusal(answers, repository, 1)[1] == "Servable not found for request: Specific(mlp, 1)"
 
@@ -50,7 +50,7 @@ def test_a_broken_version_does_not_take_the_good_one_down(base, load, start):
     repository.refresh()
     reach(repository, {2: "END", 1: "AVAILABLE"})
     assert answers(repository) == 1
-    assert repository.versions("mlp", 2) == [VersionStatus(2, "END", 2, "ValueError: no graph")]
+    assert repository.versions("mlp", 2) == [ServableStatus(2, "END", 2, "ValueError: no graph")]
     publish(base, 3)
     repository.refresh()
     reach(repository, {3: "AVAILABLE", 2: "END", 1: "END"})

@@ -19,14 +19,14 @@ from vitrine_training.publish import incumbent, weights
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
 from vitrine_training.publish.incumbent import Incomparable
-from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.run import Run, RunListener, train_and_publish
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, small_task):
     """A softmax of ours, one epoch."""
     models_dir = tmp_path_factory.mktemp("models")
-    version_dir, _ = train_and_publish(run(models_dir), small_task, Listener())
+    version_dir, _ = train_and_publish(run(models_dir), small_task, RunListener())
     return version_dir
 
 
@@ -84,17 +84,17 @@ def test_a_damaged_version_never_costs_a_new_one(trained, small_task, tmp_path):
     """Where no other is whole, what is trained is published. Where one is, it is compared, and the
     same weights in the place of the damaged ones are worth publishing."""
     (tmp_path / "softmax" / "4").mkdir(parents=True)
-    version_dir, _ = train_and_publish(run(tmp_path), small_task, Listener())
+    version_dir, _ = train_and_publish(run(tmp_path), small_task, RunListener())
     assert version_dir.name == "5"
     os.truncate(data_of(shutil.copytree(version_dir, tmp_path / "softmax" / "6")), 1000)
-    version_dir, _ = train_and_publish(run(tmp_path), small_task, Listener())
+    version_dir, _ = train_and_publish(run(tmp_path), small_task, RunListener())
     assert version_dir.name == "7"
     assert weights.is_same(version_dir, tmp_path / "softmax" / "5")
     with pytest.raises(SameModel):
-        train_and_publish(run(tmp_path), small_task, Listener())
+        train_and_publish(run(tmp_path), small_task, RunListener())
     os.truncate(data_of(version_dir), 1000)
     with pytest.raises(WorseModel, match="worse than version 5"):
-        train_and_publish(run(tmp_path, learning_rate=1e-5), small_task, Listener())
+        train_and_publish(run(tmp_path, learning_rate=1e-5), small_task, RunListener())
 
 
 def exported(directory, *, inputs="images", output="probabilities", labels=None, classes=10):
@@ -135,12 +135,12 @@ def test_a_foreign_model_wants_force_before_the_first_epoch(small_task, tmp_path
     epochs, said = [], []
     with pytest.raises(Incomparable, match=f"1700000000 cannot be compared.*{reason}.*--force"):
         train_and_publish(
-            run(tmp_path), small_task, Listener(on_epoch=epochs.append, say=said.append)
+            run(tmp_path), small_task, RunListener(on_epoch=epochs.append, say=said.append)
         )
     assert not epochs
     assert "1700000001 is damaged and passed over" in said[0]
     assert publish.versions(tmp_path, "softmax") == [1700000000, 1700000001]
-    version_dir, _ = train_and_publish(run(tmp_path, force=True), small_task, Listener())
+    version_dir, _ = train_and_publish(run(tmp_path, force=True), small_task, RunListener())
     assert version_dir.name == "1700000002"
 
 

@@ -21,7 +21,7 @@ from vitrine_training.publish import versions as publish
 from vitrine_training.publish import weights
 from vitrine_training.publish.export import ExportError, check_version
 from vitrine_training.publish.gate import SameModel, WorseModel
-from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.run import Run, RunListener, train_and_publish
 from vitrine_training.tasks import Regression
 
 
@@ -109,10 +109,10 @@ def test_a_signal_after_the_last_epoch_keeps_the_run(small_task, tmp_path):
 
     task = Interrupted(**vars(small_task))
     with pytest.raises(SystemExit):
-        train_and_publish(run(tmp_path, epochs=2), task, Listener())
+        train_and_publish(run(tmp_path, epochs=2), task, RunListener())
     assert not publish.versions(tmp_path, "softmax")
     assert list(tmp_path.glob("softmax/.training-*"))
-    listener = Listener(
+    listener = RunListener(
         on_start=lambda state: started.append(len(state.history) if state else 0),
         on_epoch=lambda epoch: started.append(-epoch.number),
     )
@@ -123,13 +123,13 @@ def test_a_signal_after_the_last_epoch_keeps_the_run(small_task, tmp_path):
 
 def test_a_worse_model_is_refused(small_task, tmp_path):
     """The gate compares right answers on the validation images; --force overrules it."""
-    train_and_publish(run(tmp_path, epochs=5), small_task, Listener())
+    train_and_publish(run(tmp_path, epochs=5), small_task, RunListener())
     worse = run(tmp_path, epochs=1, learning_rate=1e-4)
     with pytest.raises(WorseModel, match=r"of 500 validation images right.*--force"):
-        train_and_publish(worse, small_task, Listener())
+        train_and_publish(worse, small_task, RunListener())
     assert sorted(path.name for path in (tmp_path / "softmax").iterdir()) == [".lock", "1"]
     version_dir, _ = train_and_publish(
-        run(tmp_path, epochs=1, learning_rate=1e-4, force=True), small_task, Listener()
+        run(tmp_path, epochs=1, learning_rate=1e-4, force=True), small_task, RunListener()
     )
     assert version_dir.name == "2"
 
@@ -137,19 +137,19 @@ def test_a_worse_model_is_refused(small_task, tmp_path):
 def test_the_same_weights_are_not_published_twice(small_task, tmp_path):
     """A recipe that comes out as the newest version did publishes nothing, unless it is forced to,
     and leaves no checkpoint; names that Keras gives in the same process make no difference."""
-    train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
+    train_and_publish(run(tmp_path, epochs=1), small_task, RunListener())
     with pytest.raises(SameModel, match=r"the same weights as .*softmax/1: .*--force"):
-        train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
+        train_and_publish(run(tmp_path, epochs=1), small_task, RunListener())
     assert sorted(path.name for path in (tmp_path / "softmax").iterdir()) == [".lock", "1"]
-    train_and_publish(run(tmp_path, epochs=1, force=True), small_task, Listener())
-    train_and_publish(run(tmp_path, seed=1, epochs=2), small_task, Listener())
+    train_and_publish(run(tmp_path, epochs=1, force=True), small_task, RunListener())
+    train_and_publish(run(tmp_path, seed=1, epochs=2), small_task, RunListener())
     assert publish.versions(tmp_path, "softmax") == [1, 2, 3]
 
 
 def test_a_run_that_diverges_leaves_no_checkpoint(small_task, tmp_path):
     """It came to its end: the same command would only go on to the same one."""
     with pytest.raises(Diverged):
-        train_and_publish(run(tmp_path, "mlp", learning_rate=1e8), small_task, Listener())
+        train_and_publish(run(tmp_path, "mlp", learning_rate=1e8), small_task, RunListener())
     assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
 
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_else(small_task, tmp_
             checkpoint.mkdir()
             (checkpoint / "file").touch()
 
-    listener = Listener(on_epoch=in_the_way, say=said.append)
+    listener = RunListener(on_epoch=in_the_way, say=said.append)
     with pytest.raises(IsADirectoryError):  # nor can that be removed at the end, which is ours
         train_and_publish(run(tmp_path, epochs=3), small_task, listener)
     assert publish.versions(tmp_path, "softmax") == [1]
@@ -175,7 +175,7 @@ def test_a_figure_that_is_no_number_is_null(small_task, tmp_path):
     """A network that answers one class has no precision for the others; JSON has no NaN for it, in
     the card as in the model, and the lines of the run say all the same what there is."""
     vary = {"initializer": "zeros", "epochs": 1}
-    version_dir, card = train_and_publish(run(tmp_path, "mlp", **vary), small_task, Listener())
+    version_dir, card = train_and_publish(run(tmp_path, "mlp", **vary), small_task, RunListener())
     loaded = tf.saved_model.load(str(version_dir))
     texts = (
         (version_dir / "assets.extra/card.json").read_text(),
@@ -191,7 +191,7 @@ def test_a_figure_that_is_no_number_is_null(small_task, tmp_path):
 
 def test_what_answers_otherwise_is_not_published(small_task, tmp_path):
     """An export that does not give the trained model's answers is found out."""
-    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), small_task, Listener())
+    version_dir, _ = train_and_publish(run(tmp_path, epochs=1), small_task, RunListener())
     other = MODELS["softmax"](RECIPES["softmax"], 5)
     with pytest.raises(ExportError, match="answers otherwise"):
         check_version(version_dir, other, "logits", small_task.validation[0][:100])
@@ -199,7 +199,7 @@ def test_what_answers_otherwise_is_not_published(small_task, tmp_path):
 
 def test_regression(tmp_path):
     """`linear` is published with its signatures, gated by its loss, and needs no images."""
-    version_dir, card = train_and_publish(run(tmp_path, "linear"), Regression.of(0), Listener())
+    version_dir, card = train_and_publish(run(tmp_path, "linear"), Regression.of(0), RunListener())
     assert card["weights"]["learned"] == pytest.approx([2, -3.4], abs=0.01)
     loaded = tf.saved_model.load(str(version_dir))
     features = np.array([[1, 1], [0, 2]], np.float32)
@@ -218,7 +218,7 @@ def test_regression(tmp_path):
     described = json.loads(loaded.signatures["describe"]()["card"].numpy())
     assert described == json.loads(json.dumps(card))
     with pytest.raises(WorseModel, match="validation loss"):
-        train_and_publish(run(tmp_path, "linear", epochs=1), Regression.of(0), Listener())
+        train_and_publish(run(tmp_path, "linear", epochs=1), Regression.of(0), RunListener())
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):

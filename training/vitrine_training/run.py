@@ -58,7 +58,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Listener:
+class RunListener:
     """Observer of a run: is told the state it resumed from, each epoch, and remarks."""
 
     on_start: Callable[[State | None], None] = lambda _: None
@@ -66,7 +66,7 @@ class Listener:
     say: Callable[[str], None] = lambda _: None
 
 
-def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
+def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path, export.Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
     Obstacles to publishing are looked for before the first epoch. The test set is
@@ -145,7 +145,7 @@ def _size_bytes(model: keras.Model, recipe: Recipe) -> int:
 
 
 def _trained(
-    model: keras.Model, run: Run, task: Task, listener: Listener, checkpoint: Checkpoint
+    model: keras.Model, run: Run, task: Task, listener: RunListener, checkpoint: Checkpoint
 ) -> list[Epoch]:
     """Trains from the beginning, or from where a run that was killed had come to. A checkpoint that
     cannot be written is told, and costs nothing but itself."""

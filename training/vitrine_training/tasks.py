@@ -84,7 +84,7 @@ class Classification(Task):
         )
 
     @cached_property
-    def sample(self) -> robustness.Sample:
+    def sample(self) -> robustness.RobustnessSample:
         """Sample for robustness, drawn once for all models; it takes seconds."""
         return robustness.draw(data.Split(*self.test), self.pictures)
 

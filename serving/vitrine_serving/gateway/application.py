@@ -10,7 +10,6 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
-from vitrine_serving.gateway.access.shedding import Shed
 from vitrine_serving.gateway.api.endpoints import Endpoints
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
@@ -25,6 +24,7 @@ from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import Metrics

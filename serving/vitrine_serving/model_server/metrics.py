@@ -1,4 +1,4 @@
-"""Metrics of the model server: TensorFlow Serving's, in Prometheus' text format.
+"""ServingMetrics of the model server: TensorFlow Serving's, in Prometheus' text format.
 
 Dashboards know these names and these bounds of buckets, as they are written. The library
 prometheus_client cannot write them (it adds `_total` to a counter, and `le="10.0"` for `le="10"`),
@@ -83,7 +83,7 @@ class _Family:
         return lines
 
 
-class Metrics:
+class ServingMetrics:
     """Counts and latencies of a server; safe to use from any thread."""
 
     def __init__(self) -> None:

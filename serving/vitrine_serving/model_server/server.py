@@ -18,7 +18,7 @@ from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.flags import Flags
-from vitrine_serving.model_server.metrics import Metrics, read_monitoring
+from vitrine_serving.model_server.metrics import ServingMetrics, read_monitoring
 from vitrine_serving.model_server.repository.config import ModelConfig, read_config
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime.batching import (
@@ -42,7 +42,7 @@ def serve(flags: Flags) -> None:
     Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
     Raises `ValueError` for flags that make no sense, `OSError` where a port cannot be had.
     """
-    configs, metrics = _configs(flags), Metrics()
+    configs, metrics = _configs(flags), ServingMetrics()
     monitoring = flags.monitoring_config_file
     monitoring_path = read_monitoring(monitoring) if monitoring else None
     repository = _repository(flags, metrics)
@@ -92,7 +92,7 @@ def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -
         rest_server.task_dispatcher.shutdown(timeout=GRACE_S)
 
 
-def _repository(flags: Flags, metrics: Metrics) -> Repository[Servable]:
+def _repository(flags: Flags, metrics: ServingMetrics) -> Repository[Servable]:
     return Repository(
         _loader(flags, _scheduler(flags), metrics),
         load_retries=flags.max_num_load_retries,
@@ -103,7 +103,7 @@ def _repository(flags: Flags, metrics: Metrics) -> Repository[Servable]:
 
 
 def _rest_server(
-    flags: Flags, api: ModelServerApi, metrics: Metrics, monitoring_path: str | None
+    flags: Flags, api: ModelServerApi, metrics: ServingMetrics, monitoring_path: str | None
 ) -> Any:
     """Returns waitress' server, bound and not yet running; None where there is to be none."""
     if not flags.rest_api_port:
@@ -140,7 +140,7 @@ def _scheduler(flags: Flags) -> BatchScheduler | None:
 
 
 def _loader(
-    flags: Flags, scheduler: BatchScheduler | None, metrics: Metrics
+    flags: Flags, scheduler: BatchScheduler | None, metrics: ServingMetrics
 ) -> Callable[[str, int, Path], Servable]:
     tags = flags.saved_model_tags.split(",")
 

@@ -126,7 +126,7 @@ def _short(outcome: Outcome) -> str:
 
 def _trained(run: "Run", task: "Task") -> tuple[Path, dict[str, Any]]:
     """Trains with a bar and a line for some of the epochs."""
-    from vitrine_training.run import Listener, NotKept, train_and_publish
+    from vitrine_training.run import NotKept, RunListener, train_and_publish
 
     columns = (TextColumn("  epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
     epochs = run.recipe.epochs
@@ -145,7 +145,7 @@ def _trained(run: "Run", task: "Task") -> tuple[Path, dict[str, Any]]:
             if epoch.number % -(-epochs // LINES) == 0 or epoch.number in (1, epochs):
                 console.print(_line(epoch, epochs))
 
-        listener = Listener(on_start, on_epoch, lambda text: console.print(f"  {text}"))
+        listener = RunListener(on_start, on_epoch, lambda text: console.print(f"  {text}"))
         try:
             return train_and_publish(run, task, listener)
         except NotKept as end:

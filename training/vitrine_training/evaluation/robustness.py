@@ -1,8 +1,8 @@
 """Robustness: accuracy on items that are mirrored, moved, turned, or in pictures hard to read.
 
-A `Sample` is drawn once and put to any number of models, so that their figures can be compared. It
-has the first test rows in four views, and hard pictures of test items, as `vitrine_client.images`
-finds the items in them.
+A `RobustnessSample` is drawn once and put to any number of models, so that their figures can be
+compared. It has the first test rows in four views, and hard pictures of test items, as
+`vitrine_client.images` finds the items in them.
 """
 
 import os
@@ -70,7 +70,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Sample:
+class RobustnessSample:
     """Images that every model of a run is asked about.
 
     `views` are uint8 [n, 28, 28] each, of items whose class ids are `class_ids`, [n].
@@ -81,7 +81,7 @@ class Sample:
     hard: Sequence[HardPicture]
 
 
-def draw(test: Split, pictures: int = PICTURES) -> Sample:
+def draw(test: Split, pictures: int = PICTURES) -> RobustnessSample:
     """Returns the sample that follows from `test`, with so many hard pictures of each kind."""
     images, class_ids = test.images[:ROWS], test.labels[:ROWS]
     views = {name: view(images) for name, view in VIEWS.items()}
@@ -90,7 +90,7 @@ def draw(test: Split, pictures: int = PICTURES) -> Sample:
     # Drawing and reading is Pillow's and NumPy's work, most of it without the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         hard = list(threads.map(lambda job, row: hard_picture(test, row, *job), jobs, rows))
-    return Sample(views, class_ids, hard)
+    return RobustnessSample(views, class_ids, hard)
 
 
 def hard_picture(test: Split, row: int, kind: Kind, number: int) -> HardPicture:
@@ -152,7 +152,9 @@ VIEWS: Mapping[str, Callable[[Pixels], Pixels]] = {
 """Ways to look at test rows, uint8 [n, 28, 28], by their names in a card."""
 
 
-def measure(sample: Sample, classify: Classifier, labels: Sequence[str]) -> dict[str, Any]:
+def measure(
+    sample: RobustnessSample, classify: Classifier, labels: Sequence[str]
+) -> dict[str, Any]:
     """Returns the card's member `robustness`: plain JSON, with shares of right answers.
 
     `hard` is over the kinds that leave the item visible, but those of STRANGERS, `by_kind` over

@@ -10,9 +10,9 @@ from math import ceil
 from vitrine_client.errors import Unauthorized
 from vitrine_serving.gateway.access.keys import Keys
 from vitrine_serving.gateway.access.rate_limit import RateLimiter
-from vitrine_serving.gateway.access.shedding import RateLimited
 from vitrine_serving.gateway.http.routes import Route
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import RateLimited
 
 Address = IPv4Address | IPv6Address
 

@@ -5,7 +5,6 @@ All limits are looked at before anything of that size is made. Nothing here know
 
 import io
 import re
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +23,6 @@ from vitrine_client.images import SIDE
 _OTHER_FIELDS = 8  # a form may have some besides its images
 _MAX_HEADER_BYTES = 1024  # of a line in a form's part; long names of files fit
 _MAX_NPY_HEADER_BYTES = 1024  # numpy writes 128
-_DEFLATE_RATIO = 1032  # zlib's documentation: the most that deflate makes of a byte
 _NPY_DTYPES = {"|u1", "<f2", "<f4", "<f8"}
 _MAKES_PYTHON_WARN = re.compile(rb"\\|\d[A-Za-z_]")  # in a literal; nobody is to write to the log
 _NPY_HINT = (
@@ -151,30 +149,3 @@ def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:
     if not (array.min() >= 0 and array.max() <= 1):  # which NaN fails, too
         raise InvalidRequest("The array's floats must lie in 0..1, without NaN; scale it")
     return np.rint(array.astype(np.float32) * 255).astype(np.uint8)
-
-
-def inflate(body: bytes, max_bytes: int) -> bytes:
-    """Returns a gzip body unpacked; an empty one stays empty.
-
-    Raises `PayloadTooLarge` where it holds more than `max_bytes`, and `InvalidRequest` where it is
-    broken, truncated or followed by something else. No more is unpacked than it says it holds.
-    """
-    if not body:
-        return body
-    promised = int.from_bytes(body[-4:], "little")  # how gzip ends: the length, modulo 2^32
-    # What no gzip of this size can hold is no length, but the end of something cut off.
-    if max_bytes < promised <= _DEFLATE_RATIO * len(body):
-        raise PayloadTooLarge(
-            f"The body's gzip says that it holds {promised} bytes, more than {max_bytes}; "
-            "send fewer or smaller pictures at once"
-        )
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        inflated = unpack.decompress(body, min(promised, max_bytes) + 1)
-    except zlib.error as error:
-        raise InvalidRequest(f"The body's gzip is broken ({error})") from error
-    if not unpack.eof:
-        raise InvalidRequest("The body's gzip is truncated, or longer than it says")
-    if unpack.unused_data:
-        raise InvalidRequest("The body's gzip is followed by something else")
-    return inflated

@@ -11,7 +11,7 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 @dataclass(slots=True)
 class Request:
-    """What was asked.
+    """HTTP request, as the parts of the gateway hand it on.
 
     `path` is undecoded, as it was sent; names of `headers` are in lower case, repeated ones joined
     by ", "; `client` is an IP address, or empty for a Unix socket; `key_name` is that of its API
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered; the front adds what every answer has."""
+    """HTTP response; the application adds the headers that every one has."""
 
     status: int
     body: bytes

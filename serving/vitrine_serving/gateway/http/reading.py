@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
-from vitrine_serving.gateway.api.bodies import inflate
+from vitrine_serving.gateway.http.compression import inflate
 from vitrine_serving.gateway.http.messages import Request
 
 _DISCARD_S = 1.0

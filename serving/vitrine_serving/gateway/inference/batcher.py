@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.errors import DeadlineExceeded
-from vitrine_serving.gateway.access.shedding import QueueFull, TooLate
+from vitrine_serving.gateway.shedding import QueueFull, TooLate
 
 Rows = npt.NDArray[Any]
 T = TypeVar("T", bound="Sliceable")

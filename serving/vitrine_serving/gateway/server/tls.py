@@ -21,7 +21,7 @@ Pems = tuple[bytes, bytes | None, bytes | None]
 
 
 class Tls:
-    """What the files say now, or said before where they cannot be used any more, which is logged.
+    """TLS contexts of the files as they are, or as they last were good, which is logged.
 
     Raises `TlsError` at first. Made before the fork and asked in each worker, so that SIGHUP, which
     starts new workers, renews certificates. gunicorn would go on *without TLS* where its context

@@ -7,8 +7,8 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
-from vitrine_serving.gateway.access.shedding import CONNECTIONS
 from vitrine_serving.gateway.server.listener import Listener, Shares
+from vitrine_serving.gateway.shedding import CONNECTIONS
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
@@ -33,7 +33,7 @@ class Worker(gasgi.ASGIWorker):
 
     def init_process(self) -> None:
         """Runs in the new process, until it ends."""
-        self.open: set[Connection] = set()
+        self.open: set[ClientConnection] = set()
         super().init_process()
 
     def init_signals(self) -> None:
@@ -66,7 +66,7 @@ class Worker(gasgi.ASGIWorker):
         """Stands for the loop's `create_server`, which gunicorn calls."""
         return Listener(
             sock,
-            lambda: Connection(self),
+            lambda: ClientConnection(self),
             lambda: not self.alive or self.shares.is_more_than_others(self.nr_conns),
             ssl,
             # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
@@ -84,7 +84,7 @@ class Worker(gasgi.ASGIWorker):
             self.loop.call_later(_LAST_CALL_S, connection.end_if_idle)
 
 
-class Connection(ASGIProtocol):
+class ClientConnection(ASGIProtocol):
     """Of one client. `app` is the application, or what stands for it."""
 
     def __init__(self, worker: Worker) -> None:

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import (
 )
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.metrics import Metrics
+from vitrine_serving.model_server.metrics import ServingMetrics
 from vitrine_serving.model_server.repository.config import to_configs
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
@@ -29,7 +29,7 @@ class ModelServerApi:
     """
 
     def __init__(
-        self, repository: Repository[Servable], metrics: Metrics, *, as_content: bool = False
+        self, repository: Repository[Servable], metrics: ServingMetrics, *, as_content: bool = False
     ) -> None:
         self._repository = repository
         self._metrics = metrics

@@ -15,13 +15,13 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
-from vitrine_serving.model_server.metrics import Metrics
+from vitrine_serving.model_server.metrics import ServingMetrics
 
 
 class _Transport:
     """Transport of calls to methods: bounded in number, counted, and with errors as codes."""
 
-    def __init__(self, max_threads: int, metrics: Metrics) -> None:
+    def __init__(self, max_threads: int, metrics: ServingMetrics) -> None:
         self._free = threading.BoundedSemaphore(max_threads)
         self._metrics = metrics
 
@@ -89,7 +89,7 @@ def make_server(
     address: str,
     *,
     max_threads: int,
-    metrics: Metrics,
+    metrics: ServingMetrics,
     with_health: bool = False,
 ) -> grpc.Server:
     """Returns a server bound to `address`, not yet started. Raises `OSError` if it can't be.

@@ -35,7 +35,7 @@ L = TypeVar("L", bound=Loaded)
 
 
 @dataclass(frozen=True)
-class VersionStatus:
+class ServableStatus:
     """Version status, as `GetModelStatus` tells it; `error_code` is gRPC's number, 0 for none."""
 
     number: int
@@ -97,11 +97,11 @@ class Version(Generic[L]):
         """Whether it is to be closed now."""
         return self.state == "UNLOADING" and not self.users
 
-    def status(self) -> VersionStatus:
+    def status(self) -> ServableStatus:
         """Returns its status; a failed try that will be repeated is not told."""
         if self.state == "END" and self.failure:
-            return VersionStatus(self.number, "END", self.failure.code, self.failure.message)
-        return VersionStatus(self.number, self.state)
+            return ServableStatus(self.number, "END", self.failure.code, self.failure.message)
+        return ServableStatus(self.number, self.state)
 
     def begin_load(self) -> None:
         """A thread tries to load it from its directory."""

@@ -17,13 +17,13 @@ from vitrine_serving.model_server.repository.lifecycle import (
     L,
     Loaded,
     Model,
+    ServableStatus,
     Version,
-    VersionStatus,
 )
 from vitrine_serving.model_server.repository.loading import LoadingThreads
 from vitrine_serving.model_server.repository.policy import AvailabilityPreservingPolicy, loads
 
-__all__ = ["Load", "Loaded", "Repository", "VersionStatus"]
+__all__ = ["Load", "Loaded", "Repository", "ServableStatus"]
 
 log = logging.getLogger(__name__)
 
@@ -299,7 +299,7 @@ class Repository(Generic[L]):
             if version.awaits_close:
                 self._changed.notify_all()
 
-    def versions(self, name: str, version: int | None = None) -> list[VersionStatus]:
+    def versions(self, name: str, version: int | None = None) -> list[ServableStatus]:
         """Returns the state of a model's versions, or of one, newest first. Raises NOT_FOUND."""
         with self._lock:
             model = self._models.get(name)

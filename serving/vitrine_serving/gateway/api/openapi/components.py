@@ -1,4 +1,4 @@
-"""What the operations of the OpenAPI document share: parameters, headers and errors."""
+"""Components of the OpenAPI document: parameters, headers and errors that operations share."""
 
 from http import HTTPStatus
 from typing import Any

@@ -1,4 +1,4 @@
-"""How operations of the OpenAPI document are written: their answers, errors and commands."""
+"""Operations of the OpenAPI document: their answers, errors and commands."""
 
 from collections.abc import Sequence
 from typing import Any

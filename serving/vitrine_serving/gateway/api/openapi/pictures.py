@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of pictures: asking what they show, and why."""
+"""Picture operations of the OpenAPI document: predictions, explanations and instances."""
 
 from vitrine_client.images import NOTHING
 from vitrine_serving.gateway.api.openapi.components import FORMATS_READ, ref

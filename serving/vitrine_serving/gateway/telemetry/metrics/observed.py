@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from vitrine_serving.gateway.access.shedding import REASONS
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import REASONS
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import families
 from vitrine_serving.gateway.telemetry.metrics.drift import DriftCollector

@@ -1,4 +1,4 @@
-"""What is turned away so that the rest can be answered, and why; the metrics have the counts."""
+"""Load shedding: errors for requests that are rejected to protect the rest; metrics count them."""
 
 from typing import ClassVar
 

@@ -1,0 +1,34 @@
+"""Compression of request bodies: gzip, unpacked within a limit."""
+
+import zlib
+
+from vitrine_client.errors import InvalidRequest, PayloadTooLarge
+
+_DEFLATE_RATIO = 1032  # zlib's documentation: the most that deflate makes of a byte
+
+
+def inflate(body: bytes, max_bytes: int) -> bytes:
+    """Returns a gzip body unpacked; an empty one stays empty.
+
+    Raises `PayloadTooLarge` where it holds more than `max_bytes`, and `InvalidRequest` where it is
+    broken, truncated or followed by something else. No more is unpacked than it says it holds.
+    """
+    if not body:
+        return body
+    promised = int.from_bytes(body[-4:], "little")  # how gzip ends: the length, modulo 2^32
+    # What no gzip of this size can hold is no length, but the end of something cut off.
+    if max_bytes < promised <= _DEFLATE_RATIO * len(body):
+        raise PayloadTooLarge(
+            f"The body's gzip says that it holds {promised} bytes, more than {max_bytes}; "
+            "send fewer or smaller pictures at once"
+        )
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = unpack.decompress(body, min(promised, max_bytes) + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"The body's gzip is broken ({error})") from error
+    if not unpack.eof:
+        raise InvalidRequest("The body's gzip is truncated, or longer than it says")
+    if unpack.unused_data:
+        raise InvalidRequest("The body's gzip is followed by something else")
+    return inflated
