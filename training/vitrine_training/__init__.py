@@ -1,6 +1,6 @@
 """Train small image classifiers on Fashion-MNIST and publish them as SavedModels.
 
-The way through the files, in the order a training run takes it: `recipes` (what to do) →
+The way through the files, in the order a training run takes it: `recipes` (settings) →
 `data` → `models` → `fit` → `evaluate` → `export` → `publish`.
 """
 

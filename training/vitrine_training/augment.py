@@ -20,7 +20,7 @@ Seed = Sequence[int | tf.Tensor]
 
 WARPED_SHARE = 0.6
 """Of the images that a recipe turns and scales; the others are mirrored and moved alone, by whole
-pixels, and so stay as sharp as what models are asked about."""
+pixels, and so stay as sharp as the models' inputs."""
 
 
 def scaled(inputs: tf.Tensor) -> tf.Tensor:
@@ -38,7 +38,7 @@ def warped(images: tf.Tensor, recipe: Recipe, seed: Seed) -> tf.Tensor:
     and most of them turned by up to `recipe.turn` degrees and scaled by up to `recipe.scale`, in
     height and in width, around the centre.
 
-    What comes in at an edge is black. XLA has no such operation.
+    Pixels from outside are black. XLA has no such operation.
     """
     if not warps(recipe):
         return images
@@ -78,7 +78,7 @@ def augmented(
     """Returns a batch as models take it, mirrored, moved and retouched as `recipe` says.
 
     Each image is moved by up to `recipe.shift` pixels up, down and sideways, and mirrored half of
-    the time if the recipe says `flip`, unless `warped` has done so. What comes in at an edge is
+    the time if the recipe says `flip`, unless `warped` has done so. Pixels from outside are
     black. `leftovers`, uint8 [n, 2, height, width], is drawn from `leftovers.bank` where the recipe
     retouches.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vitrine_training.tasks import Task
 
 Outcome = dict[str, Any]
-"""What came of a recipe, as `--json` prints it."""
+"""Outcome of a recipe, as `--json` prints it."""
 
 LINES = 20
 """At most about so many epochs of a run are printed; the bar shows the others."""
@@ -33,7 +33,7 @@ REASON_WIDTH = 80
 
 class Batch:
     """Runs of a command. `outcomes` has one for each that was begun or left alone; `failed` says
-    whether one did not come to what was asked for."""
+    whether one missed its goal."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -44,7 +44,7 @@ class Batch:
         self.outcomes.append({"model": model, "published": False, "reason": reason})
 
     def fail(self, model: str, reason: str) -> None:
-        """Notes and tells what kept a model from being trained or published."""
+        """Notes and tells the reason why a model was not trained or published."""
         self.failed = True
         self.leave_alone(model, reason)
         click.echo(f"Error: {reason}", err=True)

@@ -26,7 +26,7 @@ class Checkpoint:
     """Keeps the state of one run, written whole or not at all, at most every `every_s` seconds."""
 
     def __init__(self, directory: Path, run: Mapping[str, Any], every_s: float) -> None:
-        """`run` is plain JSON: what decides the run's outcome."""
+        """`run` is plain JSON: everything that decides the run's outcome."""
         digest = hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
         self._path = directory / f".training-{digest[:16]}.npz"
         self._every_s = every_s

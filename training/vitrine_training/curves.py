@@ -44,7 +44,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves of a run whose weights of the epoch `kept` are published, and what they show."""
+    """Curves of a run whose weights of the epoch `kept` are published, and their findings."""
 
     history: list[Epoch]
     kept: Epoch
@@ -114,7 +114,7 @@ class Curves:
 
     @property
     def fall(self) -> float:
-        """Of the training loss over the last quarter, as a share of what it was before."""
+        """Of the training loss over the last quarter, as a share of its start."""
         before = self.losses[-1 - max(1, len(self.losses) // 4)]
         return -_change(before, self.losses[-1])
 
@@ -167,5 +167,5 @@ def _standard_error(share: float, rows: int) -> float:
 
 
 def _change(before: float, after: float) -> float:
-    """As a share of what was before; losses can come down to 0."""
+    """As a share of the one before; losses can come down to 0."""
     return (after - before) / before if before else 0.0

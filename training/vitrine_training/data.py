@@ -4,7 +4,7 @@ Xiao, Rasul and Vollgraf (2017), https://github.com/zalandoresearch/fashion-mnis
 A directory that is named, by the caller or by `VITRINE_DATA_DIR`, is used or refused. Without one
 the four files are looked for in the cache, at the official address, and in Debian's package
 `dataset-fashion-mnist`, in that order. Wherever they come from, they count only once the MD5 of
-what is inside them is right, and then they are cached.
+their content is right, and then they are cached.
 """
 
 import filecmp
@@ -133,7 +133,7 @@ def locate(
 ) -> list[Pixels]:
     """Returns the four arrays in the order of `FILES`, from the first place that has them all.
 
-    A directory that the caller names is the only place, and must be right: what is wrong with it is
+    A directory that the caller names is the only place, and must be right: a fault in it is
     raised, not worked around. Raises `DataError`, naming every place that was tried and why it
     failed.
     """
@@ -174,8 +174,8 @@ def _ways_out(cache: Path, faults: list[DataError], failures: list[str]) -> str:
 
 
 def _from_cache(cache: Path) -> tuple[list[Pixels], list[DataError]]:
-    """Returns the four arrays, or none, and what is wrong with files that are there: what is found
-    elsewhere replaces those, if they may be replaced."""
+    """Returns the four arrays, or none, and the faults of files that are there: those found
+    elsewhere replace them, if they may be replaced."""
     arrays, faults, missing = [], [], False
     for file in FILES:
         try:

@@ -1,6 +1,6 @@
-"""How good a classifier is, from what it answers for images whose classes are known.
+"""Evaluation of a classifier, by its logits for images whose classes are known.
 
-All functions take logits, float32 [n, classes], or what follows from them, and class ids [n].
+All functions take logits, float32 [n, classes], or values derived from them, and class ids [n].
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Logits for the images of a split, and what follows from them."""
+    """Logits for the images of a split, and the metrics that follow from them."""
 
     logits: Floats
     labels: Integers
@@ -92,7 +92,7 @@ class Evaluation:
 
     @property
     def reliability(self) -> list[ReliabilityBin]:
-        """What became of each degree of confidence, for bins that are not empty."""
+        """Accuracy at each degree of confidence, for bins that are not empty."""
         confidence, right = self.probabilities.max(axis=1), self.class_ids == self.labels
         number = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
         members = [number == one for one in np.unique(number)]
@@ -136,7 +136,7 @@ def best_temperature(logits: Floats, labels: Integers) -> float:
 
 
 def at_bound(temperature: float) -> bool:
-    """Whether it is an end of what is looked at, give or take 1 %, and so not the best there is."""
+    """Returns True at an end of the searched range, give or take 1 %, so not at the optimum."""
     return not COLDEST * 1.01 < temperature < HOTTEST * 0.99
 
 
@@ -151,7 +151,7 @@ def answers(version_dir: Path, inputs: npt.NDArray[Any]) -> dict[str, npt.NDArra
 def outputs_of(
     model: Callable[[tf.Tensor], Any], inputs: npt.NDArray[Any]
 ) -> npt.NDArray[np.float32]:
-    """Returns what a model in memory answers to the same inputs."""
+    """Returns the outputs of a model in memory for the same inputs."""
     return np.concatenate([model(batch).numpy() for batch in _batches(inputs)])
 
 

@@ -17,7 +17,7 @@ def explained(
     that is weight times pixel, and all of them and the bias make the logit. `class_ids` are int64
     [n]; `ANSWERED` stands for the class that is answered. TensorFlow raises `InvalidArgumentError`
     for other ids that are no class's, and unless there is one for each image: the nearest class
-    instead would be an answer to what nobody asked.
+    instead would answer another question.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)

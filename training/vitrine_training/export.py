@@ -1,4 +1,4 @@
-"""What goes into a version directory: the SavedModel with its signatures, its card, its warm-up.
+"""Version directory: the SavedModel with its signatures, its card, its warm-up.
 
 | signature | inputs | outputs |
 |---|---|---|
@@ -56,7 +56,7 @@ _METHODS = {
 
 
 class ExportError(Exception):
-    """What was written does not answer as the model in memory does."""
+    """The written version does not answer as the model in memory does."""
 
 
 def write_version(
@@ -84,7 +84,7 @@ def write_version(
 def check_version(
     directory: Path, model: keras.Model, output: str, inputs: npt.NDArray[Any]
 ) -> None:
-    """Loads what was written anew, replays its warm-up records, and compares its answers to
+    """Loads the written version, replays its warm-up records, and compares its answers to
     `inputs` with those of `model`. Raises `ExportError`."""
     loaded = tf.saved_model.load(str(directory))
     for record in tf.data.TFRecordDataset(str(directory / WARM_UP)).as_numpy_iterator():

@@ -27,19 +27,19 @@ Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 features, float32 [n, d], and values, float32 [n, 1]."""
 
 Rows = list[tf.Tensor]
-"""Inputs, targets and what else a step takes, as many rows of each."""
+"""Inputs, targets and other arguments of a step, as many rows of each."""
 
 WARM_UP_SHARE = 0.05
 """Of all steps, those in which a `cosine` learning rate climbs."""
 
 
 class Diverged(Exception):
-    """The loss is no number any more; the message says what to do."""
+    """The loss is no number any more; the message has advice."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training data gave.
+    """Losses and accuracies of one pass over the training data.
 
     Training and validation are measured in the same way: after the epoch, on as many images, with
     no dropout and no augmentation. Losses are means: cross-entropies in nats, or half squared
@@ -84,7 +84,7 @@ def fit(
     The model ends with the weights of the epoch with the lowest validation loss, where the recipe
     does not say `last`: at a constant learning rate accuracy jumps by up to 2 points from one epoch
     to the next. (Choosing by accuracy follows the noise of 5,000 images, and was worse.) Goes on
-    from `resumed`, and calls `save` after each epoch with what to resume from. Raises `Diverged`.
+    from `resumed`, and calls `save` after each epoch with its state. Raises `Diverged`.
     """
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)

@@ -1,4 +1,4 @@
-"""Gate: what a candidate has to pass to be published, which is the newest version that is whole."""
+"""Gate: the comparison with the newest whole version that a candidate passes to be published."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +64,7 @@ class Gate:
             )
 
     def check_not_same(self, directory: Path, card: Card) -> None:
-        """Compares what was written with the incumbent. Raises `SameModel`.
+        """Compares the written version with the incumbent. Raises `SameModel`.
 
         In the place of a newer version that is damaged, the same weights are worth publishing.
         """

@@ -1,4 +1,4 @@
-"""Fashion-MNIST's four files: what they are called, hold, and how they are read."""
+"""Fashion-MNIST's four files: names, shapes, checksums, and their reader."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One of the four files: its name, two checksums and the shape of what it holds.
+    """One of the four files: its name, two checksums and the shape of its array.
 
     `content_md5` is of the unpacked bytes, because the same data is packed in more than one way:
     Debian strips gzip's name and time stamp (put back, they give the official `md5`).
@@ -55,7 +55,7 @@ FILES = (
 
 
 class DataError(Exception):
-    """The data set is not to be had, or not what it should be; the message says what to do."""
+    """The data set is unavailable or damaged; the message has advice."""
 
 
 class MissingError(DataError):

@@ -65,7 +65,7 @@ def _score(version_dir: Path, task: Task) -> float:
 
 
 def _loaded(version_dir: Path) -> Any:
-    """Loads what is whole. What this package wrote loads, unless TensorFlow is of another kind."""
+    """Loads a whole version. One by this package loads, unless TensorFlow is of another kind."""
     try:
         return tf.saved_model.load(str(version_dir))
     except Exception as error:  # it raises anything
@@ -81,7 +81,7 @@ def _labels(loaded: Any) -> list[str]:
 
 
 def _serving(loaded: Any, task: Task) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns what gives the output that counts; the largest probability is the largest logit."""
+    """Returns the function of the scored output; the largest probability is the largest logit."""
     serve = loaded.signatures.get("serving_default")
     if serve is None:
         raise LookupError("it has no signature serving_default")

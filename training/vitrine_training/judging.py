@@ -11,7 +11,7 @@ from vitrine_training.cards import DamagedCardError
 
 
 class NotJudged(Exception):
-    """Something else than the version is the matter; the message says what."""
+    """A fault outside the version; the message names it."""
 
 
 def classifiers(models: Sequence[str], models_dir: Path) -> list[Path | str]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 class Dropout(keras.layers.Layer):
     """Leaves out a share `rate` of its inputs in training, and scales up the others.
 
-    What `keras.layers.Dropout` does, but its random bits are a hash of a step counter and of the
+    As `keras.layers.Dropout`, but its random bits are a hash of a step counter and of the
     position: compiled by XLA for a CPU, Keras' own take more time than all the rest of a step. The
     counter is a weight, so that a resumed run draws what an uninterrupted one would have drawn.
     """
@@ -40,7 +40,7 @@ class Dropout(keras.layers.Layer):
 class Convolution(keras.layers.Layer):
     """Two-dimensional convolution with a stride, as a product of two matrices.
 
-    What `keras.layers.Conv2D` does after a border of `side // 2` zeros. Compiled by XLA for a CPU,
+    As `keras.layers.Conv2D` after a border of `side // 2` zeros. Compiled by XLA for a CPU,
     that one takes several times as long to train. Here the pixels under the kernel are put side by
     side (im2col). With one channel these would be many small pieces; then only the rows under the
     kernel are, and the matrix is a banded one, which has the kernel once for each place in a row:
@@ -81,7 +81,7 @@ class Convolution(keras.layers.Layer):
         return tf.reshape(outputs, [-1, high, wide, self.filters]) + self.bias
 
     def _under(self, images: tf.Tensor, axis: int) -> list[tf.Tensor]:
-        """Returns what lies under each row or column of the kernel, for all its places."""
+        """Returns the inputs under each row or column of the kernel, for all its places."""
         border = [[0, 0] for _ in images.shape]
         border[axis] = [self.side // 2, self.side // 2]
         padded = tf.pad(images, border)

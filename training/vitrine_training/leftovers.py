@@ -1,4 +1,4 @@
-"""Leftovers of backgrounds: what an imperfect cut-out of a photo leaves beside the item.
+"""Leftovers of backgrounds: pixels that an imperfect cut-out of a photo leaves beside the item.
 
 They are drawn once a run; every training image gets its own of them each epoch.
 """

@@ -1,4 +1,4 @@
-"""Options that the commands of `vitrine-train` share, and what they read."""
+"""Options that the commands of `vitrine-train` share, and their readers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from vitrine_training.idx import DataError
 console = Console(highlight=False, soft_wrap=True)
 
 _UNBOUNDED = 10_000
-"""Columns that no table needs: what is no terminal has no width to fit."""
+"""Columns that no table needs: output to a file has no width to fit."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -85,13 +85,13 @@ def print_json(content: object) -> None:
 
 
 def version_of(version_dir: Path) -> dict[str, Any]:
-    """Returns what names a version in JSON."""
+    """Returns the members that name a version in JSON."""
     number = int(version_dir.name.removeprefix(RETIRED))
     return {"model": version_dir.parent.name, "version": number, "path": str(version_dir)}
 
 
 def load(data_dir: Path | None) -> data.Dataset:
-    """Returns Fashion-MNIST, or ends the command with what to do."""
+    """Returns Fashion-MNIST, or ends the command with advice."""
     try:
         return data.load(data_dir, say=console.print)
     except DataError as error:

@@ -73,8 +73,8 @@ def publish(
 ) -> Path:
     """Calls `write(directory, version)`, then makes that directory the next version.
 
-    Whatever `write` raises passes through, and leaves nothing behind. `say` is told what is waited
-    for.
+    Whatever `write` raises passes through, and leaves nothing behind. `say` is told the reason
+    of a wait.
     """
     directory = models_dir / model
     directory.mkdir(parents=True, exist_ok=True)
@@ -98,9 +98,9 @@ def publish(
 def rehearse(
     models_dir: Path, model: str, size_bytes: int, say: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Does what `publish` does, up to the version, with a file of `size_bytes`.
+    """Does as `publish` does, up to the version, with a file of `size_bytes`.
 
-    So what keeps a version from being published is known before hours of training: a lock or a
+    So an obstacle to publishing is known before hours of training: a lock or a
     folder of another user, a leftover that cannot be removed, a disk or a quota that is too small.
     Raises `OSError`; leaves nothing behind but the folder and its lock.
     """

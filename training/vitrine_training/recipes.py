@@ -1,4 +1,4 @@
-"""What each model is trained with, and what that is known to give.
+"""Recipes: the settings of each model's training, and the accuracy they are known to reach.
 
 `softmax`, `mlp`, `linear` and the variations of `mlp` are those of *Dive into Deep Learning* (Zhang
 et al., https://d2l.ai), chapters 3 to 5. The `-best` ones are ours, chosen on validation data
@@ -17,7 +17,7 @@ CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("constant", "cosine"),
 }
-"""What the settings that are words may say."""
+"""Values of the settings that are words."""
 
 
 def _setting(default: Any, meaning: str, *, least: float = 0, below: float = float("inf")) -> Any:
@@ -30,8 +30,8 @@ class Recipe:
 
     `model` is the name that versions are published under, `architecture` a key of `models.MODELS`,
     `expected` the lowest and the highest test accuracy seen (for `linear`: validation loss), and
-    `expected_s` the seconds of training on two idle cores. The settings say in their metadata what
-    they mean. Raises `ValueError` where a setting makes no
+    `expected_s` the seconds of training on two idle cores. The settings have their
+    meaning in their metadata. Raises `ValueError` where a setting makes no
     sense.
     """
 
@@ -237,5 +237,5 @@ RECIPES = {
 }
 """Recipes by name. Most publish under their own; the `-best` ones are versions of `softmax`, `mlp`.
 
-docs/training.md has the section of the text for each, and what it reached.
+docs/training.md has the section of the text for each, and its accuracy.
 """

@@ -1,4 +1,4 @@
-"""One page about one published version: what it is, how good it is, and where it goes wrong.
+"""Report on a published version: one page on its recipe, its accuracy and its errors.
 
 The page is one file that asks nothing of any other host and runs no script.
 """
@@ -57,7 +57,7 @@ _EPOCH = {
     "validation_loss": _NUMBER,
     "validation_accuracy": _NUMBER,
 }
-"""What the page needs of a card, and of what kind it is."""
+"""Members of a card that the page needs, and their types."""
 
 
 _Cell = tuple[int, str, float]
@@ -68,7 +68,7 @@ def write(version_dir: Path, test: Split, path: Path) -> Path:
     """Evaluates a published version on `test`, writes its page to `path` and returns `path`.
 
     The page is whole or absent, and the same for the same version and images. Raises `ValueError`
-    where the version is no classifier or its card is not what it should be, and `OSError` where the
+    where the version is no classifier or its card is malformed, and `OSError` where the
     page can't be written.
     """
     card = read_card(version_dir / "assets.extra" / "card.json")

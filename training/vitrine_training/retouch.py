@@ -1,6 +1,6 @@
 """Retouching of training images: other lines, other light, leftovers of a background, grain.
 
-A model is asked about what a cut-out of a photo, a scan or a drawing leaves of an item. Each
+A model is asked about the item as a cut-out of a photo, a scan or a drawing leaves it. Each
 function takes and returns float32 [n, height, width], 0..1, and changes a share of the images. All
 is arithmetic on whole batches, which XLA turns into a few loops.
 """

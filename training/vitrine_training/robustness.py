@@ -27,7 +27,7 @@ PICTURES = 5
 """Hard pictures of each kind."""
 
 MOVED_PX = 2
-"""How far, in each of eight directions in turn; what comes in at an edge is black."""
+"""How far, in each of eight directions in turn; pixels from outside are black."""
 
 TURNED_DEGREES = 15
 """The largest angle; each item has its own, either way."""
@@ -49,7 +49,7 @@ Classifier = Callable[[Pixels], Integers]
 
 @dataclass(frozen=True)
 class HardPicture:
-    """Hard picture of a test item: its kind, and what was found in it.
+    """Hard picture of a test item: its kind, and the item found in it.
 
     `instance`, uint8 [28, 28], is black where nothing was found; then every answer is wrong.
     """
@@ -62,7 +62,7 @@ class HardPicture:
 
 @dataclass(frozen=True)
 class Example:
-    """Example image: what became of a test item, uint8 [28, 28], and its class id."""
+    """Example image: a test item after the change, uint8 [28, 28], and its class id."""
 
     name: str
     image: Pixels
@@ -156,8 +156,8 @@ def measure(sample: Sample, classify: Classifier, labels: Sequence[str]) -> dict
     """Returns the card's member `robustness`: plain JSON, with shares of right answers.
 
     `hard` is over the kinds that leave the item visible, but those of STRANGERS, `by_kind` over
-    each group of kinds; both are absent where the sample has no hard pictures. `limits` says in
-    words what the figures show.
+    each group of kinds; both are absent where the sample has no hard pictures. `limits` has
+    the meaning of the figures in words.
     """
     right = {name: classify(view) == sample.class_ids for name, view in sample.views.items()}
     found = {name: round(float(np.mean(one)), 4) for name, one in right.items()}

@@ -43,7 +43,7 @@ class NotKept(SystemExit):
 
 @dataclass(frozen=True)
 class Run:
-    """What decides a training run.
+    """Settings of a training run.
 
     `force` publishes a model that is worse than the one it replaces; `checkpoint_every_s` is the
     least time between two checkpoints, in seconds.
@@ -58,7 +58,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Listener:
-    """Whom a run tells how it gets on: what state it resumed from, each epoch, and remarks."""
+    """Observer of a run: is told the state it resumed from, each epoch, and remarks."""
 
     on_start: Callable[[State | None], None] = lambda _: None
     on_epoch: Callable[[Epoch], None] = lambda _: None
@@ -68,7 +68,7 @@ class Listener:
 def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, export.Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
-    What would keep it from being published is looked for before the first epoch. The test set is
+    Obstacles to publishing are looked for before the first epoch. The test set is
     looked at once, after the last choice. `SystemExit` keeps the last epoch, too; `NotKept`, where
     that cannot be. Raises `WorseModel`, `SameModel`, `Incomparable`, `Diverged`, `ExportError`, or
     `OSError` where `models_dir` cannot be written; then nothing is published.
@@ -110,7 +110,7 @@ def train_and_publish(run: Run, task: Task, listener: Listener) -> tuple[Path, e
 
 
 def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
-    """Writes what the same command goes on from. Raises `NotKept`."""
+    """Writes the checkpoint that the same command resumes from. Raises `NotKept`."""
     try:
         checkpoint.flush()
     except OSError as error:
@@ -118,7 +118,7 @@ def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
 
 
 def _origin(run: Run, task: Task) -> export.Card:
-    """The card's members that decide what is trained."""
+    """The card's members that decide the training."""
     return {
         "model": run.recipe.model,
         "recipe": dataclasses.asdict(run.recipe),
@@ -136,8 +136,8 @@ def _built(run: Run) -> keras.Model:
 
 
 def _size_bytes(model: keras.Model, recipe: Recipe) -> int:
-    """What a run writes at most: a version, which has the weights twice, and a checkpoint, which
-    also has those that are kept, and what the optimizer knows of each."""
+    """The most that a run writes: a version, which has the weights twice, and a checkpoint, which
+    also has those that are kept, and the optimizer's state of each."""
     weights = sum(variable.value.numpy().nbytes for variable in model.variables)
     slots = (2 if recipe.optimizer == "adamw" else 0) + (1 if recipe.ema else 0)
     return (2 + 2 + slots) * weights + _GRAPH_BYTES

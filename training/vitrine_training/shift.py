@@ -1,4 +1,4 @@
-"""Distribution shift: what a server has to know to notice that it is asked about other things.
+"""Distribution shift: the baseline by which a server notices that its inputs have changed.
 
 `baseline` goes into the model card. With it, and the `statistics` of the last images, the gateway
 tells two of the text's three kinds of shift (docs/drift.md); concept shift shows in labels only.
@@ -57,11 +57,11 @@ def statistics(images: Array, probabilities: Array) -> Floats:
 
 
 def baseline(images: Array, probabilities: Array, labels: Array, seed: int = 0) -> dict[str, Any]:
-    """Returns what a server needs to know of validation, as plain JSON for the model card.
+    """Returns a server's baseline from the validation split, as plain JSON for the model card.
 
-    Images and probabilities as for `statistics`; `labels` are the true class ids, [n]. What never
-    varies in validation is not tested. The same `seed` gives the same thresholds. Raises
-    `ValueError` for what `statistics` refuses, and unless each class has an image.
+    Images and probabilities as for `statistics`; `labels` are the true class ids, [n]. Figures that
+    never vary in validation are not tested. The same `seed` gives the same thresholds. Raises
+    `ValueError` where `statistics` does, and unless each class has an image.
     """
     rows, labels = statistics(images, probabilities), np.asarray(labels)
     outputs = rows[:, len(STATISTICS) :]

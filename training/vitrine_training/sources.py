@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST is had from, if it is not on this machine yet."""
+"""Sources of Fashion-MNIST, if it is not on this machine yet."""
 
 import shutil
 import subprocess

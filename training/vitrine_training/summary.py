@@ -1,4 +1,4 @@
-"""Summary of a training run: what its last lines say of what was published."""
+"""Summary of a training run: its last lines, on the published version."""
 
 from typing import Any
 
@@ -40,8 +40,8 @@ def figure(value: float | None, how: str = ".4f") -> str:
 
 
 def validation(recipe: Recipe, card: dict[str, Any]) -> str:
-    """Returns the validation accuracy of what is published, and why that is not what the last epoch
-    printed."""
+    """Returns the validation accuracy of the published version, and why it differs from that of
+    the last epoch."""
     metrics, epochs = card["metrics"], len(card["history"])
     reasons = []
     if metrics["kept_epoch"] != epochs:
@@ -68,7 +68,7 @@ def calibration(metrics: dict[str, Any]) -> str:
 
 
 def robustness(found: dict[str, Any]) -> str:
-    """Returns the line on accuracy away from the rows of the data set, and what it means."""
+    """Returns the line on accuracy away from the rows of the data set, and its meaning."""
     names = ("plain", "mirrored", "moved", "turned", "hard")
     figures = [f"{name} {figure(found[name], '.3f')}" for name in names if name in found]
     return "; ".join([f"accuracy: {', '.join(figures)}", *found["limits"]])

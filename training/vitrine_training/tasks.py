@@ -1,4 +1,4 @@
-"""What classification and regression do differently on the way from data to a published version."""
+"""Tasks: the steps from data to a version in which classification and regression differ."""
 
 import math
 from abc import ABC, abstractmethod
@@ -41,7 +41,7 @@ class Task(ABC):
 
     @abstractmethod
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
-        """Returns what is published for a trained model; chooses on validation data alone."""
+        """Returns the published form of a trained model; chooses on validation data alone."""
 
     @abstractmethod
     def score(self, outputs: Floats) -> float:
@@ -49,7 +49,7 @@ class Task(ABC):
 
     @abstractmethod
     def in_words(self, score: float) -> str:
-        """Says what a score means."""
+        """Returns the meaning of a score in words."""
 
     @abstractmethod
     def findings(self, served: keras.Model, outputs: Floats, kept: Epoch) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Classification(Task):
 
     @cached_property
     def sample(self) -> robustness.Sample:
-        """What robustness is measured with, drawn once for all models; it takes seconds."""
+        """Sample for robustness, drawn once for all models; it takes seconds."""
         return robustness.draw(data.Split(*self.test), self.pictures)
 
     @property
@@ -108,7 +108,7 @@ class Classification(Task):
         return f"{score:,.0f} of {len(self.validation[1]):,} validation images right"
 
     def findings(self, served: keras.Model, outputs: Floats, kept: Epoch) -> dict[str, Any]:
-        """Returns metrics, figures by class, and what a server needs to notice drift."""
+        """Returns metrics, figures by class, and a server's baseline for drift."""
         validation = Evaluation(outputs, self.validation[1])
         test = Evaluation(outputs_of(served, self.test[0]), self.test[1])
         uncalibrated = Evaluation(test.logits * served.temperature, test.labels)

@@ -1,4 +1,4 @@
-"""The command `vitrine-train train`: options for each setting, progress, and what came of it."""
+"""The command `vitrine-train train`: options for each setting, progress, and the outcome."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ _NAME = re.compile(r"\w[\w.-]{0,199}")
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
 
 DEFAULT_RECIPES = ("softmax", "mlp", "photo")
-"""What is trained unless something else is named: the text's two, and one for pictures of one's
+"""Recipes trained unless others are named: the text's two, and one for pictures of one's
 own."""
 
 
@@ -197,7 +197,7 @@ def _check_needed(chosen: list[Recipe]) -> None:
 
 def _spend_compiler_note() -> None:
     """XLA tells once a process that it compiles, and no setting keeps it from that; so it compiles
-    something small while nobody listens. What is wrong with it shows in the next compilation."""
+    something small while nobody listens. A fault in it shows in the next compilation."""
     import tensorflow as tf
 
     with native_stderr.discarded():

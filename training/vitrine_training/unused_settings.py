@@ -1,5 +1,5 @@
-"""Unused settings: those of a recipe that what it trains does not depend on. Whoever gives one is
-told, as a card that names it would be false."""
+"""Unused settings: those of a recipe that have no effect on its training. Giving one is an error,
+as a card that names it would be false."""
 
 from collections.abc import Collection
 
@@ -24,8 +24,8 @@ UNUSED = {
 
 
 def check(recipe: Recipe, given: Collection[str]) -> None:
-    """Raises `ValueError` where a setting that is given has no effect on what the recipe, varied by
-    all that is given, trains."""
+    """Raises `ValueError` where a setting that is given has no effect on the recipe's training,
+    varied by all that is given."""
     unused = sorted(of(recipe).intersection(given))
     if unused:
         options = " and ".join("--" + name.replace("_", "-") for name in unused)
@@ -36,7 +36,7 @@ def check(recipe: Recipe, given: Collection[str]) -> None:
 
 
 def of(recipe: Recipe) -> frozenset[str]:
-    """Returns the settings that what a recipe trains does not depend on."""
+    """Returns the settings that have no effect on a recipe's training."""
     unused = UNUSED[recipe.architecture]
     if recipe.hidden_units:
         return unused

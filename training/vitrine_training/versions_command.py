@@ -1,4 +1,4 @@
-"""The command `vitrine-train versions`: what is published, and what was rolled back."""
+"""The command `vitrine-train versions`: published versions, and those rolled back."""
 
 import sys
 from pathlib import Path

@@ -17,7 +17,7 @@ GRAPH, CHECKPOINT = "saved_model.pb", "variables/variables"
 
 
 class DamagedError(Exception):
-    """A version lacks a file, or one is not what was written; the message says which."""
+    """A version lacks a file, or one has changed; the message says which."""
 
 
 def check(version_dir: Path) -> None:
@@ -88,5 +88,5 @@ def described(version_dir: Path, error: Exception) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Returns what an error says first; TensorFlow's go on for pages."""
+    """Returns the first line of an error; TensorFlow's go on for pages."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

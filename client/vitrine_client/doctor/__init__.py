@@ -1,4 +1,4 @@
-"""Diagnosis of an installation: what is wrong on this machine and with the service, and what to do.
+"""Diagnosis of an installation: problems of this machine and of the service, with advice.
 
 `examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended: `code` is None where it was killed after the longest wait."""
+    """Result of a command: `code` is None where it was killed after the longest wait."""
 
     code: int | None
     output: str = ""

@@ -17,7 +17,7 @@ CONTENT_MD5 = {
     "t10k-images-idx3-ubyte.gz": "8181f5470baa50b63fa0f6fddb340f0a",
     "t10k-labels-idx1-ubyte.gz": "15d484375f8d13e6eb1aabb0c3f46965",
 }
-"""The four files and the MD5 of what is in them; a test compares it with what training checks."""
+"""The four files and the MD5 of their content; a test compares it with that of training."""
 
 _LARGEST = 64 * 1024 * 1024
 
@@ -63,7 +63,7 @@ _ABSENT = "is not there"
 
 
 def _wrong(path: Path) -> str:
-    """What is wrong with a file, empty where it is what training reads."""
+    """Returns the fault of a file, empty where training reads it."""
     try:
         with gzip.open(path) as file:
             content = file.read(_LARGEST)

@@ -21,10 +21,10 @@ class Check:
 def examine(
     checks: Sequence[Check], installation: Installation, *, limit_s: float
 ) -> Iterator[tuple[Check, list[Finding]]]:
-    """Yields each check with what it found, in the order of `checks`.
+    """Yields each check with its findings, in the order of `checks`.
 
     All of them run at once. One that raises, or is not done `limit_s` seconds after the start, has
-    a problem that says so as its last finding. What two of them found is told once.
+    a problem that says so as its last finding. A finding of two checks is told once.
     """
     deadline = time.monotonic() + limit_s
     running = [_Running(check, installation) for check in checks]

@@ -8,8 +8,8 @@ MOST_BYTES = 64_000_000
 
 
 def content_of(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Returns a file's content. Raises `OSError`, also with words of its own for what is no regular
-    file or has more bytes."""
+    """Returns a file's content. Raises `OSError`, also with words of its own where it is no
+    regular file or has more bytes."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise OSError(0, "it is no regular file", str(path))

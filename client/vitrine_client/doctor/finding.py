@@ -1,11 +1,11 @@
-"""Finding: one line of a diagnosis, with what was seen and what to do about it."""
+"""Finding: one line of a diagnosis, with the observation and the advice."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much a finding matters: only a problem makes the diagnosis a bad one."""
+    """Severity of a finding: only a problem makes the diagnosis a bad one."""
 
     OK = "ok"
     NOTE = "note"
@@ -14,7 +14,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen of `name`; `todo` is what to do, and a problem always has it."""
+    """Observation about `name`; `todo` is the advice, and a problem always has it."""
 
     name: str
     level: Level

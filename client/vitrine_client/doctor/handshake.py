@@ -10,7 +10,7 @@ _MOST_TURNS = 10
 
 @dataclass(frozen=True)
 class Served:
-    """What a client sees of a certificate: the names in it, the seconds until it expires."""
+    """Certificate as a client sees it: the names in it, the seconds until it expires."""
 
     names: tuple[str, ...]
     left_s: float

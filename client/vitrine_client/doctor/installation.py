@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Installation:
-    """What there is to examine.
+    """Installation to examine.
 
     `url` is the gateway's address, and `url_named` says that somebody chose it, so that silence
-    there is a problem; `ca` and `cert` are what a command names for its TLS. `model_servers` are
+    there is a problem; `ca` and `cert` are a command's files for its TLS. `model_servers` are
     gRPC addresses. `wait_s` is the longest wait for one answer, in seconds.
     """
 

@@ -42,7 +42,7 @@ def check(here: Installation) -> Iterator[Finding]:
 def examined(
     python: Interpreter, here: Installation, *, client_alone: bool = False
 ) -> Iterator[Finding]:
-    """Yields what there is to say of a Python; `client_alone` is an installation that neither
+    """Yields findings on a Python; `client_alone` is an installation that neither
     serves nor trains, for which a newer one does as well."""
     number = ".".join(map(str, python.version))
     if client_alone and python.version > _NEWEST:

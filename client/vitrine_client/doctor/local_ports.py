@@ -19,7 +19,7 @@ from vitrine_client.errors import InvalidRequest
 
 @dataclass(frozen=True)
 class _Use:
-    """What a port is for, and the variable that moves it."""
+    """Purpose of a port, and the variable that moves it."""
 
     what: str
     variable: str

@@ -23,7 +23,7 @@ def check_platform(_: Installation) -> Iterator[Finding]:
 
 
 def examined_platform(system: str, machine: str, libc: str) -> Iterator[Finding]:
-    """Yields what there is to say of a platform, as the module `platform` calls it."""
+    """Yields findings on a platform, as the module `platform` calls it."""
     where = f"{system} on {machine}"
     if system not in ("Linux", "Darwin"):
         yield problem(
@@ -132,7 +132,7 @@ def check_clock(_: Installation) -> Iterator[Finding]:
 
 
 def examined_clock(now_s: float, installed: Path) -> Iterator[Finding]:
-    """Yields what there is to say of a clock that shows `now_s`, in seconds since 1970, where the
+    """Yields findings on a clock that shows `now_s`, in seconds since 1970, where the
     file `installed` is there already."""
     shown = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
     if now_s < installed.stat().st_mtime - 86_400:

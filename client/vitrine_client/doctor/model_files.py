@@ -1,4 +1,4 @@
-"""Files of published models: why a model server would not serve what is in a directory."""
+"""Files of published models: reasons why a model server would not serve a directory."""
 
 import re
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ def _examined_model(model: Path) -> Iterator[Finding]:
 
 
 def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[Finding]:
-    """What lies beside versions, and may have been meant as one."""
+    """Yields findings on entries beside versions that may have been meant as one."""
     for each in entries:
         if each.name == "saved_model.pb":
             files = "saved_model.pb variables assets fingerprint.pb"

@@ -1,4 +1,4 @@
-"""Requirements of an installed package: what it needs, for which extra, in which versions.
+"""Requirements of an installed package: names, extras and version ranges.
 
 A small part of https://packaging.python.org/specifications/dependency-specifiers, enough for our
 own packages: names, extras, and comparisons of numbers.
@@ -39,7 +39,7 @@ class Requirement:
 
 
 def requirements(package: str) -> Iterator[Requirement]:
-    """Yields what an installed package needs, without its own extras. Raises
+    """Yields the requirements of an installed package, without its own extras. Raises
     `metadata.PackageNotFoundError`."""
     for text in metadata.requires(package) or ():
         found = _REQUIREMENT.fullmatch(text)
@@ -63,6 +63,6 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _holds(compare: _Compare, left: tuple[int, ...], right: tuple[int, ...]) -> bool:
-    """Compares 3.1 with 3.1.0 as what they are, the same."""
+    """Compares versions; 3.1 and 3.1.0 are the same."""
     pairs = list(zip_longest(left, right, fillvalue=0))
     return bool(compare([one for one, _ in pairs], [other for _, other in pairs]))

@@ -12,7 +12,7 @@ _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 
 
 def wrong_version(version: Path) -> tuple[str, str] | None:
-    """Returns why a version directory can't be loaded and what to do, None where it can.
+    """Returns why a version directory can't be loaded and advice, None where it can.
 
     `.broken` is a name that no model server takes for a version.
     """

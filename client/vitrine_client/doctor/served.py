@@ -1,4 +1,4 @@
-"""Served models: what the states of a model's versions mean, and what to do about them."""
+"""Served models: findings on the states of a model's versions, and advice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,8 +10,8 @@ from vitrine_client.predictions import VersionStatus
 def examined_states(
     model: str, statuses: Sequence[VersionStatus], labels: Mapping[str, object]
 ) -> Iterator[Finding]:
-    """Yields what there is to say of a model on a service: of each version that failed, and of
-    the model. `labels` are its version labels and what they name."""
+    """Yields findings on a model on a service: on each version that failed, and on the model.
+    `labels` are the versions by their labels."""
     name = f"model {model}, served"
     for each in statuses:
         if each.error_message:

@@ -1,4 +1,4 @@
-"""Check of `models.config`: what a model server would make of it, beside what is published."""
+"""Check of `models.config`: its reading by a model server, compared with the published models."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

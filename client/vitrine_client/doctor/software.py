@@ -47,7 +47,7 @@ def check_members(_: Installation) -> Iterator[Finding]:
 
 
 def check_libraries(_: Installation) -> Iterator[Finding]:
-    """Looks whether what the members need is there, in versions that they run with."""
+    """Checks that the members' libraries are there, in versions that they run with."""
     found = {name: version for name in _SHOWN if (version := installed_version(name))}
     yield ok("libraries", ", ".join(f"{name} {version}" for name, version in found.items()))
     for member in MEMBERS:

@@ -30,7 +30,7 @@ def check_disk(here: Installation) -> Iterator[Finding]:
 
 
 def examined_disk(name: str, path: Path) -> Iterator[Finding]:
-    """Yields what there is to say of the file system in which a directory is, or would be."""
+    """Yields findings on the file system in which a directory is, or would be."""
     there = nearest_directory(path)
     free = shutil.disk_usage(there).free
     told = os.statvfs(there)

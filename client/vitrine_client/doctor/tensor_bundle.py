@@ -14,8 +14,8 @@ _SHARD, _OFFSET, _SIZE = 3, 4, 5
 
 
 def shard_sizes(index: bytes) -> dict[int, int]:
-    """Returns the least size in bytes of each shard by its number. Raises `ValueError` for what is
-    no whole index."""
+    """Returns the least size in bytes of each shard by its number. Raises `ValueError` for
+    an incomplete index."""
     if len(index) < _FOOTER or index[-len(_MAGIC) :] != _MAGIC:
         raise ValueError("it does not end as an index does")
     try:

@@ -1,4 +1,4 @@
-"""Unanswered calls: why a gateway could not be asked, in words that say what to do."""
+"""Unanswered calls: reasons why a gateway could not be asked, with advice."""
 
 import socket
 import ssl

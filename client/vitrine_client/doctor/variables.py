@@ -12,7 +12,7 @@ from vitrine_client.variables import KNOWN, PREFIX, unknown
 _FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
 
 Wrong = Callable[[str], str]
-"""Returns what a value should be, empty where it is that."""
+"""Returns the expected form of a value, empty where the value has it."""
 
 
 def _count(least: int, most: int | None = None) -> Wrong:
@@ -95,7 +95,7 @@ CHECKS: dict[str, Wrong] = {
     "PREDICTION_LOG": _file_to_be,
     "API_KEY": _key,
 }
-"""Each variable without its prefix, and how to see what is wrong with a value."""
+"""Each variable without its prefix, and the check of its value."""
 
 
 def check(here: Installation) -> Iterator[Finding]:

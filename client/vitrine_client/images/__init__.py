@@ -1,8 +1,8 @@
-"""Any picture, made into what the models take: uint8 [28, 28], white on black, centred.
+"""Pictures of any format, as the input of the models: uint8 [28, 28], white on black, centred.
 
 The models know Fashion-MNIST, whose authors cut the item out, fitted its longer side to 28 pixels
 and negated it. So `find_item` finds the item of a picture, as a person does, and does the same;
-what already looks like a row of the data set passes through bit for bit.
+a picture that already looks like a row of the data set passes through bit for bit.
 
     files → raster → background, flooding → segmentation, panels → finder → fitting → item
 """
@@ -51,8 +51,8 @@ def to_instance(picture: Picture, *, max_pixels: int = MAX_PIXELS) -> NDArray[np
 def find_item(
     picture: Picture, *, max_pixels: int = MAX_PIXELS, box: Sequence[float] | None = None
 ) -> Item:
-    """Finds the item in a picture, or takes what lies in `box` (x, y, width, height in pixels of
-    the upright picture).
+    """Finds the item in a picture, or takes the content of `box` (x, y, width, height in pixels
+    of the upright picture).
 
     Of an animation, the first frame counts that has something in it. Raises `InvalidImage` where
     the picture cannot be read or has more than `max_pixels` pixels, which is known before they are

@@ -35,7 +35,7 @@ class Background:
     deviation of its noise, in levels. It is `even` where it is one level.
 
     Where its texture has more of one colour than of others, `weights`, [channels, channels], makes
-    less of what differs by that colour. Of stripes and checks `levels`, [2, channels], are the two
+    less of differences in that colour. Of stripes and checks `levels`, [2, channels], are the two
     colours, of which each pixel has the one that it is nearer to.
     """
 
@@ -148,7 +148,7 @@ def contrast(values: Floats, ground: Background) -> Contrast:
 
 
 def grain_of(tone: Floats) -> float:
-    """Returns the deviation of what differs from pixel to pixel, by second differences."""
+    """Returns the deviation of the noise from pixel to pixel, by second differences."""
     if min(tone.shape) < 3:
         return 0.0
     rows = tone[1:-1:2]  # every second one is enough
@@ -205,8 +205,8 @@ def _surface(values: Floats) -> Floats:
 def _patch(values: Floats) -> Floats:
     """Returns the Coons patch, [channels, h, w], through the four sides of the border.
 
-    https://en.wikipedia.org/wiki/Coons_patch: exact for a sum of what changes from row to row and
-    what changes from column to column.
+    https://en.wikipedia.org/wiki/Coons_patch: exact for the sum of a
+    function of the row and a function of the column.
     """
     height, width = values.shape[1:]
     top, bottom = _without_marks(values[:, 0]), _without_marks(values[:, -1])
@@ -229,7 +229,7 @@ def _patch(values: Floats) -> Floats:
 
 
 def _without_marks(side: Ring) -> Ring:
-    """Returns a side of the border, [channels, n], without what covers less than a twelfth."""
+    """Returns a side of the border, [channels, n], without marks that cover less than a twelfth."""
     reach = max(2, side.shape[1] // 24)
     padded = np.pad(side, ((0, 0), (reach, reach)), "edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=1)

@@ -1,7 +1,7 @@
 """Image files: told apart by their first bytes, and opened by Pillow's decoder for that format.
 
 Only the header is read here. No other decoder of Pillow's ever sees a byte, and a format that
-people do send but that is not read is refused by its name, with what to do.
+people do send but that is not read is refused by its name, with advice.
 """
 
 import io
@@ -21,7 +21,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from vitrine_client.errors import InvalidImage
 
 MAX_PIXELS = 50_000_000
-"""The largest picture that is decoded by default: what a good phone takes, 200 MB in memory."""
+"""The largest picture that is decoded by default: that of a good phone, 200 MB in memory."""
 
 MAX_ASPECT = 28
 """The longest side over the shortest; beyond it the shorter one would be less than a pixel of the
@@ -115,7 +115,7 @@ def _reader(content: bytes) -> Callable[[io.BytesIO], ImageFile]:
 
 
 def _refusal(content: bytes) -> str:
-    """Returns what a file is that is no picture for us, and what to do."""
+    """Returns the name of a file's unsupported format, and advice."""
     if not content:
         return f"The picture is empty; {_ACCEPTED}"
     if content[4:8] == b"ftyp":
@@ -132,7 +132,7 @@ def _refusal(content: bytes) -> str:
 
 
 def _brands(content: bytes) -> set[bytes]:
-    """Returns what a file of boxes says it can be read as (ISO/IEC 14496-12, 4.3)."""
+    """Returns the compatible brands of a file of boxes (ISO/IEC 14496-12, 4.3)."""
     end = min(int.from_bytes(content[:4], "big"), 256)
     return {content[8:12], *(content[at : at + 4] for at in range(16, end - 3, 4))}
 

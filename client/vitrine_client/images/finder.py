@@ -34,24 +34,24 @@ instance's."""
 
 _MOST_PIXELS = 160
 """Of the longer side of the working copy of a large photo, which was decoded at a part of its
-size: what it costs is to be small beside the decoding."""
+size: its cost is to be small beside the decoding."""
 
 _CLEAR_SIDE, _CLEAR_OF_LARGE = 72, 60
 """Pixels of an item's longer side that are enough where nothing but the item was seen; the second
 of a large photo."""
 
 _LEAST_PIXELS = 8
-"""Of an item's longer side; of what is smaller nobody could tell what it is."""
+"""Of an item's longer side; a smaller one is beyond recognition."""
 
 _DUST = 0.025
-"""Of the picture's longer side; what is smaller is dust."""
+"""Of the picture's longer side; smaller regions are dust."""
 
 _OVER_NOISE = 1.7
 """Deviations of single pixels around it that an item differs by. Noise alone gets to 0.9, items on
 carpets and dark wood have 2.7 and more."""
 
 _LONGEST = 12
-"""Times its width that an item is long, at most; what is longer is a line."""
+"""Times its width that an item is long, at most; longer regions are lines."""
 
 _MARGIN = 0.15
 """Around an item, times its longer side, in which its edge is looked for again."""
@@ -74,8 +74,8 @@ class Found:
     """An item and the view that it was found in.
 
     Beside it there were `others`, and stray marks where `strays`; it lay `in_panel` where only an
-    inner part of the picture was looked at. `cut_off` is how much of it, in shares of its longer
-    side, lies at an edge of what was looked at.
+    inner part of the picture was searched. `cut_off` is the share of its longer side that lies at
+    an edge of the searched part.
     """
 
     view: View
@@ -117,8 +117,8 @@ def _working_factor(raster: Raster) -> int:
 
 
 def find_in(raster: Raster, box: Box) -> Found | None:
-    """Returns what lies in a box of the upright original, x, y, width and height, as the item of a
-    picture; None where that is nothing."""
+    """Returns the content of a box of the upright original, x, y, width and height, as the item
+    of a picture; None where the box is empty."""
     x, y, width, height = (side / raster.scale for side in box)
     factor = max(1, int(max(width, height)) // _WORKING_SIDE)
     margin = max(4, round(2 * _MARGIN * max(width, height)))
@@ -141,7 +141,7 @@ def find_in(raster: Raster, box: Box) -> Found | None:
 
 
 def _is_item(raster: Raster, found: Found) -> bool:
-    """Returns whether what was found is larger than dust, no line, and has edges."""
+    """Returns True for a segment that is larger than dust, no line, and has edges."""
     top, bottom, left, right = found.segment.box
     shorter, longer = sorted((bottom - top, right - left))
     size = longer * found.view.factor

@@ -1,7 +1,7 @@
-"""Flood fill: what is calm and reaches the border without an edge is ground, of any level.
+"""Flood fill: calm pixels that reach the border without an edge are ground, of any level.
 
 Shadows and pools of light have soft edges, and items sharp ones. The ground under an item is
-filled in from what lies around it.
+filled in from its surroundings.
 """
 
 import numpy as np
@@ -91,7 +91,7 @@ def flooded(values: Floats, ground: Background, grain: float, explained: float) 
 
 
 def _reached(calm: Mask, modelled: Mask, other: Mask) -> Mask:
-    """Returns the calm pixels that reach the border and, by soft edges, what the model explains."""
+    """Returns the calm pixels that reach the border and, by soft edges, the modelled ones."""
     height, width = calm.shape
     regions = Regions.of(eroded(calm), corners=False)  # which closes gaps in an item's edge
     at_border = (regions.top == 0) | (regions.left == 0)
@@ -113,10 +113,10 @@ def _other_grounds(level: Mask) -> Mask:
 
 
 def _filled(values: Floats, known: Mask) -> Floats:
-    """Returns [channels, h, w] with what is not known filled in smoothly.
+    """Returns [channels, h, w] with unknown pixels filled in smoothly.
 
-    Push-pull interpolation (Gortler et al., 1996): averages of what is known, coarser and coarser,
-    and back.
+    Push-pull interpolation (Gortler et al., 1996): averages of known pixels, coarser and
+    coarser, and back.
     """
     weights = known.astype(np.float32)
     levels = [(values * weights, weights)]

@@ -12,7 +12,7 @@ _NESTED = 3
 """Frames in frames that are peeled off."""
 
 _ALIKE = 12.0
-"""Levels by which the pixels of a frame differ from each other, and from what is inside, at most
+"""Levels by which the pixels of a frame differ from each other, and from those inside, at most
 and at least."""
 
 _EVEN = 0.98
@@ -23,8 +23,8 @@ _ACROSS = 0.9
 
 
 def inside_frame(raster: Raster, factor: int) -> Part:
-    """Returns what of a picture lies inside its frames, in decoded pixels; `factor` is how much its
-    working copy is reduced."""
+    """Returns the part of a picture inside its frames, in decoded pixels; `factor` is the reduction
+    of its working copy."""
     part = (0, 0, *raster.decoded)
     for _ in range(_NESTED):
         inner = _peeled(raster, part, 3 * factor + 2)

@@ -1,4 +1,4 @@
-"""Picture argument: what a caller may give as one picture, and what is said of all else."""
+"""Picture argument: the types that a caller may give as one picture, and errors for all others."""
 
 import io
 import os
@@ -24,7 +24,7 @@ def read(picture: object) -> bytes | Image.Image | NDArray[Any]:
     """Returns the bytes of an encoded picture, or its pixels as they are.
 
     Raises `OSError` where a path cannot be opened, `InvalidImage` where a file has no bytes to
-    read, and `NotAPicture`, which is one, for what can be no picture.
+    read, and `NotAPicture`, which is one, for other types.
     """
     match picture:
         case bytes() | Image.Image() | np.ndarray():
@@ -41,8 +41,8 @@ def read(picture: object) -> bytes | Image.Image | NDArray[Any]:
 
 
 def read_file(file: Any) -> bytes:
-    """Returns what is left to read of an open file. Raises `InvalidImage` where that is nothing,
-    no bytes, or cannot be read."""
+    """Returns the rest of an open file. Raises `InvalidImage` where that is empty, no bytes, or
+    cannot be read."""
     if isinstance(file, io.TextIOBase):
         raise NotAPicture("The file is opened in text mode; open it with open(path, 'rb')")
     try:
@@ -83,7 +83,7 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
 
 
 def named(thing: object) -> str:
-    """Returns what to call an argument in a message: None, or its type with an article."""
+    """Returns the name of an argument in a message: None, or its type with an article."""
     if thing is None:
         return "None"
     name = type(thing).__name__
@@ -114,7 +114,7 @@ def _content(path: str | os.PathLike[str]) -> bytes:
 
 
 def _instead(thing: object) -> str:
-    """Returns what to pass instead of something that is no picture."""
+    """Returns advice for an argument that is no picture."""
     hints: tuple[tuple[Callable[[Any], bool], str], ...] = (
         (_is_pixels, "make an array of its numbers, np.array(pixels, np.uint8)"),
         (lambda one: isinstance(one, Coroutine), "await it first"),

@@ -1,7 +1,7 @@
-"""Background of a picture: what its item lies on, with the texture that it may have.
+"""Background of a picture: the surface under its item, with the texture that it may have.
 
 Stripes and checks are grounds of two colours. Grass, wood and cloth are brighter and darker in the
-same colours all over, so that an item on them is seen by what they never do.
+same colours all over, so that an item on them is seen by colours that they never have.
 """
 
 from dataclasses import replace
@@ -97,7 +97,7 @@ def _with_weights(values: Floats, ground: Background) -> Background:
     """Returns a ground that knows which colours its texture is made of.
 
     Differences are scaled down along the principal axes of the texture, as in Mahalanobis'
-    distance, so that what lies on grass is seen by what grass never does.
+    distance, so that an item on grass is seen by colours that grass never has.
     """
     if len(values) == 1 or ground.noise < _TEXTURED:
         return ground

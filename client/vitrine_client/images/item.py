@@ -1,4 +1,4 @@
-"""Foreground item of a picture: its instance, its place, and in words what was left out."""
+"""Foreground item of a picture: its instance, its place, and warnings in words."""
 
 import math
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class Item(NamedTuple):
     """The item that was found in a picture.
 
     `instance` is the item as models take it, uint8 [28, 28], white on black; `box` its place, or
-    None where the picture shows nothing, and then `instance` is black. `warnings` say in words what
-    was left out or is doubtful.
+    None where the picture shows nothing, and then `instance` is black. `warnings` name in words
+    parts that were left out or are doubtful.
     """
 
     instance: NDArray[np.uint8]

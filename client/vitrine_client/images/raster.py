@@ -66,12 +66,12 @@ _LARGEST_SPAN = 1e30
 """Between levels of floats, whose differences would overflow beyond it."""
 
 _TRANSLUCENT = 25.0
-"""Usual opacity, of 255, of what lies around a cut-out, at most; what is less clear is a ground."""
+"""Greatest usual opacity, of 255, around a cut-out; a more opaque surrounding is a ground."""
 
 
 class Raster:
     """A decoded picture; `size` is width and height of the upright original, in pixels, `decoded`
-    those of what was decoded of it: a large JPEG is made smaller on the way."""
+    those after decoding: a large JPEG is made smaller on the way."""
 
     def __init__(self, image: Image.Image, size: tuple[int, int], orientation: int) -> None:
         self._image = image
@@ -162,7 +162,7 @@ class Raster:
         return Image.fromarray(np.rint(opaque).astype(np.uint8))
 
     def backdrop(self, channels: int) -> Floats | None:
-        """Returns what lies behind a cut-out, as `values` has it, float32 [channels], or None where
+        """Returns the ground behind a cut-out, as `values` has it, float32 [channels]; None where
         nothing is transparent."""
         if not self._image.has_transparency_data or self._opaque.mean() > 1 - _CLEAR:
             return None
@@ -192,8 +192,8 @@ class Raster:
 
     @cached_property
     def _range(self) -> tuple[np.float32, np.float32]:
-        """Least and greatest level of deep pixels, in which contrast counts and not what the type
-        could hold; of averages, as a camera has single pixels that are always white."""
+        """Least and greatest level of deep pixels, in which contrast counts and not the range
+        of the type; of averages, as a camera has single pixels that are always white."""
         levels = np.asarray(self._image.reduce(max(1, max(self.decoded) // 128)))
         least, most = levels.min(), levels.max()
         return least, max(most, least + _LEAST_RANGE)
@@ -248,7 +248,7 @@ def _decoded(image: ImageFile, size: tuple[int, int], content: bytes) -> Raster:
 
 
 def raster_of(image: Image.Image, size: tuple[int, int] | None = None) -> Raster:
-    """Decodes a picture; `size` is what it had before it was made smaller. Raises
+    """Decodes a picture; `size` is that before it was made smaller. Raises
     `InvalidImage`."""
     try:
         image.load()

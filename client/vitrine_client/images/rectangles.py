@@ -1,7 +1,7 @@
-"""Rectangle detection: what four straight edges enclose, a photo on a page or the floor of a box.
+"""Rectangle detection: areas within four straight edges, a photo on a page or the floor of a box.
 
 An edge is where levels jump, whatever lies on either side of it: the sides of a panel are often of
-several tones, and so is what is around it.
+several tones, and so are its surroundings.
 """
 
 from typing import NamedTuple
@@ -130,7 +130,7 @@ def area(windows: Integers | Window) -> NDArray[np.intp]:
 
 
 def overlap(windows: Integers | Window, other: Integers | Window) -> NDArray[np.float64]:
-    """Returns what each window, [4, ...], has in common with another, over what both cover."""
+    """Returns the intersection of each window, [4, ...], with another, over their union."""
     top, bottom, left, right = windows
     above, below, before, behind = other
     tall = np.minimum(bottom, below) - np.maximum(top, above)

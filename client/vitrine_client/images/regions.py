@@ -120,7 +120,7 @@ def _lowest(members: Integers, values: Integers, count: int, initial: int) -> In
 
 
 def holes_filled(mask: Mask) -> Mask:
-    """Returns a mask, bool [h, w], with what it encloses on all sides set as well."""
+    """Returns a mask, bool [h, w], with the holes that it encloses on all sides set as well."""
     padded = np.ones((mask.shape[0] + 2, mask.shape[1] + 2), bool)
     padded[1:-1, 1:-1] = ~mask
     outside = Regions.of(padded, corners=False)

@@ -1,7 +1,7 @@
 """Segment: the pixels of an item, gathered from some that are certainly its own.
 
-What is near them and of some size belongs to the item, as the straps of a sandal do; what is
-fainter is shadow, and what is thinner than a pixel of the instance is a hair.
+Pixels near them, in regions of some size, belong to the item, as the straps of a sandal do; fainter
+ones are shadow, and lines thinner than a pixel of the instance are hairs.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Segment:
     """Pixels of an item: their `mask` and its bounding `box` within a `window` of the picture,
     whose `ground` is known.
 
-    `contrast` is the item's own, in levels, and `sigma` what its noise was smoothed by, in pixels;
+    `contrast` is the item's own, in levels, `sigma` the width in pixels that smoothed its noise;
     `strays` marks were left out, and `others` of the picture's regions are items as well. `lines`
     says that the item is drawn by its outline.
     """
@@ -170,7 +170,7 @@ def _bounds(regions: Regions, kept: NDArray[np.bool_]) -> Window:
 
 
 def _without_hairs(mask: Mask, seed: Mask) -> tuple[Mask, bool]:
-    """Returns a mask without what is thinner than half a pixel of the instance, and whether it was
+    """Returns a mask without parts thinner than half a pixel of the instance, and whether it was
     left as it is because the item itself is drawn by such lines."""
     rows, columns = np.flatnonzero(seed.any(1)), np.flatnonzero(seed.any(0))
     side = max(rows[-1] - rows[0], columns[-1] - columns[0])

@@ -1,7 +1,7 @@
 """Segmentation: which pixels of a picture are its item, and which are something else.
 
 Pixels that differ from the ground make regions. The region that is large, central and distinct is
-the item; what is near it and of some size belongs to it, as the straps of a sandal do. A region
+the item; regions near it and of some size belong to it, as the straps of a sandal do. A region
 that is a panel is looked into in the same way.
 """
 
@@ -26,7 +26,7 @@ from vitrine_client.images.segment import FAINTEST, SIGMAS, Segment, gathered, v
 from vitrine_client.images.strokes import strokes
 
 _SMALLEST = 0.001
-"""Share of a picture that the smallest item covers; what is smaller is dust."""
+"""Share of a picture that the smallest item covers; smaller regions are dust."""
 
 _CORNER = 0.25
 """Share of the longer side that a region in a corner has at least; smaller ones are ground."""
@@ -55,14 +55,14 @@ _RIVAL = 0.35
 """Score of a region that is as likely the item as the likeliest, times that one's."""
 
 _OTHER = 0.12
-"""Size of another item, times that of the item; what is smaller is a mark."""
+"""Size of another item, times that of the item; smaller ones are marks."""
 
 _MOST_ITEMS = 15
 """Items from which on small ones are the grain of something."""
 
 
 def candidates(values: Floats, *, backdrop: Floats | None = None) -> Iterator[Segment]:
-    """Yields what may be the item of a picture, float32 [channels, h, w], likeliest first.
+    """Yields the possible items of a picture, float32 [channels, h, w], likeliest first.
 
     Its ground is looked for, but behind a cut-out, where it is the `backdrop`, [channels].
     """
@@ -72,8 +72,8 @@ def candidates(values: Floats, *, backdrop: Floats | None = None) -> Iterator[Se
 def _candidates(
     values: Floats, depth: int, budget: Iterator[int], backdrop: Floats | None = None
 ) -> Iterator[Segment]:
-    """Yields what may be the item of a picture or of a panel, which is so deep in others; one of
-    the `budget` goes for each panel that is looked into."""
+    """Yields the possible items of a picture or of a panel, which is so deep in others; one of the
+    `budget` goes for each panel that is searched."""
     height, width = values.shape[1:]
     ground = _ground_of(values, backdrop)
     seen, sigma = visible(values, ground)
@@ -105,7 +105,7 @@ def _candidates(
 
 
 def _regions(values: Floats, seen: Contrast) -> tuple[Contrast, Regions, bool]:
-    """Returns what differs from the ground without the lines of ruled paper and without strokes,
+    """Returns the foreground without the lines of ruled paper and without strokes,
     its regions, and whether there were strokes."""
     strongest = quantile(seen.distance[::2, ::2], 0.99)
     least = 3.0 if seen.noise < 8 else 2.5
@@ -197,7 +197,7 @@ def _without_rules(distance: Floats, faint: float) -> Floats:
 
 
 def _items(values: Floats, panel: Window, found: Iterable[Segment]) -> Iterator[Segment]:
-    """Yields what was found in a panel but what is rather a part of an item with straight sides."""
+    """Yields the items of a panel, except parts of an item with straight sides."""
     top, bottom, left, right = panel
     large = area(panel) >= 0.5 * values[0].size
     for one in found:
@@ -208,7 +208,7 @@ def _items(values: Floats, panel: Window, found: Iterable[Segment]) -> Iterator[
 
 
 def _is_band(found: Segment) -> bool:
-    """Returns whether a segment is a stripe of what was looked at, from side to side."""
+    """Returns whether a segment is a stripe through the searched part, from side to side."""
     top, bottom, left, right = found.box
     height, width = found.mask.shape
     at_rows, at_columns = (top == 0) + (bottom == height), (left == 0) + (right == width)
@@ -221,7 +221,7 @@ def _is_band(found: Segment) -> bool:
 def _in_panel(
     values: Floats, panel: Window, depth: int, budget: Iterator[int]
 ) -> Iterator[Segment]:
-    """Yields what may be the item in a panel, nothing where the budget is spent."""
+    """Yields the possible items of a panel, none where the budget is spent."""
     if next(budget, None) is None:
         return
     top, bottom, left, right = panel

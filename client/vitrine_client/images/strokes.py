@@ -94,7 +94,7 @@ def _around(parts: Regions, box: Window) -> NDArray[np.bool_]:
 
 
 def _away(parts: Regions, box: Window, near: Mask) -> NDArray[np.bool_]:
-    """Returns which parts lead away from an item; `near` has what is next to it."""
+    """Returns which parts lead away from an item; `near` has those next to it."""
     long = _LONG * max(box[1] - box[0], box[3] - box[2])
     lengths = np.hypot(parts.bottom - parts.top, parts.right - parts.left)
     away: NDArray[np.bool_] = (_sides(parts) >= long) & (parts.area <= _THICKEST * lengths)
@@ -129,7 +129,7 @@ def _directions(drawn: Mask, box: Window) -> float:
 
 
 def _is_rectangle(ring: Mask) -> bool:
-    """Returns whether a ring has straight sides: what such a frame encloses is a panel."""
+    """Returns whether a ring has straight sides: the area in such a frame is a panel."""
     rows, columns = np.nonzero(ring)
     at_sides = np.minimum(rows - rows.min(), rows.max() - rows) <= 2
     at_sides |= np.minimum(columns - columns.min(), columns.max() - columns) <= 2

@@ -45,5 +45,5 @@ KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in group
 """Every kind of picture by its name."""
 
 STRANGERS = ("strangers", "new-strangers")
-"""The groups of ten kinds each that somebody drew who had not seen how pictures are read. What the
-first ones showed was mended after they had been measured; the new ones came after that."""
+"""The groups of ten kinds each that somebody drew who had not seen how pictures are read. Faults
+that the first ones showed were mended after they were measured; the new ones came after that."""

@@ -147,7 +147,7 @@ def body(alpha: Floats) -> Floats:
 
 
 def inside(plane: Floats, alpha: Floats, place: Place) -> tuple[Floats, Floats]:
-    """Returns views of a picture or a plane at a place, and of what is put there, as far as the
+    """Returns views of a picture or a plane at a place, and of the one put there, as far as the
     place lies inside."""
     left, top, side = place
     rows = slice(max(top, 0), min(top + side, plane.shape[0]))
@@ -157,7 +157,7 @@ def inside(plane: Floats, alpha: Floats, place: Place) -> tuple[Floats, Floats]:
 
 
 def layer(size: Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """Returns an empty layer over a picture of this size, and what draws on it: 255 covers."""
+    """Returns an empty layer over a picture of this size, and its pen: 255 covers."""
     image = Image.new("L", (size[1], size[0]))
     return image, ImageDraw.Draw(image)
 

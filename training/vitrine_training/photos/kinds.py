@@ -37,5 +37,5 @@ class Kind:
         return self.photograph(item, rng, others)
 
     def generator(self, number: int) -> np.random.Generator:
-        """Returns what the picture of this kind with this number is drawn with."""
+        """Returns the random generator of the picture of this kind with this number."""
         return np.random.default_rng([zlib.crc32(self.name.encode()), number])

@@ -134,7 +134,7 @@ def turned(text: str, size: int, angle: float, *, border: bool = False) -> Image
 def stick(
     photo: Floats, over: Image.Image, centre: tuple[float, float], colour: Colour, strength: float
 ) -> None:
-    """Lays a layer of its own over a picture, round a centre; what sticks out is cut."""
+    """Lays a layer of its own over a picture, round a centre; parts outside are cut."""
     image, _ = layer(photo.shape[:2])
     image.paste(over, (round(centre[0] - over.width / 2), round(centre[1] - over.height / 2)))
     cover(photo, image, colour, strength)

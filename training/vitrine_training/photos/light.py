@@ -32,7 +32,7 @@ SHADOW = 0.15, 0.50
 """How much light a shadow takes."""
 
 SHADOW_BLUR = 0.02, 0.08
-"""The radius of a shadow's soft edge, over the side of what casts it."""
+"""The radius of a shadow's soft edge, over the side of the object that casts it."""
 
 SHADOW_OFFSET = 0.03, 0.12
 """How far a shadow lies from its item, over the item's side."""
@@ -145,7 +145,7 @@ def _coordinates(size: Size) -> tuple[Floats, Floats]:
 
 
 def _light(photo: Floats, share: Floats, rng: np.random.Generator) -> None:
-    """Darkens a picture to what is drawn from `DARKEST` where `share` is 0, and not where 1."""
+    """Darkens a picture to a level drawn from `DARKEST` where `share` is 0, and not where 1."""
     darkest = rng.uniform(*DARKEST)
     photo *= (darkest + (1 - darkest) * share)[..., None]
     grain(photo, rng, rng.uniform(0, 3))

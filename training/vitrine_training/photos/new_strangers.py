@@ -51,7 +51,7 @@ PRINTED_DOTS = 90, 200
 """How many dots of a receipt printer are side by side over the item."""
 
 NIGHT_SIDES = 200, 360
-"""The longer side of what a night camera records, in pixels, before it is enlarged."""
+"""The longer side of a night camera's picture, in pixels, before it is enlarged."""
 NIGHT_NOISE = 3, 12
 """Its noise, in levels of 255."""
 NIGHT_HUES: tuple[Colour, ...] = (0.35, 1.0, 0.45), (0.95, 1.0, 0.97), (0.8, 0.9, 1.0)
@@ -74,7 +74,7 @@ STITCH_PX = 6, 11
 
 REFLECTIONS = 4, 10
 REFLECTION_LEVELS = 12, 45
-"""How much light a thing in the street adds to what is behind the glass, in levels of 255."""
+"""How much light a thing in the street adds to the scene behind the glass, in levels of 255."""
 
 
 def checkerboard(item: Pixels, rng: np.random.Generator) -> bytes:
@@ -334,7 +334,7 @@ def _sky(size: Size, deep: bool, rng: np.random.Generator) -> Floats:
 
 
 def _perspective(seen: Floats, drawn: Floats) -> list[float]:
-    """Pillow's coefficients for what takes the four corners `drawn` to where they are `seen`."""
+    """Pillow's coefficients for the transform of the four corners `drawn` to those `seen`."""
     lines = []
     for (x, y), (u, v) in zip(seen, drawn, strict=True):
         lines += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]

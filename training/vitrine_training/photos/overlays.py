@@ -88,7 +88,7 @@ def stamp(item: Pixels, rng: np.random.Generator) -> bytes:
 
 
 def watermark(item: Pixels, rng: np.random.Generator) -> bytes:
-    """Words across the whole picture, the item too, that let through what is below."""
+    """Words across the whole picture, the item too, that let the picture through."""
     photo = still(item, rng)
     height, width = photo.photo.shape[:2]
     size = max(8, round(min(height, width) * rng.uniform(0.05, 0.12)))
@@ -131,7 +131,7 @@ def _readable(photo: Still, rng: np.random.Generator) -> Colour:
 
 
 def _corner(photo: Floats, rng: np.random.Generator, half: float) -> tuple[float, float]:
-    """Returns x and y of the centre of what is twice `half` wide, near one of the corners."""
+    """Returns x and y of the centre of a mark twice `half` wide, near one of the corners."""
     height, width = photo.shape[:2]
     gap = half + min(height, width) * rng.uniform(0.01, 0.05)
     x, y = rng.choice([gap, width - gap]), rng.choice([gap, height - gap])

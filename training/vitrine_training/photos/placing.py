@@ -1,4 +1,4 @@
-"""Where the item is and how large: small, large, off the centre, at the edge; and others beside it.
+"""Place and size of the item: small, large, off the centre, at the edge; and others beside it.
 
 The largest item, which is nearest to the middle, is the one that the picture is of.
 """

@@ -1,4 +1,4 @@
-"""Pictures that were thought of apart from all the others, to measure what was not foreseen.
+"""Pictures that were thought of apart from all the others, to measure unforeseen ones.
 
 A person sees the item at once in each of them.
 """
@@ -41,7 +41,7 @@ BLADES = 2.0
 
 TILE_PX = 60, 200
 JOINT_PX = 2, 7
-"""The side of a tile and the width of what is between two, in pixels of 600."""
+"""The side of a tile and the width of the gap between two, in pixels of 600."""
 TILE_LEVELS = 2, 9
 """The deviation of a tile from the next, in levels of 255."""
 

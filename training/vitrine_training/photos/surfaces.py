@@ -1,4 +1,4 @@
-"""What lies behind the item: noise, cloth, wood, paper, tables and walls."""
+"""Surfaces behind the item: noise, cloth, wood, paper, tables and walls."""
 
 import numpy as np
 from PIL import Image
@@ -37,7 +37,7 @@ SPOT_PX = 3, 20
 """The size of a carpet's spots, in pixels of the picture."""
 
 CELL_PX = 14, 40
-"""The side of a notebook's squares, or what is between its lines, in pixels of 600."""
+"""The side of a notebook's squares, or the distance of its lines, in pixels of 600."""
 
 
 def noise(item: Pixels, rng: np.random.Generator) -> bytes:
