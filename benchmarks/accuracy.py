@@ -23,12 +23,12 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.photos.plain_resize import plain_resize
 from vitrine_client import Client, Prediction
-from vitrine_client.addresses import Addresses
+from vitrine_client.process.addresses import Addresses
 from vitrine_serving.stack import Stack
-from vitrine_training import publish
-from vitrine_training.data import Split, load
-from vitrine_training.evaluate import class_ids_of
+from vitrine_training.data.fashion_mnist import Split, load
+from vitrine_training.evaluation.metrics import class_ids_of
 from vitrine_training.photos.catalogue import KINDS
+from vitrine_training.publish import versions as publish
 
 BATCH = 200
 ClassIds = npt.NDArray[np.int64]

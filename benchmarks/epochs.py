@@ -16,10 +16,10 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
-from vitrine_training.data import Dataset, load
-from vitrine_training.fit import compiled_epoch, compiled_measure, make_optimizer
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES, Recipe
+from vitrine_training.data.fashion_mnist import Dataset, load
+from vitrine_training.fit.loop import compiled_epoch, compiled_measure, make_optimizer
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES, Recipe
 
 REFERENCE = "mlp-best"
 UNTOUCHED = {"redraw": 0.0, "relight": 0.0, "dirt": 0.0, "grain": 0.0}

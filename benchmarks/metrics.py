@@ -9,14 +9,18 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from vitrine_client.predictions import Prediction
-from vitrine_serving.gateway.http import Answer, Request
-from vitrine_serving.gateway.metrics import Metrics
-from vitrine_serving.gateway.metrics.families import BATCH_IMAGES, REQUEST_SECONDS, STAGE_SECONDS
-from vitrine_serving.gateway.observers import harmless
-from vitrine_serving.gateway.predictor import Outcome
+from vitrine_client.results.predictions import Prediction
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.inference.predictor import Outcome
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.target import Target
+from vitrine_serving.gateway.telemetry.metrics import Metrics
+from vitrine_serving.gateway.telemetry.metrics.families import (
+    BATCH_IMAGES,
+    REQUEST_SECONDS,
+    STAGE_SECONDS,
+)
+from vitrine_serving.gateway.telemetry.observers import harmless
 
 ROUNDS = 9
 CALLS = 20_000

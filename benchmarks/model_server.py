@@ -22,8 +22,8 @@ from rich.table import Table
 
 from benchmarks import results
 from benchmarks.embedded import model_server
-from vitrine_client import wire_pb2 as wire
-from vitrine_client.tensors import to_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import to_tensor
 
 IN_FLIGHT = (1, 16, 64)
 ROWS = (1, 32)
@@ -42,7 +42,7 @@ def engines(path: Path, console: Console) -> dict[str, float]:
     os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ["TF_ENABLE_ONEDNN_OPTS"] = "3", "0"
     import tensorflow as tf
 
-    from vitrine_serving.model_server.servable import Servable
+    from vitrine_serving.model_server.runtime.servable import Servable
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     model = tf.saved_model.load(str(path))  # which owns the variables

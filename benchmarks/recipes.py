@@ -13,10 +13,10 @@ import click
 from rich.console import Console
 
 from benchmarks import results
-from vitrine_training.data import load
-from vitrine_training.recipes import RECIPES
+from vitrine_training.data.fashion_mnist import load
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.models.tasks import Classification, Regression, Task
 from vitrine_training.run import Listener, Run, train_and_publish
-from vitrine_training.tasks import Classification, Regression, Task
 
 COLUMNS = ("test_accuracy", "validation_accuracy", "validation_loss", "calibration_error")
 

@@ -19,12 +19,12 @@ from rich.table import Table
 
 from benchmarks import results
 from vitrine_client.images import to_instance
-from vitrine_serving.gateway.drift import Baseline, Sample, Shift, detect
-from vitrine_training import publish
-from vitrine_training.data import LABELS, Split, load
-from vitrine_training.evaluate import evaluate
+from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, Shift, detect
+from vitrine_training.data.fashion_mnist import LABELS, Split, load
+from vitrine_training.evaluation.metrics import evaluate
+from vitrine_training.evaluation.shift import SIZES, baseline, statistics
 from vitrine_training.photos.catalogue import KINDS
-from vitrine_training.shift import SIZES, baseline, statistics
+from vitrine_training.publish import versions as publish
 
 NOTICED = 0.95
 """A size counts as enough where this share of the windows raises the alarm, here and above."""

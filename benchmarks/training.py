@@ -19,10 +19,10 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
-from vitrine_training.data import load
-from vitrine_training.fit import Arrays, compiled_epoch, make_optimizer
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES, Recipe
+from vitrine_training.data.fashion_mnist import load
+from vitrine_training.fit.loop import Arrays, compiled_epoch, make_optimizer
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES, Recipe
 
 Loop = Callable[[int], None]
 """Trains for one epoch, given its number."""

@@ -20,7 +20,7 @@ import pytest
 from tests import turns
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
-from vitrine_training.data import Dataset, load
+from vitrine_training.data.fashion_mnist import Dataset, load
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a job that a shell put into the background, and so of all that the tests start.

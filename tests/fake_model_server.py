@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import grpc
 import numpy as np
 
-from vitrine_client import wire_pb2 as wire
-from vitrine_client.tensors import from_tensor, to_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 
 LABELS = tuple(f"class {n}" for n in range(10))
 LONGEST_S = 30.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.conftest import ROOT, wait_for
-from vitrine_client.signals import ENDING
+from vitrine_client.process.signals import ENDING
 
 _CTRL_C = b"\x03"
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from tests.client.fake_gateway import FakeGateway, problem
 from tests.conftest import ROOT, SAMPLES, free_port
 from tests.docs.generated import COMMANDS
-from vitrine_client import signals
-from vitrine_client.exit_codes import FAILED, MEANINGS, NOT_BEGUN, SUMMARY, WELL
+from vitrine_client.process import signals
+from vitrine_client.process.exit_codes import FAILED, MEANINGS, NOT_BEGUN, SUMMARY, WELL
 
 
 def exit_code(name: str, *words: object) -> int:

@@ -16,8 +16,8 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.drift.cost import of_a_note, of_throughput
 from benchmarks.drift.streams import SHIFTS, Subject, false_alarms, shifts
-from vitrine_training import publish
-from vitrine_training.data import load
+from vitrine_training.data.fashion_mnist import load
+from vitrine_training.publish import versions as publish
 
 MODELS = ("softmax", "mlp")
 CLEAN = 10_000

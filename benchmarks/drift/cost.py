@@ -16,7 +16,7 @@ from benchmarks.gateway import wrk
 from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.processes import cpu_s
 from tests.running_gateway import PREDICT, gateway
-from vitrine_serving.gateway.drift import Watch, Windows
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 
 BATCHES = (1, 4, 16, 64)
 IN_FLIGHT = 64

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.shift import SHARES, noisy
-from vitrine_client.predictions import Description
-from vitrine_serving.gateway.drift import Watch, Windows
-from vitrine_training.data import LABELS, Split
-from vitrine_training.evaluate import evaluate
+from vitrine_client.results.predictions import Description
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
+from vitrine_training.data.fashion_mnist import LABELS, Split
+from vitrine_training.evaluation.metrics import evaluate
 
 WORKERS = 2
 WINDOW = 500

@@ -12,9 +12,9 @@ import grpc
 import numpy as np
 
 from benchmarks.gateway.bodies import PICTURES, png
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.images import to_instance
-from vitrine_client.tensors import to_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import to_tensor
 
 ROUNDS = 10
 CALLS = 50

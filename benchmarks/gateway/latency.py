@@ -11,10 +11,10 @@ from selectors import DefaultSelector
 from urllib.parse import urlsplit
 
 from benchmarks.gateway.bodies import Body
-from vitrine_client.loadtest.connections import HttpConnections
-from vitrine_client.loadtest.endpoint import reach
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.http_connection import HttpConnection
+from vitrine_client.loadtest.generator.connections import HttpConnections
+from vitrine_client.loadtest.generator.endpoint import reach
+from vitrine_client.loadtest.generator.http_connection import HttpConnection
+from vitrine_client.loadtest.results.histogram import Histogram
 
 _TIMEOUT_S = 30
 

@@ -15,16 +15,16 @@ from rich.table import Table
 from benchmarks.gateway import hop
 from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.vitrine import Vitrine, embedded
-from vitrine_client import calls
 from vitrine_client.images import to_instance
-from vitrine_client.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_client.results.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway import create_app
-from vitrine_serving.gateway.batcher import Batcher
-from vitrine_serving.gateway.bodies import read_pictures
-from vitrine_serving.gateway.endpoints import Endpoints
-from vitrine_serving.gateway.http import Request
-from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_serving.gateway.api.bodies import read_pictures
+from vitrine_serving.gateway.api.endpoints import Endpoints
+from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 ROUNDS = 20
 CALLS = 25

@@ -7,11 +7,11 @@ import numpy as np
 from benchmarks.load_lab.part import Part, Say, at_most, target
 from tests.programmed_latency import Behaviour, Latency, line_rate
 from tests.programmed_server import Running, programmed_server
-from vitrine_client.loadtest import probes, search
+from vitrine_client.loadtest.analysis import probes, search
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Closed, Plan
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.slo import Slo
 
 SLO = Slo.parse("p99=50ms,errors=0.1%")
 _PERCENT, _LIMIT_S = 99, 0.05

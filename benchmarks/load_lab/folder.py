@@ -13,8 +13,8 @@ from benchmarks.gateway import bodies, wrk
 from benchmarks.gateway.figures import Verdict
 from benchmarks.gateway.vitrine import vitrines
 from benchmarks.load_lab.part import Part, Say, at_least
-from vitrine_training.data import load
-from vitrine_training.evaluate import class_ids_of
+from vitrine_training.data.fashion_mnist import load
+from vitrine_training.evaluation.metrics import class_ids_of
 
 _ROUNDS, _IN_FLIGHT, _DURATION_S = 5, 8, 4
 _SHARE = 0.7

@@ -8,9 +8,9 @@ from benchmarks.gateway.figures import Verdict
 from benchmarks.load_lab.part import Part, Say, at_least, target
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import Running, programmed_server
-from vitrine_client.loadtest.compare import MARGIN, Comparison, compare
+from vitrine_client.loadtest.analysis.compare import MARGIN, Comparison, compare
 from vitrine_client.loadtest.plan import Closed, Plan
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 
 _SERVER = Behaviour(Latency("lognormal", 0.02))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from vitrine_client import Client, Prediction
-from vitrine_client.pictures import in_folder
+from vitrine_client.images.pictures import in_folder
 
 
 def main(url: str, folder: str, batch_size: int) -> None:

@@ -6,7 +6,7 @@ from benchmarks.load_lab.part import Part, Say, at_most, target
 from tests.programmed_latency import Behaviour, Latency, closed_loop_s, open_loop_s
 from tests.programmed_server import programmed_server
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9)

@@ -23,10 +23,10 @@ from benchmarks.photos.figures import (
     verdict,
 )
 from benchmarks.photos.found import OTHERS, Found, Pixels, draw_and_find_all, parts
-from vitrine_training import publish
-from vitrine_training.data import Split, load
-from vitrine_training.evaluate import class_ids_of
+from vitrine_training.data.fashion_mnist import Split, load
+from vitrine_training.evaluation.metrics import class_ids_of
 from vitrine_training.photos import KINDS, STRANGERS, Kind
+from vitrine_training.publish import versions as publish
 
 MODELS = "softmax", "mlp", "photo", "mlp-best"
 MIRRORED = "photo"

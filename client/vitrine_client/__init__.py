@@ -14,10 +14,10 @@ from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
 
 if TYPE_CHECKING:
     from vitrine_client.client import Client
-    from vitrine_client.drift import DriftReport
-    from vitrine_client.explanations import Explanation
-    from vitrine_client.predictions import Prediction, VersionStatus
-    from vitrine_client.version_labels import Promotion, promote, rollback
+    from vitrine_client.results.drift import DriftReport
+    from vitrine_client.results.explanations import Explanation
+    from vitrine_client.results.predictions import Prediction, VersionStatus
+    from vitrine_client.store.version_labels import Promotion, promote, rollback
 
 __all__ = [
     "Client",
@@ -38,13 +38,13 @@ __version__: str
 
 _LATER = {
     "Client": "client",
-    "DriftReport": "drift",
-    "Explanation": "explanations",
-    "Prediction": "predictions",
-    "Promotion": "version_labels",
-    "VersionStatus": "predictions",
-    "promote": "version_labels",
-    "rollback": "version_labels",
+    "DriftReport": "results.drift",
+    "Explanation": "results.explanations",
+    "Prediction": "results.predictions",
+    "Promotion": "store.version_labels",
+    "VersionStatus": "results.predictions",
+    "promote": "store.version_labels",
+    "rollback": "store.version_labels",
 }
 """Names and their modules, which take a fifth of a second to import: the commands see to it first
 that Ctrl-C ends them without a traceback."""

@@ -1,6 +1,6 @@
 """The command `vitrine`, as a script and as `python -m vitrine_client`."""
 
-from vitrine_client import signals, standard_streams
+from vitrine_client.process import signals, standard_streams
 
 
 def run() -> None:

@@ -9,29 +9,24 @@ from typing import Any, Self
 
 import aiohttp
 
-from vitrine_client import (
-    errors,
-    http_calls,
-    http_explanations,
-    http_predictions,
-    missing,
-    streaming,
-    tracing,
-    unanswered_calls,
-)
-from vitrine_client.asked_model import AskedModel
-from vitrine_client.drift import DriftReport
+from vitrine_client import errors
 from vitrine_client.errors import VitrineError
-from vitrine_client.explanations import Explanation
-from vitrine_client.gateway_client import GatewayClient
-from vitrine_client.http_calls import Attempts, Call, Conversation, T
-from vitrine_client.http_predictions import Outcome
+from vitrine_client.http import explanations as http_explanations
+from vitrine_client.http import missing, streaming, tracing, unanswered_calls
+from vitrine_client.http import predictions as http_predictions
+from vitrine_client.http import protocol as http_calls
+from vitrine_client.http.asked_model import AskedModel
+from vitrine_client.http.gateway_client import GatewayClient
+from vitrine_client.http.loop_sessions import LoopSessions
+from vitrine_client.http.predictions import Outcome
+from vitrine_client.http.protocol import Attempts, Call, Conversation, T
 from vitrine_client.images import Picture
-from vitrine_client.loop_sessions import LoopSessions
-from vitrine_client.per_process import PerProcess
-from vitrine_client.pictures import Batch, Pictures, batches_async
-from vitrine_client.predictions import Prediction, VersionStatus
-from vitrine_client.trust import Certificate, Verify
+from vitrine_client.images.pictures import Batch, Pictures, batches_async
+from vitrine_client.process.per_process import PerProcess
+from vitrine_client.process.trust import Certificate, Verify
+from vitrine_client.results.drift import DriftReport
+from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.predictions import Prediction, VersionStatus
 
 __all__ = ["AsyncClient"]
 

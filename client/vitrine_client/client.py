@@ -5,30 +5,25 @@ from typing import Any, Self
 
 import requests
 
-from vitrine_client import (
-    errors,
-    http_calls,
-    http_explanations,
-    http_predictions,
-    missing,
-    streaming,
-    tracing,
-    unanswered_calls,
-)
-from vitrine_client.asked_model import AskedModel
-from vitrine_client.connections import Exchange, new_session
-from vitrine_client.drift import DriftReport
+from vitrine_client import errors
 from vitrine_client.errors import VitrineError
-from vitrine_client.explanations import Explanation
-from vitrine_client.gateway_client import GatewayClient
-from vitrine_client.http_calls import Attempts, Call, Conversation, T
-from vitrine_client.http_predictions import Outcome
+from vitrine_client.http import explanations as http_explanations
+from vitrine_client.http import missing, streaming, tracing, unanswered_calls
+from vitrine_client.http import predictions as http_predictions
+from vitrine_client.http import protocol as http_calls
+from vitrine_client.http.asked_model import AskedModel
+from vitrine_client.http.deadline import Exchange, new_session
+from vitrine_client.http.gateway_client import GatewayClient
+from vitrine_client.http.predictions import Outcome
+from vitrine_client.http.protocol import Attempts, Call, Conversation, T
+from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
-from vitrine_client.per_process import PerProcess
-from vitrine_client.pictures import Batch, Pictures, batches
-from vitrine_client.predictions import Prediction, VersionStatus
-from vitrine_client.streaming import Stop
-from vitrine_client.trust import Certificate, Trust, Verify
+from vitrine_client.images.pictures import Batch, Pictures, batches
+from vitrine_client.process.per_process import PerProcess
+from vitrine_client.process.trust import Certificate, Trust, Verify
+from vitrine_client.results.drift import DriftReport
+from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.predictions import Prediction, VersionStatus
 
 
 class Client(GatewayClient):
@@ -43,9 +38,9 @@ class Client(GatewayClient):
 
     `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
     with certificate and key, or one of each; without them it is those that the environment names
-    (`vitrine_client.trust`). A `session` of your own brings its own connections, whose timeouts are
-    requests': for each read, not for the whole call. It trusts whom requests does, unless `verify`
-    says otherwise.
+    (`vitrine_client.process.trust`). A `session` of your own brings its own connections, whose
+    timeouts are requests': for each read, not for the whole call. It trusts whom requests does,
+    unless `verify` says otherwise.
 
     >>> with Client("http://127.0.0.1:8080") as client:  # doctest: +SKIP
     ...     client.predict("shoe.png").label

@@ -10,24 +10,34 @@ from typing import Any, Self
 import grpc
 import numpy as np
 
-from vitrine_client import addresses, calls, errors, http_calls, management, streaming
-from vitrine_client import examples as tf_examples
-from vitrine_client.calls import Answer
-from vitrine_client.default_model import (
+from vitrine_client import errors
+from vitrine_client.errors import InvalidImage
+from vitrine_client.http import protocol as http_calls
+from vitrine_client.http import streaming
+from vitrine_client.http.default_model import (
     FALLBACK,
     PREFERRED,
     DefaultModel,
     is_served,
     may_be_missing,
 )
-from vitrine_client.errors import InvalidImage
-from vitrine_client.examples import Features
 from vitrine_client.images import Item, Picture
-from vitrine_client.model_server_channel import Channel, Verify, new_channel, trust_of
-from vitrine_client.pictures import Batch, Pictures, batches, item_in, items, with_item
-from vitrine_client.predictions import Description, Prediction, VersionStatus, to_predictions
-from vitrine_client.tensors import Array
-from vitrine_client.trust import Certificate
+from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
+from vitrine_client.process import addresses
+from vitrine_client.process.trust import Certificate
+from vitrine_client.results.predictions import (
+    Description,
+    Prediction,
+    VersionStatus,
+    to_predictions,
+)
+from vitrine_client.tfserving import examples as tf_examples
+from vitrine_client.tfserving import management
+from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving.channel import Channel, Verify, new_channel, trust_of
+from vitrine_client.tfserving.examples import Features
+from vitrine_client.tfserving.messages import Answer
+from vitrine_client.tfserving.tensors import Array
 
 __all__ = ["Answer", "ModelServerClient"]
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import click
 
-from vitrine_client import Client, strict_json, variables
-from vitrine_client.addresses import Addresses
-from vitrine_client.completion import completion_of
-from vitrine_client.default_model import FALLBACK, PREFERRED
-from vitrine_client.exit_codes import CommandGroup, NotBegun
+from vitrine_client import Client
+from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.process import variables
+from vitrine_client.process.addresses import Addresses
+from vitrine_client.process.completion import completion_of
+from vitrine_client.process.exit_codes import CommandGroup, NotBegun
+from vitrine_client.results import strict_json
 from vitrine_serving import options, ports
-from vitrine_serving.gateway import keys as keys_file
+from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
 from vitrine_serving.stack import Stack, StackError, gateway_command

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from vitrine_client.addresses import (
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import (
     GRPC_OFFSET,
     HIGHEST_PORT,
     HOST,
@@ -20,7 +21,6 @@ from vitrine_client.addresses import (
     REST_OFFSET,
     Addresses,
 )
-from vitrine_client.errors import InvalidRequest
 
 WITHOUT_KEYS = " (without API keys, whoever reaches it may ask: docs/security.md)"
 

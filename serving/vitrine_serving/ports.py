@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from vitrine_client.addresses import HOST, Addresses
+from vitrine_client.process.addresses import HOST, Addresses
 
 _REASONS = {
     errno.EADDRINUSE: "is taken by another program",

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitrine_client import shared_files
-from vitrine_client.generated_config import MARK, entry, is_generated
+from vitrine_client.store import shared_files
+from vitrine_client.store.generated_config import MARK, entry, is_generated
 
 CONFIG = "models.config"
 """Its name, in the models directory."""
@@ -74,7 +74,7 @@ def _text(config: Path) -> str:
 
 def _names(config: Path) -> tuple[str, ...]:
     # Here, as a gateway that runs alone has no messages of TensorFlow Serving.
-    from vitrine_serving.model_server.config import read_config
+    from vitrine_serving.model_server.repository.config import read_config
 
     try:
         models = read_config(_text(config))

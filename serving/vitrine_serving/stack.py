@@ -14,8 +14,8 @@ from typing import Self
 
 import requests
 
-from vitrine_client import signals
-from vitrine_client.addresses import Addresses
+from vitrine_client.process import signals
+from vitrine_client.process.addresses import Addresses
 from vitrine_serving import ports
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
@@ -178,7 +178,7 @@ def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
 
 def gateway_command() -> list[str]:
     """Returns the command that runs the gateway; its settings come from the environment."""
-    configuration = "python:vitrine_serving.gateway.gunicorn_conf"
+    configuration = "python:vitrine_serving.gateway.server.gunicorn_conf"
     return [sys.executable, "-m", "vitrine_serving.gateway_process", "-c", configuration]
 
 

@@ -20,7 +20,7 @@ from benchmarks.photos.found import (
     parts,
 )
 from vitrine_client.images import find_item
-from vitrine_training.data import load
+from vitrine_training.data.fashion_mnist import load
 from vitrine_training.photos import KINDS, STRANGERS, Kind
 
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.visit import answer, why
 from tests.client.loadtest.made_results import compared, made, searched, swept
 from tests.conftest import ROOT, SAMPLES, Service
-from vitrine_client.loadtest import report
-from vitrine_client.loadtest.outcome import Outcome
-from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.report import page as report
+from vitrine_client.loadtest.results.outcome import Outcome
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 WIDTHS = (390, 1280)

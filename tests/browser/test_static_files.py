@@ -9,7 +9,7 @@ from tests.conftest import SAMPLES
 from vitrine_client.images import NOTHING
 from vitrine_serving import gateway
 
-FOLDER = Path(gateway.__file__).parent
+FOLDER = Path(gateway.__file__).parent / "console"
 PAGE = (FOLDER / "templates" / "index.html").read_text()
 
 

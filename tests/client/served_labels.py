@@ -8,11 +8,11 @@ from pathlib import Path
 
 from tests.conftest import free_port
 from tests.serving.fake_models import FakeLoader, answers, publish, reach, states
-from vitrine_serving.model_server.api import ModelServerApi
-from vitrine_serving.model_server.config import read_config
-from vitrine_serving.model_server.grpc_api import make_server
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.metrics import Metrics
-from vitrine_serving.model_server.repository import Repository
+from vitrine_serving.model_server.repository.config import read_config
+from vitrine_serving.model_server.repository.repository import Repository
 
 HEAD = "# What is served, and why.\n"
 

@@ -4,12 +4,14 @@ import pytest
 from click.testing import CliRunner
 
 from tests.client.fake_gateway import FakeGateway
-from vitrine_client import Client, addresses, unanswered_calls
-from vitrine_client.addresses import Addresses
+from vitrine_client import Client
 from vitrine_client.aio import AsyncClient
 from vitrine_client.cli import main
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.http import unanswered_calls
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.process import addresses
+from vitrine_client.process.addresses import Addresses
 
 DEFAULT = ("http://127.0.0.1:8080", "127.0.0.1:8500", 8501)
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 import vitrine_client
 import vitrine_serving
 import vitrine_training
-from vitrine_client import signals
 from vitrine_client.cli import main
-from vitrine_client.exit_codes import CommandGroup
+from vitrine_client.process import signals
+from vitrine_client.process.exit_codes import CommandGroup
 from vitrine_serving.cli import main as vitrine_serve
 from vitrine_training.cli import main as vitrine_train
 

@@ -7,7 +7,8 @@ from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway, Reply
 from tests.client.served_labels import write_config
 from tests.conftest import free_port
-from vitrine_client.cli import completing, main
+from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import main
 
 
 @pytest.fixture(scope="module")

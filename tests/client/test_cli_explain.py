@@ -12,7 +12,8 @@ from tests.client.fake_gateway import STRAY, FakeGateway, problem
 from tests.client.test_explanations import ATTRIBUTIONS, BAG, explaining
 from tests.conftest import free_port
 from vitrine_client import Explanation
-from vitrine_client.cli import heat_map, main
+from vitrine_client.cli import main
+from vitrine_client.cli.output import heat_map
 from vitrine_client.images import NOTHING
 
 

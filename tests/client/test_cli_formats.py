@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from vitrine_client.cli import formats, tables
+from vitrine_client.cli.output import formats, tables
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import NOTHING
-from vitrine_client.predictions import Prediction
+from vitrine_client.results.predictions import Prediction
 
 
 def answer(label: str) -> Prediction:

@@ -18,14 +18,14 @@ from tests.conftest import SAMPLES
 from tests.fake_model_server import FakeModelServer
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import programmed_server
-from vitrine_client.cli import load_files
-from vitrine_client.cli.load_lab import LoadLab
-from vitrine_client.cli.load_request import LoadRequest
-from vitrine_client.cli.loadtest import loadtest
+from vitrine_client.cli.loadtest import files as load_files
+from vitrine_client.cli.loadtest.command import loadtest
+from vitrine_client.cli.loadtest.lab import LoadLab
+from vitrine_client.cli.loadtest.request import LoadRequest
 from vitrine_client.errors import Unavailable
 from vitrine_client.loadtest.limits import shared
 from vitrine_client.loadtest.plan import Closed, Open, Phase
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 
 PICTURE = str(SAMPLES[0])
 CAPACITY = 300

@@ -11,10 +11,10 @@ import threading
 import pytest
 
 from tests.conftest import is_running, wait_for
-from vitrine_client import model_configs
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.model_configs import ModelConfigs
-from vitrine_serving.model_server.config import read_config
+from vitrine_client.store import model_configs
+from vitrine_client.store.model_configs import ModelConfigs
+from vitrine_serving.model_server.repository.config import read_config
 
 TWO = b"""# What is served.
 #  Indented, and kept.
@@ -178,7 +178,7 @@ def test_a_file_keeps_its_permissions_and_its_links(tmp_path):
 
 WRITE = """
 import sys, pathlib
-from vitrine_client import model_configs
+from vitrine_client.store import model_configs
 path = pathlib.Path(sys.argv[1])
 contents = [letter.encode() * 500_000 for letter in "ab"]
 while True:

@@ -16,10 +16,10 @@ from tests.conftest import free_port
 from tests.fake_model_server import Call, FakeModelServer
 from tests.serving.fake_models import FakeLoader, publish, remove
 from vitrine_client import errors
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.cli import main
-from vitrine_client.model_configs import ModelConfigs
-from vitrine_client.version_labels import Promotion
+from vitrine_client.store.model_configs import ModelConfigs
+from vitrine_client.store.version_labels import Promotion
+from vitrine_client.tfserving import wire_pb2 as wire
 
 
 @pytest.fixture

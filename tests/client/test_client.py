@@ -16,7 +16,7 @@ from tests.client.fake_gateway import BAD, KINDS, FakeGateway, Kind, Reply, pred
 from tests.conftest import SAMPLES
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
-from vitrine_client.predictions import VersionStatus
+from vitrine_client.results.predictions import VersionStatus
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

@@ -19,7 +19,7 @@ from tests.client.fake_gateway import (
 )
 from tests.conftest import free_port, wait_for
 from vitrine_client import errors
-from vitrine_client.http_calls import Attempts, retry_after_s
+from vitrine_client.http.protocol import Attempts, retry_after_s
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

@@ -24,10 +24,10 @@ from tests.client.fake_gateway import (
 )
 from tests.fake_model_server import Call, FakeModelServer, classifying
 from vitrine_client import Client, errors
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.aio import AsyncClient
-from vitrine_client.default_model import LOOK_AGAIN_S, DefaultModel, DefaultModelWarning
+from vitrine_client.http.default_model import LOOK_AGAIN_S, DefaultModel, DefaultModelWarning
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.tfserving import wire_pb2 as wire
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

@@ -12,7 +12,7 @@ from tests.client.fake_gateway import BOX, KINDS, STRAY, Asked, FakeGateway, Kin
 from tests.conftest import SAMPLES
 from vitrine_client import Explanation, InvalidImage, errors
 from vitrine_client.errors import EmptyPicture
-from vitrine_client.explanations import AGAINST, FOR
+from vitrine_client.results.explanations import AGAINST, FOR
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

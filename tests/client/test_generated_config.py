@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from vitrine_client.errors import NotFound
-from vitrine_client.generated_config import MARK, how_to_serve, is_generated, is_named
-from vitrine_client.model_configs import ModelConfigs
+from vitrine_client.store.generated_config import MARK, how_to_serve, is_generated, is_named
+from vitrine_client.store.model_configs import ModelConfigs
 
 ENTRY = 'config { name: "mlp" base_path: "/models/mlp" model_platform: "tensorflow" %s }'
 

@@ -10,7 +10,7 @@ from PIL import Image
 from benchmarks.photos.plain_resize import plain_resize
 from tests.client.made_pictures import encoded, likeness, on_a_page
 from vitrine_client.images import SIDE, to_instance
-from vitrine_training import data
+from vitrine_training.data import fashion_mnist as data
 from vitrine_training.photos.catalogue import KINDS
 
 ORIENTATION_TAG = 0x0112

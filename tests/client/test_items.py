@@ -9,13 +9,7 @@ from PIL import Image
 from tests.client.made_pictures import encoded, likeness, on_a_page
 from vitrine_client.errors import InvalidImage, InvalidRequest
 from vitrine_client.images import FORMATS, NOTHING, SIDE, find_item
-from vitrine_client.images.item import (
-    CUT_OFF,
-    FAINT,
-    OUTLINE,
-    STRAYS,
-    SURROUNDINGS,
-)
+from vitrine_client.images.finding.item import CUT_OFF, FAINT, OUTLINE, STRAYS, SURROUNDINGS
 from vitrine_training.photos import KINDS, STRANGERS
 
 ITEMS = 8

@@ -7,10 +7,11 @@ import pytest
 from tests.certificates import make_ca, make_certificate
 from tests.conftest import free_port
 from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
-from vitrine_client import calls, errors
-from vitrine_client import wire_pb2 as wire
+from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.tensors import from_tensor, to_tensor
+from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 
 
 def images(*bright: int) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 
 from tests.fake_model_server import Call, FakeModelServer, failing
 from vitrine_client import errors
-from vitrine_client import wire_pb2 as wire
-from vitrine_client.examples import to_example
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.examples import to_example
 
 CONFIG = """
 model_config_list {

@@ -15,7 +15,7 @@ from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.aio import AsyncClient
 from vitrine_client.errors import ClientClosed, NotAPicture
 from vitrine_client.images import find_item
-from vitrine_client.pictures import encoded
+from vitrine_client.images.pictures import encoded
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 BAG = SAMPLES[1]

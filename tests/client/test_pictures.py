@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from tests.conftest import SAMPLES
-from vitrine_client import InvalidImage, pictures
-from vitrine_client.images import to_instance
-from vitrine_client.pictures import encoded, in_folder
+from vitrine_client import InvalidImage
+from vitrine_client.images import pictures, to_instance
+from vitrine_client.images.pictures import encoded, in_folder
 
 
 def test_a_folder_has_its_pictures_by_name(tmp_path):

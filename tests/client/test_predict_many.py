@@ -23,7 +23,7 @@ from tests.client.fake_gateway import (
 from tests.conftest import SAMPLES, free_port, wait_for
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
-from vitrine_client.pictures import BATCH_BYTES
+from vitrine_client.images.pictures import BATCH_BYTES
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

@@ -11,9 +11,9 @@ from tests.conftest import Service
 from vitrine_client import Client, InvalidImage
 from vitrine_client.aio import AsyncClient
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.predictions import Prediction
-from vitrine_training.data import Dataset
-from vitrine_training.evaluate import class_ids_of
+from vitrine_client.results.predictions import Prediction
+from vitrine_training.data.fashion_mnist import Dataset
+from vitrine_training.evaluation.metrics import class_ids_of
 
 IMAGES = 150
 PHOTOS = 5

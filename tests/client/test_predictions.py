@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from vitrine_client.predictions import Description, distinct, to_predictions
+from vitrine_client.results.predictions import Description, distinct, to_predictions
 
 
 @pytest.mark.parametrize(

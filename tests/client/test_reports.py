@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.client.loadtest.made_results import made
-from vitrine_client.loadtest import report
-from vitrine_client.loadtest.outcome import Outcome
+from vitrine_client.loadtest.report import page as report
+from vitrine_client.loadtest.results.outcome import Outcome
 from vitrine_client.look import AGAINST, FOLDER, FOR, SERVED, reports
 from vitrine_serving import gateway
 
@@ -58,7 +58,7 @@ def test_files_that_pages_ask_for_are_there():
 def test_colours_of_for_and_against_are_the_same_everywhere():
     """In reports, in the stylesheet, and in the heat maps of the page."""
     theme = (FOLDER / "theme.css").read_text()
-    script = (Path(gateway.__file__).parent / "static" / "heat_map.js").read_text()
+    script = (Path(gateway.__file__).parent / "console/static/heat_map.js").read_text()
     for name, colour in (("for", FOR), ("against", AGAINST)):
         assert f"--{name}: #{bytes(colour).hex()};" in theme
         assert f"const {name.upper()} = {list(colour)};" in script

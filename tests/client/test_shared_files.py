@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_for
-from vitrine_client import shared_files
+from vitrine_client.store import shared_files
 
 SOMEBODY, ELSE = 12345, 54321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -88,7 +88,7 @@ def test_nobody_takes_a_file_from_its_owner(folder, mode):
     path.chmod(mode)
     os.chown(path, SOMEBODY, SOMEBODY)
     script = (
-        "import os, sys, pathlib\nfrom vitrine_client import shared_files\n"
+        "import os, sys, pathlib\nfrom vitrine_client.store import shared_files\n"
         f"os.setgroups([]); os.setgid({ELSE}); os.setuid({ELSE})\n"
         "with shared_files.replacing(pathlib.Path(sys.argv[1])) as file:\n"
         "    file.write(b'new')\n"
@@ -119,7 +119,7 @@ def test_what_fails_leaves_the_old_file(tmp_path):
 
 WRITER = """
 import pathlib, sys
-from vitrine_client import shared_files
+from vitrine_client.store import shared_files
 with shared_files.replacing(pathlib.Path(sys.argv[1])) as file:
     file.write(b"half"); file.flush(); print("writing", flush=True); sys.stdin.readline()
 """
@@ -178,7 +178,7 @@ def test_a_lock_that_another_user_made_can_be_held(folder):
     lock.touch()
     lock.chmod(0o644)
     script = (
-        "import os, sys, pathlib\nfrom vitrine_client import shared_files\n"
+        "import os, sys, pathlib\nfrom vitrine_client.store import shared_files\n"
         f"os.setgroups([]); os.setgid({ELSE}); os.setuid({ELSE})\n"
         "with shared_files.locked(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True); sys.stdin.readline()\n"

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.conftest import wait_for
-from vitrine_client import signals
+from vitrine_client.process import signals
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def test_in_another_thread():
 def test_at_once(number):
     """What was printed is not lost, and no exception is raised."""
     code = (
-        "import signal; from vitrine_client import signals; signals.end_at_once()\n"
+        "import signal; from vitrine_client.process import signals; signals.end_at_once()\n"
         "print('printed')\n"
         f"try: signal.raise_signal({int(number)})\n"
         "finally: print('raised')"

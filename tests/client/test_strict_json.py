@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrine_client.strict_json import dumps, plain
+from vitrine_client.results.strict_json import dumps, plain
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from PIL import Image, ImageDraw
 
 from tests.client.made_pictures import encoded, likeness
 from vitrine_client.images import find_item
-from vitrine_client.images.item import STRAYS, SURROUNDINGS
+from vitrine_client.images.finding.item import STRAYS, SURROUNDINGS
+from vitrine_client.images.finding.rectangles import rectangles
 from vitrine_client.images.raster import decoded
-from vitrine_client.images.rectangles import rectangles
 
 SHIRT, BOOT, STRAPPED_BAG, HEEL = 2, 0, 31, 49
 """Numbers of rows of the test set; the bag's strap is lighter than the bag, and a gap lies between

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, SAMPLES, free_port
 from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.trust import OTHERS, OWN, Trust
+from vitrine_client.process.trust import OTHERS, OWN, Trust
 
 VARIABLES = (OWN, *OTHERS, "SSL_CERT_DIR")
 ALL_COMMANDS = ("predict", "explain", "models", "status", "metadata", "drift", "loadtest")

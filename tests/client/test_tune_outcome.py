@@ -13,13 +13,13 @@ import pytest
 from tests.client.loadtest.made_results import TARGET, made
 from tests.unprivileged import unprivileged
 from vitrine_client.cli.tune import conclude
-from vitrine_client.loadtest.probes import Found, Probe
-from vitrine_client.loadtest.slo import Slo
+from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.tune import outcome
 from vitrine_client.tune.configuration import Batching, Configuration
 from vitrine_client.tune.search import Duel, Trial, Tuned
 from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
-from vitrine_serving.model_server.batching import BatchingParameters, read_parameters
+from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
 DEFAULT = Configuration()
 BEST = Configuration(workers=4, batching=Batching(32, 500, 2, 64))

@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 
 from tests.conftest import ROOT
-from vitrine_client.loadtest.probes import Found
+from vitrine_client.loadtest.analysis.probes import Found
 from vitrine_client.tune.configuration import Batching, Configuration, axes
 from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.model_server.batching import read_parameters
+from vitrine_serving.model_server.runtime.batching import read_parameters
 
 DEFAULT = Configuration()
 TOP = Configuration(workers=4, max_batch_size=256)

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from tests.conftest import ROOT, SAMPLES, children_of, is_running, wait_for
 from vitrine_client.cli.tune import tune
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Target
-from vitrine_client.loadtest.slo import Slo
 from vitrine_client.tune.configuration import Batching, Configuration
 from vitrine_client.tune.search import Unfit
 from vitrine_client.tune.service import Services, find_command

@@ -3,8 +3,8 @@
 from click.testing import CliRunner
 
 from tests.client.fake_gateway import FakeGateway
-from vitrine_client import variables
 from vitrine_client.cli import main
+from vitrine_client.process import variables
 
 
 def test_mistyped_names():

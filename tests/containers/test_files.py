@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import ROOT, free_port
 from tests.containers.conftest import EMBEDDED, call
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.model_server.batching import read_parameters
-from vitrine_serving.model_server.config import read_config
 from vitrine_serving.model_server.flags import Flags
+from vitrine_serving.model_server.repository.config import read_config
+from vitrine_serving.model_server.runtime.batching import read_parameters
 
 CONFIG = ROOT / "serving/tensorflow_serving"
 COMPOSE = (ROOT / "docker-compose.yml").read_text()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, children_of, end, is_running, wait_for
-from vitrine_client.model_configs import ModelConfigs
-from vitrine_serving.model_server.config import read_config
+from vitrine_client.store.model_configs import ModelConfigs
+from vitrine_serving.model_server.repository.config import read_config
 
 START = ROOT / "serving/tensorflow_serving/start.sh"
 FILE = (ROOT / "serving/tensorflow_serving/models.config").read_text()

@@ -29,9 +29,9 @@ from tensorflow_serving.config import (
     model_server_config_pb2,
 )
 
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, ServerError
-from vitrine_client.tensors import from_tensor, to_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 
 ROOT = Path(__file__).parents[2]
 
@@ -239,7 +239,10 @@ def test_messages_have_the_official_fields(name: str):
 
 @pytest.mark.parametrize(
     ("member", "name"),
-    [("client", "vitrine_client/wire"), ("serving", "vitrine_serving/model_server/options")],
+    [
+        ("client", "vitrine_client/tfserving/wire"),
+        ("serving", "vitrine_serving/model_server/options"),
+    ],
 )
 def test_generated_code_is_current(tmp_path: Path, member: str, name: str):
     """What `make wire` makes of the .proto files is what is there."""

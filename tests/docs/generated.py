@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 
 from tests.docs.pages import ROOT
-from vitrine_client.addresses import PORT
 from vitrine_client.cli import main as vitrine
-from vitrine_client.exit_codes import MEANINGS
+from vitrine_client.process.addresses import PORT
+from vitrine_client.process.exit_codes import MEANINGS
 from vitrine_serving.cli import main as vitrine_serve
-from vitrine_serving.gateway.metrics import FAMILIES
 from vitrine_serving.gateway.settings import PREFIX, Settings
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 from vitrine_training.cli import main as vitrine_train
 
 COMMANDS: dict[str, click.Group] = {

@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, command_lines, fences, spans
 from tests.docs.shell import words
 from tests.docs.test_settings import options
 from vitrine_serving.model_server.__main__ import main as vitrine_model_server
-from vitrine_training.recipes import RECIPES
+from vitrine_training.models.recipes import RECIPES
 
 OURS: dict[str, click.Command] = {**COMMANDS, "vitrine-model-server": vitrine_model_server}
 

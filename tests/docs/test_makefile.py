@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.docs.pages import PAGES, ROOT, command_lines, spans
 from tests.docs.shell import words
-from vitrine_client.addresses import Addresses
+from vitrine_client.process.addresses import Addresses
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))

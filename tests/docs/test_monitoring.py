@@ -3,7 +3,7 @@
 import re
 
 from tests.docs.pages import EVERYTHING, PAGES, ROOT, anchors
-from vitrine_serving.gateway.metrics import FAMILIES
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 
 ALERTS = (ROOT / "serving/monitoring/prometheus/alerts.yml").read_text()
 PACKAGES = {"vitrine_client", "vitrine_serving", "vitrine_training"}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.generated import COMMANDS
 from tests.docs.pages import PAGES, ROOT
-from vitrine_client import variables
+from vitrine_client.process import variables
 from vitrine_serving.gateway.settings import PREFIX, Settings
 from vitrine_serving.model_server.__main__ import main as vitrine_model_server
 
@@ -35,7 +35,7 @@ def all_read() -> set[str]:
     read = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for command in COMMANDS.values():
         read |= {str(option.envvar) for option in options(command) if option.envvar}
-    data = (ROOT / "training/vitrine_training/data.py").read_text()
+    data = (ROOT / "training/vitrine_training/data/fashion_mnist.py").read_text()
     return read | set(re.findall(r'"(VITRINE_\w+)"', data))
 
 

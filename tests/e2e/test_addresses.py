@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.conftest import SAMPLES, end, wait_for
-from vitrine_client import addresses
+from vitrine_client.process import addresses
 
 
 def free_base() -> int:

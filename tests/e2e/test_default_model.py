@@ -15,7 +15,7 @@ from benchmarks.embedded import model_server
 from tests.conftest import ROOT, SAMPLES, free_port, wait_for
 from tests.running_gateway import Gateway, gateway
 from vitrine_client import Client
-from vitrine_client.default_model import DefaultModelWarning
+from vitrine_client.http.default_model import DefaultModelWarning
 from vitrine_client.model_server import ModelServerClient
 
 CONFIG = (ROOT / "serving/tensorflow_serving/models.config").read_text()

@@ -21,10 +21,10 @@ from tests.conftest import (
     start_service,
     wait_for,
 )
-from vitrine_serving.gateway import keys
-from vitrine_training.recipes import RECIPES
+from vitrine_serving.gateway.access import keys
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.models.tasks import Regression
 from vitrine_training.run import Listener, Run, train_and_publish
-from vitrine_training.tasks import Regression
 
 PNG = {"Content-Type": "image/png"}
 GOOD = SAMPLES[0].read_bytes()

@@ -14,7 +14,7 @@ from tests.fake_model_server import FakeModelServer, classifying
 from tests.running_gateway import gateway
 from tests.serving.test_prediction_log import entries
 from vitrine_client import Client
-from vitrine_client.cli.loadtest import loadtest
+from vitrine_client.cli.loadtest.command import loadtest
 
 GAPS_S = (0.2, 0.05, 0.4, 0.1, 0.3)
 

@@ -11,7 +11,7 @@ import requests
 from tests.conftest import wait_for
 from tests.running_gateway import PICTURE, PREDICT, gateway, start_in_vain
 from vitrine_client import Client, errors
-from vitrine_serving.gateway import keys
+from vitrine_serving.gateway.access import keys
 
 
 def test_keys(model_server, log, tmp_path):

@@ -21,8 +21,8 @@ from tests.conftest import (
 from vitrine_client import InvalidImage
 from vitrine_client.errors import NotFound
 from vitrine_client.model_server import ModelServerClient
-from vitrine_training.data import Split
-from vitrine_training.evaluate import class_ids_of
+from vitrine_training.data.fashion_mnist import Split
+from vitrine_training.evaluation.metrics import class_ids_of
 
 MODELS = ("softmax", "mlp")
 LABELS = json.loads((ROOT / "samples" / "labels.json").read_text())

@@ -18,7 +18,7 @@ from tests.conftest import SAMPLES, free_port, wait_for
 from tests.programmed_latency import Behaviour, Latency
 from tests.programmed_server import programmed_server
 from tests.terminal import Terminal
-from vitrine_client.exit_codes import HUNG_UP, INTERRUPTED, TERMINATED
+from vitrine_client.process.exit_codes import HUNG_UP, INTERRUPTED, TERMINATED
 
 VITRINE, SERVE, TRAIN, MODEL_SERVER = (
     (sys.executable, "-m", module)

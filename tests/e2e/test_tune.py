@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLES, end, start_service, wait_for
-from vitrine_client.loadtest import chaos, swap_effect
+from vitrine_client.loadtest import chaos
+from vitrine_client.loadtest.analysis import swap_effect
 from vitrine_client.loadtest.plan import Open, Phase, Plan, Target
 
 pytestmark = pytest.mark.slow

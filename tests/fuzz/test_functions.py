@@ -11,7 +11,7 @@ from tests.fuzz.good_bodies import Body, good_bodies
 from tests.fuzz.mutations import bodies
 from vitrine_client.errors import VitrineError
 from vitrine_client.images import to_instance
-from vitrine_serving.gateway.bodies import inflate, read_npy, read_pictures
+from vitrine_serving.gateway.api.bodies import inflate, read_npy, read_pictures
 
 MAX_BYTES = 1_000_000
 ROUNDS = 10

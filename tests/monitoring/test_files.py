@@ -18,7 +18,7 @@ from tests.monitoring.dashboard import (
     used,
     variables,
 )
-from vitrine_serving.gateway.metrics import FAMILIES
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 from vitrine_serving.model_server.metrics import Metrics, read_monitoring
 
 CONFIG = MONITORING / "prometheus/prometheus.yml"

@@ -13,8 +13,8 @@ from tests.conftest import free_port, wait_for
 from tests.fake_model_server import FakeModelServer, Gate, classifying
 from tests.monitoring.scraped import Scraped
 from tests.running_gateway import PICTURE, PREDICT, gateway
-from vitrine_serving.gateway.metrics import FAMILIES
-from vitrine_training.publish import restore, rollback
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES
+from vitrine_training.publish.versions import restore, rollback
 
 PNG = {"Content-Type": "image/png"}
 

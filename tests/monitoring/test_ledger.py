@@ -11,9 +11,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from tests.monitoring.scraped import Scraped
-from vitrine_serving.gateway.metrics.families import BREAKER, IN_FLIGHT, REQUESTS, STAGE_SECONDS
-from vitrine_serving.gateway.metrics.files import Files
-from vitrine_serving.gateway.metrics.ledger import Ledger
+from vitrine_serving.gateway.telemetry.metrics.families import (
+    BREAKER,
+    IN_FLIGHT,
+    REQUESTS,
+    STAGE_SECONDS,
+)
+from vitrine_serving.gateway.telemetry.metrics.files import Files
+from vitrine_serving.gateway.telemetry.metrics.ledger import Ledger
 
 REQUEST = ("predict", "mlp", "200")
 STAGE = ("mlp", "3", "rpc")
@@ -116,7 +121,7 @@ def test_nothing_is_lost_where_threads_flush(files):
 
 SCRIPT = """
 import os, sys
-from vitrine_serving.gateway.metrics.files import Files
+from vitrine_serving.gateway.telemetry.metrics.files import Files
 files = Files(sys.argv[1])
 child = os.fork()
 if not child:
@@ -134,7 +139,7 @@ def test_the_directory_goes_with_the_process_that_made_it(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from vitrine_serving.gateway.metrics.files import Files
+from vitrine_serving.gateway.telemetry.metrics.files import Files
 files = Files(sys.argv[1])
 if os.fork():
     os.kill(os.getpid(), signal.SIGKILL)

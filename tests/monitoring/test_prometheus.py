@@ -24,7 +24,7 @@ from tests.monitoring.dashboard import (
     variables,
 )
 from tests.monitoring.scraped import Scraped
-from vitrine_serving.gateway.metrics import FAMILIES
+from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 from vitrine_serving.model_server.metrics import read_monitoring
 
 PNG = {"Content-Type": "image/png"}

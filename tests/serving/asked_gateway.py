@@ -7,13 +7,13 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from vitrine_client import calls
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.predictions import Description, VersionStatus, to_predictions
-from vitrine_client.tensors import from_tensor, to_tensor
-from vitrine_serving.gateway.asgi import Gateway
-from vitrine_serving.gateway.json_api import METADATA
+from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
+from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
+from vitrine_serving.gateway.api.tensorflow import METADATA
+from vitrine_serving.gateway.application import Gateway
 
 LABELS = tuple(f"class {n}" for n in range(10))
 PREDICT = "/v1/models/mlp:predict"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from tests.conftest import free_port, wait_for
 from tests.fake_model_server import FakeModelServer
-from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 LONG_S = 20.0
 

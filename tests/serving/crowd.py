@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import numpy as np
 
-from vitrine_client.predictions import Prediction
-from vitrine_serving.gateway.batcher import Batcher
+from vitrine_client.results.predictions import Prediction
+from vitrine_serving.gateway.inference.batcher import Batcher
 
 
 class FakeServer:

@@ -12,7 +12,7 @@ from tensorflow_serving.apis import (
 )
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.rest.app import make_app
+from vitrine_serving.model_server.api.tensorflow_rest import make_app
 
 PREDICT = "/v1/models/m:predict"
 

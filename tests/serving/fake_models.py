@@ -13,8 +13,8 @@ import pytest
 
 from tests.conftest import wait_for
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.repository import Repository
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.repository import Repository
 
 
 @dataclass(eq=False)

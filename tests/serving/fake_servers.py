@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.tensors import from_tensor, to_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 
 FLOAT, DOUBLE = {"x": wire.DT_FLOAT}, {"x": wire.DT_DOUBLE}
 

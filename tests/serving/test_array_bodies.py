@@ -8,7 +8,7 @@ import pytest
 
 from vitrine_client.errors import InvalidRequest, PayloadTooLarge
 from vitrine_client.images import from_array, to_instance
-from vitrine_serving.gateway.bodies import read_npy
+from vitrine_serving.gateway.api.bodies import read_npy
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (3, 28, 28), np.uint8)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving.crowd import Crowd, FakeServer, run
 from vitrine_client.errors import NotFound
-from vitrine_serving.gateway.batcher import Batcher
+from vitrine_serving.gateway.inference.batcher import Batcher
 
 
 def test_an_idle_server_is_asked_at_once():

@@ -6,7 +6,7 @@ import pytest
 
 from tests.serving.crowd import Crowd, FakeServer, run
 from vitrine_client.errors import DeadlineExceeded
-from vitrine_serving.gateway.sheds import QueueFull, TooLate
+from vitrine_serving.gateway.access.shedding import QueueFull, TooLate
 
 
 def test_a_full_queue_refuses():

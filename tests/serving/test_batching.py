@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import wait_for
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.batching import (
+from vitrine_serving.model_server.runtime.batching import (
     BatchingParameters,
     BatchScheduler,
     read_parameters,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.serving.forms import BOUNDARY, FORM, form, part
 from vitrine_client.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
-from vitrine_serving.gateway.bodies import inflate, read_pictures
+from vitrine_serving.gateway.api.bodies import inflate, read_pictures
 
 NEAR_LINE = "content-disposition: FORM-DATA; filename=x; name=image"
 

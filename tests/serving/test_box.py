@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture, png
 from vitrine_client.errors import InvalidRequest
-from vitrine_serving.gateway import queries
+from vitrine_serving.gateway.http import queries
 
 EXPLAIN = "/v1/models/mlp:explain"
 INSTANCES = "/v1/instances"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitrine_serving.gateway.breaker import Breaker
-from vitrine_serving.gateway.retries import RetryBudget, pause_s
+from vitrine_serving.gateway.upstream.breaker import Breaker
+from vitrine_serving.gateway.upstream.retries import RetryBudget, pause_s
 
 FAILS, ANSWERS, TELLS_NOTHING = False, True, None
 OPEN_S = 2.0

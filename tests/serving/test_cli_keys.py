@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from vitrine_serving.cli import main
-from vitrine_serving.gateway.keys import Keys
+from vitrine_serving.gateway.access.keys import Keys
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import free_port
-from vitrine_client.addresses import Addresses
+from vitrine_client.process.addresses import Addresses
 from vitrine_serving import options
 from vitrine_serving.cli import main
 

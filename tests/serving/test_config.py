@@ -8,7 +8,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from tests.serving.fake_models import publish
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.config import ModelConfig, read_config, to_configs
+from vitrine_serving.model_server.repository.config import ModelConfig, read_config, to_configs
 
 
 def one(fields: str) -> str:

@@ -9,10 +9,10 @@ import pytest
 from tests.conftest import free_port
 from tests.fake_model_server import FakeModelServer
 from tests.serving.asking import LONG_S, until
-from vitrine_serving.gateway.breaker import Breaker
-from vitrine_serving.gateway.connection import Connection
+from vitrine_serving.gateway.upstream.breaker import Breaker
+from vitrine_serving.gateway.upstream.connection import Connection
 
-LOGGER = "vitrine_serving.gateway.connection"
+LOGGER = "vitrine_serving.gateway.upstream.connection"
 
 
 def connection(port: int, *, start_s: float, failures: int = 5) -> Connection:

@@ -14,11 +14,11 @@ from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, n
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import NOTHING
 from vitrine_serving.gateway import create_app
-from vitrine_serving.gateway.predictor import Caller
+from vitrine_serving.gateway.access.shedding import QueueFull
+from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.inference.predictor import Caller
+from vitrine_serving.gateway.models.versions import Versions
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.sheds import QueueFull
-from vitrine_serving.gateway.target import Target
-from vitrine_serving.gateway.versions import Versions
 
 EXPLAIN = "/v1/models/mlp:explain"
 BLANK = png(np.full((120, 90), 255, np.uint8))

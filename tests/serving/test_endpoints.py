@@ -10,10 +10,10 @@ import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
-from vitrine_serving.gateway.endpoints import Endpoints
-from vitrine_serving.gateway.http import Answer, Request
+from vitrine_serving.gateway.api.endpoints import Endpoints
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.target import Target
 
 
 class FakeWatch:

@@ -10,11 +10,11 @@ import pytest
 
 from tests.serving.asked_gateway import PNG, FakeServers, form, npy, picture
 from vitrine_client.errors import NotFound, Unavailable
-from vitrine_serving.gateway.explanations import Explainer
-from vitrine_serving.gateway.predictor import Caller
+from vitrine_serving.gateway.access.shedding import QueueFull
+from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.inference.explainer import Explainer
+from vitrine_serving.gateway.inference.predictor import Caller
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.sheds import QueueFull
-from vitrine_serving.gateway.target import Target
 
 EXPLAIN = "/v1/models/mlp:explain"
 INSTANCES = "/v1/instances"

@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import free_port
 from tests.fake_model_server import FakeModelServer, Gate, failing
 from tests.serving.asking import LONG_S, ask, nobody, to, until
-from vitrine_client import calls
 from vitrine_client.errors import DeadlineExceeded, Unavailable
-from vitrine_serving.gateway.model_servers import ModelServers
+from vitrine_client.tfserving import messages as calls
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
 

@@ -19,10 +19,10 @@ from tests.serving.asked_gateway import (
 )
 from vitrine_client.errors import Unavailable
 from vitrine_serving.gateway import Gateway, create_app
-from vitrine_serving.gateway.drift import DriftState
-from vitrine_serving.gateway.guard import Guard
-from vitrine_serving.gateway.metrics import Metrics
+from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.drift import DriftState
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 
 
 def test_a_raw_picture_gets_a_prediction(http, servers):

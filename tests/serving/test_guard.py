@@ -3,8 +3,8 @@
 import pytest
 
 from vitrine_client.errors import ResourceExhausted, Unauthorized
-from vitrine_serving.gateway import keys
-from vitrine_serving.gateway.guard import Guard
+from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.settings import Settings
 
 PREDICT = "/v1/models/mlp:predict"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vitrine_serving import gateway
-from vitrine_serving.gateway import headers
-from vitrine_serving.gateway.headers import Cors
+from vitrine_serving.gateway.http import headers
+from vitrine_serving.gateway.http.headers import Cors
 
 ORIGIN = "https://app.example"
 PREFLIGHT = {"origin": ORIGIN, "access-control-request-method": "POST"}
@@ -63,7 +63,7 @@ class Inline(HTMLParser):
         self.found += [name for name in names if name.startswith("on") or name == "style"]
 
 
-PAGES = sorted((Path(gateway.__file__).parent / "templates").glob("*.html"))
+PAGES = sorted((Path(gateway.__file__).parent / "console/templates").glob("*.html"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,11 +6,11 @@ import json
 import pytest
 
 from tests.serving.fake_servers import DOUBLE, FLOAT, FakeServers
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, VitrineError
-from vitrine_serving.gateway.json_api import LARGE_BYTES, JsonApi
-from vitrine_serving.gateway.signatures import KnownSignatures
-from vitrine_serving.gateway.target import Target
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.gateway.api.tensorflow import LARGE_BYTES, JsonApi
+from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.models.signatures import KnownSignatures
 
 NEWEST = Target("m")
 ROWS = b'{"instances": [1, 2.5]}'

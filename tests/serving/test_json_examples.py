@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vitrine_client import wire_pb2 as wire
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.examples import read_examples
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from vitrine_serving.gateway import keys
-from vitrine_serving.gateway.keys import Keys, KeysFileError
+from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.access.keys import Keys, KeysFileError
 
 HASH = "0" * 64
 

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from vitrine_serving.gateway import listener
-from vitrine_serving.gateway.listener import Listener, Shares
+from vitrine_serving.gateway.server import listener
+from vitrine_serving.gateway.server.listener import Listener, Shares
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from tests.serving.fake_models import (
     states,
 )
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.repository import VersionStatus
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.repository import VersionStatus
 
 NEVER_S = 3600.0
 

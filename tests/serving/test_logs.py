@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, picture
-from vitrine_client.predictions import Prediction
-from vitrine_serving.gateway import create_app, logs
-from vitrine_serving.gateway.decoder import Shown
-from vitrine_serving.gateway.http import Answer, Request
-from vitrine_serving.gateway.outcomes import Outcome
+from vitrine_client.results.predictions import Prediction
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import Target, parse
+from vitrine_serving.gateway.inference.decoder import Shown
+from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.target import Target, parse
+from vitrine_serving.gateway.telemetry import logs
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOSTILE = (
@@ -88,7 +89,7 @@ def test_exceptions_stay_where_they_are(bad, lines, kind):
         try:
             raise ValueError(bad)
         except ValueError:
-            logging.getLogger("vitrine_serving.gateway.errors").exception("%s failed", bad)
+            logging.getLogger("vitrine_serving.gateway.http.problems").exception("%s failed", bad)
 
     handled(asked(client="", id="mine"), fail)
     first, *others = lines()

@@ -6,9 +6,9 @@ import pytest
 
 from tests.serving.asked_gateway import FakeServers, Http
 from vitrine_client.errors import NotFound, Unavailable
-from vitrine_client.predictions import VersionStatus
+from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway import create_app
-from vitrine_serving.gateway.model_list import ModelList
+from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.settings import Settings
 
 
@@ -100,7 +100,7 @@ class WithoutPhoto(FakeServers):
 def test_the_default_model_may_be_missing(runner, caplog):
     """Who does not name the models is ready without `photo`, which is then not listed; the log says
     so once. Named by hand it is expected, as all others are."""
-    caplog.set_level("INFO", "vitrine_serving.gateway.model_list")
+    caplog.set_level("INFO", "vitrine_serving.gateway.api.models")
     http = Http(create_app(Settings(), WithoutPhoto()), runner)
     for _ in range(3):
         answer = http.get("/readyz")

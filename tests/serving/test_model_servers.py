@@ -10,9 +10,9 @@ import pytest
 from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client import errors
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.errors import DeadlineExceeded, ServerError, Unavailable
-from vitrine_client.tensors import from_tensor
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
 

@@ -13,10 +13,10 @@ import pytest
 
 from tests.conftest import ROOT
 from vitrine_client.images import FORMATS
-from vitrine_serving import gateway
-from vitrine_serving.gateway import docs_page
-from vitrine_serving.gateway.openapi import document
-from vitrine_serving.gateway.target import parse
+from vitrine_serving.gateway import console
+from vitrine_serving.gateway.api.openapi.document import document
+from vitrine_serving.gateway.console import docs_page
+from vitrine_serving.gateway.http.routes import parse
 
 DOCUMENT = document(["mlp", "softmax"])
 
@@ -161,7 +161,7 @@ class Page(HTMLParser):
 
 
 def rendered(told: dict) -> str:
-    app = flask.Flask(gateway.__name__)
+    app = flask.Flask(console.__name__)
     with app.test_request_context("/docs"):
         return flask.render_template("docs.html", **docs_page.content(told, "http://localhost"))
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import free_port
-from vitrine_client.addresses import Addresses
-from vitrine_client.exit_codes import NOT_BEGUN
+from vitrine_client.process.addresses import Addresses
+from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.model_server.__main__ import main as model_server
 from vitrine_serving.ports import PortError

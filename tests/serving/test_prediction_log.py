@@ -19,14 +19,15 @@ from tests.running_gateway import start_in_vain
 from tests.serving.asked_gateway import PNG, PREDICT, Http, form, npy, picture
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
-from vitrine_client.predictions import Prediction
-from vitrine_serving.gateway import create_app, prediction_log
-from vitrine_serving.gateway.decoder import Shown
-from vitrine_serving.gateway.http import Answer, Request
-from vitrine_serving.gateway.outcomes import Outcome
-from vitrine_serving.gateway.prediction_log import PredictionLog, PredictionLogError
+from vitrine_client.results.predictions import Prediction
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import Target
+from vitrine_serving.gateway.inference.decoder import Shown
+from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.target import Target
+from vitrine_serving.gateway.telemetry import prediction_log
+from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog, PredictionLogError
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.serving.clock import Clock
-from vitrine_serving.gateway.rate_limit import RateLimiter
+from vitrine_serving.gateway.access.rate_limit import RateLimiter
 
 # Rate and burst, then requests: at which second, and whether it passes, what remains, when the
 # whole burst is there again, when one may be tried.

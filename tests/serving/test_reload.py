@@ -13,8 +13,8 @@ from tests.serving.fake_models import (
     remove,
     states,
 )
-from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.repository import Repository
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.repository import Repository
 
 
 def test_a_reload_replaces_the_whole_set(base, start, tmp_path):

@@ -13,8 +13,8 @@ from tests.serving.fake_models import (
     remove,
     states,
 )
-from vitrine_serving.model_server.config import ModelConfig
-from vitrine_serving.model_server.repository import VersionStatus
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.repository import VersionStatus
 
 
 def test_the_newest_version_answers_and_the_old_one_ends(base, start):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.rest.app import inflate
+from vitrine_serving.model_server.api.tensorflow_rest import inflate
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from vitrine_serving.gateway.rotating_file import RotatingFile
+from vitrine_serving.gateway.telemetry.rotating_file import RotatingFile
 
 PROCESSES, LINES = 4, 1500
 

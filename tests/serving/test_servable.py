@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tests.contract.models import DTYPES, export
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.batching import BatchingParameters, BatchScheduler
-from vitrine_serving.model_server.servable import Servable
+from vitrine_serving.model_server.runtime.batching import BatchingParameters, BatchScheduler
+from vitrine_serving.model_server.runtime.servable import Servable
 
 CODE = grpc.StatusCode
 TWO = np.array([1.0, 2.0], np.float32)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vitrine_client.generated_config import is_named
-from vitrine_serving.model_server.config import read_config
+from vitrine_client.store.generated_config import is_named
+from vitrine_serving.model_server.repository.config import read_config
 from vitrine_serving.served_models import served_models, write_config
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_serving.gateway.target import Target, parse, recognise
+from vitrine_serving.gateway.http.routes import Target, parse, recognise
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from tests.contract.models import DTYPES
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.tensors import fill_tensor, to_array
+from vitrine_serving.model_server.runtime.tensors import fill_tensor, to_array
 
 
 def example(name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from tests.certificates import make_ca, make_certificate
+from vitrine_serving.gateway.server.tls import Tls, TlsError, server_context
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.tls import Tls, TlsError, server_context
 
 
 @pytest.fixture(scope="module")

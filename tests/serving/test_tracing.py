@@ -14,9 +14,10 @@ from tests.conftest import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, picture
 from tests.serving.asking import nobody
 from vitrine_client.errors import Unavailable
-from vitrine_serving.gateway import create_app, tracer, tracing
+from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.tracing import TracingError
+from vitrine_serving.gateway.telemetry import tracer, tracing
+from vitrine_serving.gateway.telemetry.tracing import TracingError
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = PNG | {"traceparent": f"00-{TRACE}-{CALLER}-01"}
@@ -192,7 +193,7 @@ def test_without_the_extra_the_error_says_what_to_install():
     done = python(
         "import sys\n"
         "sys.modules['opentelemetry'] = None\n"
-        "from vitrine_serving.gateway import tracing\n"
+        "from vitrine_serving.gateway.telemetry import tracing\n"
         "from vitrine_serving.gateway.settings import Settings\n"
         "tracing.check(Settings())\n"
         "try:\n"

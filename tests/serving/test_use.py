@@ -14,7 +14,7 @@ from tests.serving.fake_models import (
     states,
 )
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.config import ModelConfig
+from vitrine_serving.model_server.repository.config import ModelConfig
 
 REQUEST = bytes(200_000)
 

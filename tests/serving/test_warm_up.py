@@ -7,8 +7,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.contract.models import export
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.servable import Servable
-from vitrine_serving.model_server.warm_up import RECORDS, warm_up
+from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.warm_up import RECORDS, warm_up
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.training.made_versions import built, make_card, write_card
-from vitrine_training.data import Dataset, Split
-from vitrine_training.tasks import Classification
+from vitrine_training.data.fashion_mnist import Dataset, Split
+from vitrine_training.models.tasks import Classification
 
 
 @pytest.fixture(scope="session")

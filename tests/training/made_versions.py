@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import keras
 import tensorflow as tf
 
-from vitrine_training import report
-from vitrine_training.data import LABELS
-from vitrine_training.evaluate import Evaluation, evaluate
+from vitrine_training.data.fashion_mnist import LABELS
+from vitrine_training.evaluation.metrics import Evaluation, evaluate
+from vitrine_training.report import page as report
 
 TEMPERATURE = 1.5
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training.augment import augmented, warped
-from vitrine_training.layers import Averaged, Convolution, Dropout
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES
+from vitrine_training.fit.augment import augmented, warped
+from vitrine_training.models.layers import Averaged, Convolution, Dropout
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES
 
 
 def test_dropout_leaves_out_its_share_and_keeps_the_mean():

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from vitrine_training.checkpoint import Checkpoint
-from vitrine_training.fit import Epoch, State
+from vitrine_training.fit.checkpoint import Checkpoint
+from vitrine_training.fit.loop import Epoch, State
 
 
 def test_a_damaged_checkpoint_is_no_checkpoint(tmp_path):

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from vitrine_training import publish
 from vitrine_training.cli import main
-from vitrine_training.recipes import RECIPES
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish import versions as publish
 
 
 def vitrine_train(*words: object):

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrine_training import data, sources
-from vitrine_training.data import LABELS
-from vitrine_training.idx import FILES, DataError, read_idx
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.data import sources
+from vitrine_training.data.fashion_mnist import LABELS
+from vitrine_training.data.idx import FILES, DataError, read_idx
 
 NAMES = [file.name for file in FILES]
 
@@ -175,8 +176,8 @@ def test_each_file_of_the_cache_that_is_no_use_is_named(good, tmp_path):
 SOMEBODY = """
 import os, sys
 from pathlib import Path
-from vitrine_training import data
-from vitrine_training.idx import DataError
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.data.idx import DataError
 os.setgroups([]); os.setgid(12345); os.setuid(12345)
 try:
     data.locate(*(Path(word) if word else None for word in sys.argv[1:]), {}, print)

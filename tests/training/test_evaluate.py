@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from vitrine_training.evaluate import COLDEST, HOTTEST, Evaluation, at_bound, best_temperature
+from vitrine_training.evaluation.metrics import (
+    COLDEST,
+    HOTTEST,
+    Evaluation,
+    at_bound,
+    best_temperature,
+)
 
 
 def logits_for(probabilities: list[list[float]]) -> np.ndarray:

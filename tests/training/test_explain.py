@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training import data
-from vitrine_training.export import write_version
-from vitrine_training.layers import Averaged
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.models.layers import Averaged
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish.export import write_version
 
 TEMPERATURE = 1.7
 CLASSES = len(data.LABELS)

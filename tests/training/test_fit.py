@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training.checkpoint import Checkpoint
-from vitrine_training.data import synthetic_linear
-from vitrine_training.fit import (
+from vitrine_training.data.fashion_mnist import synthetic_linear
+from vitrine_training.fit.checkpoint import Checkpoint
+from vitrine_training.fit.loop import (
     Diverged,
     Epoch,
     State,
@@ -18,8 +18,8 @@ from vitrine_training.fit import (
     make_optimizer,
     stopped_early,
 )
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES, Recipe
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES, Recipe
 
 EVERYTHING = {
     "batch_norm": True,

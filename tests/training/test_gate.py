@@ -14,10 +14,11 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from vitrine_training import incumbent, publish, weights
-from vitrine_training.gate import Gate, SameModel, WorseModel
-from vitrine_training.incumbent import Incomparable
-from vitrine_training.recipes import RECIPES
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish import incumbent, weights
+from vitrine_training.publish import versions as publish
+from vitrine_training.publish.gate import Gate, SameModel, WorseModel
+from vitrine_training.publish.incumbent import Incomparable
 from vitrine_training.run import Listener, Run, train_and_publish
 
 
@@ -188,8 +189,8 @@ def test_a_version_that_comes_meanwhile_is_looked_at(trained, small_task, tmp_pa
 SOMEBODY = """
 import os, sys
 from pathlib import Path
-from vitrine_training import incumbent
-from vitrine_training.tasks import Regression
+from vitrine_training.publish import incumbent
+from vitrine_training.models.tasks import Regression
 task = Regression.of(0)
 os.setgroups([]); os.setgid(12345); os.setuid(12345)
 try:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.docs.pages import PAGES
-from vitrine_training import data
+from vitrine_training.data import fashion_mnist as data
 from vitrine_training.photos import (
     KINDS,
     STRANGERS,

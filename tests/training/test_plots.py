@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitrine_client.look import AGAINST, FOR
-from vitrine_training.plots import binomial_interval, mosaic, weight_pictures
+from vitrine_training.report.plots import binomial_interval, mosaic, weight_pictures
 
 
 def test_the_interval_is_wilsons():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrine_training import publish
+from vitrine_training.publish import versions as publish
 
 
 def write(directory: Path, version: int) -> None:
@@ -50,7 +50,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
 PUBLISHER = """
 import os, signal, sys
 from pathlib import Path
-from vitrine_training.publish import publish
+from vitrine_training.publish.versions import publish
 
 def write(directory, version):
     directory.mkdir()
@@ -87,7 +87,7 @@ def test_a_killed_publisher_is_tidied_up_after(tmp_path):
 KILLER = """
 import os, signal, sys
 from pathlib import Path
-from vitrine_training import publish
+from vitrine_training.publish import versions as publish
 
 def write(directory, version):
     (directory / "variables").mkdir(parents=True)
@@ -98,7 +98,7 @@ def publish_until(line, models_dir):
     seen = 0
     def trace(frame, event, argument):
         nonlocal seen
-        if not frame.f_code.co_filename.endswith(("publish.py", "<string>")):
+        if not frame.f_code.co_filename.endswith(("publish/versions.py", "<string>")):
             return None
         if event == "line":
             seen += 1
@@ -227,7 +227,7 @@ def test_a_lock_that_is_held_is_waited_for_at_the_rehearsal(tmp_path):
 SOMEBODY = """
 import os, sys
 from pathlib import Path
-from vitrine_training import publish
+from vitrine_training.publish import versions as publish
 os.setgroups([]); os.setgid(12345); os.setuid(12345)
 try:
     publish.rehearse(Path(sys.argv[1]), "mlp", 1000)

@@ -10,10 +10,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.conftest import ROOT
-from vitrine_training.data import LABELS
-from vitrine_training.evaluate import Evaluation, evaluate
-from vitrine_training.idx import FILES
-from vitrine_training.recipes import RECIPES
+from vitrine_training.data.fashion_mnist import LABELS
+from vitrine_training.data.idx import FILES
+from vitrine_training.evaluation.metrics import Evaluation, evaluate
+from vitrine_training.models.recipes import RECIPES
 
 MODELS = ("softmax", "mlp")
 

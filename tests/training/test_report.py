@@ -11,12 +11,12 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from tests.training.made_versions import TEMPERATURE, built, make_card, write_card, write_page
-from vitrine_training import report
 from vitrine_training.cli import main
-from vitrine_training.data import LABELS
-from vitrine_training.evaluate import Evaluation, answers
-from vitrine_training.plots import binomial_interval, weight_pictures
-from vitrine_training.robustness import EXAMPLE_KINDS, VIEWS
+from vitrine_training.data.fashion_mnist import LABELS
+from vitrine_training.evaluation.metrics import Evaluation, answers
+from vitrine_training.evaluation.robustness import EXAMPLE_KINDS, VIEWS
+from vitrine_training.report import page as report
+from vitrine_training.report.plots import binomial_interval, weight_pictures
 
 SECTIONS = [
     *("curves", "confusion", "classes", "reliability", "weights"),

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.training.made_versions import make_card, write_card, write_page
-from vitrine_training import report
-from vitrine_training.data import LABELS, Split
+from vitrine_training.data.fashion_mnist import LABELS, Split
+from vitrine_training.report import page as report
 
 
 def test_labels_are_text_and_never_markup(copied, test_images, tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training import retouch
-from vitrine_training.augment import augmented
-from vitrine_training.leftovers import SIZE, STAINS, bank
-from vitrine_training.recipes import RECIPES
+from vitrine_training.fit import retouch
+from vitrine_training.fit.augment import augmented
+from vitrine_training.fit.leftovers import SIZE, STAINS, bank
+from vitrine_training.models.recipes import RECIPES
 
 ALL = 0.999
 """As good as every image: shares are below 1."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitrine_training import robustness
-from vitrine_training.data import FACING_LEFT, LABELS, Split
+from vitrine_training.data.fashion_mnist import FACING_LEFT, LABELS, Split
+from vitrine_training.evaluation import robustness
 from vitrine_training.photos import KINDS, STRANGERS
 
 

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_training import publish, summary, weights
-from vitrine_training.export import ExportError, check_version
-from vitrine_training.fit import Diverged
-from vitrine_training.gate import SameModel, WorseModel
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES
+from vitrine_training.cli import summary
+from vitrine_training.fit.loop import Diverged
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.models.tasks import Regression
+from vitrine_training.publish import versions as publish
+from vitrine_training.publish import weights
+from vitrine_training.publish.export import ExportError, check_version
+from vitrine_training.publish.gate import SameModel, WorseModel
 from vitrine_training.run import Listener, Run, train_and_publish
-from vitrine_training.tasks import Regression
 
 
 def run(models_dir: Path, recipe: str = "softmax", *, seed: int = 0, force: bool = False, **vary):
@@ -263,9 +265,11 @@ def test_kill_in_the_middle_of_a_real_publish(small_task, tmp_path):
     script = (
         "import os, sys, threading\n"
         "from pathlib import Path\n"
-        "from vitrine_training import data, export, publish\n"
-        "from vitrine_training.models import MODELS\n"
-        "from vitrine_training.recipes import RECIPES\n"
+        "from vitrine_training.data import fashion_mnist as data\n"
+        "from vitrine_training.publish import export\n"
+        "from vitrine_training.publish import versions as publish\n"
+        "from vitrine_training.models.networks import MODELS\n"
+        "from vitrine_training.models.recipes import RECIPES\n"
         "import numpy as np\n"
         "card = {'model': 'mlp', 'labels': list(data.LABELS), 'input_shape': [28, 28]}\n"
         "model = MODELS['mlp'](RECIPES['mlp'], 0)\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitrine_training import summary
-from vitrine_training.recipes import RECIPES
+from vitrine_training.cli import summary
+from vitrine_training.models.recipes import RECIPES
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 import pytest
 
-from vitrine_training import unused_settings
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES, SETTINGS, Recipe
-from vitrine_training.unused_settings import UNUSED
+from vitrine_training.cli import unused_settings
+from vitrine_training.cli.unused_settings import UNUSED
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES, SETTINGS, Recipe
 
 OF_MODELS = {
     *("filters", "hidden_units", "activation", "initializer", "dropout", "batch_norm"),

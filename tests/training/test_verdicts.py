@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from vitrine_training.curves import Curves, Guessing, Measured
-from vitrine_training.data import Dataset, Split
-from vitrine_training.fit import Epoch, fit
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import RECIPES
+from vitrine_training.data.fashion_mnist import Dataset, Split
+from vitrine_training.fit.curves import Curves, Guessing, Measured
+from vitrine_training.fit.loop import Epoch, fit
+from vitrine_training.fit.verdict import verdict
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import RECIPES
+from vitrine_training.models.tasks import Classification, Regression
 from vitrine_training.run import curves
-from vitrine_training.tasks import Classification, Regression
-from vitrine_training.verdict import verdict
 
 NOTHING, DIVERGES, OPEN = "learned nothing", "diverges", "shows no trend"
 LAYERS = (64,) * 5

@@ -9,16 +9,16 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vitrine_client import generated_config
-from vitrine_training import options, summary
-from vitrine_training.options import console
+from vitrine_client.store import generated_config
+from vitrine_training.cli import options, summary
+from vitrine_training.cli.options import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vitrine_training.fit import Epoch, State
+    from vitrine_training.fit.loop import Epoch, State
+    from vitrine_training.models.tasks import Task
     from vitrine_training.run import Run
-    from vitrine_training.tasks import Task
 
 Outcome = dict[str, Any]
 """Outcome of a recipe, as `--json` prints it."""
@@ -61,11 +61,11 @@ class Batch:
                 raise
 
     def _train(self, run: "Run", task: "Task") -> None:
-        from vitrine_training.export import ExportError
-        from vitrine_training.fit import Diverged
-        from vitrine_training.gate import SameModel, WorseModel
-        from vitrine_training.incumbent import Incomparable
-        from vitrine_training.wholeness import first_line
+        from vitrine_training.fit.loop import Diverged
+        from vitrine_training.publish.export import ExportError
+        from vitrine_training.publish.gate import SameModel, WorseModel
+        from vitrine_training.publish.incumbent import Incomparable
+        from vitrine_training.publish.wholeness import first_line
 
         model = run.recipe.model
         console.print(f"\n[bold]{model}[/]: {run.recipe.summary}; seed {run.seed}")

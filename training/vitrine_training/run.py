@@ -13,17 +13,18 @@ from typing import Any
 
 import keras
 
-from vitrine_client import strict_json
-from vitrine_training import export, publish
-from vitrine_training.checkpoint import Checkpoint
-from vitrine_training.curves import Curves, Measured
-from vitrine_training.evaluate import outputs_of
-from vitrine_training.fit import Diverged, Epoch, State, fit, kept_epoch
-from vitrine_training.gate import Gate, SameModel, WorseModel
-from vitrine_training.models import MODELS
-from vitrine_training.recipes import Recipe
-from vitrine_training.tasks import Task
-from vitrine_training.verdict import verdict
+from vitrine_client.results import strict_json
+from vitrine_training.evaluation.metrics import outputs_of
+from vitrine_training.fit.checkpoint import Checkpoint
+from vitrine_training.fit.curves import Curves, Measured
+from vitrine_training.fit.loop import Diverged, Epoch, State, fit, kept_epoch
+from vitrine_training.fit.verdict import verdict
+from vitrine_training.models.networks import MODELS
+from vitrine_training.models.recipes import Recipe
+from vitrine_training.models.tasks import Task
+from vitrine_training.publish import export
+from vitrine_training.publish import versions as publish
+from vitrine_training.publish.gate import Gate, SameModel, WorseModel
 
 CHECKED_ROWS = 100
 """Validation inputs that an exported model has to answer as the trained one does."""

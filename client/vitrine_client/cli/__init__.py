@@ -2,17 +2,17 @@
 
 import click
 
-from vitrine_client import variables
 from vitrine_client.cli.doctor import doctor
 from vitrine_client.cli.drift import drift
 from vitrine_client.cli.explain import explain
-from vitrine_client.cli.loadtest import loadtest
+from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.cli.predict import predict
 from vitrine_client.cli.show import metadata, models, status
 from vitrine_client.cli.tune import tune
 from vitrine_client.cli.versions import promote, rollback
-from vitrine_client.completion import completion_of
-from vitrine_client.exit_codes import CommandGroup
+from vitrine_client.process import variables
+from vitrine_client.process.completion import completion_of
+from vitrine_client.process.exit_codes import CommandGroup
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})

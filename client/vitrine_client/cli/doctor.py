@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from vitrine_client.addresses import Addresses
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import Tls, gateway_tls
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import Addresses
 
 _LIMITS = 4
 """Longest wait for a check, in longest waits for one answer: some ask several times."""

@@ -5,13 +5,14 @@ import sys
 import click
 from rich.text import Text
 
-from vitrine_client.cli import options, tables
+from vitrine_client.cli import options
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.output import tables
 from vitrine_client.cli.show import optional_model
 from vitrine_client.client import Client
-from vitrine_client.default_model import is_served
-from vitrine_client.drift import DriftReport, VersionDrift
 from vitrine_client.errors import NotFound
+from vitrine_client.http.default_model import is_served
+from vitrine_client.results.drift import DriftReport, VersionDrift
 
 _MOST_MOVED = 3
 _STYLES = {True: "red", False: ""}

@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from vitrine_client.cli import heat_map, options, sources, tables
+from vitrine_client.cli import options, sources
 from vitrine_client.cli.boxes import Box, box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.output import heat_map, tables
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
-from vitrine_client.explanations import Explanation
+from vitrine_client.results.explanations import Explanation
 
 _PNG_SCALE = 16
 

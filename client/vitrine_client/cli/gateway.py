@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vitrine_client.addresses import without_password
 from vitrine_client.cli import options
 from vitrine_client.client import Client
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import without_password
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient

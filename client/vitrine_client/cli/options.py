@@ -13,15 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
-from vitrine_client import addresses
-from vitrine_client.cli import completing
-from vitrine_client.default_model import (
-    FALLBACK,
-    PREFERRED,
-    DefaultModelWarning,
-    is_served,
-    told_of_missing,
-)
+from vitrine_client.cli import completion_values as completing
 from vitrine_client.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -29,9 +21,17 @@ from vitrine_client.errors import (
     Unavailable,
     VitrineError,
 )
-from vitrine_client.exit_codes import FAILED, NOT_BEGUN
-from vitrine_client.http_calls import LONGEST_S
-from vitrine_client.predictions import VersionStatus
+from vitrine_client.http.default_model import (
+    FALLBACK,
+    PREFERRED,
+    DefaultModelWarning,
+    is_served,
+    told_of_missing,
+)
+from vitrine_client.http.protocol import LONGEST_S
+from vitrine_client.process import addresses
+from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
+from vitrine_client.results.predictions import VersionStatus
 
 T = TypeVar("T")
 

@@ -9,14 +9,15 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from vitrine_client import addresses
-from vitrine_client.cli import formats, options, sources
+from vitrine_client.cli import options, sources
 from vitrine_client.cli.boxes import box
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.output import formats
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
-from vitrine_client.predictions import Prediction
+from vitrine_client.process import addresses
+from vitrine_client.results.predictions import Prediction
 
 Answer = Prediction | InvalidImage
 Ask = Callable[[Iterable[Picture]], Generator[Answer, None, None]]

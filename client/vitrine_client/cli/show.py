@@ -7,11 +7,13 @@ from typing import Any
 import click
 from rich.table import Table
 
-from vitrine_client.cli import completing, options, tables
+from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import options
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
+from vitrine_client.cli.output import tables
 from vitrine_client.cli.which import which_version
 from vitrine_client.errors import VitrineError
-from vitrine_client.predictions import VersionStatus
+from vitrine_client.results.predictions import VersionStatus
 
 _DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Self
 import click
 from rich.console import Console
 
-from vitrine_client.cli import options, sources, tables
+from vitrine_client.cli import options, sources
+from vitrine_client.cli.output import tables
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Kind, Target
-from vitrine_client.loadtest.wording import per_second
+from vitrine_client.loadtest.report.wording import per_second
 
 if TYPE_CHECKING:
-    from vitrine_client.loadtest.probes import Probe
-    from vitrine_client.loadtest.slo import Slo
+    from vitrine_client.loadtest.analysis.probes import Probe
+    from vitrine_client.loadtest.analysis.slo import Slo
     from vitrine_client.tune.search import Trial
     from vitrine_client.tune.service import Services
     from vitrine_client.tune.summary import Tuning
@@ -90,7 +91,7 @@ def tune(
     Exit code 1: nothing meets the objective, or the service does not start.
     """
     with options.needs("loadtest", "vitrine tune"):
-        from vitrine_client.loadtest.slo import Slo
+        from vitrine_client.loadtest.analysis.slo import Slo
         from vitrine_client.tune import outcome
     try:
         objective = Slo.parse(slo)

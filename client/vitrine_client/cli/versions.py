@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
-from vitrine_client import version_labels
-from vitrine_client.cli import completing, options, tables
+from vitrine_client.cli import completion_values as completing
+from vitrine_client.cli import options
 from vitrine_client.cli.gateway import Tls, model_server_tls
+from vitrine_client.cli.output import tables
 from vitrine_client.cli.which import NEWEST
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.version_labels import Promotion
+from vitrine_client.store import version_labels
+from vitrine_client.store.version_labels import Promotion
 
 
 def _checked(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:

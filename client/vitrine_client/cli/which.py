@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vitrine_client.cli import completing
+from vitrine_client.cli import completion_values as completing
 
 NEWEST = 2**63 - 1
 """The largest version there can be: TensorFlow Serving has them in an int64."""

@@ -3,26 +3,21 @@
 `examine(CHECKS, installation, limit_s=...)` yields findings; `vitrine doctor` prints them.
 """
 
-from vitrine_client.doctor import (
-    certificates,
-    containers,
-    data_set,
-    gateway,
-    interpreter,
-    keys,
-    local_ports,
-    machine,
-    model_files,
-    model_server,
-    proxies,
-    served_configs,
-    software,
-    storage,
-    variables,
-)
+from vitrine_client.doctor import variables
+from vitrine_client.doctor.data import data_set, model_files
 from vitrine_client.doctor.examination import Check, examine
 from vitrine_client.doctor.finding import Finding, Level
 from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.machine import (
+    containers,
+    interpreter,
+    local_ports,
+    machine,
+    proxies,
+    software,
+    storage,
+)
+from vitrine_client.doctor.service import certificates, gateway, keys, model_server, served_configs
 
 __all__ = ["CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http_calls import key_headers
-from vitrine_client.variables import KNOWN, PREFIX, unknown
+from vitrine_client.http.protocol import key_headers
+from vitrine_client.process.variables import KNOWN, PREFIX, unknown
 
 _FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
 

@@ -8,7 +8,7 @@ import requests
 
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import Target
-from vitrine_client.trust import Trust
+from vitrine_client.process.trust import Trust
 
 
 @contextmanager

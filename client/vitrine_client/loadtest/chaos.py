@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from vitrine_client import signals
 from vitrine_client.errors import VitrineError
+from vitrine_client.loadtest.analysis.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.loadtest.asking import client_of
 from vitrine_client.loadtest.copied_version import CopiedVersion
-from vitrine_client.loadtest.parts import Interval
 from vitrine_client.loadtest.plan import Plan, Target
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import ignore, run
-from vitrine_client.loadtest.swap_effect import ANSWERS, PUBLISHED, UNLOADED
-from vitrine_client.predictions import VersionStatus
+from vitrine_client.process import signals
+from vitrine_client.results.predictions import VersionStatus
 
 _LOOK_S = 0.2
 """Between two looks at the versions' states, and at another publisher's lock."""

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from vitrine_client.shared_files import fsync
-from vitrine_client.version_directories import RETIRED, UNFINISHED
+from vitrine_client.store.shared_files import fsync
+from vitrine_client.store.version_directories import RETIRED, UNFINISHED
 
 
 class PublisherAtWorkError(OSError):

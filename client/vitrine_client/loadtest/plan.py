@@ -6,7 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
-from vitrine_client.trust import Trust
+from vitrine_client.process.trust import Trust
 
 Kind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model

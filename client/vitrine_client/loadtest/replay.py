@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitrine_client import http_predictions, model_paths
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.http import model_paths
+from vitrine_client.http import predictions as http_predictions
 from vitrine_client.images import to_instance
+from vitrine_client.loadtest.generator.targets import http_request, requests_of
 from vitrine_client.loadtest.plan import Kind, Replay, Target
-from vitrine_client.loadtest.targets import http_request, requests_of
 
 _KINDS: dict[str, Kind] = {"picture": "raw", "form": "multipart", "npy": "npy", "json": "json"}
 

@@ -12,21 +12,22 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from vitrine_client import errors, signals
+from vitrine_client import errors
+from vitrine_client.loadtest.analysis.doubts import Processors, doubts
 from vitrine_client.loadtest.asking import client_of
-from vitrine_client.loadtest.doubts import Processors, doubts
-from vitrine_client.loadtest.endpoint import Endpoint, reach
-from vitrine_client.loadtest.fleet import Fleet
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.loop import Job
-from vitrine_client.loadtest.parts import Connecting, Generator, Interval
+from vitrine_client.loadtest.generator.endpoint import Endpoint, reach
+from vitrine_client.loadtest.generator.fleet import Fleet
+from vitrine_client.loadtest.generator.loop import Job
+from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
+from vitrine_client.loadtest.generator.targets import requests_of
+from vitrine_client.loadtest.generator.worker import Ended
 from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Target
-from vitrine_client.loadtest.rehearsal import Rehearsed, rehearse
-from vitrine_client.loadtest.request_rows import RequestRows
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.targets import requests_of
-from vitrine_client.loadtest.timeline import Timeline
-from vitrine_client.loadtest.worker import Ended
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
+from vitrine_client.loadtest.results.request_rows import RequestRows
+from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.timeline import Timeline
+from vitrine_client.process import signals
 
 _MISSING = ("Servable not found", "Unrecognized servable version label")
 """What TensorFlow Serving says of a model, version or version label that is not there."""

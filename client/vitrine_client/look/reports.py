@@ -14,8 +14,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from vitrine_client import shared_files
 from vitrine_client.look import FOLDER
+from vitrine_client.store import shared_files
 
 INDEX = "index.html"
 _ABOUT = "vitrine-report"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vitrine_client.loadtest.probes import Probe
+from vitrine_client.loadtest.analysis.probes import Probe
 from vitrine_client.tune.search import Trial
 from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
 

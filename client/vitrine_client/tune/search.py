@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 
-from vitrine_client.loadtest.probes import LOWEST_RATE, Found
+from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, Found
 from vitrine_client.tune.configuration import Axis, Configuration
 
 SEARCH_SHARE = 0.55

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Target
-from vitrine_client.loadtest.slo import Slo
-from vitrine_client.loadtest.wording import per_second
+from vitrine_client.loadtest.report.wording import per_second
 from vitrine_client.tune.search import Duel, Trial, Tuned
 
 ENVIRONMENT, BATCHING = "gateway.env", "batching.config"

@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable
 
 from vitrine_client.errors import VitrineError
+from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.search import find_rate
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Target
-from vitrine_client.loadtest.probes import Found, Probe
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import Ready, make_ready, run
-from vitrine_client.loadtest.search import find_rate
-from vitrine_client.loadtest.slo import Slo
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 from vitrine_client.tune.service import Services

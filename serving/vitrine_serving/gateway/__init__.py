@@ -5,15 +5,15 @@ Flask, `predictor` all that knows what a picture means, `settings` all that read
 `metrics`, `drift`, `logs`, `prediction_log` and `tracing` look on. Nothing here imports TensorFlow.
 """
 
-from vitrine_serving.gateway.asgi import Gateway
-from vitrine_serving.gateway.drift import Watch, Windows
-from vitrine_serving.gateway.guard import Guard
-from vitrine_serving.gateway.metrics import Files, Metrics
-from vitrine_serving.gateway.model_servers import ModelServers
-from vitrine_serving.gateway.observers import harmless
-from vitrine_serving.gateway.predictor import ModelServers as AnyModelServers
+from vitrine_serving.gateway.access.guard import Guard
+from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.inference.predictor import ModelServers as AnyModelServers
+from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.tls import Tls
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
+from vitrine_serving.gateway.telemetry.metrics import Files, Metrics
+from vitrine_serving.gateway.telemetry.observers import harmless
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
 def create_app(

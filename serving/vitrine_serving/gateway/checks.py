@@ -7,13 +7,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.variables import PREFIX
-from vitrine_serving.gateway import keys, prediction_log, tracing
-from vitrine_serving.gateway.keys import KeysFileError
-from vitrine_serving.gateway.prediction_log import PredictionLogError
+from vitrine_client.process.variables import PREFIX
+from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.access.keys import KeysFileError
+from vitrine_serving.gateway.server.tls import Tls, TlsError
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.tls import Tls, TlsError
-from vitrine_serving.gateway.tracing import TracingError
+from vitrine_serving.gateway.telemetry import prediction_log, tracing
+from vitrine_serving.gateway.telemetry.prediction_log import PredictionLogError
+from vitrine_serving.gateway.telemetry.tracing import TracingError
 
 _BOUNDS = {"ge": "from {:g}", "gt": "above {:g}", "le": "up to {:g}", "lt": "below {:g}"}
 

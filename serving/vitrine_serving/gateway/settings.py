@@ -8,16 +8,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from vitrine_client.addresses import (
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.http.default_model import FALLBACK, PREFERRED
+from vitrine_client.process.addresses import (
     HOST,
     PORT,
     checked_model_server,
     gateway_port,
     model_server_port,
 )
-from vitrine_client.default_model import FALLBACK, PREFERRED
-from vitrine_client.errors import InvalidRequest
-from vitrine_client.variables import PREFIX
+from vitrine_client.process.variables import PREFIX
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """Separated by commas in the environment."""

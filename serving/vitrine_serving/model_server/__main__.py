@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from vitrine_client import signals, standard_streams
-from vitrine_client.exit_codes import NotBegun
+from vitrine_client.process import signals, standard_streams
+from vitrine_client.process.exit_codes import NotBegun
 from vitrine_serving import ports
 from vitrine_serving.model_server.flags import Flags
 
@@ -94,7 +94,7 @@ def main(**values: Any) -> None:
     _check_ports(flags)
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
-            from vitrine_serving.model_server.servable import spend_start_notes
+            from vitrine_serving.model_server.runtime.servable import spend_start_notes
             from vitrine_serving.model_server.server import serve
 
             spend_start_notes()

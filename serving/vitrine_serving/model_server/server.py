@@ -12,22 +12,22 @@ from typing import Any
 
 import waitress
 
-from vitrine_client import signals
+from vitrine_client.process import signals
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api import ModelServerApi
-from vitrine_serving.model_server.batching import (
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.api.tensorflow_rest import make_app
+from vitrine_serving.model_server.flags import Flags
+from vitrine_serving.model_server.metrics import Metrics, read_monitoring
+from vitrine_serving.model_server.repository.config import ModelConfig, read_config
+from vitrine_serving.model_server.repository.repository import Repository
+from vitrine_serving.model_server.runtime.batching import (
     BatchingParameters,
     BatchScheduler,
     read_parameters,
 )
-from vitrine_serving.model_server.config import ModelConfig, read_config
-from vitrine_serving.model_server.flags import Flags
-from vitrine_serving.model_server.grpc_api import make_server
-from vitrine_serving.model_server.metrics import Metrics, read_monitoring
-from vitrine_serving.model_server.repository import Repository
-from vitrine_serving.model_server.rest.app import make_app
-from vitrine_serving.model_server.servable import Servable
-from vitrine_serving.model_server.warm_up import warm_up
+from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.warm_up import warm_up
 
 log = logging.getLogger("vitrine_serving.model_server")
 

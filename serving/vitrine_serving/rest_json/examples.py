@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vitrine_client import wire_pb2 as wire
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.text import echo, parse, signature_name, type_name
 from vitrine_serving.rest_json.values import (
@@ -18,8 +18,8 @@ _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 def read_examples(body: bytes, request: Any) -> None:
     """Fills the input and the signature's name into a request to classify, or to regress.
 
-    `request` is the official message or that of `vitrine_client.wire_pb2`. Raises `ServingError`
-    in TensorFlow Serving's words.
+    `request` is the official message or that of `vitrine_client.tfserving.wire_pb2`. Raises
+    `ServingError` in TensorFlow Serving's words.
     """
     document = parse(body)
     request.model_spec.signature_name = signature_name(document)

@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client import wire_pb2 as wire
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.text import echo, type_name
 

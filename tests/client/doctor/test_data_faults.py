@@ -6,9 +6,9 @@ import os
 import pytest
 
 from tests.unprivileged import unprivileged
-from vitrine_client.doctor.data_set import CONTENT_MD5
-from vitrine_training.data import default_cache
-from vitrine_training.idx import FILES
+from vitrine_client.doctor.data.data_set import CONTENT_MD5
+from vitrine_training.data.fashion_mnist import default_cache
+from vitrine_training.data.idx import FILES
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 

@@ -18,7 +18,7 @@ from tests.conftest import end, free_port, start_service, wait_for
 from tests.fake_model_server import FakeModelServer, failing
 from tests.running_gateway import gateway
 from vitrine_client import Client
-from vitrine_client.model_configs import ModelConfigs
+from vitrine_client.store.model_configs import ModelConfigs
 
 OK = {"status": "ok", "version": "0.1.0"}
 READY = {"ready": True, "models": {"mlp": True}}

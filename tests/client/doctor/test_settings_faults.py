@@ -14,7 +14,7 @@ from tests.docs.generated import COMMANDS
 from tests.docs.test_settings import options
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.variables import CHECKS, check
-from vitrine_client.variables import PREFIX
+from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.settings import Settings
 
 NO_FILE = "/nowhere/file"

@@ -9,12 +9,12 @@ from selectors import DefaultSelector
 
 import numpy as np
 
-from vitrine_client.loadtest.answers import Classes
-from vitrine_client.loadtest.closed_loop import ClosedLoop
-from vitrine_client.loadtest.connections import connections_to
-from vitrine_client.loadtest.endpoint import Endpoint, reach
-from vitrine_client.loadtest.loop import FIELDS, Job
-from vitrine_client.loadtest.open_loop import OpenLoop
+from vitrine_client.loadtest.generator.answers import Classes
+from vitrine_client.loadtest.generator.closed_loop import ClosedLoop
+from vitrine_client.loadtest.generator.connections import connections_to
+from vitrine_client.loadtest.generator.endpoint import Endpoint, reach
+from vitrine_client.loadtest.generator.loop import FIELDS, Job
+from vitrine_client.loadtest.generator.open_loop import OpenLoop
 from vitrine_client.loadtest.plan import Closed, Kind, Load, Open, Phase
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nimage"

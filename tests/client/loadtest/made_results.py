@@ -4,15 +4,15 @@ from collections import Counter
 
 import numpy as np
 
-from vitrine_client.loadtest.compare import Comparison, Row
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.outcome import Outcome
-from vitrine_client.loadtest.parts import Generator, Interval
+from vitrine_client.loadtest.analysis.compare import Comparison, Row
+from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.analysis.sweep import Curve, Point
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan, Target
-from vitrine_client.loadtest.probes import Found, Probe
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.slo import Slo
-from vitrine_client.loadtest.sweep import Curve, Point
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.parts import Generator, Interval
+from vitrine_client.loadtest.results.result import Result
 
 TARGET = Target("raw", "http://127.0.0.1:8080", "mlp", (b"a", b"b"))
 

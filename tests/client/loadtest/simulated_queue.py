@@ -6,11 +6,11 @@ import numpy as np
 
 from tests.client.loadtest.made_results import plan_of
 from tests.programmed_latency import line_rate
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.parts import Generator, Interval
+from vitrine_client.loadtest.analysis.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
 from vitrine_client.loadtest.plan import Open, Phase
-from vitrine_client.loadtest.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Generator, Interval
+from vitrine_client.loadtest.results.result import Result
 
 
 class SimulatedQueue:

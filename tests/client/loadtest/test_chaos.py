@@ -12,15 +12,15 @@ import pytest
 
 from tests.client.loadtest.made_results import TARGET, made
 from tests.conftest import wait_for
+from vitrine_client.loadtest.analysis.swap_effect import effect
 from vitrine_client.loadtest.chaos import Swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.parts import Generator, Interval
 from vitrine_client.loadtest.plan import Closed, Plan
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.swap_effect import effect
-from vitrine_client.predictions import VersionStatus
-from vitrine_training import publish
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Generator, Interval
+from vitrine_client.loadtest.results.result import Result
+from vitrine_client.results.predictions import VersionStatus
+from vitrine_training.publish import versions as publish
 
 PLAN = Plan(TARGET, Closed(1, 0.2), warm_up_s=0.0)
 

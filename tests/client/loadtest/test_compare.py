@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.client.loadtest.made_results import made
-from vitrine_client.loadtest.compare import Comparison, Row, compare
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.tables import verdict_of
+from vitrine_client.loadtest.analysis.compare import Comparison, Row, compare
+from vitrine_client.loadtest.report.tables import verdict_of
+from vitrine_client.loadtest.results.result import Result
 
 PAIRS = 20
 

@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 
 from tests.client.loadtest.made_results import made, plan_of
-from vitrine_client.loadtest.doubts import Processors, doubts
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.parts import Connecting, Generator, Interval
+from vitrine_client.loadtest.analysis.doubts import Processors, doubts
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Connecting, Generator, Interval
+from vitrine_client.loadtest.results.result import Result
 
 PLAN = plan_of(Open((Phase(21, 200, 200),)))
 

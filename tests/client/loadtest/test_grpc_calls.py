@@ -10,12 +10,12 @@ import pytest
 from tests.client.loadtest.loop_runs import ONCE, run_loop, steady
 from tests.conftest import SAMPLES, free_port, wait_for
 from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
-from vitrine_client.loadtest.answers import Classes
-from vitrine_client.loadtest.connections import connections_to
+from vitrine_client.loadtest.generator.answers import Classes
+from vitrine_client.loadtest.generator.connections import connections_to
+from vitrine_client.loadtest.generator.rehearsal import rehearse
+from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.plan import Closed, Plan, Target
-from vitrine_client.loadtest.rehearsal import rehearse
 from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.targets import requests_of
 
 TARGET = Target("grpc", "", "mlp", tuple(path.read_bytes() for path in SAMPLES[:2]))
 REQUESTS = requests_of(TARGET)

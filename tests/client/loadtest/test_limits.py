@@ -10,7 +10,7 @@ from vitrine_client.loadtest.plan import Closed, Open, Phase
 
 FULL = """
 import os, resource
-from vitrine_client.loadtest import endpoint
+from vitrine_client.loadtest.generator import endpoint
 resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
 held = [os.dup(0) for _ in range(20 - len(os.listdir("/proc/self/fd")) + 1)]
 try:

@@ -6,8 +6,8 @@ from collections import Counter
 from rich.console import Console
 
 from tests.client.loadtest.made_results import made, plan_of
-from vitrine_client.loadtest.live import View, bars
 from vitrine_client.loadtest.plan import Closed
+from vitrine_client.loadtest.report.live import View, bars
 
 
 def shown(result, *, terminal: bool, title: str = "") -> str:

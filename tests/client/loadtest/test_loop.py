@@ -23,7 +23,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from tests.conftest import free_port, measured
-from vitrine_client.loadtest.endpoint import Endpoint
+from vitrine_client.loadtest.generator.endpoint import Endpoint
 from vitrine_client.loadtest.plan import Closed
 
 pytestmark = pytest.mark.alone

@@ -16,11 +16,11 @@ from tests.client.loadtest.scripted_server import (
     answer,
     scripted_server,
 )
-from vitrine_client.loadtest import headers
+from vitrine_client.loadtest.generator import headers
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
-from vitrine_client.loadtest.request_rows import HEADING, RequestRows, write_all
+from vitrine_client.loadtest.results.request_rows import HEADING, RequestRows, write_all
 from vitrine_client.loadtest.run import run
-from vitrine_client.trust import Trust
+from vitrine_client.process.trust import Trust
 
 LOAD = Closed(4, 60)
 

@@ -15,9 +15,9 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from vitrine_client import errors
-from vitrine_client.loadtest.endpoint import reach
+from vitrine_client.loadtest.generator.endpoint import reach
+from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.plan import Target
-from vitrine_client.loadtest.rehearsal import Rehearsed, rehearse
 
 BUSY = answer({"error": "busy"}, "503 Service Unavailable")
 REQUESTS = tuple(REQUEST.replace(b"image", f"img_{n}".encode()) for n in range(4))

@@ -16,13 +16,13 @@ from tests.client.loadtest.scripted_server import RIGHT, answer, predictions, sc
 from tests.client.loadtest.test_targets import Read
 from tests.conftest import SAMPLES, measured
 from vitrine_client.images import to_instance
-from vitrine_client.loadtest import wording
+from vitrine_client.loadtest.generator.schedule import due_times
 from vitrine_client.loadtest.plan import Plan, Target
 from vitrine_client.loadtest.replay import replay
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.report import wording
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
-from vitrine_client.loadtest.schedule import due_times
-from vitrine_serving.gateway.bodies import read_npy, read_pictures
+from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
 
 PICTURES = tuple(path.read_bytes() for path in SAMPLES[:2])
 TO = Target("logged", "http://host:8080", "", PICTURES, api_key="secret")

@@ -7,12 +7,13 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
-from vitrine_client.loadtest import plots, report, wording
-from vitrine_client.loadtest.outcome import Outcome
-from vitrine_client.loadtest.probes import Found, Probe
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.slo import Slo
-from vitrine_client.loadtest.together import together
+from vitrine_client.loadtest.analysis.probes import Found, Probe
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.report import page as report
+from vitrine_client.loadtest.report import plots, wording
+from vitrine_client.loadtest.results.outcome import Outcome
+from vitrine_client.loadtest.results.result import Result
+from vitrine_client.loadtest.results.together import together
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

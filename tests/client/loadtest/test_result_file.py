@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.client.loadtest.made_results import made
-from vitrine_client.loadtest.compare import compare
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.parts import Connecting
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.analysis.compare import compare
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Connecting
+from vitrine_client.loadtest.results.result import Result
 
 EARLIER = Path(__file__).parent / "data" / "result_before_unsent.json"
 

@@ -20,11 +20,12 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from tests.conftest import children_of, free_port, is_running, wait_for
-from vitrine_client import errors, signals
-from vitrine_client.loadtest.parts import Interval
+from vitrine_client import errors
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
+from vitrine_client.process import signals
 
 LOAD = Open((Phase(1.5, 100, 100),), "constant", connections=20)
 

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from vitrine_client.loadtest.generator.schedule import due_times
 from vitrine_client.loadtest.plan import Open, Phase
-from vitrine_client.loadtest.schedule import due_times
 
 
 def due(load: Open, **share: int) -> np.ndarray:

@@ -7,9 +7,9 @@ import pytest
 
 from tests.client.loadtest.made_results import TARGET, made
 from tests.client.loadtest.simulated_queue import SimulatedQueue, StallingServer
-from vitrine_client.loadtest import probes, search
+from vitrine_client.loadtest.analysis import probes, search
+from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Closed, Open, Phase, Plan
-from vitrine_client.loadtest.slo import Slo
 
 SLO = Slo.parse("p99=50ms")
 SEEDS = range(8)

@@ -6,9 +6,9 @@ import pytest
 
 from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
-from vitrine_client.loadtest.parts import Generator
-from vitrine_client.loadtest.result import Result
-from vitrine_client.loadtest.slo import Slo, backlog_growth
+from vitrine_client.loadtest.analysis.slo import Slo, backlog_growth
+from vitrine_client.loadtest.results.parts import Generator
+from vitrine_client.loadtest.results.result import Result
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 
 from tests.client.loadtest.made_results import made
 from tests.client.loadtest.simulated_queue import SimulatedQueue
-from vitrine_client.loadtest import sweep
-from vitrine_client.loadtest.parts import Generator
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.analysis import sweep
+from vitrine_client.loadtest.results.parts import Generator
+from vitrine_client.loadtest.results.result import Result
 
 
 def test_rates_are_dense_about_the_capacity_and_pass_it():

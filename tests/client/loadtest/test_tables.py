@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 
 from tests.client.loadtest.made_results import compared, made, searched, swept
-from vitrine_client.loadtest import spreadsheet, tables, wording
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.outcome import Outcome, highest_kept_up
-from vitrine_client.loadtest.parts import Connecting, Interval
-from vitrine_client.loadtest.slo import Slo
-from vitrine_client.loadtest.sweep import Curve, Point
+from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.analysis.sweep import Curve, Point
+from vitrine_client.loadtest.report import tables, wording
+from vitrine_client.loadtest.results import spreadsheet
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.outcome import Outcome, highest_kept_up
+from vitrine_client.loadtest.results.parts import Connecting, Interval
 
 
 def text_of(renderable, **options) -> str:

@@ -9,13 +9,13 @@ import pytest
 from tests.client.loadtest.scripted_server import predictions
 from tests.conftest import SAMPLES
 from vitrine_client import errors
-from vitrine_client import wire_pb2 as wire
 from vitrine_client.images import to_instance
-from vitrine_client.loadtest.answers import Answers, classes_of
+from vitrine_client.loadtest.generator.answers import Answers, classes_of
+from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.plan import Target
-from vitrine_client.loadtest.targets import requests_of
-from vitrine_client.tensors import from_tensor, to_tensor
-from vitrine_serving.gateway.bodies import read_npy, read_pictures
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
+from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
 
 IMAGES = tuple(path.read_bytes() for path in SAMPLES[:3])
 INSTANCES = np.stack([to_instance(image) for image in IMAGES])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.client.loadtest.made_results import TARGET
-from vitrine_client.loadtest.histogram import Histogram
-from vitrine_client.loadtest.loop import OUTCOMES
-from vitrine_client.loadtest.parts import Interval
+from vitrine_client.loadtest.generator.loop import OUTCOMES
+from vitrine_client.loadtest.generator.worker import Seen
 from vitrine_client.loadtest.plan import Open, Phase, Plan
-from vitrine_client.loadtest.timeline import Timeline
-from vitrine_client.loadtest.worker import Seen
+from vitrine_client.loadtest.results.histogram import Histogram
+from vitrine_client.loadtest.results.parts import Interval
+from vitrine_client.loadtest.results.timeline import Timeline
 
 START_S = 1000.0
 

@@ -20,7 +20,7 @@ from tests.programmed_latency import (
 )
 from tests.programmed_server import programmed_server
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Target
-from vitrine_client.loadtest.result import Result
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 
 pytestmark = pytest.mark.alone

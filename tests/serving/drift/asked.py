@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import NotFound
-from vitrine_client.predictions import Description, VersionStatus
+from vitrine_client.results.predictions import Description, VersionStatus
 
 
 @dataclass

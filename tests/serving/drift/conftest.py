@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.serving.drift.asked import Asked
-from vitrine_client.predictions import Description
-from vitrine_training.data import LABELS
-from vitrine_training.shift import baseline
+from vitrine_client.results.predictions import Description
+from vitrine_training.data.fashion_mnist import LABELS
+from vitrine_training.evaluation.shift import baseline
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from vitrine_serving.gateway.drift import Baseline, BaselineError
-from vitrine_training.data import LABELS
+from vitrine_serving.gateway.telemetry.drift import Baseline, BaselineError
+from vitrine_training.data.fashion_mnist import LABELS
 
 
 def test_a_card_of_training_is_read(card):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitrine_serving.gateway.drift.priors import Confusion
+from vitrine_serving.gateway.telemetry.drift.priors import Confusion
 
 
 def test_without_shift_the_priors_stay():

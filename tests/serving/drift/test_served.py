@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving.clock import Clock
 from tests.serving.drift.asked import FakeFleet, inverted
-from vitrine_serving.gateway.drift import Watch, Windows
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vitrine_serving.gateway import drift
-from vitrine_training import shift
+from vitrine_serving.gateway.telemetry import drift
+from vitrine_training.evaluation import shift
 
 
 def pixel(row, column):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.serving.drift.asked import inverted
-from vitrine_client.predictions import Description
-from vitrine_serving.gateway.drift import Watch, Windows
-from vitrine_training.data import LABELS
+from vitrine_client.results.predictions import Description
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
+from vitrine_training.data.fashion_mnist import LABELS
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.serving.clock import Clock
-from vitrine_serving.gateway.drift import Windows
+from vitrine_serving.gateway.telemetry.drift import Windows
 
 CLASSES = 3
 FORK = multiprocessing.get_context("fork")

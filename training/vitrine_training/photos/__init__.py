@@ -14,14 +14,13 @@ from vitrine_training.photos import (
     formats,
     frames,
     light,
-    new_strangers,
     overlays,
     placing,
     screens,
-    strangers,
     surfaces,
 )
 from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.unseen import new_strangers, strangers
 
 __all__ = ["KINDS", "STRANGERS", "Kind"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 
 Floats = npt.NDArray[np.floating[Any]]
 Colour = tuple[float, ...]

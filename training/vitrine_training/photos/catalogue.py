@@ -6,7 +6,7 @@ They are drawn ten times enlarged, with margins of 20 to 90 pixels.
 import numpy as np
 from PIL import Image
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import Floats
 from vitrine_training.photos.encoding import encode, jpeg, to_bytes, to_image
 from vitrine_training.photos.kinds import Kind

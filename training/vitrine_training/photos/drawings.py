@@ -6,7 +6,7 @@ A pencil's outline and one-bit dithering lose the item's tones, by which the cla
 import numpy as np
 from PIL import Image, ImageFilter
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
     Floats,
     Place,

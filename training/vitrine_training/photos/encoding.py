@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import Floats
 
 QUALITIES = 75, 95

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageFilter
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import Floats, Tones, grain, still, tinted
 from vitrine_training.photos.encoding import encode, file, jpeg, to_image
 from vitrine_training.photos.kinds import Kind

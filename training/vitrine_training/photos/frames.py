@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import ImageFilter
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
     Colour,
     Floats,

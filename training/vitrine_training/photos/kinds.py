@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
     Floats,
     Place,

@@ -6,7 +6,7 @@ The largest item, which is nearest to the middle, is the one that the picture is
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
     Place,
     even,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vitrine_training.idx import Pixels
+from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
     Colour,
     Floats,

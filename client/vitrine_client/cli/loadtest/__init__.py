@@ -1,0 +1,1 @@
+"""Load test command: options of `vitrine loadtest`, and the load that follows from them."""

@@ -1,0 +1,240 @@
+"""Load request: the command line of `vitrine loadtest`, and the plan that follows from it."""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from vitrine_client.cli import options, sources
+from vitrine_client.cli.gateway import Tls
+from vitrine_client.cli.loadtest import conflicts as load_conflicts
+from vitrine_client.cli.loadtest.options import Steps, is_http
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.http.default_model import PREFERRED
+from vitrine_client.loadtest import limits
+from vitrine_client.loadtest.plan import (
+    LONGEST_S,
+    Closed,
+    Kind,
+    Load,
+    Open,
+    Phase,
+    Plan,
+    Target,
+)
+from vitrine_client.process import addresses
+from vitrine_client.process.trust import Trust
+
+IN_FLIGHT = 8
+"""Of a closed loop, unless it is told."""
+
+SEATS = 256
+"""Of an open loop, unless it is told."""
+
+DURATION_S = 10.0
+"""Of one load, unless it is told."""
+
+WARM_UP_S = 1.0
+"""Before it, unless it is told; a replay has none."""
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """The options as they came, each None if it was left out and has no default."""
+
+    pictures: tuple[str, ...]
+    model: str | None
+    version: int | None
+    label: str | None
+    url: str
+    key: str
+    way: Literal["raw", "multipart", "npy", "json"] | None
+    batch_size: int
+    model_server: str | None
+    concurrency: int | None
+    rate: Steps | None
+    replay: tuple[Path, ...]
+    speed: float | None
+    arrivals: Literal["poisson", "constant"] | None
+    connections: int | None
+    seed: int | None
+    duration_s: float | None
+    warm_up_s: float | None
+    ca: str | None
+    cert: str | None
+    cert_key: str | None
+    timeout_s: float
+    processes: int | None
+    slo: str | None
+    sweep: bool
+    chaos: str | None
+    models_dir: Path
+    compare: Path | None
+    earlier: Path | None
+    json_file: Path | None
+    csv_file: Path | None
+    html_file: Path | None
+    requests_file: Path | None
+    headers: tuple[tuple[str, str], ...]
+    no_keep_alive: bool
+    insecure: bool
+    count: int | None
+    give_up_s: float | None
+    longest_gap_s: float | None
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        """Raises `click.UsageError` where options do not go together."""
+        load_conflicts.check(self)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is about one load, which is named, or was in the past."""
+        return bool(self.rate or self.concurrency or self.replay or self.earlier)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is a closed loop, which is what is measured unless something else is told."""
+        return not (self.rate or self.replay or self.earlier or self.searches)
+
+    @property
+    def is_by_chance(self) -> bool:
+        """Whether it was told how requests arrive."""
+        return self.arrivals is not None or self.seed is not None
+
+    @property
+    def searches(self) -> bool:
+        """Whether it is about several loads, which are chosen on the way."""
+        return self.sweep or (self.slo is not None and not self.is_told)
+
+    @property
+    def kind(self) -> Kind:
+        """How images travel, and to whom."""
+        if self.replay:
+            return "logged"
+        if self.model_server is None:
+            return self.way or "raw"
+        return "rest" if is_http(self.model_server) else "grpc"
+
+    @property
+    def unmeasured_s(self) -> float:
+        """How long it is to be warmed up."""
+        if self.warm_up_s is None:
+            return 0.0 if self.replay or self.count else WARM_UP_S
+        return self.warm_up_s
+
+    @property
+    def outputs(self) -> list[Path]:
+        """The files to write, `-` for standard output."""
+        files = (self.json_file, self.csv_file, self.html_file, self.requests_file)
+        return [path for path in files if path]
+
+    def target(self) -> Target:
+        """Returns who is asked: the preferred model, unless one is named; reads the pictures.
+        Raises `OSError` and `click.BadParameter`."""
+        images = [sources.read(name) for name in sources.named(self.pictures)]
+        address, userinfo = self.model_server or self.url, ""
+        if is_http(address):
+            address, userinfo = addresses.split_userinfo(address)
+        return Target(
+            kind=self.kind,
+            address=address,
+            userinfo=userinfo,
+            model=self.model or PREFERRED,
+            images=tuple(images),
+            version=self.version,
+            label=self.label,
+            batch_size=self.batch_size,
+            api_key=self.key,
+            headers=self.headers,
+            keep_alive=not self.no_keep_alive,
+            tls=self._trust(address),
+        )
+
+    def _trust(self, address: str) -> Trust | None:
+        """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not.
+        Raises `click.UsageError` for files that cannot be used, and where there is no TLS."""
+        tls = Tls(self.ca, self.cert, self.cert_key)
+        if address.startswith("http://"):
+            options.refuse_typed("There is no TLS with http://", "ca", "cert", "insecure")
+            return None
+        tls = tls.typed() if self.kind == "grpc" else tls
+        if not (self.insecure or tls.ca or tls.cert):
+            return None
+        try:
+            trust = Trust.chosen(not self.insecure and (tls.ca or True), tls.certificate)
+            trust.context()
+        except InvalidRequest as error:
+            raise click.UsageError(str(error)) from error
+        return trust
+
+    def plan(self, target: Target) -> Plan:
+        """The one load that was asked for. Raises `click.BadParameter` for a log without any."""
+        if self.replay:
+            return self._replayed(target)
+        duration_s = self.duration_s or (LONGEST_S if self.count else DURATION_S)
+        if self.rate and self.count:  # by chance they may take longer than that many on average
+            most = self.count + 10 * math.sqrt(self.count) + 10
+            duration_s = min(duration_s, most / self.rate[0][0])
+        if self.rate:
+            return self.planned(target, self._open(self.rate, duration_s))
+        return self.planned(target, self.closed(self.concurrency or IN_FLIGHT, duration_s))
+
+    def planned(self, target: Target, load: Load) -> Plan:
+        """A plan with this load. Raises `click.UsageError` where this machine cannot have as many
+        connections as were asked for; of those that nobody asked for there are less."""
+        processes = self.processes or limits.shared(load)
+        if target.kind != "grpc":  # one connection
+            try:
+                load, note = limits.fitted(
+                    load, processes, told=bool(self.concurrency or self.connections)
+                )
+            except ValueError as error:
+                raise click.UsageError(str(error)) from error
+            if note and not self.quiet:
+                options.note(note)
+        return Plan(
+            target,
+            load,
+            self.unmeasured_s,
+            self.timeout_s,
+            processes,
+            count=self.count,
+            give_up_s=self.give_up_s,
+        )
+
+    def closed(self, concurrency: int, duration_s: float) -> Closed:
+        """A closed loop of which so many seconds are measured."""
+        return Closed(concurrency, self.unmeasured_s + duration_s)
+
+    def at_any_rate(self) -> Open:
+        """An open loop as it was asked for, up to its rate."""
+        return Open((), self.arrivals or "poisson", self.connections or SEATS, seed=self.seed or 0)
+
+    def _open(self, steps: Steps, duration_s: float) -> Open:
+        """The first rate through the warm-up, then each step for an equal share of the duration."""
+        each_s = duration_s / len(steps)
+        warm_up = Phase(self.unmeasured_s, steps[0][0], steps[0][0])
+        measured = tuple(Phase(each_s, start, end) for start, end in steps)
+        phases = (warm_up, *measured) if self.unmeasured_s else measured
+        return replace(self.at_any_rate(), phases=phases)
+
+    def _replayed(self, target: Target) -> Plan:
+        from vitrine_client.loadtest import replay
+
+        try:
+            target, load = replay.replay(
+                self.replay,
+                target,
+                speed=self.speed or 1.0,
+                longest_gap_s=self.longest_gap_s,
+                connections=self.connections or SEATS,
+            )
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--replay") from error
+        for gap in load.gaps if not self.quiet else ():
+            how = "" if self.longest_gap_s else "; --longest-gap-s shortens it"
+            options.note(f"The log has a gap of {gap}{how}")
+        return self.planned(target, load)

@@ -1,0 +1,1 @@
+"""Checks of data: the data set, and the files of published models."""

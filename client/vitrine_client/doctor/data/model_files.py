@@ -1,0 +1,138 @@
+"""Files of published models: reasons why a model server would not serve a directory."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from vitrine_client.doctor.data.file import quoted
+from vitrine_client.doctor.data.saved_model import wrong_version
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.store.version_directories import RETIRED, UNFINISHED
+
+_VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_KERAS = (".keras", ".h5", ".hdf5")
+
+
+def published(models_dir: Path) -> list[str]:
+    """Returns the names of the models that have a version, sorted; none where it can't be read."""
+    try:
+        return sorted(each.name for each in models_dir.iterdir() if versions(each))
+    except OSError:
+        return []
+
+
+def versions(model: Path) -> dict[int, Path]:
+    """Returns the version directories of a model by number. Raises `OSError`."""
+    found = (
+        {}
+        if not model.is_dir()
+        else {
+            int(each.name): each
+            for each in sorted(model.iterdir())
+            if _VERSION.fullmatch(each.name) and each.is_dir()
+        }
+    )
+    return dict(sorted(found.items()))
+
+
+def check(here: Installation) -> Iterator[Finding]:
+    """Looks at each model and version in the models directory."""
+    folder, name = here.models_dir, "models"
+    if not folder.exists():
+        todo = "`make train` trains and publishes some; VITRINE_MODELS_DIR names another directory"
+        seen = f"there is no {folder.absolute()}"
+        named = here.names("VITRINE_MODELS_DIR")
+        yield problem(name, seen, todo) if named else note(name, seen, todo)
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except NotADirectoryError:
+        yield problem(name, f"{folder} is no directory", "name one: `export VITRINE_MODELS_DIR=…`")
+        return
+    except PermissionError:
+        seen = f"{folder} may not be read by this user"
+        yield problem(name, seen, f"have its owner `chmod a+rx {quoted(folder)}`")
+        return
+    yield from _misplaced(folder, entries)
+    models = [each for each in entries if each.is_dir() and not each.name.startswith(".")]
+    if not models:
+        yield note(name, f"no model in {folder.absolute()}", "`make train` publishes some")
+    for model in models:
+        yield from _examined_model(model)
+
+
+def _misplaced(folder: Path, entries: list[Path]) -> Iterator[Finding]:
+    for each in entries:
+        if each.name == "saved_model.pb":
+            todo = f"move all of it: `mkdir -p {quoted(folder)}/NAME/1 && mv …`"
+            yield problem("models", f"{each} is beside the models, in no version", todo)
+        elif each.suffix in _KERAS:
+            yield problem(
+                "models", f"{each} is a Keras file, which no model server reads", _export(each)
+            )
+
+
+def _export(keras: Path) -> str:
+    model = keras.parent / keras.stem / "1"
+    return f"`keras.saving.load_model('{keras}').export('{model}')` in Python makes it one"
+
+
+def _examined_model(model: Path) -> Iterator[Finding]:
+    name = f"model {model.name}"
+    try:
+        entries = sorted(model.iterdir())
+        found = versions(model)
+    except PermissionError:
+        yield problem(
+            name,
+            f"{model} may not be read by this user",
+            f"have its owner `chmod -R a+rX {quoted(model)}`",
+        )
+        return
+    yield from _examined_entries(name, model, entries)
+    wrong = {number: reason for number, path in found.items() if (reason := wrong_version(path))}
+    for number, (seen, todo) in wrong.items():
+        yield problem(name, f"version {number} cannot be loaded: {seen}", todo)
+    good = [number for number in found if number not in wrong]
+    if good:
+        yield ok(name, f"{'version' if len(good) == 1 else 'versions'} {', '.join(map(str, good))}")
+    elif not found:
+        todo = (
+            f"`vitrine-train train {model.name}` publishes one; or put a SavedModel into {model}/1"
+        )
+        yield note(name, f"no version in {model}, so that it is not served", todo)
+
+
+def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[Finding]:
+    """Yields findings on entries beside versions that may have been meant as one."""
+    for each in entries:
+        if each.name == "saved_model.pb":
+            files = "saved_model.pb variables assets fingerprint.pb"
+            todo = f"`mkdir {quoted(model)}/1`, and move {files} there"
+            yield problem(name, f"{each} is in no version directory", todo)
+        elif each.suffix in _KERAS:
+            yield problem(
+                name, f"{each} is a Keras file, which no model server reads", _export(each)
+            )
+        elif each.name.startswith(RETIRED):
+            seen = f"version {each.name.removeprefix(RETIRED)} was rolled back, and is not served"
+            yield note(name, seen, f"`vitrine-train rollback {model.name} --undo` brings it back")
+        elif each.name.startswith(UNFINISHED):
+            seen = f"{each} is a version that was not finished"
+            yield note(name, seen, "nothing, if a training runs; else the next one removes it")
+        elif _VERSION.fullmatch(each.name) and not each.is_dir():
+            seen = f"{each} is named like a version, and is no directory"
+            yield problem(name, seen, f"`rm {quoted(each)}`, or unpack what it is into a directory")
+        elif _is_saved_model(each) and not _VERSION.fullmatch(each.name):
+            seen = f"{each} has a name that is no number, so that model servers pass over it"
+            yield problem(name, seen, f"`mv {quoted(each)} {quoted(model / str(_next(entries)))}`")
+
+
+def _is_saved_model(path: Path) -> bool:
+    return not path.name.startswith(".") and path.is_dir() and (path / "saved_model.pb").exists()
+
+
+def _next(entries: list[Path]) -> int:
+    taken = [int(each.name) for each in entries if _VERSION.fullmatch(each.name)]
+    return max(taken, default=0) + 1

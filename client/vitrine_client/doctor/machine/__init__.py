@@ -1,0 +1,1 @@
+"""Checks of the machine: its limits, its software and its ports."""

@@ -1,0 +1,117 @@
+"""Check of ports: free, used by this service, or taken by somebody else."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from vitrine_client.doctor.finding import Finding, ok, problem
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.machine.listeners import listener
+from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.service import gateway, model_server, probe
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import HOST, Addresses
+
+
+@dataclass(frozen=True)
+class _Use:
+    """Purpose of a port, and the variable that moves it."""
+
+    what: str
+    variable: str
+    host: str
+    port: int
+
+    @property
+    def name(self) -> str:
+        return f"port {self.port} ({self.what})"
+
+
+def check(here: Installation) -> Iterator[Finding]:
+    """Looks at the three ports that `vitrine-serve up` listens on."""
+    if not installed_version("vitrine-serving"):
+        yield ok("ports", "vitrine-serving is not installed, so that none is needed")
+        return
+    try:
+        chosen = Addresses.chosen(here.environment)
+    except InvalidRequest as error:
+        todo = "`export VITRINE_PORT=9080`, say, and unset VITRINE_GRPC_PORT and VITRINE_REST_PORT"
+        yield problem("ports", str(error), todo)
+        return
+    uses = (
+        _Use("gateway", "VITRINE_PORT", chosen.host, chosen.port),
+        _Use("model server, gRPC", "VITRINE_GRPC_PORT", HOST, chosen.grpc_port),
+        _Use("model server, REST", "VITRINE_REST_PORT", HOST, chosen.rest_port),
+    )
+    for use in uses:
+        yield _examined(use, here)
+
+
+def _examined(use: _Use, here: Installation) -> Finding:
+    try:
+        _bind(use)
+    except socket.gaierror as error:
+        seen = f"VITRINE_HOST={use.host} is no address ({error.strerror})"
+        return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _taken(use, here)
+        return _refused(use, error)
+    return ok(use.name, "free")
+
+
+def _bind(use: _Use) -> None:
+    """As the service does, at the address that it listens on."""
+    found = socket.getaddrinfo(use.host, use.port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    with socket.socket(family, kind, protocol) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(address)
+
+
+def _refused(use: _Use, error: OSError) -> Finding:
+    if error.errno == errno.EADDRNOTAVAIL:
+        seen = f"VITRINE_HOST={use.host} is no address of this machine"
+        return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        todo = f"`export {use.variable}=…` above 1023, with a proxy in front if it must be lower"
+        return problem(use.name, "is for root alone", todo)
+    return problem(use.name, f"cannot be used ({error.strerror})", f"`export {use.variable}=…`")
+
+
+def _taken(use: _Use, here: Installation) -> Finding:
+    found = listener(use.port, here.environment, here.wait_s)
+    if (found and found.is_ours) or _answers_as_ours(use, here):
+        return ok(use.name, f"in use by this service{f', {found}' if found else ''}")
+    who = str(found) if found else "a process that this user can't see"
+    look = (
+        f"`sudo ss -ltnp 'sport = :{use.port}'` shows it"
+        if Path("/proc/net").is_dir()
+        else (f"`sudo lsof -iTCP:{use.port}` shows it")
+    )
+    end = f"end it (`kill {found.pid}`)" if found else f"end it: {look}"
+    todo = f"{end}, or take another: `export {use.variable}={_other(use.port)}`"
+    return problem(use.name, f"taken by {who}", todo)
+
+
+def _other(port: int) -> int:
+    return port + 1000 if port < 60_000 else port - 1000
+
+
+def _answers_as_ours(use: _Use, here: Installation) -> bool:
+    """Asks where the command does not tell, as with a container's port."""
+    try:
+        if use.variable == "VITRINE_PORT":
+            scheme = "https" if here.names("VITRINE_TLS_CERT") else "http"
+            reply = probe.get(f"{scheme}://{HOST}:{use.port}/healthz", here.wait_s)
+            return gateway.is_ours(reply)
+        if use.variable == "VITRINE_REST_PORT":
+            reply = probe.get(f"http://{HOST}:{use.port}/v1/models/-", here.wait_s)
+            return reply.status == 404 and "error" in reply.json()
+    except (requests.RequestException, OSError, InvalidRequest):
+        return False
+    return model_server.answers(f"{HOST}:{use.port}", here.wait_s)

@@ -1,0 +1,1 @@
+"""Checks of the service: gateway, keys, certificates, model servers, models."""

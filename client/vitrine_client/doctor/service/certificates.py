@@ -1,0 +1,130 @@
+"""Checks of certificates: CAs that variables name, the gateway's own certificate and key."""
+
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from vitrine_client.doctor.data.file import content_of, quoted
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.service.handshake import shake_hands
+from vitrine_client.process import trust
+
+_CA_FILES = {
+    "VITRINE_CA": "the clients",
+    "REQUESTS_CA_BUNDLE": "the clients and downloads",
+    "CURL_CA_BUNDLE": "the clients and downloads",
+    "SSL_CERT_FILE": "the clients and pip",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": "gRPC",
+    "VITRINE_MODEL_SERVER_CA": "the gateway",
+    "VITRINE_TLS_CLIENT_CA": "the gateway",
+}
+_NEEDED_BY = {
+    "VITRINE_TLS_CLIENT_CA": "VITRINE_TLS_CERT",
+    "VITRINE_MODEL_SERVER_CERT": "VITRINE_MODEL_SERVER_CA",
+}
+_SOON_DAYS = 14
+_DAY_S = 86_400
+_KEY_IS_PRIVATE = "whoever has the key can pose as the gateway"
+
+
+def check_authorities(here: Installation) -> Iterator[Finding]:
+    """Looks at the files of trusted CAs that the environment names."""
+    named = {name: here.environment[name] for name in _CA_FILES if here.names(name)}
+    findings = []
+    for name, value in named.items():
+        directory_too = name in (trust.OWN, *trust.OTHERS[:2])
+        if wrong := _wrong_authorities(Path(value), directory_too=directory_too):
+            seen = f"names {value}, which {wrong}; {_CA_FILES[name]} cannot use TLS with it"
+            todo = f"name a PEM file of certificates, or `unset {name}`"
+            findings.append(problem(name, seen, todo))
+    directory = here.path("SSL_CERT_DIR")
+    if directory and not any(Path(each).is_dir() for each in str(directory).split(":")):
+        todo = "name a directory of certificates, or `unset SSL_CERT_DIR`"
+        findings.append(problem("SSL_CERT_DIR", f"names {directory}, which is no directory", todo))
+    yield from findings
+    if not findings:
+        yield ok("trusted CAs", ", ".join(named) or "the defaults")
+
+
+def _wrong_authorities(path: Path, *, directory_too: bool) -> str:
+    if path.is_dir():
+        return "" if directory_too else "is a directory"
+    try:
+        content_of(path)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:  # an OSError as well
+        return "is no PEM file of certificates"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return ""
+
+
+def check_own(here: Installation) -> Iterator[Finding]:
+    """Looks at the certificates that the gateway shows clients and model servers."""
+    findings = []
+    for variable, needed in _NEEDED_BY.items():
+        if here.names(variable) and not here.names(needed):
+            todo = f"`export {needed}=…`, or `unset {variable}`"
+            findings.append(problem(variable, f"does nothing without {needed}", todo))
+    for kind in ("VITRINE_TLS", "VITRINE_MODEL_SERVER"):
+        cert, key = here.path(f"{kind}_CERT"), here.path(f"{kind}_KEY")
+        if cert and key:
+            findings += _examined_pair(kind, cert, key)
+        elif cert or key:
+            there, absent = ("CERT", "KEY") if cert else ("KEY", "CERT")
+            todo = f"`export {kind}_{absent}=…`, or unset both"
+            seen = f"is set, and {kind}_{absent} is not"
+            findings.append(problem(f"{kind}_{there}", seen, todo))
+    yield from findings
+    if not findings:
+        yield ok("TLS", "off: no VITRINE_TLS_CERT")
+
+
+def _examined_pair(kind: str, cert: Path, key: Path) -> Iterator[Finding]:
+    for name, path in ((f"{kind}_CERT", cert), (f"{kind}_KEY", key)):
+        try:
+            content_of(path)
+        except OSError as error:
+            seen = f"{path} cannot be read ({error.strerror})"
+            yield problem(name, seen, "name a file that you may read, or `chmod` that one")
+            return
+    yield from _examined_validity(f"{kind}_CERT", cert, key)
+    mode = stat.S_IMODE(key.stat().st_mode)
+    if mode & 0o077:
+        seen = f"{key} may be read by others (mode {mode:03o}): {_KEY_IS_PRIVATE}"
+        yield problem(f"{kind}_KEY", seen, f"`chmod 600 {quoted(key)}`")
+
+
+def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:
+    try:
+        served = shake_hands(cert, key)
+    except ssl.SSLCertVerificationError as error:
+        seen = f"{cert}: {error.verify_message}"
+        yield problem(name, seen, "have it renewed, name the new one, and send the gateway SIGHUP")
+        return
+    except (ssl.SSLError, ValueError) as error:
+        yield problem(
+            name,
+            f"{cert} and {key}: {_reason(error)}",
+            _MENDED.get(
+                _reason(error), "name PEM files of a certificate and of its key, without a password"
+            ),
+        )
+        return
+    days = served.left_s / _DAY_S
+    seen = f"{cert}, for {', '.join(served.names) or 'no name'}, {days:.0f} more days"
+    if days < _SOON_DAYS:
+        yield note(name, seen, "have it renewed before that")
+    else:
+        yield ok(name, seen)
+
+
+_MENDED = {
+    "key values mismatch": "the key is another certificate's; name the two that were made together"
+}
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()

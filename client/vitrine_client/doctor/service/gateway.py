@@ -1,0 +1,154 @@
+"""Check of the gateway: whether it answers, is ready, wants a key, and how its models are."""
+
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.service import probe
+from vitrine_client.doctor.service.served import examined_states
+from vitrine_client.doctor.service.unanswered import unanswered
+from vitrine_client.errors import InvalidRequest, ServerError
+from vitrine_client.http.default_model import PREFERRED, is_served, told_of_missing
+from vitrine_client.http.protocol import key_headers, models
+from vitrine_client.process.addresses import checked_url, without_password
+from vitrine_client.process.trust import Trust
+
+_NAME = "gateway"
+_SKEW_S = 60
+_LOOK_AT_IT = "look at the gateway's log"
+
+
+def check(here: Installation) -> Iterator[Finding]:
+    """Asks the gateway, as the client would."""
+    shown = without_password(here.url)
+    try:
+        url = checked_url(here.url)
+    except (InvalidRequest, ValueError):
+        yield problem(_NAME, f"{shown!r} is no address", "`export VITRINE_URL=http://HOST:PORT`")
+        return
+    try:
+        yield from _examined(url, shown.rstrip("/"), here)
+    except InvalidRequest as error:
+        yield problem(_NAME, f"{shown} cannot be asked: {error}", "name PEM files, or unset that")
+    except (requests.RequestException, OSError) as error:
+        yield unanswered(shown, error, here)
+
+
+def _examined(url: str, shown: str, here: Installation) -> Iterator[Finding]:
+    health = _get(f"{url}/healthz", here)
+    if not is_ours(health):
+        yield _stranger(shown, health)
+        return
+    yield _greeting(shown, health)
+    yield from _skew(health)
+    yield from _readiness(_get(f"{url}/readyz", here, 2))
+    yield from _models(url, here)
+
+
+def _get(
+    url: str, here: Installation, waits: int = 1, headers: Mapping[str, str] | None = None
+) -> probe.Reply:
+    trust = Trust.chosen(here.ca or True, here.cert, here.environment)
+    return probe.get(url, waits * here.wait_s, headers, trust)
+
+
+def is_ours(health: probe.Reply) -> bool:
+    """Says whether an answer of `/healthz` is a gateway's."""
+    return health.status == 200 and health.json().get("status") == "ok"
+
+
+def _stranger(url: str, reply: probe.Reply) -> Finding:
+    if 300 <= reply.status < 400:
+        where = reply.headers.get("Location", "nowhere")
+        todo = "name the address itself: `export VITRINE_URL=…`"
+        return problem(_NAME, f"{url} answers {reply.status} and leads to {where}", todo)
+    who = reply.headers.get("Server", "a server without a name")
+    if reply.status in (502, 503, 504):
+        todo = "start the gateway behind it: `make serve`"
+        return problem(_NAME, f"{url} answers {reply.status}: {who} finds no gateway", todo)
+    todo = "`export VITRINE_URL=http://HOST:PORT` names the gateway"
+    return problem(_NAME, f"{url} answers {reply.status} and is no gateway ({who})", todo)
+
+
+def _greeting(url: str, health: probe.Reply) -> Finding:
+    theirs, own = health.json().get("version"), installed_version("vitrine-client")
+    if theirs and own and theirs != own:
+        seen = f"{url} is of version {theirs}, and the client here of {own}"
+        return note(_NAME, seen, "install the client of that version, if calls fail")
+    return ok(_NAME, f"{url} answers{f', version {theirs}' if theirs else ''}")
+
+
+def _skew(reply: probe.Reply) -> Iterator[Finding]:
+    try:
+        theirs_s = parsedate_to_datetime(reply.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return
+    apart_s = abs(theirs_s - time.time())
+    if apart_s > _SKEW_S:
+        seen = f"the gateway's clock and the one here are {apart_s:.0f} s apart"
+        yield note("clocks", seen, "set both by a time service: `timedatectl set-ntp true`")
+
+
+def _readiness(reply: probe.Reply) -> Iterator[Finding]:
+    name, content = "gateway readiness", reply.json()
+    if reply.status == 200:
+        yield ok(name, "ready")
+    elif reason := content.get("reason"):
+        todo = (
+            "is the model server running? `make serve` starts both; VITRINE_MODEL_SERVER names it"
+        )
+        yield problem(name, f"not ready: {reason}", todo)
+    elif isinstance(content.get("models"), dict):
+        absent = ", ".join(model for model, served in content["models"].items() if not served)
+        todo = "the lines on models say why; `vitrine-train train` makes one, VITRINE_MODELS lists"
+        yield problem(name, f"not ready: no version of {absent} answers", todo)
+    else:
+        yield problem(name, f"/readyz answers {reply.status}", _LOOK_AT_IT)
+
+
+def _models(url: str, here: Installation) -> Iterator[Finding]:
+    try:
+        headers = key_headers(here.api_key)
+    except InvalidRequest as error:
+        yield problem("API key", str(error), "`export VITRINE_API_KEY=…` without it")
+        return
+    reply = _get(f"{url}/v1/models", here, 2, headers)
+    if reply.status == 401:
+        yield _no_key(here)
+    elif reply.status == 429:
+        after = reply.headers.get("Retry-After", "a few")
+        yield note("models", "too many requests for now", f"try again in {after} s")
+    elif reply.status != 200:
+        detail = reply.json().get("detail", "")
+        yield problem("models", f"/v1/models answers {reply.status} {detail}".strip(), _LOOK_AT_IT)
+    else:
+        yield from _listed(reply.json())
+
+
+def _no_key(here: Installation) -> Finding:
+    if here.api_key:
+        todo = "`vitrine-serve keys list` where the gateway runs shows whose it knows"
+        return problem("API key", "the gateway does not know this one", todo)
+    todo = "`export VITRINE_API_KEY=…`; `vitrine-serve keys add NAME`, where it runs, makes one"
+    return problem("API key", "the gateway wants one, and none is set", todo)
+
+
+def _listed(content: dict[str, Any]) -> Iterator[Finding]:
+    conversation = models()
+    next(conversation)
+    try:
+        conversation.send(content)
+    except StopIteration as end:
+        labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
+        for name, statuses in end.value.items():
+            yield from examined_states(name, statuses, labels[name])
+        if not is_served(end.value.get(PREFERRED, ())):
+            yield note("default model", told_of_missing())
+    except ServerError as error:
+        yield problem("models", str(error), _LOOK_AT_IT)

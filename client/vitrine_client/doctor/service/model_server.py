@@ -1,0 +1,114 @@
+"""Check of model servers over gRPC: whether they answer, and the states of published models."""
+
+import socket
+from collections.abc import Iterator
+
+from vitrine_client.doctor.data.model_files import published
+from vitrine_client.doctor.finding import Finding, note, ok, problem
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.service.served import examined_states
+from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.store.generated_config import how_to_serve
+
+_LAST_PORT = 65535
+_NO_MODEL = "-"
+"""A name that no model has: a server that answers at all does not know it."""
+
+
+def check(here: Installation) -> Iterator[Finding]:
+    """Asks each model server for the models that are published here."""
+    addresses = [each for each in here.model_servers if _is_address(each)]
+    for each in here.model_servers:
+        if each not in addresses:
+            yield problem(
+                "model server",
+                f"{each!r} is no address of a model server, which is HOST:PORT",
+                "`export VITRINE_MODEL_SERVER=127.0.0.1:8500`, its gRPC port",
+            )
+    try:
+        import grpc  # noqa: F401 - an extra
+    except ImportError:
+        todo = "pip install 'vitrine-client[grpc]', if you want them examined"
+        yield note("model server", "not asked: gRPC is not installed", todo)
+        return
+    if here.names("VITRINE_MODEL_SERVER_CA"):
+        yield note(
+            "model server", "not asked: it is asked by TLS", "the gateway's lines tell of it"
+        )
+        return
+    for each in addresses:
+        yield from _examined(each, here)
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port[:9]) <= _LAST_PORT
+
+
+def answers(address: str, wait_s: float) -> bool:
+    """Says whether a model server answers at an address; never where gRPC is not installed."""
+    try:
+        _ask(address, wait_s, _NO_MODEL)
+    except NotFound:
+        return True
+    except (ImportError, VitrineError):
+        return False
+    return True
+
+
+def _ask(address: str, wait_s: float, model: str) -> list[VersionStatus]:
+    from vitrine_client.model_server import ModelServerClient
+
+    with ModelServerClient(address, timeout_s=wait_s) as server:
+        return server.status(model)
+
+
+def _examined(address: str, here: Installation) -> Iterator[Finding]:
+    name = f"model server {address}"
+    try:
+        _ask(address, here.wait_s, _NO_MODEL)
+    except NotFound:
+        yield ok(name, "answers")
+    except (Unavailable, DeadlineExceeded) as error:
+        yield _silent(address, _first_line(error), here)
+        return
+    except VitrineError as error:
+        seen = f"is no model server ({_first_line(error)})"
+        yield problem(name, seen, "`export VITRINE_MODEL_SERVER=HOST:PORT`, its gRPC port")
+        return
+    for model in published(here.models_dir):
+        try:
+            states = _ask(address, here.wait_s, model)
+            yield from (each for each in examined_states(model, states, {}) if each.todo)
+        except NotFound:
+            seen = f"published in {here.models_dir}, and not known to {address}"
+            todo = how_to_serve(here.models_dir / "models.config", model)
+            yield note(f"model {model}, not served", seen, todo)
+        except VitrineError as error:
+            seen = f"{address} does not tell ({_first_line(error)})"
+            yield problem(f"model {model}, served", seen, "look at the model server's log")
+
+
+def _silent(address: str, reason: str, here: Installation) -> Finding:
+    name = f"model server {address}"
+    todo = "`make serve` starts one with the gateway; VITRINE_MODEL_SERVER=HOST:PORT names another"
+    if _takes_connections(address, here.wait_s):
+        seen = f"what listens there is silent, or speaks no gRPC ({reason})"
+        return problem(name, seen, f"end it, or give it time; {todo}")
+    if here.names("VITRINE_MODEL_SERVER"):
+        return problem(name, f"does not answer ({reason})", todo)
+    return note(name, "nothing answers: no service runs here", todo)
+
+
+def _takes_connections(address: str, wait_s: float) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), wait_s).close()
+    except OSError:
+        return False
+    return True
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,1 @@
+"""HTTP protocol of the gateway: requests, responses, errors, deadlines; blocking and asyncio."""

@@ -1,0 +1,203 @@
+"""Predictions over HTTP: pictures as forms or arrays, and which of them is at fault for an error.
+
+Like everything in `http_calls`, it neither connects nor waits.
+"""
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from vitrine_client import errors
+from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.http.asked_model import AskedModel
+from vitrine_client.http.protocol import Call, Conversation, sensible
+from vitrine_client.images import NOTHING, SIDE, Item, Picture, pictures
+from vitrine_client.images.finding.item import four_numbers
+from vitrine_client.results.predictions import Prediction
+
+Outcome = Prediction | InvalidImage
+
+_Pack = Callable[[str, Sequence[Any]], Call]
+
+
+def predict(
+    picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
+) -> Conversation[Prediction]:
+    """Asks for one picture, or for what lies in `box`. Raises `InvalidImage` where that is what the
+    gateway can't read, and `EmptyPicture` where it shows nothing."""
+    body = pictures.encoded(picture)
+    asked_for = query({}, box)
+    try:
+        answer = yield from asked.send(lambda path: as_is(path + asked_for, body))
+    except errors.InvalidRequest as error:
+        refusal = error
+    else:
+        found = _prediction(_outcomes(answer, 1)[0])
+        if box is not None and found.box is None:
+            raise errors.Unimplemented("This gateway knows no `box`; ask with `local=True`")
+        return found
+    try:
+        answer = yield from asked.send(lambda path: as_form(path, [body, _bar()]))
+        beside = _outcomes(answer, 2)[0]
+    except errors.VitrineError:
+        raise refusal from None  # it is the request, whatever picture it has
+    if isinstance(beside, InvalidImage) and not isinstance(beside, EmptyPicture):
+        raise InvalidImage(str(refusal)) from refusal
+    raise refusal  # the box
+
+
+def predict_here(
+    picture: Picture, asked: AskedModel, *, box: Sequence[float] | None = None
+) -> Conversation[Prediction]:
+    """Finds the item of a picture here, and asks for that; raises the same. Of a picture that shows
+    nothing nobody is asked, be there such a model or not."""
+    item = pictures.item_in(picture, box)
+    answer = yield from asked.send(lambda path: as_array(path, [item.instance]))
+    return pictures.with_item(_prediction(_outcomes(answer, 1)[0]), item)
+
+
+def predict_batch(
+    batch: pictures.Batch, asked: AskedModel, *, local: bool
+) -> Conversation[list[Outcome]]:
+    """Asks for many pictures, and returns for each its prediction or what is wrong with it."""
+    if local:
+        items = pictures.items(batch)
+        rows = [each.instance if isinstance(each, Item) else each for each in items]
+        found = yield from _answered(rows, asked, as_array)
+        return list(map(_with_item, found, items))
+    outcomes: list[Outcome] = []
+    for parcel in pictures.parcels(batch):
+        outcomes += yield from _answered(parcel, asked, as_form)
+    return outcomes
+
+
+def _with_item(outcome: Outcome, item: Item | InvalidImage) -> Outcome:
+    if isinstance(outcome, InvalidImage) or isinstance(item, InvalidImage):
+        return outcome
+    return pictures.with_item(outcome, item)
+
+
+def _answered(parcel: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
+    """Asks for those that can be sent; the others have their `InvalidImage` already."""
+    sent = [each for each in parcel if not isinstance(each, InvalidImage)]
+    if not sent:
+        return list(parcel)
+    answers = iter((yield from _sent(sent, asked, pack)))
+    return [each if isinstance(each, InvalidImage) else next(answers) for each in parcel]
+
+
+def _sent(bodies: Sequence[Any], asked: AskedModel, pack: _Pack) -> Conversation[list[Outcome]]:
+    """Asks for all at once, or for each half where that is too much."""
+    refusal: errors.VitrineError
+    try:
+        answer = yield from asked.send(lambda path: pack(path, bodies))
+        return _outcomes(answer, len(bodies))
+    except errors.InvalidRequest as error:
+        refusal = error
+        if pack is not as_form:
+            raise
+    except errors.PayloadTooLarge as error:
+        refusal = error
+    if isinstance(refusal, errors.InvalidRequest):
+        # Either none of the pictures is any good, or the request makes no sense: the first is so
+        # if it is answered with a good one among them.
+        try:
+            answer = yield from asked.send(lambda path: pack(path, [*bodies, _bar()]))
+            return _outcomes(answer, len(bodies) + 1)[:-1]
+        except errors.InvalidRequest:
+            raise refusal from None
+        except errors.PayloadTooLarge:
+            pass  # one too many, where as many went as may
+    if len(bodies) == 1:
+        return [InvalidImage(str(refusal))]
+    half = len(bodies) // 2
+    first = yield from _sent(bodies[:half], asked, pack)
+    return first + (yield from _sent(bodies[half:], asked, pack))
+
+
+@lru_cache(1)
+def _bar() -> bytes:
+    """A picture that every gateway reads and asks a model of: one that shows nothing would be
+    answered even where the request makes no sense."""
+    bar = np.zeros((SIDE, SIDE), np.uint8)
+    bar[4:24, 10:18] = 255
+    return pictures.encoded(bar)
+
+
+def query(parameters: dict[str, Any], box: Sequence[float] | None) -> str:
+    """Returns the query of an address, with the box of the item if there is one; empty where there
+    is nothing in it. Raises `InvalidRequest` for a box that is no four numbers."""
+    if box is not None:
+        parameters = parameters | {"box": ",".join(map(str, four_numbers(box)))}
+    return f"?{urlencode(parameters, safe=',')}" if parameters else ""
+
+
+def as_is(path: str, body: bytes) -> Call:
+    """Returns the call that sends one encoded picture."""
+    return Call("POST", path, body, "application/octet-stream")
+
+
+def as_form(path: str, bodies: Sequence[bytes]) -> Call:
+    """Returns the call that sends encoded pictures as a form (RFC 7578)."""
+    boundary = os.urandom(16).hex().encode()  # which no picture has in it
+    head = (
+        b"--" + boundary + b'\r\nContent-Disposition: form-data; name="image"; filename="picture"'
+        b"\r\nContent-Type: application/octet-stream\r\n\r\n"
+    )
+    parts = [part for body in bodies for part in (head, body, b"\r\n")]
+    body = b"".join([*parts, b"--", boundary, b"--\r\n"])
+    return Call("POST", path, body, f"multipart/form-data; boundary={boundary.decode()}")
+
+
+def as_array(path: str, instances: Sequence[Any]) -> Call:
+    """Returns the call that sends instances, uint8 [28, 28], as what `numpy.save` writes."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(instances))
+    return Call("POST", path, buffer.getvalue(), "application/x-npy")
+
+
+def _outcomes(answer: Any, count: int) -> list[Outcome]:
+    with sensible():
+        spec, entries = answer["model_spec"], answer["predictions"]
+        if len(entries) != count:
+            raise ValueError(f"{len(entries)} predictions for {count} pictures")
+        return [_outcome(entry, spec) for entry in entries]
+
+
+def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> Outcome:
+    """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
+    if "error" in entry:
+        return InvalidImage(entry["error"].partition(": ")[2])  # "image 3: why"
+    box, warnings = found_in(entry)
+    if entry.get("empty"):
+        return EmptyPicture(NOTHING, warnings=warnings)
+    return Prediction(
+        entry["label"],
+        entry["class_id"],
+        entry["probability"],
+        entry["probabilities"],
+        spec["name"],
+        int(spec["version"]),
+        box,
+        warnings,
+    )
+
+
+def found_in(entry: dict[str, Any]) -> tuple[tuple[int, int, int, int] | None, tuple[str, ...]]:
+    """Returns the box and the warnings of an entry that has them. Raises `ValueError`."""
+    warnings = tuple(map(str, entry.get("warnings", ())))
+    if entry.get("box") is None:
+        return None, warnings
+    x, y, width, height = map(int, entry["box"])
+    return (x, y, width, height), warnings
+
+
+def _prediction(outcome: Outcome) -> Prediction:
+    if isinstance(outcome, InvalidImage):
+        raise outcome
+    return outcome

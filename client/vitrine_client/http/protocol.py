@@ -1,0 +1,212 @@
+"""HTTP calls to a gateway: what is sent, how answers are read, what errors mean, when to try again.
+
+Nothing here connects or waits, so the client that blocks and the one that does not share it. What
+takes several calls is a conversation: a generator that yields each call, is sent what was answered
+(JSON) or thrown what was raised, and returns what it was all about.
+"""
+
+import base64
+import json
+import random
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from vitrine_client import errors
+from vitrine_client.http.model_paths import model_path
+from vitrine_client.process import addresses
+from vitrine_client.results.drift import DriftReport
+from vitrine_client.results.predictions import VersionStatus
+
+T = TypeVar("T")
+
+LONGEST_S = 1_000_000
+"""Longest time-out; a socket takes 24 days (2^31 ms), and no more."""
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
+"""What to ask where an answer is no gateway's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; `path` begins with a slash."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    content_type: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of its own."""
+        return {"Content-Type": self.content_type} if self.content_type else {}
+
+
+Conversation = Generator[Call, Any, T]
+
+
+def checked_timeout_s(timeout_s: float) -> float:
+    """Returns a time-out in seconds. Raises `InvalidRequest` unless it is above 0, and `LONGEST_S`
+    at most."""
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_S:
+        raise errors.InvalidRequest(
+            f"timeout_s is a number of seconds above 0 and at most {LONGEST_S:,}, not {timeout_s!r}"
+        )
+    return timeout_s
+
+
+def key_headers(api_key: str) -> dict[str, str]:
+    """Returns the header that shows an API key, if there is one. Raises `InvalidRequest` for what
+    no header can have, such as a line's end."""
+    if api_key.strip() != api_key or not (api_key.isascii() and api_key.isprintable()):
+        raise errors.InvalidRequest("The API key has a blank or a line's end around it, or in it")
+    return {"X-API-Key": api_key} if api_key else {}
+
+
+def basic_authorization(userinfo: str) -> str:
+    """Returns the header's value that shows the `user:password` of an address (RFC 7617), empty
+    where there is none."""
+    user, _, password = userinfo.encode(errors="surrogateescape").partition(b":")
+    shown = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return f"Basic {base64.b64encode(shown).decode()}" if userinfo else ""
+
+
+def models() -> Conversation[dict[str, list[VersionStatus]]]:
+    """Asks for all models, the states of their versions and the version labels that name them."""
+    answer = yield Call("GET", "/v1/models")
+    with sensible():
+        return {
+            model["name"]: _statuses(model, model.get("version_labels", {}))
+            for model in answer["models"]
+        }
+
+
+def states(model: str) -> Conversation[list[VersionStatus]]:
+    """Asks for the states of the versions of one model, without version labels."""
+    answer = yield Call("GET", model_path(model))
+    with sensible():
+        return _statuses(answer, {})
+
+
+def metadata(model: str, version: int | None, label: str | None) -> Conversation[dict[str, Any]]:
+    """Asks for the signatures of a version, in TensorFlow Serving's JSON."""
+    answer = yield Call("GET", f"{model_path(model, version, label)}/metadata")
+    with sensible():
+        return dict(answer)
+
+
+def drift(model: str, version: int | None) -> Conversation[DriftReport]:
+    """Asks whether the versions of a model, or one of them, see what they were trained on."""
+    answer = yield Call("GET", f"{model_path(model, version)}/drift")
+    with sensible():
+        return DriftReport.from_json(answer)
+
+
+def _statuses(answer: dict[str, Any], labels: dict[str, str]) -> list[VersionStatus]:
+    return [
+        VersionStatus(
+            version=int(entry["version"]),
+            state=entry["state"],
+            error_code=entry["status"]["error_code"],
+            error_message=entry["status"]["error_message"],
+            version_labels=tuple(
+                sorted(label for label, version in labels.items() if version == entry["version"])
+            ),
+        )
+        for entry in answer["model_version_status"]
+    ]
+
+
+@contextmanager
+def sensible() -> Iterator[None]:
+    """Raises `ServerError` where an answer has not what it should."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
+
+
+def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """Returns the JSON of an answer. Raises the `VitrineError` that its status stands for.
+
+    Names in `headers` are found whatever their case.
+    """
+    shown = addresses.without_password(url)
+    if 300 <= status < 400 and (there := headers.get("Location")):
+        # Not followed: the key would go wherever that leads.
+        raise errors.ServerError(
+            f"{shown} answered {status} and leads to {addresses.without_password(there)}; if that "
+            f"is the gateway, name it ({addresses.URL_NAMES})"
+        )
+    content = _json_of(body)
+    if status < 300 and content is not None:
+        return content
+    told = content if isinstance(content, dict) else {}
+    after_s = retry_after_s(headers.get("Retry-After", ""))
+    if told.get("detail"):
+        raise errors.for_status(status, str(told["detail"]), after_s)
+    # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
+    why = "without JSON" if content is None else str(told.get("error", "without a reason"))
+    text = f"{shown} answered {status} ({why}); {IS_IT_ONE}"
+    if status == errors.NotFound.status:
+        raise errors.ServerError(text)  # it says nothing of a model
+    raise errors.for_status(status, text, after_s)
+
+
+def _json_of(body: bytes) -> Any:
+    """Returns what a body has, None where that is no JSON or nothing."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def retry_after_s(text: str) -> float | None:
+    """Returns the seconds that `Retry-After` says, as a number or as a date (RFC 9110, section
+    10.2.3); None where it says neither."""
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+class Attempts:
+    """How long a call may take, and when it is made again: at most `retries` times.
+
+    All calls may be: asking twice changes nothing. What can help is tried again (nobody there, a
+    connection that is lost, 502, 503 and 429), after what `Retry-After` says and "full jitter" of
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up to 0.1 s,
+    doubled each time up to 2 s.
+    """
+
+    def __init__(self, timeout_s: float, retries: int) -> None:
+        self.deadline = time.monotonic() + timeout_s
+        self._retries = retries
+        self._longest_s = _FIRST_PAUSE_S
+
+    def left_s(self) -> float:
+        """Returns the seconds until the deadline, below 0 where it is over."""
+        return self.deadline - time.monotonic()
+
+    def pause_s(self, error: errors.VitrineError) -> float:
+        """Returns how long to wait before the call is made again. Raises `error` where it is not,
+        also where there is no time to."""
+        if not isinstance(error, errors.Unavailable | errors.ResourceExhausted):
+            raise error
+        pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - nothing secret
+        pause_s += error.retry_after_s or 0.0
+        if not self._retries or pause_s >= self.left_s():
+            raise error
+        self._retries -= 1
+        self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
+        return pause_s

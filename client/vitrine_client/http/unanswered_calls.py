@@ -1,0 +1,85 @@
+"""Unanswered calls: errors of HTTP calls to a gateway without an answer, in words that say what to
+do."""
+
+import ssl
+from collections.abc import Iterator
+from http.client import BadStatusLine, RemoteDisconnected
+
+from vitrine_client import errors
+from vitrine_client.http.protocol import IS_IT_ONE
+from vitrine_client.process import addresses, trust
+
+
+def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
+    """Returns the error of a call whose time is over."""
+    shown = addresses.without_password(url)
+    return errors.DeadlineExceeded(f"{shown} did not answer within {timeout_s:g} s")
+
+
+def lost(url: str, reason: BaseException) -> errors.VitrineError:
+    """Returns the error of a connection that could not be made, was lost, or on which something
+    else than HTTP came."""
+    shown = addresses.without_password(url)
+    if _is_no_http(reason):
+        return no_http(url)
+    # Of TLS 1.3 a client seldom learns why a server that missed its certificate left.
+    hint = f"; perhaps {trust.CERTIFICATE_HINT}" if url.startswith("https:") else ""
+    return errors.Unavailable(
+        f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
+        f"name another ({addresses.URL_NAMES}){hint}"
+    )
+
+
+def no_http(url: str) -> errors.ServerError:
+    """Returns the error of a server that answers, but not in HTTP."""
+    shown = addresses.without_password(url)
+    return errors.ServerError(f"What answers at {shown} speaks no HTTP; {IS_IT_ONE}")
+
+
+def _is_no_http(reason: BaseException | None) -> bool:
+    """Looks at all that led to an error. A server that just left is none that says nonsense."""
+    while reason:
+        if isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected):
+            return True
+        reason = reason.__cause__ or reason.__context__
+    return False
+
+
+def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
+    """Returns the error of a connection on which TLS failed."""
+    shown = addresses.without_password(url)
+    return errors.Unavailable(f"No TLS with {shown}: {_why_untrusted(reason)}")
+
+
+def _why_untrusted(reason: BaseException) -> str:
+    inner = [each for each in causes(reason) if isinstance(each, ssl.SSLError)]
+    text = str(inner[-1] if inner else reason)
+    told = [hint for words, hint in _TLS_HINTS.items() if words in text]
+    return f"{told[0] if told else trust.HINT} ({text})"
+
+
+_TLS_HINTS = {
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; is it http://?",
+    "RECORD_LAYER_FAILURE": "it does not speak TLS; is it http://?",
+    "ostname mismatch": "its certificate is for another name than it is asked by",
+    "IP address mismatch": "its certificate is for another address than it is asked by",
+    "certificate has expired": "its certificate has expired, and must be renewed there",
+    "CERTIFICATE_REQUIRED": trust.CERTIFICATE_HINT,
+    "EOF occurred": f"it hung up; perhaps {trust.CERTIFICATE_HINT}",
+    "HANDSHAKE_FAILURE": trust.CERTIFICATE_HINT,
+    "UNKNOWN_CA": "it does not know the CA of the certificate that it is shown (--cert)",
+}
+"""What OpenSSL's words mean for who has to put it right."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it came from, also those that libraries have in their arguments."""
+    queue: list[object] = [error]
+    seen: set[int] = set()
+    while queue:
+        each = queue.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        queue += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

@@ -1,0 +1,1 @@
+"""Analysis of load tests: objectives, searches, comparisons and confidence intervals."""

@@ -1,0 +1,84 @@
+"""Which answers are right: those with the classes that each request was given before the load."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vitrine_client import errors
+from vitrine_client.loadtest.generator.faults import INVALID_IMAGE, WRONG
+from vitrine_client.loadtest.plan import Kind
+
+Classes = tuple[int, ...]
+
+_KNOWN = 64
+"""Different right answers that are kept for each request, as hashes. Batches of other sizes give
+other last digits, and a version that is swapped in gives its number, so one is not enough."""
+
+
+class Answers:
+    """Checks answers to each request; `classes` are the right ones, in the order of requests. Where
+    they are None, the first answer has them."""
+
+    def __init__(self, kind: Kind, classes: Sequence[Classes | None]) -> None:
+        self._kind, self._classes = kind, list(classes)
+        self._known: list[set[int]] = [set() for _ in classes]
+
+    def fault(self, request: int, body: bytes) -> str:
+        """Returns what is wrong with an answer to a request, by its index; nothing if it is right.
+
+        Bytes that were found right before are not read again.
+        """
+        known, content = self._known[request], hash(body)
+        if content in known:
+            return ""
+        try:
+            found = classes_of(self._kind, body)
+        except errors.InvalidImage:
+            return INVALID_IMAGE
+        except errors.VitrineError:
+            return WRONG
+        if self._classes[request] is None:
+            self._classes[request] = found
+        if found != self._classes[request]:
+            return WRONG
+        if len(known) < _KNOWN:
+            known.add(content)
+        return ""
+
+
+def classes_of(kind: Kind, body: bytes) -> Classes:
+    """Returns the class of each image in an answer.
+
+    Raises `InvalidImage` where one of them could not be read, `ServerError` for no answer at all.
+    """
+    if kind == "grpc":
+        return _of_message(body)
+    try:
+        return tuple(_class_of(entry) for entry in json.loads(body)["predictions"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.ServerError(f"No predictions: {body[:200]!r} ({error!r})") from error
+
+
+def _class_of(entry: Any) -> int:
+    """Of one prediction: the gateway's, or TensorFlow Serving's with one output or several."""
+    if isinstance(entry, list):
+        return int(np.argmax(entry))
+    if "error" in entry:
+        raise errors.InvalidImage(entry["error"])
+    if entry.get("empty"):
+        raise errors.InvalidImage("There is nothing to see in a picture: leave that one out")
+    if "class_id" in entry:
+        return int(entry["class_id"])
+    return int(np.argmax(entry["probabilities"]))
+
+
+def _of_message(body: bytes) -> Classes:
+    from vitrine_client.tfserving import messages as calls
+
+    answer = calls.read_answer(body)
+    try:
+        return tuple(answer.outputs["probabilities"].argmax(axis=1).tolist())
+    except (KeyError, ValueError) as error:
+        raise errors.ServerError(f"No probabilities [n, classes] in {answer.outputs}") from error

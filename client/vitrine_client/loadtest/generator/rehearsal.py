@@ -1,0 +1,220 @@
+"""Before the load: each request once and alone. What comes back are the right answers.
+
+One answer that is missing does not end a load test: what may pass is tried again, and a request
+that has none all the same gets its right answer from the first one under load.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from selectors import DefaultSelector
+
+from vitrine_client import errors
+from vitrine_client.http import unanswered_calls
+from vitrine_client.loadtest.generator import faults
+from vitrine_client.loadtest.generator.answers import Classes, classes_of
+from vitrine_client.loadtest.generator.connections import Connections, connections_to
+from vitrine_client.loadtest.generator.endpoint import Endpoint, tls_failure
+from vitrine_client.loadtest.generator.http_connection import HttpConnection
+from vitrine_client.loadtest.plan import Target
+from vitrine_client.process import addresses, trust
+
+_PAUSES_S = (0.1, 0.3, 0.9)
+"""Before a request is sent again."""
+
+_MOST_TIMEOUTS = 2
+"""Of one request: a server that hangs is not waited for any longer."""
+
+_MOST_IN_A_ROW = 3
+"""Requests without an answer, after which no more are asked."""
+
+_MAY_PASS = {
+    *("HTTP 408", "HTTP 425", "HTTP 429"),
+    *("ABORTED", "CANCELLED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNKNOWN"),
+}
+_FAILED = "HTTP 5"
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The classes in the answer to each request, None where there was none; `closed_after` so many
+    answers the server closed the connection, 0 where it did not."""
+
+    classes: tuple[Classes | None, ...]
+    closed_after: int = 0
+
+
+def rehearse(
+    target: Target, endpoint: Endpoint | str, requests: Sequence[bytes], timeout_s: float
+) -> Rehearsed:
+    """Asks for each request once, and again where that failed and may pass.
+
+    Raises the `VitrineError` of the first that cannot be answered, or where none is at all: what
+    the server says, `Unavailable` where it does not answer, `DeadlineExceeded` where it takes over
+    `timeout_s` for one.
+    """
+    with (
+        DefaultSelector() as selector,
+        connections_to(
+            endpoint,
+            selector,
+            timeout_s,
+            tls=target.tls,
+            headers=target.headers,
+            kind=_Hearing,
+        ) as connections,
+    ):
+        asker = _Asker(target, endpoint, selector, connections, timeout_s)
+        classes: list[Classes | None] = []
+        failed: errors.VitrineError | None = None
+        missing = 0
+        for number, request in enumerate(requests, 1):
+            try:
+                classes.append(asker.classes(request))
+                missing = 0
+            except errors.InvalidRequest as error:
+                of_picture = isinstance(error, errors.InvalidImage)
+                which = f" (request {number} of {len(requests)})" if len(requests) > 1 else ""
+                kind = errors.InvalidImage if of_picture else errors.InvalidRequest
+                raise kind(f"{error}{which}") from error
+            except _PassingError as error:
+                failed = failed or error.reason
+                classes.append(None)
+                missing += 1
+                hangs = isinstance(error.reason, errors.DeadlineExceeded)
+                answered = len(classes) > classes.count(None)
+                if failed and (missing >= _MOST_IN_A_ROW or (hangs and not answered)):
+                    break
+    if failed and len(classes) == classes.count(None):
+        raise failed
+    classes += [None] * (len(requests) - len(classes))
+    return Rehearsed(tuple(classes), asker.closed_after)
+
+
+class _PassingError(Exception):
+    """No answer, which may come the next time; `reason` says it to a user."""
+
+    def __init__(self, reason: errors.VitrineError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Hearing(HttpConnection):
+    """A connection that keeps the headers of answers, by their names in lower case."""
+
+    headers: dict[str, str]
+
+    def on_message_begin(self) -> None:
+        """Is called by the parser."""
+        self.headers = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Is called by the parser, for each header."""
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+
+class _Asker:
+    """Sends requests over one connection, one after the other."""
+
+    def __init__(
+        self,
+        target: Target,
+        endpoint: Endpoint | str,
+        selector: DefaultSelector,
+        connections: Connections,
+        timeout_s: float,
+    ) -> None:
+        self._target, self._endpoint = target, endpoint
+        self._selector, self._timeout_s = selector, timeout_s
+        self._connections = connections
+        self._ended: list[tuple[str, bytes]] = []
+        self._connection = connections.connect(lambda *ended: self._ended.append(ended[:2]))
+
+    @property
+    def closed_after(self) -> int:
+        """After how many answers the server closed a connection under a request, 0 if never."""
+        return self._connections.tally.fewest
+
+    def classes(self, request: bytes) -> Classes:
+        """Returns the classes in its answer. Raises `_PassingError` where there is none, and
+        `VitrineError` where it is none to wait for."""
+        timeouts = 0
+        for pause_s in (*_PAUSES_S, None):
+            fault, body = self._sent(request)
+            if fault == faults.CLOSED:  # the next connection is a new one
+                fault, body = self._sent(request)
+            if not fault:
+                return classes_of(self._target.kind, body)
+            timeouts += fault == faults.TIMEOUT
+            if not _may_pass(fault):
+                raise self._error(fault, body)
+            if pause_s is None or timeouts >= _MOST_TIMEOUTS:
+                break
+            time.sleep(pause_s)
+        raise _PassingError(self._error(fault, body))
+
+    def _sent(self, request: bytes) -> tuple[str, bytes]:
+        """Returns the fault and the body of an answer."""
+        deadline_s = time.monotonic() + self._timeout_s
+        fault = self._connection.send(request)
+        if fault:
+            return fault, b""
+        while not self._ended:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                self._connection.abort()
+                return faults.TIMEOUT, b""
+            for key, mask in self._selector.select(left_s):
+                key.data(mask, time.monotonic())
+        return self._ended.pop()
+
+    def _error(self, fault: str, body: bytes) -> errors.VitrineError:
+        address = addresses.without_password(self._target.address)
+        if fault == faults.TIMEOUT:
+            return errors.DeadlineExceeded(f"{address} did not answer one request in time")
+        status = fault.removeprefix("HTTP ")
+        if status.isdecimal():
+            there = getattr(self._connection, "headers", {}).get("location")
+            if status.startswith("3") and there:
+                leads = f"{fault} and leads to {addresses.without_password(there)}"
+                return errors.ServerError(
+                    f"{address} answers {leads}; name that address, if it is what you want to "
+                    "measure"
+                )
+            detail = _detail(body) or "is that what you want to measure?"
+            return errors.for_status(int(status), f"{address} answers {fault}: {detail}")
+        if self._target.kind == "grpc":
+            return _grpc_error(self._target, fault, body.decode())
+        if fault == faults.TLS and isinstance(self._endpoint, Endpoint):
+            why = tls_failure(self._endpoint, self._timeout_s) or OSError("reset")
+            return unanswered_calls.untrusted(address, why)
+        if fault in faults.OWN:
+            return errors.VitrineError(f"No request can be sent: {faults.OWN[fault]}")
+        hint = f"; perhaps {trust.CERTIFICATE_HINT}" if address.startswith("https:") else ""
+        return errors.Unavailable(f"{address} does not answer ({fault}){hint}")
+
+
+def _may_pass(fault: str) -> bool:
+    if fault in (faults.TLS, faults.NO_HTTP) or fault in faults.OWN:
+        return False
+    if not faults.is_answer(fault):
+        return True
+    return fault in _MAY_PASS or (fault.startswith(_FAILED) and fault != "HTTP 501")
+
+
+def _grpc_error(target: Target, name: str, details: str) -> errors.VitrineError:
+    import grpc
+
+    from vitrine_client.tfserving import messages as calls
+
+    return calls.error_for(grpc.StatusCode[name], details, target.address)
+
+
+def _detail(body: bytes) -> str:
+    """What a gateway or TensorFlow Serving says of it, empty where it is neither."""
+    try:
+        content = json.loads(body)
+        return str(content.get("detail") or content["error"])
+    except (ValueError, AttributeError, KeyError):
+        return ""

@@ -1,0 +1,1 @@
+"""Report of a load test: tables, plots, a page, and a live view."""

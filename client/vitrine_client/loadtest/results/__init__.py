@@ -1,0 +1,1 @@
+"""Results of a load test: histograms and seconds, merged, read and written."""

@@ -1,0 +1,1 @@
+"""Process: exit codes, signals, streams, environment variables, addresses, TLS trust."""

@@ -1,0 +1,1 @@
+"""Model store: version directories, version labels, `models.config`, shared files."""

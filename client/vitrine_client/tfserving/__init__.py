@@ -1,0 +1,1 @@
+"""TensorFlow Serving's gRPC protocol without TensorFlow: messages, tensors, channel."""

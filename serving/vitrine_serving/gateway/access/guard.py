@@ -1,0 +1,146 @@
+"""Who may ask, and how often: looked at before a request's body is read."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from math import ceil
+
+from vitrine_client.errors import Unauthorized
+from vitrine_serving.gateway.access.keys import Keys
+from vitrine_serving.gateway.access.rate_limit import RateLimiter
+from vitrine_serving.gateway.access.shedding import RateLimited
+from vitrine_serving.gateway.settings import Settings
+
+OPEN = frozenset(("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"))
+"""Paths that are anybody's, at any rate, as is what is under /static/. All others are guarded, so
+that no way of writing an address (`/%761/models`) leads past."""
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may pass: its key's name, "" without one, and headers for its answer."""
+
+    name: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+_FREE = Admission()
+
+
+class Guard:
+    """Asks for a key and counts requests, as the settings say.
+
+    Make it before the fork: what the limiter counts then holds for all processes. Raises
+    `KeysFileError` for a keys file that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        limiter: RateLimiter | None = None,
+        keys: Keys | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if settings.rate_limit:
+            limiter = limiter or RateLimiter(settings.rate_limit, settings.rate_burst, now=now)
+        if settings.keys_file:
+            keys = keys or Keys(settings.keys_file, now=now)
+        self._limiter = limiter
+        self._keys = keys
+        self._proxies = [ip_network(each, strict=False) for each in settings.trusted_proxies]
+        self._needless = limiter is None and keys is None
+
+    def admit(self, headers: Mapping[str, str], peer: str, path: str) -> Admission:
+        """Lets a request pass, by its headers (names in lower case), peer and undecoded path.
+
+        Raises `Unauthorized` without a key that is known, `RateLimited` above the rate of its key,
+        or of its address where it has no such key.
+        """
+        if self._needless or path in OPEN or path.startswith("/static/"):
+            return _FREE
+        key = _key_in(headers) if self._keys else ""
+        name = self._keys.name_of(key) if self._keys and key else None
+        limits = self._count(f"key {name}" if name else self._address(headers, peer))
+        if self._keys and not name:
+            raise _unauthorized(key, limits)
+        return Admission(name or "", limits)
+
+    def _count(self, identity: str) -> list[tuple[str, str]]:
+        """draft-ietf-httpapi-ratelimit-headers-11, sections 3 and 4."""
+        if self._limiter is None:
+            return []
+        decision = self._limiter.take(identity)
+        # After a refusal `t` is the time until the next request: Retry-After may not end before it.
+        after_s = decision.reset_s if decision.allowed else decision.retry_after_s
+        headers = [
+            ("RateLimit-Policy", f'"default";q={decision.limit};w={ceil(self._limiter.window_s)}'),
+            ("RateLimit", f'"default";r={decision.remaining};t={ceil(after_s)}'),
+        ]
+        if decision.allowed:
+            return headers
+        raise RateLimited(
+            f"Too many requests; the next may come in {after_s:.2g} s",
+            retry_after_s=after_s,
+            headers=tuple(headers),
+        )
+
+    def _address(self, headers: Mapping[str, str], peer: str) -> str:
+        """Returns the client's IP address, or the network of a client with IPv6."""
+        forwarded = headers.get("x-forwarded-for", "") if self._proxies else ""
+        if not forwarded and ":" not in peer:
+            return peer  # most often; nothing to parse
+        here = _parsed(peer)
+        if here is None:
+            return peer
+        client = here
+        for text in reversed(forwarded.split(",") if forwarded else ()):
+            if not self._is_proxy(client):
+                break
+            before = _parsed(text.strip()[:64])
+            if before is None:  # a proxy that writes something else: better one limit for all
+                return _bucket(here)
+            client = before
+        return _bucket(client)
+
+    def _is_proxy(self, address: Address) -> bool:
+        return any(address in network for network in self._proxies)
+
+
+def _key_in(headers: Mapping[str, str]) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return headers.get("x-api-key", "").strip()
+
+
+def _unauthorized(key: str, limits: list[tuple[str, str]]) -> Unauthorized:
+    """RFC 6750, section 3: the challenge tells a wrong key from none."""
+    challenge = 'Bearer error="invalid_token"' if key else "Bearer"
+    message = (
+        "This API key is not known here"
+        if key
+        else "This gateway wants an API key; send it as `Authorization: Bearer <key>` or "
+        "`X-API-Key: <key>`"
+    )
+    return Unauthorized(message, headers=(("WWW-Authenticate", challenge), *limits))
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped  # as who listens on `::` sees IPv4: all of one /64
+    return address
+
+
+def _bucket(address: Address) -> str:
+    """A client with IPv6 has a /64 to itself at least, and could use a new address each time."""
+    return f"{int(address) >> 64:x}::/64" if address.version == 6 else str(address)

@@ -1,0 +1,1 @@
+"""API adapters: each decodes a protocol's requests, infers, and encodes the responses."""

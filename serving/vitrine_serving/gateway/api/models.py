@@ -1,0 +1,142 @@
+"""Model list: the gateway's models, their versions, and what version labels these have."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from vitrine_client.errors import VitrineError
+from vitrine_client.http.default_model import is_served
+from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.tfserving import messages as calls
+from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_S = 3.0
+"""A page that looks at the list again and again costs model servers little, and a version label
+that moves is seen soon."""
+
+
+class ListedModel(NamedTuple):
+    """A model: its versions, newest first, and those of the version labels that are looked for
+    which it has. Whether it is a classifier is None as long as no version says so."""
+
+    name: str
+    statuses: list[VersionStatus]
+    version_labels: dict[str, int]
+    classifier: bool | None
+
+
+class ModelList:
+    """Lives in one event loop."""
+
+    def __init__(
+        self,
+        servers: ModelServers,
+        settings: Settings,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._servers = servers
+        self._settings = settings
+        self._now = now
+        self._missing_told = False
+        self._labelled: dict[str, tuple[float, dict[str, int]]] = {}
+
+    def is_ready(self, states: Mapping[str, Sequence[VersionStatus]]) -> bool:
+        """Says whether each model has an AVAILABLE version, optional ones excepted: who asks for
+        the default model is answered by another in its place."""
+        return all(
+            is_served(statuses)
+            for name, statuses in states.items()
+            if name not in self._settings.optional_models
+        )
+
+    async def states(self, timeout_s: float) -> dict[str, list[VersionStatus]]:
+        """Returns the states of the versions of every model; one that is unknown has none, and is
+        left out if it is optional.
+
+        Raises `VitrineError` where they cannot be asked for.
+        """
+        names = self._settings.models
+        found = await asyncio.gather(*(self._versions(name, timeout_s) for name in names))
+        states = dict(zip(names, found, strict=True))
+        for name in self._settings.optional_models:
+            if not states[name]:
+                del states[name]
+                self._tell_missing(name)
+        return states
+
+    def _tell_missing(self, model: str) -> None:
+        """Says it once; a list that is asked for again and again would fill the log."""
+        if not self._missing_told:
+            self._missing_told = True
+            log.info("The model %s, of the default list, is not served; ready without it", model)
+
+    async def models(self, timeout_s: float) -> list[ListedModel]:
+        """Returns every model; raises as `states` does. What else it may fail to find out is
+        missing, as the states are worth more."""
+        deadline = self._now() + timeout_s
+        found = await self.states(timeout_s)
+        listed = (self._listed(*item, deadline) for item in found.items())
+        return list(await asyncio.gather(*listed))
+
+    async def _versions(self, model: str, timeout_s: float) -> list[VersionStatus]:
+        try:
+            return await self._servers.status(model, timeout_s=timeout_s)
+        except VitrineError as error:
+            if error.status != 404:
+                raise
+            return []
+
+    async def _listed(
+        self, model: str, statuses: list[VersionStatus], deadline: float
+    ) -> ListedModel:
+        available = [status.version for status in statuses if status.state == "AVAILABLE"]
+        if not available:
+            return ListedModel(model, statuses, {}, None)
+        labels, classifier = await asyncio.gather(
+            self._version_labels(model, deadline),
+            self._is_classifier(model, max(available), deadline),
+        )
+        return ListedModel(model, statuses, labels, classifier)
+
+    async def _version_labels(self, model: str, deadline: float) -> dict[str, int]:
+        until, known = self._labelled.get(model, (0.0, {}))
+        if self._now() < until:
+            return known
+        names = self._settings.version_labels
+        versions = await asyncio.gather(*(self._version(model, name, deadline) for name in names))
+        found = {
+            name: version
+            for name, version in zip(names, versions, strict=True)
+            if version is not None
+        }
+        self._labelled[model] = (self._now() + _REMEMBERED_S, found)
+        return found
+
+    async def _version(self, model: str, label: str, deadline: float) -> int | None:
+        """A model's status does not tell version labels; what answers to one tells its version."""
+        try:
+            response = await self._servers.call(
+                calls.PREDICT,
+                calls.describe_request(model, label=label),
+                timeout_s=self._left_s(deadline),
+            )
+            return calls.read_answer(response).version
+        except VitrineError:
+            return None
+
+    async def _is_classifier(self, model: str, version: int, deadline: float) -> bool | None:
+        try:
+            described = await self._servers.describe(
+                model, version, timeout_s=self._left_s(deadline)
+            )
+        except VitrineError:
+            return None
+        return bool(described.labels)
+
+    def _left_s(self, deadline: float) -> float:
+        return max(deadline - self._now(), 0.001)

@@ -1,0 +1,111 @@
+"""Answers about pictures, as JSON."""
+
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any, TypeVar
+
+import numpy as np
+import orjson
+
+from vitrine_client.errors import InvalidImage
+from vitrine_client.images import SIDE, Item
+from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.predictions import Prediction
+from vitrine_client.tfserving import messages as calls
+from vitrine_serving.gateway.http.messages import Answer
+from vitrine_serving.gateway.inference.decoder import Empty, Found, Shown
+from vitrine_serving.gateway.inference.outcomes import Outcome
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+_TIMING = "Server-Timing"
+_BLACK = np.zeros((SIDE, SIDE), np.uint8)
+
+
+def predictions(outcome: Outcome[Prediction], top_k: int | None) -> Answer:
+    """Returns a prediction for each picture; of `top_k` classes, best first, unless that is
+    None."""
+
+    def entry(predicted: Prediction) -> Json:
+        return {
+            "label": predicted.label,
+            "class_id": predicted.class_id,
+            "probability": predicted.probability,
+            "probabilities": dict(predicted.top(top_k)) if top_k else predicted.probabilities,
+        }
+
+    entries = _entries(outcome, entry)
+    content = {"predictions": entries, "model_spec": _spec(outcome, "serving_default")}
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
+    return Answer(200, body, headers=[_timing(outcome)])
+
+
+def explanations(outcome: Outcome[Explanation]) -> Answer:
+    """Returns an explanation for each picture."""
+
+    def entry(explained: Explanation) -> Json:
+        return {
+            "label": explained.label,
+            "class_id": explained.class_id,
+            "probability": explained.probability,
+            "attributions": explained.attributions,
+        }
+
+    content = {
+        "explanations": _entries(outcome, entry),
+        "model_spec": _spec(outcome, calls.EXPLAIN),
+    }
+    body = orjson.dumps(content, option=_NUMPY)
+    return Answer(200, body, headers=[_timing(outcome)])
+
+
+def instances(shown: Shown) -> Answer:
+    """Returns what models are shown: of an array its rows; of pictures also where their items are,
+    and black for those that are empty."""
+    pictures = [each for each in shown.found if not isinstance(each, InvalidImage)]
+    rows, beside = shown.rows, {}
+    if pictures:
+        items = [each if isinstance(each, Item) else None for each in pictures]
+        rows = np.stack([each.instance if each else _BLACK for each in items])
+        boxes = [each.box if each else None for each in items]
+        beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
+    content = {"instances": calls.scaled(rows), **beside}
+    body = orjson.dumps(content, option=_NUMPY)
+    return Answer(200, body, headers=[(_TIMING, _stage("decode", shown.decode_s))])
+
+
+def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
+    """Returns what is said of each picture; `told` says it of an answer."""
+    pairs = zip_longest(outcome.results, outcome.shown.found)  # arrays have none
+    return [_entry(index, *pair, told) for index, pair in enumerate(pairs)]
+
+
+def _entry(
+    index: int, result: T | Empty | InvalidImage, found: Found | None, told: Callable[[T], Json]
+) -> Json:
+    if isinstance(result, InvalidImage):
+        return {"error": f"image {index}: {result}"}
+    if isinstance(result, Empty):
+        return {"empty": True, "warnings": result.warnings}
+    entry = told(result)
+    if isinstance(found, Item):
+        entry["box"] = found.box
+        entry["warnings"] = found.warnings
+    return entry
+
+
+def _spec(outcome: Outcome[T], signature_name: str) -> Json:
+    version = str(outcome.version)
+    return {"name": outcome.model, "version": version, "signature_name": signature_name}
+
+
+def _timing(outcome: Outcome[T]) -> tuple[str, str]:
+    stages = {"decode": outcome.shown.decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
+    return _TIMING, ", ".join(_stage(*each) for each in stages.items())
+
+
+def _stage(name: str, duration_s: float) -> str:
+    """https://www.w3.org/TR/server-timing/, in milliseconds."""
+    return f"{name};dur={1e3 * duration_s:.3f}"

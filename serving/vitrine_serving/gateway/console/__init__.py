@@ -1,0 +1,1 @@
+"""Console for people: pages and documentation, by Flask."""

@@ -1,0 +1,1 @@
+"""HTTP: messages, routes, headers and problems."""

@@ -1,0 +1,83 @@
+"""Errors as HTTP answers: `application/problem+json` (RFC 9457), with TF Serving's `error`."""
+
+import logging
+import math
+from http import HTTPStatus
+
+import flask
+import orjson
+from werkzeug.exceptions import HTTPException
+
+from vitrine_client.errors import NotFound, Unavailable, Unreachable, VitrineError
+from vitrine_serving.gateway.http.messages import Answer
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 1
+
+_ADVICE = {
+    404: "{path} is no address of this gateway; `GET /v1/models` lists the models, and "
+    "`POST /v1/models/<model>:predict` asks one",
+    405: "{path} does not take {method}; send a picture with POST to /v1/models/<model>:predict",
+}
+
+
+def problem(status: int, detail: str, *, error: str = "") -> Answer:
+    """Returns an error as an answer; `error` is TF Serving's text, if `detail` says more."""
+    title = HTTPStatus(status).phrase
+    content = {"title": title, "status": status, "detail": detail, "error": error or detail}
+    body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)  # or it ends in the prompt
+    return Answer(status, body, "application/problem+json")
+
+
+def message_of(error: VitrineError) -> str:
+    """Returns what the client is told of an error: addresses of the inside are for the log."""
+    if isinstance(error, Unreachable):
+        return "The model server is not answering; try again later"
+    return str(error)
+
+
+def expected(error: VitrineError) -> Answer:
+    """Returns the answer for an error of ours, with when to try again if that helps."""
+    message = message_of(error)
+    hint = "; `GET /v1/models` lists what is served" if isinstance(error, NotFound) else ""
+    answer = problem(error.status, message + hint, error=message)
+    answer.headers += error.headers
+    if error.retry_after_s is not None or isinstance(error, Unavailable):
+        seconds = math.ceil(error.retry_after_s or RETRY_AFTER_S)
+        answer.headers.append(("Retry-After", str(seconds)))
+    return answer
+
+
+def unexpected(method: str, path: str, error: BaseException) -> Answer:
+    """Returns the answer for a bug of ours: what happened is for the log."""
+    log.error("%s %s failed", method, path, exc_info=error)
+    return problem(500, "The gateway failed; its log says why")
+
+
+def register(app: flask.Flask) -> None:
+    """Makes `app` answer every exception as the functions above do."""
+
+    @app.errorhandler(VitrineError)
+    def ours(error: VitrineError) -> flask.Response:
+        return _response(expected(error))
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> flask.Response:
+        status = error.code or 500
+        advice = _ADVICE.get(status, error.description or "")
+        request = flask.request
+        answer = problem(status, advice.format(path=request.path, method=request.method))
+        # A 405 has to say what is allowed.
+        answer.headers += [each for each in error.get_headers() if each[0] == "Allow"]
+        return _response(answer)
+
+    @app.errorhandler(Exception)
+    def bug(error: Exception) -> flask.Response:
+        return _response(unexpected(flask.request.method, flask.request.path, error))
+
+
+def _response(answer: Answer) -> flask.Response:
+    return flask.Response(
+        answer.body, answer.status, answer.headers, content_type=answer.content_type
+    )

@@ -1,0 +1,1 @@
+"""Inference: decoding, batching and prediction, without HTTP."""

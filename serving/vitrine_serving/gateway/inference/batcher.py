@@ -1,0 +1,211 @@
+"""Micro-batching: what arrives while a Predict is in flight goes out together with the next.
+
+Nobody waits for a timer: where nothing is in flight, what arrived in this turn of the event loop is
+sent at once. All of it runs in one event loop, so nothing here is locked.
+"""
+
+import asyncio
+import contextvars
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vitrine_client.errors import DeadlineExceeded
+from vitrine_serving.gateway.access.shedding import QueueFull, TooLate
+
+Rows = npt.NDArray[Any]
+T = TypeVar("T")
+Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[list[T]]]
+"""Takes a target, the rows for it, the seconds left, and what each request calls itself; returns an
+answer for each row."""
+
+_MARGIN = 0.5
+"""Share of the time until its deadline that a request may be expected to wait: how long batches
+take is an estimate, and who is let in should be answered."""
+
+_PASSES = 6
+"""Turns of the event loop from a connection that is readable to a request that waits here, and one
+more; measured: fewer let nobody in, more bring nothing."""
+
+_SMOOTHING = 0.2
+"""Weight of the newest batch in the moving average of the time that one takes."""
+
+
+class Batched(NamedTuple, Generic[T]):
+    """Answers for the rows of a call, and how long they waited and were then answered."""
+
+    answers: list[T]
+    queue_s: float
+    rpc_s: float
+
+
+@dataclass(eq=False, slots=True)
+class _Task(Generic[T]):
+    rows: Rows
+    name: Any
+    deadline: float
+    answered: asyncio.Future[list[T]]
+    sent_at: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class _Queue(Generic[T]):
+    tasks: deque[_Task[T]] = field(default_factory=deque)
+    flying: Sequence[_Task[T]] = ()
+    sender: asyncio.Task[None] | None = None
+    rows: int = 0
+    batch_s: float = 0.0  # moving average, as long as something waits
+
+
+class Batcher(Generic[T]):
+    """Sends rows in batches, one at a time for each target."""
+
+    def __init__(self, send: Send[T], *, max_batch_size: int, max_queued_rows: int) -> None:
+        self._send = send
+        self._max_batch_size = max_batch_size
+        self._max_queued_rows = max_queued_rows
+        self._queues: dict[Hashable, _Queue[T]] = {}
+        self._was_alone = True  # the last request that was sent: there is no crowd to wait for
+
+    def check_room(self, target: Hashable, count: int, deadline: float) -> None:
+        """Raises `QueueFull` or `TooLate` where `count` more rows would be too many, or too late.
+
+        Ask before work goes into the rows: what is refused should cost nearly nothing.
+        """
+        queue = self._queues.get(target)
+        if not queue:
+            return
+        batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
+        wait_s = batches * queue.batch_s
+        longest_s = _MARGIN * (deadline - time.monotonic())
+        is_full = queue.rows + count > self._max_queued_rows
+        if is_full or wait_s > longest_s:
+            raise (QueueFull if is_full else TooLate)(
+                f"{queue.rows} images wait already, more than the model server takes in time; "
+                "try again later",
+                retry_after_s=max(1.0, wait_s),
+            )
+
+    async def ask(
+        self, target: Hashable, rows: Rows, deadline: float, name: Any = None
+    ) -> Batched[T]:
+        """Returns an answer for each of `rows` [n, ...], all of the same version.
+
+        `deadline` is in seconds of `time.monotonic`. Raises what `check_room` does,
+        `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
+        not sent, and a batch that nobody waits for any more is given up.
+        """
+        self.check_room(target, len(rows), deadline)
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+        task = _Task(rows, name, deadline, loop.create_future())
+        queue = self._queues.setdefault(target, _Queue())
+        queue.tasks.append(task)
+        queue.rows += len(rows)
+        if not queue.sender:
+            self._start_sender(target, queue)
+        timer = loop.call_later(deadline - started, _expire, task)
+        try:
+            answers = await task.answered
+        finally:
+            timer.cancel()
+            self._leave(queue, task)
+        return Batched(answers, task.sent_at - started, time.monotonic() - task.sent_at)
+
+    def waiting(self, target: Hashable) -> int:
+        """Returns how many rows wait for the call in flight to end."""
+        queue = self._queues.get(target)
+        return queue.rows if queue else 0
+
+    def waiting_by_target(self) -> dict[Hashable, int]:
+        """Returns how many rows wait for each target; from any thread."""
+        return {target: queue.rows for target, queue in list(self._queues.items())}
+
+    def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
+        # It belongs to no request, and so has no request's context.
+        queue.sender = asyncio.get_running_loop().create_task(
+            self._send_all(target, queue), context=contextvars.Context()
+        )
+
+    def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
+        """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
+        if not task.sent_at and task in queue.tasks:
+            queue.tasks.remove(task)
+            queue.rows -= len(task.rows)
+        elif task in queue.flying and all(each.answered.done() for each in queue.flying):
+            queue.flying = ()
+            if queue.sender:
+                queue.sender.cancel()
+
+    async def _send_all(self, target: Hashable, queue: _Queue[T]) -> None:
+        try:
+            while queue.tasks:
+                if not (self._was_alone and len(queue.tasks) == 1):
+                    await self._let_in(queue)
+                if batch := self._next_batch(queue):  # unless all have left meanwhile
+                    self._was_alone = len(batch) == 1
+                    queue.flying = batch
+                    await self._answer(target, queue, batch)
+                    queue.flying = ()
+        finally:
+            queue.sender = None
+            if queue.tasks:  # the call was given up, and others came meanwhile
+                self._start_sender(target, queue)
+            elif self._queues.get(target) is queue:
+                del self._queues[target]
+
+    async def _let_in(self, queue: _Queue[T]) -> None:
+        """Gives the event loop its turn until nobody arrives any more: who is on the way in, having
+        been answered by the last call, say, comes along. That takes microseconds, and no timer."""
+        still = 0
+        while still < _PASSES and queue.rows < self._max_batch_size:
+            before = queue.rows
+            await asyncio.sleep(0)
+            still = still + 1 if queue.rows == before else 0
+
+    def _next_batch(self, queue: _Queue[T]) -> list[_Task[T]]:
+        """Takes as many tasks as fit; the first is always taken."""
+        batch: list[_Task[T]] = []
+        size = 0
+        while queue.tasks and (
+            not batch or size + len(queue.tasks[0].rows) <= self._max_batch_size
+        ):
+            task = queue.tasks.popleft()
+            size += len(task.rows)
+            batch.append(task)
+        queue.rows -= size
+        return batch
+
+    async def _answer(self, target: Hashable, queue: _Queue[T], batch: list[_Task[T]]) -> None:
+        rows = batch[0].rows if len(batch) == 1 else np.concatenate([task.rows for task in batch])
+        started = time.monotonic()
+        for task in batch:
+            task.sent_at = started
+        left_s = max(max(task.deadline for task in batch) - started, 0.001)
+        try:
+            answers = await self._send(target, rows, left_s, [task.name for task in batch])
+        except Exception as error:
+            for task in batch:
+                if not task.answered.done():
+                    task.answered.set_exception(error)
+            return
+        batch_s = time.monotonic() - started
+        queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
+        start = 0
+        for task in batch:
+            if not task.answered.done():
+                task.answered.set_result(answers[start : start + len(task.rows)])
+            start += len(task.rows)
+
+
+def _expire(task: _Task[Any]) -> None:
+    if not task.answered.done():
+        task.answered.set_exception(
+            DeadlineExceeded("The model server did not answer in time; try again later")
+        )

@@ -1,0 +1,1 @@
+"""Models as their versions describe them: signatures, labels, cards."""

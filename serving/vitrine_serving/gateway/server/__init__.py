@@ -1,0 +1,1 @@
+"""Server of the gateway: gunicorn's processes, connections and TLS."""

@@ -1,0 +1,81 @@
+"""gunicorn's configuration, from the gateway's settings; each worker makes its own application."""
+
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+from vitrine_client.process.addresses import bracketed
+from vitrine_client.process.exit_codes import NOT_BEGUN
+from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.access.guard import Guard
+from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.gateway.server.gunicorn_logger import gunicorn_logger
+from vitrine_serving.gateway.server.listener import Shares
+from vitrine_serving.gateway.server.tls import Tls
+from vitrine_serving.gateway.telemetry.drift import Windows
+from vitrine_serving.gateway.telemetry.metrics import Files
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
+worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
+
+try:
+    _settings = checked_settings()
+except SettingsError as error:
+    print(error, file=sys.stderr)
+    sys.exit(NOT_BEGUN)
+
+_tls = Tls(_settings)
+# Before the fork: the workers count together.
+_guard = Guard(_settings)
+_windows = Windows(_settings.drift_window) if _settings.drift else None
+_shares = Shares()
+_files = Files(worker_tmp_dir)
+
+logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
+
+
+def make_app() -> Gateway:
+    """Returns the application of a worker."""
+    return create_app(_settings, guard=_guard, tls=_tls, windows=_windows, files=_files)
+
+
+def pre_fork(_: object, worker: Any) -> None:
+    """Chooses, in the master, which files of metrics the next worker goes on with."""
+    worker.slot = _files.take()
+
+
+def post_fork(arbiter: Any, worker: Any) -> None:
+    """Hands a new worker what gunicorn has no setting for."""
+    worker.master_signals = arbiter.SIG_QUEUE
+    worker.shares = _shares
+    worker.header_timeout_s = _settings.header_timeout_s
+
+
+def child_exit(_: object, worker: Any) -> None:
+    """Runs in the master when a worker has ended, however that was."""
+    _shares.forget(worker.age)
+    _files.release(worker.slot)
+
+
+bind = f"{bracketed(_settings.host)}:{_settings.port}"
+# One thread runs all requests of a worker, so that a slow client holds a few kilobytes and no
+# thread; measured against others: docs/architecture.md.
+worker_class = "vitrine_serving.gateway.server.worker.Worker"
+workers = _settings.workers
+worker_connections = _settings.connections
+wsgi_app = f"{__name__}:make_app()"
+asgi_loop = "asyncio"
+asgi_lifespan = "on"
+asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
+keepalive = 30  # seconds; longer than clients pause between two requests
+graceful_timeout = 30  # seconds for requests in hand after SIGTERM
+control_socket_disable = True
+
+certfile = _settings.tls_cert and str(_settings.tls_cert)  # says that there is TLS; the rest is:
+
+
+def ssl_context(_: object, __: object) -> ssl.SSLContext | None:
+    """Returns what HTTPS needs; gunicorn's own would go on without TLS where it fails."""
+    return _tls.front()

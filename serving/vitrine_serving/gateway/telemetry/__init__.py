@@ -1,0 +1,1 @@
+"""Telemetry: metrics, drift, logs, the prediction log and traces."""

@@ -1,0 +1,25 @@
+"""Watching for drift: whether what models are asked about looks like what they were made for.
+
+Each process has a `Watch`, which notes what is answered. Its `statistics` go into `windows` that
+all processes share; `detect` compares those with the `baseline` in the model card, and `report`
+says it. docs/drift.md tells the whole story.
+"""
+
+from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
+from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, detect
+from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS, statistics
+from vitrine_serving.gateway.telemetry.drift.watch import DriftState, Watch
+from vitrine_serving.gateway.telemetry.drift.windows import Windows
+
+__all__ = [
+    "STATISTICS",
+    "Baseline",
+    "BaselineError",
+    "DriftState",
+    "Sample",
+    "Shift",
+    "Watch",
+    "Windows",
+    "detect",
+    "statistics",
+]

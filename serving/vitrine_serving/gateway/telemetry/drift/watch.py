@@ -1,0 +1,210 @@
+"""Notes what is answered, a few images at a time, and says what became of it."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vitrine_client.results.predictions import Description
+from vitrine_serving.gateway.inference.predictor import ModelServers
+from vitrine_serving.gateway.telemetry.drift import report, served
+from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
+from vitrine_serving.gateway.telemetry.drift.detect import judge
+from vitrine_serving.gateway.telemetry.drift.statistics import STATISTICS, statistics
+from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES
+from vitrine_serving.gateway.telemetry.drift.windows import Windows
+
+log = logging.getLogger("vitrine_serving.gateway")
+
+_AT_ONCE = 32
+"""Images whose statistics are computed together, which takes a small part of one by one."""
+
+_FLUSH_S = 1.0
+"""After which fewer than that are not waited for any more."""
+
+_MOST_KNOWN = 256  # as many versions as descriptions are kept of
+
+_CURRENT_S = 900.0
+"""After so long without an image a window tells nothing of what a version is asked about now: it
+may be AVAILABLE, and a version label name another. More than the ten minutes that the alert waits,
+so that a service that is asked four times an hour has it, too."""
+
+Instances = npt.NDArray[np.uint8]
+Outputs = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DriftState:
+    """What was found last in a version's window: scores and thresholds by test, and the estimated
+    shares of the classes by class id. `alarm` is the kind of shift, or empty."""
+
+    model: str
+    version: int
+    images: int
+    alarm: Literal["", "covariate", "label"]
+    scores: dict[str, float]
+    thresholds: dict[str, float]
+    estimated: tuple[float, ...]
+
+
+@dataclass
+class _Version:
+    """What is known of a version, and what of its answers is not in its window yet."""
+
+    known: Baseline | None
+    lacks: str = ""
+    images: list[Instances] = field(default_factory=list)
+    outputs: list[Outputs] = field(default_factory=list)
+    count: int = 0
+    rows: npt.NDArray[np.float64] | None = None
+
+    def end(self, why: str) -> None:
+        """Has it not watched any more."""
+        self.known, self.lacks = None, why
+        self.images, self.outputs, self.count, self.rows = [], [], 0, None
+
+
+class Watch:
+    """Watches what one process answers; all share `windows`. Lives in one event loop."""
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows
+        self._versions: dict[tuple[str, int], _Version] = {}
+        self._ended: set[tuple[str, int]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(
+        self,
+        model: str,
+        version: int,
+        description: Description,
+        instances: Instances,
+        probabilities: Outputs,
+    ) -> None:
+        """Takes what a version answered to instances, [n, 28, 28] and [n, classes].
+
+        Keeps both until there are enough of them, so nobody may change them. Raises nothing: a
+        version that cannot be watched is `unknown` from then on.
+        """
+        noted = self._versions.get((model, version)) or self._begin(model, version, description)
+        if noted.known is None:
+            return
+        noted.images.append(instances)
+        noted.outputs.append(probabilities)
+        noted.count += len(instances)
+        if noted.count >= _AT_ONCE:
+            self._flush(model, version, noted)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
+
+    def flush(self) -> None:
+        """Puts what was noted into the windows."""
+        for (model, version), noted in self._versions.items():
+            self._flush(model, version, noted)
+
+    def states(self) -> list[DriftState]:
+        """Returns what was found last, by whichever process; may be called in any thread.
+
+        Leaves out versions that have ended, and those that have not been asked for a while.
+        """
+        since = self._windows.now() - _CURRENT_S
+        return [
+            DriftState(
+                *window.key,
+                images=window.images,
+                alarm="" if window.kind == "none" else window.kind,
+                scores=window.scores,
+                thresholds=window.thresholds,
+                estimated=window.shares,
+            )
+            for window in sorted(self._windows.all(), key=lambda window: window.key)
+            if window.used >= since and window.key not in self._ended
+        ]
+
+    async def forget_ended(self, servers: ModelServers) -> None:
+        """Drops the windows of versions that no server serves any more: should one be published
+        again, or come back after a rollback, it begins without them. Raises nothing."""
+        versions = [window.key for window in self._windows.all()]
+        self._ended = await served.ended(versions, servers)
+        for model, version in self._ended:
+            self._windows.drop(model, version)
+            self._versions.pop((model, version), None)
+
+    async def report(
+        self, model: str, version: int | None, servers: ModelServers, *, timeout_s: float
+    ) -> dict[str, Any]:
+        """Returns what `GET /v1/models/<model>/drift` answers: the state of a version, or of all
+        that are AVAILABLE, in words and figures.
+
+        Raises what `servers` raise, and `NotFound` where no such version is AVAILABLE.
+        """
+        described = await report.describe(model, version, servers, timeout_s)
+        self.flush()
+        entries = [self._entry(model, number, says) for number, says in described.items()]
+        return {"model": model, "versions": entries}
+
+    def _entry(self, model: str, version: int, says: Description | None) -> dict[str, Any]:
+        size = self._windows.size
+        if says is None:
+            return report.unknown(version, "it does not say what it is (`describe`)", size)
+        noted = self._versions.get((model, version)) or self._begin(model, version, says)
+        if noted.known is None:
+            return report.unknown(version, noted.lacks, size)
+        return report.entry(version, noted.known, self._windows.find(model, version), size)
+
+    def _begin(self, model: str, version: int, description: Description) -> _Version:
+        try:
+            noted = _Version(_read(model, description))
+        except BaselineError as error:
+            noted = _Version(None, str(error))
+            log.info("No watch for drift on version %d of %s: %s", version, model, error)
+        if len(self._versions) >= _MOST_KNOWN:
+            del self._versions[next(iter(self._versions))]  # the oldest
+        self._versions[model, version] = noted
+        return noted
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.flush()
+        if any(noted.rows is not None for noted in self._versions.values()):
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
+
+    def _flush(self, model: str, version: int, noted: _Version) -> None:
+        if noted.known is None or not (noted.count or noted.rows is not None):
+            return
+        try:
+            self._put(model, version, noted, noted.known)
+        except Exception:  # a prediction must not fail because of what is only looked at
+            log.exception("Version %d of %s is not watched for drift any more", version, model)
+            noted.end("what it answers cannot be compared with its baseline; see the log")
+
+    def _put(self, model: str, version: int, noted: _Version, known: Baseline) -> None:
+        parts = [] if noted.rows is None else [noted.rows]
+        if noted.count:
+            rows = statistics(np.concatenate(noted.images), np.concatenate(noted.outputs))
+            if not np.isfinite(rows.sum()):
+                rows = rows[np.isfinite(rows).all(axis=1)]
+            parts.append(rows)
+            noted.images, noted.outputs, noted.count = [], [], 0
+        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        noted.rows = rows[-self._windows.size :]
+        if noted.rows.shape[1] != len(known.means):
+            raise ValueError(f"{noted.rows.shape[1] - len(STATISTICS)} probabilities an image")
+        with self._windows.change(model, version, len(known.labels)) as window:
+            if window is None:  # others are at it; these come along next time
+                return
+            if len(noted.rows):
+                window.add(noted.rows, self._windows.now())
+                window.note(judge(known, window.sample(), window.kind))
+        noted.rows = None
+
+
+def _read(model: str, description: Description) -> Baseline:
+    if not description.labels:
+        raise BaselineError("it answers numbers and not classes")
+    if len(model.encode()) > MODEL_BYTES:
+        raise BaselineError(f"names of more than {MODEL_BYTES} bytes are not watched")
+    return Baseline.read(description.card.get("baseline"), description.labels)

@@ -1,0 +1,93 @@
+"""What is noted of a prediction, as a JSON line.
+
+Nothing of a picture, unless that is asked for; then it is the 28x28 pixels that the model saw, as a
+PNG in Base64.
+"""
+
+import base64
+import io
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from vitrine_client.errors import InvalidImage
+from vitrine_client.results.predictions import Prediction
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.inference.decoder import Empty, Instances
+from vitrine_serving.gateway.telemetry import logs
+
+_CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "application/json": "json"}
+
+
+class Note(NamedTuple):
+    """What a line is made of, later and elsewhere; it holds `size` images, and counts as one where
+    it holds none."""
+
+    content: dict[str, Any]
+    results: Sequence[Prediction | InvalidImage]
+    instances: Instances | None
+    size: int
+
+
+def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) -> Note:
+    """What is known of a request, without keeping its body."""
+    target, outcome = request.target, request.outcome
+    content = {
+        "time": _moment(time.time() - took_s),
+        **logs.ids(request),
+        "key": request.key_name,
+        "model": target.model if target else "",
+        "asked_version": target.version if target else None,
+        "asked_label": target.label if target else None,
+        "version": logs.answered_by(request),
+        "content": _content(request.headers.get("content-type", "")),
+        "status": answer.status,
+        "duration_ms": round(1e3 * took_s, 3),
+        **logs.stages(request),
+    }
+    # Empty pictures were shown to no model, so there is nothing to note of them.
+    told = outcome.results if outcome else ()
+    results = [each for each in told if not isinstance(each, Empty)]
+    instances = outcome.shown.rows if outcome and images else None
+    return Note(content, results, instances, max(len(results), 1))
+
+
+def _moment(at_s: float) -> str:
+    """To the microsecond: who replays them wants the gaps."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def _content(kind: str) -> str:
+    return _CONTENTS.get(kind.partition(";")[0].strip().lower(), "picture")
+
+
+def line_of(note: Note) -> bytes:
+    """Returns the line, and its end."""
+    content = {name: value for name, value in note.content.items() if value not in ("", None)}
+    if note.results:
+        content["results"] = [_result(each) for each in note.results]
+    if note.instances is not None:
+        pngs = (_png(instance) for instance in note.instances)
+        content["instances"] = [
+            next(pngs, None) if isinstance(each, Prediction) else None for each in note.results
+        ]
+    return f"{logs.json_line(content)}\n".encode()
+
+
+def _result(result: Prediction | InvalidImage) -> dict[str, Any]:
+    if isinstance(result, InvalidImage):
+        return {"error": str(result)}
+    return {
+        "class_id": result.class_id,
+        "label": result.label,
+        "probability": round(result.probability, 6),
+    }
+
+
+def _png(instance: Instances) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(instance).save(buffer, "PNG")
+    return base64.b64encode(buffer.getbuffer()).decode()

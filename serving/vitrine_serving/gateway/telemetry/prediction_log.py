@@ -1,0 +1,187 @@
+"""Which predictions were made: a sample of them, as lines in a file that can be replayed.
+
+A thread writes it, so that a slow disk holds up nobody.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from hashlib import blake2b
+from http import HTTPStatus
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.prediction_lines import Note, line_of, note_of
+from vitrine_serving.gateway.telemetry.rotating_file import RotatingFile
+
+log = logging.getLogger(__name__)
+
+_MOST_WAITING = 4096
+"""Images, and requests that have none, that may wait to be written: 3 MB of pixels."""
+
+_GATHER_S = 0.05
+"""For how long lines are gathered, so that the thread that writes them seldom wants the turn of the
+event loop's."""
+
+_AT_ONCE_BYTES = 65536
+_SAY_AGAIN_S = 60.0
+
+CLOSE_S = 2.0
+"""How long an end waits for lines that are not written yet."""
+
+
+class PredictionLogError(Exception):
+    """The file cannot be used; the message names its setting."""
+
+
+def check(settings: Settings) -> None:
+    """Raises `PredictionLogError` where nothing can be noted, so that a start fails and not the
+    notes of each prediction."""
+    path = settings.prediction_log
+    if path is None:
+        return
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("It is no file")
+        with closing(_file(path, settings)) as file:  # or a rotated one would stay on the disk
+            file.append(b"")
+    except OSError as error:
+        raise PredictionLogError(
+            f"VITRINE_PREDICTION_LOG={str(path)!r}: {error.strerror or error}; name a file in a "
+            "directory that can be written to"
+        ) from error
+
+
+def _file(path: Path, settings: Settings) -> RotatingFile:
+    return RotatingFile(
+        path,
+        max_bytes=settings.prediction_log_max_bytes,
+        files=settings.prediction_log_files,
+    )
+
+
+class PredictionLog:
+    """That of one process; make it after the fork. A thread writes it, which begins with the first
+    note. What can't be written, or would have to wait too long, is dropped and counted.
+
+    `written` counts the lines that are in the file.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.written = 0
+        self._settings = settings
+        self._is_off = settings.prediction_log is None
+        self._below = int(settings.prediction_log_sample * 2**64)
+        self._notes: SimpleQueue[Note | None] = SimpleQueue()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        # Each is changed by one thread alone: the event loop's, and the one that writes.
+        self._put = self._refused = 0
+        self._taken = self._lost = 0
+        self._said_at = -_SAY_AGAIN_S
+
+    @property
+    def dropped(self) -> int:
+        """Returns how many lines were not written."""
+        return self._refused + self._lost
+
+    def note(self, request: Request, answer: Answer, took_s: float) -> None:
+        """Notes a request for a prediction that was answered, or refused to somebody who may ask,
+        unless it is left out of the sample, or all its pictures were empty. Its id tells whether it
+        is in the sample: all gateways take the same, also when it comes again with the same id."""
+        if self._is_off or request.endpoint != "predict" or request.method != "POST":
+            return
+        if answer.status == HTTPStatus.UNAUTHORIZED or not self._is_sampled(request.id):
+            return
+        if request.outcome and request.outcome.empty == len(request.outcome.results):
+            return
+        if self._put - self._taken >= _MOST_WAITING:
+            self._refused += 1
+            return
+        note = note_of(request, answer, took_s, images=self._settings.prediction_log_images)
+        self._put += note.size
+        self._notes.put(note)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_all, name="prediction log")
+            self._thread.daemon = True
+            self._thread.start()
+
+    def close(self) -> None:
+        """Writes what waits; blocks for two seconds at most."""
+        self._is_off = True
+        if self._thread:
+            self._ending.set()
+            self._notes.put(None)
+            self._thread.join(CLOSE_S)
+
+    def _is_sampled(self, request_id: str) -> bool:
+        digest = blake2b(request_id.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self._below
+
+    def _write_all(self) -> None:
+        path = self._settings.prediction_log or Path()
+        file = _file(path, self._settings)
+        at_once = min(_AT_ONCE_BYTES, self._settings.prediction_log_max_bytes)
+        last = False
+        while not last:
+            notes = [self._notes.get()]
+            self._ending.wait(_GATHER_S)
+            notes += _drained(self._notes)
+            last = None in notes
+            for lines in _pieces(self._lines(notes), at_once):
+                self._append(file, lines)
+            self._taken += sum(note.size for note in notes if note)
+        file.close()
+
+    def _lines(self, notes: Sequence[Note | None]) -> Iterator[bytes]:
+        for note in notes:
+            if note is None:
+                continue
+            try:
+                line = line_of(note)
+            except Exception as error:  # or the thread would end, and with it all that follow
+                self._lose(1, repr(error))
+            else:
+                yield line
+
+    def _append(self, file: RotatingFile, lines: list[bytes]) -> None:
+        try:
+            file.append(b"".join(lines))
+        except OSError as error:
+            self._lose(len(lines), error.strerror or error)
+        else:
+            self.written += len(lines)
+
+    def _lose(self, lines: int, reason: object) -> None:
+        self._lost += lines
+        now_s = time.monotonic()
+        if now_s - self._said_at >= _SAY_AGAIN_S:
+            self._said_at = now_s
+            path = self._settings.prediction_log
+            log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
+
+
+def _drained(notes: SimpleQueue[Note | None]) -> Iterator[Note | None]:
+    while True:
+        try:
+            yield notes.get_nowait()
+        except Empty:
+            return
+
+
+def _pieces(lines: Iterator[bytes], most_bytes: int) -> Iterator[list[bytes]]:
+    """Some lines at a time, of `most_bytes` together or one."""
+    piece: list[bytes] = []
+    size = 0
+    for line in lines:
+        if piece and size + len(line) > most_bytes:
+            yield piece
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    if piece:
+        yield piece

@@ -1,0 +1,1 @@
+"""Upstream: the pool of model servers, with load balancing, circuit breakers and retries."""

@@ -1,0 +1,1 @@
+"""APIs of the model server: TensorFlow Serving's gRPC and REST over one data plane."""

@@ -1,0 +1,142 @@
+"""What the model server answers, as TensorFlow Serving's messages; knows no transport."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_management_pb2,
+)
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.metrics import Metrics
+from vitrine_serving.model_server.repository.config import to_configs
+from vitrine_serving.model_server.repository.repository import Repository
+from vitrine_serving.model_server.runtime import inference
+from vitrine_serving.model_server.runtime.examples import count_examples
+from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.signature import Array
+
+_STATES = get_model_status_pb2.ModelVersionStatus.State
+
+
+class ModelServerApi:
+    """One method a call, from request to response; each raises `ServingError`.
+
+    With `as_content`, Predict answers with packed bytes where TensorFlow Serving lists values.
+    """
+
+    def __init__(
+        self, repository: Repository[Servable], metrics: Metrics, *, as_content: bool = False
+    ) -> None:
+        self._repository = repository
+        self._metrics = metrics
+        self._as_content = as_content
+
+    def predict(self, request: Any) -> Any:
+        """Answers `PredictionService.Predict`."""
+        with self._use(request) as servable:
+            return inference.predict(servable, request, as_content=self._as_content)
+
+    def run(
+        self, spec: Any, inputs: Mapping[str, Array], *, timeout_s: float | None = None
+    ) -> dict[str, Array]:
+        """Answers a Predict on arrays: the signature of a `ModelSpec`, and all its outputs."""
+        with self._use_spec(spec) as servable:
+            name = inference.signature_name_of(spec)
+            return servable.run(name, inputs, timeout_s=timeout_s)
+
+    def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
+        """Answers `PredictionService.Classify`."""
+        with self._use(request) as servable:
+            response = inference.classify(servable, request, timeout_s)
+        self._metrics.observe_examples(servable.name, count_examples(request.input))
+        return response
+
+    def regress(self, request: Any, *, timeout_s: float | None = None) -> Any:
+        """Answers `PredictionService.Regress`."""
+        with self._use(request) as servable:
+            response = inference.regress(servable, request, timeout_s)
+        self._metrics.observe_examples(servable.name, count_examples(request.input))
+        return response
+
+    def multi_inference(self, request: Any) -> Any:
+        """Answers `PredictionService.MultiInference`; the first task says which version."""
+        if not request.tasks:
+            raise ServingError.invalid("ModelSpec has no name specified.")
+        with self._use_spec(request.tasks[0].model_spec) as servable:
+            response = inference.multi_inference(servable, request)
+        self._metrics.observe_examples(servable.name, count_examples(request.input))
+        return response
+
+    def signature_inputs(self, spec: Any) -> Mapping[str, Any]:
+        """Returns the `TensorInfo` of each input of a signature, by name."""
+        with self._use_spec(spec) as servable:
+            name = inference.signature_name_of(spec)
+            signature = servable.signature_defs.get(name)
+        if signature is None:
+            raise ServingError.invalid(
+                f'Serving signature name: "{name}" not found in signature def'
+            )
+        return signature.inputs
+
+    def metadata(self, request: Any) -> Any:
+        """Answers `PredictionService.GetModelMetadata`."""
+        _check_spec(request)
+        if not request.metadata_field:
+            raise ServingError.invalid(
+                "GetModelMetadataRequest must specify at least one metadata_field"
+            )
+        for wanted in request.metadata_field:
+            if wanted != "signature_def":
+                raise ServingError.invalid(f"Metadata field {wanted} is not supported")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        with self._use_spec(request.model_spec) as servable:
+            for name, declared in servable.signature_defs.items():
+                signatures.signature_def[name].CopyFrom(declared)
+            inference.fill_spec(response.model_spec, servable)
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+    def status(self, request: Any) -> Any:
+        """Answers `ModelService.GetModelStatus`. A label in the request changes nothing."""
+        _check_spec(request)
+        response = get_model_status_pb2.GetModelStatusResponse()
+        spec = request.model_spec
+        for version in self._repository.versions(spec.name, _version(spec)):
+            entry = response.model_version_status.add(
+                version=version.number, state=_STATES.Value(version.state)
+            )
+            entry.status.SetInParent()
+            entry.status.error_code = version.error_code
+            entry.status.error_message = version.error_message
+        return response
+
+    def reload_config(self, request: Any) -> Any:
+        """Answers `ModelService.HandleReloadConfigRequest`: the whole set of models is replaced."""
+        self._repository.configure(to_configs(request.config, self._repository.names()))
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()  # OK is said, not left out
+        return response
+
+    def _use(self, request: Any) -> AbstractContextManager[Servable]:
+        _check_spec(request)
+        return self._use_spec(request.model_spec)
+
+    def _use_spec(self, spec: Any) -> AbstractContextManager[Servable]:
+        if not spec.name:
+            raise ServingError.invalid("ModelSpec has no name specified.")
+        label = spec.version_label if spec.HasField("version_label") else None
+        return self._repository.use(spec.name, _version(spec), label)
+
+
+def _check_spec(request: Any) -> None:
+    if not request.HasField("model_spec"):
+        raise ServingError.invalid("Missing ModelSpec")
+
+
+def _version(spec: Any) -> int | None:
+    return spec.version.value if spec.HasField("version") else None

@@ -1,0 +1,203 @@
+"""The REST side: https://www.tensorflow.org/tfx/serving/api_rest, as a Flask application."""
+
+import json
+import logging
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import flask
+import grpc
+from tensorflow_serving.apis import model_pb2
+from werkzeug.exceptions import HTTPException
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api import rest_methods as methods
+from vitrine_serving.model_server.api.rest_methods import Api
+from vitrine_serving.rest_json.text import pretty
+
+# A model's name, a method, "REST", the name of a gRPC code, and the seconds that it took.
+Observe = Callable[[str, str, str, str, float], None]
+MAX_INFLATED_BYTES = 100 * 2**20  # TensorFlow Serving's bound for a gzip body
+log = logging.getLogger("vitrine_serving.model_server")
+
+_AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
+_PREDICTION = re.compile(
+    r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)",
+    re.IGNORECASE | re.ASCII,
+)
+_STATUS = re.compile(
+    r"/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(?:/(metadata))?",
+    re.IGNORECASE | re.ASCII,
+)
+_HTTP_STATUS = {
+    grpc.StatusCode.CANCELLED: 499,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.FAILED_PRECONDITION: 400,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.OUT_OF_RANGE: 400,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+}
+
+
+def make_app(
+    api: Api,
+    *,
+    timeout_s: float = 30.0,
+    metrics: tuple[str, Callable[[], bytes]] | None = None,
+    observe: Observe = lambda *_: None,
+    max_inflated_bytes: int = MAX_INFLATED_BYTES,
+) -> flask.Flask:
+    """Returns the application; what it answers comes from `api`.
+
+    `api.run` gets `timeout_s` to keep to, or None if it is not positive. `metrics` are a path and
+    what gives the text to answer there; `observe` is told of each predict, classify and regress.
+    gzip bodies are refused with 400 where they are broken or would be larger than
+    `max_inflated_bytes`; they are not inflated further than that.
+    """
+    app = flask.Flask(__name__, static_folder=None)
+    deadline_s = timeout_s if timeout_s > 0 else None
+
+    # Before the routing of Flask, which would redirect, and answer HEAD and OPTIONS by itself.
+    @app.before_request
+    def answer() -> flask.Response:
+        method, uri = flask.request.method, _uri()
+        if metrics and uri.partition("?")[0] == metrics[0]:
+            return _metrics(uri, *metrics)
+        if method == "POST" and (found := _PREDICTION.fullmatch(uri)):
+            with _observed(observe, unquote(found[1]), found[4]):
+                return _json(_post(api, found, deadline_s, max_inflated_bytes))
+        if method == "GET" and (found := _STATUS.fullmatch(uri)):
+            return _json(_get(api, found))
+        if uri.lower().startswith("/v1/"):
+            raise _malformed(uri)
+        # What is not under /v1/, TensorFlow Serving leaves to its HTTP library.
+        return _error(str(_malformed(uri)), 404)
+
+    @app.errorhandler(ServingError)
+    def refuse(error: ServingError) -> flask.Response:
+        return _error(str(error), _HTTP_STATUS.get(error.code, 500))
+
+    @app.errorhandler(HTTPException)
+    def unreadable(error: HTTPException) -> flask.Response:
+        return _error(error.description or error.name, error.code or 400)
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> flask.Response:
+        log.error("REST request failed", exc_info=error)
+        return _error("Internal error", 500)
+
+    return app
+
+
+@contextmanager
+def _observed(observe: Observe, name: str, method: str) -> Iterator[None]:
+    started = time.monotonic()
+    code = grpc.StatusCode.INTERNAL
+    try:
+        yield
+        code = grpc.StatusCode.OK
+    except ServingError as error:
+        code = error.code
+        raise
+    finally:
+        observe(name, method, "REST", code.name, time.monotonic() - started)
+
+
+def _malformed(uri: str) -> ServingError:
+    return ServingError.invalid(f"Malformed request: {flask.request.method} {uri}")
+
+
+def _post(
+    api: Api, found: re.Match[str], timeout_s: float | None, max_inflated_bytes: int
+) -> bytes:
+    name, version, label, method = found.groups()
+    spec = _spec(name, version, label)
+    body = flask.request.get_data(cache=False)
+    if "gzip" in flask.request.headers.get("Content-Encoding", "").lower():
+        body = inflate(body, max_inflated_bytes)
+    if method == "predict":
+        return methods.predict(api, spec, body, timeout_s)
+    if method == "classify":
+        return methods.classify(api, spec, body, timeout_s)
+    if method == "regress":
+        return methods.regress(api, spec, body, timeout_s)
+    raise _malformed(found.string)  # only the address is matched without regard to case
+
+
+def _get(api: Api, found: re.Match[str]) -> bytes:
+    name, version, label, part = found.groups()
+    if not name:
+        raise ServingError.invalid("Missing model name in request.")
+    if part == "metadata":
+        return methods.metadata(api, _spec(name, version, label))
+    return methods.status(api, _spec(name, version, None))  # it ignores labels
+
+
+def inflate(body: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
+    """Returns a gzip body unpacked. Raises `ServingError` if it is broken, or larger than allowed.
+
+    TensorFlow Serving goes on with an empty document then; the text says so, and why.
+    """
+    if not body:
+        return body
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        inflated = unpack.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        problem = f"its gzip is broken ({error})"
+    else:
+        if len(inflated) > max_bytes:
+            problem = f"its gzip holds more than {max_bytes} bytes"
+        elif not unpack.eof:
+            problem = "its gzip is truncated"
+        elif unpack.unused_data:
+            problem = "its gzip is followed by something else"
+        else:
+            return inflated
+    raise ServingError.invalid(f"JSON Parse error: The document is empty: {problem}")
+
+
+def _uri() -> str:
+    """Returns path and query as they were sent: a name may hold an escaped slash or colon."""
+    uri = str(flask.request.environ["REQUEST_URI"]).encode("latin-1").decode(errors="replace")
+    return _AUTHORITY.sub("", uri, count=1) if not uri.startswith("/") else uri
+
+
+def _spec(name: str, version: str | None, label: str | None) -> Any:
+    spec = model_pb2.ModelSpec(name=unquote(name))
+    if version is not None:
+        number = int(version.lstrip("0")[:20] or "0")  # 20 digits are too many already
+        if number >= 2**63:
+            raise ServingError.invalid(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = number
+    if label is not None:
+        spec.version_label = unquote(label)
+    return spec
+
+
+def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> flask.Response:
+    if uri == path:
+        return flask.Response(text(), content_type="text/plain")
+    wrong = f"Unexpected path: {uri}. Should be {path}"
+    return flask.Response(wrong, 400, content_type="text/plain")
+
+
+def _json(body: bytes, status: int = 200) -> flask.Response:
+    return flask.Response(body, status, content_type="application/json")
+
+
+def _error(message: str, status: int) -> flask.Response:
+    text = json.dumps(message, ensure_ascii=False).encode(errors="replace")
+    return _json(pretty({"error": text}), status)

@@ -1,0 +1,1 @@
+"""Model repository: versions, their states, and the policy of loading and unloading."""

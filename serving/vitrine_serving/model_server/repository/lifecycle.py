@@ -1,0 +1,228 @@
+"""The life of a version, from START to END, and the policy on which of a model's come and go.
+
+Nothing here locks, waits or reads the disk: whoever calls holds the repository's lock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import grpc
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+
+_CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+_UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]
+
+
+class Loaded(Protocol):
+    """What a version is once it is loaded."""
+
+    @property
+    def name(self) -> str:
+        """The model."""
+
+    @property
+    def version(self) -> int:
+        """The number."""
+
+    def close(self) -> None:
+        """Gives back what it holds; called once, when no request uses it."""
+
+
+L = TypeVar("L", bound=Loaded)
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """What `GetModelStatus` tells of a version; `error_code` is gRPC's number, 0 for none."""
+
+    number: int
+    state: str
+    error_code: int = 0
+    error_message: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a load failed, in a code of gRPC's and words."""
+
+    code: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{_CODE_NAMES.get(self.code, self.code)}: {self.message}"
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Returns what an exception says: its own code if it has one, else UNKNOWN."""
+        if isinstance(error, ServingError):
+            return cls(error.code.value[0], str(error))
+        code = getattr(error, "error_code", None)  # as `tf.errors.OpError` has it
+        if isinstance(code, int) and code > 0:
+            return cls(code, str(getattr(error, "message", error)))
+        return cls(_UNKNOWN, f"{type(error).__name__}: {error}")
+
+
+CANCELLED = Failure(grpc.StatusCode.CANCELLED.value[0], "Loading of servable cancelled")
+
+
+class Version(Generic[L]):
+    """One version: START, LOADING, AVAILABLE, UNLOADING, END, in this order.
+
+    `running` while a thread loads it, `due_s` on `time.monotonic()` is when it
+    may be tried next, `users` are the requests that run on it.
+    """
+
+    def __init__(self, number: int, directory: VersionDirectory) -> None:
+        self.number = number
+        self.directory = directory
+        self.state = "START"
+        self.wanted = True
+        self.running = False
+        self.tries = 0
+        self.due_s = 0.0
+        self.users = 0
+        self.loaded: Any = None  # an L, from AVAILABLE to END
+        self.failure: Failure | None = None
+
+    @property
+    def awaits_load(self) -> bool:
+        """Whether it is to be loaded, now or when a retry is due."""
+        return self.state in ("START", "LOADING") and not self.running
+
+    @property
+    def awaits_close(self) -> bool:
+        """Whether it is to be closed now."""
+        return self.state == "UNLOADING" and not self.users
+
+    def status(self) -> VersionStatus:
+        """Returns what to tell of it; a failed try that will be repeated is not told."""
+        if self.state == "END" and self.failure:
+            return VersionStatus(self.number, "END", self.failure.code, self.failure.message)
+        return VersionStatus(self.number, self.state)
+
+    def begin_load(self) -> None:
+        """A thread tries to load it from its directory."""
+        self.state, self.running = "LOADING", True
+        self.tries += 1
+
+    def end_load(self, loaded: L, directory: VersionDirectory, *, stopping: bool) -> bool:
+        """It was loaded from `directory`; returns whether it answers. If not, it must be closed."""
+        self.loaded, self.failure = loaded, None
+        if stopping or not self.wanted or directory.path != self.directory.path:
+            self.failure = CANCELLED
+            return False
+        self.state, self.running = "AVAILABLE", False
+        return True
+
+    def fail(self, failure: Failure, directory: VersionDirectory, retry_at_s: float | None) -> bool:
+        """It could not be loaded from `directory`; returns whether it will be tried again.
+
+        That is at `retry_at_s` if it is still wanted, at once if it was replaced meanwhile.
+        """
+        self.running, self.failure = False, failure
+        if self.wanted and directory != self.directory:
+            self.tries = 0
+        elif self.wanted and retry_at_s is not None:
+            self.due_s = retry_at_s
+        else:
+            self.state = "END"
+        return self.state != "END"
+
+    def end(self) -> None:
+        """It is closed, and what it held is gone."""
+        self.state, self.running, self.loaded = "END", False, None
+
+    def keep(self, directory: VersionDirectory) -> None:
+        """It is wanted; if it waits for a retry and was replaced, it need not wait.
+
+        One that is loaded stays as it is, whatever becomes of the directory.
+        """
+        self.wanted = True
+        if self.awaits_load and directory != self.directory:
+            self.tries, self.due_s = 0, 0.0
+        self.directory = directory
+
+    def drop(self) -> None:
+        """It is not wanted; what is not loaded yet ends here, or when its thread comes back."""
+        self.wanted = False
+        if self.awaits_load:
+            self.state, self.failure = "END", self.failure or CANCELLED
+
+    def returns(self, directory: VersionDirectory) -> bool:
+        """Whether it has ended, and `directory`, which is wanted, is a reason to begin anew.
+
+        TensorFlow Serving never tries a version again that failed as often as it may. We do once
+        the directory is another one, because that is how people repair a version; as long as it
+        stays the same, so would the error.
+        """
+        if self.state != "END":
+            return False
+        return not self.wanted or self.failure is None or directory != self.directory
+
+
+class Model(Generic[L]):
+    """A model's versions; they stay listed when they have ended, and when the model is removed.
+
+    `available` has those that answer by number, and the newest of them under None.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.config: ModelConfig | None = None  # None: not served any more
+        self.versions: dict[int, Version[L]] = {}
+        self.available: dict[int | None, Version[L]] = {}
+        self.remark = ""  # what was last said of its directory, not to say it at every look
+
+    def want(self, found: Mapping[int, VersionDirectory]) -> None:
+        """Makes `found` the wanted versions."""
+        for number, version in self.versions.items():
+            if number not in found:
+                version.drop()
+        for number, directory in found.items():
+            known = self.versions.get(number)
+            if known is None or known.returns(directory):
+                self.versions[number] = Version(number, directory)
+            else:
+                known.keep(directory)
+
+    def settle(self) -> None:
+        """Begins to unload what is not wanted, as far as something else answers.
+
+        This is TensorFlow Serving's availability preserving policy: while no wanted version is
+        AVAILABLE, one unwanted stays, the newest; where none is wanted, none stays.
+        """
+        serving = {n: v for n, v in sorted(self.versions.items()) if v.state == "AVAILABLE"}
+        unwanted = [version for version in serving.values() if not version.wanted]
+        if any(v.wanted for v in self.versions.values()) and len(unwanted) == len(serving):
+            unwanted = unwanted[:-1]
+        for version in unwanted:
+            version.state = "UNLOADING"
+            del serving[version.number]
+        self.available = {version.number: version for version in serving.values()}
+        if serving:
+            self.available[None] = serving[max(serving)]
+
+    def ended(self, version: Version[L]) -> None:
+        """A version of it was closed; it starts anew if it has become wanted meanwhile."""
+        version.end()
+        if version.wanted:
+            self.versions[version.number] = Version(version.number, version.directory)
+
+    def settled(self, *, all_versions: bool) -> bool:
+        """Whether the wanted versions have loaded or failed for good, or one has if that does."""
+        if self.available and not all_versions:
+            return True
+        wanted = [version for version in self.versions.values() if version.wanted]
+        return all(version.state in ("AVAILABLE", "END") for version in wanted)
+
+    def shortfall(self) -> str:
+        """Returns which wanted version failed and why, empty if one answers or none is wanted."""
+        wanted = [number for number, version in self.versions.items() if version.wanted]
+        if self.available or not wanted:
+            return ""
+        version = self.versions[max(wanted)]
+        reason = f" due to error: {version.failure}" if version.failure else ""
+        return f"{{name: {self.name} version: {version.number}}}{reason}"

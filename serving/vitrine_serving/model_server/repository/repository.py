@@ -1,0 +1,243 @@
+"""Which versions of which models are loaded, what became of the others, and who uses them."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Generic
+
+import grpc
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.lifecycle import (
+    L,
+    Loaded,
+    Model,
+    Version,
+    VersionStatus,
+)
+from vitrine_serving.model_server.repository.loading import Load, Loader
+
+__all__ = ["Load", "Loaded", "Repository", "VersionStatus"]
+
+log = logging.getLogger(__name__)
+
+
+class Repository(Generic[L]):
+    """The models of a server. Every method may be called from any thread.
+
+    `configure` and `refresh` look at the disk in the thread that calls them, one at a time, and
+    only note what is wanted. `load_threads` threads of the repository load it, one more closes what
+    is not wanted once its last request is done. Requests use versions in their own threads, and
+    never wait for any of that. One lock guards all states; nobody loads, closes or reads the disk
+    while holding it.
+    """
+
+    def __init__(
+        self,
+        load: Load[L],
+        *,
+        load_retries: int = 5,
+        retry_interval_s: float = 60.0,
+        allow_unavailable_labels: bool = False,
+        load_threads: int = 2,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._looking = threading.Lock()
+        self._stopping = threading.Event()
+        self._models: dict[str, Model[L]] = {}
+        self._labels: dict[str, dict[str, int]] = {}
+        self._configured = False
+        self._allow_unavailable_labels = allow_unavailable_labels
+        self._loader = Loader(
+            load,
+            self._models,
+            self._changed,
+            retries=load_retries,
+            retry_interval_s=retry_interval_s,
+            threads=load_threads,
+        )
+
+    def configure(self, configs: Sequence[ModelConfig], *, wait: bool = True) -> None:
+        """Replaces the whole set of models; what is not in `configs` unloads.
+
+        The first time it waits until each wanted version is AVAILABLE or has failed for good.
+        TensorFlow Serving exits if a model fails then; here the others are served, and the status
+        and the log tell of the error. Later it waits for the models that are new, until each has
+        one version that is AVAILABLE or all have failed, and not for new versions of others. Where
+        a new model has no version TensorFlow Serving waits for ever; here it is not waited for.
+        As there, a version that is loaded stays as it is if only its model's `base_path` changes.
+
+        Raises `ServingError`: FAILED_PRECONDITION for a label that may not be given, and then
+        nothing is changed; UNKNOWN if a new model failed, not the first time, and then the set is
+        in effect.
+        """
+        with self._looking:
+            with self._lock:
+                self._labels = self._checked_labels(configs)
+                first, self._configured = not self._configured, True
+                new = self._replace(configs)
+                self._loader.start()
+                models = list(self._models.values())
+            for model in models:
+                self._look(model)
+        if wait:
+            self._wait_for(new, all_versions=first)
+            if not first:
+                self._raise_for(new)
+
+    def _checked_labels(self, configs: Sequence[ModelConfig]) -> dict[str, dict[str, int]]:
+        """Returns the labels by model.
+
+        As in `UpdateModelVersionLabelMap`, a version has to be AVAILABLE before the new set is
+        loaded. `allow_unavailable_labels` lifts that, yet not for a label that moves: requests that
+        use it would have nothing to answer them.
+        """
+        for config in configs:
+            model = self._models.get(config.name)
+            current = self._labels.get(config.name, {})
+            for label, number in config.version_labels.items():
+                moves = current.get(label, number) != number
+                if self._allow_unavailable_labels and not moves:
+                    continue
+                if model is None or number not in model.available:
+                    raise ServingError(
+                        grpc.StatusCode.FAILED_PRECONDITION,
+                        f"Request to assign label to version {number} of model {config.name}, "
+                        "which is not currently available for inference",
+                    )
+        return {config.name: dict(config.version_labels) for config in configs}
+
+    def _replace(self, configs: Sequence[ModelConfig]) -> list[Model[L]]:
+        served = {name for name, model in self._models.items() if model.config}
+        for model in self._models.values():
+            model.config = None
+        for config in configs:
+            self._models.setdefault(config.name, Model(config.name)).config = config
+        return [self._models[c.name] for c in configs if c.name not in served]
+
+    def _wait_for(self, models: Sequence[Model[L]], *, all_versions: bool) -> None:
+        def done() -> bool:
+            settled = (model.settled(all_versions=all_versions) for model in models)
+            return self._loader.stopping or all(settled)
+
+        with self._changed:
+            self._changed.wait_for(done)
+
+    def _raise_for(self, models: Sequence[Model[L]]) -> None:
+        with self._lock:
+            shortfalls = [told for model in models if (told := model.shortfall())]
+        if shortfalls:
+            told = "".join(f"{{{shortfall}}}, " for shortfall in shortfalls)
+            message = f"{len(shortfalls)} model(s) did not become available: {{{told}}}"
+            raise ServingError(grpc.StatusCode.UNKNOWN, message)
+
+    def names(self) -> set[str]:
+        """Returns the models that are served."""
+        with self._lock:
+            return {name for name, model in self._models.items() if model.config}
+
+    def refresh(self) -> None:
+        """Looks at the disk once; what follows from it is loaded and unloaded in the background."""
+        with self._looking:
+            with self._lock:
+                models = list(self._models.values())
+            for model in models:
+                self._look(model)
+
+    def _look(self, model: Model[L]) -> None:
+        config = model.config
+        try:
+            found = config.wanted() if config else {}
+        except OSError as error:
+            # As TensorFlow Serving: a directory that can't be read, or is gone, is no order to
+            # unload. It would not look at the other models either; we do.
+            self._remark(model, f"Looking for versions of {model.name} failed: {error}")
+            return
+        self._remark(model, config.missing(found) if config else "")
+        with self._changed:
+            model.want(found)
+            model.settle()
+            self._changed.notify_all()
+
+    def _remark(self, model: Model[L], remark: str) -> None:
+        if remark and remark != model.remark:
+            log.warning("%s", remark)
+        model.remark = remark
+
+    def poll(self, every_s: float) -> None:
+        """Refreshes again and again, until `stop`, in the thread that calls it."""
+        while not self._stopping.wait(every_s):
+            self.refresh()
+
+    def stop(self) -> None:
+        """Ends `poll`, `configure` and retries; what is loaded goes on answering."""
+        self._stopping.set()
+        self._loader.stop()
+
+    def use(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[L]:
+        """Returns a loaded version for one request, the newest unless one is asked for.
+
+        It is found when the block begins, which may raise `ServingError`, and not closed before the
+        block ends.
+        """
+        return _Use(self._acquire, self._release, (name, version, label))
+
+    def _acquire(self, name: str, number: int | None, label: str | None) -> Version[L]:
+        with self._lock:
+            if label is not None:
+                number = self._labels.get(name, {}).get(label)
+                if number is None:
+                    raise ServingError.invalid(f"Unrecognized servable version label: {label}")
+            model = self._models.get(name)
+            version = model.available.get(number) if model else None
+            if version is None:
+                raise ServingError.not_found(
+                    f"Latest({name})" if number is None else f"Specific({name}, {number})"
+                )
+            version.users += 1
+            return version
+
+    def _release(self, version: Version[L]) -> None:
+        with self._lock:
+            version.users -= 1
+            if version.awaits_close:
+                self._changed.notify_all()
+
+    def versions(self, name: str, version: int | None = None) -> list[VersionStatus]:
+        """Returns the state of a model's versions, or of one, newest first. Raises NOT_FOUND."""
+        with self._lock:
+            model = self._models.get(name)
+            known = [v.status() for v in model.versions.values()] if model else []
+        told = [status for status in known if version in (None, status.number)]
+        if not told:
+            what = "any versions" if version is None else f"version {version}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} of model {name}")
+        return sorted(told, key=lambda status: -status.number)
+
+
+class _Use(Generic[L]):
+    """A version in use from `__enter__` to `__exit__`; by hand, as every request makes one."""
+
+    __slots__ = ("_acquire", "_asked", "_release", "_version")
+
+    def __init__(
+        self,
+        acquire: Callable[[str, int | None, str | None], Version[L]],
+        release: Callable[[Version[L]], None],
+        asked: tuple[str, int | None, str | None],
+    ) -> None:
+        self._acquire = acquire
+        self._release = release
+        self._asked = asked
+
+    def __enter__(self) -> L:
+        self._version = version = self._acquire(*self._asked)
+        return version.loaded
+
+    def __exit__(self, *_: object) -> None:
+        self._release(self._version)

@@ -1,1 +1,0 @@
-"""The REST side: TensorFlow Serving's addresses, JSON and texts of errors."""

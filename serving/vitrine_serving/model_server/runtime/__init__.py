@@ -1,0 +1,1 @@
+"""Runtime: loaded SavedModels, their signatures, batching and warm-up."""

@@ -1,0 +1,174 @@
+"""Classification and regression: signatures that take serialised `tf.Example`s.
+
+Checks and words are those of TensorFlow Serving's classifier.cc and regressor.cc.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import input_pb2
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.signature import Array
+
+CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
+REGRESS = tf.saved_model.REGRESS_METHOD_NAME
+
+
+def count_examples(request_input: Any) -> int:
+    """Returns how many examples an `Input` holds."""
+    kind = request_input.WhichOneof("kind")
+    return len(getattr(request_input, kind).examples) if kind else 0
+
+
+def examples_of(request_input: Any) -> Array:
+    """The examples, serialised, as `[n]` strings. A context goes before each (input.proto)."""
+    if not count_examples(request_input):
+        raise ServingError.invalid("Input is empty.")
+    listed = getattr(request_input, request_input.WhichOneof("kind"))
+    context = (
+        listed.context.SerializeToString()
+        if isinstance(listed, input_pb2.ExampleListWithContext)
+        else b""
+    )
+    return np.array([context + example.SerializeToString() for example in listed.examples], object)
+
+
+def _check_classification(signature: Any) -> None:
+    if signature.method_name != CLASSIFY:
+        raise ServingError.invalid(
+            "Expected classification signature method_name to be "
+            f"{CLASSIFY}. Was: {signature.method_name}"
+        )
+    if len(signature.inputs) != 1:
+        raise ServingError.invalid("Expected one input Tensor.")
+    if len(signature.outputs) not in (1, 2):
+        raise ServingError.invalid(
+            f"Expected one or two output Tensors, found {len(signature.outputs)}"
+        )
+    if "inputs" not in signature.inputs:
+        raise _missing(f"No classification inputs found in SignatureDef: {signature}")
+    if not {"classes", "scores"} & set(signature.outputs):
+        raise _missing(
+            "Expected classification signature outputs to contain at least one of "
+            f'"classes" or "scores". Signature was: {signature}'
+        )
+
+
+def _check_regression(signature: Any) -> None:
+    if signature.method_name != REGRESS:
+        raise ServingError.invalid(
+            f"Expected regression signature method_name to be {REGRESS}. "
+            f"Was: {signature.method_name}"
+        )
+    if len(signature.inputs) != 1:
+        raise ServingError.invalid("Expected one input Tensor.")
+    if len(signature.outputs) != 1:
+        raise ServingError.invalid("Expected one output Tensor.")
+    for kind, names in (("inputs", signature.inputs), ("outputs", signature.outputs)):
+        if kind not in names:
+            raise _missing(f"No regression {kind} found in SignatureDef: {signature}")
+
+
+def _missing(message: str) -> ServingError:
+    return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+
+def _fill_classification(
+    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+) -> None:
+    wanted = [
+        alias for alias in ("classes", "scores") if alias in servable.signature_defs[name].outputs
+    ]
+    found = servable.run(name, {"inputs": examples}, wanted, call="Classify", timeout_s=timeout_s)
+    for alias, kind, dtype in (
+        ("classes", object, "DT_STRING"),
+        ("scores", np.float32, "DT_FLOAT"),
+    ):
+        if alias in found:
+            _check_column(found[alias], alias, kind, dtype, len(examples))
+    if len({array.shape[1] for array in found.values()}) > 1:
+        raise ServingError.invalid(
+            "Tensors class and score should match in dim_size(1). Got "
+            f"{found['classes'].shape[1]} vs. {found['scores'].shape[1]}"
+        )
+    columns = {alias: array.tolist() for alias, array in found.items()}
+    for row in range(len(examples)):
+        classes = result.classifications.add().classes
+        for place in range(found[wanted[0]].shape[1]):
+            added = classes.add()
+            if "classes" in columns:
+                added.label = columns["classes"][row][place].decode(errors="replace")
+            if "scores" in columns:
+                added.score = columns["scores"][row][place]
+
+
+def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) -> None:
+    if array.ndim != 2:
+        raise ServingError.invalid(
+            f"Expected Tensor shape: [batch_size num_classes] but got {_shape(array)}"
+        )
+    if array.dtype != kind:
+        raise ServingError.invalid(f"Expected {alias} Tensor of {dtype}. Got: {_name(array)}")
+    if array.shape[0] != rows:
+        raise ServingError.invalid(
+            f"Expected {alias} output batch size of {rows}. Got: {array.shape[0]}"
+        )
+
+
+def _fill_regression(
+    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+) -> None:
+    values = servable.run(
+        name, {"inputs": examples}, ["outputs"], call="Regress", timeout_s=timeout_s
+    )["outputs"]
+    if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
+        raise ServingError.invalid(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            f"{_shape(values)}"
+        )
+    if len(values) != len(examples):
+        raise ServingError.invalid(
+            f"Input batch size did not match output batch size: {len(examples)} vs. {len(values)}"
+        )
+    if values.dtype != np.float32:
+        raise ServingError.invalid(f"Expected output Tensor of DT_FLOAT.  Got: {_name(values)}")
+    for value in values.ravel().tolist():
+        result.regressions.add(value=value)
+
+
+def _name(array: Array) -> str:
+    return types_pb2.DataType.Name(tf.as_dtype(array.dtype).as_datatype_enum)
+
+
+def _shape(array: Array) -> str:
+    return "[" + ",".join(map(str, array.shape)) + "]"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a model answers about examples: `method` is the name that its signature declares.
+
+    `check(signature)` raises `ServingError` where a signature is no such head;
+    `fill(servable, signature_name, examples, result, timeout_s)` runs one and writes the result.
+    """
+
+    kind: str
+    method: str
+    check: Callable[[Any], None]
+    fill: Callable[[Servable, str, Array, Any, float | None], None]
+
+
+CLASSIFICATION = Head(
+    "classification",
+    CLASSIFY,
+    _check_classification,
+    _fill_classification,
+)
+REGRESSION = Head("regression", REGRESS, _check_regression, _fill_regression)

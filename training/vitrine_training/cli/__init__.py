@@ -1,0 +1,186 @@
+"""The command `vitrine-train`: train, evaluate, report, recipes, versions, rollback."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from vitrine_client.process import variables
+from vitrine_client.process.completion import completion_of
+from vitrine_client.process.exit_codes import CommandGroup
+from vitrine_training.cli import options
+from vitrine_training.cli.options import console
+from vitrine_training.cli.rollback import rollback
+from vitrine_training.cli.train import train
+from vitrine_training.cli.versions import list_versions
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.evaluation import judging
+from vitrine_training.models.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from vitrine_training.evaluation.metrics import Evaluation
+
+# TensorFlow takes seconds to import, so the commands that need it import it.
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vitrine-training", message="%(prog)s %(version)s")
+def main() -> None:
+    """Train small image classifiers on Fashion-MNIST and publish them for serving.
+
+    \b
+    vitrine-train recipes                what there is to train, and what to expect of it
+    vitrine-train train                  the text's softmax and mlp, and photo
+    vitrine-train train mlp-best         the best mlp we know, the next version of `mlp`
+    vitrine-train train mlp --activation tanh --epochs 20 --as mlp-tanh-20
+    vitrine-train evaluate               what is published, class by class
+    vitrine-train report                 the same as a page, with curves and pictures
+    vitrine-train versions               what is published
+    vitrine-train rollback mlp           retire the newest version; the one before is served
+    vitrine-train completion bash        let the shell complete all this
+    """
+    # Its start-up notes on CPUs and GPUs help nobody here; its exceptions still come through.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    variables.warn_of_unknown()
+
+
+main.add_command(train)
+main.add_command(completion_of("vitrine-train"))
+
+
+@main.command("recipes")
+@options.as_json
+def list_recipes(as_json: bool) -> None:
+    """List the recipes and what to expect of them."""
+    if as_json:
+        options.print_json({name: asdict(recipe) for name, recipe in RECIPES.items()})
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("recipe", "publishes", "accuracy", "takes"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("")
+    for name, recipe in RECIPES.items():
+        low, high = recipe.expected
+        expected = f"{low:.3f}-{high:.3f}" if recipe.architecture != "linear" else ""
+        publishes = recipe.model if recipe.model != name else ""
+        table.add_row(name, publishes, expected, f"{recipe.expected_s:g} s", recipe.summary)
+    options.print_table(table)
+
+
+@main.command()
+@options.models
+@options.models_dir
+@options.data_dir
+@options.as_json
+def evaluate(
+    models: tuple[str, ...], models_dir: Path, data_dir: Path | None, as_json: bool
+) -> None:
+    """Test the newest version of MODELS (all classifiers) on 10,000 images, class by class."""
+    found = []
+
+    def show(version_dir: Path, test: data.Split) -> None:
+        from vitrine_training.evaluation.metrics import evaluate as evaluate_version
+
+        result = evaluate_version(version_dir, test)
+        if as_json:
+            found.append(_plain(version_dir, result))
+        else:
+            console.print(_by_class(version_dir, result))
+
+    failed = judging.each(judging.classifiers(models, models_dir), data_dir, show, as_json=as_json)
+    if as_json:
+        options.print_json(found)
+    sys.exit(1 if failed else 0)
+
+
+def _by_class(version_dir: Path, result: "Evaluation") -> Table:
+    table = Table(
+        "class",
+        title=f"{version_dir}: test accuracy {result.accuracy:.4f}, "
+        f"calibration error {result.calibration_error:.4f}",
+    )
+    columns = {"precision": result.precision, "recall": result.recall, "F1": result.f1}
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for label, *figures in zip(data.LABELS, *columns.values(), strict=True):
+        table.add_row(label, *(f"{figure:.3f}" if figure == figure else "–" for figure in figures))
+    return table
+
+
+def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
+    columns = {"precision": result.precision, "recall": result.recall, "f1": result.f1}
+    return {
+        **options.version_of(version_dir),
+        "accuracy": result.accuracy,
+        "calibration_error": result.calibration_error,
+        "classes": [
+            {"label": label} | dict(zip(columns, map(float, figures), strict=True))
+            for label, *figures in zip(data.LABELS, *columns.values(), strict=True)
+        ],
+    }
+
+
+@main.command()
+@options.models
+@options.models_dir
+@options.data_dir
+@click.option(
+    "--reports-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Where the pages are written.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object for each page.")
+def report(
+    models: tuple[str, ...],
+    models_dir: Path,
+    data_dir: Path | None,
+    reports_dir: Path,
+    as_json: bool,
+) -> None:
+    """Write a report on the newest version of MODELS (all classifiers), as a page."""
+    written = []
+
+    def write_one(version_dir: Path, test: data.Split) -> None:
+        from vitrine_training.report.page import write
+
+        page = reports_dir / f"{version_dir.parent.name}-{version_dir.name}.html"
+        try:
+            write(version_dir, test, page)
+        except OSError as error:
+            raise judging.NotJudged(f"{page} cannot be written: {error}") from error
+        if not as_json:
+            console.print(str(page))
+        written.append({**options.version_of(version_dir), "page": page})
+
+    newest = judging.classifiers(models, models_dir)
+    failed = judging.each(newest, data_dir, write_one, as_json=as_json)
+    index = _index_of(reports_dir) if written else None
+    if as_json:
+        options.print_json(written)
+    elif index:
+        console.print(f"{index} lists all reports")
+    sys.exit(1 if failed else 0)
+
+
+def _index_of(reports_dir: Path) -> Path | None:
+    from vitrine_client.look.reports import INDEX, write_index
+
+    path = reports_dir / INDEX
+    try:
+        written = write_index(reports_dir)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error}") from error
+    if not written:
+        click.echo(f"{path} is no index of reports, and stays as it is", err=True)
+    return written
+
+
+main.add_command(list_versions)
+main.add_command(rollback)

@@ -1,0 +1,226 @@
+"""The command `vitrine-train train`: options for each setting, progress, and the outcome."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import Field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vitrine_client.process import native_stderr, signals
+from vitrine_training.batch import Batch
+from vitrine_training.cli import options, unused_settings
+from vitrine_training.cli.options import console
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.evaluation import robustness
+from vitrine_training.models.recipes import CHOICES, RECIPES, SETTINGS, Recipe
+from vitrine_training.publish import versions as publish
+
+_NAME = re.compile(r"\w[\w.-]{0,199}")
+
+# TensorFlow takes seconds to import, so what needs it is imported where it is needed.
+
+DEFAULT_RECIPES = ("softmax", "mlp", "photo")
+"""Recipes trained unless others are named: the text's two, and one for pictures of one's
+own."""
+
+
+def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
+    """Returns the option that varies one setting of a recipe."""
+    name = "--" + setting.name.replace("_", "-")
+    if setting.type is bool:
+        return click.option(f"{name}/--no-{name[2:]}", default=None, help=setting.metadata["help"])
+    kind: Any = setting.type
+    if setting.name in CHOICES:
+        kind = click.Choice(CHOICES[setting.name])
+    elif isinstance(setting.default, tuple):
+        kind = Widths()
+    return click.option(name, type=kind, help=setting.metadata["help"])
+
+
+def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
+    """Refuses NaN, which is in no range and out of none."""
+    if value != value:
+        raise click.BadParameter("this is no number of seconds")
+    return value
+
+
+class Widths(click.ParamType[tuple[int, ...]]):
+    """Positive integers, separated by commas."""
+
+    name = "INTEGERS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Reads `512,256`."""
+        try:
+            return tuple(int(word) for word in value.split(",")) if value else ()
+        except ValueError:
+            self.fail("write widths as in 512,256", param, ctx)
+
+
+def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    for setting in reversed(SETTINGS):
+        command = _setting_option(setting)(command)
+    return command
+
+
+@click.command()
+@click.argument("recipes", nargs=-1, type=click.Choice(list(RECIPES)), metavar="[RECIPE]...")
+@options.models_dir
+@options.data_dir
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of all that is random.",
+)
+@click.option("--if-missing", is_flag=True, help="Skip a model that has a version already.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Publish a model even if it is worse than, or the same as, its last version.",
+)
+@click.option("--as", "name", metavar="MODEL", help="Publish as a version of MODEL.")
+@click.option(
+    "--checkpoint-every-s",
+    type=click.FloatRange(min=0),
+    callback=_a_number,
+    default=5.0,
+    show_default=True,
+    help="Seconds between checkpoints, from which a run that was killed goes on.",
+)
+@click.option(
+    "--hard-pictures",
+    type=click.IntRange(min=0),
+    default=robustness.PICTURES,
+    show_default=True,
+    help="Hard pictures of each kind, for the accuracy on them in the card; 0 for none.",
+)
+@options.as_json
+@_setting_options
+def train(
+    recipes: tuple[str, ...],
+    models_dir: Path,
+    data_dir: Path | None,
+    seed: int,
+    if_missing: bool,
+    force: bool,
+    name: str | None,
+    checkpoint_every_s: float,
+    hard_pictures: int,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
+
+    `vitrine-train recipes` lists them. The options from --filters on vary a recipe. A
+    model that is worse on validation data than the version it would replace is not published. A run
+    that was interrupted goes on where it was when the same command is given again.
+
+    --json prints an object for each model that was trained or left alone, and why it was not
+    published if it was not.
+
+    A model that is worse, or whose training fails, keeps no other from its turn. Exit code 1: there
+    was one.
+    """
+    chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
+    _check_needed(chosen)
+    batch = Batch()
+    if as_json:
+        context = click.get_current_context()
+        context.call_on_close(lambda: options.print_json(batch.outcomes))
+        context.with_resource(options.notes_on_stderr(as_json))
+    if if_missing:
+        _leave_what_is_there(chosen, models_dir, batch)
+    if not chosen:
+        return
+    dataset = _dataset(chosen, data_dir, batch)
+    console.print("Starting TensorFlow", style="dim")
+    with signals.ending_at_once():
+        from vitrine_training.models.tasks import Classification, Regression
+        from vitrine_training.run import Run
+
+        _spend_compiler_note()
+    images = Classification.of(dataset, hard_pictures) if dataset else None
+    runs = []
+    for recipe in chosen:
+        task = Regression.of(seed) if images is None or _makes_data(recipe) else images
+        runs.append((Run(recipe, seed, models_dir, force, checkpoint_every_s), task))
+    try:
+        batch.train(runs)
+    finally:
+        if len(batch.outcomes) > 1:
+            console.print()
+            options.print_table(batch.table())
+    sys.exit(1 if batch.failed else 0)
+
+
+def _leave_what_is_there(chosen: list[Recipe], models_dir: Path, batch: Batch) -> None:
+    """Takes recipes out of `chosen` whose models have a version."""
+    for recipe in [r for r in chosen if publish.versions(models_dir, r.model)]:
+        there = f"{publish.latest(models_dir, recipe.model)} is there already"
+        console.print(there)
+        batch.leave_alone(recipe.model, there)
+        chosen.remove(recipe)
+
+
+def _dataset(chosen: list[Recipe], data_dir: Path | None, batch: Batch) -> data.Dataset | None:
+    """Returns the images that recipes need; None where none does. Where there are none to be had,
+    those recipes are taken out of `chosen`, or the command ends, if no other is left."""
+    needing = [recipe for recipe in chosen if not _makes_data(recipe)]
+    if not needing:
+        return None
+    try:
+        return options.load(data_dir)
+    except click.ClickException as error:
+        if needing == chosen:
+            raise
+        for recipe in needing:
+            batch.fail(recipe.model, error.message)
+            chosen.remove(recipe)
+        return None
+
+
+def _makes_data(recipe: Recipe) -> bool:
+    return recipe.architecture == "linear"
+
+
+def _check_needed(chosen: list[Recipe]) -> None:
+    """Refuses options that no recipe has a use for."""
+    for option in ("data_dir", "hard_pictures") if all(map(_makes_data, chosen)) else ():
+        if options.was_typed(option):
+            name = option.replace("_", "-")
+            raise click.UsageError(f"linear makes its own data: leave out --{name}")
+
+
+def _spend_compiler_note() -> None:
+    """XLA tells once a process that it compiles, and no setting keeps it from that; so it compiles
+    something small while nobody listens. A fault in it shows in the next compilation."""
+    import tensorflow as tf
+
+    with native_stderr.discarded():
+        tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
+
+
+def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+    if model is not None and (not _NAME.fullmatch(model) or model == "models.config"):
+        raise click.BadParameter(
+            "a model's name has letters, digits, -, _ and ., 200 at most; it is not "
+            "models.config, the name of a file",
+            param_hint="--as",
+        )
+    if model is not None and len(names) > 1:
+        raise click.UsageError("--as goes with one recipe; name it")
+    given = {name: value for name, value in settings.items() if value is not None}
+    try:
+        varied = [RECIPES[name].varied(given, model) for name in names]
+        for recipe in varied:
+            unused_settings.check(recipe, given)
+        return varied
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Data sets: Fashion-MNIST, found, checked and split."""

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, explanations, robustness and distribution shift."""

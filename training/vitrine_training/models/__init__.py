@@ -1,0 +1,1 @@
+"""Models: networks, their layers, and the recipes that train them."""

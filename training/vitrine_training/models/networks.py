@@ -1,0 +1,137 @@
+"""The models of the text, as Keras models that a reader of its chapters recognises.
+
+Classifiers take images, float32 [n, 28, 28] with 0 for black and 1 for white, and return logits,
+float32 [n, 10]. Every random number comes from `seed`, so that equal seeds give equal models.
+"""
+
+from collections.abc import Callable, Iterator
+
+import keras
+
+from vitrine_training.data.fashion_mnist import LABELS, LINEAR_FEATURES, SIDE
+from vitrine_training.models.layers import Convolution, Dropout
+from vitrine_training.models.recipes import Recipe
+
+PIXEL_MEAN, PIXEL_STDDEV = 0.2860, 0.3530
+"""Of the training images, scaled to 0..1."""
+
+
+def linear(recipe: Recipe, seed: int) -> keras.Model:
+    """Linear regression: one affine map of the features, float32 [n, 2], to a value [n, 1]."""
+    return keras.Sequential(
+        [keras.Input([LINEAR_FEATURES]), _dense(1, recipe, seed)],
+        name="linear",
+    )
+
+
+def softmax(recipe: Recipe, seed: int) -> keras.Model:
+    """Softmax regression: one affine map of the 784 pixels."""
+    return keras.Sequential(
+        [
+            keras.Input([SIDE, SIDE]),
+            keras.layers.Flatten(),
+            *_normalised(recipe),
+            _dense(len(LABELS), recipe, seed),
+        ],
+        name="softmax",
+    )
+
+
+def mlp(recipe: Recipe, seed: int) -> keras.Model:
+    """Multilayer perceptron: affine maps with an activation between them."""
+    return keras.Sequential(
+        [
+            keras.Input([SIDE, SIDE]),
+            keras.layers.Flatten(),
+            *_normalised(recipe),
+            *_hidden_layers(recipe, seed),
+            _dense(len(LABELS), recipe, 100 * seed),
+        ],
+        name="mlp",
+    )
+
+
+class MLP(keras.Model):
+    """The same network as `mlp`, written as a class."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        super().__init__(name="mlp")
+        self.flatten = keras.layers.Flatten()
+        self.hidden = [*_normalised(recipe), *_hidden_layers(recipe, seed)]
+        self.out = _dense(len(LABELS), recipe, 100 * seed)
+
+    def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Returns logits."""
+        outputs = self.flatten(images)
+        for layer in self.hidden:
+            outputs = layer(outputs, training=training)
+        return self.out(outputs)
+
+
+def mlp_subclassed(recipe: Recipe, seed: int) -> keras.Model:
+    """Returns an `MLP` whose weights are there already."""
+    model = MLP(recipe, seed)
+    model(keras.ops.zeros([1, SIDE, SIDE]))  # the first call makes them
+    return model
+
+
+def cnn(recipe: Recipe, seed: int) -> keras.Model:
+    """Convolutional network, after LeNet (LeCun et al., 1998): convolutions whose strides shrink
+    the image, then the layers of `mlp`."""
+    return keras.Sequential(
+        [
+            keras.Input([SIDE, SIDE]),
+            keras.layers.Reshape([SIDE, SIDE, 1]),
+            *_normalised(recipe),
+            *_convolutions(recipe, seed),
+            keras.layers.Flatten(),
+            *_hidden_layers(recipe, seed),
+            _dense(len(LABELS), recipe, 100 * seed),
+        ],
+        name="cnn",
+    )
+
+
+MODELS: dict[str, Callable[[Recipe, int], keras.Model]] = {
+    "linear": linear,
+    "softmax": softmax,
+    "mlp": mlp,
+    "mlp-subclassed": mlp_subclassed,
+    "cnn": cnn,
+}
+"""Builders, from a recipe and a seed, by the architecture that recipes name."""
+
+
+def _normalised(recipe: Recipe) -> list[keras.layers.Layer]:
+    if not recipe.normalise:
+        return []
+    return [keras.layers.Rescaling(1 / PIXEL_STDDEV, offset=-PIXEL_MEAN / PIXEL_STDDEV)]
+
+
+def _convolutions(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:
+    """The first kernel is 5 by 5 with a stride of 3, the others are 3 by 3 with a stride of 2."""
+    for number, filters in enumerate(recipe.filters):
+        side, stride = (3, 2) if number else (5, 3)
+        yield Convolution(filters, side, stride, seed=100 * seed + 50 + number)
+        yield keras.layers.Activation(recipe.activation)
+
+
+def _hidden_layers(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:
+    for number, units in enumerate(recipe.hidden_units, start=1):
+        own_seed = 100 * seed + number
+        yield _dense(units, recipe, own_seed)
+        if recipe.batch_norm:
+            yield keras.layers.BatchNormalization()
+        yield keras.layers.Activation(recipe.activation)
+        if recipe.dropout:
+            yield Dropout(recipe.dropout, own_seed)
+
+
+def _dense(units: int, recipe: Recipe, seed: int) -> keras.layers.Dense:
+    initializers = {
+        "normal": lambda: keras.initializers.RandomNormal(stddev=0.01, seed=seed),
+        "zeros": keras.initializers.Zeros,
+        "glorot": lambda: keras.initializers.GlorotUniform(seed=seed),
+        "he": lambda: keras.initializers.HeNormal(seed=seed),
+    }
+    return keras.layers.Dense(units, kernel_initializer=initializers[recipe.initializer]())

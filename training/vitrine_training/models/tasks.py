@@ -1,0 +1,190 @@
+"""Tasks: the steps from data to a version in which classification and regression differ."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from vitrine_training.data import fashion_mnist as data
+from vitrine_training.evaluation import robustness, shift
+from vitrine_training.evaluation.metrics import Evaluation, at_bound, best_temperature, outputs_of
+from vitrine_training.fit.curves import Guessing
+from vitrine_training.fit.loop import Arrays, Epoch
+from vitrine_training.models.layers import Averaged
+from vitrine_training.models.recipes import Recipe
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """Data, and how answers to it are judged. `output` is the one of `serving_default` that counts.
+
+    `checksums`, `labels` and `input_shape` go into the card as they are.
+    """
+
+    train: Arrays
+    validation: Arrays
+    checksums: dict[str, str]
+    labels: list[str]
+    input_shape: list[int]
+    output: str
+
+    @property
+    @abstractmethod
+    def guessing(self) -> Guessing:
+        """The level of answers that do not look at the inputs."""
+
+    @abstractmethod
+    def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
+        """Returns the published form of a trained model; chooses on validation data alone."""
+
+    @abstractmethod
+    def score(self, outputs: Floats) -> float:
+        """Returns how good answers to the validation inputs are; more is better."""
+
+    @abstractmethod
+    def in_words(self, score: float) -> str:
+        """Returns the meaning of a score in words."""
+
+    @abstractmethod
+    def findings(self, served: keras.Model, outputs: Floats, kept: Epoch) -> dict[str, Any]:
+        """Returns the card's members that say how good `served` is; `outputs` are its answers to
+        the validation inputs. Looks at the test set, so it comes after the last choice."""
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """Fashion-MNIST; robustness is measured with `pictures` hard pictures of each kind."""
+
+    test: Arrays
+    pictures: int = robustness.PICTURES
+
+    @classmethod
+    def of(cls, dataset: data.Dataset, pictures: int = robustness.PICTURES) -> "Classification":
+        """Returns the task that a data set sets."""
+        train, validation, test = (
+            (split.images, split.labels)
+            for split in (dataset.train, dataset.validation, dataset.test)
+        )
+        return cls(
+            train=train,
+            validation=validation,
+            checksums=dataset.checksums,
+            labels=list(data.LABELS),
+            input_shape=[data.SIDE, data.SIDE],
+            output="logits",
+            test=test,
+            pictures=pictures,
+        )
+
+    @cached_property
+    def sample(self) -> robustness.Sample:
+        """Sample for robustness, drawn once for all models; it takes seconds."""
+        return robustness.draw(data.Split(*self.test), self.pictures)
+
+    @property
+    def guessing(self) -> Guessing:
+        """That of classes which are as likely."""
+        return Guessing(loss=math.log(len(self.labels)), accuracy=1 / len(self.labels))
+
+    def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
+        """Averages over views as the recipe says, then calibrates."""
+        averaged = Averaged(model, over=recipe.average_over)
+        images, labels = self.validation
+        temperature = best_temperature(outputs_of(averaged, images), labels)
+        return Averaged(model, over=recipe.average_over, temperature=temperature)
+
+    def score(self, outputs: Floats) -> float:
+        """Returns the number of right answers."""
+        return float((outputs.argmax(axis=1) == self.validation[1]).sum())
+
+    def in_words(self, score: float) -> str:
+        """Says how many of how many."""
+        return f"{score:,.0f} of {len(self.validation[1]):,} validation images right"
+
+    def findings(self, served: keras.Model, outputs: Floats, kept: Epoch) -> dict[str, Any]:
+        """Returns metrics, figures by class, and a server's baseline for drift."""
+        validation = Evaluation(outputs, self.validation[1])
+        test = Evaluation(outputs_of(served, self.test[0]), self.test[1])
+        uncalibrated = Evaluation(test.logits * served.temperature, test.labels)
+        metrics = {
+            "validation_accuracy": validation.accuracy,
+            "validation_loss": validation.cross_entropy,
+            "test_accuracy": test.accuracy,
+            "test_loss": test.cross_entropy,
+            "calibration_error": test.calibration_error,
+            "calibration_error_uncalibrated": uncalibrated.calibration_error,
+            "temperature": served.temperature,
+        }
+        by_class = zip(self.labels, test.precision, test.recall, test.f1, strict=True)
+        return {
+            "metrics": {"kept_epoch": kept.number}
+            | _rounded(metrics)
+            | {"temperature_at_bound": at_bound(served.temperature)},
+            "classes": [
+                {"label": label} | _rounded({"precision": p, "recall": r, "f1": f})
+                for label, p, r, f in by_class
+            ],
+            "robustness": robustness.measure(
+                self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
+            ),
+            "baseline": shift.baseline(
+                self.validation[0], validation.probabilities, self.validation[1]
+            ),
+        }
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """The text's synthetic linear data."""
+
+    @classmethod
+    def of(cls, seed: int) -> "Regression":
+        """Returns the task with the data that follows from `seed`."""
+        train, validation = data.synthetic_linear(seed)
+        return cls(
+            train=(train.features, train.values),
+            validation=(validation.features, validation.values),
+            checksums={},
+            labels=[],
+            input_shape=[data.LINEAR_FEATURES],
+            output="values",
+        )
+
+    @property
+    def guessing(self) -> Guessing:
+        """That of the mean value."""
+        return Guessing(loss=float(np.var(self.train[1])) / 2, accuracy=None)
+
+    def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
+        """Returns `model`."""
+        del recipe
+        return model
+
+    def score(self, outputs: Floats) -> float:
+        """Returns half the mean squared error, below zero."""
+        return -float(np.mean(np.square(outputs - self.validation[1])) / 2)
+
+    def in_words(self, score: float) -> str:
+        """Says which loss it is."""
+        return f"validation loss {-score:.3g}"
+
+    def findings(self, served: keras.Model, outputs: Floats, kept: Epoch) -> dict[str, Any]:
+        """Returns the loss, and the weights beside those that the data was made with."""
+        kernel, bias = (variable.numpy() for variable in served.trainable_variables)
+        weights, true_bias = data.LINEAR_TRUTH
+        return {
+            "metrics": {"kept_epoch": kept.number, "validation_loss": -self.score(outputs)},
+            "weights": {"learned": kernel.ravel().tolist(), "true": list(weights)},
+            "bias": {"learned": float(bias[0]), "true": true_bias},
+        }
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(float(figure), 6) for name, figure in figures.items()}

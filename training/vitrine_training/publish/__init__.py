@@ -1,0 +1,1 @@
+"""Publishing: export of SavedModels into version directories, behind a gate."""

@@ -1,0 +1,76 @@
+"""Gate: the comparison with the newest whole version that a candidate passes to be published."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vitrine_training.models.tasks import Task
+from vitrine_training.publish import incumbent, weights
+from vitrine_training.publish import versions as publish
+from vitrine_training.publish.export import Card
+
+
+class WorseModel(Exception):
+    """The candidate is worse than the version that it would replace."""
+
+
+class SameModel(Exception):
+    """The candidate has the weights of the version that it would replace, `version_dir`; `card` is
+    the candidate's."""
+
+    def __init__(self, version_dir: Path, card: Card) -> None:
+        super().__init__(
+            f"the same weights as {version_dir}: not published again (--force does, and --seed "
+            "trains others)"
+        )
+        self.version_dir = version_dir
+        self.card = card
+
+
+class Gate:
+    """Comparison with the incumbent of a model, which is evaluated before the training, and again
+    where others published a version meanwhile."""
+
+    def __init__(
+        self,
+        models_dir: Path,
+        model: str,
+        task: Task,
+        *,
+        force: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`force` lets everything pass. Raises `Incomparable`."""
+        self._models_dir, self._model, self._task = models_dir, model, task
+        self._force, self._say = force, say
+        self._look()
+
+    def _look(self) -> None:
+        self._versions = publish.versions(self._models_dir, self._model)
+        self._incumbent = (
+            None
+            if self._force
+            else incumbent.find(self._models_dir, self._model, self._task, self._say)
+        )
+
+    def check_no_worse(self, score: float) -> None:
+        """Raises `WorseModel`, or `Incomparable` for a version that came meanwhile."""
+        if self._versions != publish.versions(self._models_dir, self._model):
+            self._look()
+        current, task = self._incumbent, self._task
+        if current and score < current.score:
+            raise WorseModel(
+                f"This {self._model} is worse than version {current.version_dir.name} and was not "
+                f"published: {task.in_words(score)}, against {task.in_words(current.score)}. "
+                "Publish it all the same with --force, or under another name with --as"
+            )
+
+    def check_not_same(self, directory: Path, card: Card) -> None:
+        """Compares the written version with the incumbent. Raises `SameModel`.
+
+        In the place of a newer version that is damaged, the same weights are worth publishing.
+        """
+        current = self._incumbent
+        if not current or int(current.version_dir.name) != self._versions[-1]:
+            return
+        if weights.is_same(directory, current.version_dir):
+            raise SameModel(current.version_dir, card)

@@ -1,0 +1,92 @@
+"""Incumbent: the version that a candidate must be no worse than to be published."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from vitrine_training.evaluation.metrics import outputs_of
+from vitrine_training.models.tasks import Task
+from vitrine_training.publish import versions as publish
+from vitrine_training.publish import wholeness
+from vitrine_training.publish.wholeness import DamagedError, first_line
+
+
+class Incomparable(Exception):
+    """The incumbent is whole, and there is no telling how good it is at the task."""
+
+    def __init__(self, version_dir: Path, reason: str) -> None:
+        super().__init__(
+            f"{version_dir} cannot be compared with ({reason}), so nobody can tell whether a new "
+            "version is worse. Publish one all the same with --force, or under another name with "
+            "--as"
+        )
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """A version, and its score on the validation data of the task."""
+
+    version_dir: Path
+    score: float
+
+
+def find(models_dir: Path, model: str, task: Task, say: Callable[[str], None]) -> Incumbent | None:
+    """Returns the newest version of a model that is whole; None where there is none.
+
+    `say` is told of each one that is damaged, and passed over for that. Raises `Incomparable`.
+    """
+    for number in reversed(publish.versions(models_dir, model)):
+        version_dir = models_dir / model / str(number)
+        try:
+            return Incumbent(version_dir, _score(version_dir, task))
+        except DamagedError as error:
+            say(f"{version_dir} is damaged and passed over: {error}")
+    return None
+
+
+def _score(version_dir: Path, task: Task) -> float:
+    try:
+        wholeness.check(version_dir)
+    except OSError as error:
+        raise Incomparable(version_dir, f"it may not be read: {error}") from error
+    loaded = _loaded(version_dir)
+    try:
+        labels = _labels(loaded)
+    except Exception as error:
+        raise Incomparable(version_dir, "it does not say which classes it knows") from error
+    if labels != task.labels:
+        raise Incomparable(version_dir, "it is for other classes")
+    try:
+        return task.score(outputs_of(_serving(loaded, task), task.validation[0]))
+    except Exception as error:  # a model of somebody else's raises anything
+        raise Incomparable(version_dir, first_line(error)) from error
+
+
+def _loaded(version_dir: Path) -> Any:
+    """Loads a whole version. One by this package loads, unless TensorFlow is of another kind."""
+    try:
+        return tf.saved_model.load(str(version_dir))
+    except Exception as error:  # it raises anything
+        reason = first_line(error)
+        if wholeness.is_ours(version_dir) and "Op type not registered" not in str(error):
+            raise DamagedError(reason) from error
+        raise Incomparable(version_dir, reason) from error
+
+
+def _labels(loaded: Any) -> list[str]:
+    described = loaded.signatures["describe"]()
+    return [label.decode() for label in described["labels"].numpy().tolist()]
+
+
+def _serving(loaded: Any, task: Task) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the function of the scored output; the largest probability is the largest logit."""
+    serve = loaded.signatures.get("serving_default")
+    if serve is None:
+        raise LookupError("it has no signature serving_default")
+    name = next((n for n in (task.output, "probabilities") if n in serve.structured_outputs), None)
+    if name is None:
+        raise LookupError(f"its serving_default has no output {task.output}")
+    return lambda rows: serve(rows)[name]

@@ -1,0 +1,1 @@
+"""Report of a published version: one page with its figures and plots."""
