@@ -11,13 +11,19 @@ from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine import (
     containers,
     interpreter,
-    local_ports,
     machine,
     proxies,
     software,
     storage,
 )
-from vitrine_client.doctor.service import certificates, gateway, keys, model_server, served_configs
+from vitrine_client.doctor.service import (
+    certificates,
+    gateway,
+    keys,
+    local_ports,
+    model_server,
+    served_configs,
+)
 
 __all__ = ["CHECKS", "Check", "Finding", "Installation", "Level", "examine"]
 

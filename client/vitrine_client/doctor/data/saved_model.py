@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vitrine_client.doctor.data.file import content_of, quoted
 from vitrine_client.doctor.data.tensor_bundle import shard_sizes
+from vitrine_client.doctor.file import content_of, quoted
 
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 
