@@ -7,19 +7,21 @@ from tests.house import tree, words
 WHATS = 6.0
 """Uses of "what" in 1,000 words of docstrings, at most."""
 
+GATEWAY = "serving/vitrine_serving/gateway"
+LOAD_LAB = "client/vitrine_client/loadtest"
 TERMS = {
-    "load shedding": [],
-    "upstream": [],
-    "middleware": [],
-    "backpressure": [],
-    "circuit breaker": [],
-    "health check": [],
-    "idle timeout": [],
-    "confidence interval": [],
-    "coordinated omission": [],
-    "admission": [],
+    "load shedding": f"{GATEWAY}/access/shedding.py",
+    "upstream": f"{GATEWAY}/upstream/pool.py",
+    "middleware": f"{GATEWAY}/application.py",
+    "backpressure": f"{GATEWAY}/inference/batcher.py",
+    "circuit breaker": f"{GATEWAY}/upstream/breaker.py",
+    "health check": f"{GATEWAY}/http/routes.py",
+    "idle timeout": f"{GATEWAY}/server/gunicorn_conf.py",
+    "confidence interval": f"{LOAD_LAB}/analysis/confidence.py",
+    "coordinated omission": f"{LOAD_LAB}/generator/open_loop.py",
+    "admission": f"{GATEWAY}/access/guard.py",
 }
-"""Files in which a search for each term of the field finds its code."""
+"""Terms of the field, and the file in which a search finds the code of each."""
 
 
 def test_a_public_class_name_means_one_thing():
@@ -37,9 +39,6 @@ def test_what_is_rare():
 
 @pytest.mark.parametrize("term", TERMS)
 def test_a_search_finds_the_code(term):
-    assert TERMS[term]
-    for file in TERMS[term]:
-        found = [
-            line for line in (tree.ROOT / file).read_text().splitlines() if term in line.lower()
-        ]
-        assert found, file
+    """On one line, as `git grep -i` looks for it."""
+    lines = (tree.ROOT / TERMS[term]).read_text().lower().splitlines()
+    assert any(term in line for line in lines)
