@@ -113,8 +113,9 @@ bench-metrics: setup ## Measure what counting costs a request
 test: setup ## Run every test that can run here, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
 
-lint: setup ## Check style
+lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 docs: setup ## Write the tables in docs/ that come from the code
 	@$(BIN)/python -m tests.docs.generated

@@ -37,7 +37,7 @@ FROM scratch AS gateway
 COPY --from=gateway-environment /image /
 # Shows that nothing is missing, and leaves the bytecode of what is used.
 RUN ["/opt/vitrine/bin/python3", "-c", \
-    "import vitrine_serving.gateway.server.master, vitrine_serving.gateway.server.worker, vitrine_serving.gateway_process, vitrine_serving.cli; from vitrine_serving.gateway import create_app; create_app()"]
+    "import vitrine_serving.gateway.server.master, vitrine_serving.gateway.server.worker, vitrine_serving.gateway_process, vitrine_serving.cli; from vitrine_serving.gateway.application import create_app; create_app()"]
 ENV PATH=/opt/vitrine/bin LANG=C.UTF-8 HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     VITRINE_HOST=0.0.0.0
 USER 10001:10001

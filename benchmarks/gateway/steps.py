@@ -19,9 +19,8 @@ from benchmarks.gateway.vitrine import Vitrine, embedded
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages as calls
-from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.api.bodies import read_pictures
-from vitrine_serving.gateway.application import in_thread, make_handlers
+from vitrine_serving.gateway.application import create_app, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher

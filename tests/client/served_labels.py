@@ -10,6 +10,7 @@ from tests.conftest import free_port
 from tests.serving.fake_models import FakeLoader, answers, publish, reach, states
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.metrics import ServingMetrics
 from vitrine_serving.model_server.repository.config import read_config
 from vitrine_serving.model_server.repository.repository import Repository
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.docs.pages import PAGES, spans
-from vitrine_serving.gateway.api.openapi import document as openapi
+from vitrine_serving.gateway.console.openapi import document as openapi
 
 PATHS = openapi.document(())["paths"]
 API = PAGES["docs/api.md"]

@@ -21,7 +21,7 @@ from tests.conftest import SAMPLES, end, free_port
 from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import form, npy
 from vitrine_client.images import to_instance
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import prediction_log, tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers

@@ -19,7 +19,7 @@ from tests.monitoring.dashboard import (
     variables,
 )
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES
-from vitrine_serving.model_server.metrics import read_monitoring
+from vitrine_serving.model_server.metrics import ServingMetrics, read_monitoring
 
 CONFIG = MONITORING / "prometheus/prometheus.yml"
 RULES = MONITORING / "prometheus/alerts.yml"

@@ -8,9 +8,8 @@ import pytest
 
 from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, npy, picture
-from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.access.guard import Guard
-from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES, Metrics
 from vitrine_serving.gateway.telemetry.observers import harmless

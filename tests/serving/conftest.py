@@ -9,7 +9,7 @@ import pytest
 from tests.serving.asked_gateway import FakeServers, Http
 from tests.serving.clock import Clock
 from tests.serving.fake_models import FakeLoader, publish, starting
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
 
 

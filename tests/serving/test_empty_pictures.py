@@ -13,7 +13,7 @@ from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, npy, picture, png
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import NOTHING
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller

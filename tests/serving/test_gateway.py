@@ -18,8 +18,8 @@ from tests.serving.asked_gateway import (
     picture,
 )
 from vitrine_client.errors import Unavailable
-from vitrine_serving.gateway import Gateway, create_app
 from vitrine_serving.gateway.access.guard import Guard
+from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.drift import DriftState
 from vitrine_serving.gateway.telemetry.metrics import Metrics

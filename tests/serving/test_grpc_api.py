@@ -11,6 +11,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tests.conftest import free_port
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, picture
 from vitrine_client.results.predictions import Prediction
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target, find
 from vitrine_serving.gateway.inference.decoder import Shown

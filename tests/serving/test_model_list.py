@@ -7,8 +7,8 @@ import pytest
 from tests.serving.asked_gateway import FakeServers, Http
 from vitrine_client.errors import NotFound, Unavailable
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
 
 

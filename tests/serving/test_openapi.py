@@ -14,8 +14,8 @@ import pytest
 from tests.conftest import ROOT
 from vitrine_client.images import FORMATS
 from vitrine_serving.gateway import console
-from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.console import docs_page
+from vitrine_serving.gateway.console.openapi.document import document
 from vitrine_serving.gateway.http.routes import ROUTES, find
 
 DOCUMENT = document(["mlp", "softmax"])

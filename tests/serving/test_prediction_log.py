@@ -20,7 +20,7 @@ from tests.serving.asked_gateway import PNG, PREDICT, Http, form, npy, picture
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Prediction
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.decoder import Shown

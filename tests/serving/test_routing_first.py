@@ -9,9 +9,8 @@ import pytest
 
 from tests.serving.asked_gateway import PREDICT, FakeServers
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_serving.gateway import create_app
 from vitrine_serving.gateway.access import keys
-from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.settings import Settings
 
 CHUNK = bytes(256 * 1024)

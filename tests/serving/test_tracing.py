@@ -14,7 +14,7 @@ from tests.conftest import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, picture
 from tests.serving.asking import nobody
 from vitrine_client.errors import Unavailable
-from vitrine_serving.gateway import create_app
+from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import tracer, tracing
 from vitrine_serving.gateway.telemetry.tracing import TracingError
@@ -209,7 +209,7 @@ def test_without_the_setting_nothing_is_imported():
     done = python(
         "import sys\n"
         "import vitrine_client.aio\n"
-        "from vitrine_serving.gateway import create_app\n"
+        "from vitrine_serving.gateway.application import create_app\n"
         "from vitrine_serving.gateway.settings import Settings\n"
         "create_app(Settings())\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])\n"

@@ -1,4 +1,7 @@
-"""ASGI application: routes, admits, answers and observes requests; knows no model."""
+"""ASGI application: routes, admits, answers and observes requests; knows no model.
+
+No stack of middleware: the order of these steps is `Gateway`'s own.
+"""
 
 import asyncio
 import contextvars
@@ -23,10 +26,12 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.server.shared_state import SharedState
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
+from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
@@ -240,7 +245,8 @@ def make_handlers(
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     pictures = PictureEndpoints(settings, plane, offload)
     json_api = JsonApi(plane, offload=offload)
-    models = Endpoints(servers, pictures, json_api, offload, metrics, watch)
+    models = Endpoints(pictures, json_api)
+    telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings), is_draining)
     pages = make_pages(
         settings.models, max_body_bytes=settings.max_body_bytes, tls=settings.tls_cert is not None
@@ -255,7 +261,7 @@ def make_handlers(
         "healthz": probes.live,
         "readyz": probes.ready,
         "models": probes.models,
-        "metrics": models.metrics,
+        "metrics": telemetry.metrics,
         "instances": pictures.instances,
         "predict": models.predict,
         "classify": models.classify,
@@ -263,7 +269,7 @@ def make_handlers(
         "explain": pictures.explain,
         "status": models.status,
         "metadata": models.metadata,
-        "drift": models.drift,
+        "drift": telemetry.drift,
     }
 
 
@@ -276,3 +282,38 @@ async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments:
 
 def _lines(pairs: list[tuple[str, str]]) -> Lines:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+def create_app(
+    settings: Settings | None = None,
+    servers: ModelServers | None = None,
+    shared: SharedState | None = None,
+) -> Gateway:
+    """Returns the ASGI application.
+
+    `settings` come from the environment; all else is what they say, unless given. `shared` is made
+    before a fork, so that processes count together.
+    """
+    settings = settings or Settings()
+    shared = shared or SharedState(settings)
+    watch = Watch(shared.windows) if shared.windows else None
+    metrics = Metrics(settings, watch, shared.series, shared.slots.current)
+
+    def make_servers() -> ModelServers:
+        if servers:
+            return servers
+        made = ModelServers(
+            settings.model_server,
+            credentials=shared.tls.model_servers(),
+            server_name=settings.model_server_name,
+            max_attempts=settings.max_attempts,
+            retry_budget=settings.retry_budget,
+            breaker_failures=settings.breaker_failures,
+            breaker_open_s=settings.breaker_open_s,
+            # With less time than that, a call that is late says nothing of the server.
+            fair_timeout_s=min(1.0, settings.request_timeout_s / 2),
+        )
+        metrics.follow_servers(made)
+        return made
+
+    return Gateway(settings, make_servers, shared.guard, metrics, watch)

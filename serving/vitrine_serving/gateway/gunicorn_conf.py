@@ -7,8 +7,7 @@ from typing import Any
 
 from vitrine_client.process.addresses import bracketed
 from vitrine_client.process.exit_codes import NOT_BEGUN
-from vitrine_serving.gateway import create_app
-from vitrine_serving.gateway.application import Gateway
+from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.checks import SettingsError, checked_settings
 from vitrine_serving.gateway.server.gunicorn_logger import gunicorn_logger
 from vitrine_serving.gateway.server.shared_state import SharedState
@@ -59,7 +58,7 @@ wsgi_app = f"{__name__}:make_app()"
 asgi_loop = "asyncio"
 asgi_lifespan = "on"
 asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
-keepalive = 30  # seconds; longer than clients pause between two requests
+keepalive = 30  # idle timeout in seconds; longer than clients pause between two requests
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
 control_socket_disable = True
 

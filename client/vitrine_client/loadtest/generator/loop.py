@@ -1,6 +1,9 @@
 """Open and closed loop of a process that generates load: both send when it is time, and never
 block.
 
+Latency counts from when a request was due, not from when it was sent: a generator that waits for a
+slow server and leaves that out shows too low figures (coordinated omission).
+
 No asyncio, which takes longer for one event than all of this does; and a request should leave when
 it is due, not when other callbacks are through.
 """

@@ -1,42 +1,17 @@
-"""Endpoints of models, drift and metrics: the handlers that choose or join adapters."""
+"""Endpoints of models: handlers that choose an adapter."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-import orjson
-
-from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.pictures import PictureEndpoints, is_json
 from vitrine_serving.gateway.api.tensorflow import JsonApi
-from vitrine_serving.gateway.http import problems as errors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.telemetry.drift import Watch
-from vitrine_serving.gateway.telemetry.metrics import Metrics
-from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
 class Endpoints:
-    """Endpoints of one event loop; `offload` calls a function in a thread.
+    """Endpoints of models. Each handler raises `VitrineError`."""
 
-    Without `watch` nothing is known of drift. Each handler raises `VitrineError`.
-    """
-
-    def __init__(
-        self,
-        servers: ModelServers,
-        pictures: PictureEndpoints,
-        json_api: JsonApi,
-        offload: Callable[..., Awaitable[Any]],
-        metrics: Metrics,
-        watch: Watch | None = None,
-    ) -> None:
-        self._servers = servers
+    def __init__(self, pictures: PictureEndpoints, json_api: JsonApi) -> None:
         self._pictures = pictures
         self._json_api = json_api
-        self._offload = offload
-        self._metrics = metrics
-        self._watch = watch
 
     async def predict(self, request: Request, model: ModelRef) -> Answer:
         """Prediction, of pictures or of TensorFlow Serving's JSON."""
@@ -59,23 +34,3 @@ class Endpoints:
     async def metadata(self, request: Request, model: ModelRef) -> Answer:
         """Signatures of a version."""
         return Answer(200, await self._json_api.metadata(model, timeout_s=request.left_s()))
-
-    async def drift(self, request: Request, model: ModelRef) -> Answer:
-        """Drift of a model's versions, or of one."""
-        if not self._watch:
-            return errors.problem(
-                404,
-                f"This gateway does not watch for drift; start it without {PREFIX}DRIFT=0 to have "
-                "it do so",
-            )
-        report = await self._watch.report(
-            model.model, model.version, self._servers, timeout_s=request.left_s()
-        )
-        return Answer(200, orjson.dumps(report, option=orjson.OPT_APPEND_NEWLINE))
-
-    async def metrics(self, _: Request) -> Answer:
-        """Metrics for Prometheus, made in a thread."""
-        if self._watch:
-            await self._watch.forget_ended(self._servers)
-        body, content_type = await self._offload(self._metrics.render)
-        return Answer(200, body, content_type)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vitrine_serving.gateway.api.openapi.operations import URL
-from vitrine_serving.gateway.api.openapi.schemas import Json
+from vitrine_serving.gateway.console.openapi.operations import URL
+from vitrine_serving.gateway.console.openapi.schemas import Json
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?", re.ASCII)
 _PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)

@@ -7,9 +7,9 @@ import orjson
 
 from vitrine_client.look import FOLDER as LOOK
 from vitrine_client.look import SERVED
-from vitrine_serving.gateway.api.openapi import document as openapi
-from vitrine_serving.gateway.api.openapi.operations import URL
 from vitrine_serving.gateway.console import docs_page
+from vitrine_serving.gateway.console.openapi import document as openapi
+from vitrine_serving.gateway.console.openapi.operations import URL
 from vitrine_serving.gateway.http import problems as errors
 
 

@@ -1,7 +1,8 @@
 """Micro-batching: rows that arrive while a call is in flight go out together in the next.
 
-Nobody waits for a timer: where nothing is in flight, what arrived in this turn of the event loop is
-sent at once. All of it runs in one event loop, so nothing here is locked.
+Nobody waits for a timer: where nothing is in flight, the rows of this turn of the event loop are
+sent at once. Backpressure is a bound on the rows that wait: more are refused before work goes into
+them. All of it runs in one event loop, so nothing here is locked.
 """
 
 import asyncio

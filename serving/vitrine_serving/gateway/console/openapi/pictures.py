@@ -1,9 +1,9 @@
 """Picture operations of the OpenAPI document: predictions, explanations and instances."""
 
 from vitrine_client.images import NOTHING
-from vitrine_serving.gateway.api.openapi.components import FORMATS_READ, ref
-from vitrine_serving.gateway.api.openapi.operations import URL, json_answer, post
-from vitrine_serving.gateway.api.openapi.schemas import Json, schema
+from vitrine_serving.gateway.console.openapi.components import FORMATS_READ, ref
+from vitrine_serving.gateway.console.openapi.operations import URL, json_answer, post
+from vitrine_serving.gateway.console.openapi.schemas import Json, schema
 
 _PNG = (  # samples/sandal.png
     "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcCAAAAABXZoBIAAAAqElEQVR42mNgGAUUAGYoLayjasdc956Z8QcD"

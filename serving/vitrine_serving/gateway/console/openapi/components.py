@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from vitrine_client.images import FORMATS
-from vitrine_serving.gateway.api.openapi.schemas import TEXT, Json, schema
+from vitrine_serving.gateway.console.openapi.schemas import TEXT, Json, schema
 
 FORMATS_READ = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 

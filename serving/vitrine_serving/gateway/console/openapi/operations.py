@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from vitrine_serving.gateway.api.openapi.components import errors, headers
-from vitrine_serving.gateway.api.openapi.schemas import Json
+from vitrine_serving.gateway.console.openapi.components import errors, headers
+from vitrine_serving.gateway.console.openapi.schemas import Json
 
 URL = "http://127.0.0.1:8080"
 """Where a gateway is that was just started, for commands to copy."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from vitrine_serving.gateway.api.openapi.components import (
+from vitrine_serving.gateway.console.openapi.components import (
     HEADERS,
     NAME,
     PARAMETERS,
@@ -11,9 +11,15 @@ from vitrine_serving.gateway.api.openapi.components import (
     parameter,
     ref,
 )
-from vitrine_serving.gateway.api.openapi.operations import URL, get, json_answer, operation, post
-from vitrine_serving.gateway.api.openapi.pictures import explain, instances, predict
-from vitrine_serving.gateway.api.openapi.schemas import SCHEMAS, TEXT, Json, schema
+from vitrine_serving.gateway.console.openapi.operations import (
+    URL,
+    get,
+    json_answer,
+    operation,
+    post,
+)
+from vitrine_serving.gateway.console.openapi.pictures import explain, instances, predict
+from vitrine_serving.gateway.console.openapi.schemas import SCHEMAS, TEXT, Json, schema
 from vitrine_serving.gateway.http.routes import PATHS
 
 _REFERENCE = "https://www.tensorflow.org/tfx/serving/api_rest"
