@@ -1,7 +1,7 @@
 """Pictures API: adapter from pictures and arrays to the data plane, and back."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
 from vitrine_client.results.predictions import Prediction, to_predictions
+from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.api import bodies, picture_answers
 from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http import queries
@@ -103,11 +104,7 @@ class PictureEndpoints:
     ) -> tuple[list[Prediction], InferenceResponse]:
         request = InferenceRequest(_predict_call(model), {IMAGES: instances}, caller, deadline)
         response = await self._plane.infer(request)
-        probabilities = response.outputs[PROBABILITIES]
-        return (
-            to_predictions(probabilities, response.labels, model.model, response.version),
-            response,
-        )
+        return response.decoded, response
 
     async def _all_shown(self, request: Request) -> Shown:
         """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
@@ -151,7 +148,13 @@ class PictureEndpoints:
 
 @lru_cache(1024)
 def _predict_call(model: ModelRef) -> SignatureCall:
-    return SignatureCall(model, outputs=_OUTPUTS)
+    return SignatureCall(model, outputs=_OUTPUTS, decode=_predictions)
+
+
+def _predictions(
+    outputs: Mapping[str, Array], labels: tuple[str, ...], model: str, version: int
+) -> list[Prediction]:
+    return to_predictions(outputs[PROBABILITIES], labels, model, version)
 
 
 def media_type(request: Request) -> str:

@@ -144,7 +144,11 @@ class DataPlane:
                 )
         if self._answered:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
-        return InferenceResponse(version, outputs, description.labels)
+        labels = description.labels
+        if call.decode is None:
+            return InferenceResponse(version, outputs, labels)
+        decoded = call.decode(outputs, labels, model, version)
+        return InferenceResponse(version, {}, labels, decoded=decoded)
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
         started = time.monotonic()
