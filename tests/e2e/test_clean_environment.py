@@ -138,7 +138,7 @@ def test_a_client_predicts_and_grows_by_its_extras(wheels, service, tmp_path):
     assert python(bin_, code).splitlines() == ["Ankle boot"] * 2
 
 
-@pytest.mark.parametrize("module", ["vitrine_serving.gateway", "vitrine_serving.cli"])
+@pytest.mark.parametrize("module", ["vitrine_serving.gateway.application", "vitrine_serving.cli"])
 def test_imports_stay_light(module):
     """Even where TensorFlow is installed, importing the gateway does not import it."""
     code = f"import sys, {module}; print(*set(sys.modules) & set({FORBIDDEN!r}))"

@@ -23,7 +23,7 @@ from tests.conftest import (
 )
 from vitrine_serving.gateway.access import keys
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.run import Listener, Run, train_and_publish
+from vitrine_training.run import Run, RunListener, train_and_publish
 from vitrine_training.tasks import Regression
 
 PNG = {"Content-Type": "image/png"}
@@ -122,7 +122,7 @@ def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
     """A linear regression beside them is served, but has no use for pictures."""
     models_dir = tmp_path / "models"
     shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
-    train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), Listener())
+    train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), RunListener())
     ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
     done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
     assert done.returncode == 0, done.stderr
