@@ -197,4 +197,4 @@ def test_steps_add_up():
     whole, direct = split.pop("all"), split.pop("a direct Predict, from threads")
     assert (whole, direct) == (1000, 500)
     assert sum(split.values()) == whole
-    assert split["JSON and the rest"] == 100 - 53
+    assert split["JSON and the rest"] == 100 - 67

@@ -1,11 +1,13 @@
 """The command `vitrine-model-server`: its flags, its files, its end."""
 
 import contextlib
+import errno
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import grpc
@@ -18,6 +20,7 @@ from tensorflow_serving.apis import predict_pb2
 from benchmarks.embedded import PredictionStub, model_server
 from tests.conftest import end, free_port, wait_for
 from tests.contract.models import export, publish
+from vitrine_serving.model_server.server import run_rest
 
 COMMAND = [sys.executable, "-m", "vitrine_serving.model_server"]
 
@@ -166,3 +169,28 @@ def test_flags_that_make_no_sense(tmp_path, flags, code, message):
     assert done.returncode == code, done.stderr
     assert message.format(**words) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+class FakeRestServer:
+    """Runs as waitress' server does, and ends with `errors` first."""
+
+    def __init__(self, *errors: OSError) -> None:
+        self.errors, self.runs = list(errors), 0
+
+    def run(self) -> None:
+        self.runs += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def test_a_listener_that_is_closed_under_its_loop():
+    """The loop goes on with the connections that are left; any other error is one."""
+    stop, closed = threading.Event(), OSError(errno.EBADF, "Bad file descriptor")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        run_rest(FakeRestServer(closed), stop)
+    stop.set()
+    server = FakeRestServer(closed, closed)
+    run_rest(server, stop)
+    assert server.runs == 3
+    with pytest.raises(OSError, match="full"):
+        run_rest(FakeRestServer(OSError(errno.ENOSPC, "full")), stop)

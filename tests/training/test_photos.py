@@ -30,7 +30,7 @@ DRAWN = 12
 DIGESTS = """
 import hashlib, sys
 import numpy as np
-from vitrine_training.data import load
+from vitrine_training.data.fashion_mnist import load
 from vitrine_training.photos import KINDS
 images = load().test.images
 for kind in KINDS.values():

@@ -1,5 +1,6 @@
 """Process of the model server: builds its parts, loads, listens, polls for changes, and ends."""
 
+import errno
 import gc
 import logging
 import os
@@ -7,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def serve(flags: Flags) -> None:
     with signals.noting(stop) as noted:
         grpc_server.start()
         if rest_server:
-            _in_background("rest", rest_server.run)
+            _in_background("rest", partial(run_rest, rest_server, stop))
         _look_for_changes(flags, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
@@ -80,6 +82,22 @@ def serve(flags: Flags) -> None:
     # TensorFlow's threads need no goodbye, and its teardown takes seconds.
     sys.stdout.flush()
     os._exit(0 if noted.number == signal.SIGTERM else noted.exit_code or 0)
+
+
+def run_rest(rest_server: Any, stop: threading.Event) -> None:
+    """Runs waitress' server until it is closed and its connections are answered.
+
+    Another thread closes it, perhaps between the loop's list of sockets and its select(2), which
+    then raises; the loop goes on with the connections that are left. Raises any other `OSError`.
+    """
+    while True:
+        try:
+            rest_server.run()
+        except OSError as error:
+            if error.errno != errno.EBADF or not stop.is_set():
+                raise
+        else:
+            return
 
 
 def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -> None:
