@@ -14,9 +14,9 @@ import numpy as np
 from vitrine_client.images.finding.item import Item
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.metrics.families import (
@@ -51,7 +51,7 @@ def ours() -> None:
     shown = Shown(rows, [Item(rows[0], None)], 0.0004)
     outcome = Outcome([Prediction("Bag", 8, 0.9, {}, "mlp", 3)], "mlp", 3, shown, 0.003, 0.006)
     request = Request("POST", "/v1/models/mlp:predict", "", {}, "", "0")
-    request.endpoint, request.target, request.outcome = "predict", Target("mlp"), outcome
+    request.endpoint, request.target, request.outcome = "predict", ModelRef("mlp"), outcome
     answer = Answer(200, b"")
     note_request, note_call = harmless(metrics.note_request), harmless(metrics.note_call)
     print(f"{best_us(lambda: note_request(request, answer, 0.012)):6.2f} us  {REQUEST}")

@@ -22,7 +22,7 @@ from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway.api.bodies import read_pictures
 from vitrine_serving.gateway.application import create_app, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import RoutedRequest
+from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.settings import Settings
@@ -112,16 +112,7 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     description = await servers.describe("mlp", version, timeout_s=TIMEOUT_S)
     labels = description.labels
     instant = Instant(response, description)
-    threads = partial(in_thread, ThreadPoolExecutor(1))
-    handlers = make_handlers(
-        settings,
-        instant,
-        DataPlane(instant, settings),
-        threads,
-        is_draining=lambda: False,
-        metrics=Metrics(settings),
-        watch=None,
-    )
+    handlers = _handlers(settings, instant)
 
     async def endpoint() -> Answer:
         routed = RoutedRequest(request())
@@ -156,6 +147,19 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
         "answer": _sync(read_answer),
     }
     return steps, servers.close
+
+
+def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
+    """Returns the gateway's handlers, with `servers` in the model servers' place."""
+    return make_handlers(
+        settings,
+        servers,
+        DataPlane(servers, settings),
+        partial(in_thread, ThreadPoolExecutor(1)),
+        is_draining=lambda: False,
+        metrics=Metrics(settings),
+        watch=None,
+    )
 
 
 def _through(app: Any, body: bytes) -> Step:

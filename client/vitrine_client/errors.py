@@ -9,7 +9,7 @@ _BAD_GATEWAY = 502
 
 
 class VitrineError(Exception):
-    """Base of all errors; `status` is its HTTP status, the message says what to do.
+    """Base of all errors; `status` is the HTTP status, the message tells the way out.
 
     `retry_after_s` is when trying again can help, where that is known: seconds from the answer.
     `headers` are further ones of the HTTP answer, name and value.

@@ -14,10 +14,10 @@ from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, n
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import NOTHING
 from vitrine_serving.gateway.application import create_app
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.inference.versions import Versions
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import QueueFull
 
@@ -109,7 +109,7 @@ def test_many_share_the_call(runner):
         versions = Versions(DataPlane(servers, settings), settings)
 
         def ask(label: str | None = None):
-            asked = (Target("mlp", label=label), Caller("id"), time.monotonic() + 30)
+            asked = (ModelRef("mlp", label=label), Caller("id"), time.monotonic() + 30)
             return asyncio.create_task(versions.resolve(*asked))
 
         first = ask()

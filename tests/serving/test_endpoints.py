@@ -14,8 +14,9 @@ from vitrine_client.errors import MethodNotAllowed, NotFound
 from vitrine_serving.gateway.application import in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
-from vitrine_serving.gateway.http.routes import RoutedRequest, Target, UnknownAddress
+from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 
 
@@ -81,9 +82,9 @@ def ask(servers):
         ("GET", "/static/page.css", "static", None),
         ("GET", "/nowhere", "other", None),
         ("POST", "/v1/instances", "instances", None),
-        ("POST", "/v1/models/mlp:explain", "explain", Target("mlp")),
-        ("POST", "/v1/models/mlp/versions/3:predict", "predict", Target("mlp", 3)),
-        ("GET", "/v1/models/mlp", "status", Target("mlp")),
+        ("POST", "/v1/models/mlp:explain", "explain", ModelRef("mlp")),
+        ("POST", "/v1/models/mlp/versions/3:predict", "predict", ModelRef("mlp", 3)),
+        ("GET", "/v1/models/mlp", "status", ModelRef("mlp")),
     ],
 )
 def test_a_request_turns_out(ask, method, path, endpoint, target):

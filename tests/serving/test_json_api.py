@@ -9,13 +9,13 @@ from tests.serving.fake_servers import DOUBLE, FLOAT, FakeServers
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, VitrineError
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.api.tensorflow import JsonApi
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import KnownSignatures
 from vitrine_serving.gateway.settings import Settings
 
-NEWEST = Target("m")
+NEWEST = ModelRef("m")
 ROWS = b'{"instances": [1, 2.5]}'
 ANSWER = b'{\n    "predictions": [2.0, 5.0\n    ]\n}'
 LEARN, PREDICT = "GetModelMetadata", "Predict"
@@ -36,13 +36,13 @@ def api_of(servers: FakeServers) -> JsonApi:
     return JsonApi(DataPlane(servers, Settings()))
 
 
-def predict(api: JsonApi, body: bytes | dict = ROWS, target: Target = NEWEST, timeout_s=9.0):
+def predict(api: JsonApi, body: bytes | dict = ROWS, target: ModelRef = NEWEST, timeout_s=9.0):
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = asyncio.run(api.predict(target, content, timeout_s=timeout_s, caller=CALLER))
     return answer.body
 
 
-def refusal(api: JsonApi, body: bytes | dict, target: Target = NEWEST) -> VitrineError:
+def refusal(api: JsonApi, body: bytes | dict, target: ModelRef = NEWEST) -> VitrineError:
     with pytest.raises(VitrineError) as caught:
         predict(api, body, target)
     return caught.value
@@ -62,9 +62,9 @@ def test_predict(api, servers):
 @pytest.mark.parametrize(
     ("target", "asked"),
     [
-        (Target("m"), (0, "")),
-        (Target("m", 1), (1, "")),
-        (Target("m", None, "stable"), (0, "stable")),
+        (ModelRef("m"), (0, "")),
+        (ModelRef("m", 1), (1, "")),
+        (ModelRef("m", None, "stable"), (0, "stable")),
     ],
 )
 def test_versions(api, servers, target, asked):
@@ -141,7 +141,7 @@ def test_nothing_is_refused_by_what_was_known(api, servers):
     assert refusal(api, misfit).args[0].endswith("int64")
     assert json.loads(predict(api, {"inputs": 2**60})) == {"outputs": 2**61}
     servers.versions = {2: FLOAT}
-    assert isinstance(refusal(api, misfit, Target("m", 1)), NotFound)
+    assert isinstance(refusal(api, misfit, ModelRef("m", 1)), NotFound)
 
 
 @pytest.mark.parametrize(
@@ -165,9 +165,9 @@ def test_refusals(api, body, text):
 
 def test_the_body_is_refused_before_the_model(api, servers):
     """As TensorFlow Serving does it: what is no JSON needs no model."""
-    assert isinstance(refusal(api, b"{", Target("nope")), InvalidRequest)
+    assert isinstance(refusal(api, b"{", ModelRef("nope")), InvalidRequest)
     assert servers.asked == []
-    assert isinstance(refusal(api, b"{}", Target("nope")), NotFound)
+    assert isinstance(refusal(api, b"{}", ModelRef("nope")), NotFound)
 
 
 def test_dtypes_without_json(servers):
@@ -240,7 +240,7 @@ def test_classify_and_regress(api, servers):
     body = b'{"signature_name": "also", "examples": [{"x": 1.5}, {"x": 2.0}]}'
     classified = asyncio.run(api.classify(NEWEST, body, timeout_s=9.0, caller=CALLER))
     assert classified.body == b'{\n    "results": [[["cat", 0.5]], [["cat", 0.5]]\n    ]\n}'
-    regressed = asyncio.run(api.regress(Target("m", 1), body, timeout_s=9.0, caller=CALLER))
+    regressed = asyncio.run(api.regress(ModelRef("m", 1), body, timeout_s=9.0, caller=CALLER))
     assert regressed.body == b'{\n    "results": [1.5, 2.0]\n}'
     assert servers.asked == [("Classify", 0, ""), ("Regress", 1, "")]
     with pytest.raises(InvalidRequest, match="'examples' is expected and was not found"):
@@ -249,7 +249,7 @@ def test_classify_and_regress(api, servers):
 
 def test_status(api, servers):
     """Enumerations by name, int64 as text; a version label changes nothing."""
-    answer = asyncio.run(api.status(Target("m", None, "stable"), timeout_s=9.0))
+    answer = asyncio.run(api.status(ModelRef("m", None, "stable"), timeout_s=9.0))
     assert servers.asked == [("GetModelStatus", 0, "")]
     [status] = json.loads(answer)["model_version_status"]
     assert (status["version"], status["state"]) == ("1", "AVAILABLE")
@@ -273,9 +273,9 @@ def test_what_is_known_is_bounded():
     response = wire.GetModelMetadataResponse()
     for version in range(1, 2000):
         response.model_spec.version.value = version
-        known.learn(Target("m", None, f"label {version}"), response)
-    assert known.recall(Target("m", 1)) is None
-    assert known.recall(Target("m", None, "label 1")) is None
-    assert known.recall(Target("m", 1999)) == known.recall(Target("m", None, "label 1999"))
-    remembered = [version for version in range(1, 2000) if known.recall(Target("m", version))]
+        known.learn(ModelRef("m", None, f"label {version}"), response)
+    assert known.recall(ModelRef("m", 1)) is None
+    assert known.recall(ModelRef("m", None, "label 1")) is None
+    assert known.recall(ModelRef("m", 1999)) == known.recall(ModelRef("m", None, "label 1999"))
+    remembered = [version for version in range(1, 2000) if known.recall(ModelRef("m", version))]
     assert remembered == list(range(976, 2000))

@@ -15,9 +15,10 @@ from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, picture
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target, find
+from vitrine_serving.gateway.http.routes import find
 from vitrine_serving.gateway.inference.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import logs
 
@@ -71,7 +72,9 @@ def handled(request: Request, work: Callable[[], None]) -> None:
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_what_comes_from_outside_stays_in_its_line(bad, lines, kind):
     """Ids, paths, models and keys neither end a line nor reach the terminal as an escape."""
-    request = asked(path=f"/{bad}", client=bad, id=bad, key_name=bad, target=Target(bad, label=bad))
+    request = asked(
+        path=f"/{bad}", client=bad, id=bad, key_name=bad, target=ModelRef(bad, label=bad)
+    )
     logs.note_request(request, Answer(404, b""), 0.001)
     (line,) = lines()
     assert SEEN.fullmatch(line)

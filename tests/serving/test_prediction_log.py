@@ -22,9 +22,9 @@ from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.routes import Target
 from vitrine_serving.gateway.inference.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import prediction_log
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog, PredictionLogError
@@ -50,7 +50,7 @@ def asked(request_id: str, images: int = 1) -> Request:
     return Request(
         *("POST", PREDICT, "", {"content-type": "image/png"}, "", request_id),
         endpoint="predict",
-        target=Target("mlp"),
+        target=ModelRef("mlp"),
         outcome=outcome,
     )
 

@@ -4,10 +4,11 @@ import pytest
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_serving.gateway.http.messages import Request
-from vitrine_serving.gateway.http.routes import RoutedRequest, Target, find
+from vitrine_serving.gateway.http.routes import RoutedRequest, find
+from vitrine_serving.gateway.models.reference import ModelRef
 
 
-def recognise(path: str) -> tuple[str, Target | None]:
+def recognise(path: str) -> tuple[str, ModelRef | None]:
     """What a request of this path turns out to be."""
     request = Request("GET", path, "", {}, "", "id-1")
     RoutedRequest(request)
@@ -17,17 +18,17 @@ def recognise(path: str) -> tuple[str, Target | None]:
 @pytest.mark.parametrize(
     ("path", "target", "asked"),
     [
-        ("/v1/models/m", Target("m"), "status"),
-        ("/v1/models/m:predict", Target("m"), "predict"),
-        ("/v1/models/m/versions/007:classify", Target("m", 7), "classify"),
-        ("/v1/models/m/labels/canary:regress", Target("m", label="canary"), "regress"),
-        ("/v1/models/m/versions/2/metadata", Target("m", 2), "metadata"),
-        ("/v1/models/m/metadata", Target("m"), "metadata"),
-        ("/v1/models/m/labels/canary:explain", Target("m", label="canary"), "explain"),
-        ("/v1/models/m/drift", Target("m"), "drift"),
-        ("/v1/models/m/versions/2/drift", Target("m", 2), "drift"),
-        ("/v1/models/a%2Fb/labels/c%3Ad", Target("a/b", label="c:d"), "status"),
-        (f"/v1/models/m/versions/{2**63 - 1}", Target("m", 2**63 - 1), "status"),
+        ("/v1/models/m", ModelRef("m"), "status"),
+        ("/v1/models/m:predict", ModelRef("m"), "predict"),
+        ("/v1/models/m/versions/007:classify", ModelRef("m", 7), "classify"),
+        ("/v1/models/m/labels/canary:regress", ModelRef("m", label="canary"), "regress"),
+        ("/v1/models/m/versions/2/metadata", ModelRef("m", 2), "metadata"),
+        ("/v1/models/m/metadata", ModelRef("m"), "metadata"),
+        ("/v1/models/m/labels/canary:explain", ModelRef("m", label="canary"), "explain"),
+        ("/v1/models/m/drift", ModelRef("m"), "drift"),
+        ("/v1/models/m/versions/2/drift", ModelRef("m", 2), "drift"),
+        ("/v1/models/a%2Fb/labels/c%3Ad", ModelRef("a/b", label="c:d"), "status"),
+        (f"/v1/models/m/versions/{2**63 - 1}", ModelRef("m", 2**63 - 1), "status"),
     ],
 )
 def test_addresses(path, target, asked):
@@ -81,5 +82,5 @@ def test_every_address_has_its_endpoint(path, endpoint):
 
 def test_endpoints_about_models():
     """These say which model, too."""
-    assert recognise("/v1/models/m/versions/2:explain") == ("explain", Target("m", 2))
-    assert recognise("/v1/models/m") == ("status", Target("m"))
+    assert recognise("/v1/models/m/versions/2:explain") == ("explain", ModelRef("m", 2))
+    assert recognise("/v1/models/m") == ("status", ModelRef("m"))

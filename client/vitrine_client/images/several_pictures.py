@@ -1,4 +1,4 @@
-"""Several pictures: a folder, or an iterable; and what is said of all else."""
+"""Several pictures: a folder, or an iterable; errors name the right call for all else."""
 
 import os
 from collections.abc import Iterable

@@ -119,30 +119,17 @@ def run(
     jobs = _jobs(plan, ready)
     about = _about(plan)
     intervals: list[Interval] = []
-    ends: list[Ended] = []
+
+    def finish(interval: Interval) -> None:
+        intervals.append(interval)
+        watch(interval)
+
     with Fleet(jobs) as fleet:
         processors = Processors()
         timeline = Timeline(plan, fleet.start(), len(jobs))
         if rows:
             rows.begin(timeline.zero_s)
-        gone_s = 0.0
-        while fleet.is_at_work:
-            if plan.give_up_s and not gone_s:
-                for_s = timeline.gone_for_s(time.monotonic())
-                gone_s = for_s if for_s >= plan.give_up_s else 0.0
-            if stop.is_set() or gone_s:
-                timeline.cut(fleet.stop())
-            for number, report in fleet.reports(_LOOK_S):
-                if isinstance(report, Ended):
-                    ends.append(report)
-                    timeline.close(number, report.ended_s)
-                    continue
-                timeline.add(number, report)
-                if rows:
-                    rows.add(number, report)
-            for interval in timeline.finished():
-                intervals.append(interval)
-                watch(interval)
+        ends, gone_s = _follow(fleet, timeline, plan.give_up_s, finish, stop, rows)
         busy = processors.busy()
     measured = tuple(interval for interval in intervals if interval.start_s >= 0)
     generator, connecting = _generator(plan, ends, timeline), _connecting(ready, ends, timeline)
@@ -151,6 +138,37 @@ def run(
     if gone_s:
         warnings = (f"Nobody answered for {gone_s:.1f} s, so it was ended", *warnings)
     return dataclasses.replace(result, warnings=warnings)
+
+
+def _follow(
+    fleet: Fleet,
+    timeline: Timeline,
+    give_up_s: float | None,
+    finish: Callable[[Interval], None],
+    stop: threading.Event,
+    rows: RequestRows | None,
+) -> tuple[list[Ended], float]:
+    """Follows a fleet until its processes have ended. Returns how each of them ended, and for how
+    many seconds nobody had answered where that ended the load, else 0."""
+    ends: list[Ended] = []
+    gone_s = 0.0
+    while fleet.is_at_work:
+        if give_up_s and not gone_s:
+            for_s = timeline.gone_for_s(time.monotonic())
+            gone_s = for_s if for_s >= give_up_s else 0.0
+        if stop.is_set() or gone_s:
+            timeline.cut(fleet.stop())
+        for number, report in fleet.reports(_LOOK_S):
+            if isinstance(report, Ended):
+                ends.append(report)
+                timeline.close(number, report.ended_s)
+                continue
+            timeline.add(number, report)
+            if rows:
+                rows.add(number, report)
+        for interval in timeline.finished():
+            finish(interval)
+    return ends, gone_s
 
 
 def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generator:

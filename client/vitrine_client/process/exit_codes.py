@@ -34,7 +34,7 @@ SUMMARY = (
 
 
 class NotBegun(click.ClickException):
-    """Error of a command that could not begin; its message says what to do."""
+    """Error of a command that could not begin; its message tells the way out."""
 
     exit_code = NOT_BEGUN
 

@@ -20,8 +20,7 @@ from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
-from vitrine_serving.gateway.http import headers
-from vitrine_serving.gateway.http import problems as errors
+from vitrine_serving.gateway.http import headers, problems
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
@@ -183,7 +182,7 @@ class Gateway:
         except VitrineError as error:
             return self._refusal(error)
         except Exception as error:
-            return errors.unexpected(request.method, request.path, error)
+            return problems.unexpected(request.method, request.path, error)
 
     async def _answer(self, request: Request, body: Body) -> Answer:
         if preflight := self._cors.preflight(request.method, request.headers):
@@ -214,7 +213,7 @@ class Gateway:
     def _refusal(self, error: VitrineError) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return errors.expected(error)
+        return problems.expected(error)
 
     def _head(self, request: Request, answer: Answer) -> dict[str, Any]:
         kind = answer.content_type

@@ -2,10 +2,10 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from vitrine_training.data import fashion_mnist as data
 from vitrine_training.evaluation import robustness
 from vitrine_training.models.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 from vitrine_training.publish import versions as publish
+
+if TYPE_CHECKING:
+    from vitrine_training.tasks import Task
 
 _NAME = re.compile(r"\w[\w.-]{0,199}")
 
@@ -140,17 +143,13 @@ def train(
     if not chosen:
         return
     dataset = _dataset(chosen, data_dir, batch)
-    console.print("Starting TensorFlow", style="dim")
-    with signals.ending_at_once():
-        from vitrine_training.run import Run
-        from vitrine_training.tasks import Classification, Regression
+    tasks = _tasks(chosen, dataset, seed, hard_pictures)
+    from vitrine_training.run import Run
 
-        _spend_compiler_note()
-    images = Classification.of(dataset, hard_pictures) if dataset else None
-    runs = []
-    for recipe in chosen:
-        task = Regression.of(seed) if images is None or _makes_data(recipe) else images
-        runs.append((Run(recipe, seed, models_dir, force, checkpoint_every_s), task))
+    runs = [
+        (Run(recipe, seed, models_dir, force, checkpoint_every_s), task)
+        for recipe, task in zip(chosen, tasks, strict=True)
+    ]
     try:
         batch.train(runs)
     finally:
@@ -158,6 +157,22 @@ def train(
             console.print()
             options.print_table(batch.table())
     sys.exit(1 if batch.failed else 0)
+
+
+def _tasks(
+    chosen: Sequence[Recipe], dataset: data.Dataset | None, seed: int, hard_pictures: int
+) -> "list[Task]":
+    """Returns the task of each recipe. Imports TensorFlow, which takes seconds."""
+    console.print("Starting TensorFlow", style="dim")
+    with signals.ending_at_once():
+        from vitrine_training.tasks import Classification, Regression
+
+        _spend_compiler_note()
+    images = Classification.of(dataset, hard_pictures) if dataset else None
+    return [
+        Regression.of(seed) if images is None or _makes_data(recipe) else images
+        for recipe in chosen
+    ]
 
 
 def _leave_what_is_there(chosen: list[Recipe], models_dir: Path, batch: Batch) -> None:

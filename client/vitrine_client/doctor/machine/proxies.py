@@ -1,5 +1,4 @@
-"""Check of proxy variables: whether calls to the service would go through a proxy, which breaks
-those to this machine."""
+"""Check of proxy variables: a proxy for calls to the service breaks those to this machine."""
 
 import importlib.util
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Check of the gateway: whether it answers, is ready, wants a key, and how its models are."""
+"""Check of the gateway: an answer, readiness, API key, and the states of its models."""
 
 import time
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""TLS handshake in memory: whether a certificate and its key serve, and until when."""
+"""TLS handshake in memory: a test of a certificate and its key, and the time they are valid."""
 
 import ssl
 import time

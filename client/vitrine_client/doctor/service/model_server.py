@@ -1,4 +1,4 @@
-"""Check of model servers over gRPC: whether they answer, and the states of published models."""
+"""Check of model servers over gRPC: an answer, and the states of published models."""
 
 import socket
 from collections.abc import Iterator

@@ -33,8 +33,8 @@ _LINE = 0.8
 
 
 class Panel(NamedTuple):
-    """Rectangle with something in it: its `inside`, and whether it is `all` of its region, which
-    may be more, as where a tag hangs from it."""
+    """Rectangle with something in it: its `inside`; `all` is true where its region is no more than
+    that, False where a tag hangs from it, say."""
 
     inside: Window
     all: bool

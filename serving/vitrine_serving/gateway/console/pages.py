@@ -10,14 +10,14 @@ from vitrine_client.look import SERVED
 from vitrine_serving.gateway.console import docs_page
 from vitrine_serving.gateway.console.openapi import document as openapi
 from vitrine_serving.gateway.console.openapi.operations import URL
-from vitrine_serving.gateway.http import problems as errors
+from vitrine_serving.gateway.http import problems
 
 
 def make_pages(models: Sequence[str], *, max_body_bytes: int, tls: bool = False) -> flask.Flask:
     """Returns the WSGI application; the try-it page uploads nothing that has more than
     `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
     app = flask.Flask(__name__)
-    errors.register(app)
+    problems.register(app)
     document = openapi.document(models)
 
     def here() -> str:

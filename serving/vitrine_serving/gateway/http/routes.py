@@ -14,7 +14,6 @@ from vitrine_client.errors import InvalidRequest, MethodNotAllowed, VitrineError
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.models.reference import ModelRef
 
-Target = ModelRef
 Handler = Callable[..., Awaitable[Answer]]
 """Takes the request, and the `ModelRef` where its address names a model; raises `VitrineError`."""
 
