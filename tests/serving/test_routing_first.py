@@ -255,5 +255,6 @@ def test_options_and_head(http, path):
     assert (options.status_code, options.content) == (200, b"")
     assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     head = http.request("HEAD", path)
+    assert head.headers["content-length"] == http.get(path).headers["content-length"] != "0"
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Type"] == http.get(path).headers["Content-Type"]

@@ -1,4 +1,4 @@
-"""Calls a WSGI application with a request that has been read already."""
+"""WSGI: calls of an application with requests that have been read already."""
 
 import io
 import sys
@@ -34,7 +34,8 @@ def _environ(request: Request) -> dict[str, Any]:
     """PEP 3333: https://peps.python.org/pep-3333/#environ-variables"""
     host, _, port = request.headers.get("host", "localhost").rpartition(":")
     environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
+        # Of a HEAD the length of the body is told, too; the application sends none.
+        "REQUEST_METHOD": "GET" if request.method == "HEAD" else request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "QUERY_STRING": request.query,
