@@ -65,17 +65,26 @@ class _Task(Generic[T]):
 @dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
     tasks: deque[_Task[T]] = field(default_factory=deque)
-    flying: Sequence[_Task[T]] = ()
-    sender: asyncio.Task[None] | None = None
+    senders: dict[asyncio.Task[None], Sequence[_Task[T]] | None] = field(default_factory=dict)
+    """What each has in flight; None while it gathers."""
     rows: int = 0
     batch_s: float = 0.0  # moving average, as long as something waits
 
 
 class Batcher(Generic[T]):
-    """Sends rows in batches, one at a time for each target."""
+    """Sends rows in batches; of each target `servers()` may be in flight at a time, one for each
+    server that is there to be asked."""
 
-    def __init__(self, send: Send[T], *, max_batch_size: int, max_queued_rows: int) -> None:
+    def __init__(
+        self,
+        send: Send[T],
+        *,
+        max_batch_size: int,
+        max_queued_rows: int,
+        servers: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._send = send
+        self._servers = servers
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
         self._queues: dict[Hashable, _Queue[T]] = {}
@@ -89,8 +98,9 @@ class Batcher(Generic[T]):
         queue = self._queues.get(target)
         if not queue:
             return
-        batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
-        wait_s = batches * queue.batch_s
+        batches = math.ceil((queue.rows + count) / self._max_batch_size)
+        # The batches in flight end first.
+        wait_s = (1 + math.ceil(batches / self._servers())) * queue.batch_s
         longest_s = _MARGIN * (deadline - time.monotonic())
         is_full = queue.rows + count > self._max_queued_rows
         if is_full or wait_s > longest_s:
@@ -116,8 +126,7 @@ class Batcher(Generic[T]):
         queue = self._queues.setdefault(target, _Queue())
         queue.tasks.append(task)
         queue.rows += len(rows)
-        if not queue.sender:
-            self._start_sender(target, queue)
+        self._start_sender(target, queue)
         timer = loop.call_later(deadline - started, _expire, task)
         try:
             answers = await task.answered
@@ -135,37 +144,57 @@ class Batcher(Generic[T]):
         """Returns how many rows wait for each target; from any thread."""
         return {target: queue.rows for target, queue in list(self._queues.items())}
 
+    def usual_s(self, target: Hashable) -> float:
+        """Returns the moving average of the seconds that a batch takes, 0 before the first."""
+        queue = self._queues.get(target)
+        return queue.batch_s if queue else 0.0
+
     def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
+        """Starts another sender where a server is free: one that still gathers its batch takes all
+        that comes."""
+        if queue.senders and (
+            None in queue.senders.values() or len(queue.senders) >= self._servers()
+        ):
+            return
         # It belongs to no request, and so has no request's context.
-        queue.sender = asyncio.get_running_loop().create_task(
+        sender = asyncio.get_running_loop().create_task(
             self._send_all(target, queue), context=contextvars.Context()
         )
+        queue.senders[sender] = None
 
     def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
-        if not task.sent_at and task in queue.tasks:
-            queue.tasks.remove(task)
-            queue.rows -= len(task.rows)
-        elif task in queue.flying and all(each.answered.done() for each in queue.flying):
-            queue.flying = ()
-            if queue.sender:
-                queue.sender.cancel()
+        if not task.sent_at:
+            if task in queue.tasks:
+                queue.tasks.remove(task)
+                queue.rows -= len(task.rows)
+            return
+        for sender, batch in queue.senders.items():
+            if batch and task in batch and all(each.answered.done() for each in batch):
+                queue.senders[sender] = ()
+                sender.cancel()
+                return
 
     async def _send_all(self, target: Hashable, queue: _Queue[T]) -> None:
+        """Sends one batch after the other, until nothing waits or there are senders enough."""
+        me = asyncio.current_task()
+        assert me
         try:
-            while queue.tasks:
+            while queue.tasks and len(queue.senders) <= self._servers():
+                queue.senders[me] = None
                 if not (self._was_alone and len(queue.tasks) == 1):
                     await self._let_in(queue)
                 if batch := self._next_batch(queue):  # unless all have left meanwhile
                     self._was_alone = len(batch) == 1
-                    queue.flying = batch
+                    queue.senders[me] = batch
+                    if queue.tasks:
+                        self._start_sender(target, queue)
                     await self._answer(target, queue, batch)
-                    queue.flying = ()
         finally:
-            queue.sender = None
+            del queue.senders[me]
             if queue.tasks:  # the call was given up, and others came meanwhile
                 self._start_sender(target, queue)
-            elif self._queues.get(target) is queue:
+            elif not queue.senders and self._queues.get(target) is queue:
                 del self._queues[target]
 
     async def _let_in(self, queue: _Queue[T]) -> None:

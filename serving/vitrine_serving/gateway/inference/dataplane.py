@@ -5,10 +5,12 @@ tracing hang here, and so see all traffic. It knows no HTTP, no gRPC servicer an
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from vitrine_serving.gateway.inference.requests import (
     SignatureCall,
     WireCall,
 )
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -47,6 +50,10 @@ _RESPONSES = {
     CLASSIFY: wire.ClassificationResponse,
     REGRESS: wire.RegressionResponse,
 }
+
+_HEDGE_S, _HEDGE_TIMES = 2.0, 10
+"""A call that takes longer than that, and so many times as long as usual, is asked of another
+server as well; where nothing is known of what is usual, after half of its time."""
 
 Offload = Callable[..., Awaitable[Any]]
 
@@ -84,6 +91,7 @@ class DataPlane:
             self._send_batch,
             max_batch_size=settings.max_batch_size,
             max_queued_rows=settings.max_queued_images,
+            servers=servers.usable,
         )
         self._pixels = PixelWatch(servers, answered, settings.max_images) if answered else None
 
@@ -126,7 +134,13 @@ class DataPlane:
         started = time.monotonic()
         model, count = call.model.model, len(rows)
         response, server = await self._call(
-            calls.PREDICT, _message(call, rows), timeout_s, callers, _about(model, count)
+            calls.PREDICT,
+            _message(call, rows),
+            timeout_s,
+            callers,
+            _about(model, count),
+            call.model,
+            max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
         )
         answer = calls.read_answer(response)
         took_s = time.monotonic() - started
@@ -159,6 +173,8 @@ class DataPlane:
             left_s(request.deadline),
             [request.caller],
             _about(model, call.rows),
+            request.call.model,
+            max(_HEDGE_S, left_s(request.deadline) / 2),
         )
         arguments = _RESPONSES[call.method], response, call.decode
         if len(response) <= LARGE_BYTES:
@@ -180,15 +196,22 @@ class DataPlane:
         timeout_s: float,
         callers: Sequence[Caller],
         about: dict[str, Any],
+        asked: ModelRef | None = None,
+        hedge_after_s: float = math.inf,
     ) -> tuple[bytes, Connection]:
         """Makes each call there is; also returns the connection that has answered."""
         metadata = self._metadata(callers)
+        exchange = partial(
+            self._servers.exchange,
+            *(method, message),
+            timeout_s=timeout_s,
+            model=asked,
+            hedge_after_s=hedge_after_s,
+        )
         if self._trace is None:
-            return await self._servers.exchange(
-                method, message, timeout_s=timeout_s, metadata=metadata
-            )
+            return await exchange(metadata=metadata)
         with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
-            return await self._servers.exchange(method, message, timeout_s=timeout_s, metadata=sent)
+            return await exchange(metadata=sent)
 
     def _metadata(self, callers: Sequence[Caller]) -> list[tuple[str, str]]:
         """Returns gRPC metadata that tells a model server the ids and traces of the callers."""
