@@ -84,8 +84,8 @@ class Gate:
 
 
 class FakeModelServer(grpc.GenericRpcHandler):
-    """Notes every call, but for checks of whether it is silent, and answers it by `answer`, which may
-    be exchanged at any time."""
+    """Notes every call, but for checks of whether it is silent, and answers it by `answer`, which
+    may be exchanged at any time."""
 
     def __init__(
         self,

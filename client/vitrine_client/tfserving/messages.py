@@ -35,7 +35,7 @@ _MOST_METADATA = 1 << 20
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),  # the gateway bounds what it takes, in bytes and images
     ("grpc.max_receive_message_length", -1),
-    # Errors come as metadata; gRPC's own bound is 8 KiB, and 16 beyond which an error is another.
+    # Errors come as metadata; beyond gRPC's own bound, 16 KiB, an error becomes another.
     ("grpc.max_metadata_size", _MOST_METADATA),
     ("grpc.absolute_max_metadata_size", _MOST_METADATA),
     # Channels to one address share no connection, so that one can tell what the other is worth.

@@ -305,6 +305,7 @@ def create_app(
             settings.model_server,
             credentials=shared.tls.model_servers(),
             server_name=settings.model_server_name,
+            found=shared.found,
             max_attempts=settings.max_attempts,
             retry_budget=settings.retry_budget,
             breaker_failures=settings.breaker_failures,

@@ -63,10 +63,15 @@ class _Task(Generic[T]):
 
 
 @dataclass(eq=False, slots=True)
+class _Sender(Generic[T]):
+    batch: Sequence[_Task[T]] = ()  # in flight; none while it gathers one
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
     tasks: deque[_Task[T]] = field(default_factory=deque)
-    senders: dict[asyncio.Task[None], Sequence[_Task[T]] | None] = field(default_factory=dict)
-    """What each has in flight; None while it gathers."""
+    senders: list[_Sender[T]] = field(default_factory=list)
     rows: int = 0
     batch_s: float = 0.0  # moving average, as long as something waits
 
@@ -150,17 +155,17 @@ class Batcher(Generic[T]):
         return queue.batch_s if queue else 0.0
 
     def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
-        """Starts another sender where a server is free: one that still gathers its batch takes all
-        that comes."""
+        """Starts another sender where a server is free, and none gathers a batch already."""
         if queue.senders and (
-            None in queue.senders.values() or len(queue.senders) >= self._servers()
+            len(queue.senders) >= self._servers() or not all(each.batch for each in queue.senders)
         ):
             return
+        sender = _Sender[T]()
+        queue.senders.append(sender)
         # It belongs to no request, and so has no request's context.
-        sender = asyncio.get_running_loop().create_task(
-            self._send_all(target, queue), context=contextvars.Context()
+        sender.task = asyncio.get_running_loop().create_task(
+            self._send_all(target, queue, sender), context=contextvars.Context()
         )
-        queue.senders[sender] = None
 
     def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
@@ -169,29 +174,28 @@ class Batcher(Generic[T]):
                 queue.tasks.remove(task)
                 queue.rows -= len(task.rows)
             return
-        for sender, batch in queue.senders.items():
-            if batch and task in batch and all(each.answered.done() for each in batch):
-                queue.senders[sender] = ()
-                sender.cancel()
+        for sender in queue.senders:
+            if task in sender.batch:
+                if sender.task and all(each.answered.done() for each in sender.batch):
+                    sender.batch = ()
+                    sender.task.cancel()
                 return
 
-    async def _send_all(self, target: Hashable, queue: _Queue[T]) -> None:
-        """Sends one batch after the other, until nothing waits or there are senders enough."""
-        me = asyncio.current_task()
-        assert me
+    async def _send_all(self, target: Hashable, queue: _Queue[T], sender: _Sender[T]) -> None:
+        """Sends one batch after the other, until nothing waits or servers are fewer."""
         try:
             while queue.tasks and len(queue.senders) <= self._servers():
-                queue.senders[me] = None
                 if not (self._was_alone and len(queue.tasks) == 1):
                     await self._let_in(queue)
                 if batch := self._next_batch(queue):  # unless all have left meanwhile
                     self._was_alone = len(batch) == 1
-                    queue.senders[me] = batch
+                    sender.batch = batch
                     if queue.tasks:
                         self._start_sender(target, queue)
                     await self._answer(target, queue, batch)
+                    sender.batch = ()
         finally:
-            del queue.senders[me]
+            queue.senders.remove(sender)
             if queue.tasks:  # the call was given up, and others came meanwhile
                 self._start_sender(target, queue)
             elif not queue.senders and self._queues.get(target) is queue:

@@ -4,9 +4,10 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.server.listener import Shares
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shared_memory import SLOTS, Slots
+from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
 from vitrine_serving.gateway.telemetry.drift import Windows
 from vitrine_serving.gateway.telemetry.metrics import SharedSeries
+from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 
 
 class SharedState:
@@ -21,6 +22,7 @@ class SharedState:
         self.guard = Guard(settings)
         self.windows = Windows(settings.drift_window) if settings.drift else None
         slots = max(SLOTS, 4 * settings.workers)
+        self.found = Snapshots(1, MOST_FOUND_BYTES)
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()

@@ -91,7 +91,9 @@ class Lacking:
 
     def __contains__(self, model: ModelRef | None) -> bool:
         """Whether the server has just said that it lacks a version."""
-        return self._until_s.get(model, 0.0) > time.monotonic() if self._until_s and model else False
+        return (
+            self._until_s.get(model, 0.0) > time.monotonic() if self._until_s and model else False
+        )
 
 
 class Connection:
@@ -147,7 +149,6 @@ class Connection:
         """Has further calls made on another channel, as the one in use is silent. Calls in flight
         stay where they are, and are asked again by the watch."""
         log.warning("%s answers over a new connection, the one in use was lost", self.name)
-        self.breaker.close()
         self._retired.append(self.channel)
         self.channel, self._methods = channel, {}
 
@@ -212,9 +213,7 @@ class Connection:
         timeout_s = deadline - started_s
         decides = self.breaker.enter()
         hedge_at_s = started_s + (_PROBE_HEDGE_S if decides else hedge_after_s)
-        flight = Flight(
-            method, request, metadata, deadline, started_s, hedge_at_s, self.channel
-        )
+        flight = Flight(method, request, metadata, deadline, started_s, hedge_at_s, self.channel)
         ok = None  # unless there is an answer, or none for reasons of the server's own
         self.flights.add(flight)
         try:
@@ -227,18 +226,14 @@ class Connection:
         except grpc.aio.AioRpcError as error:
             ok = self._verdict(error.code(), timeout_s)
             if ok is False:
-                self.last_failure = str(self.explain(error))
-                if self._is_connected():
-                    self._note_found()
-                else:
-                    self._note_lost()
+                self._note_failure(str(self.explain(error)))
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 if time.monotonic() > deadline - _LATE_S:  # or gRPC would say so in a moment
                     ok = self._verdict(grpc.StatusCode.DEADLINE_EXCEEDED, timeout_s)
-                    self.last_failure = self._late
+                    self._note_failure(self._late)
                 raise
             if flight.rescue:
                 return flight.rescue
@@ -256,14 +251,20 @@ class Connection:
         lost = not self._is_connected() or "Stream removed" in (error.details() or "")
         return calls.error_for(error.code(), error.details(), self.name if lost else "")
 
-    def note_silence(self, silence: Silence, reason: str = "") -> None:
+    def note_silence(self, silence: Silence, reason: str) -> None:
         """Notes what the watch has found, and logs what is new."""
-        before, self.silence = self.silence, silence
-        if silence and not before:
+        if not self.silence:
             self.last_failure = f"The model server at {self.name} {reason}"
             self._told_of_failures = True
             log.warning("%s is left alone until it answers: it %s", self.name, reason)
-        elif before and not silence:
+        self.silence = silence
+
+    def note_alive(self) -> None:
+        """Notes that the server has answered the watch."""
+        self.heard_at_s = time.monotonic()
+        self._note_found()
+        if self.silence:
+            self.silence = ""
             self._told_of_failures = False
             self.breaker.close()
             log.warning("%s answers again", self.name)
@@ -271,7 +272,7 @@ class Connection:
     def note_outrun(self) -> None:
         """Notes that another server has answered a call that this one has not, in all the time that
         such a call may take: it is left alone for a while."""
-        self.last_failure = self._late
+        self._note_failure(self._late)
         self._change(lambda now_s: self.breaker.trip(now_s))
 
     def _method(self, method: str) -> Any:
@@ -296,6 +297,13 @@ class Connection:
         elif before != "closed" == after and self._told_of_failures:
             self._told_of_failures = False
             log.warning("%s answers again", self.name)
+
+    def _note_failure(self, reason: str) -> None:
+        self.last_failure = reason
+        if self._is_connected():
+            self._note_found()
+        else:
+            self._note_lost()
 
     def _note_lost(self) -> None:
         """Notes that there is no connection, and logs that once."""

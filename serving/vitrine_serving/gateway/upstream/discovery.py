@@ -5,6 +5,7 @@ for several servers. gRPC's own resolver would hide which of them took a call.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import logging
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
 """Seconds between two lookups of a name; a tenth more or less, so that gateways spread theirs."""
+
+MOST_FOUND_BYTES = 1 << 18
+"""Room for what was found: some 10,000 addresses."""
 
 _SOON_S = 0.05
 _CONNECT_S = 0.5
@@ -86,7 +90,7 @@ class Discovery:
         self._addresses = tuple(addresses)
         self._server_name = server_name
         self._names = {each: place for each in addresses if (place := _host_and_port(each))}
-        self._found = found or Snapshots(1, 1 << 16)
+        self._found = found or Snapshots(1, MOST_FOUND_BYTES)
         self._resolve = resolve
         self._stopped = threading.Event()
         self._told: dict[str, int] = {}
@@ -147,7 +151,8 @@ class Discovery:
                     addresses = self._resolve(host, port)
                     if addresses is not None:
                         found[name] = list(addresses)
-                self._found.write(0, json.dumps([time.monotonic(), found]).encode())
+                with contextlib.suppress(OSError):  # more than there is room for: each its own
+                    self._found.write(0, json.dumps([time.monotonic(), found]).encode())
         return found
 
     def _read(self) -> tuple[float, dict[str, list[str]]]:

@@ -15,7 +15,7 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
-from vitrine_serving.gateway.upstream.discovery import Discovery
+from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resolve
 from vitrine_serving.gateway.upstream.pool import Pool
 from vitrine_serving.gateway.upstream.retries import RetryBudget, pause_s
 from vitrine_serving.gateway.upstream.silence import SilenceWatch
@@ -48,6 +48,7 @@ class ModelServers:
         credentials: grpc.ChannelCredentials | None = None,
         server_name: str = "",
         found: Snapshots | None = None,
+        resolve: Resolve = resolve,
         max_attempts: int = 3,
         retry_budget: float = 0.1,
         breaker_failures: int = 5,
@@ -67,7 +68,7 @@ class ModelServers:
             ),
             addresses,
         )
-        self._discovery = Discovery(addresses, server_name, found)
+        self._discovery = Discovery(addresses, server_name, found, resolve)
         self._pool.update(self._discovery.endpoints({}))
         if self._discovery.has_names:
             self._discovery.start(self._pool.update)
@@ -151,12 +152,16 @@ class ModelServers:
         if code in _MISSING and model:
             tried[-1].lacking.note(model)
             is_over = len(tried) >= self._max_attempts
-            return None if is_over else self._pool.select_server([*tried, *self._pool.lacking(model)])
+            return (
+                None if is_over else self._pool.select_server([*tried, *self._pool.lacking(model)])
+            )
         if isinstance(reason, ResourceExhausted):
             another = self._pool.select_server(tried) if len(tried) == 1 else None
             if another and self._may_repeat():
                 return another
-            raise Unavailable(f"The model servers are full: {reason}", retry_after_s=1.0) from reason
+            raise Unavailable(
+                f"The model servers are full: {reason}", retry_after_s=1.0
+            ) from reason
         return None
 
     def _may_repeat(self) -> bool:

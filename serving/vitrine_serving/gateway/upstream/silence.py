@@ -90,16 +90,16 @@ class SilenceWatch:
         first = asyncio.create_task(_answers(connection.channel))
         await asyncio.wait([first], timeout=SECOND_S)
         if first.done() and first.result():
-            connection.note_silence("")
+            connection.note_alive()
             return
         channel = connection.new_channel()
         second = asyncio.create_task(_answers(channel, wait_for_ready=True))
         try:
             await asyncio.wait([first, second])
             if first.result():
-                connection.note_silence("")
+                connection.note_alive()
             elif second.result():
-                connection.note_silence("")
+                connection.note_alive()
                 connection.replace_channel(channel)
                 channel = None
             elif channel.get_state() is grpc.ChannelConnectivity.READY:
