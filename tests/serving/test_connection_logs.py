@@ -11,14 +11,14 @@ from tests.fake_model_server import FakeModelServer
 from tests.serving.asking import LONG_S, until
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection
-from vitrine_serving.gateway.upstream.discovery import Endpoint
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 LOGGER = "vitrine_serving.gateway.upstream.connection"
 
 
 def connection(port: int, *, start_s: float, failures: int = 5) -> Connection:
     return Connection(
-        Endpoint(f"127.0.0.1:{port}"),
+        ServerEndpoint(f"127.0.0.1:{port}"),
         Breaker(failures, 0.05),
         credentials=None,
         fair_timeout_s=1.0,

@@ -11,7 +11,7 @@ from tests.fake_model_server import FakeModelServer, Gate
 from tests.serving.asking import ask, to, until
 from vitrine_client.errors import Unavailable
 from vitrine_serving.gateway.shared_memory import Snapshots
-from vitrine_serving.gateway.upstream.discovery import Discovery, Endpoint, resolve
+from vitrine_serving.gateway.upstream.discovery import Discovery, ServerEndpoint, resolve
 
 NAME = "models.example:8500"
 
@@ -119,11 +119,11 @@ def test_a_name_and_its_certificate():
     plain = Discovery(["a:1", "127.0.0.1:2", "[::1]:3", "dns:///b:4", "unix:/tmp/x", "127.0.0.1:2"])
     assert plain.has_names
     assert plain.endpoints({"a:1": ["10.0.0.1:1", "10.0.0.2:1"], "dns:///b:4": ["10.0.0.1:1"]}) == [
-        Endpoint("10.0.0.1:1", "a:1", "a"),
-        Endpoint("10.0.0.2:1", "a:1", "a"),
-        Endpoint("127.0.0.1:2"),
-        Endpoint("[::1]:3"),
-        Endpoint("unix:/tmp/x"),
+        ServerEndpoint("10.0.0.1:1", "a:1", "a"),
+        ServerEndpoint("10.0.0.2:1", "a:1", "a"),
+        ServerEndpoint("127.0.0.1:2"),
+        ServerEndpoint("[::1]:3"),
+        ServerEndpoint("unix:/tmp/x"),
     ]
     named = Discovery(["a:1", "127.0.0.1:2"], "other.example")
     assert {each.server_name for each in named.endpoints({"a:1": ["::1:1"]})} == {"other.example"}

@@ -65,7 +65,7 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
 """The one place where gRPC's codes become ours; any other is a `ServerError`."""
 
 _TOO_LONG = "metadata size exceeds"
-"""Words of gRPC 1.85 for what it does not let through; the code is that of a server that is full."""
+"""Words of gRPC 1.85 for an error that it does not let through; its code is that of overload."""
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 

@@ -15,7 +15,7 @@ from vitrine_client.errors import Unavailable, Unreachable, VitrineError
 from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
-from vitrine_serving.gateway.upstream.discovery import Endpoint
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Connection:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        endpoint: ServerEndpoint,
         breaker: Breaker,
         *,
         credentials: grpc.ChannelCredentials | None,

@@ -37,8 +37,8 @@ Resolve = Callable[[str, int], Sequence[str] | None]
 """Returns the addresses of a host as HOST:PORT; None where that cannot be found out now."""
 
 
-class Endpoint(NamedTuple):
-    """Endpoint of one model server: HOST:PORT or another address of gRPC's, the name that led to it
+class ServerEndpoint(NamedTuple):
+    """ServerEndpoint of one model server: HOST:PORT or another address of gRPC's, the name that led to it
     if one did, and the name in its certificate if that is another than the address."""
 
     address: str
@@ -100,12 +100,12 @@ class Discovery:
         """Whether anything is to be looked up."""
         return bool(self._names)
 
-    def start(self, changed: Callable[[list[Endpoint]], None]) -> None:
+    def start(self, changed: Callable[[list[ServerEndpoint]], None]) -> None:
         """Has `changed` called in the running event loop, with all endpoints, when others are
         found."""
         loop = asyncio.get_running_loop()
 
-        def tell(endpoints: list[Endpoint]) -> None:
+        def tell(endpoints: list[ServerEndpoint]) -> None:
             if not self._stopped.is_set():
                 loop.call_soon_threadsafe(changed, endpoints)
 
@@ -115,18 +115,18 @@ class Discovery:
         """Ends the lookups; one that is under way tells nobody."""
         self._stopped.set()
 
-    def endpoints(self, found: Mapping[str, Sequence[str]]) -> list[Endpoint]:
+    def endpoints(self, found: Mapping[str, Sequence[str]]) -> list[ServerEndpoint]:
         """Returns all endpoints, with those that were found for the names."""
-        all_of_them: dict[str, Endpoint] = {}
+        all_of_them: dict[str, ServerEndpoint] = {}
         for each in self._addresses:
             if each not in self._names:
-                all_of_them.setdefault(each, Endpoint(each, server_name=self._server_name))
+                all_of_them.setdefault(each, ServerEndpoint(each, server_name=self._server_name))
             server_name = self._server_name or (self._names[each][0] if each in self._names else "")
             for address in found.get(each, ()):
-                all_of_them.setdefault(address, Endpoint(address, each, server_name))
+                all_of_them.setdefault(address, ServerEndpoint(address, each, server_name))
         return list(all_of_them.values())
 
-    def _run(self, tell: Callable[[list[Endpoint]], None]) -> None:
+    def _run(self, tell: Callable[[list[ServerEndpoint]], None]) -> None:
         known: Mapping[str, Sequence[str]] | None = None
         while not self._stopped.is_set():
             found = self.look()

@@ -14,7 +14,7 @@ from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.connection import Connection, ServerState, all_left_alone
-from vitrine_serving.gateway.upstream.discovery import Endpoint
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 _FEW = 8
 """Servers up to which the least busy of all is looked for; above, the less busy of two that are
@@ -29,7 +29,7 @@ class Pool:
     """Pool of connections to all model servers, in the order of the endpoints; lives in one running
     event loop. `make` makes a connection."""
 
-    def __init__(self, make: Callable[[Endpoint], Connection], names: Sequence[str]) -> None:
+    def __init__(self, make: Callable[[ServerEndpoint], Connection], names: Sequence[str]) -> None:
         self._make = make
         self._names = names
         self._connections: list[Connection] = []
@@ -46,7 +46,7 @@ class Pool:
         await asyncio.gather(*self._draining, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._connections))
 
-    def update(self, endpoints: Sequence[Endpoint]) -> None:
+    def update(self, endpoints: Sequence[ServerEndpoint]) -> None:
         """Connects to servers that are new; those that are gone answer what they have, and get
         nothing more."""
         if self._closed:
