@@ -38,7 +38,7 @@ Resolve = Callable[[str, int], Sequence[str] | None]
 
 
 class ServerEndpoint(NamedTuple):
-    """ServerEndpoint of one model server: HOST:PORT or another address of gRPC's, the name that led to it
+    """Endpoint of one model server: HOST:PORT or another address of gRPC's, the name that led to it
     if one did, and the name in its certificate if that is another than the address."""
 
     address: str
