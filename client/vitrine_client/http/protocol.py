@@ -150,6 +150,8 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         return content
     told = content if isinstance(content, dict) else {}
     after_s = retry_after_s(headers.get("Retry-After", ""))
+    if told.get("detail") and status == errors.ModelFault.status:
+        raise errors.ModelFault(str(told["detail"]))
     if told.get("detail"):
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.

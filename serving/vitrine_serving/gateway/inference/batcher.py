@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.errors import DeadlineExceeded
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest
 from vitrine_serving.gateway.shedding import QueueFull, TooLate
 
 Rows = npt.NDArray[Any]
@@ -231,10 +231,15 @@ class Batcher(Generic[T]):
         left_s = max(max(task.deadline for task in batch) - started, 0.001)
         try:
             answers = await self._send(target, rows, left_s, [task.name for task in batch])
+        except InvalidRequest as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:  # perhaps the fault of one of them, or of their number
+                there = [task for task in batch if not task.answered.done()]
+                await asyncio.gather(*(self._answer(target, queue, [task]) for task in there))
+            return
         except Exception as error:
-            for task in batch:
-                if not task.answered.done():
-                    task.answered.set_exception(error)
+            _fail(batch, error)
             return
         batch_s = time.monotonic() - started
         queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
@@ -243,6 +248,12 @@ class Batcher(Generic[T]):
             if not task.answered.done():
                 task.answered.set_result(answers[start : start + len(task.rows)])
             start += len(task.rows)
+
+
+def _fail(batch: Sequence[_Task[Any]], error: Exception) -> None:
+    for task in batch:
+        if not task.answered.done():
+            task.answered.set_exception(error)
 
 
 def _expire(task: _Task[Any]) -> None:

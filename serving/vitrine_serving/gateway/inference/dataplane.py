@@ -8,21 +8,20 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vitrine_client.errors import (
-    DeadlineExceeded,
-    ServerError,
-)
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault
 from vitrine_client.tfserving import messages as calls
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
+from vitrine_serving.gateway.inference.outputs import check_classes, check_outputs, fault_of_model
 from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
@@ -87,6 +86,7 @@ class DataPlane:
         self._answered = answered
         self._trace = trace
         self._offload = offload
+        self._fixed_rows = FixedRows()
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
             max_batch_size=settings.max_batch_size,
@@ -100,7 +100,7 @@ class DataPlane:
         callers: explanations wait as predictions do, in queues of their own with the same bounds.
 
         Raises `Unavailable` where too many rows wait, `DeadlineExceeded`, what the model server
-        answers, and `ServerError` where a model does not keep its signature's promise.
+        answers, and `ModelFault` where a model does not keep its signature's promise.
         """
         if request.wire:
             return await self._send_alone(request, request.wire)
@@ -131,31 +131,18 @@ class DataPlane:
     async def _send_batch(
         self, call: SignatureCall, rows: Array, timeout_s: float, callers: Sequence[Caller]
     ) -> InferenceResponse:
-        started = time.monotonic()
-        model, count = call.model.model, len(rows)
-        response, server = await self._call(
-            calls.PREDICT,
-            _message(call, rows),
-            timeout_s,
-            callers,
-            _about(model, count),
-            call.model,
-            max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
-        )
-        answer = calls.read_answer(response)
-        took_s = time.monotonic() - started
-        version, outputs = answer.version, answer.outputs
-        if self._measured:
-            self._measured(model, version, count, took_s)
+        deadline = time.monotonic() + timeout_s
+        model = call.model.model
+        version, outputs, server = await self._run_rows(call, rows, deadline, callers)
         # Others may not have this version: they need not be updated at the same time.
-        description = await self._servers.describe(
-            model, version, timeout_s=max(timeout_s - took_s, 0.001), first=server
-        )
-        for name in call.outputs:
-            if name not in outputs or outputs[name].shape[:1] != (count,):
-                raise ServerError(
-                    f"Version {version} of {model} does not answer `{name}` for each of its inputs"
-                )
+        left = max(deadline - time.monotonic(), 0.001)
+        description = await self._servers.describe(model, version, timeout_s=left, first=server)
+        check_outputs(outputs, call.outputs, len(rows), model, version)
+        try:
+            check_classes(outputs, description.labels, model, version)
+        except ModelFault:
+            self._servers.forget_description(model, version)
+            raise
         if self._answered:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
@@ -163,6 +150,42 @@ class DataPlane:
             return InferenceResponse(version, outputs, labels)
         decoded = call.decode(outputs, labels, model, version)
         return InferenceResponse(version, {}, labels, decoded=decoded)
+
+    async def _run_rows(
+        self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
+    ) -> tuple[int, Mapping[str, Array], Connection]:
+        """Runs a signature on rows, in as many calls as it needs: one, unless the signature has a
+        fixed number of rows."""
+        fixed = self._fixed_rows.recall(call)
+        if not fixed:
+            try:
+                return await self._run(call, rows, deadline, callers)
+            except InvalidRequest:
+                fixed = await self._fixed_rows.learn(call, self.call, left_s(deadline))
+                if fixed in (None, len(rows)):
+                    raise
+        run = partial(self._run, deadline=deadline, callers=callers)
+        return await in_parts(run, call, rows, fixed)
+
+    async def _run(
+        self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
+    ) -> tuple[int, Mapping[str, Array], Connection]:
+        """Makes one call; returns the version that answered, its outputs, and the connection."""
+        started = time.monotonic()
+        model, count = call.model.model, len(rows)
+        response, server = await self._call(
+            calls.PREDICT,
+            _message(call, rows),
+            left_s(deadline),
+            callers,
+            _about(model, count),
+            call.model,
+            max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
+        )
+        answer = calls.read_answer(response)
+        if self._measured:
+            self._measured(model, answer.version, count, time.monotonic() - started)
+        return answer.version, answer.outputs, server
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
         started = time.monotonic()
@@ -208,10 +231,14 @@ class DataPlane:
             model=asked,
             hedge_after_s=hedge_after_s,
         )
-        if self._trace is None:
-            return await exchange(metadata=metadata)
-        with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
-            return await exchange(metadata=sent)
+        try:
+            if self._trace is None:
+                return await exchange(metadata=metadata)
+            with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
+                return await exchange(metadata=sent)
+        except InvalidRequest as error:
+            fault = fault_of_model(error, asked) if asked else None
+            raise fault or error from error.__cause__
 
     def _metadata(self, callers: Sequence[Caller]) -> list[tuple[str, str]]:
         """Returns gRPC metadata that tells a model server the ids and traces of the callers."""

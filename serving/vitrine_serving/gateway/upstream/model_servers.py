@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 import grpc
 
-from vitrine_client.errors import ResourceExhausted, ServerError, Unavailable, VitrineError
+from vitrine_client.errors import (
+    ModelFault,
+    ResourceExhausted,
+    ServerError,
+    Unavailable,
+    VitrineError,
+)
 from vitrine_client.results.predictions import Description, VersionStatus
 from vitrine_client.tfserving import messages as calls
 from vitrine_serving.gateway.models.descriptions import Descriptions
@@ -177,7 +183,7 @@ class ModelServers:
         """Returns the labels and the card of a version; each version is asked once, `first` a
         server that has it.
 
-        Raises `ServerError` where its signature `describe` is not a classifier's of ours.
+        Raises `ModelFault` where its signature `describe` is not a classifier's of ours.
         """
 
         async def ask() -> Description:
@@ -188,13 +194,17 @@ class ModelServers:
             )
             try:
                 return calls.read_description(response)
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ServerError(
-                    f"Version {version} of {model} has a signature `describe` that names no labels "
-                    "and no card; publish it under another name"
+            except (ValueError, ServerError) as error:
+                raise ModelFault(
+                    f"Version {version} of {model} answers its signature `describe` with {error}; "
+                    "publish it again with labels and card"
                 ) from error
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
+
+    def forget_description(self, model: str, version: int) -> None:
+        """Has a version asked again, as its description does not fit its answers."""
+        self._descriptions.forget(model, version)
 
     async def status(
         self,
