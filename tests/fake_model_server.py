@@ -92,6 +92,7 @@ class FakeModelServer(grpc.GenericRpcHandler):
         answer: Answer = echo,
         *,
         port: int = 0,
+        host: str = "127.0.0.1",
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.answer = answer
@@ -99,13 +100,13 @@ class FakeModelServer(grpc.GenericRpcHandler):
         self._server = grpc.server(
             ThreadPoolExecutor(64), handlers=[self], options=[("grpc.so_reuseport", 0)]
         )
-        place = f"127.0.0.1:{port}"
+        place = f"{host}:{port}"
         self.port = (
             self._server.add_secure_port(place, credentials)
             if credentials
             else self._server.add_insecure_port(place)
         )
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
 
     def __enter__(self) -> "FakeModelServer":
         self._server.start()

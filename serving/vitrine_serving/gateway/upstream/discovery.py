@@ -9,6 +9,7 @@ import contextlib
 import ipaddress
 import json
 import logging
+import math
 import random
 import re
 import socket
@@ -27,11 +28,16 @@ EVERY_S = 1.0
 MOST_FOUND_BYTES = 1 << 18
 """Room for what was found: some 10,000 addresses."""
 
-_SOON_S = 0.05
+_READ_S = 0.2
+"""Seconds between two looks of a process at what another has found."""
+
 _CONNECT_S = 0.5
 _NAME = re.compile(r"(?:dns:/{0,3})?(?P<host>[^/:\[\]]+):(?P<port>\d+)", re.ASCII)
 _NO_SUCH_NAME = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 """Answers that a name has no address. All others tell that nobody knows."""
+
+Found = dict[str, list[str]]
+"""Addresses by name."""
 
 Resolve = Callable[[str, int], Sequence[str] | None]
 """Returns the addresses of a host as HOST:PORT; None where that cannot be found out now."""
@@ -127,26 +133,24 @@ class Discovery:
         return list(all_of_them.values())
 
     def _run(self, tell: Callable[[list[ServerEndpoint]], None]) -> None:
-        known: Mapping[str, Sequence[str]] | None = None
+        known: Found = {}
         while not self._stopped.is_set():
-            found = self.look()
-            if found != known and found:
+            found = self.look(EVERY_S * random.uniform(0.8, 1.0))  # noqa: S311 - nothing secret
+            if found != known:
                 known = found
                 self._log(found)
                 try:
                     tell(self.endpoints(found))
                 except RuntimeError:  # the loop has ended
                     return
-            # Where nothing is known yet, another process is looking it up at this moment.
-            wait_s = EVERY_S * random.uniform(0.9, 1.1) if found else _SOON_S  # noqa: S311
-            self._stopped.wait(wait_s)
+            self._stopped.wait(_READ_S)
 
-    def look(self) -> Mapping[str, Sequence[str]]:
-        """Returns the addresses that are known of each name, after a lookup if it is time for one
-        and nobody else is at it."""
+    def look(self, age_s: float = EVERY_S) -> Found:
+        """Returns the addresses that are known of each name, after a lookup if the last one is
+        `age_s` ago and nobody else is at it."""
         with self._found.lock() as is_ours:
             at_s, found = self._read()
-            if is_ours and time.monotonic() - at_s >= EVERY_S / 2:
+            if is_ours and time.monotonic() - at_s >= age_s:
                 for name, (host, port) in self._names.items():
                     addresses = self._resolve(host, port)
                     if addresses is not None:
@@ -155,12 +159,12 @@ class Discovery:
                     self._found.write(0, json.dumps([time.monotonic(), found]).encode())
         return found
 
-    def _read(self) -> tuple[float, dict[str, list[str]]]:
+    def _read(self) -> tuple[float, Found]:
         content = self._found.read(0)
-        at_s, found = json.loads(content) if content else (-1e9, {})
+        at_s, found = json.loads(content) if content else (-math.inf, {})
         return at_s, found
 
-    def _log(self, found: Mapping[str, Sequence[str]]) -> None:
+    def _log(self, found: Found) -> None:
         for name, addresses in found.items():
             before = self._told.get(name)
             if before is not None and before != len(addresses):

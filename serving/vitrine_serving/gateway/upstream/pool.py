@@ -20,6 +20,9 @@ _FEW = 8
 """Servers up to which the least busy of all is looked for; above, the less busy of two that are
 picked at random (Mitzenmacher, "The power of two choices in randomized load balancing", 2001)."""
 
+_LOOKED_UP_S = 1.5
+"""Seconds within which a name is looked up again, and all processes have seen it."""
+
 _LOOK_S = 0.1
 _DRAIN_S = 30.0
 """Seconds that a server that was removed has to answer the calls that it still has."""
@@ -133,7 +136,8 @@ class Pool:
         lost = [each for each in self._connections if each.lost]
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
         if not self._connections:
-            waits.append(asyncio.create_task(self._wait_for_change(timeout_s)))
+            until_next_s = min(_LOOKED_UP_S, deadline - time.monotonic())
+            waits.append(asyncio.create_task(self._wait_for_change(until_next_s)))
         if waits:
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -147,7 +151,7 @@ class Pool:
         know; None for one that does not answer. Raises nothing."""
         deadline = time.monotonic() + timeout_s
         if not self._connections:
-            await self._wait_for_change(min(calls.RECONNECT_S, timeout_s))
+            await self._wait_for_change(min(_LOOKED_UP_S, timeout_s))
         asked = (_statuses(each, model, deadline) for each in self._connections)
         return list(await asyncio.gather(*asked))
 
