@@ -104,6 +104,7 @@ def test_telemetry_sees_every_adapter(service, tmp_path, monkeypatch, caplog, ad
     (noted,) = [json.loads(line) for line in notes.read_text().splitlines()]
     assert (noted["model"], noted["version"], noted["status"]) == ("mlp", 1, 200)
     assert noted["rpc_ms"] > 0
+    assert (noted["decode_ms"] > 0) == ("array" not in adapter and adapter != "explanations")
     assert noted.get("endpoint", "predict") == path.rpartition(":")[2]
     (logged,) = [
         each.about

@@ -40,7 +40,7 @@ REQUEST_SECONDS = _histogram(
 )
 STAGE_SECONDS = _histogram(
     "vitrine_stage_seconds",
-    "Seconds of a stage: decode and queue of each request with pictures, rpc of each call.",
+    "Seconds of a stage: decode of pictures and JSON, queue of pictures, rpc of each call.",
     ("model", "version", "stage"),
     bounds=_SECONDS,
 )
