@@ -1,4 +1,4 @@
-"""How many images it takes to notice a shift, and how often there is a false alarm.
+"""Shift detection: how many images it takes, and how often there is a false alarm.
 
 `python -m benchmarks.shift` takes the baseline from the validation images and draws windows from
 the test images, as they are, changed, or with other shares of the classes.

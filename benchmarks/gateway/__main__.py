@@ -19,9 +19,9 @@ from benchmarks.gateway import environments, picture, steps, tables, wrk
 from benchmarks.gateway.bodies import PICTURES
 from benchmarks.gateway.figures import FASTAPI, VITRINE, Rounds, best, verdicts
 from benchmarks.gateway.peers import PEERS
-from benchmarks.gateway.processes import NotStartedError
 from benchmarks.gateway.rounds import AnyPeer, Expected, WrongAnswerError, expected, run
 from benchmarks.gateway.vitrine import Vitrine, vitrines
+from harness.processes import NotStartedError
 
 
 def newest_version(models_dir: str) -> Path:

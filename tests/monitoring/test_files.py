@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from tests.monitoring.dashboard import (
     DASHBOARD,
     MONITORING,
