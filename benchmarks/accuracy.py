@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import results
+from benchmarks.published import newest_version
 from harness.accuracy import class_ids_through_api, photo_accuracies, pngs
 from vitrine_client import Client
 from vitrine_client.process.addresses import Addresses
 from vitrine_serving.stack import Stack
 from vitrine_training.data.fashion_mnist import Split, load
 from vitrine_training.evaluation.metrics import class_ids_of
-from vitrine_training.publish import versions as publish
 
 
 @click.command()
@@ -38,7 +38,7 @@ def main(models: tuple[str, ...], models_dir: Path, photos: int, port: int) -> N
     with Stack(models_dir, addresses, quiet=True) as stack, Client(addresses.url) as client:
         stack.wait_until_ready(120)
         for model in models or ("softmax", "mlp"):
-            version_dir = publish.latest(models_dir, model)
+            version_dir = newest_version(models_dir, model)
             offline = class_ids_of(version_dir, test.images)
             answers = class_ids_through_api(client, model, pictures)
             originals = float(np.mean(offline[:photos] == few.labels))

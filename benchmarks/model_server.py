@@ -20,6 +20,7 @@ from rich.table import Table
 
 from benchmarks import results
 from benchmarks.gateway.bodies import PICTURES
+from benchmarks.published import newest_version
 from harness.model_server import flags, model_server
 from vitrine_client.loadtest.plan import Closed, Plan, Workload, WorkloadKind
 from vitrine_client.loadtest.run import run
@@ -124,16 +125,12 @@ def main(
 ) -> None:
     """Measure the engines, then the server under load."""
     console = Console(highlight=False)
-    base = (Path(models_dir) / "mlp").absolute()
-    versions = [int(one.name) for one in base.glob("*") if one.name.isdecimal()]
-    if not versions:
-        raise click.ClickException(f"There is no mlp in {models_dir}; train it with `make train`")
     figures: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
         if grpc_address and rest_address:
             addresses = {"gRPC": grpc_address, "REST": rest_address}
         else:
-            figures["engines_us"] = engines(base / str(max(versions)), console)
+            figures["engines_us"] = engines(newest_version(models_dir), console)
             log = Path(stack.enter_context(TemporaryDirectory())) / "log"
             told = (*flags(Path(models_dir)), "--grpc_max_threads=64", "--rest_api_num_threads=64")
             server = stack.enter_context(model_server(log, *told))
