@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES, wait_for
-from tests.running_gateway import start_in_vain
+from harness.gateway import start_in_vain
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, Http, form, npy, picture
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
