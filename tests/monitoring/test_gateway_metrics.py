@@ -170,8 +170,8 @@ def test_an_observer_that_fails_changes_no_answer(runner, caplog):
     app = Gateway(
         settings,
         FakeServers,
-        Guard(settings),
-        Metrics(settings),
+        Guard(settings.access, settings.rates),
+        Metrics(settings.listed.models),
         observers=[fail, lambda request, answer, took_s: seen.append((request.id, answer.status))],
     )
     http = Http(app, runner)

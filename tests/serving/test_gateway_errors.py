@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
-from vitrine_serving.gateway.checks import explain
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings import Settings, explain
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -142,4 +141,4 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("VITRINE_MODELS", "a, b,")
     monkeypatch.setenv("VITRINE_PORT", "9000")
     settings = Settings()
-    assert (settings.models, settings.port) == (("a", "b"), 9000)
+    assert (settings.listed.models, settings.server.port) == (("a", "b"), 9000)

@@ -45,7 +45,7 @@ def lines(kind) -> Callable[[], list[str]]:
     """Logging as the settings say; returns the lines that were written."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(logs.formatter(Settings(log_format=kind)))
+    handler.setFormatter(logs.formatter(logs.LogSettings(log_format=kind)))
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.INFO)

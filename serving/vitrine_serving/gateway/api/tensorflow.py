@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 
 from vitrine_client.errors import InvalidRequest, Unimplemented
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
 from vitrine_serving.errors import ServingError
@@ -90,7 +90,7 @@ class JsonApi:
             )
         began = time.monotonic()
         infer = {"predict": self.predict, "classify": self.classify, "regress": self.regress}[verb]
-        caller = Caller(request.id, request.traceparent, request.key_name)
+        caller = Caller(request.id, request.traceparent)
         made = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
         response = made.response
         took = response.queue_s, response.call_s, began, made.decode_s
@@ -145,7 +145,7 @@ class JsonApi:
         """Answers the states of a model's versions, or of one; a version label changes nothing."""
         spec = _spec(ModelRef(model.model, model.version))
         request = wire.GetModelStatusRequest(model_spec=spec).SerializeToString()
-        response = await self._plane.call(calls.STATUS, request, timeout_s=timeout_s)
+        response = await self._plane.call(messages.STATUS, request, timeout_s=timeout_s)
         return answers.write_status(wire.GetModelStatusResponse.FromString(response))
 
     async def _decode(
@@ -216,7 +216,7 @@ def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
 
 
 def _spec(model: ModelRef, signature_name: str = "") -> wire.ModelSpec:
-    return calls.model_spec(*model, signature_name)
+    return messages.model_spec(*model, signature_name)
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:

@@ -1,6 +1,7 @@
 """WSGI: calls of an application with requests that have been read already."""
 
 import io
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -8,17 +9,21 @@ from urllib.parse import unquote_to_bytes
 
 from vitrine_serving.gateway.http.messages import Answer, Request
 
+_HOST = re.compile(r"(\[[^]]*\]|[^:]*)(?::(\d+))?")
+"""Host header: a name or an address, that of IPv6 in brackets, and perhaps a port."""
+
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
-def call(app: WsgiApp, request: Request) -> Answer:
-    """Returns what `app` answers, its headers as they are. Blocks, so call it in a thread."""
+def call(app: WsgiApp, request: Request, scheme: str) -> Answer:
+    """Returns the answer of `app` to a request that came over `scheme`, "http" or "https", its
+    headers as they are. Blocks, so call it in a thread."""
     said: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
         said[:] = [int(status.split(" ", 1)[0]), headers]
 
-    parts = app(_environ(request), start_response)
+    parts = app(_environ(request, scheme), start_response)
     try:
         body = b"".join(parts)
     finally:
@@ -30,21 +35,22 @@ def call(app: WsgiApp, request: Request) -> Answer:
     return Answer(status, body, kinds[0] if kinds else "", kept)
 
 
-def _environ(request: Request) -> dict[str, Any]:
+def _environ(request: Request, scheme: str) -> dict[str, Any]:
     """PEP 3333: https://peps.python.org/pep-3333/#environ-variables"""
-    host, _, port = request.headers.get("host", "localhost").rpartition(":")
+    found = _HOST.match(request.headers.get("host", ""))
+    host, port = found.groups() if found else ("", None)
     environ: dict[str, Any] = {
         # Of a HEAD the length of the body is told, too; the application sends none.
         "REQUEST_METHOD": "GET" if request.method == "HEAD" else request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
         "QUERY_STRING": request.query,
-        "SERVER_NAME": host or port,
-        "SERVER_PORT": port if host else "80",
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": port or ("443" if scheme == "https" else "80"),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": request.client,
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
+        "wsgi.url_scheme": scheme,
         "wsgi.input": io.BytesIO(request.body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

@@ -11,10 +11,9 @@ from werkzeug.exceptions import HTTPException
 from vitrine_client.errors import NotFound, Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.http.routes import UnknownAddress
+from vitrine_serving.gateway.shedding import RETRY_AFTER_S
 
 log = logging.getLogger(__name__)
-
-RETRY_AFTER_S = 1
 
 
 def problem(status: int, detail: str, *, error: str = "") -> Answer:

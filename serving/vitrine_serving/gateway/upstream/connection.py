@@ -10,8 +10,8 @@ from typing import Any
 
 import grpc
 
-from vitrine_client.errors import Unavailable, Unreachable, VitrineError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.errors import Unavailable, VitrineError
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Connection:
         self.breaker = breaker
         self.in_flight = 0
         self.last_failure = ""
-        options = calls.channel_options(server_name)
+        options = messages.channel_options(server_name)
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options=options)
             if credentials
@@ -89,7 +89,7 @@ class Connection:
         # sit its time out, and those who come together need not wait for what becomes of the first.
         if self._channel.get_state(try_to_connect=True) is not _READY:
             self._note_lost()
-            return max(wait_s, calls.RECONNECT_S)
+            return max(wait_s, messages.RECONNECT_S)
         if self.lost:
             self._note_found()
             self.breaker.close()
@@ -141,11 +141,11 @@ class Connection:
         # What comes over a connection that holds are the server's own words; one that was just
         # lost can still seem to hold.
         lost = not self._is_connected() or "Stream removed" in (error.details() or "")
-        return calls.error_for(error.code(), error.details(), self.address if lost else "")
+        return messages.error_for(error.code(), error.details(), self.address if lost else "")
 
     def _method(self, method: str) -> Any:
         if method not in self._methods:
-            self._methods[method] = self._channel.unary_unary(calls.path_of(method))
+            self._methods[method] = self._channel.unary_unary(messages.path_of(method))
         return self._methods[method]
 
     def _note(self, decides: bool, ok: bool | None) -> None:
@@ -190,14 +190,3 @@ class Connection:
             # Who gives a server no time must not keep others from it.
             return False if timeout_s >= self._fair_timeout_s else None
         return code is not grpc.StatusCode.UNAVAILABLE
-
-
-def all_left_alone(connections: Sequence[Connection]) -> Unreachable:
-    """Returns the error for when none of them may be called."""
-    soonest = min(connections, key=Connection.wait_s)
-    wait_s = soonest.wait_s()
-    return Unreachable(
-        f"No model server is answering, and none is tried for {wait_s:.1f} s; "
-        f"the last failure: {soonest.last_failure}",
-        retry_after_s=wait_s,
-    )

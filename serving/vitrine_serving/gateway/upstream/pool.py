@@ -7,10 +7,10 @@ from operator import attrgetter
 
 import grpc
 
-from vitrine_client.errors import NotFound, VitrineError
+from vitrine_client.errors import NotFound, Unreachable, VitrineError
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.tfserving import messages as calls
-from vitrine_serving.gateway.upstream.connection import Connection, ServerState, all_left_alone
+from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.upstream.connection import Connection, ServerState
 
 
 class Pool:
@@ -44,9 +44,15 @@ class Pool:
         """Says whether any is lost, and could be up again."""
         return any(each.lost for each in self._connections)
 
-    def all_left_alone(self) -> VitrineError:
+    def all_left_alone(self) -> Unreachable:
         """Returns the error for when none of them may be called."""
-        return all_left_alone(self._connections)
+        soonest = min(self._connections, key=Connection.wait_s)
+        wait_s = soonest.wait_s()
+        return Unreachable(
+            f"No model server is answering, and none is tried for {wait_s:.1f} s; "
+            f"the last failure: {soonest.last_failure}",
+            retry_after_s=wait_s,
+        )
 
     def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
         """Returns the server with the fewest calls in flight, in turn if several have so few; None
@@ -65,7 +71,7 @@ class Pool:
         if found := self.select_server():
             return found
         lost = [each for each in self._connections if each.lost]
-        timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
+        timeout_s = min(messages.RECONNECT_S, deadline - time.monotonic())
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
         if waits:
             try:
@@ -89,8 +95,8 @@ async def _statuses(
     if connection.wait_s():
         return None
     try:
-        request = calls.status_request(model)
-        return calls.read_statuses(await connection.call(calls.STATUS, request, deadline, ()))
+        request = messages.status_request(model)
+        return messages.read_statuses(await connection.call(messages.STATUS, request, deadline, ()))
     except grpc.aio.AioRpcError as error:
         return [] if isinstance(connection.explain(error), NotFound) else None
     except VitrineError:  # closed, or no answer that makes sense

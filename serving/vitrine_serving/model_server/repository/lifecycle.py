@@ -5,12 +5,15 @@ Nothing here locks, waits or reads the disk: whoever calls holds the repository'
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import grpc
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+from vitrine_serving.model_server.repository.policy import VersionDirectory
+
+if TYPE_CHECKING:
+    from vitrine_serving.model_server.repository.config import ModelConfig
 
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 _UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]

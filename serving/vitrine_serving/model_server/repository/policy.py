@@ -1,49 +1,45 @@
-"""Policy of versions: which one is loaded next, and which are unloaded."""
+"""Version policy: the versions of a model that are loaded, of those in its directory."""
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Generic
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
 
-from vitrine_serving.model_server.repository.lifecycle import L, Model, Version
+# What TensorFlow Serving's parser takes for an integer; Python's takes `1_0` as well.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
 
-Job = tuple[Model[L], Version[L]]
+
+@dataclass(frozen=True)
+class VersionDirectory:
+    """Version directory; unequal as soon as it is replaced or gets other entries."""
+
+    path: Path
+    inode: int
+    mtime_ns: int
 
 
-class AvailabilityPreservingPolicy(Generic[L]):
-    """TensorFlow Serving's policy of that name: as long as a version is wanted, one answers.
+def wanted_versions(
+    base_path: Path, latest: int, specific: tuple[int, ...] | None
+) -> dict[int, VersionDirectory]:
+    """Looks at the disk and returns the versions to serve, of those that are there: the `latest`
+    newest, all for 0; or the `specific` ones.
 
-    It decides only; whoever asks holds the lock of the states, and makes the transitions.
+    `007` is version 7, and of `7` and `007` the last in the alphabet counts, as with TensorFlow
+    Serving. It takes files for versions too, which then fail to load; here they are none.
+    Raises `OSError`, also where there is no `base_path`.
     """
-
-    def versions_to_unload(self, versions: Collection[Version[L]]) -> list[Version[L]]:
-        """Returns the versions of one model that are AVAILABLE and may begin to unload.
-
-        While no wanted version is AVAILABLE, the newest unwanted one stays; where none is wanted,
-        none stays.
-        """
-        serving = sorted(_in_state("AVAILABLE", versions), key=lambda version: version.number)
-        unwanted = [version for version in serving if not version.wanted]
-        if any(version.wanted for version in versions) and len(unwanted) == len(serving):
-            return unwanted[:-1]
-        return unwanted
-
-    def next_load(self, models: Iterable[Model[L]], now_s: float) -> Job[L] | None:
-        """Returns the load that is due first: of models with nothing to answer with, then first
-        tries, then the newest; None if none is due at `now_s` of `time.monotonic`."""
-        due = [job for job in loads(models) if job[1].due_s <= now_s]
-        return min(due, key=lambda job: _rank(*job), default=None)
-
-
-def loads(models: Iterable[Model[L]]) -> Iterator[Job[L]]:
-    """Yields all versions that wait to be loaded, those that wait for their next try among them."""
-    for model in models:
-        for version in model.versions.values():
-            if version.awaits_load:
-                yield model, version
-
-
-def _in_state(state: str, versions: Iterable[Version[L]]) -> list[Version[L]]:
-    return [version for version in versions if version.state == state]
-
-
-def _rank(model: Model[L], version: Version[L]) -> tuple[bool, int, int]:
-    return bool(model.available), version.tries, -version.number
+    there: dict[int, VersionDirectory] = {}
+    for path in sorted(base_path.iterdir()):
+        if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
+            continue
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # removed while we look
+            continue
+        if stat.S_ISDIR(found.st_mode):
+            there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
+    if specific is not None:
+        return {number: there[number] for number in specific if number in there}
+    newest = sorted(there, reverse=True)[: latest or None]
+    return {number: there[number] for number in newest}

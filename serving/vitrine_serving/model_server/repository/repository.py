@@ -11,7 +11,7 @@ from typing import Generic
 import grpc
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+from vitrine_serving.model_server.repository.config import ModelConfig
 from vitrine_serving.model_server.repository.lifecycle import (
     Failure,
     L,
@@ -20,8 +20,12 @@ from vitrine_serving.model_server.repository.lifecycle import (
     ServableStatus,
     Version,
 )
-from vitrine_serving.model_server.repository.loading import LoadingThreads
-from vitrine_serving.model_server.repository.policy import AvailabilityPreservingPolicy, loads
+from vitrine_serving.model_server.repository.loading import (
+    AvailabilityPreservingPolicy,
+    LoadingThreads,
+    loads,
+)
+from vitrine_serving.model_server.repository.policy import VersionDirectory
 
 __all__ = ["Load", "Loaded", "Repository", "ServableStatus"]
 
