@@ -129,7 +129,7 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
     options = (f"--ca={ca.cert}", f"--cert={client.cert}", f"--cert-key={client.key}")
     variables = {"VITRINE_CA": ca.cert, "VITRINE_CERT": client.cert}
     variables |= {"VITRINE_CERT_KEY": client.key}
-    for words in (("predict", SAMPLES[0]), ("loadtest", SAMPLES[0], *LOAD)):
+    for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
         refused = run(*words, "--url", mutual.url)
         assert refused.returncode == 2, refused.stderr
         assert "--ca, VITRINE_CA" in refused.stderr
@@ -167,7 +167,7 @@ def test_a_model_server_with_tls(files, nowhere, tmp_path):
         names = {"CA": ca.cert, "CERT": client.cert, "KEY": client.key}
         variables = {f"VITRINE_MODEL_SERVER_{name}": path for name, path in names.items()}
         where = f"--model-server={server.address}"
-        for words in (("predict", SAMPLES[0]), ("loadtest", SAMPLES[0], *LOAD)):
+        for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
             assert run(*words, where, VITRINE_CA=ca.cert).returncode == 2
             for how, named in ((options, {}), ((), variables)):
                 done = run(*words, where, *how, **named)
@@ -199,7 +199,7 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     sent = b"Basic " + base64.b64encode(b"user:s3cret")
     with FakeGateway() as gateway:
         url = gateway.url.replace("://", "://user:s3cret@")
-        done = run("loadtest", SAMPLES[0], *LOAD, "--url", url, *reports)
+        done = run("loadtest", "closed", SAMPLES[0], *LOAD, "--url", url, *reports)
         assert done.returncode == 0, done.stderr
         told = done.stdout + done.stderr + "".join(each.read_text() for each in tmp_path.iterdir())
         assert gateway.url in told

@@ -1,13 +1,12 @@
 """Files of a tuning: settings to use, and the measurements that justify them."""
 
-import json
-import math
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from vitrine_client.loadtest.analysis.probes import Probe
+from vitrine_client.results import strict_json
 from vitrine_client.tune.search import Trial
 from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
 
@@ -55,14 +54,14 @@ def _files(tuning: Tuning, folder: str) -> dict[str, str]:
     environment = (f"{name}={value}\n" for name, value in best.environment().items())
     files = {
         ENVIRONMENT: "".join(environment),
-        MEASUREMENTS: json.dumps(measurements(tuning), indent=1, allow_nan=False) + "\n",
+        MEASUREMENTS: strict_json.dumps(measurements(tuning), indent=1) + "\n",
         SUMMARY: summary(tuning, folder),
     }
     return files | ({BATCHING: best.batching.text()} if best.batching else {})
 
 
 def measurements(tuning: Tuning) -> dict[str, Any]:
-    """Returns the measurements as JSON."""
+    """Returns the measurements; `strict_json` writes them."""
     return {
         "slo": str(tuning.slo),
         "load": tuning.load,
@@ -73,7 +72,7 @@ def measurements(tuning: Tuning) -> dict[str, Any]:
         "duels": [
             {
                 "challenger": str(duel.challenger),
-                "ratio": _number(duel.ratio),
+                "ratio": duel.ratio,
                 "low": duel.low,
                 "won": duel.won,
                 "pairs": [[_trial(trial) for trial in pair] for pair in duel.pairs],
@@ -94,7 +93,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 def _probe(probe: Probe) -> dict[str, Any]:
     result = probe.result
-    percentiles = {f"p{p:g}": _number(result.latency.percentile_ms(p)) for p in (50, 90, 99)}
+    percentiles = {f"p{p:g}": result.latency.percentile_ms(p) for p in (50, 90, 99)}
     return {
         "rate": probe.rate,
         "due": result.due,
@@ -102,7 +101,3 @@ def _probe(probe: Probe) -> dict[str, Any]:
         "latency_ms": percentiles,
         "violations": list(probe.violations),
     }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
