@@ -1,12 +1,13 @@
 """Files of a tuning: settings to use, and the measurements that justify them."""
 
+import json
+import math
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from vitrine_client.loadtest.analysis.probes import Probe
-from vitrine_client.results import strict_json
 from vitrine_client.tune.search import Trial
 from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
 
@@ -54,14 +55,14 @@ def _files(tuning: Tuning, folder: str) -> dict[str, str]:
     environment = (f"{name}={value}\n" for name, value in best.environment().items())
     files = {
         ENVIRONMENT: "".join(environment),
-        MEASUREMENTS: strict_json.dumps(measurements(tuning), indent=1) + "\n",
+        MEASUREMENTS: json.dumps(measurements(tuning), indent=1, allow_nan=False) + "\n",
         SUMMARY: summary(tuning, folder),
     }
     return files | ({BATCHING: best.batching.text()} if best.batching else {})
 
 
 def measurements(tuning: Tuning) -> dict[str, Any]:
-    """Returns the measurements; `strict_json` writes them."""
+    """Returns the measurements as JSON."""
     return {
         "slo": str(tuning.slo),
         "load": tuning.load,
@@ -72,7 +73,7 @@ def measurements(tuning: Tuning) -> dict[str, Any]:
         "duels": [
             {
                 "challenger": str(duel.challenger),
-                "ratio": duel.ratio,
+                "ratio": _number(duel.ratio),
                 "low": duel.low,
                 "won": duel.won,
                 "pairs": [[_trial(trial) for trial in pair] for pair in duel.pairs],
@@ -93,7 +94,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 def _probe(probe: Probe) -> dict[str, Any]:
     result = probe.result
-    percentiles = {f"p{p:g}": result.latency.percentile_ms(p) for p in (50, 90, 99)}
+    percentiles = {f"p{p:g}": _number(result.latency.percentile_ms(p)) for p in (50, 90, 99)}
     return {
         "rate": probe.rate,
         "due": result.due,
@@ -101,3 +102,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
         "latency_ms": percentiles,
         "violations": list(probe.violations),
     }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

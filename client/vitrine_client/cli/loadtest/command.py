@@ -51,7 +51,7 @@ def loadtest() -> None:
     vitrine loadtest search samples/ --slo p99=20ms       how much it can take
     vitrine loadtest sweep samples/ --html page.html      latency at rates up to that
     vitrine loadtest replay predictions.jsonl --speed 2   what users asked, twice as fast
-    vitrine loadtest check after.json --compare a.json    did it get worse?
+    vitrine loadtest check a.json --compare before.json   did it get worse?
 
     A closed loop waits when the service stalls, so its percentiles hide the stall. An open loop
     counts from when each request was due. Every answer is checked against the first.
@@ -65,38 +65,39 @@ def loadtest() -> None:
 
 
 @loadtest.command("closed")
-@flags.WORKLOAD
 @click.option(
     "--concurrency",
     type=flags.COUNT,
     help=f"Requests in flight, each sent after an answer.  [default: {IN_FLIGHT}]",
 )
 @flags.LENGTH
+@flags.WORKLOAD
 @flags.ONE_LOAD
 @flags.REPORTS
 def closed_loop(**given: Any) -> None:
-    """Keep so many requests in flight: send the next one of PICTURES when one is answered.
+    """Send the next of PICTURES when one is answered.
 
     \b
     vitrine loadtest closed samples/ --concurrency 16
     vitrine loadtest closed samples/ -n 10000 --no-keep-alive --requests rows.csv
     vitrine loadtest closed samples/ --model-server 127.0.0.1:8500 --batch-size 32
 
-    PICTURES are files, folders and globs, sent in turn, again and again. This shows how much a
-    service answers at most; how long users wait is what `vitrine loadtest open` shows.
+    PICTURES are files, folders and globs, sent in turn, again and again, with so many requests in
+    flight. This shows how much a service answers at most; `vitrine loadtest open` shows how long
+    users wait.
     """
     _carry_out("closed", given)
 
 
 @loadtest.command("open")
-@flags.WORKLOAD
 @flags.RATE
 @flags.ARRIVALS
 @flags.LENGTH
+@flags.WORKLOAD
 @flags.ONE_LOAD
 @flags.REPORTS
 def open_loop(**given: Any) -> None:
-    """Send PICTURES at a rate, whether or not those before were answered, as users do.
+    """Send PICTURES at a rate, as users do.
 
     \b
     vitrine loadtest open samples/ --rate 500 --html page.html
@@ -105,38 +106,38 @@ def open_loop(**given: Any) -> None:
     vitrine loadtest open samples/ --rate 500 --compare a.json    did it get worse?
     vitrine loadtest open samples/ --rate 200 --swap-model models
 
-    PICTURES are files, folders and globs, sent in turn, again and again. Latency counts from when
-    a request was due.
+    PICTURES are files, folders and globs, sent in turn, again and again, whether or not those
+    before were answered. Latency counts from when a request was due.
     """
     _carry_out("open", given)
 
 
 @loadtest.command("search")
-@flags.WORKLOAD
 @click.option(
     "--slo", required=True, metavar="SLO", help="Objective, such as p99=20ms,errors=0.1%."
 )
 @flags.ARRIVALS
+@flags.WORKLOAD
 @flags.REPORTS
 def search(**given: Any) -> None:
-    """Find the highest rate of PICTURES that meets an objective, in about two minutes.
+    """Find the highest rate that meets an objective.
 
     \b
     vitrine loadtest search samples/ --slo p99=20ms,errors=0.1%
 
-    A closed loop shows the order of magnitude, open loops at several rates do the rest. Exit code
-    1: no rate meets it.
+    A closed loop shows the order of magnitude, open loops at several rates do the rest, in about
+    two minutes. Exit code 1: no rate meets it.
     """
     _carry_out("search", given)
 
 
 @loadtest.command("sweep")
-@flags.WORKLOAD
 @click.option("--slo", metavar="SLO", help="Also find the highest rate that keeps this up.")
 @flags.ARRIVALS
+@flags.WORKLOAD
 @flags.REPORTS
 def sweep(**given: Any) -> None:
-    """Measure latency at several rates of PICTURES, up to what can be answered.
+    """Measure latency at rates up to the highest.
 
     \b
     vitrine loadtest sweep samples/ --html page.html    the curve
@@ -170,15 +171,15 @@ def sweep(**given: Any) -> None:
 @flags.ONE_LOAD
 @flags.REPORTS
 def replay(**given: Any) -> None:
-    """Send what is in a gateway's prediction LOG (VITRINE_PREDICTION_LOG), when it came.
+    """Send what is in a prediction LOG, when it came.
 
     \b
     vitrine loadtest replay predictions.jsonl --speed 2
     vitrine loadtest replay predictions.jsonl.1 predictions.jsonl --pictures samples/
 
-    It asks for the models, versions and version labels in the log, with the images in it
-    (VITRINE_PREDICTION_LOG_IMAGES=1), or else --pictures. Lines that are broken, or were refused
-    with 4xx, are left out and counted.
+    A gateway with VITRINE_PREDICTION_LOG writes it. The models, versions and version labels in the
+    log are asked, with the images in it (VITRINE_PREDICTION_LOG_IMAGES=1), or else --pictures.
+    Lines that are broken, or were refused with 4xx, are left out and counted.
     """
     _carry_out("replay", given)
 
@@ -189,7 +190,7 @@ def replay(**given: Any) -> None:
 @flags.COMPARE
 @flags.REPORT
 def check(**given: Any) -> None:
-    """Show a RESULT that --json wrote, judge it, or compare it; nothing is sent.
+    """Judge or compare a RESULT that --json wrote.
 
     \b
     vitrine loadtest check after.json --compare before.json
