@@ -19,7 +19,7 @@ from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process.trust import OTHERS, OWN, Trust
 
 VARIABLES = (OWN, *OTHERS, "SSL_CERT_DIR")
-ALL_COMMANDS = ("predict", "explain", "models", "status", "metadata", "drift", "loadtest")
+ALL_COMMANDS = ("predict", "explain", "models", "status", "metadata", "drift", "loadtest closed")
 LOAD = ("--duration-s=0.3", "--warm-up-s=0", "--concurrency=1", "--model=mlp")
 
 
@@ -146,10 +146,10 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
 def test_all_commands_have_the_options():
     """Also those that ask model servers, under the names that the gateway has for these."""
     for command in (*ALL_COMMANDS, "doctor"):
-        told = run(command, "--help").stdout
+        told = run(*command.split(), "--help").stdout
         assert all(f"--{name} FILE" in told for name in ("ca", "cert", "cert-key")), command
     for command in ("promote", "rollback"):
-        told = " ".join(run(command, "--help").stdout.split())
+        told = " ".join(run(*command.split(), "--help").stdout.split())
         assert "VITRINE_MODEL_SERVER_CA" in told
         assert "VITRINE_MODEL_SERVER_KEY" in told
 
@@ -209,7 +209,7 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     for command in (*ALL_COMMANDS, "doctor"):
         subject = {"status": ["mlp"], "metadata": ["mlp"], "models": [], "drift": [], "doctor": []}
         words = subject.get(command, [SAMPLES[0]])
-        done = run(command, *words, "--url", nobody, "--timeout-s=1")
+        done = run(*command.split(), *words, "--url", nobody, "--timeout-s=1")
         assert done.returncode in (1, 2), done.stdout
         assert "127.0.0.1" in done.stdout + done.stderr
         assert "s3cret" not in done.stdout + done.stderr
