@@ -96,7 +96,7 @@ bench-truth: setup ## Hold the load lab, and the load generators that are instal
 	@$(BIN)/python -m benchmarks.load_truth
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
-	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)
+	@$(BIN)/python -m benchmarks.reliability.swaps --swaps $(SWAPS)
 
 bench-shift: setup ## Measure how many images it takes to notice each kind of shift
 	@$(BIN)/python -m benchmarks.shift

@@ -1,4 +1,4 @@
-"""What it costs to observe a request: the gateway's way, and prometheus_client's own values.
+"""Cost of observing a request: the gateway's way, and prometheus_client's own values.
 
 `python -m benchmarks.metrics`; microseconds of processor time, the best of several rounds.
 """

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from tests.client.fake_gateway import FakeGateway, problem
-from tests.conftest import ROOT, SAMPLES, free_port
 from tests.docs.generated import COMMANDS
 from vitrine_client.process import signals
 from vitrine_client.process.exit_codes import FAILED, MEANINGS, NOT_BEGUN, SUMMARY, WELL

@@ -1,4 +1,4 @@
-"""Where the time of one request goes: the gateway's pieces in a loop, in turn, in this process."""
+"""Steps of one request and their time: the gateway's pieces in a loop, in turn, in this process."""
 
 import asyncio
 import statistics
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from rich.table import Table
@@ -135,7 +135,7 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
 
     steps: dict[str, Step] = {
         "app": _through(create_app(settings, servers), body.content),
-        "app, instant": _through(create_app(settings, instant), body.content),
+        "app, instant": _through(create_app(settings, cast(ModelServers, instant)), body.content),
         "endpoint, instant": endpoint,
         "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
         "decode": _sync(lambda: to_instance(PICTURES[0])),

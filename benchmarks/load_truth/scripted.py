@@ -7,7 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from benchmarks.load_truth.tool import NAN, Report, Tool, Workload, number, version_of
-from tests.conftest import SAMPLES
+from harness.paths import SAMPLES
 
 VITRINE = (sys.executable, "-m", "vitrine_client")
 

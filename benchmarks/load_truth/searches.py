@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.load_truth.scenarios import SERVICE_S, SOME_ERRORS
 from benchmarks.load_truth.scripted import VITRINE
-from tests.conftest import SAMPLES
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
+from harness.paths import SAMPLES
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
 
 RECURRING = Behaviour(Latency("constant", SERVICE_S), period_s=10, stall_s=1)
 LINE = Behaviour(Latency("constant", SERVICE_S), servers=4, errors=SOME_ERRORS.errors)

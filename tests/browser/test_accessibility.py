@@ -9,9 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from harness.paths import ROOT, SAMPLES
+from harness.service import Service
 from tests.browser.visit import answer, why
 from tests.client.loadtest.made_results import compared, made, searched, swept
-from tests.conftest import ROOT, SAMPLES, Service
 from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report

@@ -2,8 +2,8 @@
 
 import signal
 
+from harness.paths import SAMPLES
 from tests.client.loadtest.made_results import made
-from tests.conftest import SAMPLES
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.cli.loadtest.lab import LoadLab
 from vitrine_client.cli.loadtest.request import LoadRequest

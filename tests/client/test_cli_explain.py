@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
 
+from harness.ports import free_port
 from tests.client.fake_gateway import STRAY, FakeGateway, problem
 from tests.client.test_explanations import ATTRIBUTIONS, BAG, explaining
-from tests.conftest import free_port
 from vitrine_client import Explanation
 from vitrine_client.cli import main
 from vitrine_client.cli.output import heat_map

@@ -7,14 +7,14 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
+from harness.fake_model_server import FakeModelServer
+from harness.paths import SAMPLES
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
 from tests.client.fake_gateway import FakeGateway, lacking
 from tests.client.fake_load_lab import PICTURE, request
 from tests.client.loadtest.made_results import made
 from tests.client.test_default_model import serving
-from tests.conftest import SAMPLES
-from tests.fake_model_server import FakeModelServer
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
 from vitrine_client.cli.loadtest import files as load_files
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.loadtest.limits import shared

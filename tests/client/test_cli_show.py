@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.ports import free_port
 from tests.client.cli_gateway import ERROR, METADATA, answering
 from tests.client.fake_gateway import FakeGateway
-from tests.conftest import free_port
 from vitrine_client.cli import main
 
 COMMANDS = [["models"], ["status", "mlp"], ["metadata", "mlp"]]

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from harness.paths import ROOT, SAMPLES
 from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway
-from tests.conftest import ROOT, SAMPLES
 
 NO_SECONDS = ("nan", "inf", "1e400", "0", "-1", "1e10")
 

@@ -11,9 +11,9 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import BAD, KINDS, FakeGateway, Kind, Reply, predicting, problem
-from tests.conftest import SAMPLES
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import VersionStatus

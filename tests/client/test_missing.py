@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import KINDS, STATUS_OK, Asked, FakeGateway, Kind, Reply, problem
-from tests.conftest import SAMPLES
 from vitrine_client import errors
 from vitrine_client.cli import main
 

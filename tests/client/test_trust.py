@@ -10,10 +10,11 @@ import sys
 import grpc
 import pytest
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from tests.client.fake_gateway import KINDS, FakeGateway
-from tests.conftest import ROOT, SAMPLES, free_port
-from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process.trust import OTHERS, OWN, Trust

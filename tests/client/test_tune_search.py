@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.tune.configuration import Batching, Configuration, axes
 from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune

@@ -8,7 +8,6 @@ file. README.md says which file is from which command.
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,7 +24,9 @@ import numpy as np
 import requests
 from PIL import Image
 
-from tests.conftest import ROOT, end, free_port, wait_for
+from harness.paths import ROOT
+from harness.service import started_service
+from harness.waiting import wait_for
 
 HERE = Path(__file__).parent
 PICTURES = BOOT, COAT, TROUSER = "ankle-boot.png", "coat.png", "trouser.png"
@@ -106,28 +107,12 @@ def _pixels(path: Path) -> np.ndarray:
 @contextmanager
 def serving(models_dir: Path, keys: Path, key: str, **settings: object) -> Iterator[Service]:
     """Runs `vitrine-serve up`; `settings` are the gateway's, by their names in lower case."""
-    port, grpc_port, rest_port = free_port(), free_port(), free_port()
     settings = {"keys_file": keys, "models": "softmax,mlp"} | settings
-    words = [
-        *(sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models_dir}"),
-        *(f"--port={port}", f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"),
-    ]
-    environment = {f"VITRINE_{name.upper()}": str(value) for name, value in settings.items()}
-    with tempfile.NamedTemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            words, env=os.environ | environment, stdout=output, stderr=output, text=True
-        )
-        log = Path(output.name)
-        try:
-            wait_for(
-                lambda: process.poll() is not None or "Ready: " in log.read_text(),
-                LONG_S,
-                "the service",
-            )
-            assert process.poll() is None, log.read_text()
-            yield Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", key)
-        finally:
-            end(process)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        started_service(models_dir, Path(folder) / "log", **settings) as running,
+    ):
+        yield Service(running.url, running.grpc_address, key)
 
 
 def cases() -> Iterator[dict[str, Any]]:

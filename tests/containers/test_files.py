@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.conftest import ROOT, free_port
+from harness.paths import ROOT
+from harness.ports import free_port
 from tests.containers.conftest import EMBEDDED, call
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.model_server.flags import Flags

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import SAMPLES
-from tests.fake_model_server import FakeModelServer, classifying
-from tests.running_gateway import gateway
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.gateway import gateway
+from harness.paths import SAMPLES
 from tests.serving.test_prediction_log import entries
 from vitrine_client import Client
 from vitrine_client.cli.loadtest.command import loadtest

@@ -12,12 +12,9 @@ import pytest
 import requests
 from PIL import Image
 
-from benchmarks.accuracy import class_ids_through_api, photo_accuracies, pngs
-from tests.conftest import (
-    ROOT,
-    SAMPLES,
-    free_port,
-)
+from harness.accuracy import class_ids_through_api, photo_accuracies, pngs
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from vitrine_client import InvalidImage
 from vitrine_client.errors import NotFound
 from vitrine_client.model_server import ModelServerClient

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.paths import SAMPLES
+from harness.ports import free_port
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
+from harness.terminal import Terminal
+from harness.waiting import wait_for
 from tests.client.cli_gateway import photos
 from tests.client.fake_gateway import LONGEST_S, FakeGateway, predicting
 from tests.client.loadtest.made_results import made
-from tests.conftest import SAMPLES, free_port, wait_for
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
-from tests.terminal import Terminal
 from vitrine_client.process.exit_codes import HUNG_UP, INTERRUPTED, TERMINATED
 
 VITRINE, SERVE, TRAIN, MODEL_SERVER = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.monitoring.grafana import dashboard as generated
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from tests.monitoring.dashboard import (
     DASHBOARD,
     MONITORING,

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from tests.conftest import free_port, wait_for
-from tests.fake_model_server import FakeModelServer
+from harness.fake_model_server import FakeModelServer
+from harness.ports import free_port
+from harness.waiting import wait_for
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 LONG_S = 20.0

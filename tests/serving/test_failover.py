@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from tests.conftest import free_port
-from tests.fake_model_server import FakeModelServer, Gate, failing
+from harness.fake_model_server import FakeModelServer, Gate, failing
+from harness.ports import free_port
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client.errors import DeadlineExceeded, Unavailable
 from vitrine_client.tfserving import messages as calls

@@ -185,6 +185,16 @@ def test_dtypes_without_json(servers):
         assert str(error) == f"Failed to write JSON value for tensor type: {name}"
 
 
+def test_decoding_is_timed(api):
+    """In both methods, and also where what a version takes is asked in between."""
+    for _ in range(2):
+        made = asyncio.run(api.predict(NEWEST, ROWS, timeout_s=9.0, caller=CALLER))
+        assert 0 < made.decode_s < 9
+    examples = b'{"examples": [{"x": 1.0}]}'
+    made = asyncio.run(api.classify(NEWEST, examples, timeout_s=9.0, caller=CALLER))
+    assert 0 < made.decode_s < 9
+
+
 def test_one_deadline(servers):
     """All calls of a request share it, and when it is over nothing is asked."""
     api = api_of(servers)

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from harness.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client import errors
 from vitrine_client.errors import DeadlineExceeded, ServerError, Unavailable

@@ -11,7 +11,7 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_client.images import FORMATS
 from vitrine_serving.gateway import console
 from vitrine_serving.gateway.console import docs_page

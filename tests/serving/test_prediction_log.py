@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES, wait_for
-from tests.running_gateway import start_in_vain
+from harness.gateway import start_in_vain
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, Http, form, npy, picture
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
@@ -45,8 +46,8 @@ def entries(path: Path, count: int) -> list[dict]:
 def asked(request_id: str, images: int = 1) -> Request:
     """A request that was answered."""
     results = [Prediction("Bag", 8, 0.9, {}, "mlp", 3)] * images
-    shown = Shown(np.zeros((images, 28, 28), np.uint8), decode_s=0.001)
-    outcome = Outcome(results, "mlp", 3, shown, 0.002, 0.003)
+    shown = Shown(np.zeros((images, 28, 28), np.uint8))
+    outcome = Outcome(results, "mlp", 3, shown, 0.002, 0.003, decode_s=0.001)
     return Request(
         *("POST", PREDICT, "", {"content-type": "image/png"}, "", request_id),
         endpoint="predict",

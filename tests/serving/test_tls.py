@@ -6,7 +6,7 @@ import subprocess
 import grpc
 import pytest
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
 from vitrine_serving.gateway.server.tls import Tls, TlsError, server_context
 from vitrine_serving.gateway.settings import Settings
 

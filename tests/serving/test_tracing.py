@@ -9,8 +9,8 @@ import time
 import httpx
 import pytest
 
-from tests.collector import Collector
-from tests.conftest import wait_for
+from harness.collector import Collector
+from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, picture
 from tests.serving.asking import nobody
 from vitrine_client.errors import Unavailable

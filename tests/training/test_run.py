@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.launched import after
+from harness.processes import after
 from vitrine_training.cli import summary
 from vitrine_training.fit.loop import Diverged
 from vitrine_training.models.networks import MODELS

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import end, free_port, wait_for
-from tests.launched import after
+from harness.ports import free_port
+from harness.processes import after, end
+from harness.waiting import wait_for
 from tests.unprivileged import unprivileged
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine.interpreter import Interpreter, examined

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from pydantic import ValidationError
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
 from tests.docs.generated import COMMANDS
 from tests.docs.test_settings import options
 from vitrine_client.doctor.installation import Installation

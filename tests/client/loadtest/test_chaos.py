@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_for
 from tests.client.loadtest.made_results import TARGET, made
-from tests.conftest import wait_for
 from vitrine_client.loadtest.analysis.swap_effect import effect
 from vitrine_client.loadtest.chaos import run_with_swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError

@@ -103,8 +103,7 @@ def _spec(outcome: Outcome[T], signature_name: str) -> Json:
 
 
 def _timing(outcome: Outcome[T]) -> tuple[str, str]:
-    decode_s = outcome.shown.decode_s if outcome.shown else 0.0
-    stages = {"decode": decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
+    stages = {"decode": outcome.decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
     return _TIMING, ", ".join(_stage(*each) for each in stages.items())
 
 

@@ -97,7 +97,7 @@ class PictureEndpoints:
             resolved = await self._versions.resolve(target, caller, request.deadline)
             answers, (version,), queue_s, rpc_s = [], *resolved
         results = shown.answered(answers)
-        return Outcome(results, target.model, version, shown, queue_s, rpc_s, began)
+        return Outcome(results, target.model, version, shown, queue_s, rpc_s, began, shown.decode_s)
 
     async def _predict(
         self, instances: Instances, model: ModelRef, caller: Caller, deadline: float

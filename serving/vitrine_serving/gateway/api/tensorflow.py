@@ -8,6 +8,7 @@ of what was remembered, but only by what the model server says now.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -52,18 +53,21 @@ _NO_INPUTS: Mapping[str, Array] = {}
 
 
 class JsonAnswer(NamedTuple):
-    """JSON answer, and the response it was made of."""
+    """JSON answer, the response it was made of, and the seconds that decoding took before."""
 
     body: bytes
     response: InferenceResponse
+    decode_s: float
 
 
-class _Query(NamedTuple):
-    """Query of one request: all its calls share a deadline."""
+@dataclass(slots=True, eq=False)
+class _Query:
+    """Query of one request: all its calls share a deadline, and decoding is added up."""
 
     model: ModelRef
     caller: Caller
     deadline: float
+    decode_s: float = 0.0
 
 
 class JsonApi:
@@ -87,18 +91,18 @@ class JsonApi:
         began = time.monotonic()
         infer = {"predict": self.predict, "classify": self.classify, "regress": self.regress}[verb]
         caller = Caller(request.id, request.traceparent, request.key_name)
-        body, response = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
-        request.outcome = Outcome(
-            (), model.model, response.version, None, response.queue_s, response.call_s, began
-        )
-        return Answer(200, body)
+        made = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
+        response = made.response
+        took = response.queue_s, response.call_s, began, made.decode_s
+        request.outcome = Outcome((), model.model, response.version, None, *took)
+        return Answer(200, made.body)
 
     async def predict(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
     ) -> JsonAnswer:
         """Answers `instances` or `inputs` with all outputs of the signature."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = await self._work(len(body), PredictBody, body)
+        request = await self._decode(query, len(body), PredictBody, body)
         known = self._known.recall(model)
         if known is None:
             now = await self._learn(query)
@@ -144,7 +148,10 @@ class JsonApi:
         response = await self._plane.call(calls.STATUS, request, timeout_s=timeout_s)
         return answers.write_status(wire.GetModelStatusResponse.FromString(response))
 
-    async def _work(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+    async def _decode(
+        self, query: _Query, size: int, function: Callable[..., T], *arguments: Any
+    ) -> T:
+        started = time.monotonic()
         try:
             if size <= LARGE_BYTES:
                 return function(*arguments)
@@ -152,18 +159,22 @@ class JsonApi:
             return made
         except ServingError as error:
             raise _in_status(error) from error
+        finally:
+            query.decode_s += time.monotonic() - started
 
     async def _predict(
         self, query: _Query, request: PredictBody, size: int, signatures: Signatures
     ) -> JsonAnswer:
-        message, inputs = await self._work(size, _predict_message, query.model, request, signatures)
+        message, inputs = await self._decode(
+            query, size, _predict_message, query.model, request, signatures
+        )
         wire_call = WireCall(message, partial(_predicted, by_row=request.by_row), _rows(inputs))
         return await self._infer(query, wire_call, request.signature_name, inputs)
 
     async def _examples(
         self, query: _Query, method: str, body: bytes, request: Any, decode: Callable[[Any], bytes]
     ) -> JsonAnswer:
-        message, rows = await self._work(len(body), _examples_message, body, request)
+        message, rows = await self._decode(query, len(body), _examples_message, body, request)
         return await self._infer(query, WireCall(message, decode, rows, method))
 
     async def _infer(
@@ -180,7 +191,7 @@ class JsonApi:
             )
         except ServingError as error:  # there is no JSON for what the model answered
             raise _in_status(error) from error
-        return JsonAnswer(response.decoded, response)
+        return JsonAnswer(response.decoded, response, query.decode_s)
 
     async def _learn(self, query: _Query) -> Signatures:
         found = await self._metadata(query.model, left_s(query.deadline), query.caller)

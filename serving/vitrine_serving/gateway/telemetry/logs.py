@@ -69,14 +69,10 @@ def stages(request: Request) -> dict[str, float]:
     outcome = request.outcome
     if outcome is None:
         return {}
-    rpc_ms = round(1e3 * outcome.rpc_s, 3)
-    if not outcome.shown:  # of JSON, which neither is decoded nor waits
-        return {"rpc_ms": rpc_ms}
-    return {
-        "decode_ms": round(1e3 * outcome.shown.decode_s, 3),
-        "queue_ms": round(1e3 * outcome.queue_s, 3),
-        "rpc_ms": rpc_ms,
-    }
+    stages = {"decode_ms": outcome.decode_s, "queue_ms": outcome.queue_s, "rpc_ms": outcome.rpc_s}
+    if not outcome.shown:  # JSON waits for nobody
+        del stages["queue_ms"]
+    return {name: round(1e3 * duration_s, 3) for name, duration_s in stages.items()}
 
 
 def answered_by(request: Request) -> int | None:

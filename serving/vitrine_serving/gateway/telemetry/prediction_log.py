@@ -11,7 +11,7 @@ from contextlib import closing
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.settings import Settings
@@ -134,7 +134,7 @@ class PredictionLog:
         while not last:
             notes = [self._notes.get()]
             self._ending.wait(_GATHER_S)
-            notes += _drained(self._notes)
+            notes += [self._notes.get() for _ in range(self._notes.qsize())]
             last = None in notes
             for lines in _pieces(self._lines(notes), at_once):
                 self._append(file, lines)
@@ -167,14 +167,6 @@ class PredictionLog:
             self._said_at = now_s
             path = self._settings.prediction_log
             log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
-
-
-def _drained(notes: SimpleQueue[Note | None]) -> Iterator[Note | None]:
-    while True:
-        try:
-            yield notes.get_nowait()
-        except Empty:
-            return
 
 
 def _pieces(lines: Iterator[bytes], most_bytes: int) -> Iterator[list[bytes]]:

@@ -172,12 +172,12 @@ class Metrics:
         return kind
 
     def _note_outcome(self, model: str, outcome: Outcome[Any]) -> None:
-        if not outcome.shown:  # JSON waits for nobody
-            return
         known = self._version(model, outcome.version)
-        known.queue.observe(outcome.queue_s)
-        if outcome.shown.found:  # not of arrays, which are pixels already
-            known.decode.observe(outcome.shown.decode_s)
+        shown = outcome.shown
+        if shown:  # JSON waits for nobody
+            known.queue.observe(outcome.queue_s)
+        if not shown or shown.found:  # not of arrays, which are pixels already
+            known.decode.observe(outcome.decode_s)
         if empty := outcome.empty:
             self._empty[model].value += empty
 

@@ -1,4 +1,4 @@
-"""A gRPC server that answers as a test wants, in the test's own process and over a real socket."""
+"""Fake model server: gRPC over a real socket, in this process, with answers as told."""
 
 import threading
 from collections.abc import Callable
@@ -38,6 +38,7 @@ def failing(code: grpc.StatusCode, details: str = "") -> Answer:
 
     def answer(call: Call, context: grpc.ServicerContext) -> bytes:
         context.abort(code, details)
+        return b""  # never: that raises
 
     return answer
 
@@ -77,10 +78,14 @@ class Gate:
 
     def __call__(self, call: Call, context: grpc.ServicerContext) -> bytes:
         if not self._open.is_set():
-            if not context.add_callback(lambda: self._open.is_set() or self.gone.set()):
+            if not context.add_callback(self._end):
                 self.gone.set()  # the call has ended already
             self._open.wait(LONGEST_S)
         return self._answer(call, context)
+
+    def _end(self) -> None:
+        if not self._open.is_set():
+            self.gone.set()
 
 
 class FakeModelServer(grpc.GenericRpcHandler):

@@ -1,4 +1,4 @@
-"""A model server under load while its versions come, go, fail and come back.
+"""Swaps of versions under load: a model server's come, go, fail and come back.
 
 Version n answers x / 2 + n, and says that it is version n: an answer that is not its own version's
 is wrong. `make soak` runs it for long; a test runs it for 20 versions.
@@ -18,11 +18,17 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.progress import Progress
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 from benchmarks import results
-from benchmarks.embedded import ModelServer, ModelStub, PredictionStub, model_server
-from tests.conftest import wait_for
+from harness.model_server import ModelServer, model_server
+from harness.processes import rss_mb
+from harness.waiting import wait_for
 
 MODEL = "line"
 WAIT_S = 60
@@ -37,13 +43,13 @@ class Outcome:
     wrong: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     versions: set[int] = field(default_factory=set)
-    rss_before: int = 0
-    rss_after: int = 0
+    rss_mb_before: float = 0.0
+    rss_mb_after: float = 0.0
 
     @property
     def growth(self) -> float:
         """How much heavier the server is afterwards: 0.1 for a tenth."""
-        return self.rss_after / self.rss_before - 1
+        return self.rss_mb_after / self.rss_mb_before - 1
 
 
 class _Line(tf.Module):
@@ -91,7 +97,7 @@ class _Clients:
         request.model_spec.name = MODEL
         request.inputs["x"].CopyFrom(tf.make_tensor_proto(x))
         with self._server.channel() as channel:
-            stub = PredictionStub(channel)
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             while not self._stop.is_set():
                 try:
                     response = stub.Predict(request, timeout=30)
@@ -110,7 +116,7 @@ class _Clients:
 class _Publisher:
     """Changes what is in `base`, and waits each time until the server has followed."""
 
-    def __init__(self, models: ModelStub, base: Path) -> None:
+    def __init__(self, models: model_service_pb2_grpc.ModelServiceStub, base: Path) -> None:
         self._models, self._base = models, base
 
     def step(self, number: int) -> None:
@@ -147,7 +153,7 @@ class _Publisher:
         return next((_STATES.Name(one.state) for one in states if one.version == number), "")
 
 
-def soak(
+def swap_under_load(
     folder: Path, *, swaps: int, clients: int = 8, warm_up: int = 3, each: Callable[[], None]
 ) -> Outcome:
     """Swaps versions under load; `each` is called after each. Memory is weighed after the first
@@ -161,13 +167,13 @@ def soak(
         server.channel() as channel,
         _Clients(server, outcome, clients),
     ):
-        publisher = _Publisher(ModelStub(channel), base)
+        publisher = _Publisher(model_service_pb2_grpc.ModelServiceStub(channel), base)
         for number in range(2, swaps + 2):
             if number == 2 + warm_up:
-                outcome.rss_before = server.rss_bytes()
+                outcome.rss_mb_before = sum(rss_mb(server.pid))
             publisher.step(number)
             each()
-        outcome.rss_after = server.rss_bytes()
+        outcome.rss_mb_after = sum(rss_mb(server.pid))
     return outcome
 
 
@@ -179,18 +185,18 @@ def main(swaps: int, clients: int) -> None:
     console = Console(highlight=False)
     with TemporaryDirectory() as folder, Progress(console=console) as progress:
         task = progress.add_task("Versions", total=swaps)
-        outcome = soak(
+        outcome = swap_under_load(
             Path(folder), swaps=swaps, clients=clients, each=lambda: progress.advance(task)
         )
     console.print(
         f"{swaps} versions: {outcome.answered:,} answers, {outcome.wrong} wrong, "
-        f"{outcome.failed.total()} failed; {outcome.rss_before / 1e6:,.0f} MB before, "
-        f"{outcome.rss_after / 1e6:,.0f} MB after ({outcome.growth:+.1%})"
+        f"{outcome.failed.total()} failed; {outcome.rss_mb_before:,.0f} MB before, "
+        f"{outcome.rss_mb_after:,.0f} MB after ({outcome.growth:+.1%})"
     )
     for message, count in outcome.failed.most_common(5):
         console.print(f"{count} x {message}")
     results.write(
-        "soak",
+        "swaps",
         {
             "swaps": swaps,
             "answered": outcome.answered,

@@ -1,4 +1,4 @@
-"""A gateway as it is run, for tests and benchmarks of it over real sockets: its own processes."""
+"""Gateway as it is run: processes of its own, over real sockets."""
 
 import os
 import signal
@@ -9,16 +9,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import requests
 
-from tests.conftest import SAMPLES, children_of, end, free_port, wait_for
+from harness import processes
+from harness.paths import PICTURE, SAMPLES
+from harness.ports import free_port
+from harness.processes import LONG_S, Process, children_of, running, wait_until_up
+from harness.waiting import wait_for
+from vitrine_client import Client
+from vitrine_client.errors import VitrineError
 
 PREDICT = "/v1/models/mlp:predict"
-PICTURE = SAMPLES[0].read_bytes()
-COMMAND = [sys.executable, "-m", "vitrine_serving", "gateway"]
-LONG_S = 120
-"""For a start or an end, which take seconds where others want the processors as well."""
+COMMAND = (sys.executable, "-m", "vitrine_serving", "gateway")
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Gateway:
     """A running gateway: its address without the scheme, its process and where it logs to."""
 
     address: str
-    process: "subprocess.Popen[str]"
+    process: Process
     log: Path
 
     @property
@@ -39,7 +43,7 @@ class Gateway:
         """Its processes that answer."""
         return children_of(self.process.pid)
 
-    def predict(self, scheme: str = "http", **options: object) -> requests.Response:
+    def predict(self, scheme: str = "http", **options: Any) -> requests.Response:
         """Sends a picture over a connection of its own."""
         headers = {"Content-Type": "image/png"} | options.pop("headers", {})
         url = f"{scheme}://{self.address}{PREDICT}"
@@ -77,41 +81,47 @@ class Gateway:
 
 
 @contextmanager
-def gateway(model_server: str, log: Path | None = None, **settings: object) -> Iterator[Gateway]:
-    """Runs a gateway with two processes before the model server at an address.
+def gateway(
+    model_server: str, log: Path | None = None, *, workers: int = 2, **settings: object
+) -> Iterator[Gateway]:
+    """Runs a gateway with `workers` processes before the model server at an address.
 
     `settings` are by their names in lower case; `log` is where it writes to.
     """
+    settings = {"port": free_port(), "models": "mlp"} | settings
+    told = variables(model_server=model_server, workers=workers, **settings)
     with TemporaryDirectory() as folder:
         log = log or Path(folder) / "log"
-        settings = {"port": free_port(), "workers": 2, "models": "mlp"} | settings
-        process = start(log, model_server=model_server, **settings)
-        try:
-            running = Gateway(f"127.0.0.1:{settings['port']}", process, log)
-            wait_for(lambda: running.serves(settings["workers"]), LONG_S, "the gateway")
-            yield running
-        finally:
-            end(process)
+        with running(COMMAND, log, told) as process:
+            started = Gateway(f"127.0.0.1:{settings['port']}", process, log)
+            wait_until_up(process, log, lambda: started.serves(workers), "the gateway")
+            yield started
 
 
-def start(log: Path, **settings: object) -> "subprocess.Popen[str]":
+def start(log: Path, **settings: object) -> Process:
     """Starts a gateway that writes to `log`, and does not wait for it."""
-    with log.open("w") as output:
-        return subprocess.Popen(
-            COMMAND, env=_environment(settings), stdout=output, stderr=output, text=True
-        )
+    return processes.start(COMMAND, log, variables(**settings))
 
 
 def start_in_vain(**settings: object) -> "subprocess.CompletedProcess[str]":
     """Runs a gateway that is to end by itself."""
     return subprocess.run(
         COMMAND,
-        env=_environment({"port": free_port()} | settings),
+        env=os.environ | variables(**({"port": free_port()} | settings)),
         capture_output=True,
         text=True,
         timeout=LONG_S,
     )
 
 
-def _environment(settings: dict[str, object]) -> dict[str, str]:
-    return os.environ | {f"VITRINE_{name.upper()}": str(value) for name, value in settings.items()}
+def variables(**settings: object) -> dict[str, str]:
+    """Returns the environment variables of settings, which are by their names in lower case."""
+    return {f"VITRINE_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def predicts(client: Client, label: str = "Ankle boot") -> bool:
+    """Says whether a gateway answers a picture, and by this label unless that is empty."""
+    try:
+        return label in ("", client.predict(SAMPLES[0]).label)
+    except VitrineError:
+        return False

@@ -5,6 +5,7 @@ import pytest
 from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import Overload, overload
 from benchmarks.reliability.soak import soak
+from benchmarks.reliability.swaps import swap_under_load
 from tests.conftest import measured
 
 pytestmark = pytest.mark.slow
@@ -46,3 +47,17 @@ def test_memory_does_not_grow(training_run, tmp_path):
     assert set(found.statuses) == {200}
     assert found.wrong == 0
     assert found.growth < 0.1
+
+
+def test_versions_swap_under_load(tmp_path):
+    """20 versions published, rolled back, restored, and some broken at first, under 8 clients: no
+    failed and no wrong answer, every version seen, and the server no heavier than before."""
+    steps = []
+    outcome = swap_under_load(tmp_path, swaps=20, clients=8, each=lambda: steps.append(1))
+    print(outcome)
+    assert len(steps) == 20
+    assert not outcome.failed
+    assert outcome.wrong == 0
+    assert outcome.versions == set(range(1, 22))
+    assert outcome.answered > 20 * len(steps)
+    assert outcome.growth < 0.1

@@ -1,9 +1,9 @@
-"""An HTTP server in a process of its own that behaves as it is told.
+"""Programmed HTTP server: a process of its own that behaves as it is told.
 
 To whatever is posted it answers as a gateway does to one picture: the same to the same picture. It
 is late by 0.1 to 0.4 ms: that long it takes to wake up a process that sleeps, twice. It logs each
 request, and answers `GET /log` with that.
-`python -m tests.programmed_server PORT '{"latency": {"kind": "exponential", "mean_s": 0.02}}'`
+`python -m harness.programmed_server PORT '{"latency": {"kind": "exponential", "mean_s": 0.02}}'`
 """
 
 import asyncio
@@ -13,7 +13,6 @@ import heapq
 import json
 import select
 import selectors
-import subprocess
 import sys
 import urllib.request
 import zlib
@@ -23,11 +22,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
 
 import httptools
 import numpy as np
 
-from tests.programmed_latency import Behaviour, Floats, Latency
+from harness.paths import ROOT
+from harness.ports import free_port
+from harness.processes import Process, running, wait_until_up
+from harness.programmed_latency import Behaviour, Floats, Latency
 
 LABELS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -45,7 +49,7 @@ class Running:
     """A running server: its address, and its process."""
 
     url: str
-    process: "subprocess.Popen[bytes]"
+    process: Process
 
     def log(self) -> Floats:
         """Returns its log, float64 of shape (requests, 3): when each request was there whole and
@@ -57,24 +61,14 @@ class Running:
 @contextmanager
 def programmed_server(behaviour: Behaviour | None = None) -> Iterator[Running]:
     """Runs one on a free port until the end of the block."""
-    from tests.conftest import end, free_port
-
     port = free_port()
     told = json.dumps(dataclasses.asdict(behaviour or Behaviour()))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.programmed_server", str(port), told],
-        cwd=Path(__file__).parent.parent,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        ready = selectors.DefaultSelector()
-        ready.register(process.stdout, selectors.EVENT_READ)
-        assert ready.select(120), "the programmed server did not start"
-        assert process.stdout.readline(), "the programmed server ended"
-        yield Running(f"http://127.0.0.1:{port}", process)
-    finally:
-        process.stdout.close()
-        end(process)
+    command = (sys.executable, "-m", "harness.programmed_server", str(port), told)
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with running(command, log, cwd=ROOT) as process:
+            wait_until_up(process, log, lambda: log.read_text() != "", "the programmed server")
+            yield Running(f"http://127.0.0.1:{port}", process)
 
 
 def answer(status: int, content: bytes) -> bytes:
@@ -154,8 +148,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._url, self._body = b"", b""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -218,9 +212,7 @@ def main(port: str, told: str = "{}") -> None:
     """Serves on a port, as JSON tells."""
     content = json.loads(told)
     content["latency"] = Latency(**content.get("latency", {}))
-    with asyncio.Runner(
-        loop_factory=lambda: asyncio.SelectorEventLoop(PreciseSelector())
-    ) as runner:
+    with asyncio.Runner(loop_factory=precise_loop) as runner:
         runner.run(serve(int(port), Behaviour(**content)))
 
 

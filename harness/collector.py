@@ -1,8 +1,9 @@
-"""A collector of OpenTelemetry traces, in the test's own process and over a real socket."""
+"""Collector of OpenTelemetry traces, in the test's own process and over a real socket."""
 
 import http.server
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -51,7 +52,7 @@ class Collector:
     def named(self, name: str) -> list[Span]:
         return [span for span in self.spans if span.name == name]
 
-    def _handler(self):
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
         collector = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -93,7 +94,7 @@ def _spans(request: ExportTraceServiceRequest) -> list[Span]:
     ]
 
 
-def _attributes(carrier) -> dict[str, object]:
+def _attributes(carrier: Any) -> dict[str, Any]:
     return {
         each.key: getattr(each.value, each.value.WhichOneof("value")) for each in carrier.attributes
     }

@@ -16,8 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.conftest import ROOT, wait_for
-from tests.launched import after
+from harness.paths import ROOT
+from harness.processes import after
+from harness.waiting import wait_for
 from vitrine_client.process.signals import ENDING
 
 _CTRL_C = b"\x03"

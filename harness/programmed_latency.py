@@ -128,10 +128,11 @@ def open_loop_s(behaviour: Behaviour, percents: Sequence[float]) -> list[float]:
         return float((met * stall_s + (missed + crossed).mean() * (period_s - stall_s)) / period_s)
 
     highest_s = float(latencies_s[-1]) + stall_s
-    return [
-        _least(lambda limit_s, aim=percent / 100: share(limit_s) >= aim, 0.0, highest_s)
-        for percent in percents
-    ]
+
+    def percentile_s(percent: float) -> float:
+        return _least(lambda limit_s: share(limit_s) >= percent / 100, 0.0, highest_s)
+
+    return [percentile_s(percent) for percent in percents]
 
 
 def closed_loop_s(behaviour: Behaviour, percents: Sequence[float]) -> list[float]:
