@@ -67,7 +67,7 @@ predict: setup ## Send IMAGES (samples/*.png) to the running gateway
 	@$(BIN)/vitrine predict $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 loadtest: setup ## Measure inference latency of the running gateway
-	@$(BIN)/vitrine loadtest $(if $(MODEL),--model $(MODEL)) $(IMAGES)
+	@$(BIN)/vitrine loadtest closed $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 accuracy: setup ## Compare accuracy through the API with accuracy offline, on the whole test set
 	@$(BIN)/python -m benchmarks.accuracy

@@ -76,7 +76,7 @@ def test_nobody_answers(tmp_path):
         ["models", f"--url=http://{address}"],
         ["predict", SAMPLES[0], f"--url=http://{address}"],
         ["predict", SAMPLES[0], "--model=mlp", f"--model-server={address}"],
-        ["loadtest", SAMPLES[0], "--model=mlp", f"--url=http://{address}"],
+        ["loadtest", "closed", SAMPLES[0], "--model=mlp", f"--url=http://{address}"],
         ["promote", "mlp", "1", *words],
     ):
         assert exit_code("vitrine", *asked) == NOT_BEGUN, asked
@@ -91,7 +91,7 @@ def test_what_is_refused(status):
             ["status", "nope", url],
             ["metadata", "nope", url],
             ["predict", SAMPLES[0], "--model=nope", url],
-            ["loadtest", SAMPLES[0], "--model=nope", url],
+            ["loadtest", "closed", SAMPLES[0], "--model=nope", url],
         ):
             assert exit_code("vitrine", *asked) == FAILED, asked
 

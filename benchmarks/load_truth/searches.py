@@ -1,4 +1,4 @@
-"""`vitrine loadtest --slo` on servers that make a search hard."""
+"""`vitrine loadtest search` on servers that make a search hard."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ def search(behaviour: Behaviour, slo: str, killed_after_s: float | None = None) 
         began_s = time.monotonic()
         try:
             done = subprocess.run(
-                [*VITRINE, "loadtest", *map(str, SAMPLES), *told],
+                [*VITRINE, "loadtest", "search", *map(str, SAMPLES), *told],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

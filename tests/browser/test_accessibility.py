@@ -60,7 +60,14 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with reports on models, on a load test, and on one that is compared with it."""
     folder = tmp_path_factory.mktemp("reports")
     train = ("vitrine_training", "report", "softmax", "mlp", f"--models-dir={service.models_dir}")
-    load = ("vitrine_client", "loadtest", str(SAMPLES[0]), f"--url={service.url}", "--quiet")
+    load = (
+        "vitrine_client",
+        "loadtest",
+        "open",
+        str(SAMPLES[0]),
+        f"--url={service.url}",
+        "--quiet",
+    )
     short = (*load, "--rate=50", "--duration-s=2")
     before = folder / "load.json"
     for module, *words in (

@@ -14,9 +14,9 @@ PICTURE = str(SAMPLES[0])
 CAPACITY = 300
 
 
-def request(*words) -> LoadRequest:
+def request(task, *words) -> LoadRequest:
     named = ["--model=mlp", *(str(word) for word in words)]
-    return LoadRequest(**loadtest.make_context("loadtest", named).params)
+    return LoadRequest(task, **loadtest.commands[task].make_context(task, named).params)
 
 
 class FakeRun:

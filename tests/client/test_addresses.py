@@ -148,11 +148,15 @@ def test_commands_find_the_gateway():
         (["promote", "mlp", "1"], {"VITRINE_MODEL_SERVER": "foo"}, "write HOST:PORT"),
         (["rollback", "mlp"], {"VITRINE_PORT": "65300"}, "set VITRINE_GRPC_PORT"),
         (["predict", "x.png", "--model-server", "http://a:1"], {}, "write HOST:PORT"),
-        (["loadtest", "x.png", "--model-server", "foo"], {}, "write HOST:PORT"),
-        (["loadtest", "x.png", "--model-server", "http://"], {}, "write http://HOST:PORT"),
+        (["loadtest", "closed", "x.png", "--model-server", "foo"], {}, "write HOST:PORT"),
+        (
+            ["loadtest", "closed", "x.png", "--model-server", "http://"],
+            {},
+            "write http://HOST:PORT",
+        ),
         (["predict", "x.png", "--model-server=a:1", "--url=http://b"], {}, "leave out --url"),
         (["predict", "x.png", "--model-server=a:1", "--key=k"], {}, "leave out --key"),
-        (["loadtest", "samples", "--models-dir=m"], {}, "leave out --models-dir"),
+        (["loadtest", "closed", "samples", "--models-dir=m"], {}, "No such option '--models-dir'"),
         (["models"], {"VITRINE_PORT": "1"}, "name another (--url or VITRINE_URL)"),
     ],
 )

@@ -145,7 +145,7 @@ def test_the_list_cannot_be_had(kind: Kind):
 )
 def test_a_load_test_says_so_too(gateway, words, expected):
     """Before it begins."""
-    asked = ["loadtest", str(SAMPLES[0]), f"--url={gateway.url}", *words]
+    asked = ["loadtest", "closed", str(SAMPLES[0]), f"--url={gateway.url}", *words]
     done = CliRunner().invoke(main, asked)
     assert (done.exit_code, done.stdout) == (1, "")
     assert expected in done.stderr

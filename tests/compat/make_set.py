@@ -203,7 +203,7 @@ def _promote(service: Service, models_dir: Path) -> None:
 def _replay(service: Service, log: Path, picture: Path, result: Path) -> dict[str, Any]:
     """Returns how many lines of a log are sent, and how many are left out and why."""
     command(
-        *("client", "loadtest", picture, "--replay", log, "--json", result, "--quiet"),
+        *("client", "loadtest", "replay", log, "--pictures", picture, "--json", result, "--quiet"),
         *("--url", service.url, "--key", service.key, "--longest-gap-s", 0.1),
     )
     load = json.loads(result.read_text())["about"]["plan"]["load"]
@@ -225,11 +225,11 @@ def _serve_and_measure(folder: Path, key: str) -> dict[str, Any]:
             log.name: _replay(service, log, picture, folder.parent / "replay.json")
             for log in logs.values()
         }
-        load = ("client", "loadtest", picture, "--model", "mlp", "--quiet")
-        load = (*load, "--url", service.url, "--key", key)
-        command(*load, "--rate", 50, "--duration-s", 12, "--json", folder / "result.json")
+        told = (picture, "--model", "mlp", "--quiet", "--url", service.url, "--key", key)
+        load = ("--rate", 50, "--duration-s", 12, "--json", folder / "result.json")
+        command("client", "loadtest", "open", *told, *load)
         slo = ("--slo", "p99=1s,errors=1%", "--json", folder / "search.json")
-        command(*load, *slo, timeout_s=SEARCH_S)
+        command("client", "loadtest", "search", *told, *slo, timeout_s=SEARCH_S)
     return replays
 
 

@@ -207,7 +207,7 @@ def test_command_line(service):
 def test_load_test(service):
     """A short load prints throughput and percentiles, and has no error."""
     done = vitrine(
-        *("loadtest", "--url", service.url, "--concurrency", "2"),
+        *("loadtest", "closed", "--url", service.url, "--concurrency", "2"),
         *("--duration-s", "1", "--warm-up-s", "0.2", str(SAMPLES[0])),
     )
     assert done.returncode == 0, done.stderr

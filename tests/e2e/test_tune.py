@@ -67,7 +67,7 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
         target = Workload("raw", running.url, "mlp", (picture,))
         # From the middle on a slow machine has the time to load what is published then.
         plan = Plan(target, Open((Phase(16, 20, 20),)))
-        result = chaos.Swap(models_dir, "mlp").run(plan)
+        result = chaos.run_with_swap(plan, models_dir)
         assert [text for _, text in result.events][:2] == [
             "published version 3",
             "version 3 answers",

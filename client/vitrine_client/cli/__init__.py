@@ -30,7 +30,7 @@ def main() -> None:
     vitrine drift                        whether models are asked what they were trained for
     vitrine promote mlp 3                make the version label stable name version 3
     vitrine rollback mlp                 make it name what it named before
-    vitrine loadtest shoe.png            how fast it answers
+    vitrine loadtest closed shoe.png     how fast it answers
     vitrine tune shoe.png --slo p99=20ms which settings answer fastest
     vitrine doctor                       what is wrong here, and what to do
     vitrine completion bash              have the shell complete all this

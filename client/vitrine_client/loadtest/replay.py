@@ -125,8 +125,8 @@ def _request(asked: Workload, pixels: bool) -> bytes:
     """Returns a request as it travels. An array that a model was shown is sent as it is, and not
     prepared once more."""
     if pixels and asked.kind == "npy":
-        call = predictions.as_array("", [_pixels(image) for image in asked.images])
-        return http_request(asked, call.content_type, call.body)
+        pixels_of_each = [_pixels(image) for image in asked.images]
+        return http_request(asked, predictions.as_array("", pixels_of_each))
     return requests_of(asked)[0]
 
 
@@ -194,7 +194,7 @@ def _nothing(paths: Sequence[Path], left_out: Counter[str]) -> str:
     if left_out["without images"]:
         return (
             f"{names}: no line has images (the gateway keeps them with "
-            "VITRINE_PREDICTION_LOG_IMAGES=1); give PICTURES to send instead"
+            "VITRINE_PREDICTION_LOG_IMAGES=1); give --pictures to send instead"
         )
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
     return f"{names}: no line has a prediction that could be asked for again ({reasons or 'empty'})"

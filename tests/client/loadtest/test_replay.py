@@ -199,7 +199,7 @@ def test_predictions_alone_are_sent(log):
         ([], "empty"),
         (["garbage"], "1 broken"),
         ([line(0, status=404)], "1 refused"),
-        ([line(0)], "give PICTURES"),
+        ([line(0)], "give --pictures"),
     ],
 )
 def test_nothing_to_send_is_an_error(lines, said, log):
