@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -18,6 +18,7 @@ from vitrine_client.errors import (
     DeadlineExceeded,
     InvalidRequest,
     NotFound,
+    Unauthorized,
     Unavailable,
     VitrineError,
 )
@@ -135,6 +136,12 @@ def was_typed(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
+def named(name: str) -> str:
+    """Returns an option of the running command with its variable: "--ca (VITRINE_CA)"."""
+    option = next(each for each in click.get_current_context().command.params if each.name == name)
+    return f"{option.opts[0]} ({option.envvar})"
+
+
 def refuse_typed(reason: str, *names: str) -> None:
     """Ends the command where one of these options was given, as it would have no effect."""
     for name in filter(was_typed, names):
@@ -150,7 +157,10 @@ def friendly() -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has gone: click ends quietly
     except (VitrineError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        told = str(error)
+        if isinstance(error, Unauthorized):  # it speaks of headers
+            told = f"{told.partition(';')[0]}; --key (VITRINE_API_KEY) gives one"
+        click.echo(f"Error: {told}", err=True)
         sys.exit(NOT_BEGUN if isinstance(error, Unavailable | DeadlineExceeded) else FAILED)
 
 
@@ -166,18 +176,11 @@ def default_model_noted() -> Iterator[None]:
         warnings.simplefilter("always", DefaultModelWarning)
         others = warnings.showwarning
 
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, DefaultModelWarning):
                 note(str(message))
             else:
-                others(message, category, filename, lineno, file, line)
+                others(message, category, *rest, **more)
 
         warnings.showwarning = show
         yield

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.data.saved_model import wrong_version
-from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import Installation, quoted
 from vitrine_client.store.version_directories import RETIRED, UNFINISHED
 
 _VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)

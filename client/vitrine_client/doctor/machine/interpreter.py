@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.machine.software import installed_version
 
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.doctor.data.model_files import published, versions
-from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import Installation, content_of, quoted
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.store.generated_config import entry, is_generated
 
