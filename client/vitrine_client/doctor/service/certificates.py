@@ -106,13 +106,11 @@ def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:
         yield problem(name, seen, "have it renewed, name the new one, and send the gateway SIGHUP")
         return
     except (ssl.SSLError, ValueError) as error:
-        yield problem(
-            name,
-            f"{cert} and {key}: {_reason(error)}",
-            _MENDED.get(
-                _reason(error), "name PEM files of a certificate and of its key, without a password"
-            ),
-        )
+        reason = (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()
+        todo = "name PEM files of a certificate and of its key, without a password"
+        if reason == "key values mismatch":
+            todo = "the key is another certificate's; name the two that were made together"
+        yield problem(name, f"{cert} and {key}: {reason}", todo)
         return
     days = served.left_s / _DAY_S
     seen = f"{cert}, for {', '.join(served.names) or 'no name'}, {days:.0f} more days"
@@ -120,15 +118,6 @@ def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:
         yield note(name, seen, "have it renewed before that")
     else:
         yield ok(name, seen)
-
-
-_MENDED = {
-    "key values mismatch": "the key is another certificate's; name the two that were made together"
-}
-
-
-def _reason(error: Exception) -> str:
-    return (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()
 
 
 @dataclass(frozen=True)

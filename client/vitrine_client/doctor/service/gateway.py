@@ -16,7 +16,7 @@ from vitrine_client.doctor.service import probe
 from vitrine_client.doctor.service.model_server import examined_states
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.http.default_model import PREFERRED, is_served, told_of_missing
-from vitrine_client.http.protocol import key_headers, models
+from vitrine_client.http.protocol import held, key_headers, models
 from vitrine_client.http.unanswered_calls import causes
 from vitrine_client.process.addresses import checked_url, without_password
 from vitrine_client.process.trust import Trust
@@ -144,18 +144,16 @@ def _no_key(here: Installation) -> Finding:
 
 
 def _listed(content: dict[str, Any]) -> Iterator[Finding]:
-    conversation = models()
-    next(conversation)
     try:
-        conversation.send(content)
-    except StopIteration as end:
-        labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
-        for name, statuses in end.value.items():
-            yield from examined_states(name, statuses, labels[name])
-        if not is_served(end.value.get(PREFERRED, ())):
-            yield note("default model", told_of_missing())
+        listed = held(models(), lambda _: content)
     except ServerError as error:
         yield problem("models", str(error), _LOOK_AT_IT)
+        return
+    labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
+    for name, statuses in listed.items():
+        yield from examined_states(name, statuses, labels[name])
+    if not is_served(listed.get(PREFERRED, ())):
+        yield note("default model", told_of_missing())
 
 
 def _unanswered(url: str, error: Exception, here: Installation) -> Finding:
@@ -198,14 +196,8 @@ def _untrusted(url: str, error: Exception) -> Finding:
     if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
         todo = f"`export VITRINE_URL=http://{url.partition('://')[2]}`"
         return problem(_NAME, f"{url} does not speak TLS", todo)
-    reason = next(
-        (
-            each.verify_message
-            for each in causes(error)
-            if isinstance(each, ssl.SSLCertVerificationError)
-        ),
-        text,
-    )
+    found = [each for each in causes(error) if isinstance(each, ssl.SSLCertVerificationError)]
+    reason = found[0].verify_message if found else text
     todo = "`export VITRINE_CA=ca.pem` names the CA to trust; or renew that certificate"
     return problem(_NAME, f"{url} shows a certificate that is not trusted ({reason})", todo)
 
