@@ -45,7 +45,6 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     "--timeout-s",
     type=options.SECONDS,
     default=3.0,
-    show_default=True,
     help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
 )
 def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> None:

@@ -40,26 +40,26 @@ console = Console(highlight=False)
 """Standard output; colours on a terminal only."""
 
 
-def address(
+def checked(
     check: Callable[[str], T], default: Callable[[], T | None] = lambda: None
 ) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """Returns the callback of an option for an address, which may have a default that the
-    environment decides. One that makes no sense is wrong usage."""
+    """Returns the callback of an option whose value `check` returns, or raises `InvalidRequest`,
+    which is wrong usage; its default may be one that the environment decides."""
 
-    def checked(_: click.Context, __: click.Parameter, named: str | None) -> T | None:
+    def callback(_: click.Context, __: click.Parameter, named: str | None) -> T | None:
         try:
             return default() if named is None else check(named)
         except InvalidRequest as error:
             wrong = click.UsageError if named is None else click.BadParameter
             raise wrong(str(error)) from error
 
-    return checked
+    return callback
 
 
 url = click.option(
     "--url",
     envvar="VITRINE_URL",
-    callback=address(addresses.checked_url, addresses.gateway_url),
+    callback=checked(addresses.checked_url, addresses.gateway_url),
     show_default=f"{addresses.Addresses().url}, or with VITRINE_PORT",
     show_envvar=True,
     help="The gateway.",
@@ -68,7 +68,7 @@ model_servers = click.option(
     "--model-server",
     "addresses",
     envvar="VITRINE_MODEL_SERVER",
-    callback=address(addresses.checked_model_servers, addresses.model_servers),
+    callback=checked(addresses.checked_model_servers, addresses.model_servers),
     show_default=f"{addresses.Addresses().model_server}, or with VITRINE_GRPC_PORT, or VITRINE_PORT"
     f" + {addresses.GRPC_OFFSET}",
     show_envvar=True,
@@ -78,6 +78,7 @@ model_servers = click.option(
 key = click.option(
     "--key",
     default="",
+    show_default=False,
     envvar="VITRINE_API_KEY",
     show_envvar=True,
     help="API key, if the gateway asks for one.",
@@ -106,7 +107,6 @@ timeout_s = click.option(
     "--timeout-s",
     type=SECONDS,
     default=10.0,
-    show_default=True,
     help="Longest wait for one answer, in seconds.",
 )
 model = click.option(
@@ -123,7 +123,6 @@ def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]
         type=click.Path(file_okay=False, path_type=Path),
         default="models",
         envvar="VITRINE_MODELS_DIR",
-        show_default=True,
         show_envvar=True,
         help=text,
     )

@@ -36,14 +36,12 @@ PredictionOutcome = Prediction | InvalidImage
     "--batch-size",
     type=click.IntRange(min=1),
     default=128,
-    show_default=True,
     help="Most pictures in one request.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=4,
-    show_default=True,
     help="Most requests in flight.",
 )
 @click.option(
@@ -55,7 +53,7 @@ PredictionOutcome = Prediction | InvalidImage
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
-    callback=options.address(addresses.checked_model_server),
+    callback=options.checked(addresses.checked_model_server),
     help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
 )
 @gateway_options

@@ -49,7 +49,7 @@ _SECONDS = options.SECONDS
 @click.option(
     "--model-server",
     metavar="ADDRESS",
-    callback=options.address(checked_address),
+    callback=options.checked(checked_address),
     help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
 )
 @click.option(

@@ -47,9 +47,7 @@ def examined(
     number = ".".join(map(str, python.version))
     if client_alone and python.version > _NEWEST:
         yield note("Python", f"{number}: the client runs; 3.13 is the newest to serve and train")
-        yield from _environment(python, here)
-        return
-    if not _OLDEST <= python.version <= _NEWEST:
+    elif not _OLDEST <= python.version <= _NEWEST:
         yield problem(
             "Python",
             f"{number}, where TensorFlow and the service need 3.11 to 3.13",

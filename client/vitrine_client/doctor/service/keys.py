@@ -36,7 +36,8 @@ def check(here: Installation) -> Iterator[Finding]:
     else:
         yield ok(_NAME, f"{path}, {len(keys)} keys")
     yield from _permissions(path)
-    if keys and not bad and here.api_key and _hash(here.api_key) not in keys.values():
+    own = hashlib.sha256(here.api_key.encode(errors="replace")).hexdigest()
+    if keys and not bad and here.api_key and own not in keys.values():
         seen = f"is none of the keys in {path}"
         yield problem("VITRINE_API_KEY", seen, f"take one that is, or make another: {_ADD}")
 
@@ -53,10 +54,6 @@ def _keys(lines: list[str]) -> tuple[dict[str, str], int]:
             return keys, number
         keys[found[1]] = found[2]
     return keys, 0
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def _permissions(path: Path) -> Iterator[Finding]:

@@ -58,9 +58,6 @@ def check(here: Installation) -> Iterator[Finding]:
 def _examined(use: _Use, here: Installation) -> Finding:
     try:
         _bind(use)
-    except socket.gaierror as error:
-        seen = f"VITRINE_HOST={use.host} is no address ({error.strerror})"
-        return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _taken(use, here)
@@ -78,8 +75,8 @@ def _bind(use: _Use) -> None:
 
 
 def _refused(use: _Use, error: OSError) -> Finding:
-    if error.errno == errno.EADDRNOTAVAIL:
-        seen = f"VITRINE_HOST={use.host} is no address of this machine"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        seen = f"VITRINE_HOST={use.host} is no address of this machine ({error.strerror})"
         return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
     if error.errno in (errno.EACCES, errno.EPERM):
         todo = f"`export {use.variable}=…` above 1023, with a proxy in front if it must be lower"
@@ -98,12 +95,9 @@ def _taken(use: _Use, here: Installation) -> Finding:
         else (f"`sudo lsof -iTCP:{use.port}` shows it")
     )
     end = f"end it (`kill {found.pid}`)" if found else f"end it: {look}"
-    todo = f"{end}, or take another: `export {use.variable}={_other(use.port)}`"
+    other = use.port + 1000 if use.port < 60_000 else use.port - 1000
+    todo = f"{end}, or take another: `export {use.variable}={other}`"
     return problem(use.name, f"taken by {who}", todo)
-
-
-def _other(port: int) -> int:
-    return port + 1000 if port < 60_000 else port - 1000
 
 
 def _answers_as_ours(use: _Use, here: Installation) -> bool:

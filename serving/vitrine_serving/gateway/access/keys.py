@@ -158,12 +158,10 @@ def remove(path: Path, name: str) -> None:
 def _write(path: Path, lines: Iterable[str]) -> None:
     """Replaces the file in one step, so that a gateway never reads half of it, and one that runs as
     another user goes on reading it."""
-    if not path.parent.is_dir():
-        raise KeysFileError(
-            f"The keys file {path} cannot be written: there is no folder {path.parent}; make it first"
-        )
     try:
         with shared_files.replacing(path, mode=0o600) as file:
             file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
-        raise KeysFileError(f"The keys file {path} cannot be written ({error.strerror})") from error
+        missing = f"there is no folder {path.parent}; make it first"
+        reason = error.strerror if path.parent.is_dir() else missing
+        raise KeysFileError(f"The keys file {path} cannot be written ({reason})") from error
