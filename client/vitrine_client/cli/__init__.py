@@ -14,7 +14,6 @@ from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
 
-
 _SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
