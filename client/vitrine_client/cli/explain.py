@@ -129,7 +129,7 @@ def _refused(name: str, error: InvalidImage, as_json: bool) -> int:
 
 
 def heat_map(explanation: Explanation, console: Console) -> Text:
-    """Returns a heat map for a console: 28 columns and 14 lines in colours, orange for the class and
+    """Returns a heat map for a console: 28 columns, 14 lines in colours, orange for the class and
     blue against it, or 56 columns and 28 lines of characters, and a legend."""
     if console.color_system not in _COLOURFUL or console.options.ascii_only:
         return Text("\n").join([*_in_characters(explanation), Text(f"({LEGEND})", "dim")])
