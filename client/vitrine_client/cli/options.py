@@ -245,22 +245,21 @@ def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     return value
 
 
+_label = click.option(
+    "--label",
+    metavar="NAME",
+    callback=_alone,
+    shell_complete=completion_values.version_labels,
+    help="Ask the version with this version label, such as stable.",
+)
+_version = click.option(
+    "--version",
+    type=click.IntRange(min=0),
+    callback=_alone,
+    help="Which version to ask.  [default: the newest]",
+)
+
+
 def which_version(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--version` and `--label`, of which one at most may be given."""
-    for option in (
-        click.option(
-            "--label",
-            metavar="NAME",
-            callback=_alone,
-            shell_complete=completion_values.version_labels,
-            help="Ask the version with this version label, such as stable.",
-        ),
-        click.option(
-            "--version",
-            type=click.IntRange(min=0),
-            callback=_alone,
-            help="Which version to ask.  [default: the newest]",
-        ),
-    ):
-        command = option(command)
-    return command
+    return _version(_label(command))

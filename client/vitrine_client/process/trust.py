@@ -131,7 +131,7 @@ def _load(context: ssl.SSLContext, variable: str, authority: str) -> None:
 
 
 def _named(verify: StrPath, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Commands are given by name what the environment has, too."""
+    """Returns what is named, with the variable that has the same: commands pass on theirs."""
     path = _path(verify, "verify")
     return ((next((name for name in _CA_VARIABLES if environ.get(name) == path), ""), path),)
 
