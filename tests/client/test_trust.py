@@ -125,7 +125,7 @@ def test_variables_that_are_wrong_are_named_with_the_remedy(files, nowhere):
     done = CliRunner().invoke(main, ["models", "--url=https://127.0.0.1:1"])
     assert done.exit_code == 2
     assert "--cert-key (VITRINE_CERT_KEY) is the key to a certificate" in done.stderr
-    assert "give --cert (VITRINE_CERT), too" in done.stderr
+    assert "give --cert, too (VITRINE_CERT)" in done.stderr
     nowhere.setenv("VITRINE_MODEL_SERVER_CA", str(files[0].cert))
     nowhere.setenv("VITRINE_MODEL_SERVER_KEY", "key.pem")
     with pytest.raises(errors.InvalidRequest, match=r"^VITRINE_MODEL_SERVER_KEY is the key to"):

@@ -27,8 +27,8 @@ class TlsFiles:
     def __post_init__(self) -> None:
         if self.key and not self.cert:
             raise click.UsageError(
-                f"{options.named('cert_key')} is the key to a certificate: give "
-                f"{options.named('cert')}, too"
+                f"--cert-key ({options.variable('cert_key')}) is the key to a certificate: give "
+                f"--cert, too ({options.variable('cert')})"
             )
 
     @property

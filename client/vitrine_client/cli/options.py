@@ -135,10 +135,10 @@ def was_typed(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
-def named(name: str) -> str:
-    """Returns an option of the running command with its variable: "--ca (VITRINE_CA)"."""
-    option = next(each for each in click.get_current_context().command.params if each.name == name)
-    return f"{option.opts[0]} ({option.envvar})"
+def variable(name: str) -> str:
+    """Returns the environment variable of an option of the running command."""
+    params = click.get_current_context().command.params
+    return str(next(each.envvar for each in params if each.name == name))
 
 
 def refuse_typed(reason: str, *names: str) -> None:
