@@ -176,6 +176,29 @@ def test_what_no_gateway_can_have(url):
         addresses.checked_url(url)
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://user:a@host:80/models/x@2", "http://host:80/models/x@2"),
+        ("http://host:80/models/x@2", "http://host:80/models/x@2"),
+        ("http://[::1]:80/x@2", "http://[::1]:80/x@2"),
+        ("http://user:p@ss@host", "http://host"),
+        *((f"http://user:sec{sign}ret@host:80", "http://host:80") for sign in "/?#"),
+        ("user:secret@proxy:3128", "proxy:3128"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(address, shown):
+    """What is behind an @ in a path stays, and a password with a slash does not."""
+    assert addresses.without_password(address) == shown
+
+
+@pytest.mark.parametrize("sign", "/?#")
+def test_passwords_that_an_address_cannot_have_are_explained(sign):
+    """Each of these ends the part of an address that has the password."""
+    with pytest.raises(InvalidRequest, match=r"in a password, / is %2F, . is %3F and # is %23"):
+        addresses.checked_url(f"http://user:sec{sign}ret@host")
+
+
 def test_passwords_are_shown_to_nobody():
     """An error names the address without user and password."""
     with pytest.raises(InvalidRequest) as caught:

@@ -237,6 +237,28 @@ def test_keys_that_no_header_can_have(kind, key):
 
 
 @both
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"api_key": "ü"}, "The API key is no text of ASCII"),
+        ({"api_key": 7}, "The API key is no text of ASCII"),
+        ({"retries": -1}, "retries is a whole number from 0 on, not -1"),
+        ({"retries": "2"}, "retries is a whole number from 0 on, not '2'"),
+        ({"timeout_s": "1"}, "timeout_s is a number of seconds"),
+        ({"cert": 7}, "cert names PEM files by their paths, not 7"),
+        ({"cert": ("a", "b", "c")}, "cert is a file, or a pair of a certificate and its key"),
+        ({"cert": ("a", None)}, "cert names PEM files by their paths, not None"),
+        ({"verify": 7.5}, "verify names PEM files by their paths, not 7.5"),
+    ],
+)
+def test_arguments_that_are_none(kind, given, said):
+    """One error for all of them, which both `ValueError` and `VitrineError` catch."""
+    for expected in (ValueError, errors.InvalidRequest):
+        with pytest.raises(expected, match=said):
+            kind.ask("https://127.0.0.1", "models", client=given)
+
+
+@both
 def test_proxies_of_the_environment(kind: Kind, monkeypatch):
     """They are asked, and held to the deadline, too."""
     with FakeGateway() as proxy:

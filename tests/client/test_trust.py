@@ -9,6 +9,7 @@ import sys
 
 import grpc
 import pytest
+from click.testing import CliRunner
 
 from harness.certificates import make_ca, make_certificate
 from harness.fake_model_server import FakeModelServer, classifying
@@ -16,6 +17,7 @@ from harness.paths import ROOT, SAMPLES
 from harness.ports import free_port
 from tests.client.fake_gateway import KINDS, FakeGateway
 from vitrine_client import errors
+from vitrine_client.cli import main
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process.trust import OTHERS, OWN, Trust
 
@@ -110,6 +112,25 @@ def test_ours_comes_first_and_a_file_that_is_none_is_named(files, nowhere, tmp_p
         Trust.chosen().context()
     with pytest.raises(errors.InvalidRequest, match=r"^/nope cannot be read \(No such file"):
         Trust.chosen("/nope").context()
+
+
+def test_variables_that_are_wrong_are_named_with_the_remedy(files, nowhere):
+    """Also where a command passes on what it has from one of them, and for a model server."""
+    nowhere.setenv(OWN, "/nope")
+    with pytest.raises(errors.InvalidRequest, match=rf"^{OWN}=/nope .*, or unset {OWN}$"):
+        Trust.chosen("/nope").context()
+    nowhere.setenv(OWN, str(files[0].cert))
+    nowhere.setenv("VITRINE_CERT_KEY", "key.pem")
+    with pytest.raises(errors.InvalidRequest, match=r"or unset VITRINE_CERT_KEY$"):
+        Trust.chosen()
+    done = CliRunner().invoke(main, ["models", "--url=https://127.0.0.1:1"])
+    assert done.exit_code == 2
+    assert "--cert-key (VITRINE_CERT_KEY) is the key to a certificate" in done.stderr
+    assert "give --cert, too (VITRINE_CERT)" in done.stderr
+    nowhere.setenv("VITRINE_MODEL_SERVER_CA", str(files[0].cert))
+    nowhere.setenv("VITRINE_MODEL_SERVER_KEY", "key.pem")
+    with pytest.raises(errors.InvalidRequest, match=r"^VITRINE_MODEL_SERVER_KEY is the key to"):
+        ModelServerClient("127.0.0.1:1")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -14,8 +14,10 @@ from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=CommandGroup, context_settings=_SETTINGS)
 @click.version_option(package_name="vitrine-client", message="%(prog)s %(version)s")
 def main() -> None:
     """Ask a Vitrine gateway what is in a picture.

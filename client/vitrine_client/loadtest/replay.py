@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http import model_paths, predictions
+from vitrine_client.http import predictions, protocol
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.targets import http_request, requests_of
 from vitrine_client.loadtest.plan import Replay, Workload, WorkloadKind
@@ -167,7 +167,7 @@ def _line(content: dict[str, Any]) -> Line:
     answered = sum("error" not in each for each in content.get("results", ()))
     model, version = content["model"], content.get("asked_version")
     label = content.get("asked_label")
-    model_paths.verb_path(model, version, label)  # raises where no address has them
+    protocol.verb_path(model, version, label)  # raises where no address has them
     return Line(
         at_s=datetime.fromisoformat(content["time"]).timestamp(),
         model=model,

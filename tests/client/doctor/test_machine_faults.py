@@ -23,11 +23,11 @@ from tests.unprivileged import unprivileged
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine.interpreter import Interpreter, examined
 from vitrine_client.doctor.machine.machine import (
+    check_shared_memory,
     examined_clock,
     examined_platform,
     examined_processor,
 )
-from vitrine_client.doctor.machine.storage import check_shared_memory
 
 GB = 10**9
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - another one is mounted there

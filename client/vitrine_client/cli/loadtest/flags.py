@@ -124,7 +124,7 @@ WORKLOAD = group(
     click.option(
         "--model-server",
         metavar="ADDRESS",
-        callback=options.address(_checked_address),
+        callback=options.checked(_checked_address),
         help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
     ),
     GATEWAY,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from vitrine_client import errors
-from vitrine_client.http import model_paths, predictions, protocol
+from vitrine_client.http import predictions, protocol
 from vitrine_client.http.protocol import Call
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.headers import merged
@@ -86,7 +86,7 @@ def http_request(target: Workload, call: Call) -> bytes:
         headers["Authorization"] = protocol.basic_authorization(target.userinfo)
     if not target.keep_alive:
         headers["Connection"] = "close"
-    path = model_paths.verb_path(target.model, target.version, target.label)
+    path = protocol.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in merged(headers, target.headers)]
     return "\r\n".join([*head, "", ""]).encode("latin-1") + call.body
