@@ -117,8 +117,9 @@ lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-docs: setup ## Write the tables in docs/ that come from the code
+docs: setup ## Write the tables in docs/ that come from the code, and the dashboard
 	@$(BIN)/python -m tests.docs.generated
+	@$(BIN)/python deploy/monitoring/grafana/dashboard.py
 
 format: setup ## Mend style
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
