@@ -27,7 +27,7 @@ from vitrine_client.process.addresses import Addresses
 from vitrine_serving.stack import Stack
 from vitrine_training.data.fashion_mnist import Split, load
 from vitrine_training.evaluation.metrics import class_ids_of
-from vitrine_training.photos.catalogue import KINDS
+from vitrine_training.photos import CATALOGUE as KINDS
 from vitrine_training.publish import versions as publish
 
 BATCH = 200

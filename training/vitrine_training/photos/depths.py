@@ -12,7 +12,7 @@ from vitrine_training.photos.canvas import (
     still,
 )
 from vitrine_training.photos.encoding import encode, file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 LIGHT = 0.60, 0.95
 DARK = 0.03, 0.30
@@ -28,32 +28,38 @@ CONTRAST = 20, 48
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
+@kind("depth and contrast")
 def ten_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 1,023 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 10))
 
 
+@kind("depth and contrast")
 def twelve_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 4,095 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 12))
 
 
+@kind("depth and contrast")
 def fourteen_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 16,383 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 14))
 
 
+@kind("depth and contrast")
 def sixteen_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 65,535 in a PNG file."""
     return _png16(_deep(item, rng, 16))
 
 
+@kind("depth and contrast")
 def sixteen_bits_tiff(item: Pixels, rng: np.random.Generator) -> bytes:
     """10 to 16 bits in a 16-bit TIFF file, as microscopes and scanners write it."""
     deep = _deep(item, rng, int(rng.choice([10, 12, 14, 16])))
     return encode(Image.fromarray(deep), "TIFF")
 
 
+@kind("depth and contrast")
 def detector(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark detector's picture: a pedestal, a faint item on it, and noise, in 16 bits."""
     plane = still(item, rng, tones=_levels(0, 1)).photo[..., 0]
@@ -63,6 +69,7 @@ def detector(item: Pixels, rng: np.random.Generator) -> bytes:
     return _png16(np.clip(plane, 0, 65535).astype(np.uint16))
 
 
+@kind("depth and contrast")
 def low_contrast(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item differ by a few levels, and there is hardly any noise."""
     contrast = rng.uniform(*CONTRAST) * rng.choice([-1, 1])
@@ -72,11 +79,13 @@ def low_contrast(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("depth and contrast")
 def isoluminant(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item are as light as each other, and differ in their hue."""
     return file(still(item, rng, tones=_alike(rng)).photo, rng)
 
 
+@kind("depth and contrast")
 def vivid(item: Pixels, rng: np.random.Generator) -> bytes:
     """Strong colours: an item of one hue on a ground of another."""
     while True:
@@ -85,6 +94,7 @@ def vivid(item: Pixels, rng: np.random.Generator) -> bytes:
             return file(still(item, rng, tones=Tones(_colour(ground), _colour(ink))).photo, rng)
 
 
+@kind("depth and contrast")
 def sepia(item: Pixels, rng: np.random.Generator) -> bytes:
     """An old print: brown on yellow, faded and grainy."""
     tones = Tones((rng.uniform(190, 235), 200, 150), (rng.uniform(60, 100), 50, 30))
@@ -122,17 +132,3 @@ def _alike(rng: np.random.Generator) -> Tones:
 
 def _colour(channels: Floats) -> Colour:
     return tuple(float(one) for one in channels)
-
-
-KINDS = (
-    Kind("ten-bits", ten_bits, "depth and contrast"),
-    Kind("twelve-bits", twelve_bits, "depth and contrast"),
-    Kind("fourteen-bits", fourteen_bits, "depth and contrast"),
-    Kind("sixteen-bits", sixteen_bits, "depth and contrast"),
-    Kind("sixteen-bits-tiff", sixteen_bits_tiff, "depth and contrast"),
-    Kind("detector", detector, "depth and contrast"),
-    Kind("low-contrast", low_contrast, "depth and contrast"),
-    Kind("isoluminant", isoluminant, "depth and contrast"),
-    Kind("vivid", vivid, "depth and contrast"),
-    Kind("sepia", sepia, "depth and contrast"),
-)

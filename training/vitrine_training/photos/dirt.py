@@ -15,7 +15,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 SPECKS = 1, 40
 SPECK_PX = 1, 12
@@ -33,6 +33,7 @@ STAIN_PX = 20, 90
 STAIN_STRENGTH = 0.08, 0.25
 
 
+@kind("stray marks")
 def dust(item: Pixels, rng: np.random.Generator) -> bytes:
     """Specks of dust over the whole picture, each of its own size and level."""
     photo = still(item, rng)
@@ -40,6 +41,7 @@ def dust(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("stray marks")
 def dust_on_white(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item on a white page of the scanner, and black specks."""
     photo = still(item, rng, tones=Tones((255, 255, 255), tinted(rng, 0, 60)))
@@ -47,6 +49,7 @@ def dust_on_white(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("stray marks")
 def dust_on_dark(item: Pixels, rng: np.random.Generator) -> bytes:
     """A light item on a dark ground, and white specks."""
     photo = still(item, rng, tones=Tones(tinted(rng, 5, 60), tinted(rng, 190, 250)))
@@ -54,6 +57,7 @@ def dust_on_dark(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("stray marks")
 def hairs(item: Pixels, rng: np.random.Generator) -> bytes:
     """Hairs and threads, some of them across the item."""
     photo = still(item, rng)
@@ -66,6 +70,7 @@ def hairs(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("stray marks")
 def stains(item: Pixels, rng: np.random.Generator) -> bytes:
     """Faint blots on the ground, as of coffee and fingers."""
     made = still(item, rng)
@@ -109,12 +114,3 @@ def _curve(photo: Still, rng: np.random.Generator) -> list[tuple[float, float]]:
     turns = angle + bend * np.linspace(0, 1, 24)
     steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * length / 24
     return [(float(x), float(y)) for x, y in start + np.cumsum(steps, axis=0)]
-
-
-KINDS = (
-    Kind("dust", dust, "stray marks"),
-    Kind("dust-on-white", dust_on_white, "stray marks"),
-    Kind("dust-on-dark", dust_on_dark, "stray marks"),
-    Kind("hairs", hairs, "stray marks"),
-    Kind("stains", stains, "stray marks"),
-)

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import Floats, Tones, grain, still, tinted
 from vitrine_training.photos.encoding import encode, file, jpeg, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 POOR_QUALITY = 5, 25
 """Of JPEG files that were sent on too often."""
@@ -21,12 +21,14 @@ SHAKE_PX = 3, 14
 """How far a camera moves, in pixels of 600."""
 
 
+@kind("formats")
 def webp(item: Pixels, rng: np.random.Generator) -> bytes:
     """WebP, as the web has it."""
     quality = int(rng.integers(60, 95))
     return encode(to_image(still(item, rng).photo), "WEBP", quality=quality, method=2)
 
 
+@kind("formats")
 def avif(item: Pixels, rng: np.random.Generator) -> bytes:
     """AVIF, as shops have it."""
     quality = int(rng.integers(40, 90))
@@ -34,29 +36,34 @@ def avif(item: Pixels, rng: np.random.Generator) -> bytes:
     return encode(image, "AVIF", quality=quality, speed=10, max_threads=1)
 
 
+@kind("formats")
 def tiff(item: Pixels, rng: np.random.Generator) -> bytes:
     """TIFF, as scanners write it, with one of its compressions or with none."""
     compression = str(rng.choice(["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"]))
     return encode(to_image(still(item, rng).photo), "TIFF", compression=compression)
 
 
+@kind("formats")
 def bmp(item: Pixels, rng: np.random.Generator) -> bytes:
     """BMP, in colour or in grey."""
     image = to_image(still(item, rng, sides=(240, 600)).photo)
     return encode(image.convert("L") if rng.random() < 0.3 else image, "BMP")
 
 
+@kind("formats")
 def poor_jpeg(item: Pixels, rng: np.random.Generator) -> bytes:
     """A JPEG file of low quality, with its squares and rings."""
     quality = int(rng.integers(POOR_QUALITY[0], POOR_QUALITY[1], endpoint=True))
     return jpeg(still(item, rng).photo, quality)
 
 
+@kind("formats")
 def cmyk_jpeg(item: Pixels, rng: np.random.Generator) -> bytes:
     """A JPEG file in a printer's colours."""
     return encode(to_image(still(item, rng).photo).convert("CMYK"), "JPEG", quality=90)
 
 
+@kind("formats")
 def grey_and_opacity(item: Pixels, rng: np.random.Generator) -> bytes:
     """A cut-out in grey with opacity; its colour where it lets everything through is arbitrary."""
     photo = still(item, rng, tones=_paper(rng)).photo[..., 0]
@@ -67,6 +74,7 @@ def grey_and_opacity(item: Pixels, rng: np.random.Generator) -> bytes:
     return encode(cut_out, "PNG", compress_level=1)
 
 
+@kind("formats")
 def blank_then_item(item: Pixels, rng: np.random.Generator) -> bytes:
     """An animation (GIF, WebP or PNG) whose first frames are blank."""
     made = still(item, rng, sides=(240, 500))
@@ -81,6 +89,7 @@ def blank_then_item(item: Pixels, rng: np.random.Generator) -> bytes:
     )
 
 
+@kind("formats")
 def fade_in(item: Pixels, rng: np.random.Generator) -> bytes:
     """An animation that begins black, and in which the item is there from the second frame on."""
     image = to_image(still(item, rng, sides=(240, 500)).photo)
@@ -89,6 +98,7 @@ def fade_in(item: Pixels, rng: np.random.Generator) -> bytes:
     return encode(frames[0], form, save_all=True, append_images=frames[1:], duration=200, loop=0)
 
 
+@kind("cameras")
 def blurred(item: Pixels, rng: np.random.Generator) -> bytes:
     """A lens out of focus."""
     made = still(item, rng)
@@ -96,6 +106,7 @@ def blurred(item: Pixels, rng: np.random.Generator) -> bytes:
     return _after(made.photo, ImageFilter.GaussianBlur(radius), rng)
 
 
+@kind("cameras")
 def shaken(item: Pixels, rng: np.random.Generator) -> bytes:
     """A camera that moved a little, in one direction."""
     made = still(item, rng)
@@ -108,6 +119,7 @@ def shaken(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(total / min(steps, 9), rng)
 
 
+@kind("cameras")
 def colour_noise(item: Pixels, rng: np.random.Generator) -> bytes:
     """A phone's sensor by night, whose three channels have a noise each."""
     photo = still(item, rng).photo
@@ -115,6 +127,7 @@ def colour_noise(item: Pixels, rng: np.random.Generator) -> bytes:
     return jpeg(photo, int(rng.integers(50, 90)))
 
 
+@kind("cameras")
 def sharpened(item: Pixels, rng: np.random.Generator) -> bytes:
     """Sharpened too much, with seams of light along edges, and some noise."""
     made = still(item, rng)
@@ -137,20 +150,3 @@ def _moved(photo: Floats, down: int, right: int) -> Floats:
 
 def _paper(rng: np.random.Generator) -> Tones:
     return Tones((255, 255, 255), tinted(rng, 0, 60, 0))
-
-
-KINDS = (
-    Kind("webp", webp, "formats"),
-    Kind("avif", avif, "formats"),
-    Kind("tiff", tiff, "formats"),
-    Kind("bmp", bmp, "formats"),
-    Kind("poor-jpeg", poor_jpeg, "formats"),
-    Kind("cmyk-jpeg", cmyk_jpeg, "formats"),
-    Kind("grey-and-opacity", grey_and_opacity, "formats"),
-    Kind("blank-then-item", blank_then_item, "formats"),
-    Kind("fade-in", fade_in, "formats"),
-    Kind("blurred", blurred, "cameras"),
-    Kind("shaken", shaken, "cameras"),
-    Kind("colour-noise", colour_noise, "cameras"),
-    Kind("sharpened", sharpened, "cameras"),
-)

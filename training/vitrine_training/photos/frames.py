@@ -14,7 +14,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 FRAME_PX = 1, 24
 """The width of a frame in pixels of the picture, at any level."""
@@ -33,12 +33,14 @@ EDGE = 0.03, 0.10
 """The white edge of a print, over its shorter side, and the table's round it."""
 
 
+@kind("frames")
 def frame(item: Pixels, rng: np.random.Generator) -> bytes:
     """A uniform frame, grey of any level or coloured."""
     width = int(rng.integers(FRAME_PX[0], FRAME_PX[1], endpoint=True))
     return file(_framed(still(item, rng).photo, width, _any_colour(rng)), rng)
 
 
+@kind("frames")
 def two_frames(item: Pixels, rng: np.random.Generator) -> bytes:
     """Two frames, one in the other, of two levels."""
     photo = still(item, rng).photo
@@ -48,6 +50,7 @@ def two_frames(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("frames")
 def ruled_frame(item: Pixels, rng: np.random.Generator) -> bytes:
     """A thin line a little inside the edge, the ground on both sides of it."""
     photo = still(item, rng, shares=(0.4, 0.75))
@@ -60,6 +63,7 @@ def ruled_frame(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("frames")
 def letterbox(item: Pixels, rng: np.random.Generator) -> bytes:
     """Bars above and below, black, of another colour or white."""
     photo = still(item, rng, sides=(240, 700)).photo
@@ -67,6 +71,7 @@ def letterbox(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(np.pad(photo, ((bar, bar), (0, 0), (0, 0)), constant_values=_bar_level(rng)), rng)
 
 
+@kind("frames")
 def pillarbox(item: Pixels, rng: np.random.Generator) -> bytes:
     """Bars at the left and at the right, black, of another level or white."""
     photo = still(item, rng, sides=(240, 700)).photo
@@ -74,6 +79,7 @@ def pillarbox(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(np.pad(photo, ((0, 0), (bar, bar), (0, 0)), constant_values=_bar_level(rng)), rng)
 
 
+@kind("frames")
 def blurred_bars(item: Pixels, rng: np.random.Generator) -> bytes:
     """The picture in the middle of a wide one, and itself beside it, enlarged and blurred."""
     photo = still(item, rng, sides=(240, 600)).photo
@@ -89,6 +95,7 @@ def blurred_bars(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(whole, rng)
 
 
+@kind("frames")
 def passe_partout(item: Pixels, rng: np.random.Generator) -> bytes:
     """A picture behind a mount of light cardboard with a bevelled edge, in a wooden frame."""
     photo = still(item, rng).photo
@@ -99,6 +106,7 @@ def passe_partout(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_framed(photo, round(short * rng.uniform(0.02, 0.06)), wood), rng)
 
 
+@kind("frames")
 def polaroid(item: Pixels, rng: np.random.Generator) -> bytes:
     """An instant photo with its white edge, broad below, on a table."""
     photo = still(item, rng, sides=(240, 700)).photo
@@ -111,6 +119,7 @@ def polaroid(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_framed(whole, round(short * rng.uniform(*EDGE)), _any_colour(rng)), rng)
 
 
+@kind("frames")
 def print_on_table(item: Pixels, rng: np.random.Generator) -> bytes:
     """A print with its paper's white edge, taken from above on a table of another colour."""
     photo = still(item, rng).photo
@@ -120,6 +129,7 @@ def print_on_table(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_framed(photo, round(short * rng.uniform(*EDGE)), table), rng)
 
 
+@kind("frames")
 def rounded_corners(item: Pixels, rng: np.random.Generator) -> bytes:
     """A picture whose corners are cut round, on the colour of the app that shows it."""
     photo = still(item, rng)
@@ -154,17 +164,3 @@ def _bar_level(rng: np.random.Generator) -> float:
 
 def _any_colour(rng: np.random.Generator) -> Colour:
     return tinted(rng, 0, 255, 0 if rng.random() < 0.6 else 60)
-
-
-KINDS = (
-    Kind("frame", frame, "frames"),
-    Kind("two-frames", two_frames, "frames"),
-    Kind("ruled-frame", ruled_frame, "frames"),
-    Kind("letterbox", letterbox, "frames"),
-    Kind("pillarbox", pillarbox, "frames"),
-    Kind("blurred-bars", blurred_bars, "frames"),
-    Kind("passe-partout", passe_partout, "frames"),
-    Kind("polaroid", polaroid, "frames"),
-    Kind("print-on-table", print_on_table, "frames"),
-    Kind("rounded-corners", rounded_corners, "frames"),
-)

@@ -23,7 +23,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 DARKEST = 0.40, 0.85
 """The light where there is least of it, over where there is most."""
@@ -38,6 +38,7 @@ SHADOW_OFFSET = 0.03, 0.12
 """How far a shadow lies from its item, over the item's side."""
 
 
+@kind("light")
 def light_from_a_side(item: Pixels, rng: np.random.Generator) -> bytes:
     """Light that falls evenly from one side to the other, as beside a window."""
     photo = still(item, rng).photo
@@ -48,6 +49,7 @@ def light_from_a_side(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def light_from_a_corner(item: Pixels, rng: np.random.Generator) -> bytes:
     """Light that falls off in rings round a place near the edge."""
     photo = still(item, rng).photo
@@ -57,6 +59,7 @@ def light_from_a_corner(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def spotlight(item: Pixels, rng: np.random.Generator) -> bytes:
     """A lamp's round spot on the item, and dusk about it."""
     photo = still(item, rng)
@@ -68,6 +71,7 @@ def spotlight(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("light")
 def vignette(item: Pixels, rng: np.random.Generator) -> bytes:
     """Dark corners, as of a cheap lens or a filter."""
     photo = still(item, rng).photo
@@ -77,6 +81,7 @@ def vignette(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def drop_shadow(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a light ground with a soft shadow of its own beside it."""
     size, tones = some_size(rng), Tones(tinted(rng, 180, 252), tinted(rng, 5, 80))
@@ -94,6 +99,7 @@ def drop_shadow(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def somebodys_shadow(item: Pixels, rng: np.random.Generator) -> bytes:
     """The broad shadow of whoever takes the picture, with a soft edge, over a part of it."""
     photo = still(item, rng).photo
@@ -107,6 +113,7 @@ def somebodys_shadow(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def gloom(item: Pixels, rng: np.random.Generator) -> bytes:
     """Too little light: dark all over, and noisy, and the item stands out all the same."""
     if rng.random() < 0.5:
@@ -118,6 +125,7 @@ def gloom(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("light")
 def crumpled_sheet(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a sheet whose folds are lighter on one side and darker on the other."""
     size, tones = some_size(rng), some_tones(rng)
@@ -149,15 +157,3 @@ def _light(photo: Floats, share: Floats, rng: np.random.Generator) -> None:
     darkest = rng.uniform(*DARKEST)
     photo *= (darkest + (1 - darkest) * share)[..., None]
     grain(photo, rng, rng.uniform(0, 3))
-
-
-KINDS = (
-    Kind("light-from-a-side", light_from_a_side, "light"),
-    Kind("light-from-a-corner", light_from_a_corner, "light"),
-    Kind("spotlight", spotlight, "light"),
-    Kind("vignette", vignette, "light"),
-    Kind("drop-shadow", drop_shadow, "light"),
-    Kind("somebodys-shadow", somebodys_shadow, "light"),
-    Kind("gloom", gloom, "light"),
-    Kind("crumpled-sheet", crumpled_sheet, "light"),
-)

@@ -15,7 +15,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import NAMES, PRICES, phrase, stick, turned, write
 
 CAPTION = 0.02, 0.12
@@ -34,6 +34,7 @@ DATE = 0.025, 0.05
 """The height of a date's figures, over the shorter side."""
 
 
+@kind("writing")
 def caption(item: Pixels, rng: np.random.Generator) -> bytes:
     """A line of text in the margin above or below the item."""
     photo = still(item, rng, shares=(SHARES[0], 0.7))
@@ -46,6 +47,7 @@ def caption(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("writing")
 def caption_strip(item: Pixels, rng: np.random.Generator) -> bytes:
     """A strip with a line of text, above or below the picture."""
     photo = still(item, rng)
@@ -60,6 +62,7 @@ def caption_strip(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(np.concatenate(parts if rng.random() < 0.7 else parts[::-1]), rng)
 
 
+@kind("writing")
 def price(item: Pixels, rng: np.random.Generator) -> bytes:
     """A round or square sticker with a price in a corner."""
     photo = still(item, rng, shares=(SHARES[0], 0.75))
@@ -75,6 +78,7 @@ def price(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("writing")
 def stamp(item: Pixels, rng: np.random.Generator) -> bytes:
     """A rubber stamp, turned, towards a corner."""
     photo = still(item, rng, shares=(SHARES[0], 0.75))
@@ -87,6 +91,7 @@ def stamp(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("writing")
 def watermark(item: Pixels, rng: np.random.Generator) -> bytes:
     """Words across the whole picture, the item too, that let the picture through."""
     photo = still(item, rng)
@@ -100,6 +105,7 @@ def watermark(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("writing")
 def date(item: Pixels, rng: np.random.Generator) -> bytes:
     """The date in orange figures that a camera burns into a corner."""
     photo = still(item, rng)
@@ -111,6 +117,7 @@ def date(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo.photo, rng)
 
 
+@kind("writing")
 def logo(item: Pixels, rng: np.random.Generator) -> bytes:
     """A shop's name in a corner, and a thin rule under it."""
     photo = still(item, rng, shares=(SHARES[0], 0.75))
@@ -136,14 +143,3 @@ def _corner(photo: Floats, rng: np.random.Generator, half: float) -> tuple[float
     gap = half + min(height, width) * rng.uniform(0.01, 0.05)
     x, y = rng.choice([gap, width - gap]), rng.choice([gap, height - gap])
     return float(x), float(y)
-
-
-KINDS = (
-    Kind("caption", caption, "writing"),
-    Kind("caption-strip", caption_strip, "writing"),
-    Kind("price", price, "writing"),
-    Kind("stamp", stamp, "writing"),
-    Kind("watermark", watermark, "writing"),
-    Kind("date", date, "writing"),
-    Kind("logo", logo, "writing"),
-)

@@ -19,7 +19,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 SMALL = 0.08, 0.25
 LARGE = 0.75, 0.90
@@ -35,16 +35,19 @@ OTHER = 0.14, 0.28
 OTHERS = 1, 4
 
 
+@kind("size and place")
 def small(item: Pixels, rng: np.random.Generator) -> bytes:
     """A small item in a large picture."""
     return file(still(item, rng, sides=(500, 1600), shares=SMALL).photo, rng)
 
 
+@kind("size and place")
 def large(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that leaves little of the ground."""
     return file(still(item, rng, shares=LARGE).photo, rng)
 
 
+@kind("size and place")
 def off_centre(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item anywhere but in the middle, of any size."""
     size, tones = some_size(rng), some_tones(rng)
@@ -55,6 +58,7 @@ def off_centre(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("size and place")
 def wide(item: Pixels, rng: np.random.Generator) -> bytes:
     """A strip three to five times as wide as it is high, or the other way round."""
     size = some_size(rng, (600, 1400), ((3, 1), (4, 1), (5, 1), (1, 3), (1, 4)))
@@ -66,6 +70,7 @@ def wide(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("size and place")
 def at_the_edge(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that touches one edge, or two, and is slightly cut there."""
     size, tones = some_size(rng), some_tones(rng)
@@ -87,16 +92,19 @@ def at_the_edge(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("several items", with_others=True)
 def two_items(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """The item, and a smaller one beside it."""
     return _in_company(item, rng, others, 1)
 
 
+@kind("several items", with_others=True)
 def several_items(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """The item, and two to four smaller ones about it."""
     return _in_company(item, rng, others, int(rng.integers(2, OTHERS[1], endpoint=True)))
 
 
+@kind("several items", with_others=True)
 def shelf(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """Items in a row on a shelf, of which the middle one is much the largest."""
     size, tones = some_size(rng, (400, 1000), ((16, 9), (3, 2), (2, 1))), some_tones(rng)
@@ -152,15 +160,3 @@ def _free_place(
         ):
             return Place(left, top, side)
     return None
-
-
-KINDS = (
-    Kind("small", small, "size and place"),
-    Kind("large", large, "size and place"),
-    Kind("off-centre", off_centre, "size and place"),
-    Kind("wide", wide, "size and place"),
-    Kind("at-the-edge", at_the_edge, "size and place"),
-    Kind("two-items", two_items, "several items", with_others=True),
-    Kind("several-items", several_items, "several items", with_others=True),
-    Kind("shelf", shelf, "several items", with_others=True),
-)

@@ -22,7 +22,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import jpeg, png
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import NAMES, PRICES, font, paragraph, phrase, write
 
 PAGE_WIDTH = 700, 1280
@@ -50,6 +50,7 @@ class Theme(NamedTuple):
         return (255, 255, 255) if sum(self.accent) < 450 else (20, 20, 20)
 
 
+@kind("screens", with_others=True)
 def shop_page(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A shop's page: header, the picture with small ones under it, title, price, text, button."""
     width = int(rng.integers(*PAGE_WIDTH))
@@ -70,6 +71,7 @@ def shop_page(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens", with_others=True)
 def shop_app(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A phone with a shop's app: status, header, picture, title, price, text, button, tabs."""
     page, theme = _phone(rng)
@@ -85,6 +87,7 @@ def shop_app(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens", with_others=True)
 def listing(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A card of a second-hand market on a dark or light page: seller, picture, price, words."""
     page, theme = _phone(rng)
@@ -104,6 +107,7 @@ def listing(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens")
 def chat(item: Pixels, rng: np.random.Generator) -> bytes:
     """A chat: bubbles with words, and one with the picture."""
     page, theme = _phone(rng)
@@ -121,6 +125,7 @@ def chat(item: Pixels, rng: np.random.Generator) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens")
 def image_viewer(item: Pixels, rng: np.random.Generator) -> bytes:
     """A viewer of pictures on a computer: title bar with buttons, the picture, a status bar."""
     width = int(rng.integers(500, 1100))
@@ -270,12 +275,3 @@ def _bubble(page: Floats, y: float, ours: bool, theme: Theme, rng: np.random.Gen
 
 def _screenshot(page: Floats, rng: np.random.Generator) -> bytes:
     return png(page) if rng.random() < 0.7 else jpeg(page, int(rng.integers(70, 92)))
-
-
-KINDS = (
-    Kind("shop-page", shop_page, "screens", with_others=True),
-    Kind("shop-app", shop_app, "screens", with_others=True),
-    Kind("listing", listing, "screens", with_others=True),
-    Kind("chat", chat, "screens"),
-    Kind("image-viewer", image_viewer, "screens"),
-)

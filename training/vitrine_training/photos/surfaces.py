@@ -22,7 +22,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file, jpeg
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 SIGMA = 5, 30
 """The deviation of a texture, in levels of 255."""
@@ -40,6 +40,7 @@ CELL_PX = 14, 40
 """The side of a notebook's squares, or the distance of its lines, in pixels of 600."""
 
 
+@kind("surfaces")
 def noise(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on ground that is nothing but white noise."""
     size, tones, place = _scene(rng)
@@ -48,6 +49,7 @@ def noise(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on woven cloth."""
     size, tones, place = _scene(rng)
@@ -56,6 +58,7 @@ def cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def printed_cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on woven cloth, whose threads show through."""
     size, tones, place = _scene(rng)
@@ -64,6 +67,7 @@ def printed_cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def wood(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item on a light wooden table."""
     size, _, place = _scene(rng)
@@ -73,6 +77,7 @@ def wood(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def dark_wood(item: Pixels, rng: np.random.Generator) -> bytes:
     """A light item on a dark wooden table, in a JPEG file of middling quality."""
     size, _, place = _scene(rng)
@@ -82,6 +87,7 @@ def dark_wood(item: Pixels, rng: np.random.Generator) -> bytes:
     return jpeg(photo, int(rng.integers(40, 75)))
 
 
+@kind("surfaces")
 def paper(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on rough paper, whose fibres make soft spots."""
     size, _, place = _scene(rng)
@@ -92,6 +98,7 @@ def paper(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def carpet(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a carpet or a plastered wall: soft spots of some size."""
     size, tones, place = _scene(rng)
@@ -101,16 +108,19 @@ def carpet(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def notebook_squares(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on squared paper."""
     return _on_lines(item, rng, columns=True)
 
 
+@kind("surfaces")
 def notebook_lines(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on lined paper with a red margin."""
     return _on_lines(item, rng, columns=False)
 
 
+@kind("surfaces")
 def table_and_wall(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item in front of a wall, on a table of another tone; light from above."""
     size = some_size(rng)
@@ -124,6 +134,7 @@ def table_and_wall(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("surfaces")
 def stripes(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a cloth of broad stripes in two tones that are alike."""
     size, tones, place = _scene(rng)
@@ -206,18 +217,3 @@ def _standard(plane: Floats) -> Floats:
 def _wooden(rng: np.random.Generator, low: float, high: float) -> Colour:
     level = rng.uniform(low, high)
     return level, level * rng.uniform(0.75, 0.9), level * rng.uniform(0.5, 0.75)
-
-
-KINDS = (
-    Kind("noise", noise, "surfaces"),
-    Kind("cloth", cloth, "surfaces"),
-    Kind("printed-cloth", printed_cloth, "surfaces"),
-    Kind("wood", wood, "surfaces"),
-    Kind("dark-wood", dark_wood, "surfaces"),
-    Kind("paper", paper, "surfaces"),
-    Kind("carpet", carpet, "surfaces"),
-    Kind("notebook-squares", notebook_squares, "surfaces"),
-    Kind("notebook-lines", notebook_lines, "surfaces"),
-    Kind("table-and-wall", table_and_wall, "surfaces"),
-    Kind("stripes", stripes, "surfaces"),
-)

@@ -31,7 +31,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file, jpeg, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import NAMES, PRICES, paragraph, phrase, write
 
 CHECK_PX = 7, 26
@@ -77,6 +77,7 @@ REFLECTION_LEVELS = 12, 45
 """How much light a thing in the street adds to the scene behind the glass, in levels of 255."""
 
 
+@kind("new-strangers")
 def checkerboard(item: Pixels, rng: np.random.Generator) -> bytes:
     """A cut-out item over the grey squares that programs show where a picture is transparent."""
     size = some_size(rng)
@@ -92,6 +93,7 @@ def checkerboard(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("new-strangers")
 def washing_line(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that hangs by two pegs from a line under the sky."""
     size, deep = some_size(rng), rng.random() < 0.35
@@ -117,6 +119,7 @@ def washing_line(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("new-strangers")
 def projector(item: Pixels, rng: np.random.Generator) -> bytes:
     """A slide with the item that a projector throws askew on the wall of a dim room."""
     made = still(item, rng, sides=(360, 800), shares=(0.55, 0.85))
@@ -140,6 +143,7 @@ def projector(item: Pixels, rng: np.random.Generator) -> bytes:
     return jpeg(photo, int(rng.integers(70, 92)))
 
 
+@kind("new-strangers")
 def receipt(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed in black dots on a shop's receipt, over its price and its bar code."""
     size = some_size(rng, (400, 900), ((2, 3), (3, 4), (1, 1)))
@@ -165,6 +169,7 @@ def receipt(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("new-strangers")
 def night_camera(item: Pixels, rng: np.random.Generator) -> bytes:
     """A frame from a camera that sees by its own infrared light, with lines and the time."""
     size = height, width = some_size(rng, NIGHT_SIDES, ((4, 3), (16, 9), (1, 1)))
@@ -187,6 +192,7 @@ def night_camera(item: Pixels, rng: np.random.Generator) -> bytes:
     return jpeg(photo.repeat(times, 0).repeat(times, 1), int(rng.integers(55, 85)))
 
 
+@kind("new-strangers")
 def jigsaw(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a finished jigsaw, whose pieces hold one another by knobs."""
     made = still(item, rng, sides=(360, 900), shares=(0.6, 0.92))
@@ -213,6 +219,7 @@ def jigsaw(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(made.photo, rng)
 
 
+@kind("new-strangers")
 def chalkboard(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item in chalk on a board that was wiped before, with a few words in chalk."""
     size = height, width = some_size(rng)
@@ -238,6 +245,7 @@ def chalkboard(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("new-strangers")
 def sticker(item: Pixels, rng: np.random.Generator) -> bytes:
     """A sticker cut round the item with a white edge, on something of any colour."""
     size = some_size(rng)
@@ -262,6 +270,7 @@ def sticker(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("new-strangers")
 def cross_stitch(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item stitched in crosses of a few threads on cloth with holes, in a wooden hoop."""
     count, cell = int(rng.integers(*STITCHES)), int(rng.integers(*STITCH_PX))
@@ -283,6 +292,7 @@ def cross_stitch(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_hooped(photo, rng), rng)
 
 
+@kind("new-strangers")
 def shop_window(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a plinth behind the glass of a shop, in which the street is reflected."""
     size = height, width = some_size(rng)
@@ -367,17 +377,3 @@ def _hooped(cloth: Floats, rng: np.random.Generator) -> Floats:
     cover(photo, ring, tuple(np.array([1, 0.8, 0.55]) * rng.uniform(150, 225)))
     grain(photo, rng, rng.uniform(1, 5))
     return photo
-
-
-KINDS = (
-    Kind("checkerboard", checkerboard, "new-strangers"),
-    Kind("washing-line", washing_line, "new-strangers"),
-    Kind("projector", projector, "new-strangers"),
-    Kind("receipt", receipt, "new-strangers"),
-    Kind("night-camera", night_camera, "new-strangers"),
-    Kind("jigsaw", jigsaw, "new-strangers"),
-    Kind("chalkboard", chalkboard, "new-strangers"),
-    Kind("sticker", sticker, "new-strangers"),
-    Kind("cross-stitch", cross_stitch, "new-strangers"),
-    Kind("shop-window", shop_window, "new-strangers"),
-)

@@ -31,7 +31,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file, jpeg
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import font, paragraph, phrase, write
 
 BLADE_PX = 12, 40
@@ -82,6 +82,7 @@ BESIDE = 0.28, 0.38
 """The width of the small pictures of a collage, over that of all of it."""
 
 
+@kind("strangers")
 def grass(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a lawn in the sun."""
     size = some_size(rng)
@@ -101,6 +102,7 @@ def grass(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("strangers")
 def tiles(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a floor of tiles or bricks, whose joints run at any angle."""
     size = some_size(rng)
@@ -123,6 +125,7 @@ def tiles(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("strangers")
 def parcel(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item in the cardboard box that it came in, seen from above; perhaps on tissue paper."""
     size = some_size(rng, shapes=((1, 1), (4, 3), (3, 4), (5, 4)))
@@ -154,6 +157,7 @@ def parcel(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("strangers")
 def plastic_bag(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item in a clear plastic bag, with its seams, its haze and its glints."""
     made = still(item, rng, shares=(0.4, 0.75))
@@ -182,6 +186,7 @@ def plastic_bag(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("strangers")
 def television(item: Pixels, rng: np.random.Generator) -> bytes:
     """A photo of a television: its lines, the bands that a camera makes of them, a reflection."""
     size, tones = some_size(rng, (400, 900), ((16, 9), (16, 9), (4, 3))), some_tones(rng)
@@ -211,6 +216,7 @@ def television(item: Pixels, rng: np.random.Generator) -> bytes:
     return jpeg(room, int(rng.integers(70, 92)))
 
 
+@kind("strangers")
 def newspaper(item: Pixels, rng: np.random.Generator) -> bytes:
     """A photo printed in a newspaper as dots, with a headline and some of the article."""
     tones = Tones(tinted(rng, 205, 250), tinted(rng, 5, 60))
@@ -235,6 +241,7 @@ def newspaper(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(page, rng)
 
 
+@kind("strangers")
 def circled(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item in a circle drawn by hand, with an arrow that points to it."""
     made = still(item, rng, shares=(0.4, 0.65))
@@ -261,6 +268,7 @@ def circled(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(made.photo, rng)
 
 
+@kind("strangers")
 def meme(item: Pixels, rng: np.random.Generator) -> bytes:
     """Words in capitals above and below, white with a black edge, that reach over the item."""
     made = still(item, rng, shares=(0.5, 0.8))
@@ -279,6 +287,7 @@ def meme(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(made.photo, rng)
 
 
+@kind("strangers")
 def ruler_and_coin(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item with a ruler below and a coin beside it, which show how large it is."""
     (height, width), tones = some_size(rng), some_tones(rng)
@@ -296,6 +305,7 @@ def ruler_and_coin(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(photo, rng)
 
 
+@kind("strangers")
 def collage(item: Pixels, rng: np.random.Generator) -> bytes:
     """A large picture of the item, and beside it the cloth, a part from close by and the label."""
     size, tones = some_size(rng, (400, 1000), ((4, 3), (3, 2), (1, 1))), some_tones(rng)
@@ -384,17 +394,3 @@ def _beside(size: Size, which: int, item: Pixels, tones: Tones, rng: np.random.G
     write(label, (middle, 0.3 * size[0]), fits, 0.3 * min(size), (30, 30, 35), "mm")
     write(label, (middle, 0.7 * size[0]), phrase(rng, 2), 0.1 * min(size), (30, 30, 35), "mm")
     return label
-
-
-KINDS = (
-    Kind("grass", grass, "strangers"),
-    Kind("tiles", tiles, "strangers"),
-    Kind("parcel", parcel, "strangers"),
-    Kind("plastic-bag", plastic_bag, "strangers"),
-    Kind("television", television, "strangers"),
-    Kind("newspaper", newspaper, "strangers"),
-    Kind("circled", circled, "strangers"),
-    Kind("meme", meme, "strangers"),
-    Kind("ruler-and-coin", ruler_and_coin, "strangers"),
-    Kind("collage", collage, "strangers"),
-)
