@@ -4,13 +4,7 @@ import numpy as np
 from PIL import Image
 
 from vitrine_training.data.idx import Pixels
-from vitrine_training.photos.canvas import (
-    Colour,
-    Floats,
-    Tones,
-    grain,
-    still,
-)
+from vitrine_training.photos.canvas import Colour, Floats, Tones, still
 from vitrine_training.photos.encoding import encode, file
 from vitrine_training.photos.kinds import kind
 
@@ -62,7 +56,7 @@ def sixteen_bits_tiff(item: Pixels, rng: np.random.Generator) -> bytes:
 @kind("depth and contrast")
 def detector(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark detector's picture: a pedestal, a faint item on it, and noise, in 16 bits."""
-    plane = still(item, rng, tones=_levels(0, 1)).photo[..., 0]
+    plane = still(item, rng, tones=_levels(0, 1)).pixels[..., 0]
     signal = rng.uniform(*SIGNAL)
     plane = rng.uniform(*PEDESTAL) + signal * plane
     plane += signal * rng.uniform(0.005, 0.03) * rng.standard_normal(plane.shape, np.float32)
@@ -74,15 +68,15 @@ def low_contrast(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item differ by a few levels, and there is hardly any noise."""
     contrast = rng.uniform(*CONTRAST) * rng.choice([-1, 1])
     ground = rng.uniform(50, 205)
-    photo = still(item, rng, tones=_levels(ground, ground + contrast)).photo
-    grain(photo, rng, abs(contrast) * rng.uniform(0, 0.04))
-    return file(photo, rng)
+    photo = still(item, rng, tones=_levels(ground, ground + contrast))
+    photo.grain(rng, abs(contrast) * rng.uniform(0, 0.04))
+    return file(photo.pixels, rng)
 
 
 @kind("depth and contrast")
 def isoluminant(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item are as light as each other, and differ in their hue."""
-    return file(still(item, rng, tones=_alike(rng)).photo, rng)
+    return file(still(item, rng, tones=_alike(rng)).pixels, rng)
 
 
 @kind("depth and contrast")
@@ -91,16 +85,16 @@ def vivid(item: Pixels, rng: np.random.Generator) -> bytes:
     while True:
         ground, ink = rng.uniform(0, 255, (2, 3))
         if abs((ground - ink) @ LUMA) > 60 and np.ptp(ground) > 100 and np.ptp(ink) > 100:
-            return file(still(item, rng, tones=Tones(_colour(ground), _colour(ink))).photo, rng)
+            return file(still(item, rng, tones=Tones(_colour(ground), _colour(ink))).pixels, rng)
 
 
 @kind("depth and contrast")
 def sepia(item: Pixels, rng: np.random.Generator) -> bytes:
     """An old print: brown on yellow, faded and grainy."""
     tones = Tones((rng.uniform(190, 235), 200, 150), (rng.uniform(60, 100), 50, 30))
-    photo = still(item, rng, tones=tones).photo
-    grain(photo, rng, rng.uniform(4, 10))
-    return file(photo, rng)
+    photo = still(item, rng, tones=tones)
+    photo.grain(rng, rng.uniform(4, 10))
+    return file(photo.pixels, rng)
 
 
 def _deep(item: Pixels, rng: np.random.Generator, bits: int) -> np.ndarray:
@@ -109,7 +103,7 @@ def _deep(item: Pixels, rng: np.random.Generator, bits: int) -> np.ndarray:
     ground, ink = rng.uniform(*LIGHT) * top, rng.uniform(*DARK) * top
     if rng.random() < 0.4:
         ground, ink = ink, ground
-    plane = still(item, rng, tones=_levels(ground, ink)).photo[..., 0]
+    plane = still(item, rng, tones=_levels(ground, ink)).pixels[..., 0]
     plane += top * rng.uniform(0, 0.01) * rng.standard_normal(plane.shape, np.float32)
     return np.clip(np.rint(plane), 0, top).astype(np.uint16)
 

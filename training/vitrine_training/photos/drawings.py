@@ -8,13 +8,11 @@ from PIL import Image, ImageFilter
 
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
+    Canvas,
     Floats,
     Place,
     Tones,
-    even,
-    grain,
     opacity,
-    paint,
     some_place,
     some_size,
     still,
@@ -69,7 +67,7 @@ def hatched(item: Pixels, rng: np.random.Generator) -> bytes:
 @kind("drawings")
 def threshold_scan(item: Pixels, rng: np.random.Generator) -> bytes:
     """A scan of one bit a pixel, black on white, in a PNG or a TIFF file as faxes are."""
-    plane = still(item, rng, sides=SCAN_SIDES, tones=Tones((0,) * 3, (1,) * 3)).photo[..., 0]
+    plane = still(item, rng, sides=SCAN_SIDES, tones=Tones((0,) * 3, (1,) * 3)).pixels[..., 0]
     bits = Image.fromarray(plane < rng.uniform(*THRESHOLD))
     if rng.random() < 0.5:
         return encode(bits, "PNG")
@@ -80,7 +78,7 @@ def threshold_scan(item: Pixels, rng: np.random.Generator) -> bytes:
 def dithered_scan(item: Pixels, rng: np.random.Generator) -> bytes:
     """A scan of one bit a pixel, whose greys are made of scattered dots."""
     tones = Tones((255,) * 3, (rng.uniform(0, 40),) * 3)
-    plane = still(item, rng, sides=(240, 700), tones=tones).photo[..., 0]
+    plane = still(item, rng, sides=(240, 700), tones=tones).pixels[..., 0]
     return encode(Image.fromarray(np.rint(plane).astype(np.uint8)).convert("1"), "PNG")
 
 
@@ -108,7 +106,7 @@ def _drawn(
 
 def _on_paper(ink: Floats, place: Place, size: tuple[int, int], rng: np.random.Generator) -> bytes:
     """Draws in dark ink on light paper."""
-    photo = even(size, tinted(rng, 225, 255, 6))
-    paint(photo, ink.astype(np.float32), place, tinted(rng, 0, 60))
-    grain(photo, rng, rng.uniform(0, 2))
-    return file(photo, rng)
+    photo = Canvas.even(size, tinted(rng, 225, 255, 6))
+    photo.paint(ink.astype(np.float32), place, tinted(rng, 0, 60))
+    photo.grain(rng, rng.uniform(0, 2))
+    return file(photo.pixels, rng)

@@ -5,17 +5,14 @@ from PIL import Image
 
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
+    Canvas,
     Colour,
     Floats,
     Place,
     Size,
     Tones,
-    cover,
-    even,
-    lay,
     layer,
     opacity,
-    paint,
     some_place,
     some_size,
     some_tones,
@@ -45,8 +42,8 @@ def noise(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on ground that is nothing but white noise."""
     size, tones, place = _scene(rng)
     photo = _textured(rng.standard_normal(size, np.float32), tones, rng)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -54,8 +51,8 @@ def cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on woven cloth."""
     size, tones, place = _scene(rng)
     photo = _textured(_weave(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -63,8 +60,8 @@ def printed_cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on woven cloth, whose threads show through."""
     size, tones, place = _scene(rng)
     photo = _textured(_weave(size, rng), tones, rng)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -73,8 +70,8 @@ def wood(item: Pixels, rng: np.random.Generator) -> bytes:
     size, _, place = _scene(rng)
     tones = Tones(_wooden(rng, 150, 225), tinted(rng, 5, 50))
     photo = _textured(_grain(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -83,8 +80,8 @@ def dark_wood(item: Pixels, rng: np.random.Generator) -> bytes:
     size, _, place = _scene(rng)
     tones = Tones(_wooden(rng, 40, 95), tinted(rng, 200, 250))
     photo = _textured(_grain(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return jpeg(photo, int(rng.integers(40, 75)))
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return jpeg(photo.pixels, int(rng.integers(40, 75)))
 
 
 @kind("surfaces")
@@ -94,8 +91,8 @@ def paper(item: Pixels, rng: np.random.Generator) -> bytes:
     tones = Tones(tinted(rng, 190, 240, 10), tinted(rng, 5, 60))
     fine, coarse = (_soft_noise(size, rng, (px, px)) for px in (1.5, rng.uniform(4, 14)))
     photo = _textured(_standard(fine + coarse), tones, rng, most=15)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -104,8 +101,8 @@ def carpet(item: Pixels, rng: np.random.Generator) -> bytes:
     size, tones, place = _scene(rng)
     spot = rng.uniform(*SPOT_PX)
     photo = _textured(_soft_noise(size, rng, (spot, spot)), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -126,12 +123,12 @@ def table_and_wall(item: Pixels, rng: np.random.Generator) -> bytes:
     size = some_size(rng)
     place = some_place(size, rng, (0.4, 0.75))
     wall, table = tinted(rng, 175, 250), tinted(rng, 130, 215, 25)
-    photo = even(size, wall)
+    photo = Canvas.even(size, wall)
     horizon = round(place.top + place.side * rng.uniform(0.55, 0.95))
-    photo[horizon:] = table
-    photo *= np.linspace(1, rng.uniform(0.85, 1), size[0], dtype=np.float32)[:, None, None]
-    lay(photo, opacity(item, place.side, rng), place, Tones(wall, tinted(rng, 5, 60)))
-    return file(photo, rng)
+    photo.pixels[horizon:] = table
+    photo.pixels *= np.linspace(1, rng.uniform(0.85, 1), size[0], dtype=np.float32)[:, None, None]
+    photo.lay(opacity(item, place.side, rng), place, Tones(wall, tinted(rng, 5, 60)))
+    return file(photo.pixels, rng)
 
 
 @kind("surfaces")
@@ -142,13 +139,13 @@ def stripes(item: Pixels, rng: np.random.Generator) -> bytes:
     angle, width = rng.uniform(0, np.pi), max(size) * rng.uniform(0.02, 0.08)
     wave = np.sin((columns * np.cos(angle) + rows * np.sin(angle)) * np.pi / width)
     photo = _textured(np.clip(3 * wave, -1, 1).astype(np.float32), tones, rng, most=15)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
 def _on_lines(item: Pixels, rng: np.random.Generator, *, columns: bool) -> bytes:
     size = some_size(rng)
-    photo, place = even(size, tinted(rng, 225, 253, 6)), some_place(size, rng)
+    photo, place = Canvas.even(size, tinted(rng, 225, 253, 6)), some_place(size, rng)
     cell = max(size) / 600 * rng.uniform(*CELL_PX)
     line = max(1, round(max(size) / 600))
     image, pen = layer(size)
@@ -156,14 +153,13 @@ def _on_lines(item: Pixels, rng: np.random.Generator, *, columns: bool) -> bytes
         pen.line((0, y, size[1], y), 255, line)
     for x in np.arange(rng.uniform(0, cell), size[1], cell) if columns else ():
         pen.line((x, 0, x, size[0]), 255, line)
-    cover(photo, image, (90, 130, 190), rng.uniform(0.3, 0.7))
+    photo.cover(image, (90, 130, 190), rng.uniform(0.3, 0.7))
     if not columns:
-        image, pen = layer(size)
-        x = size[1] * rng.uniform(0.06, 0.14)
-        pen.line((x, 0, x, size[0]), 255, line)
-        cover(photo, image, (210, 70, 80), 0.7)
-    paint(photo, opacity(item, place.side, rng), place, tinted(rng, 5, 60))
-    return file(photo, rng)
+        with photo.pen((210, 70, 80), 0.7) as pen:
+            x = size[1] * rng.uniform(0.06, 0.14)
+            pen.line((x, 0, x, size[0]), 255, line)
+    photo.paint(opacity(item, place.side, rng), place, tinted(rng, 5, 60))
+    return file(photo.pixels, rng)
 
 
 def _scene(rng: np.random.Generator) -> tuple[Size, Tones, Place]:
@@ -173,10 +169,10 @@ def _scene(rng: np.random.Generator) -> tuple[Size, Tones, Place]:
 
 def _textured(
     texture: Floats, tones: Tones, rng: np.random.Generator, most: float = SIGMA[1]
-) -> Floats:
+) -> Canvas:
     """Returns a ground with a texture of deviation 1, as strong as is drawn from `SIGMA`."""
-    photo = even((texture.shape[0], texture.shape[1]), tones.ground)
-    photo += rng.uniform(SIGMA[0], most) * texture[..., None]
+    photo = Canvas.even((texture.shape[0], texture.shape[1]), tones.ground)
+    photo.pixels += rng.uniform(SIGMA[0], most) * texture[..., None]
     return photo
 
 
