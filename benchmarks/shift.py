@@ -24,7 +24,7 @@ from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, Shift, det
 from vitrine_training.data.fashion_mnist import LABELS, Split, load
 from vitrine_training.evaluation.metrics import evaluate
 from vitrine_training.evaluation.shift import SIZES, baseline, statistics
-from vitrine_training.photos.catalogue import KINDS
+from vitrine_training.photos import CATALOGUE as KINDS
 
 NOTICED = 0.95
 """A size counts as enough where this share of the windows raises the alarm, here and above."""

@@ -18,7 +18,7 @@ from rich.progress import track
 from vitrine_client import Client, Prediction
 from vitrine_training.data.fashion_mnist import Split
 from vitrine_training.evaluation.metrics import class_ids_of
-from vitrine_training.photos.catalogue import KINDS
+from vitrine_training.photos import CATALOGUE as KINDS
 
 BATCH = 200
 ClassIds = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""Configuration of models in `models.config`: their directories, served versions and labels.
+"""Configuration of models in `models.config`: their directories, version policies and labels.
 
 The syntax, the defaults and the words of the errors are TensorFlow Serving's
 (`model_server_config.proto`, `server_core.cc`, `file_system_storage_path_source.cc`).
@@ -13,9 +13,17 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.policy import VersionDirectory, wanted_versions
 
 _PLATFORM = "tensorflow"
+
+
+@dataclass(frozen=True)
+class VersionDirectory:
+    """Version directory; unequal as soon as it is replaced or gets other entries."""
+
+    path: Path
+    inode: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -31,17 +39,6 @@ class ModelConfig:
     latest: int = 1
     specific: tuple[int, ...] | None = None
     version_labels: Mapping[str, int] = field(default_factory=dict)
-
-    def wanted(self) -> dict[int, VersionDirectory]:
-        """Returns the versions to serve, as `wanted_versions` finds them. Raises `OSError`."""
-        return wanted_versions(self.base_path, self.latest, self.specific)
-
-    def missing(self, found: Mapping[int, VersionDirectory]) -> str:
-        """Returns a sentence on versions that one would expect in `found`, or ""."""
-        if not found:
-            return f"No versions of {self.name} found in {self.base_path}; is one named 1?"
-        absent = sorted(set(self.specific or ()) - set(found))
-        return f"Versions {absent} of {self.name} not found in {self.base_path}" if absent else ""
 
 
 def read_config(text: str) -> list[ModelConfig]:

@@ -1,36 +1,28 @@
-"""Version policy: the versions of a model that are loaded, of those in its directory."""
+"""Policy of versions: which ones a model serves, which is loaded next, and which are unloaded."""
 
 import re
 import stat
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-# What TensorFlow Serving's parser takes for an integer; Python's takes `1_0` as well.
+from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+from vitrine_serving.model_server.repository.lifecycle import Model, Version
+
+# An integer to TensorFlow Serving's parser; Python's takes `1_0` as well.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
 
-
-@dataclass(frozen=True)
-class VersionDirectory:
-    """Version directory; unequal as soon as it is replaced or gets other entries."""
-
-    path: Path
-    inode: int
-    mtime_ns: int
+Job = tuple[Model, Version]
 
 
-def wanted_versions(
-    base_path: Path, latest: int, specific: tuple[int, ...] | None
-) -> dict[int, VersionDirectory]:
-    """Looks at the disk and returns the versions to serve, of those that are there: the `latest`
-    newest, all for 0; or the `specific` ones.
+def aspired_versions(config: ModelConfig) -> dict[int, VersionDirectory]:
+    """Looks at the disk and returns the versions to serve, of those that are there.
 
-    `007` is version 7, and of `7` and `007` the last in the alphabet counts, as with TensorFlow
-    Serving. It takes files for versions too, which then fail to load; here they are none.
-    Raises `OSError`, also where there is no `base_path`.
+    They are the integer directories in `base_path`. `007` is version 7, and of `7` and `007` the
+    last in the alphabet counts, as with TensorFlow Serving. It takes files for versions too, which
+    then fail to load; here they are none. Raises `OSError`, also where there is no `base_path`.
     """
     there: dict[int, VersionDirectory] = {}
-    for path in sorted(base_path.iterdir()):
+    for path in sorted(config.base_path.iterdir()):
         if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
             continue
         try:
@@ -39,7 +31,56 @@ def wanted_versions(
             continue
         if stat.S_ISDIR(found.st_mode):
             there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
-    if specific is not None:
-        return {number: there[number] for number in specific if number in there}
-    newest = sorted(there, reverse=True)[: latest or None]
+    if config.specific is not None:
+        return {number: there[number] for number in config.specific if number in there}
+    newest = sorted(there, reverse=True)[: config.latest or None]
     return {number: there[number] for number in newest}
+
+
+def missing_versions(config: ModelConfig, found: Mapping[int, VersionDirectory]) -> str:
+    """Returns a sentence on versions that one would expect in `found`, or ""."""
+    if not found:
+        return f"No versions of {config.name} found in {config.base_path}; is one named 1?"
+    absent = sorted(set(config.specific or ()) - set(found))
+    return f"Versions {absent} of {config.name} not found in {config.base_path}" if absent else ""
+
+
+class AvailabilityPreservingPolicy:
+    """TensorFlow Serving's policy of that name: as long as a version is wanted, one answers.
+
+    It decides only; whoever asks holds the lock of the states, and makes the transitions.
+    """
+
+    def versions_to_unload(self, versions: Collection[Version]) -> list[Version]:
+        """Returns the versions of one model that are AVAILABLE and may begin to unload.
+
+        While no wanted version is AVAILABLE, the newest unwanted one stays; where none is wanted,
+        none stays.
+        """
+        serving = sorted(_in_state("AVAILABLE", versions), key=lambda version: version.number)
+        unwanted = [version for version in serving if not version.wanted]
+        if any(version.wanted for version in versions) and len(unwanted) == len(serving):
+            return unwanted[:-1]
+        return unwanted
+
+    def next_load(self, models: Iterable[Model], now_s: float) -> Job | None:
+        """Returns the load that is due first: of models with nothing to answer with, then first
+        tries, then the newest; None if none is due at `now_s` of `time.monotonic`."""
+        due = [job for job in loads(models) if job[1].due_s <= now_s]
+        return min(due, key=lambda job: _rank(*job), default=None)
+
+
+def loads(models: Iterable[Model]) -> Iterator[Job]:
+    """Yields all versions that wait to be loaded, those that wait for their next try among them."""
+    for model in models:
+        for version in model.versions.values():
+            if version.awaits_load:
+                yield model, version
+
+
+def _in_state(state: str, versions: Iterable[Version]) -> list[Version]:
+    return [version for version in versions if version.state == state]
+
+
+def _rank(model: Model, version: Version) -> tuple[bool, int, int]:
+    return bool(model.available), version.tries, -version.number
