@@ -117,8 +117,9 @@ lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-docs: setup ## Write the tables in docs/ that come from the code
+docs: setup ## Write the tables in docs/ and the OpenAPI document that come from the code
 	@$(BIN)/python -m tests.docs.generated
+	@$(BIN)/python -m tests.docs.openapi
 
 format: setup ## Mend style
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

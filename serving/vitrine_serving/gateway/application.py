@@ -15,6 +15,7 @@ from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api.endpoints import Endpoints
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
 from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
@@ -200,11 +201,8 @@ class Gateway:
     async def _admitted(self, request: Request, routed: RoutedRequest, body: Body) -> Answer:
         settings = self._settings
         routed.check()
-        body.check_size(settings.max_body_bytes)
-        if routed.route.takes_body:
-            request.body = await body.read(
-                settings.max_body_bytes, settings.body_timeout_s, self._threads
-            )
+        if limit := min(routed.route.max_body_bytes, settings.max_body_bytes):
+            request.body = await body.read(limit, settings.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + settings.request_timeout_s
         if not self._handlers:
             self._start()
@@ -248,7 +246,9 @@ def make_handlers(
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings), is_draining)
     pages = make_pages(
-        settings.models, max_body_bytes=settings.max_body_bytes, tls=settings.tls_cert is not None
+        document(settings.models),
+        max_body_bytes=settings.max_body_bytes,
+        tls=settings.tls_cert is not None,
     )
 
     async def console(request: Request) -> Answer:

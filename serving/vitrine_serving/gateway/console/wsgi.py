@@ -38,6 +38,7 @@ def _environ(request: Request) -> dict[str, Any]:
         "REQUEST_METHOD": "GET" if request.method == "HEAD" else request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.path).decode("latin-1"),
+        "RAW_URI": request.path,
         "QUERY_STRING": request.query,
         "SERVER_NAME": host or port,
         "SERVER_PORT": port if host else "80",

@@ -60,7 +60,7 @@ def register(app: flask.Flask) -> None:
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> flask.Response:
         if error.code == 404:  # a static file that is not there
-            return ours(UnknownAddress(flask.request.path))
+            return ours(UnknownAddress(flask.request.environ["RAW_URI"]))
         return _response(problem(error.code or 500, error.description or ""))
 
     @app.errorhandler(Exception)
