@@ -13,10 +13,9 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
-from vitrine_serving.gateway.api.endpoints import Endpoints
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.openapi.document import document
-from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
+from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
@@ -26,6 +25,7 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.shared_state import SharedState
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import Shed
@@ -242,7 +242,6 @@ def make_handlers(
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     pictures = PictureEndpoints(settings, plane, offload)
     json_api = JsonApi(plane, offload=offload)
-    models = Endpoints(pictures, json_api)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings), is_draining)
     pages = make_pages(
@@ -250,6 +249,11 @@ def make_handlers(
         max_body_bytes=settings.max_body_bytes,
         tls=settings.tls_cert is not None,
     )
+
+    async def predict(request: Request, model: ModelRef) -> Answer:
+        if is_json(request):
+            return await json_api.answer(request, model, "predict")
+        return await pictures.predict(request, model)
 
     async def console(request: Request) -> Answer:
         answer: Answer = await offload(wsgi.call, pages, request)
@@ -262,12 +266,12 @@ def make_handlers(
         "models": probes.models,
         "metrics": telemetry.metrics,
         "instances": pictures.instances,
-        "predict": models.predict,
-        "classify": models.classify,
-        "regress": models.regress,
+        "predict": predict,
+        "classify": partial(json_api.answer, verb="classify"),
+        "regress": partial(json_api.answer, verb="regress"),
         "explain": pictures.explain,
-        "status": models.status,
-        "metadata": models.metadata,
+        "status": partial(json_api.about, question=json_api.status),
+        "metadata": partial(json_api.about, question=json_api.metadata),
         "drift": telemetry.drift,
     }
 

@@ -2,21 +2,30 @@
 
 import flask
 import orjson
+from werkzeug.exceptions import HTTPException
 
 from vitrine_client.look import FOLDER as LOOK
 from vitrine_client.look import SERVED
 from vitrine_serving.gateway.console import docs_page
 from vitrine_serving.gateway.http import problems
+from vitrine_serving.gateway.http.routes import UnknownAddress
 
 
 def make_pages(document: docs_page.Json, *, max_body_bytes: int, tls: bool = False) -> flask.Flask:
     """Returns the WSGI application that shows the OpenAPI `document`; the try-it page uploads
     nothing that has more than `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
     app = flask.Flask(__name__)
-    problems.register(app)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # the gateway answers for them
 
     def here() -> str:
         return docs_page.address(dict(flask.request.headers), tls=tls)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> flask.Response:
+        answer = problems.problem(error.code or 500, error.description or "")
+        if error.code == 404:  # a static file that is not there
+            answer = problems.expected(UnknownAddress(flask.request.environ["RAW_URI"]))
+        return flask.Response(answer.body, answer.status, content_type=answer.content_type)
 
     @app.get("/")
     def page() -> str:
