@@ -117,8 +117,9 @@ lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-docs: setup ## Write the tables in docs/ that come from the code, and the dashboard
+docs: setup ## Write the tables in docs/, the OpenAPI document and the dashboard that come from the code
 	@$(BIN)/python -m tests.docs.generated
+	@$(BIN)/python -m tests.docs.openapi
 	@$(BIN)/python deploy/monitoring/grafana/dashboard.py
 
 format: setup ## Mend style

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_serving.gateway.console import wsgi
+from vitrine_serving.gateway.console.pages import make_pages
+from vitrine_serving.gateway.http.messages import Request
 from vitrine_serving.gateway.settings import Settings, explain
 
 
@@ -122,6 +125,15 @@ def test_servers_errors_have_their_status(http, servers, error, status, hint):
     assert hint in answer.json()["detail"]
     assert "secret" not in answer.text
     assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+def test_a_bug_in_a_page_is_for_the_gateway():
+    """It is raised through Flask, whose own answer would be HTML, and is answered as any other."""
+    pages = make_pages({"no JSON": object()}, max_body_bytes=1)
+    with pytest.raises(TypeError):
+        wsgi.call(
+            pages, Request("GET", "/openapi.json", "", {"host": "a.example"}, "", "id-1"), "http"
+        )
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
-from vitrine_serving.gateway.api.endpoints import Endpoints
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
+from vitrine_serving.gateway.api.openapi.document import document
+from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
@@ -27,6 +27,7 @@ from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.listener import Shares
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
@@ -209,11 +210,8 @@ class Gateway:
     async def _admitted(self, request: Request, routed: RoutedRequest, body: Body) -> Answer:
         limits = self._limits
         routed.check()
-        body.check_size(limits.max_body_bytes)
-        if routed.route.takes_body:
-            request.body = await body.read(
-                limits.max_body_bytes, limits.body_timeout_s, self._threads
-            )
+        if limit := min(routed.route.max_body_bytes, limits.max_body_bytes):
+            request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self._start()
@@ -254,15 +252,19 @@ def make_handlers(
     versions = Versions(plane, settings.batching, settings.shedding)
     pictures = PictureEndpoints(settings.pictures, plane, versions, offload)
     json_api = JsonApi(plane, offload=offload)
-    models = Endpoints(pictures, json_api)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     scheme = settings.tls.scheme
     pages = make_pages(
-        settings.listed.models,
+        document(settings.listed.models),
         max_body_bytes=settings.requests.max_body_bytes,
         tls=scheme == "https",
     )
+
+    async def predict(request: Request, model: ModelRef) -> Answer:
+        if is_json(request):
+            return await json_api.answer(request, model, "predict")
+        return await pictures.predict(request, model)
 
     async def console(request: Request) -> Answer:
         answer: Answer = await offload(wsgi.call, pages, request, scheme)
@@ -275,12 +277,12 @@ def make_handlers(
         "models": probes.models,
         "metrics": telemetry.metrics,
         "instances": pictures.instances,
-        "predict": models.predict,
-        "classify": models.classify,
-        "regress": models.regress,
+        "predict": predict,
+        "classify": partial(json_api.answer, verb="classify"),
+        "regress": partial(json_api.answer, verb="regress"),
         "explain": pictures.explain,
-        "status": models.status,
-        "metadata": models.metadata,
+        "status": partial(json_api.about, question=json_api.status),
+        "metadata": partial(json_api.about, question=json_api.metadata),
         "drift": telemetry.drift,
     }
 

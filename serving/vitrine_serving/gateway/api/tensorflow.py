@@ -7,7 +7,7 @@ of what was remembered, but only by what the model server says now.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -97,6 +97,12 @@ class JsonApi:
         request.outcome = Outcome((), model.model, response.version, None, *took)
         return Answer(200, made.body)
 
+    async def about(
+        self, request: Request, model: ModelRef, question: Callable[..., Awaitable[bytes]]
+    ) -> Answer:
+        """Answers `status` or `metadata`."""
+        return Answer(200, await question(model, timeout_s=request.left_s()))
+
     async def predict(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
     ) -> JsonAnswer:
@@ -126,7 +132,9 @@ class JsonApi:
         """Answers `examples` with labels and scores."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
         request = wire.ClassificationRequest(model_spec=_spec(model))
-        return await self._examples(query, CLASSIFY, body, request, _classified)
+        return await self._examples(
+            query, CLASSIFY, body, request, lambda told: answers.write_classification(told.result)
+        )
 
     async def regress(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
@@ -134,7 +142,9 @@ class JsonApi:
         """Answers `examples` with values."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
         request = wire.RegressionRequest(model_spec=_spec(model))
-        return await self._examples(query, REGRESS, body, request, _regressed)
+        return await self._examples(
+            query, REGRESS, body, request, lambda told: answers.write_regression(told.result)
+        )
 
     async def metadata(self, model: ModelRef, *, timeout_s: float) -> bytes:
         """Answers the signatures of a version."""
@@ -248,11 +258,3 @@ def _examples_message(body: bytes, request: Any) -> tuple[bytes, int]:
     read_examples(body, request)
     kind = request.input.WhichOneof("kind")
     return request.SerializeToString(), len(getattr(request.input, kind).examples)
-
-
-def _classified(message: wire.ClassificationResponse) -> bytes:
-    return answers.write_classification(message.result)
-
-
-def _regressed(message: wire.RegressionResponse) -> bytes:
-    return answers.write_regression(message.result)

@@ -71,16 +71,14 @@ class Body:
         self._announced_bytes = int(headers.get("content-length") or 0)
         self._unread = self._announced_bytes > 0 or "transfer-encoding" in headers
 
-    def check_size(self, limit: int) -> None:
-        """Raises `PayloadTooLarge` where the Content-Length alone is more than `limit` bytes."""
-        if self._announced_bytes > limit:
-            raise _too_large(limit)
-
     async def read(self, limit: int, timeout_s: float, threads: Executor) -> bytes:
-        """Returns the body, inflated in `threads`, of `limit` bytes at most.
+        """Returns the body, inflated in `threads`, of `limit` bytes at most. Nothing is read where
+        the Content-Length alone is more.
 
         Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `GoneError`.
         """
+        if self._announced_bytes > limit:
+            raise _too_large(limit)
         try:
             async with asyncio.timeout(timeout_s):
                 body = await self._read(limit)
