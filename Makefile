@@ -67,7 +67,7 @@ predict: setup ## Send IMAGES (samples/*.png) to the running gateway
 	@$(BIN)/vitrine predict $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 loadtest: setup ## Measure inference latency of the running gateway
-	@$(BIN)/vitrine loadtest $(if $(MODEL),--model $(MODEL)) $(IMAGES)
+	@$(BIN)/vitrine loadtest closed $(if $(MODEL),--model $(MODEL)) $(IMAGES)
 
 accuracy: setup ## Compare accuracy through the API with accuracy offline, on the whole test set
 	@$(BIN)/python -m benchmarks.accuracy
@@ -96,7 +96,7 @@ bench-truth: setup ## Hold the load lab, and the load generators that are instal
 	@$(BIN)/python -m benchmarks.load_truth
 
 soak: setup ## Swap SWAPS (500) versions under load, and fail if a client notices
-	@$(BIN)/python -m benchmarks.soak --swaps $(SWAPS)
+	@$(BIN)/python -m benchmarks.reliability.swaps --swaps $(SWAPS)
 
 bench-shift: setup ## Measure how many images it takes to notice each kind of shift
 	@$(BIN)/python -m benchmarks.shift
@@ -117,8 +117,10 @@ lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --no-cache
 
-docs: setup ## Write the tables in docs/ that come from the code
+docs: setup ## Write the tables in docs/, the OpenAPI document and the dashboard that come from the code
 	@$(BIN)/python -m tests.docs.generated
+	@$(BIN)/python -m tests.docs.openapi
+	@$(BIN)/python deploy/monitoring/grafana/dashboard.py
 
 format: setup ## Mend style
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .

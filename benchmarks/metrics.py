@@ -1,4 +1,4 @@
-"""What it costs to observe a request: the gateway's way, and prometheus_client's own values.
+"""Cost of observing a request: the gateway's way, and prometheus_client's own values.
 
 `python -m benchmarks.metrics`; microseconds of processor time, the best of several rounds.
 """
@@ -17,7 +17,6 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.metrics.families import (
     BATCH_IMAGES,
@@ -46,7 +45,7 @@ def best_us(function: Callable[[], object]) -> float:
 
 def ours() -> None:
     """Prints what the gateway's metrics take."""
-    metrics = Metrics(Settings(models=("mlp",)))
+    metrics = Metrics(("mlp",))
     rows = np.zeros((1, 28, 28), np.uint8)
     shown = Shown(rows, [Item(rows[0], None)], 0.0004)
     outcome = Outcome([Prediction("Bag", 8, 0.9, {}, "mlp", 3)], "mlp", 3, shown, 0.003, 0.006)

@@ -1,4 +1,4 @@
-"""What each recipe reaches: trained with several seeds, as `vitrine-train` does.
+"""Recipes' results: each trained with several seeds, as `vitrine-train` does.
 
 `make bench-recipes` prints the tables of docs/training.md, and takes as long as that many
 trainings: a minute for the text's recipes, a quarter of an hour for one of the best.

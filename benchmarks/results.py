@@ -1,4 +1,4 @@
-"""Where benchmarks leave their figures."""
+"""Results of benchmarks, as files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How many images it takes to notice a shift, and how often there is a false alarm.
+"""Shift detection: how many images it takes, and how often there is a false alarm.
 
 `python -m benchmarks.shift` takes the baseline from the validation images and draws windows from
 the test images, as they are, changed, or with other shares of the classes.
@@ -18,13 +18,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import results
+from benchmarks.published import newest_version
 from vitrine_client.images import to_instance
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, Shift, detect
 from vitrine_training.data.fashion_mnist import LABELS, Split, load
 from vitrine_training.evaluation.metrics import evaluate
 from vitrine_training.evaluation.shift import SIZES, baseline, statistics
-from vitrine_training.photos.catalogue import KINDS
-from vitrine_training.publish import versions as publish
+from vitrine_training.photos import CATALOGUE as KINDS
 
 NOTICED = 0.95
 """A size counts as enough where this share of the windows raises the alarm, here and above."""
@@ -172,7 +172,7 @@ def false_alarms(known: Baseline, test: Rows, windows: int) -> dict[int, Any]:
 @click.option("--clean-windows", default=5000, show_default=True, help="For each size.")
 def main(models_dir: Path, model: str, windows: int, clean_windows: int) -> None:
     """Measure how many images it takes to notice each shift, and the rate of false alarms."""
-    data, version_dir = load(), publish.latest(models_dir, model)
+    data, version_dir = load(), newest_version(models_dir, model)
     validation = evaluate(version_dir, data.validation).probabilities
     known = Baseline.read(baseline(data.validation.images, validation, data.validation.labels))
     answer = answering(version_dir, data.test)

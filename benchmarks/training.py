@@ -1,4 +1,4 @@
-"""An epoch of training, by the loops that people write, by ours, and by its matrix products alone.
+"""Epochs of training, by the loops that people write, by ours, and by its matrix products alone.
 
 `make bench-training` prints the table. All loops make the same updates (SGD 0.1, batches of 256,
 60,000 images) and take turns, so that what else the machine does falls on all of them; times are
@@ -9,6 +9,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 import keras
@@ -202,7 +203,8 @@ def main(rounds: int) -> None:
         np.concatenate([dataset.train.images, dataset.validation.images]),
         np.concatenate([dataset.train.labels, dataset.validation.labels]),
     )
-    console, figures = Console(highlight=False), {}
+    console = Console(highlight=False)
+    figures: dict[str, dict[str, Any]] = {}
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("an epoch of 60,000 images")
     for model in ("mlp", "softmax"):

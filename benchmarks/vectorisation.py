@@ -1,4 +1,4 @@
-"""The text's first lesson in speed: adding two vectors one number at a time, and at once."""
+"""Vectorisation, the text's first lesson: two vectors added number by number, and at once."""
 
 import statistics
 import time

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from tests.client.fake_gateway import FakeGateway, problem
-from tests.conftest import ROOT, SAMPLES, free_port
 from tests.docs.generated import COMMANDS
 from vitrine_client.process import signals
 from vitrine_client.process.exit_codes import FAILED, MEANINGS, NOT_BEGUN, SUMMARY, WELL
@@ -75,7 +76,7 @@ def test_nobody_answers(tmp_path):
         ["models", f"--url=http://{address}"],
         ["predict", SAMPLES[0], f"--url=http://{address}"],
         ["predict", SAMPLES[0], "--model=mlp", f"--model-server={address}"],
-        ["loadtest", SAMPLES[0], "--model=mlp", f"--url=http://{address}"],
+        ["loadtest", "closed", SAMPLES[0], "--model=mlp", f"--url=http://{address}"],
         ["promote", "mlp", "1", *words],
     ):
         assert exit_code("vitrine", *asked) == NOT_BEGUN, asked
@@ -90,7 +91,7 @@ def test_what_is_refused(status):
             ["status", "nope", url],
             ["metadata", "nope", url],
             ["predict", SAMPLES[0], "--model=nope", url],
-            ["loadtest", SAMPLES[0], "--model=nope", url],
+            ["loadtest", "closed", SAMPLES[0], "--model=nope", url],
         ):
             assert exit_code("vitrine", *asked) == FAILED, asked
 

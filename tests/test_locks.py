@@ -2,7 +2,7 @@
 
 import re
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 
 
 def test_no_index_host_in_the_locks():

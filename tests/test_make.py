@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 
 NEEDED = ("sh", "make", "uname", "tail", "rm", "find", "touch", "mkdir", "cp", "dirname")
 REQUIREMENTS = ("requirements/dev.txt", *(f"{m}/pyproject.toml" for m in ("client", "serving")))

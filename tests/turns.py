@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-"""This one's number, from 0."""
+from harness.ports import PROCESSES
 
 _QUEUE, _RUNNING = Path(__file__).parent, Path(__file__)
 """What is locked: it is there anyway, and nothing has to be taken away afterwards."""

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.launched import after
+from harness.processes import after
 
 # Constants of capabilities(7) and prctl(2).
 _DROP = """

@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.drift.cost import of_a_note, of_throughput
 from benchmarks.drift.streams import SHIFTS, Subject, false_alarms, shifts
+from benchmarks.published import newest_version
 from vitrine_training.data.fashion_mnist import load
 from vitrine_training.publish import versions as publish
 
@@ -41,7 +42,7 @@ def main(models_dir: Path, seeds: int, throughput: bool, rounds: int, seconds: i
             console.print(f"No models in {models_dir}: training some")
             train = [sys.executable, "-m", "vitrine_training", "train", "--models-dir", name]
             subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
-        versions = {model: publish.latest(Path(name), model) for model in MODELS}
+        versions = {model: newest_version(Path(name), model) for model in MODELS}
         if throughput:
             figures = of_throughput(versions["mlp"], rounds, seconds, console)
             console.print(

@@ -1,4 +1,4 @@
-"""What the watch costs: in a loop, and of the gateway's throughput."""
+"""Cost of the drift watch: in a loop, and of the gateway's throughput."""
 
 import os
 import statistics
@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.drift.streams import WINDOW, Subject
-from benchmarks.embedded import model_server
 from benchmarks.gateway import wrk
 from benchmarks.gateway.bodies import PICTURES, png
-from benchmarks.gateway.processes import cpu_s
-from tests.running_gateway import PREDICT, gateway
+from harness.gateway import PREDICT, gateway
+from harness.model_server import flags, model_server
+from harness.processes import cpu_s
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 
 BATCHES = (1, 4, 16, 64)
@@ -56,8 +56,8 @@ def of_throughput(version: Path, rounds: int, seconds: int, console: Console) ->
     with TemporaryDirectory() as name:
         folder = Path(name)
         script = wrk.script(png(PICTURES[0]), folder, "picture")
-        flags = ("--model_name=mlp", f"--model_base_path={version.parent.absolute()}")
-        with model_server(folder / "log", *flags, "--grpc_max_threads=64") as server:
+        told = (*flags(version.parent.parent), "--grpc_max_threads=64")
+        with model_server(folder / "log", *told) as server:
             for number in range(rounds):
                 for drift in ("1", "0") if number % 2 else ("0", "1"):
                     rate, cpu_us = _load(server.grpc_address, folder, script, drift, seconds)

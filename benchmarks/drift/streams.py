@@ -145,7 +145,7 @@ def shifts(subject: Subject, name: str, seeds: int) -> dict[str, Any]:
 
 
 def _figures(counts: list[int | None]) -> dict[str, Any]:
-    found = [count for count in counts if count is not None] or [math.nan]
+    found = [float(count) for count in counts if count is not None] or [math.nan]
     return {
         "missed": counts.count(None),
         "median": float(np.median(found)),

@@ -1,4 +1,4 @@
-"""The gateway against its peers: the same model, pictures and answers, with wrk in front.
+"""Gateway against its peers: the same model, pictures and answers, with wrk in front.
 
 All of it shares this machine. `servers/` runs in the peers' own environments.
 """

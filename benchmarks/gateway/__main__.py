@@ -19,18 +19,10 @@ from benchmarks.gateway import environments, picture, steps, tables, wrk
 from benchmarks.gateway.bodies import PICTURES
 from benchmarks.gateway.figures import FASTAPI, VITRINE, Rounds, best, verdicts
 from benchmarks.gateway.peers import PEERS
-from benchmarks.gateway.processes import NotStartedError
 from benchmarks.gateway.rounds import AnyPeer, Expected, WrongAnswerError, expected, run
 from benchmarks.gateway.vitrine import Vitrine, vitrines
-
-
-def newest_version(models_dir: str) -> Path:
-    """Returns the directory of the newest mlp. Raises `ClickException`."""
-    base = (Path(models_dir) / "mlp").absolute()
-    versions = [one for one in base.glob("*") if one.name.isdecimal()]
-    if not versions:
-        raise click.ClickException(f"There is no mlp in {models_dir}; train it with `make train`")
-    return max(versions, key=lambda one: int(one.name))
+from benchmarks.published import newest_version
+from harness.processes import NotStartedError
 
 
 def choose(names: str, everyone: list[AnyPeer]) -> list[AnyPeer]:

@@ -1,4 +1,4 @@
-"""What is sent: the samples, as single pictures and in batches."""
+"""Bodies of requests: the samples, as single pictures and in batches."""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tests.conftest import SAMPLES
+from harness.paths import SAMPLES
 
 BATCH = 32
 PICTURES = [path.read_bytes() for path in SAMPLES]

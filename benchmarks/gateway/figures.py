@@ -1,4 +1,4 @@
-"""What the measurements come to: medians, ratios within a round, and which aims are met."""
+"""Figures of the measurements: medians, ratios within a round, and which aims are met."""
 
 import statistics
 from collections.abc import Mapping, Sequence

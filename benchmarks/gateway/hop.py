@@ -1,4 +1,4 @@
-"""What the gateway adds to a call: the same picture by gRPC to the model server, and by HTTP."""
+"""Hop through the gateway: the same picture by gRPC to the model server, and by HTTP."""
 
 import re
 import socket

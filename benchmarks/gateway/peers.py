@@ -1,4 +1,4 @@
-"""Who is compared: what each needs, how it is started, how it is asked."""
+"""Peers of the gateway: their requirements, their start, and how each is asked."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +11,10 @@ from rich.console import Console
 
 from benchmarks.gateway import environments
 from benchmarks.gateway.bodies import PICTURES, Body, form_of_one, png
-from benchmarks.gateway.processes import NotStartedError, log_of, process
-from tests.conftest import free_port, wait_for
+from harness.ports import free_port
+from harness.processes import NotStartedError, Process, running, wait_until_up
 
 SERVERS = Path(__file__).parent / "servers"
-START_S = 120
 
 _MODEL = ("tensorflow==2.20.0", "orjson==3.13.0", "pillow==13.0.0")
 _FORMS = "python-multipart==0.0.34"
@@ -75,35 +74,32 @@ class Peer:
         }
         command = self.command(venvs / self.family / "bin", port)
         started = time.monotonic()
-        with process(command, environment, folder) as server:
+        log = folder / "log"
+        with running(command, log, environment, cwd=folder, start_new_session=True) as server:
             url = f"http://127.0.0.1:{port}/predict"
-            await_answer(url, self.single(PICTURES[0]), folder, lambda: server.poll() is None)
+            await_answer(url, self.single(PICTURES[0]), server, log)
             yield Running(url, time.monotonic() - started, {self.title: server.pid})
 
 
-def await_answer(url: str, body: Body, folder: Path, runs: Callable[[], bool]) -> None:
+def await_answer(url: str, body: Body, server: Process, log: Path) -> None:
     """Asks until there is an answer. Raises `NotStartedError`."""
-    said = ""
+    answered = ""
 
     def answers() -> bool:
-        nonlocal said
+        nonlocal answered
         headers = {"Content-Type": body.content_type}
         try:
             answer = requests.post(url, body.content, headers=headers, timeout=10)
         except requests.RequestException as error:
-            said = str(error)
+            answered = str(error)
             return False
-        said = answer.text
+        answered = answer.text
         return answer.ok
 
     try:
-        wait_for(lambda: not runs() or answers(), START_S, "an answer")
-    except AssertionError:
-        pass
-    else:
-        if runs():
-            return
-    raise NotStartedError(f"It does not answer: {said}\n{log_of(folder)}")
+        wait_until_up(server, log, answers, "the server")
+    except NotStartedError as error:
+        raise NotStartedError(f"It does not answer: {answered}\n{error}") from None
 
 
 def _fastapi(bin_: Path, port: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The comparison as a picture: bars for each peer."""
+"""Picture of the comparison: bars for each peer."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -11,8 +11,8 @@ from benchmarks.gateway import bodies, hop, latency, wrk
 from benchmarks.gateway.bodies import BATCH, PICTURES, Body
 from benchmarks.gateway.figures import IN_FLIGHT
 from benchmarks.gateway.peers import Peer, Running
-from benchmarks.gateway.processes import cpu_s, rss_mb
 from benchmarks.gateway.vitrine import GATEWAY, Vitrine, embedded
+from harness.processes import cpu_s, rss_mb
 from vitrine_client.model_server import ModelServerClient
 
 AnyPeer = Peer | Vitrine

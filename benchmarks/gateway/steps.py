@@ -1,4 +1,4 @@
-"""Where the time of one request goes: the gateway's pieces in a loop, in turn, in this process."""
+"""Steps of one request and their time: the gateway's pieces in a loop, in turn, in this process."""
 
 import asyncio
 import statistics
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from rich.table import Table
@@ -18,7 +18,7 @@ from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.vitrine import Vitrine, embedded
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.api.bodies import read_pictures
 from vitrine_serving.gateway.application import create_app, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -110,9 +110,9 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     servers = ModelServers([address])
     body = png(PICTURES[0])
     instance = to_instance(PICTURES[0])[np.newaxis]
-    message = calls.instances_request("mlp", instance)
-    response = await servers.call(calls.PREDICT, message, timeout_s=TIMEOUT_S)
-    version = calls.read_answer(response).version
+    message = messages.instances_request("mlp", instance)
+    response = await servers.call(messages.PREDICT, message, timeout_s=TIMEOUT_S)
+    version = messages.read_answer(response).version
     description = await servers.describe("mlp", version, timeout_s=TIMEOUT_S)
     labels = description.labels
     instant = Instant(response, description)
@@ -129,7 +129,7 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
     batcher = Batcher(send, max_batch_size=64, max_queued_rows=1024)
 
     def read_answer() -> None:
-        answer = calls.read_answer(response)
+        answer = messages.read_answer(response)
         to_predictions(answer.outputs["probabilities"], labels, "mlp", answer.version)
 
     def request() -> Request:
@@ -139,14 +139,14 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
 
     steps: dict[str, Step] = {
         "app": _through(create_app(settings, servers), body.content),
-        "app, instant": _through(create_app(settings, instant), body.content),
+        "app, instant": _through(create_app(settings, cast(ModelServers, instant)), body.content),
         "endpoint, instant": endpoint,
         "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
         "decode": _sync(lambda: to_instance(PICTURES[0])),
         "batch": lambda: batcher.ask("mlp", instance, time.monotonic() + TIMEOUT_S),
-        "message": _sync(lambda: calls.instances_request("mlp", instance)),
+        "message": _sync(lambda: messages.instances_request("mlp", instance)),
         "call": lambda: servers.call(
-            calls.PREDICT, message, timeout_s=TIMEOUT_S, metadata=[("x-request-id", 32 * "0")]
+            messages.PREDICT, message, timeout_s=TIMEOUT_S, metadata=[("x-request-id", 32 * "0")]
         ),
         "answer": _sync(read_answer),
     }
@@ -158,10 +158,10 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
     return make_handlers(
         settings,
         servers,
-        DataPlane(servers, settings),
+        DataPlane(servers, settings.batching, settings.shedding),
         partial(in_thread, ThreadPoolExecutor(1)),
         is_draining=lambda: False,
-        metrics=Metrics(settings),
+        metrics=Metrics(settings.listed.models),
         watch=None,
     )
 

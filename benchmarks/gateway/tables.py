@@ -1,4 +1,4 @@
-"""What is printed: the figures, the ratios, and the aims."""
+"""Tables that are printed: the figures, the ratios, and the aims."""
 
 from collections.abc import Collection, Mapping, Sequence
 

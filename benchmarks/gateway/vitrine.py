@@ -1,7 +1,6 @@
 """Vitrine among the peers: a gateway by its defaults, with a model server behind it."""
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,11 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.embedded import model_server
 from benchmarks.gateway.bodies import PICTURES, Body, png
 from benchmarks.gateway.peers import Running, await_answer
-from benchmarks.gateway.processes import process
-from tests.conftest import free_port
+from harness.gateway import COMMAND, PREDICT, variables
+from harness.model_server import flags, model_server
+from harness.ports import free_port
+from harness.processes import running
 
 GATEWAY, SERVER = "gateway", "model server"
 BINARY = "tensorflow_model_server"
@@ -48,17 +48,13 @@ class Vitrine:
         is that of the gateway, with the model server up."""
         port = free_port()
         with self.serve(version, folder) as (address, pids):
-            environment = {
-                "VITRINE_PORT": str(port),
-                "VITRINE_MODEL_SERVER": address,
-                "VITRINE_MODELS": "mlp",
-                "GUNICORN_CMD_ARGS": "--log-level=warning",
-            }
-            command = [sys.executable, "-m", "vitrine_serving", "gateway"]
+            told = variables(port=port, model_server=address, models="mlp")
+            told["GUNICORN_CMD_ARGS"] = "--log-level=warning"
+            log = folder / "log"
             started = time.monotonic()
-            with process(command, environment, folder) as gateway:
-                url = f"http://127.0.0.1:{port}/v1/models/mlp:predict"
-                await_answer(url, png(PICTURES[0]), folder, lambda: gateway.poll() is None)
+            with running(COMMAND, log, told) as gateway:
+                url = f"http://127.0.0.1:{port}{PREDICT}"
+                await_answer(url, png(PICTURES[0]), gateway, log)
                 start_s = time.monotonic() - started
                 yield Running(url, start_s, {GATEWAY: gateway.pid, **pids}, address)
 
@@ -66,18 +62,17 @@ class Vitrine:
 @contextmanager
 def embedded(version: Path, folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
     """The embedded model server."""
-    flags = ("--model_name=mlp", f"--model_base_path={version.parent}", "--grpc_max_threads=64")
-    with model_server(folder / "model-server.log", *flags) as server:
+    told = (*flags(version.parent.parent), "--grpc_max_threads=64")
+    with model_server(folder / "model-server.log", *told) as server:
         yield server.grpc_address, {SERVER: server.pid}
 
 
 @contextmanager
 def tensorflow_serving(version: Path, folder: Path) -> Iterator[tuple[str, dict[str, int]]]:
     """TensorFlow Serving's own program, if it is on the PATH."""
-    port, within = free_port(), folder / "tensorflow-serving"
-    within.mkdir()
-    command = [BINARY, f"--port={port}", "--rest_api_port=0", "--model_name=mlp"]
-    with process([*command, f"--model_base_path={version.parent}"], {}, within) as server:
+    port = free_port()
+    command = (BINARY, f"--port={port}", "--rest_api_port=0", *flags(version.parent.parent))
+    with running(command, folder / "tensorflow-serving.log") as server:
         yield f"127.0.0.1:{port}", {SERVER: server.pid}
 
 

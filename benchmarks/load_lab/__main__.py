@@ -4,8 +4,8 @@ import click
 from rich.console import Console
 
 from benchmarks.gateway import wrk
-from benchmarks.gateway.__main__ import newest_version
 from benchmarks.load_lab import beside_wrk, capacity, cheap, folder, pairs, part, truth
+from benchmarks.published import newest_version
 
 PARTS = ("truth", "wrk", "cheap", "capacity", "pairs", "folder")
 

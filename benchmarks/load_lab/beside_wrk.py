@@ -1,4 +1,4 @@
-"""The closed loop and wrk on the same gateway, in turn."""
+"""Closed loop and wrk on the same gateway, in turn."""
 
 import statistics
 from collections.abc import Mapping, Sequence

@@ -1,12 +1,13 @@
-"""The search for the highest rate, on servers whose capacity is known."""
+"""Search for the highest rate, on servers whose capacity is known."""
 
 from itertools import count
+from typing import Any
 
 import numpy as np
 
 from benchmarks.load_lab.part import Part, Say, at_most, target
-from tests.programmed_latency import Behaviour, Latency, line_rate
-from tests.programmed_server import Running, programmed_server
+from harness.programmed_latency import Behaviour, Latency, line_rate
+from harness.programmed_server import Running, programmed_server
 from vitrine_client.loadtest.analysis import probes, search
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Closed, Plan
@@ -20,7 +21,7 @@ _WITHIN, _LONGEST_S = 0.05, 120
 
 def measure(seeds: int, say: Say) -> Part:
     """Searches one server for each seed, with one line to wait in and 0.9 to 2 ms a request."""
-    searches = []
+    searches: list[dict[str, Any]] = []
     for seed in range(seeds):
         service_s = float(np.random.default_rng(seed).uniform(0.0009, 0.002))
         behaviour = Behaviour(Latency("constant", service_s), servers=1, seed=seed)

@@ -1,4 +1,4 @@
-"""What processor time a request takes the load lab, and wrk."""
+"""Processor time that a request takes the load lab, and wrk."""
 
 import resource
 import statistics
@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.gateway import wrk
 from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.load_lab.part import Part, Say, at_least, at_most, target
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import Running, programmed_server
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import Running, programmed_server
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.run import run
 

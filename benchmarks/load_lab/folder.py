@@ -1,4 +1,4 @@
-"""A folder of 10,000 images by `predict_many`, beside forms that wrk sends to the same gateway."""
+"""Folder of 10,000 images by `predict_many`, beside forms that wrk sends to the same gateway."""
 
 import statistics
 import subprocess
@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.accuracy import pngs
 from benchmarks.gateway import bodies, wrk
 from benchmarks.gateway.figures import Verdict
 from benchmarks.gateway.vitrine import vitrines
 from benchmarks.load_lab.part import Part, Say, at_least
+from harness.accuracy import pngs
 from vitrine_training.data.fashion_mnist import load
 from vitrine_training.evaluation.metrics import class_ids_of
 

@@ -1,4 +1,4 @@
-"""The verdict on pairs of runs: of the same server, and of one that is 10 % slower."""
+"""Verdict on pairs of runs: of the same server, and of one that is 10 % slower."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from benchmarks.gateway.figures import Verdict
 from benchmarks.load_lab.part import Part, Say, at_least, target
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import Running, programmed_server
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import Running, programmed_server
 from vitrine_client.loadtest.analysis.compare import MARGIN, Comparison, compare
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.results.result import Result

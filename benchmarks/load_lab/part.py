@@ -1,4 +1,4 @@
-"""What each part of the measurement gives, and what they share."""
+"""Part of the measurement: its figures, its table, and its verdicts."""
 
 import json
 import platform
@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from benchmarks import results
 from benchmarks.gateway.bodies import PICTURES
 from benchmarks.gateway.figures import Verdict
 from benchmarks.gateway.tables import verdicts_table
-from tests.programmed_server import Running
+from harness.programmed_server import Running
 from vitrine_client.loadtest.plan import Workload
 
 Say = Callable[[str], None]
@@ -27,7 +29,7 @@ class Part:
 
     figures: dict[str, Any]
     headings: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     verdicts: list[Verdict]
 
 
@@ -39,9 +41,13 @@ def measure(
     for name in names:
         began_s = time.monotonic()
         with console.status(name) as status:
-            part = parts[name](lambda what, name=name: status.update(f"{name}: {what}"))
+            part = parts[name](partial(_say, status, name))
         _show(part, console)
         _write(part, file, name, time.monotonic() - began_s)
+
+
+def _say(status: Status, name: str, now: str) -> None:
+    status.update(f"{name}: {now}")
 
 
 def _show(part: Part, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Sends a folder by `predict_many`, in a process that has nothing else in its memory.
+"""Sender of a folder by `predict_many`, in a process that has nothing else in its memory.
 
 `python -m benchmarks.load_lab.sender URL FOLDER BATCH_SIZE` prints the seconds that it took, the
 most memory in KB, and the class ids in order; -1 for what is no picture.

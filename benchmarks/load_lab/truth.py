@@ -1,10 +1,11 @@
 """Percentiles of an open and a closed loop, beside those that the server was programmed to have."""
 
 from dataclasses import asdict
+from typing import Any
 
 from benchmarks.load_lab.part import Part, Say, at_most, target
-from tests.programmed_latency import Behaviour, Latency, closed_loop_s, open_loop_s
-from tests.programmed_server import programmed_server
+from harness.programmed_latency import Behaviour, Latency, closed_loop_s, open_loop_s
+from harness.programmed_server import programmed_server
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
@@ -24,7 +25,8 @@ _WITHIN = 0.05
 
 def measure(say: Say) -> Part:
     """Loads each server by both loops."""
-    figures, rows, worst = {}, [], {}
+    figures: dict[str, dict[str, Any]] = {}
+    rows, worst = [], {}
     for name, behaviour in SERVERS.items():
         title = TITLES.get(name, f"{name}, mean 20 ms")
         with programmed_server(behaviour) as server:
@@ -69,7 +71,7 @@ def _off(found: list[float], expected: list[float]) -> list[float]:
     return [abs(one / other - 1) for one, other in zip(found, expected, strict=True)]
 
 
-def _about(result: Result) -> dict[str, object]:
+def _about(result: Result) -> dict[str, Any]:
     return {
         "answered": result.answered,
         "errors": dict(result.errors),

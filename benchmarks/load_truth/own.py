@@ -1,4 +1,4 @@
-"""How close `vitrine loadtest` is to the server's log, and what its searches do in bad weather."""
+"""Distance of `vitrine loadtest` from the server's log, and its searches in bad weather."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""The table "Who tells the truth": what each tool says, beside what the server's log says."""
+"""Table "Who tells the truth": each tool's figures, beside those of the server's log."""
 
 import math
 from collections.abc import Sequence

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.load_truth.tool import NAN, Report, Run, Tool, Workload, run
-from tests.programmed_latency import Behaviour, Floats, Latency
-from tests.programmed_server import programmed_server
+from harness.programmed_latency import Behaviour, Floats, Latency
+from harness.programmed_server import programmed_server
 
 SERVICE_S = 0.005
 STALLS = Behaviour(Latency("constant", SERVICE_S), period_s=10, stall_s=0.6)

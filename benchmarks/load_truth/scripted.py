@@ -7,7 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from benchmarks.load_truth.tool import NAN, Report, Tool, Workload, number, version_of
-from tests.conftest import SAMPLES
+from harness.paths import SAMPLES
 
 VITRINE = (sys.executable, "-m", "vitrine_client")
 
@@ -19,12 +19,12 @@ def vitrine(arrivals: Literal["constant", "poisson"] = "constant") -> Tool:
     """Returns `vitrine loadtest`: a closed and an open loop, in Python."""
 
     def command(load: Workload, folder: Path) -> list[str]:
-        loop = [f"--concurrency={load.in_flight}"]
+        loop = ["closed", f"--concurrency={load.in_flight}"]
         if load.is_open:
-            loop = [f"--rate={load.rate}", f"--arrivals={arrivals}"]
+            loop = ["open", f"--rate={load.rate}", f"--arrivals={arrivals}"]
         told = [f"--duration-s={load.duration_s}", f"--warm-up-s={WARM_UP_S}", "--model=mlp"]
         told += [f"--url={load.url.partition('/v1/')[0]}", f"--json={folder / 'result.json'}"]
-        return [*VITRINE, "loadtest", *map(str, SAMPLES), *loop, *told, "--quiet"]
+        return [*VITRINE, "loadtest", *loop, *map(str, SAMPLES), *told, "--quiet"]
 
     version = version_of(*VITRINE, "--version", after="vitrine")
     return Tool(f"vitrine, {arrivals}", True, version, command, _read_vitrine, "result.json")

@@ -1,4 +1,4 @@
-"""`vitrine loadtest --slo` on servers that make a search hard."""
+"""`vitrine loadtest search` on servers that make a search hard."""
 
 import json
 import subprocess
@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.load_truth.scenarios import SERVICE_S, SOME_ERRORS
 from benchmarks.load_truth.scripted import VITRINE
-from tests.conftest import SAMPLES
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
+from harness.paths import SAMPLES
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
 
 RECURRING = Behaviour(Latency("constant", SERVICE_S), period_s=10, stall_s=1)
 LINE = Behaviour(Latency("constant", SERVICE_S), servers=4, errors=SOME_ERRORS.errors)
@@ -56,7 +56,7 @@ def search(behaviour: Behaviour, slo: str, killed_after_s: float | None = None) 
         began_s = time.monotonic()
         try:
             done = subprocess.run(
-                [*VITRINE, "loadtest", *map(str, SAMPLES), *told],
+                [*VITRINE, "loadtest", "search", *map(str, SAMPLES), *told],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

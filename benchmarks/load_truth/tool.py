@@ -1,4 +1,4 @@
-"""A load generator: how it is run, and how its report is read."""
+"""Load generator as a tool: how it is run, and how its report is read."""
 
 import os
 import re
@@ -39,7 +39,7 @@ class Report:
     p90_ms: float = NAN
     p99_ms: float = NAN
     max_ms: float = NAN
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from benchmarks.photos.figures import (
     verdict,
 )
 from benchmarks.photos.found import OTHERS, Found, Pixels, draw_and_find_all, parts
+from benchmarks.published import newest_version
 from vitrine_training.data.fashion_mnist import Split, load
 from vitrine_training.evaluation.metrics import class_ids_of
 from vitrine_training.photos import KINDS, STRANGERS, Kind
@@ -48,7 +49,7 @@ def main(
     console = Console(highlight=False, width=120)
     chosen = _chosen(kinds)
     asked = models.split(",") if models else _published(models_dir)
-    versions = {name: publish.latest(models_dir, name) for name in asked}
+    versions = {name: newest_version(models_dir, name) for name in asked}
     test = load().test
     few = Split(test.images[:images], test.labels[:images])
     tasks = parts(list(chosen), images, mirrored=MIRRORED in versions)

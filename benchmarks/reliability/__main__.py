@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 from rich.console import Console
@@ -28,7 +29,7 @@ def main(
     found: dict[str, object] = {}
     with TemporaryDirectory() as folder:
         scratch = Path(folder)
-        scenarios = {
+        scenarios: dict[str, Any] = {
             "overload": lambda: overload(overload_s),
             "kills": lambda: kills(models, scratch, kill_count),
             "terms": lambda: terms(models, scratch, term_count),

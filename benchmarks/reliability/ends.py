@@ -1,6 +1,5 @@
 """Processes that are ended under load."""
 
-import asyncio
 import os
 import signal
 import time
@@ -9,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
-from benchmarks.embedded import model_server
-from benchmarks.http_load import Reply, closed_loop, statuses
-from benchmarks.reliability.subject import await_predictions, flags, served, wrong
-from tests.conftest import free_port, wait_for
-from tests.running_gateway import PICTURE, PREDICT, gateway
+from benchmarks.reliability.load import Replies, ask, statuses
+from benchmarks.reliability.subject import await_predictions, served
+from harness.gateway import Gateway, gateway
+from harness.model_server import flags, model_server
+from harness.ports import free_port
+from harness.waiting import wait_for
+from vitrine_client.loadtest.generator import faults
+from vitrine_client.loadtest.plan import LONGEST_S, Closed
 
 _START_S = 60
 _BETWEEN = 100
@@ -32,30 +35,34 @@ class Ends:
     back_after_s: list[float]
 
 
-def _loaded(url: str, end_and_await: Callable[[int], float], count: int) -> Ends:
+def _loaded(started: Gateway, end_and_await: Callable[[int], float], count: int) -> Ends:
     """Calls `end_and_await` in a thread, `count` times, while 16 connections ask without a pause;
     it returns the seconds until all was well again."""
-    replies: list[Reply] = []
+    replies, over = Replies(), Event()
 
     def disturb() -> list[float]:
         back_after_s = []
-        for number in range(count):
+        try:
+            for number in range(count):
+                _await_more(replies)
+                back_after_s.append(end_and_await(number))
             _await_more(replies)
-            back_after_s.append(end_and_await(number))
+        finally:
+            over.set()
         return back_after_s
 
     with ThreadPoolExecutor(1) as thread:
         disturbed = thread.submit(disturb)
-        load = closed_loop(url, PICTURE, connections=16, until=disturbed.done, replies=replies)
-        asyncio.run(load)
+        ask(started, Closed(16, LONGEST_S), replies, over)
         back_after_s = disturbed.result()
-    longest_ms = 1e3 * max(reply.latency_s for reply in replies)
-    return Ends(count, statuses(replies), wrong(replies), longest_ms, back_after_s)
+    longest_ms = 1e3 * max(map(max, replies.latencies_s.values()))
+    outcomes = replies.outcomes
+    return Ends(count, statuses(outcomes), outcomes[faults.WRONG], longest_ms, back_after_s)
 
 
-def _await_more(replies: list[Reply]) -> None:
-    enough = len(replies) + _BETWEEN
-    wait_for(lambda: len(replies) > enough, _START_S, "some load")
+def _await_more(replies: Replies) -> None:
+    enough = replies.outcomes.total() + _BETWEEN
+    wait_for(lambda: replies.outcomes.total() > enough, _START_S, "some load")
 
 
 def kills(models_dir: Path, folder: Path, count: int) -> Ends:
@@ -78,7 +85,7 @@ def kills(models_dir: Path, folder: Path, count: int) -> Ends:
             await_predictions(started.url)
             return time.monotonic() - listens
 
-        return _loaded(started.url + PREDICT, kill, count)
+        return _loaded(started, kill, count)
 
 
 def terms(models_dir: Path, folder: Path, count: int) -> Ends:
@@ -97,4 +104,4 @@ def terms(models_dir: Path, folder: Path, count: int) -> Ends:
             )
             return time.monotonic() - began
 
-        return _loaded(started.url + PREDICT, term, count)
+        return _loaded(started, term, count)

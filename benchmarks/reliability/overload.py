@@ -1,6 +1,5 @@
 """More than a model server takes."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -8,12 +7,13 @@ from dataclasses import dataclass
 
 import grpc
 
-from benchmarks.http_load import closed_loop, open_loop, percentile_ms, statuses
-from benchmarks.reliability.subject import await_predictions, for_s, workers_mb
-from tests.fake_model_server import Call, FakeModelServer, classifying
-from tests.running_gateway import PICTURE, PREDICT, Gateway, gateway
+from benchmarks.reliability.load import REFUSED, RIGHT, Replies, ask, statuses
+from benchmarks.reliability.subject import await_predictions, workers_mb
+from harness.fake_model_server import Call, FakeModelServer, classifying
+from harness.gateway import Gateway, gateway
+from vitrine_client.loadtest.plan import Closed, Open, Phase
 
-_DEADLINE_S = 1.0
+_DEADLINE_S, _LONGEST_S = 1.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -46,29 +46,25 @@ def overload(
         FakeModelServer(_slowly(batch_s)) as server,
         gateway(server.address, max_batch_size=batch, request_timeout_s=_DEADLINE_S) as started,
     ):
-        url = started.url + PREDICT
         await_predictions(started.url, "")
-        usual = asyncio.run(closed_loop(url, PICTURE, connections=64, until=for_s(duration_s / 4)))
-        capacity = sum(reply.status == 200 for reply in usual) / (duration_s / 4)
+        capacity = ask(started, Closed(64, duration_s / 4)).throughput
         before_mb = workers_mb(started)
+        offered = times * capacity
+        load = Open((Phase(duration_s, offered, offered),), "constant", connections=1500)
+        replies = Replies()
         with _Weigher(started) as weigher:
-            offered = open_loop(
-                url, PICTURE, rate=times * capacity, duration_s=duration_s, connections=1500
-            )
-            replies = asyncio.run(offered)
-        normal_again_s = _until_normal(url, 4 * batch_s)
-    answered = [reply for reply in replies if reply.status == 200]
-    refused = [reply for reply in replies if reply.status == 503]
-    rate = len(answered) / duration_s
+            ask(started, load, replies)
+        normal_again_s = _until_normal(started, 4 * batch_s)
+    rate = replies.outcomes[RIGHT] / duration_s
     return Overload(
         capacity,
-        times * capacity,
+        offered,
         rate,
         rate / capacity,
-        statuses(replies),
-        percentile_ms(answered, 99),
-        percentile_ms(refused, 50),
-        percentile_ms(refused, 99),
+        statuses(replies.outcomes),
+        replies.percentile_ms(RIGHT, 99),
+        replies.percentile_ms(REFUSED, 50),
+        replies.percentile_ms(REFUSED, 99),
         1e3 * _DEADLINE_S,
         before_mb,
         weigher.at_most_mb,
@@ -89,23 +85,14 @@ def _slowly(batch_s: float) -> Callable[[Call, grpc.ServicerContext], bytes]:
     return answer
 
 
-def _until_normal(url: str, usual_s: float) -> float:
-    """Returns the seconds until requests, one by one, are answered in the usual time again."""
-    started = time.monotonic()
+def _until_normal(started: Gateway, usual_s: float) -> float:
+    """Returns the seconds until three requests in a row are answered in the usual time again."""
+    began = time.monotonic()
     fast = 0
-
-    def three_in_a_row() -> bool:
-        return fast >= 3 or time.monotonic() - started > 30
-
-    while not three_in_a_row():
-        (reply,) = asyncio.run(closed_loop(url, PICTURE, connections=1, until=_once()))
-        fast = fast + 1 if reply.status == 200 and reply.latency_s < usual_s else 0
-    return time.monotonic() - started
-
-
-def _once() -> Callable[[], bool]:
-    answers = iter([False])
-    return lambda: next(answers, True)
+    while fast < 3 and time.monotonic() - began < _LONGEST_S:
+        answer = started.predict()
+        fast = fast + 1 if answer.ok and answer.elapsed.total_seconds() < usual_s else 0
+    return time.monotonic() - began
 
 
 class _Weigher:

@@ -1,13 +1,13 @@
-"""A long day."""
+"""Soak: a long load on a gateway, whose memory is weighed before and after."""
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.http_load import closed_loop, statuses
-from benchmarks.reliability.subject import for_s, served, workers_mb, wrong
-from tests.running_gateway import PICTURE, PREDICT
+from benchmarks.reliability.load import RIGHT, ask, statuses
+from benchmarks.reliability.subject import served, workers_mb
+from vitrine_client.loadtest.generator import faults
+from vitrine_client.loadtest.plan import Closed
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,9 @@ def soak(models_dir: Path, folder: Path, duration_s: float, warm_up_s: float) ->
     """Asks over 16 connections without a pause; memory is weighed after `warm_up_s` and at the
     end."""
     with served(models_dir, folder) as started:
-        url = started.url + PREDICT
-        asyncio.run(closed_loop(url, PICTURE, connections=16, until=for_s(warm_up_s)))
+        ask(started, Closed(16, warm_up_s))
         before_mb = workers_mb(started)
-        counted: Counter[int] = Counter()
-        wrongs = 0
-        over = for_s(duration_s)
-        while not over():  # in pieces, so that replies need not be kept
-            piece = for_s(min(5, duration_s))
-            replies = asyncio.run(closed_loop(url, PICTURE, connections=16, until=piece))
-            counted.update(statuses(replies))
-            wrongs += wrong(replies)
-        return Soak(duration_s, dict(counted), wrongs, before_mb, workers_mb(started))
+        seen = ask(started, Closed(16, duration_s))
+        counted = statuses(seen.errors + Counter({RIGHT: seen.answered}))
+        wrong = seen.errors[faults.WRONG]
+        return Soak(duration_s, counted, wrong, before_mb, workers_mb(started))

@@ -1,18 +1,15 @@
-"""Who is put to the test: a gateway, and what is right and usual of it."""
+"""Subject of the tests: a gateway in front of an embedded model server."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.embedded import model_server
-from benchmarks.gateway.processes import rss_mb
-from benchmarks.http_load import Reply
-from tests.conftest import predicts, wait_for
-from tests.running_gateway import Gateway, gateway
+from harness.gateway import Gateway, gateway, predicts
+from harness.model_server import flags, model_server
+from harness.processes import rss_mb
+from harness.waiting import wait_for
 from vitrine_client import Client
 
-LABEL = b'"label":"Ankle boot"'
 _START_S = 60
 
 
@@ -25,11 +22,6 @@ def served(models_dir: Path, folder: Path) -> Iterator[Gateway]:
     ):
         await_predictions(started.url)
         yield started
-
-
-def flags(models_dir: Path) -> tuple[str, str]:
-    """What a model server is told to serve the mlp."""
-    return "--model_name=mlp", f"--model_base_path={(models_dir / 'mlp').absolute()}"
 
 
 def workers_mb(running: Gateway) -> float:
@@ -45,14 +37,3 @@ def await_predictions(url: str, label: str = "Ankle boot") -> None:
             return predicts(client, label)
 
     wait_for(answers, _START_S, "the gateway to predict")
-
-
-def for_s(duration_s: float) -> Callable[[], bool]:
-    """Returns what says whether `duration_s` are over, counted from now."""
-    over = time.monotonic() + duration_s
-    return lambda: time.monotonic() > over
-
-
-def wrong(replies: Sequence[Reply]) -> int:
-    """How many are answered with another label than the picture's."""
-    return sum(reply.status == 200 and LABEL not in reply.body for reply in replies)

@@ -32,8 +32,6 @@ from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
 
-__all__ = ["AsyncClient"]
-
 
 class AsyncClient(GatewayClient):
     """Client for asyncio: the calls, arguments and errors of `vitrine_client.Client`. Each event

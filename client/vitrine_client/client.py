@@ -185,19 +185,7 @@ class Client(GatewayClient):
         return self._hold(missing.explained(conversation, (model,), version, label))
 
     def _hold(self, conversation: Conversation[T], stop: Stop | None = None) -> T:
-        stop = stop or Stop()
-        try:
-            call = next(conversation)
-            while True:
-                try:
-                    answer = self._ask(call, stop)
-                except VitrineError as error:
-                    call = conversation.throw(error)
-                else:
-                    call = conversation.send(answer)
-        except StopIteration as done:
-            returned: T = done.value
-            return returned
+        return protocol.held(conversation, partial(self._ask, stop=stop or Stop()))
 
     def _ask(self, call: Call, stop: Stop) -> Any:
         errors.check_open(self._closed)

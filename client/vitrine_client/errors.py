@@ -34,6 +34,10 @@ class InvalidRequest(VitrineError):
     status = 400
 
 
+class InvalidArgument(InvalidRequest, ValueError):
+    """Argument of a client that is none: a time-out, a key, retries, or files for TLS."""
+
+
 class InvalidImage(InvalidRequest):
     """Picture that cannot be read, or must not be: garbage, a format we refuse, too many pixels."""
 

@@ -3,7 +3,7 @@
 Install it with `vitrine-client[grpc]`.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -13,13 +13,7 @@ import numpy as np
 from vitrine_client import errors
 from vitrine_client.errors import InvalidImage
 from vitrine_client.http import protocol, streaming
-from vitrine_client.http.default_model import (
-    FALLBACK,
-    PREFERRED,
-    DefaultModel,
-    is_served,
-    may_be_missing,
-)
+from vitrine_client.http.default_model import DefaultModel
 from vitrine_client.images import Item, Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.process import addresses
@@ -205,37 +199,16 @@ class ModelServerClient:
             answers = self.predict_instances(name, rows, version=version, label=label)
             return list(map(with_item, answers, found))
 
-        return ask(model) if model is not None else self._ask_default(ask, version, label)
+        if model is not None:
+            return ask(model)
+        conversation = self._default.asked(
+            lambda name: partial(ask, name), self._states, version, label
+        )
+        return protocol.held(conversation, lambda call: call())
 
-    def _ask_default(
-        self, ask: Callable[[str], list[Prediction]], version: int | None, label: str | None
-    ) -> list[Prediction]:
-        """As `AskedModel.send` does over HTTP."""
-        name = self._default.name()
-        try:
-            answers = ask(name)
-        except (errors.NotFound, errors.InvalidRequest) as error:
-            if name == FALLBACK or not self._is_missing(error, version, label):
-                raise
-        else:
-            if name == PREFERRED:
-                self._default.found()
-            return answers
-        answers = ask(FALLBACK)
-        self._default.missing()
-        return answers
-
-    def _is_missing(
-        self, error: errors.VitrineError, version: int | None, label: str | None
-    ) -> bool:
-        if not may_be_missing(error, label):
-            return False
-        if version is None and label is None:
-            return True
-        try:
-            return not is_served(self.status(PREFERRED))
-        except errors.NotFound:
-            return True
+    def _states(self, model: str) -> Generator[partial[Any], Any, list[VersionStatus]]:
+        statuses: list[VersionStatus] = yield partial(self.status, model)
+        return statuses
 
     def classify(
         self,
@@ -249,14 +222,8 @@ class ModelServerClient:
     ) -> list[list[tuple[str, float]]]:
         """Returns the classes and scores of each example, a mapping of features by name, in the
         model's order (TensorFlow Serving's `Classify`)."""
-        request = example_request(
-            CLASSIFY,
-            model,
-            examples,
-            version=version,
-            label=label,
-            signature_name=signature_name,
-        )
+        spec = messages.model_spec(model, version, label, signature_name)
+        request = example_request(CLASSIFY, spec, examples)
         return read_classes(self._call(CLASSIFY, request, timeout_s))
 
     def regress(
@@ -271,14 +238,8 @@ class ModelServerClient:
     ) -> list[float]:
         """Returns the value of each example, a mapping of features by name (TensorFlow Serving's
         `Regress`)."""
-        request = example_request(
-            REGRESS,
-            model,
-            examples,
-            version=version,
-            label=label,
-            signature_name=signature_name,
-        )
+        spec = messages.model_spec(model, version, label, signature_name)
+        request = example_request(REGRESS, spec, examples)
         return read_values(self._call(REGRESS, request, timeout_s))
 
     def describe(self, model: str, version: int, *, timeout_s: float | None = None) -> Description:

@@ -20,7 +20,7 @@ from vitrine_client.process.exit_codes import CommandGroup, NotBegun
 from vitrine_client.results import strict_json
 from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
-from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
 from vitrine_serving.stack import Stack, StackError, gateway_command
 
@@ -166,9 +166,9 @@ def gateway() -> None:
     VITRINE_PORT + 420.
     """
     try:
-        settings = checked_settings()
+        server = checked_settings().server
         if not _INHERITED & os.environ.keys():
-            ports.check(settings.host, settings.port, "VITRINE_PORT", "VITRINE_HOST")
+            ports.check(server.host, server.port, "VITRINE_PORT", "VITRINE_HOST")
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except PortError as error:

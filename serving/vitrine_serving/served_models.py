@@ -78,6 +78,7 @@ def _text(config: Path) -> str:
 def _names(config: Path) -> tuple[str, ...]:
     # Here, as a gateway that runs alone has no messages of TensorFlow Serving.
     from vitrine_serving.model_server.repository.config import read_config
+    from vitrine_serving.model_server.repository.policy import aspired_versions, missing_versions
 
     try:
         models = read_config(_text(config))
@@ -87,9 +88,9 @@ def _names(config: Path) -> tuple[str, ...]:
         raise ValueError(f"{config} names no model; without that file all models are served")
     for model in models:
         try:
-            found = model.wanted()
+            found = aspired_versions(model)
         except OSError as error:
             raise ValueError(f"{config}: no versions of {model.name}: {error}") from error
         if not found:
-            raise ValueError(f"{config}: {model.missing(found)}")
+            raise ValueError(f"{config}: {missing_versions(model, found)}")
     return tuple(model.name for model in models)

@@ -15,7 +15,7 @@ import requests
 from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_serving import ports
-from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
 
 STOP_S = 15
@@ -149,12 +149,13 @@ def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
     settings = checked_settings(
         host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
     )
-    if settings.model_server_ca:
+    if settings.tls.model_server_ca:
         raise SettingsError(
             "VITRINE_MODEL_SERVER_CA is for model servers elsewhere: the one that is started here "
             "has no TLS; unset it"
         )
-    named = settings.models if "models" in settings.model_fields_set else models.names
+    listed = settings.listed
+    named = listed.models if "models" in listed.model_fields_set else models.names
     missing = ", ".join(name for name in named if name not in models.names)
     if missing:
         raise SettingsError(

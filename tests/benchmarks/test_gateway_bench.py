@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.gateway import figures, latency, steps, wrk
 from benchmarks.gateway.bodies import PICTURES, form, png
-from tests.conftest import free_port
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
+from harness.ports import free_port
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
 
 ROUNDS = {
     "vitrine": [{"rate_64": 130.0, "worker_mb": 99.0}, {"rate_64": 260.0}, {"rate_64": 150.0}],

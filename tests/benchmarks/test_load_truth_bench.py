@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.load_truth import compiled, scenarios, scripted
 from benchmarks.load_truth.tool import Workload, version_of
-from tests.programmed_latency import Behaviour, Latency
+from harness.programmed_latency import Behaviour, Latency
 
 WRK = """\
   2 requests in 3.00s, 1.00MB read

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from harness.service import Service
 from tests.browser.chromium import NAMES, find, launch
 from tests.browser.fake_api import label_shift
 from tests.browser.visit import TIMEOUT_MS, Visit
-from tests.conftest import Service
 
 Open = Callable[..., Page]
 

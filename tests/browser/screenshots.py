@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from harness.paths import ROOT
 from tests.browser.chromium import find, launch
 from tests.browser.fake_api import FakeApi, label_shift, problem, watched
 from tests.browser.visit import item_box, sample, unfold_drift, verdict, why
-from tests.conftest import ROOT
 from vitrine_client.images import NOTHING, SIDE, Item
 
 IMAGES = ROOT / "docs" / "images"

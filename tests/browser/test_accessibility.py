@@ -9,9 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from harness.paths import ROOT, SAMPLES
+from harness.service import Service
 from tests.browser.visit import answer, why
 from tests.client.loadtest.made_results import compared, made, searched, swept
-from tests.conftest import ROOT, SAMPLES, Service
 from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
@@ -59,7 +60,14 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with reports on models, on a load test, and on one that is compared with it."""
     folder = tmp_path_factory.mktemp("reports")
     train = ("vitrine_training", "report", "softmax", "mlp", f"--models-dir={service.models_dir}")
-    load = ("vitrine_client", "loadtest", str(SAMPLES[0]), f"--url={service.url}", "--quiet")
+    load = (
+        "vitrine_client",
+        "loadtest",
+        "open",
+        str(SAMPLES[0]),
+        f"--url={service.url}",
+        "--quiet",
+    )
     short = (*load, "--rate=50", "--duration-s=2")
     before = folder / "load.json"
     for module, *words in (

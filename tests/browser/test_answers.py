@@ -10,9 +10,9 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
+from harness.paths import ROOT
 from tests.browser.fake_api import LABELS, FakeApi, problem
 from tests.browser.visit import announced, answer, command, pixels, verdict, why
-from tests.conftest import ROOT
 
 BAG = ROOT / "samples" / "bag.png"
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from harness.waiting import wait_for
 from tests.browser.test_box import ALL, FOUND, WIDTH, asked_about, at_rest, expect_box, give, seeing
 from tests.browser.visit import announced, item_box, sample
-from tests.conftest import wait_for
 
 STEP = round(0.02 * WIDTH)
 X, Y, W, H = FOUND

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from harness.paths import ROOT
 from tests.browser.fake_api import LABELS, FakeApi, problem
 from tests.browser.test_answers import output
 from tests.browser.test_box import ALL, WIDTH, asked_about, at_rest, seeing
@@ -23,7 +24,6 @@ from tests.browser.visit import (
     verdict,
     warnings,
 )
-from tests.conftest import ROOT
 from vitrine_client.images import NOTHING, SIDE, Item, find_item
 
 PHOTO = (600, 800)  # rows, columns

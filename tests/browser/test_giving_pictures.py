@@ -6,9 +6,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from harness.paths import ROOT
 from tests.browser.fake_api import FakeApi
 from tests.browser.visit import announced, answer, pixels, sample, verdict
-from tests.conftest import ROOT
 from vitrine_client.images import to_instance
 
 BAG = ROOT / "samples" / "bag.png"

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from harness.paths import ROOT
+from harness.waiting import wait_for
 from tests.browser.fake_api import FakeApi
 from tests.browser.test_box import at_rest, drag, give, seeing
 from tests.browser.visit import answer, sample, verdict
-from tests.conftest import ROOT, wait_for
 
 BAG = ROOT / "samples" / "bag.png"
 

@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from harness.paths import ROOT
+from harness.waiting import wait_for
 from tests.browser.fake_api import FakeApi, problem, watched
 from tests.browser.visit import answer, command, sample, unfold_drift, verdict
-from tests.conftest import ROOT, wait_for
 
 BAG = ROOT / "samples" / "bag.png"
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.conftest import Service
+from harness.service import Service
 
 
 def commands(page: Page) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLES
+from harness.paths import SAMPLES
 from vitrine_client.images import NOTHING
 from vitrine_serving import gateway
 

@@ -2,8 +2,8 @@
 
 import signal
 
+from harness.paths import SAMPLES
 from tests.client.loadtest.made_results import made
-from tests.conftest import SAMPLES
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.cli.loadtest.lab import LoadLab
 from vitrine_client.cli.loadtest.request import LoadRequest
@@ -14,9 +14,9 @@ PICTURE = str(SAMPLES[0])
 CAPACITY = 300
 
 
-def request(*words) -> LoadRequest:
+def request(task, *words) -> LoadRequest:
     named = ["--model=mlp", *(str(word) for word in words)]
-    return LoadRequest(**loadtest.make_context("loadtest", named).params)
+    return LoadRequest(task, **loadtest.commands[task].make_context(task, named).params)
 
 
 class FakeRun:

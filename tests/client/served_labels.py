@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conftest import free_port
+from harness.ports import free_port
 from tests.serving.fake_models import FakeLoader, answers, publish, reach, states
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server

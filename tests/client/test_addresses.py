@@ -148,11 +148,15 @@ def test_commands_find_the_gateway():
         (["promote", "mlp", "1"], {"VITRINE_MODEL_SERVER": "foo"}, "write HOST:PORT"),
         (["rollback", "mlp"], {"VITRINE_PORT": "65300"}, "set VITRINE_GRPC_PORT"),
         (["predict", "x.png", "--model-server", "http://a:1"], {}, "write HOST:PORT"),
-        (["loadtest", "x.png", "--model-server", "foo"], {}, "write HOST:PORT"),
-        (["loadtest", "x.png", "--model-server", "http://"], {}, "write http://HOST:PORT"),
+        (["loadtest", "closed", "x.png", "--model-server", "foo"], {}, "write HOST:PORT"),
+        (
+            ["loadtest", "closed", "x.png", "--model-server", "http://"],
+            {},
+            "write http://HOST:PORT",
+        ),
         (["predict", "x.png", "--model-server=a:1", "--url=http://b"], {}, "leave out --url"),
         (["predict", "x.png", "--model-server=a:1", "--key=k"], {}, "leave out --key"),
-        (["loadtest", "samples", "--models-dir=m"], {}, "leave out --models-dir"),
+        (["loadtest", "closed", "samples", "--models-dir=m"], {}, "No such option '--models-dir'"),
         (["models"], {"VITRINE_PORT": "1"}, "name another (--url or VITRINE_URL)"),
     ],
 )
@@ -170,6 +174,29 @@ def test_what_no_gateway_can_have(url):
     """A query, a fragment and blanks are refused, and not taken for a gateway that is down."""
     with pytest.raises(InvalidRequest, match="is not an address"):
         addresses.checked_url(url)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://user:a@host:80/models/x@2", "http://host:80/models/x@2"),
+        ("http://host:80/models/x@2", "http://host:80/models/x@2"),
+        ("http://[::1]:80/x@2", "http://[::1]:80/x@2"),
+        ("http://user:p@ss@host", "http://host"),
+        *((f"http://user:sec{sign}ret@host:80", "http://host:80") for sign in "/?#"),
+        ("user:secret@proxy:3128", "proxy:3128"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_password(address, shown):
+    """What is behind an @ in a path stays, and a password with a slash does not."""
+    assert addresses.without_password(address) == shown
+
+
+@pytest.mark.parametrize("sign", "/?#")
+def test_passwords_that_an_address_cannot_have_are_explained(sign):
+    """Each of these ends the part of an address that has the password."""
+    with pytest.raises(InvalidRequest, match=r"in a password, / is %2F, . is %3F and # is %23"):
+        addresses.checked_url(f"http://user:sec{sign}ret@host")
 
 
 def test_passwords_are_shown_to_nobody():

@@ -7,8 +7,9 @@ from contextlib import aclosing
 
 import pytest
 
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.client.fake_gateway import LONGEST_S, Asked, FakeGateway, Reply, predicting, problem
-from tests.conftest import SAMPLES, wait_for
 from vitrine_client import errors
 from vitrine_client.aio import AsyncClient
 

@@ -3,10 +3,10 @@
 import pytest
 from click.testing import CliRunner
 
+from harness.ports import free_port
 from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway, Reply
 from tests.client.served_labels import write_config
-from tests.conftest import free_port
 from vitrine_client.cli import completion_values, main
 
 

@@ -8,12 +8,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
 
+from harness.ports import free_port
 from tests.client.fake_gateway import STRAY, FakeGateway, problem
 from tests.client.test_explanations import ATTRIBUTIONS, BAG, explaining
-from tests.conftest import free_port
 from vitrine_client import Explanation
 from vitrine_client.cli import main
-from vitrine_client.cli.output import heat_map
+from vitrine_client.cli.explain import LEGEND, heat_map
 from vitrine_client.images import NOTHING
 
 
@@ -44,7 +44,7 @@ def test_in_a_pipe(gateway, picture):
     assert rows[:28][5] == " " * 12 + "--"
     assert rows[:28][7] == " " * 16 + "++"
     assert rows[28:] == [
-        f"({heat_map.LEGEND})",
+        f"({LEGEND})",
         "Pixels add +2.25 and -0.50 to the logit of Bag; "
         "the answer is the class with the highest logit",
     ]
@@ -57,7 +57,7 @@ def _found() -> Explanation:
 def _lines(**options) -> list[str]:
     console = Console(force_terminal=True, width=80, legacy_windows=False, **options)
     with console.capture() as capture:
-        console.print(heat_map.shown(_found(), console), soft_wrap=True)
+        console.print(heat_map(_found(), console), soft_wrap=True)
     return capture.get().splitlines()
 
 

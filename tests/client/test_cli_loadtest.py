@@ -7,19 +7,21 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
+from harness.fake_model_server import FakeModelServer
+from harness.paths import SAMPLES
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
 from tests.client.fake_gateway import FakeGateway, lacking
 from tests.client.fake_load_lab import PICTURE, request
 from tests.client.loadtest.made_results import made
 from tests.client.test_default_model import serving
-from tests.conftest import SAMPLES
-from tests.fake_model_server import FakeModelServer
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
 from vitrine_client.cli.loadtest import files as load_files
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.loadtest.limits import shared
 from vitrine_client.loadtest.plan import Closed, Open, Phase
 from vitrine_client.loadtest.results.result import Result
+
+GRPC = "--model-server=127.0.0.1:8500"
 
 
 def command(*words):
@@ -41,7 +43,9 @@ def test_a_closed_loop_shows_and_writes_its_result(url, tmp_path):
     """The table is on standard output; all three files say the same, and can be read again."""
     files = {kind: tmp_path / f"a.{kind}" for kind in ("json", "csv", "html")}
     flags = [f"--{kind}={path}" for kind, path in files.items()]
-    done = command(*SAMPLES[:2], f"--url={url}", "--duration-s=1", "--warm-up-s=0.2", *flags)
+    done = command(
+        "closed", *SAMPLES[:2], f"--url={url}", "--duration-s=1", "--warm-up-s=0.2", *flags
+    )
     assert done.exit_code == 0, done.output
     result = Result.read(files["json"])
     assert result.answered == result.due > 0
@@ -50,7 +54,7 @@ def test_a_closed_loop_shows_and_writes_its_result(url, tmp_path):
     rows = list(csv.DictReader(files["csv"].open()))
     assert sum(int(row["answered"]) for row in rows) == result.answered
     assert f"{result.answered:,}" in files["html"].read_text()
-    again = command(f"--result={files['json']}")
+    again = command("check", files["json"])
     assert again.exit_code == 0
     assert again.stdout == done.stdout
 
@@ -58,7 +62,7 @@ def test_a_closed_loop_shows_and_writes_its_result(url, tmp_path):
 def test_standard_output_for_programs(url):
     """`--json -` writes JSON and nothing else there, of a load in steps and ramps."""
     rates = ["--rate=20,60..100", "--duration-s=1", "--warm-up-s=0.2", "--arrivals=constant"]
-    done = command(PICTURE, f"--url={url}", "--model=other", *rates, "--json=-")
+    done = command("open", PICTURE, f"--url={url}", "--model=other", *rates, "--json=-")
     assert done.exit_code == 0, done.output
     content = json.loads(done.stdout)
     assert content["about"]["plan"]["load"]["phases"] == [
@@ -74,67 +78,108 @@ def test_standard_output_for_programs(url):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "PICTURES"),
-        ([PICTURE, "--rate=5", "--concurrency=2"], "closed one"),
-        ([PICTURE, "--rate=fast"], "100..500"),
-        ([PICTURE, "--rate=0"], "not all are 0"),
-        ([PICTURE, "--rate=5..-1"], "not all are 0"),
-        ([PICTURE, "--batch-size=4"], "--as multipart, npy or json"),
-        ([PICTURE, "--as=npy", "--model-server=127.0.0.1:8500"], "--as"),
-        ([PICTURE, "--sweep", "--rate=5"], "--sweep"),
-        ([PICTURE, "--sweep", "--duration-s=5"], "--duration-s"),
-        ([PICTURE, "--slo=p99=20ms", "--chaos=swap-model"], "--chaos"),
-        ([PICTURE, "--slo=p99=20ms", f"--compare={PICTURE}"], "--compare"),
-        ([PICTURE, "--slo=fast"], "p99=20ms"),
-        ([PICTURE, f"--compare={PICTURE}"], PICTURE),
-        ([PICTURE, "--json=-", "--csv=-"], "Only one"),
-        ([PICTURE, "--html=/nowhere/page.html"], "/nowhere"),
-        ([PICTURE, "--version=1", "--label=stable"], "--label"),
-        (["no-such-picture.png"], "no-such-picture.png"),
-        ([f"--replay={PICTURE}", "--rate=5"], "--rate"),
-        ([f"--replay={PICTURE}", "--concurrency=2"], "--concurrency"),
-        ([f"--replay={PICTURE}", "--sweep"], "--sweep"),
-        ([f"--replay={PICTURE}", "--as=npy"], "--as"),
-        ([f"--replay={PICTURE}", "--model=mlp"], "--model"),
-        ([f"--replay={PICTURE}", "--label=stable"], "--label"),
-        ([f"--replay={PICTURE}", "--result=README.md"], "--result"),
-        ([f"--replay={PICTURE}"], "no line has a prediction"),
-        (["--replay=no-such.jsonl"], "no-such.jsonl"),
-        ([PICTURE, "--speed=2"], "--speed"),
-        ([f"--replay={PICTURE}", "--arrivals=constant"], "--arrivals"),
-        ([f"--replay={PICTURE}", "--seed=0"], "--seed"),
-        ([PICTURE, "--seed=1"], "an open loop"),
-        ([PICTURE, "--concurrency=4", "--arrivals=poisson"], "an open loop"),
-        ([PICTURE, "--connections=9"], "an open loop"),
-        ([PICTURE, "-n", "9", "--slo=p99=20ms"], "-n is for one load"),
-        ([PICTURE, "-n", "9", "--warm-up-s=1"], "--warm-up-s"),
-        ([PICTURE, "-n", "9", "--rate=5..9"], "-n goes with one rate"),
-        ([PICTURE, "-n", "0"], "0"),
-        ([PICTURE, "-H", "X-Team"], "no header"),
-        ([PICTURE, "-H", "Content-Length: 3"], "Content-Length"),
-        ([PICTURE, "--longest-gap-s=60"], "--longest-gap-s"),
-        ([PICTURE, "--model-server=127.0.0.1:8500", "-H", "X-Data-Bin: 1"], "X-Data-Bin"),
-        ([PICTURE, "--insecure", "--ca=ca.pem"], "leave out --ca"),
-        ([PICTURE, "--give-up-s=3", "--sweep"], "--give-up-s"),
-        ([PICTURE, "--model-server=127.0.0.1:8500", "--no-keep-alive"], "gRPC"),
-        ([PICTURE, "--model-server=127.0.0.1:8500", "--insecure"], "gRPC"),
-        ([PICTURE, "--json=-", "--requests=-"], "Only one"),
-        ([PICTURE, "--requests=/nowhere/rows.csv"], "/nowhere"),
-        ([PICTURE, "--model=mlp", "--concurrency=99999999"], "more than this machine can"),
+        (["closed"], "PICTURES"),
+        (["replay"], "LOG"),
+        (["check"], "RESULT"),
+        (["open", PICTURE], "--rate"),
+        (["search", PICTURE], "--slo"),
+        (["open", PICTURE, "--rate=5", "--concurrency=2"], "--concurrency"),
+        (["open", PICTURE, "--rate=fast"], "100..500"),
+        (["open", PICTURE, "--rate=0"], "not all are 0"),
+        (["open", PICTURE, "--rate=5..-1"], "not all are 0"),
+        (["closed", PICTURE, "--batch-size=4"], "--as multipart, npy or json"),
+        (["closed", PICTURE, "--as=npy", "--model-server=127.0.0.1:8500"], "--as"),
+        (["closed", PICTURE, GRPC, "--url=http://there"], "leave out --url"),
+        (["sweep", PICTURE, "--rate=5"], "--rate"),
+        (["sweep", PICTURE, "--duration-s=5"], "--duration-s"),
+        (["search", PICTURE, "--slo=p99=20ms", "--swap-model=models"], "--swap-model"),
+        (["search", PICTURE, "--slo=p99=20ms", f"--compare={PICTURE}"], "--compare"),
+        (["search", PICTURE, "--slo=fast"], "p99=20ms"),
+        (["closed", PICTURE, f"--compare={PICTURE}"], PICTURE),
+        (["closed", PICTURE, "--json=-", "--csv=-"], "Only one"),
+        (["closed", PICTURE, "--html=/nowhere/page.html"], "/nowhere"),
+        (["closed", PICTURE, "--version=1", "--label=stable"], "--label"),
+        (["closed", "no-such-picture.png"], "no-such-picture.png"),
+        (["replay", PICTURE, "--rate=5"], "--rate"),
+        (["replay", PICTURE, "--concurrency=2"], "--concurrency"),
+        (["replay", PICTURE, "--duration-s=2"], "--duration-s"),
+        (["replay", PICTURE, "--as=npy"], "--as"),
+        (["replay", PICTURE, "--model=mlp"], "--model"),
+        (["replay", PICTURE, "--label=stable"], "--label"),
+        (["check", "README.md", "--url=http://there"], "--url"),
+        (["check", "README.md", "--requests=rows.csv"], "--requests"),
+        (["check", "README.md"], "README.md"),
+        (["replay", PICTURE], "no line has a prediction"),
+        (["replay", "no-such.jsonl"], "no-such.jsonl"),
+        (["closed", PICTURE, "--speed=2"], "--speed"),
+        (["replay", PICTURE, "--arrivals=constant"], "--arrivals"),
+        (["replay", PICTURE, "--seed=0"], "--seed"),
+        (["closed", PICTURE, "--seed=1"], "--seed"),
+        (["closed", PICTURE, "--arrivals=poisson"], "--arrivals"),
+        (["closed", PICTURE, "--connections=9"], "--connections"),
+        (["search", PICTURE, "-n", "9", "--slo=p99=20ms"], "-n"),
+        (["closed", PICTURE, "-n", "9", "--warm-up-s=1"], "--warm-up-s"),
+        (["closed", PICTURE, "-n", "9", "--swap-model=models"], "--swap-model"),
+        (["open", PICTURE, "-n", "9", "--rate=5..9"], "-n goes with one rate"),
+        (["closed", PICTURE, "-n", "0"], "0"),
+        (["closed", PICTURE, "-H", "X-Team"], "no header"),
+        (["closed", PICTURE, "-H", "Content-Length: 3"], "Content-Length"),
+        (["closed", PICTURE, "--longest-gap-s=60"], "--longest-gap-s"),
+        (["closed", PICTURE, GRPC, "-H", "X-Data-Bin: 1"], "X-Data-Bin"),
+        (["closed", PICTURE, "--insecure", "--ca=ca.pem"], "leave out --ca"),
+        (["sweep", PICTURE, "--give-up-s=3"], "--give-up-s"),
+        (["closed", PICTURE, GRPC, "--no-keep-alive"], "gRPC"),
+        (["closed", PICTURE, GRPC, "--insecure"], "gRPC"),
+        (["closed", PICTURE, "--json=-", "--requests=-"], "Only one"),
+        (["closed", PICTURE, "--requests=/nowhere/rows.csv"], "/nowhere"),
+        (["closed", PICTURE, "--model=mlp", "--concurrency=99999999"], "more than this machine"),
     ],
 )
 def test_usage_errors_name_what_is_wrong(words, said):
     """Before anything is sent, and with exit code 2."""
-    done = command(*words, "--url=http://127.0.0.1:1")
+    done = command(*words)
     assert done.exit_code == 2
-    assert said in done.stderr
+    assert said in done.stderr.partition("Error: ")[2]
     assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        ((PICTURE,), "closed PICTURES"),
+        (("--url=http://there", PICTURE, "-n", "9"), "closed PICTURES"),
+        ((PICTURE, "--concurrency=2"), "closed PICTURES --concurrency COUNT"),
+        ((PICTURE, "--rate", "500", "--slo=p99=1s"), "open PICTURES --rate RATES"),
+        ((PICTURE, "--slo=p99=20ms"), "search PICTURES --slo SLO"),
+        ((PICTURE, "--sweep"), "sweep PICTURES"),
+        (("--replay=log.jsonl", PICTURE), "replay LOG --pictures PICTURES"),
+        (("--result", "a.json", "--compare=b.json"), "check RESULT"),
+        (
+            (PICTURE, "--rate=5", "--chaos=swap-model"),
+            "open PICTURES --rate RATES --swap-model MODELS_DIR",
+        ),
+    ],
+    ids=str,
+)
+def test_lines_of_before_there_were_commands(words, now):
+    """One sentence says how it is written now, and nothing is done."""
+    done = command(*words)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.endswith(f", here: vitrine loadtest {now}\n")
+
+
+@pytest.mark.parametrize("name", loadtest.commands)
+def test_each_kind_of_load_teaches_itself(name):
+    """Its help has an example."""
+    done = command(name, "--help")
+    assert done.exit_code == 0
+    assert f"  vitrine loadtest {name} " in done.stdout
 
 
 def test_how_it_asks(url, tmp_path):
     """Headers, a connection each, a number of requests and rows; what may be secret is not kept."""
     flags = ["-n", 30, "-H", "X-Team: vision", "--no-keep-alive", f"--requests={tmp_path}/rows.csv"]
-    done = command(PICTURE, f"--url={url}", "--model=mlp", *flags, "--json=-")
+    done = command("closed", PICTURE, f"--url={url}", "--model=mlp", *flags, "--json=-")
     assert done.exit_code == 0, done.output
     content = json.loads(done.stdout)
     assert content["summary"]["due"] == content["connecting"]["connections"] == 30
@@ -160,7 +205,7 @@ def test_how_it_asks(url, tmp_path):
 )
 def test_the_command_line_is_kept_without_secrets(words):
     """Of headers there are the names."""
-    shown = load_files.command(["loadtest", PICTURE, *words, "--rate=5"])
+    shown = load_files.command(["loadtest", "open", PICTURE, *words, "--rate=5"])
     assert "s3cret" not in shown
     assert "it's" not in shown
     assert shown.endswith("--rate=5")
@@ -169,7 +214,7 @@ def test_the_command_line_is_kept_without_secrets(words):
 
 def test_nobody_answers():
     """A wrong address is a message and no traceback, with exit code 2."""
-    done = command(PICTURE, "--url=http://127.0.0.1:1")
+    done = command("closed", PICTURE, "--url=http://127.0.0.1:1")
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: ")
     assert "http://127.0.0.1:1" in done.stderr
@@ -188,7 +233,7 @@ def test_nobody_answers():
 )
 def test_the_exit_code_says_whether_all_went_well(result, flags, code, said, tmp_path):
     """Of an earlier result: failed requests are not well, unless an objective permits them."""
-    done = command("--result", saved(tmp_path / "a.json", result), *flags)
+    done = command("check", saved(tmp_path / "a.json", result), *flags)
     assert done.exit_code == code, done.output
     assert said in done.stdout
 
@@ -197,12 +242,12 @@ def test_comparing(tmp_path):
     """What got slower is worse and ends with 1, in a table and in JSON; the reverse is no fault."""
     before = saved(tmp_path / "before.json", made(seconds=8, rate=100, seed=1))
     after = saved(tmp_path / "after.json", made(seconds=8, rate=100, seed=2, median_ms=8))
-    done = command("--result", after, "--compare", before, "--json", tmp_path / "out.json")
+    done = command("check", after, "--compare", before, "--json", tmp_path / "out.json")
     assert done.exit_code == 1
     assert "Worse" in done.stdout
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["comparison"]["verdict"] == "worse"
-    back = command("--result", before, "--compare", after, "--quiet")
+    back = command("check", before, "--compare", after, "--quiet")
     assert (back.exit_code, back.output) == (0, "")
 
 
@@ -217,7 +262,7 @@ def test_comparing(tmp_path):
 )
 def test_targets(words, kind, address):
     """The gateway by default, or a model server by what its address looks like."""
-    target = request(PICTURE, *words).target()
+    target = request("closed", PICTURE, *words).target()
     assert (target.kind, target.address) == (kind, address)
     assert target.images == (SAMPLES[0].read_bytes(),)
 
@@ -231,15 +276,15 @@ def test_small_loads_take_one_process():
 
 def test_chaos_needs_the_served_directory(tmp_path):
     """Where there is no version to copy, that is said before the load."""
-    flags = ["--rate=5", "--chaos=swap-model", f"--models-dir={tmp_path}", "--model=mlp"]
-    done = command(PICTURE, *flags)
+    flags = ["--rate=5", f"--swap-model={tmp_path}", "--model=mlp"]
+    done = command("open", PICTURE, *flags)
     assert done.exit_code == 1
     assert f"{tmp_path}/mlp has no version" in done.stderr
 
 
 def asked_model(*words) -> tuple[str, str]:
     """The model that a load asks, and what is said of it."""
-    done = command(PICTURE, "--duration-s=0.2", "--warm-up-s=0", "--json=-", *words)
+    done = command("closed", PICTURE, "--duration-s=0.2", "--warm-up-s=0", "--json=-", *words)
     assert done.exit_code == 0, done.output
     said = [line for line in done.stderr.splitlines() if "not served" in line]
     return json.loads(done.stdout)["about"]["plan"]["target"]["model"], "\n".join(said)
@@ -275,6 +320,6 @@ def test_the_default_model_is_asked_for_once():
 )
 def test_tls_that_makes_no_sense(words, expected):
     """Wrong usage, as in other commands, before anybody is asked."""
-    done = command(PICTURE, "--model=mlp", *words)
+    done = command("closed", PICTURE, "--model=mlp", *words)
     assert (done.exit_code, done.stdout) == (2, "")
     assert expected in done.stderr

@@ -1,4 +1,4 @@
-"""`vitrine loadtest --slo` and `--sweep`: the loads that they make, and how they end."""
+"""`vitrine loadtest search` and `sweep`: the loads that they make, and how they end."""
 
 import csv
 import dataclasses
@@ -22,7 +22,7 @@ def test_the_search_starts_from_what_a_closed_loop_reached(capsys, tmp_path):
     """Probes are open loops about the capacity; each is told as it is done, the rate at the end."""
     run = FakeRun()
     out = tmp_path / "out.json"
-    asked = request(PICTURE, "--slo=p99=50ms", "--connections=9", f"--json={out}")
+    asked = request("search", PICTURE, "--slo=p99=50ms", "--connections=9", f"--json={out}")
     assert lab(asked, run).carry_out() == 0
     first, *probes = run.plans
     assert isinstance(first.load, Closed)
@@ -42,7 +42,7 @@ def test_the_search_starts_from_what_a_closed_loop_reached(capsys, tmp_path):
 
 def test_no_rate_meets_the_objective(capsys):
     """Then it says so, and that is exit code 1."""
-    asked = request(PICTURE, "--slo=p99=10us")
+    asked = request("search", PICTURE, "--slo=p99=10us")
     assert lab(asked, FakeRun()).carry_out() == 1
     assert "No rate meets p99=10us" in capsys.readouterr().out
 
@@ -50,7 +50,7 @@ def test_no_rate_meets_the_objective(capsys):
 def test_a_sweep_writes_every_rate(capsys):
     """CSV has all loads, numbered; the table has them by rate."""
     run = FakeRun()
-    assert lab(request(PICTURE, "--sweep", "--csv=-"), run).carry_out() == 0
+    assert lab(request("sweep", PICTURE, "--csv=-"), run).carry_out() == 0
     printed = capsys.readouterr()
     runs = {row["run"] for row in csv.DictReader(io.StringIO(printed.out))}
     assert runs == {str(number) for number in range(1, len(run.plans))}
@@ -60,7 +60,7 @@ def test_a_sweep_writes_every_rate(capsys):
 def test_ctrl_c_shows_what_there_is(capsys, tmp_path):
     """One load that was ended is shown and written, with exit code 130."""
     out = tmp_path / "out.json"
-    asked = request(PICTURE, f"--json={out}")
+    asked = request("closed", PICTURE, f"--json={out}")
     assert lab(asked, FakeRun(interrupted_at=1)).carry_out() == 130
     assert "answered" in capsys.readouterr().out
     assert json.loads(out.read_text())["summary"]["answered"] > 0
@@ -72,7 +72,7 @@ def test_a_search_that_is_cut_short(capsys, tmp_path):
     objective, and the highest that held."""
     run, out = FakeRun(interrupted_at=4), tmp_path / "out.json"
     pages = [f"--{kind}={tmp_path}/out.{kind}" for kind in ("json", "csv", "html")]
-    assert lab(request(PICTURE, "--slo=p99=50ms", *pages), run).carry_out() == 130
+    assert lab(request("search", PICTURE, "--slo=p99=50ms", *pages), run).carry_out() == 130
     assert len(run.plans) == 4
     shown = " ".join(capsys.readouterr().out.split())
     assert "meets p99=50ms is not known yet" in shown
@@ -89,7 +89,7 @@ def test_a_search_that_is_cut_short(capsys, tmp_path):
 def test_a_sweep_that_is_cut_short(capsys, tmp_path):
     """The rates so far are a curve."""
     out = tmp_path / "out.json"
-    asked = request(PICTURE, "--sweep", f"--json={out}")
+    asked = request("sweep", PICTURE, f"--json={out}")
     assert lab(asked, FakeRun(interrupted_at=3)).carry_out() == 130
     assert len(json.loads(out.read_text())["sweep"]) == 1
     assert "Ctrl-C cut it short after 1 load" in capsys.readouterr().out
@@ -98,7 +98,7 @@ def test_a_sweep_that_is_cut_short(capsys, tmp_path):
 def test_nothing_was_measured(capsys, tmp_path):
     """Before the first rate is measured there is nothing to write, and that is said."""
     out = tmp_path / "out.json"
-    asked = request(PICTURE, "--slo=p99=50ms", f"--json={out}")
+    asked = request("search", PICTURE, "--slo=p99=50ms", f"--json={out}")
     assert lab(asked, FakeRun(interrupted_at=1)).carry_out() == 130
     assert "Ctrl-C came before the first load was whole" in capsys.readouterr().err
     assert not out.exists()
@@ -116,7 +116,7 @@ def test_a_search_of_a_server_with_errors(capsys, tmp_path):
         median_ms = 4 if rate <= CAPACITY else 90
         return made(seconds=3, rate=max(rate, 100), median_ms=median_ms, errors=ERRORS)
 
-    asked = request(PICTURE, "--slo=p99=50ms,errors=10%", f"--json={out}")
+    asked = request("search", PICTURE, "--slo=p99=50ms,errors=10%", f"--json={out}")
     assert lab(asked, run).carry_out() == 0
     assert json.loads(out.read_text())["search"]["rate"] == pytest.approx(CAPACITY, rel=0.1)
     assert "Error" not in capsys.readouterr().err
@@ -137,8 +137,8 @@ class Leaves(FakeRun):
         return made(seconds=3, errors=refused)
 
 
-@pytest.mark.parametrize(("number", "flag"), [(1, "--slo"), (4, "--slo"), (4, "--sweep")])
-def test_a_search_whose_server_goes_away(number, flag, capsys, tmp_path):
+@pytest.mark.parametrize(("number", "task"), [(1, "search"), (4, "search"), (4, "sweep")])
+def test_a_search_whose_server_goes_away(number, task, capsys, tmp_path):
     """What was measured is shown and written, with why it ended, and nothing is concluded of rates
     at which nobody was there; exit code 1."""
     out, asked_times = tmp_path / "out.json", []
@@ -149,13 +149,13 @@ def test_a_search_whose_server_goes_away(number, flag, capsys, tmp_path):
             raise Unavailable("Nobody answers at http://there")
 
     run = Leaves(number)
-    words = [PICTURE, "--slo=p99=50ms"] if flag == "--slo" else [PICTURE, flag]
-    asked = request(*words, f"--json={out}")
+    words = [PICTURE, "--slo=p99=50ms"] if task == "search" else [PICTURE]
+    asked = request(task, *words, f"--json={out}")
     assert LoadLab(asked, run=run, make_ready=make_ready).carry_out() == 1
     assert len(run.plans) == number
     content = json.loads(out.read_text())
     assert content["warnings"][0].startswith("Nobody answers at http://there: it was cut short")
-    if number > 1 and flag == "--slo":
+    if number > 1 and task == "search":
         assert content["search"]["complete"] is False
         assert len(content["search"]["probes"]) == number - 2
     assert "Nobody answers" in capsys.readouterr().out
@@ -175,7 +175,7 @@ def test_a_search_that_this_machine_cannot_make(capsys, tmp_path):
             return dataclasses.replace(result, intervals=(first, *others))
 
     run = NoPorts()
-    assert lab(request(PICTURE, "--slo=p99=50ms", f"--json={out}"), run).carry_out() == 1
+    assert lab(request("search", PICTURE, "--slo=p99=50ms", f"--json={out}"), run).carry_out() == 1
     assert len(run.plans) == 5
     assert "no port is left on this machine" in json.loads(out.read_text())["warnings"][0]
     assert "is not known yet" in capsys.readouterr().out
@@ -185,5 +185,5 @@ def test_files_that_can_be_written_are(tmp_path):
     """Also where another one cannot."""
     full, out = Path("/dev/full"), tmp_path / "out.csv"
     with pytest.raises(OSError, match="No space"):
-        lab(request(PICTURE, f"--json={full}", f"--csv={out}"), FakeRun()).carry_out()
+        lab(request("closed", PICTURE, f"--json={full}", f"--csv={out}"), FakeRun()).carry_out()
     assert out.read_text().startswith("run,")

@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from tests.conftest import is_running, wait_for
+from harness.processes import is_running
+from harness.waiting import wait_for
 from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.store import model_configs
 from vitrine_client.store.model_configs import ModelConfigs

@@ -8,6 +8,9 @@ import socket
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.paths import SAMPLES
+from harness.ports import free_port
 from tests.client.cli_gateway import answering, photos
 from tests.client.fake_gateway import (
     BOX,
@@ -20,8 +23,6 @@ from tests.client.fake_gateway import (
     problem,
     seeing,
 )
-from tests.conftest import SAMPLES, free_port
-from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client.cli import main
 from vitrine_client.images import NOTHING, find_item
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.ports import free_port
 from tests.client.cli_gateway import ERROR, METADATA, answering
-from tests.client.fake_gateway import FakeGateway
-from tests.conftest import free_port
+from tests.client.fake_gateway import FakeGateway, problem
 from vitrine_client.cli import main
 
 COMMANDS = [["models"], ["status", "mlp"], ["metadata", "mlp"]]
@@ -97,3 +97,15 @@ def test_nobody_there(words):
     done = CliRunner().invoke(main, [*words, "--url", f"http://127.0.0.1:{free_port()}"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "make serve" in done.stderr
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, ["predict", "samples/bag.png"]], ids=" ".join)
+def test_a_key_that_is_missing(words):
+    """The command names its own option for it, and not the header."""
+    told = "This gateway wants an API key; send it as `X-API-Key: <key>`"
+    with FakeGateway(lambda asked: problem(401, told)) as gateway:
+        done = vitrine(gateway, *words)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: This gateway wants an API key; --key (VITRINE_API_KEY) gives one\n"
+    )

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
+from harness.waiting import wait_for
 from tests.client.cli_gateway import photos
 from tests.client.fake_gateway import LONGEST_S, FakeGateway, predicting
-from tests.conftest import wait_for
 
 
 @pytest.fixture

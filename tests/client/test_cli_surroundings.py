@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from harness.paths import ROOT, SAMPLES
 from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway
-from tests.conftest import ROOT, SAMPLES
 
 NO_SECONDS = ("nan", "inf", "1e400", "0", "-1", "1e10")
 
@@ -34,11 +34,11 @@ def run(script: str, *words: object, **environment: str) -> "subprocess.Complete
     return done
 
 
-@pytest.mark.parametrize("command", ["predict", "explain", "loadtest", "tune"])
+@pytest.mark.parametrize("command", ["predict", "explain", "loadtest closed", "tune"])
 def test_standard_input_that_is_closed(gateway, command):
     """`-` then names nothing; cron and services have it so."""
     words = ["--slo=p99=1s"] if command == "tune" else ["--url", gateway.url, "--model=mlp"]
-    done = run('"$@" <&-', command, "-", *words)
+    done = run('"$@" <&-', *command.split(), "-", *words)
     assert done.returncode == 2
     assert b"standard input is closed" in done.stderr
 
@@ -49,7 +49,7 @@ def test_standard_output_that_is_closed(gateway, closed, tmp_path):
     report = tmp_path / "report.json"
     words = ["--duration-s=0.2", "--warm-up-s=0", "--concurrency=1", "--model=mlp"]
     words += ["--url", gateway.url, "--json", report]
-    assert run(f'"$@" {closed}', "loadtest", SAMPLES[0], *words).returncode == 0
+    assert run(f'"$@" {closed}', "loadtest", "closed", SAMPLES[0], *words).returncode == 0
     assert report.read_bytes().startswith(b"{")
     assert report.read_bytes().endswith(b"}\n")
     assert run(f'"$@" {closed}', "models", "--url", gateway.url).returncode == 0
@@ -97,7 +97,7 @@ def test_a_name_that_is_no_text(gateway):
         ["predict", SAMPLES[0], "--timeout-s"],
         ["doctor", "--timeout-s"],
         ["promote", "mlp", "1", "--timeout-s"],
-        ["loadtest", SAMPLES[0], "--duration-s"],
+        ["loadtest", "closed", SAMPLES[0], "--duration-s"],
         ["tune", SAMPLES[0], "--slo=p99=1s", "--for-s"],
     ],
     ids=lambda words: words[0],

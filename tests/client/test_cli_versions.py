@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 import vitrine_client
+from harness.fake_model_server import Call, FakeModelServer
+from harness.ports import free_port
 from tests.client.served_labels import HEAD, Served, serving, write_config
-from tests.conftest import free_port
-from tests.fake_model_server import Call, FakeModelServer
 from tests.serving.fake_models import FakeLoader, publish, remove
 from vitrine_client import errors
 from vitrine_client.cli import main

@@ -11,9 +11,9 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import BAD, KINDS, FakeGateway, Kind, Reply, predicting, problem
-from tests.conftest import SAMPLES
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import VersionStatus
@@ -234,6 +234,28 @@ def test_keys_that_no_header_can_have(kind, key):
     """A line's end, as a file has it, is told before anything is asked."""
     with pytest.raises(errors.InvalidRequest, match="API key"):
         kind.ask("http://127.0.0.1", "models", client={"api_key": key})
+
+
+@both
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"api_key": "ü"}, "The API key is no text of ASCII"),
+        ({"api_key": 7}, "The API key is no text of ASCII"),
+        ({"retries": -1}, "retries is a whole number from 0 on, not -1"),
+        ({"retries": "2"}, "retries is a whole number from 0 on, not '2'"),
+        ({"timeout_s": "1"}, "timeout_s is a number of seconds"),
+        ({"cert": 7}, "cert names PEM files by their paths, not 7"),
+        ({"cert": ("a", "b", "c")}, "cert is a file, or a pair of a certificate and its key"),
+        ({"cert": ("a", None)}, "cert names PEM files by their paths, not None"),
+        ({"verify": 7.5}, "verify names PEM files by their paths, not 7.5"),
+    ],
+)
+def test_arguments_that_are_none(kind, given, said):
+    """One error for all of them, which both `ValueError` and `VitrineError` catch."""
+    for expected in (ValueError, errors.InvalidRequest):
+        with pytest.raises(expected, match=said):
+            kind.ask("https://127.0.0.1", "models", client=given)
 
 
 @both

@@ -7,6 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.client.fake_gateway import (
     KINDS,
     LONGEST_S,
@@ -17,7 +19,6 @@ from tests.client.fake_gateway import (
     predicting,
     problem,
 )
-from tests.conftest import free_port, wait_for
 from vitrine_client import errors
 from vitrine_client.http.protocol import Attempts, retry_after_s
 

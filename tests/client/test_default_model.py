@@ -11,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 
+from harness.fake_model_server import Call, FakeModelServer, classifying
 from tests.client.fake_gateway import (
     KINDS,
     LONGEST_S,
@@ -22,7 +23,6 @@ from tests.client.fake_gateway import (
     problem,
     seeing,
 )
-from tests.fake_model_server import Call, FakeModelServer, classifying
 from vitrine_client import Client, errors
 from vitrine_client.aio import AsyncClient
 from vitrine_client.http.default_model import LOOK_AGAIN_S, DefaultModel, DefaultModelWarning

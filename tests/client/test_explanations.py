@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import BOX, KINDS, STRAY, Asked, FakeGateway, Kind, Reply, problem
-from tests.conftest import SAMPLES
 from vitrine_client import Explanation, InvalidImage, errors
 from vitrine_client.errors import EmptyPicture
 from vitrine_client.results.explanations import AGAINST, FOR

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+from harness.fake_model_server import FakeModelServer, classifying
 from tests.client.fake_gateway import (
     BAD,
     BOX,
@@ -19,7 +20,6 @@ from tests.client.fake_gateway import (
     seeing,
 )
 from tests.client.made_pictures import on_a_page
-from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client import EmptyPicture, InvalidImage, Prediction, errors
 from vitrine_client.images import NOTHING, find_item
 from vitrine_client.model_server import ModelServerClient

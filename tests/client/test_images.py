@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.photos.plain_resize import plain_resize
+from harness.accuracy import plain_resize
 from tests.client.made_pictures import encoded, likeness, on_a_page
 from vitrine_client.images import SIDE, to_instance
 from vitrine_training.data import fashion_mnist as data
-from vitrine_training.photos.catalogue import KINDS
+from vitrine_training.photos import CATALOGUE as KINDS
 
 ORIENTATION_TAG = 0x0112
 TURNED = {  # how an upright picture is stored under each orientation

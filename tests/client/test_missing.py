@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import KINDS, STATUS_OK, Asked, FakeGateway, Kind, Reply, problem
-from tests.conftest import SAMPLES
 from vitrine_client import errors
 from vitrine_client.cli import main
 
@@ -145,7 +145,7 @@ def test_the_list_cannot_be_had(kind: Kind):
 )
 def test_a_load_test_says_so_too(gateway, words, expected):
     """Before it begins."""
-    asked = ["loadtest", str(SAMPLES[0]), f"--url={gateway.url}", *words]
+    asked = ["loadtest", "closed", str(SAMPLES[0]), f"--url={gateway.url}", *words]
     done = CliRunner().invoke(main, asked)
     assert (done.exit_code, done.stdout) == (1, "")
     assert expected in done.stderr

@@ -4,9 +4,9 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.certificates import make_ca, make_certificate
-from tests.conftest import free_port
-from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from harness.certificates import make_ca, make_certificate
+from harness.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from harness.ports import free_port
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.tfserving import messages

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.fake_model_server import Call, FakeModelServer, failing
+from harness.fake_model_server import Call, FakeModelServer, failing
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.tfserving import wire_pb2 as wire

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from harness.paths import SAMPLES
+from harness.ports import free_port
 from tests.client.fake_gateway import KINDS, FakeGateway, Kind
-from tests.conftest import SAMPLES, free_port
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.aio import AsyncClient
 from vitrine_client.errors import ClientClosed, NotAPicture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES
+from harness.paths import SAMPLES
 from vitrine_client import InvalidImage
 from vitrine_client.images import pictures, to_instance
 from vitrine_client.images.pictures import encoded, in_folder

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.paths import SAMPLES
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.client.fake_gateway import (
     BAD,
     KINDS,
@@ -20,7 +23,6 @@ from tests.client.fake_gateway import (
     predicting,
     problem,
 )
-from tests.conftest import SAMPLES, free_port, wait_for
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
 from vitrine_client.images.pictures import BATCH_BYTES

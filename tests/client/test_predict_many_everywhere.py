@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Service
+from harness.service import Service
 from vitrine_client import Client, InvalidImage
 from vitrine_client.aio import AsyncClient
 from vitrine_client.model_server import ModelServerClient

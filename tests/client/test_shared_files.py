@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from vitrine_client.store import shared_files
 
 SOMEBODY, ELSE = 12345, 54321

@@ -14,9 +14,12 @@ import urllib.request
 import numpy as np
 import pytest
 
+from harness.fake_model_server import FakeModelServer, Gate, classifying
+from harness.paths import ROOT
+from harness.ports import free_port
+from harness.processes import end
+from harness.waiting import wait_for
 from tests.client.fake_gateway import LONGEST_S, FakeGateway
-from tests.conftest import ROOT, end, free_port, wait_for
-from tests.fake_model_server import FakeModelServer, Gate, classifying
 from vitrine_client import Client, errors
 from vitrine_client.aio import AsyncClient
 from vitrine_client.model_server import ModelServerClient

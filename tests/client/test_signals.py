@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from vitrine_client.process import signals
 
 

@@ -9,17 +9,20 @@ import sys
 
 import grpc
 import pytest
+from click.testing import CliRunner
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from tests.client.fake_gateway import KINDS, FakeGateway
-from tests.conftest import ROOT, SAMPLES, free_port
-from tests.fake_model_server import FakeModelServer, classifying
 from vitrine_client import errors
+from vitrine_client.cli import main
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process.trust import OTHERS, OWN, Trust
 
 VARIABLES = (OWN, *OTHERS, "SSL_CERT_DIR")
-ALL_COMMANDS = ("predict", "explain", "models", "status", "metadata", "drift", "loadtest")
+ALL_COMMANDS = ("predict", "explain", "models", "status", "metadata", "drift", "loadtest closed")
 LOAD = ("--duration-s=0.3", "--warm-up-s=0", "--concurrency=1", "--model=mlp")
 
 
@@ -111,6 +114,25 @@ def test_ours_comes_first_and_a_file_that_is_none_is_named(files, nowhere, tmp_p
         Trust.chosen("/nope").context()
 
 
+def test_variables_that_are_wrong_are_named_with_the_remedy(files, nowhere):
+    """Also where a command passes on what it has from one of them, and for a model server."""
+    nowhere.setenv(OWN, "/nope")
+    with pytest.raises(errors.InvalidRequest, match=rf"^{OWN}=/nope .*, or unset {OWN}$"):
+        Trust.chosen("/nope").context()
+    nowhere.setenv(OWN, str(files[0].cert))
+    nowhere.setenv("VITRINE_CERT_KEY", "key.pem")
+    with pytest.raises(errors.InvalidRequest, match=r"or unset VITRINE_CERT_KEY$"):
+        Trust.chosen()
+    done = CliRunner().invoke(main, ["models", "--url=https://127.0.0.1:1"])
+    assert done.exit_code == 2
+    assert "--cert-key (VITRINE_CERT_KEY) is the key to a certificate" in done.stderr
+    assert "give --cert, too (VITRINE_CERT)" in done.stderr
+    nowhere.setenv("VITRINE_MODEL_SERVER_CA", str(files[0].cert))
+    nowhere.setenv("VITRINE_MODEL_SERVER_KEY", "key.pem")
+    with pytest.raises(errors.InvalidRequest, match=r"^VITRINE_MODEL_SERVER_KEY is the key to"):
+        ModelServerClient("127.0.0.1:1")
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_client_certificates_from_the_environment(mutual, files, nowhere, kind):
     """With a file for the key, or with both in one."""
@@ -129,7 +151,7 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
     options = (f"--ca={ca.cert}", f"--cert={client.cert}", f"--cert-key={client.key}")
     variables = {"VITRINE_CA": ca.cert, "VITRINE_CERT": client.cert}
     variables |= {"VITRINE_CERT_KEY": client.key}
-    for words in (("predict", SAMPLES[0]), ("loadtest", SAMPLES[0], *LOAD)):
+    for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
         refused = run(*words, "--url", mutual.url)
         assert refused.returncode == 2, refused.stderr
         assert "--ca, VITRINE_CA" in refused.stderr
@@ -146,10 +168,10 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
 def test_all_commands_have_the_options():
     """Also those that ask model servers, under the names that the gateway has for these."""
     for command in (*ALL_COMMANDS, "doctor"):
-        told = run(command, "--help").stdout
+        told = run(*command.split(), "--help").stdout
         assert all(f"--{name} FILE" in told for name in ("ca", "cert", "cert-key")), command
     for command in ("promote", "rollback"):
-        told = " ".join(run(command, "--help").stdout.split())
+        told = " ".join(run(*command.split(), "--help").stdout.split())
         assert "VITRINE_MODEL_SERVER_CA" in told
         assert "VITRINE_MODEL_SERVER_KEY" in told
 
@@ -167,7 +189,7 @@ def test_a_model_server_with_tls(files, nowhere, tmp_path):
         names = {"CA": ca.cert, "CERT": client.cert, "KEY": client.key}
         variables = {f"VITRINE_MODEL_SERVER_{name}": path for name, path in names.items()}
         where = f"--model-server={server.address}"
-        for words in (("predict", SAMPLES[0]), ("loadtest", SAMPLES[0], *LOAD)):
+        for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
             assert run(*words, where, VITRINE_CA=ca.cert).returncode == 2
             for how, named in ((options, {}), ((), variables)):
                 done = run(*words, where, *how, **named)
@@ -199,7 +221,7 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     sent = b"Basic " + base64.b64encode(b"user:s3cret")
     with FakeGateway() as gateway:
         url = gateway.url.replace("://", "://user:s3cret@")
-        done = run("loadtest", SAMPLES[0], *LOAD, "--url", url, *reports)
+        done = run("loadtest", "closed", SAMPLES[0], *LOAD, "--url", url, *reports)
         assert done.returncode == 0, done.stderr
         told = done.stdout + done.stderr + "".join(each.read_text() for each in tmp_path.iterdir())
         assert gateway.url in told
@@ -209,7 +231,7 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     for command in (*ALL_COMMANDS, "doctor"):
         subject = {"status": ["mlp"], "metadata": ["mlp"], "models": [], "drift": [], "doctor": []}
         words = subject.get(command, [SAMPLES[0]])
-        done = run(command, *words, "--url", nobody, "--timeout-s=1")
+        done = run(*command.split(), *words, "--url", nobody, "--timeout-s=1")
         assert done.returncode in (1, 2), done.stdout
         assert "127.0.0.1" in done.stdout + done.stderr
         assert "s3cret" not in done.stdout + done.stderr

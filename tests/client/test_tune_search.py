@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.tune.configuration import Batching, Configuration, axes
 from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings import FIELDS
 from vitrine_serving.model_server.runtime.batching import read_parameters
 
 DEFAULT = Configuration()
@@ -151,9 +151,8 @@ def test_few_pairs_prove_nothing():
 def test_defaults_are_the_services_own(tmp_path):
     """What the search starts from is what runs without any setting, and the batching.config that
     comes with the service."""
-    settings = Settings.model_fields
-    assert settings["workers"].default == DEFAULT.workers
-    assert settings["max_batch_size"].default == DEFAULT.max_batch_size
+    assert FIELDS["workers"].default == DEFAULT.workers
+    assert FIELDS["max_batch_size"].default == DEFAULT.max_batch_size
     written = tmp_path / "batching.config"
     written.write_text(Batching(num_batch_threads=2).text())
     shipped = ROOT / "deploy/tensorflow_serving/batching.config"

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import ROOT, SAMPLES, children_of, is_running, wait_for
+from harness.paths import ROOT, SAMPLES
+from harness.processes import children_of, is_running
+from harness.waiting import wait_for
 from vitrine_client.cli.tune import tune
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Workload
@@ -27,7 +29,7 @@ for option in "$@"; do case $option in
 esac; done
 if [ "$VITRINE_WORKERS" = 7 ]; then echo "Error: 7 is a bad number"; exit 1; fi
 if [ "$VITRINE_MAX_BATCH_SIZE" = 7 ]; then behaviour='{{"errors": 1.0}}'; fi
-exec {sys.executable} -m tests.programmed_server $port "$behaviour"
+exec {sys.executable} -m harness.programmed_server $port "$behaviour"
 """
 
 

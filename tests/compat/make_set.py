@@ -8,7 +8,6 @@ file. README.md says which file is from which command.
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,7 +24,9 @@ import numpy as np
 import requests
 from PIL import Image
 
-from tests.conftest import ROOT, end, free_port, wait_for
+from harness.paths import ROOT
+from harness.service import started_service
+from harness.waiting import wait_for
 
 HERE = Path(__file__).parent
 PICTURES = BOOT, COAT, TROUSER = "ankle-boot.png", "coat.png", "trouser.png"
@@ -106,28 +107,12 @@ def _pixels(path: Path) -> np.ndarray:
 @contextmanager
 def serving(models_dir: Path, keys: Path, key: str, **settings: object) -> Iterator[Service]:
     """Runs `vitrine-serve up`; `settings` are the gateway's, by their names in lower case."""
-    port, grpc_port, rest_port = free_port(), free_port(), free_port()
     settings = {"keys_file": keys, "models": "softmax,mlp"} | settings
-    words = [
-        *(sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models_dir}"),
-        *(f"--port={port}", f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"),
-    ]
-    environment = {f"VITRINE_{name.upper()}": str(value) for name, value in settings.items()}
-    with tempfile.NamedTemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            words, env=os.environ | environment, stdout=output, stderr=output, text=True
-        )
-        log = Path(output.name)
-        try:
-            wait_for(
-                lambda: process.poll() is not None or "Ready: " in log.read_text(),
-                LONG_S,
-                "the service",
-            )
-            assert process.poll() is None, log.read_text()
-            yield Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", key)
-        finally:
-            end(process)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        started_service(models_dir, Path(folder) / "log", **settings) as running,
+    ):
+        yield Service(running.url, running.grpc_address, key)
 
 
 def cases() -> Iterator[dict[str, Any]]:
@@ -218,7 +203,7 @@ def _promote(service: Service, models_dir: Path) -> None:
 def _replay(service: Service, log: Path, picture: Path, result: Path) -> dict[str, Any]:
     """Returns how many lines of a log are sent, and how many are left out and why."""
     command(
-        *("client", "loadtest", picture, "--replay", log, "--json", result, "--quiet"),
+        *("client", "loadtest", "replay", log, "--pictures", picture, "--json", result, "--quiet"),
         *("--url", service.url, "--key", service.key, "--longest-gap-s", 0.1),
     )
     load = json.loads(result.read_text())["about"]["plan"]["load"]
@@ -240,11 +225,11 @@ def _serve_and_measure(folder: Path, key: str) -> dict[str, Any]:
             log.name: _replay(service, log, picture, folder.parent / "replay.json")
             for log in logs.values()
         }
-        load = ("client", "loadtest", picture, "--model", "mlp", "--quiet")
-        load = (*load, "--url", service.url, "--key", key)
-        command(*load, "--rate", 50, "--duration-s", 12, "--json", folder / "result.json")
+        told = (picture, "--model", "mlp", "--quiet", "--url", service.url, "--key", key)
+        load = ("--rate", 50, "--duration-s", 12, "--json", folder / "result.json")
+        command("client", "loadtest", "open", *told, *load)
         slo = ("--slo", "p99=1s,errors=1%", "--json", folder / "search.json")
-        command(*load, *slo, timeout_s=SEARCH_S)
+        command("client", "loadtest", "search", *told, *slo, timeout_s=SEARCH_S)
     return replays
 
 

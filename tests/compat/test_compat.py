@@ -141,7 +141,8 @@ def test_old_prediction_logs_are_replayed(folder, about, service, tmp_path, name
     """As many lines as then are sent, all are answered, and as many left out."""
     result = tmp_path / "result.json"
     command(
-        *("client", "loadtest", folder / BOOT, "--replay", folder / name, "--json", result),
+        *("client", "loadtest", "replay", folder / name, "--pictures", folder / BOOT),
+        *("--json", result),
         *("--url", service.url, "--key", service.key, "--longest-gap-s", 0.1, "--quiet"),
     )
     content = json.loads(result.read_text())
@@ -156,7 +157,7 @@ def test_old_prediction_logs_are_replayed(folder, about, service, tmp_path, name
 def test_old_results_are_read(folder, name):
     """A load and a search are shown, held against an objective, and compared with themselves."""
     file = folder / name
-    done = command("client", "loadtest", "--result", file, "--compare", file, "--slo", "p99=1s")
+    done = command("client", "loadtest", "check", file, "--compare", file, "--slo", "p99=1s")
     answered = json.loads(file.read_text())["summary"]["answered"]
     assert f"{answered:,} of " in done.stdout
     assert "Meets p99=1s" in done.stdout

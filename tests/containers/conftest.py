@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import ROOT, TrainingRun, free_port, wait_for
+from harness.paths import ROOT
+from harness.ports import free_port
+from harness.waiting import wait_for
+from tests.conftest import TrainingRun
 from vitrine_client import Client
 
 EMBEDDED = ("-f", "docker-compose.yml", "-f", "deploy/docker-compose.embedded.yml")

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.conftest import ROOT, free_port
+from harness.paths import ROOT
+from harness.ports import free_port
 from tests.containers.conftest import EMBEDDED, call
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.model_server.flags import Flags
@@ -40,7 +41,7 @@ def test_the_embedded_server_is_given_the_same_flags():
 def test_the_configuration_is_what_model_servers_read():
     """models.config names where Compose mounts the models; batching waits for nobody."""
     found = {config.name: str(config.base_path) for config in read_config(_text("models.config"))}
-    assert found == {name: f"/models/{name}" for name in Settings().models}
+    assert found == {name: f"/models/{name}" for name in Settings().listed.models}
     parameters = read_parameters(CONFIG / "batching.config")
     assert parameters.batch_timeout_s == 0
     assert "--enable_batching=" not in COMPOSE

@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from tests.containers.conftest import BUILD_S, call
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

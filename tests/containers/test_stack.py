@@ -11,7 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.conftest import SAMPLES, wait_for
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.containers.conftest import answers, inspect
 from vitrine_client.model_server import ModelServerClient
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, children_of, end, is_running, wait_for
+from harness.paths import ROOT
+from harness.processes import children_of, end, is_running
+from harness.waiting import wait_for
 from vitrine_client.store.model_configs import ModelConfigs
 from vitrine_serving.model_server.repository.config import read_config
 

@@ -5,8 +5,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests import running_gateway
-from tests.conftest import free_port
+from harness import gateway as running_gateway
+from harness.ports import free_port
 from tests.contract.case import Case, Rest
 from tests.contract.server import Reply, Server
 

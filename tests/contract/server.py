@@ -18,7 +18,10 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import model_server_config_pb2 as config_pb2
 
-from tests.conftest import end, free_port, wait_for
+from harness import model_server, processes
+from harness.ports import free_port
+from harness.processes import Process, end, wait_until_up
+from harness.waiting import wait_for
 from tests.contract import models
 
 IMAGE = "tensorflow/serving:2.20.0"
@@ -54,7 +57,7 @@ class Server:
     rest_address: str
     models: Path
     kinds: Path
-    process: "subprocess.Popen[str] | None" = None
+    process: Process | None = None
     log: Path | None = None
     _stubs: list[Any] = field(default_factory=list)
 
@@ -91,17 +94,16 @@ class Server:
         """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
 
         def answers() -> bool:
-            assert self.process is None or self.process.poll() is None, self._said()
             try:
                 path = "/v1/models/half_plus_two/versions/2"
                 return b"AVAILABLE" in self.http("GET", path, None, {}).body
             except OSError:
                 return False
 
-        wait_for(answers, START_S, f"the model server ({self._said()})")
-
-    def _said(self) -> str:
-        return self.log.read_text()[-3000:] if self.log else "not ours"
+        if self.process and self.log:
+            wait_until_up(self.process, self.log, answers, "the model server")
+        else:
+            wait_for(answers, START_S, "the model server, which is not ours")
 
     def stop(self) -> None:
         """Closes the channel, and ends the process if it is ours."""
@@ -153,10 +155,7 @@ def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) 
         flags += ["--enable_batching=true"]
         flags += [f"--batching_parameters_file={base / 'batching.config'}"]
     log = base / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, *flags], stdout=output, stderr=subprocess.STDOUT, text=True
-        )
+    process = processes.start([*command, *flags], log)
     addresses = (f"127.0.0.1:{grpc_port}", f"127.0.0.1:{rest_port}")
     return Server(*addresses, base, kinds, process, log)
 
@@ -164,7 +163,7 @@ def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) 
 def command(kind: str, base: Path) -> list[str]:
     """Returns how to start a kind of server that sees `base` where we see it."""
     if kind == "embedded":
-        return [sys.executable, "-m", "vitrine_serving.model_server"]
+        return [*model_server.COMMAND]
     if kind == "binary":
         return [BINARY]
     return [

@@ -12,10 +12,9 @@ import click
 
 from tests.docs.pages import ROOT
 from vitrine_client.cli import main as vitrine
-from vitrine_client.process.addresses import PORT
 from vitrine_client.process.exit_codes import MEANINGS
 from vitrine_serving.cli import main as vitrine_serve
-from vitrine_serving.gateway.settings import PREFIX, Settings
+from vitrine_serving.gateway.settings import PARTS, PREFIX
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 from vitrine_training.cli import main as vitrine_train
 
@@ -26,14 +25,14 @@ COMMANDS: dict[str, click.Group] = {
 }
 
 GROUPS = {
-    "host": "Address and processes",
-    "models": "Models and limits",
-    "model_server": "Model servers",
-    "version_labels": "The page and drift",
-    "access_log": "Logs and traces",
-    "tls_cert": "Who may ask",
+    "server": "Address, processes and requests",
+    "listed": "Models and pictures",
+    "upstream": "Model servers",
+    "drift": "Drift, logs and traces",
+    "tls": "TLS",
+    "access": "Who may ask",
 }
-"""The headings of the settings, each by the field that it begins with."""
+"""The headings of the settings, each by the part that it begins with."""
 
 BLOCK = re.compile(r"(<!-- made by make docs: ([\w-]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
@@ -41,19 +40,15 @@ BLOCK = re.compile(r"(<!-- made by make docs: ([\w-]+) -->\n).*?(\n<!-- end -->)
 def settings() -> str:
     """Returns a table for each group of the gateway's settings, in their order."""
     lines: list[str] = []
-    for name, field in Settings.model_fields.items():
-        if name in GROUPS:
-            lines += [
-                "",
-                f"### {GROUPS[name]}",
-                "",
-                "| variable | default | meaning |",
-                "|---|---|---|",
-            ]
-        default = field.get_default(call_default_factory=True, validated_data={"port": PORT})
-        default = ",".join(default) if isinstance(default, tuple) else default
-        default = "" if default is None else default
-        lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    for part, fields in PARTS.items():
+        if part in GROUPS:
+            head = ("| variable | default | meaning |", "|---|---|---|")
+            lines += ["", f"### {GROUPS[part]}", "", *head]
+        for name, field in fields.items():
+            default = field.default
+            default = ",".join(default) if isinstance(default, tuple) else default
+            default = "" if default is None else default
+            lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {_cell(field.description)} |")
     return "\n".join(lines[1:])
 
 

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tests.docs.pages import PAGES, spans
-from vitrine_serving.gateway.console.openapi import document as openapi
+from vitrine_serving.gateway.api.openapi.document import document
 
-PATHS = openapi.document(())["paths"]
+PATHS = document(())["paths"]
 API = PAGES["docs/api.md"]
 MODEL = "/v1/models/{model}"
 

@@ -20,8 +20,9 @@ WITHOUT = {
 }
 """Commands without a table, and why. One that is new has `--json`, or stands here."""
 
-TO_A_FILE = {"vitrine loadtest"}
-"""Its tables come as the load goes on, and `--json FILE` has the whole result."""
+KINDS = ("closed", "open", "search", "sweep", "replay", "check")
+TO_A_FILE = {f"vitrine loadtest {kind}" for kind in KINDS}
+"""Their tables come as the load goes on, and `--json FILE` has the whole result."""
 
 
 def leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:

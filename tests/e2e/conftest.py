@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_model_server import FakeModelServer, classifying
+from harness.fake_model_server import FakeModelServer, classifying
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import requests
 
-from tests.fake_model_server import FakeModelServer, classifying
-from tests.running_gateway import PICTURE, PREDICT, gateway
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.gateway import PREDICT, gateway
+from harness.paths import PICTURE
 
 NAME, PORT = "models.test", 8500
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")

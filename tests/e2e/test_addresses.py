@@ -12,7 +12,9 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.conftest import SAMPLES, end, wait_for
+from harness.paths import SAMPLES
+from harness.processes import end
+from harness.waiting import wait_for
 from vitrine_client.process import addresses
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, SAMPLES, end, free_port, wait_for
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
+from harness.processes import end
+from harness.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

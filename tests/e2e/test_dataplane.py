@@ -4,8 +4,6 @@ merged only where that is right."""
 import asyncio
 import json
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
@@ -16,8 +14,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.collector import Collector
-from tests.conftest import SAMPLES, end, free_port
+from harness.collector import Collector
+from harness.model_server import model_server
+from harness.paths import SAMPLES
 from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import form, npy
 from vitrine_client.images import to_instance
@@ -104,6 +103,7 @@ def test_telemetry_sees_every_adapter(service, tmp_path, monkeypatch, caplog, ad
     (noted,) = [json.loads(line) for line in notes.read_text().splitlines()]
     assert (noted["model"], noted["version"], noted["status"]) == ("mlp", 1, 200)
     assert noted["rpc_ms"] > 0
+    assert (noted["decode_ms"] > 0) == ("array" not in adapter and adapter != "explanations")
     assert noted.get("endpoint", "predict") == path.rpartition(":")[2]
     (logged,) = [
         each.about
@@ -132,18 +132,9 @@ def centered(tmp_path: Path) -> Iterator[str]:
     """The address of an embedded model server of `_Centered`."""
     module = _Centered()
     tf.saved_model.save(module, str(tmp_path / "centered/1"), module.serve)
-    port, log = free_port(), tmp_path / "log"
-    command = [
-        *(sys.executable, "-m", "vitrine_serving.model_server", f"--port={port}"),
-        *("--rest_api_port=0", "--model_name=centered"),
-        f"--model_base_path={tmp_path / 'centered'}",
-    ]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        end(process)
+    flags = ("--model_name=centered", f"--model_base_path={tmp_path / 'centered'}")
+    with model_server(tmp_path / "log", *flags) as server:
+        yield server.grpc_address
 
 
 def test_foreign_rows_are_not_merged(centered):

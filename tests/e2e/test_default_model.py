@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from benchmarks.embedded import model_server
-from tests.conftest import ROOT, SAMPLES, free_port, wait_for
-from tests.running_gateway import Gateway, gateway
+from harness.gateway import Gateway, gateway
+from harness.model_server import model_server
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
+from harness.waiting import wait_for
 from vitrine_client import Client
 from vitrine_client.http.default_model import DefaultModelWarning
 from vitrine_client.model_server import ModelServerClient

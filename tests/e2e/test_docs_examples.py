@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT, Service
+from harness.paths import ROOT
+from harness.service import Service
 from tests.docs.pages import PAGES, fences
 
 BLOCKS = [

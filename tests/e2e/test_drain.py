@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import SAMPLES, predicts
-from tests.running_gateway import Gateway, gateway
+from harness.gateway import Gateway, gateway, predicts
+from harness.paths import SAMPLES
 from vitrine_client import Client
 
 BODY = SAMPLES[0].read_bytes()

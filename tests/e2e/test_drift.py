@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import requests
 
+from harness.gateway import gateway
+from harness.waiting import wait_for
 from tests.client.fake_gateway import KINDS
-from tests.conftest import wait_for
-from tests.running_gateway import gateway
 
 ASKED = 8
 """Connections that ask for the report, so that each process answers some."""

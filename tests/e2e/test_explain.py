@@ -5,8 +5,8 @@ import pytest
 import requests
 import tensorflow as tf
 
+from harness.paths import SAMPLES
 from tests.client.fake_gateway import KINDS
-from tests.conftest import SAMPLES
 from vitrine_client import InvalidImage, errors
 
 MODELS = ("softmax", "mlp")

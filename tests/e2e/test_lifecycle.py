@@ -1,32 +1,19 @@
-"""Versions come, go, break and come back under load, and no client notices."""
+"""A model server that ends and comes back, behind a gateway."""
 
 import os
 import signal
 
 import pytest
 
-from benchmarks.embedded import model_server
-from benchmarks.soak import soak
-from tests.conftest import SAMPLES, free_port, predicts, wait_for
-from tests.running_gateway import gateway
+from harness.gateway import gateway, predicts
+from harness.model_server import model_server
+from harness.paths import SAMPLES
+from harness.ports import free_port
+from harness.waiting import wait_for
 from vitrine_client import Client
 from vitrine_client.errors import Unavailable
 
 pytestmark = pytest.mark.slow
-
-
-def test_versions_swap_under_load(tmp_path):
-    """20 versions published, rolled back, restored, and some broken at first, under 8 clients: no
-    failed and no wrong answer, every version seen, and the server no heavier than before."""
-    steps = []
-    outcome = soak(tmp_path, swaps=20, clients=8, each=lambda: steps.append(1))
-    print(outcome)
-    assert len(steps) == 20
-    assert not outcome.failed
-    assert outcome.wrong == 0
-    assert outcome.versions == set(range(1, 22))
-    assert outcome.answered > 20 * len(steps)
-    assert outcome.growth < 0.1
 
 
 def test_the_gateway_outlives_its_model_server(training_run, tmp_path):

@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 
-from tests.running_gateway import PREDICT, gateway
+from harness.gateway import PREDICT, gateway
 
 LINE = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \[(\d+)\] \[[A-Z]+\] .+")
 

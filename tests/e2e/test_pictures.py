@@ -9,9 +9,10 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.conftest import SAMPLES, wait_for
+from harness.gateway import gateway
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.monitoring.scraped import Scraped
-from tests.running_gateway import gateway
 
 MODEL = "/v1/models/mlp"
 BOOT = next(sample for sample in SAMPLES if sample.stem == "ankle-boot").read_bytes()

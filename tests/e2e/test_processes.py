@@ -10,17 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.certificates import make_ca, make_certificate
-from tests.conftest import (
-    ROOT,
-    SAMPLES,
-    children_of,
-    end,
-    free_port,
-    is_running,
-    start_service,
-    wait_for,
-)
+from harness.certificates import make_ca, make_certificate
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
+from harness.processes import children_of, is_running
+from harness.service import started_service
+from harness.waiting import wait_for
 from vitrine_serving.gateway.access import keys
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.run import Run, RunListener, train_and_publish
@@ -35,9 +30,8 @@ def own_service(training_run, tmp_path):
     """A service of one's own, to swap its models and kill its parts."""
     models_dir = tmp_path / "models"
     shutil.copytree(training_run.models_dir, models_dir)
-    running = start_service(models_dir, tmp_path / "log")
-    yield running
-    end(running.process)
+    with started_service(models_dir, tmp_path / "log") as running:
+        yield running
 
 
 def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import SAMPLES
-from tests.fake_model_server import FakeModelServer, classifying
-from tests.running_gateway import gateway
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.gateway import gateway
+from harness.paths import SAMPLES
 from tests.serving.test_prediction_log import entries
 from vitrine_client import Client
 from vitrine_client.cli.loadtest.command import loadtest
@@ -67,7 +67,7 @@ def test_a_log_is_replayed(tmp_path):
         before = in_order(log, 6)
         kept = tmp_path / "kept.jsonl"
         kept.write_text(log.read_text() + '{"time": "torn')
-        command = [f"--replay={kept}", f"--url={running.url}", f"--json={result}", "--slo=p99=5s"]
+        command = ["replay", str(kept), f"--url={running.url}", f"--json={result}", "--slo=p99=5s"]
         done = CliRunner().invoke(loadtest, command)
         assert done.exit_code == 0, done.output
         after = in_order(log, 6 + 7)[6 + 1 :]  # the first is asked once before

@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.conftest import wait_for
-from tests.running_gateway import PICTURE, PREDICT, gateway, start_in_vain
+from harness.gateway import PREDICT, gateway, start_in_vain
+from harness.paths import PICTURE
+from harness.waiting import wait_for
 from vitrine_client import Client, errors
 from vitrine_serving.gateway.access import keys
 

@@ -12,12 +12,9 @@ import pytest
 import requests
 from PIL import Image
 
-from benchmarks.accuracy import class_ids_through_api, photo_accuracies, pngs
-from tests.conftest import (
-    ROOT,
-    SAMPLES,
-    free_port,
-)
+from harness.accuracy import class_ids_through_api, photo_accuracies, pngs
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
 from vitrine_client import InvalidImage
 from vitrine_client.errors import NotFound
 from vitrine_client.model_server import ModelServerClient
@@ -210,7 +207,7 @@ def test_command_line(service):
 def test_load_test(service):
     """A short load prints throughput and percentiles, and has no error."""
     done = vitrine(
-        *("loadtest", "--url", service.url, "--concurrency", "2"),
+        *("loadtest", "closed", "--url", service.url, "--concurrency", "2"),
         *("--duration-s", "1", "--warm-up-s", "0.2", str(SAMPLES[0])),
     )
     assert done.returncode == 0, done.stderr

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import predicts, wait_for
-from tests.running_gateway import gateway
+from harness.gateway import gateway, predicts
+from harness.waiting import wait_for
 from vitrine_client import Client
 
 HEAD = b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from harness.paths import SAMPLES
+from harness.ports import free_port
+from harness.programmed_latency import Behaviour, Latency
+from harness.programmed_server import programmed_server
+from harness.terminal import Terminal
+from harness.waiting import wait_for
 from tests.client.cli_gateway import photos
 from tests.client.fake_gateway import LONGEST_S, FakeGateway, predicting
 from tests.client.loadtest.made_results import made
-from tests.conftest import SAMPLES, free_port, wait_for
-from tests.programmed_latency import Behaviour, Latency
-from tests.programmed_server import programmed_server
-from tests.terminal import Terminal
 from vitrine_client.process.exit_codes import HUNG_UP, INTERRUPTED, TERMINATED
 
 VITRINE, SERVE, TRAIN, MODEL_SERVER = (
@@ -67,7 +69,7 @@ def url():
 
 @pytest.fixture
 def models_dir(tmp_path) -> Path:
-    """What `--chaos` copies, and nobody can serve: one version."""
+    """What `--swap-model` copies, and nobody can serve: one version."""
     (tmp_path / "models/mlp/1").mkdir(parents=True)
     return tmp_path / "models"
 
@@ -83,13 +85,13 @@ def options(tmp_path, models_dir):
     earlier.write_text(json.dumps(made(seconds=8, rate=100).to_json()))
     long = [*PICTURE, "--duration-s=60"]
     return {
-        "closed": long,
-        "closed, 2 processes": [*long, "--processes=2"],
-        "open": [*long, "--rate=50"],
-        "open, 2 processes": [*long, "--rate=50", "--processes=2"],
-        "replay": [SAMPLES[0], f"--replay={log}", "--speed=2"],
-        "compare": [*long, "--rate=50", f"--compare={earlier}"],
-        "chaos": [*long, "--chaos=swap-model", f"--models-dir={models_dir}"],
+        "closed": ["closed", *long],
+        "closed, 2 processes": ["closed", *long, "--processes=2"],
+        "open": ["open", *long, "--rate=50"],
+        "open, 2 processes": ["open", *long, "--rate=50", "--processes=2"],
+        "replay": ["replay", log, "--pictures", SAMPLES[0], "--speed=2"],
+        "compare": ["open", *long, "--rate=50", f"--compare={earlier}"],
+        "swap": ["closed", *long, f"--swap-model={models_dir}"],
     }
 
 
@@ -102,8 +104,8 @@ def options(tmp_path, models_dir):
         ("open, 2 processes", ctrl_c),
         ("replay", ctrl_c),
         ("compare", ctrl_c),
-        ("chaos", ctrl_c),
-        ("chaos", sigterm),
+        ("swap", ctrl_c),
+        ("swap", sigterm),
     ],
 )
 def test_a_load_test_keeps_its_result(kind, send, url, options, models_dir, tmp_path):
@@ -126,15 +128,15 @@ def test_a_load_test_keeps_its_result(kind, send, url, options, models_dir, tmp_
 
 
 @pytest.mark.parametrize(
-    ("option", "member", "send"),
-    [("--slo=p99=1s", "search", ctrl_c), ("--sweep", "sweep", sigterm)],
+    ("words", "send"),
+    [(("search", "--slo=p99=1s"), ctrl_c), (("sweep",), sigterm)],
 )
 @pytest.mark.slow
-def test_a_search_keeps_its_loads(option, member, send, url, tmp_path):
+def test_a_search_keeps_its_loads(words, send, url, tmp_path):
     """Those that were whole are shown, and are in the file."""
     out = tmp_path / "out.json"
     with Terminal(
-        *VITRINE, "loadtest", *PICTURE, option, f"--url={url}", f"--json={out}"
+        *VITRINE, "loadtest", *words, *PICTURE, f"--url={url}", f"--json={out}"
     ) as terminal:
         wait_for(
             lambda: re.search(r"requests/s: (\S+/s answered|held)", terminal.shown), 60, "a rate"
@@ -144,7 +146,7 @@ def test_a_search_keeps_its_loads(option, member, send, url, tmp_path):
     assert f"{name} cut it short after" in shown
     content = json.loads(out.read_text())
     assert content["warnings"][0].startswith(f"{name} cut it short after")
-    assert content[member]
+    assert content[words[0]]
 
 
 @pytest.mark.parametrize("send", [ctrl_c, sigterm])
@@ -152,7 +154,7 @@ def test_a_load_test_that_gets_no_answer(send, tmp_path):
     """Before the load there is nothing to wait for."""
     out, over = tmp_path / "out.json", threading.Event()
     with FakeGateway(lambda _: over.wait(LONGEST_S)) as gateway:
-        words = [*PICTURE, f"--url={gateway.url}", f"--json={out}", "--timeout-s=60"]
+        words = ["closed", *PICTURE, f"--url={gateway.url}", f"--json={out}", "--timeout-s=60"]
         with Terminal(*VITRINE, "loadtest", *words) as terminal:
             wait_for(lambda: gateway.asked, LONGEST_S, "a request")
             shown = ended(terminal, send)
@@ -164,7 +166,7 @@ def test_a_load_test_that_gets_no_answer(send, tmp_path):
 def test_timeout_sends_sigterm_twice(url, tmp_path):
     """timeout(1) signals its command, and then its group; the result is written all the same."""
     out = tmp_path / "out.json"
-    words = [*PICTURE, "--duration-s=60", f"--url={url}", f"--json={out}"]
+    words = ["closed", *PICTURE, "--duration-s=60", f"--url={url}", f"--json={out}"]
     command = ["timeout", "--preserve-status", "60", *VITRINE, "loadtest", *words]
     with Terminal(*command) as terminal:
         terminal.wait_for("so far")

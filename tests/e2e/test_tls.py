@@ -8,9 +8,9 @@ import grpc
 import pytest
 import requests
 
-from tests.certificates import Certificate, make_ca, make_certificate
-from tests.fake_model_server import FakeModelServer, classifying
-from tests.running_gateway import Gateway, gateway, start_in_vain
+from harness.certificates import Certificate, make_ca, make_certificate
+from harness.fake_model_server import FakeModelServer, classifying
+from harness.gateway import Gateway, gateway, start_in_vain
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.collector import Collector, Span
-from tests.conftest import ROOT, SAMPLES, wait_for
+from harness.collector import Collector, Span
+from harness.fake_model_server import FakeModelServer
+from harness.gateway import gateway
+from harness.paths import ROOT, SAMPLES
+from harness.waiting import wait_for
 from tests.docs.pages import PAGES, fences
-from tests.fake_model_server import FakeModelServer
-from tests.running_gateway import gateway
 
 APPLICATION = """
 import asyncio, sys

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLES, end, start_service, wait_for
+from harness.paths import SAMPLES
+from harness.service import started_service
+from harness.waiting import wait_for
 from vitrine_client.loadtest import chaos
 from vitrine_client.loadtest.analysis import swap_effect
 from vitrine_client.loadtest.plan import Open, Phase, Plan, Workload
@@ -51,8 +53,7 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
     shutil.copytree(training_run.models_dir, models_dir)
     shutil.copytree(models_dir / "mlp/1", models_dir / "mlp/2")
     (models_dir / "models.config").write_text(config(models_dir, 1))
-    running = start_service(models_dir, tmp_path / "log")
-    try:
+    with started_service(models_dir, tmp_path / "log") as running:
         assert "Not served: softmax" in (tmp_path / "log").read_text()
         picture = SAMPLES[0].read_bytes()
 
@@ -66,7 +67,7 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
         target = Workload("raw", running.url, "mlp", (picture,))
         # From the middle on a slow machine has the time to load what is published then.
         plan = Plan(target, Open((Phase(16, 20, 20),)))
-        result = chaos.Swap(models_dir, "mlp").run(plan)
+        result = chaos.run_with_swap(plan, models_dir)
         assert [text for _, text in result.events][:2] == [
             "published version 3",
             "version 3 answers",
@@ -74,5 +75,3 @@ def test_a_models_directory_in_which_things_change(training_run, tmp_path):
         assert not result.errors
         assert swap_effect.effect(result).during.answered
         assert sorted(path.name for path in (models_dir / "mlp").iterdir()) == [".lock", "1", "2"]
-    finally:
-        end(running.process)

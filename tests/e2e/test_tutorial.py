@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, free_port, wait_for
+from harness.paths import ROOT
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.docs.pages import PAGES, fences
 
 LONG_S = 400

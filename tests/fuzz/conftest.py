@@ -1,7 +1,5 @@
 """A gateway of one process over sockets, with an embedded model server behind it."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +7,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import running_gateway
-from tests.conftest import children_of, end, free_port, wait_for
+from harness.gateway import gateway as running_gateway
+from harness.model_server import model_server
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.contract import models
 from tests.fuzz import classifier
 
@@ -60,33 +60,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     models.publish(base / "kinds", "echo", base / "echo", 1)
     classifier.export(base / "clothes" / "1")
     (base / "models.config").write_text(CONFIG.format(base=base))
-    port, grpc_port = free_port(), free_port()
-    model_server = [
-        *(sys.executable, "-m", "vitrine_serving.model_server", f"--port={grpc_port}"),
-        *("--rest_api_port=0", f"--model_config_file={base / 'models.config'}"),
-        "--allow_version_labels_for_unavailable_models",
-    ]
+    flags = [f"--model_config_file={base / 'models.config'}"]
+    flags += ["--allow_version_labels_for_unavailable_models"]
     settings = {"max_images": MAX_IMAGES, "max_pixels": MAX_PIXELS, "request_timeout_s": DEADLINE_S}
-    log = base / "gateway.log"
-    with (base / "model_server.log").open("w") as other:
-        processes = [
-            subprocess.Popen(model_server, stdout=other, stderr=subprocess.STDOUT, text=True),
-            running_gateway.start(
-                log,
-                port=port,
-                model_server=f"127.0.0.1:{grpc_port}",
-                models="clothes,echo",
-                workers=1,
-                **settings,
-            ),
-        ]
-    try:
+    port, log = free_port(), base / "gateway.log"
+    settings |= {"port": port, "models": "clothes,echo"}
+    with (
+        model_server(base / "model_server.log", *flags) as server,
+        running_gateway(server.grpc_address, log, workers=1, **settings) as running,
+    ):
         wait_for(lambda: _is_ready(port), 180, "the gateway")
-        (worker,) = children_of(processes[1].pid)
+        (worker,) = running.workers
         yield Gateway(port, worker, log)
-    finally:
-        for process in reversed(processes):
-            end(process)
 
 
 def _is_ready(port: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from tests.fuzz.conftest import Gateway
 from vitrine_serving.gateway.console.openapi.document import document
 

@@ -7,7 +7,7 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.fuzz.conftest import DEADLINE_S, Gateway
 from tests.fuzz.good_bodies import good_bodies
-from vitrine_serving.gateway.console.openapi.document import document
+from vitrine_serving.gateway.api.openapi.document import document
 
 EXAMPLES = 20
 NOT_TOLD = ["positive_data_acceptance"]

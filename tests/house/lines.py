@@ -15,6 +15,11 @@ from tests.house import tree
 
 FOLDERS = (*tree.MEMBERS, "deploy")
 SUFFIXES = (".py", ".json", ".yaml", ".yml", ".toml", ".html", ".js", ".css")
+MADE_FROM = {
+    "deploy/monitoring/grafana/dashboards/vitrine.json": "deploy/monitoring/grafana/dashboard.toml"
+}
+"""Generated files that were written by hand as long as a commit has not the file they come from."""
+
 NOTHING = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """Git's name of the empty tree."""
 
@@ -58,10 +63,11 @@ def _git(repository: Path, *words: str) -> list[str]:
 
 
 def _files(repository: Path, commit: str) -> dict[str, int]:
-    """Returns the lines of each text file of a commit."""
+    """Returns the lines of each text file of a commit, but for those made from another."""
     rows = _git(repository, "diff", "--numstat", "--no-renames", "-z", NOTHING, commit)
     parts = [row.split("\t", 2) for row in rows if row]
-    return {name: int(lines) for lines, _, name in parts if lines != "-"}
+    found = {name: int(lines) for lines, _, name in parts if lines != "-"}
+    return {name: lines for name, lines in found.items() if MADE_FROM.get(name) not in found}
 
 
 def _renames(repository: Path, before: str, after: str) -> dict[str, str]:

@@ -19,7 +19,10 @@ BREACHES = {
     "gateway": ("vitrine_serving/gateway/settings.py", "import vitrine_serving.model_server"),
     "model-server": ("vitrine_serving/model_server/config.py", "import vitrine_serving.gateway"),
     "adapters": ("vitrine_serving/gateway/settings.py", "import vitrine_serving.gateway.api"),
-    "gateway-rooms": ("vitrine_serving/gateway/settings.py", "import vitrine_serving.gateway.api"),
+    "gateway-rooms": (
+        "vitrine_serving/gateway/settings_part.py",
+        "import vitrine_serving.gateway.api",
+    ),
     "rooms": ("vitrine_client/errors.py", "import vitrine_client.http"),
 }
 """An import that breaks each contract, and the file to put it into."""

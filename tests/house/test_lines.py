@@ -58,6 +58,16 @@ def test_lines_by_package(tmp_path):
     assert (found.files_before["client"], found.files_after["client"]) == (3, 2)
 
 
+def test_a_file_that_became_generated_was_written_by_hand(tmp_path):
+    """The dashboard counts as long as there is no table that it is made from, and never with it."""
+    git(tmp_path, "init", "--quiet")
+    ((made, table),) = lines.MADE_FROM.items()
+    before = commit(tmp_path, {made: 100})
+    after = commit(tmp_path, {made: 100, table: 20})
+    found = lines.counted(tmp_path, before, after)
+    assert (found.before["deploy"], found.after["deploy"]) == (100, 20)
+
+
 def test_the_same_commit_has_the_same_lines():
     """At HEAD of this repository nothing differs from itself, and each member has lines."""
     found = lines.counted(lines.tree.ROOT, "HEAD", "HEAD")

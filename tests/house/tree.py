@@ -14,8 +14,8 @@ MEMBERS = {
 }
 """Top-level folder of each member, and the package in it."""
 
-GENERATED = ("*_pb2.py", "*_pb2.pyi")
-"""Files that `make wire` writes."""
+GENERATED = ("*_pb2.py", "*_pb2.pyi", "openapi/openapi.json")
+"""Files that `make wire` and `make docs` write."""
 
 
 @cache

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 
 MONITORING = ROOT / "deploy/monitoring"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING / "grafana/dashboards/vitrine.json").read_text())

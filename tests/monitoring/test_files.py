@@ -1,5 +1,6 @@
 """What Prometheus and Grafana are given: that it fits the metrics, and raises the alarm."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from deploy.monitoring.grafana import dashboard as generated
+from harness.paths import ROOT
 from tests.monitoring.dashboard import (
     DASHBOARD,
     MONITORING,
@@ -109,6 +111,51 @@ def test_the_dashboard_asks_for_its_data_source():
     provisioned = (MONITORING / "grafana/provisioning/datasources/prometheus.yml").read_text()
     assert f"\n    type: {first['query']}\n" in provisioned
     assert "\n    isDefault: true\n" in provisioned
+
+
+def test_the_dashboard_is_current():
+    """It is what its generator makes of dashboard.toml."""
+    assert generated.MADE.read_text() == generated.text(), "run `make docs`"
+
+
+def test_a_panel_is_one_table(tmp_path):
+    """Its place follows from those before it, and what is not said from its row."""
+    table = tmp_path / "dashboard.toml"
+    table.write_text(
+        """
+        [panels.Row]
+        row = { id = 1, collapsed = false }
+        each = { type = "timeseries", size = [12, 8] }
+        [panels.Row.Left]
+        id = 2
+        description = "Seconds."
+        unit = "s"
+        red_from = 3
+        queries."{{model}}" = 'a'
+        queries.again = 'b'
+        [panels.Row.Right]
+        id = 3
+        size = [12, 7]
+        type = "stat"
+        description = "Now."
+        values = { down = "red", up = "green" }
+        queries.up = 'up'
+        [panels.Next]
+        row = { id = 4, collapsed = true }
+        each = {}
+        """
+    )
+    row, left, right, below = json.loads(generated.text(table))["panels"]
+    assert (row["title"], row["gridPos"]) == ("Row", {"x": 0, "y": 0, "w": 24, "h": 1})
+    assert left["gridPos"] == {"x": 0, "y": 1, "w": 12, "h": 8}
+    asked = [(each["refId"], each["expr"], each["legendFormat"]) for each in left["targets"]]
+    assert asked == [("A", "a", "{{model}}"), ("B", "b", "again")]
+    field = left["fieldConfig"]["defaults"]
+    assert (field["unit"], field["thresholds"]["steps"][1]) == ("s", {"color": "red", "value": 3})
+    assert right["gridPos"] == {"x": 12, "y": 1, "w": 12, "h": 7}
+    texts = right["fieldConfig"]["defaults"]["mappings"][0]["options"]
+    assert texts == {"0": {"text": "down", "color": "red"}, "1": {"text": "up", "color": "green"}}
+    assert (below["collapsed"], below["gridPos"]["y"]) == (True, 9)
 
 
 def test_single_figures_are_of_now():

@@ -8,6 +8,7 @@ import pytest
 
 from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, npy, picture
+from tests.serving.fake_servers import FakeServers as JsonServers
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.settings import Settings
@@ -74,6 +75,20 @@ def test_stages_are_observed_by_version(http):
 
     assert (count(version="3", stage="queue"), count(version="3", stage="decode")) == (2, 1)
     assert (count(version="2", stage="queue"), count(version="2", stage="decode")) == (1, 1)
+
+
+def test_json_is_decoded_and_does_not_wait(runner):
+    """Its rows go out alone; a body that cannot be read is of no version."""
+    settings = Settings(models=("m",))
+    http = Http(create_app(settings, JsonServers()), runner)
+    for body, status in ((b'{"instances": [1, 2.5]}', 200), (b"{", 400)):
+        answer = http.post("/v1/models/m:predict", content=body, headers=JSON)
+        assert answer.status_code == status, answer.text
+    found = scrape(http)
+    of_version = {"model": "m", "version": "1"}
+    assert found.total("vitrine_stage_seconds_count", stage="decode", **of_version) == 1
+    assert found.total("vitrine_stage_seconds_sum", stage="decode", **of_version) > 0
+    assert found.total("vitrine_stage_seconds_count", stage="queue", **of_version) == 0
 
 
 def test_what_has_not_happened_is_0(http):
@@ -155,8 +170,8 @@ def test_an_observer_that_fails_changes_no_answer(runner, caplog):
     app = Gateway(
         settings,
         FakeServers,
-        Guard(settings),
-        Metrics(settings),
+        Guard(settings.access, settings.rates),
+        Metrics(settings.listed.models),
         observers=[fail, lambda request, answer, took_s: seen.append((request.id, answer.status))],
     )
     http = Http(app, runner)

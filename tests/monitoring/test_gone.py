@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import requests
 
-from benchmarks.embedded import model_server
-from tests.conftest import free_port, wait_for
-from tests.fake_model_server import FakeModelServer, Gate, classifying
+from harness.fake_model_server import FakeModelServer, Gate, classifying
+from harness.gateway import PREDICT, gateway
+from harness.model_server import model_server
+from harness.paths import PICTURE
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.monitoring.scraped import Scraped
-from tests.running_gateway import PICTURE, PREDICT, gateway
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES
 from vitrine_training.publish.versions import restore, rollback
 

@@ -10,10 +10,10 @@ from functools import partial
 import grpc
 import requests
 
-from tests.conftest import wait_for
-from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
+from harness.fake_model_server import FakeModelServer, Gate, classifying, failing
+from harness.gateway import Gateway, gateway
+from harness.waiting import wait_for
 from tests.monitoring.scraped import Scraped
-from tests.running_gateway import Gateway, gateway
 
 REQUESTS = "vitrine_requests_total"
 PREDICTIONS = {"endpoint": "predict", "model": "mlp"}

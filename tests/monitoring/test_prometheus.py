@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import ROOT, SAMPLES, Service, end, free_port, wait_for
+from harness.paths import ROOT, SAMPLES
+from harness.ports import free_port
+from harness.processes import end
+from harness.service import Service
+from harness.waiting import wait_for
 from tests.monitoring.dashboard import (
     MONITORING,
     alerts,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.results.predictions import Description, VersionStatus
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.application import Gateway
@@ -59,11 +59,11 @@ class FakeServers:
         if self.error:
             raise self.error
         self.metadata, self.timeout_s = list(metadata), timeout_s
-        if method == calls.PREDICT:
+        if method == messages.PREDICT:
             return self._predict(wire.PredictRequest.FromString(request)).SerializeToString()
         if method == METADATA:
             return self._metadata(wire.GetModelMetadataRequest.FromString(request).model_spec)
-        assert method == calls.STATUS
+        assert method == messages.STATUS
         model = wire.GetModelStatusRequest.FromString(request).model_spec.name
         if model != "mlp":
             raise NotFound(f"Could not find any versions of model {model}")

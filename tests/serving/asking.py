@@ -3,10 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-from tests.conftest import free_port, wait_for
-from tests.fake_model_server import FakeModelServer
+from harness.fake_model_server import FakeModelServer
+from harness.ports import free_port
+from harness.waiting import wait_for
+from vitrine_serving.gateway.settings import FIELDS
+from vitrine_serving.gateway.upstream.breaker import BreakerSettings
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
+from vitrine_serving.gateway.upstream.retries import RetrySettings
 
 LONG_S = 20.0
 
@@ -15,11 +20,20 @@ LONG_S = 20.0
 async def to(*servers: FakeModelServer | str, **options) -> AsyncIterator[ModelServers]:
     """`ModelServers` for fake servers, or for addresses; closed at the end."""
     addresses = [each if isinstance(each, str) else each.address for each in servers]
-    made = ModelServers(addresses, **options)
+    made = ModelServers(addresses, **upstream_options(options))
     try:
         yield made
     finally:
         await made.close()
+
+
+def upstream_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns options of `ModelServers`; those that are settings go into their parts."""
+    parts = {"retrying": RetrySettings, "breaker": BreakerSettings}
+    return {name: option for name, option in options.items() if name not in FIELDS} | {
+        part: kind(**{name: options[name] for name in kind.model_fields if name in options})
+        for part, kind in parts.items()
+    }
 
 
 async def ask(

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig
 from vitrine_serving.model_server.repository.repository import Repository

@@ -43,7 +43,7 @@ def test_who_waits_goes_together_and_gets_their_own_rows():
         first = await crowd.hold()
         asked = {rows: crowd.ask(*rows) for rows in ((1,), (2, 3), (4, 5), (6,))}
         await crowd.enter(*asked.values())
-        assert crowd.batcher.waiting("m") == 6
+        assert crowd.batcher.waiting().get("m", 0) == 6
         crowd.server.go_on.set()
         assert await first == [0]
         assert [await task for task in asked.values()] == [list(rows) for rows in asked]
@@ -122,6 +122,6 @@ def test_many_at_once():
         sent = list(chain.from_iterable(crowd.server.batches))
         assert sent == list(chain.from_iterable(rows))
         assert len(crowd.server.batches) < 30
-        assert crowd.batcher.waiting("m") == 0
+        assert crowd.batcher.waiting().get("m", 0) == 0
 
     run(test)

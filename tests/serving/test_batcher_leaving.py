@@ -23,7 +23,7 @@ def test_a_full_queue_refuses():
         crowd.server.go_on.set()
         assert await first == [0]
         assert await waiting == [1, 2]
-        assert crowd.batcher.waiting("m") == 0
+        assert crowd.batcher.waiting().get("m", 0) == 0
 
     run(test)
 
@@ -73,7 +73,7 @@ def test_what_nobody_waits_for_is_dropped():
         await crowd.enter(waiting, gone)
         gone.cancel()
         await asyncio.wait([gone], timeout=30)
-        assert crowd.batcher.waiting("m") == 1
+        assert crowd.batcher.waiting().get("m", 0) == 1
         first.cancel()
         await asyncio.wait([first], timeout=30)
         crowd.server.go_on.set()

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import (
     BatchingParameters,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitrine_serving.gateway.checks import SettingsError, checked_settings
+from vitrine_serving.gateway.settings import SettingsError, checked_settings
 
 WRONG = {
     "VITRINE_WORKERS": ("zero", "expected a whole number from 1"),
@@ -48,13 +48,13 @@ def test_several_at_once(monkeypatch):
 
 def test_the_model_server_follows_the_port(monkeypatch):
     """By the rule that clients have, unless it is named."""
-    assert checked_settings().model_server == ("127.0.0.1:8500",)
+    assert checked_settings().upstream.model_server == ("127.0.0.1:8500",)
     monkeypatch.setenv("VITRINE_PORT", "9000")
-    assert checked_settings().model_server == ("127.0.0.1:9420",)
+    assert checked_settings().upstream.model_server == ("127.0.0.1:9420",)
     monkeypatch.setenv("VITRINE_GRPC_PORT", "7000")
-    assert checked_settings().model_server == ("127.0.0.1:7000",)
+    assert checked_settings().upstream.model_server == ("127.0.0.1:7000",)
     monkeypatch.setenv("VITRINE_MODEL_SERVER", "a:1, b:2")
-    assert checked_settings().model_server == ("a:1", "b:2")
+    assert checked_settings().upstream.model_server == ("a:1", "b:2")
 
 
 def test_no_port_is_left_for_the_model_server(monkeypatch):
@@ -63,4 +63,4 @@ def test_no_port_is_left_for_the_model_server(monkeypatch):
     with pytest.raises(SettingsError, match="set VITRINE_GRPC_PORT, or take a port up to 65114"):
         checked_settings()
     monkeypatch.setenv("VITRINE_MODEL_SERVER", "there:8500")
-    assert checked_settings().port == 65400
+    assert checked_settings().server.port == 65400

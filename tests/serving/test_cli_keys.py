@@ -33,6 +33,14 @@ def test_keys_are_made_listed_and_removed(path):
     assert Keys(path).name_of(key) is None
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    """The keys file is made, but no folder for it."""
+    done = run("add", "lab", "--file", str(tmp_path / "none" / "keys.txt"))
+    assert done.exit_code != 0
+    assert f"there is no folder {tmp_path / 'none'}; make it first" in done.stderr
+    assert "Traceback" not in done.output
+
+
 def test_json(path):
     """An object for each key, in the file's order."""
     for name in ("mobile-app", "lab"):

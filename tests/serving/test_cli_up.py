@@ -5,7 +5,7 @@ import socket
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.conftest import free_port
+from harness.ports import free_port
 from vitrine_client.process.addresses import Addresses
 from vitrine_serving import options
 from vitrine_serving.cli import main

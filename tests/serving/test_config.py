@@ -9,6 +9,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from tests.serving.fake_models import publish
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig, read_config, to_configs
+from vitrine_serving.model_server.repository.policy import aspired_versions, missing_versions
 
 
 def one(fields: str) -> str:
@@ -153,7 +154,7 @@ def test_messages_are_read_as_files_are():
 def test_what_counts_as_a_version(tmp_path, directory, number):
     """What TensorFlow Serving can parse as an int64, and nothing else."""
     (tmp_path / "base" / directory).mkdir(parents=True)
-    found = ModelConfig("a", tmp_path / "base").wanted()
+    found = aspired_versions(ModelConfig("a", tmp_path / "base"))
     assert {n: v.path.name for n, v in found.items()} == ({number: directory} if number else {})
 
 
@@ -161,7 +162,7 @@ def test_of_two_spellings_the_last_counts(tmp_path):
     """`01` sorts before `1`, so `1` is loaded."""
     publish(tmp_path, 1)
     (tmp_path / "01").mkdir()
-    assert ModelConfig("a", tmp_path).wanted()[1].path == tmp_path / "1"
+    assert aspired_versions(ModelConfig("a", tmp_path))[1].path == tmp_path / "1"
 
 
 def test_files_are_no_versions(tmp_path):
@@ -170,7 +171,7 @@ def test_files_are_no_versions(tmp_path):
     (tmp_path / "2").touch()
     (tmp_path / "3").symlink_to(tmp_path / "1", target_is_directory=True)
     (tmp_path / "4").symlink_to(tmp_path / "gone", target_is_directory=True)
-    assert set(ModelConfig("a", tmp_path, latest=0).wanted()) == {1, 3}
+    assert set(aspired_versions(ModelConfig("a", tmp_path, latest=0))) == {1, 3}
 
 
 @pytest.mark.parametrize(
@@ -188,32 +189,36 @@ def test_policies(tmp_path, policy, wanted):
     """Numbers sort as numbers, and what is not there is not served."""
     for version in (1, 9, 10):
         publish(tmp_path, version)
-    assert set(ModelConfig("a", tmp_path, **policy).wanted()) == wanted
+    assert set(aspired_versions(ModelConfig("a", tmp_path, **policy))) == wanted
 
 
 def test_a_replaced_directory_is_another(tmp_path):
     """By its inode, or by the entries that it has got."""
     config = ModelConfig("a", tmp_path)
     publish(tmp_path, 1)
-    before = config.wanted()
-    assert config.wanted() == before
+    before = aspired_versions(config)
+    assert aspired_versions(config) == before
     publish(tmp_path, 2)
     (tmp_path / "1").rename(tmp_path / ".old")
     (tmp_path / "2").rename(tmp_path / "1")
-    assert config.wanted() != before
+    assert aspired_versions(config) != before
 
 
 def test_a_missing_base_path_is_an_error(tmp_path):
     """It is not the same as a directory without versions."""
     with pytest.raises(FileNotFoundError):
-        ModelConfig("a", tmp_path / "gone").wanted()
+        aspired_versions(ModelConfig("a", tmp_path / "gone"))
 
 
 def test_what_is_missing_is_told(tmp_path):
     """An empty directory, and specific versions that are not there."""
     config = ModelConfig("a", tmp_path, specific=(1, 2))
-    assert config.missing(config.wanted()).startswith("No versions of a found in")
+    assert missing_versions(config, aspired_versions(config)).startswith(
+        "No versions of a found in"
+    )
     publish(tmp_path, 2)
-    assert config.missing(config.wanted()).startswith("Versions [1] of a not found in")
+    assert missing_versions(config, aspired_versions(config)).startswith(
+        "Versions [1] of a not found in"
+    )
     publish(tmp_path, 1)
-    assert config.missing(config.wanted()) == ""
+    assert missing_versions(config, aspired_versions(config)) == ""

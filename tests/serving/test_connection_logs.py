@@ -6,8 +6,8 @@ import logging
 import grpc
 import pytest
 
-from tests.conftest import free_port
-from tests.fake_model_server import FakeModelServer
+from harness.fake_model_server import FakeModelServer
+from harness.ports import free_port
 from tests.serving.asking import LONG_S, until
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection

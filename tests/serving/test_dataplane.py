@@ -10,11 +10,13 @@ import pytest
 from tests.serving.asked_gateway import LABELS, FakeServers
 from vitrine_client import errors
 from vitrine_client.errors import ServerError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.faults import fault_of
+from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.requests import (
     Caller,
     InferenceRequest,
@@ -22,7 +24,7 @@ from vitrine_serving.gateway.inference.requests import (
     WireCall,
 )
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 
 MLP, CALLER = ModelRef("mlp"), Caller("id")
 
@@ -61,7 +63,7 @@ def test_an_answer_without_what_was_asked_for(outputs):
     rows = np.zeros((3, 28, 28), np.uint8)
     asked = InferenceRequest(call, {"images": rows}, CALLER, time.monotonic() + 30)
     with pytest.raises(ServerError, match=r"Version 3 of mlp does not answer `probabilities`"):
-        asyncio.run(DataPlane(Careless(), Settings()).infer(asked))
+        asyncio.run(DataPlane(Careless(), BatchingSettings(), SheddingSettings()).infer(asked))
 
 
 class Described(FakeServers):
@@ -85,9 +87,18 @@ def seen_of(servers: Described, *arrays: np.ndarray, waits: bool, **inputs) -> l
     seen = []
 
     async def scenario() -> None:
-        plane = DataPlane(servers, Settings(max_images=4), answered=lambda *each: seen.append(each))
+        def note(*each):
+            seen.append(each)
+
+        plane = DataPlane(
+            servers,
+            BatchingSettings(),
+            SheddingSettings(),
+            answered=note,
+            pixels=PixelWatch(servers, note, max_images=4),
+        )
         for array in arrays:
-            message = calls.predict_request("mlp", {"images": array})
+            message = messages.predict_request("mlp", {"images": array})
             wire_call = WireCall(message, lambda response: len(response.outputs), len(array))
             request = InferenceRequest(
                 SignatureCall(MLP, ""),
@@ -111,7 +122,7 @@ def test_json_of_pictures_is_watched():
     than may be sent as pictures; a version is described once."""
     rows = np.arange(5 * 784, dtype=np.int64).reshape(5, 28, 28).astype(np.uint8)
     servers = Described()
-    seen = seen_of(servers, calls.scaled(rows), calls.scaled(rows[:1]), waits=True)
+    seen = seen_of(servers, messages.scaled(rows), messages.scaled(rows[:1]), waits=True)
     assert servers.described == 1
     assert [(model, version) for model, version, *_ in seen] == 2 * [("mlp", 3)]
     (_, _, description, first, probabilities), (*_, second, _) = seen

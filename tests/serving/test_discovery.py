@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from tests.fake_model_server import FakeModelServer, Gate
+from harness.fake_model_server import FakeModelServer, Gate
 from tests.serving.asking import ask, to, until
 from vitrine_client.errors import Unavailable
 from vitrine_serving.gateway.shared_memory import Snapshots

@@ -14,12 +14,13 @@ from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, n
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import NOTHING
 from vitrine_serving.gateway.application import create_app
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shedding import QueueFull
+from vitrine_serving.gateway.shedding import QueueFull, SheddingSettings
 
 EXPLAIN = "/v1/models/mlp:explain"
 BLANK = png(np.full((120, 90), 255, np.uint8))
@@ -105,8 +106,8 @@ def test_many_share_the_call(runner):
 
     async def scenario():
         servers = HeldServers()
-        settings = Settings(max_batch_size=4, max_queued_images=4)
-        versions = Versions(DataPlane(servers, settings), settings)
+        bounds = BatchingSettings(max_batch_size=4), SheddingSettings(max_queued_images=4)
+        versions = Versions(DataPlane(servers, *bounds), *bounds)
 
         def ask(label: str | None = None):
             asked = (ModelRef("mlp", label=label), Caller("id"), time.monotonic() + 30)

@@ -15,9 +15,11 @@ from vitrine_serving.gateway.application import in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 
 
 class FakeWatch:
@@ -51,7 +53,7 @@ def ask(servers):
         async def run() -> Answer:
             with ThreadPoolExecutor(1, "asked") as threads:
                 offload = partial(in_thread, threads)
-                plane = DataPlane(servers, Settings())
+                plane = DataPlane(servers, BatchingSettings(), SheddingSettings())
                 assert plane.rows_waiting() == {}
                 handlers = make_handlers(
                     Settings(),

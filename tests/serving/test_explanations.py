@@ -11,11 +11,11 @@ import pytest
 from tests.serving.asked_gateway import PNG, FakeServers, form, npy, picture
 from vitrine_client.errors import NotFound, Unavailable
 from vitrine_serving.gateway.api.explanations import explain
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shedding import QueueFull
+from vitrine_serving.gateway.shedding import QueueFull, SheddingSettings
 
 EXPLAIN = "/v1/models/mlp:explain"
 INSTANCES = "/v1/instances"
@@ -85,12 +85,12 @@ def test_an_explanation_says_what_took_how_long(http, servers):
 
 def test_explanations_that_wait_go_together(runner):
     """As those of predictions do, and no more may wait; other classes have queues of their own."""
-    settings = Settings(max_batch_size=4, max_queued_images=3)
+    batching, shedding = BatchingSettings(max_batch_size=4), SheddingSettings(max_queued_images=3)
     pictures = np.uint8(255 * np.stack([pixels(row) for row in range(6)]))
 
     async def scenario():
         servers = HeldServers()
-        plane = DataPlane(servers, settings)
+        plane = DataPlane(servers, batching, shedding)
 
         def ask(row: int, class_id: int | None = None):
             deadline = time.monotonic() + 30

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from tests.conftest import free_port
-from tests.fake_model_server import FakeModelServer, Gate, failing
+from harness.fake_model_server import FakeModelServer, Gate, failing
+from harness.ports import free_port
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client.errors import DeadlineExceeded, Unavailable
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
@@ -197,7 +197,7 @@ def patience(monkeypatch) -> Callable:
     @contextmanager
     def patience() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(calls, "RECONNECT_S", LONG_S / 2)
+            patch.setattr(messages, "RECONNECT_S", LONG_S / 2)
             yield
 
     return patience
@@ -207,7 +207,7 @@ def patience(monkeypatch) -> Callable:
     "options",
     [
         {"breaker_failures": 1, "breaker_open_s": 600},
-        {"breaker_failures": 1, "breaker_open_s": 0, "retry_budget": 0},
+        {"breaker_failures": 1, "breaker_open_s": 1e-9, "retry_budget": 0},
         {"breaker_failures": 99, "retry_budget": 0},
     ],
     ids=["open", "half-open", "closed"],

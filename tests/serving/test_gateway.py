@@ -211,7 +211,8 @@ class Closable(FakeServers):
 def test_the_end_flushes_the_watch_in_its_own_thread(runner):
     """That of the event loop, which notes answers and has a timer that flushes, too."""
     settings, servers, watch = Settings(), Closable(), LastFlush()
-    gateway = Gateway(settings, lambda: servers, Guard(settings), Metrics(settings), watch)
+    guard = Guard(settings.access, settings.rates)
+    gateway = Gateway(settings, lambda: servers, guard, Metrics(()), watch)
     asked = iter(["lifespan.startup", "lifespan.shutdown"])
     said = []
 

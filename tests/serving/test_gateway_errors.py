@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
-from vitrine_serving.gateway.checks import explain
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.console import wsgi
+from vitrine_serving.gateway.console.pages import make_pages
+from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.settings import Settings, explain
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -125,6 +127,15 @@ def test_servers_errors_have_their_status(http, servers, error, status, hint):
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
+def test_a_bug_in_a_page_is_for_the_gateway():
+    """It is raised through Flask, whose own answer would be HTML, and is answered as any other."""
+    pages = make_pages({"no JSON": object()}, max_body_bytes=1)
+    with pytest.raises(TypeError):
+        wsgi.call(
+            pages, Request("GET", "/openapi.json", "", {"host": "a.example"}, "", "id-1"), "http"
+        )
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [("VITRINE_PORT", "eighty"), ("VITRINE_MAX_PIXELS", "0"), ("VITRINE_REQUEST_TIMEOUT_S", "-1")],
@@ -142,4 +153,4 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("VITRINE_MODELS", "a, b,")
     monkeypatch.setenv("VITRINE_PORT", "9000")
     settings = Settings()
-    assert (settings.models, settings.port) == (("a", "b"), 9000)
+    assert (settings.listed.models, settings.server.port) == (("a", "b"), 9000)

@@ -28,6 +28,10 @@ def key(keys_file) -> str:
     return keys.add(keys_file, "app")
 
 
+def made_guard(settings: Settings, **options) -> Guard:
+    return Guard(settings.access, settings.rates, **options)
+
+
 def admitted(guard: Guard, peer: str = "192.0.2.1", forwarded: str = "", **headers: str) -> bool:
     """Says whether one more request passes."""
     if forwarded:
@@ -41,7 +45,7 @@ def admitted(guard: Guard, peer: str = "192.0.2.1", forwarded: str = "", **heade
 
 def test_without_keys_and_limits_all_pass():
     """A gateway that was told nothing lets everybody in, and adds nothing to answers."""
-    guard = Guard(Settings())
+    guard = made_guard(Settings())
     admission = guard.admit({}, "192.0.2.1", PREDICTS)
     assert (admission.name, admission.headers) == ("", [])
 
@@ -49,13 +53,13 @@ def test_without_keys_and_limits_all_pass():
 @pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "BEARER  {} "])
 def test_a_key_as_bearer_token(keys_file, key, form):
     """`Authorization: Bearer` in any case; the admission has the key's name for the log."""
-    guard = Guard(Settings(keys_file=keys_file))
+    guard = made_guard(Settings(keys_file=keys_file))
     assert guard.admit({"authorization": form.format(key)}, "", PREDICTS).name == "app"
 
 
 def test_a_key_as_x_api_key(keys_file, key):
     """`X-API-Key` does as well, also beside the credentials of something else."""
-    guard = Guard(Settings(keys_file=keys_file))
+    guard = made_guard(Settings(keys_file=keys_file))
     for more in ({}, {"authorization": "Basic dXNlcjpwYXNz"}):
         assert guard.admit({"x-api-key": key} | more, "", PREDICTS).name == "app"
 
@@ -72,7 +76,7 @@ def test_a_key_as_x_api_key(keys_file, key):
 )
 def test_without_a_known_key(keys_file, key, headers, challenge, hint):
     """401 with the challenge of RFC 6750 and a hint how to send a key; the key is not repeated."""
-    guard = Guard(Settings(keys_file=keys_file))
+    guard = made_guard(Settings(keys_file=keys_file))
     with pytest.raises(Unauthorized, match=hint) as caught:
         guard.admit(headers, "192.0.2.1", PREDICTS)
     assert caught.value.status == 401
@@ -82,7 +86,7 @@ def test_without_a_known_key(keys_file, key, headers, challenge, hint):
 
 def test_pages_and_probes_need_no_key(keys_file, key):
     """What a browser or a probe asks for is open."""
-    guard = Guard(Settings(keys_file=keys_file, rate_limit=0.001))
+    guard = made_guard(Settings(keys_file=keys_file, rate_limit=0.001))
     for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"):
         for _ in range(5):
             assert guard.admit({}, "192.0.2.1", route(path)).name == ""
@@ -99,14 +103,14 @@ def test_pages_and_probes_need_no_key(keys_file, key):
 )
 def test_everything_else_needs_a_key(keys_file, key, path):
     """No other address is open, however it is written."""
-    guard = Guard(Settings(keys_file=keys_file))
+    guard = made_guard(Settings(keys_file=keys_file))
     with pytest.raises(Unauthorized):
         guard.admit({}, "192.0.2.1", route(path))
 
 
 def test_each_address_has_its_rate(clock):
     """Without keys each address has its own limit, and answers say what is left of it."""
-    guard = Guard(Settings(rate_limit=0.5, rate_burst=2), now=clock)
+    guard = made_guard(Settings(rate_limit=0.5, rate_burst=2), now=clock)
     assert guard.admit({}, "192.0.2.1", PREDICTS).headers == [
         ("RateLimit-Policy", '"default";q=2;w=4'),
         ("RateLimit", '"default";r=1;t=2'),
@@ -128,7 +132,7 @@ def test_each_address_has_its_rate(clock):
 def test_each_key_has_its_rate(keys_file, key, clock):
     """With keys the limit is the key's, from whatever address, and not the address's."""
     other = keys.add(keys_file, "lab")
-    guard = Guard(Settings(keys_file=keys_file, rate_limit=1, rate_burst=2), now=clock)
+    guard = made_guard(Settings(keys_file=keys_file, rate_limit=1, rate_burst=2), now=clock)
     assert admitted(guard, "192.0.2.1", authorization=f"Bearer {key}")
     assert admitted(guard, "192.0.2.2", **{"x-api-key": key})
     assert not admitted(guard, "192.0.2.3", authorization=f"Bearer {key}")
@@ -137,7 +141,7 @@ def test_each_key_has_its_rate(keys_file, key, clock):
 
 def test_wrong_keys_are_limited_by_address(keys_file, key, clock):
     """Who tries keys is refused after a while; who has one is not, from the same address."""
-    guard = Guard(Settings(keys_file=keys_file, rate_limit=1, rate_burst=3), now=clock)
+    guard = made_guard(Settings(keys_file=keys_file, rate_limit=1, rate_burst=3), now=clock)
     for _ in range(3):
         with pytest.raises(Unauthorized) as caught:
             guard.admit({"x-api-key": "wrong"}, "192.0.2.1", PREDICTS)
@@ -190,13 +194,13 @@ def test_whose_request_it_is(first, second, same, clock):
     """The peer's, or whom trusted proxies name; what a client claims counts for nothing."""
     proxies = ("10.0.0.0/8", "fd00::/8")
     settings = Settings(rate_limit=1, rate_burst=1, trusted_proxies=proxies)
-    guard = Guard(settings, now=clock)
+    guard = made_guard(settings, now=clock)
     assert admitted(guard, *first)
     assert admitted(guard, *second) == (not same)
 
 
 def test_without_trusted_proxies_the_header_is_nothing(clock):
     """X-Forwarded-For of anybody is not believed by default."""
-    guard = Guard(Settings(rate_limit=1, rate_burst=1), now=clock)
+    guard = made_guard(Settings(rate_limit=1, rate_burst=1), now=clock)
     assert admitted(guard, "127.0.0.1", "198.51.100.1")
     assert not admitted(guard, "127.0.0.1", "198.51.100.2")

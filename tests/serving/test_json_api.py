@@ -9,11 +9,12 @@ from tests.serving.fake_servers import DOUBLE, FLOAT, FakeServers
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, VitrineError
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.api.tensorflow import JsonApi
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import KnownSignatures
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 
 NEWEST = ModelRef("m")
 ROWS = b'{"instances": [1, 2.5]}'
@@ -33,7 +34,7 @@ def api(servers: FakeServers) -> JsonApi:
 
 
 def api_of(servers: FakeServers) -> JsonApi:
-    return JsonApi(DataPlane(servers, Settings()))
+    return JsonApi(DataPlane(servers, BatchingSettings(), SheddingSettings()))
 
 
 def predict(api: JsonApi, body: bytes | dict = ROWS, target: ModelRef = NEWEST, timeout_s=9.0):
@@ -185,6 +186,16 @@ def test_dtypes_without_json(servers):
         assert str(error) == f"Failed to write JSON value for tensor type: {name}"
 
 
+def test_decoding_is_timed(api):
+    """In both methods, and also where what a version takes is asked in between."""
+    for _ in range(2):
+        made = asyncio.run(api.predict(NEWEST, ROWS, timeout_s=9.0, caller=CALLER))
+        assert 0 < made.decode_s < 9
+    examples = b'{"examples": [{"x": 1.0}]}'
+    made = asyncio.run(api.classify(NEWEST, examples, timeout_s=9.0, caller=CALLER))
+    assert 0 < made.decode_s < 9
+
+
 def test_one_deadline(servers):
     """All calls of a request share it, and when it is over nothing is asked."""
     api = api_of(servers)
@@ -216,7 +227,9 @@ def test_large_bodies_are_read_elsewhere(servers):
         elsewhere.append(function)
         return function(*arguments)
 
-    api = JsonApi(DataPlane(servers, Settings(), offload=offload), offload=offload)
+    api = JsonApi(
+        DataPlane(servers, BatchingSettings(), SheddingSettings(), offload=offload), offload=offload
+    )
     predict(api)
     assert elsewhere == []
     rows = [0.5] * LARGE_BYTES

@@ -5,7 +5,7 @@ import threading
 import grpc
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from tests.serving.fake_models import (
     publish,
     reach,

@@ -45,7 +45,7 @@ def lines(kind) -> Callable[[], list[str]]:
     """Logging as the settings say; returns the lines that were written."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(logs.formatter(Settings(log_format=kind)))
+    handler.setFormatter(logs.formatter(logs.LogSettings(log_format=kind)))
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.INFO)
@@ -109,8 +109,8 @@ def test_json_has_what_is_known_of_a_request(lines, kind):
     """The line of the access log has the request, its answer, and the stages of its prediction."""
     route, target = find("/v1/models/mlp/labels/stable:predict")
     results = [Prediction("Bag", 8, 1.0, {}, "mlp", 7)]
-    shown = Shown(np.zeros((1, 28, 28), np.uint8), decode_s=0.001)
-    outcome = Outcome(results, "mlp", 7, shown, 0.002, 0.0031239)
+    shown = Shown(np.zeros((1, 28, 28), np.uint8))
+    outcome = Outcome(results, "mlp", 7, shown, 0.002, 0.0031239, decode_s=0.001)
     ids = {"id": "mine", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "key_name": "app"}
     request = asked(client="::1", endpoint=route.endpoint, target=target, outcome=outcome, **ids)
     logs.note_request(request, Answer(200, b"12345"), 0.0123456)
@@ -141,6 +141,15 @@ def test_json_has_what_is_known_of_a_request(lines, kind):
         "version": 7,
         "decode_ms": 1.0,
         "queue_ms": 2.0,
+        "rpc_ms": 3.124,
+    }
+
+
+def test_stages_of_json():
+    """It is decoded, and waits for nobody."""
+    outcome = Outcome((), "mlp", 7, None, 0.0, 0.0031239, decode_s=0.001)
+    assert logs.stages(asked(client="", id="mine", outcome=outcome)) == {
+        "decode_ms": 1.0,
         "rpc_ms": 3.124,
     }
 

@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.fake_model_server import LABELS, Call, FakeModelServer, Gate, classifying
+from harness.fake_model_server import LABELS, Call, FakeModelServer, Gate, classifying
 from tests.serving.asking import LONG_S, to, until
 from vitrine_client.errors import InvalidRequest, ModelFault
 from vitrine_client.tfserving import wire_pb2 as wire

@@ -9,13 +9,14 @@ from vitrine_client.errors import NotFound, Unavailable
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.application import create_app
+from vitrine_serving.gateway.models.listed import ListedModels
 from vitrine_serving.gateway.settings import Settings
 
 
 @pytest.fixture
 def made(servers, clock):
     """A list of three models, one of which is a regression and one unknown."""
-    return ModelList(servers, Settings(models=("mlp", "linear", "gone")), now=clock)
+    return ModelList(servers, ListedModels(models=("mlp", "linear", "gone")), now=clock)
 
 
 async def models(made: ModelList):
@@ -150,7 +151,7 @@ def test_others_of_the_default_list_are_needed(runner, missing):
 def test_an_empty_variable_is_no_list(monkeypatch):
     """Compose sets it to nothing where nobody has set it."""
     monkeypatch.setenv("VITRINE_MODELS", "")
-    assert Settings().optional_models == {"photo"}
+    assert Settings().listed.optional_models == {"photo"}
     for named in ("softmax,mlp", "photo", "softmax,mlp,photo"):
         monkeypatch.setenv("VITRINE_MODELS", named)
-        assert Settings().optional_models == frozenset()
+        assert Settings().listed.optional_models == frozenset()

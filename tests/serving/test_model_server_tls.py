@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import grpc
 import pytest
 
-from tests.certificates import Certificate, make_ca, make_certificate
-from tests.fake_model_server import FakeModelServer
+from harness.certificates import Certificate, make_ca, make_certificate
+from harness.fake_model_server import FakeModelServer
 from tests.serving.asking import ask, to
 from vitrine_client.errors import Unavailable
 

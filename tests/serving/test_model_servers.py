@@ -7,17 +7,18 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from harness.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client import errors
 from vitrine_client.errors import DeadlineExceeded, ServerError, Unavailable
 from vitrine_client.results.predictions import to_predictions
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
 
@@ -27,7 +28,7 @@ async def predict(servers, images, *, label=None):
     call = SignatureCall(ModelRef("mlp", label=label), outputs=("probabilities",))
     deadline = time.monotonic() + LONG_S
     asked = InferenceRequest(call, {"images": images}, Caller("id"), deadline)
-    answer = await DataPlane(servers, Settings()).infer(asked)
+    answer = await DataPlane(servers, BatchingSettings(), SheddingSettings()).infer(asked)
     probabilities = answer.outputs["probabilities"]
     return to_predictions(probabilities, answer.labels, "mlp", answer.version)
 

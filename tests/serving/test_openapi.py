@@ -11,11 +11,11 @@ import jsonschema
 import openapi_spec_validator
 import pytest
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_client.images import FORMATS
 from vitrine_serving.gateway import console
+from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.console import docs_page
-from vitrine_serving.gateway.console.openapi.document import document
 from vitrine_serving.gateway.http.routes import ROUTES, find
 
 DOCUMENT = document(["mlp", "softmax"])
@@ -37,14 +37,17 @@ def resolved(response: dict) -> dict:
 
 
 def contents() -> Iterator[tuple[str, dict]]:
-    """Every body and answer that has a schema and an example."""
+    """Every body and answer that has a schema, with each of its examples."""
     for name, operation in OPERATIONS.items():
         bodies = [("body", operation.get("requestBody", {}))]
         bodies += [(status, resolved(each)) for status, each in operation["responses"].items()]
         for what, body in bodies:
             for content in body.get("content", {}).values():
+                examples = content.get("examples", {})
                 if "example" in content:
-                    yield f"{name} {what}", content
+                    examples = {"": {"value": content["example"]}}
+                for kind, example in examples.items():
+                    yield f"{name} {what} {kind}".strip(), content | {"example": example["value"]}
 
 
 CONTENTS = dict(contents())
@@ -69,7 +72,7 @@ def test_schemas_refuse():
     """The schemas say something: what is no answer does not pass."""
     schema = {"$ref": "#/components/schemas/Predictions", "components": DOCUMENT["components"]}
     validator = jsonschema.Draft202012Validator(schema)
-    good = CONTENTS["predict 200"]["example"]
+    good = CONTENTS["predict 200 pictures"]["example"]
     for bad in ({}, good | {"predictions": [{}]}, good | {"model_spec": {"name": "mlp"}}):
         assert not validator.is_valid(bad)
 
@@ -78,7 +81,7 @@ def test_an_entry_is_of_one_kind():
     """A picture that shows nothing has no label, and what has one is not empty."""
     schema = {"$ref": "#/components/schemas/Predictions", "components": DOCUMENT["components"]}
     validator = jsonschema.Draft202012Validator(schema)
-    good = CONTENTS["predict 200"]["example"]
+    good = CONTENTS["predict 200 pictures"]["example"]
     bag, empty = good["predictions"]
     assert list(empty) == ["empty", "warnings"]
     for bad in (bag | empty, empty | {"empty": False}, bag | {"box": [0, 0, 28]}, {"empty": True}):
@@ -135,10 +138,25 @@ def test_operations_are_those_of_the_route_table():
         for name in [operation["operationId"]]
     }
     assert told == {
-        (route.operation, route.pattern, route.methods[0].lower(), route.takes_body, route.public)
+        (
+            *(route.operation, route.pattern, route.methods[0].lower()),
+            *(route.max_body_bytes > 0, route.public),
+        )
         for route in ROUTES
         if route.operation
     }
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.operation], ids=lambda route: route.operation
+)
+def test_statuses_are_those_of_the_route_table(route):
+    """Refusals by the guard, of bodies and of models that are not there, where there are such."""
+    told = set(OPERATIONS[route.operation]["responses"])
+    assert ({"401", "429"} <= told) == (not route.public)
+    assert ({"408", "413", "415"} <= told) == (route.max_body_bytes > 0)
+    assert not route.public or told <= {"200", "503"}
+    assert ("404" in told) == ("{model}" in route.pattern)
 
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENT["paths"] if "{" in path])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import free_port
+from harness.ports import free_port
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import SAMPLES, wait_for
-from tests.running_gateway import start_in_vain
+from harness.gateway import start_in_vain
+from harness.paths import SAMPLES
+from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, Http, form, npy, picture
 from vitrine_client.errors import Unavailable
 from vitrine_client.images import to_instance
@@ -27,7 +28,11 @@ from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry import prediction_log
-from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog, PredictionLogError
+from vitrine_serving.gateway.telemetry.prediction_log import (
+    PredictionLog,
+    PredictionLogError,
+    PredictionLogSettings,
+)
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -45,8 +50,8 @@ def entries(path: Path, count: int) -> list[dict]:
 def asked(request_id: str, images: int = 1) -> Request:
     """A request that was answered."""
     results = [Prediction("Bag", 8, 0.9, {}, "mlp", 3)] * images
-    shown = Shown(np.zeros((images, 28, 28), np.uint8), decode_s=0.001)
-    outcome = Outcome(results, "mlp", 3, shown, 0.002, 0.003)
+    shown = Shown(np.zeros((images, 28, 28), np.uint8))
+    outcome = Outcome(results, "mlp", 3, shown, 0.002, 0.003, decode_s=0.001)
     return Request(
         *("POST", PREDICT, "", {"content-type": "image/png"}, "", request_id),
         endpoint="predict",
@@ -143,7 +148,7 @@ def test_a_sample_is_the_same_everywhere(tmp_path):
     """Ids that resemble each other are spread evenly; every gateway takes the same of them."""
     noted = []
     for name in ("a", "b"):
-        settings = Settings(prediction_log=tmp_path / name, prediction_log_sample=0.2)
+        settings = PredictionLogSettings(prediction_log=tmp_path / name, prediction_log_sample=0.2)
         log = PredictionLog(settings)
         for number in range(2000):
             log.note(asked(f"request-{number}"), Answer(200, b""), 0.01)
@@ -164,7 +169,7 @@ def test_hostile_names_stay_in_their_line(ask, path):
 def test_what_cannot_be_written_is_dropped(tmp_path, caplog):
     """Predictions go on, the lines are counted, and the log says it once; then it is well again."""
     path = tmp_path / "logs" / "predictions.jsonl"
-    log = PredictionLog(Settings(prediction_log=path))
+    log = PredictionLog(PredictionLogSettings(prediction_log=path))
     for number in range(3):
         log.note(asked(str(number)), Answer(200, b""), 0.01)
         wait_for(lambda at=number: log.dropped == at + 1, 20, "a dropped line")
@@ -179,7 +184,7 @@ def test_what_cannot_be_written_is_dropped(tmp_path, caplog):
 
 def test_what_no_line_can_be_made_of_is_dropped(path):
     """It takes no other with it, neither beside it nor after it."""
-    log = PredictionLog(Settings(prediction_log=path, prediction_log_images=True))
+    log = PredictionLog(PredictionLogSettings(prediction_log=path, prediction_log_images=True))
     bad = asked("bad")
     bad.outcome = bad.outcome._replace(shown=Shown(np.zeros((1, 28, 28, 5))))  # as no PNG can be
     for request in (asked("before"), bad, asked("beside")):
@@ -194,7 +199,7 @@ def test_what_no_line_can_be_made_of_is_dropped(path):
 def test_a_slow_disk_holds_nobody_up(path):
     """While nothing can be written, some lines wait and the others are dropped, without delay."""
     path.touch()
-    log = PredictionLog(Settings(prediction_log=path))
+    log = PredictionLog(PredictionLogSettings(prediction_log=path))
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for number in range(300):
@@ -210,12 +215,12 @@ def test_a_bad_path_ends_the_start(name, tmp_path):
     """The message names the setting and what is wrong with it."""
     path = tmp_path / name
     with pytest.raises(PredictionLogError, match=f"VITRINE_PREDICTION_LOG='{path}': "):
-        prediction_log.check(Settings(prediction_log=path))
+        prediction_log.check(PredictionLogSettings(prediction_log=path))
 
 
 def test_the_check_lets_go_of_the_file(path):
     """Workers would inherit it, and a file that was rotated away would stay on the disk."""
-    prediction_log.check(Settings(prediction_log=path))
+    prediction_log.check(PredictionLogSettings(prediction_log=path))
     held = [each for each in Path("/proc/self/fd").iterdir() if each.exists()]
     assert path not in [each.readlink() for each in held]
 

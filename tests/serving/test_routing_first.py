@@ -11,6 +11,7 @@ from tests.serving.asked_gateway import PREDICT, FakeServers
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.application import Gateway, create_app
+from vitrine_serving.gateway.http.routes import ROUTES, UNLIMITED
 from vitrine_serving.gateway.settings import Settings
 
 CHUNK = bytes(256 * 1024)
@@ -112,10 +113,11 @@ def test_refusals_without_a_key_come_before_the_body(guarded, path, status, enco
         ("POST", "/nowhere", LENGTH, 404, None),
         ("POST", "/v1/models/mlp/drift", LENGTH, 405, "GET, HEAD"),
         ("PUT", PREDICT, LENGTH, 405, "POST"),
-        ("POST", "/v1/models", LENGTH, 405, "GET, HEAD, OPTIONS"),
+        ("POST", "/v1/models", LENGTH, 405, "GET, HEAD"),
         ("POST", f"/v1/models/mlp/versions/{2**63}:predict", LENGTH, 400, None),
         ("POST", PREDICT, ("content-length", str(2**23 + 1)), 413, None),
         ("GET", "/healthz", LENGTH, 200, None),
+        ("GET", "/healthz", ("content-length", str(2**23 + 1)), 200, None),
     ],
 )
 def test_what_needs_no_body_is_told_before_it(guarded, key, method, path, length, status, allow):
@@ -248,12 +250,41 @@ def test_ready_is_started_and_not_ending(runner):
     assert runner.run(ask("/healthz"))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        *((path, "GET, HEAD") for path in ("/", "/docs", "/openapi.json", "/static/page.css")),
+        *((path, "GET, HEAD") for path in ("/healthz", "/readyz", "/metrics", "/v1/models")),
+        *((path, "GET, HEAD") for path in ("/v1/models/mlp", "/v1/models/mlp/drift")),
+        *((path, "POST") for path in ("/v1/instances", PREDICT, "/v1/models/mlp:explain")),
+    ],
+)
+def test_options_is_no_method_of_any_address(http, path, allow):
+    """Each says in the same way which methods it has."""
+    answer = http.request("OPTIONS", path)
+    assert answer.status_code == answer.json()["status"] == 405
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Allow"] == allow
+
+
+def test_the_setting_limits_bodies(http):
+    """The routes that take a body have no smaller limit of their own."""
+    assert {route.max_body_bytes for route in ROUTES} == {0, UNLIMITED}
+    answer = http.post(PREDICT, content=bytes(100_001), headers={"Content-Type": "image/png"})
+    assert (answer.status_code, "100000 bytes" in answer.json()["detail"]) == (413, True)
+
+
+@pytest.mark.parametrize("path", ["/v1/models/m/versions/%31:fly", "/static/%2e%2e/%41", "/%61"])
+def test_unknown_addresses_are_named_as_they_were_sent(http, path):
+    """What was decoded would be another address, and may be one that there is."""
+    answer = http.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith(f"{path} is no address")
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/models", "/", "/openapi.json"])
-def test_options_and_head(http, path):
-    """As ever: `OPTIONS` tells the methods, `HEAD` has the headers alone."""
-    options = http.request("OPTIONS", path)
-    assert (options.status_code, options.content) == (200, b"")
-    assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+def test_head(http, path):
+    """It has the headers alone."""
     head = http.request("HEAD", path)
     assert head.headers["content-length"] == http.get(path).headers["content-length"] != "0"
     assert (head.status_code, head.content) == (200, b"")

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -15,14 +14,14 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from benchmarks.embedded import PredictionStub, model_server
-from tests.conftest import end, free_port, wait_for
+from harness.model_server import COMMAND, model_server
+from harness.ports import free_port
+from harness.processes import end
+from harness.waiting import wait_for
 from tests.contract.models import export, publish
 from vitrine_serving.model_server.server import run_rest
-
-COMMAND = [sys.executable, "-m", "vitrine_serving.model_server"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,8 @@ def predict(server, model: str = "half") -> predict_pb2.PredictResponse:
     request.model_spec.name = model
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.array([1.0, 2.0], np.float32)))
     with server.channel() as channel:
-        return PredictionStub(channel).Predict(request, timeout=30)
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        return stub.Predict(request, timeout=30)
 
 
 def test_monitoring_packing_and_health(base, tmp_path):

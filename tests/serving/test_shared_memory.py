@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from vitrine_serving.gateway.server.shared_state import SharedState
+from vitrine_serving.gateway.application import SharedState
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import Slots, Snapshots, float_cells, int_cells
 

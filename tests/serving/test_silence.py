@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.fake_model_server import Call, FakeModelServer, Gate, classifying, echo, failing
+from harness.fake_model_server import Call, FakeModelServer, Gate, classifying, echo, failing
 from tests.serving.asking import LONG_S, ask, to, until
 from tests.serving.forgetful_proxy import forgetful_proxy
 from vitrine_client.errors import ServerError, Unavailable

@@ -6,9 +6,8 @@ import subprocess
 import grpc
 import pytest
 
-from tests.certificates import make_ca, make_certificate
-from vitrine_serving.gateway.server.tls import Tls, TlsError, server_context
-from vitrine_serving.gateway.settings import Settings
+from harness.certificates import make_ca, make_certificate
+from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings, server_context
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +22,14 @@ def pair(tmp_path, ca):
 
 def test_without_settings_there_is_no_tls():
     """Plain HTTP in front, plain gRPC behind."""
-    tls = Tls(Settings())
+    tls = Tls(TlsSettings())
     assert tls.front() is None
     assert tls.model_servers() is None
 
 
 def test_in_front(ca, pair):
     """TLS 1.2 at least; client certificates are asked for where their CA is set, and must be."""
-    settings = Settings(tls_cert=pair.cert, tls_key=pair.key)
+    settings = TlsSettings(tls_cert=pair.cert, tls_key=pair.key)
     context = server_context(settings)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_NONE
@@ -41,7 +40,7 @@ def test_in_front(ca, pair):
 
 def test_towards_model_servers(ca, pair):
     """A CA is enough for TLS; a certificate comes on top."""
-    settings = Settings(model_server_ca=ca.cert)
+    settings = TlsSettings(model_server_ca=ca.cert)
     assert isinstance(Tls(settings).model_servers(), grpc.ChannelCredentials)
     own = {"model_server_cert": pair.cert, "model_server_key": pair.key}
     both = Tls(settings.model_copy(update=own))
@@ -58,7 +57,7 @@ def test_files_that_cannot_be_used_are_named(ca, pair, tmp_path, kind):
     subprocess.run(command, check=True, capture_output=True)
     other = make_certificate(tmp_path, "other", ca)
     good = {f"{kind}_cert": pair.cert, f"{kind}_key": pair.key, "model_server_ca": ca.cert}
-    Tls(Settings(**good))
+    Tls(TlsSettings(**good))
     authority = "model_server_ca" if kind == "model_server" else "tls_client_ca"
     for field, path, reason in [
         (f"{kind}_cert", tmp_path / "none.pem", "No such file"),
@@ -71,7 +70,7 @@ def test_files_that_cannot_be_used_are_named(ca, pair, tmp_path, kind):
         (authority, garbage, "of certificates"),
     ]:
         with pytest.raises(TlsError) as caught:
-            Tls(Settings(**(good | {field: path})))
+            Tls(TlsSettings(**(good | {field: path})))
         assert f"VITRINE_{field.upper()}={path}" in str(caught.value)
         assert reason in str(caught.value)
 
@@ -81,7 +80,7 @@ def test_files_that_break_later_are_no_end_to_tls(ca, pair, caplog):
     count."""
     settings = {"tls_cert": pair.cert, "tls_key": pair.key, "model_server_ca": ca.cert}
     own = {"model_server_cert": pair.cert, "model_server_key": pair.key}
-    tls = Tls(Settings(**settings, **own))
+    tls = Tls(TlsSettings(**settings, **own))
     first = tls.front()
     whole = pair.key.read_bytes()
     pair.key.write_text("garbage")

@@ -9,8 +9,8 @@ import time
 import httpx
 import pytest
 
-from tests.collector import Collector
-from tests.conftest import wait_for
+from harness.collector import Collector
+from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, picture
 from tests.serving.asking import nobody
 from vitrine_client.errors import Unavailable
@@ -179,7 +179,7 @@ def test_a_collector_that_fails_changes_no_answer(broken, servers, runner, caplo
 def test_a_bad_address_is_an_error(url):
     """That names its setting."""
     with pytest.raises(TracingError, match="VITRINE_TRACES_URL="):
-        tracing.check(Settings(traces_url=url))
+        tracing.check(url)
 
 
 def python(text: str) -> subprocess.CompletedProcess[str]:
@@ -195,9 +195,9 @@ def test_without_the_extra_the_error_says_what_to_install():
         "sys.modules['opentelemetry'] = None\n"
         "from vitrine_serving.gateway.telemetry import tracing\n"
         "from vitrine_serving.gateway.settings import Settings\n"
-        "tracing.check(Settings())\n"
+        "tracing.check('')\n"
         "try:\n"
-        "    tracing.check(Settings(traces_url='http://collector:4318'))\n"
+        "    tracing.check('http://collector:4318')\n"
         "except tracing.TracingError as error:\n"
         "    print(error)\n"
     )

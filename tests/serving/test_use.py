@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from tests.serving.fake_models import (
     publish,
     reach,

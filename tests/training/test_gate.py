@@ -15,7 +15,7 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from vitrine_training.models.recipes import RECIPES
-from vitrine_training.publish import incumbent, weights
+from vitrine_training.publish import gate, incumbent
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
 from vitrine_training.publish.incumbent import Incomparable
@@ -89,7 +89,7 @@ def test_a_damaged_version_never_costs_a_new_one(trained, small_task, tmp_path):
     os.truncate(data_of(shutil.copytree(version_dir, tmp_path / "softmax" / "6")), 1000)
     version_dir, _ = train_and_publish(run(tmp_path), small_task, RunListener())
     assert version_dir.name == "7"
-    assert weights.is_same(version_dir, tmp_path / "softmax" / "5")
+    assert gate.is_same(version_dir, tmp_path / "softmax" / "5")
     with pytest.raises(SameModel):
         train_and_publish(run(tmp_path), small_task, RunListener())
     os.truncate(data_of(version_dir), 1000)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_training.data.fashion_mnist import LABELS
 from vitrine_training.data.idx import FILES
 from vitrine_training.evaluation.metrics import Evaluation, evaluate

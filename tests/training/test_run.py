@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.launched import after
+from harness.processes import after
 from vitrine_training.cli import summary
 from vitrine_training.fit.loop import Diverged
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.publish import versions as publish
-from vitrine_training.publish import weights
 from vitrine_training.publish.export import ExportError, check_version
-from vitrine_training.publish.gate import SameModel, WorseModel
+from vitrine_training.publish.gate import SameModel, WorseModel, is_same
 from vitrine_training.run import Run, RunListener, train_and_publish
 from vitrine_training.tasks import Regression
 
@@ -44,8 +43,8 @@ def test_the_same_seed_publishes_the_same_bits(tmp_path):
         done = vitrine_train(*words, "--seed", seed)
         assert done.returncode == 0, done.stderr
     first, second, third = (tmp_path / "mlp" / str(version) for version in (1, 2, 3))
-    assert weights.is_same(first, second)
-    assert not weights.is_same(first, third)
+    assert is_same(first, second)
+    assert not is_same(first, third)
     metrics = [json.loads((v / "assets.extra" / "card.json").read_text()) for v in (first, second)]
     assert metrics[0]["metrics"] == metrics[1]["metrics"]
 
@@ -66,7 +65,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "goes on after epoch" in done.stdout
     assert "epoch 1/4" not in done.stdout
-    assert weights.is_same(tmp_path / "killed/mlp/1", tmp_path / "whole/mlp/1")
+    assert is_same(tmp_path / "killed/mlp/1", tmp_path / "whole/mlp/1")
     assert sorted(path.name for path in (tmp_path / "killed/mlp").iterdir()) == [".lock", "1"]
 
 

@@ -1,4 +1,4 @@
-"""What every peer serves: the model in this process, pictures in, Vitrine's answer out.
+"""Classifier that every peer serves: the model in this process, pictures in, Vitrine's answer out.
 
 It runs in the peer's own environment: no import of ours.
 """

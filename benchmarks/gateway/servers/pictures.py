@@ -1,4 +1,4 @@
-"""How the peers read pictures, without TensorFlow: in their environments, so no import of ours."""
+"""Pictures as the peers read them: without TensorFlow, in environments without anything of ours."""
 
 import io
 from typing import Any

@@ -14,8 +14,10 @@ from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=CommandGroup, context_settings=_SETTINGS)
 @click.version_option(package_name="vitrine-client", message="%(prog)s %(version)s")
 def main() -> None:
     """Ask a Vitrine gateway what is in a picture.
@@ -30,7 +32,7 @@ def main() -> None:
     vitrine drift                        whether models are asked what they were trained for
     vitrine promote mlp 3                make the version label stable name version 3
     vitrine rollback mlp                 make it name what it named before
-    vitrine loadtest shoe.png            how fast it answers
+    vitrine loadtest closed shoe.png     how fast it answers
     vitrine tune shoe.png --slo p99=20ms which settings answer fastest
     vitrine doctor                       what is wrong here, and what to do
     vitrine completion bash              have the shell complete all this

@@ -1,6 +1,5 @@
 """Doctor command: prints a diagnosis of this machine and the service."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import TlsFiles, gateway_tls
+from vitrine_client.cli.output import tables
 from vitrine_client.doctor import CHECKS, Check, Finding, Installation, Level, examine
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import Addresses
@@ -45,7 +45,6 @@ _MARKS = {Level.OK: ("ok", "green"), Level.NOTE: ("note", "yellow"), Level.PROBL
     "--timeout-s",
     type=options.SECONDS,
     default=3.0,
-    show_default=True,
     help=f"Longest wait for one answer, in seconds; a whole check takes {_LIMITS} of them at most.",
 )
 def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> None:
@@ -68,11 +67,14 @@ def doctor(as_json: bool, problems: bool, timeout_s: float, **named: Any) -> Non
     """
     installation = _installation(timeout_s, **named)
     examined = examine(CHECKS, installation, limit_s=_LIMITS * timeout_s)
-    findings = _collected(examined) if as_json else _told(examined, only_bad=problems)
+    if as_json:
+        findings = [finding for _, found in examined for finding in found]
+    else:
+        findings = _told(examined, only_bad=problems)
     wrong = sum(finding.level is Level.PROBLEM for finding in findings)
     if as_json:
         shown = [each for each in findings if each.level is not Level.OK] if problems else findings
-        _print_json(shown, wrong)
+        tables.print_json({"ok": not wrong, "problems": wrong, "findings": shown})
     else:
         click.echo(_verdict(findings, wrong, notes_shown=not problems))
     sys.exit(1 if wrong else 0)
@@ -104,10 +106,6 @@ def _installation(
         ca=tls.ca,
         cert=tls.certificate,
     )
-
-
-def _collected(examined: Iterator[tuple[Check, list[Finding]]]) -> list[Finding]:
-    return [finding for _, found in examined for finding in found]
 
 
 def _told(examined: Iterator[tuple[Check, list[Finding]]], *, only_bad: bool) -> list[Finding]:
@@ -157,15 +155,3 @@ def _verdict(findings: list[Finding], wrong: int, *, notes_shown: bool) -> str:
     if not wrong:
         return f"\nNothing to fix{told}."
     return f"\n{wrong} to fix{told}. Fix the first one first: it may have caused the others."
-
-
-def _print_json(findings: list[Finding], wrong: int) -> None:
-    content = {
-        "ok": not wrong,
-        "problems": wrong,
-        "findings": [
-            {"name": each.name, "level": each.level, "seen": each.seen, "todo": each.todo}
-            for each in findings
-        ],
-    }
-    click.echo(json.dumps(content, indent=2))

@@ -15,7 +15,6 @@ from vitrine_client.http.default_model import is_served
 from vitrine_client.results.drift import DriftReport, VersionDrift
 
 _MOST_MOVED = 3
-_STYLES = {True: "red", False: ""}
 
 
 @click.command(short_help="Show whether models are asked what they were trained for.")
@@ -61,7 +60,7 @@ def _print(reports: list[DriftReport]) -> None:
     rows = tables.table("version", "drift", "images", "look", "shares", "moved", "")
     for report in reports:
         for one in report.versions:
-            style = _STYLES[one.alarm]
+            style = "red" if one.alarm else ""
             tables.add(
                 rows,
                 f"{report.model}/{one.version}",

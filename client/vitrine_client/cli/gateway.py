@@ -26,7 +26,10 @@ class TlsFiles:
 
     def __post_init__(self) -> None:
         if self.key and not self.cert:
-            raise click.UsageError("--cert-key is the key to a certificate: give --cert, too")
+            raise click.UsageError(
+                f"--cert-key ({options.variable('cert_key')}) is the key to a certificate: give "
+                f"--cert, too ({options.variable('cert')})"
+            )
 
     @property
     def certificate(self) -> str | tuple[str, str] | None:
@@ -67,18 +70,17 @@ class GatewayOptions:
             raise click.UsageError(str(error)) from error
 
     def model_server(self, address: str) -> "ModelServerClient":
-        """Returns a client of a model server; the variables of a gateway's TLS are none of its."""
-        return model_server_client(address, self.timeout_s, self.tls.typed())
-
-
-def model_server_client(address: str, timeout_s: float, tls: TlsFiles) -> "ModelServerClient":
-    """Returns a client of a model server. Values that make no sense are wrong usage."""
-    with options.needs("grpc", "--model-server"):
-        from vitrine_client.model_server import ModelServerClient
-    try:
-        return ModelServerClient(address, timeout_s=timeout_s, verify=tls.ca, cert=tls.certificate)
-    except InvalidRequest as error:
-        raise click.UsageError(str(error)) from error
+        """Returns a client of a model server; the variables of a gateway's TLS are none of its.
+        Values that make no sense are wrong usage."""
+        tls = self.tls.typed()
+        with options.needs("grpc", "--model-server"):
+            from vitrine_client.model_server import ModelServerClient
+        try:
+            return ModelServerClient(
+                address, timeout_s=self.timeout_s, verify=tls.ca, cert=tls.certificate
+            )
+        except InvalidRequest as error:
+            raise click.UsageError(str(error)) from error
 
 
 Command = Callable[..., Any]

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -18,6 +18,7 @@ from vitrine_client.errors import (
     DeadlineExceeded,
     InvalidRequest,
     NotFound,
+    Unauthorized,
     Unavailable,
     VitrineError,
 )
@@ -39,26 +40,26 @@ console = Console(highlight=False)
 """Standard output; colours on a terminal only."""
 
 
-def address(
+def checked(
     check: Callable[[str], T], default: Callable[[], T | None] = lambda: None
 ) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """Returns the callback of an option for an address, which may have a default that the
-    environment decides. One that makes no sense is wrong usage."""
+    """Returns the callback of an option whose value `check` returns, or raises `InvalidRequest`,
+    which is wrong usage; its default may be one that the environment decides."""
 
-    def checked(_: click.Context, __: click.Parameter, named: str | None) -> T | None:
+    def callback(_: click.Context, __: click.Parameter, named: str | None) -> T | None:
         try:
             return default() if named is None else check(named)
         except InvalidRequest as error:
             wrong = click.UsageError if named is None else click.BadParameter
             raise wrong(str(error)) from error
 
-    return checked
+    return callback
 
 
 url = click.option(
     "--url",
     envvar="VITRINE_URL",
-    callback=address(addresses.checked_url, addresses.gateway_url),
+    callback=checked(addresses.checked_url, addresses.gateway_url),
     show_default=f"{addresses.Addresses().url}, or with VITRINE_PORT",
     show_envvar=True,
     help="The gateway.",
@@ -67,7 +68,7 @@ model_servers = click.option(
     "--model-server",
     "addresses",
     envvar="VITRINE_MODEL_SERVER",
-    callback=address(addresses.checked_model_servers, addresses.model_servers),
+    callback=checked(addresses.checked_model_servers, addresses.model_servers),
     show_default=f"{addresses.Addresses().model_server}, or with VITRINE_GRPC_PORT, or VITRINE_PORT"
     f" + {addresses.GRPC_OFFSET}",
     show_envvar=True,
@@ -77,6 +78,7 @@ model_servers = click.option(
 key = click.option(
     "--key",
     default="",
+    show_default=False,
     envvar="VITRINE_API_KEY",
     show_envvar=True,
     help="API key, if the gateway asks for one.",
@@ -105,7 +107,6 @@ timeout_s = click.option(
     "--timeout-s",
     type=SECONDS,
     default=10.0,
-    show_default=True,
     help="Longest wait for one answer, in seconds.",
 )
 model = click.option(
@@ -122,7 +123,6 @@ def models_dir(text: str) -> Callable[[Callable[..., None]], Callable[..., None]
         type=click.Path(file_okay=False, path_type=Path),
         default="models",
         envvar="VITRINE_MODELS_DIR",
-        show_default=True,
         show_envvar=True,
         help=text,
     )
@@ -133,6 +133,12 @@ def was_typed(name: str) -> bool:
     context = click.get_current_context(silent=True)
     source = context.get_parameter_source(name) if context else None
     return source is ParameterSource.COMMANDLINE
+
+
+def variable(name: str) -> str:
+    """Returns the environment variable of an option of the running command."""
+    params = click.get_current_context().command.params
+    return str(next(each.envvar for each in params if each.name == name))
 
 
 def refuse_typed(reason: str, *names: str) -> None:
@@ -150,7 +156,10 @@ def friendly() -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has gone: click ends quietly
     except (VitrineError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        told = str(error)
+        if isinstance(error, Unauthorized):  # it speaks of headers
+            told = f"{told.partition(';')[0]}; --key (VITRINE_API_KEY) gives one"
+        click.echo(f"Error: {told}", err=True)
         sys.exit(NOT_BEGUN if isinstance(error, Unavailable | DeadlineExceeded) else FAILED)
 
 
@@ -166,18 +175,11 @@ def default_model_noted() -> Iterator[None]:
         warnings.simplefilter("always", DefaultModelWarning)
         others = warnings.showwarning
 
-        def show(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, DefaultModelWarning):
                 note(str(message))
             else:
-                others(message, category, filename, lineno, file, line)
+                others(message, category, *rest, **more)
 
         warnings.showwarning = show
         yield
@@ -243,22 +245,21 @@ def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     return value
 
 
+_label = click.option(
+    "--label",
+    metavar="NAME",
+    callback=_alone,
+    shell_complete=completion_values.version_labels,
+    help="Ask the version with this version label, such as stable.",
+)
+_version = click.option(
+    "--version",
+    type=click.IntRange(min=0),
+    callback=_alone,
+    help="Which version to ask.  [default: the newest]",
+)
+
+
 def which_version(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--version` and `--label`, of which one at most may be given."""
-    for option in (
-        click.option(
-            "--label",
-            metavar="NAME",
-            callback=_alone,
-            shell_complete=completion_values.version_labels,
-            help="Ask the version with this version label, such as stable.",
-        ),
-        click.option(
-            "--version",
-            type=click.IntRange(min=0),
-            callback=_alone,
-            help="Which version to ask.  [default: the newest]",
-        ),
-    ):
-        command = option(command)
-    return command
+    return _version(_label(command))

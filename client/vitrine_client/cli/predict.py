@@ -1,8 +1,8 @@
 """Predict command: prints predictions as a table, JSON or CSV."""
 
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from vitrine_client.cli import options, sources
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
-from vitrine_client.cli.options import box, which_version
+from vitrine_client.cli.options import Box, box, which_version
 from vitrine_client.cli.output import formats
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
@@ -19,7 +19,6 @@ from vitrine_client.process import addresses
 from vitrine_client.results.predictions import Prediction
 
 PredictionOutcome = Prediction | InvalidImage
-Ask = Callable[[Iterable[Picture]], Generator[PredictionOutcome, None, None]]
 
 
 @click.command()
@@ -37,14 +36,12 @@ Ask = Callable[[Iterable[Picture]], Generator[PredictionOutcome, None, None]]
     "--batch-size",
     type=click.IntRange(min=1),
     default=128,
-    show_default=True,
     help="Most pictures in one request.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=4,
-    show_default=True,
     help="Most requests in flight.",
 )
 @click.option(
@@ -56,7 +53,7 @@ Ask = Callable[[Iterable[Picture]], Generator[PredictionOutcome, None, None]]
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
-    callback=options.address(addresses.checked_model_server),
+    callback=options.checked(addresses.checked_model_server),
     help="Ask a model server over gRPC, past the gateway (needs vitrine-client[grpc]).",
 )
 @gateway_options
@@ -99,10 +96,12 @@ def predict(
             raise click.UsageError(f"--box is a place in one picture; {len(names)} are named")
         write = _writer(names, top, as_json, as_csv)
         unread = empty = 0
-        asking = _asking(gateway.client(), asked) if not model_server else None
+        client = gateway.model_server(model_server) if model_server else gateway.client()
+        if model_server:
+            del asked["local"]  # it always is
         with (
-            asking or _direct(str(model_server), gateway, asked) as ask,
-            closing(ask(sources.opened(names))) as answers,  # while there is a client to ask with
+            client,
+            closing(_asked(client, sources.opened(names), **asked)) as answers,
         ):
             shown = _followed(answers, len(names), asked["batch_size"])
             for name, answer in zip(names, shown, strict=True):
@@ -112,34 +111,19 @@ def predict(
     sys.exit(1 if unread or empty == len(names) else 0)
 
 
-@contextmanager
-def _asking(client: Any, asked: dict[str, Any]) -> Iterator[Ask]:
-    with client:
-        yield _ask(client, asked)
-
-
-def _direct(
-    address: str, gateway: GatewayOptions, asked: dict[str, Any]
-) -> AbstractContextManager[Ask]:
-    asked = {name: value for name, value in asked.items() if name != "local"}  # it always is
-    return _asking(gateway.model_server(address), asked)
-
-
-def _ask(client: Any, asked: dict[str, Any]) -> Ask:
-    """Has one of the clients asked: about many pictures, or about the box of one."""
-    box, many = asked["box"], {name: value for name, value in asked.items() if name != "box"}
+def _asked(
+    client: Any, pictures: Iterable[Picture], *, box: Box | None, **asked: Any
+) -> Generator[PredictionOutcome, None, None]:
+    """Asks one of the clients about many pictures, or about the box of one."""
     if box is None:
-        return lambda pictures: client.predict_many(pictures, **many)
-    alone = {name: many[name] for name in many if name not in ("batch_size", "concurrency")}
-
-    def ask(pictures: Iterable[Picture]) -> Generator[PredictionOutcome, None, None]:
-        for picture in pictures:
-            try:
-                yield client.predict(picture, box=box, **alone)
-            except InvalidImage as error:
-                yield error
-
-    return ask
+        yield from client.predict_many(pictures, **asked)
+        return
+    alone = {name: asked[name] for name in asked if name not in ("batch_size", "concurrency")}
+    for picture in pictures:
+        try:
+            yield client.predict(picture, box=box, **alone)
+        except InvalidImage as error:
+            yield error
 
 
 def _writer(names: list[str], top: int | None, as_json: bool, as_csv: bool) -> formats.Write:

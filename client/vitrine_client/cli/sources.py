@@ -10,7 +10,7 @@ import click
 
 from vitrine_client.cli.options import note
 from vitrine_client.images import FORMATS, Picture
-from vitrine_client.images.several_pictures import in_folder, left_out
+from vitrine_client.images.pictures import in_folder, left_out
 
 STDIN = "-"
 

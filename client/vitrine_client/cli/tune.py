@@ -4,10 +4,11 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.status import Status
 
 from vitrine_client.cli import options, sources
 from vitrine_client.cli.output import tables
@@ -35,17 +36,13 @@ _PROBES = 400
     "kind",
     type=click.Choice(KINDS),
     default="raw",
-    show_default=True,
     help="How pictures travel: to the gateway, or with rest and grpc to the model server.",
 )
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Pictures a request."
-)
+@click.option("--batch-size", type=click.IntRange(1), default=1, help="Pictures a request.")
 @click.option(
     "--for-s",
     type=options.SECONDS,
     default=300.0,
-    show_default=True,
     help="About how long it may take, in seconds.",
 )
 @options.models_dir("Folder with the models' versions.")
@@ -53,7 +50,6 @@ _PROBES = 400
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default="tuned",
-    show_default=True,
     help="Folder to write; what an earlier `vitrine tune` wrote there is replaced.",
 )
 @click.option(
@@ -114,17 +110,17 @@ def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
     objective it writes nothing."""
     from vitrine_client.tune import outcome, summary
 
-    if not tuning.tuned.reached:
+    reached = bool(tuning.tuned.reached)
+    if reached:
+        outcome.write(output, tuning)
+        click.echo(summary.verdict(tuning), err=as_json)
+        told = f"Written to {output}; {output / outcome.SUMMARY} says how to use it"
+        click.echo(told, err=as_json)
+    else:
         click.echo(f"Error: {summary.unreachable(tuning)}", err=True)
-        if as_json:
-            tables.print_json(outcome.measurements(tuning))
-        return 1
-    outcome.write(output, tuning)
-    click.echo(summary.verdict(tuning), err=as_json)
-    click.echo(f"Written to {output}; {output / outcome.SUMMARY} says how to use it", err=as_json)
     if as_json:
         tables.print_json(outcome.measurements(tuning))
-    return 0
+    return 0 if reached else 1
 
 
 def _tuned(
@@ -144,7 +140,9 @@ def _tuned(
         )
     probe_s = min(max(for_s / _PROBES, 0.5), 3.0)
     tried_in = axes(target.kind, os.cpu_count() or 1)
-    with Services(command, models_dir) as services, _Progress(for_s, notes) as progress:
+    starting = f"Starting the service; about {for_s:.0f} s"
+    with Services(command, models_dir) as services, notes.status(starting) as status:
+        progress = _Progress(status, notes)
         try:
             target = target if target.model else _with_model(target, services)
             trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
@@ -165,16 +163,8 @@ def _with_model(target: Workload, services: "Services") -> Workload:
 class _Progress:
     """Progress display: a line for each trial, and on a terminal the current probe."""
 
-    def __init__(self, for_s: float, notes: Console) -> None:
-        self._notes = notes
-        self._status = notes.status(f"Starting the service; about {for_s:.0f} s")
-
-    def __enter__(self) -> Self:
-        self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._status.stop()
+    def __init__(self, status: Status, notes: Console) -> None:
+        self._status, self._notes = status, notes
 
     def probed(self, probe: "Probe") -> None:
         """Is told of a probe."""

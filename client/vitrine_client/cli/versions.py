@@ -12,16 +12,8 @@ from vitrine_client.cli import completion_values, options
 from vitrine_client.cli.gateway import TlsFiles, model_server_tls
 from vitrine_client.cli.options import NEWEST
 from vitrine_client.cli.output import tables
-from vitrine_client.errors import InvalidRequest
 from vitrine_client.store import version_labels
 from vitrine_client.store.version_labels import Promotion
-
-
-def _checked(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    try:
-        return version_labels.checked_label(value)
-    except InvalidRequest as error:
-        raise click.BadParameter(str(error)) from error
 
 
 def _moving(move: Callable[..., Promotion]) -> Callable[..., None]:
@@ -58,8 +50,7 @@ def _moving(move: Callable[..., Promotion]) -> Callable[..., None]:
         click.option(
             "--label",
             default=version_labels.STABLE,
-            show_default=True,
-            callback=_checked,
+            callback=options.checked(version_labels.checked_label),
             help="Version label to move.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a sentence."),

@@ -14,7 +14,6 @@ from vitrine_client.doctor.machine import (
     machine,
     proxies,
     software,
-    storage,
 )
 from vitrine_client.doctor.service import (
     certificates,
@@ -31,8 +30,8 @@ CHECKS = (
     Check("Machine", "Python", interpreter.check),
     Check("Machine", "platform", machine.check_platform),
     Check("Machine", "memory", machine.check_memory),
-    Check("Machine", "disk", storage.check_disk),
-    Check("Machine", "shared memory", storage.check_shared_memory),
+    Check("Machine", "disk", machine.check_disk),
+    Check("Machine", "shared memory", machine.check_shared_memory),
     Check("Machine", "file descriptors", machine.check_descriptors),
     Check("Machine", "clock", machine.check_clock),
     Check("Software", "Vitrine", software.check_members),

@@ -1,5 +1,6 @@
 """Check of Vitrine's environment variables: unknown names, values that are none."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -15,42 +16,21 @@ Wrong = Callable[[str], str]
 """Returns the expected form of a value, empty where the value has it."""
 
 
-def _count(least: int, most: int | None = None) -> Wrong:
-    def wrong(text: str) -> str:
-        expected = f"a whole number, {least} at least" + (f" and {most} at most" if most else "")
-        try:
-            number = int(text)
-        except ValueError:
-            return expected
-        return "" if least <= number <= (most or number) else expected
+def _value(expected: str, holds: Callable[[str], object]) -> Wrong:
+    """Returns the check of values for which `holds` is true, and does not raise."""
 
-    return wrong
-
-
-def _number(expected: str, holds: Callable[[float], bool]) -> Wrong:
     def wrong(text: str) -> str:
         try:
-            return "" if holds(float(text)) else expected
-        except ValueError:
+            return "" if holds(text) else expected
+        except (ValueError, InvalidRequest):
             return expected
 
     return wrong
 
 
-def _flag(text: str) -> str:
-    return "" if text.lower() in _FLAGS else "1 or 0"
-
-
-def _key(text: str) -> str:
-    try:
-        key_headers(text)
-    except InvalidRequest:
-        return "a key without blanks or line ends around it"
-    return ""
-
-
-def _log_format(text: str) -> str:
-    return "" if text in ("text", "json") else "text or json"
+def _count(least: int, most: float = math.inf) -> Wrong:
+    bounds = f"{least} at least" + (f" and {most} at most" if most < math.inf else "")
+    return _value(f"a whole number, {bounds}", lambda text: least <= int(text) <= most)
 
 
 def _file_to_be(text: str) -> str:
@@ -68,7 +48,9 @@ def _any(_: str) -> str:
     return ""
 
 
-_SECONDS = _number("a number of seconds above 0", lambda number: number > 0)
+_SECONDS = _value("a number of seconds above 0", lambda text: float(text) > 0)
+_FLAG = _value("1 or 0", lambda text: text.lower() in _FLAGS)
+_KEY = "a key without blanks or line ends around it"
 
 CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("HOST", "MODELS", "MODELS_DIR", "DATA_DIR", "CACHE_DIR", "TRACES_URL"), _any),
@@ -87,13 +69,16 @@ CHECKS: dict[str, Wrong] = {
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     **dict.fromkeys(
-        ("RATE_LIMIT", "RETRY_BUDGET"), _number("a number, 0 at least", lambda number: number >= 0)
+        ("RATE_LIMIT", "RETRY_BUDGET"),
+        _value("a number, 0 at least", lambda text: float(text) >= 0),
     ),
-    "PREDICTION_LOG_SAMPLE": _number("a share above 0, 1 at most", lambda share: 0 < share <= 1),
-    **dict.fromkeys(("DRIFT", "ACCESS_LOG", "PREDICTION_LOG_IMAGES"), _flag),
-    "LOG_FORMAT": _log_format,
+    "PREDICTION_LOG_SAMPLE": _value(
+        "a share above 0, 1 at most", lambda text: 0 < float(text) <= 1
+    ),
+    **dict.fromkeys(("DRIFT", "ACCESS_LOG", "PREDICTION_LOG_IMAGES"), _FLAG),
+    "LOG_FORMAT": _value("text or json", ("text", "json").__contains__),
     "PREDICTION_LOG": _file_to_be,
-    "API_KEY": _key,
+    "API_KEY": _value(_KEY, lambda text: key_headers(text) is not None),
 }
 """Each variable without its prefix, and the check of its value."""
 

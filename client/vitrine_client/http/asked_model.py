@@ -4,15 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
-from vitrine_client.http import missing, model_paths, protocol
-from vitrine_client.http.default_model import (
-    FALLBACK,
-    PREFERRED,
-    DefaultModel,
-    is_served,
-    may_be_missing,
-)
+from vitrine_client.http import missing, protocol
+from vitrine_client.http.default_model import FALLBACK, PREFERRED, DefaultModel
 from vitrine_client.http.protocol import Call, Conversation
 
 
@@ -35,14 +28,13 @@ class AskedModel:
 
     def path(self, model: str) -> str:
         """Returns the path at which `model` is asked."""
-        return model_paths.verb_path(model, self.version, self.label, self.verb)
+        return protocol.verb_path(model, self.version, self.label, self.verb)
 
     def send(self, make: Callable[[str], Call]) -> Conversation[Any]:
         """Makes a call of the model's path, sends it, and returns the answer (JSON).
 
-        If the default model is not served, the next one is asked; that is known from the call's own
-        failure, so one that succeeds costs nothing more. Raises `NotFound` where no such model,
-        version or version label is there, and names those that are.
+        Raises `NotFound` where no such model, version or version label is there, and names those
+        that are.
         """
         names = (PREFERRED, FALLBACK) if self.model is None else (self.model,)
         return (yield from missing.explained(self._sent(make), names, self.version, self.label))
@@ -50,26 +42,8 @@ class AskedModel:
     def _sent(self, make: Callable[[str], Call]) -> Conversation[Any]:
         if self.model is not None:
             return (yield make(self.path(self.model)))
-        name = self.default.name()
-        try:
-            answer = yield make(self.path(name))
-        except (NotFound, InvalidRequest) as error:
-            if name == FALLBACK or not (yield from self._is_missing(error)):
-                raise
-        else:
-            if name == PREFERRED:
-                self.default.found()
-            return answer
-        answer = yield make(self.path(FALLBACK))
-        self.default.missing()
-        return answer
-
-    def _is_missing(self, error: VitrineError) -> Conversation[bool]:
-        if not may_be_missing(error, self.label):
-            return False
-        if self.version is None and self.label is None:
-            return True
-        try:  # it may be no more than that version which is missing
-            return not is_served((yield from protocol.states(PREFERRED)))
-        except NotFound:
-            return True
+        return (
+            yield from self.default.asked(
+                lambda name: make(self.path(name)), protocol.states, self.version, self.label
+            )
+        )

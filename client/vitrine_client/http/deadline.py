@@ -15,8 +15,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-__all__ = ["BoundedAdapter", "Exchange", "new_session"]
-
 _MOST_CONNECTIONS = 256
 """Kept for the next call; who has more calls under way at once opens more, and closes them."""
 

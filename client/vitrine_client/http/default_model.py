@@ -7,21 +7,14 @@ before there was one has none; there it is `mlp`, and that is said once.
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar
 
 from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.results.predictions import VersionStatus
 
-__all__ = [
-    "FALLBACK",
-    "PREFERRED",
-    "DefaultModel",
-    "DefaultModelWarning",
-    "is_served",
-    "may_be_missing",
-    "told_of_missing",
-]
+C = TypeVar("C")
 
 PREFERRED = "photo"
 FALLBACK = "mlp"
@@ -70,11 +63,50 @@ class DefaultModel:
         if not told:
             warnings.warn(told_of_missing(), DefaultModelWarning, stacklevel=2)
 
+    def asked(
+        self,
+        make: Callable[[str], C],
+        states: Callable[[str], Generator[C, Any, list[VersionStatus]]],
+        version: int | None,
+        label: str | None,
+    ) -> Generator[C, Any, Any]:
+        """Yields the call that `make` makes of the default model's name, and returns its answer.
 
-def may_be_missing(error: VitrineError, label: str | None) -> bool:
+        If that model is not served, the next one is asked; that is known from the call's own
+        failure, so one that succeeds costs nothing more. `states` asks for the states of a model.
+        """
+        name = self.name()
+        try:
+            answer = yield make(name)
+        except (NotFound, InvalidRequest) as error:
+            missing = name == PREFERRED and _may_be_missing(error, label)
+            if missing and not (version is None and label is None):
+                missing = yield from _is_missing(states)
+            if not missing:
+                raise
+        else:
+            if name == PREFERRED:
+                self.found()
+            return answer
+        answer = yield make(FALLBACK)
+        self.missing()
+        return answer
+
+
+def _may_be_missing(error: VitrineError, label: str | None) -> bool:
     """Says whether an error may be one of a model that is not served: to a version label of such a
     model TensorFlow Serving answers that it does not know the label, INVALID_ARGUMENT."""
-    return isinstance(error, NotFound) or (label is not None and isinstance(error, InvalidRequest))
+    return isinstance(error, NotFound) or label is not None
+
+
+def _is_missing(
+    states: Callable[[str], Generator[C, Any, list[VersionStatus]]],
+) -> Generator[C, Any, bool]:
+    """Asks for the states of `PREFERRED`: it may be no more than one version which is missing."""
+    try:
+        return not is_served((yield from states(PREFERRED)))
+    except NotFound:
+        return True
 
 
 def told_of_missing() -> str:

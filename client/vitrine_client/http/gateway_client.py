@@ -14,7 +14,8 @@ class GatewayClient:
     """Client of the gateway at `base_url`, which is without user and password. Copies, and those
     that `pickle` makes in another process, are clients of their own.
 
-    Raises `InvalidRequest` for an address, a time-out, a key or a file that is none.
+    Raises `InvalidRequest` for an address that is none, and `InvalidArgument`, which is one, for
+    such a time-out, key or file.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class GatewayClient:
         self._authorization = protocol.basic_authorization(userinfo)
         self._headers = protocol.key_headers(api_key)
         self._timeout_s = protocol.checked_timeout_s(timeout_s)
-        self._retries = retries
+        self._retries = protocol.checked_retries(retries)
         self._closed = False
         self._default = DefaultModel()
         self._verify, self._cert = verify, cert

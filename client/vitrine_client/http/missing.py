@@ -29,16 +29,13 @@ def explained(
     try:
         return (yield from conversation)
     except (NotFound, InvalidRequest) as error:
-        if isinstance(error, InvalidImage) or not _is_missing(error, label):
+        unknown_label = label is not None and _UNKNOWN_LABEL in str(error)
+        if isinstance(error, InvalidImage) or not (isinstance(error, NotFound) or unknown_label):
             raise
         reason = yield from _reason(models, version, label)
         if not reason:
             raise
         raise NotFound(reason) from error
-
-
-def _is_missing(error: VitrineError, label: str | None) -> bool:
-    return isinstance(error, NotFound) or (label is not None and _UNKNOWN_LABEL in str(error))
 
 
 def _reason(

@@ -7,22 +7,23 @@ thrown the error, and returns the result.
 
 import base64
 import json
+import operator
 import random
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from vitrine_client import errors
-from vitrine_client.http.model_paths import model_path
 from vitrine_client.process import addresses
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
 
+C = TypeVar("C")
 T = TypeVar("T")
 
 LONGEST_S = 1_000_000
@@ -52,22 +53,50 @@ class Call:
 Conversation = Generator[Call, Any, T]
 
 
+def held(conversation: Generator[C, Any, T], ask: Callable[[C], Any]) -> T:
+    """Holds a conversation whose calls `ask` answers, and returns its result."""
+    try:
+        call = next(conversation)
+        while True:
+            try:
+                answer = ask(call)
+            except errors.VitrineError as error:
+                call = conversation.throw(error)
+            else:
+                call = conversation.send(answer)
+    except StopIteration as done:
+        returned: T = done.value
+        return returned
+
+
 def checked_timeout_s(timeout_s: float) -> float:
-    """Returns a time-out in seconds. Raises `InvalidRequest` unless it is above 0, and `LONGEST_S`
+    """Returns a time-out in seconds. Raises `InvalidArgument` unless it is above 0, and `LONGEST_S`
     at most."""
     if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_S:
-        raise errors.InvalidRequest(
+        raise errors.InvalidArgument(
             f"timeout_s is a number of seconds above 0 and at most {LONGEST_S:,}, not {timeout_s!r}"
         )
     return timeout_s
 
 
+def checked_retries(retries: int) -> int:
+    """Returns how often a call may be made again. Raises `InvalidArgument` unless that is a whole
+    number from 0 on."""
+    if not isinstance(retries, int) or retries < 0:
+        raise errors.InvalidArgument(f"retries is a whole number from 0 on, not {retries!r}")
+    return retries
+
+
 def key_headers(api_key: str) -> dict[str, str]:
-    """Returns the header that shows an API key, if there is one. Raises `InvalidRequest` for what
+    """Returns the header that shows an API key, if there is one. Raises `InvalidArgument` for what
     no header can have, such as a line's end."""
-    if api_key.strip() != api_key or not (api_key.isascii() and api_key.isprintable()):
-        raise errors.InvalidRequest("The API key has a blank or a line's end around it, or in it")
-    return {"X-API-Key": api_key} if api_key else {}
+    if not api_key:
+        return {}
+    if not isinstance(api_key, str) or not (api_key.isascii() and api_key.isprintable()):
+        raise errors.InvalidArgument("The API key is no text of ASCII characters in one line")
+    if api_key.strip() != api_key:
+        raise errors.InvalidArgument("The API key has a blank around it")
+    return {"X-API-Key": api_key}
 
 
 def basic_authorization(userinfo: str) -> str:
@@ -76,6 +105,43 @@ def basic_authorization(userinfo: str) -> str:
     user, _, password = userinfo.encode(errors="surrogateescape").partition(b":")
     shown = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return f"Basic {base64.b64encode(shown).decode()}" if userinfo else ""
+
+
+def model_path(model: str, version: int | None = None, label: str | None = None) -> str:
+    """Returns the path of a model, or of a version of it by number or version label. Raises
+    `InvalidRequest` for names and numbers that none can have, and for both of the latter."""
+    if version is not None and label is not None:
+        raise errors.InvalidRequest("Give a version or a version label, not both")
+    chosen = "" if version is None else f"/versions/{_number(version)}"
+    if label is not None:
+        chosen = f"/labels/{_name(label, 'version label')}"
+    return f"/v1/models/{_name(model, 'model')}{chosen}"
+
+
+def _name(name: object, kind: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise errors.InvalidRequest(f"A {kind} is named by text, such as 'mlp', not {name!r}")
+    try:
+        return quote(name, safe="")
+    except UnicodeEncodeError as error:
+        raise errors.InvalidRequest(
+            f"{name!r} is no name of a {kind}: it is not Unicode"
+        ) from error
+
+
+def _number(version: object) -> int:
+    try:
+        number = -1 if isinstance(version, bool) else operator.index(version)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if number < 0:
+        raise errors.InvalidRequest(f"A version is a whole number from 0 on, not {version!r}")
+    return number
+
+
+def verb_path(model: str, version: int | None, label: str | None, verb: str = "predict") -> str:
+    """Returns the path at which a model, or a version of it, predicts or explains."""
+    return f"{model_path(model, version, label)}:{verb}"
 
 
 def models() -> Conversation[dict[str, list[VersionStatus]]]:

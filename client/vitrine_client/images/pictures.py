@@ -4,31 +4,18 @@ import io
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from glob import has_magic
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.errors import EmptyPicture, InvalidImage, NotAPicture
 from vitrine_client.images import NOTHING, Item, Picture, find_item, from_array
-from vitrine_client.images.given import read
+from vitrine_client.images.given import named, read, refuse_address
 from vitrine_client.images.raster import scaled
-from vitrine_client.images.several_pictures import as_iterable, in_folder
 from vitrine_client.results.predictions import Prediction
-
-__all__ = [
-    "BATCH_BYTES",
-    "Batch",
-    "Pictures",
-    "batches",
-    "batches_async",
-    "encoded",
-    "in_folder",
-    "item_in",
-    "items",
-    "parcels",
-    "with_item",
-]
 
 Pictures = Iterable[Picture] | str | os.PathLike[str]
 """Pictures in any order, or the folder that they are in."""
@@ -43,6 +30,78 @@ _PNG_MODES = frozenset(("1", "L", "LA", "I;16", "P", "RGB", "RGBA"))
 BATCH_BYTES = 16 * 2**20
 """Pictures that lie in memory make no batch larger than this, nor bodies: half of what a gateway
 takes by default."""
+
+_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp"),
+    *(".tif", ".tiff", ".avif"),
+    *(".heic", ".heif", ".jxl"),  # not read: each is refused with what to do
+)
+
+_SEVERAL = "give a folder, or several pictures: predict_many([one, two])"
+
+
+def in_folder(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the files of a folder that are named as pictures are (`.png`, `.JPG`, ...), sorted by
+    name, without hidden ones and those of folders in it.
+
+    Raises `OSError` (`FileNotFoundError`, `NotADirectoryError`, ...).
+    """
+    return [path for path in _listed(folder) if _is_picture(path)]
+
+
+def left_out(folder: str | os.PathLike[str]) -> list[Path]:
+    """Returns the other files of a folder, sorted by name, without hidden ones; raises the same."""
+    return [path for path in _listed(folder) if not _is_picture(path)]
+
+
+def _listed(folder: str | os.PathLike[str]) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_file()]
+    base = Path(folder)
+    return [base / name for name in sorted(names)]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.name.lower().endswith(_SUFFIXES)
+
+
+def _as_iterable(pictures: object) -> Iterable[Picture]:
+    """Returns several pictures as an iterable: those of a folder, or what is one already. Raises
+    `NotAPicture` for a single picture and for what holds none, `OSError` for a folder that cannot
+    be read."""
+    if isinstance(pictures, str | os.PathLike):
+        return in_folder(_checked_folder(pictures))
+    if isinstance(pictures, bytes | bytearray | memoryview | Image.Image) or hasattr(
+        pictures, "read"
+    ):
+        raise NotAPicture(f"{named(pictures)} is one picture; {_SEVERAL}, or ask `predict`")
+    shape = getattr(pictures, "shape", None)
+    if isinstance(shape, tuple) and (len(shape) == 2 or shape[2:] in {(3,), (4,)}):
+        raise NotAPicture(
+            f"An array of the shape {list(shape)} is one picture; give [n, h, w] or "
+            "[n, h, w, 3], or ask `predict`"
+        )
+    if hasattr(pictures, "__aiter__"):
+        raise NotAPicture(
+            f"{named(pictures)} is asynchronous, which AsyncClient.predict_many takes; {_SEVERAL}"
+        )
+    if not isinstance(pictures, Iterable):
+        raise NotAPicture(f"{named(pictures)} holds no pictures; {_SEVERAL}")
+    return pictures
+
+
+def _checked_folder(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    refuse_address(path)
+    found = Path(path)
+    if not os.fspath(path):
+        raise NotAPicture(f"The path is empty; {_SEVERAL}")
+    if found.is_file():
+        raise NotAPicture(f"{path} is one picture, and no folder; {_SEVERAL}, or ask `predict`")
+    if has_magic(str(path)) and not found.exists():
+        raise NotAPicture(
+            f"{path} is a pattern, and no folder; Path().glob(pattern) finds its files"
+        )
+    return path
 
 
 def encoded(picture: Picture) -> bytes:
@@ -140,7 +199,7 @@ class _Gathering:
 def batches(pictures: Pictures, size: int) -> Iterator[Batch]:
     """Returns the pictures in batches, and takes no more of them than it needs to. Raises `OSError`
     for a folder that is none, and `NotAPicture` for a single picture, or for no pictures at all."""
-    return _batches(as_iterable(pictures), size)
+    return _batches(_as_iterable(pictures), size)
 
 
 def _batches(pictures: Iterable[Picture], size: int) -> Iterator[Batch]:

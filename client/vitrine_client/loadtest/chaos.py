@@ -27,47 +27,38 @@ _REMOVE_S = 30.0
 """How long another publisher may hold up the copy's removal."""
 
 WatchInterval = Callable[[Interval], None]
-RunLoad = Callable[..., Result]
 Statuses = Callable[[], Sequence[VersionStatus]]
 
 
-class Swap:
-    """Swap of `model` in `models_dir`, half way through each `run`."""
+def run_with_swap(
+    plan: Plan,
+    models_dir: Path,
+    *,
+    watch: WatchInterval = ignore,
+    stop: threading.Event | None = None,
+    run: Callable[..., Result] = run,
+    statuses: Statuses | None = None,
+) -> Result:
+    """Does what `run` does, and half way swaps the plan's model, which is served of `models_dir`;
+    its course is among the result's events and warnings. The copy is removed before this returns or
+    raises; where there is no `stop`, Ctrl-C and SIGTERM raise `SystemExit`.
 
-    def __init__(self, models_dir: Path, model: str) -> None:
-        """Raises `OSError` where the model has no version, or none may be published."""
-        self._models_dir, self._model = models_dir, model
-        CopiedVersion(models_dir, model)
-
-    def run(
-        self,
-        plan: Plan,
-        *,
-        watch: WatchInterval = ignore,
-        stop: threading.Event | None = None,
-        run: RunLoad = run,
-        statuses: Statuses | None = None,
-    ) -> Result:
-        """Does what `run` does, and swaps meanwhile; its course is among the result's events
-        and warnings. The copy is removed before this returns or raises; where there is no `stop`,
-        Ctrl-C and SIGTERM raise `SystemExit`.
-
-        `statuses` asks for the states of the model's versions, unless given the plan's target.
-        """
-        ask = statuses or (lambda: _statuses(plan.target))
-        copy = CopiedVersion(self._models_dir, self._model)
-        middle_s = (plan.load.duration_s - plan.warm_up_s) / 2
-        swapping = _Swapping(copy, ask, middle_s)
-        with signals.raising() if stop is None else nullcontext():
-            try:
-                result = run(plan, watch=swapping.watching(watch), stop=stop)
-            finally:
-                swapping.end()
-        return dataclasses.replace(
-            result,
-            events=(*result.events, *swapping.events),
-            warnings=(*result.warnings, *swapping.warnings),
-        )
+    `statuses` asks for the states of the model's versions, unless given the plan's target. Raises
+    `OSError` where the model has no version, or none may be published.
+    """
+    copy = CopiedVersion(models_dir, plan.target.model)
+    middle_s = (plan.load.duration_s - plan.warm_up_s) / 2
+    swapping = _Swapping(copy, statuses or (lambda: _statuses(plan.target)), middle_s)
+    with signals.raising() if stop is None else nullcontext():
+        try:
+            result = run(plan, watch=swapping.watching(watch), stop=stop)
+        finally:
+            swapping.end()
+    return dataclasses.replace(
+        result,
+        events=(*result.events, *swapping.events),
+        warnings=(*result.warnings, *swapping.warnings),
+    )
 
 
 def _statuses(target: Workload) -> Sequence[VersionStatus]:

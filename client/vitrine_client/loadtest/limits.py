@@ -6,6 +6,7 @@ import resource
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vitrine_client.loadtest.plan import Closed, Load, Replay
 
@@ -36,20 +37,19 @@ def fitted(load: Load, processes: int, *, told: bool) -> tuple[Load, str]:
     """Returns the load with no more requests in flight than this machine can have, and a note where
     that is less. Raises `ValueError` where somebody `told` how many."""
     most, limit = most_connections(processes)
-    closed = isinstance(load, Closed)
-    wanted = load.concurrency if isinstance(load, Closed) else load.connections
+    name = "concurrency" if isinstance(load, Closed) else "connections"
+    wanted: int = getattr(load, name)
     if wanted <= most:
         return load, ""
     if told or not most:
         raise ValueError(
-            f"--{'concurrency' if closed else 'connections'} {wanted:,} is more than this machine "
+            f"--{name} {wanted:,} is more than this machine "
             f"can: {limit}, enough for {most:,}; raise that, or take less"
             + (f", or --processes {processes + 1}" if "a process" in limit else "")
         )
     note = f"At most {most:,} requests are in flight, not {wanted:,}: {limit}"
-    if isinstance(load, Closed):
-        return replace(load, concurrency=most), note
-    return replace(load, connections=most), note
+    fewer: dict[str, Any] = {name: most}
+    return replace(load, **fewer), note
 
 
 def shared(load: Load) -> int:

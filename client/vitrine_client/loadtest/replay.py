@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http import model_paths, predictions
+from vitrine_client.http import predictions, protocol
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.targets import http_request, requests_of
 from vitrine_client.loadtest.plan import Replay, Workload, WorkloadKind
@@ -125,8 +125,8 @@ def _request(asked: Workload, pixels: bool) -> bytes:
     """Returns a request as it travels. An array that a model was shown is sent as it is, and not
     prepared once more."""
     if pixels and asked.kind == "npy":
-        call = predictions.as_array("", [_pixels(image) for image in asked.images])
-        return http_request(asked, call.content_type, call.body)
+        pixels_of_each = [_pixels(image) for image in asked.images]
+        return http_request(asked, predictions.as_array("", pixels_of_each))
     return requests_of(asked)[0]
 
 
@@ -167,7 +167,7 @@ def _line(content: dict[str, Any]) -> Line:
     answered = sum("error" not in each for each in content.get("results", ()))
     model, version = content["model"], content.get("asked_version")
     label = content.get("asked_label")
-    model_paths.verb_path(model, version, label)  # raises where no address has them
+    protocol.verb_path(model, version, label)  # raises where no address has them
     return Line(
         at_s=datetime.fromisoformat(content["time"]).timestamp(),
         model=model,
@@ -194,7 +194,7 @@ def _nothing(paths: Sequence[Path], left_out: Counter[str]) -> str:
     if left_out["without images"]:
         return (
             f"{names}: no line has images (the gateway keeps them with "
-            "VITRINE_PREDICTION_LOG_IMAGES=1); give PICTURES to send instead"
+            "VITRINE_PREDICTION_LOG_IMAGES=1); give --pictures to send instead"
         )
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
     return f"{names}: no line has a prediction that could be asked for again ({reasons or 'empty'})"

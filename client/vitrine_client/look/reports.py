@@ -44,7 +44,11 @@ def environment(package: str) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.globals |= {"style": _style(), "icon": _text("icon.svg"), "index": INDEX}
+    made.globals |= {
+        "style": _text("theme.css") + _text("report.css"),
+        "icon": _text("icon.svg"),
+        "index": INDEX,
+    }
     made.filters["as_meta"] = lambda about: json.dumps(asdict(about))
     return made
 
@@ -106,9 +110,5 @@ class _Reader(HTMLParser):
             self.content = found.get("content") or ""
 
 
-def _style() -> Markup:
-    return Markup(_text("theme.css") + _text("report.css"))  # noqa: S704 - files of our own
-
-
 def _text(name: str) -> Markup:
-    return Markup((FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704
+    return Markup((FOLDER / name).read_text(encoding="utf-8"))  # noqa: S704 - files of our own

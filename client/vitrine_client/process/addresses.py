@@ -24,6 +24,7 @@ URL_NAMES = "--url or VITRINE_URL"
 
 _ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]@]+):([0-9]{1,5})", re.ASCII)
+_NO_PORT = re.compile(r"[^:\[\]]*:(?![0-9]*$).*", re.DOTALL)
 _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
 """No part of a gateway's URL: blanks, control characters, a query, a fragment, an empty label."""
 
@@ -144,21 +145,34 @@ def checked_url(url: str) -> str:
     except ValueError:  # a port that is none, or half of an IPv6 address
         good = False
     if not good:
-        raise InvalidRequest(f"{without_password(url)!r} is not an address; write http://HOST:PORT")
+        _, userinfo, _ = _parts(url)
+        hint = "; in a password, / is %2F, ? is %3F and # is %23" if userinfo else ""
+        shown = without_password(url)
+        raise InvalidRequest(f"{shown!r} is not an address; write http://HOST:PORT{hint}")
     return url.rstrip("/")
 
 
 def without_password(address: str) -> str:
     """Returns an address as it may be shown: without user and password."""
-    before, at, host = address.rpartition("@")
-    scheme, separator, _ = before.partition("://")
-    return f"{scheme if separator else ''}{separator}{host}" if at else address
+    return split_userinfo(address)[0]
 
 
 def split_userinfo(url: str) -> tuple[str, str]:
     """Returns a URL as it may be shown, and its `user:password`, empty where it has none."""
-    shown = without_password(url)
-    return shown, url.removeprefix(url.partition("://")[0] + "://").rpartition("@")[0]
+    scheme, userinfo, rest = _parts(url)
+    return scheme + rest, userinfo
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Returns the scheme of a URL with its separator, the user and password, and the rest. These
+    end at the last @ before the path, or where a colon has no port behind it, which is then that of
+    a password with a /, a ? or a #, at the last @."""
+    before, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" not in authority and _NO_PORT.fullmatch(authority):
+        authority = rest
+    userinfo, at, _ = authority.rpartition("@")
+    return before + separator, userinfo, rest[len(userinfo + at) :]
 
 
 def checked_model_servers(text: str) -> tuple[str, ...]:

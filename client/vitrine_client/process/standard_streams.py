@@ -7,7 +7,10 @@ there would go into it. One whose encoding is ASCII, say, would fail at the firs
 import codecs
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 
 _LAST = 2
 _ESCAPING = "vitrine.escaping"
@@ -38,3 +41,17 @@ def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
     if "\udc80" <= character <= "\udcff" and not error.encoding.startswith(("utf-16", "utf-32")):
         shown = character.encode("ascii", "surrogateescape")
     return shown, error.start + 1
+
+
+@contextmanager
+def native_stderr_discarded() -> Iterator[None]:
+    """Discards output of this process to descriptor 2, of all threads: native libraries write there
+    whatever Python says. For as long as no other has anything to say."""
+    with Path(os.devnull).open("w") as nowhere:
+        stderr = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -15,9 +15,11 @@ from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from vitrine_client.errors import InvalidRequest
+from vitrine_client.errors import InvalidArgument, InvalidRequest
 
 OWN = "VITRINE_CA"
+OWN_CERTIFICATE = ("VITRINE_CERT", "VITRINE_CERT_KEY")
+_CA_VARIABLES = (OWN, "VITRINE_MODEL_SERVER_CA")
 OTHERS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Those of requests and curl, and OpenSSL's, which has `SSL_CERT_DIR` as well."""
 
@@ -49,13 +51,15 @@ class Trust:
         verify: "Verify" = True,
         cert: Certificate = None,
         environ: Mapping[str, str] = os.environ,
+        variables: tuple[str, str] = OWN_CERTIFICATE,
     ) -> "Trust":
-        """Returns the trust that is named, or else that of the environment. `verify` False trusts
-        anybody. Raises `InvalidRequest` for a key without a certificate."""
+        """Returns the trust that is named, or else that of the environment, whose certificate and
+        key are in `variables`. `verify` False trusts anybody. Raises `InvalidRequest` for a key
+        without a certificate, and `InvalidArgument`, which is one, for what are no files."""
         if isinstance(verify, Trust):
             return verify
-        found = _authorities(environ) if isinstance(verify, bool) else (("", os.fspath(verify)),)
-        shown, key = _certificate(environ) if cert is None else _pair(cert)
+        found = _authorities(environ) if isinstance(verify, bool) else _named(verify, environ)
+        shown, key = _certificate(environ, *variables) if cert is None else _pair(cert)
         return cls(found, shown, key, verify is not False)
 
     @staticmethod
@@ -63,8 +67,9 @@ class Trust:
         """Returns the named trust as requests takes it, None for a session's own."""
         if isinstance(verify, Trust):
             verify = verify.verified and verify.authorities[0][1]
-        named = verify if isinstance(verify, bool) else os.fspath(verify)
-        return {"verify": None if named is True else named, "cert": cert}
+        named = verify if isinstance(verify, bool) else _path(verify, "verify")
+        shown, key = (None, None) if cert is None else _pair(cert)
+        return {"verify": None if named is True else named, "cert": (shown, key) if key else shown}
 
     def context(self) -> ssl.SSLContext:
         """Returns a client's context. Raises `InvalidRequest` with the file that cannot be used."""
@@ -118,20 +123,41 @@ def _load(context: ssl.SSLContext, variable: str, authority: str) -> None:
             context.load_verify_locations(cafile=authority)
     except OSError as error:
         named = f"{variable}={authority}" if variable else authority
+        todo = f"name a PEM file of CAs there, or unset {variable}" if variable else HINT
         wrong = f"cannot be read ({error.strerror})"
         if isinstance(error, ssl.SSLError):
             wrong = "is no PEM file of certificates"
-        raise InvalidRequest(f"{named} {wrong}; {HINT}") from error
+        raise InvalidRequest(f"{named} {wrong}; {todo}") from error
 
 
-def _certificate(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
-    cert, key = (environ.get(name) or None for name in ("VITRINE_CERT", "VITRINE_CERT_KEY"))
+def _named(verify: StrPath, environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Returns what is named, with the variable that has the same: commands pass on theirs."""
+    path = _path(verify, "verify")
+    return ((next((name for name in _CA_VARIABLES if environ.get(name) == path), ""), path),)
+
+
+def _certificate(
+    environ: Mapping[str, str], cert_variable: str, key_variable: str
+) -> tuple[str | None, str | None]:
+    cert, key = environ.get(cert_variable) or None, environ.get(key_variable) or None
     if key and not cert:
-        raise InvalidRequest("VITRINE_CERT_KEY is the key to VITRINE_CERT, which is not set")
+        raise InvalidRequest(
+            f"{key_variable} is the key to {cert_variable}, which is not set; set that, too, or "
+            f"unset {key_variable}"
+        )
     return cert, key
 
 
 def _pair(cert: StrPath | tuple[StrPath, StrPath]) -> tuple[str, str | None]:
-    if isinstance(cert, tuple):
-        return os.fspath(cert[0]), os.fspath(cert[1])
-    return os.fspath(cert), None
+    if not isinstance(cert, tuple):
+        return _path(cert, "cert"), None
+    if len(cert) != 2:
+        raise InvalidArgument(f"cert is a file, or a pair of a certificate and its key, not {cert}")
+    return _path(cert[0], "cert"), _path(cert[1], "cert")
+
+
+def _path(path: StrPath, argument: str) -> str:
+    try:
+        return os.fsdecode(path)
+    except TypeError as error:
+        raise InvalidArgument(f"{argument} names PEM files by their paths, not {path!r}") from error

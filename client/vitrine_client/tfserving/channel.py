@@ -8,7 +8,7 @@ their deadlines, so that they raise instead.
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +23,7 @@ Verify = Literal[True] | StrPath | Trust | None
 """The CAs to trust: a PEM file, the usual ones, or those of `VITRINE_MODEL_SERVER_CA`."""
 
 _Method = Callable[..., bytes]
-_VARIABLES = {"VITRINE_CERT": "VITRINE_MODEL_SERVER_CERT"} | {
-    "VITRINE_CERT_KEY": "VITRINE_MODEL_SERVER_KEY"
-}
+_VARIABLES = ("VITRINE_MODEL_SERVER_CERT", "VITRINE_MODEL_SERVER_KEY")
 _OFF = ("0", "false", "no", "off")
 
 _busy: set[tuple[int, object]] = set()
@@ -125,19 +123,15 @@ def new_channel(
     return grpc.insecure_channel(address, options=options)
 
 
-def trust_of(
-    verify: Verify, cert: Certificate, environ: Mapping[str, str] = os.environ
-) -> Trust | None:
+def trust_of(verify: Verify, cert: Certificate) -> Trust | None:
     """Returns the trust for TLS; None without it, where neither the caller nor the environment
     names a CA. Raises `InvalidRequest` for a file that cannot be used."""
-    verify = verify or environ.get("VITRINE_MODEL_SERVER_CA") or None
+    verify = verify or os.environ.get("VITRINE_MODEL_SERVER_CA") or None
     if verify is None:
         if cert is not None:
             raise errors.InvalidRequest(f"A certificate to show needs a CA to trust: {_HINT}")
         return None
-    named = {ours: environ[theirs] for ours, theirs in _VARIABLES.items() if environ.get(theirs)}
-    others = {name: value for name, value in environ.items() if name not in _VARIABLES}
-    trust = Trust.chosen(verify, cert, others | named)
+    trust = Trust.chosen(verify, cert, variables=_VARIABLES)
     trust.context()  # gRPC would find out with the first call only, and say little
     return trust
 

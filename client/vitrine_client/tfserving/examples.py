@@ -58,17 +58,8 @@ def _values(value: Value) -> list[Any]:
     return [each.item() if isinstance(each, np.generic) else each for each in value]
 
 
-def example_request(
-    method: str,
-    model: str,
-    examples: Iterable[Features],
-    *,
-    version: int | None = None,
-    label: str | None = None,
-    signature_name: str = "serving_default",
-) -> bytes:
+def example_request(method: str, spec: wire.ModelSpec, examples: Iterable[Features]) -> bytes:
     """Returns the request of `CLASSIFY` or `REGRESS`."""
-    spec = messages.model_spec(model, version, label, signature_name)
     listed = [to_example(features) for features in examples]
     given = wire.Input(example_list=wire.ExampleList(examples=listed))
     return _REQUESTS[method](model_spec=spec, input=given).SerializeToString()

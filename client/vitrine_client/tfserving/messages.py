@@ -172,26 +172,6 @@ def scaled(instances: Array) -> Array:
     return instances.astype(np.float32) / 255
 
 
-def explain_request(
-    model: str,
-    instances: Array,
-    class_id: int | None = None,
-    *,
-    version: int | None = None,
-    label: str | None = None,
-) -> bytes:
-    """Returns the request of `PREDICT` to explain a class, or the answered, of uint8 [n, 28,
-    28]."""
-    class_ids = np.full(len(instances), -1 if class_id is None else class_id, np.int64)
-    return predict_request(
-        model,
-        {"images": scaled(instances), "class_ids": class_ids},
-        version=version,
-        label=label,
-        signature_name=EXPLAIN,
-    )
-
-
 def describe_request(model: str, version: int | None = None, *, label: str | None = None) -> bytes:
     """Returns the request of `PREDICT` for the labels and the card of a version."""
     return predict_request(model, {}, version=version, label=label, signature_name="describe")

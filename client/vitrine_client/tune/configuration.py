@@ -5,9 +5,11 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from vitrine_client.loadtest.plan import WorkloadKind
+
+T = TypeVar("T", "Batching", "Configuration")
 
 
 @dataclass(frozen=True)
@@ -78,31 +80,26 @@ def axes(kind: WorkloadKind, cores: int) -> list[Axis]:
     return [*of_gateway, *model_server]
 
 
-def _gateway(name: str, values: Sequence[int]) -> Axis:
-    def axis(base: Configuration) -> list[Configuration]:
-        others = dict.fromkeys(value for value in values if value != getattr(base, name))
-        changes: list[dict[str, Any]] = [{name: value} for value in others]
-        return [dataclasses.replace(base, **change) for change in changes]
+def _others(base: T, name: str, values: Sequence[int]) -> list[T]:
+    """Returns a dataclass with each of the values that a member of it does not have."""
+    others = dict.fromkeys(value for value in values if value != getattr(base, name))
+    changes: list[dict[str, Any]] = [{name: value} for value in others]
+    return [dataclasses.replace(base, **change) for change in changes]
 
-    return axis
+
+def _gateway(name: str, values: Sequence[int]) -> Axis:
+    return lambda base: _others(base, name, values)
 
 
 def _switch(looks: Sequence[Batching]) -> Axis:
-    def axis(base: Configuration) -> list[Configuration]:
-        others = [None] if base.batching else looks
-        return [dataclasses.replace(base, batching=other) for other in others]
-
-    return axis
+    return lambda base: _batched(base, [None] if base.batching else looks)
 
 
 def _batching(name: str, values: Sequence[int]) -> Axis:
-    def axis(base: Configuration) -> list[Configuration]:
-        if not base.batching:
-            return []
-        others = dict.fromkeys(value for value in values if value != getattr(base.batching, name))
-        return [
-            dataclasses.replace(base, batching=dataclasses.replace(base.batching, **{name: value}))
-            for value in others
-        ]
+    return lambda base: _batched(
+        base, _others(base.batching, name, values) if base.batching else []
+    )
 
-    return axis
+
+def _batched(base: Configuration, others: Sequence[Batching | None]) -> list[Configuration]:
+    return [dataclasses.replace(base, batching=other) for other in others]

@@ -13,8 +13,8 @@ ENVIRONMENT, BATCHING = "gateway.env", "batching.config"
 
 _WHERE = """\
 The model server that was measured is the embedded one, on this machine, with the load beside it.
-Where TensorFlow Serving is in its place, or the load comes from elsewhere, `vitrine loadtest --slo`
-says what holds there."""
+Where TensorFlow Serving is in its place, or the load comes from elsewhere, `vitrine loadtest
+search` says what holds there."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
-from vitrine_serving.gateway.api.endpoints import Endpoints
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints
+from vitrine_serving.gateway.api.openapi.document import document
+from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
@@ -25,16 +25,22 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.server.shared_state import SharedState
+from vitrine_serving.gateway.inference.pixels import PixelWatch
+from vitrine_serving.gateway.inference.versions import Versions
+from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.server.listener import Shares
+from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
 from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
-from vitrine_serving.gateway.telemetry.drift import Watch
+from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
-from vitrine_serving.gateway.telemetry.metrics import Metrics
+from vitrine_serving.gateway.telemetry.metrics import Metrics, SharedSeries
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
+from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
@@ -71,13 +77,14 @@ class Gateway:
         self._handlers: Mapping[str, Handler] = {}
         self._is_draining = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
-        self._tracer = make_tracer(settings)
-        self._prediction_log = PredictionLog(settings)
+        tls = settings.tls.scheme == "https"
+        self._limits = settings.requests
+        self._tracer = make_tracer(settings.logs.traces_url, scheme=settings.tls.scheme)
+        self._prediction_log = PredictionLog(settings.prediction_log)
         self._note_metrics = harmless(metrics.note_request)
         self._observers = [harmless(each) for each in (*self._own_observers(), *observers)]
         self._closers = [harmless(each) for each in self._own_closers()]
-        self._cors = headers.Cors(settings.cors_origins)
-        tls = settings.tls_cert is not None
+        self._cors = headers.Cors(settings.access.cors_origins)
         self._lines = {
             "application/json": _lines(headers.api(tls=tls)),
             "application/problem+json": _lines(headers.api(tls=tls)),
@@ -87,7 +94,7 @@ class Gateway:
 
     def _own_observers(self) -> Iterator[Observer]:
         yield self._prediction_log.note
-        if self._settings.access_log:
+        if self._settings.logs.access_log:
             yield logs.note_request
 
     def _own_closers(self) -> Iterator[Callable[[], None]]:
@@ -132,18 +139,22 @@ class Gateway:
 
     def _start(self) -> None:
         self._servers = self._make_servers()
+        settings, servers = self._settings, self._servers
         offload = partial(in_thread, self._threads)
+        answered = harmless(self._watch.note) if self._watch else None
         plane = DataPlane(
-            self._servers,
-            self._settings,
+            servers,
+            settings.batching,
+            settings.shedding,
             measured=harmless(self.metrics.note_call),
-            answered=harmless(self._watch.note) if self._watch else None,
+            answered=answered,
+            pixels=answered and PixelWatch(servers, answered, settings.pictures.max_images),
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
         )
         self._handlers = make_handlers(
-            self._settings,
-            self._servers,
+            settings,
+            servers,
             plane,
             offload,
             is_draining=lambda: self._is_draining,
@@ -198,14 +209,11 @@ class Gateway:
         return answer
 
     async def _admitted(self, request: Request, routed: RoutedRequest, body: Body) -> Answer:
-        settings = self._settings
+        limits = self._limits
         routed.check()
-        body.check_size(settings.max_body_bytes)
-        if routed.route.takes_body:
-            request.body = await body.read(
-                settings.max_body_bytes, settings.body_timeout_s, self._threads
-            )
-        request.deadline = time.monotonic() + settings.request_timeout_s
+        if limit := min(routed.route.max_body_bytes, limits.max_body_bytes):
+            request.body = await body.read(limit, limits.body_timeout_s, self._threads)
+        request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self._start()
         return await routed.answer(self._handlers)
@@ -242,17 +250,25 @@ def make_handlers(
     watch: Watch | None,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
-    pictures = PictureEndpoints(settings, plane, offload)
+    versions = Versions(plane, settings.batching, settings.shedding)
+    pictures = PictureEndpoints(settings.pictures, plane, versions, offload)
     json_api = JsonApi(plane, offload=offload)
-    models = Endpoints(pictures, json_api)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
-    probes = Probes(ModelList(servers, settings), is_draining)
+    probes = Probes(ModelList(servers, settings.listed), is_draining)
+    scheme = settings.tls.scheme
     pages = make_pages(
-        settings.models, max_body_bytes=settings.max_body_bytes, tls=settings.tls_cert is not None
+        document(settings.listed.models),
+        max_body_bytes=settings.requests.max_body_bytes,
+        tls=scheme == "https",
     )
 
+    async def predict(request: Request, model: ModelRef) -> Answer:
+        if is_json(request):
+            return await json_api.answer(request, model, "predict")
+        return await pictures.predict(request, model)
+
     async def console(request: Request) -> Answer:
-        answer: Answer = await offload(wsgi.call, pages, request)
+        answer: Answer = await offload(wsgi.call, pages, request, scheme)
         return answer
 
     return {
@@ -262,12 +278,12 @@ def make_handlers(
         "models": probes.models,
         "metrics": telemetry.metrics,
         "instances": pictures.instances,
-        "predict": models.predict,
-        "classify": models.classify,
-        "regress": models.regress,
+        "predict": predict,
+        "classify": partial(json_api.answer, verb="classify"),
+        "regress": partial(json_api.answer, verb="regress"),
         "explain": pictures.explain,
-        "status": models.status,
-        "metadata": models.metadata,
+        "status": partial(json_api.about, question=json_api.status),
+        "metadata": partial(json_api.about, question=json_api.metadata),
         "drift": telemetry.drift,
     }
 
@@ -283,6 +299,30 @@ def _lines(pairs: list[tuple[str, str]]) -> Lines:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
+class SharedState:
+    """State that workers inherit, made before the fork: memory in which they count together, keys
+    and certificates as they were last good.
+
+    Raises `TlsError` and `KeysFileError` for files that cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.tls = Tls(settings.tls)
+        self.guard = Guard(settings.access, settings.rates)
+        self.windows = Windows(settings.drift.drift_window) if settings.drift.drift else None
+        slots = max(SLOTS, 4 * settings.server.workers)
+        self.found = Snapshots(1, MOST_FOUND_BYTES)
+        self.shares = Shares(slots)
+        self.series = SharedSeries(slots)
+        self.slots = Slots()
+
+    def release(self, slot: int) -> None:
+        """Forgets what a process had in hand when it ended; what it counted stays."""
+        self.shares.forget(slot)
+        self.series.forget_gauges(slot)
+        self.slots.release(slot)
+
+
 def create_app(
     settings: Settings | None = None,
     servers: ModelServers | None = None,
@@ -296,22 +336,20 @@ def create_app(
     settings = settings or Settings()
     shared = shared or SharedState(settings)
     watch = Watch(shared.windows) if shared.windows else None
-    metrics = Metrics(settings, watch, shared.series, shared.slots.current)
+    metrics = Metrics(settings.listed.models, watch, shared.series, shared.slots.current)
 
     def make_servers() -> ModelServers:
         if servers:
             return servers
         made = ModelServers(
-            settings.model_server,
+            settings.upstream.model_server,
             credentials=shared.tls.model_servers(),
-            server_name=settings.model_server_name,
+            server_name=settings.upstream.model_server_name,
             found=shared.found,
-            max_attempts=settings.max_attempts,
-            retry_budget=settings.retry_budget,
-            breaker_failures=settings.breaker_failures,
-            breaker_open_s=settings.breaker_open_s,
+            retrying=settings.retries,
+            breaker=settings.breaker,
             # With less time than that, a call that is late says nothing of the server.
-            fair_timeout_s=min(1.0, settings.request_timeout_s / 2),
+            fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
         )
         metrics.follow_servers(made)
         return made

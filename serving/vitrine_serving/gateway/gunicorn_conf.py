@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
+
 from vitrine_client.process.addresses import bracketed
 from vitrine_client.process.exit_codes import NOT_BEGUN
-from vitrine_serving.gateway.application import Gateway, create_app
-from vitrine_serving.gateway.checks import SettingsError, checked_settings
-from vitrine_serving.gateway.server.gunicorn_logger import gunicorn_logger
-from vitrine_serving.gateway.server.shared_state import SharedState
+from vitrine_serving.gateway.application import Gateway, SharedState, create_app
+from vitrine_serving.gateway.settings import SettingsError, checked_settings
+from vitrine_serving.gateway.telemetry import logs
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
@@ -23,7 +24,20 @@ except SettingsError as error:
 
 _shared = SharedState(_settings)
 
-logger_class = gunicorn_logger(_settings)  # gunicorn's lines like all others, from the first
+
+class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801 - gunicorn's name for it
+    """Logger of gunicorn's own lines, which are like all others from the first. Its setup in the
+    master configures what workers inherit.
+
+    Not `logconfig_dict`, which turns on gunicorn's access log and turns off `--log-level`.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Formats gunicorn's lines, and configures all others."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(logs.formatter(_settings.logs))
+        logs.configure(_settings.logs)
 
 
 def make_app() -> Gateway:
@@ -40,7 +54,7 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     """Hands a new worker what gunicorn has no setting for."""
     worker.master_signals = arbiter.SIG_QUEUE
     worker.shares = _shared.shares
-    worker.header_timeout_s = _settings.header_timeout_s
+    worker.header_timeout_s = _settings.server.header_timeout_s
 
 
 def child_exit(_: object, worker: Any) -> None:
@@ -48,12 +62,12 @@ def child_exit(_: object, worker: Any) -> None:
     _shared.release(worker.slot)
 
 
-bind = f"{bracketed(_settings.host)}:{_settings.port}"
+bind = f"{bracketed(_settings.server.host)}:{_settings.server.port}"
 # One thread runs all requests of a worker, so that a slow client holds a few kilobytes and no
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
-workers = _settings.workers
-worker_connections = _settings.connections
+workers = _settings.server.workers
+worker_connections = _settings.shedding.connections
 wsgi_app = f"{__name__}:make_app()"
 asgi_loop = "asyncio"
 asgi_lifespan = "on"
@@ -62,7 +76,7 @@ keepalive = 30  # idle timeout in seconds; longer than clients pause between two
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
 control_socket_disable = True
 
-certfile = _settings.tls_cert and str(_settings.tls_cert)  # says that there is TLS; the rest is:
+certfile = _settings.tls.tls_cert and str(_settings.tls.tls_cert)  # tells of TLS; the rest is:
 
 
 def ssl_context(_: object, __: object) -> ssl.SSLContext | None:

@@ -1,224 +1,151 @@
-"""Every setting of the gateway: read from the environment once, checked, frozen."""
+"""Settings of the gateway: read from the environment once, checked, frozen.
+
+Each part stands beside the rule that it is for, and whoever has the rule gets that part alone.
+"""
 
 import os
-from ipaddress import ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.http.default_model import FALLBACK, PREFERRED
-from vitrine_client.process.addresses import (
-    HOST,
-    PORT,
-    checked_model_server,
-    gateway_port,
-    model_server_port,
-)
+from vitrine_client.process.addresses import HOST, model_server_port
 from vitrine_client.process.variables import PREFIX
+from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.access.guard import AccessSettings
+from vitrine_serving.gateway.access.keys import KeysFileError
+from vitrine_serving.gateway.access.rate_limit import RateLimitSettings
+from vitrine_serving.gateway.http.reading import RequestSettings
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
+from vitrine_serving.gateway.inference.decoder import PictureSettings
+from vitrine_serving.gateway.models.listed import ListedModels
+from vitrine_serving.gateway.server.listener import ServerSettings
+from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
+from vitrine_serving.gateway.shedding import SheddingSettings
+from vitrine_serving.gateway.telemetry import prediction_log, tracing
+from vitrine_serving.gateway.telemetry.drift.windows import DriftSettings
+from vitrine_serving.gateway.telemetry.logs import LogSettings
+from vitrine_serving.gateway.telemetry.prediction_log import (
+    PredictionLogError,
+    PredictionLogSettings,
+)
+from vitrine_serving.gateway.telemetry.tracing import TracingError
+from vitrine_serving.gateway.upstream.breaker import BreakerSettings
+from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
+from vitrine_serving.gateway.upstream.retries import RetrySettings
 
-Names = Annotated[tuple[str, ...], NoDecode]
-"""Separated by commas in the environment."""
+_BOUNDS = {"ge": "from {:g}", "gt": "above {:g}", "le": "up to {:g}", "lt": "below {:g}"}
 
 
-def _own_model_server(checked: dict[str, Any]) -> tuple[str, ...]:
-    """Returns the address that follows from the gateway's port. Raises `InvalidRequest` where none
-    does."""
-    return (f"{HOST}:{model_server_port('VITRINE_GRPC_PORT', os.environ, checked['port'])}",)
+class SettingsError(ValueError):
+    """Settings cannot be used; the message has a line for each that names its variable."""
 
 
-class Settings(BaseSettings):
-    """Each field is the environment variable of its name in capitals, after `VITRINE_`."""
+class Settings(BaseModel):
+    """Settings by part; `given` take the place of environment variables, by their names in lower
+    case and without `VITRINE_`.
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, env_ignore_empty=True, allow_inf_nan=False
-    )
+    Raises `ValidationError`, and `InvalidRequest` where the gateway's port leaves none for the
+    model server.
+    """
 
-    host: str = Field(default=HOST, description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(default=PORT, ge=1, le=65535, description="Port to listen on.")
-    workers: int = Field(default=2, ge=1, description="Processes.")
-    connections: int = Field(
-        default=1000, ge=1, description="Connections that each process accepts at a time."
-    )
-    header_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds that a new connection has to send its headers."
-    )
-    body_timeout_s: float = Field(
-        default=30.0, gt=0, description="Seconds that a request has to send its body."
-    )
-    models: Names = Field(
-        default=("softmax", FALLBACK, PREFERRED),
-        description="Models to list, separated by commas; ready means that all are AVAILABLE. By "
-        f"default {PREFERRED} may be missing.",
-    )
-    request_timeout_s: float = Field(
-        default=10.0, gt=0, description="Seconds after which an unanswered request fails with 504."
-    )
-    max_body_bytes: int = Field(
-        default=32 * 1024 * 1024,
-        ge=1,
-        description="Largest request body, and what a gzip body may grow to; more is refused with "
-        "413.",
-    )
-    max_images: int = Field(
-        default=256, ge=1, description="Most images in one request; more is refused with 413."
-    )
-    max_pixels: int = Field(
-        default=50_000_000,
-        ge=1,
-        description="Most pixels in one image, checked before decoding it.",
-    )
-    max_batch_size: int = Field(
-        default=64, ge=1, description="Most images that go to the model server in one call."
-    )
-    max_queued_images: int = Field(
-        default=1024,
-        ge=1,
-        description="Most images that may wait in a process for each model; more is refused with "
-        "503.",
-    )
-    model_server: Names = Field(
-        default_factory=_own_model_server,
-        min_length=1,
-        description="The model servers' gRPC addresses, HOST:PORT, separated by commas. By default "
-        "`VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420.",
-    )
-    model_server_ca: Path | None = Field(
-        default=None, description="PEM file of whom to trust for the model servers; turns TLS on."
-    )
-    model_server_cert: Path | None = Field(
-        default=None, description="PEM file of the certificate that model servers are shown."
-    )
-    model_server_key: Path | None = Field(
-        default=None, description="PEM file of the key to that certificate."
-    )
-    model_server_name: str = Field(
-        default="", description="Name in the model servers' certificates, if not their address."
-    )
-    max_attempts: int = Field(
-        default=3, ge=1, description="Most calls to model servers for one that is UNAVAILABLE."
-    )
-    retry_budget: float = Field(default=0.1, ge=0, description="Most retries, as a share of calls.")
-    breaker_failures: int = Field(
-        default=5, ge=1, description="Failures in a row after which a model server is left alone."
-    )
-    breaker_open_s: float = Field(default=2.0, gt=0, description="Seconds until it is tried again.")
-    version_labels: Names = Field(
-        default=("stable", "canary"),
-        description="Version labels to look for in the list of models, separated by commas.",
-    )
-    drift: bool = Field(
-        default=True, description="Whether the gateway watches for drift, model by model."
-    )
-    drift_window: int = Field(
-        default=500, ge=50, le=5000, description="Images in the window that drift is looked for in."
-    )
-    access_log: bool = Field(
-        default=False, description="Whether each request is logged, and by which key it came."
-    )
-    log_format: Literal["text", "json"] = Field(
-        default="text", description="How the log is written: text, or json, an object a line."
-    )
-    traces_url: str = Field(
-        default="",
-        description="Where OpenTelemetry traces go (OTLP over HTTP); needs the extra `otel`.",
-    )
-    prediction_log: Path | None = Field(
-        default=None, description="File that predictions are noted in, as JSON lines."
-    )
-    prediction_log_sample: float = Field(
-        default=1.0, gt=0, le=1, description="Share of the requests that are noted there."
-    )
-    prediction_log_images: bool = Field(
-        default=False, description="Whether the 28x28 images are kept there as well."
-    )
-    prediction_log_max_bytes: int = Field(
-        default=100 * 1024 * 1024, ge=4096, description="Size at which that file is rotated."
-    )
-    prediction_log_files: int = Field(
-        default=5, ge=1, description="Most of those files, the current one included."
-    )
-    tls_cert: Path | None = Field(
-        default=None, description="PEM file of the gateway's certificate; turns HTTPS on."
-    )
-    tls_key: Path | None = Field(default=None, description="PEM file of the key to it.")
-    tls_client_ca: Path | None = Field(
-        default=None, description="PEM file of whose certificates clients must show."
-    )
-    keys_file: Path | None = Field(
-        default=None, description="File of API keys; predictions then need one."
-    )
-    rate_limit: float = Field(
-        default=0.0,
-        ge=0,
-        description="Requests a second for each API key, or each address without keys; 0 for no "
-        "limit.",
-    )
-    rate_burst: int = Field(
-        default=0, ge=0, description="Requests that may come at once; 0 for a second's worth."
-    )
-    trusted_proxies: Names = Field(
-        default=(),
-        description="Networks of proxies whose X-Forwarded-For is believed, separated by commas.",
-    )
-    cors_origins: Names = Field(
-        default=(),
-        description="Origins whose pages may ask, separated by commas; `*` for all.",
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @property
-    def optional_models(self) -> frozenset[str]:
-        """The models of the list that may be missing: one that was named by hand is expected; of
-        the default list services whose models were trained before there was `photo` have two."""
-        return frozenset() if "models" in self.model_fields_set else frozenset({PREFERRED})
+    server: ServerSettings
+    requests: RequestSettings
+    shedding: SheddingSettings
+    listed: ListedModels
+    pictures: PictureSettings
+    batching: BatchingSettings
+    upstream: UpstreamSettings
+    retries: RetrySettings
+    breaker: BreakerSettings
+    drift: DriftSettings
+    logs: LogSettings
+    prediction_log: PredictionLogSettings
+    tls: TlsSettings
+    access: AccessSettings
+    rates: RateLimitSettings
 
-    @field_validator(
-        *("models", "version_labels", "model_server", "trusted_proxies", "cors_origins"),
-        mode="before",
-    )
+    def __init__(self, **given: Any) -> None:
+        found = {name: os.environ.get(_variable(name)) for name in FIELDS}
+        values = {name: text for name, text in found.items() if text} | given
+        parts = {
+            part: {name: values.pop(name) for name in fields if name in values}
+            for part, fields in PARTS.items()
+        }
+        super().__init__(**parts, **values)
+
+    @field_validator("upstream", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
+    def _with_own_model_server(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """The address that follows from the gateway's port, where none is named."""
+        if "model_server" in value or "server" not in info.data:
+            return value
+        port = model_server_port("VITRINE_GRPC_PORT", os.environ, info.data["server"].port)
+        return value | {"model_server": (f"{HOST}:{port}",)}
 
-    @field_validator("port", mode="before")
-    @classmethod
-    def _is_port(cls, value: object) -> object:
-        """By the rule of the clients that read the same variable."""
-        try:
-            return gateway_port({"VITRINE_PORT": value}) if isinstance(value, str) else value
-        except InvalidRequest as error:
-            raise ValueError(str(error).rpartition("; ")[2]) from error
 
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            try:
-                ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
-        return value
+PARTS: dict[str, dict[str, FieldInfo]] = {
+    part: field.annotation.model_fields  # type: ignore[union-attr]
+    for part, field in Settings.model_fields.items()
+}
+"""The fields of each part."""
 
-    @field_validator("model_server")
-    @classmethod
-    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(map(checked_model_server, value))
-        except InvalidRequest as error:
-            raise ValueError(str(error)) from error
+FIELDS = {name: field for fields in PARTS.values() for name, field in fields.items()}
 
-    @model_validator(mode="after")
-    def _has_pairs(self) -> Self:
-        for kind in ("tls", "model_server"):
-            if bool(getattr(self, f"{kind}_cert")) != bool(getattr(self, f"{kind}_key")):
-                pair = f"{PREFIX}{kind.upper()}_CERT and {PREFIX}{kind.upper()}_KEY"
-                raise ValueError(f"{pair} go together; set both or none")
-        if self.tls_client_ca and not self.tls_cert:
-            raise ValueError(f"{PREFIX}TLS_CLIENT_CA needs {PREFIX}TLS_CERT")
-        if self.model_server_cert and not self.model_server_ca:
-            raise ValueError(f"{PREFIX}MODEL_SERVER_CERT needs {PREFIX}MODEL_SERVER_CA")
-        return self
+
+def checked_settings(**given: Any) -> Settings:
+    """Returns the settings of the environment, but for those `given`. Raises `SettingsError` where
+    one makes no sense, or names a file that cannot be used."""
+    try:
+        settings = Settings(**given)
+        Tls(settings.tls)
+        prediction_log.check(settings.prediction_log)
+        tracing.check(settings.logs.traces_url)
+        if settings.access.keys_file:
+            keys.read(settings.access.keys_file)
+    except ValidationError as error:
+        raise SettingsError(explain(error)) from error
+    except (InvalidRequest, KeysFileError, TlsError, PredictionLogError, TracingError) as error:
+        raise SettingsError(str(error)) from error
+    return settings
+
+
+def explain(error: ValidationError) -> str:
+    """Returns a line for each bad setting that names its environment variable."""
+    return "\n".join(map(_line, error.errors()))
+
+
+def _line(problem: ErrorDetails) -> str:
+    said = problem["msg"].removeprefix("Value error, ")
+    _, *names = problem["loc"]
+    if not names:  # several settings do not go together, and the message names them
+        return said
+    name = str(names[0])
+    wanted = said if problem["type"] == "value_error" else _wanted(FIELDS[name])
+    return f"{_variable(name)}={problem['input']!r}: {wanted}"
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
+
+
+def _wanted(field: FieldInfo) -> str:
+    """Returns the values that a setting takes, in words, from the declaration that checks it."""
+    kind: Any = field.annotation
+    if kind is bool:
+        return "expected 1 or 0"
+    if get_origin(kind) is Literal:
+        return f"expected {' or '.join(map(str, get_args(kind)))}"
+    if kind in (int, float):
+        bounds = [
+            text.format(getattr(limit, bound))
+            for limit in field.metadata
+            for bound, text in _BOUNDS.items()
+            if hasattr(limit, bound)
+        ]
+        return " ".join(["expected a", "whole number" if kind is int else "number", *bounds])
+    return "expected one name or more, separated by commas"

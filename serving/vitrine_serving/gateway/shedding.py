@@ -1,8 +1,27 @@
-"""Load shedding: errors for requests that are rejected to protect the rest; metrics count them."""
+"""Load shedding: requests that are rejected to protect the rest, and the admission of those that
+may wait. Rate limits are in `access.rate_limit`."""
 
+import time
 from typing import ClassVar
 
 from vitrine_client.errors import ResourceExhausted, Unavailable
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
+
+RETRY_AFTER_S = 1
+"""Seconds after which a client is told to try again, where nothing better is known."""
+
+_MARGIN = 0.5
+"""Share of the time until its deadline that a request may be expected to wait: how long batches
+take is an estimate, and who is let in should be answered."""
+
+
+class SheddingSettings(SettingsPart):
+    """Bounds of one process, beyond which it sheds load."""
+
+    connections: Count = 1000
+    """Connections that each process accepts at a time."""
+    max_queued_images: Count = 1024
+    """Most images that may wait in a process for each model; more is refused with 503."""
 
 
 class Shed:
@@ -33,3 +52,18 @@ CONNECTIONS = "connections"
 """The reason of connections that are too many, which have no request yet and so no error."""
 
 REASONS = (QueueFull.reason, TooLate.reason, CONNECTIONS, RateLimited.reason)
+
+
+def admit(queued: int, count: int, most: int, wait_s: float, deadline: float) -> None:
+    """Lets `count` more images into a queue of `queued`, which takes `most` and would answer them
+    in `wait_s`.
+
+    `deadline` is in seconds of `time.monotonic`. Raises `QueueFull` or `TooLate`.
+    """
+    is_full = queued + count > most
+    if is_full or wait_s > _MARGIN * (deadline - time.monotonic()):
+        raise (QueueFull if is_full else TooLate)(
+            f"{queued} images wait already, more than the model server takes in time; "
+            "try again later",
+            retry_after_s=max(RETRY_AFTER_S, wait_s),
+        )

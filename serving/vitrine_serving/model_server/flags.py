@@ -1,36 +1,86 @@
 """Command-line flags, with TensorFlow Serving's names and defaults."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import click
 
 _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PATH = click.Path(path_type=Path)
+_LEVEL = click.Choice(["info", "warning"])
 
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of the model server; `--help` explains each."""
+    """The flags of the model server: each with its type and its help."""
 
-    port: int = 8500
-    rest_api_port: int = 8501
-    bind_address: str = "127.0.0.1"
-    grpc_max_threads: int = _THREADS
-    rest_api_num_threads: int = _THREADS
-    rest_api_timeout_in_ms: int = 30_000
-    model_config_file: Path | None = None
-    model_config_file_poll_wait_seconds: float = 0
-    model_name: str = "default"
-    model_base_path: Path | None = None
-    saved_model_tags: str = "serve"
-    file_system_poll_wait_seconds: float = 1
-    num_load_threads: int = 0
-    max_num_load_retries: int = 5
-    load_retry_interval_micros: int = 60_000_000
-    allow_version_labels_for_unavailable_models: bool = False
-    enable_model_warmup: bool = True
-    enable_batching: bool = False
-    batching_parameters_file: Path | None = None
-    monitoring_config_file: Path | None = None
-    enable_grpc_healthcheck_service: bool = False
-    enable_serialization_as_tensor_content: bool = False
-    log_level: str = "info"
+    port: Annotated[int, "gRPC port."] = 8500
+    rest_api_port: Annotated[int, "REST port; 0 for none."] = 8501
+    bind_address: Annotated[str, "Address to listen on (ours)."] = "127.0.0.1"
+    grpc_max_threads: Annotated[
+        int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED."
+    ] = _THREADS
+    rest_api_num_threads: Annotated[int, "REST requests that run at a time; more wait."] = _THREADS
+    rest_api_timeout_in_ms: Annotated[int, "Time after which a REST request is answered 504."] = (
+        30_000
+    )
+    model_config_file: Annotated[
+        Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", _FILE
+    ] = None
+    model_config_file_poll_wait_seconds: Annotated[
+        float, "Seconds between two looks at that file; 0 reads it once."
+    ] = 0
+    model_name: Annotated[str, "The one model to serve."] = "default"
+    model_base_path: Annotated[
+        Path | None, "Directory of that model's versions; ignored with --model_config_file.", _PATH
+    ] = None
+    saved_model_tags: Annotated[str, "Comma-separated tags of the graph to load."] = "serve"
+    file_system_poll_wait_seconds: Annotated[
+        float, "Seconds between two looks for new versions; 0 looks once."
+    ] = 1
+    num_load_threads: Annotated[int, "Versions that load at a time; 0 for one a core."] = 0
+    max_num_load_retries: Annotated[
+        int, "How often a version that fails to load is tried again."
+    ] = 5
+    load_retry_interval_micros: Annotated[int, "Microseconds between two such tries."] = 60_000_000
+    allow_version_labels_for_unavailable_models: Annotated[
+        bool, "Let a label name a version that is not AVAILABLE (needed for labels at start-up)."
+    ] = False
+    enable_model_warmup: Annotated[
+        bool, "Replay a version's warm-up requests before it is AVAILABLE."
+    ] = True
+    enable_batching: Annotated[bool, "Run requests that arrive together as one batch."] = False
+    batching_parameters_file: Annotated[
+        Path | None, "BatchingParameters, in text-proto syntax.", _FILE
+    ] = None
+    monitoring_config_file: Annotated[
+        Path | None, "MonitoringConfig, in text-proto syntax.", _FILE
+    ] = None
+    enable_grpc_healthcheck_service: Annotated[bool, "Answer grpc.health.v1.Health as well."] = (
+        False
+    )
+    enable_serialization_as_tensor_content: Annotated[
+        bool,
+        "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
+    ] = False
+    log_level: Annotated[str, "What to log (ours).", _LEVEL] = "info"
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command an option for each flag."""
+    for flag in reversed(fields(Flags)):
+        kind, meaning, *own = get_args(flag.type)
+        switch: dict[str, Any] = {"is_flag": False, "flag_value": True} if kind is bool else {}
+        command = click.option(
+            f"--{flag.name}",
+            type=own[0] if own else kind,
+            default=flag.default,
+            show_default=flag.default is not None,
+            help=meaning,
+            **switch,
+        )(command)
+    return command

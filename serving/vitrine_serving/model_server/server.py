@@ -100,7 +100,7 @@ def run_rest(rest_server: Any, stop: threading.Event) -> None:
             return
 
 
-def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -> None:
+def _end(repository: Repository, grpc_server: Any, rest_server: Any) -> None:
     """Answers the requests in hand."""
     repository.stop()
     if rest_server:
@@ -110,7 +110,7 @@ def _end(repository: Repository[Servable], grpc_server: Any, rest_server: Any) -
         rest_server.task_dispatcher.shutdown(timeout=GRACE_S)
 
 
-def _repository(flags: Flags, metrics: ServingMetrics) -> Repository[Servable]:
+def _repository(flags: Flags, metrics: ServingMetrics) -> Repository:
     return Repository(
         _loader(flags, _scheduler(flags), metrics),
         load_retries=flags.max_num_load_retries,
@@ -177,16 +177,14 @@ def _loader(
     return load
 
 
-def _look_for_changes(
-    flags: Flags, repository: Repository[Servable], stop: threading.Event
-) -> None:
+def _look_for_changes(flags: Flags, repository: Repository, stop: threading.Event) -> None:
     if flags.file_system_poll_wait_seconds > 0:
         _in_background("poll", lambda: repository.poll(flags.file_system_poll_wait_seconds))
     if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
         _in_background("config", lambda: _poll_config(flags, repository, stop))
 
 
-def _poll_config(flags: Flags, repository: Repository[Servable], stop: threading.Event) -> None:
+def _poll_config(flags: Flags, repository: Repository, stop: threading.Event) -> None:
     """Follows the file. One that cannot be used leaves everything as it is, and is logged."""
     seen = _configs(flags)
     while not stop.wait(flags.model_config_file_poll_wait_seconds):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import ROOT, free_port
+from harness.paths import ROOT
+from harness.ports import free_port
 
 PATIENT_S = "15"
 """For an answer, where the machine is busy with other tests."""

@@ -7,7 +7,7 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import ROOT
+from harness.paths import ROOT
 from vitrine_client.cli import main
 from vitrine_client.doctor import CHECKS, Check, Installation, Level, examine
 from vitrine_client.doctor.finding import ok

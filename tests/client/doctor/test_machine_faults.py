@@ -16,17 +16,18 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.conftest import end, free_port, wait_for
-from tests.launched import after
+from harness.ports import free_port
+from harness.processes import after, end
+from harness.waiting import wait_for
 from tests.unprivileged import unprivileged
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.machine.interpreter import Interpreter, examined
 from vitrine_client.doctor.machine.machine import (
+    check_shared_memory,
     examined_clock,
     examined_platform,
     examined_processor,
 )
-from vitrine_client.doctor.machine.storage import check_shared_memory
 
 GB = 10**9
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - another one is mounted there

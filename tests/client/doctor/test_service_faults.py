@@ -12,11 +12,14 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.fake_model_server import FakeModelServer, failing
+from harness.gateway import gateway
+from harness.ports import free_port
+from harness.processes import end
+from harness.service import started_service
+from harness.waiting import wait_for
 from tests.client.fake_gateway import FakeGateway, Reply, problem
-from tests.conftest import end, free_port, start_service, wait_for
-from tests.fake_model_server import FakeModelServer, failing
-from tests.running_gateway import gateway
 from vitrine_client import Client
 from vitrine_client.store.model_configs import ModelConfigs
 
@@ -261,8 +264,7 @@ def test_real_gateway_without_a_model_server(published, tmp_path):
 def test_real_service_with_a_version_that_fails(published, tmp_path):
     """What the model server says of it is in its line; the service is known as ours at its ports,
     and a model that is published and not named in models.config is told."""
-    running = start_service(published.models, tmp_path / "log")
-    try:
+    with started_service(published.models, tmp_path / "log") as running:
         broken = tmp_path / "broken"
         shutil.copytree(published.models / "mlp" / "1", broken)
         (broken / "saved_model.pb").write_bytes(b"no graph at all")
@@ -279,8 +281,6 @@ def test_real_service_with_a_version_that_fails(published, tmp_path):
         assert ModelConfigs.parse(text.encode()).models == ("mlp", "softmax")
         config.write_text(text.partition("\n")[2])
         left_out = published.diagnose()
-    finally:
-        end(running.process)
     found.check("problem", "model mlp, served", "version 2 is END: ", "vitrine-train")
     assert found.names("problem") == {"model mlp, served"}
     assert len([each for each in found.findings if each["level"] == "problem"]) == 1

@@ -9,13 +9,13 @@ import pytest
 import trustme
 from pydantic import ValidationError
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
 from tests.docs.generated import COMMANDS
 from tests.docs.test_settings import options
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.variables import CHECKS, check
 from vitrine_client.process.variables import PREFIX
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings import FIELDS, Settings
 
 NO_FILE = "/nowhere/file"
 
@@ -188,7 +188,7 @@ def test_api_key_that_is_not_in_the_file(published, tmp_path):
 
 def test_all_variables_are_known():
     """Those that are read somewhere, and no others."""
-    read = {name.upper() for name in Settings.model_fields} | {"DATA_DIR", "CACHE_DIR"}
+    read = {name.upper() for name in FIELDS} | {"DATA_DIR", "CACHE_DIR"}
     for command in COMMANDS.values():
         assert isinstance(command, click.Command)
         named = [option.envvar for option in options(command) if option.envvar]
@@ -205,7 +205,7 @@ ELSEWHERE = {
 """Checks of their own look at these, or any text is a value."""
 
 
-@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - ELSEWHERE))
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - ELSEWHERE))
 def test_values_are_judged_as_the_gateway_does(monkeypatch, tmp_path, name):
     """What the gateway refuses is a problem here, and nothing else."""
     variable = f"{PREFIX}{name.upper()}"

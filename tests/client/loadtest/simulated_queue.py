@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from harness.programmed_latency import line_rate
 from tests.client.loadtest.made_results import plan_of
-from tests.programmed_latency import line_rate
 from vitrine_client.loadtest.analysis.probes import LONG_S, PROBE_S, WARM_UP_S, long_s
 from vitrine_client.loadtest.plan import Open, Phase
 from vitrine_client.loadtest.results.histogram import LatencyHistogram

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_for
 from tests.client.loadtest.made_results import TARGET, made
-from tests.conftest import wait_for
 from vitrine_client.loadtest.analysis.swap_effect import effect
-from vitrine_client.loadtest.chaos import Swap
+from vitrine_client.loadtest.chaos import run_with_swap
 from vitrine_client.loadtest.copied_version import CopiedVersion, PublisherAtWorkError
 from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
@@ -86,9 +86,9 @@ def test_other_publishers_are_not_disturbed(models_dir):
 def test_what_cannot_be_swapped_is_told_before_the_load(models_dir, tmp_path):
     """A model without a version, and a directory where nothing may be written."""
     with pytest.raises(FileNotFoundError, match="softmax has no version"):
-        Swap(models_dir, "softmax")
+        CopiedVersion(models_dir, "softmax")
     with pytest.raises(FileNotFoundError):
-        Swap(tmp_path / "nowhere", "mlp")
+        CopiedVersion(tmp_path / "nowhere", "mlp")
 
 
 class Server:
@@ -134,8 +134,8 @@ def test_a_swap_under_load(models_dir):
             gone.set()
         return told
 
-    result = Swap(models_dir, "mlp").run(
-        PLAN, watch=seen.append, run=until(gone.is_set), statuses=statuses
+    result = run_with_swap(
+        PLAN, models_dir, watch=seen.append, run=until(gone.is_set), statuses=statuses
     )
     assert [text for _, text in result.events] == [
         "published version 4",
@@ -153,8 +153,9 @@ def test_a_swap_under_load(models_dir):
 def test_a_directory_that_nobody_serves(models_dir):
     """The version never answers: a warning asks whether it is the right directory."""
     before, looks = content(models_dir), []
-    result = Swap(models_dir, "mlp").run(
+    result = run_with_swap(
         PLAN,
+        models_dir,
         run=until(lambda: len(looks) > 1),
         statuses=lambda: looks.append(1) or [VersionStatus(2, "AVAILABLE")],
     )
@@ -168,7 +169,7 @@ def test_a_load_that_ends_early_or_fails(models_dir):
     same."""
     before = content(models_dir)
     long = Plan(TARGET, Closed(1, 1000.0))
-    result = Swap(models_dir, "mlp").run(long, run=until(lambda: True), statuses=list)
+    result = run_with_swap(long, models_dir, run=until(lambda: True), statuses=list)
     assert not result.events
     assert not result.warnings
 
@@ -178,7 +179,7 @@ def test_a_load_that_ends_early_or_fails(models_dir):
         return False
 
     with pytest.raises(OSError, match="the load failed"):
-        Swap(models_dir, "mlp").run(PLAN, run=until(fails), statuses=list)
+        run_with_swap(PLAN, models_dir, run=until(fails), statuses=list)
     assert content(models_dir) == before
 
     def killed() -> bool:
@@ -187,7 +188,7 @@ def test_a_load_that_ends_early_or_fails(models_dir):
         return False
 
     with pytest.raises(SystemExit):
-        Swap(models_dir, "mlp").run(PLAN, run=until(killed), statuses=list)
+        run_with_swap(PLAN, models_dir, run=until(killed), statuses=list)
     assert content(models_dir) == before
 
 
@@ -196,7 +197,7 @@ def test_a_publisher_that_works_all_the_time(models_dir):
     at_once = Plan(TARGET, Closed(1, 0.0), warm_up_s=0.0)
     with (models_dir / "mlp/.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result = Swap(models_dir, "mlp").run(at_once, run=until(lambda: True), statuses=list)
+        result = run_with_swap(at_once, models_dir, run=until(lambda: True), statuses=list)
     assert not result.events
     assert "Somebody else publishes" in result.warnings[0]
 

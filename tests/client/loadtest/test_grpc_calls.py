@@ -7,9 +7,11 @@ from selectors import DefaultSelector
 import grpc
 import pytest
 
+from harness.fake_model_server import FakeModelServer, Gate, classifying, failing
+from harness.paths import SAMPLES
+from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.client.loadtest.loop_runs import ONCE, run_loop, steady
-from tests.conftest import SAMPLES, free_port, wait_for
-from tests.fake_model_server import FakeModelServer, Gate, classifying, failing
 from vitrine_client.loadtest.generator.answers import Classes
 from vitrine_client.loadtest.generator.connections import connections_to
 from vitrine_client.loadtest.generator.rehearsal import rehearse

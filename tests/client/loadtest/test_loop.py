@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
+from harness.ports import free_port
 from tests.client.loadtest.loop_runs import ONCE, Records, run_loop, steady
 from tests.client.loadtest.scripted_server import (
     CLOSE,
@@ -22,7 +23,7 @@ from tests.client.loadtest.scripted_server import (
     predictions,
     scripted_server,
 )
-from tests.conftest import free_port, measured
+from tests.conftest import measured
 from vitrine_client.loadtest.generator.http_connection import Endpoint
 from vitrine_client.loadtest.plan import Closed
 

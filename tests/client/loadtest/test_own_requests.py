@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.certificates import make_ca, make_certificate
+from harness.certificates import make_ca, make_certificate
 from tests.client.loadtest.scripted_server import (
     RESET,
     RIGHT,

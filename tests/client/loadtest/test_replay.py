@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.paths import SAMPLES
 from tests.client.loadtest.scripted_server import RIGHT, answer, predictions, scripted_server
 from tests.client.loadtest.test_targets import Read
-from tests.conftest import SAMPLES, measured
+from tests.conftest import measured
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.generator.schedule import due_times
@@ -198,7 +199,7 @@ def test_predictions_alone_are_sent(log):
         ([], "empty"),
         (["garbage"], "1 broken"),
         ([line(0, status=404)], "1 refused"),
-        ([line(0)], "give PICTURES"),
+        ([line(0)], "give --pictures"),
     ],
 )
 def test_nothing_to_send_is_an_error(lines, said, log):

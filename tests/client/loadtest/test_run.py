@@ -11,6 +11,9 @@ import time
 
 import pytest
 
+from harness.ports import free_port
+from harness.processes import children_of, is_running
+from harness.waiting import wait_for
 from tests.client.loadtest.scripted_server import (
     RIGHT,
     ScriptedServer,
@@ -19,7 +22,6 @@ from tests.client.loadtest.scripted_server import (
     predictions,
     scripted_server,
 )
-from tests.conftest import children_of, free_port, is_running, wait_for
 from vitrine_client import errors
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Interval, Result

@@ -25,10 +25,14 @@ def text_of(renderable, **options) -> str:
     return console.file.getvalue()
 
 
+def summary(result):
+    return tables.outcome(LoadTestOutcome(result, (result,)))
+
+
 def test_an_open_loop_shows_latency_beside_service_time():
     """Each percentile has both, as the histograms give them, and late requests are counted."""
     result = made(seconds=5, stalls=(2,))
-    shown = text_of(tables.summary(result))
+    shown = text_of(summary(result))
     row = next(line.split() for line in shown.splitlines() if line.startswith("p99.9 "))
     assert row.pop(1) == "*"  # of 1,000 requests, one was slower
     assert row[1::2] == [
@@ -45,7 +49,7 @@ def test_percentiles_that_are_chance_are_marked():
     result = dataclasses.replace(
         made(seconds=1), intervals=(Interval(0.0, 1.0, 1000, latency, latency, 1000),)
     )
-    shown = text_of(tables.summary(result))
+    shown = text_of(summary(result))
     marked = [line.split()[0] for line in shown.splitlines() if line.split()[1:2] == ["*"]]
     assert marked == result.to_json()["summary"]["few_beyond"] == ["p99.9", "p99.99"]
     assert "* fewer than 10 requests were slower" in shown
@@ -62,7 +66,7 @@ def test_what_the_generator_could_not_send_is_no_error():
     first = dataclasses.replace(first, due=first.due + 90, unsent=Counter(EMFILE=90))
     with_unsent = dataclasses.replace(result, intervals=(first, last))
     assert with_unsent.error_share == result.error_share > 0
-    shown = " ".join(text_of(tables.summary(with_unsent)).split())
+    shown = " ".join(text_of(summary(with_unsent)).split())
     assert "unsent 90 EMFILE" in shown
 
 
@@ -70,23 +74,23 @@ def test_the_cost_of_connecting_is_shown():
     """How many connections were made meanwhile, and how long that took; with TLS its own."""
     made_s = LatencyHistogram.of([0.002] * 50)
     connecting = Connecting(made_s, LatencyHistogram.of([0.03] * 50))
-    shown = text_of(tables.summary(made(seconds=2, connecting=connecting)))
+    shown = text_of(summary(made(seconds=2, connecting=connecting)))
     assert "50 new connections in 2.00 ms (p50) and 2.00 ms (p99), TLS 30.0 ms (p50)" in shown
-    assert "connecting" not in text_of(tables.summary(made(seconds=2)))
+    assert "connecting" not in text_of(summary(made(seconds=2)))
 
 
 def test_batches_are_counted_as_images_too():
     """Requests a second say little where each has many images."""
     result = made(seconds=2, rate=100)
     result.about["plan"]["target"]["batch_size"] = 20
-    shown = text_of(tables.summary(result))
+    shown = text_of(summary(result))
     assert f"{20 * result.throughput:,.0f} images/s" in shown
     assert "20 in each request" in shown
 
 
 def test_a_closed_loop_has_one_latency():
     """Where service time is the same, it is not shown, and nothing can be late."""
-    shown = text_of(tables.summary(made(seconds=3, loop="closed")))
+    shown = text_of(summary(made(seconds=3, loop="closed")))
     assert "closed loop, 8 in flight" in shown
     assert "service time" not in shown
     assert "sent over" not in shown
@@ -96,7 +100,7 @@ def test_what_is_wrong_is_named_in_colour():
     """Errors are red with their kind and number; warnings are yellow, and not taken for markup."""
     errors = {1: Counter({"Unavailable": 3, "wrong answer": 1})}
     result = made(seconds=3, errors=errors, warnings=("[the generator] was busy",))
-    shown = text_of(tables.summary(result), force_terminal=True, color_system="standard")
+    shown = text_of(summary(result), force_terminal=True, color_system="standard")
     assert "\x1b[31m3 Unavailable" in shown
     assert "\x1b[31m1 wrong answer" in shown
     assert "\x1b[33mWarning: [the generator] was busy\x1b[0m" in shown
@@ -108,7 +112,7 @@ def test_nothing_answered_is_no_crash():
         seconds=2, rate=5, errors={0: Counter(Unavailable=50), 1: Counter(Unavailable=50)}
     )
     assert result.answered == 0
-    shown = text_of(tables.summary(result))
+    shown = text_of(summary(result))
     assert "100 Unavailable" in shown
     assert "p99.9" not in shown
     file = io.StringIO()
@@ -221,9 +225,9 @@ def test_warnings_of_several_loads_are_told_once():
 def test_a_swap_is_told_by_its_effect():
     """Its events become a sentence with the p99 before, meanwhile and after."""
     events = ((3.2, "published version 4"), (4.1, "version 4 answers"))
-    shown = " ".join(text_of(tables.summary(made(seconds=9, events=events))).split())
+    shown = " ".join(text_of(summary(made(seconds=9, events=events))).split())
     assert "Version 4 was published at 3.2 s and answered 0.9 s later" in shown
-    other = text_of(tables.summary(made(seconds=3, events=((1.0, "lunch"),))))
+    other = text_of(summary(made(seconds=3, events=((1.0, "lunch"),))))
     assert "At 1.0 s: lunch" in other
 
 

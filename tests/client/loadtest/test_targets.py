@@ -6,8 +6,8 @@ import httptools
 import numpy as np
 import pytest
 
+from harness.paths import SAMPLES
 from tests.client.loadtest.scripted_server import predictions
-from tests.conftest import SAMPLES
 from vitrine_client import errors
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.answers import ResponseValidation, classes_of

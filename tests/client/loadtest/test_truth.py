@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.conftest import SAMPLES, measured
-from tests.programmed_latency import (
+from harness.paths import SAMPLES
+from harness.programmed_latency import (
     Behaviour,
     Latency,
     closed_loop_s,
@@ -18,7 +18,8 @@ from tests.programmed_latency import (
     line_s,
     open_loop_s,
 )
-from tests.programmed_server import programmed_server
+from harness.programmed_server import programmed_server
+from tests.conftest import measured
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run

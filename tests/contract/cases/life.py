@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, status_pb2
 
-from tests.conftest import wait_for
+from harness.waiting import wait_for
 from tests.contract import models
 from tests.contract.case import Grpc
 from tests.contract.messages import predict, predicted, spec, states

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vitrine_client.process import native_stderr, signals
+from vitrine_client.process import signals, standard_streams
 from vitrine_training.cli import options, unused_settings
 from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
@@ -218,7 +218,7 @@ def _spend_compiler_note() -> None:
     something small while nobody listens. A fault in it shows in the next compilation."""
     import tensorflow as tf
 
-    with native_stderr.discarded():
+    with standard_streams.native_stderr_discarded():
         tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
 
 

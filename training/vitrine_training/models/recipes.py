@@ -151,27 +151,21 @@ _BEST_MLP = _BEST | {
     "average_over": "neighbours",
 }
 
-RECIPES = {
-    "linear": _LINEAR,
-    "softmax": _SOFTMAX,
-    "mlp": _MLP,
-    "mlp-subclassed": _mlp(
+_OF_THE_TEXT = (
+    _LINEAR,
+    _SOFTMAX,
+    _MLP,
+    _mlp(
         "mlp-subclassed",
         "the same as a class: equal weights for equal seeds",
         (0.84, 0.86),
         architecture="mlp-subclassed",
     ),
-    "mlp-sigmoid": _mlp(
-        "mlp-sigmoid", "sigmoid in the place of ReLU", (0.795, 0.815), activation="sigmoid"
-    ),
-    "mlp-tanh": _mlp("mlp-tanh", "tanh in the place of ReLU", (0.835, 0.85), activation="tanh"),
-    "mlp-glorot": _mlp(
-        "mlp-glorot", "Glorot's (Xavier's) initial weights", (0.85, 0.86), initializer="glorot"
-    ),
-    "mlp-weight-decay": _mlp(
-        "mlp-weight-decay", "weights decay by 0.1 % a step", (0.82, 0.83), weight_decay=0.01
-    ),
-    "mlp-dropout": _mlp(
+    _mlp("mlp-sigmoid", "sigmoid in the place of ReLU", (0.795, 0.815), activation="sigmoid"),
+    _mlp("mlp-tanh", "tanh in the place of ReLU", (0.835, 0.85), activation="tanh"),
+    _mlp("mlp-glorot", "Glorot's (Xavier's) initial weights", (0.85, 0.86), initializer="glorot"),
+    _mlp("mlp-weight-decay", "weights decay by 0.1 % a step", (0.82, 0.83), weight_decay=0.01),
+    _mlp(
         "mlp-dropout",
         "two hidden layers of 256, half of each left out",
         (0.85, 0.865),
@@ -180,7 +174,7 @@ RECIPES = {
         initializer="glorot",
         dropout=0.5,
     ),
-    "mlp-early-stopping": _mlp(
+    _mlp(
         "mlp-early-stopping",
         "up to 100 epochs, stops after 5 without progress",
         (0.875, 0.885),
@@ -188,6 +182,9 @@ RECIPES = {
         epochs=100,
         patience=5,
     ),
+)
+
+RECIPES = {recipe.model: recipe for recipe in _OF_THE_TEXT} | {
     "softmax-best": replace(
         _SOFTMAX,
         summary="softmax regression at its best",

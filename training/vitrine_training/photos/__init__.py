@@ -19,10 +19,10 @@ from vitrine_training.photos import (
     screens,
     surfaces,
 )
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import Kind, kinds_of
 from vitrine_training.photos.unseen import new_strangers, strangers
 
-__all__ = ["KINDS", "STRANGERS", "Kind"]
+__all__ = ["CATALOGUE", "KINDS", "STRANGERS", "Kind"]
 
 _GROUPS = (
     catalogue,
@@ -40,8 +40,11 @@ _GROUPS = (
     new_strangers,
 )
 
-KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in group.KINDS}
+KINDS: dict[str, Kind] = {kind.name: kind for group in _GROUPS for kind in kinds_of(group)}
 """Every kind of picture by its name."""
+
+CATALOGUE = kinds_of(catalogue)
+"""Ordinary photos."""
 
 STRANGERS = ("strangers", "new-strangers")
 """The groups of ten kinds each that somebody drew who had not seen how pictures are read. Faults

@@ -1,11 +1,10 @@
 """Drawing primitives: sizes, tones, an item on a ground, layers over it, noise.
 
-Pictures are float32 or float64 [h, w, 3] in 0..255, and are changed in place. Lengths that are
-called pixels of 600 are scaled with the longer side of the picture.
+Lengths that are called pixels of 600 are scaled with the longer side of the picture.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,17 +53,74 @@ class Tones(NamedTuple):
     ink: Colour
 
 
-@dataclass(frozen=True)
-class Still:
-    """A picture of an item on an even ground, as others begin: marks, light and frames follow."""
+class Canvas:
+    """Picture that is drawn on: `pixels`, float32 or float64 [h, w, 3] in 0..255."""
 
-    photo: Floats
-    place: Place
-    tones: Tones
+    def __init__(self, pixels: Floats) -> None:
+        self.pixels = pixels
+
+    @classmethod
+    def even(cls, size: Size, colour: Colour) -> "Canvas":
+        """Returns a canvas of one colour."""
+        return cls(even(size, colour))
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        height, width = self.pixels.shape[:2]
+        return height, width
 
     def px(self, of_600: float) -> float:
         """Pixels of 600 as pixels of this picture."""
-        return of_600 * max(self.photo.shape[:2]) / 600
+        return of_600 * max(self.size) / 600
+
+    def paint(self, alpha: Floats, place: Place, ink: Colour) -> None:
+        """Prints an item, so that the ground shows through where it is faint."""
+        region, seen = inside(self.pixels, alpha, place)
+        region += seen[..., None] * (np.asarray(ink, np.float32) - region)
+
+    def lay(self, alpha: Floats, place: Place, tones: Tones) -> None:
+        """Lays an item down, opaque as cloth is: where it is faint, it is as `tones.ground` is."""
+        ground, ink = (np.asarray(one, np.float32) for one in tones)
+        region, seen = inside(self.pixels, alpha, place)
+        solid = body(seen)[..., None]
+        region += solid * (ground + seen[..., None] * (ink - ground) - region)
+
+    def cover(self, over: Image.Image, colour: Colour, strength: float = 1) -> None:
+        """Lays a layer over the picture, in one colour."""
+        box = over.getbbox()
+        if box is None:
+            return
+        left, top, right, bottom = box
+        alpha = np.asarray(over.crop(box), np.float32)[..., None] * (strength / 255)
+        region = self.pixels[top:bottom, left:right]
+        region += alpha * (np.asarray(colour, np.float32) - region)
+
+    @contextmanager
+    def pen(self, colour: Colour, strength: float = 1) -> Iterator[ImageDraw.ImageDraw]:
+        """Lends the pen of a layer, which then covers the picture: 255 covers wholly."""
+        image, pen = layer(self.size)
+        yield pen
+        self.cover(image, colour, strength)
+
+    def rectangle(self, box: tuple[float, float, float, float], colour: Colour) -> None:
+        """Fills left, top, width, height with a colour."""
+        left, top, width, height = (round(one) for one in box)
+        rows, columns = max(top, 0), max(left, 0)
+        self.pixels[rows : max(top + height, 0), columns : max(left + width, 0)] = colour
+
+    def grain(self, rng: np.random.Generator, sigma: float) -> None:
+        """Adds the noise of a sensor, the same to the three channels."""
+        self.pixels += sigma * rng.standard_normal(self.size, np.float32)[..., None]
+
+
+class Still(Canvas):
+    """Picture of an item on an even ground, as others begin: marks, light and frames follow."""
+
+    def __init__(self, pixels: Floats, place: Place, tones: Tones) -> None:
+        super().__init__(pixels)
+        self.place = place
+        self.tones = tones
 
 
 def still(
@@ -74,14 +130,15 @@ def still(
     sides: tuple[int, int] = SIDES,
     shares: tuple[float, float] = SHARES,
     tones: Tones | None = None,
+    shapes: Sequence[tuple[int, int]] = SHAPES,
 ) -> Still:
     """Draws an item somewhere on an even ground."""
-    found = some_size(rng, sides)
+    found = some_size(rng, sides, shapes)
     tones = tones or some_tones(rng)
-    photo = even(found, tones.ground)
     place = some_place(found, rng, shares)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return Still(photo, place, tones)
+    photo = Still(even(found, tones.ground), place, tones)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return photo
 
 
 def some_size(
@@ -127,20 +184,6 @@ def opacity(item: Pixels, side: int, rng: np.random.Generator) -> Floats:
     return np.asarray(Image.fromarray(item).resize((side, side), way), np.float32) / 255
 
 
-def paint(photo: Floats, alpha: Floats, place: Place, ink: Colour) -> None:
-    """Prints an item, so that the ground shows through where it is faint."""
-    region, seen = inside(photo, alpha, place)
-    region += seen[..., None] * (np.asarray(ink, np.float32) - region)
-
-
-def lay(photo: Floats, alpha: Floats, place: Place, tones: Tones) -> None:
-    """Lays an item down, opaque as cloth is: where it is faint, it is as `tones.ground` is."""
-    ground, ink = (np.asarray(one, np.float32) for one in tones)
-    region, seen = inside(photo, alpha, place)
-    solid = body(seen)[..., None]
-    region += solid * (ground + seen[..., None] * (ink - ground) - region)
-
-
 def body(alpha: Floats) -> Floats:
     """Opacity of an item that lets nothing through, with soft edges."""
     return np.clip(alpha * 6, 0, 1)
@@ -162,23 +205,6 @@ def layer(size: Size) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return image, ImageDraw.Draw(image)
 
 
-def cover(photo: Floats, over: Image.Image, colour: Colour, strength: float = 1) -> None:
-    """Lays a layer over a picture, in one colour."""
-    box = over.getbbox()
-    if box is None:
-        return
-    left, top, right, bottom = box
-    alpha = np.asarray(over.crop(box), np.float32)[..., None] * (strength / 255)
-    region = photo[top:bottom, left:right]
-    region += alpha * (np.asarray(colour, np.float32) - region)
-
-
-def rectangle(photo: Floats, box: tuple[float, float, float, float], colour: Colour) -> None:
-    """Fills left, top, width, height with a colour."""
-    left, top, width, height = (round(one) for one in box)
-    photo[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = colour
-
-
 def soften(plane: Floats, radius: float) -> Floats:
     """Returns a plane 0..1, [h, w], blurred."""
     image = Image.fromarray(np.rint(plane * 255).astype(np.uint8))
@@ -189,8 +215,3 @@ def soften(plane: Floats, radius: float) -> Floats:
         )
         / 255
     )
-
-
-def grain(photo: Floats, rng: np.random.Generator, sigma: float) -> None:
-    """Adds the noise of a sensor, the same to the three channels."""
-    photo += sigma * rng.standard_normal(photo.shape[:2], np.float32)[..., None]

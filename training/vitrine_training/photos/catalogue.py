@@ -9,7 +9,7 @@ from PIL import Image
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import Floats
 from vitrine_training.photos.encoding import encode, jpeg, to_bytes, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 ORIENTATION_TAG = 0x0112
 TURNS = {
@@ -20,21 +20,25 @@ TURNS = {
 """EXIF orientation: how a camera that was held so stores an upright scene."""
 
 
+@kind("catalogue")
 def white(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item on a white page with a margin, as in a shop's catalogue."""
     return jpeg(blend(scene(item, rng), (255, 255, 255), shade(rng, 0, 30)))
 
 
+@kind("catalogue")
 def coloured(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item of some colour on a light background of another."""
     return jpeg(blend(scene(item, rng), colour(rng, 150, 240), colour(rng, 0, 90)))
 
 
+@kind("catalogue")
 def dark(item: Pixels, rng: np.random.Generator) -> bytes:
     """A light item on dark grey."""
     return jpeg(blend(scene(item, rng), shade(rng, 30, 80), shade(rng, 200, 250)))
 
 
+@kind("catalogue")
 def exif_rotated(item: Pixels, rng: np.random.Generator) -> bytes:
     """A catalogue picture that is upright only to those who read its EXIF orientation."""
     orientation = int(rng.choice(list(TURNS)))
@@ -44,12 +48,14 @@ def exif_rotated(item: Pixels, rng: np.random.Generator) -> bytes:
     return encode(upright.transpose(TURNS[orientation]), "JPEG", quality=90, exif=exif)
 
 
+@kind("catalogue")
 def noisy(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item on light grey, with the noise of a bad sensor over both."""
     photo = blend(scene(item, rng), shade(rng, 190, 235), shade(rng, 10, 50))
     return jpeg(photo + rng.normal(0, rng.uniform(10, 20), photo.shape))
 
 
+@kind("catalogue")
 def transparent(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item that was cut out: RGBA, with soft edges and nothing around it."""
     opacity = scene(item, rng)
@@ -58,12 +64,14 @@ def transparent(item: Pixels, rng: np.random.Generator) -> bytes:
     return encode(to_image(np.dstack([photo, cut_out])), "PNG", compress_level=1)
 
 
+@kind("catalogue")
 def palette(item: Pixels, rng: np.random.Generator) -> bytes:
     """A coloured item on a light background in 64 colours, as an old web page has it."""
     photo = to_image(blend(scene(item, rng), colour(rng, 200, 255), colour(rng, 0, 90)))
     return encode(photo.quantize(64), "GIF")
 
 
+@kind("catalogue")
 def phone(item: Pixels, rng: np.random.Generator) -> bytes:
     """1600 by 1200: a small item off the centre of a table, lit from one side, darker corners."""
     side = int(rng.integers(350, 650))
@@ -84,21 +92,6 @@ def phone(item: Pixels, rng: np.random.Generator) -> bytes:
         plane += sensor
         photo[..., channel] = to_bytes(plane)
     return encode(Image.fromarray(photo), "JPEG", quality=85)
-
-
-KINDS = tuple(
-    Kind(name, photograph, "catalogue")
-    for name, photograph in {
-        "white": white,
-        "coloured": coloured,
-        "dark": dark,
-        "exif-rotated": exif_rotated,
-        "noisy": noisy,
-        "transparent": transparent,
-        "palette": palette,
-        "phone": phone,
-    }.items()
-)
 
 
 def scene(item: Pixels, rng: np.random.Generator) -> Floats:

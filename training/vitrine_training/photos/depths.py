@@ -4,15 +4,9 @@ import numpy as np
 from PIL import Image
 
 from vitrine_training.data.idx import Pixels
-from vitrine_training.photos.canvas import (
-    Colour,
-    Floats,
-    Tones,
-    grain,
-    still,
-)
+from vitrine_training.photos.canvas import Colour, Floats, Tones, still
 from vitrine_training.photos.encoding import encode, file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 LIGHT = 0.60, 0.95
 DARK = 0.03, 0.30
@@ -28,69 +22,79 @@ CONTRAST = 20, 48
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
+@kind("depth and contrast")
 def ten_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 1,023 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 10))
 
 
+@kind("depth and contrast")
 def twelve_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 4,095 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 12))
 
 
+@kind("depth and contrast")
 def fourteen_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 16,383 in a 16-bit PNG file."""
     return _png16(_deep(item, rng, 14))
 
 
+@kind("depth and contrast")
 def sixteen_bits(item: Pixels, rng: np.random.Generator) -> bytes:
     """0 to 65,535 in a PNG file."""
     return _png16(_deep(item, rng, 16))
 
 
+@kind("depth and contrast")
 def sixteen_bits_tiff(item: Pixels, rng: np.random.Generator) -> bytes:
     """10 to 16 bits in a 16-bit TIFF file, as microscopes and scanners write it."""
     deep = _deep(item, rng, int(rng.choice([10, 12, 14, 16])))
     return encode(Image.fromarray(deep), "TIFF")
 
 
+@kind("depth and contrast")
 def detector(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark detector's picture: a pedestal, a faint item on it, and noise, in 16 bits."""
-    plane = still(item, rng, tones=_levels(0, 1)).photo[..., 0]
+    plane = still(item, rng, tones=_levels(0, 1)).pixels[..., 0]
     signal = rng.uniform(*SIGNAL)
     plane = rng.uniform(*PEDESTAL) + signal * plane
     plane += signal * rng.uniform(0.005, 0.03) * rng.standard_normal(plane.shape, np.float32)
     return _png16(np.clip(plane, 0, 65535).astype(np.uint16))
 
 
+@kind("depth and contrast")
 def low_contrast(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item differ by a few levels, and there is hardly any noise."""
     contrast = rng.uniform(*CONTRAST) * rng.choice([-1, 1])
     ground = rng.uniform(50, 205)
-    photo = still(item, rng, tones=_levels(ground, ground + contrast)).photo
-    grain(photo, rng, abs(contrast) * rng.uniform(0, 0.04))
-    return file(photo, rng)
+    photo = still(item, rng, tones=_levels(ground, ground + contrast))
+    photo.grain(rng, abs(contrast) * rng.uniform(0, 0.04))
+    return file(photo.pixels, rng)
 
 
+@kind("depth and contrast")
 def isoluminant(item: Pixels, rng: np.random.Generator) -> bytes:
     """Ground and item are as light as each other, and differ in their hue."""
-    return file(still(item, rng, tones=_alike(rng)).photo, rng)
+    return file(still(item, rng, tones=_alike(rng)).pixels, rng)
 
 
+@kind("depth and contrast")
 def vivid(item: Pixels, rng: np.random.Generator) -> bytes:
     """Strong colours: an item of one hue on a ground of another."""
     while True:
         ground, ink = rng.uniform(0, 255, (2, 3))
         if abs((ground - ink) @ LUMA) > 60 and np.ptp(ground) > 100 and np.ptp(ink) > 100:
-            return file(still(item, rng, tones=Tones(_colour(ground), _colour(ink))).photo, rng)
+            return file(still(item, rng, tones=Tones(_colour(ground), _colour(ink))).pixels, rng)
 
 
+@kind("depth and contrast")
 def sepia(item: Pixels, rng: np.random.Generator) -> bytes:
     """An old print: brown on yellow, faded and grainy."""
     tones = Tones((rng.uniform(190, 235), 200, 150), (rng.uniform(60, 100), 50, 30))
-    photo = still(item, rng, tones=tones).photo
-    grain(photo, rng, rng.uniform(4, 10))
-    return file(photo, rng)
+    photo = still(item, rng, tones=tones)
+    photo.grain(rng, rng.uniform(4, 10))
+    return file(photo.pixels, rng)
 
 
 def _deep(item: Pixels, rng: np.random.Generator, bits: int) -> np.ndarray:
@@ -99,7 +103,7 @@ def _deep(item: Pixels, rng: np.random.Generator, bits: int) -> np.ndarray:
     ground, ink = rng.uniform(*LIGHT) * top, rng.uniform(*DARK) * top
     if rng.random() < 0.4:
         ground, ink = ink, ground
-    plane = still(item, rng, tones=_levels(ground, ink)).photo[..., 0]
+    plane = still(item, rng, tones=_levels(ground, ink)).pixels[..., 0]
     plane += top * rng.uniform(0, 0.01) * rng.standard_normal(plane.shape, np.float32)
     return np.clip(np.rint(plane), 0, top).astype(np.uint16)
 
@@ -122,17 +126,3 @@ def _alike(rng: np.random.Generator) -> Tones:
 
 def _colour(channels: Floats) -> Colour:
     return tuple(float(one) for one in channels)
-
-
-KINDS = (
-    Kind("ten-bits", ten_bits, "depth and contrast"),
-    Kind("twelve-bits", twelve_bits, "depth and contrast"),
-    Kind("fourteen-bits", fourteen_bits, "depth and contrast"),
-    Kind("sixteen-bits", sixteen_bits, "depth and contrast"),
-    Kind("sixteen-bits-tiff", sixteen_bits_tiff, "depth and contrast"),
-    Kind("detector", detector, "depth and contrast"),
-    Kind("low-contrast", low_contrast, "depth and contrast"),
-    Kind("isoluminant", isoluminant, "depth and contrast"),
-    Kind("vivid", vivid, "depth and contrast"),
-    Kind("sepia", sepia, "depth and contrast"),
-)

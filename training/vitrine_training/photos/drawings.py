@@ -8,20 +8,18 @@ from PIL import Image, ImageFilter
 
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
+    Canvas,
     Floats,
     Place,
     Tones,
-    even,
-    grain,
     opacity,
-    paint,
     some_place,
     some_size,
     still,
     tinted,
 )
 from vitrine_training.photos.encoding import encode, file
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 LINE_PX = 1, 4
 """The width of an outline, in pixels of 600."""
@@ -35,6 +33,7 @@ THRESHOLD = 0.15, 0.35
 SCAN_SIDES = 400, 1200
 
 
+@kind("drawings")
 def outline_and_wash(item: Pixels, rng: np.random.Generator) -> bytes:
     """A thin line round the item, whose inside is a wash of its tones."""
     size = some_size(rng)
@@ -43,6 +42,7 @@ def outline_and_wash(item: Pixels, rng: np.random.Generator) -> bytes:
     return _on_paper(np.maximum(wash * alpha, line * rng.uniform(0.8, 1)), place, size, rng)
 
 
+@kind("drawings")
 def flat_drawing(item: Pixels, rng: np.random.Generator) -> bytes:
     """The item in five tones, as a clip art has it, with a thin outline."""
     size = some_size(rng)
@@ -51,15 +51,7 @@ def flat_drawing(item: Pixels, rng: np.random.Generator) -> bytes:
     return _on_paper(np.maximum(np.rint(alpha * 4) / 4, line), place, size, rng)
 
 
-def pencil_outline(item: Pixels, rng: np.random.Generator) -> bytes:
-    """A pencil's line along the item's edges, uneven, and nothing inside."""
-    size = some_size(rng)
-    place = some_place(size, rng)
-    _, line = _drawn(item, place, size, rng)
-    uneven = rng.uniform(0.5, 1, line.shape)
-    return _on_paper(line * uneven, place, size, rng)
-
-
+@kind("drawings")
 def hatched(item: Pixels, rng: np.random.Generator) -> bytes:
     """Close strokes of a pen, all in one direction, thicker where the item is darker."""
     size = some_size(rng, (500, 1000))
@@ -72,20 +64,32 @@ def hatched(item: Pixels, rng: np.random.Generator) -> bytes:
     return _on_paper(np.maximum(strokes, line).astype(np.float32), place, size, rng)
 
 
+@kind("drawings")
 def threshold_scan(item: Pixels, rng: np.random.Generator) -> bytes:
     """A scan of one bit a pixel, black on white, in a PNG or a TIFF file as faxes are."""
-    plane = still(item, rng, sides=SCAN_SIDES, tones=Tones((0,) * 3, (1,) * 3)).photo[..., 0]
+    plane = still(item, rng, sides=SCAN_SIDES, tones=Tones((0,) * 3, (1,) * 3)).pixels[..., 0]
     bits = Image.fromarray(plane < rng.uniform(*THRESHOLD))
     if rng.random() < 0.5:
         return encode(bits, "PNG")
     return encode(bits, "TIFF", compression="group4")
 
 
+@kind("drawings", leaves_item_visible=False)
 def dithered_scan(item: Pixels, rng: np.random.Generator) -> bytes:
     """A scan of one bit a pixel, whose greys are made of scattered dots."""
     tones = Tones((255,) * 3, (rng.uniform(0, 40),) * 3)
-    plane = still(item, rng, sides=(240, 700), tones=tones).photo[..., 0]
+    plane = still(item, rng, sides=(240, 700), tones=tones).pixels[..., 0]
     return encode(Image.fromarray(np.rint(plane).astype(np.uint8)).convert("1"), "PNG")
+
+
+@kind("drawings", leaves_item_visible=False)
+def pencil_outline(item: Pixels, rng: np.random.Generator) -> bytes:
+    """A pencil's line along the item's edges, uneven, and nothing inside."""
+    size = some_size(rng)
+    place = some_place(size, rng)
+    _, line = _drawn(item, place, size, rng)
+    uneven = rng.uniform(0.5, 1, line.shape)
+    return _on_paper(line * uneven, place, size, rng)
 
 
 def _drawn(
@@ -102,17 +106,7 @@ def _drawn(
 
 def _on_paper(ink: Floats, place: Place, size: tuple[int, int], rng: np.random.Generator) -> bytes:
     """Draws in dark ink on light paper."""
-    photo = even(size, tinted(rng, 225, 255, 6))
-    paint(photo, ink.astype(np.float32), place, tinted(rng, 0, 60))
-    grain(photo, rng, rng.uniform(0, 2))
-    return file(photo, rng)
-
-
-KINDS = (
-    Kind("outline-and-wash", outline_and_wash, "drawings"),
-    Kind("flat-drawing", flat_drawing, "drawings"),
-    Kind("hatched", hatched, "drawings"),
-    Kind("threshold-scan", threshold_scan, "drawings"),
-    Kind("dithered-scan", dithered_scan, "drawings", leaves_item_visible=False),
-    Kind("pencil-outline", pencil_outline, "drawings", leaves_item_visible=False),
-)
+    photo = Canvas.even(size, tinted(rng, 225, 255, 6))
+    photo.paint(ink.astype(np.float32), place, tinted(rng, 0, 60))
+    photo.grain(rng, rng.uniform(0, 2))
+    return file(photo.pixels, rng)

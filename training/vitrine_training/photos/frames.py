@@ -4,17 +4,9 @@ import numpy as np
 from PIL import ImageFilter
 
 from vitrine_training.data.idx import Pixels
-from vitrine_training.photos.canvas import (
-    Colour,
-    Floats,
-    cover,
-    even,
-    layer,
-    still,
-    tinted,
-)
+from vitrine_training.photos.canvas import Colour, Floats, even, layer, still, tinted
 from vitrine_training.photos.encoding import file, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 FRAME_PX = 1, 24
 """The width of a frame in pixels of the picture, at any level."""
@@ -33,50 +25,56 @@ EDGE = 0.03, 0.10
 """The white edge of a print, over its shorter side, and the table's round it."""
 
 
+@kind("frames")
 def frame(item: Pixels, rng: np.random.Generator) -> bytes:
     """A uniform frame, grey of any level or coloured."""
     width = int(rng.integers(FRAME_PX[0], FRAME_PX[1], endpoint=True))
-    return file(_framed(still(item, rng).photo, width, _any_colour(rng)), rng)
+    return file(_framed(still(item, rng).pixels, width, _any_colour(rng)), rng)
 
 
+@kind("frames")
 def two_frames(item: Pixels, rng: np.random.Generator) -> bytes:
     """Two frames, one in the other, of two levels."""
-    photo = still(item, rng).photo
+    photo = still(item, rng).pixels
     for _ in range(2):
         width = int(rng.integers(FRAME_PX[0], FRAME_PX[1], endpoint=True))
         photo = _framed(photo, width, _any_colour(rng))
     return file(photo, rng)
 
 
+@kind("frames")
 def ruled_frame(item: Pixels, rng: np.random.Generator) -> bytes:
     """A thin line a little inside the edge, the ground on both sides of it."""
     photo = still(item, rng, shares=(0.4, 0.75))
-    height, width = photo.photo.shape[:2]
+    height, width = photo.size
     image, pen = layer((height, width))
     gap = min(height, width) * rng.uniform(0.02, 0.06)
     line = max(1, round(photo.px(rng.uniform(1, 5))))
     pen.rectangle((gap, gap, width - 1 - gap, height - 1 - gap), None, 255, line)
-    cover(photo.photo, image, photo.tones.ink, rng.uniform(0.5, 1))
-    return file(photo.photo, rng)
+    photo.cover(image, photo.tones.ink, rng.uniform(0.5, 1))
+    return file(photo.pixels, rng)
 
 
+@kind("frames")
 def letterbox(item: Pixels, rng: np.random.Generator) -> bytes:
     """Bars above and below, black, of another colour or white."""
-    photo = still(item, rng, sides=(240, 700)).photo
+    photo = still(item, rng, sides=(240, 700)).pixels
     bar = _bar(photo.shape[0], rng)
     return file(np.pad(photo, ((bar, bar), (0, 0), (0, 0)), constant_values=_bar_level(rng)), rng)
 
 
+@kind("frames")
 def pillarbox(item: Pixels, rng: np.random.Generator) -> bytes:
     """Bars at the left and at the right, black, of another level or white."""
-    photo = still(item, rng, sides=(240, 700)).photo
+    photo = still(item, rng, sides=(240, 700)).pixels
     bar = _bar(photo.shape[1], rng)
     return file(np.pad(photo, ((0, 0), (bar, bar), (0, 0)), constant_values=_bar_level(rng)), rng)
 
 
+@kind("frames")
 def blurred_bars(item: Pixels, rng: np.random.Generator) -> bytes:
     """The picture in the middle of a wide one, and itself beside it, enlarged and blurred."""
-    photo = still(item, rng, sides=(240, 600)).photo
+    photo = still(item, rng, sides=(240, 600)).pixels
     height, width = photo.shape[:2]
     bar = _bar(width, rng)
     image = to_image(photo.copy())
@@ -89,9 +87,10 @@ def blurred_bars(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(whole, rng)
 
 
+@kind("frames")
 def passe_partout(item: Pixels, rng: np.random.Generator) -> bytes:
     """A picture behind a mount of light cardboard with a bevelled edge, in a wooden frame."""
-    photo = still(item, rng).photo
+    photo = still(item, rng).pixels
     short = min(photo.shape[:2])
     photo = _framed(photo, max(1, round(short * 0.006)), tinted(rng, 90, 170))
     photo = _framed(photo, round(short * rng.uniform(*MAT)), tinted(rng, 215, 250, 8))
@@ -99,9 +98,10 @@ def passe_partout(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_framed(photo, round(short * rng.uniform(0.02, 0.06)), wood), rng)
 
 
+@kind("frames")
 def polaroid(item: Pixels, rng: np.random.Generator) -> bytes:
     """An instant photo with its white edge, broad below, on a table."""
-    photo = still(item, rng, sides=(240, 700)).photo
+    photo = still(item, rng, sides=(240, 700)).pixels
     short = min(photo.shape[:2])
     side = round(short * rng.uniform(*POLAROID))
     below = round(short * rng.uniform(*POLAROID_BELOW))
@@ -111,28 +111,30 @@ def polaroid(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_framed(whole, round(short * rng.uniform(*EDGE)), _any_colour(rng)), rng)
 
 
+@kind("frames")
 def print_on_table(item: Pixels, rng: np.random.Generator) -> bytes:
     """A print with its paper's white edge, taken from above on a table of another colour."""
-    photo = still(item, rng).photo
+    photo = still(item, rng).pixels
     short = min(photo.shape[:2])
     photo = _framed(photo, round(short * rng.uniform(*EDGE)), tinted(rng, 235, 253, 4))
     table = tinted(rng, 30, 160, 30)
     return file(_framed(photo, round(short * rng.uniform(*EDGE)), table), rng)
 
 
+@kind("frames")
 def rounded_corners(item: Pixels, rng: np.random.Generator) -> bytes:
     """A picture whose corners are cut round, on the colour of the app that shows it."""
     photo = still(item, rng)
-    height, width = photo.photo.shape[:2]
+    height, width = photo.size
     image, pen = layer((height, width))
     pen.rounded_rectangle(
         (0, 0, width - 1, height - 1), min(height, width) * rng.uniform(0.04, 0.2), 255
     )
     app = [(255, 255, 255), (0, 0, 0), (24, 26, 30), (240, 242, 245)][rng.integers(4)]
-    cover(photo.photo, image.point(lambda level: 255 - level), app)
+    photo.cover(image.point(lambda level: 255 - level), app)
     if rng.random() < 0.5:
-        return file(_framed(photo.photo, int(photo.px(rng.uniform(4, 40))), app), rng)
-    return file(photo.photo, rng)
+        return file(_framed(photo.pixels, int(photo.px(rng.uniform(4, 40))), app), rng)
+    return file(photo.pixels, rng)
 
 
 def _framed(photo: Floats, width: int, colour: Colour) -> Floats:
@@ -154,17 +156,3 @@ def _bar_level(rng: np.random.Generator) -> float:
 
 def _any_colour(rng: np.random.Generator) -> Colour:
     return tinted(rng, 0, 255, 0 if rng.random() < 0.6 else 60)
-
-
-KINDS = (
-    Kind("frame", frame, "frames"),
-    Kind("two-frames", two_frames, "frames"),
-    Kind("ruled-frame", ruled_frame, "frames"),
-    Kind("letterbox", letterbox, "frames"),
-    Kind("pillarbox", pillarbox, "frames"),
-    Kind("blurred-bars", blurred_bars, "frames"),
-    Kind("passe-partout", passe_partout, "frames"),
-    Kind("polaroid", polaroid, "frames"),
-    Kind("print-on-table", print_on_table, "frames"),
-    Kind("rounded-corners", rounded_corners, "frames"),
-)

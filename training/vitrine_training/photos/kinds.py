@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -39,3 +40,20 @@ class Kind:
     def generator(self, number: int) -> np.random.Generator:
         """Returns the random generator of the picture of this kind with this number."""
         return np.random.default_rng([zlib.crc32(self.name.encode()), number])
+
+
+def kind(
+    group: str, *, leaves_item_visible: bool = True, with_others: bool = False
+) -> Callable[[Callable[..., bytes]], Kind]:
+    """Decorator: makes a kind of the function that photographs it, and has its name."""
+
+    def made(photograph: Callable[..., bytes]) -> Kind:
+        name = photograph.__name__.replace("_", "-")
+        return Kind(name, photograph, group, leaves_item_visible, with_others)
+
+    return made
+
+
+def kinds_of(module: ModuleType) -> list[Kind]:
+    """Returns the kinds of a module in the order in which they stand there."""
+    return [one for one in vars(module).values() if isinstance(one, Kind)]

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vitrine_training.photos.canvas import Colour, Floats, cover, layer
+from vitrine_training.photos.canvas import Canvas, Colour, layer
 
 WORDS = (
     "the",
@@ -86,7 +86,7 @@ def phrase(rng: np.random.Generator, words: int) -> str:
 
 
 def write(
-    photo: Floats,
+    photo: Canvas,
     at: tuple[float, float],
     text: str,
     size: float,
@@ -95,13 +95,12 @@ def write(
     strength: float = 1,
 ) -> None:
     """Writes a line of text, `size` pixels high, at x and y; `anchor` is as Pillow has it."""
-    image, pen = layer(photo.shape[:2])
-    pen.text(at, text, 255, font(round(size)), anchor)
-    cover(photo, image, colour, strength)
+    with photo.pen(colour, strength) as pen:
+        pen.text(at, text, 255, font(round(size)), anchor)
 
 
 def paragraph(
-    photo: Floats,
+    photo: Canvas,
     box: tuple[float, float, float],
     lines: int,
     size: float,
@@ -110,14 +109,13 @@ def paragraph(
 ) -> None:
     """Writes lines of text into left, top and width; the last is shorter."""
     left, top, width = box
-    image, pen = layer(photo.shape[:2])
-    for number in range(lines):
-        text = phrase(rng, 16)
-        share = rng.uniform(0.3, 0.7) if number == lines - 1 else 1
-        while len(text) > 4 and pen.textlength(text, font(round(size))) > width * share:
-            text = text[: -max(1, len(text) // 10)]
-        pen.text((left, top + 1.5 * size * number), text, 255, font(round(size)))
-    cover(photo, image, colour)
+    with photo.pen(colour) as pen:
+        for number in range(lines):
+            text = phrase(rng, 16)
+            share = rng.uniform(0.3, 0.7) if number == lines - 1 else 1
+            while len(text) > 4 and pen.textlength(text, font(round(size))) > width * share:
+                text = text[: -max(1, len(text) // 10)]
+            pen.text((left, top + 1.5 * size * number), text, 255, font(round(size)))
 
 
 def turned(text: str, size: int, angle: float, *, border: bool = False) -> Image.Image:
@@ -132,9 +130,9 @@ def turned(text: str, size: int, angle: float, *, border: bool = False) -> Image
 
 
 def stick(
-    photo: Floats, over: Image.Image, centre: tuple[float, float], colour: Colour, strength: float
+    photo: Canvas, over: Image.Image, centre: tuple[float, float], colour: Colour, strength: float
 ) -> None:
     """Lays a layer of its own over a picture, round a centre; parts outside are cut."""
-    image, _ = layer(photo.shape[:2])
+    image, _ = layer(photo.size)
     image.paste(over, (round(centre[0] - over.width / 2), round(centre[1] - over.height / 2)))
-    cover(photo, image, colour, strength)
+    photo.cover(image, colour, strength)

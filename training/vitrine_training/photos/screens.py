@@ -8,21 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vitrine_training.data.idx import Pixels
-from vitrine_training.photos.canvas import (
-    Colour,
-    Floats,
-    Place,
-    Tones,
-    cover,
-    even,
-    layer,
-    opacity,
-    paint,
-    rectangle,
-    tinted,
-)
+from vitrine_training.photos.canvas import Canvas, Colour, Place, Tones, opacity, tinted
 from vitrine_training.photos.encoding import jpeg, png
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import NAMES, PRICES, font, paragraph, phrase, write
 
 PAGE_WIDTH = 700, 1280
@@ -50,12 +38,13 @@ class Theme(NamedTuple):
         return (255, 255, 255) if sum(self.accent) < 450 else (20, 20, 20)
 
 
+@kind("screens", with_others=True)
 def shop_page(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A shop's page: header, the picture with small ones under it, title, price, text, button."""
     width = int(rng.integers(*PAGE_WIDTH))
     height = round(width * rng.uniform(0.6, 0.8))
     theme = _theme(rng)
-    page = even((height, width), theme.page)
+    page = Canvas.even((height, width), theme.page)
     bar = _header(page, theme, rng)
     side = min(0.5 * width, 0.72 * (height - bar))
     left, top = 0.04 * width, bar + 0.04 * height
@@ -70,10 +59,11 @@ def shop_page(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens", with_others=True)
 def shop_app(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A phone with a shop's app: status, header, picture, title, price, text, button, tabs."""
     page, theme = _phone(rng)
-    width = page.shape[1]
+    width = page.size[1]
     bar = _status(page, theme, rng) + 0.12 * width
     write(page, (width / 2, bar - 0.06 * width), phrase(rng, 2), 0.045 * width, theme.text, "mm")
     write(page, (0.05 * width, bar - 0.06 * width), "<", 0.06 * width, theme.text, "lm")
@@ -85,15 +75,15 @@ def shop_app(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens", with_others=True)
 def listing(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     """A card of a second-hand market on a dark or light page: seller, picture, price, words."""
     page, theme = _phone(rng)
-    height, width = page.shape[:2]
+    width = page.size[1]
     top = _status(page, theme, rng)
     gap = 0.05 * width
-    image, pen = layer((height, width))
-    pen.ellipse((gap, top + gap / 2, 3 * gap, top + 2.5 * gap), 255)
-    cover(page, image, tinted(rng, 60, 200, 40))
+    with page.pen(tinted(rng, 60, 200, 40)) as pen:
+        pen.ellipse((gap, top + gap / 2, 3 * gap, top + 2.5 * gap), 255)
     write(page, (3.6 * gap, top + 1.5 * gap), phrase(rng, 2), 0.8 * gap, theme.text, "lm")
     side = width - 2 * gap
     _picture(page, (gap, top + 3.5 * gap, side, side), item, rng)
@@ -104,10 +94,11 @@ def listing(item: Pixels, rng: np.random.Generator, others: Pixels) -> bytes:
     return _screenshot(page, rng)
 
 
+@kind("screens")
 def chat(item: Pixels, rng: np.random.Generator) -> bytes:
     """A chat: bubbles with words, and one with the picture."""
     page, theme = _phone(rng)
-    height, width = page.shape[:2]
+    height, width = page.size
     y = _status(page, theme, rng) + 0.03 * width
     side = 0.72 * width
     for number in range(int(rng.integers(1, 3))):
@@ -116,27 +107,27 @@ def chat(item: Pixels, rng: np.random.Generator) -> bytes:
     y += side + 0.03 * width
     while y < height - 0.3 * width:
         y = _bubble(page, y, bool(rng.random() < 0.5), theme, rng)
-    rectangle(page, (0, height - 0.13 * width, width, 0.13 * width), theme.bar)
+    page.rectangle((0, height - 0.13 * width, width, 0.13 * width), theme.bar)
     write(page, (0.06 * width, height - 0.065 * width), "Message", 0.045 * width, theme.text, "lm")
     return _screenshot(page, rng)
 
 
+@kind("screens")
 def image_viewer(item: Pixels, rng: np.random.Generator) -> bytes:
     """A viewer of pictures on a computer: title bar with buttons, the picture, a status bar."""
     width = int(rng.integers(500, 1100))
     height = round(width * rng.uniform(0.65, 0.85))
     theme = _theme(rng)
-    page = even((height, width), tinted(rng, 20, 60, 4))
+    page = Canvas.even((height, width), tinted(rng, 20, 60, 4))
     bar = round(height * rng.uniform(0.04, 0.07))
-    rectangle(page, (0, 0, width, bar), theme.bar)
+    page.rectangle((0, 0, width, bar), theme.bar)
     name = f"IMG_{int(rng.integers(1000, 9999))}.jpg"
     write(page, (width / 2, bar / 2), name, 0.5 * bar, theme.text, "mm")
-    image, pen = layer((height, width))
-    for number in range(3):
-        x = (0.6 + 0.9 * number) * bar
-        pen.ellipse((x - bar / 5, bar * 0.3, x + bar / 5, bar * 0.7), 255)
-    cover(page, image, theme.accent)
-    rectangle(page, (0, height - bar, width, bar), theme.bar)
+    with page.pen(theme.accent) as pen:
+        for number in range(3):
+            x = (0.6 + 0.9 * number) * bar
+            pen.ellipse((x - bar / 5, bar * 0.3, x + bar / 5, bar * 0.7), 255)
+    page.rectangle((0, height - bar, width, bar), theme.bar)
     write(page, (bar, height - bar / 2), phrase(rng, 4), 0.5 * bar, theme.text, "lm")
     side = height - 2 * bar - 0.04 * height
     wide = min(side * rng.uniform(1, 1.4), width)
@@ -152,41 +143,42 @@ def _theme(rng: np.random.Generator) -> Theme:
     return Theme(tinted(rng, 242, 255, 3), (30, 30, 35), bar, accent[rng.integers(len(accent))])
 
 
-def _phone(rng: np.random.Generator) -> tuple[Floats, Theme]:
+def _phone(rng: np.random.Generator) -> tuple[Canvas, Theme]:
     width, theme = int(rng.integers(*PHONE_WIDTH)), _theme(rng)
-    return even((round(width * rng.uniform(*PHONE_RATIO)), width), theme.page), theme
+    return Canvas.even((round(width * rng.uniform(*PHONE_RATIO)), width), theme.page), theme
 
 
-def _picture(page: Floats, box: Box, item: Pixels, rng: np.random.Generator) -> None:
+def _picture(page: Canvas, box: Box, item: Pixels, rng: np.random.Generator) -> None:
     """Draws a shop's picture of an item into a box, on white or on a light grey."""
     left, top, width, height = (round(one) for one in box)
     if min(width, height) < 8:
         return
     tones = Tones(tinted(rng, 225, 255, 5), tinted(rng, 5, 80))
-    rectangle(page, (left, top, width, height), tones.ground)
+    page.rectangle((left, top, width, height), tones.ground)
     side = round(min(width, height) * rng.uniform(0.6, 0.88))
     place = Place(left + (width - side) // 2, top + (height - side) // 2, side)
-    paint(page, opacity(item, side, rng), place, tones.ink)
+    page.paint(opacity(item, side, rng), place, tones.ink)
 
 
-def _header(page: Floats, theme: Theme, rng: np.random.Generator) -> float:
+def _header(page: Canvas, theme: Theme, rng: np.random.Generator) -> float:
     """Draws a bar with a name, links and a field to search with; returns its height."""
-    height, width = page.shape[:2]
+    height, width = page.size
     bar = height * rng.uniform(0.07, 0.11)
-    rectangle(page, (0, 0, width, bar), theme.bar)
+    page.rectangle((0, 0, width, bar), theme.bar)
     write(page, (0.03 * width, bar / 2), str(rng.choice(NAMES)), 0.5 * bar, theme.accent, "lm")
     for number in range(3):
         at = (width * (0.28 + 0.1 * number), bar / 2)
         write(page, at, phrase(rng, 1), 0.26 * bar, theme.text, "lm")
-    image, pen = layer((height, width))
-    pen.rounded_rectangle((0.65 * width, 0.25 * bar, 0.95 * width, 0.75 * bar), bar / 4, None, 255)
-    cover(page, image, theme.text, 0.6)
+    with page.pen(theme.text, 0.6) as pen:
+        pen.rounded_rectangle(
+            (0.65 * width, 0.25 * bar, 0.95 * width, 0.75 * bar), bar / 4, None, 255
+        )
     write(page, (0.67 * width, bar / 2), "Search", 0.24 * bar, theme.text, "lm", 0.6)
     return bar
 
 
 def _offer(
-    page: Floats,
+    page: Canvas,
     column: tuple[float, float, float],
     size: float,
     theme: Theme,
@@ -199,31 +191,29 @@ def _offer(
     write(page, (left, top + 2 * size), str(rng.choice(PRICES)), 1.6 * size, theme.accent)
     paragraph(page, (left, top + 4.5 * size, width), lines, 0.75 * size, theme.text, rng)
     y = top + (5.2 + 1.15 * lines) * size
-    image, pen = layer(page.shape[:2])
-    pen.rounded_rectangle((left, y, left + 0.8 * width, y + 2 * size), size / 3, 255)
-    cover(page, image, theme.accent)
+    with page.pen(theme.accent) as pen:
+        pen.rounded_rectangle((left, y, left + 0.8 * width, y + 2 * size), size / 3, 255)
     write(page, (left + 0.4 * width, y + size), "Add to bag", 0.9 * size, theme.on_accent, "mm")
 
 
-def _status(page: Floats, theme: Theme, rng: np.random.Generator) -> float:
+def _status(page: Canvas, theme: Theme, rng: np.random.Generator) -> float:
     """Draws a phone's time, signal and battery; returns the height of that."""
-    height, width = page.shape[:2]
+    width = page.size[1]
     size = 0.035 * width
     clock = f"{int(rng.integers(0, 24))}:{int(rng.integers(0, 60)):02}"
     write(page, (0.06 * width, 1.2 * size), clock, size, theme.text, "lm")
-    image, pen = layer((height, width))
-    pen.rectangle((0.86 * width, 0.8 * size, 0.93 * width, 1.6 * size), None, 255)
-    pen.rectangle((0.865 * width, size, 0.9 * width, 1.4 * size), 255)
-    for number in range(4):
-        x = (0.76 + 0.02 * number) * width
-        pen.rectangle((x, (1.5 - 0.2 * number) * size, x + 0.012 * width, 1.6 * size), 255)
-    cover(page, image, theme.text)
+    with page.pen(theme.text) as pen:
+        pen.rectangle((0.86 * width, 0.8 * size, 0.93 * width, 1.6 * size), None, 255)
+        pen.rectangle((0.865 * width, size, 0.9 * width, 1.4 * size), 255)
+        for number in range(4):
+            x = (0.76 + 0.02 * number) * width
+            pen.rectangle((x, (1.5 - 0.2 * number) * size, x + 0.012 * width, 1.6 * size), 255)
     return 2.4 * size
 
 
-def _tabs(page: Floats, theme: Theme, others: Pixels, rng: np.random.Generator) -> None:
+def _tabs(page: Canvas, theme: Theme, others: Pixels, rng: np.random.Generator) -> None:
     """Draws small pictures of other things, if there is room, and a bar with tabs below them."""
-    height, width = page.shape[:2]
+    height, width = page.size
     bar = 0.13 * width
     room = height - bar - 1.72 * width
     if room > 0.14 * width:
@@ -231,51 +221,42 @@ def _tabs(page: Floats, theme: Theme, others: Pixels, rng: np.random.Generator) 
         for number in range(3):
             box = ((0.04 + 0.32 * number) * width, height - bar - small, small, small * 0.95)
             _picture(page, box, others[rng.integers(len(others))], rng)
-    rectangle(page, (0, height - bar, width, bar), theme.bar)
-    image, pen = layer((height, width))
-    for number in range(4):
-        x, y = width * (0.125 + 0.25 * number), height - bar / 2
-        shape = pen.ellipse if number % 2 else pen.rectangle
-        shape(
-            (x - bar / 6, y - bar / 6, x + bar / 6, y + bar / 6), None, 255, max(1, int(bar / 20))
-        )
-    cover(page, image, theme.text)
+    page.rectangle((0, height - bar, width, bar), theme.bar)
+    with page.pen(theme.text) as pen:
+        for number in range(4):
+            x, y = width * (0.125 + 0.25 * number), height - bar / 2
+            shape = pen.ellipse if number % 2 else pen.rectangle
+            shape(
+                (x - bar / 6, y - bar / 6, x + bar / 6, y + bar / 6),
+                None,
+                255,
+                max(1, int(bar / 20)),
+            )
 
 
 def _dots(
-    page: Floats, centre: tuple[float, float], radius: float, theme: Theme, rng: np.random.Generator
+    page: Canvas, centre: tuple[float, float], radius: float, theme: Theme, rng: np.random.Generator
 ) -> None:
-    image, pen = layer(page.shape[:2])
-    count = int(rng.integers(3, 7))
-    for number in range(count):
-        x, y = centre[0] + (number - count / 2) * 3 * radius, centre[1]
-        pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255 if number else 128)
-    cover(page, image, theme.accent)
+    with page.pen(theme.accent) as pen:
+        count = int(rng.integers(3, 7))
+        for number in range(count):
+            x, y = centre[0] + (number - count / 2) * 3 * radius, centre[1]
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255 if number else 128)
 
 
-def _bubble(page: Floats, y: float, ours: bool, theme: Theme, rng: np.random.Generator) -> float:
+def _bubble(page: Canvas, y: float, ours: bool, theme: Theme, rng: np.random.Generator) -> float:
     """Draws a bubble with some words; returns where the next begins."""
-    height, width = page.shape[:2]
+    width = page.size[1]
     size = 0.042 * width
     words = phrase(rng, int(rng.integers(2, 5)))
     wide = min(font(round(size)).getlength(words) + 2 * size, 0.8 * width)
     left = width - wide - 0.04 * width if ours else 0.04 * width
-    image, pen = layer((height, width))
-    pen.rounded_rectangle((left, y, left + wide, y + 2.2 * size), size, 255)
-    cover(page, image, theme.accent if ours else tinted(rng, 150, 225))
+    with page.pen(theme.accent if ours else tinted(rng, 150, 225)) as pen:
+        pen.rounded_rectangle((left, y, left + wide, y + 2.2 * size), size, 255)
     ink = theme.on_accent if ours else (20, 20, 20)
     write(page, (left + size, y + 1.1 * size), words, size, ink, "lm")
     return y + 2.8 * size
 
 
-def _screenshot(page: Floats, rng: np.random.Generator) -> bytes:
-    return png(page) if rng.random() < 0.7 else jpeg(page, int(rng.integers(70, 92)))
-
-
-KINDS = (
-    Kind("shop-page", shop_page, "screens", with_others=True),
-    Kind("shop-app", shop_app, "screens", with_others=True),
-    Kind("listing", listing, "screens", with_others=True),
-    Kind("chat", chat, "screens"),
-    Kind("image-viewer", image_viewer, "screens"),
-)
+def _screenshot(page: Canvas, rng: np.random.Generator) -> bytes:
+    return png(page.pixels) if rng.random() < 0.7 else jpeg(page.pixels, int(rng.integers(70, 92)))

@@ -5,24 +5,21 @@ from PIL import Image
 
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
+    Canvas,
     Colour,
     Floats,
     Place,
     Size,
     Tones,
-    cover,
-    even,
-    lay,
     layer,
     opacity,
-    paint,
     some_place,
     some_size,
     some_tones,
     tinted,
 )
 from vitrine_training.photos.encoding import file, jpeg
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 
 SIGMA = 5, 30
 """The deviation of a texture, in levels of 255."""
@@ -40,90 +37,101 @@ CELL_PX = 14, 40
 """The side of a notebook's squares, or the distance of its lines, in pixels of 600."""
 
 
+@kind("surfaces")
 def noise(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on ground that is nothing but white noise."""
     size, tones, place = _scene(rng)
     photo = _textured(rng.standard_normal(size, np.float32), tones, rng)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on woven cloth."""
     size, tones, place = _scene(rng)
     photo = _textured(_weave(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def printed_cloth(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed on woven cloth, whose threads show through."""
     size, tones, place = _scene(rng)
     photo = _textured(_weave(size, rng), tones, rng)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def wood(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item on a light wooden table."""
     size, _, place = _scene(rng)
     tones = Tones(_wooden(rng, 150, 225), tinted(rng, 5, 50))
     photo = _textured(_grain(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def dark_wood(item: Pixels, rng: np.random.Generator) -> bytes:
     """A light item on a dark wooden table, in a JPEG file of middling quality."""
     size, _, place = _scene(rng)
     tones = Tones(_wooden(rng, 40, 95), tinted(rng, 200, 250))
     photo = _textured(_grain(size, rng), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return jpeg(photo, int(rng.integers(40, 75)))
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return jpeg(photo.pixels, int(rng.integers(40, 75)))
 
 
+@kind("surfaces")
 def paper(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on rough paper, whose fibres make soft spots."""
     size, _, place = _scene(rng)
     tones = Tones(tinted(rng, 190, 240, 10), tinted(rng, 5, 60))
     fine, coarse = (_soft_noise(size, rng, (px, px)) for px in (1.5, rng.uniform(4, 14)))
     photo = _textured(_standard(fine + coarse), tones, rng, most=15)
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
-    return file(photo, rng)
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def carpet(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a carpet or a plastered wall: soft spots of some size."""
     size, tones, place = _scene(rng)
     spot = rng.uniform(*SPOT_PX)
     photo = _textured(_soft_noise(size, rng, (spot, spot)), tones, rng)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def notebook_squares(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on squared paper."""
     return _on_lines(item, rng, columns=True)
 
 
+@kind("surfaces")
 def notebook_lines(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item drawn on lined paper with a red margin."""
     return _on_lines(item, rng, columns=False)
 
 
+@kind("surfaces")
 def table_and_wall(item: Pixels, rng: np.random.Generator) -> bytes:
     """A dark item in front of a wall, on a table of another tone; light from above."""
     size = some_size(rng)
     place = some_place(size, rng, (0.4, 0.75))
     wall, table = tinted(rng, 175, 250), tinted(rng, 130, 215, 25)
-    photo = even(size, wall)
+    photo = Canvas.even(size, wall)
     horizon = round(place.top + place.side * rng.uniform(0.55, 0.95))
-    photo[horizon:] = table
-    photo *= np.linspace(1, rng.uniform(0.85, 1), size[0], dtype=np.float32)[:, None, None]
-    lay(photo, opacity(item, place.side, rng), place, Tones(wall, tinted(rng, 5, 60)))
-    return file(photo, rng)
+    photo.pixels[horizon:] = table
+    photo.pixels *= np.linspace(1, rng.uniform(0.85, 1), size[0], dtype=np.float32)[:, None, None]
+    photo.lay(opacity(item, place.side, rng), place, Tones(wall, tinted(rng, 5, 60)))
+    return file(photo.pixels, rng)
 
 
+@kind("surfaces")
 def stripes(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that lies on a cloth of broad stripes in two tones that are alike."""
     size, tones, place = _scene(rng)
@@ -131,13 +139,13 @@ def stripes(item: Pixels, rng: np.random.Generator) -> bytes:
     angle, width = rng.uniform(0, np.pi), max(size) * rng.uniform(0.02, 0.08)
     wave = np.sin((columns * np.cos(angle) + rows * np.sin(angle)) * np.pi / width)
     photo = _textured(np.clip(3 * wave, -1, 1).astype(np.float32), tones, rng, most=15)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
 def _on_lines(item: Pixels, rng: np.random.Generator, *, columns: bool) -> bytes:
     size = some_size(rng)
-    photo, place = even(size, tinted(rng, 225, 253, 6)), some_place(size, rng)
+    photo, place = Canvas.even(size, tinted(rng, 225, 253, 6)), some_place(size, rng)
     cell = max(size) / 600 * rng.uniform(*CELL_PX)
     line = max(1, round(max(size) / 600))
     image, pen = layer(size)
@@ -145,14 +153,13 @@ def _on_lines(item: Pixels, rng: np.random.Generator, *, columns: bool) -> bytes
         pen.line((0, y, size[1], y), 255, line)
     for x in np.arange(rng.uniform(0, cell), size[1], cell) if columns else ():
         pen.line((x, 0, x, size[0]), 255, line)
-    cover(photo, image, (90, 130, 190), rng.uniform(0.3, 0.7))
+    photo.cover(image, (90, 130, 190), rng.uniform(0.3, 0.7))
     if not columns:
-        image, pen = layer(size)
-        x = size[1] * rng.uniform(0.06, 0.14)
-        pen.line((x, 0, x, size[0]), 255, line)
-        cover(photo, image, (210, 70, 80), 0.7)
-    paint(photo, opacity(item, place.side, rng), place, tinted(rng, 5, 60))
-    return file(photo, rng)
+        with photo.pen((210, 70, 80), 0.7) as pen:
+            x = size[1] * rng.uniform(0.06, 0.14)
+            pen.line((x, 0, x, size[0]), 255, line)
+    photo.paint(opacity(item, place.side, rng), place, tinted(rng, 5, 60))
+    return file(photo.pixels, rng)
 
 
 def _scene(rng: np.random.Generator) -> tuple[Size, Tones, Place]:
@@ -162,10 +169,10 @@ def _scene(rng: np.random.Generator) -> tuple[Size, Tones, Place]:
 
 def _textured(
     texture: Floats, tones: Tones, rng: np.random.Generator, most: float = SIGMA[1]
-) -> Floats:
+) -> Canvas:
     """Returns a ground with a texture of deviation 1, as strong as is drawn from `SIGMA`."""
-    photo = even((texture.shape[0], texture.shape[1]), tones.ground)
-    photo += rng.uniform(SIGMA[0], most) * texture[..., None]
+    photo = Canvas.even((texture.shape[0], texture.shape[1]), tones.ground)
+    photo.pixels += rng.uniform(SIGMA[0], most) * texture[..., None]
     return photo
 
 
@@ -206,18 +213,3 @@ def _standard(plane: Floats) -> Floats:
 def _wooden(rng: np.random.Generator, low: float, high: float) -> Colour:
     level = rng.uniform(low, high)
     return level, level * rng.uniform(0.75, 0.9), level * rng.uniform(0.5, 0.75)
-
-
-KINDS = (
-    Kind("noise", noise, "surfaces"),
-    Kind("cloth", cloth, "surfaces"),
-    Kind("printed-cloth", printed_cloth, "surfaces"),
-    Kind("wood", wood, "surfaces"),
-    Kind("dark-wood", dark_wood, "surfaces"),
-    Kind("paper", paper, "surfaces"),
-    Kind("carpet", carpet, "surfaces"),
-    Kind("notebook-squares", notebook_squares, "surfaces"),
-    Kind("notebook-lines", notebook_lines, "surfaces"),
-    Kind("table-and-wall", table_and_wall, "surfaces"),
-    Kind("stripes", stripes, "surfaces"),
-)

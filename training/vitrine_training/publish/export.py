@@ -39,9 +39,6 @@ Endpoints = dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]]
 WARM_UP = Path("assets.extra/tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for warm-up records."""
 
-CARD = Path(cards.PATH)
-"""Where a version's card is."""
-
 WARM_UP_ROWS = (1, 32)
 """Batch sizes that a model server runs once before it calls a version AVAILABLE."""
 
@@ -75,7 +72,7 @@ def write_version(
         archive.write_out(str(directory), verbose=False)
         _set_methods(directory)
         (directory / WARM_UP).parent.mkdir()
-        (directory / CARD).write_text(strict_json.dumps(card, indent=2) + "\n")
+        (directory / cards.PATH).write_text(strict_json.dumps(card, indent=2) + "\n")
         _write_warm_up(directory / WARM_UP, card, examples)
     except tf.errors.OpError as error:  # a full disk, in TensorFlow's words
         raise OSError(f"{directory} cannot be written: {error.message}") from error

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from vitrine_training.publish import incumbent, weights
+import tensorflow as tf
+
+from vitrine_training.publish import cards, incumbent
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.export import Card
 from vitrine_training.tasks import Task
@@ -72,5 +74,25 @@ class Gate:
         current = self._incumbent
         if not current or int(current.version_dir.name) != self._versions[-1]:
             return
-        if weights.is_same(directory, current.version_dir):
+        if is_same(directory, current.version_dir):
             raise SameModel(current.version_dir, card)
+
+
+def is_same(directory: Path, other: Path) -> bool:
+    """Whether two version directories have the same weights, bit for bit, and the same labels."""
+    try:
+        return _weights(directory) == _weights(other) and _labels(directory) == _labels(other)
+    except Exception:  # one is damaged, which raises anything from TensorFlow's depths
+        return False
+
+
+def _weights(directory: Path) -> list[bytes]:
+    """The bits of all weights, in an order that does not depend on the names that Keras gives."""
+    reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return sorted(reader.get_tensor(name).tobytes() for name in names)
+
+
+def _labels(directory: Path) -> list[str]:
+    labels: list[str] = cards.checked(directory)["labels"]
+    return labels

@@ -1,211 +1,206 @@
-"""Load test command: options of `vitrine loadtest`, and its help."""
+"""Load test command: `vitrine loadtest` and its commands, one for each kind of load."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from vitrine_client.cli import options
-from vitrine_client.cli.gateway import gateway_tls_flags
-from vitrine_client.cli.loadtest.request import (
-    DURATION_S,
-    IN_FLIGHT,
-    SEATS,
-    WARM_UP_S,
-    LoadRequest,
-    checked_address,
-    headers,
-    output,
-    rates,
-)
-from vitrine_client.cli.options import which_version
-from vitrine_client.http.protocol import LONGEST_S
+from vitrine_client.cli.loadtest import flags
+from vitrine_client.cli.loadtest.request import IN_FLIGHT, LoadRequest, Task
 
-_COUNT = click.IntRange(min=1)
-_SECONDS = options.SECONDS
+_ONCE = (
+    ("--result", "check RESULT"),
+    ("--replay", "replay LOG --pictures PICTURES"),
+    ("--sweep", "sweep PICTURES"),
+    ("--rate", "open PICTURES --rate RATES"),
+    ("--concurrency", "closed PICTURES --concurrency COUNT"),
+    ("--slo", "search PICTURES --slo SLO"),
+    ("", "closed PICTURES"),
+)
+"""Options that chose the kind of load before it had commands, the first one wins, and the command
+that does it now."""
 
 
-@click.command(short_help="Measure latency under load.")
-@click.argument("pictures", nargs=-1, type=click.Path(allow_dash=True))
-@options.model
-@which_version
-@options.url
-@options.key
-@gateway_tls_flags
-@click.option(
-    "--as",
-    "way",
-    type=click.Choice(("raw", "multipart", "npy", "json")),
-    help="How pictures travel to the gateway.  [default: raw, files as they are]",
-)
-@click.option(
-    "--batch-size",
-    type=_COUNT,
-    default=1,
-    show_default=True,
-    help="Pictures in each request.",
-)
-@click.option(
-    "--model-server",
-    metavar="ADDRESS",
-    callback=options.address(checked_address),
-    help="Ask a model server, past the gateway: HOST:PORT by gRPC, http://HOST:PORT by REST.",
-)
-@click.option(
-    "--header",
-    "-H",
-    "headers",
-    multiple=True,
-    callback=headers,
-    metavar="'NAME: VALUE'",
-    help="Send this with each request, by gRPC as metadata. Several times for several.",
-)
-@click.option(
-    "--no-keep-alive",
-    is_flag=True,
-    help="A new connection for each request: its latency has connecting and TLS in it, which are "
-    "shown by themselves, too.",
-)
-@click.option("--insecure", is_flag=True, help="Take any certificate of the gateway.")
-@click.option(
-    "--concurrency",
-    type=_COUNT,
-    help=f"Closed loop: so many in flight, each sent after an answer.  [default: {IN_FLIGHT}]",
-)
-@click.option(
-    "--rate",
-    callback=rates,
-    metavar="RATES",
-    help="Open loop: requests/s by the clock, whatever becomes of them. 500; the ramp 100..500; "
-    "or steps 100,200,400, each for an equal share of the duration.",
-)
-@click.option(
-    "--replay",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Open loop: send what is in a gateway's prediction log, when it came. Several times for "
-    "several files.",
-)
-@click.option(
-    "--speed",
-    type=options.Number(min=0, min_open=True),
-    metavar="TIMES",
-    help="How much faster a replay is than what was logged.  [default: 1]",
-)
-@click.option(
-    "--longest-gap-s",
-    type=_SECONDS,
-    help="Shorten longer gaps of a replay to this.  [default: as they were]",
-)
-@click.option(
-    "--arrivals",
-    type=click.Choice(("poisson", "constant")),
-    help="An open loop's gaps: by chance, as of many users, or all the same.  [default: poisson]",
-)
-@click.option(
-    "--connections",
-    type=_COUNT,
-    help="Most requests of an open loop in flight; others wait, and that is latency.  "
-    f"[default: {SEATS}]",
-)
-@click.option("--seed", type=int, help="Random seed of the arrivals.  [default: 0]")
-@click.option(
-    "--duration-s",
-    type=_SECONDS,
-    help=f"Seconds to measure each load.  [default: {DURATION_S:g}]",
-)
-@click.option(
-    "-n",
-    "--count",
-    type=_COUNT,
-    help="End after so many requests, which all count: nothing is warmed up.",
-)
-@click.option(
-    "--give-up-s",
-    type=_SECONDS,
-    help="End where nobody answered for so long.  [default: never]",
-)
-@click.option(
-    "--warm-up-s",
-    type=options.Number(min=0, max=LONGEST_S),
-    help=f"Seconds of warm-up before it, not counted.  [default: {WARM_UP_S:g}; of a replay none]",
-)
-@options.timeout_s
-@click.option(
-    "--processes",
-    type=_COUNT,
-    help="Processes that generate the load.  [default: as it needs, up to half of the cores]",
-)
-@click.option(
-    "--slo",
-    metavar="SLO",
-    help="Find the highest rate that keeps this up, such as p99=20ms,errors=0.1%. With --rate, "
-    "--concurrency or --result: check it.",
-)
-@click.option("--sweep", is_flag=True, help="Measure latency at rates up to what can be answered.")
-@click.option(
-    "--compare",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Say whether it got better or worse since this result (--json).",
-)
-@click.option(
-    "--result",
-    "earlier",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Measure nothing, take this result (--json).",
-)
-@click.option(
-    "--chaos",
-    type=click.Choice(("swap-model",)),
-    help="Half way, publish a copy of the model's newest version, for as long as the test runs.",
-)
-@options.models_dir("Where --chaos publishes; the directory that is served.")
-@output("--json", "json_file", "Write the result as JSON, for --compare and --result.")
-@output("--csv", "csv_file", "Write a row for each second.")
-@output("--requests", "requests_file", "Write a row for each request, as CSV.")
-@output("--html", "html_file", "Write a page with plots.")
-@click.option("--quiet", "-q", is_flag=True, help="Show nothing: neither progress nor table.")
-def loadtest(**given: Any) -> None:
-    """Measure latency: send PICTURES (files, folders, globs) again and again.
+class _LoadTests(click.Group):
+    """Group of load tests that tells the command for a line that names none."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the command's name. Raises `click.UsageError` where a line begins with another
+        word."""
+        known = {*self.commands, *ctx.help_option_names}
+        if args and args[0] not in known and not ctx.resilient_parsing:
+            names = {word.partition("=")[0] for word in args}
+            now = next(now for flag, now in _ONCE if flag in names or not flag)
+            swap = " --swap-model MODELS_DIR" if "--chaos" in names else ""
+            raise click.UsageError(
+                f"The kind of load comes first ({', '.join(self.commands)}), "
+                f"here: vitrine loadtest {now}{swap}",
+                ctx,
+            )
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_LoadTests, short_help="Measure latency under load.")
+def loadtest() -> None:
+    """Measure latency under load.
 
     \b
-    vitrine loadtest samples/                               8 in flight for 10 s
-    vitrine loadtest samples/ --rate 500 --html page.html   users who do not wait for each other
-    vitrine loadtest samples/ --rate 100..2000 --duration-s 60
-    vitrine loadtest samples/ --slo p99=20ms,errors=0.1%    how much it can take
-    vitrine loadtest samples/ --rate 500 --json a.json      and after a change:
-    vitrine loadtest samples/ --rate 500 --compare a.json   did it get worse?
-    vitrine loadtest samples/ -n 10000 --no-keep-alive --requests rows.csv
-    vitrine loadtest samples/ --rate 200 --chaos swap-model
-    vitrine loadtest --replay predictions.jsonl --speed 2   what users asked, twice as fast
-    vitrine loadtest samples/ --model-server 127.0.0.1:8500 --batch-size 32
+    vitrine loadtest closed samples/                      8 in flight for 10 s
+    vitrine loadtest open samples/ --rate 500             users who do not wait for each other
+    vitrine loadtest search samples/ --slo p99=20ms       how much it can take
+    vitrine loadtest sweep samples/ --html page.html      latency at rates up to that
+    vitrine loadtest replay predictions.jsonl --speed 2   what users asked, twice as fast
+    vitrine loadtest check a.json --compare before.json   did it get worse?
 
     A closed loop waits when the service stalls, so its percentiles hide the stall. An open loop
-    (--rate) counts from when each request was due. Every answer is checked against the first.
+    counts from when each request was due. Every answer is checked against the first.
 
-    --replay asks for the models, versions and version labels in the log of a gateway with
-    VITRINE_PREDICTION_LOG. It sends the images in it (VITRINE_PREDICTION_LOG_IMAGES=1), or else
-    PICTURES in turn. Lines that are broken, or were refused with 4xx, are left out and counted.
-
-    Files may be - for standard output; the table then goes to standard error.
+    Files to write may be - for standard output; the table then goes to standard error.
 
     Exit code 1: requests failed, the objective was not met, or it got worse. Ctrl-C ends it with
     what was measured until then, shown and written; so do SIGTERM and a terminal that is closed.
     Ctrl-C twice ends it at once.
     """
-    if given["replay"] and options.was_typed("model"):
-        raise click.UsageError("--replay asks for the models in its log: leave out --model")
-    asked = LoadRequest(**given)
-    if given["model_server"]:
-        options.refuse_typed("--model-server goes past the gateway", "url")
-    if given["insecure"]:
-        options.refuse_typed("--insecure takes any certificate", "ca")
-    if not given["chaos"]:
-        options.refuse_typed("there is no --chaos to publish anything", "models_dir")
+
+
+@loadtest.command("closed")
+@click.option(
+    "--concurrency",
+    type=flags.COUNT,
+    help=f"Requests in flight, each sent after an answer.  [default: {IN_FLIGHT}]",
+)
+@flags.LENGTH
+@flags.WORKLOAD
+@flags.ONE_LOAD
+@flags.REPORTS
+def closed_loop(**given: Any) -> None:
+    """Send the next of PICTURES when one is answered.
+
+    \b
+    vitrine loadtest closed samples/ --concurrency 16
+    vitrine loadtest closed samples/ -n 10000 --no-keep-alive --requests rows.csv
+    vitrine loadtest closed samples/ --model-server 127.0.0.1:8500 --batch-size 32
+
+    PICTURES are files, folders and globs, sent in turn, again and again, with so many requests in
+    flight. This shows how much a service answers at most; `vitrine loadtest open` shows how long
+    users wait.
+    """
+    _carry_out("closed", given)
+
+
+@loadtest.command("open")
+@flags.RATE
+@flags.ARRIVALS
+@flags.LENGTH
+@flags.WORKLOAD
+@flags.ONE_LOAD
+@flags.REPORTS
+def open_loop(**given: Any) -> None:
+    """Send PICTURES at a rate, as users do.
+
+    \b
+    vitrine loadtest open samples/ --rate 500 --html page.html
+    vitrine loadtest open samples/ --rate 100..2000 --duration-s 60
+    vitrine loadtest open samples/ --rate 500 --json a.json       and after a change:
+    vitrine loadtest open samples/ --rate 500 --compare a.json    did it get worse?
+    vitrine loadtest open samples/ --rate 200 --swap-model models
+
+    PICTURES are files, folders and globs, sent in turn, again and again, whether or not those
+    before were answered. Latency counts from when a request was due.
+    """
+    _carry_out("open", given)
+
+
+@loadtest.command("search")
+@click.option(
+    "--slo", required=True, metavar="SLO", help="Objective, such as p99=20ms,errors=0.1%."
+)
+@flags.ARRIVALS
+@flags.WORKLOAD
+@flags.REPORTS
+def search(**given: Any) -> None:
+    """Find the highest rate that meets an objective.
+
+    \b
+    vitrine loadtest search samples/ --slo p99=20ms,errors=0.1%
+
+    A closed loop shows the order of magnitude, open loops at several rates do the rest, in about
+    two minutes. Exit code 1: no rate meets it.
+    """
+    _carry_out("search", given)
+
+
+@loadtest.command("sweep")
+@click.option("--slo", metavar="SLO", help="Also find the highest rate that keeps this up.")
+@flags.ARRIVALS
+@flags.WORKLOAD
+@flags.REPORTS
+def sweep(**given: Any) -> None:
+    """Measure latency at rates up to the highest.
+
+    \b
+    vitrine loadtest sweep samples/ --html page.html    the curve
+    """
+    _carry_out("sweep", given)
+
+
+@loadtest.command("replay")
+@click.argument("replay", metavar="LOG...", nargs=-1, required=True, type=flags.FILE)
+@click.option(
+    "--pictures",
+    multiple=True,
+    type=click.Path(allow_dash=True),
+    help="Send these in turn for lines without images. Several times for several.",
+)
+@click.option(
+    "--speed",
+    type=options.Number(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="TIMES",
+    help="How much faster it is than what was logged.",
+)
+@click.option(
+    "--longest-gap-s",
+    type=options.SECONDS,
+    help="Shorten longer gaps to this.  [default: as they were]",
+)
+@flags.CONNECTIONS
+@flags.GATEWAY
+@flags.ONE_LOAD
+@flags.REPORTS
+def replay(**given: Any) -> None:
+    """Send what is in a prediction LOG, when it came.
+
+    \b
+    vitrine loadtest replay predictions.jsonl --speed 2
+    vitrine loadtest replay predictions.jsonl.1 predictions.jsonl --pictures samples/
+
+    A gateway with VITRINE_PREDICTION_LOG writes it. The models, versions and version labels in the
+    log are asked, with the images in it (VITRINE_PREDICTION_LOG_IMAGES=1), or else --pictures.
+    Lines that are broken, or were refused with 4xx, are left out and counted.
+    """
+    _carry_out("replay", given)
+
+
+@loadtest.command("check")
+@click.argument("earlier", metavar="RESULT", type=flags.FILE)
+@flags.CHECKED
+@flags.COMPARE
+@flags.REPORT
+def check(**given: Any) -> None:
+    """Judge or compare a RESULT that --json wrote.
+
+    \b
+    vitrine loadtest check after.json --compare before.json
+    vitrine loadtest check after.json --slo p99=20ms --html page.html
+    """
+    _carry_out("check", given)
+
+
+def _carry_out(task: Task, given: dict[str, Any]) -> None:
+    asked = LoadRequest(task, **given)
     with options.needs("loadtest", "vitrine loadtest"):
         from vitrine_client.cli.loadtest.lab import LoadLab
     with options.friendly():

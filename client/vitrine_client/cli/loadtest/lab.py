@@ -61,7 +61,7 @@ class LoadLab:
         with files.explained("--slo"):
             self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
         self._before = files.earlier("--compare", asked.compare)
-        self._earlier = files.earlier("--result", asked.earlier)
+        self._earlier = files.earlier("RESULT", asked.earlier)
         self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._flat_out: Result | None = None
@@ -129,7 +129,7 @@ class LoadLab:
         self._log.print(f"{per_second(capacity)} requests/s with {_FLAT_OUT} in flight")
         probe = partial(self._probe, self._asked.planned(target, self._asked.at_any_rate()))
         found = None
-        if self._asked.sweep:
+        if self._asked.task == "sweep":
             sweep.measure(probe, sweep.rates(capacity), self._swept)
         if self._slo:
             found = find_rate(
@@ -193,12 +193,15 @@ class LoadLab:
             number = len(self._rows) + (not asked.searches)
             extra["rows"] = self._rows[number] = RequestRows()
         with LiveView(plan, self._log, title) as view:
-            if asked.chaos:
-                from vitrine_client.loadtest.chaos import Swap
+            if asked.swap_model:
+                from vitrine_client.loadtest.chaos import run_with_swap
 
-                swap = Swap(asked.models_dir, plan.target.model)
-                result = swap.run(
-                    plan, watch=view.watch, stop=self._stop, run=partial(self._run, **extra)
+                result = run_with_swap(
+                    plan,
+                    asked.swap_model,
+                    watch=view.watch,
+                    stop=self._stop,
+                    run=partial(self._run, **extra),
                 )
             else:
                 result = self._run(

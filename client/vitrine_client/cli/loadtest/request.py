@@ -1,7 +1,7 @@
-"""Load request: the command line of `vitrine loadtest`, and the plan that follows from it."""
+"""Load request: the command line of a load test, and the plan that follows from it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,9 +13,10 @@ from vitrine_client.cli.gateway import TlsFiles
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.loadtest import limits
-from vitrine_client.loadtest.generator.headers import check_metadata, parsed
+from vitrine_client.loadtest.generator.headers import check_metadata
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
+    TIMEOUT_S,
     Closed,
     Load,
     Open,
@@ -39,79 +40,75 @@ DURATION_S = 10.0
 WARM_UP_S = 1.0
 """Before it, unless it is told; a replay has none."""
 
-_TOO_MUCH = 1_000_000
-
 Steps = tuple[tuple[float, float], ...]
+
+
+Task = Literal["closed", "open", "search", "sweep", "replay", "check"]
+"""Kind of load test, as its command is called."""
 
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """Options as they came, each None if it was left out and has no default."""
+    """Options of a load test as they came, as if left out where its command has them not."""
 
-    pictures: tuple[str, ...]
-    model: str | None
-    version: int | None
-    label: str | None
-    url: str
-    key: str
-    way: Literal["raw", "multipart", "npy", "json"] | None
-    batch_size: int
-    model_server: str | None
-    concurrency: int | None
-    rate: Steps | None
-    replay: tuple[Path, ...]
-    speed: float | None
-    arrivals: Literal["poisson", "constant"] | None
-    connections: int | None
-    seed: int | None
-    duration_s: float | None
-    warm_up_s: float | None
-    ca: str | None
-    cert: str | None
-    cert_key: str | None
-    timeout_s: float
-    processes: int | None
-    slo: str | None
-    sweep: bool
-    chaos: str | None
-    models_dir: Path
-    compare: Path | None
-    earlier: Path | None
-    json_file: Path | None
-    csv_file: Path | None
-    html_file: Path | None
-    requests_file: Path | None
-    headers: tuple[tuple[str, str], ...]
-    no_keep_alive: bool
-    insecure: bool
-    count: int | None
-    give_up_s: float | None
-    longest_gap_s: float | None
-    quiet: bool
+    task: Task
+    pictures: tuple[str, ...] = ()
+    model: str | None = None
+    version: int | None = None
+    label: str | None = None
+    url: str = ""
+    key: str = ""
+    way: Literal["raw", "multipart", "npy", "json"] | None = None
+    batch_size: int = 1
+    model_server: str | None = None
+    concurrency: int | None = None
+    rate: Steps = ()
+    replay: tuple[Path, ...] = ()
+    speed: float = 1.0
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    connections: int | None = None
+    seed: int = 0
+    duration_s: float | None = None
+    warm_up_s: float | None = None
+    ca: str | None = None
+    cert: str | None = None
+    cert_key: str | None = None
+    timeout_s: float = TIMEOUT_S
+    processes: int | None = None
+    slo: str | None = None
+    swap_model: Path | None = None
+    compare: Path | None = None
+    earlier: Path | None = None
+    json_file: Path | None = None
+    csv_file: Path | None = None
+    html_file: Path | None = None
+    requests_file: Path | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    no_keep_alive: bool = False
+    insecure: bool = False
+    count: int | None = None
+    give_up_s: float | None = None
+    longest_gap_s: float | None = None
+    quiet: bool = False
 
     def __post_init__(self) -> None:
-        """Raises `click.UsageError` where options do not go together."""
-        _check_conflicts(self)
-
-    @property
-    def is_told(self) -> bool:
-        """Whether it is about one load, which is named, or was in the past."""
-        return bool(self.rate or self.concurrency or self.replay or self.earlier)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether it is a closed loop, the default."""
-        return not (self.rate or self.replay or self.earlier or self.searches)
-
-    @property
-    def is_by_chance(self) -> bool:
-        """Whether it was told how requests arrive."""
-        return self.arrivals is not None or self.seed is not None
+        """Raises `click.UsageError` where values do not go together."""
+        if self.model_server:
+            options.refuse_typed("--model-server goes past the gateway", "url")
+        if self.insecure:
+            options.refuse_typed("--insecure takes any certificate", "ca")
+        if self.kind == "grpc":
+            try:
+                check_metadata(self.headers)
+            except ValueError as error:
+                raise click.UsageError(str(error)) from error
+        for text in _conflicts(self):
+            raise click.UsageError(text)
 
     @property
     def searches(self) -> bool:
         """Whether it is about several loads, which are chosen on the way."""
-        return self.sweep or (self.slo is not None and not self.is_told)
+        return self.task in ("search", "sweep")
 
     @property
     def kind(self) -> WorkloadKind:
@@ -215,7 +212,7 @@ class LoadRequest:
 
     def at_any_rate(self) -> Open:
         """An open loop as it was asked for, up to its rate."""
-        return Open((), self.arrivals or "poisson", self.connections or SEATS, seed=self.seed or 0)
+        return Open((), self.arrivals, self.connections or SEATS, seed=self.seed)
 
     def _open(self, steps: Steps, duration_s: float) -> Open:
         """The first rate through the warm-up, then each step for an equal share of the duration."""
@@ -232,113 +229,39 @@ class LoadRequest:
             target, load = replay.replay(
                 self.replay,
                 target,
-                speed=self.speed or 1.0,
+                speed=self.speed,
                 longest_gap_s=self.longest_gap_s,
                 connections=self.connections or SEATS,
             )
         except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--replay") from error
+            raise click.BadParameter(str(error), param_hint="LOG") from error
         for gap in load.gaps if not self.quiet else ():
             how = "" if self.longest_gap_s else "; --longest-gap-s shortens it"
             options.note(f"The log has a gap of {gap}{how}")
         return self.planned(target, load)
 
 
-def _check_conflicts(asked: LoadRequest) -> None:
-    """Raises `click.UsageError` with the remedy where options do not go together."""
-    if asked.kind == "grpc":
-        try:
-            check_metadata(asked.headers)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-    for wrong, text in (
-        (bool(asked.pictures or asked.replay) == bool(asked.earlier), "Give PICTURES to send, a "
-         "log to --replay FILE, or --result FILE"),
-        (asked.replay and (asked.rate or asked.concurrency or asked.duration_s or
-         asked.is_by_chance), "--replay sends what is due by its log: leave out --rate, "
-         "--concurrency, --duration-s, --arrivals and --seed"),
-        (asked.is_closed and (asked.is_by_chance or asked.connections), "--arrivals, "
-         "--connections and --seed are those of an open loop: give --rate"),
-        (asked.replay and (asked.way or asked.model_server or asked.batch_size > 1 or
-         asked.version is not None or asked.label is not None), "--replay asks the gateway for "
-         "what is in its log: leave out --as, --batch-size, --model-server, --version and "
-         "--label"),
-        (asked.speed and not asked.replay, "--speed is that of a --replay"),
-        (asked.rate and asked.concurrency, "--rate is an open loop, --concurrency a closed one"),
-        (asked.way and asked.model_server, "--as is how pictures travel to the gateway; a model "
-         "server is sent pixels"),
-        (asked.sweep and asked.is_told, "--sweep chooses its loads: leave out --rate, "
-         "--concurrency, --replay and --result"),
-        (asked.chaos and asked.searches, "--chaos is for one load: give --rate or --concurrency"),
-        (asked.compare and asked.searches, "--compare is for one load: give --rate or "
-         "--concurrency"),
-        (asked.duration_s and asked.searches, "--duration-s is for one load: give --rate or "
-         "--concurrency"),
-        (asked.earlier and asked.chaos, "--chaos does nothing to a --result"),
-        (asked.batch_size > 1 and asked.kind == "raw", "One picture travels as it is; for "
-         "--batch-size say --as multipart, npy or json"),
-        (asked.count and (asked.searches or asked.replay or asked.chaos), "-n is for one load of "
-         "--rate or --concurrency"),
-        (asked.count and asked.warm_up_s, "-n counts from the first request: leave out "
-         "--warm-up-s"),
-        (asked.count and asked.rate and (len(asked.rate) > 1 or asked.rate[0][0] !=
-         asked.rate[0][1]), "-n goes with one rate, and not with a ramp or steps"),
-        (asked.longest_gap_s and not asked.replay, "--longest-gap-s is that of a --replay"),
-        (asked.requests_file and asked.earlier, "--requests: a --result does not have them"),
-        (asked.give_up_s and asked.searches, "--give-up-s is for one load: a search ends by "
-         "itself where nobody answers"),
-        (asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure), "--no-keep-alive and "
-         "--insecure are for HTTP: gRPC has one connection here, and trusts whom --ca names"),
-        (asked.outputs.count(Path("-")) > 1, "Only one of --json, --csv, --requests and --html can "
-         "be -"),
-    ):  # fmt: skip
-        if wrong:
-            raise click.UsageError(text)
-
-
-def headers(
-    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
-) -> tuple[tuple[str, str], ...]:
-    """Reads `Name: value`, any number of times."""
-    try:
-        return tuple(map(parsed, texts))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def rates(_: click.Context, __: click.Parameter, text: str | None) -> Steps | None:
-    """Reads `500`, the ramp `100..500`, or several of both as steps, separated by commas; returns
-    the rate at the start and at the end of each."""
-    if text is None:
-        return None
-    try:
-        steps = tuple(_step(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is none of 500, 100..500 and 100,200,400") from None
-    found = [rate for step in steps for rate in step]
-    if not all(0 <= rate < _TOO_MUCH for rate in found) or not any(found):
-        raise click.BadParameter(f"Rates are below {_TOO_MUCH:,} requests/s, and not all are 0")
-    return steps
-
-
-def _step(text: str) -> tuple[float, float]:
-    start, ramp, end = text.partition("..")
-    return float(start), float(end if ramp else start)
-
-
-def checked_address(text: str) -> str:
-    """Returns the address of a model server: HOST:PORT for gRPC, or a URL for REST. Raises
-    `InvalidRequest`."""
-    check = addresses.checked_url if is_http(text) else addresses.checked_model_server
-    return check(text)
+def _conflicts(asked: LoadRequest) -> Iterator[str]:
+    """Yields the remedy for each pair of values that do not go together."""
+    if asked.way and asked.model_server:
+        yield "--as is how pictures travel to the gateway; a model server is sent pixels"
+    if asked.batch_size > 1 and asked.kind == "raw":
+        yield "One picture travels as it is; for --batch-size say --as multipart, npy or json"
+    if asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure):
+        yield (
+            "--no-keep-alive and --insecure are for HTTP: gRPC has one connection here, and trusts "
+            "whom --ca names"
+        )
+    if asked.count and asked.warm_up_s:
+        yield "-n counts from the first request: leave out --warm-up-s"
+    if asked.count and asked.swap_model:
+        yield "--swap-model is half way of a duration: leave out -n"
+    if asked.count and (len(asked.rate) > 1 or any(start != end for start, end in asked.rate)):
+        yield "-n goes with one rate, and not with a ramp or steps"
+    if asked.outputs.count(Path("-")) > 1:
+        yield "Only one of --json, --csv, --requests and --html can be -"
 
 
 def is_http(address: str) -> bool:
     """Says whether an address is a URL, and not HOST:PORT."""
     return address.startswith(("http://", "https://"))
-
-
-def output(flag: str, name: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option for a file to write; one that can't be written is a usage error."""
-    kind = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
-    return click.option(flag, name, type=kind, metavar="FILE", help=text)

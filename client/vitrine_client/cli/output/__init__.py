@@ -1,1 +1,1 @@
-"""Output of the commands: tables, JSON, CSV and heat maps."""
+"""Output of the commands: tables, JSON and CSV."""

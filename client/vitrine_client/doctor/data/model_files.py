@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.data.saved_model import wrong_version
-from vitrine_client.doctor.file import quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import Installation, quoted
 from vitrine_client.store.version_directories import RETIRED, UNFINISHED
 
 _VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
@@ -24,16 +23,10 @@ def published(models_dir: Path) -> list[str]:
 
 def versions(model: Path) -> dict[int, Path]:
     """Returns the version directories of a model by number. Raises `OSError`."""
-    found = (
-        {}
-        if not model.is_dir()
-        else {
-            int(each.name): each
-            for each in sorted(model.iterdir())
-            if _VERSION.fullmatch(each.name) and each.is_dir()
-        }
-    )
-    return dict(sorted(found.items()))
+    if not model.is_dir():
+        return {}
+    named = [each for each in model.iterdir() if _VERSION.fullmatch(each.name) and each.is_dir()]
+    return {int(each.name): each for each in sorted(named, key=lambda each: int(each.name))}
 
 
 def check(here: Installation) -> Iterator[Finding]:
@@ -68,14 +61,13 @@ def _misplaced(folder: Path, entries: list[Path]) -> Iterator[Finding]:
             todo = f"move all of it: `mkdir -p {quoted(folder)}/NAME/1 && mv …`"
             yield problem("models", f"{each} is beside the models, in no version", todo)
         elif each.suffix in _KERAS:
-            yield problem(
-                "models", f"{each} is a Keras file, which no model server reads", _export(each)
-            )
+            yield _unreadable("models", each)
 
 
-def _export(keras: Path) -> str:
+def _unreadable(name: str, keras: Path) -> Finding:
     model = keras.parent / keras.stem / "1"
-    return f"`keras.saving.load_model('{keras}').export('{model}')` in Python makes it one"
+    todo = f"`keras.saving.load_model('{keras}').export('{model}')` in Python makes it one"
+    return problem(name, f"{keras} is a Keras file, which no model server reads", todo)
 
 
 def _examined_model(model: Path) -> Iterator[Finding]:
@@ -112,9 +104,7 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
             todo = f"`mkdir {quoted(model)}/1`, and move {files} there"
             yield problem(name, f"{each} is in no version directory", todo)
         elif each.suffix in _KERAS:
-            yield problem(
-                name, f"{each} is a Keras file, which no model server reads", _export(each)
-            )
+            yield _unreadable(name, each)
         elif each.name.startswith(RETIRED):
             seen = f"version {each.name.removeprefix(RETIRED)} was rolled back, and is not served"
             yield note(name, seen, f"`vitrine-train rollback {model.name} --undo` brings it back")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.machine.software import installed_version
 
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 
@@ -47,9 +47,7 @@ def examined(
     number = ".".join(map(str, python.version))
     if client_alone and python.version > _NEWEST:
         yield note("Python", f"{number}: the client runs; 3.13 is the newest to serve and train")
-        yield from _environment(python, here)
-        return
-    if not _OLDEST <= python.version <= _NEWEST:
+    elif not _OLDEST <= python.version <= _NEWEST:
         yield problem(
             "Python",
             f"{number}, where TensorFlow and the service need 3.11 to 3.13",

@@ -1,16 +1,25 @@
-"""Checks of the machine: platform, processors, memory, file descriptors, clock."""
+"""Checks of the machine: platform, processors, memory, disk, file descriptors, clock."""
 
 import os
 import platform
 import resource
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import (
+    Installation,
+    is_writable,
+    nearest_directory,
+    quoted,
+)
 
 _GB = 1e9
+_MB = 1e6
+_LITTLE, _TOO_LITTLE = 1000 * _MB, 100 * _MB
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _FEWEST_FILES = 256
 _CONNECTIONS = 1000
@@ -94,6 +103,65 @@ def _memory_bytes() -> int:
         except (OSError, ValueError):  # there is no such limit, or it is "max"
             continue
     return min(found)
+
+
+def check_disk(here: Installation) -> Iterator[Finding]:
+    """Looks at the room where the service and training write."""
+    yield from _temporary(here)
+    for name, path in (
+        ("disk of the environment", here.prefix),
+        ("disk of models", here.models_dir),
+        ("disk of the cache", here.cache),
+        ("disk of temporary files", here.temporary),
+    ):
+        yield from examined_disk(name, path)
+
+
+def examined_disk(name: str, path: Path) -> Iterator[Finding]:
+    """Yields findings on the file system in which a directory is, or would be."""
+    there = nearest_directory(path)
+    free = shutil.disk_usage(there).free
+    told = os.statvfs(there)
+    seen = f"{free / _GB:.1f} GB free at {there}"
+    if free < _TOO_LITTLE:
+        yield problem(name, f"{free / _MB:.0f} MB free at {there}", f"make room in {there}")
+    elif told.f_files and not told.f_favail:
+        yield problem(
+            name, f"no inode free at {there}", f"remove files in {there}: it has too many"
+        )
+    elif free < _LITTLE:
+        yield note(
+            name,
+            f"{free / _MB:.0f} MB free at {there}",
+            "everything takes about 3 GB: 2.6 for .venv, the rest for models and data",
+        )
+    else:
+        yield ok(name, seen)
+
+
+def _temporary(here: Installation) -> Iterator[Finding]:
+    chosen = here.path("TMPDIR")
+    if chosen and not (chosen.is_dir() and is_writable(chosen)):
+        yield problem(
+            "TMPDIR",
+            f"names {chosen}, which is no directory that can be written",
+            f"make it, or `unset TMPDIR`; {here.temporary} is used meanwhile",
+        )
+
+
+def check_shared_memory(here: Installation) -> Iterator[Finding]:
+    """Checks /dev/shm, where the gateway's workers have the files of their heartbeats."""
+    folder = here.shared_memory
+    name = f"shared memory {folder}"
+    if not folder.is_dir():
+        seen = f"is not there, so that the gateway's heartbeats are on the disk of {here.temporary}"
+        linux = "`mount -t tmpfs tmpfs /dev/shm`, as root, has them in memory"
+        yield note(name, seen, linux) if sys.platform == "linux" else ok(name, seen)
+        return
+    if not is_writable(folder):
+        yield problem(name, "cannot be written", f"`chmod 1777 {quoted(folder)}`, as root")
+        return
+    yield ok(name, "can be written")
 
 
 def check_descriptors(here: Installation) -> Iterator[Finding]:

@@ -2,13 +2,13 @@
 
 import ssl
 import stat
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.service.handshake import shake_hands
+from vitrine_client.doctor.installation import Installation, content_of, quoted
 from vitrine_client.process import trust
 
 _CA_FILES = {
@@ -25,6 +25,7 @@ _NEEDED_BY = {
     "VITRINE_MODEL_SERVER_CERT": "VITRINE_MODEL_SERVER_CA",
 }
 _SOON_DAYS = 14
+_MOST_TURNS = 10
 _DAY_S = 86_400
 _KEY_IS_PRIVATE = "whoever has the key can pose as the gateway"
 
@@ -99,19 +100,17 @@ def _examined_pair(kind: str, cert: Path, key: Path) -> Iterator[Finding]:
 
 def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:
     try:
-        served = shake_hands(cert, key)
+        served = _shake_hands(cert, key)
     except ssl.SSLCertVerificationError as error:
         seen = f"{cert}: {error.verify_message}"
         yield problem(name, seen, "have it renewed, name the new one, and send the gateway SIGHUP")
         return
     except (ssl.SSLError, ValueError) as error:
-        yield problem(
-            name,
-            f"{cert} and {key}: {_reason(error)}",
-            _MENDED.get(
-                _reason(error), "name PEM files of a certificate and of its key, without a password"
-            ),
-        )
+        reason = (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()
+        todo = "name PEM files of a certificate and of its key, without a password"
+        if reason == "key values mismatch":
+            todo = "the key is another certificate's; name the two that were made together"
+        yield problem(name, f"{cert} and {key}: {reason}", todo)
         return
     days = served.left_s / _DAY_S
     seen = f"{cert}, for {', '.join(served.names) or 'no name'}, {days:.0f} more days"
@@ -121,10 +120,41 @@ def _examined_validity(name: str, cert: Path, key: Path) -> Iterator[Finding]:
         yield ok(name, seen)
 
 
-_MENDED = {
-    "key values mismatch": "the key is another certificate's; name the two that were made together"
-}
+@dataclass(frozen=True)
+class _Served:
+    """Certificate as a client sees it: the names in it, the seconds until it expires."""
+
+    names: tuple[str, ...]
+    left_s: float
 
 
-def _reason(error: Exception) -> str:
-    return (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()
+def _shake_hands(cert: Path, key: Path) -> _Served:
+    """Has a server with this certificate and a client that trusts it alone meet.
+
+    Raises `ssl.SSLError`, of which `ssl.SSLCertVerificationError` is a certificate out of its
+    time; `OSError` where a file can't be read.
+    """
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Without a password a key that wants one would have OpenSSL ask at the terminal.
+    server_context.load_cert_chain(cert, key, password="")
+    client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client_context.check_hostname = False
+    client_context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not be its own CA
+    client_context.load_verify_locations(cert)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    client = client_context.wrap_bio(to_client, to_server)
+    for _ in range(_MOST_TURNS):
+        if _is_done(client) & _is_done(server):
+            break
+    seen = client.getpeercert() or {}
+    names = tuple(str(pair[1]) for pair in seen.get("subjectAltName", ()))
+    return _Served(names, ssl.cert_time_to_seconds(str(seen["notAfter"])) - time.time())
+
+
+def _is_done(side: ssl.SSLObject) -> bool:
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True

@@ -1,5 +1,7 @@
 """Check of the gateway: an answer, readiness, API key, and the states of its models."""
 
+import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -9,19 +11,21 @@ import requests
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.machine.software import installed_version
 from vitrine_client.doctor.service import probe
-from vitrine_client.doctor.service.served import examined_states
-from vitrine_client.doctor.service.unanswered import unanswered
+from vitrine_client.doctor.service.model_server import examined_states
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.http.default_model import PREFERRED, is_served, told_of_missing
-from vitrine_client.http.protocol import key_headers, models
+from vitrine_client.http.protocol import held, key_headers, models
+from vitrine_client.http.unanswered_calls import causes
 from vitrine_client.process.addresses import checked_url, without_password
 from vitrine_client.process.trust import Trust
 
 _NAME = "gateway"
 _SKEW_S = 60
 _LOOK_AT_IT = "look at the gateway's log"
+_START = "`make serve`, or `vitrine-serve up`, starts one"
+_NAME_IT = "`export VITRINE_URL=http://HOST:PORT` names another"
 
 
 def check(here: Installation) -> Iterator[Finding]:
@@ -37,7 +41,7 @@ def check(here: Installation) -> Iterator[Finding]:
     except InvalidRequest as error:
         yield problem(_NAME, f"{shown} cannot be asked: {error}", "name PEM files, or unset that")
     except (requests.RequestException, OSError) as error:
-        yield unanswered(shown, error, here)
+        yield _unanswered(shown, error, here)
 
 
 def _examined(url: str, shown: str, here: Installation) -> Iterator[Finding]:
@@ -140,15 +144,63 @@ def _no_key(here: Installation) -> Finding:
 
 
 def _listed(content: dict[str, Any]) -> Iterator[Finding]:
-    conversation = models()
-    next(conversation)
     try:
-        conversation.send(content)
-    except StopIteration as end:
-        labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
-        for name, statuses in end.value.items():
-            yield from examined_states(name, statuses, labels[name])
-        if not is_served(end.value.get(PREFERRED, ())):
-            yield note("default model", told_of_missing())
+        listed = held(models(), lambda _: content)
     except ServerError as error:
         yield problem("models", str(error), _LOOK_AT_IT)
+        return
+    labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
+    for name, statuses in listed.items():
+        yield from examined_states(name, statuses, labels[name])
+    if not is_served(listed.get(PREFERRED, ())):
+        yield note("default model", told_of_missing())
+
+
+def _unanswered(url: str, error: Exception, here: Installation) -> Finding:
+    """Returns the finding for a gateway that was not reached; nobody there is a note as long as
+    nobody named that address."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return _untrusted(url, error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        todo = "`export NO_PROXY=localhost,127.0.0.1`, or the gateway's host"
+        return problem(_NAME, f"{url} is asked through a proxy, which fails", todo)
+    found = list(causes(error))
+    if isinstance(error, requests.Timeout | TimeoutError) or _any(found, TimeoutError):
+        seen = f"{url} takes connections, or drops them, and is silent for {here.wait_s:g} s"
+        todo = f"restart what listens there; elsewhere, look at firewalls. {_NAME_IT}"
+        return problem(_NAME, seen, todo)
+    if _any(found, socket.gaierror):
+        return problem(_NAME, f"{url}: no such host", f"mind its spelling; {_NAME_IT}")
+    if _any(found, ConnectionRefusedError):
+        if here.url_named:
+            return problem(_NAME, f"nothing listens at {url}", f"{_START}; {_NAME_IT}")
+        return note(_NAME, f"nothing listens at {url}: no service runs here", _START)
+    if isinstance(error, requests.ConnectionError):
+        return _hung_up(url, here)
+    return problem(_NAME, f"{url} cannot be asked ({error})", _NAME_IT)
+
+
+def _hung_up(url: str, here: Installation) -> Finding:
+    seen = f"{url} hangs up without an answer"
+    if url.startswith("http://"):
+        return problem(_NAME, seen, "is it https://? `export VITRINE_URL=https://…`")
+    # Of TLS 1.3, after which a client seldom learns why a server that missed its certificate left.
+    todo = "if it wants a client's certificate: `export VITRINE_CERT=… VITRINE_CERT_KEY=…`"
+    if here.names("VITRINE_TLS_CLIENT_CA"):
+        return note(_NAME, f"{seen}: it wants a client's certificate", todo)
+    return problem(_NAME, seen, f"{todo}; else look at its log")
+
+
+def _untrusted(url: str, error: Exception) -> Finding:
+    text = str(error)
+    if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
+        todo = f"`export VITRINE_URL=http://{url.partition('://')[2]}`"
+        return problem(_NAME, f"{url} does not speak TLS", todo)
+    found = [each for each in causes(error) if isinstance(each, ssl.SSLCertVerificationError)]
+    reason = found[0].verify_message if found else text
+    todo = "`export VITRINE_CA=ca.pem` names the CA to trust; or renew that certificate"
+    return problem(_NAME, f"{url} shows a certificate that is not trusted ({reason})", todo)
+
+
+def _any(found: list[BaseException], kind: type[BaseException]) -> bool:
+    return any(isinstance(each, kind) for each in found)

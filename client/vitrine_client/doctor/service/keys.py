@@ -6,9 +6,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import Installation, content_of, quoted
 
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]{0,63})\s+sha256:([0-9a-f]{64})", re.ASCII)
 _NAME = "keys file"
@@ -37,7 +36,8 @@ def check(here: Installation) -> Iterator[Finding]:
     else:
         yield ok(_NAME, f"{path}, {len(keys)} keys")
     yield from _permissions(path)
-    if keys and not bad and here.api_key and _hash(here.api_key) not in keys.values():
+    own = hashlib.sha256(here.api_key.encode(errors="replace")).hexdigest()
+    if keys and not bad and here.api_key and own not in keys.values():
         seen = f"is none of the keys in {path}"
         yield problem("VITRINE_API_KEY", seen, f"take one that is, or make another: {_ADD}")
 
@@ -54,10 +54,6 @@ def _keys(lines: list[str]) -> tuple[dict[str, str], int]:
             return keys, number
         keys[found[1]] = found[2]
     return keys, 0
-
-
-def _hash(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def _permissions(path: Path) -> Iterator[Finding]:

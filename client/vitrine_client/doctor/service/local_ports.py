@@ -1,8 +1,9 @@
 """Check of ports: free, used by this service, or taken by somebody else."""
 
 import errno
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import requests
 
 from vitrine_client.doctor.finding import Finding, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.doctor.machine.listeners import listener
-from vitrine_client.doctor.machine.requirements import installed_version
+from vitrine_client.doctor.machine import commands
+from vitrine_client.doctor.machine.software import installed_version
 from vitrine_client.doctor.service import gateway, model_server, probe
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import HOST, Addresses
+
+_LISTEN = "0A"
+_PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,6 @@ def check(here: Installation) -> Iterator[Finding]:
 def _examined(use: _Use, here: Installation) -> Finding:
     try:
         _bind(use)
-    except socket.gaierror as error:
-        seen = f"VITRINE_HOST={use.host} is no address ({error.strerror})"
-        return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return _taken(use, here)
@@ -74,8 +75,8 @@ def _bind(use: _Use) -> None:
 
 
 def _refused(use: _Use, error: OSError) -> Finding:
-    if error.errno == errno.EADDRNOTAVAIL:
-        seen = f"VITRINE_HOST={use.host} is no address of this machine"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        seen = f"VITRINE_HOST={use.host} is no address of this machine ({error.strerror})"
         return problem("VITRINE_HOST", seen, "`export VITRINE_HOST=127.0.0.1`, or 0.0.0.0 for all")
     if error.errno in (errno.EACCES, errno.EPERM):
         todo = f"`export {use.variable}=…` above 1023, with a proxy in front if it must be lower"
@@ -84,22 +85,19 @@ def _refused(use: _Use, error: OSError) -> Finding:
 
 
 def _taken(use: _Use, here: Installation) -> Finding:
-    found = listener(use.port, here.environment, here.wait_s)
+    found = _listener(use.port, here.environment, here.wait_s)
     if (found and found.is_ours) or _answers_as_ours(use, here):
         return ok(use.name, f"in use by this service{f', {found}' if found else ''}")
     who = str(found) if found else "a process that this user can't see"
     look = (
         f"`sudo ss -ltnp 'sport = :{use.port}'` shows it"
-        if Path("/proc/net").is_dir()
+        if (_PROC / "net").is_dir()
         else (f"`sudo lsof -iTCP:{use.port}` shows it")
     )
     end = f"end it (`kill {found.pid}`)" if found else f"end it: {look}"
-    todo = f"{end}, or take another: `export {use.variable}={_other(use.port)}`"
+    other = use.port + 1000 if use.port < 60_000 else use.port - 1000
+    todo = f"{end}, or take another: `export {use.variable}={other}`"
     return problem(use.name, f"taken by {who}", todo)
-
-
-def _other(port: int) -> int:
-    return port + 1000 if port < 60_000 else port - 1000
 
 
 def _answers_as_ours(use: _Use, here: Installation) -> bool:
@@ -115,3 +113,75 @@ def _answers_as_ours(use: _Use, here: Installation) -> bool:
     except (requests.RequestException, OSError, InvalidRequest):
         return False
     return model_server.answers(f"{HOST}:{use.port}", here.wait_s)
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """A process, and the command that it runs."""
+
+    pid: int
+    command: str
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a gateway or an embedded model server."""
+        return "vitrine_serving" in self.command or "vitrine-model-server" in self.command
+
+    def __str__(self) -> str:
+        shown = self.command if len(self.command) <= 60 else f"{self.command[:60]}…"
+        return f"process {self.pid} ({shown})"
+
+
+def _listener(port: int, environment: Mapping[str, str], limit_s: float) -> _Listener | None:
+    """Returns a process that listens on a port, None where it is another user's and can't be seen,
+    or there is none."""
+    if (_PROC / "net" / "tcp").exists():
+        return _by_proc(port)
+    if shutil.which("lsof", path=environment.get("PATH")):
+        return _by_lsof(port, environment, limit_s)
+    return None
+
+
+def _by_proc(port: int) -> _Listener | None:
+    sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
+    for folder in _PROC.glob("[0-9]*"):
+        if any(target in sockets for target in _targets(folder / "fd")):
+            return _described(folder)
+    return None
+
+
+def _inodes(port: int) -> Iterator[str]:
+    """Reads tables as of proc_net_tcp(5): local address, state and inode are columns 1, 3 and 9."""
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (_PROC / "net" / name).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for columns in map(str.split, lines):
+            if columns[3] == _LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
+                yield columns[9]
+
+
+def _targets(descriptors: Path) -> Iterator[str]:
+    try:
+        for each in descriptors.iterdir():
+            yield str(each.readlink())
+    except OSError:  # another user's, or it has ended
+        return
+
+
+def _described(folder: Path) -> _Listener | None:
+    try:
+        words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return None
+    return _Listener(int(folder.name), " ".join(words).strip())
+
+
+def _by_lsof(port: int, environment: Mapping[str, str], limit_s: float) -> _Listener | None:
+    command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fp"]
+    pids = [line[1:] for line in commands.run(command, environment, limit_s).output.split("\n")]
+    if not pids or not pids[0].isdecimal():
+        return None
+    told = commands.run(["ps", "-o", "command=", "-p", pids[0]], environment, limit_s)
+    return _Listener(int(pids[0]), told.output.strip())

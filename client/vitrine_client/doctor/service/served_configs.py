@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.doctor.data.model_files import published, versions
-from vitrine_client.doctor.file import content_of, quoted
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.installation import Installation, content_of, quoted
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.store.generated_config import entry, is_generated
 
@@ -36,7 +35,8 @@ def check(here: Installation) -> Iterator[Finding]:
     try:
         entries = ModelConfigs.parse(content, str(path)).message.model_config_list.config
     except InvalidRequest as error:
-        yield problem(_FILE, _one_line(error), f"mend that line, or remove {path}: {_WITHOUT_IT}")
+        seen = " ".join(str(error).split())  # it has several lines
+        yield problem(_FILE, seen, f"mend that line, or remove {path}: {_WITHOUT_IT}")
         return
     if is_generated(content.decode(errors="replace")):
         yield ok(_FILE, f"{path}, written by vitrine-serve at each start")
@@ -122,7 +122,3 @@ def _examined_choice(path: Path, entry: Any, there: Mapping[int, Path]) -> Itera
             all_ = f"`model_version_policy {{ all {{}} }}` in {path} serves all"
             told = ", ".join(map(str, served)) or "none"
             yield problem(_FILE, f"{seen}, and its policy serves {told}", f"{todo}; {all_}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

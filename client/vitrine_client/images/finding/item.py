@@ -132,7 +132,7 @@ def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:
     if left < 0 or top < 0 or right > width or bottom > height:
         raise InvalidRequest(
             f"The box {_spelt(x, y, wide, tall)} is not inside the picture, "
-            f"which has {width}x{height} pixels"
+            f"which has {width}x{height} pixels; give one that is"
         )
     return left, top, right - left, bottom - top
 
@@ -147,7 +147,10 @@ def four_numbers(box: Sequence[float]) -> tuple[float, float, float, float]:
     except (TypeError, ValueError, OverflowError):
         known = False
     if not known:
-        raise InvalidRequest("A box is x,y,width,height, four numbers in pixels of the picture")
+        raise InvalidRequest(
+            "A box is x,y,width,height, four numbers in pixels of the picture; give 10,20,300,400, "
+            "say"
+        )
     return x, y, wide, tall
 
 

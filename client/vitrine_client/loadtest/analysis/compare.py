@@ -8,9 +8,9 @@ not within one, such as a neighbour on the machine: no bounds from within show t
 """
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from vitrine_client.loadtest import wording
@@ -101,51 +101,32 @@ def _overall(rows: list[ComparedMeasure]) -> ComparisonVerdict:
     return "the same" if same else "cannot tell"
 
 
-def _measures(before: Result, after: Result, margin: float) -> Iterator["_Measure"]:
-    for percent in PERCENTILES:
-        yield _Percentile(f"p{percent:g}", 1 / (1 + margin) - 1, margin, percent=percent)
-    if not wording.is_open(before.about) and not wording.is_open(after.about):
-        yield _Throughput("throughput", 1 / (1 + margin) - 1, margin, more_is_better=True)
-    yield _Errors(_ERRORS, -ERRORS_MARGIN, ERRORS_MARGIN)
-
-
 @dataclass(frozen=True)
-class _Measure(ABC):
-    """Measure that counts as changed if its change is below `least` or above `most` for sure."""
+class _Measure:
+    """Measure that counts as changed if its change is below `least` or above `most` for sure: of
+    its ratio to the one before, or where it `is_share` of the difference. `value` is as a row has
+    it; `estimate` has its confidence interval, and needs so many answers of both runs."""
 
     name: str
     least: float
     most: float
+    value: Callable[[Result], float]
+    estimate: Callable[[Estimates], Estimate]
+    answers_needed: float = 0.0
     more_is_better: bool = False
-
-    @abstractmethod
-    def value(self, result: Result) -> float:
-        """Returns it as a row has it."""
-
-    @abstractmethod
-    def change(self, before: Estimates, after: Estimates) -> Estimate:
-        """Returns the change, with its confidence interval."""
-
-    @abstractmethod
-    def words(self, change: float) -> str:
-        """Says a change."""
-
-    def lacks(self, result: Result) -> str:  # noqa: ARG002
-        """Says what a result lacks to be compared, if anything."""
-        return ""
+    is_share: bool = False
 
     def unknown(self, before: Result, after: Result, text: str) -> ComparedMeasure:
-        return ComparedMeasure(
-            self.name, self.value(before), self.value(after), None, None, None, None, text
-        )
+        values = self.value(before), self.value(after)
+        return ComparedMeasure(self.name, *values, None, None, None, None, text)
 
     def row(
         self, before: Result, after: Result, known: tuple[Estimates, Estimates]
     ) -> ComparedMeasure:
-        lacking = self.lacks(before) or self.lacks(after)
-        if lacking:
-            return self.unknown(before, after, lacking)
-        found = self.change(*known)
+        if min(before.answered, after.answered) < self.answers_needed:
+            text = f"too little data: {self.answers_needed:,.0f} answers of both runs are needed"
+            return self.unknown(before, after, text)
+        found = self._change(*map(self.estimate, known))
         verdict: ComparisonVerdict = "the same"
         if found.low > self.most:
             verdict = "better" if self.more_is_better else "worse"
@@ -154,70 +135,52 @@ class _Measure(ABC):
         elif found.low < 2 * self.least or found.high > 2 * self.most:
             verdict = "cannot tell"
         values = self.value(before), self.value(after)
-        text = self.told(verdict, found, *values)
+        text = f"{verdict}: {self._told(found)}"
+        if verdict == "cannot tell":
+            text += "; longer runs tell more"
+        if self.is_share and not any(values):
+            text = f"{verdict}: no errors in either"
         return ComparedMeasure(
             self.name, *values, found.value, found.low, found.high, verdict, text
         )
 
-    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:  # noqa: ARG002
-        """Says the verdict, the change, and its confidence interval."""
-        bounds = f"between {self.words(found.low)} and {self.words(found.high)}"
-        text = f"{verdict}: {self.words(found.value)}, {bounds}"
-        return f"{text}; longer runs tell more" if verdict == "cannot tell" else text
-
-
-@dataclass(frozen=True)
-class _Ratio(_Measure):
-    @abstractmethod
-    def estimate(self, known: Estimates) -> Estimate:
-        """Returns it, with its confidence interval."""
-
-    def change(self, before: Estimates, after: Estimates) -> Estimate:
-        found = difference(self.estimate(before).logarithm, self.estimate(after).logarithm)
+    def _change(self, before: Estimate, after: Estimate) -> Estimate:
+        if self.is_share:
+            return difference(before, after)
+        found = difference(before.logarithm, after.logarithm)
         return Estimate(math.expm1(found.value), math.expm1(found.low), math.expm1(found.high))
 
-    def words(self, change: float) -> str:
-        return f"{100 * abs(change):.2g} % {'higher' if change >= 0 else 'lower'}"
+    def _told(self, found: Estimate) -> str:
+        """Says the change, and its confidence interval."""
+        more, less = ("more", "less") if self.is_share else ("higher", "lower")
+        unit = "% of requests" if self.is_share else "%"
+        value, low, high = (
+            f"{100 * abs(change):.2g} {unit} {more if change >= 0 else less}"
+            for change in (found.value, found.low, found.high)
+        )
+        return f"{value}, between {low} and {high}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Percentile(_Ratio):
-    percent: float
-
-    def value(self, result: Result) -> float:
-        return result.latency.percentile_ms(self.percent)
-
-    def estimate(self, known: Estimates) -> Estimate:
-        return known.percentile_ms(self.percent)
-
-    def lacks(self, result: Result) -> str:
-        needed = FEWEST_BEYOND / (1 - self.percent / 100)
-        few = result.answered < needed
-        return f"too little data: {needed:,.0f} answers of both runs are needed" if few else ""
+def _measures(before: Result, after: Result, margin: float) -> Iterator[_Measure]:
+    bounds = 1 / (1 + margin) - 1, margin
+    for percent in PERCENTILES:
+        yield _percentile(percent, bounds)
+    if not wording.is_open(before.about) and not wording.is_open(after.about):
+        throughput = attrgetter("throughput")
+        yield _Measure("throughput", *bounds, throughput, Estimates.throughput, more_is_better=True)
+    bounds = -ERRORS_MARGIN, ERRORS_MARGIN
+    share = attrgetter("error_share")
+    yield _Measure(_ERRORS, *bounds, share, Estimates.error_share, is_share=True)
 
 
-class _Throughput(_Ratio):
-    def value(self, result: Result) -> float:
-        return result.throughput
-
-    def estimate(self, known: Estimates) -> Estimate:
-        return known.throughput()
-
-
-class _Errors(_Measure):
-    def value(self, result: Result) -> float:
-        return result.error_share
-
-    def change(self, before: Estimates, after: Estimates) -> Estimate:
-        return difference(before.error_share(), after.error_share())
-
-    def words(self, change: float) -> str:
-        return f"{100 * abs(change):.2g} % of requests {'more' if change >= 0 else 'less'}"
-
-    def told(self, verdict: ComparisonVerdict, found: Estimate, before: float, after: float) -> str:
-        if not before and not after:
-            return f"{verdict}: no errors in either"
-        return super().told(verdict, found, before, after)
+def _percentile(percent: float, bounds: tuple[float, float]) -> _Measure:
+    return _Measure(
+        f"p{percent:g}",
+        *bounds,
+        value=lambda result: result.latency.percentile_ms(percent),
+        estimate=lambda known: known.percentile_ms(percent),
+        answers_needed=FEWEST_BEYOND / (1 - percent / 100),
+    )
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

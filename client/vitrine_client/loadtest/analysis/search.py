@@ -11,6 +11,7 @@ to the lowest.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -73,33 +74,29 @@ def find_rate(
     return search.run(start_rate)
 
 
+@dataclass
 class _Search:
-    def __init__(
-        self,
-        probe: Callable[[float], Result],
-        slo: Slo,
-        watch: Callable[[Probe], None],
-        most_probes: int,
-        confirmations: int,
-        confirm: Callable[[float], Result],
-    ) -> None:
-        self._slo, self._most, self._confirmations = slo, most_probes, confirmations
-        self._longer, self._probe, self._watch = confirm, probe, watch
-        self._probes: list[Probe] = []
+    probe: Callable[[float], Result]
+    slo: Slo
+    watch: Callable[[Probe], None]
+    most: int
+    confirmations: int
+    confirm: Callable[[float], Result]
+    probes: list[Probe] = field(default_factory=list)
 
     def run(self, start_rate: float) -> RateFound:
         # So low, and still with enough requests for the percentiles not to be luck.
-        least = self._slo.fewest / (LONG_S * (self._confirmations or 1))
+        least = self.slo.fewest / (LONG_S * (self.confirmations or 1))
         self._floor = max(min(max(start_rate / _FAR_BELOW, least), start_rate), LOWEST_RATE)
         # Far below, a probe has so few requests that it holds by luck.
-        self._lowest = max(start_rate / _DOWN[-1] if self._confirmations else 0.0, LOWEST_RATE)
+        self._lowest = max(start_rate / _DOWN[-1] if self.confirmations else 0.0, LOWEST_RATE)
         try:
             rate = self._bracket(start_rate)
         except _OutOfReachError as error:
             return self._none(error.rate, str(error))
-        if not self._confirmations:
+        if not self.confirmations:
             self._bisect()
-            rate = boundary(self._probes)(_CAUTIOUS)
+            rate = boundary(self.probes)(_CAUTIOUS)
             return self._found(rate)
         return self._confirmed()
 
@@ -108,14 +105,14 @@ class _Search:
         best, failed = 0.0, HIGHEST_RATE
         for _ in range(_ATTEMPTS):
             self._bisect()
-            rate = min(boundary(self._probes)(_CAUTIOUS), failed / _PRECISION)
+            rate = min(boundary(self.probes)(_CAUTIOUS), failed / _PRECISION)
             if rate <= best:
                 break
             if not self._confirms(rate):
                 failed = rate
                 continue
             best = rate
-            if self._left < self._confirmations + 2:
+            if self._left < self.confirmations + 2:
                 break
             if not (self._holds(_PRECISION * rate) and self._holds(_PRECISION * rate)):
                 break
@@ -145,27 +142,27 @@ class _Search:
         return self._found(rate, high=failed)
 
     def _found(self, rate: float, high: float | None = None) -> RateFound:
-        belief = boundary(self._probes)
-        held = self._held(rate) if self._confirmations else []
+        belief = boundary(self.probes)
+        held = self._held(rate) if self.confirmations else []
         if high is None:
             low, high = min(rate, belief(0.05)), max(rate, belief(0.95))
         else:
             low = rate
-        return RateFound(rate, low, high, sum(held), len(held), tuple(self._probes))
+        return RateFound(rate, low, high, sum(held), len(held), tuple(self.probes))
 
     def _none(self, rate: float, why: str) -> RateFound:
-        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self._probes), why=why)
+        return RateFound(0.0, 0.0, rate, 0, 0, tuple(self.probes), why=why)
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._probes)
+        return self.most - len(self.probes)
 
     def _bisect(self) -> None:
         """Probes where the boundary is most likely, until it is known well enough."""
         while True:
-            belief = boundary(self._probes)
+            belief = boundary(self.probes)
             is_known = belief(0.95) < _PRECISION * belief(0.05)
-            if is_known or self._left <= 2 * self._confirmations + 2:
+            if is_known or self._left <= 2 * self.confirmations + 2:
                 break
             self._holds(belief(0.5))
 
@@ -173,16 +170,16 @@ class _Search:
         """Says whether all probes at a rate, together, meet the objective, and half of them by
         themselves. Where they do not, as many again are made, unless these can't save it any more:
         one may have been unlucky."""
-        for count in range(1, 2 * self._confirmations + 1):
-            self._holds(rate, self._longer)
+        for count in range(1, 2 * self.confirmations + 1):
+            self._holds(rate, self.confirm)
             results, held = self._results(rate), self._held(rate)
             if (
-                count >= self._confirmations
+                count >= self.confirmations
                 and 2 * sum(held) >= len(held)
-                and not self._slo.violations_of(results)
+                and not self.slo.violations_of(results)
             ):
                 return True
-            if self._slo.is_lost(results, 2 * self._confirmations / count):
+            if self.slo.is_lost(results, 2 * self.confirmations / count):
                 return False
         return False
 
@@ -202,14 +199,14 @@ class _Search:
     def _check_least(self, rate: float) -> None:
         """Raises `_OutOfReachError` where not even the fastest answer was fast enough, neither at
         this rate nor at one where nobody waits."""
-        if not self._slo.out_of_reach(self._results(rate)):
+        if not self.slo.out_of_reach(self._results(rate)):
             return
         below = max(rate / _FAR_BELOW, LOWEST_RATE)
         if below < rate:
             self._holds(below)
         if not all(map(keeps_up, self._results(below))):
             return  # they may have waited there, too
-        told = self._slo.out_of_reach([*self._results(below), *self._results(rate)])
+        told = self.slo.out_of_reach([*self._results(below), *self._results(rate)])
         if told:
             raise _OutOfReachError(below, told)
 
@@ -218,28 +215,28 @@ class _Search:
         fastest answer was too slow."""
         if self._holds(rate):
             return False
-        return bool(self._slo.out_of_reach(self._results(rate))) or not self._holds(rate)
+        return bool(self.slo.out_of_reach(self._results(rate))) or not self._holds(rate)
 
     def _holds(self, rate: float, by: Callable[[float], Result] | None = None) -> bool:
         """Makes one more, and says whether it meets the objective."""
-        result = (by or self._probe)(rate)
-        probe = Probe(rate, result, tuple(self._slo.violations(result)))
-        self._probes.append(probe)
-        self._watch(probe)
+        result = (by or self.probe)(rate)
+        probe = Probe(rate, result, tuple(self.slo.violations(result)))
+        self.probes.append(probe)
+        self.watch(probe)
         return probe.held
 
     def _results(self, rate: float) -> list[Result]:
         """Returns the results of those at a rate."""
-        return [probe.result for probe in self._probes if probe.rate == rate]
+        return [probe.result for probe in self.probes if probe.rate == rate]
 
     def _held(self, rate: float) -> list[bool]:
         """Returns which of those at a rate met the objective by themselves."""
-        return [probe.held for probe in self._probes if probe.rate == rate]
+        return [probe.held for probe in self.probes if probe.rate == rate]
 
     def _why(self, rate: float) -> str:
         """Says why those at a rate do not meet it together."""
         held = self._held(rate)
-        return "; ".join(self._slo.violations_of(self._results(rate))) or (
+        return "; ".join(self.slo.violations_of(self._results(rate))) or (
             f"only {sum(held)} of {len(held)} probes held"
         )
 

@@ -48,14 +48,6 @@ class Curve:
         """Returns the points as JSON."""
         return [asdict(point) for point in self.points]
 
-    @classmethod
-    def from_json(cls, content: list[dict[str, Any]]) -> Self:
-        """Reads the JSON of `to_json`. Raises `ValueError` where it is something else."""
-        try:
-            return cls(tuple(Point(**point) for point in content))
-        except TypeError as error:
-            raise ValueError(f"no curve of a load test ({error})") from error
-
 
 def rates(capacity: float) -> list[float]:
     """Returns the rates of a sweep, in requests/s, ascending, about a known or likely capacity."""

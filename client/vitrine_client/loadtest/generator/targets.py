@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from vitrine_client import errors
-from vitrine_client.http import model_paths, predictions, protocol
+from vitrine_client.http import predictions, protocol
+from vitrine_client.http.protocol import Call
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.headers import merged
 from vitrine_client.loadtest.plan import Workload, WorkloadKind
@@ -27,8 +28,8 @@ def requests_of(target: Workload) -> tuple[bytes, ...]:
     groups = _groups(target)
     if target.kind == "grpc":
         return tuple(_message(target, _instances(group)) for group in groups)
-    make_body = _BODIES[target.kind]
-    return tuple(http_request(target, *make_body(group)) for group in groups)
+    make_call = _CALLS[target.kind]
+    return tuple(http_request(target, make_call(group)) for group in groups)
 
 
 def _groups(target: Workload) -> list[list[bytes]]:
@@ -56,50 +57,36 @@ def _message(target: Workload, instances: Array) -> bytes:
     )
 
 
-def _raw(group: Sequence[bytes]) -> tuple[str, bytes]:
-    return "application/octet-stream", group[0]
-
-
-def _multipart(group: Sequence[bytes]) -> tuple[str, bytes]:
-    call = predictions.as_form("", group)
-    return call.content_type, call.body
-
-
-def _npy(group: Sequence[bytes]) -> tuple[str, bytes]:
-    call = predictions.as_array("", list(_instances(group)))
-    return call.content_type, call.body
-
-
-def _json(group: Sequence[bytes]) -> tuple[str, bytes]:
+def _json(group: Sequence[bytes]) -> Call:
     instances = _FLOATS[_instances(group)].tolist()
     text = json.dumps({"instances": instances}, separators=(",", ":"))
-    return "application/json", text.encode()
+    return Call("POST", "", text.encode(), "application/json")
 
 
-_BODIES: dict[WorkloadKind, Callable[[Sequence[bytes]], tuple[str, bytes]]] = {
-    "raw": _raw,
-    "multipart": _multipart,
-    "npy": _npy,
+_CALLS: dict[WorkloadKind, Callable[[Sequence[bytes]], Call]] = {
+    "raw": lambda group: predictions.as_is("", group[0]),
+    "multipart": lambda group: predictions.as_form("", group),
+    "npy": lambda group: predictions.as_array("", list(_instances(group))),
     "json": _json,
     "rest": _json,
 }
 
 
-def http_request(target: Workload, content_type: str, body: bytes) -> bytes:
-    """Returns a request for a prediction as it travels."""
+def http_request(target: Workload, call: Call) -> bytes:
+    """Returns a request for a prediction as it travels, with the body of a call."""
     url = urlsplit(target.address)
     headers = {
         "Host": url.netloc.rpartition("@")[2],
         "User-Agent": "vitrine-loadtest",
-        "Content-Type": content_type,
-        "Content-Length": str(len(body)),
+        "Content-Type": call.content_type,
+        "Content-Length": str(len(call.body)),
     }
     headers |= protocol.key_headers(target.api_key)
     if target.userinfo:
         headers["Authorization"] = protocol.basic_authorization(target.userinfo)
     if not target.keep_alive:
         headers["Connection"] = "close"
-    path = model_paths.verb_path(target.model, target.version, target.label)
+    path = protocol.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in merged(headers, target.headers)]
-    return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + call.body

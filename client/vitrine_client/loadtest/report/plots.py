@@ -320,8 +320,8 @@ def searched(found: RateFound, slo: Slo) -> str:
             axes.axvspan(found.low, found.high, color=svg.GREEN, alpha=0.15, linewidth=0)
             axes.axvline(found.rate, color=svg.GREEN, linewidth=1.2)
         for held, marker, colour in ((True, "o", svg.GREEN), (False, "x", svg.RED)):
-            chosen = [(rate, latency_ms) for rate, latency_ms, met in probes if met is held]
-            axes.plot(*_columns(chosen), marker, color=colour, markersize=6, markeredgewidth=1.6)
+            chosen = np.array([probe[:2] for probe in probes if probe[2] is held]).reshape(-1, 2)
+            axes.plot(*chosen.T, marker, color=colour, markersize=6, markeredgewidth=1.6)
         log_axis(axes, "x", [probe.rate for probe in found.probes])
         log_axis(axes, "y", [1e3 * limit_s, *(latency_ms for _, latency_ms, _ in probes)])
 
@@ -354,8 +354,3 @@ def swept(curve: Curve) -> str:
     most = per_second(curve.highest_throughput)
     alt = f"Latency by throughput, which reached {most} right answers a second."
     return drawn(draw, "sweep-plot", alt, x="right answers a second", y="latency, ms")
-
-
-def _columns(points: Iterable[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    chosen = list(points)
-    return [x for x, _ in chosen], [y for _, y in chosen]

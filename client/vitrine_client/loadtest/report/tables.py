@@ -45,11 +45,6 @@ def outcome(outcome: LoadTestOutcome) -> RenderableType:
     return Group(*parts)
 
 
-def summary(result: Result) -> RenderableType:
-    """Lays a result out for a terminal: the load, its latency, and warnings."""
-    return Group(_measured(result), *_warnings(result.warnings))
-
-
 def _warnings(texts: Iterable[str]) -> list[Text]:
     return [Text(f"Warning: {text}", style="yellow") for text in texts]
 
@@ -136,14 +131,10 @@ def latencies(result: Result) -> list[tuple[str, float, float]]:
 
 
 def _latencies(result: Result) -> Table:
-    if not is_open(result.about):
-        table = plain("", "latency")
-        for name, latency_ms, _ in latencies(result):
-            table.add_row(name, f"{ms(latency_ms)} ms")
-        return table
-    table = plain("", "latency", "service time")
-    for name, latency_ms, service_ms in latencies(result):
-        table.add_row(name, f"{ms(latency_ms)} ms", f"{ms(service_ms)} ms")
+    headings = ("latency", "service time") if is_open(result.about) else ("latency",)
+    table = plain("", *headings)
+    for name, *both_ms in latencies(result):
+        table.add_row(name, *(f"{ms(each)} ms" for each in both_ms[: len(headings)]))
     return table
 
 

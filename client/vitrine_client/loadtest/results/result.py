@@ -193,15 +193,10 @@ class Result:
         }
 
     def _summary(self) -> dict[str, Any]:
+        names = ("duration_s", "due", "answered", "throughput", "error_share", "late", "dropped")
         return {
-            "duration_s": self.duration_s,
-            "due": self.due,
-            "answered": self.answered,
-            "throughput": self.throughput,
-            "error_share": self.error_share,
+            **{name: getattr(self, name) for name in names},
             "errors": dict(self.errors),
-            "late": self.late,
-            "dropped": self.dropped,
             "unsent": dict(self.unsent),
             "latency_ms": _percentiles(self.latency),
             "service_ms": _percentiles(self.service),

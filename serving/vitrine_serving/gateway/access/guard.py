@@ -6,15 +6,39 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import ceil
+from pathlib import Path
+
+from pydantic import field_validator
 
 from vitrine_client.errors import Unauthorized
 from vitrine_serving.gateway.access.keys import Keys
-from vitrine_serving.gateway.access.rate_limit import RateLimiter
+from vitrine_serving.gateway.access.rate_limit import RateLimiter, RateLimitSettings
 from vitrine_serving.gateway.http.routes import Route
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings_part import Names, SettingsPart
 from vitrine_serving.gateway.shedding import RateLimited
 
 Address = IPv4Address | IPv6Address
+
+
+class AccessSettings(SettingsPart):
+    """Clients that may ask."""
+
+    keys_file: Path | None = None
+    """File of API keys; predictions then need one."""
+    trusted_proxies: Names = ()
+    """Networks of proxies whose X-Forwarded-For is believed, separated by commas."""
+    cors_origins: Names = ()
+    """Origins whose pages may ask, separated by commas; `*` for all."""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +61,17 @@ class Guard:
 
     def __init__(
         self,
-        settings: Settings,
+        access: AccessSettings,
+        rates: RateLimitSettings,
         *,
-        limiter: RateLimiter | None = None,
-        keys: Keys | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        if settings.rate_limit:
-            limiter = limiter or RateLimiter(settings.rate_limit, settings.rate_burst, now=now)
-        if settings.keys_file:
-            keys = keys or Keys(settings.keys_file, now=now)
-        self._limiter = limiter
-        self._keys = keys
-        self._proxies = [ip_network(each, strict=False) for each in settings.trusted_proxies]
-        self._needless = limiter is None and keys is None
+        self._limiter = (
+            RateLimiter(rates.rate_limit, rates.rate_burst, now=now) if rates.rate_limit else None
+        )
+        self._keys = Keys(access.keys_file, now=now) if access.keys_file else None
+        self._proxies = [ip_network(each, strict=False) for each in access.trusted_proxies]
+        self._needless = not (self._limiter or self._keys)
 
     def admit(self, headers: Mapping[str, str], peer: str, route: Route) -> Admission:
         """Lets a request pass, by its headers (names in lower case), peer and route. All that have
@@ -120,7 +141,7 @@ def _unauthorized(key: str, limits: list[tuple[str, str]]) -> Unauthorized:
     """RFC 6750, section 3: the challenge tells a wrong key from none."""
     challenge = 'Bearer error="invalid_token"' if key else "Bearer"
     message = (
-        "This API key is not known here"
+        "This API key is not known here; check it, or ask those who run the gateway for one"
         if key
         else "This gateway wants an API key; send it as `Authorization: Bearer <key>` or "
         "`X-API-Key: <key>`"

@@ -162,4 +162,6 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         with shared_files.replacing(path, mode=0o600) as file:
             file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
-        raise KeysFileError(f"The keys file {path} cannot be written ({error.strerror})") from error
+        missing = f"there is no folder {path.parent}; make it first"
+        reason = error.strerror if path.parent.is_dir() else missing
+        raise KeysFileError(f"The keys file {path} cannot be written ({reason})") from error

@@ -11,10 +11,22 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
 
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from vitrine_serving.gateway.settings_part import SettingsPart
 from vitrine_serving.gateway.shared_memory import float_cells
 
 _SLACK = 1e-2
 """Share of the time between two requests that is forgiven, so that rounding refuses none."""
+
+
+class RateLimitSettings(SettingsPart):
+    """Rate that each client may have."""
+
+    rate_limit: NonNegativeFloat = 0.0
+    """Requests a second for each API key, or each address without keys; 0 for no limit."""
+    rate_burst: NonNegativeInt = 0
+    """Requests that may come at once; 0 for a second's worth."""
 
 
 class Decision(NamedTuple):

@@ -2,7 +2,7 @@
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.results.explanations import Explanation
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoder import Instances
 from vitrine_serving.gateway.inference.requests import (
@@ -32,7 +32,7 @@ async def explain(
     signature `explain`, or no such class, and what `DataPlane.infer` raises.
     """
     chosen = ("class_ids", -1 if class_id is None else class_id)
-    call = SignatureCall(model, calls.EXPLAIN, _OUTPUTS, (chosen,))
+    call = SignatureCall(model, messages.EXPLAIN, _OUTPUTS, (chosen,))
     try:
         response = await plane.infer(InferenceRequest(call, {IMAGES: instances}, caller, deadline))
     except InvalidRequest as error:
@@ -60,10 +60,10 @@ async def explain(
 def _in_words(error: InvalidRequest, model: ModelRef, class_id: int | None) -> InvalidRequest:
     """Returns the error in words for its client: the model server's are for its developers."""
     said = str(error)
-    if f'"{calls.EXPLAIN}" not found' in said:
+    if f'"{messages.EXPLAIN}" not found' in said:
         return InvalidRequest(
             f"This version of {model.model} was published without the signature "
-            f"`{calls.EXPLAIN}`; classifiers get it by training them again"
+            f"`{messages.EXPLAIN}`; classifiers get it by training them again"
         )
     if class_id is not None and "class_ids" in said:
         return InvalidRequest(

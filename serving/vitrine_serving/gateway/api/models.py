@@ -9,8 +9,8 @@ from typing import NamedTuple
 from vitrine_client.errors import VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.tfserving import messages as calls
-from vitrine_serving.gateway.settings import Settings
+from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.models.listed import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ class ModelList:
     def __init__(
         self,
         servers: ModelServers,
-        settings: Settings,
+        listed: ListedModels,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._servers = servers
-        self._settings = settings
+        self._configured = listed
         self._now = now
         self._missing_told = False
         self._labelled: dict[str, tuple[float, dict[str, int]]] = {}
@@ -51,7 +51,7 @@ class ModelList:
         return all(
             is_served(statuses)
             for name, statuses in states.items()
-            if name not in self._settings.optional_models
+            if name not in self._configured.optional_models
         )
 
     async def states(self, timeout_s: float) -> dict[str, list[VersionStatus]]:
@@ -60,10 +60,10 @@ class ModelList:
 
         Raises `VitrineError` where they cannot be asked for.
         """
-        names = self._settings.models
+        names = self._configured.models
         found = await asyncio.gather(*(self._versions(name, timeout_s) for name in names))
         states = dict(zip(names, found, strict=True))
-        for name in self._settings.optional_models:
+        for name in self._configured.optional_models:
             if not states[name]:
                 del states[name]
                 self._tell_missing(name)
@@ -107,7 +107,7 @@ class ModelList:
         until, known = self._labelled.get(model, (0.0, {}))
         if self._now() < until:
             return known
-        names = self._settings.version_labels
+        names = self._configured.version_labels
         versions = await asyncio.gather(*(self._version(model, name, deadline) for name in names))
         found = {
             name: version
@@ -121,11 +121,11 @@ class ModelList:
         """A model's status does not tell version labels; what answers to one tells its version."""
         try:
             response = await self._servers.call(
-                calls.PREDICT,
-                calls.describe_request(model, label=label),
+                messages.PREDICT,
+                messages.describe_request(model, label=label),
                 timeout_s=self._left_s(deadline),
             )
-            return calls.read_answer(response).version
+            return messages.read_answer(response).version
         except VitrineError:
             return None
 

@@ -11,7 +11,7 @@ from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.inference.decoder import Empty, Found, Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
@@ -55,7 +55,7 @@ def explanations(outcome: Outcome[Explanation]) -> Answer:
 
     content = {
         "explanations": _entries(outcome, entry),
-        "model_spec": _spec(outcome, calls.EXPLAIN),
+        "model_spec": _spec(outcome, messages.EXPLAIN),
     }
     body = orjson.dumps(content, option=_NUMPY)
     return Answer(200, body, headers=[_timing(outcome)])
@@ -71,7 +71,7 @@ def instances(shown: Shown) -> Answer:
         rows = np.stack([each.instance if each else _BLACK for each in items])
         boxes = [each.box if each else None for each in items]
         beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
-    content = {"instances": calls.scaled(rows), **beside}
+    content = {"instances": messages.scaled(rows), **beside}
     body = orjson.dumps(content, option=_NUMPY)
     return Answer(200, body, headers=[(_TIMING, _stage("decode", shown.decode_s))])
 
@@ -103,8 +103,7 @@ def _spec(outcome: Outcome[T], signature_name: str) -> Json:
 
 
 def _timing(outcome: Outcome[T]) -> tuple[str, str]:
-    decode_s = outcome.shown.decode_s if outcome.shown else 0.0
-    stages = {"decode": decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
+    stages = {"decode": outcome.decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
     return _TIMING, ", ".join(_stage(*each) for each in stages.items())
 
 

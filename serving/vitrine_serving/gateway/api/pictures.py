@@ -15,7 +15,7 @@ from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoder import Decoder, Instances, Shown
+from vitrine_serving.gateway.inference.decoder import Decoder, Instances, PictureSettings, Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
@@ -27,7 +27,6 @@ from vitrine_serving.gateway.inference.requests import (
 )
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
 
 Offload = Callable[..., Awaitable[Any]]
 
@@ -49,12 +48,14 @@ class PictureEndpoints:
     Each method raises `VitrineError`, as does what it asks.
     """
 
-    def __init__(self, settings: Settings, plane: DataPlane, offload: Offload) -> None:
-        self._max_images = settings.max_images
+    def __init__(
+        self, limits: PictureSettings, plane: DataPlane, versions: Versions, offload: Offload
+    ) -> None:
+        self._max_images = limits.max_images
         self._offload = offload
-        self._decoder = Decoder(settings.max_pixels)
+        self._decoder = Decoder(limits.max_pixels)
         self._plane = plane
-        self._versions = Versions(plane, settings)
+        self._versions = versions
 
     async def predict(self, request: Request, target: ModelRef) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
@@ -89,7 +90,7 @@ class PictureEndpoints:
     ) -> Outcome[T]:
         """Asks about what is shown; where all pictures are empty, only who would answer."""
         began = time.monotonic() - shown.decode_s
-        caller = Caller(request.id, request.traceparent, request.key_name)
+        caller = Caller(request.id, request.traceparent)
         if len(shown.rows):
             answers, response = await infer(shown.rows, target, caller, request.deadline)
             version, queue_s, rpc_s = response.version, response.queue_s, response.call_s
@@ -97,7 +98,7 @@ class PictureEndpoints:
             resolved = await self._versions.resolve(target, caller, request.deadline)
             answers, (version,), queue_s, rpc_s = [], *resolved
         results = shown.answered(answers)
-        return Outcome(results, target.model, version, shown, queue_s, rpc_s, began)
+        return Outcome(results, target.model, version, shown, queue_s, rpc_s, began, shown.decode_s)
 
     async def _predict(
         self, instances: Instances, model: ModelRef, caller: Caller, deadline: float

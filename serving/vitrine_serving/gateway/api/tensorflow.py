@@ -7,14 +7,15 @@ of what was remembered, but only by what the model server says now.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
 from vitrine_client.errors import InvalidRequest, Unimplemented
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
 from vitrine_serving.errors import ServingError
@@ -52,18 +53,21 @@ _NO_INPUTS: Mapping[str, Array] = {}
 
 
 class JsonAnswer(NamedTuple):
-    """JSON answer, and the response it was made of."""
+    """JSON answer, the response it was made of, and the seconds that decoding took before."""
 
     body: bytes
     response: InferenceResponse
+    decode_s: float
 
 
-class _Query(NamedTuple):
-    """Query of one request: all its calls share a deadline."""
+@dataclass(slots=True, eq=False)
+class _Query:
+    """Query of one request: all its calls share a deadline, and decoding is added up."""
 
     model: ModelRef
     caller: Caller
     deadline: float
+    decode_s: float = 0.0
 
 
 class JsonApi:
@@ -86,19 +90,25 @@ class JsonApi:
             )
         began = time.monotonic()
         infer = {"predict": self.predict, "classify": self.classify, "regress": self.regress}[verb]
-        caller = Caller(request.id, request.traceparent, request.key_name)
-        body, response = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
-        request.outcome = Outcome(
-            (), model.model, response.version, None, response.queue_s, response.call_s, began
-        )
-        return Answer(200, body)
+        caller = Caller(request.id, request.traceparent)
+        made = await infer(model, request.body, timeout_s=request.left_s(), caller=caller)
+        response = made.response
+        took = response.queue_s, response.call_s, began, made.decode_s
+        request.outcome = Outcome((), model.model, response.version, None, *took)
+        return Answer(200, made.body)
+
+    async def about(
+        self, request: Request, model: ModelRef, question: Callable[..., Awaitable[bytes]]
+    ) -> Answer:
+        """Answers `status` or `metadata`."""
+        return Answer(200, await question(model, timeout_s=request.left_s()))
 
     async def predict(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
     ) -> JsonAnswer:
         """Answers `instances` or `inputs` with all outputs of the signature."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = await self._work(len(body), PredictBody, body)
+        request = await self._decode(query, len(body), PredictBody, body)
         known = self._known.recall(model)
         if known is None:
             now = await self._learn(query)
@@ -122,7 +132,9 @@ class JsonApi:
         """Answers `examples` with labels and scores."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
         request = wire.ClassificationRequest(model_spec=_spec(model))
-        return await self._examples(query, CLASSIFY, body, request, _classified)
+        return await self._examples(
+            query, CLASSIFY, body, request, lambda told: answers.write_classification(told.result)
+        )
 
     async def regress(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
@@ -130,7 +142,9 @@ class JsonApi:
         """Answers `examples` with values."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
         request = wire.RegressionRequest(model_spec=_spec(model))
-        return await self._examples(query, REGRESS, body, request, _regressed)
+        return await self._examples(
+            query, REGRESS, body, request, lambda told: answers.write_regression(told.result)
+        )
 
     async def metadata(self, model: ModelRef, *, timeout_s: float) -> bytes:
         """Answers the signatures of a version."""
@@ -141,10 +155,13 @@ class JsonApi:
         """Answers the states of a model's versions, or of one; a version label changes nothing."""
         spec = _spec(ModelRef(model.model, model.version))
         request = wire.GetModelStatusRequest(model_spec=spec).SerializeToString()
-        response = await self._plane.call(calls.STATUS, request, timeout_s=timeout_s)
+        response = await self._plane.call(messages.STATUS, request, timeout_s=timeout_s)
         return answers.write_status(wire.GetModelStatusResponse.FromString(response))
 
-    async def _work(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+    async def _decode(
+        self, query: _Query, size: int, function: Callable[..., T], *arguments: Any
+    ) -> T:
+        started = time.monotonic()
         try:
             if size <= LARGE_BYTES:
                 return function(*arguments)
@@ -152,18 +169,22 @@ class JsonApi:
             return made
         except ServingError as error:
             raise _in_status(error) from error
+        finally:
+            query.decode_s += time.monotonic() - started
 
     async def _predict(
         self, query: _Query, request: PredictBody, size: int, signatures: Signatures
     ) -> JsonAnswer:
-        message, inputs = await self._work(size, _predict_message, query.model, request, signatures)
+        message, inputs = await self._decode(
+            query, size, _predict_message, query.model, request, signatures
+        )
         wire_call = WireCall(message, partial(_predicted, by_row=request.by_row), _rows(inputs))
         return await self._infer(query, wire_call, request.signature_name, inputs)
 
     async def _examples(
         self, query: _Query, method: str, body: bytes, request: Any, decode: Callable[[Any], bytes]
     ) -> JsonAnswer:
-        message, rows = await self._work(len(body), _examples_message, body, request)
+        message, rows = await self._decode(query, len(body), _examples_message, body, request)
         return await self._infer(query, WireCall(message, decode, rows, method))
 
     async def _infer(
@@ -180,7 +201,7 @@ class JsonApi:
             )
         except ServingError as error:  # there is no JSON for what the model answered
             raise _in_status(error) from error
-        return JsonAnswer(response.decoded, response)
+        return JsonAnswer(response.decoded, response, query.decode_s)
 
     async def _learn(self, query: _Query) -> Signatures:
         found = await self._metadata(query.model, left_s(query.deadline), query.caller)
@@ -205,7 +226,7 @@ def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
 
 
 def _spec(model: ModelRef, signature_name: str = "") -> wire.ModelSpec:
-    return calls.model_spec(*model, signature_name)
+    return messages.model_spec(*model, signature_name)
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:
@@ -237,11 +258,3 @@ def _examples_message(body: bytes, request: Any) -> tuple[bytes, int]:
     read_examples(body, request)
     kind = request.input.WhichOneof("kind")
     return request.SerializeToString(), len(getattr(request.input, kind).examples)
-
-
-def _classified(message: wire.ClassificationResponse) -> bytes:
-    return answers.write_classification(message.result)
-
-
-def _regressed(message: wire.RegressionResponse) -> bytes:
-    return answers.write_regression(message.result)

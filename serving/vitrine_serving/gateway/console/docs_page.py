@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vitrine_serving.gateway.console.openapi.operations import URL
-from vitrine_serving.gateway.console.openapi.schemas import Json
+Json = dict[str, Any]
+
+URL = "http://127.0.0.1:8080"
+"""Address in the document's commands: where a gateway is that was just started."""
 
 _HOST = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:.]+\](:\d+)?", re.ASCII)
 _PATH = re.compile(r"(/[\w.~-]+)*", re.ASCII)
@@ -30,7 +32,7 @@ class Entry:
     others: list[tuple[str, str]]
 
 
-def content(document: Json, address: str) -> dict[str, Any]:
+def content(document: Json, address: str) -> Json:
     """Returns what the template shows; commands have the `address` that the page is served from."""
     return {"document": document, "sections": sections(document), "url": URL, "address": address}
 

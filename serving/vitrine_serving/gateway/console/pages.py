@@ -1,27 +1,31 @@
 """Console: the pages for people, by Flask, which answers nothing else."""
 
-from collections.abc import Sequence
-
 import flask
 import orjson
+from werkzeug.exceptions import HTTPException
 
 from vitrine_client.look import FOLDER as LOOK
 from vitrine_client.look import SERVED
 from vitrine_serving.gateway.console import docs_page
-from vitrine_serving.gateway.console.openapi import document as openapi
-from vitrine_serving.gateway.console.openapi.operations import URL
 from vitrine_serving.gateway.http import problems
+from vitrine_serving.gateway.http.routes import UnknownAddress
 
 
-def make_pages(models: Sequence[str], *, max_body_bytes: int, tls: bool = False) -> flask.Flask:
-    """Returns the WSGI application; the try-it page uploads nothing that has more than
-    `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
+def make_pages(document: docs_page.Json, *, max_body_bytes: int, tls: bool = False) -> flask.Flask:
+    """Returns the WSGI application that shows the OpenAPI `document`; the try-it page uploads
+    nothing that has more than `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
     app = flask.Flask(__name__)
-    problems.register(app)
-    document = openapi.document(models)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # the gateway answers for them
 
     def here() -> str:
         return docs_page.address(dict(flask.request.headers), tls=tls)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> flask.Response:
+        answer = problems.problem(error.code or 500, error.description or "")
+        if error.code == 404:  # a static file that is not there
+            answer = problems.expected(UnknownAddress(flask.request.environ["RAW_URI"]))
+        return flask.Response(answer.body, answer.status, content_type=answer.content_type)
 
     @app.get("/")
     def page() -> str:
@@ -38,7 +42,7 @@ def make_pages(models: Sequence[str], *, max_body_bytes: int, tls: bool = False)
     @app.get("/openapi.json")
     def openapi_json() -> flask.Response:
         body = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-        body = body.replace(URL.encode(), here().encode())
+        body = body.replace(docs_page.URL.encode(), here().encode())
         return flask.Response(body, mimetype="application/json")
 
     return app

@@ -26,9 +26,13 @@ def inflate(body: bytes, max_bytes: int) -> bytes:
     try:
         inflated = unpack.decompress(body, min(promised, max_bytes) + 1)
     except zlib.error as error:
-        raise InvalidRequest(f"The body's gzip is broken ({error})") from error
+        raise InvalidRequest(
+            "The body's gzip is broken; send it as `gzip -c` writes it, or without Content-Encoding"
+        ) from error
     if not unpack.eof:
-        raise InvalidRequest("The body's gzip is truncated, or longer than it says")
+        raise InvalidRequest("The body's gzip is truncated, or longer than it says; send it whole")
     if unpack.unused_data:
-        raise InvalidRequest("The body's gzip is followed by something else")
+        raise InvalidRequest(
+            "The body's gzip is followed by something else; send all in one gzip, as `gzip -c` does"
+        )
     return inflated

@@ -4,17 +4,13 @@ import logging
 import math
 from http import HTTPStatus
 
-import flask
 import orjson
-from werkzeug.exceptions import HTTPException
 
 from vitrine_client.errors import NotFound, Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.http.messages import Answer
-from vitrine_serving.gateway.http.routes import UnknownAddress
+from vitrine_serving.gateway.shedding import RETRY_AFTER_S
 
 log = logging.getLogger(__name__)
-
-RETRY_AFTER_S = 1
 
 
 def problem(status: int, detail: str, *, error: str = "") -> Answer:
@@ -48,27 +44,3 @@ def unexpected(method: str, path: str, error: BaseException) -> Answer:
     """Returns the answer for a bug of ours: what happened is for the log."""
     log.error("%s %s failed", method, path, exc_info=error)
     return problem(500, "The gateway failed; its log says why")
-
-
-def register(app: flask.Flask) -> None:
-    """Makes `app` answer every exception as the functions above do."""
-
-    @app.errorhandler(VitrineError)
-    def ours(error: VitrineError) -> flask.Response:
-        return _response(expected(error))
-
-    @app.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> flask.Response:
-        if error.code == 404:  # a static file that is not there
-            return ours(UnknownAddress(flask.request.path))
-        return _response(problem(error.code or 500, error.description or ""))
-
-    @app.errorhandler(Exception)
-    def bug(error: Exception) -> flask.Response:
-        return _response(unexpected(flask.request.method, flask.request.path, error))
-
-
-def _response(answer: Answer) -> flask.Response:
-    return flask.Response(
-        answer.body, answer.status, answer.headers, content_type=answer.content_type
-    )

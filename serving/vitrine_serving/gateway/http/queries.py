@@ -50,7 +50,8 @@ def _number(query: str, name: str, wrong: str) -> int | None:
     if text is None:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST:
-        raise InvalidRequest(f"{name}={text[:_ECHOED]!r} {wrong}")
+        told = f"{name}={text[:_ECHOED]!r} {wrong}"
+        raise InvalidRequest(f"{told}, of up to {_LONGEST} digits")
     return int(text)
 
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+from pydantic import PositiveFloat
+
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from vitrine_serving.gateway.http.compression import inflate
 from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
 _DISCARD_S = 1.0
 """The time that a sender has to notice that its body is refused."""
@@ -19,6 +22,17 @@ _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RequestSettings(SettingsPart):
+    """Limits of a request."""
+
+    max_body_bytes: Count = 32 * 1024 * 1024
+    """Largest request body, unpacked as well as sent; more is refused with 413."""
+    body_timeout_s: PositiveFloat = 30.0
+    """Seconds that a request has to send its body."""
+    request_timeout_s: PositiveFloat = 10.0
+    """Seconds after which an unanswered request fails with 504."""
 
 
 class GoneError(Exception):
@@ -57,16 +71,14 @@ class Body:
         self._announced_bytes = int(headers.get("content-length") or 0)
         self._unread = self._announced_bytes > 0 or "transfer-encoding" in headers
 
-    def check_size(self, limit: int) -> None:
-        """Raises `PayloadTooLarge` where the Content-Length alone is more than `limit` bytes."""
-        if self._announced_bytes > limit:
-            raise _too_large(limit)
-
     async def read(self, limit: int, timeout_s: float, threads: Executor) -> bytes:
-        """Returns the body, inflated in `threads`, of `limit` bytes at most.
+        """Returns the body, inflated in `threads`, of `limit` bytes at most. Nothing is read where
+        the Content-Length alone is more.
 
         Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `GoneError`.
         """
+        if self._announced_bytes > limit:
+            raise _too_large(limit)
         try:
             async with asyncio.timeout(timeout_s):
                 body = await self._read(limit)

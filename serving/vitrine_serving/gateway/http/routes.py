@@ -5,6 +5,7 @@ and the guard take names, patterns and rights from here.
 """
 
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,9 +18,11 @@ from vitrine_serving.gateway.models.reference import ModelRef
 Handler = Callable[..., Awaitable[Answer]]
 """Takes the request, and the `ModelRef` where its address names a model; raises `VitrineError`."""
 
+UNLIMITED = sys.maxsize
+"""Size of bodies that are limited by `VITRINE_MAX_BODY_BYTES` alone."""
+
 _POST = ("POST",)
 _GET = ("GET", "HEAD")
-_READ = (*_GET, "OPTIONS")
 _PARTS = {
     "model": r"(?P<model>[^/:]+)",
     "version": r"(?P<version>\d+)",
@@ -45,7 +48,8 @@ class Route(NamedTuple):
 
     `endpoint` is its name in metrics, logs and among handlers, `pattern` that of its spans,
     `operation` the OpenAPI document's, empty where that has none. A public one needs no API key and
-    counts for no limit. Of one that takes no body none is read.
+    counts for no limit. A body has `max_body_bytes` at most, and no more than any may have; with 0
+    none is read.
     """
 
     endpoint: str
@@ -53,7 +57,7 @@ class Route(NamedTuple):
     methods: tuple[str, ...]
     operation: str = ""
     public: bool = False
-    takes_body: bool = False
+    max_body_bytes: int = 0
 
     def check_method(self, method: str, path: str) -> None:
         """Raises `MethodNotAllowed`, which says which methods are allowed."""
@@ -65,7 +69,7 @@ class Route(NamedTuple):
 
 
 def _of_models(
-    endpoint: str, end: str, methods: tuple[str, ...], *places: str, takes_body: bool = False
+    endpoint: str, end: str, methods: tuple[str, ...], *places: str, max_body_bytes: int = 0
 ) -> list[Route]:
     """Returns a route for the newest version, and for each of `places`."""
     found = []
@@ -73,24 +77,24 @@ def _of_models(
         below = f"/{place.lower()}s/{{{place.lower()}}}" if place else ""
         pattern = f"/v1/models/{{model}}{below}{end}"
         operation = f"{endpoint}{place}"
-        found.append(Route(endpoint, pattern, methods, operation, takes_body=takes_body))
+        found.append(Route(endpoint, pattern, methods, operation, max_body_bytes=max_body_bytes))
     return found
 
 
 ROUTES = (
-    Route("page", "/", _READ, "page", public=True),
-    Route("docs", "/docs", _READ, "docs", public=True),
-    Route("openapi", "/openapi.json", _READ, "openapi", public=True),
-    Route("static", "/static/{file}", _READ, public=True),
-    Route("healthz", "/healthz", _READ, "live", public=True),
-    Route("readyz", "/readyz", _READ, "ready", public=True),
+    Route("page", "/", _GET, "page", public=True),
+    Route("docs", "/docs", _GET, "docs", public=True),
+    Route("openapi", "/openapi.json", _GET, "openapi", public=True),
+    Route("static", "/static/{file}", _GET, public=True),
+    Route("healthz", "/healthz", _GET, "live", public=True),
+    Route("readyz", "/readyz", _GET, "ready", public=True),
     Route("metrics", "/metrics", _GET, "metrics", public=True),
-    Route("models", "/v1/models", _READ, "models"),
-    Route("instances", "/v1/instances", _POST, "instances", takes_body=True),
-    *_of_models("predict", ":predict", _POST, "Version", "Label", takes_body=True),
-    *_of_models("classify", ":classify", _POST, "Version", "Label", takes_body=True),
-    *_of_models("regress", ":regress", _POST, "Version", "Label", takes_body=True),
-    *_of_models("explain", ":explain", _POST, "Version", "Label", takes_body=True),
+    Route("models", "/v1/models", _GET, "models"),
+    Route("instances", "/v1/instances", _POST, "instances", max_body_bytes=UNLIMITED),
+    *_of_models("predict", ":predict", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("classify", ":classify", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("regress", ":regress", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("explain", ":explain", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
@@ -125,7 +129,7 @@ def find(path: str) -> tuple[Route, ModelRef | None]:
         if found := expression.fullmatch(path):
             parts = found.groupdict()
             return route, _model(**parts) if parts else None
-    raise UnknownAddress(unquote(path))
+    raise UnknownAddress(path)
 
 
 def _model(model: str, version: str | None = None, label: str | None = None) -> ModelRef:
@@ -157,9 +161,5 @@ class RoutedRequest:
     async def answer(self, handlers: Mapping[str, Handler]) -> Answer:
         """Returns the answer of the route's handler, among those by endpoint. Raises
         `VitrineError`."""
-        request = self._request
-        if request.method == "OPTIONS":
-            allow = ("Allow", ", ".join(self.route.methods))
-            return Answer(200, b"", "text/html; charset=utf-8", [allow])
-        handler = handlers[self.route.endpoint]
+        request, handler = self._request, handlers[self.route.endpoint]
         return await (handler(request, request.target) if request.target else handler(request))

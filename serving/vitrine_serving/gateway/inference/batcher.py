@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest
-from vitrine_serving.gateway.shedding import QueueFull, TooLate
+from vitrine_serving.gateway import shedding
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
 Rows = npt.NDArray[Any]
 T = TypeVar("T", bound="Sliceable")
@@ -26,16 +27,19 @@ Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[T]]
 """Takes a target, the rows for it, the seconds left, and what each request calls itself; returns
 answers to the rows, of which a slice is the answers to a slice of the rows."""
 
-_MARGIN = 0.5
-"""Share of the time until its deadline that a request may be expected to wait: how long batches
-take is an estimate, and who is let in should be answered."""
-
 _PASSES = 6
 """Turns of the event loop from a connection that is readable to a request that waits here, and one
 more; measured: fewer let nobody in, more bring nothing."""
 
 _SMOOTHING = 0.2
 """Weight of the newest batch in the moving average of the time that one takes."""
+
+
+class BatchingSettings(SettingsPart):
+    """Size of batches."""
+
+    max_batch_size: Count = 64
+    """Most images that go to the model server in one call."""
 
 
 class Sliceable(Protocol):
@@ -106,14 +110,7 @@ class Batcher(Generic[T]):
         batches = math.ceil((queue.rows + count) / self._max_batch_size)
         # The batches in flight end first.
         wait_s = (1 + math.ceil(batches / self._servers())) * queue.batch_s
-        longest_s = _MARGIN * (deadline - time.monotonic())
-        is_full = queue.rows + count > self._max_queued_rows
-        if is_full or wait_s > longest_s:
-            raise (QueueFull if is_full else TooLate)(
-                f"{queue.rows} images wait already, more than the model server takes in time; "
-                "try again later",
-                retry_after_s=max(1.0, wait_s),
-            )
+        shedding.admit(queue.rows, count, self._max_queued_rows, wait_s, deadline)
 
     async def ask(
         self, target: Hashable, rows: Rows, deadline: float, name: Any = None
@@ -140,12 +137,7 @@ class Batcher(Generic[T]):
             self._leave(queue, task)
         return Batched(answers, task.sent_at - started, time.monotonic() - task.sent_at)
 
-    def waiting(self, target: Hashable) -> int:
-        """Returns how many rows wait for the call in flight to end."""
-        queue = self._queues.get(target)
-        return queue.rows if queue else 0
-
-    def waiting_by_target(self) -> dict[Any, int]:
+    def waiting(self) -> dict[Any, int]:
         """Returns how many rows wait for each target; from any thread."""
         return {target: queue.rows for target, queue in list(self._queues.items())}
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
-from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.inference.batcher import Batcher, BatchingSettings
 from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
 from vitrine_serving.gateway.inference.outputs import check_classes, check_outputs, fault_of_model
 from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
@@ -34,7 +34,7 @@ from vitrine_serving.gateway.inference.requests import (
     WireCall,
 )
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
@@ -45,7 +45,7 @@ LARGE_BYTES = 65_536
 """Of a body or a message: from here on, it takes milliseconds to read."""
 
 _RESPONSES = {
-    calls.PREDICT: wire.PredictResponse,
+    messages.PREDICT: wire.PredictResponse,
     CLASSIFY: wire.ClassificationResponse,
     REGRESS: wire.RegressionResponse,
 }
@@ -67,33 +67,36 @@ class DataPlane:
     """Data plane of one process; lives in one event loop.
 
     `measured` is told of every call that a version answered, `answered` of pictures that a
-    classifier of ours answered, and `trace` makes spans of calls. None of them may raise. What has
-    more than `LARGE_BYTES` is read by `offload`, which is called as `asyncio.to_thread` is.
+    classifier of ours answered, `pixels` sees the other requests with pixels, and `trace` makes
+    spans of calls. None of them may raise. What has more than `LARGE_BYTES` is read by `offload`,
+    which is called as `asyncio.to_thread` is.
     """
 
     def __init__(
         self,
         servers: ModelServers,
-        settings: Settings,
+        batching: BatchingSettings,
+        shedding: SheddingSettings,
         *,
         measured: Measured | None = None,
         answered: Answered | None = None,
+        pixels: PixelWatch | None = None,
         trace: Trace | None = None,
         offload: Offload = asyncio.to_thread,
     ) -> None:
         self._servers = servers
         self._measured = measured
         self._answered = answered
+        self._pixels = pixels
         self._trace = trace
         self._offload = offload
         self._fixed_rows = FixedRows()
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
-            max_batch_size=settings.max_batch_size,
-            max_queued_rows=settings.max_queued_images,
+            max_batch_size=batching.max_batch_size,
+            max_queued_rows=shedding.max_queued_images,
             servers=servers.usable,
         )
-        self._pixels = PixelWatch(servers, answered, settings.max_images) if answered else None
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Runs a signature. Pictures for our classifiers may share a call with those of other
@@ -118,7 +121,7 @@ class DataPlane:
     def rows_waiting(self) -> Counter[str]:
         """Returns the number of rows that wait to be sent, by model; from any thread."""
         counts: Counter[str] = Counter()
-        for call, count in self._batcher.waiting_by_target().items():
+        for call, count in self._batcher.waiting().items():
             counts[call.model.model] += count
         return counts
 
@@ -174,7 +177,7 @@ class DataPlane:
         started = time.monotonic()
         model, count = call.model.model, len(rows)
         response, server = await self._call(
-            calls.PREDICT,
+            messages.PREDICT,
             _message(call, rows),
             left_s(deadline),
             callers,
@@ -182,7 +185,7 @@ class DataPlane:
             call.model,
             max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
         )
-        answer = calls.read_answer(response)
+        answer = messages.read_answer(response)
         if self._measured:
             self._measured(model, answer.version, count, time.monotonic() - started)
         return answer.version, answer.outputs, server
@@ -208,7 +211,7 @@ class DataPlane:
         version = message.model_spec.version.value
         if self._measured:
             self._measured(model, version, call.rows, call_s)
-        if self._pixels and call.method == calls.PREDICT:
+        if self._pixels and call.method == messages.PREDICT:
             self._pixels.note(request, version, message)
         return InferenceResponse(version, {}, call_s=call_s, decoded=decoded)
 
@@ -267,11 +270,11 @@ def _message(call: SignatureCall, rows: Array) -> bytes:
     """Returns the serialised message for pictures' pixels, uint8 [n, 28, 28]."""
     model, version, label = call.model
     if call.signature == SERVING:
-        return calls.instances_request(model, rows, version=version, label=label)
+        return messages.instances_request(model, rows, version=version, label=label)
     constants = {name: np.full(len(rows), value, np.int64) for name, value in call.constants}
-    return calls.predict_request(
+    return messages.predict_request(
         model,
-        {IMAGES: calls.scaled(rows), **constants},
+        {IMAGES: messages.scaled(rows), **constants},
         version=version,
         label=label,
         signature_name=call.signature,
@@ -280,5 +283,5 @@ def _message(call: SignatureCall, rows: Array) -> bytes:
 
 
 def _read(kind: Any, response: bytes, decode: Callable[[Any], Any]) -> tuple[Any, Any]:
-    message = calls.parsed(kind, response)
+    message = messages.parsed(kind, response)
     return message, decode(message)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item, find_item
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
 Instances = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -24,6 +25,15 @@ _THREADS = 2
 """Other pictures that are decoded at a time: at `max_pixels` each can take 200 MB."""
 
 _BATCH_OF_ROWS = 16  # that are decoded before others have their turn
+
+
+class PictureSettings(SettingsPart):
+    """Limits of pictures."""
+
+    max_images: Count = 256
+    """Most images in one request; more is refused with 413."""
+    max_pixels: Count = 50_000_000
+    """Most pixels in one image, checked before decoding it."""
 
 
 class Empty(NamedTuple):

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.tfserving import management
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.requests import IMAGES, SignatureCall
@@ -50,7 +49,7 @@ class FixedRows:
         try:
             request = management.metadata_request(model, version=version, label=label)
             response = await ask(METADATA, request, timeout_s=timeout_s)
-            found = signature_def_map(calls.parsed(wire.GetModelMetadataResponse, response))
+            found = signature_def_map(messages.parsed(wire.GetModelMetadataResponse, response))
             dims = found.signature_def[call.signature].inputs[IMAGES].tensor_shape.dim
         except (VitrineError, ValueError):
             return None

@@ -15,7 +15,7 @@ class Outcome(NamedTuple, Generic[T]):
     `results` has an entry for each picture of those `shown`, or row of an array: its answer, or why
     it has none. `version` of `model` has answered, or would have, where all pictures were empty.
     Work on them `began` at that second of `time.monotonic`. Of TensorFlow Serving's JSON nothing is
-    `shown`, and there are no results.
+    `shown`, there are no results, and rows wait for nobody: `queue_s` is 0.
     """
 
     results: Sequence[T | Empty | InvalidImage]
@@ -25,6 +25,7 @@ class Outcome(NamedTuple, Generic[T]):
     queue_s: float
     rpc_s: float
     began: float = 0.0
+    decode_s: float = 0.0
 
     @property
     def empty(self) -> int:

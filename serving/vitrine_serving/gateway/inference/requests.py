@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.models.reference import ModelRef
 
@@ -18,11 +18,10 @@ PROBABILITIES = "probabilities"
 
 
 class Caller(NamedTuple):
-    """Caller of a request: its request id, its W3C trace, if it has one, and its API key's name."""
+    """Caller of a request: its request id, and its W3C trace, if it has one."""
 
     id: str
     traceparent: str = ""
-    key: str = ""
 
 
 Decode = Callable[[Mapping[str, Array], tuple[str, ...], str, int], list[Any]]
@@ -55,7 +54,7 @@ class WireCall(NamedTuple):
     message: bytes
     decode: Callable[[Any], Any]
     rows: int
-    method: str = calls.PREDICT
+    method: str = messages.PREDICT
 
 
 @dataclass(slots=True, eq=False)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.inference.batcher import Batched, Batcher, Rows
+from vitrine_serving.gateway.inference.batcher import Batched, Batcher, BatchingSettings, Rows
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import METADATA
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
 
 _ONE = np.empty((1, 0), np.uint8)
 
@@ -24,12 +24,14 @@ class Versions:
     pictures somebody sends, a model server gets one call at a time.
     """
 
-    def __init__(self, plane: DataPlane, settings: Settings) -> None:
+    def __init__(
+        self, plane: DataPlane, batching: BatchingSettings, shedding: SheddingSettings
+    ) -> None:
         self._plane = plane
         self._batcher = Batcher[list[int]](
             self._ask,
-            max_batch_size=settings.max_batch_size,
-            max_queued_rows=settings.max_queued_images,
+            max_batch_size=batching.max_batch_size,
+            max_queued_rows=shedding.max_queued_images,
         )
 
     async def resolve(self, model: ModelRef, caller: Caller, deadline: float) -> Batched[list[int]]:
@@ -44,10 +46,10 @@ class Versions:
         self, model: ModelRef, rows: Rows, timeout_s: float, callers: Sequence[Caller]
     ) -> list[int]:
         request = wire.GetModelMetadataRequest(
-            model_spec=calls.model_spec(*model), metadata_field=["signature_def"]
+            model_spec=messages.model_spec(*model), metadata_field=["signature_def"]
         )
         response = await self._plane.call(
             METADATA, request.SerializeToString(), timeout_s=timeout_s, callers=callers
         )
-        spec = calls.parsed(wire.GetModelMetadataResponse, response).model_spec
+        spec = messages.parsed(wire.GetModelMetadataResponse, response).model_spec
         return [spec.version.value] * len(rows)

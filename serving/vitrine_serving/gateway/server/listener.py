@@ -12,6 +12,11 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from pydantic import Field, PositiveFloat, field_validator
+
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import HOST, PORT, gateway_port
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
 HOLD_BACK_S = 0.002
@@ -23,6 +28,28 @@ _EVEN_SHARE = 8
 _RETRY_S = 1.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _NOBODY = -1
+
+
+class ServerSettings(SettingsPart):
+    """Address and processes of the server."""
+
+    host: str = HOST
+    """Address to listen on; 0.0.0.0 for all."""
+    port: int = Field(PORT, ge=1, le=65535)
+    """Port to listen on."""
+    workers: Count = 2
+    """Processes."""
+    header_timeout_s: PositiveFloat = 10.0
+    """Seconds that a new connection has to send its headers."""
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _is_port(cls, value: object) -> object:
+        """By the rule of the clients that read the same variable."""
+        try:
+            return gateway_port({"VITRINE_PORT": value}) if isinstance(value, str) else value
+        except InvalidRequest as error:
+            raise ValueError(str(error).rpartition("; ")[2]) from error
 
 
 class Shares:

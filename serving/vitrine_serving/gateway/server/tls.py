@@ -3,13 +3,49 @@
 import logging
 import ssl
 from pathlib import Path
+from typing import Self
 
 import grpc
+from pydantic import model_validator
 
 from vitrine_client.process.variables import PREFIX
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings_part import SettingsPart
 
 log = logging.getLogger(__name__)
+
+
+class TlsSettings(SettingsPart):
+    """PEM files in front and towards model servers."""
+
+    tls_cert: Path | None = None
+    """PEM file of the gateway's certificate; turns HTTPS on."""
+    tls_key: Path | None = None
+    """PEM file of the key to it."""
+    tls_client_ca: Path | None = None
+    """PEM file of whose certificates clients must show."""
+    model_server_ca: Path | None = None
+    """PEM file of whom to trust for the model servers; turns TLS on."""
+    model_server_cert: Path | None = None
+    """PEM file of the certificate that model servers are shown."""
+    model_server_key: Path | None = None
+    """PEM file of the key to that certificate."""
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the gateway's URLs."""
+        return "https" if self.tls_cert else "http"
+
+    @model_validator(mode="after")
+    def _has_pairs(self) -> Self:
+        for kind in ("tls", "model_server"):
+            if bool(getattr(self, f"{kind}_cert")) != bool(getattr(self, f"{kind}_key")):
+                pair = f"{PREFIX}{kind.upper()}_CERT and {PREFIX}{kind.upper()}_KEY"
+                raise ValueError(f"{pair} go together; set both or none")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ValueError(f"{PREFIX}TLS_CLIENT_CA needs {PREFIX}TLS_CERT")
+        if self.model_server_cert and not self.model_server_ca:
+            raise ValueError(f"{PREFIX}MODEL_SERVER_CERT needs {PREFIX}MODEL_SERVER_CA")
+        return self
 
 
 class TlsError(ValueError):
@@ -28,7 +64,7 @@ class Tls:
     fails, and not at all where the application does: once it was made, this never does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
         self._context = server_context(settings)
         self._pems = _model_server_pems(settings)
@@ -50,7 +86,7 @@ class Tls:
         return grpc.ssl_channel_credentials(*self._pems) if self._pems else None
 
 
-def server_context(settings: Settings) -> ssl.SSLContext | None:
+def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
     """Returns the context of HTTPS in front: TLS 1.2 at least, client certificates if they are
     asked for. None without a certificate. Raises `TlsError`.
     """
@@ -65,7 +101,7 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def _model_server_pems(settings: Settings) -> Pems | None:
+def _model_server_pems(settings: TlsSettings) -> Pems | None:
     """Checks them, as gRPC would find out with the first call only, and say little."""
     ca, key, cert = (
         settings.model_server_ca,

@@ -8,13 +8,13 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from vitrine_serving.gateway.server.listener import Listener, Shares
-from vitrine_serving.gateway.shedding import CONNECTIONS
+from vitrine_serving.gateway.shedding import CONNECTIONS, RETRY_AFTER_S
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
 
 _FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
 )
 _FULL_BODY = (
@@ -102,7 +102,7 @@ class ClientConnection(ASGIProtocol):
         self._timer = self.worker.loop.call_later(patience_s, self.end_if_idle)
         if self.worker.nr_conns > self.cfg.worker_connections:
             self._application.metrics.count_shed(CONNECTIONS)
-            transport.write(_FULL % (len(_FULL_BODY), _FULL_BODY))
+            transport.write(_FULL % (RETRY_AFTER_S, len(_FULL_BODY), _FULL_BODY))
             transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -8,12 +8,12 @@ import logging
 import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings_part import SettingsPart
 
 log = logging.getLogger("vitrine_serving.gateway")
 
@@ -30,7 +30,18 @@ _SHOWN = {"request_id": "id", "trace_id": "trace", "key": "key", "model": "model
 """Fields of a request that text has beside the message, and their names there."""
 
 
-def configure(settings: Settings) -> None:
+class LogSettings(SettingsPart):
+    """Logs and traces."""
+
+    access_log: bool = False
+    """Whether each request is logged, and by which key it came."""
+    log_format: Literal["text", "json"] = "text"
+    """How the log is written: text, or json, an object a line."""
+    traces_url: str = ""
+    """Where OpenTelemetry traces go (OTLP over HTTP); needs the extra `otel`."""
+
+
+def configure(settings: LogSettings) -> None:
     """Has this process log to standard error, and nowhere else, as the settings say."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(settings))
@@ -38,7 +49,7 @@ def configure(settings: Settings) -> None:
     logging.captureWarnings(True)
 
 
-def formatter(settings: Settings) -> logging.Formatter:
+def formatter(settings: LogSettings) -> logging.Formatter:
     """Returns the formatter that the settings name."""
     return JsonFormatter() if settings.log_format == "json" else TextFormatter()
 
@@ -69,14 +80,10 @@ def stages(request: Request) -> dict[str, float]:
     outcome = request.outcome
     if outcome is None:
         return {}
-    rpc_ms = round(1e3 * outcome.rpc_s, 3)
-    if not outcome.shown:  # of JSON, which neither is decoded nor waits
-        return {"rpc_ms": rpc_ms}
-    return {
-        "decode_ms": round(1e3 * outcome.shown.decode_s, 3),
-        "queue_ms": round(1e3 * outcome.queue_s, 3),
-        "rpc_ms": rpc_ms,
-    }
+    stages = {"decode_ms": outcome.decode_s, "queue_ms": outcome.queue_s, "rpc_ms": outcome.rpc_s}
+    if not outcome.shown:  # JSON waits for nobody
+        del stages["queue_ms"]
+    return {name: round(1e3 * duration_s, 3) for name, duration_s in stages.items()}
 
 
 def answered_by(request: Request) -> int | None:

@@ -11,10 +11,12 @@ from contextlib import closing
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
+
+from pydantic import Field
 
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
 from vitrine_serving.gateway.telemetry.prediction_lines import Note, line_of, note_of
 from vitrine_serving.gateway.telemetry.rotating_file import RotatingFile
 
@@ -36,11 +38,26 @@ CLOSE_S = 2.0
 """How long an end waits for lines that are not written yet."""
 
 
+class PredictionLogSettings(SettingsPart):
+    """File and sample of the prediction log."""
+
+    prediction_log: Path | None = None
+    """File that predictions are noted in, as JSON lines."""
+    prediction_log_sample: float = Field(1.0, gt=0, le=1)
+    """Share of the requests that are noted there."""
+    prediction_log_images: bool = False
+    """Whether the 28x28 images are kept there as well."""
+    prediction_log_max_bytes: int = Field(100 * 1024 * 1024, ge=4096)
+    """Size at which that file is rotated."""
+    prediction_log_files: Count = 5
+    """Most of those files, the current one included."""
+
+
 class PredictionLogError(Exception):
     """The file cannot be used; the message names its setting."""
 
 
-def check(settings: Settings) -> None:
+def check(settings: PredictionLogSettings) -> None:
     """Raises `PredictionLogError` where nothing can be noted, so that a start fails and not the
     notes of each prediction."""
     path = settings.prediction_log
@@ -58,7 +75,7 @@ def check(settings: Settings) -> None:
         ) from error
 
 
-def _file(path: Path, settings: Settings) -> RotatingFile:
+def _file(path: Path, settings: PredictionLogSettings) -> RotatingFile:
     return RotatingFile(
         path,
         max_bytes=settings.prediction_log_max_bytes,
@@ -74,7 +91,7 @@ class PredictionLog:
     `written` counts the lines that are in the file.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: PredictionLogSettings) -> None:
         self.written = 0
         self._settings = settings
         self._is_off = settings.prediction_log is None
@@ -134,7 +151,7 @@ class PredictionLog:
         while not last:
             notes = [self._notes.get()]
             self._ending.wait(_GATHER_S)
-            notes += _drained(self._notes)
+            notes += [self._notes.get() for _ in range(self._notes.qsize())]
             last = None in notes
             for lines in _pieces(self._lines(notes), at_once):
                 self._append(file, lines)
@@ -167,14 +184,6 @@ class PredictionLog:
             self._said_at = now_s
             path = self._settings.prediction_log
             log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
-
-
-def _drained(notes: SimpleQueue[Note | None]) -> Iterator[Note | None]:
-    while True:
-        try:
-            yield notes.get_nowait()
-        except Empty:
-            return
 
 
 def _pieces(lines: Iterator[bytes], most_bytes: int) -> Iterator[list[bytes]]:

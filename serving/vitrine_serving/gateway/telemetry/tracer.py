@@ -151,11 +151,12 @@ class Tracer:
     def _add_stages(self, span: Span, request: Request) -> None:
         """Of decoding and of waiting; calls, which several requests may share, have their own."""
         outcome = request.outcome
-        if not outcome or not outcome.shown:
+        if not outcome:
             return
         began_ns = time.time_ns() - int(1e9 * (time.monotonic() - outcome.began))
         context = set_span_in_context(span, Context())
-        for name, duration_s in (("decode", outcome.shown.decode_s), ("queue", outcome.queue_s)):
+        stages = [("decode", outcome.decode_s), ("queue", outcome.queue_s)]
+        for name, duration_s in stages if outcome.shown else stages[:1]:
             stage = self._tracer.start_span(name, context=context, start_time=began_ns)
             began_ns += int(1e9 * duration_s)
             stage.end(began_ns)

@@ -4,8 +4,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vitrine_serving.gateway.settings import Settings
-
 if TYPE_CHECKING:
     from vitrine_serving.gateway.telemetry.tracer import Tracer
 
@@ -16,9 +14,9 @@ class TracingError(Exception):
     """Traces cannot be made; the message names their setting."""
 
 
-def check(settings: Settings) -> None:
-    """Raises `TracingError` where the settings ask for traces that cannot be made."""
-    url = settings.traces_url
+def check(url: str) -> None:
+    """Raises `TracingError` where traces cannot be made and sent to `url`; an empty one asks for
+    none."""
     if not url:
         return
     parts = urlsplit(url)
@@ -37,12 +35,12 @@ def check(settings: Settings) -> None:
         )
 
 
-def make_tracer(settings: Settings) -> "Tracer | None":
+def make_tracer(url: str, *, scheme: str) -> "Tracer | None":
     """Returns what traces the requests of this process, if that is asked for; call it after the
-    fork. Raises `TracingError` as `check` does."""
-    if not settings.traces_url:
+    fork, with the `scheme` of its URLs. Raises `TracingError` as `check` does."""
+    if not url:
         return None
-    check(settings)
+    check(url)
     from vitrine_serving.gateway.telemetry.tracer import Tracer
 
-    return Tracer(settings.traces_url, scheme="https" if settings.tls_cert else "http")
+    return Tracer(url, scheme=scheme)

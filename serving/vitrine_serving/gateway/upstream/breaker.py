@@ -5,7 +5,20 @@ Closed, open, half-open as in Michael Nygard's "Release It!", chapter "Stability
 
 from typing import Literal
 
+from pydantic import PositiveFloat
+
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
+
 State = Literal["closed", "open", "half-open"]
+
+
+class BreakerSettings(SettingsPart):
+    """Threshold and cool-down of a circuit breaker."""
+
+    breaker_failures: Count = 5
+    """Failures in a row after which a model server is left alone."""
+    breaker_open_s: PositiveFloat = 2.0
+    """Seconds until it is tried again."""
 
 
 class Breaker:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import grpc
 
-from vitrine_client.errors import Unavailable, Unreachable, VitrineError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.errors import Unavailable, VitrineError
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
@@ -139,7 +139,7 @@ class Connection:
     def new_channel(self) -> Any:
         """Returns another channel to the server, with a connection of its own."""
         address, name, server_name = self.endpoint
-        options = calls.channel_options(server_name)
+        options = messages.channel_options(server_name)
         if self._credentials:
             return grpc.aio.secure_channel(address, self._credentials, options=options)
         named = [("grpc.default_authority", name)] if name else []
@@ -177,12 +177,12 @@ class Connection:
         if self._closed or not (wait_s or self.lost or self.silence):
             return wait_s
         if self.silence == "gone":  # the watch finds it again
-            return max(wait_s, calls.RECONNECT_S)
+            return max(wait_s, messages.RECONNECT_S)
         # Who cannot be reached need not be asked to know that. One that is reached again need not
         # sit its time out, and those who come together need not wait for what becomes of the first.
         if self.channel.get_state(try_to_connect=True) is not _READY:
             self._note_lost()
-            return max(wait_s, calls.RECONNECT_S)
+            return max(wait_s, messages.RECONNECT_S)
         if self.lost:
             self._note_found()
             self.breaker.close()
@@ -249,7 +249,7 @@ class Connection:
         # What comes over a connection that holds are the server's own words; one that was just
         # lost can still seem to hold.
         lost = not self._is_connected() or "Stream removed" in (error.details() or "")
-        return calls.error_for(error.code(), error.details(), self.name if lost else "")
+        return messages.error_for(error.code(), error.details(), self.name if lost else "")
 
     def note_silence(self, silence: Silence, reason: str) -> None:
         """Notes what the watch has found, and logs what is new."""
@@ -277,7 +277,7 @@ class Connection:
 
     def _method(self, method: str) -> Any:
         if method not in self._methods:
-            self._methods[method] = self.channel.unary_unary(calls.path_of(method))
+            self._methods[method] = self.channel.unary_unary(messages.path_of(method))
         return self._methods[method]
 
     def _note(self, decides: bool, ok: bool | None) -> None:
@@ -335,14 +335,3 @@ class Connection:
             # Who gives a server no time must not keep others from it.
             return False if timeout_s >= self._fair_timeout_s else None
         return code is not grpc.StatusCode.UNAVAILABLE
-
-
-def all_left_alone(connections: Sequence[Connection]) -> Unreachable:
-    """Returns the error for when none of them may be called."""
-    soonest = min(connections, key=Connection.wait_s)
-    wait_s = soonest.wait_s()
-    return Unreachable(
-        f"No model server is answering, and none is tried for {wait_s:.1f} s; "
-        f"the last failure: {soonest.last_failure}",
-        retry_after_s=wait_s,
-    )

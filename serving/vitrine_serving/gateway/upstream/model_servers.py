@@ -6,30 +6,51 @@ import time
 from collections.abc import Sequence
 
 import grpc
+from pydantic import Field, field_validator
 
 from vitrine_client.errors import (
-    ModelFault,
+    InvalidRequest,
     ResourceExhausted,
     ServerError,
     Unavailable,
     VitrineError,
 )
+from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_model_server
 from vitrine_client.results.predictions import Description, VersionStatus
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.descriptions import Descriptions
 from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.settings_part import Names, SettingsPart
 from vitrine_serving.gateway.shared_memory import Snapshots
-from vitrine_serving.gateway.upstream.breaker import Breaker
+from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
 from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resolve
 from vitrine_serving.gateway.upstream.pool import Pool
-from vitrine_serving.gateway.upstream.retries import RetryBudget, pause_s
+from vitrine_serving.gateway.upstream.retries import RetryBudget, RetrySettings, pause_s
 from vitrine_serving.gateway.upstream.silence import SilenceWatch
 
 _DESCRIBE_S = 10.0
 
 _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """Answers of a server that lacks a version, or cannot use it; another may have it."""
+
+
+class UpstreamSettings(SettingsPart):
+    """Addresses of the model servers."""
+
+    model_server: Names = Field((f"{HOST}:{PORT + GRPC_OFFSET}",), min_length=1)
+    """The model servers' gRPC addresses, HOST:PORT, separated by commas. By default
+    `VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420."""
+    model_server_name: str = ""
+    """Name in the model servers' certificates, if not their address."""
+
+    @field_validator("model_server")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(map(checked_model_server, value))
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
 
 class ModelServers:
@@ -55,20 +76,19 @@ class ModelServers:
         server_name: str = "",
         found: Snapshots | None = None,
         resolve: Resolve = resolve,
-        max_attempts: int = 3,
-        retry_budget: float = 0.1,
-        breaker_failures: int = 5,
-        breaker_open_s: float = 2.0,
+        retrying: RetrySettings | None = None,
+        breaker: BreakerSettings | None = None,
         fair_timeout_s: float = 1.0,
     ) -> None:
+        retrying, breaker = retrying or RetrySettings(), breaker or BreakerSettings()
         self.retries = self.skews = 0
-        self._max_attempts = max_attempts
-        self._budget = RetryBudget(retry_budget)
+        self._max_attempts = retrying.max_attempts
+        self._budget = RetryBudget(retrying.retry_budget)
         self._descriptions = Descriptions()
         self._pool = Pool(
             lambda endpoint: Connection(
                 endpoint,
-                Breaker(breaker_failures, breaker_open_s),
+                Breaker(breaker.breaker_failures, breaker.breaker_open_s),
                 credentials=credentials,
                 fair_timeout_s=fair_timeout_s,
             ),
@@ -188,16 +208,16 @@ class ModelServers:
 
         async def ask() -> Description:
             # Its deadline is its own: others share the answer, who may have more time.
-            request = calls.describe_request(model, version)
+            request = messages.describe_request(model, version)
             response, _ = await self.exchange(
-                calls.PREDICT, request, timeout_s=_DESCRIBE_S, first=first
+                messages.PREDICT, request, timeout_s=_DESCRIBE_S, first=first
             )
             try:
-                return calls.read_description(response)
-            except (ValueError, ServerError) as error:
-                raise ModelFault(
-                    f"Version {version} of {model} answers its signature `describe` with {error}; "
-                    "publish it again with labels and card"
+                return messages.read_description(response)
+            except (KeyError, ValueError, TypeError, AttributeError) as error:
+                raise ServerError(
+                    f"Version {version} of {model} has a signature `describe` that names no labels "
+                    "and no card; publish it under another name"
                 ) from error
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
@@ -207,16 +227,12 @@ class ModelServers:
         self._descriptions.forget(model, version)
 
     async def status(
-        self,
-        model: str,
-        *,
-        version: int | None = None,
-        label: str | None = None,
-        timeout_s: float,
+        self, model: str, *, version: int | None = None, timeout_s: float
     ) -> list[VersionStatus]:
         """Returns the states of all versions of a model, or of the one asked for."""
-        request = calls.status_request(model, version=version, label=label)
-        return calls.read_statuses(await self.call(calls.STATUS, request, timeout_s=timeout_s))
+        request = messages.status_request(model, version=version)
+        response = await self.call(messages.STATUS, request, timeout_s=timeout_s)
+        return messages.read_statuses(response)
 
     async def all_statuses(
         self, model: str, *, timeout_s: float

@@ -11,9 +11,9 @@ import grpc
 
 from vitrine_client.errors import NotFound, Unreachable, VitrineError
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.upstream.connection import Connection, ServerState, all_left_alone
+from vitrine_serving.gateway.upstream.connection import Connection, ServerState
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 _FEW = 8
@@ -94,14 +94,20 @@ class Pool:
             return 1
         return max(1, sum(not (each.silence or each.wait_s()) for each in self._connections))
 
-    def all_left_alone(self) -> VitrineError:
+    def all_left_alone(self) -> Unreachable:
         """Returns the error for when none of them may be called."""
-        if self._connections:
-            return all_left_alone(self._connections)
+        if not self._connections:
+            return Unreachable(
+                f"No address is known of {' or '.join(self._names)}; is the name right, and a "
+                "model server started?",
+                retry_after_s=1.0,
+            )
+        soonest = min(self._connections, key=Connection.wait_s)
+        wait_s = soonest.wait_s()
         return Unreachable(
-            f"No address is known of {' or '.join(self._names)}; is the name right, and a model "
-            "server started?",
-            retry_after_s=1.0,
+            f"No model server is answering, and none is tried for {wait_s:.1f} s; "
+            f"the last failure: {soonest.last_failure}",
+            retry_after_s=wait_s,
         )
 
     def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
@@ -132,7 +138,7 @@ class Pool:
             return found
         if found := self.select_server():
             return found
-        timeout_s = min(calls.RECONNECT_S, deadline - time.monotonic())
+        timeout_s = min(messages.RECONNECT_S, deadline - time.monotonic())
         lost = [each for each in self._connections if each.lost]
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
         if not self._connections:
@@ -179,9 +185,9 @@ async def _statuses(
     if connection.wait_s():
         return None
     try:
-        request = calls.status_request(model)
-        response, _ = await connection.call(calls.STATUS, request, deadline, ())
-        return calls.read_statuses(response)
+        request = messages.status_request(model)
+        response, _ = await connection.call(messages.STATUS, request, deadline, ())
+        return messages.read_statuses(response)
     except grpc.aio.AioRpcError as error:
         return [] if isinstance(connection.explain(error), NotFound) else None
     except VitrineError:  # closed, or no answer that makes sense

@@ -2,9 +2,22 @@
 
 import random
 
+from pydantic import NonNegativeFloat
+
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
+
 _RESERVE = 100
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
+
+
+class RetrySettings(SettingsPart):
+    """Bounds of retries."""
+
+    max_attempts: Count = 3
+    """Most calls to model servers for one that is UNAVAILABLE."""
+    retry_budget: NonNegativeFloat = 0.1
+    """Most retries, as a share of calls."""
 
 
 class RetryBudget:

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.tfserving import messages as calls
+from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.upstream.connection import Connection, Flight
 from vitrine_serving.gateway.upstream.pool import Pool
 
@@ -123,7 +123,7 @@ class SilenceWatch:
 
 async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
     """Says whether a server answers a question for a status, with whatever it may be."""
-    ask = channel.unary_unary(calls.path_of(calls.STATUS))
+    ask = channel.unary_unary(messages.path_of(messages.STATUS))
     try:
         await ask(b"", timeout=SILENT_S, wait_for_ready=wait_for_ready)
     except grpc.aio.AioRpcError as error:

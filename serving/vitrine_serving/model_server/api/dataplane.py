@@ -1,6 +1,6 @@
 """Data plane: TensorFlow Serving's messages in and out, knowing no transport."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -29,7 +29,7 @@ class ModelServerApi:
     """
 
     def __init__(
-        self, repository: Repository[Servable], metrics: ServingMetrics, *, as_content: bool = False
+        self, repository: Repository, metrics: ServingMetrics, *, as_content: bool = False
     ) -> None:
         self._repository = repository
         self._metrics = metrics
@@ -50,15 +50,15 @@ class ModelServerApi:
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Classify`."""
-        with self._use(request) as servable:
-            response = inference.classify(servable, request, timeout_s)
-        self._metrics.observe_examples(servable.name, count_examples(request.input))
-        return response
+        return self._run_head(inference.classify, request, timeout_s)
 
     def regress(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Regress`."""
+        return self._run_head(inference.regress, request, timeout_s)
+
+    def _run_head(self, call: Callable[..., Any], request: Any, timeout_s: float | None) -> Any:
         with self._use(request) as servable:
-            response = inference.regress(servable, request, timeout_s)
+            response = call(servable, request, timeout_s)
         self._metrics.observe_examples(servable.name, count_examples(request.input))
         return response
 

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -16,6 +18,9 @@ from tensorflow_serving.apis import (
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.metrics import ServingMetrics
+
+_COUNTED = ("Predict", "Classify", "Regress")
+"""Calls that TensorFlow Serving's metrics have."""
 
 
 class _Transport:
@@ -44,44 +49,25 @@ class _Transport:
         return context.abort(code, message)
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
-        if call:  # calls that run a model
+        if call in _COUNTED:
             name = request.model_spec.name
             self._metrics.observe_request(name, call, "GRPC", code.name, took_s)
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, api: ModelServerApi, transport: _Transport) -> None:
-        self._api = api
-        self._answer = transport.answer
-
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("Predict", self._api.predict, request, context)
-
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("Classify", self._api.classify, request, context)
-
-    def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("Regress", self._api.regress, request, context)
-
-    def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("", self._api.multi_inference, request, context)
-
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("", self._api.metadata, request, context)
-
-
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, api: ModelServerApi, transport: _Transport) -> None:
-        self._api = api
-        self._answer = transport.answer
-
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._answer("", self._api.status, request, context)
-
-    def HandleReloadConfigRequest(  # noqa: N802
-        self, request: Any, context: grpc.ServicerContext
-    ) -> Any:
-        return self._answer("", self._api.reload_config, request, context)
+def _servicer(api: ModelServerApi, transport: _Transport) -> SimpleNamespace:
+    """Returns the methods of both services, as the stubs look for them: by their names."""
+    methods = {
+        "Predict": api.predict,
+        "Classify": api.classify,
+        "Regress": api.regress,
+        "MultiInference": api.multi_inference,
+        "GetModelMetadata": api.metadata,
+        "GetModelStatus": api.status,
+        "HandleReloadConfigRequest": api.reload_config,
+    }
+    return SimpleNamespace(
+        **{call: partial(transport.answer, call, method) for call, method in methods.items()}
+    )
 
 
 def make_server(
@@ -104,11 +90,9 @@ def make_server(
             ("grpc.max_send_message_length", -1),
         ],
     )
-    transport = _Transport(max_threads, metrics)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(api, transport), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(api, transport), server)
+    servicer = _servicer(api, _Transport(max_threads, metrics))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     if with_health:
         health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
     try:

@@ -12,12 +12,20 @@ from urllib.parse import unquote
 
 import flask
 import grpc
-from tensorflow_serving.apis import model_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    regression_pb2,
+)
 from werkzeug.exceptions import HTTPException
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api import rest_methods as methods
-from vitrine_serving.model_server.api.rest_methods import Api
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.rest_json import answers
+from vitrine_serving.rest_json.examples import read_examples
+from vitrine_serving.rest_json.tensors import PredictBody
 from vitrine_serving.rest_json.text import pretty
 
 # A model's name, a method, "REST", the name of a gRPC code, and the seconds that it took.
@@ -52,7 +60,7 @@ _HTTP_STATUS = {
 
 
 def make_app(
-    api: Api,
+    api: ModelServerApi,
     *,
     timeout_s: float = 30.0,
     metrics: tuple[str, Callable[[], bytes]] | None = None,
@@ -120,29 +128,61 @@ def _malformed(uri: str) -> ServingError:
 
 
 def _post(
-    api: Api, found: re.Match[str], timeout_s: float | None, max_inflated_bytes: int
+    api: ModelServerApi, found: re.Match[str], timeout_s: float | None, max_inflated_bytes: int
 ) -> bytes:
     name, version, label, method = found.groups()
     spec = _spec(name, version, label)
     body = flask.request.get_data(cache=False)
     if "gzip" in flask.request.headers.get("Content-Encoding", "").lower():
         body = inflate(body, max_inflated_bytes)
-    if method == "predict":
-        return methods.predict(api, spec, body, timeout_s)
-    if method == "classify":
-        return methods.classify(api, spec, body, timeout_s)
-    if method == "regress":
-        return methods.regress(api, spec, body, timeout_s)
-    raise _malformed(found.string)  # only the address is matched without regard to case
+    if method not in _METHODS:  # only the address is matched without regard to case
+        raise _malformed(found.string)
+    return _METHODS[method](api, spec, body, timeout_s)
 
 
-def _get(api: Api, found: re.Match[str]) -> bytes:
+def _predict(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
+    request = PredictBody(body)
+    spec.signature_name = request.signature_name
+    infos = api.signature_inputs(spec)
+    inputs = request.read({alias: info.dtype for alias, info in infos.items()})
+    outputs = api.run(spec, inputs, timeout_s=timeout_s)
+    return answers.write_predict(outputs, by_row=request.by_row)
+
+
+def _classify(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
+    request = classification_pb2.ClassificationRequest(model_spec=spec)
+    read_examples(body, request)
+    return answers.write_classification(api.classify(request, timeout_s=timeout_s).result)
+
+
+def _regress(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
+    request = regression_pb2.RegressionRequest(model_spec=spec)
+    read_examples(body, request)
+    return answers.write_regression(api.regress(request, timeout_s=timeout_s).result)
+
+
+_METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
+
+
+def _get(api: ModelServerApi, found: re.Match[str]) -> bytes:
     name, version, label, part = found.groups()
     if not name:
         raise ServingError.invalid("Missing model name in request.")
     if part == "metadata":
-        return methods.metadata(api, _spec(name, version, label))
-    return methods.status(api, _spec(name, version, None))  # it ignores labels
+        return _metadata(api, _spec(name, version, label))
+    spec = _spec(name, version, None)  # the status ignores labels
+    status = api.status(get_model_status_pb2.GetModelStatusRequest(model_spec=spec))
+    return answers.write_status(status)
+
+
+def _metadata(api: ModelServerApi, spec: Any) -> bytes:
+    request = get_model_metadata_pb2.GetModelMetadataRequest(
+        model_spec=spec, metadata_field=["signature_def"]
+    )
+    response = api.metadata(request)
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(signatures)
+    return answers.write_metadata(response.model_spec, signatures)
 
 
 def inflate(body: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:

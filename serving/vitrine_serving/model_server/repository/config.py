@@ -1,11 +1,9 @@
-"""Configuration of models in `models.config`: their directories, served versions and labels.
+"""Configuration of models in `models.config`: their directories, version policies and labels.
 
 The syntax, the defaults and the words of the errors are TensorFlow Serving's
 (`model_server_config.proto`, `server_core.cc`, `file_system_storage_path_source.cc`).
 """
 
-import re
-import stat
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +14,6 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
 
-# What TensorFlow Serving's parser takes for an integer; Python's takes `1_0` as well.
-_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_INT64 = range(-(2**63), 2**63)
 _PLATFORM = "tensorflow"
 
 
@@ -44,35 +39,6 @@ class ModelConfig:
     latest: int = 1
     specific: tuple[int, ...] | None = None
     version_labels: Mapping[str, int] = field(default_factory=dict)
-
-    def wanted(self) -> dict[int, VersionDirectory]:
-        """Looks at the disk and returns the versions to serve, of those that are there.
-
-        `007` is version 7, and of `7` and `007` the last in the alphabet counts, as with TensorFlow
-        Serving. It takes files for versions too, which then fail to load; here they are none.
-        Raises `OSError`, also where there is no `base_path`.
-        """
-        there: dict[int, VersionDirectory] = {}
-        for path in sorted(self.base_path.iterdir()):
-            if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
-                continue
-            try:
-                found = path.stat()
-            except FileNotFoundError:  # removed while we look
-                continue
-            if stat.S_ISDIR(found.st_mode):
-                there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
-        if self.specific is not None:
-            return {number: there[number] for number in self.specific if number in there}
-        newest = sorted(there, reverse=True)[: self.latest or None]
-        return {number: there[number] for number in newest}
-
-    def missing(self, found: Mapping[int, VersionDirectory]) -> str:
-        """Returns a sentence on versions that one would expect in `found`, or ""."""
-        if not found:
-            return f"No versions of {self.name} found in {self.base_path}; is one named 1?"
-        absent = sorted(set(self.specific or ()) - set(found))
-        return f"Versions {absent} of {self.name} not found in {self.base_path}" if absent else ""
 
 
 def read_config(text: str) -> list[ModelConfig]:

@@ -5,33 +5,18 @@ Nothing here locks, waits or reads the disk: whoever calls holds the repository'
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
 
+if TYPE_CHECKING:
+    from vitrine_serving.model_server.runtime.servable import Servable
+
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 _UNKNOWN: int = grpc.StatusCode.UNKNOWN.value[0]
-
-
-class Loaded(Protocol):
-    """Loaded version, as its model holds it."""
-
-    @property
-    def name(self) -> str:
-        """The model."""
-
-    @property
-    def version(self) -> int:
-        """The number."""
-
-    def close(self) -> None:
-        """Gives back its memory; called once, when no request uses it."""
-
-
-L = TypeVar("L", bound=Loaded)
 
 
 @dataclass(frozen=True)
@@ -68,7 +53,7 @@ class Failure:
 CANCELLED = Failure(grpc.StatusCode.CANCELLED.value[0], "Loading of servable cancelled")
 
 
-class Version(Generic[L]):
+class Version:
     """Version of a model: START, LOADING, AVAILABLE, UNLOADING, END, in this order.
 
     `running` while a thread loads it, `due_s` on `time.monotonic()` is when it
@@ -84,7 +69,7 @@ class Version(Generic[L]):
         self.tries = 0
         self.due_s = 0.0
         self.users = 0
-        self.loaded: Any = None  # an L, from AVAILABLE to END
+        self.loaded: Any = None  # a Servable, from AVAILABLE to END
         self.failure: Failure | None = None
 
     @property
@@ -108,7 +93,7 @@ class Version(Generic[L]):
         self.state, self.running = "LOADING", True
         self.tries += 1
 
-    def end_load(self, loaded: L, directory: VersionDirectory, *, stopping: bool) -> bool:
+    def end_load(self, loaded: "Servable", directory: VersionDirectory, *, stopping: bool) -> bool:
         """It was loaded from `directory`; returns whether it answers. If not, it must be closed."""
         self.loaded, self.failure = loaded, None
         if stopping or not self.wanted or directory.path != self.directory.path:
@@ -163,7 +148,7 @@ class Version(Generic[L]):
         return not self.wanted or self.failure is None or directory != self.directory
 
 
-class Model(Generic[L]):
+class Model:
     """Model with its versions; they stay listed after their end, and when the model is removed.
 
     `available` has those that answer by number, and the newest of them under None.
@@ -172,8 +157,8 @@ class Model(Generic[L]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.config: ModelConfig | None = None  # None: not served any more
-        self.versions: dict[int, Version[L]] = {}
-        self.available: dict[int | None, Version[L]] = {}
+        self.versions: dict[int, Version] = {}
+        self.available: dict[int | None, Version] = {}
         self.remark = ""  # what was last said of its directory, not to say it at every look
 
     def aspire(self, found: Mapping[int, VersionDirectory]) -> None:
@@ -188,7 +173,7 @@ class Model(Generic[L]):
             else:
                 known.keep(directory)
 
-    def unload(self, versions: Iterable[Version[L]]) -> None:
+    def unload(self, versions: Iterable[Version]) -> None:
         """Begins to unload these; `available` are the others that are AVAILABLE."""
         for version in versions:
             version.state = "UNLOADING"
@@ -197,7 +182,7 @@ class Model(Generic[L]):
         if serving:
             self.available[None] = serving[max(serving)]
 
-    def end(self, version: Version[L]) -> None:
+    def end(self, version: Version) -> None:
         """Ends a version that was closed; it starts again if it has become wanted meanwhile."""
         version.end()
         if version.wanted:

@@ -1,20 +1,57 @@
-"""Policy of versions: which one is loaded next, and which are unloaded."""
+"""Policy of versions: which ones a model serves, which is loaded next, and which are unloaded."""
 
-from collections.abc import Collection, Iterable, Iterator
-from typing import Generic
+import re
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from vitrine_serving.model_server.repository.lifecycle import L, Model, Version
+from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+from vitrine_serving.model_server.repository.lifecycle import Model, Version
 
-Job = tuple[Model[L], Version[L]]
+# An integer to TensorFlow Serving's parser; Python's takes `1_0` as well.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
+_INT64 = range(-(2**63), 2**63)
+
+Job = tuple[Model, Version]
 
 
-class AvailabilityPreservingPolicy(Generic[L]):
+def aspired_versions(config: ModelConfig) -> dict[int, VersionDirectory]:
+    """Looks at the disk and returns the versions to serve, of those that are there.
+
+    They are the integer directories in `base_path`. `007` is version 7, and of `7` and `007` the
+    last in the alphabet counts, as with TensorFlow Serving. It takes files for versions too, which
+    then fail to load; here they are none. Raises `OSError`, also where there is no `base_path`.
+    """
+    there: dict[int, VersionDirectory] = {}
+    for path in sorted(config.base_path.iterdir()):
+        if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
+            continue
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # removed while we look
+            continue
+        if stat.S_ISDIR(found.st_mode):
+            there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
+    if config.specific is not None:
+        return {number: there[number] for number in config.specific if number in there}
+    newest = sorted(there, reverse=True)[: config.latest or None]
+    return {number: there[number] for number in newest}
+
+
+def missing_versions(config: ModelConfig, found: Mapping[int, VersionDirectory]) -> str:
+    """Returns a sentence on versions that one would expect in `found`, or ""."""
+    if not found:
+        return f"No versions of {config.name} found in {config.base_path}; is one named 1?"
+    absent = sorted(set(config.specific or ()) - set(found))
+    return f"Versions {absent} of {config.name} not found in {config.base_path}" if absent else ""
+
+
+class AvailabilityPreservingPolicy:
     """TensorFlow Serving's policy of that name: as long as a version is wanted, one answers.
 
     It decides only; whoever asks holds the lock of the states, and makes the transitions.
     """
 
-    def versions_to_unload(self, versions: Collection[Version[L]]) -> list[Version[L]]:
+    def versions_to_unload(self, versions: Collection[Version]) -> list[Version]:
         """Returns the versions of one model that are AVAILABLE and may begin to unload.
 
         While no wanted version is AVAILABLE, the newest unwanted one stays; where none is wanted,
@@ -26,14 +63,14 @@ class AvailabilityPreservingPolicy(Generic[L]):
             return unwanted[:-1]
         return unwanted
 
-    def next_load(self, models: Iterable[Model[L]], now_s: float) -> Job[L] | None:
+    def next_load(self, models: Iterable[Model], now_s: float) -> Job | None:
         """Returns the load that is due first: of models with nothing to answer with, then first
         tries, then the newest; None if none is due at `now_s` of `time.monotonic`."""
         due = [job for job in loads(models) if job[1].due_s <= now_s]
         return min(due, key=lambda job: _rank(*job), default=None)
 
 
-def loads(models: Iterable[Model[L]]) -> Iterator[Job[L]]:
+def loads(models: Iterable[Model]) -> Iterator[Job]:
     """Yields all versions that wait to be loaded, those that wait for their next try among them."""
     for model in models:
         for version in model.versions.values():
@@ -41,9 +78,9 @@ def loads(models: Iterable[Model[L]]) -> Iterator[Job[L]]:
                 yield model, version
 
 
-def _in_state(state: str, versions: Iterable[Version[L]]) -> list[Version[L]]:
+def _in_state(state: str, versions: Iterable[Version]) -> list[Version]:
     return [version for version in versions if version.state == state]
 
 
-def _rank(model: Model[L], version: Version[L]) -> tuple[bool, int, int]:
+def _rank(model: Model, version: Version) -> tuple[bool, int, int]:
     return bool(model.available), version.tries, -version.number

@@ -4,9 +4,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Generic
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -14,24 +13,30 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
 from vitrine_serving.model_server.repository.lifecycle import (
     Failure,
-    L,
-    Loaded,
     Model,
     ServableStatus,
     Version,
 )
 from vitrine_serving.model_server.repository.loading import LoadingThreads
-from vitrine_serving.model_server.repository.policy import AvailabilityPreservingPolicy, loads
+from vitrine_serving.model_server.repository.policy import (
+    AvailabilityPreservingPolicy,
+    aspired_versions,
+    loads,
+    missing_versions,
+)
 
-__all__ = ["Load", "Loaded", "Repository", "ServableStatus"]
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from vitrine_serving.model_server.runtime.servable import Servable
 
 log = logging.getLogger(__name__)
 
-Load = Callable[[str, int, Path], L]
+Load = Callable[[str, int, Path], "Servable"]
 """Loads a version, by its model, its number and its directory; from any thread."""
 
 
-class Repository(Generic[L]):
+class Repository:
     """Models of a server. Every method may be called from any thread.
 
     `configure` and `refresh` look at the disk in the thread that calls them, one at a time, and
@@ -44,7 +49,7 @@ class Repository(Generic[L]):
 
     def __init__(
         self,
-        load: Load[L],
+        load: Load,
         *,
         load_retries: int = 5,
         retry_interval_s: float = 60.0,
@@ -58,8 +63,8 @@ class Repository(Generic[L]):
         self._load = load
         self._load_retries = load_retries
         self._retry_interval_s = retry_interval_s
-        self._policy = AvailabilityPreservingPolicy[L]()
-        self._models: dict[str, Model[L]] = {}
+        self._policy = AvailabilityPreservingPolicy()
+        self._models: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._configured = False
         self._allow_unavailable_labels = allow_unavailable_labels
@@ -116,7 +121,7 @@ class Repository(Generic[L]):
                     )
         return {config.name: dict(config.version_labels) for config in configs}
 
-    def _replace(self, configs: Sequence[ModelConfig]) -> list[Model[L]]:
+    def _replace(self, configs: Sequence[ModelConfig]) -> list[Model]:
         served = {name for name, model in self._models.items() if model.config}
         for model in self._models.values():
             model.config = None
@@ -124,7 +129,7 @@ class Repository(Generic[L]):
             self._models.setdefault(config.name, Model(config.name)).config = config
         return [self._models[c.name] for c in configs if c.name not in served]
 
-    def _wait_for(self, models: Sequence[Model[L]], *, all_versions: bool) -> None:
+    def _wait_for(self, models: Sequence[Model], *, all_versions: bool) -> None:
         def done() -> bool:
             settled = (model.is_settled(all_versions=all_versions) for model in models)
             return self._is_stopping or all(settled)
@@ -132,7 +137,7 @@ class Repository(Generic[L]):
         with self._changed:
             self._changed.wait_for(done)
 
-    def _raise_for(self, models: Sequence[Model[L]]) -> None:
+    def _raise_for(self, models: Sequence[Model]) -> None:
         with self._lock:
             shortfalls = [told for model in models if (told := model.shortfall())]
         if shortfalls:
@@ -153,21 +158,21 @@ class Repository(Generic[L]):
             for model in models:
                 self._look(model)
 
-    def _look(self, model: Model[L]) -> None:
+    def _look(self, model: Model) -> None:
         config = model.config
         try:
-            found = config.wanted() if config else {}
+            found = aspired_versions(config) if config else {}
         except OSError as error:
             # As TensorFlow Serving: a directory that can't be read, or is gone, is no order to
             # unload. It would not look at the other models either; we do.
             self._remark(model, f"Looking for versions of {model.name} failed: {error}")
             return
-        self._remark(model, config.missing(found) if config else "")
+        self._remark(model, missing_versions(config, found) if config else "")
         with self._changed:
             model.aspire(found)
             self._transit(model)
 
-    def _remark(self, model: Model[L], remark: str) -> None:
+    def _remark(self, model: Model, remark: str) -> None:
         if remark and remark != model.remark:
             log.warning("%s", remark)
         model.remark = remark
@@ -188,7 +193,7 @@ class Repository(Generic[L]):
     def _is_stopping(self) -> bool:
         return self._stopped.is_set()
 
-    def _transit(self, model: Model[L]) -> None:
+    def _transit(self, model: Model) -> None:
         """Has the policy follow a transition of one of a model's versions; the lock is held."""
         model.unload(self._policy.versions_to_unload(model.versions.values()))
         self._changed.notify_all()
@@ -217,7 +222,7 @@ class Repository(Generic[L]):
             self._close(model, version)
         return True
 
-    def _begin_load(self) -> tuple[Model[L], Version[L]] | None:
+    def _begin_load(self) -> tuple[Model, Version] | None:
         with self._changed:
             while not self._is_stopping:
                 models, now_s = self._models.values(), time.monotonic()
@@ -230,7 +235,7 @@ class Repository(Generic[L]):
         return None
 
     def _fail_load(
-        self, model: Model[L], version: Version[L], directory: VersionDirectory, failure: Failure
+        self, model: Model, version: Version, directory: VersionDirectory, failure: Failure
     ) -> None:
         with self._changed:
             again = version.tries <= self._load_retries and not self._is_stopping
@@ -247,7 +252,7 @@ class Repository(Generic[L]):
             self._close(*job)
         return job is not None
 
-    def _begin_close(self) -> tuple[Model[L], Version[L]] | None:
+    def _begin_close(self) -> tuple[Model, Version] | None:
         with self._changed:
             while not self._is_stopping:
                 for model in self._models.values():
@@ -257,7 +262,7 @@ class Repository(Generic[L]):
                 self._changed.wait()
         return None
 
-    def _close(self, model: Model[L], version: Version[L]) -> None:
+    def _close(self, model: Model, version: Version) -> None:
         try:
             if version.loaded is not None:
                 version.loaded.close()
@@ -270,7 +275,7 @@ class Repository(Generic[L]):
 
     def use(
         self, name: str, version: int | None = None, label: str | None = None
-    ) -> AbstractContextManager[L]:
+    ) -> "AbstractContextManager[Servable]":
         """Returns a loaded version for one request, the newest unless one is asked for.
 
         It is found when the block begins, which may raise `ServingError`, and not closed before the
@@ -278,7 +283,7 @@ class Repository(Generic[L]):
         """
         return _Use(self._acquire, self._release, (name, version, label))
 
-    def _acquire(self, name: str, number: int | None, label: str | None) -> Version[L]:
+    def _acquire(self, name: str, number: int | None, label: str | None) -> Version:
         with self._lock:
             if label is not None:
                 number = self._labels.get(name, {}).get(label)
@@ -293,7 +298,7 @@ class Repository(Generic[L]):
             version.users += 1
             return version
 
-    def _release(self, version: Version[L]) -> None:
+    def _release(self, version: Version) -> None:
         with self._lock:
             version.users -= 1
             if version.awaits_close:
@@ -311,22 +316,22 @@ class Repository(Generic[L]):
         return sorted(told, key=lambda status: -status.number)
 
 
-class _Use(Generic[L]):
+class _Use:
     """Handle of a version in use, for a `with` block; by hand, as every request makes one."""
 
     __slots__ = ("_acquire", "_asked", "_release", "_version")
 
     def __init__(
         self,
-        acquire: Callable[[str, int | None, str | None], Version[L]],
-        release: Callable[[Version[L]], None],
+        acquire: Callable[[str, int | None, str | None], Version],
+        release: Callable[[Version], None],
         asked: tuple[str, int | None, str | None],
     ) -> None:
         self._acquire = acquire
         self._release = release
         self._asked = asked
 
-    def __enter__(self) -> L:
+    def __enter__(self) -> "Servable":
         self._version = version = self._acquire(*self._asked)
         return version.loaded
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from vitrine_client.process import native_stderr
+from vitrine_client.process import standard_streams
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
 from vitrine_serving.model_server.runtime.signature import Array, Signature
@@ -28,7 +28,11 @@ _IN_THE_CALLING_THREAD = -1
 def spend_start_notes() -> None:
     """Runs something small while nobody listens: TensorFlow's first session in a process writes to
     standard error that an optimisation is off, and no setting keeps it from that."""
-    with native_stderr.discarded(), tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    with (
+        standard_streams.native_stderr_discarded(),
+        tf.Graph().as_default(),
+        tf.compat.v1.Session() as session,
+    ):
         session.run(tf.constant(1) + 1)
 
 

@@ -8,21 +8,17 @@ from PIL import Image, ImageFilter
 
 from vitrine_training.data.idx import Pixels
 from vitrine_training.photos.canvas import (
+    Canvas,
     Colour,
     Floats,
     Place,
     Size,
     Tones,
     body,
-    cover,
     even,
-    grain,
     inside,
-    lay,
     layer,
     opacity,
-    paint,
-    rectangle,
     soften,
     some_place,
     some_size,
@@ -31,7 +27,7 @@ from vitrine_training.photos.canvas import (
     tinted,
 )
 from vitrine_training.photos.encoding import file, jpeg, to_image
-from vitrine_training.photos.kinds import Kind
+from vitrine_training.photos.kinds import kind
 from vitrine_training.photos.lettering import NAMES, PRICES, paragraph, phrase, write
 
 CHECK_PX = 7, 26
@@ -77,6 +73,7 @@ REFLECTION_LEVELS = 12, 45
 """How much light a thing in the street adds to the scene behind the glass, in levels of 255."""
 
 
+@kind("new-strangers")
 def checkerboard(item: Pixels, rng: np.random.Generator) -> bytes:
     """A cut-out item over the grey squares that programs show where a picture is transparent."""
     size = some_size(rng)
@@ -86,18 +83,21 @@ def checkerboard(item: Pixels, rng: np.random.Generator) -> bytes:
     side = max(size) / 600 * rng.uniform(*CHECK_PX)
     rows, columns = np.ogrid[: size[0], : size[1]]
     odd = (rows // side + columns // side) % 2
-    photo = even(size, (low, low, low)) + ((high - low) * odd)[..., None].astype(np.float32)
+    photo = Canvas.even(size, (low, low, low))
+    photo.pixels += ((high - low) * odd)[..., None].astype(np.float32)
     place, tones = some_place(size, rng, (0.5, 0.92)), _facing(rng, dark)
-    lay(photo, opacity(item, place.side, rng), place, tones)
-    return file(photo, rng)
+    photo.lay(opacity(item, place.side, rng), place, tones)
+    return file(photo.pixels, rng)
 
 
+@kind("new-strangers")
 def washing_line(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item that hangs by two pegs from a line under the sky."""
     size, deep = some_size(rng), rng.random() < 0.35
-    photo, px = _sky(size, deep, rng), max(size) / 600
+    photo = _sky(size, deep, rng)
+    px = photo.px(1)
     place = some_place(size, rng, (0.5, 0.8))
-    lay(photo, opacity(item, place.side, rng), place, _facing(rng, deep))
+    photo.lay(opacity(item, place.side, rng), place, _facing(rng, deep))
     seen = item > 60
     top = int(np.argmax(seen.any(axis=1)))
     columns = np.flatnonzero(seen[top : top + 3].any(axis=0))
@@ -108,89 +108,93 @@ def washing_line(item: Pixels, rng: np.random.Generator) -> bytes:
     image, pen = layer(size)
     points = [(0.0, float(ends[0])), (xs[0], y), (xs[1], y), (float(size[1]), float(ends[1]))]
     pen.line(points, 255, max(1, round(px * rng.uniform(*ROPE_PX))), "curve")
-    cover(photo, image, tinted(rng, 200, 250) if deep else tinted(rng, 60, 130))
+    photo.cover(image, tinted(rng, 200, 250) if deep else tinted(rng, 60, 130))
     wide, colour = px * rng.uniform(*PEG_PX), tuple(rng.uniform((150, 60, 30), (230, 190, 140)))
     for x in xs:
-        rectangle(photo, (x - wide / 2, y - 1.5 * wide, wide, 3.5 * wide), colour)
-        rectangle(photo, (x - wide / 2, y - 0.2 * wide, wide, 0.4 * wide), (110, 110, 115))
-    grain(photo, rng, rng.uniform(1, 5))
-    return file(photo, rng)
+        photo.rectangle((x - wide / 2, y - 1.5 * wide, wide, 3.5 * wide), colour)
+        photo.rectangle((x - wide / 2, y - 0.2 * wide, wide, 0.4 * wide), (110, 110, 115))
+    photo.grain(rng, rng.uniform(1, 5))
+    return file(photo.pixels, rng)
 
 
+@kind("new-strangers")
 def projector(item: Pixels, rng: np.random.Generator) -> bytes:
     """A slide with the item that a projector throws askew on the wall of a dim room."""
     made = still(item, rng, sides=(360, 800), shares=(0.55, 0.85))
-    height, width = made.photo.shape[:2]
+    height, width = made.size
     if rng.random() < 0.6:
         at = made.px(14), made.px(10)
-        write(made.photo, at, phrase(rng, 3), made.px(26), made.tones.ink, "la", 0.8)
+        write(made, at, phrase(rng, 3), made.px(26), made.tones.ink, "la", 0.8)
     edge = rng.uniform(0.05, 0.14)
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     inward = np.where(square == 0, 1, -1) * (edge + rng.uniform(*KEYSTONE, (4, 2)))
     corners = (square + inward) * (width, height)
     back = _perspective(corners, square * (width, height))
-    slide = to_image(made.photo).transform(
+    slide = to_image(made.pixels).transform(
         (width, height), Image.Transform.PERSPECTIVE, back, Image.Resampling.BILINEAR
     )
     light = np.asarray(slide, np.float32) / 255
     glow = soften(light.mean(axis=2), made.px(40))[..., None]
     room, wall = rng.uniform(*AMBIENT), np.asarray(tinted(rng, 215, 250), np.float32)
-    photo = wall * (room + (1 - room) * (0.9 * light + 0.1 * glow))
-    grain(photo, rng, rng.uniform(2, 7))
-    return jpeg(photo, int(rng.integers(70, 92)))
+    photo = Canvas(wall * (room + (1 - room) * (0.9 * light + 0.1 * glow)))
+    photo.grain(rng, rng.uniform(2, 7))
+    return jpeg(photo.pixels, int(rng.integers(70, 92)))
 
 
+@kind("new-strangers")
 def receipt(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item printed in black dots on a shop's receipt, over its price and its bar code."""
     size = some_size(rng, (400, 900), ((2, 3), (3, 4), (1, 1)))
     (height, width), px = size, max(size) / 600
-    photo, ink = even(size, tinted(rng, 40, 130, 25)), tinted(rng, 20, 75)
+    photo, ink = Canvas.even(size, tinted(rng, 40, 130, 25)), tinted(rng, 20, 75)
     left, wide = width * 0.08, width * 0.84
-    rectangle(photo, (left, 0, wide, height), tinted(rng, 225, 250, 4))
+    photo.rectangle((left, 0, wide, height), tinted(rng, 225, 250, 4))
     side, dots = round(min(0.8 * wide, 0.56 * height)), int(rng.integers(*PRINTED_DOTS))
     level = Image.fromarray(255 - item).resize((dots, dots), Image.Resampling.BICUBIC)
     dithered = level.convert("1").convert("L").resize((side, side), Image.Resampling.BOX)
     middle, top = left + wide / 2, round(0.14 * height)
     place = Place(round(middle - side / 2), top, side)
-    paint(photo, 1 - np.asarray(dithered, np.float32) / 255, place, ink)
+    photo.paint(1 - np.asarray(dithered, np.float32) / 255, place, ink)
     write(photo, (middle, 0.075 * height), str(rng.choice(NAMES)), 34 * px, ink, "mm")
     below = top + side + 0.03 * height
     write(photo, (middle, below), str(rng.choice(PRICES)), 26 * px, ink, "ma")
     paragraph(photo, (left + 0.08 * wide, below + 34 * px, 0.84 * wide), 2, 14 * px, ink, rng)
     for x in np.flatnonzero(rng.random(60) < 0.5):
         bar = left + wide * (0.1 + 0.8 * x / 60), height - 52 * px, 0.8 * wide / 60, 40 * px
-        rectangle(photo, bar, ink)
-    photo *= (1 - 0.06 * np.sin(np.linspace(0, rng.uniform(4, 12), height)))[:, None, None]
-    grain(photo, rng, rng.uniform(1, 5))
-    return file(photo, rng)
+        photo.rectangle(bar, ink)
+    photo.pixels *= (1 - 0.06 * np.sin(np.linspace(0, rng.uniform(4, 12), height)))[:, None, None]
+    photo.grain(rng, rng.uniform(1, 5))
+    return file(photo.pixels, rng)
 
 
+@kind("new-strangers")
 def night_camera(item: Pixels, rng: np.random.Generator) -> bytes:
     """A frame from a camera that sees by its own infrared light, with lines and the time."""
     size = height, width = some_size(rng, NIGHT_SIDES, ((4, 3), (16, 9), (1, 1)))
     light = rng.random() < 0.6
     tones = Tones((60, 60, 60), (235, 235, 235)) if light else Tones((190, 190, 190), (25, 25, 25))
-    photo, place = even(size, tones.ground), some_place(size, rng, (0.55, 0.85))
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
+    photo, place = Canvas.even(size, tones.ground), some_place(size, rng, (0.55, 0.85))
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
     rows, columns = np.ogrid[:height, :width]
     y, x = place.top + place.side / 2, place.left + place.side / 2
     away = np.hypot(rows - y, columns - x) / max(size)
-    photo *= (0.55 + 0.5 * np.exp(-5 * away**2))[..., None]
-    photo[::2] *= rng.uniform(0.82, 0.97)
-    grain(photo, rng, rng.uniform(*NIGHT_NOISE))
-    photo *= np.asarray(NIGHT_HUES[rng.integers(len(NIGHT_HUES))], np.float32)
+    photo.pixels *= (0.55 + 0.5 * np.exp(-5 * away**2))[..., None]
+    photo.pixels[::2] *= rng.uniform(0.82, 0.97)
+    photo.grain(rng, rng.uniform(*NIGHT_NOISE))
+    photo.pixels *= np.asarray(NIGHT_HUES[rng.integers(len(NIGHT_HUES))], np.float32)
     hour, minute, second = (int(rng.integers(limit)) for limit in (6, 60, 60))
     clock = f"CAM {rng.integers(1, 9)}  0{hour}:{minute:02}:{second:02}"
     at = 0.03 * width, (0.03 if rng.random() < 0.5 else 0.92) * height
     write(photo, at, clock, max(9, 0.06 * height), (235, 245, 235))
     times = int(rng.integers(1, 4))
-    return jpeg(photo.repeat(times, 0).repeat(times, 1), int(rng.integers(55, 85)))
+    return jpeg(photo.pixels.repeat(times, 0).repeat(times, 1), int(rng.integers(55, 85)))
 
 
+@kind("new-strangers")
 def jigsaw(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a finished jigsaw, whose pieces hold one another by knobs."""
     made = still(item, rng, sides=(360, 900), shares=(0.6, 0.92))
-    height, width = made.photo.shape[:2]
+    height, width = made.size
     about = min(height, width) / rng.uniform(*PIECES)
     down, along = max(2, round(height / about)), max(2, round(width / about))
     dark, pen = layer((height, width))
@@ -208,41 +212,45 @@ def jigsaw(item: Pixels, rng: np.random.Generator) -> bytes:
                 )
     strength, moved = rng.uniform(*CUT_DEPTH), Image.new("L", dark.size)
     moved.paste(dark, (line, line))
-    cover(made.photo, moved, (255, 255, 255), 0.5 * strength)
-    cover(made.photo, dark, (15, 15, 15), strength)
-    return file(made.photo, rng)
+    made.cover(moved, (255, 255, 255), 0.5 * strength)
+    made.cover(dark, (15, 15, 15), strength)
+    return file(made.pixels, rng)
 
 
+@kind("new-strangers")
 def chalkboard(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item in chalk on a board that was wiped before, with a few words in chalk."""
     size = height, width = some_size(rng)
     green = rng.random() < 0.6
-    photo = even(size, (35, rng.uniform(65, 90), rng.uniform(55, 70)) if green else (42, 43, 46))
+    photo = Canvas.even(
+        size, (35, rng.uniform(65, 90), rng.uniform(55, 70)) if green else (42, 43, 46)
+    )
     wiped = np.zeros(size, np.float32)
     for _ in range(rng.integers(*SMEARS, endpoint=True)):
         image, pen = layer(size)
         ends = rng.uniform((-0.2, -0.2), (1.2, 1.2), (2, 2)) * (width, height)
         pen.line([(x, y) for x, y in ends.tolist()], 255, round(min(size) * rng.uniform(0.1, 0.3)))
         wiped += rng.uniform(0.04, 0.11) * (np.asarray(image, np.float32) / 255)
-    photo += 130 * soften(wiped, min(size) / 30)[..., None]
+    photo.pixels += 130 * soften(wiped, min(size) / 30)[..., None]
     place = some_place(size, rng, (0.5, 0.82))
     small = rng.random((max(2, place.side // 2),) * 2, np.float32)
     rough = np.asarray(Image.fromarray(small).resize((place.side,) * 2, Image.Resampling.BILINEAR))
     held = np.clip(1 - 4 * np.clip(rng.uniform(*CHALK_HOLES) + 0.15 - rough, 0, 0.2), 0, 1)
     chalk = tuple(rng.uniform((215, 205, 190), (250, 250, 250)))
-    paint(photo, opacity(item, place.side, rng) * held * 0.95, place, chalk)
+    photo.paint(opacity(item, place.side, rng) * held * 0.95, place, chalk)
     if rng.random() < 0.6:
         y = 0.03 * height if place.top > height / 8 else 0.91 * height
         write(photo, (0.05 * width, y), phrase(rng, 2), 0.06 * height, chalk, "la", 0.75)
-    grain(photo, rng, rng.uniform(2, 6))
-    return file(photo, rng)
+    photo.grain(rng, rng.uniform(2, 6))
+    return file(photo.pixels, rng)
 
 
+@kind("new-strangers")
 def sticker(item: Pixels, rng: np.random.Generator) -> bytes:
     """A sticker cut round the item with a white edge, on something of any colour."""
     size = some_size(rng)
-    photo = even(size, tuple(rng.uniform(20, 200, 3)))
-    photo *= np.linspace(rng.uniform(0.85, 1), rng.uniform(1, 1.15), size[1])[:, None]
+    photo = Canvas.even(size, tuple(rng.uniform(20, 200, 3)))
+    photo.pixels *= np.linspace(rng.uniform(0.85, 1), rng.uniform(1, 1.15), size[1])[:, None]
     place = some_place(size, rng, (0.6, 0.92))
     padded = np.pad(item, 4)
     wide = Image.fromarray(np.where(padded > 12, 255, 0).astype(np.uint8))
@@ -255,13 +263,14 @@ def sticker(item: Pixels, rng: np.random.Generator) -> bytes:
     cut = np.clip((around - 0.45) * place.side / 24, 0, 1)
     low = max(1, round(place.side / 90))
     shade = Place(place.left + low, place.top + low, place.side)
-    paint(photo, 0.5 * soften(cut, low), shade, (10, 10, 10))
-    paint(photo, cut, place, (250, 250, 250))
-    paint(photo, alpha, place, tuple(rng.uniform(5, 90, 3)))
-    grain(photo, rng, rng.uniform(0, 4))
-    return file(photo, rng)
+    photo.paint(0.5 * soften(cut, low), shade, (10, 10, 10))
+    photo.paint(cut, place, (250, 250, 250))
+    photo.paint(alpha, place, tuple(rng.uniform(5, 90, 3)))
+    photo.grain(rng, rng.uniform(0, 4))
+    return file(photo.pixels, rng)
 
 
+@kind("new-strangers")
 def cross_stitch(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item stitched in crosses of a few threads on cloth with holes, in a wooden hoop."""
     count, cell = int(rng.integers(*STITCHES)), int(rng.integers(*STITCH_PX))
@@ -283,15 +292,16 @@ def cross_stitch(item: Pixels, rng: np.random.Generator) -> bytes:
     return file(_hooped(photo, rng), rng)
 
 
+@kind("new-strangers")
 def shop_window(item: Pixels, rng: np.random.Generator) -> bytes:
     """An item on a plinth behind the glass of a shop, in which the street is reflected."""
     size = height, width = some_size(rng)
     tones = some_tones(rng)
-    photo, place = even(size, tones.ground), some_place(size, rng, (0.5, 0.78))
+    photo, place = Canvas.even(size, tones.ground), some_place(size, rng, (0.5, 0.78))
     low = place.top + place.side * (1 - np.argmax(item[::-1].max(axis=1) > 40) / 28)
     plinth = np.asarray(tones.ground) * 0.82 + 12
-    rectangle(photo, (place.left - 0.1 * place.side, low, 1.2 * place.side, height), tuple(plinth))
-    paint(photo, opacity(item, place.side, rng), place, tones.ink)
+    photo.rectangle((place.left - 0.1 * place.side, low, 1.2 * place.side, height), tuple(plinth))
+    photo.paint(opacity(item, place.side, rng), place, tones.ink)
     light = np.zeros(size, np.float32)
     for _ in range(rng.integers(*REFLECTIONS, endpoint=True)):
         image, pen = layer(size)
@@ -302,11 +312,11 @@ def shop_window(item: Pixels, rng: np.random.Generator) -> bytes:
             pen.rectangle((x - 1.5 * half, y, x + 1.5 * half, y + height), 180)
         light += rng.uniform(*REFLECTION_LEVELS) / 255 * (np.asarray(image, np.float32) / 255)
     light = soften(np.minimum(light, 0.4), min(size) / 150)
-    photo += light[..., None] * np.asarray(tinted(rng, 220, 255, 30), np.float32)
+    photo.pixels += light[..., None] * np.asarray(tinted(rng, 220, 255, 30), np.float32)
     at, letters = (width / 2, 0.07 * height), str(rng.choice(("SALE", "SHOP", "NEW IN", "-50%")))
     write(photo, at, letters, 0.1 * height, (200, 30, 40), "mm", 0.85)
-    grain(photo, rng, rng.uniform(1, 5))
-    return file(photo, rng)
+    photo.grain(rng, rng.uniform(1, 5))
+    return file(photo.pixels, rng)
 
 
 def _facing(rng: np.random.Generator, dark: bool) -> Tones:
@@ -316,7 +326,7 @@ def _facing(rng: np.random.Generator, dark: bool) -> Tones:
     return Tones(tinted(rng, 140, 175), tinted(rng, 5, 60))
 
 
-def _sky(size: Size, deep: bool, rng: np.random.Generator) -> Floats:
+def _sky(size: Size, deep: bool, rng: np.random.Generator) -> Canvas:
     """A sky that is paler below, with soft clouds if it is bright."""
     high = np.array([40, 80, 140]) if deep else np.array([130, 185, 235])
     low = high + (25 if deep else 60)
@@ -330,7 +340,7 @@ def _sky(size: Size, deep: bool, rng: np.random.Generator) -> Floats:
             pen.ellipse((x + dx - radius, y + dy - radius, x + dx + radius, y + dy + radius), 255)
         alpha = soften(np.asarray(image, np.float32) / 255, max(size) / 40)
         photo += rng.uniform(0.4, 0.8) * alpha[..., None] * (np.float32(250) - photo)
-    return photo
+    return Canvas(photo)
 
 
 def _perspective(seen: Floats, drawn: Floats) -> list[float]:
@@ -356,28 +366,16 @@ def _hooped(cloth: Floats, rng: np.random.Generator) -> Floats:
     """Puts cloth into a round wooden hoop, on a table."""
     side = len(cloth)
     edge = round(side * rng.uniform(0.02, 0.12))
-    photo = even((side + 2 * edge, side + 2 * edge), tinted(rng, 60, 220, 25))
+    photo = Canvas.even((side + 2 * edge, side + 2 * edge), tinted(rng, 60, 220, 25))
     image, pen = layer((side, side))
     pen.ellipse((0, 0, side - 1, side - 1), 255)
-    region, seen = inside(photo, body(np.asarray(image, np.float32) / 255), Place(edge, edge, side))
+    region, seen = inside(
+        photo.pixels, body(np.asarray(image, np.float32) / 255), Place(edge, edge, side)
+    )
     region += seen[..., None] * (cloth - region)
-    ring, pen = layer(photo.shape[:2])
+    ring, pen = layer(photo.size)
     box = edge, edge, edge + side - 1, edge + side - 1
     pen.ellipse(box, None, 255, max(3, round(side * rng.uniform(0.02, 0.035))))
-    cover(photo, ring, tuple(np.array([1, 0.8, 0.55]) * rng.uniform(150, 225)))
-    grain(photo, rng, rng.uniform(1, 5))
-    return photo
-
-
-KINDS = (
-    Kind("checkerboard", checkerboard, "new-strangers"),
-    Kind("washing-line", washing_line, "new-strangers"),
-    Kind("projector", projector, "new-strangers"),
-    Kind("receipt", receipt, "new-strangers"),
-    Kind("night-camera", night_camera, "new-strangers"),
-    Kind("jigsaw", jigsaw, "new-strangers"),
-    Kind("chalkboard", chalkboard, "new-strangers"),
-    Kind("sticker", sticker, "new-strangers"),
-    Kind("cross-stitch", cross_stitch, "new-strangers"),
-    Kind("shop-window", shop_window, "new-strangers"),
-)
+    photo.cover(ring, tuple(np.array([1, 0.8, 0.55]) * rng.uniform(150, 225)))
+    photo.grain(rng, rng.uniform(1, 5))
+    return photo.pixels

@@ -20,6 +20,12 @@ export const prose = (text) =>
 /** A copy of what is in the page's <template> with this id. */
 export const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
 
+/** Marks the one of several that is shown, or takes the mark away. */
+export function markCurrent(target, isCurrent) {
+  if (isCurrent) target.setAttribute("aria-current", "true");
+  else target.removeAttribute("aria-current");
+}
+
 /** Sets a custom property; the page's policy forbids style attributes, but not this. */
 export const setShare = (target, share) =>
   target.style.setProperty("--share", String(Math.min(Math.max(share, 0), 1)));

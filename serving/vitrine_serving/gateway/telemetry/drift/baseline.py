@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from vitrine_client.results.drift_statistics import STATISTICS
+from vitrine_client.results.drift_statistics import STATISTICS, Floats
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
-
-Floats = npt.NDArray[np.float64]
 
 TESTS = ("covariate", "label")
 MOST_CLASSES = 64

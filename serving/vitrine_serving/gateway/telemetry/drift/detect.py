@@ -13,11 +13,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.results.drift_statistics import STATISTICS
+from vitrine_client.results.drift_statistics import STATISTICS, Floats
 from vitrine_serving.gateway.telemetry.drift.baseline import TESTS, Baseline
 from vitrine_serving.gateway.telemetry.drift.priors import Priors
 
-Floats = npt.NDArray[np.float64]
 Kind = Literal["none", "covariate", "label"]
 
 RAISE = 1.4

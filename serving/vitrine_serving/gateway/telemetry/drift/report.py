@@ -56,11 +56,8 @@ def entry(version: int, known: Baseline, window: Window | None, size: int) -> di
     Of too few images to tell, scores and thresholds would tell something: they are left out.
     """
     if window is None or window.classes != len(known.labels):
-        empty: dict[str, Any] = {
-            "classes": _classes(known, None),
-            "statistics": _statistics(known, None),
-        }
-        return _entry(version, "none", "no images seen yet", size, empty)
+        nothing = {"classes": _classes(known, None), "statistics": _statistics(known, None)}
+        return _entry(version, "none", "no images seen yet", size, nothing)
     shift = judge(known, window.sample(), window.kind)
     enough = known.is_enough(window.images)
     figures = {

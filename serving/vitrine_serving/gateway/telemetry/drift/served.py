@@ -23,12 +23,11 @@ async def ended(
     models = sorted({model for model, _ in versions})
     found = await asyncio.gather(*(_served(model, servers) for model in models))
     served = dict(zip(models, found, strict=True))
-    gone = set()
-    for model, version in versions:
-        known = served[model]
-        if known is not None and version not in known:
-            gone.add((model, version))
-    return gone
+    return {
+        (model, version)
+        for model, version in versions
+        if (known := served[model]) is not None and version not in known
+    }
 
 
 async def _served(model: str, servers: ModelServers) -> set[int] | None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from vitrine_client.results.predictions import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge
-from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES
+from vitrine_serving.gateway.telemetry.drift.window import MODEL_BYTES, DriftState
 from vitrine_serving.gateway.telemetry.drift.windows import Windows
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
@@ -34,20 +34,6 @@ so that a service that is asked four times an hour has it, too."""
 
 Instances = npt.NDArray[np.uint8]
 Outputs = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class DriftState:
-    """State of a version's window as found last: scores and thresholds by test, and the estimated
-    shares of the classes by class id. `alarm` is the kind of shift, or empty."""
-
-    model: str
-    version: int
-    images: int
-    alarm: Literal["", "covariate", "label"]
-    scores: dict[str, float]
-    thresholds: dict[str, float]
-    estimated: tuple[float, ...]
 
 
 @dataclass
@@ -112,14 +98,7 @@ class Watch:
         """
         since = self._windows.now() - _CURRENT_S
         return [
-            DriftState(
-                *window.key,
-                images=window.images,
-                alarm="" if window.kind == "none" else window.kind,
-                scores=window.scores,
-                thresholds=window.thresholds,
-                estimated=window.shares,
-            )
+            window.state()
             for window in sorted(self._windows.all(), key=lambda window: window.key)
             if window.used >= since and window.key not in self._ended
         ]

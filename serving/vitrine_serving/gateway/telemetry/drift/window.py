@@ -1,20 +1,32 @@
 """Sliding window: the last images of one version of a model, summed up, as it lies in memory."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from vitrine_client.results.drift_statistics import STATISTICS
+from vitrine_client.results.drift_statistics import STATISTICS, Floats
 from vitrine_serving.gateway.telemetry.drift.baseline import MOST_CLASSES, TESTS
 from vitrine_serving.gateway.telemetry.drift.detect import Kind, Sample, Shift
-
-Floats = npt.NDArray[np.float64]
 
 MODEL_BYTES = 256
 """Of a model's name in UTF-8; models with longer names are not watched."""
 
 _KINDS: tuple[Kind, ...] = ("none", "covariate", "label")
+
+
+@dataclass(frozen=True)
+class DriftState:
+    """State of a version's window as found last: scores and thresholds by test, and the estimated
+    shares of the classes by class id. `alarm` is the kind of shift, or empty."""
+
+    model: str
+    version: int
+    images: int
+    alarm: Literal["", "covariate", "label"]
+    scores: dict[str, float]
+    thresholds: dict[str, float]
+    estimated: tuple[float, ...]
 
 
 class Window:
@@ -59,20 +71,16 @@ class Window:
         """The last verdict."""
         return _KINDS[int(self._record["kind"])]
 
-    @property
-    def scores(self) -> dict[str, float]:
-        """By test, as found last."""
-        return dict(zip(TESTS, self._record["scores"].tolist(), strict=True))
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """By test, as found last."""
-        return dict(zip(TESTS, self._record["thresholds"].tolist(), strict=True))
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """The share of each class, as found last."""
-        return tuple(self._record["shares"][: self.classes].tolist())
+    def state(self) -> DriftState:
+        """Returns the last verdict with its figures."""
+        return DriftState(
+            *self.key,
+            images=self.images,
+            alarm="" if self.kind == "none" else self.kind,
+            scores=dict(zip(TESTS, self._record["scores"].tolist(), strict=True)),
+            thresholds=dict(zip(TESTS, self._record["thresholds"].tolist(), strict=True)),
+            estimated=tuple(self._record["shares"][: self.classes].tolist()),
+        )
 
     def sample(self) -> Sample:
         """All of its images together."""

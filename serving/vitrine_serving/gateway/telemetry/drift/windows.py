@@ -6,11 +6,22 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from vitrine_serving.gateway.settings_part import SettingsPart
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.telemetry.drift.window import Window, record
 
 _STEPS = 20  # blocks that a window has at the least; it slides by one of them
+
+
+class DriftSettings(SettingsPart):
+    """Window of images that drift is looked for in."""
+
+    drift: bool = True
+    """Whether the gateway watches for drift, model by model."""
+    drift_window: int = Field(500, ge=50, le=5000)
+    """Images in the window that drift is looked for in."""
 
 
 class Windows:

@@ -5,8 +5,8 @@ sum of what several processes count, `drift` tells what is known of drift at the
 scrape.
 """
 
-from vitrine_serving.gateway.telemetry.metrics.families import FAMILIES, Family
+from vitrine_serving.gateway.telemetry.metrics.families import FAMILIES
 from vitrine_serving.gateway.telemetry.metrics.observed import Metrics
 from vitrine_serving.gateway.telemetry.metrics.shared_series import SharedSeries
 
-__all__ = ["FAMILIES", "Family", "Metrics", "SharedSeries"]
+__all__ = ["FAMILIES", "Metrics", "SharedSeries"]

@@ -1,13 +1,27 @@
 """Drift metrics: read at the scrape, from memory that all processes share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from vitrine_serving.gateway.telemetry.drift import DriftState, Watch
 from vitrine_serving.gateway.telemetry.metrics import families
 from vitrine_serving.gateway.telemetry.metrics.families import Family
+from vitrine_serving.gateway.telemetry.metrics.shared_series import metric
+
+_VALUES: dict[Family, Callable[[DriftState], dict[str, float]]] = {
+    families.DRIFT_ALARM: lambda state: {
+        kind: float(state.alarm == kind) for kind in ("covariate", "label")
+    },
+    families.DRIFT_SCORE: lambda state: state.scores,
+    families.DRIFT_THRESHOLD: lambda state: state.thresholds,
+    families.DRIFT_IMAGES: lambda state: {"": state.images},
+    families.DRIFT_SHARE: lambda state: {
+        str(class_id): share for class_id, share in enumerate(state.estimated)
+    },
+}
+"""Values of a version by the label that comes after model and version, if any."""
 
 
 class DriftCollector(Collector):
@@ -16,40 +30,13 @@ class DriftCollector(Collector):
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         """Returns the metrics, without samples before the first image."""
         states = self._watch.states()
-        yield _gauges(
-            families.DRIFT_ALARM,
-            [
-                (state, kind, float(state.alarm == kind))
+        for family, values in _VALUES.items():
+            found = {
+                (state.model, str(state.version), label)[: len(family.labels)]: [value]
                 for state in states
-                for kind in ("covariate", "label")
-            ],
-        )
-        yield _gauges(
-            families.DRIFT_SCORE,
-            [(state, test, score) for state in states for test, score in state.scores.items()],
-        )
-        yield _gauges(
-            families.DRIFT_THRESHOLD,
-            [(state, test, score) for state in states for test, score in state.thresholds.items()],
-        )
-        yield _gauges(families.DRIFT_IMAGES, [(state, "", state.images) for state in states])
-        yield _gauges(
-            families.DRIFT_SHARE,
-            [
-                (state, str(class_id), share)
-                for state in states
-                for class_id, share in enumerate(state.estimated)
-            ],
-        )
-
-
-def _gauges(family: Family, samples: list[tuple[DriftState, str, float]]) -> GaugeMetricFamily:
-    """Returns a gauge of values with the label that comes after model and version, if any."""
-    gauge = GaugeMetricFamily(family.name, family.help, labels=family.labels)
-    for state, label, value in samples:
-        labels = [state.model, str(state.version), label]
-        gauge.add_metric(labels[: len(family.labels)], value)
-    return gauge
+                for label, value in values(state).items()
+            }
+            yield metric(family, found)

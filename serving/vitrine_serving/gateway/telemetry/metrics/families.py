@@ -1,6 +1,7 @@
 """Metric families of the gateway: each with its scraped name, its labels and its meaning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 _SECONDS = (
@@ -11,117 +12,101 @@ _SECONDS = (
 
 @dataclass(frozen=True)
 class Family:
-    """A metric; a gauge's `merged` says how the values of several processes become one, a
+    """A metric. Of a gauge, several processes tell the sum, or the `worst`: the highest. A
     histogram's `bounds` are the upper ones of its buckets, without infinity."""
 
     name: str
-    kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
-    merged: Literal["", "livesum", "livemax"] = ""
+    kind: Literal["counter", "gauge", "histogram"] = field(kw_only=True)
+    worst: bool = False
     bounds: tuple[float, ...] = ()
 
 
-REQUESTS = Family(
+_counter = partial(Family, kind="counter")
+_gauge = partial(Family, kind="gauge")
+_histogram = partial(Family, kind="histogram")
+
+REQUESTS = _counter(
     "vitrine_requests_total",
-    "counter",
     "Requests, by what was asked and the HTTP status of the answer; 499: the client has left.",
     ("endpoint", "model", "status"),
 )
-REQUEST_SECONDS = Family(
+REQUEST_SECONDS = _histogram(
     "vitrine_request_seconds",
-    "histogram",
     "Seconds from a request's head to its answer.",
     ("endpoint", "model"),
     bounds=_SECONDS,
 )
-STAGE_SECONDS = Family(
+STAGE_SECONDS = _histogram(
     "vitrine_stage_seconds",
-    "histogram",
-    "Seconds of a stage: decode and queue of each request with pictures, rpc of each call.",
+    "Seconds of a stage: decode of pictures and JSON, queue of pictures, rpc of each call.",
     ("model", "version", "stage"),
     bounds=_SECONDS,
 )
-BATCH_IMAGES = Family(
+BATCH_IMAGES = _histogram(
     "vitrine_batch_images",
-    "histogram",
     "Images, or other rows, that went to the model server in one call.",
     ("model", "version"),
     bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
-EMPTY_PICTURES = Family(
+EMPTY_PICTURES = _counter(
     "vitrine_empty_pictures_total",
-    "counter",
     "Pictures that showed nothing, so that no model was asked about them.",
     ("model",),
 )
-IMAGES_WAITING = Family(
+IMAGES_WAITING = _gauge(
     "vitrine_images_waiting",
-    "gauge",
     "Images that wait for the call in flight to end.",
     ("model",),
-    merged="livesum",
 )
-SHEDS = Family(
+SHEDS = _counter(
     "vitrine_sheds_total",
-    "counter",
     "What was turned away: requests by queue_full, too_late or rate_limit, and connections.",
     ("reason",),
 )
-RETRIES = Family("vitrine_retries_total", "counter", "Calls to model servers that were made again.")
-IN_FLIGHT = Family(
+RETRIES = _counter("vitrine_retries_total", "Calls to model servers that were made again.")
+IN_FLIGHT = _gauge(
     "vitrine_model_server_calls_in_flight",
-    "gauge",
     "Calls that a model server has not answered yet.",
     ("address",),
-    merged="livesum",
 )
-BREAKER = Family(
+BREAKER = _gauge(
     "vitrine_breaker_state",
-    "gauge",
     "Whether a model server is called: 0 closed, yes; 1 half-open, to try; 2 open, no. The worst.",
     ("address",),
-    merged="livemax",
+    worst=True,
 )
-PREDICTIONS_LOGGED = Family(
+PREDICTIONS_LOGGED = _counter(
     "vitrine_predictions_logged_total",
-    "counter",
     "Lines for the prediction log: written, or dropped as the disk did not keep up.",
     ("result",),
 )
-DRIFT_ALARM = Family(
+DRIFT_ALARM = _gauge(
     "vitrine_drift_alarm",
-    "gauge",
     "1 while the images (covariate) or the shares of classes (label) are not as in training.",
     ("model", "version", "kind"),
 )
-DRIFT_SCORE = Family(
+DRIFT_SCORE = _gauge(
     "vitrine_drift_score",
-    "gauge",
     "How far the window is from the validation data, by the test for one kind of drift.",
     ("model", "version", "test"),
 )
-DRIFT_THRESHOLD = Family(
+DRIFT_THRESHOLD = _gauge(
     "vitrine_drift_threshold",
-    "gauge",
     "The score above which that test raises the alarm.",
     ("model", "version", "test"),
 )
-DRIFT_IMAGES = Family(
+DRIFT_IMAGES = _gauge(
     "vitrine_drift_images",
-    "gauge",
     "Images in the window that drift is looked for in.",
     ("model", "version"),
 )
-DRIFT_SHARE = Family(
+DRIFT_SHARE = _gauge(
     "vitrine_drift_estimated_share",
-    "gauge",
     "Estimated share of a class among the images in the window.",
     ("model", "version", "class_id"),
 )
 
-FAMILIES = (
-    *(REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, BATCH_IMAGES, EMPTY_PICTURES, IMAGES_WAITING),
-    *(SHEDS, RETRIES, IN_FLIGHT, BREAKER, PREDICTIONS_LOGGED),
-    *(DRIFT_ALARM, DRIFT_SCORE, DRIFT_THRESHOLD, DRIFT_IMAGES, DRIFT_SHARE),
-)
+FAMILIES = tuple(each for each in list(globals().values()) if isinstance(each, Family))
+"""Each of them, in this order: that of the scrape and of the docs."""

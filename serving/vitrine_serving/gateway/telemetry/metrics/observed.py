@@ -1,7 +1,7 @@
 """Metrics of one process: counters and histograms, for the cost of a few list items a request."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -9,7 +9,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.outcomes import Outcome
-from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import REASONS
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import families
@@ -54,19 +53,18 @@ class Metrics:
 
     def __init__(
         self,
-        settings: Settings,
+        models: Sequence[str],
         watch: Watch | None = None,
         shared: SharedSeries | None = None,
         slot: int = 0,
     ) -> None:
-        self._models = frozenset(settings.models)
+        self._models = frozenset(models)
         shared = shared or SharedSeries()
         self._ledger = Ledger(shared, slot)
         self._requests: dict[tuple[str, str, int], _Kind] = {}
         self._versions: dict[tuple[str, int], _Version] = {}
         self._empty = {
-            name: self._ledger.single(families.EMPTY_PICTURES, name)
-            for name in (*settings.models, OTHER)
+            name: self._ledger.single(families.EMPTY_PICTURES, name) for name in (*models, OTHER)
         }
         self._sheds = {reason: self._ledger.single(families.SHEDS, reason) for reason in REASONS}
         self._timer: asyncio.TimerHandle | None = None
@@ -172,12 +170,12 @@ class Metrics:
         return kind
 
     def _note_outcome(self, model: str, outcome: Outcome[Any]) -> None:
-        if not outcome.shown:  # JSON waits for nobody
-            return
         known = self._version(model, outcome.version)
-        known.queue.observe(outcome.queue_s)
-        if outcome.shown.found:  # not of arrays, which are pixels already
-            known.decode.observe(outcome.shown.decode_s)
+        shown = outcome.shown
+        if shown:  # JSON waits for nobody
+            known.queue.observe(outcome.queue_s)
+        if not shown or shown.found:  # not of arrays, which are pixels already
+            known.decode.observe(outcome.decode_s)
         if empty := outcome.empty:
             self._empty[model].value += empty
 

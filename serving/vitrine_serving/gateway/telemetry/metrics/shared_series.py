@@ -19,7 +19,7 @@ from vitrine_serving.gateway.telemetry.metrics.families import FAMILIES, Family
 Numbers = dict[tuple[str, tuple[str, ...]], list[float]]
 """A value by family and labels; of a histogram the count of each bucket, and the sum."""
 
-_OF_THE_WORST = frozenset(family.name for family in FAMILIES if family.merged == "livemax")
+_OF_THE_WORST = frozenset(family.name for family in FAMILIES if family.worst)
 
 _CAPACITY = 16 << 20
 """Bytes of a snapshot: some 10,000 versions of models, at four histograms each."""
@@ -55,7 +55,7 @@ class SharedSeries(Collector):
         for family in FAMILIES:
             found = {labels: each for (name, labels), each in merged.items() if name == family.name}
             if found:
-                yield _metric(family, found)
+                yield metric(family, found)
 
 
 def _content(numbers: Numbers) -> bytes:
@@ -77,7 +77,8 @@ def _merged(snapshots: Snapshots) -> Numbers:
     return merged
 
 
-def _metric(family: Family, found: dict[tuple[str, ...], list[float]]) -> Metric:
+def metric(family: Family, found: dict[tuple[str, ...], list[float]]) -> Metric:
+    """Returns the series of a family for Prometheus, from their numbers by labels."""
     if family.kind == "histogram":
         histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
         bounds = [*(str(float(bound)) for bound in family.bounds), "+Inf"]

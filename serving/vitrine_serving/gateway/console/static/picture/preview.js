@@ -1,6 +1,6 @@
 /** Preview of the picture: shows it, marks the sample it is, and keeps the page's address true. */
 
-import { byId } from "../dom.js";
+import { byId, markCurrent } from "../dom.js";
 import { upright } from "./upright.js";
 
 let latest = null; // a picture that loads slowly must not replace a later one
@@ -13,7 +13,9 @@ export async function preview(picture, onSize) {
     if (picture === latest) onSize(size);
   };
   byId("picture-name").textContent = picture.name;
-  markSample(picture.sample);
+  for (const button of document.querySelectorAll("[data-sample]")) {
+    markCurrent(button, button.dataset.sample === picture.sample);
+  }
   const image = byId("picture");
   const content = await picture.content().catch(() => null); // those who ask models say why
   const blob = content && (await upright(content));
@@ -45,12 +47,5 @@ async function sizeOf(image, blob) {
     return { width, height };
   } catch {
     return { width: image.naturalWidth, height: image.naturalHeight }; // cut off, but shown
-  }
-}
-
-function markSample(sample) {
-  for (const button of document.querySelectorAll("[data-sample]")) {
-    if (button.dataset.sample === sample) button.setAttribute("aria-current", "true");
-    else button.removeAttribute("aria-current");
   }
 }

@@ -1,6 +1,6 @@
 /** Tray: several pictures that were given at once, as thumbnails to pick from. */
 
-import { byId, element } from "../dom.js";
+import { byId, element, markCurrent } from "../dom.js";
 
 const MOST = 24; // that are kept in memory
 
@@ -26,10 +26,7 @@ export class Tray {
 
   /** Marks the picture that is shown. */
   mark(picture) {
-    this.buttons.forEach((button, each) => {
-      if (each === picture) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
-    });
+    this.buttons.forEach((button, each) => markCurrent(button, each === picture));
   }
 
   /** Notes below its thumbnail what a picture was answered. */

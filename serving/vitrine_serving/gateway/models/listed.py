@@ -1,0 +1,20 @@
+"""Listed models: those that the gateway lists, and is ready with."""
+
+from vitrine_client.http.default_model import FALLBACK, PREFERRED
+from vitrine_serving.gateway.settings_part import Names, SettingsPart
+
+
+class ListedModels(SettingsPart):
+    """Settings of the list of models."""
+
+    models: Names = ("softmax", FALLBACK, PREFERRED)
+    """Models to list, separated by commas; ready means that all are AVAILABLE. By default photo may
+    be missing."""
+    version_labels: Names = ("stable", "canary")
+    """Version labels to look for in the list of models, separated by commas."""
+
+    @property
+    def optional_models(self) -> frozenset[str]:
+        """The models of the list that may be missing: one that was named by hand is expected; of
+        the default list services whose models were trained before there was `photo` have two."""
+        return frozenset() if "models" in self.model_fields_set else frozenset({PREFERRED})

@@ -1,0 +1,25 @@
+"""Settings part: base class of the settings that one concept has, which stand beside its rule."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class SettingsPart(BaseModel):
+    """Part of the gateway's settings, frozen. Each field is the environment variable of its name in
+    capitals, after `VITRINE_`; `settings.Settings` reads it. Its docstring goes to the docs."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+Count = Annotated[int, Field(ge=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Separated by commas in the environment."""
