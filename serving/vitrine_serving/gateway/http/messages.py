@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
 
 
@@ -18,7 +17,8 @@ class Request:
     key; `body` is whole and inflated; `deadline` is in seconds of `time.monotonic`. What it turned
     out to be: `endpoint` ("predict", "status", "page"), the `route` as the table has it
     ("/v1/models/{model}:predict"), the `target` if it is about a model, and
-    the `outcome` of what models were asked.
+    the `outcome` of what models were asked, an `inference.outcomes.Outcome`, of which HTTP knows
+    nothing.
     """
 
     method: str
@@ -34,7 +34,7 @@ class Request:
     endpoint: str = "other"
     route: str = ""
     target: ModelRef | None = None
-    outcome: Outcome[Any] | None = None
+    outcome: Any = None
 
     def left_s(self) -> float:
         """Returns the seconds until the deadline; a little, where it is over."""
