@@ -20,7 +20,7 @@ from tests.client.fake_gateway import (
     problem,
 )
 from vitrine_client import errors
-from vitrine_client.http.protocol import Attempts, retry_after_s
+from vitrine_client.http.retries import Attempts, retry_after_s
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
