@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from harness.fake_model_server import LABELS, Call, FakeModelServer, Gate, classifying
-from tests.serving.asking import LONG_S, to, until
+from tests.serving.asking import LONG_S, data_plane, to, until
 from vitrine_client.errors import InvalidRequest, ModelFault
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
 
 
 class Model:
@@ -89,7 +88,7 @@ async def classes_of(plane: DataPlane, images: np.ndarray) -> list[int]:
 async def ask_together(server: FakeModelServer, *batches: np.ndarray) -> list:
     """Has all wait for a first call, so that they go out together."""
     async with to(server) as servers:
-        plane = DataPlane(servers, Settings())
+        plane = data_plane(servers)
         server.answer = gate = Gate(server.answer)
         first = asyncio.create_task(classes_of(plane, brightest(9)))
         await until(lambda: server.calls, "the first")
@@ -118,7 +117,7 @@ def test_a_request_with_another_number(rows):
 
     async def main(server):
         async with to(server) as servers:
-            plane = DataPlane(servers, Settings())
+            plane = data_plane(servers)
             assert await classes_of(plane, brightest(1, 2, 3, 4, 5)) == [1, 2, 3, 4, 5]
             assert await classes_of(plane, brightest(6)) == [6]
 
@@ -185,7 +184,7 @@ def test_wrong_answers_are_the_model_s_fault(wrong, told):
 
     async def main(server):
         async with to(server) as servers:
-            plane = DataPlane(servers, Settings())
+            plane = data_plane(servers)
             for _ in range(2):
                 with pytest.raises(ModelFault, match=told) as caught:
                     await classes_of(plane, brightest(7))

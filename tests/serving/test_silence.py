@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from harness.fake_model_server import Call, FakeModelServer, Gate, classifying, echo, failing
-from tests.serving.asking import LONG_S, ask, to, until
+from tests.serving.asking import LONG_S, ask, data_plane, to, until
 from tests.serving.forgetful_proxy import forgetful_proxy
 from vitrine_client.errors import ServerError, Unavailable
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings import Settings
 
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 
@@ -182,7 +181,7 @@ def test_batches_do_not_wait_for_one_that_is_stuck():
 
     async def main(stuck, well):
         async with to(stuck, well) as servers:
-            plane = DataPlane(servers, Settings())
+            plane = data_plane(servers)
             assert await predict(plane) == await predict(plane) == 3
             stuck.answer = Gate(classifying())
             held = [asyncio.create_task(predict(plane)) for _ in range(2)]
@@ -200,7 +199,7 @@ def test_a_batch_for_each_server():
 
     async def main(*three):
         async with to(*three) as servers:
-            plane = DataPlane(servers, Settings(max_batch_size=1))
+            plane = data_plane(servers, max_batch_size=1)
             for _ in range(6):
                 await predict(plane)
             for each in three:
@@ -226,7 +225,7 @@ def test_five_late_answers_open_the_breaker_also_for_batches(caplog):
 
     async def main(server):
         async with to(server, breaker_failures=2, breaker_open_s=30, fair_timeout_s=0.1) as servers:
-            plane = DataPlane(servers, Settings())
+            plane = data_plane(servers)
             for _ in range(2):
                 with pytest.raises(Exception, match="did not answer in time"):
                     await predict(plane, timeout_s=0.3)

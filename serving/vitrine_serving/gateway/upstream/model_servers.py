@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from vitrine_client.errors import (
     InvalidRequest,
+    ModelFault,
     ResourceExhausted,
     ServerError,
     Unavailable,
@@ -214,10 +215,10 @@ class ModelServers:
             )
             try:
                 return messages.read_description(response)
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ServerError(
-                    f"Version {version} of {model} has a signature `describe` that names no labels "
-                    "and no card; publish it under another name"
+            except (ValueError, ServerError) as error:
+                raise ModelFault(
+                    f"Version {version} of {model} answers its signature `describe` with {error}; "
+                    "publish it again with labels and card"
                 ) from error
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
