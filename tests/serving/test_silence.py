@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.fake_model_server import Call, FakeModelServer, Gate, classifying, echo, failing
+from harness.forgetful_proxy import forgetful_proxy
 from tests.serving.asking import LONG_S, ask, data_plane, to, until
-from tests.serving.forgetful_proxy import forgetful_proxy
 from vitrine_client.errors import ServerError, Unavailable
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane

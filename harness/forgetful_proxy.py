@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 
 
 class ForgetfulProxy:
@@ -72,3 +73,24 @@ async def forgetful_proxy(port: int) -> AsyncIterator[ForgetfulProxy]:
     finally:
         server.close()
         await proxy.end()
+
+
+@contextlib.contextmanager
+def proxy_in_thread(port: int) -> Iterator[tuple[ForgetfulProxy, Callable[[str], None]]]:
+    """Runs one in a loop of its own; also yields what tells it to `forget`, `freeze` or `thaw`."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    running = forgetful_proxy(port)
+
+    def tell(what: str) -> None:
+        loop.call_soon_threadsafe(getattr(proxy, what))
+
+    try:
+        proxy = asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()
+        yield proxy, tell
+    finally:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
