@@ -190,7 +190,7 @@ def sensible() -> Iterator[None]:
     """Raises `ServerError` where an answer lacks members, or has wrong ones."""
     try:
         yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
 
 
