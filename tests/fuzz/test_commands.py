@@ -11,7 +11,7 @@ import pytest
 
 from harness.paths import ROOT
 from tests.fuzz.conftest import Gateway
-from vitrine_serving.gateway.console.openapi.document import document
+from vitrine_serving.gateway.api.openapi.document import document
 
 COMMANDS = {
     f"{operation['operationId']}-{index}": sample["source"]

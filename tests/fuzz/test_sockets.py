@@ -14,7 +14,7 @@ from tests.fuzz.conftest import DEADLINE_S, Gateway
 from tests.fuzz.good_bodies import Body, good_bodies
 from tests.fuzz.mutations import bodies
 from tests.fuzz.test_functions import INSIDE
-from vitrine_serving.gateway.console.openapi.document import document
+from vitrine_serving.gateway.api.openapi.document import document
 
 WARM_UP = 2000
 COUNT = 10_000
