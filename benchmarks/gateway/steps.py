@@ -44,6 +44,10 @@ class Instant:
         self._response = response
         self._description = description
 
+    def usable(self) -> int:
+        """Is one server."""
+        return 1
+
     async def exchange(self, *_: object, **__: object) -> tuple[bytes, None]:
         """Returns the response, and no connection."""
         return self._response, None

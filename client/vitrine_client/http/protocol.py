@@ -190,7 +190,7 @@ def sensible() -> Iterator[None]:
     """Raises `ServerError` where an answer lacks members, or has wrong ones."""
     try:
         yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
 
 
@@ -211,6 +211,8 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         return content
     told = content if isinstance(content, dict) else {}
     after_s = retry_after_s(headers.get("Retry-After", ""))
+    if told.get("detail") and status == errors.ModelFault.status:
+        raise errors.ModelFault(str(told["detail"]))
     if told.get("detail"):
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
