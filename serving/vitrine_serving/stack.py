@@ -14,12 +14,20 @@ import requests
 
 from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
+from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_serving import ports
-from vitrine_serving.gateway.settings import SettingsError, checked_settings
+from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
 
 STOP_S = 15
-"""Seconds that a child has to finish the requests in hand before it is killed."""
+"""Seconds that the model server has to finish the requests in hand before it is killed."""
+
+GATEWAY_STOP_S = 40
+"""Seconds that the gateway has for that after its `VITRINE_DRAIN_S`: its processes end within 30,
+by gunicorn_conf's `graceful_timeout`."""
+
+_AGAIN_S = 0.5
+"""Time after which a second SIGTERM ends the gateway's wait for balancers, for Ctrl-C."""
 
 
 class StackError(Exception):
@@ -47,7 +55,9 @@ class Stack:
         except ValueError as error:
             raise StackError(str(error)) from error
         ports.check_free(addresses)
-        self._listed = _listed(self.models, addresses)
+        settings = _checked(addresses)
+        self._listed = _listed(self.models, settings)
+        self._stop_s = {"gateway": settings.server.drain_s + GATEWAY_STOP_S}
         self._models_dir = models_dir
         self._addresses = addresses
         self._batching = batching
@@ -64,10 +74,16 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object = None, error: object = None, *__: object) -> None:
+        patient = isinstance(error, SystemExit) and error.code == TERMINATED
         with signals.ignored():  # a second Ctrl-C must not leave half of it
-            for child in reversed(self._children.values()):  # the gateway drains; it has a backend
-                children.stop(child, STOP_S)
+            if not patient and "gateway" in self._children:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._children["gateway"].terminate()
+                    self._children["gateway"].wait(_AGAIN_S)
+            # The gateway comes first: it drains, and has a backend meanwhile.
+            for name, child in reversed(self._children.items()):
+                children.stop(child, self._stop_s.get(name, STOP_S))
             self._scratch.cleanup()
 
     def wait_until_ready(self, timeout_s: float) -> None:
@@ -143,9 +159,9 @@ class Stack:
         }
 
 
-def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
-    """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
-    served. Raises `SettingsError` for settings that the gateway of such a service cannot heed."""
+def _checked(addresses: Addresses) -> Settings:
+    """Returns the gateway's settings. Raises `SettingsError` for those that the gateway of such a
+    service cannot heed."""
     settings = checked_settings(
         host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
     )
@@ -154,6 +170,12 @@ def _listed(models: ServedModels, addresses: Addresses) -> tuple[str, ...]:
             "VITRINE_MODEL_SERVER_CA is for model servers elsewhere: the one that is started here "
             "has no TLS; unset it"
         )
+    return settings
+
+
+def _listed(models: ServedModels, settings: Settings) -> tuple[str, ...]:
+    """Returns the models that the gateway lists: those that `VITRINE_MODELS` names, or all that are
+    served. Raises `SettingsError` for one that is not."""
     listed = settings.listed
     named = listed.models if "models" in listed.model_fields_set else models.names
     missing = ", ".join(name for name in named if name not in models.names)

@@ -157,6 +157,23 @@ def test_keys_rotate_while_the_gateway_runs(model_server, log, tmp_path):
         assert "pasted" not in log.read_text()
 
 
+@pytest.mark.parametrize("trouble", ["broken", "gone"])
+@pytest.mark.parametrize("what", ["lose_a_worker", "reload"])
+def test_a_removed_key_stays_removed(model_server, log, tmp_path, trouble, what):
+    """New processes have no older keys than the others, though the file is broken by then."""
+    path = tmp_path / "keys.txt"
+    bob = keys.add(path, "bob")
+    with gateway(model_server.address, log, keys_file=path) as running:
+        assert running.status(bob) == 200
+        carol = keys.add(path, "carol")
+        keys.remove(path, "bob")
+        wait_for(lambda: running.status(carol) == 200, 30, "the new key")
+        path.write_text("broken") if trouble == "broken" else path.unlink()
+        getattr(running, what)()
+        for _ in range(10):
+            assert (running.status(bob), running.status(carol)) == (401, 200)
+
+
 def test_a_keys_file_that_is_broken_is_no_start(model_server, tmp_path):
     """At start the file and the line are named, and nothing listens."""
     path = tmp_path / "keys.txt"

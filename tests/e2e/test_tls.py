@@ -76,6 +76,22 @@ def test_client_certificates_in_front(model_server, log, ca, pair, tmp_path):
                 running.predict("https", cert=cert, **verify)
 
 
+@pytest.mark.parametrize("what", ["lose_a_worker", "reload"])
+def test_a_renewed_certificate_stays(model_server, log, ca, pair, tmp_path, what):
+    """Though its file is broken when the next process starts, nobody goes back to the first."""
+    trust = ssl.create_default_context(cafile=ca.cert)
+    with gateway(model_server.address, log, tls_cert=pair.cert, tls_key=pair.key) as running:
+        first = shown_certificate(running, trust)
+        make_certificate(tmp_path, "gateway", ca)
+        running.reload()
+        second = shown_certificate(running, trust)
+        assert second != first
+        pair.cert.write_text("garbage")
+        getattr(running, what)()
+        for _ in range(10):
+            assert shown_certificate(running, trust) == second
+
+
 def test_certificates_are_renewed_and_tls_never_ends(model_server, log, ca, pair, tmp_path):
     """SIGHUP takes a new certificate; where the files are broken the old one goes on, and at no
     time is there an answer without TLS."""

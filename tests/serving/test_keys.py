@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import multiprocessing
 import os
 
 import pytest
@@ -173,6 +174,21 @@ def test_a_name_that_would_break_the_file_is_refused(path, name):
     with pytest.raises(KeysFileError, match="can be no name"):
         keys.add(path, name)
     assert not path.exists()
+
+
+def test_keys_that_are_made_at_once_are_all_there(path):
+    """Eight processes add a key each, and one removes another: nothing is lost."""
+    keys.add(path, "old")
+    fork = multiprocessing.get_context("fork")
+    work = [fork.Process(target=keys.add, args=(path, f"key{n}")) for n in range(8)]
+    work.append(fork.Process(target=keys.remove, args=(path, "old")))
+    for process in work:
+        process.start()
+    for process in work:
+        process.join(30)
+    assert [process.exitcode for process in work] == [0] * 9
+    assert sorted(keys.read(path)) == [f"key{n}" for n in range(8)]
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -84,9 +84,11 @@ def test_files_that_break_later_are_no_end_to_tls(ca, pair, caplog):
     first = tls.front()
     whole = pair.key.read_bytes()
     pair.key.write_text("garbage")
+    tls.renew()
     assert tls.front() is first
     assert "VITRINE_TLS_KEY" in caplog.text
     assert tls.model_servers()
     assert "VITRINE_MODEL_SERVER_KEY" in caplog.text
     pair.key.write_bytes(whole)
+    tls.renew()
     assert tls.front() is not first

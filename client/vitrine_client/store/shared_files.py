@@ -59,9 +59,8 @@ def _made(path: Path, mode: int) -> tuple[Path, int]:
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
         descriptor = os.open(unfinished, flags, mode)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):  # somebody took it for abandoned before it was locked
-            if os.path.samestat(unfinished.stat(), os.fstat(descriptor)):
-                return unfinished, descriptor
+        if _is_at(unfinished, descriptor):  # else somebody took it for abandoned before the lock
+            return unfinished, descriptor
         os.close(descriptor)
 
 
@@ -130,6 +129,32 @@ def locked(path: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked_beside(path: Path) -> Iterator[None]:
+    """Holds a lock for changes of the file at `path`, waiting for it: a file beside it, which is
+    gone afterwards. The lock is gone with its holder, however that ends. Raises `OSError`."""
+    path = path.resolve()
+    lock = path.with_name(f".{path.name}.lock")
+    while True:
+        descriptor = _opened_lock(lock)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(lock, descriptor):  # else who held it before has removed it
+                try:
+                    yield
+                finally:
+                    lock.unlink(missing_ok=True)
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
 
 
 def _try_lock(descriptor: int) -> bool:

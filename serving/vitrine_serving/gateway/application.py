@@ -28,6 +28,7 @@ from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Shares
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
@@ -67,6 +68,7 @@ class Gateway:
         metrics: Metrics,
         watch: Watch | None = None,
         observers: Sequence[Observer] = (),
+        draining: Draining | None = None,
     ) -> None:
         self.metrics = metrics
         self._settings = settings
@@ -75,7 +77,8 @@ class Gateway:
         self._watch = watch
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
-        self._is_draining = False
+        self._draining = draining or Draining()
+        self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
         tls = settings.tls.scheme == "https"
         self._limits = settings.requests
@@ -117,7 +120,7 @@ class Gateway:
 
     def begin_draining(self) -> None:
         """Makes the gateway not ready from here on: it answers, and is about to end."""
-        self._is_draining = True
+        self._is_ending = True
 
     def close(self) -> None:
         """Writes what is not written yet; blocks for up to 5 s. Again, it does nothing."""
@@ -157,7 +160,7 @@ class Gateway:
             servers,
             plane,
             offload,
-            is_draining=lambda: self._is_draining,
+            is_draining=lambda: self._is_ending or self._draining.has_begun,
             metrics=self.metrics,
             watch=self._watch,
         )
@@ -315,6 +318,12 @@ class SharedState:
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()
+        self.draining = Draining()
+
+    def look(self) -> None:
+        """Reads keys and certificates again that have changed; for the master."""
+        self.guard.look()
+        self.tls.look()
 
     def release(self, slot: int) -> None:
         """Forgets what a process had in hand when it ended; what it counted stays."""
@@ -354,4 +363,4 @@ def create_app(
         metrics.follow_servers(made)
         return made
 
-    return Gateway(settings, make_servers, shared.guard, metrics, watch)
+    return Gateway(settings, make_servers, shared.guard, metrics, watch, draining=shared.draining)

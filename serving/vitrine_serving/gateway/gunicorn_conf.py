@@ -45,8 +45,18 @@ def make_app() -> Gateway:
     return create_app(_settings, shared=_shared)
 
 
+def on_starting(master: Any) -> None:
+    """Hands the master what gunicorn has no setting for."""
+    master.look = _shared.look
+    master.draining = _shared.draining
+    master.drain_s = _settings.server.drain_s
+
+
 def pre_fork(_: object, worker: Any) -> None:
-    """Chooses, in the master, the slot of shared memory that the next worker goes on with."""
+    """Chooses, in the master, the slot of shared memory that the next worker goes on with, and
+    reads keys and certificates again: it starts with those that were good last."""
+    _shared.guard.look()
+    _shared.tls.renew()
     worker.slot = _shared.slots.take()
 
 
@@ -54,6 +64,8 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     """Hands a new worker what gunicorn has no setting for."""
     worker.master_signals = arbiter.SIG_QUEUE
     worker.shares = _shared.shares
+    worker.draining = _shared.draining
+    worker.look = _shared.guard.look
     worker.header_timeout_s = _settings.server.header_timeout_s
 
 

@@ -69,6 +69,10 @@ class Snapshots:
         """Returns the number of slots."""
         return len(self._heads)
 
+    def turn(self, slot: int) -> int:
+        """Returns how often a snapshot was replaced."""
+        return self._heads[slot] >> 32
+
     def read(self, slot: int) -> bytes:
         """Returns the last snapshot, b"" before the first."""
         while head := self._heads[slot]:

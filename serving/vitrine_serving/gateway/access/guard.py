@@ -73,6 +73,11 @@ class Guard:
         self._proxies = [ip_network(each, strict=False) for each in access.trusted_proxies]
         self._needless = not (self._limiter or self._keys)
 
+    def look(self) -> None:
+        """Reads the keys again if their file has changed, whether or not somebody asks."""
+        if self._keys:
+            self._keys.look()
+
     def admit(self, headers: Mapping[str, str], peer: str, route: Route) -> Admission:
         """Lets a request pass, by its headers (names in lower case), peer and route. All that have
         no route are guarded, so that no way of writing an address (`/%761/models`) leads past.

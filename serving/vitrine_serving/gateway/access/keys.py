@@ -13,16 +13,21 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vitrine_client.store import shared_files
+from vitrine_serving.gateway.file_stamp import file_stamp
+from vitrine_serving.gateway.shared_memory import Snapshots
 
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)  # it goes to the log
 _LINE = re.compile(rf"({_NAME.pattern})\s+sha256:([0-9a-f]{{64}})", re.ASCII)
 _LOOK_EVERY_S = 1.0
+_SHARED_BYTES = 1 << 24
+"""Room for some 100,000 keys with names of ordinary length."""
 
 Hashes = dict[str, bytes]
 """The SHA-256 of each key, by the key's name."""
@@ -33,23 +38,30 @@ class KeysFileError(ValueError):
 
 
 class Keys:
-    """The keys in the file at `path`, read again when it changes.
+    """Keys in the file at `path`, read again when it changes, by whichever process sees that first.
 
-    Raises `KeysFileError` at first; later a file that is broken or gone is logged, and the keys
-    that were read before go on. It may be made before a fork.
+    Make it before the fork: the last good reading is in memory that processes share, so that one
+    that is forked while the file is broken has no older keys than the others. Raises
+    `KeysFileError` at first; later a file that is broken or gone is logged, and the keys that were
+    read before go on.
     """
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._now = now
         self._next_look = now() + _LOOK_EVERY_S
-        self._stamp = _stamp(path)
-        self._use(read(path))
+        self._shared = Snapshots(1, _SHARED_BYTES)
+        self._turn = 0
+        self._told = ""
+        self._stamp = file_stamp(path)
+        self._read()
 
     def name_of(self, key: str) -> str | None:
         """Returns the name of a key, None if there is no such key."""
         if self._now() >= self._next_look:
-            self._look()
+            self.look()
+        if self._shared.turn(0) != self._turn:
+            self._adopt()
         digest = _hash(key)
         # The lookup is of a hash of what the client sent, so its time says nothing of another key.
         return self._seen.get(digest) or self._search(digest)
@@ -63,37 +75,59 @@ class Keys:
             self._seen[digest] = found  # only keys that are known, which bounds it
         return found
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Reads the file again if it is another one than before, for all processes."""
         self._next_look = self._now() + _LOOK_EVERY_S
-        stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        stamp = file_stamp(self._path)
+        if stamp == self._stamp is not None:
             return
         self._stamp = stamp  # before reading: what changes meanwhile is seen at the next look
         try:
-            self._use(read(self._path))
+            self._read()
         except KeysFileError as error:
-            log.error("%s; the keys that were read before go on", error)
+            self._stamp = None  # it may be this process that cannot read just now
+            if self._told != str(error):
+                self._told = str(error)
+                log.error("%s; the keys that were read before go on", error)
+
+    def _read(self) -> None:
+        hashes = read(self._path)
+        self._told = ""
+        content = _text(hashes)
+        if self._turn and self._shared.read(0) == content:
+            self._use(hashes)  # others were quicker, and said so
+            return
+        self._share(content)
+        self._use(hashes)
+        level = logging.INFO if hashes else logging.WARNING  # without keys nobody may ask
+        log.log(level, "Read %d API keys from %s", len(hashes), self._path)
+
+    def _share(self, content: bytes) -> None:
+        """Hands a reading to the other processes. Where that cannot be, each has its own."""
+        with self._shared.lock() as is_mine:
+            if not is_mine:  # somebody else does so just now, perhaps with an older one
+                self._stamp = None
+                return
+            try:
+                self._shared.write(0, content)
+            except OSError as error:
+                log.error("%s; each process reads %s for itself", error.strerror, self._path)
+        self._turn = self._shared.turn(0)
+
+    def _adopt(self) -> None:
+        """Goes on with the reading of another process, and looks at the file itself next time: that
+        process may have been held up since it read."""
+        self._turn = self._shared.turn(0)
+        self._stamp = None
+        self._use(_parse(self._path, self._shared.read(0).decode().splitlines()))
 
     def _use(self, hashes: Hashes) -> None:
         self._hashes = hashes
         self._seen: dict[bytes, str] = {}
-        level = logging.INFO if hashes else logging.WARNING  # without keys nobody may ask
-        log.log(level, "Read %d API keys from %s", len(hashes), self._path)
 
 
 def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="replace")).digest()
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    """Says whether a file is still the same; inodes are used again, and times of change set back,
-    but not ctime.
-    """
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def read(path: Path) -> Hashes:
@@ -129,6 +163,14 @@ def _parse(path: Path, lines: Iterable[str]) -> Hashes:
     return hashes
 
 
+def _text(hashes: Hashes) -> bytes:
+    return "".join(f"{_line(name, digest)}\n" for name, digest in hashes.items()).encode()
+
+
+def _line(name: str, digest: bytes) -> str:
+    return f"{name} sha256:{digest.hex()}"
+
+
 def add(path: Path, name: str) -> str:
     """Makes a key, appends its hash to the file, which is made if need be, and returns the key.
 
@@ -138,21 +180,24 @@ def add(path: Path, name: str) -> str:
         raise KeysFileError(
             f"{name!r} can be no name of a key; use up to 64 letters, digits, `.`, `_` and `-`"
         )
-    lines = _lines(path) if path.exists() else []
-    if name in _parse(path, lines):
-        raise KeysFileError(f"{path} has a key named {name}; choose another name, or remove it")
-    key = "vitrine_" + secrets.token_urlsafe(32)
-    _write(path, [*lines, f"{name} sha256:{_hash(key).hex()}"])
+    with _alone(path):
+        lines = _lines(path) if path.exists() else []
+        if name in _parse(path, lines):
+            raise KeysFileError(f"{path} has a key named {name}; choose another name, or remove it")
+        key = "vitrine_" + secrets.token_urlsafe(32)
+        _write(path, [*lines, _line(name, _hash(key))])
     return key
 
 
 def remove(path: Path, name: str) -> None:
     """Takes a key out of the file. Raises `KeysFileError`, also where there is no such key."""
-    lines = _lines(path)
-    names = list(_parse(path, lines))
-    if name not in names:
-        raise KeysFileError(f"{path} has no key named {name}; it has {', '.join(names) or 'none'}")
-    _write(path, [line for line in lines if line.split()[:1] != [name]])
+    with _alone(path):
+        lines = _lines(path)
+        names = list(_parse(path, lines))
+        if name not in names:
+            known = ", ".join(names) or "none"
+            raise KeysFileError(f"{path} has no key named {name}; it has {known}")
+        _write(path, [line for line in lines if line.split()[:1] != [name]])
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
@@ -162,6 +207,21 @@ def _write(path: Path, lines: Iterable[str]) -> None:
         with shared_files.replacing(path, mode=0o600) as file:
             file.writelines(f"{line}\n".encode() for line in lines)
     except OSError as error:
-        missing = f"there is no folder {path.parent}; make it first"
-        reason = error.strerror if path.parent.is_dir() else missing
-        raise KeysFileError(f"The keys file {path} cannot be written ({reason})") from error
+        raise _unwritable(path, error) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keeps other commands from the file until the end of the block. Raises `KeysFileError`."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(shared_files.locked_beside(path))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+
+
+def _unwritable(path: Path, error: OSError) -> KeysFileError:
+    missing = f"there is no folder {path.parent}; make it first"
+    reason = error.strerror if path.parent.is_dir() else missing
+    return KeysFileError(f"The keys file {path} cannot be written ({reason})")

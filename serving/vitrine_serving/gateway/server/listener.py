@@ -7,12 +7,13 @@ lost.)
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
 from collections.abc import Callable
 
-from pydantic import Field, PositiveFloat, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import HOST, PORT, gateway_port
@@ -41,6 +42,8 @@ class ServerSettings(SettingsPart):
     """Processes."""
     header_timeout_s: PositiveFloat = 10.0
     """Seconds that a new connection has to send its headers."""
+    drain_s: NonNegativeFloat = 0.0
+    """Seconds after SIGTERM in which `/readyz` is 503 and new connections are still answered."""
 
     @field_validator("port", mode="before")
     @classmethod
@@ -103,20 +106,25 @@ class Listener:
         )
         self._connecting: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._closed = False
         self._listen()
 
-    def close(self) -> None:
-        """Takes no more connections; those that it has go on."""
-        self._closed = True
+    def close(self, *, take_all: bool = False) -> None:
+        """Takes no more connections; those that it has go on. With `take_all`, those that the
+        kernel has accepted are taken first, and the socket is closed before it accepts others: it
+        would reset those that nobody takes."""
         if self._timer:
             self._timer.cancel()
         self._loop.remove_reader(self._sock)
+        if take_all:
+            with contextlib.suppress(OSError):  # no more descriptors
+                while self._take():
+                    pass
+            self._sock.close()
 
-    async def wait_closed(self) -> None:
+    async def wait_closed(self, timeout_s: float | None = None) -> None:
         """Returns when those that were taken are with their protocols."""
         if self._connecting:
-            await asyncio.wait(self._connecting)
+            await asyncio.wait(self._connecting, timeout=timeout_s)
 
     def _listen(self) -> None:
         self._loop.add_reader(self._sock, self._readable)
@@ -138,18 +146,25 @@ class Listener:
     def _accept(self) -> None:
         """Takes one; if more wait, the loop comes here again after all else had its turn."""
         try:
-            connection, _ = self._sock.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
+            self._take()
         except OSError as error:
             if error.errno not in _EXHAUSTED:
                 raise
             self._pause(_RETRY_S, lambda: None)
-            return
+
+    def _take(self) -> bool:
+        """Takes one, or says that none waits."""
+        try:
+            connection, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except ConnectionAbortedError:
+            return True
         connection.setblocking(False)
         task = self._loop.create_task(self._connect(connection))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
+        return True
 
     async def _connect(self, connection: socket.socket) -> None:
         try:

@@ -3,15 +3,25 @@
 import os
 import signal
 import sys
+import time
+from typing import Any
 
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
 
 from vitrine_client.process.signals import exit_code
+from vitrine_serving.gateway.server.draining import Draining
+
+_LOOK_EVERY_S = 0.5
+_SAME_S = 0.3
+"""Time in which a second SIGTERM is a copy of the first."""
 
 
 class Master(Arbiter):  # type: ignore[misc]
     """SIGTERM drains it, which is exit code 0; Ctrl-C ends it with 130.
+
+    Before it drains, its workers go on for `drain_s`, while balancers see that it is not ready;
+    Ctrl-C or another SIGTERM ends that. `look` is called twice a second and may read files.
 
     SIGHUP has it read certificates and keys again, unless that came from its terminal, which was
     closed: then it drains, and ends with 129.
@@ -19,6 +29,10 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def __init__(self, app: WSGIApplication) -> None:
         super().__init__(app)
+        self.look: Any = lambda: None
+        self.draining = Draining()
+        self.drain_s = 0.0
+        self._told_to_end_at_s: float | None = None
         self._ended_by: int | None = None
         self._has_terminal = os.isatty(2)
 
@@ -29,11 +43,36 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def handle_hup(self) -> None:
         """Handles SIGHUP."""
-        if not self._has_terminal or os.isatty(2):
+        if self._has_terminal and not os.isatty(2):
+            self._ended_by = signal.SIGHUP
+            raise StopIteration
+        if self._told_to_end_at_s is None:
             super().handle_hup()
-            return
-        self._ended_by = signal.SIGHUP
-        self.handle_term()
+
+    def handle_term(self) -> None:
+        """Handles SIGTERM; make and timeout(1) send it twice in a row, which counts once."""
+        now_s = time.monotonic()
+        if self._told_to_end_at_s is None and self.drain_s:
+            self._told_to_end_at_s = now_s
+            self.draining.begin()
+        elif self._told_to_end_at_s is None or now_s > self._told_to_end_at_s + _SAME_S:
+            super().handle_term()
+
+    def wait_for_signals(self, timeout: float = _LOOK_EVERY_S) -> list[int]:
+        """Returns the signals that have come, after `timeout` at most. Raises `StopIteration` when
+        the time for balancers is over."""
+        self.look()
+        if self._told_to_end_at_s is None:
+            return list(super().wait_for_signals(min(timeout, _LOOK_EVERY_S)))
+        left_s = self._told_to_end_at_s + self.drain_s - time.monotonic()
+        if left_s <= 0:
+            raise StopIteration
+        return list(super().wait_for_signals(min(left_s, _LOOK_EVERY_S)))
+
+    def stop(self, graceful: bool = True) -> None:
+        """Ends the workers: each takes what waits at the socket before it closes it."""
+        self.draining.begin()
+        super().stop(graceful)
 
     def run(self) -> None:
         """Serves, and raises `SystemExit`."""

@@ -9,6 +9,7 @@ import grpc
 from pydantic import model_validator
 
 from vitrine_client.process.variables import PREFIX
+from vitrine_serving.gateway.file_stamp import FileStamp, file_stamp
 from vitrine_serving.gateway.settings_part import SettingsPart
 
 log = logging.getLogger(__name__)
@@ -57,33 +58,57 @@ Pems = tuple[bytes, bytes | None, bytes | None]
 
 
 class Tls:
-    """TLS contexts of the files as they are, or as they last were good, which is logged.
+    """TLS contexts of the files as they last were good.
 
-    Raises `TlsError` at first. Made before the fork and asked in each worker, so that SIGHUP, which
-    starts new workers, renews certificates. gunicorn would go on *without TLS* where its context
-    fails, and not at all where the application does: once it was made, this never does.
+    The master makes it and reads the files again: when it looks, and before each fork. Workers have
+    what it had at theirs, so that SIGHUP, which starts new workers, renews certificates, and nobody
+    goes back to older ones than the last that were good. Raises `TlsError` at first. gunicorn would
+    go on *without TLS* where its context fails, and not at all where the application does: once it
+    was made, this never does.
     """
 
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
+        self._stamps = self._stamps_now()
         self._context = server_context(settings)
         self._pems = _model_server_pems(settings)
 
     def front(self) -> ssl.SSLContext | None:
         """Returns the context of HTTPS in front, None without."""
-        try:
-            self._context = server_context(self._settings)
-        except TlsError as error:
-            log.error("%s; what was read before goes on", error)
         return self._context
 
     def model_servers(self) -> grpc.ChannelCredentials | None:
         """Returns what model servers are called with, None without TLS. Call it after the fork."""
+        return grpc.ssl_channel_credentials(*self._pems) if self._pems else None
+
+    def renew(self) -> None:
+        """Reads the files again; those that are broken are logged."""
+        for error in self._read():
+            log.error("%s; what was read before goes on", error)
+
+    def look(self) -> None:
+        """Reads the files again if they have changed. Those that are broken may just be written,
+        and are nobody's business before they are to be used."""
+        stamps = self._stamps_now()
+        if stamps != self._stamps:
+            self._stamps = stamps  # before reading: what changes meanwhile is seen next time
+            self._read()
+
+    def _read(self) -> list[TlsError]:
+        errors = []
+        try:
+            self._context = server_context(self._settings)
+        except TlsError as error:
+            errors.append(error)
         try:
             self._pems = _model_server_pems(self._settings)
         except TlsError as error:
-            log.error("%s; what was read before goes on", error)
-        return grpc.ssl_channel_credentials(*self._pems) if self._pems else None
+            errors.append(error)
+        return errors
+
+    def _stamps_now(self) -> list[FileStamp | None]:
+        named = self._settings.model_dump().values()
+        return [file_stamp(path) for path in named if path]
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
@@ -103,28 +128,36 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
 
 def _model_server_pems(settings: TlsSettings) -> Pems | None:
     """Checks them, as gRPC would find out with the first call only, and say little."""
-    ca, key, cert = (
-        settings.model_server_ca,
-        settings.model_server_key,
-        settings.model_server_cert,
-    )
-    if not ca:
+    if not settings.model_server_ca:
         return None
+    found = _check_pems(settings, settings.model_server_ca)
+    if _check_pems(settings, settings.model_server_ca) != found:
+        raise TlsError(f"{PREFIX}MODEL_SERVER_CA, _CERT or _KEY is being written just now")
+    return found
+
+
+def _check_pems(settings: TlsSettings, ca: Path) -> Pems:
+    """Returns the files after they were checked; a second time the same, they are what was."""
+    key, cert = settings.model_server_key, settings.model_server_cert
     context = ssl.create_default_context()
     _load_ca(context, "MODEL_SERVER_CA", ca)
     if not cert or not key:
-        return ca.read_bytes(), None, None
+        return _content("MODEL_SERVER_CA", ca), None, None
     _load_pair(context, "MODEL_SERVER", cert, key)
-    return ca.read_bytes(), key.read_bytes(), cert.read_bytes()
+    return (
+        _content("MODEL_SERVER_CA", ca),
+        _content("MODEL_SERVER_KEY", key),
+        _content("MODEL_SERVER_CERT", cert),
+    )
 
 
 def _load_pair(context: ssl.SSLContext, kind: str, cert: Path, key: Path) -> None:
-    _check_readable(f"{kind}_CERT", cert)
-    _check_readable(f"{kind}_KEY", key)
+    _content(f"{kind}_CERT", cert)
+    _content(f"{kind}_KEY", key)
     try:
         # Without a password a key that wants one would have OpenSSL ask at the terminal.
         context.load_cert_chain(cert, key, password="")
-    except (ssl.SSLError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ssl.SSLError, or it is gone since it was read
         raise TlsError(
             f"{PREFIX}{kind}_CERT={cert} and {PREFIX}{kind}_KEY={key}: expected PEM files of a "
             f"certificate and of its key, without a password ({_reason(error)})"
@@ -132,18 +165,18 @@ def _load_pair(context: ssl.SSLContext, kind: str, cert: Path, key: Path) -> Non
 
 
 def _load_ca(context: ssl.SSLContext, name: str, path: Path) -> None:
-    _check_readable(name, path)
+    _content(name, path)
     try:
         context.load_verify_locations(path)
-    except ssl.SSLError as error:
+    except OSError as error:  # ssl.SSLError, or it is gone since it was read
         raise TlsError(
             f"{PREFIX}{name}={path}: expected a PEM file of certificates ({_reason(error)})"
         ) from error
 
 
-def _check_readable(name: str, path: Path) -> None:
+def _content(name: str, path: Path) -> bytes:
     try:
-        path.open("rb").close()
+        return path.read_bytes()
     except OSError as error:
         raise TlsError(f"{PREFIX}{name}={path}: cannot be read ({error.strerror})") from error
 

@@ -1,17 +1,22 @@
 """gunicorn's worker for ASGI, with what it lacks against slow clients, and a quick end."""
 
 import gc
+import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Listener, Shares
 from vitrine_serving.gateway.shedding import CONNECTIONS, RETRY_AFTER_S
 
 _LAST_CALL_S = 1.0
 """How long a connection may still begin a request once the worker is to end."""
+
+_LOOK_EVERY_S = 0.5
 
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"
@@ -28,8 +33,11 @@ class Worker(gasgi.ASGIWorker):
 
     header_timeout_s: float
     master_signals: Any
+    draining: Draining
+    look: Callable[[], None]
     shares: Shares
     slot: int
+    servers: list[Listener]
 
     def init_process(self) -> None:
         """Runs in the new process, until it ends."""
@@ -46,6 +54,7 @@ class Worker(gasgi.ASGIWorker):
 
     def run(self) -> None:
         """Serves until it is told to end."""
+        self._look_again()
         self.note_connections()
         self.loop.create_server = self._listen
         gc.collect()
@@ -54,6 +63,10 @@ class Worker(gasgi.ASGIWorker):
             super().run()
         finally:
             self.asgi.close()  # where the end was too quick for the application's own
+
+    def _look_again(self) -> None:
+        self.look()
+        self.loop.call_later(_LOOK_EVERY_S, self._look_again)
 
     def note_connections(self) -> None:
         """Tells the other processes how many connections this one has, if it takes more."""
@@ -73,6 +86,17 @@ class Worker(gasgi.ASGIWorker):
             handshake_timeout_s=self.header_timeout_s,
             shutdown_timeout_s=_LAST_CALL_S,
         )
+
+    async def _shutdown(self) -> None:
+        """Ends. Where nobody is left to take the connections that wait at the socket, they are
+        this process's: those of one that ends alone are for the others."""
+        is_last = self.draining.has_begun or self.ppid != os.getppid()
+        for server in self.servers:
+            server.close(take_all=is_last)
+        for server in self.servers:
+            await server.wait_closed(_LAST_CALL_S)
+        self.servers = []
+        await super()._shutdown()
 
     def handle_exit_signal(self) -> None:
         """SIGTERM: those that have a request in hand get their answer, the others go."""
@@ -118,6 +142,8 @@ class ClientConnection(ASGIProtocol):
             self.transport.close()
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.worker.draining.has_begun:
+            self._keepalive = 0  # gunicorn then says `Connection: close`
         self._timer.cancel()  # from here on gunicorn's keep-alive counts the time
         self._answering = True
         try:
