@@ -64,7 +64,7 @@ class Clients:
 
     def __init__(self, address: str) -> None:
         host, port = address.split(":")
-        self._at = (host, int(port))
+        self.at = (host, int(port))
         self.ends: list[tuple[float, str]] = []
         self.stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -80,7 +80,7 @@ class Clients:
     def _ask(self) -> None:
         began = time.monotonic()
         try:
-            with socket.create_connection(self._at, 30) as connection:
+            with socket.create_connection(self.at, 30) as connection:
                 connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
                 end = connection.recv(65536)[9:12].decode() or "closed"
         except ConnectionRefusedError:
@@ -93,17 +93,24 @@ class Clients:
 @pytest.mark.parametrize("drain_s", [0, 3])
 def test_new_connections_are_answered_until_they_are_refused(model_server, log, drain_s):
     """SIGTERM while clients come every 10 ms: none is reset, and none refused before `/readyz` was
-    503 for the whole of `VITRINE_DRAIN_S`."""
+    503 for the whole of `VITRINE_DRAIN_S`; meanwhile a request is in hand."""
     with gateway(model_server.address, log, drain_s=drain_s) as running:
         clients = Clients(running.address)
         thread = threading.Thread(target=clients)
         thread.start()
         try:
             wait_for(lambda: len(clients.ends) > 50, 30, "answers")
-            told = time.monotonic()
-            running.process.terminate()
+            with socket.create_connection(clients.at, 30) as in_hand:
+                in_hand.sendall(b"POST /v1/models/mlp:predict HTTP/1.1\r\nHost: x\r\n")
+                in_hand.sendall(b"Content-Type: image/png\r\nExpect: 100-continue\r\n")
+                in_hand.sendall(b"Content-Length: %d\r\n\r\n" % len(BODY))
+                assert b"100 Continue" in in_hand.recv(1000)
+                told = time.monotonic()
+                running.process.terminate()
+                wait_for(lambda: clients.ends[-1][1] == "refused", 20, "the end")
+                in_hand.sendall(BODY)
+                assert in_hand.recv(1000).startswith(b"HTTP/1.1 200")
             assert running.process.wait(30) == 0
-            wait_for(lambda: clients.ends[-1][1] == "refused", 30, "the end")
         finally:
             clients.stop.set()
             thread.join(60)
