@@ -22,7 +22,8 @@ NEVER_S = 3600.0
 def test_retries_are_counted(base, load, start):
     """After the last the version has ended, and it isn't tried again as long as it stays."""
     publish(base, 2, broken=True)
-    repository = start(ModelConfig("mlp", base), load_retries=3, retry_interval_s=0.01)
+    only_two = ModelConfig("mlp", base, specific=(2,))
+    repository = start(only_two, load_retries=3, retry_interval_s=0.01)
     assert load.tries == {("mlp", 2): 4}
     assert repository.versions("mlp") == [ServableStatus(2, "END", 2, "ValueError: no graph")]
     for _ in range(3):
@@ -83,7 +84,7 @@ def test_a_repaired_version_is_tried_at_once(base, load, start):
 def test_an_ended_version_begins_anew_when_it_is_replaced(base, load, start):
     """By a directory of the same name, as one repairs a version."""
     publish(base, 2, broken=True)
-    repository = start(ModelConfig("mlp", base), load_retries=0)
+    repository = start(ModelConfig("mlp", base, specific=(2,)), load_retries=0)
     assert states(repository) == {2: "END"}
     remove(base, 2)
     publish(base, 2)

@@ -89,10 +89,19 @@ def test_a_changed_config_file_is_followed(base, tmp_path):
         config.write_text("model_config_list { oops")
         wait_for(lambda: "is not followed" in (tmp_path / "log").read_text(), 30, "a remark")
         assert serves(server, "a")
+        config.unlink()
+        said = "No such file or directory"
+        wait_for(lambda: said in (tmp_path / "log").read_text(), 30, "a remark")
         write("a", "b")
         wait_for(lambda: serves(server, "b"), 30, "the model that was added")
         write("b")
         wait_for(lambda: not serves(server, "a"), 30, "the end of the one that was left out")
+        config.unlink()
+        wait_for(lambda: (tmp_path / "log").read_text().count(said) == 2, 30, "a remark")
+        (base / "half" / "9").mkdir()  # seen by the other thread, whose looks are a second apart
+        wait_for(lambda: "half/9" in (tmp_path / "log").read_text(), 30, "a later look")
+        (base / "half" / "9").rmdir()
+        assert (tmp_path / "log").read_text().count(said) == 2
 
 
 def test_the_load_is_retried_while_ports_stay_closed(base, tmp_path):

@@ -29,6 +29,7 @@ from vitrine_serving.model_server.runtime.batching import (
     read_parameters,
 )
 from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.trial import try_signatures
 from vitrine_serving.model_server.runtime.warm_up import warm_up
 
 log = logging.getLogger("vitrine_serving.model_server")
@@ -68,7 +69,7 @@ def serve(flags: Flags) -> None:
         grpc_server.start()
         if rest_server:
             _in_background("rest", partial(run_rest, rest_server, stop))
-        _look_for_changes(flags, repository, stop)
+        _look_for_changes(flags, configs, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
         log.info(
@@ -168,6 +169,7 @@ def _loader(
         )
         if flags.enable_model_warmup:
             try:
+                try_signatures(servable)
                 warm_up(servable, path)
             except BaseException:
                 servable.close()
@@ -177,16 +179,20 @@ def _loader(
     return load
 
 
-def _look_for_changes(flags: Flags, repository: Repository, stop: threading.Event) -> None:
+def _look_for_changes(
+    flags: Flags, configs: Sequence[ModelConfig], repository: Repository, stop: threading.Event
+) -> None:
     if flags.file_system_poll_wait_seconds > 0:
         _in_background("poll", lambda: repository.poll(flags.file_system_poll_wait_seconds))
     if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
-        _in_background("config", lambda: _poll_config(flags, repository, stop))
+        _in_background("config", lambda: _poll_config(flags, configs, repository, stop))
 
 
-def _poll_config(flags: Flags, repository: Repository, stop: threading.Event) -> None:
-    """Follows the file. One that cannot be used leaves everything as it is, and is logged."""
-    seen = _configs(flags)
+def _poll_config(
+    flags: Flags, seen: Sequence[ModelConfig], repository: Repository, stop: threading.Event
+) -> None:
+    """Follows the file. One that cannot be used leaves everything as it is, and is logged once."""
+    said = ""
     while not stop.wait(flags.model_config_file_poll_wait_seconds):
         try:
             configs = _configs(flags)
@@ -194,8 +200,10 @@ def _poll_config(flags: Flags, repository: Repository, stop: threading.Event) ->
                 repository.configure(configs)
                 log.info("Follows the changed %s", flags.model_config_file)
                 seen = configs
-        except (OSError, ValueError, ServingError) as error:
-            log.error("%s is not followed: %s", flags.model_config_file, error)
+            said = ""
+        except Exception as error:  # whatever it is, the next file may be good
+            if said != (said := str(error)):
+                log.error("%s is not followed: %s", flags.model_config_file, error)
 
 
 def _in_background(name: str, target: Callable[[], Any]) -> None:

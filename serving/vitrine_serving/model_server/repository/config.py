@@ -5,7 +5,7 @@ The syntax, the defaults and the words of the errors are TensorFlow Serving's
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,19 @@ _PLATFORM = "tensorflow"
 
 @dataclass(frozen=True)
 class VersionDirectory:
-    """Version directory; unequal as soon as it is replaced or gets other entries."""
+    """Version directory; unequal as soon as it is replaced, gets other entries, or its files grow.
+
+    `files` has the name, bytes and time of change of its graph and of each file of variables.
+    """
 
     path: Path
     inode: int
     mtime_ns: int
+    files: tuple[tuple[str, int, int], ...] = ()
+
+    def is_replaced(self, earlier: "VersionDirectory") -> bool:
+        """Whether it is another directory, or has other entries, than `earlier`."""
+        return replace(self, files=()) != replace(earlier, files=())
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,11 @@ def _to_config(entry: Any, is_served: bool) -> ModelConfig:
 
 def _base_path(entry: Any) -> Path:
     path = entry.base_path.removeprefix("file://")
+    if "\0" in path:
+        raise ServingError.invalid(
+            f"Model {entry.name} has a NUL in its base_path, which no path may have; "
+            f"got base_path()={entry.base_path!r}"
+        )
     if "://" in path:
         raise ServingError.invalid(
             f"Model {entry.name} is not on a local disk, which is all that this server reads; "

@@ -3,7 +3,7 @@
 Nothing here locks, waits or reads the disk: whoever calls holds the repository's lock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,7 @@ class Version:
         self.users = 0
         self.loaded: Any = None  # a Servable, from AVAILABLE to END
         self.failure: Failure | None = None
+        self._seen = directory  # at the look before
 
     @property
     def awaits_load(self) -> bool:
@@ -108,12 +109,12 @@ class Version:
         That is at `retry_at_s` if it is still wanted, at once if it was replaced meanwhile.
         """
         self.running, self.failure = False, failure
-        if self.wanted and directory != self.directory:
+        if self.wanted and self.directory.is_replaced(directory):
             self.tries = 0
         elif self.wanted and retry_at_s is not None:
             self.due_s = retry_at_s
         else:
-            self.state = "END"
+            self.state, self.directory = "END", directory
         return self.state != "END"
 
     def end(self) -> None:
@@ -126,7 +127,9 @@ class Version:
         One that is loaded stays as it is, whatever becomes of the directory.
         """
         self.wanted = True
-        if self.awaits_load and directory != self.directory:
+        if self.state == "END":
+            return  # its directory is the one that failed
+        if self.awaits_load and directory.is_replaced(self.directory):
             self.tries, self.due_s = 0, 0.0
         self.directory = directory
 
@@ -141,17 +144,23 @@ class Version:
 
         TensorFlow Serving never tries a version again that failed as often as it may. We do once
         the directory is another one, because that is how people repair a version; as long as it
-        stays the same, so would the error.
+        stays the same, so would the error. Where its files grow, somebody copies them: it is tried
+        when two looks in a row have found the same.
         """
+        is_still, self._seen = directory == self._seen, directory
         if self.state != "END":
             return False
-        return not self.wanted or self.failure is None or directory != self.directory
+        if not self.wanted or self.failure is None or directory.is_replaced(self.directory):
+            return True
+        return is_still and directory != self.directory
 
 
 class Model:
     """Model with its versions; they stay listed after their end, and when the model is removed.
 
-    `available` has those that answer by number, and the newest of them under None.
+    `available` has those that answer by number, and the newest of them under None. Where nothing
+    answers and all that the policy wants have failed, the newest older version that loads stands
+    in, until one of the others does.
     """
 
     def __init__(self, name: str) -> None:
@@ -160,18 +169,53 @@ class Model:
         self.versions: dict[int, Version] = {}
         self.available: dict[int | None, Version] = {}
         self.remark = ""  # what was last said of its directory, not to say it at every look
+        self._aspired: Collection[int] = ()
+        self._older: Mapping[int, VersionDirectory] = {}
+        self._stand_in: int | None = None
 
-    def aspire(self, found: Mapping[int, VersionDirectory]) -> None:
-        """Makes `found` the wanted versions, which TensorFlow Serving calls aspired."""
+    def aspire(
+        self,
+        found: Mapping[int, VersionDirectory],
+        older: Mapping[int, VersionDirectory] | None = None,
+    ) -> None:
+        """Makes `found` the wanted versions, which TensorFlow Serving calls aspired; of `older`
+        one is wanted while it stands in."""
+        self._aspired, self._older = tuple(found), older or {}
+        if self._stand_in not in self._older or any(number in self.available for number in found):
+            self._stand_in = None
+        wanted = dict(found)
+        if self._stand_in is not None:
+            wanted[self._stand_in] = self._older[self._stand_in]
         for number, version in self.versions.items():
-            if number not in found:
+            if number not in wanted:
                 version.drop()
-        for number, directory in found.items():
+        for number, directory in wanted.items():
             known = self.versions.get(number)
             if known is None or known.restarts(directory):
                 self.versions[number] = Version(number, directory)
             else:
                 known.keep(directory)
+        self.fall_back()
+
+    def fall_back(self) -> int | None:
+        """Begins the newest older version that has not failed, if nothing answers and no wanted
+        version is left to try; returns its number."""
+        if self.available or not self._aspired:
+            return None
+        wanted = [version for version in self.versions.values() if version.wanted]
+        if not all(version.state == "END" and version.failure for version in wanted):
+            return None
+        for number in sorted(self._older, reverse=True):
+            known, directory = self.versions.get(number), self._older[number]
+            failed = known and known.state == "END" and known.failure not in (None, CANCELLED)
+            if known and failed and known.directory == directory:
+                continue
+            if known and known.state != "END":
+                return None
+            self._stand_in = number
+            self.versions[number] = Version(number, directory)
+            return number
+        return None
 
     def unload(self, versions: Iterable[Version]) -> None:
         """Begins to unload these; `available` are the others that are AVAILABLE."""
@@ -197,7 +241,7 @@ class Model:
 
     def shortfall(self) -> str:
         """Returns which wanted version failed and why, empty if one answers or none is wanted."""
-        wanted = [number for number, version in self.versions.items() if version.wanted]
+        wanted = [number for number in self._aspired if number in self.versions]
         if self.available or not wanted:
             return ""
         version = self.versions[max(wanted)]

@@ -3,6 +3,8 @@
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
 from vitrine_serving.model_server.repository.lifecycle import Model, Version
@@ -10,31 +12,87 @@ from vitrine_serving.model_server.repository.lifecycle import Model, Version
 # An integer to TensorFlow Serving's parser; Python's takes `1_0` as well.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 _INT64 = range(-(2**63), 2**63)
+_LONGEST = 255
+"""Characters of a name: Python refuses to make an integer of some thousand digits."""
 
 Job = tuple[Model, Version]
 
 
-def aspired_versions(config: ModelConfig) -> dict[int, VersionDirectory]:
-    """Looks at the disk and returns the versions to serve, of those that are there.
+@dataclass(frozen=True)
+class FoundVersions:
+    """Versions on the disk: those to serve, the older ones to fall back to where none of those
+    loads, and a sentence on each entry that cannot be looked at."""
 
-    They are the integer directories in `base_path`. `007` is version 7, and of `7` and `007` the
-    last in the alphabet counts, as with TensorFlow Serving. It takes files for versions too, which
-    then fail to load; here they are none. Raises `OSError`, also where there is no `base_path`.
+    aspired: dict[int, VersionDirectory]
+    older: dict[int, VersionDirectory]
+    passed_over: tuple[str, ...] = ()
+
+
+def found_versions(config: ModelConfig) -> FoundVersions:
+    """Looks at the disk once.
+
+    Versions are the integer directories in `base_path`. `007` is version 7, and of `7` and `007`
+    the last in the alphabet counts, as with TensorFlow Serving. It takes files for versions too,
+    which then fail to load; here they are none. Where `config` names versions there are no older
+    ones. Raises `OSError` where `base_path` cannot be listed, or is not there.
     """
     there: dict[int, VersionDirectory] = {}
+    passed_over = []
     for path in sorted(config.base_path.iterdir()):
-        if not _INTEGER.fullmatch(path.name) or int(path.name) not in _INT64:
+        if not is_version(path.name):
             continue
         try:
-            found = path.stat()
+            directory = _directory(path)
         except FileNotFoundError:  # removed while we look
             continue
-        if stat.S_ISDIR(found.st_mode):
-            there[int(path.name)] = VersionDirectory(path, found.st_ino, found.st_mtime_ns)
+        except OSError as error:
+            passed_over.append(f"{path} is passed over: {error.strerror}")
+            continue
+        if directory:
+            there[int(path.name)] = directory
     if config.specific is not None:
-        return {number: there[number] for number in config.specific if number in there}
-    newest = sorted(there, reverse=True)[: config.latest or None]
-    return {number: there[number] for number in newest}
+        aspired = {number: there[number] for number in config.specific if number in there}
+        return FoundVersions(aspired, {}, tuple(passed_over))
+    numbers, latest = sorted(there, reverse=True), config.latest or len(there)
+    return FoundVersions(
+        {number: there[number] for number in numbers[:latest]},
+        {number: there[number] for number in numbers[latest:]},
+        tuple(passed_over),
+    )
+
+
+def aspired_versions(config: ModelConfig) -> dict[int, VersionDirectory]:
+    """Looks at the disk and returns the versions to serve, of those that are there. Raises
+    `OSError` as `found_versions` does."""
+    return found_versions(config).aspired
+
+
+def is_version(name: str) -> bool:
+    """Whether a directory of that name is a version, as TensorFlow Serving reads numbers."""
+    return len(name) <= _LONGEST and bool(_INTEGER.fullmatch(name)) and int(name) in _INT64
+
+
+def _directory(path: Path) -> VersionDirectory | None:
+    """Returns how a version lies on the disk now, None where `path` is no directory."""
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        return None
+    return VersionDirectory(path, found.st_ino, found.st_mtime_ns, tuple(_files(path)))
+
+
+def _files(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Yields what a copy under way changes, as far as it can be seen."""
+    variables = path / "variables"
+    try:
+        names = sorted(variables.iterdir())
+    except OSError:
+        names = []
+    for file in (path / "saved_model.pb", *names):
+        try:
+            found = file.stat()
+        except OSError:
+            continue
+        yield file.name, found.st_size, found.st_mtime_ns
 
 
 def missing_versions(config: ModelConfig, found: Mapping[int, VersionDirectory]) -> str:

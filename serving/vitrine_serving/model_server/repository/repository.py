@@ -20,7 +20,8 @@ from vitrine_serving.model_server.repository.lifecycle import (
 from vitrine_serving.model_server.repository.loading import LoadingThreads
 from vitrine_serving.model_server.repository.policy import (
     AvailabilityPreservingPolicy,
-    aspired_versions,
+    FoundVersions,
+    found_versions,
     loads,
     missing_versions,
 )
@@ -159,17 +160,19 @@ class Repository:
                 self._look(model)
 
     def _look(self, model: Model) -> None:
-        config = model.config
+        config, found = model.config, FoundVersions({}, {})
         try:
-            found = aspired_versions(config) if config else {}
-        except OSError as error:
+            if config:
+                found = found_versions(config)
+        except (OSError, ValueError) as error:
             # As TensorFlow Serving: a directory that can't be read, or is gone, is no order to
             # unload. It would not look at the other models either; we do.
             self._remark(model, f"Looking for versions of {model.name} failed: {error}")
             return
-        self._remark(model, missing_versions(config, found) if config else "")
+        missing = missing_versions(config, found.aspired) if config else ""
+        self._remark(model, "; ".join(filter(None, (*found.passed_over, missing))))
         with self._changed:
-            model.aspire(found)
+            model.aspire(found.aspired, found.older)
             self._transit(model)
 
     def _remark(self, model: Model, remark: str) -> None:
@@ -178,9 +181,17 @@ class Repository:
         model.remark = remark
 
     def poll(self, every_s: float) -> None:
-        """Refreshes again and again, until `stop`, in the thread that calls it."""
+        """Refreshes again and again, until `stop`, in the thread that calls it; nothing else ends
+        it."""
+        said = ""
         while not self._stopped.wait(every_s):
-            self.refresh()
+            try:
+                self.refresh()
+            except Exception as error:
+                if said != (said := repr(error)):
+                    log.exception("Looking for versions failed; it goes on")
+            else:
+                said = ""
 
     def stop(self) -> None:
         """Ends `poll`, `configure` and retries; what is loaded goes on answering."""
@@ -241,8 +252,11 @@ class Repository:
             again = version.tries <= self._load_retries and not self._is_stopping
             retry_at_s = time.monotonic() + self._retry_interval_s if again else None
             again = version.fail(failure, directory, retry_at_s)
+            stand_in = None if again else model.fall_back()
             self._transit(model)
         then = "; it will be tried again" if again else ""
+        if stand_in is not None:
+            then = f"; version {stand_in} is tried in its place"
         log.error("%s/%d failed to load: %s%s", model.name, version.number, failure.message, then)
 
     def _close_next(self) -> bool:

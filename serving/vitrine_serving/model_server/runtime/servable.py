@@ -1,7 +1,8 @@
 """Servable: a loaded version of a model, run the way TensorFlow Serving runs it: in a session."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from vitrine_client.process import standard_streams
 from vitrine_serving.errors import ServingError
+from vitrine_serving.layout import faulty_version
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
 from vitrine_serving.model_server.runtime.signature import Array, Signature
 
@@ -100,14 +102,18 @@ class Servable:
         timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
         run = self._callable(signature_name, wanted, timeout_ms)
         started = time.monotonic()
-        try:
+        with _serving_errors():
             values = self._scheduler.run(run, feeds) if self._scheduler else run(*feeds)
-        except tf.errors.OpError as error:
-            raise ServingError(_CODES[error.error_code], error.message) from error
-        except (TypeError, ValueError) as error:  # NumPy's, of an array that is no tensor
-            raise ServingError.invalid(str(error)) from error
         self._observe(self.name, call, time.monotonic() - started)
         return {name: _to_array(value) for name, value in zip(wanted, values, strict=True)}
+
+    def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
+        """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
+        `ServingError` as `run` does."""
+        signature = self._signatures[signature_name]
+        run = self._callable(signature_name, signature.wanted(()), 0)
+        with _serving_errors():
+            run(*signature.feeds(inputs))
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
@@ -131,6 +137,16 @@ class Servable:
         return lambda *feeds: [values[place] for values in [run(*feeds)] for place in places]
 
 
+@contextmanager
+def _serving_errors() -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise ServingError(_CODES[error.error_code], error.message) from error
+    except (TypeError, ValueError) as error:  # NumPy's, of an array that is no tensor
+        raise ServingError.invalid(str(error)) from error
+
+
 def _to_array(value: Any) -> Array:
     """A session answers arrays, but for a tensor without dimensions."""
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
@@ -141,7 +157,8 @@ def _signature_defs(path: Path, tags: set[str]) -> dict[str, Any]:
     if not file.exists():
         raise ServingError(
             grpc.StatusCode.NOT_FOUND,
-            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}",
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
+            + faulty_version(path),
         )
     try:
         saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())

@@ -1,0 +1,137 @@
+"""Versions that cannot work, or not yet: an older one stands in, and none stops the others."""
+
+import threading
+
+import grpc
+import keras
+import pytest
+import tensorflow as tf
+from tensorflow_serving.config import model_server_config_pb2
+
+from harness.waiting import wait_for
+from tests.serving.fake_models import answers, publish, reach, remove, states
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.repository.config import ModelConfig, to_configs
+from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.trial import try_signatures
+
+
+def test_at_a_start_the_newest_version_that_loads_stands_in(base, start):
+    """Until the newest is repaired; then that one answers alone."""
+    publish(base, 2)
+    publish(base, 3, broken=True)
+    publish(base, 4, broken=True)
+    repository = start(ModelConfig("mlp", base))
+    assert states(repository) == {4: "END", 3: "END", 2: "AVAILABLE"}
+    repository.refresh()
+    repository.refresh()
+    assert answers(repository) == 2
+    remove(base, 4)
+    publish(base, 4)
+    repository.refresh()
+    wait_for(lambda: answers(repository) == 4, 30, "the version that was repaired")
+    repository.refresh()
+    reach(repository, {4: "AVAILABLE", 3: "END", 2: "END"})
+
+
+def test_where_versions_are_named_no_other_stands_in(base, start):
+    """The operator asked for that one."""
+    publish(base, 2, broken=True)
+    repository = start(ModelConfig("mlp", base, specific=(2,)))
+    repository.refresh()
+    assert states(repository) == {2: "END"}
+
+
+def test_a_version_that_is_copied_slowly_is_loaded_once_it_is_whole(base, load, start):
+    """Directories first, data later, which changes no time of the version directory itself; while
+    the data grow nothing is tried."""
+    repository = start(ModelConfig("mlp", base))
+    (base / ".2" / "variables").mkdir(parents=True)
+    data = base / ".2" / "variables" / "variables.data-00000-of-00001"
+    data.touch()
+    (base / ".2").rename(base / "2")
+    data = base / "2" / data.relative_to(base / ".2")
+    load.errors[2] = ValueError("half of it")
+    repository.refresh()
+    reach(repository, {2: "END", 1: "AVAILABLE"})
+    for size in range(1, 4):
+        data.write_bytes(b"x" * size)
+        repository.refresh()
+    assert load.tries["mlp", 2] == 1
+    del load.errors[2]
+    repository.refresh()
+    reach(repository, {2: "AVAILABLE", 1: "END"})
+
+
+def test_an_entry_that_cannot_be_looked_at_is_passed_over_and_said_once(base, start, caplog):
+    """A link to itself; the others are served."""
+    (base / "9").symlink_to("9")
+    publish(base, 10)
+    repository = start(ModelConfig("mlp", base))
+    assert answers(repository) == 10
+    for _ in range(3):
+        repository.refresh()
+    assert caplog.text.count("is passed over: Too many levels of symbolic links") == 1
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a"b', "a\nb"])
+def test_nothing_ends_the_poll_thread(base, start, tmp_path, name):
+    """A path that no system call takes, beside a model with an odd name."""
+    publish(tmp_path / name, 1)
+    odd = ModelConfig("odd", base.with_name("x\0y"))
+    repository = start(ModelConfig("mlp", base), odd, ModelConfig(name, tmp_path / name))
+    polling = threading.Thread(target=repository.poll, args=(0.01,))
+    polling.start()
+    publish(base, 2)
+    publish(tmp_path / name, 2)
+    reach(repository, {2: "AVAILABLE", 1: "END"})
+    reach(repository, {2: "AVAILABLE", 1: "END"}, name)
+    repository.stop()
+    polling.join(30)
+    assert not polling.is_alive()
+
+
+def test_a_nul_in_a_base_path_is_refused():
+    """As INVALID_ARGUMENT, before anything looks at it."""
+    message = model_server_config_pb2.ModelServerConfig()
+    message.model_config_list.config.add(name="mlp", base_path="/x\0y", model_platform="tensorflow")
+    with pytest.raises(ServingError, match="NUL in its base_path") as caught:
+        to_configs(message)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def export(path, *, broken: bool) -> None:
+    """Writes a SavedModel; a broken one as people do, with a Keras model in a `tf.Module`."""
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+
+    class Wrapped(tf.Module):
+        def __init__(self) -> None:
+            self.model = model
+            if not broken:
+                self.shown = [weight.value for weight in model.weights]
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+        def predict(self, x):
+            return {"y": self.model(x)}
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
+        def picky(self, x):
+            with tf.control_dependencies([tf.debugging.assert_positive(tf.reduce_sum(x))]):
+                return {"y": x + 1}
+
+    module = Wrapped()
+    signatures = {"serving_default": module.predict, "picky": module.picky}
+    tf.saved_model.save(module, str(path), signatures=signatures)
+
+
+def test_a_version_whose_variables_are_missing_is_found_out(tmp_path):
+    """It loads, and each call must fail; one that merely refuses zeros is served."""
+    for name in ("good", "broken"):
+        export(tmp_path / name, broken=name == "broken")
+    good, broken = (Servable("mlp", 1, tmp_path / name) for name in ("good", "broken"))
+    try_signatures(good)
+    with pytest.raises(ServingError, match=r"model\.export\(directory\)") as caught:
+        try_signatures(broken)
+    assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
+    good.close()
+    broken.close()
