@@ -36,7 +36,7 @@ def main(models: tuple[str, ...], models_dir: Path, photos: int, port: int) -> N
     addresses = Addresses("127.0.0.1", port, port + 1, port + 2)
     figures = {}
     with Stack(models_dir, addresses, quiet=True) as stack, Client(addresses.url) as client:
-        stack.wait_until_ready(120)
+        stack.wait_until_settled(120)
         for model in models or ("softmax", "mlp"):
             version_dir = newest_version(models_dir, model)
             offline = class_ids_of(version_dir, test.images)

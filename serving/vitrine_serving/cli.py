@@ -27,8 +27,8 @@ from vitrine_serving.stack import Stack, StackError, gateway_command
 _INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
 """Whoever starts the gateway with a socket (systemd, gunicorn's upgrade) has the port already."""
 
-READY_S = 120
-"""TensorFlow takes 15-20 s to import on a cold disk, and more on a slow one."""
+GATEWAY_S = 120
+"""Seconds that a gateway may take, after the model server, until it answers."""
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,7 +120,7 @@ def _classifiers(addresses: Addresses) -> list[str]:
         return [
             model
             for model, versions in available.items()
-            if server.describe(model, max(versions)).labels
+            if versions and server.describe(model, max(versions)).labels
         ]
 
 
@@ -148,7 +148,10 @@ def _running(
 ) -> Iterator[Stack]:
     try:
         with Stack(models_dir, addresses, batching=batching, quiet=quiet) as stack:
-            stack.wait_until_ready(READY_S)
+            for sentence in stack.models.misplaced:
+                click.echo(f"Passed over: {sentence}", err=True)
+            for sentence in stack.wait_until_settled(GATEWAY_S):
+                click.echo(f"Not served: {sentence}", err=True)
             yield stack
     except SettingsError as error:
         raise click.UsageError(str(error)) from error

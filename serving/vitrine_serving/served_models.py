@@ -12,6 +12,7 @@ from pathlib import Path
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import MARK, entry, is_generated
 from vitrine_client.store.version_directories import version_numbers
+from vitrine_serving.layout import is_servable, misplaced_models
 
 CONFIG = "models.config"
 """Its name, in the models directory."""
@@ -21,30 +22,45 @@ CONFIG = "models.config"
 class ServedModels:
     """The models' names, and the file that says so, if somebody else wrote one.
 
-    `left_out` are published and not in the file.
+    `left_out` are published and not in the file; `misplaced` are sentences on what was meant as a
+    model and is none.
     """
 
     names: tuple[str, ...]
     config: Path | None = None
     left_out: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
 
 
 def served_models(models_dir: Path) -> ServedModels:
     """Finds the models of `models_dir` to serve. Raises `ValueError` where that makes no sense:
     nothing is published, the file is broken, or names a model without a version."""
-    published = sorted(
-        path.name
-        for path in {each.parent for each in models_dir.glob("*/*")}
-        if version_numbers(path)
-    )
+    published, misplaced = _published(models_dir), misplaced_models(models_dir)
     config = models_dir / CONFIG
     if config.exists() and not is_generated(_text(config)):
         names = _names(config)
         left_out = tuple(name for name in published if name not in names)
-        return ServedModels(names, config.absolute(), left_out)
+        return ServedModels(names, config.absolute(), left_out, tuple(misplaced))
+    if not published and misplaced:
+        raise ValueError(f"There is no model in {models_dir}. {'; '.join(misplaced)}")
     if not published:
         raise ValueError(f"There is no model in {models_dir}; train some with `make train`")
-    return ServedModels(tuple(published))
+    return ServedModels(tuple(published), misplaced=tuple(misplaced))
+
+
+def _published(models_dir: Path) -> list[str]:
+    """Returns the models that have a version; a directory that cannot be read has none."""
+
+    def has_version(name: str) -> bool:
+        try:
+            return is_servable(name) and bool(version_numbers(models_dir / name))
+        except OSError:
+            return False
+
+    try:
+        return sorted(entry.name for entry in models_dir.iterdir() if has_version(entry.name))
+    except OSError:
+        return []
 
 
 def write_config(models_dir: Path, names: Sequence[str], scratch: Path) -> Path:

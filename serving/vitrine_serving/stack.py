@@ -2,19 +2,25 @@
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import requests
 
+from vitrine_client.errors import NotFound, VitrineError
+from vitrine_client.http.default_model import is_served
+from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process import children, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import TERMINATED
+from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving import ports
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
 from vitrine_serving.served_models import ServedModels, served_models, write_config
@@ -86,19 +92,51 @@ class Stack:
                 children.stop(child, self._stop_s.get(name, STOP_S))
             self._scratch.cleanup()
 
-    def wait_until_ready(self, timeout_s: float) -> None:
-        """Blocks until every model answers. Raises `StackError` if a child ends, or in the end."""
+    def wait_until_settled(self, gateway_s: float) -> list[str]:
+        """Blocks until every version answers or has failed for good, as long as that takes, and the
+        gateway knows of it; returns a sentence for each version that failed.
+
+        Raises `StackError` if a child ends, if nothing at all can be served, or if the gateway does
+        not reach the model server within `gateway_s` after that.
+        """
+        with ModelServerClient(self._addresses.model_server, timeout_s=2) as server:
+            while (states := self._states(server)) is None:
+                self._check_children()
+                self._pause()
+        failed = [
+            sentence
+            for name, versions in states.items()
+            for sentence in _failures(name, versions, self._models_dir)
+        ]
+        if not any(is_served(versions) for versions in states.values()):
+            told = "".join(f"\n  {sentence}" for sentence in failed)
+            raise StackError(f"No model can be served:{told}")
+        self._wait_for_gateway(gateway_s)
+        return failed
+
+    def _states(self, server: ModelServerClient) -> dict[str, list[VersionStatus]] | None:
+        """Returns the states of all versions, None as long as some may still change."""
+        states: dict[str, list[VersionStatus]] = {}
+        for name in self.models.names:
+            try:
+                states[name] = server.status(name)
+            except NotFound:
+                states[name] = []
+            except VitrineError:
+                return None
+        settled = all(one.state in ("AVAILABLE", "END") for each in states.values() for one in each)
+        return states if settled else None
+
+    def _wait_for_gateway(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         reason = "nothing listens"
         while time.monotonic() < deadline:
             self._check_children()
-            try:
+            with contextlib.suppress(requests.RequestException):
                 answer = self._ask_readyz()
-                if answer.ok:
+                if answer.ok or '"models"' in answer.text:
                     return
                 reason = answer.text
-            except requests.RequestException:
-                pass
             self._pause()
         raise StackError(f"Not ready after {timeout_s:g} s: {reason}")
 
@@ -157,6 +195,24 @@ class Stack:
             "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"--log-level={'warning' if self._quiet else 'info'}",
         }
+
+
+def _failures(name: str, versions: Sequence[VersionStatus], models_dir: Path) -> list[str]:
+    """Returns a sentence for each version that failed, or one on a model without any."""
+    if not versions:
+        return [f"{name}: no version of it was found; is one in {models_dir / name} named 1?"]
+    served = [one.version for one in versions if one.state == "AVAILABLE"]
+    then = f" (version {max(served)} is, in its place)" if served else ""
+    found = []
+    for one in versions:
+        if one.state == "END" and one.error_code:
+            old, new = (models_dir / name / f"{mark}{one.version}" for mark in ("", ".broken-"))
+            aside = shlex.join(("mv", str(old), str(new)))
+            reason = " ".join(one.error_message.split()).rstrip(".")
+            found.append(
+                f"{name}/{one.version}{then}: {reason}. Repair it, or set it aside: `{aside}`"
+            )
+    return found
 
 
 def _checked(addresses: Addresses) -> Settings:

@@ -53,11 +53,21 @@ class Probes:
             return _json({"ready": False, "reason": problems.message_of(error)}, 503)
         available = {name: is_served(statuses) for name, statuses in found.items()}
         ready = self._model_list.is_ready(found)
-        return _json({"ready": ready, "models": available}, 200 if ready else 503)
+        failed = {
+            name: versions
+            for name, statuses in found.items()
+            if not available[name] and (versions := _failed(statuses))
+        }
+        told = {"failed": failed} if failed else {}
+        return _json({"ready": ready, "models": available} | told, 200 if ready else 503)
 
 
 def _json(content: Any, status: int = 200) -> Answer:
     return Answer(status, orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _failed(statuses: list[VersionStatus]) -> list[str]:
+    return [str(one.version) for one in statuses if one.state == "END" and one.error_code]
 
 
 def _listed(model: ListedModel) -> dict[str, Any]:
