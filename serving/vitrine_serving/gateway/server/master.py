@@ -1,13 +1,12 @@
 """Master process: gunicorn's, with the exit codes that all commands have."""
 
-import os
 import signal
 import sys
 
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
 
-from vitrine_client.process.signals import exit_code
+from vitrine_client.process.signals import Terminal, exit_code
 
 
 class Master(Arbiter):  # type: ignore[misc]
@@ -20,7 +19,7 @@ class Master(Arbiter):  # type: ignore[misc]
     def __init__(self, app: WSGIApplication) -> None:
         super().__init__(app)
         self._ended_by: int | None = None
-        self._has_terminal = os.isatty(2)
+        self._terminal = Terminal()
 
     def handle_int(self) -> None:
         """Handles SIGINT."""
@@ -29,7 +28,7 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def handle_hup(self) -> None:
         """Handles SIGHUP."""
-        if not self._has_terminal or os.isatty(2):
+        if not self._terminal.is_closed:
             super().handle_hup()
             return
         self._ended_by = signal.SIGHUP
