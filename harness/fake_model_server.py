@@ -89,13 +89,15 @@ class Gate:
 
 
 class FakeModelServer(grpc.GenericRpcHandler):
-    """Notes every call and answers it by `answer`, which may be exchanged at any time."""
+    """Notes every call, but for checks of whether it is silent, and answers it by `answer`, which
+    may be exchanged at any time."""
 
     def __init__(
         self,
         answer: Answer = echo,
         *,
         port: int = 0,
+        host: str = "127.0.0.1",
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.answer = answer
@@ -103,13 +105,13 @@ class FakeModelServer(grpc.GenericRpcHandler):
         self._server = grpc.server(
             ThreadPoolExecutor(64), handlers=[self], options=[("grpc.so_reuseport", 0)]
         )
-        place = f"127.0.0.1:{port}"
+        place = f"{host}:{port}"
         self.port = (
             self._server.add_secure_port(place, credentials)
             if credentials
             else self._server.add_insecure_port(place)
         )
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
 
     def __enter__(self) -> "FakeModelServer":
         self._server.start()
@@ -129,7 +131,8 @@ class FakeModelServer(grpc.GenericRpcHandler):
         def handle(request: bytes, context: grpc.ServicerContext) -> bytes:
             metadata = dict(details.invocation_metadata)
             call = Call(details.method, request, metadata, context.time_remaining())
-            self.calls.append(call)
+            if request or not call.method.endswith("GetModelStatus"):
+                self.calls.append(call)
             return self.answer(call, context)
 
         return grpc.unary_unary_rpc_method_handler(handle)

@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 from rich.table import Table
 
-from benchmarks.gateway import hop
+from benchmarks.gateway import hop, routing
 from benchmarks.gateway.bodies import PICTURES, png
 from benchmarks.gateway.vitrine import Vitrine, embedded
 from vitrine_client.images import to_instance
@@ -43,6 +43,10 @@ class Instant:
     def __init__(self, response: bytes, description: Description) -> None:
         self._response = response
         self._description = description
+
+    def usable(self) -> int:
+        """Is one server."""
+        return 1
 
     async def exchange(self, *_: object, **__: object) -> tuple[bytes, None]:
         """Returns the response, and no connection."""
@@ -78,7 +82,8 @@ def measure(version: Path) -> dict[str, float]:
                 took["http"] += _timed_blocking(ask)
                 took["direct"] += _timed_blocking(call_directly)
             runner.run(close())
-    return split({name: 1e6 * statistics.median(each) for name, each in took.items()})
+    steps_us = split({name: 1e6 * statistics.median(each) for name, each in took.items()})
+    return steps_us | routing.measure()
 
 
 def split(us: Mapping[str, float]) -> dict[str, float]:

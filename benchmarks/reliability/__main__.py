@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks import results
 from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import overload
+from benchmarks.reliability.silence import scaling, silence
 from benchmarks.reliability.soak import soak
 
 
@@ -19,11 +20,17 @@ from benchmarks.reliability.soak import soak
 @click.option("--overload-s", default=60.0, show_default=True, help="Seconds of overload.")
 @click.option("--kills", "kill_count", default=10, show_default=True, help="Of the model server.")
 @click.option("--terms", "term_count", default=50, show_default=True, help="Of a worker.")
+@click.option("--silence-s", default=10.0, show_default=True, help="Seconds, a silent server each.")
 @click.option("--soak-s", default=600.0, show_default=True, help="Seconds of the long load.")
 def main(
-    models_dir: str, overload_s: float, kill_count: int, term_count: int, soak_s: float
+    models_dir: str,
+    overload_s: float,
+    kill_count: int,
+    term_count: int,
+    silence_s: float,
+    soak_s: float,
 ) -> None:
-    """Overload a gateway, kill its model server, end its workers, and load it for long."""
+    """Overload a gateway, kill or silence its model servers, end its workers, load it for long."""
     console = Console(highlight=False)
     models = Path(models_dir)
     found: dict[str, object] = {}
@@ -33,6 +40,8 @@ def main(
             "overload": lambda: overload(overload_s),
             "kills": lambda: kills(models, scratch, kill_count),
             "terms": lambda: terms(models, scratch, term_count),
+            "silence": lambda: silence(silence_s),
+            "scaling": lambda: scaling(silence_s),
             "soak": lambda: soak(models, scratch, soak_s, min(60.0, soak_s / 4)),
         }
         for name, run in scenarios.items():

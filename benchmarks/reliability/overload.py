@@ -43,7 +43,7 @@ def overload(
     gateway's processor is not what is short.
     """
     with (
-        FakeModelServer(_slowly(batch_s)) as server,
+        FakeModelServer(slowly(batch_s)) as server,
         gateway(server.address, max_batch_size=batch, request_timeout_s=_DEADLINE_S) as started,
     ):
         await_predictions(started.url, "")
@@ -72,7 +72,7 @@ def overload(
     )
 
 
-def _slowly(batch_s: float) -> Callable[[Call, grpc.ServicerContext], bytes]:
+def slowly(batch_s: float) -> Callable[[Call, grpc.ServicerContext], bytes]:
     """Answers one batch after the other, each after `batch_s`."""
     turn = threading.Lock()
     classify = classifying()

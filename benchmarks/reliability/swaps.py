@@ -32,6 +32,8 @@ from harness.waiting import wait_for
 
 MODEL = "line"
 WAIT_S = 60
+WARM_UP = 3
+"""Swaps before the first weighing, when everything has been done once."""
 _STATES = get_model_status_pb2.ModelVersionStatus.State
 
 
@@ -154,10 +156,10 @@ class _Publisher:
 
 
 def swap_under_load(
-    folder: Path, *, swaps: int, clients: int = 8, warm_up: int = 3, each: Callable[[], None]
+    folder: Path, *, swaps: int, clients: int = 8, each: Callable[[], None]
 ) -> Outcome:
     """Swaps versions under load; `each` is called after each. Memory is weighed after the first
-    `warm_up` swaps, when everything has been done once, and at the end."""
+    `WARM_UP` swaps, and at the end."""
     base, outcome = folder / MODEL, Outcome()
     publish(base, 1)
     flags = [f"--model_name={MODEL}", f"--model_base_path={base}", "--max_num_load_retries=0"]
@@ -169,7 +171,7 @@ def swap_under_load(
     ):
         publisher = _Publisher(model_service_pb2_grpc.ModelServiceStub(channel), base)
         for number in range(2, swaps + 2):
-            if number == 2 + warm_up:
+            if number == 2 + WARM_UP:
                 outcome.rss_mb_before = sum(rss_mb(server.pid))
             publisher.step(number)
             each()
@@ -178,7 +180,13 @@ def swap_under_load(
 
 
 @click.command()
-@click.option("--swaps", default=500, show_default=True, help="Versions to publish.")
+@click.option(
+    "--swaps",
+    default=500,
+    type=click.IntRange(min=WARM_UP + 1),
+    show_default=True,
+    help="Versions to publish.",
+)
 @click.option("--clients", default=8, show_default=True, help="Requests in flight.")
 def main(swaps: int, clients: int) -> None:
     """Publish, break, roll back and restore versions under load; fail if a client noticed."""

@@ -24,7 +24,8 @@ from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.gateway_client import GatewayClient
 from vitrine_client.http.loop_sessions import LoopSessions
 from vitrine_client.http.predictions import PredictionOutcome
-from vitrine_client.http.protocol import Attempts, Call, Conversation, T
+from vitrine_client.http.protocol import Call, Conversation, T
+from vitrine_client.http.retries import Attempts
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
 from vitrine_client.process import proxies

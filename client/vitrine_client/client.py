@@ -21,7 +21,8 @@ from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.deadline import Exchange, new_session
 from vitrine_client.http.gateway_client import GatewayClient
 from vitrine_client.http.predictions import PredictionOutcome
-from vitrine_client.http.protocol import Attempts, Call, Conversation, T
+from vitrine_client.http.protocol import Call, Conversation, T
+from vitrine_client.http.retries import Attempts
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches

@@ -1,8 +1,8 @@
 """Errors of the client and the gateway, under one base.
 
 The gateway answers with the `status` of what it raises, and the client raises the class of the
-status that it is answered with, so an error means the same on both sides of the wire. A 502, which
-is a proxy's word for a gateway that is not there, is `Unavailable`, too.
+status that it is answered with, so an error means the same on both sides of the wire. A 502 that is
+not the gateway's own is a proxy's word for a gateway that is not there, and `Unavailable`.
 """
 
 _BAD_GATEWAY = 502
@@ -106,6 +106,13 @@ class ResourceExhausted(VitrineError):
 
 class ServerError(VitrineError):
     """Bug in a server, or an answer that makes no sense."""
+
+
+class ModelFault(ServerError):
+    """Fault of a model: an answer that breaks its signature's promise, such as probabilities that
+    are no numbers, or a version that cannot work; the message names both, and the way out."""
+
+    status = 502
 
 
 class Unimplemented(VitrineError):

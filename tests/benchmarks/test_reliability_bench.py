@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import Overload, overload
+from benchmarks.reliability.silence import silence
 from benchmarks.reliability.soak import soak
 from benchmarks.reliability.swaps import swap_under_load
 from tests.conftest import measured
@@ -61,3 +62,12 @@ def test_versions_swap_under_load(tmp_path):
     assert outcome.versions == set(range(1, 22))
     assert outcome.answered > 20 * len(steps)
     assert outcome.growth < 0.1
+
+
+def test_a_silent_model_server_holds_up_nobody():
+    """Of two one stands still, or the network forgets the connection to the only one: every request
+    is answered."""
+    found = silence(4)
+    assert set(found.one_of_two_statuses) == {200}
+    assert set(found.forgotten_statuses) == {200}
+    assert found.back_after_s < 10

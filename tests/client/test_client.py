@@ -83,7 +83,7 @@ def test_versions_and_version_labels(kind: Kind):
         (418, errors.InvalidRequest),
         (429, errors.ResourceExhausted),
         (500, errors.ServerError),
-        (502, errors.Unavailable),
+        (502, errors.ModelFault),
         (503, errors.Unavailable),
         (504, errors.DeadlineExceeded),
     ],

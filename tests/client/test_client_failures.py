@@ -20,7 +20,7 @@ from tests.client.fake_gateway import (
     problem,
 )
 from vitrine_client import errors
-from vitrine_client.http.protocol import Attempts, retry_after_s
+from vitrine_client.http.retries import Attempts, retry_after_s
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
@@ -68,7 +68,7 @@ def test_what_goes_on_failing_is_raised(kind: Kind):
 @both
 def test_what_cannot_help_is_not_tried_again(kind: Kind):
     """Who is wrong is told so at once, and a deadline that was missed would be missed again."""
-    statuses = (400, 401, 404, 413, 500, 501, 504)
+    statuses = (400, 401, 404, 413, 500, 501, 502, 504)
     with FakeGateway(first(*(problem(status, "no") for status in statuses))) as gateway:
         for count, status in enumerate(statuses, 1):
             with pytest.raises(errors.VitrineError) as caught:
@@ -169,3 +169,28 @@ def test_pauses_grow_and_differ():
         assert 0.9 * most_s < pause_s <= most_s
     with pytest.raises(errors.Unavailable):
         runs[0].pause_s(error)
+
+
+NULL = {"label": "Bag", "class_id": 8, "probability": None, "probabilities": {"Bag": None}}
+GARBLED = {
+    "null": NULL,
+    "no label": {"class_id": 8, "probability": 1.0, "probabilities": {"Bag": 1.0}},
+    "null inside": NULL | {"probability": 1.0},
+    "text": NULL | {"probability": "much", "probabilities": {}},
+    "a list of shares": NULL | {"probability": 1.0, "probabilities": [1.0]},
+    "no class": NULL | {"class_id": None, "probability": 1.0, "probabilities": {"Bag": 1.0}},
+    "no entry": 3,
+}
+
+
+@both
+@pytest.mark.parametrize("entry", GARBLED.values(), ids=GARBLED)
+def test_answers_without_numbers_are_no_predictions(kind: Kind, entry):
+    """The gateway of before has `null` for NaN; nobody is to meet that later, in a sum."""
+    spec = {"name": "mlp", "version": "1"}
+    reply = Reply(200, {"predictions": [entry], "model_spec": spec})
+    with (
+        FakeGateway(lambda _: reply) as gateway,
+        pytest.raises(errors.ServerError, match="makes no sense"),
+    ):
+        predict(kind, gateway)

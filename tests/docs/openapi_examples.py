@@ -13,15 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import numpy as np
 from PIL import Image
 
+from harness.fake_model_server import Call, FakeModelServer, classifying
 from harness.ports import free_port
 from tests.docs.pages import ROOT
 from tests.serving.asked_gateway import PNG, form, npy, png
 from tests.serving.fake_servers import FakeServers
 from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import to_tensor
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
@@ -244,11 +247,23 @@ async def _failures(found: Examples) -> None:
         values = {"signature_name": "regress", "examples": [{"x": 1.5}, {"x": -0.5}]}
         found.answer("regress", await client.post("/v1/models/m:regress", json=values))
         found.bodies["regress"] = values
+    with FakeModelServer(_diverged) as server:
+        settings = Settings(model_server=(server.address,), models=("mlp",))
+        async with _gateway(settings) as client:
+            found.problem(await client.post(f"{MODEL}:predict", **picture), 502)
     nobody = Settings(model_server=(f"127.0.0.1:{free_port()}",), models=("mlp",))
     async with _gateway(nobody) as client:
         found.problem(await client.post(f"{MODEL}:predict", **picture), 503)
         found.answer("ready", await client.get("/readyz?models=1"), 503)
     await _too_late(found, picture)
+
+
+def _diverged(call: Call, context: grpc.ServicerContext) -> bytes:
+    """Answers as a model does whose training diverged."""
+    response = wire.PredictResponse.FromString(classifying()(call, context))
+    if "probabilities" in response.outputs:
+        response.outputs["probabilities"].CopyFrom(to_tensor(np.full((1, 10), np.nan, np.float32)))
+    return response.SerializeToString()
 
 
 async def _too_late(found: Examples, picture: dict[str, Any]) -> None:

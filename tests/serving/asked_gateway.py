@@ -49,7 +49,10 @@ class FakeServers:
             raise self.error or InvalidRequest("no such signature")
         return Description(() if model == "linear" else LABELS, {})
 
-    async def exchange(self, method, request, *, timeout_s, metadata=()):
+    def usable(self):
+        return 1
+
+    async def exchange(self, method, request, *, timeout_s, metadata=(), **_):
         return await self.call(method, request, timeout_s=timeout_s, metadata=metadata), None
 
     async def call(self, method, request, *, timeout_s, metadata=()):

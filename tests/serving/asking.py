@@ -8,7 +8,8 @@ from typing import Any
 from harness.fake_model_server import FakeModelServer
 from harness.ports import free_port
 from harness.waiting import wait_for
-from vitrine_serving.gateway.settings import FIELDS
+from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.settings import FIELDS, Settings
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 from vitrine_serving.gateway.upstream.retries import RetrySettings
@@ -51,3 +52,9 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 def nobody() -> str:
     """An address where nobody listens."""
     return f"127.0.0.1:{free_port()}"
+
+
+def data_plane(servers: ModelServers, **settings: object) -> DataPlane:
+    """Returns a data plane before model servers."""
+    chosen = Settings(**settings)
+    return DataPlane(servers, chosen.batching, chosen.shedding)

@@ -23,7 +23,10 @@ class FakeServers:
     metadata: list[tuple[str, str]] = field(default_factory=list)
     output: wire.Tensor | None = None
 
-    async def exchange(self, method, request, *, timeout_s, metadata=()):
+    def usable(self):
+        return 1
+
+    async def exchange(self, method, request, *, timeout_s, metadata=(), **_):
         """Also returns a connection, of which there is none."""
         return await self.call(method, request, timeout_s=timeout_s, metadata=metadata), None
 

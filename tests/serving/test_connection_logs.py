@@ -11,16 +11,16 @@ from harness.ports import free_port
 from tests.serving.asking import LONG_S, until
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 LOGGER = "vitrine_serving.gateway.upstream.connection"
 
 
 def connection(port: int, *, start_s: float, failures: int = 5) -> Connection:
     return Connection(
-        f"127.0.0.1:{port}",
+        ServerEndpoint(f"127.0.0.1:{port}"),
         Breaker(failures, 0.05),
         credentials=None,
-        server_name="",
         fair_timeout_s=1.0,
         start_s=start_s,
     )

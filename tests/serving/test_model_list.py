@@ -9,8 +9,8 @@ from vitrine_client.errors import NotFound, Unavailable
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.application import create_app
-from vitrine_serving.gateway.models.listed import ListedModels
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.upstream.listed_models import ListedModels
 
 
 @pytest.fixture

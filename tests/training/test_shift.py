@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from vitrine_training.evaluation.drift_baseline import SIZES, STATISTICS, baseline, statistics
 from vitrine_training.evaluation.metrics import evaluate
-from vitrine_training.evaluation.shift import SIZES, STATISTICS, baseline, statistics
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ import math
 import pytest
 
 from vitrine_training.data.fashion_mnist import Dataset, Split
-from vitrine_training.fit.curves import Curves, Guessing, Measured
 from vitrine_training.fit.loop import Epoch, fit
-from vitrine_training.fit.verdict import verdict
+from vitrine_training.fit.verdict import Curves, Guessing, Measured, verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.run import curves

@@ -16,9 +16,8 @@ import keras
 from vitrine_client.results import strict_json
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.fit.checkpoint import Checkpoint
-from vitrine_training.fit.curves import Curves, Measured
 from vitrine_training.fit.loop import Diverged, Epoch, State, fit, kept_epoch
-from vitrine_training.fit.verdict import verdict
+from vitrine_training.fit.verdict import Curves, Measured, verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
 from vitrine_training.publish import export

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_training.data import fashion_mnist as data
-from vitrine_training.evaluation import robustness, shift
+from vitrine_training.evaluation import drift_baseline, robustness
 from vitrine_training.evaluation.metrics import Evaluation, at_bound, best_temperature, outputs_of
-from vitrine_training.fit.curves import Guessing
 from vitrine_training.fit.loop import Arrays, Epoch
+from vitrine_training.fit.verdict import Guessing
 from vitrine_training.models.layers import Averaged
 from vitrine_training.models.recipes import Recipe
 
@@ -134,7 +134,7 @@ class Classification(Task):
             "robustness": robustness.measure(
                 self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
             ),
-            "baseline": shift.baseline(
+            "baseline": drift_baseline.baseline(
                 self.validation[0], validation.probabilities, self.validation[1]
             ),
         }

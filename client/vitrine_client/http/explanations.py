@@ -67,11 +67,9 @@ def _explanation(answer: Any) -> Explanation:
             if attributions.shape != (SIDE, SIDE):
                 raise ValueError(f"attributions are {list(attributions.shape)}")
             return Explanation(
-                entry["label"],
-                entry["class_id"],
-                entry["probability"],
+                *predictions.answered_in(entry),
                 attributions,
-                spec["name"],
+                str(spec["name"]),
                 int(spec["version"]),
                 *predictions.found_in(entry),
             )

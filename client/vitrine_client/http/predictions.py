@@ -4,6 +4,7 @@ Like everything in `protocol`, it neither connects nor waits.
 """
 
 import io
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -181,15 +182,25 @@ def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> PredictionOutcome:
     if entry.get("empty"):
         return EmptyPicture(NOTHING, warnings=warnings)
     return Prediction(
-        entry["label"],
-        entry["class_id"],
-        entry["probability"],
-        entry["probabilities"],
-        spec["name"],
+        *answered_in(entry),
+        {str(label): _number(share) for label, share in entry["probabilities"].items()},
+        str(spec["name"]),
         int(spec["version"]),
         box,
         warnings,
     )
+
+
+def answered_in(entry: dict[str, Any]) -> tuple[str, int, float]:
+    """Returns the label, the class id and the probability of an entry. Raises `ValueError` or
+    `TypeError` where one is not there, such as the `null` that JSON has for NaN."""
+    return str(entry["label"]), int(entry["class_id"]), _number(entry["probability"])
+
+
+def _number(value: Any) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no probability")
+    return float(value)
 
 
 def found_in(entry: dict[str, Any]) -> tuple[tuple[int, int, int, int] | None, tuple[str, ...]]:

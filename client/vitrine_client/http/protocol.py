@@ -1,4 +1,4 @@
-"""HTTP protocol of a gateway: requests, responses, errors, and the retries of calls.
+"""HTTP protocol of a gateway: requests, responses and errors.
 
 Nothing here connects or waits, so the client that blocks and the one that does not share it.
 Several calls are a conversation: a generator that yields each call, is sent the answer (JSON) or
@@ -8,19 +8,16 @@ thrown the error, and returns the result.
 import base64
 import json
 import operator
-import random
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
 from requests.utils import get_netrc_auth
 
 from vitrine_client import errors
+from vitrine_client.http.retries import retry_after_s
 from vitrine_client.process import addresses, proxies
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
@@ -31,8 +28,6 @@ T = TypeVar("T")
 LONGEST_S = 1_000_000
 """Longest time-out; a socket takes 24 days (2^31 ms), and no more."""
 
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 2.0
 IS_IT_ONE = f"is that a Vitrine gateway? ({addresses.URL_NAMES})"
 """Question to the user where an answer is no gateway's."""
 
@@ -204,7 +199,7 @@ def sensible() -> Iterator[None]:
     """Raises `ServerError` where an answer lacks members, or has wrong ones."""
     try:
         yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
 
 
@@ -225,6 +220,8 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         return content
     told = content if isinstance(content, dict) else {}
     after_s = retry_after_s(headers.get("Retry-After", ""))
+    if told.get("detail") and status == errors.ModelFault.status:
+        raise errors.ModelFault(str(told["detail"]))
     if told.get("detail"):
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
@@ -241,47 +238,3 @@ def _json_of(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def retry_after_s(text: str) -> float | None:
-    """Returns the seconds that `Retry-After` says, as a number or as a date (RFC 9110, section
-    10.2.3); None where it says neither."""
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
-class Attempts:
-    """Retries of a call within its deadline, `retries` at most.
-
-    All calls may be: asking twice changes nothing. Failures that may pass are tried again (nobody
-    there, a connection that is lost, 502, 503 and 429), after the time of `Retry-After` and "full
-    jitter" of https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter: any time up
-    to 0.1 s, doubled each time up to 2 s.
-    """
-
-    def __init__(self, timeout_s: float, retries: int) -> None:
-        self.deadline = time.monotonic() + timeout_s
-        self._retries = retries
-        self._longest_s = _FIRST_PAUSE_S
-
-    def left_s(self) -> float:
-        """Returns the seconds until the deadline, below 0 where it is over."""
-        return self.deadline - time.monotonic()
-
-    def pause_s(self, error: errors.VitrineError) -> float:
-        """Returns how long to wait before the call is made again. Raises `error` where it is not,
-        also where there is no time to."""
-        if not isinstance(error, errors.Unavailable | errors.ResourceExhausted):
-            raise error
-        pause_s = random.uniform(0, self._longest_s)  # noqa: S311 - nothing secret
-        pause_s += error.retry_after_s or 0.0
-        if not self._retries or pause_s >= self.left_s():
-            raise error
-        self._retries -= 1
-        self._longest_s = min(2 * self._longest_s, _LONGEST_PAUSE_S)
-        return pause_s

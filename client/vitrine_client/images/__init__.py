@@ -17,7 +17,7 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images.files import FORMATS, MAX_PIXELS, check_size
-from vitrine_client.images.finding.fitting import SIDE
+from vitrine_client.images.finding.cropping import SIDE
 from vitrine_client.images.finding.item import NOTHING, Item, item_of
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Raster, decoded, later_frames, raster_of

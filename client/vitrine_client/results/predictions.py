@@ -71,11 +71,31 @@ class Description:
 
     @classmethod
     def from_outputs(cls, outputs: dict[str, npt.NDArray[Any]]) -> "Description":
-        """Reads the outputs of the signature `describe`."""
-        return cls(
-            labels=distinct([each.decode(errors="replace") for each in outputs["labels"].tolist()]),
-            card=json.loads(outputs["card"].item()),
-        )
+        """Reads the outputs of the signature `describe`. Raises `ValueError`, which says what is
+        missing or is not as it should be."""
+        return cls(labels=distinct(_labels(outputs)), card=_card(outputs))
+
+
+def _labels(outputs: dict[str, npt.NDArray[Any]]) -> list[str]:
+    labels = outputs.get("labels")
+    if labels is None or labels.ndim != 1:
+        raise ValueError("no list of `labels`")
+    if not all(isinstance(each, bytes) for each in labels.tolist()):
+        raise ValueError("`labels` that are no text")
+    return [each.decode(errors="replace") for each in labels.tolist()]
+
+
+def _card(outputs: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    card = outputs.get("card")
+    if card is None or card.size != 1:
+        raise ValueError("no `card`")
+    try:
+        content = json.loads(card.item())
+    except (ValueError, TypeError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError("a `card` that is no JSON object")
+    return content
 
 
 def distinct(labels: Sequence[str]) -> tuple[str, ...]:

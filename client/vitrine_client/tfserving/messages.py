@@ -30,9 +30,18 @@ RECONNECT_S = 0.5
 """How long a call waits for a lost connection to come back: longer than the backoff below, so that
 a server that is up again is never called unavailable."""
 
+_MOST_METADATA = 1 << 20
+
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),  # the gateway bounds what it takes, in bytes and images
     ("grpc.max_receive_message_length", -1),
+    # Errors come as metadata; beyond gRPC's own bound, 16 KiB, an error becomes another.
+    ("grpc.max_metadata_size", _MOST_METADATA),
+    ("grpc.absolute_max_metadata_size", _MOST_METADATA),
+    # Channels to one address share no connection, so that one can tell what the other is worth.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Model servers are hardly ever behind a proxy for HTTP, and http_proxy is set for browsers.
+    ("grpc.enable_http_proxy", 0),
     # A model server that comes back is found at once; gRPC's own default is 20 s and more.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 250),
@@ -54,6 +63,9 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
 }
 """The one place where gRPC's codes become ours; any other is a `ServerError`."""
+
+_TOO_LONG = "metadata size exceeds"
+"""Words of gRPC 1.85 for an error that it does not let through; its code is that of overload."""
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -105,6 +117,8 @@ def error_for(
         return errors.Unreachable(
             f"The model server at {unanswered} is not answering{hint} ({details})"
         )
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LONG in details:
+        return errors.ServerError(f"The model server's error is too long for gRPC ({details})")
     return _ERRORS.get(code, errors.ServerError)(details)
 
 

@@ -31,7 +31,7 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.listener import Shares
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shared_memory import SLOTS, Slots
+from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
 from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
@@ -40,6 +40,7 @@ from vitrine_serving.gateway.telemetry.metrics import Metrics, SharedSeries
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
+from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
@@ -310,6 +311,7 @@ class SharedState:
         self.guard = Guard(settings.access, settings.rates)
         self.windows = Windows(settings.drift.drift_window) if settings.drift.drift else None
         slots = max(SLOTS, 4 * settings.server.workers)
+        self.found = Snapshots(1, MOST_FOUND_BYTES)
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()
@@ -343,6 +345,7 @@ def create_app(
             settings.upstream.model_server,
             credentials=shared.tls.model_servers(),
             server_name=settings.upstream.model_server_name,
+            found=shared.found,
             retrying=settings.retries,
             breaker=settings.breaker,
             # With less time than that, a call that is late says nothing of the server.

@@ -20,7 +20,6 @@ from vitrine_serving.gateway.access.rate_limit import RateLimitSettings
 from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.decoder import PictureSettings
-from vitrine_serving.gateway.models.listed import ListedModels
 from vitrine_serving.gateway.server.listener import ServerSettings
 from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
 from vitrine_serving.gateway.shedding import SheddingSettings
@@ -33,6 +32,7 @@ from vitrine_serving.gateway.telemetry.prediction_log import (
 )
 from vitrine_serving.gateway.telemetry.tracing import TracingError
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
+from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
 from vitrine_serving.gateway.upstream.retries import RetrySettings
 

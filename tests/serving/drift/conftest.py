@@ -6,7 +6,7 @@ import pytest
 from tests.serving.drift.asked import Asked
 from vitrine_client.results.predictions import Description
 from vitrine_training.data.fashion_mnist import LABELS
-from vitrine_training.evaluation.shift import baseline
+from vitrine_training.evaluation.drift_baseline import baseline
 
 
 @pytest.fixture(scope="session")

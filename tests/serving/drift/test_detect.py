@@ -9,8 +9,8 @@ from tests.serving.drift.asked import inverted
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, detect, statistics
 from vitrine_serving.gateway.telemetry.drift.detect import RAISE, judge
 from vitrine_training.data.fashion_mnist import LABELS, Split
+from vitrine_training.evaluation.drift_baseline import FALSE_ALARM_RATE, SIZES, baseline
 from vitrine_training.evaluation.metrics import evaluate
-from vitrine_training.evaluation.shift import FALSE_ALARM_RATE, SIZES, baseline
 
 FEW = 2_000
 """Test images that are changed."""

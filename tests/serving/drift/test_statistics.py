@@ -5,7 +5,7 @@ import pytest
 
 from vitrine_client.results import drift_statistics
 from vitrine_serving.gateway.telemetry import drift
-from vitrine_training.evaluation import shift
+from vitrine_training.evaluation import drift_baseline
 
 
 def pixel(row, column):
@@ -50,9 +50,9 @@ def test_gateway_and_training_have_the_same_ones(dataset, answer):
     """A baseline is compared with what the gateway sees."""
     images = dataset.test.images[:100]
     outputs = answer(images)
-    assert drift.STATISTICS == shift.STATISTICS == drift_statistics.STATISTICS
+    assert drift.STATISTICS == drift_baseline.STATISTICS == drift_statistics.STATISTICS
     np.testing.assert_array_equal(
-        drift.statistics(images, outputs), shift.statistics(images, outputs)
+        drift.statistics(images, outputs), drift_baseline.statistics(images, outputs)
     )
 
 

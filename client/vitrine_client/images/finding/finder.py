@@ -18,10 +18,10 @@ from vitrine_client.images.finding.background import (
     deviation,
     quantile,
 )
-from vitrine_client.images.finding.fitting import SIDE
-from vitrine_client.images.finding.frame import inside_frame
+from vitrine_client.images.finding.cropping import SIDE
 from vitrine_client.images.finding.ground import ground_of, nearest
 from vitrine_client.images.finding.panels import Window
+from vitrine_client.images.finding.picture_frames import inside_frame
 from vitrine_client.images.finding.regions import dilated
 from vitrine_client.images.finding.segment import Segment, boxed, gathered, is_soft, visible
 from vitrine_client.images.finding.segmentation import candidates

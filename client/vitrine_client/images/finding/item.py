@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.images.finding.background import contrast
+from vitrine_client.images.finding.cropping import SIDE, instance_of, is_outline
 from vitrine_client.images.finding.finder import Found, box_of, find, find_in
-from vitrine_client.images.finding.fitting import SIDE, instance_of, is_outline
 from vitrine_client.images.raster import Box, Raster
 
 NOTHING = "there is nothing to see in this picture"

@@ -10,7 +10,7 @@ from vitrine_client.errors import VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages
-from vitrine_serving.gateway.models.listed import ListedModels
+from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 log = logging.getLogger(__name__)

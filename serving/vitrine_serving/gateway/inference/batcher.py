@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.errors import DeadlineExceeded
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest
 from vitrine_serving.gateway import shedding
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
@@ -67,19 +67,33 @@ class _Task(Generic[T]):
 
 
 @dataclass(eq=False, slots=True)
+class _Sender(Generic[T]):
+    batch: Sequence[_Task[T]] = ()  # in flight; none while it gathers one
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
     tasks: deque[_Task[T]] = field(default_factory=deque)
-    flying: Sequence[_Task[T]] = ()
-    sender: asyncio.Task[None] | None = None
+    senders: list[_Sender[T]] = field(default_factory=list)
     rows: int = 0
     batch_s: float = 0.0  # moving average, as long as something waits
 
 
 class Batcher(Generic[T]):
-    """Sends rows in batches, one at a time for each target."""
+    """Sends rows in batches; of each target `servers()` may be in flight at a time, one for each
+    server that is there to be asked."""
 
-    def __init__(self, send: Send[T], *, max_batch_size: int, max_queued_rows: int) -> None:
+    def __init__(
+        self,
+        send: Send[T],
+        *,
+        max_batch_size: int,
+        max_queued_rows: int,
+        servers: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._send = send
+        self._servers = servers
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
         self._queues: dict[Hashable, _Queue[T]] = {}
@@ -93,8 +107,9 @@ class Batcher(Generic[T]):
         queue = self._queues.get(target)
         if not queue:
             return
-        batches = 1 + math.ceil((queue.rows + count) / self._max_batch_size)
-        wait_s = batches * queue.batch_s
+        batches = math.ceil((queue.rows + count) / self._max_batch_size)
+        # The batches in flight end first.
+        wait_s = (1 + math.ceil(batches / self._servers())) * queue.batch_s
         shedding.admit(queue.rows, count, self._max_queued_rows, wait_s, deadline)
 
     async def ask(
@@ -113,8 +128,7 @@ class Batcher(Generic[T]):
         queue = self._queues.setdefault(target, _Queue())
         queue.tasks.append(task)
         queue.rows += len(rows)
-        if not queue.sender:
-            self._start_sender(target, queue)
+        self._start_sender(target, queue)
         timer = loop.call_later(deadline - started, _expire, task)
         try:
             answers = await task.answered
@@ -127,37 +141,56 @@ class Batcher(Generic[T]):
         """Returns how many rows wait for each target; from any thread."""
         return {target: queue.rows for target, queue in list(self._queues.items())}
 
+    def usual_s(self, target: Hashable) -> float:
+        """Returns the moving average of the seconds that a batch takes, 0 before the first."""
+        queue = self._queues.get(target)
+        return queue.batch_s if queue else 0.0
+
     def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
+        """Starts another sender where a server is free, and none gathers a batch already."""
+        if queue.senders and (
+            len(queue.senders) >= self._servers() or not all(each.batch for each in queue.senders)
+        ):
+            return
+        sender = _Sender[T]()
+        queue.senders.append(sender)
         # It belongs to no request, and so has no request's context.
-        queue.sender = asyncio.get_running_loop().create_task(
-            self._send_all(target, queue), context=contextvars.Context()
+        sender.task = asyncio.get_running_loop().create_task(
+            self._send_all(target, queue, sender), context=contextvars.Context()
         )
 
     def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
-        if not task.sent_at and task in queue.tasks:
-            queue.tasks.remove(task)
-            queue.rows -= len(task.rows)
-        elif task in queue.flying and all(each.answered.done() for each in queue.flying):
-            queue.flying = ()
-            if queue.sender:
-                queue.sender.cancel()
+        if not task.sent_at:
+            if task in queue.tasks:
+                queue.tasks.remove(task)
+                queue.rows -= len(task.rows)
+            return
+        for sender in queue.senders:
+            if task in sender.batch:
+                if sender.task and all(each.answered.done() for each in sender.batch):
+                    sender.batch = ()
+                    sender.task.cancel()
+                return
 
-    async def _send_all(self, target: Hashable, queue: _Queue[T]) -> None:
+    async def _send_all(self, target: Hashable, queue: _Queue[T], sender: _Sender[T]) -> None:
+        """Sends one batch after the other, until nothing waits or servers are fewer."""
         try:
-            while queue.tasks:
+            while queue.tasks and len(queue.senders) <= self._servers():
                 if not (self._was_alone and len(queue.tasks) == 1):
                     await self._let_in(queue)
                 if batch := self._next_batch(queue):  # unless all have left meanwhile
                     self._was_alone = len(batch) == 1
-                    queue.flying = batch
+                    sender.batch = batch
+                    if queue.tasks:
+                        self._start_sender(target, queue)
                     await self._answer(target, queue, batch)
-                    queue.flying = ()
+                    sender.batch = ()
         finally:
-            queue.sender = None
+            queue.senders.remove(sender)
             if queue.tasks:  # the call was given up, and others came meanwhile
                 self._start_sender(target, queue)
-            elif self._queues.get(target) is queue:
+            elif not queue.senders and self._queues.get(target) is queue:
                 del self._queues[target]
 
     async def _let_in(self, queue: _Queue[T]) -> None:
@@ -190,10 +223,15 @@ class Batcher(Generic[T]):
         left_s = max(max(task.deadline for task in batch) - started, 0.001)
         try:
             answers = await self._send(target, rows, left_s, [task.name for task in batch])
+        except InvalidRequest as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:  # perhaps the fault of one of them, or of their number
+                there = [task for task in batch if not task.answered.done()]
+                await asyncio.gather(*(self._answer(target, queue, [task]) for task in there))
+            return
         except Exception as error:
-            for task in batch:
-                if not task.answered.done():
-                    task.answered.set_exception(error)
+            _fail(batch, error)
             return
         batch_s = time.monotonic() - started
         queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
@@ -202,6 +240,12 @@ class Batcher(Generic[T]):
             if not task.answered.done():
                 task.answered.set_result(answers[start : start + len(task.rows)])
             start += len(task.rows)
+
+
+def _fail(batch: Sequence[_Task[Any]], error: Exception) -> None:
+    for task in batch:
+        if not task.answered.done():
+            task.answered.set_exception(error)
 
 
 def _expire(task: _Task[Any]) -> None:

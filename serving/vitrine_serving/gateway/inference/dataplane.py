@@ -5,19 +5,23 @@ tracing hang here, and so see all traffic. It knows no HTTP, no gRPC servicer an
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from vitrine_client.errors import DeadlineExceeded, ServerError
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import Batcher, BatchingSettings
+from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
+from vitrine_serving.gateway.inference.outputs import check_classes, check_outputs, fault_of_model
 from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
@@ -29,6 +33,7 @@ from vitrine_serving.gateway.inference.requests import (
     SignatureCall,
     WireCall,
 )
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -44,6 +49,10 @@ _RESPONSES = {
     CLASSIFY: wire.ClassificationResponse,
     REGRESS: wire.RegressionResponse,
 }
+
+_HEDGE_S, _HEDGE_TIMES = 2.0, 10
+"""A call that takes longer than that, and so many times as long as usual, is asked of another
+server as well; where nothing is known of what is usual, after half of its time."""
 
 Offload = Callable[..., Awaitable[Any]]
 
@@ -81,10 +90,12 @@ class DataPlane:
         self._pixels = pixels
         self._trace = trace
         self._offload = offload
+        self._fixed_rows = FixedRows()
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
             max_batch_size=batching.max_batch_size,
             max_queued_rows=shedding.max_queued_images,
+            servers=servers.usable,
         )
 
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
@@ -92,7 +103,7 @@ class DataPlane:
         callers: explanations wait as predictions do, in queues of their own with the same bounds.
 
         Raises `Unavailable` where too many rows wait, `DeadlineExceeded`, what the model server
-        answers, and `ServerError` where a model does not keep its signature's promise.
+        answers, and `ModelFault` where a model does not keep its signature's promise.
         """
         if request.wire:
             return await self._send_alone(request, request.wire)
@@ -123,25 +134,18 @@ class DataPlane:
     async def _send_batch(
         self, call: SignatureCall, rows: Array, timeout_s: float, callers: Sequence[Caller]
     ) -> InferenceResponse:
-        started = time.monotonic()
-        model, count = call.model.model, len(rows)
-        response, server = await self._call(
-            messages.PREDICT, _message(call, rows), timeout_s, callers, _about(model, count)
-        )
-        answer = messages.read_answer(response)
-        took_s = time.monotonic() - started
-        version, outputs = answer.version, answer.outputs
-        if self._measured:
-            self._measured(model, version, count, took_s)
+        deadline = time.monotonic() + timeout_s
+        model = call.model.model
+        version, outputs, server = await self._run_rows(call, rows, deadline, callers)
         # Others may not have this version: they need not be updated at the same time.
-        description = await self._servers.describe(
-            model, version, timeout_s=max(timeout_s - took_s, 0.001), first=server
-        )
-        for name in call.outputs:
-            if name not in outputs or outputs[name].shape[:1] != (count,):
-                raise ServerError(
-                    f"Version {version} of {model} does not answer `{name}` for each of its inputs"
-                )
+        left = max(deadline - time.monotonic(), 0.001)
+        description = await self._servers.describe(model, version, timeout_s=left, first=server)
+        check_outputs(outputs, call.outputs, len(rows), model, version)
+        try:
+            check_classes(outputs, description.labels, model, version)
+        except ModelFault:
+            self._servers.forget_description(model, version)
+            raise
         if self._answered:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
@@ -149,6 +153,42 @@ class DataPlane:
             return InferenceResponse(version, outputs, labels)
         decoded = call.decode(outputs, labels, model, version)
         return InferenceResponse(version, {}, labels, decoded=decoded)
+
+    async def _run_rows(
+        self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
+    ) -> tuple[int, Mapping[str, Array], Connection]:
+        """Runs a signature on rows, in as many calls as it needs: one, unless the signature has a
+        fixed number of rows."""
+        fixed = self._fixed_rows.recall(call)
+        if not fixed:
+            try:
+                return await self._run(call, rows, deadline, callers)
+            except InvalidRequest:
+                fixed = await self._fixed_rows.learn(call, self.call, left_s(deadline))
+                if fixed in (None, len(rows)):
+                    raise
+        run = partial(self._run, deadline=deadline, callers=callers)
+        return await in_parts(run, call, rows, fixed)
+
+    async def _run(
+        self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
+    ) -> tuple[int, Mapping[str, Array], Connection]:
+        """Makes one call; returns the version that answered, its outputs, and the connection."""
+        started = time.monotonic()
+        model, count = call.model.model, len(rows)
+        response, server = await self._call(
+            messages.PREDICT,
+            _message(call, rows),
+            left_s(deadline),
+            callers,
+            _about(model, count),
+            call.model,
+            max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
+        )
+        answer = messages.read_answer(response)
+        if self._measured:
+            self._measured(model, answer.version, count, time.monotonic() - started)
+        return answer.version, answer.outputs, server
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
         started = time.monotonic()
@@ -159,6 +199,8 @@ class DataPlane:
             left_s(request.deadline),
             [request.caller],
             _about(model, call.rows),
+            request.call.model,
+            max(_HEDGE_S, left_s(request.deadline) / 2),
         )
         arguments = _RESPONSES[call.method], response, call.decode
         if len(response) <= LARGE_BYTES:
@@ -180,15 +222,26 @@ class DataPlane:
         timeout_s: float,
         callers: Sequence[Caller],
         about: dict[str, Any],
+        asked: ModelRef | None = None,
+        hedge_after_s: float = math.inf,
     ) -> tuple[bytes, Connection]:
         """Makes each call there is; also returns the connection that has answered."""
         metadata = self._metadata(callers)
-        if self._trace is None:
-            return await self._servers.exchange(
-                method, message, timeout_s=timeout_s, metadata=metadata
-            )
-        with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
-            return await self._servers.exchange(method, message, timeout_s=timeout_s, metadata=sent)
+        exchange = partial(
+            self._servers.exchange,
+            *(method, message),
+            timeout_s=timeout_s,
+            model=asked,
+            hedge_after_s=hedge_after_s,
+        )
+        try:
+            if self._trace is None:
+                return await exchange(metadata=metadata)
+            with self._trace(f"tensorflow.serving.{method}", metadata, about) as sent:
+                return await exchange(metadata=sent)
+        except InvalidRequest as error:
+            fault = fault_of_model(error, asked) if asked else None
+            raise fault or error from error.__cause__
 
     def _metadata(self, callers: Sequence[Caller]) -> list[tuple[str, str]]:
         """Returns gRPC metadata that tells a model server the ids and traces of the callers."""

@@ -30,6 +30,10 @@ class Descriptions:
         """Returns a description that was asked for before."""
         return self._known.get((model, version))
 
+    def forget(self, model: str, version: int) -> None:
+        """Forgets a description, if it is known."""
+        self._known.pop((model, version), None)
+
     async def get(self, model: str, version: int, ask: Ask, *, timeout_s: float) -> Description:
         """Returns a description, by `ask` if it is not known yet and nobody is asking.
 

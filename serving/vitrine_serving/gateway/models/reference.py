@@ -9,3 +9,10 @@ class ModelRef(NamedTuple):
     model: str
     version: int | None = None
     label: str | None = None
+
+    @property
+    def described(self) -> str:
+        """Its meaning, to begin a sentence with."""
+        if self.version is not None:
+            return f"Version {self.version} of {self.model}"
+        return f"The {self.label or 'newest'} version of {self.model}"

@@ -73,6 +73,10 @@ class Breaker:
         elif ok is False and decides:  # not the failures of calls that were out when it opened
             self._open(now_s)
 
+    def trip(self, now_s: float) -> None:
+        """Opens, whatever the number of failures was."""
+        self._open(now_s)
+
     def close(self) -> None:
         """Lets calls go: the reason that there was is gone."""
         self._in_a_row, self._tried_at_s, self._probing = 0, None, False

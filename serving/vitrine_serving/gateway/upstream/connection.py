@@ -3,27 +3,43 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 
 from vitrine_client.errors import Unavailable, VitrineError
 from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 
 log = logging.getLogger(__name__)
 
 Metadata = Sequence[tuple[str, str]]
 """Of a gRPC call: names in lower case, values in printable ASCII."""
 
+Silence = Literal["", "hangs", "gone"]
+"""Finding about a server: it answers; it takes connections and answers nothing; it takes none."""
+
 _READY = grpc.ChannelConnectivity.READY
 
 START_S = 60.0
 """Seconds that a model server may take to its first connection before its absence is logged: it is
 often started beside the gateway, and imports for 20 s from a cold disk."""
+
+_LATE_S = 0.05
+"""Seconds before its deadline from which on a call that is cancelled was late: whoever waits for it
+has the same deadline, and may be told of it before gRPC is."""
+
+_LACKING_S = 1.0
+
+_PROBE_HEDGE_S = 0.2
+"""Seconds after which the call that decides about a server is asked of another as well: nobody is
+to wait for a server that is known to have failed."""
 
 
 @dataclass(frozen=True)
@@ -36,35 +52,81 @@ class ServerState:
     breaker: State
 
 
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Call in flight, as the watch for silent servers sees it.
+
+    From `hedge_at_s` on it is asked of another server as well, by the task `hedge`; `rescue` is the
+    other's response, with its connection, where that came first.
+    """
+
+    method: str
+    request: bytes
+    metadata: Metadata
+    deadline: float
+    started_s: float
+    hedge_at_s: float
+    channel: Any
+    call: Any = None
+    hedge: asyncio.Task[None] | None = None
+    rescue: "tuple[bytes, Connection] | None" = None
+
+    def end_with(self, response: bytes, by: "Connection") -> None:
+        """Ends the call with the response of another server."""
+        self.rescue, self.hedge = (response, by), None
+        self.call.cancel()
+
+
+class Lacking:
+    """Memory of the models and versions that a server has just said it does not have."""
+
+    def __init__(self) -> None:
+        self._until_s: dict[ModelRef, float] = {}
+
+    def note(self, model: ModelRef) -> None:
+        """Notes that the server lacks a version; for a second, in which it may be loaded."""
+        now_s = time.monotonic()
+        self._until_s = {each: end_s for each, end_s in self._until_s.items() if end_s > now_s}
+        self._until_s[model] = now_s + _LACKING_S
+
+    def __contains__(self, model: ModelRef | None) -> bool:
+        """Whether the server has just said that it lacks a version."""
+        return (
+            self._until_s.get(model, 0.0) > time.monotonic() if self._until_s and model else False
+        )
+
+
 class Connection:
     """Connection to one model server, and its health; made and used in one running event loop.
 
-    `lost` says that there was no connection when it was last asked or looked at.
+    `lost` says that there was no connection when it was last asked or looked at, `silence` what the
+    watch has found, and `heard_at_s` when the server last answered anything.
     """
 
     def __init__(
         self,
-        address: str,
+        endpoint: ServerEndpoint,
         breaker: Breaker,
         *,
         credentials: grpc.ChannelCredentials | None,
-        server_name: str,
         fair_timeout_s: float,
         start_s: float = START_S,
     ) -> None:
-        self.address = address
+        self.endpoint = endpoint
+        self.name = str(endpoint)
         self.breaker = breaker
-        self.in_flight = 0
+        self.flights: set[Flight] = set()
         self.last_failure = ""
-        options = messages.channel_options(server_name)
-        self._channel = (
-            grpc.aio.secure_channel(address, credentials, options=options)
-            if credentials
-            else grpc.aio.insecure_channel(address, options=options)
-        )
-        self._methods: dict[str, Any] = {}
-        self._fair_timeout_s = fair_timeout_s
         self.lost = False
+        self.silence: Silence = ""
+        self.heard_at_s = 0.0
+        self.lacking = Lacking()
+        self._late = f"The model server at {self.name} did not answer in time"
+        self._credentials = credentials
+        self._methods: dict[str, Any] = {}
+        self.channel = self.new_channel()
+        self._retired: list[Any] = []
+        self._fair_timeout_s = fair_timeout_s
         self._absence_counts_at_s = time.monotonic() + start_s
         self._told_of_absence = self._told_of_failures = False
         self._closed = False
@@ -72,22 +134,53 @@ class Connection:
     async def close(self) -> None:
         """Ends the connection; calls in flight raise `Unavailable`."""
         self._closed = True
-        await self._channel.close()
+        await asyncio.gather(*(each.close() for each in (self.channel, *self._retired)))
+
+    def new_channel(self) -> Any:
+        """Returns another channel to the server, with a connection of its own."""
+        address, name, server_name = self.endpoint
+        options = messages.channel_options(server_name)
+        if self._credentials:
+            return grpc.aio.secure_channel(address, self._credentials, options=options)
+        named = [("grpc.default_authority", name)] if name else []
+        return grpc.aio.insecure_channel(address, options=options + named)
+
+    def replace_channel(self, channel: Any) -> None:
+        """Has further calls made on another channel, as the one in use is silent. Calls in flight
+        stay where they are, and are asked again by the watch."""
+        log.warning("%s answers over a new connection, the one in use was lost", self.name)
+        self._retired.append(self.channel)
+        self.channel, self._methods = channel, {}
+
+    async def close_retired(self) -> None:
+        """Ends the channels that were replaced, once they have no calls any more."""
+        used = {id(flight.channel) for flight in self.flights}
+        over = [each for each in self._retired if id(each) not in used]
+        self._retired = [each for each in self._retired if id(each) in used]
+        await asyncio.gather(*(each.close() for each in over))
+
+    @property
+    def in_flight(self) -> int:
+        """The number of calls in flight."""
+        return len(self.flights)
 
     def snapshot(self) -> ServerState:
         """Returns how it is doing."""
-        breaker = "open" if self.lost else self.breaker.state(time.monotonic())
-        return ServerState(self.address, self.in_flight, breaker)
+        is_out = self.lost or self.silence
+        breaker = "open" if is_out else self.breaker.state(time.monotonic())
+        return ServerState(self.endpoint.address, self.in_flight, breaker)
 
     def wait_s(self) -> float:
         """Returns the seconds until it may be called, 0 if it may now."""
         now_s = time.monotonic()
         wait_s = self.breaker.wait_s(now_s)
-        if self._closed or not (wait_s or self.lost):
+        if self._closed or not (wait_s or self.lost or self.silence):
             return wait_s
+        if self.silence == "gone":  # the watch finds it again
+            return max(wait_s, messages.RECONNECT_S)
         # Who cannot be reached need not be asked to know that. One that is reached again need not
         # sit its time out, and those who come together need not wait for what becomes of the first.
-        if self._channel.get_state(try_to_connect=True) is not _READY:
+        if self.channel.get_state(try_to_connect=True) is not _READY:
             self._note_lost()
             return max(wait_s, messages.RECONNECT_S)
         if self.lost:
@@ -99,41 +192,56 @@ class Connection:
         """Returns when the server is connected, the connection closed, or `timeout_s` over."""
         with contextlib.suppress(TimeoutError, grpc.aio.UsageError):  # closed
             async with asyncio.timeout(timeout_s):
-                await self._channel.channel_ready()
+                await self.channel.channel_ready()
 
-    async def call(self, method: str, request: bytes, deadline: float, metadata: Metadata) -> bytes:
-        """Makes one attempt; only if `wait_s` is 0. Raises `grpc.aio.AioRpcError`, and
-        `Unavailable` where the connection is closed meanwhile."""
+    async def call(
+        self,
+        method: str,
+        request: bytes,
+        deadline: float,
+        metadata: Metadata,
+        hedge_after_s: float = math.inf,
+    ) -> tuple[bytes, "Connection"]:
+        """Makes one attempt; only if `wait_s` is 0. Returns the response, and the connection over
+        which it came: another, where this one gave none within `hedge_after_s`.
+
+        Raises `grpc.aio.AioRpcError`, and `Unavailable` where the connection is closed meanwhile.
+        """
         if self._closed:
             raise self._ended()
-        timeout_s = deadline - time.monotonic()
+        started_s = time.monotonic()
+        timeout_s = deadline - started_s
         decides = self.breaker.enter()
-        self.in_flight += 1
+        hedge_at_s = started_s + (_PROBE_HEDGE_S if decides else hedge_after_s)
+        flight = Flight(method, request, metadata, deadline, started_s, hedge_at_s, self.channel)
         ok = None  # unless there is an answer, or none for reasons of the server's own
+        self.flights.add(flight)
         try:
-            response: bytes = await self._method(method)(
-                request, timeout=timeout_s, metadata=metadata
-            )
+            flight.call = self._method(method)(request, timeout=timeout_s, metadata=metadata)
+            response: bytes = await flight.call
             ok = True
             if self._absence_counts_at_s:
                 self._note_found()
-            return response
+            return response, self
         except grpc.aio.AioRpcError as error:
             ok = self._verdict(error.code(), timeout_s)
             if ok is False:
-                self.last_failure = str(self.explain(error))
-                if self._is_connected():
-                    self._note_found()
-                else:
-                    self._note_lost()
+                self._note_failure(str(self.explain(error)))
             raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
+                if time.monotonic() > deadline - _LATE_S:  # or gRPC would say so in a moment
+                    ok = self._verdict(grpc.StatusCode.DEADLINE_EXCEEDED, timeout_s)
+                    self._note_failure(self._late)
                 raise
+            if flight.rescue:
+                return flight.rescue
             raise self._ended() from None  # gRPC's way to say so
         finally:
-            self.in_flight -= 1
+            self.flights.discard(flight)
+            if flight.hedge:
+                flight.hedge.cancel()
             self._note(decides, ok)
 
     def explain(self, error: grpc.aio.AioRpcError) -> VitrineError:
@@ -141,24 +249,61 @@ class Connection:
         # What comes over a connection that holds are the server's own words; one that was just
         # lost can still seem to hold.
         lost = not self._is_connected() or "Stream removed" in (error.details() or "")
-        return messages.error_for(error.code(), error.details(), self.address if lost else "")
+        return messages.error_for(error.code(), error.details(), self.name if lost else "")
+
+    def note_silence(self, silence: Silence, reason: str) -> None:
+        """Notes what the watch has found, and logs what is new."""
+        if not self.silence:
+            self.last_failure = f"The model server at {self.name} {reason}"
+            self._told_of_failures = True
+            log.warning("%s is left alone until it answers: it %s", self.name, reason)
+        self.silence = silence
+
+    def note_alive(self) -> None:
+        """Notes that the server has answered the watch."""
+        self.heard_at_s = time.monotonic()
+        self._note_found()
+        if self.silence:
+            self.silence = ""
+            self._told_of_failures = False
+            self.breaker.close()
+            log.warning("%s answers again", self.name)
+
+    def note_outrun(self) -> None:
+        """Notes that another server has answered a call that this one has not, in all the time that
+        such a call may take: it is left alone for a while."""
+        self._note_failure(self._late)
+        self._change(lambda now_s: self.breaker.trip(now_s))
 
     def _method(self, method: str) -> Any:
         if method not in self._methods:
-            self._methods[method] = self._channel.unary_unary(messages.path_of(method))
+            self._methods[method] = self.channel.unary_unary(messages.path_of(method))
         return self._methods[method]
 
     def _note(self, decides: bool, ok: bool | None) -> None:
+        if ok:
+            self.heard_at_s = time.monotonic()
+        self._change(lambda now_s: self.breaker.leave(now_s, decides=decides, ok=ok))
+
+    def _change(self, change: Callable[[float], None]) -> None:
+        """Changes the breaker, and logs what becomes of that."""
         now_s = time.monotonic()
         before = self.breaker.state(now_s)
-        self.breaker.leave(now_s, decides=decides, ok=ok)
+        change(now_s)
         after = self.breaker.state(now_s)
         if before == "closed" != after and self._is_missed():
             self._told_of_failures = True
-            log.warning("%s is left alone for a while: %s", self.address, self.last_failure)
+            log.warning("%s is left alone for a while: %s", self.name, self.last_failure)
         elif before != "closed" == after and self._told_of_failures:
             self._told_of_failures = False
-            log.warning("%s answers again", self.address)
+            log.warning("%s answers again", self.name)
+
+    def _note_failure(self, reason: str) -> None:
+        self.last_failure = reason
+        if self._is_connected():
+            self._note_found()
+        else:
+            self._note_lost()
 
     def _note_lost(self) -> None:
         """Notes that there is no connection, and logs that once."""
@@ -172,17 +317,17 @@ class Connection:
         self.lost, self._absence_counts_at_s = False, 0.0
         if self._told_of_absence:
             self._told_of_absence = False
-            log.warning("%s is connected again", self.address)
+            log.warning("%s is connected again", self.name)
 
     def _is_missed(self) -> bool:
         """Whether a server that is not there should be: it was before, or had its time to start."""
         return time.monotonic() >= self._absence_counts_at_s
 
     def _ended(self) -> Unavailable:
-        return Unavailable(f"The connection to {self.address} was closed")
+        return Unavailable(f"The connection to {self.name} was closed")
 
     def _is_connected(self) -> bool:
-        return not self._closed and self._channel.get_state() is _READY
+        return not self._closed and self.channel.get_state() is _READY
 
     def _verdict(self, code: grpc.StatusCode, timeout_s: float) -> bool | None:
         """Says whether a failed call speaks for its server: any other answer is one."""

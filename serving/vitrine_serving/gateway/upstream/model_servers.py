@@ -1,24 +1,39 @@
 """Upstream: client-side load balancing over model servers, with retries and health checks."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 
 import grpc
 from pydantic import Field, field_validator
 
-from vitrine_client.errors import InvalidRequest, ServerError
+from vitrine_client.errors import (
+    InvalidRequest,
+    ModelFault,
+    ResourceExhausted,
+    ServerError,
+    Unavailable,
+    VitrineError,
+)
 from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_model_server
 from vitrine_client.results.predictions import Description, VersionStatus
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.descriptions import Descriptions
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings_part import Names, SettingsPart
+from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
+from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resolve
 from vitrine_serving.gateway.upstream.pool import Pool
 from vitrine_serving.gateway.upstream.retries import RetryBudget, RetrySettings, pause_s
+from vitrine_serving.gateway.upstream.silence import SilenceWatch
 
 _DESCRIBE_S = 10.0
+
+_MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
+"""Answers of a server that lacks a version, or cannot use it; another may have it."""
 
 
 class UpstreamSettings(SettingsPart):
@@ -42,7 +57,8 @@ class UpstreamSettings(SettingsPart):
 class ModelServers:
     """Upstream of model servers that serve the same models; made and used in one event loop.
 
-    A call goes to the server with the fewest in flight. One that is answered UNAVAILABLE goes to
+    Each address behind a name is a server; `found` is shared by the processes that look them up. A
+    call goes to the server with the fewest in flight. One that is answered UNAVAILABLE goes to
     another, or again to the same after a pause, at most `max_attempts` times within its deadline
     and while retries are at most `retry_budget` of all calls. A server that fails
     `breaker_failures` times in a row is left alone for `breaker_open_s`; one that is not connected
@@ -59,32 +75,42 @@ class ModelServers:
         *,
         credentials: grpc.ChannelCredentials | None = None,
         server_name: str = "",
+        found: Snapshots | None = None,
+        resolve: Resolve = resolve,
         retrying: RetrySettings | None = None,
         breaker: BreakerSettings | None = None,
         fair_timeout_s: float = 1.0,
     ) -> None:
         retrying, breaker = retrying or RetrySettings(), breaker or BreakerSettings()
-        self.retries = 0
-        self._pool = Pool(
-            [
-                Connection(
-                    address,
-                    Breaker(breaker.breaker_failures, breaker.breaker_open_s),
-                    credentials=credentials,
-                    server_name=server_name,
-                    fair_timeout_s=fair_timeout_s,
-                )
-                for address in addresses
-            ]
-        )
+        self.retries = self.skews = 0
         self._max_attempts = retrying.max_attempts
         self._budget = RetryBudget(retrying.retry_budget)
         self._descriptions = Descriptions()
+        self._pool = Pool(
+            lambda endpoint: Connection(
+                endpoint,
+                Breaker(breaker.breaker_failures, breaker.breaker_open_s),
+                credentials=credentials,
+                fair_timeout_s=fair_timeout_s,
+            ),
+            addresses,
+        )
+        self._discovery = Discovery(addresses, server_name, found, resolve)
+        self._pool.update(self._discovery.endpoints({}))
+        if self._discovery.has_names:
+            self._discovery.start(self._pool.update)
+        self._watch = SilenceWatch(self._pool, self._may_repeat)
 
     async def close(self) -> None:
         """Ends all connections; calls in flight raise `Unavailable`."""
+        self._discovery.stop()
+        await self._watch.close()
         await self._pool.close()
         await self._descriptions.close()
+
+    def usable(self) -> int:
+        """Returns the number of servers that may be called, 1 at least."""
+        return self._pool.usable()
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing, in the order of the addresses."""
@@ -108,30 +134,69 @@ class ModelServers:
         timeout_s: float,
         metadata: Metadata = (),
         first: Connection | None = None,
+        model: ModelRef | None = None,
+        hedge_after_s: float = math.inf,
     ) -> tuple[bytes, Connection]:
         """Calls `method`, and also returns the connection that has answered; `first` is tried
-        first, if it may be called."""
+        first, if it may be called.
+
+        A server that lacks a version of `model` is left out for a moment. What has no answer after
+        `hedge_after_s` is asked of another as well.
+        """
         deadline = time.monotonic() + timeout_s
         self._budget.deposit()
         may_begin = first and not first.wait_s()
-        connection = first if may_begin else await self._pool.select_or_wait(deadline)
+        connection = first if may_begin else await self._pool.select_or_wait(deadline, model)
         if connection is None:
             raise self._pool.all_left_alone()
         tried: list[Connection] = []
         while True:
             try:
-                response = await connection.call(method, request, deadline, metadata)
+                answer = await connection.call(method, request, deadline, metadata, hedge_after_s)
             except grpc.aio.AioRpcError as error:
                 tried.append(connection)
                 reason = connection.explain(error)
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise reason from error
-                another = await self._next_for_retry(tried, deadline)
+                another = await self._next(error.code(), reason, tried, deadline, model)
                 if another is None:
                     raise reason from error
                 connection = another
             else:
-                return response, connection
+                if tried and model and model in tried[-1].lacking:
+                    self.skews += 1
+                return answer
+
+    async def _next(
+        self,
+        code: grpc.StatusCode,
+        reason: VitrineError,
+        tried: list[Connection],
+        deadline: float,
+        model: ModelRef | None,
+    ) -> Connection | None:
+        """Returns the server to ask after an error, None where the error is the answer."""
+        if code is grpc.StatusCode.UNAVAILABLE:
+            return await self._next_for_retry(tried, deadline)
+        if code in _MISSING and model:
+            tried[-1].lacking.note(model)
+            is_over = len(tried) >= self._max_attempts
+            return (
+                None if is_over else self._pool.select_server([*tried, *self._pool.lacking(model)])
+            )
+        if isinstance(reason, ResourceExhausted):
+            another = self._pool.select_server(tried) if len(tried) == 1 else None
+            if another and self._may_repeat():
+                return another
+            raise Unavailable(
+                f"The model servers are full: {reason}", retry_after_s=1.0
+            ) from reason
+        return None
+
+    def _may_repeat(self) -> bool:
+        """Says whether a call may be made again, and counts that."""
+        if not self._budget.withdraw():
+            return False
+        self.retries += 1
+        return True
 
     async def describe(
         self, model: str, version: int, *, timeout_s: float, first: Connection | None = None
@@ -139,7 +204,7 @@ class ModelServers:
         """Returns the labels and the card of a version; each version is asked once, `first` a
         server that has it.
 
-        Raises `ServerError` where its signature `describe` is not a classifier's of ours.
+        Raises `ModelFault` where its signature `describe` is not a classifier's of ours.
         """
 
         async def ask() -> Description:
@@ -150,13 +215,17 @@ class ModelServers:
             )
             try:
                 return messages.read_description(response)
-            except (KeyError, ValueError, TypeError, AttributeError) as error:
-                raise ServerError(
-                    f"Version {version} of {model} has a signature `describe` that names no labels "
-                    "and no card; publish it under another name"
+            except (ValueError, ServerError) as error:
+                raise ModelFault(
+                    f"Version {version} of {model} answers its signature `describe` with {error}; "
+                    "publish it again with labels and card"
                 ) from error
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
+
+    def forget_description(self, model: str, version: int) -> None:
+        """Has a version asked again, as its description does not fit its answers."""
+        self._descriptions.forget(model, version)
 
     async def status(
         self, model: str, *, version: int | None = None, timeout_s: float
@@ -180,9 +249,8 @@ class ModelServers:
         if len(tried) >= self._max_attempts or not (may_be_called or self._pool.may_be_found()):
             return None
         wait_s = pause_s(len(tried)) if may_be_called and not fresh else 0.0
-        if time.monotonic() + wait_s >= deadline or not self._budget.withdraw():
+        if time.monotonic() + wait_s >= deadline or not self._may_repeat():
             return None
-        self.retries += 1
         if fresh:
             return fresh
         await asyncio.sleep(wait_s)

@@ -1,8 +1,10 @@
 """Server pool: client-side load balancing over the model servers, and the state of each."""
 
 import asyncio
+import contextlib
+import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from operator import attrgetter
 
 import grpc
@@ -10,20 +12,61 @@ import grpc
 from vitrine_client.errors import NotFound, Unreachable, VitrineError
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.connection import Connection, ServerState
+from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
+
+_FEW = 8
+"""Servers up to which the least busy of all is looked for; above, the less busy of two that are
+picked at random (Mitzenmacher, "The power of two choices in randomized load balancing", 2001)."""
+
+_LOOKED_UP_S = 1.5
+"""Seconds within which a name is looked up again, and all processes have seen it."""
+
+_LOOK_S = 0.1
+_DRAIN_S = 30.0
+"""Seconds that a server that was removed has to answer the calls that it still has."""
 
 
 class Pool:
-    """Pool of connections to all model servers, in the order of the addresses; lives in one
-    running event loop."""
+    """Pool of connections to all model servers, in the order of the endpoints; lives in one running
+    event loop. `make` makes a connection."""
 
-    def __init__(self, connections: Sequence[Connection]) -> None:
-        self._connections = list(connections)
+    def __init__(self, make: Callable[[ServerEndpoint], Connection], names: Sequence[str]) -> None:
+        self._make = make
+        self._names = names
+        self._connections: list[Connection] = []
+        self._draining: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._changed = asyncio.Event()
+        self._closed = False
 
     async def close(self) -> None:
         """Ends all connections; calls in flight raise `Unavailable`."""
+        self._closed = True
+        for task in self._draining:
+            task.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._connections))
+
+    def update(self, endpoints: Sequence[ServerEndpoint]) -> None:
+        """Connects to servers that are new; those that are gone answer what they have, and get
+        nothing more."""
+        if self._closed:
+            return
+        known = {each.endpoint: each for each in self._connections}
+        kept = [known.pop(each) if each in known else self._make(each) for each in endpoints]
+        self._connections, self._turn = kept, 0
+        for connection in known.values():
+            task = asyncio.create_task(_drain(connection))
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
+        self._changed.set()
+        self._changed.clear()
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Iterates over the connections."""
+        return iter(self._connections)
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing; from any thread."""
@@ -42,10 +85,23 @@ class Pool:
 
     def may_be_found(self) -> bool:
         """Says whether any is lost, and could be up again."""
-        return any(each.lost for each in self._connections)
+        return not self._connections or any(each.lost for each in self._connections)
+
+    def usable(self) -> int:
+        """Returns the number of servers that may be called and are not known to hang, 1 at
+        least."""
+        if len(self._connections) == 1:
+            return 1
+        return max(1, sum(not (each.silence or each.wait_s()) for each in self._connections))
 
     def all_left_alone(self) -> Unreachable:
         """Returns the error for when none of them may be called."""
+        if not self._connections:
+            return Unreachable(
+                f"No address is known of {' or '.join(self._names)}; is the name right, and a "
+                "model server started?",
+                retry_after_s=1.0,
+            )
         soonest = min(self._connections, key=Connection.wait_s)
         wait_s = soonest.wait_s()
         return Unreachable(
@@ -56,23 +112,38 @@ class Pool:
 
     def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
         """Returns the server with the fewest calls in flight, in turn if several have so few; None
-        if no breaker lets a call through."""
+        if none may be called. One that hangs is taken where there is no other."""
         connections = self._connections[self._turn :] + self._connections[: self._turn]
         free = [each for each in connections if each not in but and not each.wait_s()]
+        free = [each for each in free if not each.silence] or free
         if not free:
             return None
+        if len(free) > _FEW:
+            free = random.sample(free, 2)
         best = min(free, key=attrgetter("in_flight"))  # the first of several
         self._turn = (self._connections.index(best) + 1) % len(connections)
         return best
 
-    async def select_or_wait(self, deadline: float) -> Connection | None:
-        """Returns the server to call; if none may be called, one that was lost and is connected
-        again within the time for that, else None."""
+    def lacking(self, model: ModelRef | None) -> list[Connection]:
+        """Returns the servers that have just said that they lack a version."""
+        return [each for each in self._connections if model in each.lacking]
+
+    async def select_or_wait(
+        self, deadline: float, model: ModelRef | None = None
+    ) -> Connection | None:
+        """Returns the server to call, rather one that does not lack a version; if none may be
+        called, one that was lost and is connected again within the time for that, or that is new,
+        else None."""
+        if model and (found := self.select_server(self.lacking(model))):
+            return found
         if found := self.select_server():
             return found
-        lost = [each for each in self._connections if each.lost]
         timeout_s = min(messages.RECONNECT_S, deadline - time.monotonic())
+        lost = [each for each in self._connections if each.lost]
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
+        if not self._connections:
+            until_next_s = min(_LOOKED_UP_S, deadline - time.monotonic())
+            waits.append(asyncio.create_task(self._wait_for_change(until_next_s)))
         if waits:
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -85,8 +156,27 @@ class Pool:
         """Returns what each server says of a model's versions, nothing of one that it does not
         know; None for one that does not answer. Raises nothing."""
         deadline = time.monotonic() + timeout_s
+        if not self._connections:
+            await self._wait_for_change(min(_LOOKED_UP_S, timeout_s))
         asked = (_statuses(each, model, deadline) for each in self._connections)
         return list(await asyncio.gather(*asked))
+
+    async def _wait_for_change(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+
+
+async def _drain(connection: Connection) -> None:
+    """Ends a connection once it has no calls any more."""
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            while connection.in_flight:
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        pass
+    finally:
+        await connection.close()
 
 
 async def _statuses(
@@ -96,7 +186,8 @@ async def _statuses(
         return None
     try:
         request = messages.status_request(model)
-        return messages.read_statuses(await connection.call(messages.STATUS, request, deadline, ()))
+        response, _ = await connection.call(messages.STATUS, request, deadline, ())
+        return messages.read_statuses(response)
     except grpc.aio.AioRpcError as error:
         return [] if isinstance(connection.explain(error), NotFound) else None
     except VitrineError:  # closed, or no answer that makes sense

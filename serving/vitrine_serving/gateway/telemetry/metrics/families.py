@@ -66,6 +66,10 @@ SHEDS = _counter(
     ("reason",),
 )
 RETRIES = _counter("vitrine_retries_total", "Calls to model servers that were made again.")
+VERSION_SKEW = _counter(
+    "vitrine_version_skew_total",
+    "Calls that another model server answered, as the first one lacked the version.",
+)
 IN_FLIGHT = _gauge(
     "vitrine_model_server_calls_in_flight",
     "Calls that a model server has not answered yet.",

@@ -104,6 +104,7 @@ class Metrics:
         """Follows the retries, and how each model server is doing."""
         self._looks.append(servers.look_for_lost)
         self._ledger.follow(families.RETRIES, lambda: {(): servers.retries})
+        self._ledger.follow(families.VERSION_SKEW, lambda: {(): servers.skews})
         self._ledger.follow(
             families.IN_FLIGHT,
             lambda: {(each.address,): each.in_flight for each in servers.snapshot()},

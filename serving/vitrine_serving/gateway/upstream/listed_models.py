@@ -1,4 +1,4 @@
-"""Listed models: those that the gateway lists, and is ready with."""
+"""Listed models: those that the gateway lists, and that model servers have once it is ready."""
 
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_serving.gateway.settings_part import Names, SettingsPart

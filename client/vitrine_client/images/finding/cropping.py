@@ -1,4 +1,4 @@
-"""Fitting: an item's contrast, scaled to fill 28x28 pixels as the rows of Fashion-MNIST do.
+"""Cropping: an item's contrast, scaled to fill 28x28 pixels as the rows of Fashion-MNIST do.
 
 Their authors cut the item out, fitted its longer side to 28 pixels, negated it and stretched its
 levels (Xiao, Rasul and Vollgraf, 2017).

@@ -1,4 +1,4 @@
-"""Distribution shift: the baseline by which a server notices that its inputs have changed.
+"""Drift baseline: figures and thresholds by which a server notices that its inputs have changed.
 
 `baseline` goes into the model card. With it, and the `statistics` of the last images, the gateway
 tells two of the text's three kinds of shift (docs/drift.md); concept shift shows in labels only.

@@ -1,0 +1,96 @@
+"""TCP proxy that behaves as networks do that fail without a word."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+
+class ForgetfulProxy:
+    """Proxy to a port of this machine; its `address` is what to connect to.
+
+    Once told to `forget`, it carries nothing of the connections that there are, and tells neither
+    end. Once it is to `freeze`, it does so with new ones, too, as a stopped process does for which
+    the kernel accepts; after `thaw` new ones work again.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._carried: set[asyncio.Task[None]] = set()
+        self._is_frozen = False
+        self._kept: list[asyncio.StreamWriter] = []
+        self.connections = 0
+        self.address = ""
+
+    async def start(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.address = "{}:{}".format(*server.sockets[0].getsockname()[:2])
+        return server
+
+    def forget(self) -> None:
+        for task in self._carried:
+            task.cancel()
+        self._carried.clear()
+
+    def freeze(self) -> None:
+        self._is_frozen = True
+        self.forget()
+
+    def thaw(self) -> None:
+        self._is_frozen = False
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._kept.append(writer)
+        if self._is_frozen:
+            return
+        there = await asyncio.open_connection("127.0.0.1", self._port)
+        self._kept.append(there[1])
+        for one, other in ((reader, there[1]), (there[0], writer)):
+            self._carried.add(asyncio.create_task(_pump(one, other)))
+
+    async def end(self) -> None:
+        self.forget()
+        for writer in self._kept:
+            writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while block := await reader.read(65536):
+            writer.write(block)
+            await writer.drain()
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def forgetful_proxy(port: int) -> AsyncIterator[ForgetfulProxy]:
+    """Runs one until the end of the block."""
+    proxy = ForgetfulProxy(port)
+    server = await proxy.start()
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.end()
+
+
+@contextlib.contextmanager
+def proxy_in_thread(port: int) -> Iterator[tuple[ForgetfulProxy, Callable[[str], None]]]:
+    """Runs one in a loop of its own; also yields what tells it to `forget`, `freeze` or `thaw`."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    running = forgetful_proxy(port)
+
+    def tell(what: str) -> None:
+        loop.call_soon_threadsafe(getattr(proxy, what))
+
+    try:
+        proxy = asyncio.run_coroutine_threadsafe(running.__aenter__(), loop).result()
+        yield proxy, tell
+    finally:
+        asyncio.run_coroutine_threadsafe(running.__aexit__(None, None, None), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,65 @@
+"""Output validation: answers of models that break the promise of their signature."""
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+import numpy as np
+
+from vitrine_client.errors import InvalidRequest, ModelFault
+from vitrine_client.tfserving.tensors import Array
+from vitrine_serving.gateway.inference.requests import PROBABILITIES
+from vitrine_serving.gateway.models.reference import ModelRef
+
+_LOST_VARIABLES = ("Could not find variable", "uninitialized", "not initialized")
+"""Words of TensorFlow 2.20 for a graph whose variables, or tables, were not saved with it."""
+
+
+def check_outputs(
+    outputs: Mapping[str, Array], wanted: Sequence[str], rows: int, model: str, version: int
+) -> None:
+    """Raises `ModelFault` unless each output that is wanted has a number for each of `rows`."""
+    for name in wanted:
+        answered = outputs.get(name)
+        if answered is None or answered.shape[:1] != (rows,):
+            told = "nothing" if answered is None else f"shape {list(answered.shape)}"
+            raise ModelFault(
+                f"Version {version} of {model} does not answer `{name}` for each of its inputs: "
+                f"{told} for {rows} rows"
+            )
+        if answered.dtype.kind == "f" and not np.isfinite(answered).all():
+            raise ModelFault(
+                f"Version {version} of {model} answers `{name}` that are no numbers (NaN or "
+                "infinite), as after a training that diverged; go back to another version"
+            )
+
+
+def check_classes(
+    outputs: Mapping[str, Array], labels: Sequence[str], model: str, version: int
+) -> None:
+    """Raises `ModelFault` unless `probabilities` has a float for each of the labels."""
+    probabilities = outputs[PROBABILITIES]
+    if probabilities.dtype.kind != "f" or probabilities.ndim != 2:
+        raise ModelFault(
+            f"Version {version} of {model} answers probabilities {probabilities.dtype} "
+            f"{list(probabilities.shape)}, not a row of float32 for each picture"
+        )
+    if probabilities.shape[1] != len(labels):
+        raise ModelFault(
+            f"Version {version} of {model} has {len(labels)} labels, and answers "
+            f"{probabilities.shape[1]} classes; publish it with a label for each"
+        )
+
+
+def fault_of_model(error: InvalidRequest, model: ModelRef) -> ModelFault | None:
+    """Returns the error for a call that no caller could have made better, None for others."""
+    cause = error.__cause__
+    if not isinstance(cause, grpc.aio.AioRpcError):
+        return None
+    if cause.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+        return None
+    if not any(words in str(error) for words in _LOST_VARIABLES):
+        return None
+    return ModelFault(
+        f"{model.described} was exported without its variables; export it with "
+        f"`model.export(directory)`: {error}"
+    )

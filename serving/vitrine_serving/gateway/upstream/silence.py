@@ -1,0 +1,146 @@
+"""Health check of servers that fall silent: a stopped process, a pulled cable, a flow that a
+balancer has forgotten.
+
+While calls are in flight and nothing is heard, a server is asked for a status, over the connection
+and then over a second one. That tells a slow model from a server that is gone, and from a network
+that has lost the connection. HTTP/2 pings would not do: TensorFlow Serving closes a connection,
+with all its calls, that pings more than twice in five minutes without data (gRPC's default,
+`grpc.http2.min_ping_interval_without_data_ms`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from vitrine_client.errors import VitrineError
+from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.upstream.connection import Connection, Flight
+from vitrine_serving.gateway.upstream.pool import Pool
+
+TICK_S = 0.2
+"""Seconds between two looks at the calls in flight."""
+
+SILENT_S = 0.7
+"""Seconds without a sign of life, while calls are in flight, after which a server is checked, and
+that it has for its answer: together less than 2 s, so that a call of 2 s can be asked elsewhere."""
+
+SECOND_S = 0.25
+"""Seconds that the connection in use has for its answer before a second one is opened."""
+
+AGAIN_S = 1.0
+"""Seconds between two checks of a server that was found silent."""
+
+_NO_ANSWER = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+)
+
+
+class SilenceWatch:
+    """Watch over the servers of a pool: finds those that are silent, and asks others what is in
+    their hands. `may_repeat` says whether a call may be made again, and counts that."""
+
+    def __init__(self, pool: Pool, may_repeat: Callable[[], bool]) -> None:
+        self._pool = pool
+        self._may_repeat = may_repeat
+        self._checks: dict[Connection, asyncio.Task[None]] = {}
+        self._checked_s: dict[Connection, float] = {}
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Ends the watch."""
+        tasks = [self._task, *self._checks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s = time.monotonic()
+            for connection in self._pool:
+                if connection.flights or connection.silence:
+                    self._look(connection, now_s)
+
+    def _look(self, connection: Connection, now_s: float) -> None:
+        if connection not in self._checks and self._is_due(connection, now_s):
+            self._checked_s[connection] = now_s
+            task = self._checks[connection] = asyncio.create_task(self._check(connection))
+            task.add_done_callback(lambda _: self._checks.pop(connection))
+        for flight in connection.flights:
+            is_stranded = flight.channel is not connection.channel
+            if not flight.hedge and (
+                connection.silence or is_stranded or now_s >= flight.hedge_at_s
+            ):
+                self._hedge(connection, flight, but=[] if is_stranded else [connection])
+
+    def _is_due(self, connection: Connection, now_s: float) -> bool:
+        if connection.silence:
+            return now_s - self._checked_s.get(connection, 0.0) >= AGAIN_S
+        oldest_s = min(flight.started_s for flight in connection.flights)
+        heard_s = max(oldest_s, connection.heard_at_s, self._checked_s.get(connection, 0.0))
+        return now_s - heard_s >= SILENT_S and not connection.lost
+
+    async def _check(self, connection: Connection) -> None:
+        """Finds out whether a server is silent, and notes it."""
+        first = asyncio.create_task(_answers(connection.channel))
+        await asyncio.wait([first], timeout=SECOND_S)
+        if first.done() and first.result():
+            connection.note_alive()
+            return
+        channel = connection.new_channel()
+        second = asyncio.create_task(_answers(channel, wait_for_ready=True))
+        try:
+            await asyncio.wait([first, second])
+            if first.result():
+                connection.note_alive()
+            elif second.result():
+                connection.note_alive()
+                connection.replace_channel(channel)
+                channel = None
+            elif channel.get_state() is grpc.ChannelConnectivity.READY:
+                connection.note_silence("hangs", "answers nothing, though it takes connections")
+            else:
+                connection.note_silence("gone", "answers nothing, and takes no connection")
+        finally:
+            first.cancel()
+            second.cancel()
+            if channel:
+                await channel.close()
+            await connection.close_retired()
+
+    def _hedge(self, connection: Connection, flight: Flight, but: list[Connection]) -> None:
+        """Asks another server what is in the hands of this one, if there is one."""
+        other = self._pool.select_server(but)
+        if other and not other.silence and self._may_repeat():
+            is_known = bool(connection.silence) or not but
+            flight.hedge = asyncio.create_task(_repeat(connection, flight, other, is_known))
+
+
+async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
+    """Says whether a server answers a question for a status, with whatever it may be."""
+    ask = channel.unary_unary(messages.path_of(messages.STATUS))
+    try:
+        await ask(b"", timeout=SILENT_S, wait_for_ready=wait_for_ready)
+    except grpc.aio.AioRpcError as error:
+        return error.code() not in _NO_ANSWER
+    return True
+
+
+async def _repeat(connection: Connection, flight: Flight, other: Connection, known: bool) -> None:
+    """Asks `other`; the first answer counts. If that is its one, and it was not `known` that the
+    first server is silent, it is now."""
+    try:
+        response, by = await other.call(
+            flight.method, flight.request, flight.deadline, flight.metadata
+        )
+    except (grpc.aio.AioRpcError, VitrineError):
+        flight.hedge_at_s, flight.hedge = time.monotonic() + SILENT_S, None
+        return
+    if not known:
+        connection.note_outrun()
+    flight.end_with(response, by)

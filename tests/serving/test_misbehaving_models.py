@@ -1,0 +1,198 @@
+"""Models that answer wrongly: one clear error that names them, and nobody else is the worse."""
+
+import asyncio
+import time
+
+import grpc
+import numpy as np
+import pytest
+
+from harness.fake_model_server import LABELS, Call, FakeModelServer, Gate, classifying
+from tests.serving.asking import LONG_S, data_plane, to, until
+from vitrine_client.errors import InvalidRequest, ModelFault
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
+from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
+from vitrine_serving.gateway.models.reference import ModelRef
+
+
+class Model:
+    """A model whose answers are as they are set; version 3. `rows` is how many it takes in a call,
+    None for any, and a picture that is brighter than 250 all over is refused."""
+
+    def __init__(self, *, probabilities=None, described=None, rows=None, error=None) -> None:
+        self._probabilities = probabilities
+        self.described = described or {
+            "labels": np.array(LABELS, object),
+            "card": np.array(b"{}", object),
+        }
+        self._rows = rows
+        self._error = error
+        self.sizes: list[int] = []
+
+    def __call__(self, call: Call, context: grpc.ServicerContext) -> bytes:
+        if call.method.endswith("GetModelMetadata"):
+            return self._metadata()
+        request = wire.PredictRequest.FromString(call.request)
+        response = wire.PredictResponse()
+        response.model_spec.version.value = 3
+        if request.model_spec.signature_name == "describe":
+            outputs = self.described
+        else:
+            images = from_tensor(request.inputs["images"])
+            self._check(images, context)
+            outputs = {"probabilities": self._answers(images)}
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(to_tensor(array))
+        return response.SerializeToString()
+
+    def _check(self, images, context) -> None:
+        self.sizes.append(len(images))
+        if self._error:
+            context.abort(*self._error)
+        if self._rows not in (None, len(images)):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Input to reshape has too many values")
+        if (images.min(axis=(1, 2)) > 0.98).any():
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too bright")
+
+    def _answers(self, images):
+        if self._probabilities is not None:
+            return self._probabilities
+        shares = images.sum(axis=2)[:, :10] + 1
+        return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def _metadata(self) -> bytes:
+        signatures = wire.SignatureDefMap()
+        info = signatures.signature_def["serving_default"].inputs["images"]
+        for size in (self._rows or -1, 28, 28):
+            info.tensor_shape.dim.add(size=size)
+        response = wire.GetModelMetadataResponse()
+        response.metadata["signature_def"].value = signatures.SerializeToString()
+        return response.SerializeToString()
+
+
+def brightest(*classes: int) -> np.ndarray:
+    images = np.zeros((len(classes), 28, 28), np.uint8)
+    images[np.arange(len(classes)), classes] = 200
+    return images
+
+
+async def classes_of(plane: DataPlane, images: np.ndarray) -> list[int]:
+    call = SignatureCall(ModelRef("mlp"), outputs=("probabilities",))
+    asked = InferenceRequest(call, {"images": images}, Caller("id"), time.monotonic() + LONG_S)
+    answer = await plane.infer(asked)
+    return answer.outputs["probabilities"].argmax(axis=1).tolist()
+
+
+async def ask_together(server: FakeModelServer, *batches: np.ndarray) -> list:
+    """Has all wait for a first call, so that they go out together."""
+    async with to(server) as servers:
+        plane = data_plane(servers)
+        server.answer = gate = Gate(server.answer)
+        first = asyncio.create_task(classes_of(plane, brightest(9)))
+        await until(lambda: server.calls, "the first")
+        asked = [asyncio.create_task(classes_of(plane, each)) for each in batches]
+        rows = sum(map(len, batches))
+        await until(lambda: plane.rows_waiting()["mlp"] == rows, "the others")
+        gate.open()
+        await first
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+
+def test_a_fixed_number_of_rows():
+    """A model that takes one picture a call gets so many, whoever asks, and whatever comes
+    together; what was learned is kept."""
+    model = Model(rows=1)
+    with FakeModelServer(model) as server:
+        each = [brightest(n) for n in range(8)]
+        assert asyncio.run(ask_together(server, *each)) == [[n] for n in range(8)]
+    assert model.sizes == [1, 8, *[1] * 8]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_a_request_with_another_number(rows):
+    """Its rows are answered in order; a last part is filled up."""
+    model = Model(rows=rows)
+
+    async def main(server):
+        async with to(server) as servers:
+            plane = data_plane(servers)
+            assert await classes_of(plane, brightest(1, 2, 3, 4, 5)) == [1, 2, 3, 4, 5]
+            assert await classes_of(plane, brightest(6)) == [6]
+
+    with FakeModelServer(model) as server:
+        asyncio.run(main(server))
+    assert set(model.sizes[1:]) == {rows}
+
+
+def test_nobody_is_told_of_another_s_fault():
+    """Of a batch that is refused each request is asked alone, once; only its own fault is one's."""
+    model = Model()
+    bright = np.full((1, 28, 28), 255, np.uint8)
+    with FakeModelServer(model) as server:
+        found = asyncio.run(ask_together(server, brightest(1), bright, brightest(2, 3)))
+    assert found[0] == [1]
+    assert isinstance(found[1], InvalidRequest)
+    assert found[2] == [2, 3]
+    assert sorted(model.sizes) == [1, 1, 1, 2, 4]
+
+
+NAN = np.full((1, 10), np.nan, np.float32)
+TEN = np.full((1, 10), 0.1, np.float32)
+LABELLED = {"labels": np.array(LABELS, object), "card": np.array(b"{}", object)}
+
+WRONG = {
+    "not a number": ({"probabilities": NAN}, "no numbers"),
+    "infinite": ({"probabilities": np.where(np.arange(10) == 3, np.inf, TEN)}, "no numbers"),
+    "two rows": ({"probabilities": np.repeat(TEN, 2, 0)}, r"\[2, 10\] for 1 rows"),
+    "no row": ({"probabilities": TEN[:0]}, "for each of its inputs"),
+    "flat": ({"probabilities": TEN[0][:1]}, "not a row of float32"),
+    "whole numbers": ({"probabilities": np.ones((1, 10), np.int64)}, "not a row of float32"),
+    "eleven classes": ({"probabilities": np.full((1, 11), 0.1, np.float32)}, "answers 11 classes"),
+    "nine labels": (
+        {"described": {**LABELLED, "labels": np.array(LABELS[:9], object)}},
+        "9 labels, and answers 10 classes",
+    ),
+    "no labels": ({"described": {"card": LABELLED["card"]}}, "no list of `labels`"),
+    "a label": ({"described": {**LABELLED, "labels": LABELLED["card"]}}, "no list of `labels`"),
+    "numbers": ({"described": {**LABELLED, "labels": np.arange(10)}}, "`labels` that are no text"),
+    "no card": ({"described": {"labels": LABELLED["labels"]}}, "no `card`"),
+    "two cards": ({"described": {**LABELLED, "card": LABELLED["labels"]}}, "no `card`"),
+    "card is text": (
+        {"described": {**LABELLED, "card": np.array(b"about it", object)}},
+        "no JSON object",
+    ),
+    "card is a list": ({"described": {**LABELLED, "card": np.array(b"[]", object)}}, "no JSON"),
+    "card is not text": ({"described": {**LABELLED, "card": np.array(3.5)}}, "no JSON object"),
+    "nothing": ({"described": {"else": TEN}}, "no list of `labels`"),
+    "lost variables": (
+        {
+            "error": (
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "Could not find variable sequential/dense/kernel. This could mean …",
+            )
+        },
+        "exported without its variables",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG.values(), ids=WRONG)
+def test_wrong_answers_are_the_model_s_fault(wrong, told):
+    """A 502 that names the model, never a label; once it is right, it is answered."""
+
+    async def main(server):
+        async with to(server) as servers:
+            plane = data_plane(servers)
+            for _ in range(2):
+                with pytest.raises(ModelFault, match=told) as caught:
+                    await classes_of(plane, brightest(7))
+                assert caught.value.status == 502
+                assert "mlp" in str(caught.value)
+                assert "ersion" in str(caught.value)
+            server.answer = classifying(3)
+            assert await classes_of(plane, brightest(7)) == [7]
+
+    with FakeModelServer(Model(**wrong)) as server:
+        asyncio.run(main(server))
