@@ -107,10 +107,12 @@ def test_a_killed_parent_takes_its_children_along(own_service):
 
 
 def test_closing_the_terminal_of_make_serve_leaves_nothing_running(training_run):
-    """SIGHUP of a terminal that was closed is an end, for make and for the service."""
+    """SIGHUP of a terminal that was closed is an end, for make and for the service. The kernel
+    tells the shell, and with its end the others."""
     ports = {f"VITRINE_{name}": free_port() for name in ("PORT", "GRPC_PORT", "REST_PORT")}
     variables = ports | {"VITRINE_MODELS_DIR": training_run.models_dir}
-    with Terminal("make", "--old-file=.venv/.ready", "serve", variables=variables) as terminal:
+    command = "make --old-file=.venv/.ready serve; exit"
+    with Terminal("sh", "-c", command, variables=variables) as terminal:
         terminal.wait_for("Ready: ")
         terminal.close()
         terminal.wait()
