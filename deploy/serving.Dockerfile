@@ -44,7 +44,7 @@ USER 10001:10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["python3", "-c", \
-    "import os, urllib.request as http; http.urlopen(f\"http://127.0.0.1:{os.environ.get('VITRINE_PORT', 8080)}/healthz\", timeout=2)"]
+    "import urllib.request as http; from vitrine_client.process.addresses import gateway_url; http.build_opener(http.ProxyHandler({})).open(f'{gateway_url()}/healthz', timeout=2)"]
 ENTRYPOINT ["vitrine-serve", "gateway"]
 
 FROM build AS model-server-environment

@@ -21,6 +21,7 @@ class Service:
     rest_url: str
     process: Process
     models_dir: Path
+    log: Path
 
     def client(self) -> Client:
         """A client of its gateway."""
@@ -44,4 +45,5 @@ def started_service(models_dir: Path, log: Path, **settings: object) -> Iterator
             f"http://127.0.0.1:{rest_port}",
             process,
             models_dir,
+            log,
         )

@@ -7,7 +7,6 @@ label. `vitrine_client.errors` has what they raise.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
@@ -52,6 +51,8 @@ that Ctrl-C ends them without a traceback."""
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version  # 30 ms
+
         return version("vitrine-client")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,7 @@ from vitrine_client.http.protocol import Call, Conversation, T
 from vitrine_client.http.retries import Attempts
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
+from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
@@ -203,11 +204,12 @@ class AsyncClient(GatewayClient):
             raise unanswered_calls.lost(self.base_url, error) from error
 
     def _connected(self) -> aiohttp.ClientSession:
+        local = proxies.is_local(self.base_url)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
-            headers=self._headers,
+            headers=self._headers | (protocol.netrc_headers(self.base_url) if local else {}),
             timeout=aiohttp.ClientTimeout(),  # ours is for the whole
-            trust_env=True,
+            trust_env=not local,  # for proxies, and for .netrc
             middlewares=(self._authorized,) if self._authorization else (),
         )
 

@@ -26,6 +26,7 @@ from vitrine_client.http.retries import Attempts
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches
+from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, Trust, Verify
 from vitrine_client.results.drift import DriftReport
@@ -77,7 +78,7 @@ class Client(GatewayClient):
             trusted = {"verify": verify is not False, "cert": None}
         # Proxies that the environment names; looking at each call takes longer than asking.
         self._settings: Any = self._session.get().merge_environment_settings(
-            self.base_url, {}, stream=False, **trusted
+            self.base_url, proxies.past_proxies(self.base_url), stream=False, **trusted
         )
 
     def __enter__(self) -> Self:

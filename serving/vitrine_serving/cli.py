@@ -13,7 +13,7 @@ import click
 from vitrine_client import Client
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.process import variables
+from vitrine_client.process import signals, variables
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup, NotBegun
@@ -23,9 +23,6 @@ from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
 from vitrine_serving.stack import Stack, StackError, gateway_command
-
-_INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
-"""Whoever starts the gateway with a socket (systemd, gunicorn's upgrade) has the port already."""
 
 GATEWAY_S = 120
 """Seconds that a gateway may take, after the model server, until it answers."""
@@ -147,7 +144,8 @@ def _running(
     models_dir: Path, addresses: Addresses, *, batching: Path | None = None, quiet: bool = False
 ) -> Iterator[Stack]:
     try:
-        with Stack(models_dir, addresses, batching=batching, quiet=quiet) as stack:
+        stack = Stack(models_dir, addresses, batching=batching, quiet=quiet)
+        with signals.reloading(stack.reload), stack:
             for sentence in stack.models.misplaced:
                 click.echo(f"Passed over: {sentence}", err=True)
             for sentence in stack.wait_until_settled(GATEWAY_S):
@@ -170,8 +168,7 @@ def gateway() -> None:
     """
     try:
         server = checked_settings().server
-        if not _INHERITED & os.environ.keys():
-            ports.check(server.host, server.port, "VITRINE_PORT", "VITRINE_HOST")
+        ports.check_gateway(server.host, server.port)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except PortError as error:

@@ -20,11 +20,21 @@ from vitrine_client.process.addresses import (
     PORT,
     REST_OFFSET,
     Addresses,
+    is_service_link,
 )
 
 WITHOUT_KEYS = " (without API keys, whoever reaches it may ask: docs/security.md)"
 
 MODELS_DIR = Path("models")
+
+
+class _Option(click.Option):
+    """Option whose variable counts as not set where Kubernetes set it."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Returns the value of the variable; click calls it."""
+        value = super().resolve_envvar_value(ctx)
+        return None if value and is_service_link(value) else value
 
 
 class Port(click.IntRange):
@@ -57,6 +67,7 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
     for name, kind, default, shown, text in reversed(options):
         command = click.option(
             f"--{name}",
+            cls=_Option,
             type=kind,
             envvar=f"VITRINE_{name.replace('-', '_').upper()}",
             default=default,
@@ -105,9 +116,16 @@ def url_elsewhere(addresses: Addresses) -> str:
         return ""
     if not host.is_unspecified:
         return addresses.url
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    families = [(socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")]
+    found = filter(None, (_own_address(*each) for each in families[: host.version // 2 - 1]))
+    return next((replace(addresses, host=each).url for each in found), "")
+
+
+def _own_address(family: socket.AddressFamily, elsewhere: str) -> str:
+    """Returns the address that this machine is seen by elsewhere, empty where there is no way."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: the system chooses an address of ours
+            probe.connect((elsewhere, 9))  # sends nothing: the system chooses an address of ours
         except OSError:
             return ""
-        return replace(addresses, host=probe.getsockname()[0]).url
+        return str(probe.getsockname()[0])

@@ -1,14 +1,19 @@
 """Listening ports: whether a service can have them, told before anything is started."""
 
 import errno
+import os
 import socket
+from typing import Any
 
-from vitrine_client.process.addresses import HOST, Addresses
+from vitrine_client.process.addresses import HOST, Addresses, bracketed, unbracketed
 
 _REASONS = {
     errno.EADDRINUSE: "is taken by another program",
     errno.EACCES: "is not for users: below 1024 they are root's",
 }
+_INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
+_ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""No address of this machine, or one of IPv6 where it has none."""
 
 
 class PortError(Exception):
@@ -23,15 +28,35 @@ def check_free(addresses: Addresses) -> None:
         check(HOST, port, f"--{option} or {variable}; --port or VITRINE_PORT moves all")
 
 
+def check_gateway(host: str, port: int) -> None:
+    """Raises `PortError` where the gateway alone cannot listen, unless whoever started it with a
+    socket (systemd, gunicorn's upgrade) has the port already."""
+    if not _INHERITED & os.environ.keys():
+        check(host, port, "VITRINE_PORT", "VITRINE_HOST")
+
+
+def bind_address(host: str, port: int) -> str:
+    """Returns an address to listen on as HOST:PORT, without a name: gunicorn takes each name for
+    one of IPv4. Raises `OSError` or `UnicodeError` where there is none."""
+    _, address = _resolved(host, port)
+    return f"{bracketed(address[0])}:{port}"
+
+
+def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    """Returns the address of a host to listen on; of several one of IPv4, which all clients try."""
+    host = unbracketed(host)
+    if host == "*":  # every interface for glibc, no address for gunicorn
+        raise socket.gaierror
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+    return family, address
+
+
 def check(host: str, port: int, port_names: str, host_names: str = "") -> None:
     """Raises `PortError` where nothing can listen on a port of a host. The names are those by which
     a user chooses others."""
     try:
-        if host == "*":  # every interface for glibc, no address for gunicorn
-            raise socket.gaierror
-        family, *_, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, address = _resolved(host, port)
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -39,7 +64,7 @@ def check(host: str, port: int, port_names: str, host_names: str = "") -> None:
         number = getattr(error, "errno", None)
         if number in _REASONS:
             text = f"Port {port} {_REASONS[number]}; choose another ({port_names})"
-        elif isinstance(error, socket.gaierror | UnicodeError) or number == errno.EADDRNOTAVAIL:
+        elif isinstance(error, socket.gaierror | UnicodeError) or number in _ELSEWHERE:
             text = (
                 f"{host!r} is no address of this machine; name one ({host_names}), such as {HOST}, "
                 "or 0.0.0.0 for all"

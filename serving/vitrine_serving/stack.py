@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import queue
 import shlex
+import signal
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Sequence
@@ -17,12 +19,13 @@ import requests
 from vitrine_client.errors import NotFound, VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.process import children, signals
+from vitrine_client.process import children, proxies, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving import ports
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
+from vitrine_serving.scratch import ScratchDirectory
 from vitrine_serving.served_models import ServedModels, served_models, write_config
 
 STOP_S = 15
@@ -34,6 +37,8 @@ by gunicorn_conf's `graceful_timeout`."""
 
 _AGAIN_S = 0.5
 """Time after which a second SIGTERM ends the gateway's wait for balancers, for Ctrl-C."""
+
+_LOOK_S = 1.0
 
 
 class StackError(Exception):
@@ -69,7 +74,13 @@ class Stack:
         self._batching = batching
         self._quiet = quiet
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._scratch = tempfile.TemporaryDirectory(prefix="vitrine-")
+        self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
+        try:
+            self._scratch = ScratchDirectory()
+        except OSError as error:
+            raise StackError(
+                f"No folder takes temporary files ({error}); make room, or name one by TMPDIR"
+            ) from error
 
     def __enter__(self) -> Self:
         try:
@@ -143,7 +154,12 @@ class Stack:
     def _ask_readyz(self) -> requests.Response:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is our own child, whatever its certificate says
-            return requests.get(f"{self._addresses.url}/readyz?models=1", timeout=2, verify=False)  # noqa: S501
+            return requests.get(
+                f"{self._addresses.url}/readyz?models=1",
+                timeout=2,
+                verify=False,  # noqa: S501
+                proxies=proxies.PAST_ALL,
+            )
 
     def _pause(self) -> None:
         """Waits a moment, less if a child ends: HTTP has no way to tell that it is ready."""
@@ -152,8 +168,23 @@ class Stack:
 
     def wait(self) -> None:
         """Blocks for good. Raises `StackError` when a child ends by itself."""
+        threading.Thread(target=self._watch, daemon=True).start()
+        while True:
+            # With a time-out: a signal that comes just before a call that blocks does not end it.
+            with contextlib.suppress(queue.Empty):
+                number = self._news.get(timeout=_LOOK_S)
+                if number == signal.SIGHUP:
+                    self._children["gateway"].send_signal(number)
+            self._check_children()
+
+    def reload(self) -> None:
+        """Has the gateway read certificates and keys again, once the service is ready. Signal
+        handlers may call it."""
+        self._news.put(signal.SIGHUP)
+
+    def _watch(self) -> None:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        self._check_children()
+        self._news.put(signal.SIGCHLD)
 
     def _check_children(self) -> None:
         for name, child in self._children.items():
@@ -162,13 +193,14 @@ class Stack:
                 raise StackError(f"The {name} ended with exit code {code}; see its messages above")
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        self._children[name] = children.start(command, os.environ | environment)
+        with signals.held_back():  # or it may have been started, and nobody knows it
+            self._children[name] = children.start(command, os.environ | environment)
 
     def _model_server_command(self) -> list[str]:
         config = self.models.config or write_config(
-            self._models_dir, self.models.names, Path(self._scratch.name)
+            self._models_dir, self.models.names, self._scratch.path
         )
-        monitoring = Path(self._scratch.name) / "monitoring.config"
+        monitoring = self._scratch.path / "monitoring.config"
         monitoring.write_text("prometheus_config { enable: true }\n")
         batching = ["--enable_batching=true", f"--batching_parameters_file={self._batching}"]
         return [
@@ -188,12 +220,13 @@ class Stack:
         ]
 
     def _gateway_environment(self) -> dict[str, str]:
+        level = f"--log-level={'warning' if self._quiet else 'info'}"
         return {
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
             "VITRINE_MODEL_SERVER": self._addresses.model_server,
             "VITRINE_MODELS": ",".join(self._listed),
-            "GUNICORN_CMD_ARGS": f"--log-level={'warning' if self._quiet else 'info'}",
+            "GUNICORN_CMD_ARGS": f"{level} {os.environ.get('GUNICORN_CMD_ARGS', '')}".strip(),
         }
 
 

@@ -43,6 +43,12 @@ def test_without_variables():
         ({"VITRINE_HOST": "0.0.0.0"}, DEFAULT),  # noqa: S104 - it is not listened on
         ({"VITRINE_HOST": "10.1.2.3"}, ("http://10.1.2.3:8080", *DEFAULT[1:])),
         ({"VITRINE_HOST": "::1"}, ("http://[::1]:8080", *DEFAULT[1:])),
+        ({"VITRINE_HOST": "[::1]"}, ("http://[::1]:8080", *DEFAULT[1:])),
+        ({"VITRINE_HOST": "[::]"}, DEFAULT),
+        ({"VITRINE_HOST": "::"}, DEFAULT),
+        ({"VITRINE_PORT": "tcp://10.0.0.1:8080"}, DEFAULT),  # Kubernetes' service links
+        ({"VITRINE_GRPC_PORT": "tcp://[fd00::1]:80"}, DEFAULT),
+        ({"VITRINE_REST_PORT": "udp://10.0.0.1:53"}, DEFAULT),
         ({"VITRINE_TLS_CERT": "c.pem"}, ("https://127.0.0.1:8080", *DEFAULT[1:])),
         ({"VITRINE_PORT": "65114"}, ("http://127.0.0.1:65114", "127.0.0.1:65534", 65535)),
     ],

@@ -22,6 +22,11 @@ def test_what_kubernetes_sets_is_no_mistake():
             "VITRINE_GATEWAY_SERVICE_PORT_HTTP": "80",
             "VITRINE_GATEWAY_PORT": "tcp://10.0.0.1:80",
             "VITRINE_GATEWAY_PORT_80_TCP_ADDR": "10.0.0.1",
+            "VITRINE_SERVICE_HOST": "10.0.0.1",
+            "VITRINE_SERVICE_PORT": "8080",
+            "VITRINE_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+            "VITRINE_PORT_8080_TCP_PROTO": "tcp",
+            "VITRINE_PORT_9_SCTP_PORT": "9",
         }
     )
 

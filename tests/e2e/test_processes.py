@@ -15,6 +15,7 @@ from harness.paths import ROOT, SAMPLES
 from harness.ports import free_port
 from harness.processes import children_of, is_running
 from harness.service import started_service
+from harness.terminal import Terminal
 from harness.waiting import wait_for
 from vitrine_serving.gateway.access import keys
 from vitrine_training.models.recipes import RECIPES
@@ -69,9 +70,9 @@ def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, number):
-    """Ctrl-C in a terminal, or its closing, ends make, the model server, gunicorn and workers."""
+    """Ctrl-C in a terminal, or a supervisor, ends make, the model server, gunicorn and workers."""
     ports = {name: str(free_port()) for name in ("PORT", "GRPC_PORT", "REST_PORT")}
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -103,6 +104,31 @@ def test_a_killed_parent_takes_its_children_along(own_service):
     own_service.process.kill()
     own_service.process.wait(30)
     wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
+
+
+def test_closing_the_terminal_of_make_serve_leaves_nothing_running(training_run):
+    """SIGHUP of a terminal that was closed is an end, for make and for the service. The kernel
+    tells the shell, and with its end the others."""
+    ports = {f"VITRINE_{name}": free_port() for name in ("PORT", "GRPC_PORT", "REST_PORT")}
+    variables = ports | {"VITRINE_MODELS_DIR": training_run.models_dir}
+    command = "make --old-file=.venv/.ready serve; exit"
+    with Terminal("sh", "-c", command, variables=variables) as terminal:
+        terminal.wait_for("Ready: ")
+        terminal.close()
+        terminal.wait()
+
+
+def test_reload_of_the_whole_service(own_service):
+    """SIGHUP without a terminal is passed on to the gateway, which replaces its processes; a signal
+    that comes while the command is stopped is heard when it goes on."""
+    process, log = own_service.process, own_service.log
+    process.send_signal(signal.SIGHUP)
+    wait_for(lambda: log.read_text().count("ASGI server listening") == 4, 60, "new processes")
+    assert process.poll() is None
+    process.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGCONT)
+    assert process.wait(60) == 143
 
 
 def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]":

@@ -69,3 +69,24 @@ def test_hosts_that_are_not_here(host):
         ports.check_free(replace(addresses(), host=host))
     assert host in str(told.value)
     assert "--port" not in str(told.value)
+
+
+@pytest.mark.parametrize("host", ["::", "[::]", "::1", "[::1]"])
+def test_ipv6(host):
+    """With brackets and without; a port that is taken there is told."""
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        taken = other.getsockname()[1]
+        with pytest.raises(PortError, match=f"Port {taken} is taken by another program"):
+            ports.check(host, taken, "VITRINE_PORT", "VITRINE_HOST")
+    ports.check(host, free_port(), "VITRINE_PORT", "VITRINE_HOST")
+    assert ports.bind_address(host, 80) == f"[{host.strip('[]')}]:80"
+
+
+def test_names_are_resolved_for_gunicorn():
+    """It would take each for one of IPv4."""
+    assert ports.bind_address("localhost", 80) in ("127.0.0.1:80", "[::1]:80")

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 _MOST_BYTES = 64_000_000
 
@@ -62,19 +61,6 @@ class Installation:
     def temporary(self) -> Path:
         """Where temporary files go."""
         return Path(tempfile.gettempdir())
-
-
-def host_of(url: str) -> str:
-    """Returns the host in a URL, empty where there is none."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:  # half of an IPv6 address
-        return ""
-
-
-def is_loopback(host: str) -> bool:
-    """Says whether a host is this machine, by its name or address alone."""
-    return host in ("localhost", "::1", "0.0.0.0", "::") or host.startswith("127.")  # noqa: S104
 
 
 def nearest_directory(path: Path) -> Path:

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
+from requests.utils import get_netrc_auth
+
 from vitrine_client import errors
 from vitrine_client.http.retries import retry_after_s
-from vitrine_client.process import addresses
+from vitrine_client.process import addresses, proxies
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
 
@@ -100,6 +102,13 @@ def basic_authorization(userinfo: str) -> str:
     user, _, password = userinfo.encode(errors="surrogateescape").partition(b":")
     shown = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return f"Basic {base64.b64encode(shown).decode()}" if userinfo else ""
+
+
+def netrc_headers(url: str) -> dict[str, str]:
+    """Returns the header that shows the user and password of a URL's host in .netrc, if any."""
+    found = get_netrc_auth(url)
+    userinfo = ":".join(quote(each, safe="") for each in found) if found else ""
+    return {"Authorization": basic_authorization(userinfo)} if userinfo else {}
 
 
 def model_path(model: str, version: int | None = None, label: str | None = None) -> str:
@@ -217,7 +226,7 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
     why = "without JSON" if content is None else str(told.get("error", "without a reason"))
-    text = f"{shown} answered {status} ({why}); {IS_IT_ONE}"
+    text = f"{shown} answered {status} ({why}); {IS_IT_ONE}{proxies.hint_for(url)}"
     if status == errors.NotFound.status:
         raise errors.ServerError(text)  # it says nothing of a model
     raise errors.for_status(status, text, after_s)

@@ -6,13 +6,15 @@ from http.client import BadStatusLine, RemoteDisconnected
 
 from vitrine_client import errors
 from vitrine_client.http.protocol import IS_IT_ONE
-from vitrine_client.process import addresses, trust
+from vitrine_client.process import addresses, proxies, trust
 
 
 def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     """Returns the error of a call whose time is over."""
     shown = addresses.without_password(url)
-    return errors.DeadlineExceeded(f"{shown} did not answer within {timeout_s:g} s")
+    return errors.DeadlineExceeded(
+        f"{shown} did not answer within {timeout_s:g} s{proxies.hint_for(url)}"
+    )
 
 
 def lost(url: str, reason: BaseException) -> errors.VitrineError:
@@ -25,14 +27,16 @@ def lost(url: str, reason: BaseException) -> errors.VitrineError:
     hint = f"; perhaps {trust.CERTIFICATE_HINT}" if url.startswith("https:") else ""
     return errors.Unavailable(
         f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
-        f"name another ({addresses.URL_NAMES}){hint}"
+        f"name another ({addresses.URL_NAMES}){hint}{proxies.hint_for(url)}"
     )
 
 
 def no_http(url: str) -> errors.ServerError:
     """Returns the error of a server that answers, but not in HTTP."""
     shown = addresses.without_password(url)
-    return errors.ServerError(f"What answers at {shown} speaks no HTTP; {IS_IT_ONE}")
+    return errors.ServerError(
+        f"What answers at {shown} speaks no HTTP; {IS_IT_ONE}{proxies.hint_for(url)}"
+    )
 
 
 def _is_no_http(reason: BaseException | None) -> bool:
@@ -47,7 +51,9 @@ def _is_no_http(reason: BaseException | None) -> bool:
 def untrusted(url: str, reason: BaseException) -> errors.Unavailable:
     """Returns the error of a connection on which TLS failed."""
     shown = addresses.without_password(url)
-    return errors.Unavailable(f"No TLS with {shown}: {_why_untrusted(reason)}")
+    return errors.Unavailable(
+        f"No TLS with {shown}: {_why_untrusted(reason)}{proxies.hint_for(url)}"
+    )
 
 
 def _why_untrusted(reason: BaseException) -> str:

@@ -31,6 +31,8 @@ _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
 _GRPC_URI = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):\S+", re.ASCII)
 """https://grpc.github.io/grpc/core/md_doc_naming.html"""
 
+_SERVICE_LINKS = ("tcp://", "udp://", "sctp://")
+
 _OWN_VARIABLES = {
     "VITRINE_GRPC_PORT": (GRPC_OFFSET, "gRPC"),
     "VITRINE_REST_PORT": (REST_OFFSET, "REST"),
@@ -64,7 +66,7 @@ class Addresses:
         the gateway's port. Raises `InvalidRequest` where a port is none, or is named twice."""
         port = port or gateway_port(environ)
         made = cls(
-            environ.get("VITRINE_HOST") or HOST if host is None else host,
+            _named_host(environ) if host is None else unbracketed(host),
             port,
             grpc_port or model_server_port("VITRINE_GRPC_PORT", environ, port),
             rest_port or model_server_port("VITRINE_REST_PORT", environ, port),
@@ -102,7 +104,7 @@ def gateway_url(environ: Environment = os.environ) -> str:
     if named:
         return named
     tls = bool(environ.get("VITRINE_TLS_CERT"))
-    return _url(environ.get("VITRINE_HOST") or HOST, gateway_port(environ), tls=tls)
+    return _url(_named_host(environ), gateway_port(environ), tls=tls)
 
 
 def model_servers(environ: Environment = os.environ) -> tuple[str, ...]:
@@ -199,15 +201,32 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
+def unbracketed(host: str) -> str:
+    """Returns a host as it stands alone: an IPv6 address without brackets."""
+    host = host.strip()
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def is_service_link(value: str) -> bool:
+    """Says whether a value is an address that Kubernetes or Docker gave a variable, since a service
+    has our name: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    return value.strip().startswith(_SERVICE_LINKS)
+
+
 def _url(host: str, port: int, *, tls: bool) -> str:
     host = HOST if host in _ALL_INTERFACES else bracketed(host)
     return f"{'https' if tls else 'http'}://{host}:{port}"
 
 
+def _named_host(environ: Environment) -> str:
+    return unbracketed(environ.get("VITRINE_HOST", "")) or HOST
+
+
 def _named_port(variable: str, environ: Environment) -> int | None:
-    """Returns the port that a variable names, None where it is not set."""
+    """Returns the port that a variable names, None where it is not set, or set by Kubernetes."""
     text = environ.get(variable, "").strip()
-    if not text:
+    if not text or is_service_link(text):
         return None
     port = int(text) if re.fullmatch("[0-9]{1,5}", text, re.ASCII) else 0
     if not 0 < port <= HIGHEST_PORT:

@@ -121,6 +121,56 @@ def ignored() -> Iterator[None]:
 
 
 @contextmanager
+def held_back() -> Iterator[None]:
+    """Holds the signals back in its block, and has them handled after it. Processes that it starts
+    hear them."""
+    came: list[int] = []
+    try:
+        with _handled(lambda number, _: came.append(number)):
+            yield
+    finally:
+        for number in came:
+            signal.raise_signal(number)
+
+
+class Terminal:
+    """Terminal that this process was started from, if it was."""
+
+    def __init__(self) -> None:
+        self._controls, self._shown = _has_terminal(), os.isatty(2)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed meanwhile."""
+        gone = self._controls and not _has_terminal()
+        return gone or (self._shown and not os.isatty(2))
+
+
+@contextmanager
+def reloading(reload: Callable[[], object]) -> Iterator[None]:
+    """Has SIGHUP call `reload` in its block, as services have it, unless it comes from a terminal
+    that was closed: then it is handled as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    terminal, before = Terminal(), signal.getsignal(signal.SIGHUP)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if not terminal.is_closed:
+            reload()
+        elif callable(before):
+            before(number, frame)
+        elif before == signal.SIG_DFL:
+            _end_at_once(number, frame)
+
+    signal.signal(signal.SIGHUP, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
 def blocked() -> Iterator[None]:
     """Blocks the signals in its block, for this thread and for the processes that it starts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -185,6 +235,15 @@ def _end_at_once(number: int, _: FrameType | None) -> None:
     if number == signal.SIGINT and os.isatty(2):
         os.write(2, b"\n")  # ends the line that has ^C in it
     os._exit(exit_code(number))
+
+
+def _has_terminal() -> bool:
+    """Says whether this process has a controlling terminal: tty(4)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _leave_terminal() -> None:

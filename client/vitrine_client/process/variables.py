@@ -11,6 +11,8 @@ from difflib import get_close_matches
 
 import click
 
+from vitrine_client.process.addresses import is_service_link
+
 PREFIX = "VITRINE_"
 
 KNOWN = frozenset(
@@ -18,9 +20,9 @@ KNOWN = frozenset(
     for name in """
     ACCESS_LOG API_KEY BODY_TIMEOUT_S BREAKER_FAILURES BREAKER_OPEN_S CA CACHE_DIR CERT CERT_KEY
     CONNECTIONS CORS_ORIGINS DATA_DIR DRAIN_S DRIFT DRIFT_WINDOW GRPC_PORT HEADER_TIMEOUT_S HOST
-    KEYS_FILE LOG_FORMAT MAX_ATTEMPTS MAX_BATCH_SIZE MAX_BODY_BYTES MAX_IMAGES MAX_PIXELS
-    MAX_QUEUED_IMAGES MODELS MODELS_DIR MODEL_SERVER MODEL_SERVER_CA MODEL_SERVER_CERT
-    MODEL_SERVER_KEY MODEL_SERVER_NAME PORT PREDICTION_LOG PREDICTION_LOG_FILES
+    KEEPALIVE_S KEYS_FILE LOG_FORMAT MAX_ATTEMPTS MAX_BATCH_SIZE MAX_BODY_BYTES MAX_IMAGES
+    MAX_PIXELS MAX_QUEUED_IMAGES MODELS MODELS_DIR MODEL_SERVER MODEL_SERVER_CA
+    MODEL_SERVER_CERT MODEL_SERVER_KEY MODEL_SERVER_NAME PORT PREDICTION_LOG PREDICTION_LOG_FILES
     PREDICTION_LOG_IMAGES PREDICTION_LOG_MAX_BYTES PREDICTION_LOG_SAMPLE RATE_BURST RATE_LIMIT
     REQUEST_TIMEOUT_S REST_PORT RETRY_BUDGET TLS_CERT TLS_CLIENT_CA TLS_KEY TRACES_URL
     TRUSTED_PROXIES URL VERSION_LABELS WORKERS
@@ -30,8 +32,7 @@ KNOWN = frozenset(
 
 # Kubernetes and Docker tell a container of services whose names begin with ours:
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
-_SERVICE_LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))\w*", re.ASCII)
-_SERVICE_LINK_VALUES = ("tcp://", "udp://")
+_SERVICE_LINK = re.compile(r"\w+_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))\w*", re.ASCII)
 
 
 def unknown(environ: Mapping[str, str]) -> dict[str, str]:
@@ -43,7 +44,7 @@ def unknown(environ: Mapping[str, str]) -> dict[str, str]:
         if name.startswith(PREFIX)
         and name not in KNOWN
         and not _SERVICE_LINK.fullmatch(name)
-        and not value.startswith(_SERVICE_LINK_VALUES)
+        and not is_service_link(value)
     }
 
 

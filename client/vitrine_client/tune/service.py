@@ -16,7 +16,7 @@ from typing import Self
 import requests
 
 from vitrine_client.loadtest.plan import WorkloadKind
-from vitrine_client.process import children
+from vitrine_client.process import children, proxies
 from vitrine_client.tune.configuration import Configuration
 from vitrine_client.tune.search import Unfit
 
@@ -108,8 +108,9 @@ class Service:
 
     def _is_ready(self) -> bool:
         """Health check by the gateway's /readyz."""
+        url = f"http://127.0.0.1:{self._gateway}/readyz?models=1"
         try:
-            return requests.get(f"http://127.0.0.1:{self._gateway}/readyz?models=1", timeout=2).ok
+            return requests.get(url, timeout=2, proxies=proxies.PAST_ALL).ok
         except requests.RequestException:
             return False
 

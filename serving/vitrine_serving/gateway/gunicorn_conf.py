@@ -2,24 +2,24 @@
 
 import ssl
 import sys
-from pathlib import Path
+from math import ceil
 from typing import Any
 
 from gunicorn import glogging
 
-from vitrine_client.process.addresses import bracketed
 from vitrine_client.process.exit_codes import NOT_BEGUN
+from vitrine_serving import ports
 from vitrine_serving.gateway.application import Gateway, SharedState, create_app
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.telemetry import logs
-
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - heartbeats on a disk can block a worker
-worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None  # macOS has none
+from vitrine_serving.ports import PortError
 
 try:
     _settings = checked_settings()
-except SettingsError as error:
-    print(error, file=sys.stderr)
+    # The command did so; meanwhile another program may have come, and gunicorn would try for 5 s.
+    ports.check_gateway(_settings.server.host, _settings.server.port)
+except (SettingsError, PortError) as error:
+    print(f"Error: {error}", file=sys.stderr)
     sys.exit(NOT_BEGUN)
 
 _shared = SharedState(_settings)
@@ -74,7 +74,7 @@ def child_exit(_: object, worker: Any) -> None:
     _shared.release(worker.slot)
 
 
-bind = f"{bracketed(_settings.server.host)}:{_settings.server.port}"
+bind = ports.bind_address(_settings.server.host, _settings.server.port)
 # One thread runs all requests of a worker, so that a slow client holds a few kilobytes and no
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
@@ -84,7 +84,7 @@ wsgi_app = f"{__name__}:make_app()"
 asgi_loop = "asyncio"
 asgi_lifespan = "on"
 asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
-keepalive = 30  # idle timeout in seconds; longer than clients pause between two requests
+keepalive = ceil(_settings.server.keepalive_s)  # idle timeout; gunicorn's are whole seconds
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
 control_socket_disable = True
 

@@ -49,7 +49,7 @@ def _check_ports(flags: Flags) -> None:
         port = getattr(flags, name)
         if port:
             try:
-                ports.check(flags.bind_address.strip("[]"), port, f"--{name}", "--bind_address")
+                ports.check(flags.bind_address, port, f"--{name}", "--bind_address")
             except ports.PortError as error:
                 raise NotBegun(str(error)) from error
 

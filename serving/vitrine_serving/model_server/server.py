@@ -15,6 +15,7 @@ from typing import Any
 import waitress
 
 from vitrine_client.process import signals
+from vitrine_client.process.addresses import bracketed, unbracketed
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
@@ -34,6 +35,7 @@ from vitrine_serving.model_server.runtime.warm_up import warm_up
 
 log = logging.getLogger("vitrine_serving.model_server")
 
+_LOOK_S = 1.0
 GRACE_S = 10
 """Seconds that requests in hand have to end when the server is told to."""
 
@@ -53,12 +55,13 @@ def serve(flags: Flags) -> None:
         repository.configure(configs)
     except ServingError as error:
         raise ValueError(str(error)) from error
+    host = unbracketed(flags.bind_address)
     api = ModelServerApi(
         repository, metrics, as_content=flags.enable_serialization_as_tensor_content
     )
     grpc_server = make_server(
         api,
-        f"{flags.bind_address}:{flags.port}",
+        f"{bracketed(host)}:{flags.port}",
         max_threads=flags.grpc_max_threads,
         metrics=metrics,
         with_health=flags.enable_grpc_healthcheck_service,
@@ -74,11 +77,12 @@ def serve(flags: Flags) -> None:
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
         log.info(
             "Running gRPC at %s:%d, REST at port %d",
-            flags.bind_address,
+            bracketed(host),
             flags.port,
             flags.rest_api_port,
         )
-        stop.wait()
+        while not stop.wait(_LOOK_S):  # a signal just before a wait would not end it
+            pass
         _end(repository, grpc_server, rest_server)
     # TensorFlow's threads need no goodbye, and its teardown takes seconds.
     sys.stdout.flush()
@@ -133,10 +137,12 @@ def _rest_server(
         metrics=(monitoring_path, metrics.text) if monitoring_path else None,
         observe=metrics.observe_request,
     )
+    host = unbracketed(flags.bind_address)
+    # waitress' sockets of IPv6 are of that alone, gRPC's of both.
+    hosts = ["0.0.0.0", "[::]"] if host == "::" else [bracketed(host)]  # noqa: S104
     return waitress.create_server(
         app,
-        host=flags.bind_address,
-        port=flags.rest_api_port,
+        listen=" ".join(f"{each}:{flags.rest_api_port}" for each in hosts),
         threads=flags.rest_api_num_threads,
     )
 

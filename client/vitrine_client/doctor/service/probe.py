@@ -11,7 +11,7 @@ import urllib3
 
 from vitrine_client.http import protocol
 from vitrine_client.http.deadline import Exchange, new_session
-from vitrine_client.process import addresses
+from vitrine_client.process import addresses, proxies
 from vitrine_client.process.trust import Trust
 
 _LARGEST = 4 * 1024 * 1024
@@ -40,8 +40,8 @@ def get(
     headers: Mapping[str, str] | None = None,
     trust: Trust | None = None,
 ) -> Reply:
-    """Asks once, as the client does: through the proxy and with the CAs and the certificate that
-    the process's environment names, or with those of `trust`.
+    """Asks once, as the client does: through the proxy of the environment, unless it is this
+    machine, and with the CAs and the certificate that are named there, or with those of `trust`.
 
     Raises `requests.RequestException` or `OSError` where there is no answer in time, and
     `InvalidRequest` where a file of `trust` cannot be used.
@@ -56,7 +56,12 @@ def get(
         new_session(context) as session,
         Exchange(time.monotonic() + wait_s),
         session.get(
-            url, headers=headers, timeout=wait_s, allow_redirects=False, stream=True
+            url,
+            headers=headers,
+            timeout=wait_s,
+            allow_redirects=False,
+            stream=True,
+            proxies=proxies.past_proxies(url),
         ) as answer,
     ):
         try:

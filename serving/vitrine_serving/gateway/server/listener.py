@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.process.addresses import HOST, PORT, gateway_port
+from vitrine_client.process.addresses import HOST, PORT, gateway_port, unbracketed
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
@@ -44,6 +44,13 @@ class ServerSettings(SettingsPart):
     """Seconds that a new connection has to send its headers."""
     drain_s: NonNegativeFloat = 0.0
     """Seconds after SIGTERM in which `/readyz` is 503 and new connections are still answered."""
+    keepalive_s: PositiveFloat = 75.0
+    """Seconds that an idle connection stays open; more than a balancer in front keeps it (60)."""
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return unbracketed(value)
 
     @field_validator("port", mode="before")
     @classmethod

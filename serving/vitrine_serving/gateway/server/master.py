@@ -1,6 +1,5 @@
 """Master process: gunicorn's, with the exit codes that all commands have."""
 
-import os
 import signal
 import sys
 import time
@@ -9,7 +8,7 @@ from typing import Any
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
 
-from vitrine_client.process.signals import exit_code
+from vitrine_client.process.signals import Terminal, exit_code
 from vitrine_serving.gateway.server.draining import Draining
 
 _LOOK_EVERY_S = 0.5
@@ -34,7 +33,7 @@ class Master(Arbiter):  # type: ignore[misc]
         self.drain_s = 0.0
         self._told_to_end_at_s: float | None = None
         self._ended_by: int | None = None
-        self._has_terminal = os.isatty(2)
+        self._terminal = Terminal()
 
     def handle_int(self) -> None:
         """Handles SIGINT."""
@@ -43,7 +42,7 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def handle_hup(self) -> None:
         """Handles SIGHUP."""
-        if self._has_terminal and not os.isatty(2):
+        if self._terminal.is_closed:
             self._ended_by = signal.SIGHUP
             raise StopIteration
         if self._told_to_end_at_s is None:

@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from vitrine_serving.gateway.server import heartbeats
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Listener, Shares
 from vitrine_serving.gateway.shedding import CONNECTIONS, RETRY_AFTER_S
@@ -38,6 +39,12 @@ class Worker(gasgi.ASGIWorker):
     shares: Shares
     slot: int
     servers: list[Listener]
+
+    def __init__(self, *given: Any) -> None:
+        """Runs in the master, before the fork."""
+        *_, cfg, log = given
+        cfg.set("worker_tmp_dir", heartbeats.folder(log.warning))
+        super().__init__(*given)
 
     def init_process(self) -> None:
         """Runs in the new process, until it ends."""
