@@ -134,6 +134,8 @@ def _predict(pictures: tuple[str, ...], *words: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "vitrine_client", "predict", *words, *pictures],
         env=variables.without_unknown(os.environ),  # they were told of
+        # Ctrl-C is for this process, which ends it: a Python that begins would show a traceback.
+        start_new_session=True,
     )
     if done.returncode:
         raise click.ClickException(f"that failed with exit code {done.returncode}")
