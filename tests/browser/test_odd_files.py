@@ -82,7 +82,7 @@ def test_a_file_that_is_too_large(visit):
     page = visit("?sample=bag", api=api)
     seen_of(page, "bag.png")
     limit = page.locator("meta[name=max-body-bytes]")
-    assert limit.get_attribute("content") == str(Settings().max_body_bytes)
+    assert limit.get_attribute("content") == str(Settings().requests.max_body_bytes)
     limit.evaluate("(it) => (it.content = 2 ** 20)")
     before = len(api.sent)
     choose(page, "large.tiff", bytes(2**20 + 2**19))

@@ -69,7 +69,7 @@ CHECKS: dict[str, Wrong] = {
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     **dict.fromkeys(
-        ("RATE_LIMIT", "RETRY_BUDGET"),
+        ("RATE_LIMIT", "RETRY_BUDGET", "DRAIN_S"),
         _value("a number, 0 at least", lambda text: float(text) >= 0),
     ),
     "PREDICTION_LOG_SAMPLE": _value(
