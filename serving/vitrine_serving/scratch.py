@@ -12,15 +12,16 @@ _PREFIX = "vitrine-serve-"
 
 
 class ScratchDirectory:
-    """Temporary directory that is locked by the process that made it, however that ends; another
-    one that finds it without a lock removes it.
+    """Temporary directory in `folder`, by default that of the system, locked by the process that
+    made it, however that ends; another one that finds it without a lock removes it.
 
     Raises `OSError` where there is no folder for temporary files.
     """
 
-    def __init__(self) -> None:
-        _remove_abandoned(Path(tempfile.gettempdir()))
-        self.path, self._lock = _made()
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or Path(tempfile.gettempdir())
+        _remove_abandoned(folder)
+        self.path, self._lock = _made(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -36,10 +37,10 @@ class ScratchDirectory:
             self._lock = None
 
 
-def _made() -> tuple[Path, int | None]:
+def _made(folder: Path) -> tuple[Path, int | None]:
     """Makes and locks a directory: another one where it was taken for abandoned in between."""
     while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
         lock = _locked(path)
         if lock is not None:
             if path.exists():

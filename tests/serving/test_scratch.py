@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from vitrine_serving.scratch import ScratchDirectory
@@ -16,9 +15,8 @@ input()
 """
 
 
-def test_what_a_killed_process_leaves(tmp_path, monkeypatch):
+def test_what_a_killed_process_leaves(tmp_path):
     """The next start clears it; that of a process that lives it leaves alone."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     command = [sys.executable, "-c", HELD]
     with subprocess.Popen(
         command,
@@ -29,12 +27,12 @@ def test_what_a_killed_process_leaves(tmp_path, monkeypatch):
     ) as other:
         assert other.stdout
         theirs = Path(other.stdout.readline().strip())
-        with ScratchDirectory() as ours:
+        with ScratchDirectory(tmp_path) as ours:
             assert theirs.parent == ours.path.parent == tmp_path
         assert (theirs / "models.config").exists()
         other.kill()
         other.wait()
     assert theirs.exists()
-    with ScratchDirectory() as ours:
+    with ScratchDirectory(tmp_path) as ours:
         assert not theirs.exists()
     assert list(tmp_path.iterdir()) == []

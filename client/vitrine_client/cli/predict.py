@@ -1,7 +1,7 @@
 """Predict command: prints predictions as a table, JSON or CSV."""
 
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -95,20 +95,27 @@ def predict(
         if asked["box"] is not None and len(names) != 1:
             raise click.UsageError(f"--box is a place in one picture; {len(names)} are named")
         write = _writer(names, top, as_json, as_csv)
-        unread = empty = 0
         client = gateway.model_server(model_server) if model_server else gateway.client()
         if model_server:
             del asked["local"]  # it always is
-        with (
-            client,
-            closing(_asked(client, sources.opened(names), **asked)) as answers,
-        ):
-            shown = _followed(answers, len(names), asked["batch_size"])
-            for name, answer in zip(names, shown, strict=True):
-                empty += isinstance(answer, EmptyPicture)
-                unread += not isinstance(answer, Prediction | EmptyPicture)
-                write(name, answer)
-    sys.exit(1 if unread or empty == len(names) else 0)
+        with client, closing(_asked(client, sources.opened(names), **asked)) as answers:
+            good = _written(write, names, _followed(answers, len(names), asked["batch_size"]))
+    sys.exit(0 if good else 1)
+
+
+def _written(
+    write: Callable[[str, PredictionOutcome], None],
+    names: Sequence[str],
+    answers: Iterable[PredictionOutcome],
+) -> bool:
+    """Writes the answers as they come; says whether all pictures could be read, and some showed
+    anything."""
+    unread = empty = 0
+    for name, answer in zip(names, answers, strict=True):
+        empty += isinstance(answer, EmptyPicture)
+        unread += not isinstance(answer, Prediction | EmptyPicture)
+        write(name, answer)
+    return not unread and empty < len(names)
 
 
 def _asked(

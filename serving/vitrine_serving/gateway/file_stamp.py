@@ -1,4 +1,4 @@
-"""File stamp: tells whether a file is still the one that was read."""
+"""File stamp: inode, size and times, which are others once a file was replaced or changed."""
 
 from pathlib import Path
 

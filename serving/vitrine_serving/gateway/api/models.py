@@ -1,4 +1,4 @@
-"""Model list: the gateway's models, their versions, and what version labels these have."""
+"""Model list: the gateway's models with their versions and version labels."""
 
 import asyncio
 import logging

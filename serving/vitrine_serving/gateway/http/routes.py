@@ -1,4 +1,4 @@
-"""Route table: each address of the gateway, its methods, and who answers it.
+"""Route table: the addresses of the gateway, with their methods, handlers and body limits.
 
 The paths of models are TensorFlow Serving's grammar, and ours. Metrics, spans, the OpenAPI document
 and the guard take names, patterns and rights from here.
@@ -140,8 +140,8 @@ def _model(model: str, version: str | None = None, label: str | None = None) -> 
 
 
 class RoutedRequest:
-    """Request with its route. It raises nothing before `check`: who may not ask is told nothing of
-    which addresses there are."""
+    """Routed request: a request with its route. It raises nothing before `check`, as a client
+    without rights learns nothing of the addresses."""
 
     def __init__(self, request: Request) -> None:
         self._request = request

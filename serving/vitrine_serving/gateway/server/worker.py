@@ -1,4 +1,4 @@
-"""gunicorn's worker for ASGI, with what it lacks against slow clients, and a quick end."""
+"""Worker process: gunicorn's for ASGI, with time limits against slow clients and a quick end."""
 
 import gc
 import os
@@ -116,7 +116,7 @@ class Worker(gasgi.ASGIWorker):
 
 
 class ClientConnection(ASGIProtocol):
-    """Of one client. `app` is the application, or what stands for it."""
+    """Client connection: one client's. `app` is the application, or a stand-in for it."""
 
     def __init__(self, worker: Worker) -> None:
         super().__init__(worker)

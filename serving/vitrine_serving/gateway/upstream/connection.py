@@ -100,7 +100,8 @@ class Connection:
     """Connection to one model server, and its health; made and used in one running event loop.
 
     `lost` says that there was no connection when it was last asked or looked at, `silence` what the
-    watch has found, and `heard_at_s` when the server last answered anything.
+    health check has found, `heard_at_s` when the server last answered anything, and `checked_s`
+    when that was checked.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Connection:
         self.last_failure = ""
         self.lost = False
         self.silence: Silence = ""
-        self.heard_at_s = 0.0
+        self.heard_at_s = self.checked_s = 0.0
         self.lacking = Lacking()
         self._late = f"The model server at {self.name} did not answer in time"
         self._credentials = credentials

@@ -9,6 +9,7 @@ with all its calls, that pings more than twice in five minutes without data (gRP
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,19 +42,18 @@ _NO_ANSWER = (
 
 
 class SilenceWatch:
-    """Watch over the servers of a pool: finds those that are silent, and asks others what is in
-    their hands. `may_repeat` says whether a call may be made again, and counts that."""
+    """Health check of the servers of a pool: finds silent ones, and asks others for the calls that
+    they have in hand. `may_repeat` says that a call may be made again, and counts that."""
 
     def __init__(self, pool: Pool, may_repeat: Callable[[], bool]) -> None:
         self._pool = pool
         self._may_repeat = may_repeat
-        self._checks: dict[Connection, asyncio.Task[None]] = {}
-        self._checked_s: dict[Connection, float] = {}
+        self._checks: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Ends the watch."""
-        tasks = [self._task, *self._checks.values()]
+        tasks = [self._task, *self._checks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -67,10 +67,11 @@ class SilenceWatch:
                     self._look(connection, now_s)
 
     def _look(self, connection: Connection, now_s: float) -> None:
-        if connection not in self._checks and self._is_due(connection, now_s):
-            self._checked_s[connection] = now_s
-            task = self._checks[connection] = asyncio.create_task(self._check(connection))
-            task.add_done_callback(lambda _: self._checks.pop(connection))
+        if _is_due(connection, now_s):
+            connection.checked_s = math.inf  # until it ends
+            task = asyncio.create_task(self._check(connection))
+            self._checks.add(task)  # a loop keeps no reference of its own
+            task.add_done_callback(self._checks.discard)
         for flight in connection.flights:
             is_stranded = flight.channel is not connection.channel
             if not flight.hedge and (
@@ -78,39 +79,18 @@ class SilenceWatch:
             ):
                 self._hedge(connection, flight, but=[] if is_stranded else [connection])
 
-    def _is_due(self, connection: Connection, now_s: float) -> bool:
-        if connection.silence:
-            return now_s - self._checked_s.get(connection, 0.0) >= AGAIN_S
-        oldest_s = min(flight.started_s for flight in connection.flights)
-        heard_s = max(oldest_s, connection.heard_at_s, self._checked_s.get(connection, 0.0))
-        return now_s - heard_s >= SILENT_S and not connection.lost
-
     async def _check(self, connection: Connection) -> None:
         """Finds out whether a server is silent, and notes it."""
         first = asyncio.create_task(_answers(connection.channel))
-        await asyncio.wait([first], timeout=SECOND_S)
-        if first.done() and first.result():
-            connection.note_alive()
-            return
-        channel = connection.new_channel()
-        second = asyncio.create_task(_answers(channel, wait_for_ready=True))
         try:
-            await asyncio.wait([first, second])
-            if first.result():
+            await asyncio.wait([first], timeout=SECOND_S)
+            if first.done() and first.result():
                 connection.note_alive()
-            elif second.result():
-                connection.note_alive()
-                connection.replace_channel(channel)
-                channel = None
-            elif channel.get_state() is grpc.ChannelConnectivity.READY:
-                connection.note_silence("hangs", "answers nothing, though it takes connections")
             else:
-                connection.note_silence("gone", "answers nothing, and takes no connection")
+                await _check_over_another(connection, first)
         finally:
             first.cancel()
-            second.cancel()
-            if channel:
-                await channel.close()
+            connection.checked_s = time.monotonic()
             await connection.close_retired()
 
     def _hedge(self, connection: Connection, flight: Flight, but: list[Connection]) -> None:
@@ -121,6 +101,37 @@ class SilenceWatch:
             flight.hedge = asyncio.create_task(_repeat(connection, flight, other, is_known))
 
 
+def _is_due(connection: Connection, now_s: float) -> bool:
+    """Says that a server is to be checked: it was silent for a while, or was found so."""
+    if connection.silence:
+        return now_s - connection.checked_s >= AGAIN_S
+    oldest_s = min(flight.started_s for flight in connection.flights)
+    heard_s = max(oldest_s, connection.heard_at_s, connection.checked_s)
+    return now_s - heard_s >= SILENT_S and not connection.lost
+
+
+async def _check_over_another(connection: Connection, first: asyncio.Task[bool]) -> None:
+    """Asks over a second channel, while `first` is the answer over the one in use."""
+    channel = connection.new_channel()
+    second = asyncio.create_task(_answers(channel, wait_for_ready=True))
+    try:
+        await asyncio.wait([first, second])
+        if first.result():
+            connection.note_alive()
+        elif second.result():
+            connection.note_alive()
+            connection.replace_channel(channel)
+            channel = None
+        elif channel.get_state() is grpc.ChannelConnectivity.READY:
+            connection.note_silence("hangs", "answers nothing, though it takes connections")
+        else:
+            connection.note_silence("gone", "answers nothing, and takes no connection")
+    finally:
+        second.cancel()
+        if channel:
+            await channel.close()
+
+
 async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
     """Says whether a server answers a question for a status, with whatever it may be."""
     ask = channel.unary_unary(messages.path_of(messages.STATUS))
@@ -128,6 +139,8 @@ async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
         await ask(b"", timeout=SILENT_S, wait_for_ready=wait_for_ready)
     except grpc.aio.AioRpcError as error:
         return error.code() not in _NO_ANSWER
+    except grpc.aio.UsageError:  # the connection was closed meanwhile
+        return False
     return True
 
 

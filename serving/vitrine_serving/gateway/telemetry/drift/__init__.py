@@ -1,4 +1,4 @@
-"""Watching for drift: whether what models are asked about looks like what they were made for.
+"""Drift monitoring: compares the pictures that models are asked about with their validation data.
 
 Each process has a `Watch`, which notes what is answered. Its `statistics` go into `windows` that
 all processes share; `detect` compares those with the `baseline` in the model card, and `report`
