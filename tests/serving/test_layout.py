@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrine_serving.layout import faulty_version, misplaced_models
+from vitrine_client.store.layout import faulty_version, misplaced_models
 from vitrine_serving.served_models import served_models
 
 
@@ -22,8 +22,8 @@ def made(root: Path, *files: str) -> Path:
             "x/saved_model.pb",
             "x has a saved_model.pb outside of its versions: move what is in it to {}/x/1",
         ),
-        ("x/v1/saved_model.pb", "versions are integers, `mv {}/x/v1 {}/x/1`"),
-        ("x/1.0/saved_model.pb", "versions are integers, `mv {}/x/1.0 {}/x/1`"),
+        ("x/v1/saved_model.pb", "versions are integers: `mv {}/x/v1 {}/x/1`"),
+        ("x/1.0/saved_model.pb", "versions are integers: `mv {}/x/1.0 {}/x/1`"),
         ("x/model.keras", '`keras.models.load_model("{}/x/model.keras").export("{}/x/1")`'),
         ("x.h5", '`keras.models.load_model("{}/x.h5").export("{}/x/1")`'),
         ("group/x/1/saved_model.pb", "`--models-dir {}/group`"),
@@ -37,7 +37,7 @@ def test_misplaced(tmp_path, file, said):
     """Alone, where it ends the start, and beside a good model where it can be so."""
     made(tmp_path, file)
     expected = said.replace("{}", str(tmp_path))
-    assert expected in "; ".join(misplaced_models(tmp_path))
+    assert expected in "; ".join(map(str, misplaced_models(tmp_path)))
     with pytest.raises(ValueError, match="There is no model in") as caught:
         served_models(tmp_path)
     assert expected in str(caught.value)
@@ -52,7 +52,7 @@ def test_one_level_too_deep(tmp_path):
     made(tmp_path, "models/x/3/saved_model.pb")
     for deep in (tmp_path / "models/x", tmp_path / "models/x/3"):
         (said,) = misplaced_models(deep)
-        assert f"`--models-dir {tmp_path / 'models'}`" in said
+        assert f"`--models-dir {tmp_path / 'models'}`" in str(said)
 
 
 @pytest.mark.parametrize(

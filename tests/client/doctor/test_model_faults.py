@@ -59,8 +59,8 @@ def into_the_model(model) -> None:
 
 
 PLACE_FAULTS = {
-    "name": (lambda m: rename(m / "1", "v1"), "problem", "no number", "mlp/1`"),
-    "no version directory": (into_the_model, "problem", "in no version directory", "mkdir"),
+    "name": (lambda m: rename(m / "1", "v1"), "problem", "versions are integers", "mlp/1`"),
+    "no version directory": (into_the_model, "problem", "outside of its versions", "mlp/1"),
     "file": (lambda m: (m / "2").write_text("x"), "problem", "is no directory", "rm "),
     "keras": (lambda m: (m / "mlp.keras").write_text("x"), "problem", "Keras file", ".export("),
     "retired": (lambda m: rename(m / "1", ".retired-1"), "note", "rolled back", "mlp --undo"),
@@ -83,7 +83,7 @@ def test_models_in_the_wrong_place(published):
     (published.models / "saved_model.pb").write_bytes(b"x")
     (published.models / "mine.h5").write_bytes(b"x")
     found = published.diagnose()
-    found.check("problem", "models", "beside the models", "mkdir -p")
+    found.check("problem", "models", "but no model", "NAME/1")
     found.check("problem", "models", "mine.h5 is a Keras file", "load_model")
 
 

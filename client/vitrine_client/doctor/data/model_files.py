@@ -7,10 +7,10 @@ from pathlib import Path
 from vitrine_client.doctor.data.saved_model import wrong_version
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, quoted
+from vitrine_client.store import layout
 from vitrine_client.store.version_directories import RETIRED, UNFINISHED
 
 _VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_KERAS = (".keras", ".h5", ".hdf5")
 
 
 def published(models_dir: Path) -> list[str]:
@@ -47,27 +47,13 @@ def check(here: Installation) -> Iterator[Finding]:
         seen = f"{folder} may not be read by this user"
         yield problem(name, seen, f"have its owner `chmod a+rx {quoted(folder)}`")
         return
-    yield from _misplaced(folder, entries)
+    for each in layout.misplaced_entries(folder):
+        yield problem(name, *each)
     models = [each for each in entries if each.is_dir() and not each.name.startswith(".")]
     if not models:
         yield note(name, f"no model in {folder.absolute()}", "`make train` publishes some")
     for model in models:
         yield from _examined_model(model)
-
-
-def _misplaced(folder: Path, entries: list[Path]) -> Iterator[Finding]:
-    for each in entries:
-        if each.name == "saved_model.pb":
-            todo = f"move all of it: `mkdir -p {quoted(folder)}/NAME/1 && mv …`"
-            yield problem("models", f"{each} is beside the models, in no version", todo)
-        elif each.suffix in _KERAS:
-            yield _unreadable("models", each)
-
-
-def _unreadable(name: str, keras: Path) -> Finding:
-    model = keras.parent / keras.stem / "1"
-    todo = f"`keras.saving.load_model('{keras}').export('{model}')` in Python makes it one"
-    return problem(name, f"{keras} is a Keras file, which no model server reads", todo)
 
 
 def _examined_model(model: Path) -> Iterator[Finding]:
@@ -98,14 +84,10 @@ def _examined_model(model: Path) -> Iterator[Finding]:
 
 def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[Finding]:
     """Yields findings on entries beside versions that may have been meant as one."""
+    for misplaced in layout.misplaced_versions(model):
+        yield problem(name, *misplaced)
     for each in entries:
-        if each.name == "saved_model.pb":
-            files = "saved_model.pb variables assets fingerprint.pb"
-            todo = f"`mkdir {quoted(model)}/1`, and move {files} there"
-            yield problem(name, f"{each} is in no version directory", todo)
-        elif each.suffix in _KERAS:
-            yield _unreadable(name, each)
-        elif each.name.startswith(RETIRED):
+        if each.name.startswith(RETIRED):
             seen = f"version {each.name.removeprefix(RETIRED)} was rolled back, and is not served"
             yield note(name, seen, f"`vitrine-train rollback {model.name} --undo` brings it back")
         elif each.name.startswith(UNFINISHED):
@@ -114,15 +96,3 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
         elif _VERSION.fullmatch(each.name) and not each.is_dir():
             seen = f"{each} is named like a version, and is no directory"
             yield problem(name, seen, f"`rm {quoted(each)}`, or unpack what it is into a directory")
-        elif _is_saved_model(each) and not _VERSION.fullmatch(each.name):
-            seen = f"{each} has a name that is no number, so that model servers pass over it"
-            yield problem(name, seen, f"`mv {quoted(each)} {quoted(model / str(_next(entries)))}`")
-
-
-def _is_saved_model(path: Path) -> bool:
-    return not path.name.startswith(".") and path.is_dir() and (path / "saved_model.pb").exists()
-
-
-def _next(entries: list[Path]) -> int:
-    taken = [int(each.name) for each in entries if _VERSION.fullmatch(each.name)]
-    return max(taken, default=0) + 1

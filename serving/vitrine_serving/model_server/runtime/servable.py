@@ -14,8 +14,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from vitrine_client.process import standard_streams
+from vitrine_client.store.layout import faulty_version
 from vitrine_serving.errors import ServingError
-from vitrine_serving.layout import faulty_version
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
 from vitrine_serving.model_server.runtime.signature import Array, Signature
 
