@@ -97,6 +97,7 @@ def test_standard_output_for_programs(url):
         (["search", PICTURE, "--slo=fast"], "p99=20ms"),
         (["closed", PICTURE, f"--compare={PICTURE}"], PICTURE),
         (["closed", PICTURE, "--json=-", "--csv=-"], "Only one"),
+        (["closed", PICTURE, "--json=a", "--html=a"], "Only one"),
         (["closed", PICTURE, "--html=/nowhere/page.html"], "/nowhere"),
         (["closed", PICTURE, "--version=1", "--label=stable"], "--label"),
         (["closed", "no-such-picture.png"], "no-such-picture.png"),

@@ -165,3 +165,18 @@ def test_what_was_found_is_for_other_processes():
     assert names == {NAME: ["10.0.0.1:8500"]}
     silent = Discovery([NAME], found=found, resolve=lambda host, port: None)
     assert silent.look() == {NAME: ["10.0.0.1:8500"]}
+
+
+def test_a_name_that_does_not_resolve_is_told(caplog):
+    """At once, and once: while another server answers, nobody would see it else."""
+
+    async def main(dns, server):
+        async with to(NAME, server, resolve=dns) as servers:
+            assert await ask(servers) == b"hello"
+            await until(lambda: len(dns.asked) > 1, "another lookup")
+
+    dns = Dns()
+    dns.records = None
+    with FakeModelServer() as server:
+        asyncio.run(main(dns, server))
+    assert caplog.messages == [f"{NAME} has no address now"]

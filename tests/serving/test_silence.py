@@ -98,7 +98,7 @@ def test_the_only_one_stands_still():
             proxy.freeze()
             held = asyncio.create_task(ask(servers))
             await until(lambda: servers.snapshot()[0].breaker == "open", "the verdict")
-            with pytest.raises(Unavailable, match="answers nothing, and takes no connection"):
+            with pytest.raises(Unavailable, match="answers nothing, and takes no gRPC connection"):
                 await ask(servers)
             proxy.thaw()
             assert await held == b"hello"

@@ -31,7 +31,8 @@ class _LoadTests(click.Group):
         known = {*self.commands, *ctx.help_option_names}
         if args and args[0] not in known and not ctx.resilient_parsing:
             names = {word.partition("=")[0] for word in args}
-            now = next(now for flag, now in _ONCE if flag in names or not flag)
+            there = next((word for word in args if word in self.commands), "")
+            now = f"{there} …" if there else next(to for flag, to in _ONCE if flag in {*names, ""})
             swap = " --swap-model MODELS_DIR" if "--chaos" in names else ""
             raise click.UsageError(
                 f"The kind of load comes first ({', '.join(self.commands)}), "

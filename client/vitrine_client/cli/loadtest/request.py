@@ -1,6 +1,7 @@
 """Load request: the command line of a load test, and the plan that follows from it."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -258,8 +259,9 @@ def _conflicts(asked: LoadRequest) -> Iterator[str]:
         yield "--swap-model is half way of a duration: leave out -n"
     if asked.count and (len(asked.rate) > 1 or any(start != end for start, end in asked.rate)):
         yield "-n goes with one rate, and not with a ramp or steps"
-    if asked.outputs.count(Path("-")) > 1:
-        yield "Only one of --json, --csv, --requests and --html can be -"
+    for path, count in Counter(asked.outputs).items():
+        if count > 1:
+            yield f"Only one of --json, --csv, --requests and --html can be {path}"
 
 
 def is_http(address: str) -> bool:

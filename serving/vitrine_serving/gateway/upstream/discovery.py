@@ -133,7 +133,7 @@ class Discovery:
         return list(all_of_them.values())
 
     def _run(self, tell: Callable[[list[ServerEndpoint]], None]) -> None:
-        known: Found = {}
+        known: Found | None = None
         while not self._stopped.is_set():
             found = self.look(EVERY_S * random.uniform(0.8, 1.0))  # noqa: S311 - nothing secret
             if found != known:
@@ -165,11 +165,12 @@ class Discovery:
         return at_s, found
 
     def _log(self, found: Found) -> None:
-        for name, addresses in found.items():
-            before = self._told.get(name)
-            if before is not None and before != len(addresses):
-                log.warning("%s has %s now", name, _number(len(addresses)))
-            self._told[name] = len(addresses)
+        """Logs numbers of addresses that are others than before; at first one that is none."""
+        for name in self._names:
+            number = len(found.get(name, ()))
+            if number != self._told.get(name, number or None):
+                log.warning("%s has %s now", name, _number(number))
+            self._told[name] = number
 
 
 def _number(addresses: int) -> str:

@@ -125,7 +125,7 @@ async def _check_over_another(connection: Connection, first: asyncio.Task[bool])
         elif channel.get_state() is grpc.ChannelConnectivity.READY:
             connection.note_silence("hangs", "answers nothing, though it takes connections")
         else:
-            connection.note_silence("gone", "answers nothing, and takes no connection")
+            connection.note_silence("gone", "answers nothing, and takes no gRPC connection")
     finally:
         second.cancel()
         if channel:
