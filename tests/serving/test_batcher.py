@@ -125,3 +125,22 @@ def test_many_at_once():
         assert crowd.batcher.waiting().get("m", 0) == 0
 
     run(test)
+
+
+def test_a_server_that_comes_back_takes_what_waits():
+    """Also where nobody else comes who would look for it."""
+
+    async def test():
+        there = [1]
+        crowd = Crowd(FakeServer(), max_batch_size=1, servers=lambda: there[0])
+        first = await crowd.hold()
+        waiting = crowd.ask(1)
+        await crowd.enter(waiting)
+        assert crowd.server.batches == [[0]]
+        there[0] = 2
+        while len(crowd.server.batches) < 2:
+            await asyncio.wait([waiting], timeout=0.05)
+        crowd.server.go_on.set()
+        assert (await first, await waiting) == ([0], [1])
+
+    run(test)

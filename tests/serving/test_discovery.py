@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import socket
+import threading
 
 import pytest
 
 from harness.fake_model_server import FakeModelServer, Gate
-from tests.serving.asking import ask, to, until
+from tests.serving.asking import LONG_S, ask, to, until
 from vitrine_client.errors import Unavailable
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.discovery import Discovery, ServerEndpoint, resolve
@@ -180,3 +181,21 @@ def test_a_name_that_does_not_resolve_is_told(caplog):
     with FakeModelServer() as server:
         asyncio.run(main(dns, server))
     assert caplog.messages == [f"{NAME} has no address now"]
+
+
+def test_a_slow_name_holds_up_no_other(caplog):
+    """What was found is used while the next one is still looked up."""
+    answered = threading.Event()
+
+    def resolved(host: str, port: int) -> list[str]:
+        if host == "slow":
+            answered.wait(LONG_S)
+        return [server.address]
+
+    async def main():
+        async with to("quick:1", "slow:1", resolve=resolved) as servers:
+            assert await ask(servers, timeout_s=LONG_S / 2) == b"hello"
+            answered.set()
+
+    with FakeModelServer() as server:
+        asyncio.run(main())

@@ -21,8 +21,11 @@ class Model:
     """A model whose answers are as they are set; version 3. `rows` is how many it takes in a call,
     None for any, and a picture that is brighter than 250 all over is refused."""
 
-    def __init__(self, *, probabilities=None, described=None, rows=None, error=None) -> None:
+    def __init__(
+        self, *, probabilities=None, described=None, rows=None, error=None, beside=None
+    ) -> None:
         self._probabilities = probabilities
+        self._beside = beside or {}
         self.described = described or {
             "labels": np.array(LABELS, object),
             "card": np.array(b"{}", object),
@@ -42,7 +45,7 @@ class Model:
         else:
             images = from_tensor(request.inputs["images"])
             self._check(images, context)
-            outputs = {"probabilities": self._answers(images)}
+            outputs = {"probabilities": self._answers(images), **self._beside}
         for name, array in outputs.items():
             response.outputs[name].CopyFrom(to_tensor(array))
         return response.SerializeToString()
@@ -57,6 +60,8 @@ class Model:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too bright")
 
     def _answers(self, images):
+        if callable(self._probabilities):
+            return self._probabilities(images)
         if self._probabilities is not None:
             return self._probabilities
         shares = images.sum(axis=2)[:, :10] + 1
@@ -195,4 +200,59 @@ def test_wrong_answers_are_the_model_s_fault(wrong, told):
             assert await classes_of(plane, brightest(7)) == [7]
 
     with FakeModelServer(Model(**wrong)) as server:
+        asyncio.run(main(server))
+
+
+def test_outputs_that_nobody_wants():
+    """Of whatever shape, they change nothing."""
+    model = Model(beside={"temperature": np.array(0.5, np.float32), "of": np.zeros((7, 2))})
+
+    async def main(server):
+        async with to(server) as servers:
+            assert await classes_of(data_plane(servers), brightest(4, 5)) == [4, 5]
+
+    with FakeModelServer(model) as server:
+        asyncio.run(main(server))
+
+
+def test_one_picture_s_nan_is_nobody_else_s():
+    """A model that answers no numbers for an empty picture answers the others of its batch."""
+
+    def shares(images):
+        sums = images.sum(axis=2)[:, :10]
+        with np.errstate(invalid="ignore"):
+            return (sums / sums.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    black = np.zeros((1, 28, 28), np.uint8)
+    with FakeModelServer(Model(probabilities=shares)) as server:
+        found = asyncio.run(ask_together(server, brightest(1), black, brightest(2, 3)))
+    assert found[0] == [1]
+    assert isinstance(found[1], ModelFault)
+    assert found[2] == [2, 3]
+
+
+def growing(images):
+    """A class more at each call."""
+    growing.classes += 1
+    return np.full((len(images), growing.classes), 0.1, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "told"),
+    [
+        (growing, "different widths"),
+        (lambda images: np.float32(0.5), "for each of its inputs"),
+        (lambda images: np.zeros((3, 10), np.float32), "for each of its inputs"),
+    ],
+)
+def test_parts_that_do_not_fit(probabilities, told):
+    """What a model with a fixed number of rows answers wrongly is its fault as well."""
+    growing.classes = 9
+
+    async def main(server):
+        async with to(server) as servers:
+            with pytest.raises(ModelFault, match=told):
+                await classes_of(data_plane(servers), brightest(1, 2, 3))
+
+    with FakeModelServer(Model(rows=2, probabilities=probabilities)) as server:
         asyncio.run(main(server))

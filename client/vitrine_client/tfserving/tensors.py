@@ -14,6 +14,9 @@ import numpy.typing as npt
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.tfserving import wire_pb2 as wire
 
+_MOST_REPEATED = 1 << 26
+"""Values that a message may leave out, as the last one stands for them: 512 MB of doubles."""
+
 Array = npt.NDArray[Any]
 
 _LISTS = {
@@ -66,10 +69,12 @@ def from_tensor(tensor: wire.Tensor) -> Array:
         if half:
             values = values.view(np.float16)
         missing = math.prod(shape) - len(values)
+        if missing > _MOST_REPEATED:
+            raise ValueError(f"the last of {len(values)} values stands for {missing} more")
         if missing > 0 and len(values):
             values = np.pad(values, (0, missing), mode="edge")
         return values.reshape(shape)
-    except (KeyError, ValueError) as error:
+    except (KeyError, OverflowError, ValueError) as error:
         raise ServerError(
             f"A tensor of dtype {tensor.dtype} and shape {shape} makes no sense: {error}"
         ) from error

@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.errors import DeadlineExceeded, InvalidRequest
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault
 from vitrine_serving.gateway import shedding
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
@@ -40,6 +40,14 @@ class BatchingSettings(SettingsPart):
 
     max_batch_size: Count = 64
     """Most images that go to the model server in one call."""
+
+
+_LOOK_AGAIN_S = 0.25
+_MOST_USUAL = 256
+
+
+class RowFault(ModelFault):
+    """Fault of the model that concerns some rows of a call, and so not all of its requests."""
 
 
 class Sliceable(Protocol):
@@ -77,7 +85,8 @@ class _Queue(Generic[T]):
     tasks: deque[_Task[T]] = field(default_factory=deque)
     senders: list[_Sender[T]] = field(default_factory=list)
     rows: int = 0
-    batch_s: float = 0.0  # moving average, as long as something waits
+    batch_s: float = 0.0  # moving average
+    is_looked_at: bool = False  # again in a moment, as rows wait and no server was free
 
 
 class Batcher(Generic[T]):
@@ -97,6 +106,7 @@ class Batcher(Generic[T]):
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
         self._queues: dict[Hashable, _Queue[T]] = {}
+        self._usual_s: dict[Hashable, float] = {}  # of queues that are gone, the newest last
         self._was_alone = True  # the last request that was sent: there is no crowd to wait for
 
     def check_room(self, target: Hashable, count: int, deadline: float) -> None:
@@ -125,7 +135,7 @@ class Batcher(Generic[T]):
         loop = asyncio.get_running_loop()
         started = time.monotonic()
         task = _Task(rows, name, deadline, loop.create_future())
-        queue = self._queues.setdefault(target, _Queue())
+        queue = self._queues.get(target) or self._new_queue(target)
         queue.tasks.append(task)
         queue.rows += len(rows)
         self._start_sender(target, queue)
@@ -144,13 +154,31 @@ class Batcher(Generic[T]):
     def usual_s(self, target: Hashable) -> float:
         """Returns the moving average of the seconds that a batch takes, 0 before the first."""
         queue = self._queues.get(target)
-        return queue.batch_s if queue else 0.0
+        return queue.batch_s if queue else self._usual_s.get(target, 0.0)
+
+    def _new_queue(self, target: Hashable) -> _Queue[T]:
+        queue = self._queues[target] = _Queue()
+        return queue
+
+    def _forget(self, target: Hashable, queue: _Queue[T]) -> None:
+        """Takes out a queue that is empty; its average is kept for a while."""
+        del self._queues[target]
+        if queue.batch_s:
+            self._usual_s.pop(target, None)
+            self._usual_s[target] = queue.batch_s
+            if len(self._usual_s) > _MOST_USUAL:
+                del self._usual_s[next(iter(self._usual_s))]
 
     def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
-        """Starts another sender where a server is free, and none gathers a batch already."""
-        if queue.senders and (
-            len(queue.senders) >= self._servers() or not all(each.batch for each in queue.senders)
-        ):
+        """Starts another sender where a server is free, and none gathers a batch already. Rows
+        that wait are looked at again: servers come back, and not only requests."""
+        if queue.senders and not all(each.batch for each in queue.senders):
+            return
+        if len(queue.senders) >= max(1, self._servers()):
+            if not queue.is_looked_at:
+                queue.is_looked_at = True
+                loop = asyncio.get_running_loop()
+                loop.call_later(_LOOK_AGAIN_S, self._look_again, target, queue)
             return
         sender = _Sender[T]()
         queue.senders.append(sender)
@@ -158,6 +186,11 @@ class Batcher(Generic[T]):
         sender.task = asyncio.get_running_loop().create_task(
             self._send_all(target, queue, sender), context=contextvars.Context()
         )
+
+    def _look_again(self, target: Hashable, queue: _Queue[T]) -> None:
+        queue.is_looked_at = False
+        if queue.tasks:
+            self._start_sender(target, queue)
 
     def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
@@ -191,7 +224,7 @@ class Batcher(Generic[T]):
             if queue.tasks:  # the call was given up, and others came meanwhile
                 self._start_sender(target, queue)
             elif not queue.senders and self._queues.get(target) is queue:
-                del self._queues[target]
+                self._forget(target, queue)
 
     async def _let_in(self, queue: _Queue[T]) -> None:
         """Gives the event loop its turn until nobody arrives any more: who is on the way in, having
@@ -223,7 +256,8 @@ class Batcher(Generic[T]):
         left_s = max(max(task.deadline for task in batch) - started, 0.001)
         try:
             answers = await self._send(target, rows, left_s, [task.name for task in batch])
-        except InvalidRequest as error:
+            self._hand_out(batch, answers)
+        except (InvalidRequest, RowFault) as error:
             if len(batch) == 1:
                 _fail(batch, error)
             else:  # perhaps the fault of one of them, or of their number
@@ -235,6 +269,9 @@ class Batcher(Generic[T]):
             return
         batch_s = time.monotonic() - started
         queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
+
+    @staticmethod
+    def _hand_out(batch: Sequence[_Task[T]], answers: T) -> None:
         start = 0
         for task in batch:
             if not task.answered.done():

@@ -36,7 +36,7 @@ from vitrine_serving.gateway.inference.requests import (
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata
-from vitrine_serving.gateway.upstream.model_servers import ModelServers
+from vitrine_serving.gateway.upstream.model_servers import HEDGE_S, ModelServers
 
 CLASSIFY = "PredictionService/Classify"
 REGRESS = "PredictionService/Regress"
@@ -50,8 +50,8 @@ _RESPONSES = {
     REGRESS: wire.RegressionResponse,
 }
 
-_HEDGE_S, _HEDGE_TIMES = 2.0, 10
-"""A call that takes longer than that, and so many times as long as usual, is asked of another
+_HEDGE_TIMES = 10
+"""A call that takes longer than `HEDGE_S`, and so many times as long as usual, is asked of another
 server as well; where nothing is known of what is usual, after half of its time."""
 
 Offload = Callable[..., Awaitable[Any]]
@@ -129,7 +129,7 @@ class DataPlane:
         self, method: str, message: bytes, *, timeout_s: float, callers: Sequence[Caller] = ()
     ) -> bytes:
         """Calls a method that runs no model, serialised messages in and out."""
-        return (await self._call(method, message, timeout_s, callers, {}))[0]
+        return (await self._call(method, message, timeout_s, callers, {}, hedge_after_s=HEDGE_S))[0]
 
     async def _send_batch(
         self, call: SignatureCall, rows: Array, timeout_s: float, callers: Sequence[Caller]
@@ -150,7 +150,8 @@ class DataPlane:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
         if call.decode is None:
-            return InferenceResponse(version, outputs, labels)
+            wanted = {name: outputs[name] for name in call.outputs}
+            return InferenceResponse(version, wanted, labels)
         decoded = call.decode(outputs, labels, model, version)
         return InferenceResponse(version, {}, labels, decoded=decoded)
 
@@ -183,12 +184,16 @@ class DataPlane:
             callers,
             _about(model, count),
             call.model,
-            max(_HEDGE_S, _HEDGE_TIMES * self._batcher.usual_s(call)),
+            self._hedge_after_s(call, deadline),
         )
         answer = messages.read_answer(response)
         if self._measured:
             self._measured(model, answer.version, count, time.monotonic() - started)
         return answer.version, answer.outputs, server
+
+    def _hedge_after_s(self, call: SignatureCall, deadline: float) -> float:
+        usual_s = self._batcher.usual_s(call)
+        return max(HEDGE_S, _HEDGE_TIMES * usual_s if usual_s else left_s(deadline) / 2)
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
         started = time.monotonic()
@@ -200,7 +205,7 @@ class DataPlane:
             [request.caller],
             _about(model, call.rows),
             request.call.model,
-            max(_HEDGE_S, left_s(request.deadline) / 2),
+            max(HEDGE_S, left_s(request.deadline) / 2),
         )
         arguments = _RESPONSES[call.method], response, call.decode
         if len(response) <= LARGE_BYTES:

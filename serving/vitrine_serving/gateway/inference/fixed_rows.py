@@ -6,20 +6,23 @@ looked up once a call was refused, so that others pay nothing for it.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from vitrine_client.errors import VitrineError
+from vitrine_client.errors import ModelFault, VitrineError
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
+from vitrine_serving.gateway.inference.outputs import check_outputs
 from vitrine_serving.gateway.inference.requests import IMAGES, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import METADATA, signature_def_map
 
 _REMEMBERED_S = 60.0
 _MOST_REMEMBERED = 256
+_MOST_ROWS = 4096
+"""Rows that a part is filled up to: far more than any model is exported for."""
 
 T = TypeVar("T")
 Run = Callable[[SignatureCall, Array], Awaitable[tuple[int, Mapping[str, Array], T]]]
@@ -53,7 +56,7 @@ class FixedRows:
             dims = found.signature_def[call.signature].inputs[IMAGES].tensor_shape.dim
         except (VitrineError, ValueError):
             return None
-        if not dims or dims[0].size < 1:
+        if not dims or not 1 <= dims[0].size <= _MOST_ROWS:
             return None
         if len(self._known) >= _MOST_REMEMBERED:
             del self._known[next(iter(self._known))]  # the oldest
@@ -71,9 +74,13 @@ async def in_parts(
         part = rows[start : start + size]
         missing = np.zeros((size - len(part), *rows.shape[1:]), rows.dtype)
         version, outputs, by = await run(call, np.concatenate([part, missing]))
-        parts.append({name: array[: len(part)] for name, array in outputs.items()})
+        if call.model.version not in (None, version):
+            raise ModelFault(f"{call.model.described} was asked for, and version {version} answers")
         call = call._replace(model=ModelRef(call.model.model, version))
-    joined: dict[str, Any] = {
-        name: np.concatenate([part[name] for part in parts]) for name in parts[0]
-    }
+        check_outputs(outputs, call.outputs, size, call.model.model, version)
+        parts.append({name: outputs[name][: len(part)] for name in call.outputs})
+    try:
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in call.outputs}
+    except ValueError as error:
+        raise ModelFault(f"{call.model.described} answers rows of different widths") from error
     return version, joined, by

@@ -7,6 +7,7 @@ import numpy as np
 
 from vitrine_client.errors import InvalidRequest, ModelFault
 from vitrine_client.tfserving.tensors import Array
+from vitrine_serving.gateway.inference.batcher import RowFault
 from vitrine_serving.gateway.inference.requests import PROBABILITIES
 from vitrine_serving.gateway.models.reference import ModelRef
 
@@ -17,7 +18,8 @@ _LOST_VARIABLES = ("Could not find variable", "uninitialized", "not initialized"
 def check_outputs(
     outputs: Mapping[str, Array], wanted: Sequence[str], rows: int, model: str, version: int
 ) -> None:
-    """Raises `ModelFault` unless each output that is wanted has a number for each of `rows`."""
+    """Raises `ModelFault` unless each output that is wanted has a number for each of `rows`;
+    `RowFault` where that is so of some."""
     for name in wanted:
         answered = outputs.get(name)
         if answered is None or answered.shape[:1] != (rows,):
@@ -26,8 +28,9 @@ def check_outputs(
                 f"Version {version} of {model} does not answer `{name}` for each of its inputs: "
                 f"{told} for {rows} rows"
             )
-        if answered.dtype.kind == "f" and not np.isfinite(answered).all():
-            raise ModelFault(
+        if answered.dtype.kind == "f" and not (finite := np.isfinite(answered)).all():
+            some_are = finite.reshape(rows, -1).all(axis=1).any()
+            raise (RowFault if some_are else ModelFault)(
                 f"Version {version} of {model} answers `{name}` that are no numbers (NaN or "
                 "infinite), as after a training that diverged; go back to another version"
             )

@@ -56,8 +56,9 @@ class ServerState:
 class Flight:
     """Call in flight, as the watch for silent servers sees it.
 
-    From `hedge_at_s` on it is asked of another server as well, by the task `hedge`; `rescue` is the
-    other's response, with its connection, where that came first.
+    From `hedge_at_s` on it is asked of another server as well, by the task `hedge`, if not before
+    `held_until_s`; `rescue` is the other's response with its connection, or `refusal` its error,
+    where that came first. One that `decides` about its server is the only one in flight there.
     """
 
     method: str
@@ -67,13 +68,20 @@ class Flight:
     started_s: float
     hedge_at_s: float
     channel: Any
+    decides: bool = False
+    held_until_s: float = 0.0
     call: Any = None
     hedge: asyncio.Task[None] | None = None
     rescue: "tuple[bytes, Connection] | None" = None
+    refusal: grpc.aio.AioRpcError | None = None
 
-    def end_with(self, response: bytes, by: "Connection") -> None:
-        """Ends the call with the response of another server."""
-        self.rescue, self.hedge = (response, by), None
+    def end_with(self, rescue: "tuple[bytes, Connection] | grpc.aio.AioRpcError") -> None:
+        """Ends the call with the answer of another server, which may be an error."""
+        if isinstance(rescue, grpc.aio.AioRpcError):
+            self.refusal = rescue
+        else:
+            self.rescue = rescue
+        self.hedge = None
         self.call.cancel()
 
 
@@ -202,9 +210,12 @@ class Connection:
         deadline: float,
         metadata: Metadata,
         hedge_after_s: float = math.inf,
+        *,
+        is_heard: bool = True,
     ) -> tuple[bytes, "Connection"]:
         """Makes one attempt; only if `wait_s` is 0. Returns the response, and the connection over
-        which it came: another, where this one gave none within `hedge_after_s`.
+        which it came: another, where this one gave none within `hedge_after_s`. Where it decides
+        about the server, and somebody hears it, that is a moment.
 
         Raises `grpc.aio.AioRpcError`, and `Unavailable` where the connection is closed meanwhile.
         """
@@ -213,8 +224,17 @@ class Connection:
         started_s = time.monotonic()
         timeout_s = deadline - started_s
         decides = self.breaker.enter()
-        hedge_at_s = started_s + (_PROBE_HEDGE_S if decides else hedge_after_s)
-        flight = Flight(method, request, metadata, deadline, started_s, hedge_at_s, self.channel)
+        hedge_at_s = started_s + (_PROBE_HEDGE_S if decides and is_heard else hedge_after_s)
+        flight = Flight(
+            method,
+            request,
+            metadata,
+            deadline,
+            started_s,
+            hedge_at_s,
+            self.channel,
+            decides=decides,
+        )
         ok = None  # unless there is an answer, or none for reasons of the server's own
         self.flights.add(flight)
         try:
@@ -230,15 +250,12 @@ class Connection:
                 self._note_failure(str(self.explain(error)))
             raise
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                if time.monotonic() > deadline - _LATE_S:  # or gRPC would say so in a moment
-                    ok = self._verdict(grpc.StatusCode.DEADLINE_EXCEEDED, timeout_s)
-                    self._note_failure(self._late)
+            if _is_wished():
+                ok = self._verdict_if_late(deadline, timeout_s)
                 raise
             if flight.rescue:
                 return flight.rescue
-            raise self._ended() from None  # gRPC's way to say so
+            raise flight.refusal or self._ended() from None  # gRPC's way to say so
         finally:
             self.flights.discard(flight)
             if flight.hedge:
@@ -282,7 +299,9 @@ class Connection:
         return self._methods[method]
 
     def _note(self, decides: bool, ok: bool | None) -> None:
-        if ok:
+        if ok and self.silence:
+            self.note_alive()
+        elif ok:
             self.heard_at_s = time.monotonic()
         self._change(lambda now_s: self.breaker.leave(now_s, decides=decides, ok=ok))
 
@@ -330,9 +349,23 @@ class Connection:
     def _is_connected(self) -> bool:
         return not self._closed and self.channel.get_state() is _READY
 
+    def _verdict_if_late(self, deadline: float, timeout_s: float) -> bool | None:
+        """Says whether a call that is cancelled speaks for its server: not where it was late, as
+        gRPC would say in a moment."""
+        if time.monotonic() <= deadline - _LATE_S:
+            return None
+        self._note_failure(self._late)
+        return self._verdict(grpc.StatusCode.DEADLINE_EXCEEDED, timeout_s)
+
     def _verdict(self, code: grpc.StatusCode, timeout_s: float) -> bool | None:
         """Says whether a failed call speaks for its server: any other answer is one."""
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             # Who gives a server no time must not keep others from it.
             return False if timeout_s >= self._fair_timeout_s else None
         return code is not grpc.StatusCode.UNAVAILABLE
+
+
+def _is_wished() -> bool:
+    """Says whether this task is cancelled, and not a call that it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

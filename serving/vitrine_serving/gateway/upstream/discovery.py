@@ -134,30 +134,39 @@ class Discovery:
 
     def _run(self, tell: Callable[[list[ServerEndpoint]], None]) -> None:
         known: Found | None = None
-        while not self._stopped.is_set():
-            found = self.look(EVERY_S * random.uniform(0.8, 1.0))  # noqa: S311 - nothing secret
-            if found != known:
-                known = found
-                self._log(found)
-                try:
-                    tell(self.endpoints(found))
-                except RuntimeError:  # the loop has ended
-                    return
-            self._stopped.wait(_READ_S)
 
-    def look(self, age_s: float = EVERY_S) -> Found:
+        def note(found: Found) -> None:
+            nonlocal known
+            if found != known:
+                known = dict(found)
+                tell(self.endpoints(found))
+
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            while not self._stopped.is_set():
+                found = self.look(EVERY_S * random.uniform(0.8, 1.0), note)  # noqa: S311
+                self._log(found)
+                self._stopped.wait(_READ_S)
+
+    def look(self, age_s: float = EVERY_S, note: Callable[[Found], None] = lambda _: None) -> Found:
         """Returns the addresses that are known of each name, after a lookup if the last one is
-        `age_s` ago and nobody else is at it."""
+        `age_s` ago and nobody else is at it; `note` gets them after each name, which may take its
+        time."""
         with self._found.lock() as is_ours:
             at_s, found = self._read()
+            note(found)
             if is_ours and time.monotonic() - at_s >= age_s:
                 for name, (host, port) in self._names.items():
                     addresses = self._resolve(host, port)
                     if addresses is not None:
                         found[name] = list(addresses)
-                with contextlib.suppress(OSError):  # more than there is room for: each its own
-                    self._found.write(0, json.dumps([time.monotonic(), found]).encode())
+                    self._share(found)
+                    note(found)
         return found
+
+    def _share(self, found: Found) -> None:
+        """Tells the other processes. Where there is no room for it, each has its own."""
+        with contextlib.suppress(OSError):
+            self._found.write(0, json.dumps([time.monotonic(), found]).encode())
 
     def _read(self) -> tuple[float, Found]:
         content = self._found.read(0)

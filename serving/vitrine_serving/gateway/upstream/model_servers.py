@@ -32,6 +32,9 @@ from vitrine_serving.gateway.upstream.silence import SilenceWatch
 
 _DESCRIBE_S = 10.0
 
+HEDGE_S = 2.0
+"""Seconds after which a call may be asked of another server as well."""
+
 _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """Answers of a server that lacks a version, or cannot use it; another may have it."""
 
@@ -211,7 +214,11 @@ class ModelServers:
             # Its deadline is its own: others share the answer, who may have more time.
             request = messages.describe_request(model, version)
             response, _ = await self.exchange(
-                messages.PREDICT, request, timeout_s=_DESCRIBE_S, first=first
+                messages.PREDICT,
+                request,
+                timeout_s=_DESCRIBE_S,
+                first=first,
+                hedge_after_s=HEDGE_S,
             )
             try:
                 return messages.read_description(response)

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter
 
 import grpc
@@ -36,7 +37,7 @@ class Pool:
         self._make = make
         self._names = names
         self._connections: list[Connection] = []
-        self._draining: set[asyncio.Task[None]] = set()
+        self._draining: dict[Connection, asyncio.Task[None]] = {}
         self._turn = 0
         self._changed = asyncio.Event()
         self._closed = False
@@ -44,10 +45,12 @@ class Pool:
     async def close(self) -> None:
         """Ends all connections; calls in flight raise `Unavailable`."""
         self._closed = True
-        for task in self._draining:
+        ended = list(self._draining.values())
+        for task in ended:
             task.cancel()
-        await asyncio.gather(*self._draining, return_exceptions=True)
-        await asyncio.gather(*(connection.close() for connection in self._connections))
+        every = [*self._connections, *self._draining]
+        await asyncio.gather(*ended, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in every))
 
     def update(self, endpoints: Sequence[ServerEndpoint]) -> None:
         """Connects to servers that are new; those that are gone answer what they have, and get
@@ -58,15 +61,24 @@ class Pool:
         kept = [known.pop(each) if each in known else self._make(each) for each in endpoints]
         self._connections, self._turn = kept, 0
         for connection in known.values():
-            task = asyncio.create_task(_drain(connection))
-            self._draining.add(task)
-            task.add_done_callback(self._draining.discard)
+            self._draining[connection] = asyncio.create_task(self._drain(connection))
         self._changed.set()
         self._changed.clear()
 
     def __iter__(self) -> Iterator[Connection]:
-        """Iterates over the connections."""
-        return iter(self._connections)
+        """Iterates over the connections, those included that have calls and get no more."""
+        return chain(self._connections, self._draining)
+
+    async def _drain(self, connection: Connection) -> None:
+        """Ends a connection once it has no calls any more."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
+                    while connection.in_flight:
+                        await asyncio.sleep(_LOOK_S)
+        finally:
+            del self._draining[connection]
+            await connection.close()
 
     def snapshot(self) -> list[ServerState]:
         """Returns how each server is doing; from any thread."""
@@ -88,11 +100,20 @@ class Pool:
         return not self._connections or any(each.lost for each in self._connections)
 
     def usable(self) -> int:
-        """Returns the number of servers that may be called and are not known to hang, 1 at
-        least."""
-        if len(self._connections) == 1:
+        """Returns the number of calls that may be in flight with one for each server, 1 at least:
+        those that may be called, and calls that hang at others; where all hang, each of them."""
+        if len(self._connections) == 1 and not self._draining:
             return 1
-        return max(1, sum(not (each.silence or each.wait_s()) for each in self._connections))
+        called = [each for each in self._connections if not each.wait_s()]
+        well = [each for each in called if not each.silence]
+        if not well:
+            return max(1, len(called))
+        hanging = sum(len(each.flights) for each in self._draining)
+        return (
+            len(well)
+            + hanging
+            + sum(len(each.flights) for each in self._connections if each.silence)
+        )
 
     def all_left_alone(self) -> Unreachable:
         """Returns the error for when none of them may be called."""
@@ -165,18 +186,6 @@ class Pool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
-
-
-async def _drain(connection: Connection) -> None:
-    """Ends a connection once it has no calls any more."""
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            while connection.in_flight:
-                await asyncio.sleep(_LOOK_S)
-    except TimeoutError:
-        pass
-    finally:
-        await connection.close()
 
 
 async def _statuses(

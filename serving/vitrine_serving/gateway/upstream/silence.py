@@ -9,16 +9,17 @@ with all its calls, that pings more than twice in five minutes without data (gRP
 """
 
 import asyncio
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import grpc
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.tfserving import messages
-from vitrine_serving.gateway.upstream.connection import Connection, Flight
+from vitrine_serving.gateway.upstream.connection import Connection, Flight, Metadata
 from vitrine_serving.gateway.upstream.pool import Pool
 
 TICK_S = 0.2
@@ -34,6 +35,16 @@ SECOND_S = 0.25
 AGAIN_S = 1.0
 """Seconds between two checks of a server that was found silent."""
 
+_OF_ONE_SERVER = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+)
+"""Errors that another server need not give."""
+
 _NO_ANSWER = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -48,12 +59,12 @@ class SilenceWatch:
     def __init__(self, pool: Pool, may_repeat: Callable[[], bool]) -> None:
         self._pool = pool
         self._may_repeat = may_repeat
-        self._checks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """Ends the watch."""
-        tasks = [self._task, *self._checks]
+        tasks = [self._task, *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -69,15 +80,22 @@ class SilenceWatch:
     def _look(self, connection: Connection, now_s: float) -> None:
         if _is_due(connection, now_s):
             connection.checked_s = math.inf  # until it ends
-            task = asyncio.create_task(self._check(connection))
-            self._checks.add(task)  # a loop keeps no reference of its own
-            task.add_done_callback(self._checks.discard)
+            self._begin(self._check(connection))
         for flight in connection.flights:
             is_stranded = flight.channel is not connection.channel
-            if not flight.hedge and (
-                connection.silence or is_stranded or now_s >= flight.hedge_at_s
+            is_late = now_s >= flight.hedge_at_s
+            if (
+                (connection.silence or is_stranded or is_late)
+                and not flight.hedge
+                and now_s >= flight.held_until_s
             ):
                 self._hedge(connection, flight, but=[] if is_stranded else [connection])
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # a loop keeps no reference of its own
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _check(self, connection: Connection) -> None:
         """Finds out whether a server is silent, and notes it."""
@@ -98,7 +116,7 @@ class SilenceWatch:
         other = self._pool.select_server(but)
         if other and not other.silence and self._may_repeat():
             is_known = bool(connection.silence) or not but
-            flight.hedge = asyncio.create_task(_repeat(connection, flight, other, is_known))
+            flight.hedge = self._begin(_repeat(connection, flight, other, is_known))
 
 
 def _is_due(connection: Connection, now_s: float) -> bool:
@@ -145,15 +163,35 @@ async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
 
 
 async def _repeat(connection: Connection, flight: Flight, other: Connection, known: bool) -> None:
-    """Asks `other`; the first answer counts. If that is its one, and it was not `known` that the
-    first server is silent, it is now."""
+    """Asks `other`; the first answer counts, also an error that any server would give. If that is
+    its one, and it was not `known` that the first server is silent, it is now."""
+    asked = flight.method, flight.request, flight.deadline, flight.metadata
+    rescue: tuple[bytes, Connection] | grpc.aio.AioRpcError
     try:
-        response, by = await other.call(
-            flight.method, flight.request, flight.deadline, flight.metadata
-        )
-    except (grpc.aio.AioRpcError, VitrineError):
-        flight.hedge_at_s, flight.hedge = time.monotonic() + SILENT_S, None
+        rescue = await other.call(*asked)
+    except grpc.aio.AioRpcError as error:
+        if error.code() in _OF_ONE_SERVER:
+            flight.held_until_s, flight.hedge = time.monotonic() + SILENT_S, None
+            return
+        rescue = error
+    except VitrineError:  # the connection was closed
+        flight.held_until_s, flight.hedge = time.monotonic() + SILENT_S, None
         return
-    if not known:
+    if not known and not flight.decides:
         connection.note_outrun()
-    flight.end_with(response, by)
+    flight.end_with(rescue)
+    if flight.decides:
+        while flight in connection.flights:
+            await asyncio.sleep(0)
+        await _decide_unheard(connection, asked)
+
+
+async def _decide_unheard(
+    connection: Connection, asked: tuple[str, bytes, float, Metadata]
+) -> None:
+    """Makes a call again that was to decide about a server and was outrun, and has nobody wait for
+    it: a server that is well, and slower than others, is not kept out."""
+    if connection.wait_s() or connection.breaker.state(time.monotonic()) == "closed":
+        return
+    with contextlib.suppress(grpc.aio.AioRpcError, VitrineError):
+        await connection.call(*asked, is_heard=False)
