@@ -14,7 +14,7 @@ import numpy as np
 from vitrine_client.images.finding.item import Item
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.decoder import Shown
+from vitrine_serving.gateway.inference.decoding.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.telemetry.metrics import Metrics

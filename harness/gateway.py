@@ -16,10 +16,11 @@ import requests
 from harness import processes
 from harness.paths import PICTURE, SAMPLES
 from harness.ports import free_port
-from harness.processes import LONG_S, Process, children_of, running, wait_until_up
+from harness.processes import LONG_S, Process, children_of, name_of, running, wait_until_up
 from harness.waiting import wait_for
 from vitrine_client import Client
 from vitrine_client.errors import VitrineError
+from vitrine_serving.gateway.inference.decoding.processes import NAME
 
 PREDICT = "/v1/models/mlp:predict"
 COMMAND = (sys.executable, "-m", "vitrine_serving", "gateway")
@@ -41,7 +42,12 @@ class Gateway:
     @property
     def workers(self) -> list[int]:
         """Its processes that answer."""
-        return children_of(self.process.pid)
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) != NAME]
+
+    @property
+    def decoders(self) -> list[int]:
+        """Its processes that decode pictures."""
+        return [pid for pid in children_of(self.process.pid) if name_of(pid) == NAME]
 
     def predict(self, scheme: str = "http", **options: Any) -> requests.Response:
         """Sends a picture over a connection of its own."""

@@ -110,6 +110,14 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def name_of(pid: int) -> str:
+    """Returns what a process calls itself; "" where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def is_running(pid: int) -> bool:
     """Says whether a process exists and is no zombie."""
     try:

@@ -25,6 +25,7 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding.decoder import Decoder
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -160,6 +161,7 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
         settings,
         servers,
         DataPlane(servers, settings.batching, settings.shedding),
+        Decoder(settings.pictures.max_pixels),
         partial(in_thread, ThreadPoolExecutor(1)),
         is_draining=lambda: False,
         metrics=Metrics(settings.listed.models),

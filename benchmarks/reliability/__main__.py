@@ -1,6 +1,7 @@
 """`python -m benchmarks.reliability`: all of it, one after the other."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from rich.console import Console
 
 from benchmarks import results
+from benchmarks.reliability.decoding import FORMATS, decoding
 from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import overload
 from benchmarks.reliability.silence import scaling, silence
@@ -38,6 +40,7 @@ def main(
         scratch = Path(folder)
         scenarios: dict[str, Any] = {
             "overload": lambda: overload(overload_s),
+            **{f"decoding {name}": partial(decoding, name, overload_s) for name in FORMATS},
             "kills": lambda: kills(models, scratch, kill_count),
             "terms": lambda: terms(models, scratch, term_count),
             "silence": lambda: silence(silence_s),

@@ -45,10 +45,14 @@ class Replies(RequestRows):
 
 
 def ask(
-    gateway: Gateway, load: Load, replies: Replies | None = None, stop: Event | None = None
+    gateway: Gateway,
+    load: Load,
+    replies: Replies | None = None,
+    stop: Event | None = None,
+    picture: bytes = PICTURE,
 ) -> Result:
     """Loads a gateway, from its first request on, until the load is over or `stop` is set."""
-    target = Workload("raw", gateway.url, "mlp", (PICTURE,))
+    target = Workload("raw", gateway.url, "mlp", (picture,))
     return run(Plan(target, load, warm_up_s=0), rows=replies, stop=stop)
 
 

@@ -61,7 +61,10 @@ REFUSED = {
     "tiles larger than any picture": (tiff(tiles=8192), "tiles of 8192x8192 pixels"),
     "wave": (b"RIFF\x24\0\0\0WAVEfmt ", "damaged"),
     "narrow": (encoded(Image.new("L", (290, 10))), "290x10 pixels, too narrow"),
-    "no height": (encoded(PAGE, "GIF").replace(struct.pack("<HH", 60, 40), bytes(4)), "damaged"),
+    "no height": (
+        encoded(PAGE, "GIF").replace(struct.pack("<HH", 60, 40), bytes(4)),
+        "no pixels; send one",
+    ),
     **{f"half a {name}": (half(encoded(PAGE, name)), "damaged") for name in FORMATS},
     **{f"start of a {name}": (encoded(PAGE, name)[:13], "damaged") for name in FORMATS},
 }

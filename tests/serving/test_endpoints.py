@@ -17,6 +17,7 @@ from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding.decoder import Decoder
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import SheddingSettings
@@ -59,6 +60,7 @@ def ask(servers):
                     Settings(),
                     servers,
                     plane,
+                    Decoder(50_000_000),
                     offload,
                     is_draining=lambda: False,
                     metrics=metrics,

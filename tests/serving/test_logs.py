@@ -16,7 +16,7 @@ from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import find
-from vitrine_serving.gateway.inference.decoder import Shown
+from vitrine_serving.gateway.inference.decoding.decoder import Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings

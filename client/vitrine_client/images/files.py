@@ -19,9 +19,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vitrine_client.errors import InvalidImage
+from vitrine_client.images.headers import MOST_PIXELS, read_header
 
 MAX_PIXELS = 50_000_000
-"""The largest picture that is decoded by default: that of a good phone, 200 MB in memory."""
+"""The largest picture that is decoded by default: that of a good phone. Each kind has a limit of
+its own, too, `headers.MOST_PIXELS`."""
 
 MAX_ASPECT = 28
 """The longest side over the shortest; beyond it the shorter one would be less than a pixel of the
@@ -49,10 +51,22 @@ def _tiff(content: io.BytesIO) -> ImageFile:
     return TiffImageFile(content)
 
 
+class _StillWebP(WebPImageFile):
+    """WebP file that lets go of its decoder once its only frame is there: its two canvases would
+    be in memory beside the picture, 8 bytes a pixel. Both names are private to Pillow; without
+    them it takes that memory."""
+
+    def _get_next(self) -> tuple[bytes, int, int]:
+        frame: tuple[bytes, int, int] = super()._get_next()
+        if self.n_frames == 1:
+            self._decoder = None
+        return frame
+
+
 _READERS: dict[bytes, Callable[[io.BytesIO], ImageFile]] = {
     b"\x89PNG": PngImageFile,
     b"\xff\xd8": JpegImageFile,
-    b"RIFF": WebPImageFile,
+    b"RIFF": _StillWebP,
     b"GIF8": GifImageFile,
     b"BM": BmpImageFile,
     b"II*\0": _tiff,
@@ -85,6 +99,8 @@ _MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(!doctype html|html|head|body)\b",
 def open_file(content: bytes, max_pixels: int) -> ImageFile:
     """Reads the header of an image file. Raises `InvalidImage`."""
     reader = _reader(content)
+    kind = check_header(content, max_pixels)
+    max_pixels = min(max_pixels, MOST_PIXELS.get(kind, max_pixels))
     try:
         # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
         image = reader(io.BytesIO(content))
@@ -94,6 +110,22 @@ def open_file(content: bytes, max_pixels: int) -> ImageFile:
         raise InvalidImage(f"The picture's header is damaged ({error}); save it again") from error
     check_frame(image, max_pixels)
     return image
+
+
+def check_header(content: bytes, max_pixels: int) -> str:
+    """Raises `InvalidImage` for a picture that is too large by its header; returns its kind, ""
+    where that does not tell."""
+    header = read_header(content)
+    if header is None:
+        return ""
+    most = MOST_PIXELS[header.kind]
+    if max_pixels >= most < header.pixels:
+        raise InvalidImage(
+            f"The picture has {header.width}x{header.height} pixels, and a {header.kind} may have "
+            f"{most:,}; scale it down, or save it as an ordinary JPEG"
+        )
+    check_size((header.width, header.height), max_pixels)
+    return header.kind
 
 
 def check_frame(image: ImageFile, max_pixels: int) -> None:

@@ -5,8 +5,10 @@ out when they are asked for, so a photo of 12 megapixels costs little more than 
 """
 
 import io
+import math
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +67,9 @@ _LEAST_RANGE = np.float32(0.01)
 _LARGEST_SPAN = 1e30
 """Between levels of floats, whose differences would overflow beyond it."""
 
+_STRIP_PIXELS = 500_000
+"""Pixels of a deep picture that are worked on at a time."""
+
 _TRANSLUCENT = 25.0
 """Greatest usual opacity, of 255, around a cut-out; a more opaque surrounding is a ground."""
 
@@ -103,12 +108,12 @@ class Raster:
         The first channel is tone, 0..255; two more are blue and red difference (ITU-R BT.601)
         times `_COLOUR_WEIGHT`: where there are colours, if `channels` is not given.
         """
-        image = self._image
-        if part is not None:
-            image = image.crop(self._stored(part))
-        if image.mode in _INDEXED:  # averages of indices would be other colours
-            image = self._plain(image)
-        image = image.reduce(factor) if factor > 1 else image
+        image = self._coloured
+        stored = None if part is None else self._stored(part)
+        if factor > 1:
+            image = image.reduce(factor, stored)  # which makes no copy of the part
+        elif stored:
+            image = image.crop(stored)
         image = self._upright(self._plain(image))
         if image.mode == "F":
             least, most = self._range
@@ -172,11 +177,20 @@ class Raster:
         return np.array([self._backdrop, neutral, neutral][:channels], np.float32)
 
     @cached_property
+    def _coloured(self) -> Image.Image:
+        """All of it, in colours that can be averaged, as indices cannot."""
+        image = self._image
+        if image.mode not in _INDEXED:
+            return image
+        if image.has_transparency_data:
+            return image.convert("RGBA")
+        return image.convert("L" if image.mode == "1" else "RGB")
+
+    @cached_property
     def _thumbnail(self) -> Floats:
         """All of it with its opacity, [h, w, 4], about 128 pixels large."""
         factor = max(1, max(self.decoded) // 128)
-        image = self._image if self._image.mode not in _INDEXED else self._image.convert("RGBA")
-        return np.asarray(image.reduce(factor).convert("RGBA")).astype(np.float32)
+        return np.asarray(self._coloured.reduce(factor).convert("RGBA")).astype(np.float32)
 
     @cached_property
     def _opaque(self) -> NDArray[np.bool_]:
@@ -274,17 +288,41 @@ def _orientation(image: Image.Image) -> int:
 def scaled(image: Image.Image) -> Image.Image:
     """Returns levels of any depth in 0..255, mode F: where they are whole and fit, those of the
     depth that has as many bits as they need."""
-    levels = np.asarray(image).astype(np.float32)
-    if not np.isfinite(levels).all():
-        raise InvalidImage("The picture has pixels that are no numbers; save it as 8-bit PNG")
-    least, most = float(levels.min()), float(levels.max())
+    least, most = _extremes(image)
     for bits in _DEPTHS:
         if least >= 0 and 1 < most <= 2**bits - 1:
-            return Image.fromarray(levels * np.float32(255 / (2**bits - 1)))
+            return _mapped(image, 0.0, 255 / (2**bits - 1))
     span = max(most - least, 1e-30)
     if span > _LARGEST_SPAN:
-        return scaled(Image.fromarray(levels / np.float32(_LARGEST_SPAN)))
-    return Image.fromarray((levels - np.float32(least)) * np.float32(255 / span))
+        return scaled(_mapped(image, 0.0, 1 / _LARGEST_SPAN))
+    return _mapped(image, least, 255 / span)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yields a picture in strips, so that arrays of all of it are never in memory, each with its
+    first row."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield top, np.asarray(image.crop((0, top, image.width, bottom)))
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    least, most = math.inf, -math.inf
+    for _, levels in _strips(image):
+        if not np.isfinite(levels).all():
+            raise InvalidImage("The picture has pixels that are no numbers; save it as 8-bit PNG")
+        least, most = min(least, float(levels.min())), max(most, float(levels.max()))
+    return least, most
+
+
+def _mapped(image: Image.Image, least: float, factor: float) -> Image.Image:
+    """Returns levels less `least`, times `factor`, mode F."""
+    made = Image.new("F", image.size)
+    for top, levels in _strips(image):
+        strip = (levels.astype(np.float32) - np.float32(least)) * np.float32(factor)
+        made.paste(Image.fromarray(strip), (0, top))
+    return made
 
 
 def _raw_mode(image: ImageFile) -> str:
@@ -297,9 +335,7 @@ def _raw_mode(image: ImageFile) -> str:
 
 def _low_bytes(image: ImageFile, raw: str, content: bytes, frame: int) -> Image.Image | None:
     """Returns a picture of fewer than 16 bits with all that it has, None where it has 16."""
-    high = np.asarray(image)
-    most = int(high[..., :3].max())
-    if most >= 64:
+    if max(int(high[..., :3].max()) for _, high in _strips(image)) >= 64:
         return None
     again = type(image)(io.BytesIO(content))
     again.seek(frame)
@@ -311,7 +347,19 @@ def _low_bytes(image: ImageFile, raw: str, content: bytes, frame: int) -> Image.
         for tile in again.tile
     ]
     again.load()
-    levels = high[..., :3].astype(np.float32) * 256 + np.asarray(again)[..., :3]
-    needed = next(bits for bits in _DEPTHS if levels.max() <= 2**bits - 1)
-    full = np.rint(levels * np.float32(255 / (2**needed - 1))).astype(np.uint8)
-    return Image.fromarray(np.dstack([full, *([high[..., 3]] if high.shape[2] == 4 else [])]))
+    most = max(float(levels.max()) for _, _, levels in _both_bytes(image, again))
+    needed = next(bits for bits in _DEPTHS if most <= 2**bits - 1)
+    for top, high, levels in _both_bytes(image, again):
+        full = np.rint(levels * np.float32(255 / (2**needed - 1))).astype(np.uint8)
+        strip = np.dstack([full, *([high[..., 3]] if high.shape[2] == 4 else [])])
+        again.paste(Image.fromarray(strip), (0, top))  # in place of its low bytes
+    return again
+
+
+def _both_bytes(
+    image: Image.Image, again: Image.Image
+) -> Iterator[tuple[int, NDArray[Any], Floats]]:
+    """Yields the first row of a strip, its pixels, and its levels of 16 bits, float32 [h, w, 3]:
+    `image` has their high bytes and `again` their low ones."""
+    for (top, high), (_, low) in zip(_strips(image), _strips(again), strict=True):
+        yield top, high, high[..., :3].astype(np.float32) * 256 + low[..., :3]

@@ -25,6 +25,9 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding.decoder import Decoder
+from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
+from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -69,8 +72,10 @@ class Gateway:
         watch: Watch | None = None,
         observers: Sequence[Observer] = (),
         draining: Draining | None = None,
+        decoder: Decoder | None = None,
     ) -> None:
         self.metrics = metrics
+        self._decoder = decoder or Decoder(settings.pictures.max_pixels)
         self._settings = settings
         self._make_servers = make_servers
         self._guard = guard
@@ -159,12 +164,14 @@ class Gateway:
             settings,
             servers,
             plane,
+            self._decoder,
             offload,
             is_draining=lambda: self._is_ending or self._draining.has_begun,
             metrics=self.metrics,
             watch=self._watch,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
+        self.metrics.follow_decoder(self._decoder)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
@@ -246,6 +253,7 @@ def make_handlers(
     settings: Settings,
     servers: ModelServers,
     plane: DataPlane,
+    decoder: Decoder,
     offload: Offload,
     *,
     is_draining: Callable[[], bool],
@@ -254,7 +262,7 @@ def make_handlers(
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
-    pictures = PictureEndpoints(settings.pictures, plane, versions, offload)
+    pictures = PictureEndpoints(settings.pictures.max_images, decoder, plane, versions, offload)
     json_api = JsonApi(plane, offload=offload)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
@@ -318,17 +326,23 @@ class SharedState:
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()
+        pictures = settings.pictures
+        self.decoding = DecodingProcesses(pictures.decoding_processes, pictures.decode_timeout_s)
+        self.decoding_load = DecodingLoad(slots)
         self.draining = Draining()
 
     def look(self) -> None:
-        """Reads keys and certificates again that have changed; for the master."""
+        """Reads keys and certificates again that have changed, and starts decoding processes that
+        are missing; for the master."""
         self.guard.look()
         self.tls.look()
+        self.decoding.look()
 
     def release(self, slot: int) -> None:
         """Forgets what a process had in hand when it ended; what it counted stays."""
         self.shares.forget(slot)
         self.series.forget_gauges(slot)
+        self.decoding_load.forget(slot)
         self.slots.release(slot)
 
 
@@ -363,4 +377,15 @@ def create_app(
         metrics.follow_servers(made)
         return made
 
-    return Gateway(settings, make_servers, shared.guard, metrics, watch, draining=shared.draining)
+    decoder = Decoder(
+        settings.pictures.max_pixels, shared.decoding, shared.decoding_load, shared.slots.current
+    )
+    return Gateway(
+        settings,
+        make_servers,
+        shared.guard,
+        metrics,
+        watch,
+        draining=shared.draining,
+        decoder=decoder,
+    )

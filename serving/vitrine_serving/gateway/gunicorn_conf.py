@@ -50,6 +50,8 @@ def on_starting(master: Any) -> None:
     master.look = _shared.look
     master.draining = _shared.draining
     master.drain_s = _settings.server.drain_s
+    master.end_helpers = _shared.decoding.end
+    _shared.decoding.look()  # before the sockets are there, and before the first worker
 
 
 def pre_fork(_: object, worker: Any) -> None:

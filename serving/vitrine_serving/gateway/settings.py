@@ -19,7 +19,7 @@ from vitrine_serving.gateway.access.keys import KeysFileError
 from vitrine_serving.gateway.access.rate_limit import RateLimitSettings
 from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
-from vitrine_serving.gateway.inference.decoder import PictureSettings
+from vitrine_serving.gateway.inference.decoding.decoder import PictureSettings
 from vitrine_serving.gateway.server.listener import ServerSettings
 from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
 from vitrine_serving.gateway.shedding import SheddingSettings

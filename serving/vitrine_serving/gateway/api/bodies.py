@@ -5,7 +5,6 @@ All limits are looked at before anything of that size is made. Nothing here know
 
 import io
 import re
-from collections.abc import Sequence
 
 import numpy as np
 from multipart import (
@@ -31,7 +30,7 @@ _NPY_HINT = (
 )
 
 
-def read_pictures(content_type: str, body: bytes, *, max_images: int) -> Sequence[bytes]:
+def read_pictures(content_type: str, body: bytes, *, max_images: int) -> list[bytes]:
     """Returns the bytes of each picture in a body: the body itself, or a form's parts `image`.
 
     Raises `UnsupportedMediaType`, `InvalidRequest` for a form that is broken or has no image, and

@@ -4,7 +4,7 @@ from vitrine_client.errors import InvalidRequest
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoder import Instances
+from vitrine_serving.gateway.inference.decoding.decoder import Instances
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
     PROBABILITIES,

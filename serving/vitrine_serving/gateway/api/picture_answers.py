@@ -13,7 +13,7 @@ from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.http.messages import Answer
-from vitrine_serving.gateway.inference.decoder import Empty, Found, Shown
+from vitrine_serving.gateway.inference.decoding.decoder import Empty, Found, Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 
 T = TypeVar("T")

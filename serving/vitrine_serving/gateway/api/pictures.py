@@ -15,7 +15,7 @@ from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoder import Decoder, Instances, PictureSettings, Shown
+from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Instances, Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
@@ -49,11 +49,16 @@ class PictureEndpoints:
     """
 
     def __init__(
-        self, limits: PictureSettings, plane: DataPlane, versions: Versions, offload: Offload
+        self,
+        max_images: int,
+        decoder: Decoder,
+        plane: DataPlane,
+        versions: Versions,
+        offload: Offload,
     ) -> None:
-        self._max_images = limits.max_images
+        self._max_images = max_images
         self._offload = offload
-        self._decoder = Decoder(limits.max_pixels)
+        self._decoder = decoder
         self._plane = plane
         self._versions = versions
 
@@ -65,7 +70,7 @@ class PictureEndpoints:
             shown = Shown(sent)
         else:
             self._plane.check_room(_predict_call(target), len(sent), request.deadline)
-            shown = await self._decoder.decode(sent, box)
+            shown = await self._decoder.decode(sent, request.deadline, box)
         outcome = await self._outcome(self._predict, shown, request, target)
         request.outcome = outcome
         return picture_answers.predictions(outcome, top_k)
@@ -119,13 +124,11 @@ class PictureEndpoints:
         sent = await self._read(request, box)
         if isinstance(sent, np.ndarray):
             return Shown(sent)
-        return await self._decoder.decode(sent, box, all_or_none=True)
+        return await self._decoder.decode(sent, request.deadline, box, all_or_none=True)
 
-    async def _read(
-        self, request: Request, box: Sequence[float] | None
-    ) -> Sequence[bytes] | Instances:
-        """Returns the pictures in a body, still encoded, or the array that it is; raises
-        `InvalidRequest` where a box makes no sense with that."""
+    async def _read(self, request: Request, box: Sequence[float] | None) -> list[bytes] | Instances:
+        """Returns the pictures in a body, still encoded, or the array that it is, and lets go of
+        the body; raises `InvalidRequest` where a box makes no sense with that."""
         if media_type(request) != "application/x-npy":
             kind = request.headers.get("content-type", "")
             pictures = bodies.read_pictures(kind, request.body, max_images=self._max_images)
@@ -134,6 +137,7 @@ class PictureEndpoints:
                     f"`box` is for one picture, and here are {len(pictures)}; send each in a "
                     "request of its own"
                 )
+            request.body = b""
             return pictures
         if box:
             raise InvalidRequest(

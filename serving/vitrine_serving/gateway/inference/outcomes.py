@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from vitrine_client.errors import InvalidImage
-from vitrine_serving.gateway.inference.decoder import Empty, Shown
+from vitrine_serving.gateway.inference.decoding.decoder import Empty, Shown
 
 T = TypeVar("T")
 

@@ -20,7 +20,8 @@ class Master(Arbiter):  # type: ignore[misc]
     """SIGTERM drains it, which is exit code 0; Ctrl-C ends it with 130.
 
     Before it drains, its workers go on for `drain_s`, while balancers see that it is not ready;
-    Ctrl-C or another SIGTERM ends that. `look` is called twice a second and may read files.
+    Ctrl-C or another SIGTERM ends that. `look` is called twice a second, and when a child ends, and
+    may read files and start processes; `end_helpers` ends these after the last worker.
 
     SIGHUP has it read certificates and keys again, unless that came from its terminal, which was
     closed: then it drains, and ends with 129.
@@ -29,6 +30,7 @@ class Master(Arbiter):  # type: ignore[misc]
     def __init__(self, app: WSGIApplication) -> None:
         super().__init__(app)
         self.look: Any = lambda: None
+        self.end_helpers: Any = lambda: None
         self.draining = Draining()
         self.drain_s = 0.0
         self._told_to_end_at_s: float | None = None
@@ -72,6 +74,7 @@ class Master(Arbiter):  # type: ignore[misc]
         """Ends the workers: each takes what waits at the socket before it closes it."""
         self.draining.begin()
         super().stop(graceful)
+        self.end_helpers()
 
     def run(self) -> None:
         """Serves, and raises `SystemExit`."""

@@ -17,7 +17,7 @@ from vitrine_client.errors import InvalidImage
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.decoder import Empty, Instances
+from vitrine_serving.gateway.inference.decoding.decoder import Empty, Instances
 from vitrine_serving.gateway.telemetry import logs
 
 _CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "application/json": "json"}

@@ -55,6 +55,14 @@ EMPTY_PICTURES = _counter(
     "Pictures that showed nothing, so that no model was asked about them.",
     ("model",),
 )
+DECODING_WAITING = _gauge(
+    "vitrine_decoding_waiting_seconds",
+    "Estimated work of the decoding processes on pictures that are not decoded yet.",
+)
+DECODING_ENDED = _counter(
+    "vitrine_decoding_processes_ended_total",
+    "Decoding processes that ended with a picture in hand, as it took too long or for a fault.",
+)
 IMAGES_WAITING = _gauge(
     "vitrine_images_waiting",
     "Images that wait for the call in flight to end.",

@@ -1,0 +1,1 @@
+"""Decoding of pictures, in processes of its own."""

@@ -1,0 +1,191 @@
+"""Decoder of pictures to instances: rows of the data set at once, all others in processes."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import PositiveFloat
+
+from vitrine_client.errors import InvalidImage
+from vitrine_client.images import SIDE, Item, find_item
+from vitrine_serving.gateway.inference.decoding.finders import (
+    Box,
+    ItemFinder,
+    ProcessFinder,
+    ThreadFinder,
+)
+from vitrine_serving.gateway.inference.decoding.load import DecodingLoad, headers
+from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
+from vitrine_serving.gateway.settings_part import Count, SettingsPart
+
+Instances = npt.NDArray[np.uint8]
+T = TypeVar("T")
+
+_ROW_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4)
+"""First bytes of a PNG that is a row of the data set, or as large: its item is found in 30 us,
+where in others that takes milliseconds."""
+
+_SMALL_BYTES = 4096  # more than such a PNG has, unless it is full of something else
+_BATCH_OF_ROWS = 16  # that are decoded before others have their turn
+
+
+class PictureSettings(SettingsPart):
+    """Limits of pictures."""
+
+    max_images: Count = 256
+    """Most images in one request; more is refused with 413."""
+    max_pixels: Count = 50_000_000
+    """Most pixels in one image, checked before decoding it; most kinds have a lower limit of their
+    own."""
+    decoding_processes: Count = 2
+    """Processes that decode pictures for all workers, up to 150 MB each."""
+    decode_timeout_s: PositiveFloat = 5.0
+    """Seconds that decoding a picture may take; then it is refused."""
+
+
+class Empty(NamedTuple):
+    """A picture that shows nothing: it gets no class, and no model is asked about it."""
+
+    warnings: tuple[str, ...]
+
+
+Found = Item | Empty | InvalidImage
+"""A picture's item, that there is none, or why the picture cannot be read."""
+
+
+class Shown(NamedTuple):
+    """Rows that a request shows to models.
+
+    `rows` are its instances, uint8 [m, 28, 28]: those of an array, and then nothing is `found`, or
+    of the pictures that have an item. `found` is what each picture became, in order, and took
+    `decode_s`.
+    """
+
+    rows: Instances
+    found: Sequence[Found] = ()
+    decode_s: float = 0.0
+
+    def answered(self, answers: Sequence[T]) -> Sequence[T | Empty | InvalidImage]:
+        """Returns for each picture, or row of an array, its answer, or why it has none; `answers`
+        are those to `rows`."""
+        if not self.found or len(answers) == len(self.found):
+            return answers
+        rest = iter(answers)
+        return [next(rest) if isinstance(each, Item) else each for each in self.found]
+
+
+class Decoder:
+    """Decoder of one process, used in its event loop; `slot` is that of the process in `load`."""
+
+    def __init__(
+        self,
+        max_pixels: int,
+        processes: DecodingProcesses | None = None,
+        load: DecodingLoad | None = None,
+        slot: int = 0,
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._finder: ItemFinder = ThreadFinder(max_pixels)
+        if processes and processes.count:
+            self._finder = ProcessFinder(max_pixels, processes)
+        self._load = load or DecodingLoad(1)
+        self._slot = slot
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of work that wait, as estimated."""
+        return self._load.waiting_s(self._slot)
+
+    @property
+    def processes_ended(self) -> int:
+        """Decoding processes that ended with a picture of this process's."""
+        return self._finder.ended
+
+    async def decode(
+        self,
+        pictures: list[bytes],
+        deadline: float,
+        box: Box = None,
+        *,
+        all_or_none: bool = False,
+    ) -> Shown:
+        """Decodes pictures, or what lies in `box` (x, y, width, height) of each, until `deadline`
+        in seconds of `time.monotonic`. `pictures` is emptied, as memory is short.
+
+        Raises `InvalidImage` where none can be read, or, with `all_or_none`, for the first that
+        cannot; `InvalidRequest` where one has no such box; `TooLate` where more is waiting than can
+        be done in time, and `DeadlineExceeded`.
+        """
+        started = time.monotonic()
+        if all(map(_is_row, pictures)):
+            found = await self._rows(pictures, box)
+        else:
+            found = await self._admitted(pictures, deadline, box)
+        pictures.clear()
+        rows = [each.instance for each in found if isinstance(each, Item)]
+        if len(rows) < len(found):
+            _check_readable(found, all_or_none=all_or_none)
+        stacked = rows[0][np.newaxis] if len(rows) == 1 else _stacked(rows)
+        return Shown(stacked, found, time.monotonic() - started)
+
+    async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
+        found: list[Found] = []
+        for index, picture in enumerate(pictures):
+            if index % _BATCH_OF_ROWS == _BATCH_OF_ROWS - 1:
+                await asyncio.sleep(0)
+            try:
+                found.append(_seen(find_item(picture, max_pixels=self._max_pixels, box=box)))
+            except InvalidImage as error:
+                found.append(error)
+        return found
+
+    async def _admitted(self, pictures: list[bytes], deadline: float, box: Box) -> list[Found]:
+        each_header = headers(pictures)
+        costs_us = [self._load.cost_us(header) for header in each_header]
+        left_us = sum(costs_us)
+        self._load.admit(left_us, self._finder.count, deadline)
+        self._load.add(self._slot, left_us)
+        found: list[Found] = []
+        pictures.reverse()
+        try:
+            for header, cost_us in zip(each_header, costs_us, strict=True):
+                try:
+                    item, took_s = await self._finder.find([pictures.pop()], box, deadline)
+                except InvalidImage as error:
+                    found.append(error)
+                else:
+                    found.append(_seen(item))
+                    self._load.learn(header, cost_us, took_s)
+                self._load.add(self._slot, -cost_us)
+                left_us -= cost_us
+        finally:
+            self._load.add(self._slot, -left_us)
+        return found
+
+
+def _seen(item: Item) -> Found:
+    return Empty(item.warnings) if item.empty else item
+
+
+def _is_row(picture: bytes) -> bool:
+    return len(picture) < _SMALL_BYTES and picture.startswith(_ROW_PNG)
+
+
+def _check_readable(found: Sequence[Found], *, all_or_none: bool) -> None:
+    """Raises `InvalidImage` as `Decoder.decode` does; of several pictures it may say which."""
+    unread = {index: each for index, each in enumerate(found) if isinstance(each, InvalidImage)}
+    if not unread:
+        return
+    index, first = next(iter(unread.items()))
+    if all_or_none and len(found) > 1:
+        raise InvalidImage(f"image {index}: {first}")
+    if all_or_none or len(unread) == len(found):
+        raise first
+
+
+def _stacked(rows: Sequence[Instances]) -> Instances:
+    """Returns uint8 [n, 28, 28]."""
+    return np.stack(rows) if rows else np.empty((0, SIDE, SIDE), np.uint8)

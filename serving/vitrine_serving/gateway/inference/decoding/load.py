@@ -1,0 +1,103 @@
+"""Decoding load: the work that all processes of the gateway have waiting, and its admission.
+
+What a picture costs is known from its header: pixels, times what a pixel of its kind has taken here
+lately. So an overload is refused before it is decoded.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from vitrine_client.images.headers import Header, read_header
+from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
+from vitrine_serving.gateway.shedding import RETRY_AFTER_S, TooLate
+
+_PICTURE_US = 4000
+"""Time that finding an item takes, whatever the picture's size."""
+
+_NS_A_PIXEL = {
+    "JPEG": 3,
+    "progressive JPEG": 8,
+    "progressive CMYK JPEG": 10,
+    "PNG": 14,
+    "PNG with transparency": 28,
+    "16-bit PNG": 40,
+    "animated PNG": 28,
+    "WebP": 20,
+    "WebP with transparency": 30,
+    "lossless WebP": 30,
+    "animated WebP": 35,
+    "GIF": 25,
+    "BMP": 8,
+    "TIFF": 12,
+    "TIFF of many bits": 20,
+    "AVIF": 25,
+    "AVIF of many bits": 35,
+}
+"""At first: measured on one machine, and soon corrected by what is seen on this one."""
+
+_UNKNOWN = Header("", 1000, 1000)  # where a header does not tell
+_WEIGHT = 0.2
+_MOST_STEP = 3.0
+"""How much one picture counts in the average, and times what was expected that it counts for: one
+that was made to be slow is not to shut others out."""
+
+_MARGIN = 0.7
+"""Share of the time until its deadline that a picture may be expected to wait and to take: the
+estimate is rough, and the model is asked after it."""
+
+
+class DecodingLoad:
+    """Microseconds of work that each process has waiting, by its slot; make it before the fork."""
+
+    def __init__(self, slots: int = SLOTS) -> None:
+        self._cells = int_cells(slots)
+        self._pace = dict.fromkeys((*_NS_A_PIXEL, ""), 1.0)
+
+    def forget(self, slot: int) -> None:
+        """Says that a process has ended, and all its work with it."""
+        self._cells[slot] = 0
+
+    def cost_us(self, header: Header) -> int:
+        """Returns the microseconds that a picture is expected to take one process."""
+        pixels_us = header.pixels * _NS_A_PIXEL.get(header.kind, 30) / 1e3
+        return round((_PICTURE_US + pixels_us) * self._pace[header.kind])
+
+    def admit(self, cost_us: int, processes: int, deadline: float) -> None:
+        """Lets in what is expected to take `cost_us`. Raises `TooLate` where that cannot be done in
+        time for `deadline`, in seconds of `time.monotonic`."""
+        waiting_s = sum(self._cells) / min(processes, _cores()) / 1e6
+        left_s = deadline - time.monotonic()
+        if waiting_s and waiting_s + cost_us / 1e6 > _MARGIN * left_s:
+            raise TooLate(
+                f"Pictures wait already that take {waiting_s:.1f} s to decode, which is not done "
+                "in time; try again later, or send smaller ones",
+                retry_after_s=max(RETRY_AFTER_S, waiting_s),
+            )
+
+    def waiting_s(self, slot: int) -> float:
+        """Returns the seconds of work that a process has waiting."""
+        return self._cells[slot] / 1e6
+
+    def add(self, slot: int, cost_us: int) -> None:
+        """Says that a process has so much more work, or less. No process writes into the slot of
+        another."""
+        self._cells[slot] += cost_us
+
+    def learn(self, header: Header, expected_us: int, took_s: float) -> None:
+        """Corrects what is expected of the next one of its kind."""
+        ratio = min(1e6 * took_s / expected_us, _MOST_STEP)
+        self._pace[header.kind] *= 1 + _WEIGHT * (ratio - 1)
+
+
+def _cores() -> int:
+    """Returns how many processors this process may use, and so those that it has started."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def headers(pictures: Sequence[bytes]) -> list[Header]:
+    """Returns the header of each picture, and what stands for one that does not tell."""
+    return [read_header(each) or _UNKNOWN for each in pictures]
