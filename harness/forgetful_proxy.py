@@ -11,11 +11,11 @@ class ForgetfulProxy:
 
     Once told to `forget`, it carries nothing of the connections that there are, and tells neither
     end. Once it is to `freeze`, it does so with new ones, too, as a stopped process does for which
-    the kernel accepts; after `thaw` new ones work again.
+    the kernel accepts; after `thaw` new ones work again. `trip_s` is the time of a round trip.
     """
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, trip_s: float = 0.0) -> None:
+        self._port, self._trip_s = port, trip_s
         self._carried: set[asyncio.Task[None]] = set()
         self._is_frozen = False
         self._kept: list[asyncio.StreamWriter] = []
@@ -44,10 +44,11 @@ class ForgetfulProxy:
         self._kept.append(writer)
         if self._is_frozen:
             return
+        await asyncio.sleep(self._trip_s)  # of TCP's own
         there = await asyncio.open_connection("127.0.0.1", self._port)
         self._kept.append(there[1])
         for one, other in ((reader, there[1]), (there[0], writer)):
-            self._carried.add(asyncio.create_task(_pump(one, other)))
+            self._carried.add(asyncio.create_task(_pump(one, other, self._trip_s / 2)))
 
     async def end(self) -> None:
         self.forget()
@@ -55,18 +56,21 @@ class ForgetfulProxy:
             writer.close()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, later_s: float) -> None:
     with contextlib.suppress(ConnectionError):
         while block := await reader.read(65536):
-            writer.write(block)
-            await writer.drain()
+            if later_s:
+                asyncio.get_running_loop().call_later(later_s, writer.write, block)
+            else:
+                writer.write(block)
+                await writer.drain()
         writer.close()
 
 
 @contextlib.asynccontextmanager
-async def forgetful_proxy(port: int) -> AsyncIterator[ForgetfulProxy]:
+async def forgetful_proxy(port: int, trip_s: float = 0.0) -> AsyncIterator[ForgetfulProxy]:
     """Runs one until the end of the block."""
-    proxy = ForgetfulProxy(port)
+    proxy = ForgetfulProxy(port, trip_s)
     server = await proxy.start()
     try:
         yield proxy

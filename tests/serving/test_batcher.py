@@ -101,6 +101,23 @@ def test_an_error_reaches_everybody_in_the_batch_and_nobody_else():
     run(test)
 
 
+def test_a_batch_that_stalls_is_not_usual():
+    """By what is usual it is known which calls take too long."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        for row in range(5):
+            await crowd.predict(row)
+        before_s = crowd.batcher.usual_s("m")
+        stalled = await crowd.hold()
+        await asyncio.wait([stalled], timeout=max(0.05, 20 * before_s))
+        crowd.server.go_on.set()
+        await stalled
+        assert before_s < crowd.batcher.usual_s("m") <= 1.5 * before_s
+
+    run(test)
+
+
 def test_the_deadline_travels():
     """The server gets the time that is left to the most patient of a batch."""
 

@@ -63,6 +63,27 @@ def test_who_waits_too_long_gives_up_and_is_not_sent():
     run(test)
 
 
+def test_each_gives_up_at_its_own_deadline():
+    """Whatever the order in which they came, in a batch that is out or before it."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        first = await crowd.hold()
+        left = []
+        asked = [crowd.ask(row, timeout_s=s) for row, s in enumerate((0.3, 0.1, 0.2, 30), 1)]
+        for row, each in enumerate(asked, 1):
+            each.add_done_callback(lambda _, row=row: left.append(row))
+        crowd.server.answer_held()
+        assert await first == [0]
+        late = await asyncio.gather(*asked[:3], return_exceptions=True)
+        assert {type(each) for each in late} == {DeadlineExceeded}
+        crowd.server.go_on.set()
+        assert await asked[3] == [4]
+        assert left == [2, 3, 1, 4]
+
+    run(test)
+
+
 def test_what_nobody_waits_for_is_dropped():
     """A client that leaves takes its rows out of the queue, or ends a call that is for it alone."""
 

@@ -12,6 +12,7 @@ from tests.serving.asking import LONG_S, data_plane, to, until
 from vitrine_client.errors import InvalidRequest, ModelFault
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
+from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -46,8 +47,9 @@ class Model:
             images = from_tensor(request.inputs["images"])
             self._check(images, context)
             outputs = {"probabilities": self._answers(images), **self._beside}
-        for name, array in outputs.items():
-            response.outputs[name].CopyFrom(to_tensor(array))
+        for name, made in outputs.items():
+            tensor = made if isinstance(made, wire.Tensor) else to_tensor(made)
+            response.outputs[name].CopyFrom(tensor)
         return response.SerializeToString()
 
     def _check(self, images, context) -> None:
@@ -147,7 +149,28 @@ NAN = np.full((1, 10), np.nan, np.float32)
 TEN = np.full((1, 10), 0.1, np.float32)
 LABELLED = {"labels": np.array(LABELS, object), "card": np.array(b"{}", object)}
 
+
+def tensor(*shape: int, dtype: int = wire.DT_FLOAT, **content) -> wire.Tensor:
+    """A tensor that may say of itself what is not so."""
+    dims = [wire.TensorShape.Dim(size=size) for size in shape]
+    return wire.Tensor(dtype=dtype, tensor_shape=wire.TensorShape(dim=dims), **content)
+
+
 WRONG = {
+    "too short": ({"probabilities": tensor(1, 10, tensor_content=b"\0" * 8)}, "cannot reshape"),
+    "petabytes": ({"probabilities": tensor(1, 1 << 50, float_val=[0.1])}, "stands for"),
+    "much of one value": ({"probabilities": tensor(1, 1 << 26, float_val=[0.1])}, "stands for"),
+    "a size too big": ({"probabilities": tensor(1 << 62, 0, 1 << 62)}, "cannot be used"),
+    "a size below 0": ({"probabilities": tensor(1, -1, float_val=TEN[0])}, "negative"),
+    "rows below 0": ({"probabilities": tensor(-1, 10, tensor_content=TEN.tobytes())}, "negative"),
+    "empty": ({"probabilities": tensor(1, 10)}, "cannot reshape"),
+    "no class": ({"probabilities": tensor(1, 0)}, "answers 0 classes"),
+    "no dtype": ({"probabilities": tensor(1, 10, dtype=0, float_val=[0.1])}, "makes no sense"),
+    "half of none": ({"probabilities": tensor(1, 1, dtype=19, half_val=[1 << 20])}, "no sense"),
+    "text": (
+        {"probabilities": tensor(1, 10, dtype=7, string_val=[b"0.1"] * 10)},
+        "not a row of float32",
+    ),
     "not a number": ({"probabilities": NAN}, "no numbers"),
     "infinite": ({"probabilities": np.where(np.arange(10) == 3, np.inf, TEN)}, "no numbers"),
     "two rows": ({"probabilities": np.repeat(TEN, 2, 0)}, r"\[2, 10\] for 1 rows"),
@@ -205,7 +228,9 @@ def test_wrong_answers_are_the_model_s_fault(wrong, told):
 
 def test_outputs_that_nobody_wants():
     """Of whatever shape, they change nothing."""
-    model = Model(beside={"temperature": np.array(0.5, np.float32), "of": np.zeros((7, 2))})
+    short, long = tensor(3, tensor_content=b"\0"), tensor(1 << 25, float_val=[0.5])
+    beside = {"temperature": np.array(0.5, np.float32), "of": np.zeros((7, 2))}
+    model = Model(beside={**beside, "short": short, "long": long})
 
     async def main(server):
         async with to(server) as servers:
@@ -229,6 +254,62 @@ def test_one_picture_s_nan_is_nobody_else_s():
     assert found[0] == [1]
     assert isinstance(found[1], ModelFault)
     assert found[2] == [2, 3]
+
+
+EXPLAINED = {
+    "no such class": ({"class_ids": np.array([99])}, r"classes \[99\], and has 10 labels"),
+    "a class below 0": ({"class_ids": np.array([-1])}, "publish it again"),
+    "half a class": ({"class_ids": np.array([1.5])}, "class_ids float64"),
+    "a list of classes": ({"class_ids": np.array([[1, 2]])}, r"class_ids int64 \[1, 2\]"),
+    "a name": ({"class_ids": np.array([b"cat"])}, "class_ids object"),
+    "of other pixels": ({"attributions": np.zeros((1, 3), np.float32)}, r"float32 \[1, 3\]"),
+    "in words": ({"attributions": np.array([["bright"]])}, "attributions object"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "told"), EXPLAINED.values(), ids=EXPLAINED)
+def test_wrong_explanations_are_the_model_s_fault(wrong, told):
+    """They are checked as predictions are."""
+    right = {"class_ids": np.array([3]), "attributions": np.zeros((1, 28, 28), np.float32)}
+
+    async def main(server):
+        async with to(server) as servers:
+            asked = (brightest(3), ModelRef("mlp"), Caller("id"), time.monotonic() + LONG_S)
+            return await explain(data_plane(servers), *asked)
+
+    with FakeModelServer(Model(beside=right)) as server:
+        [explained], _ = asyncio.run(main(server))
+        assert explained.class_id == 3
+    with (
+        FakeModelServer(Model(beside={**right, **wrong})) as server,
+        pytest.raises(ModelFault, match=told) as caught,
+    ):
+        asyncio.run(main(server))
+    assert "mlp" in str(caught.value)
+
+
+@pytest.mark.parametrize("garbled", [b"\xff", b""])
+def test_signatures_that_cannot_be_read(garbled):
+    """A call that is refused is that, whatever the model says of itself; no traceback."""
+    model = Model(rows=3)
+
+    def answer(call: Call, context: grpc.ServicerContext) -> bytes:
+        if not call.method.endswith("GetModelMetadata"):
+            return model(call, context)
+        response = wire.GetModelMetadataResponse()
+        response.metadata["signature_def"].value = garbled
+        return response.SerializeToString()
+
+    async def main(server):
+        async with to(server) as servers:
+            plane = data_plane(servers)
+            asked = [classes_of(plane, brightest(n)) for n in range(2)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    with FakeModelServer(answer) as server:
+        found = asyncio.run(main(server))
+    assert [type(each) for each in found] == [InvalidRequest] * 2
+    assert model.sizes == [2, 1, 1]
 
 
 def growing(images):

@@ -4,7 +4,7 @@ Nothing here connects or waits, so the client that blocks and the gateway's, whi
 it. Methods are named as in "PredictionService/Predict".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -46,7 +46,8 @@ _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 250),
     # Despite its name it is what an attempt to connect may take, TLS included.
-    ("grpc.min_reconnect_backoff_ms", 1000),
+    # A far server takes four round trips of up to 0.5 s.
+    ("grpc.min_reconnect_backoff_ms", 2500),
     # A container that comes back may have another address; gRPC's own default is 30 s.
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
 ]
@@ -183,16 +184,21 @@ def status_request(model: str, *, version: int | None = None, label: str | None 
     return request.SerializeToString()
 
 
-def read_answer(response: bytes) -> SignatureOutputs:
-    """Reads the response of `PREDICT`. Raises `ServerError` where it makes no sense."""
+def read_answer(response: bytes, wanted: Collection[str] = ()) -> SignatureOutputs:
+    """Reads the response of `PREDICT`, and of its outputs those that are wanted, all where none is
+    named. Raises `ServerError` where it makes no sense."""
     message = parsed(wire.PredictResponse, response)
-    outputs = {name: from_tensor(tensor) for name, tensor in message.outputs.items()}
+    outputs = {
+        name: from_tensor(tensor)
+        for name, tensor in message.outputs.items()
+        if not wanted or name in wanted
+    }
     return SignatureOutputs(outputs, message.model_spec.version.value)
 
 
 def read_description(response: bytes) -> Description:
     """Reads the response of `PREDICT` to `describe_request`. Raises `ServerError`."""
-    return Description.from_outputs(read_answer(response).outputs)
+    return Description.from_outputs(read_answer(response, ("labels", "card")).outputs)
 
 
 def read_statuses(response: bytes) -> list[VersionStatus]:

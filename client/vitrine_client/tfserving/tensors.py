@@ -14,8 +14,9 @@ import numpy.typing as npt
 from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.tfserving import wire_pb2 as wire
 
-_MOST_REPEATED = 1 << 26
-"""Values that a message may leave out, as the last one stands for them: 512 MB of doubles."""
+_MOST_REPEATED = 1 << 22
+"""Values that a message may leave out, as the last one stands for them: 32 MB of doubles. Real
+servers write out all that they answer."""
 
 Array = npt.NDArray[Any]
 
@@ -59,6 +60,8 @@ def from_tensor(tensor: wire.Tensor) -> Array:
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     try:
+        if any(size < 0 for size in shape):
+            raise ValueError("a size is negative")
         dtype, field = _LISTS[tensor.dtype]
         if tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
@@ -72,9 +75,9 @@ def from_tensor(tensor: wire.Tensor) -> Array:
         if missing > _MOST_REPEATED:
             raise ValueError(f"the last of {len(values)} values stands for {missing} more")
         if missing > 0 and len(values):
-            values = np.pad(values, (0, missing), mode="edge")
+            values = np.concatenate([values, np.broadcast_to(values[-1:], missing)])
         return values.reshape(shape)
-    except (KeyError, OverflowError, ValueError) as error:
+    except (KeyError, MemoryError, OverflowError, ValueError) as error:
         raise ServerError(
             f"A tensor of dtype {tensor.dtype} and shape {shape} makes no sense: {error}"
         ) from error

@@ -5,6 +5,7 @@ from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.decoder import Instances
+from vitrine_serving.gateway.inference.outputs import check_explained
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
     PROBABILITIES,
@@ -38,6 +39,7 @@ async def explain(
     except InvalidRequest as error:
         raise _in_words(error, model, class_id) from error
     outputs = response.outputs
+    check_explained(outputs, response.labels, model.model, response.version)
     explanations = [
         Explanation(
             label=response.labels[index],

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -30,6 +31,8 @@ answers to the rows, of which a slice is the answers to a slice of the rows."""
 _PASSES = 6
 """Turns of the event loop from a connection that is readable to a request that waits here, and one
 more; measured: fewer let nobody in, more bring nothing."""
+
+_FAR_TIMES = 3
 
 _SMOOTHING = 0.2
 """Weight of the newest batch in the moving average of the time that one takes."""
@@ -86,6 +89,9 @@ class _Queue(Generic[T]):
     senders: list[_Sender[T]] = field(default_factory=list)
     rows: int = 0
     batch_s: float = 0.0  # moving average
+    usual_s: float = 0.0  # the same, in which a batch that takes far longer counts little
+    timer: asyncio.TimerHandle | None = None  # for the first deadline, at `timer_s`
+    timer_s: float = math.inf
     is_looked_at: bool = False  # again in a moment, as rows wait and no server was free
 
 
@@ -117,9 +123,9 @@ class Batcher(Generic[T]):
         queue = self._queues.get(target)
         if not queue:
             return
-        batches = math.ceil((queue.rows + count) / self._max_batch_size)
+        batches = -(-(queue.rows + count) // self._max_batch_size)  # rounded up
         # The batches in flight end first.
-        wait_s = (1 + math.ceil(batches / self._servers())) * queue.batch_s
+        wait_s = (1 - (-batches // self._servers())) * queue.batch_s
         shedding.admit(queue.rows, count, self._max_queued_rows, wait_s, deadline)
 
     async def ask(
@@ -132,19 +138,19 @@ class Batcher(Generic[T]):
         not sent, and a batch that nobody waits for any more is given up.
         """
         self.check_room(target, len(rows), deadline)
-        loop = asyncio.get_running_loop()
         started = time.monotonic()
-        task = _Task(rows, name, deadline, loop.create_future())
+        task = _Task(rows, name, deadline, asyncio.get_running_loop().create_future())
         queue = self._queues.get(target) or self._new_queue(target)
         queue.tasks.append(task)
         queue.rows += len(rows)
         self._start_sender(target, queue)
-        timer = loop.call_later(deadline - started, _expire, task)
+        if deadline < queue.timer_s:
+            self._set_timer(queue, deadline)
         try:
             answers = await task.answered
-        finally:
-            timer.cancel()
+        except BaseException:
             self._leave(queue, task)
+            raise
         return Batched(answers, task.sent_at - started, time.monotonic() - task.sent_at)
 
     def waiting(self) -> dict[Any, int]:
@@ -152,9 +158,10 @@ class Batcher(Generic[T]):
         return {target: queue.rows for target, queue in list(self._queues.items())}
 
     def usual_s(self, target: Hashable) -> float:
-        """Returns the moving average of the seconds that a batch takes, 0 before the first."""
+        """Returns the moving average of the seconds that a batch takes, 0 before the first. What
+        takes far longer counts little: that a server stalls now and then does not become usual."""
         queue = self._queues.get(target)
-        return queue.batch_s if queue else self._usual_s.get(target, 0.0)
+        return (queue and queue.usual_s) or self._usual_s.get(target, 0.0)
 
     def _new_queue(self, target: Hashable) -> _Queue[T]:
         queue = self._queues[target] = _Queue()
@@ -163,9 +170,11 @@ class Batcher(Generic[T]):
     def _forget(self, target: Hashable, queue: _Queue[T]) -> None:
         """Takes out a queue that is empty; its average is kept for a while."""
         del self._queues[target]
-        if queue.batch_s:
+        if queue.timer:
+            queue.timer.cancel()
+        if queue.usual_s:
             self._usual_s.pop(target, None)
-            self._usual_s[target] = queue.batch_s
+            self._usual_s[target] = queue.usual_s
             if len(self._usual_s) > _MOST_USUAL:
                 del self._usual_s[next(iter(self._usual_s))]
 
@@ -191,6 +200,30 @@ class Batcher(Generic[T]):
         queue.is_looked_at = False
         if queue.tasks:
             self._start_sender(target, queue)
+
+    def _set_timer(self, queue: _Queue[T], deadline: float) -> None:
+        """Has requests end by their deadline; one timer for all of them."""
+        if queue.timer:
+            queue.timer.cancel()
+        loop = asyncio.get_running_loop()
+        queue.timer_s = deadline
+        queue.timer = loop.call_later(deadline - time.monotonic(), self._expire, queue)
+
+    def _expire(self, queue: _Queue[T]) -> None:
+        now_s = time.monotonic() + time.get_clock_info("monotonic").resolution
+        queue.timer, queue.timer_s = None, math.inf
+        in_flight = chain.from_iterable(sender.batch for sender in queue.senders)
+        for task in chain(queue.tasks, in_flight):
+            if task.answered.done():
+                continue
+            if task.deadline > now_s:
+                queue.timer_s = min(queue.timer_s, task.deadline)
+            else:
+                task.answered.set_exception(
+                    DeadlineExceeded("The model server did not answer in time; try again later")
+                )
+        if queue.timer_s < math.inf:
+            self._set_timer(queue, queue.timer_s)
 
     def _leave(self, queue: _Queue[T], task: _Task[T]) -> None:
         """Takes out what was cancelled or is too late, and ends a call that is for nobody."""
@@ -269,6 +302,8 @@ class Batcher(Generic[T]):
             return
         batch_s = time.monotonic() - started
         queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
+        usual_s = self.usual_s(target) or batch_s
+        queue.usual_s = usual_s + (min(batch_s, _FAR_TIMES * usual_s) - usual_s) * _SMOOTHING
 
     @staticmethod
     def _hand_out(batch: Sequence[_Task[T]], answers: T) -> None:
@@ -283,10 +318,3 @@ def _fail(batch: Sequence[_Task[Any]], error: Exception) -> None:
     for task in batch:
         if not task.answered.done():
             task.answered.set_exception(error)
-
-
-def _expire(task: _Task[Any]) -> None:
-    if not task.answered.done():
-        task.answered.set_exception(
-            DeadlineExceeded("The model server did not answer in time; try again later")
-        )

@@ -15,13 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault, ServerError
+from vitrine_client.results.predictions import Description
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import Batcher, BatchingSettings
 from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
-from vitrine_serving.gateway.inference.outputs import check_classes, check_outputs, fault_of_model
+from vitrine_serving.gateway.inference.outputs import (
+    check_classes,
+    check_outputs,
+    fault_of_model,
+    senseless,
+)
 from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
@@ -137,15 +143,8 @@ class DataPlane:
         deadline = time.monotonic() + timeout_s
         model = call.model.model
         version, outputs, server = await self._run_rows(call, rows, deadline, callers)
-        # Others may not have this version: they need not be updated at the same time.
-        left = max(deadline - time.monotonic(), 0.001)
-        description = await self._servers.describe(model, version, timeout_s=left, first=server)
         check_outputs(outputs, call.outputs, len(rows), model, version)
-        try:
-            check_classes(outputs, description.labels, model, version)
-        except ModelFault:
-            self._servers.forget_description(model, version)
-            raise
+        description = await self._describe(outputs, model, version, deadline, server)
         if self._answered:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
@@ -154,6 +153,28 @@ class DataPlane:
             return InferenceResponse(version, wanted, labels)
         decoded = call.decode(outputs, labels, model, version)
         return InferenceResponse(version, {}, labels, decoded=decoded)
+
+    async def _describe(
+        self,
+        outputs: Mapping[str, Array],
+        model: str,
+        version: int,
+        deadline: float,
+        server: Connection,
+    ) -> Description:
+        """Returns the description that fits the outputs of a version; one from before that does not
+        fit any more is asked again."""
+        while True:
+            # Others may not have this version: they need not be updated at the same time.
+            left = max(deadline - time.monotonic(), 0.001)
+            found = await self._servers.describe(model, version, timeout_s=left, first=server)
+            try:
+                check_classes(outputs, found.labels, model, version)
+            except ModelFault:
+                if not self._servers.forget_description(model, version):
+                    raise
+            else:
+                return found
 
     async def _run_rows(
         self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
@@ -186,7 +207,10 @@ class DataPlane:
             call.model,
             self._hedge_after_s(call, deadline),
         )
-        answer = messages.read_answer(response)
+        try:
+            answer = messages.read_answer(response, call.outputs)
+        except ServerError as error:
+            raise senseless(error, call.model) from error
         if self._measured:
             self._measured(model, answer.version, count, time.monotonic() - started)
         return answer.version, answer.outputs, server
@@ -208,10 +232,13 @@ class DataPlane:
             max(HEDGE_S, left_s(request.deadline) / 2),
         )
         arguments = _RESPONSES[call.method], response, call.decode
-        if len(response) <= LARGE_BYTES:
-            message, decoded = _read(*arguments)
-        else:
-            message, decoded = await self._offload(_read, *arguments)
+        try:
+            if len(response) <= LARGE_BYTES:
+                message, decoded = _read(*arguments)
+            else:
+                message, decoded = await self._offload(_read, *arguments)
+        except ServerError as error:
+            raise senseless(error, request.call.model) from error
         call_s = time.monotonic() - started
         version = message.model_spec.version.value
         if self._measured:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import grpc
 import numpy as np
 
-from vitrine_client.errors import InvalidRequest, ModelFault
+from vitrine_client.errors import InvalidRequest, ModelFault, ServerError
+from vitrine_client.images import SIDE
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import RowFault
 from vitrine_serving.gateway.inference.requests import PROBABILITIES
@@ -50,6 +51,34 @@ def check_classes(
         raise ModelFault(
             f"Version {version} of {model} has {len(labels)} labels, and answers "
             f"{probabilities.shape[1]} classes; publish it with a label for each"
+        )
+
+
+def senseless(error: ServerError, model: ModelRef) -> ModelFault:
+    """Returns the error for an answer that cannot be read."""
+    if isinstance(error, ModelFault):
+        return error
+    return ModelFault(f"{model.described} gives an answer that cannot be used: {error}")
+
+
+def check_explained(
+    outputs: Mapping[str, Array], labels: Sequence[str], model: str, version: int
+) -> None:
+    """Raises `ModelFault` unless an explanation has for each picture a number of a label, and a
+    number for each of its pixels, [n, 28, 28]."""
+    class_ids, attributions = outputs["class_ids"], outputs["attributions"]
+    if class_ids.dtype.kind not in "iu" or class_ids.ndim != 1:
+        told = f"class_ids {class_ids.dtype} {list(class_ids.shape)}"
+        raise ModelFault(f"Version {version} of {model} explains {told}, not an int64 each")
+    if not all(0 <= each < len(labels) for each in class_ids.tolist()):
+        raise ModelFault(
+            f"Version {version} of {model} explains classes {sorted(set(class_ids.tolist()))[:3]}, "
+            f"and has {len(labels)} labels; publish it again"
+        )
+    if attributions.dtype.kind != "f" or attributions.shape[1:] != (SIDE, SIDE):
+        raise ModelFault(
+            f"Version {version} of {model} answers attributions {attributions.dtype} "
+            f"{list(attributions.shape)}, not a float32 for each pixel"
         )
 
 

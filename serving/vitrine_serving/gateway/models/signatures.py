@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vitrine_client.errors import ModelFault, ServerError
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -72,8 +74,16 @@ class KnownSignatures:
 
 
 def signature_def_map(response: wire.GetModelMetadataResponse) -> wire.SignatureDefMap:
-    """Returns the signatures in a response. Their type's URL is not ours, so no `Unpack`."""
-    return wire.SignatureDefMap.FromString(response.metadata["signature_def"].value)
+    """Returns the signatures in a response. Raises `ModelFault` where it has none that can be
+    read."""
+    content = response.metadata["signature_def"].value  # the type's URL is not ours: no `Unpack`
+    try:
+        return messages.parsed(wire.SignatureDefMap, content)
+    except ServerError as error:
+        spec = response.model_spec
+        raise ModelFault(
+            f"Version {spec.version.value} of {spec.name} does not say what it takes: {error}"
+        ) from error
 
 
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:

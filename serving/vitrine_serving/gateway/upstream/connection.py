@@ -25,7 +25,7 @@ Metadata = Sequence[tuple[str, str]]
 Silence = Literal["", "hangs", "gone"]
 """Finding about a server: it answers; it takes connections and answers nothing; it takes none."""
 
-_READY = grpc.ChannelConnectivity.READY
+_READY, _FAILED = grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
 START_S = 60.0
 """Seconds that a model server may take to its first connection before its absence is logged: it is
@@ -36,6 +36,9 @@ _LATE_S = 0.05
 has the same deadline, and may be told of it before gRPC is."""
 
 _LACKING_S = 1.0
+
+_CONNECTED_S = 0.3
+"""Seconds that a new server has for its connection; then others that have one are asked first."""
 
 _PROBE_HEDGE_S = 0.2
 """Seconds after which the call that decides about a server is asked of another as well: nobody is
@@ -86,19 +89,20 @@ class Flight:
 
 
 class Lacking:
-    """Memory of the models and versions that a server has just said it does not have."""
+    """Memory of the models and versions that a server has just said it does not have, has no room
+    for, or cannot compute, as another could."""
 
     def __init__(self) -> None:
         self._until_s: dict[ModelRef, float] = {}
 
     def note(self, model: ModelRef) -> None:
-        """Notes that the server lacks a version; for a second, in which it may be loaded."""
+        """Notes that the server cannot answer; for a second, in which a version may be loaded."""
         now_s = time.monotonic()
         self._until_s = {each: end_s for each, end_s in self._until_s.items() if end_s > now_s}
         self._until_s[model] = now_s + _LACKING_S
 
     def __contains__(self, model: ModelRef | None) -> bool:
-        """Whether the server has just said that it lacks a version."""
+        """Whether the server has just said that it cannot answer."""
         return (
             self._until_s.get(model, 0.0) > time.monotonic() if self._until_s and model else False
         )
@@ -108,8 +112,8 @@ class Connection:
     """Connection to one model server, and its health; made and used in one running event loop.
 
     `lost` says that there was no connection when it was last asked or looked at, `silence` what the
-    health check has found, `heard_at_s` when the server last answered anything, and `checked_s`
-    when that was checked.
+    health check has found, `heard_at_s` when the server last answered anything, `checked_s` when
+    that was checked, and `patience_s` how long the next check takes at least.
     """
 
     def __init__(
@@ -128,7 +132,7 @@ class Connection:
         self.last_failure = ""
         self.lost = False
         self.silence: Silence = ""
-        self.heard_at_s = self.checked_s = 0.0
+        self.heard_at_s = self.checked_s = self.patience_s = 0.0
         self.lacking = Lacking()
         self._late = f"The model server at {self.name} did not answer in time"
         self._credentials = credentials
@@ -136,8 +140,9 @@ class Connection:
         self.channel = self.new_channel()
         self._retired: list[Any] = []
         self._fair_timeout_s = fair_timeout_s
-        self._absence_counts_at_s = time.monotonic() + start_s
-        self._told_of_absence = self._told_of_failures = False
+        self._made_s = time.monotonic()
+        self._absence_counts_at_s = self._made_s + start_s
+        self._told_of_absence = self._told_of_failures = self._told_of_faults = False
         self._closed = False
 
     async def close(self) -> None:
@@ -196,6 +201,18 @@ class Connection:
             self._note_found()
             self.breaker.close()
         return self.breaker.wait_s(now_s)
+
+    def is_reached(self) -> bool:
+        """Whether it has had a connection; or needs none, as it is closed."""
+        if self._absence_counts_at_s and self._is_connected():
+            self._note_found()
+        return self._closed or not self._absence_counts_at_s
+
+    def is_absent(self) -> bool:
+        """Whether it has failed to connect, or takes its time to; one that did not try begins."""
+        if self._closed or self.channel.get_state(try_to_connect=True) is _FAILED:
+            return True
+        return time.monotonic() - self._made_s > _CONNECTED_S
 
     async def wait_until_ready(self, timeout_s: float) -> None:
         """Returns when the server is connected, the connection closed, or `timeout_s` over."""
@@ -292,6 +309,13 @@ class Connection:
         such a call may take: it is left alone for a while."""
         self._note_failure(self._late)
         self._change(lambda now_s: self.breaker.trip(now_s))
+
+    def note_fault(self, model: ModelRef, reason: VitrineError) -> None:
+        """Notes that it could not compute what another server has answered, and logs that once."""
+        self.lacking.note(model)
+        if not self._told_of_faults:
+            self._told_of_faults = True
+            log.warning("%s fails where others do not, and is asked less: %s", self.name, reason)
 
     def _method(self, method: str) -> Any:
         if method not in self._methods:

@@ -24,7 +24,12 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings_part import Names, SettingsPart
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
-from vitrine_serving.gateway.upstream.connection import Connection, Metadata, ServerState
+from vitrine_serving.gateway.upstream.connection import (
+    Connection,
+    Lacking,
+    Metadata,
+    ServerState,
+)
 from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resolve
 from vitrine_serving.gateway.upstream.pool import Pool
 from vitrine_serving.gateway.upstream.retries import RetryBudget, RetrySettings, pause_s
@@ -37,6 +42,19 @@ HEDGE_S = 2.0
 
 _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """Answers of a server that lacks a version, or cannot use it; another may have it."""
+
+_FAULTS = (
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.DATA_LOSS,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+)
+"""Answers of a server that is broken, or is none of TensorFlow Serving's kind; or those of a model
+that is: another server tells."""
 
 
 class UpstreamSettings(SettingsPart):
@@ -88,6 +106,9 @@ class ModelServers:
         self.retries = self.skews = 0
         self._max_attempts = retrying.max_attempts
         self._budget = RetryBudget(retrying.retry_budget)
+        # Models that take long are to leave the other one to servers that fail.
+        self._speculation = RetryBudget(retrying.retry_budget)
+        self._faulty = Lacking()
         self._descriptions = Descriptions()
         self._pool = Pool(
             lambda endpoint: Connection(
@@ -143,29 +164,35 @@ class ModelServers:
         """Calls `method`, and also returns the connection that has answered; `first` is tried
         first, if it may be called.
 
-        A server that lacks a version of `model` is left out for a moment. What has no answer after
-        `hedge_after_s` is asked of another as well.
+        A server that cannot answer for `model`, as another can, is left out for a moment. What has
+        no answer after `hedge_after_s` is asked of another as well.
         """
         deadline = time.monotonic() + timeout_s
         self._budget.deposit()
+        self._speculation.deposit()
         may_begin = first and not first.wait_s()
         connection = first if may_begin else await self._pool.select_or_wait(deadline, model)
         if connection is None:
             raise self._pool.all_left_alone()
         tried: list[Connection] = []
+        fault: VitrineError | None = None
         while True:
             try:
                 answer = await connection.call(method, request, deadline, metadata, hedge_after_s)
             except grpc.aio.AioRpcError as error:
                 tried.append(connection)
-                reason = connection.explain(error)
-                another = await self._next(error.code(), reason, tried, deadline, model)
+                code, reason = error.code(), connection.explain(error)
+                another = await self._next(code, reason, tried, deadline, model)
+                if code in _FAULTS:
+                    fault = fault or reason
                 if another is None:
-                    raise reason from error
+                    # What a server says tells more than that another is lost.
+                    is_lost = code is grpc.StatusCode.UNAVAILABLE
+                    raise (fault if is_lost and fault else reason) from error
                 connection = another
             else:
-                if tried and model and model in tried[-1].lacking:
-                    self.skews += 1
+                if tried and model:
+                    self._note_difference(tried[-1], code, reason, model)
                 return answer
 
     async def _next(
@@ -185,18 +212,38 @@ class ModelServers:
             return (
                 None if is_over else self._pool.select_server([*tried, *self._pool.lacking(model)])
             )
-        if isinstance(reason, ResourceExhausted):
-            another = self._pool.select_server(tried) if len(tried) == 1 else None
-            if another and self._may_repeat():
+        is_full = isinstance(reason, ResourceExhausted)
+        if is_full and model:
+            tried[-1].lacking.note(model)
+        if is_full or (model and code in _FAULTS and not self._is_faulty(tried, model)):
+            others = self._pool.select_server([*tried, *self._pool.lacking(model)])
+            another = others or self._pool.select_server(tried)
+            if len(tried) == 1 and another and self._may_repeat():
                 return another
+        if is_full:
             raise Unavailable(
                 f"The model servers are full: {reason}", retry_after_s=1.0
             ) from reason
         return None
 
-    def _may_repeat(self) -> bool:
+    def _is_faulty(self, tried: list[Connection], model: ModelRef) -> bool:
+        """Says that a model fails on all servers, as it did on two of them; for a moment."""
+        if len(tried) > 1:
+            self._faulty.note(model)
+        return model in self._faulty
+
+    def _note_difference(
+        self, failed: Connection, code: grpc.StatusCode, reason: VitrineError, model: ModelRef
+    ) -> None:
+        """Notes that a server has not answered what another has."""
+        if code in _MISSING:
+            self.skews += 1
+        elif code in _FAULTS:
+            failed.note_fault(model, reason)
+
+    def _may_repeat(self, *, speculative: bool = False) -> bool:
         """Says whether a call may be made again, and counts that."""
-        if not self._budget.withdraw():
+        if not (self._speculation if speculative else self._budget).withdraw():
             return False
         self.retries += 1
         return True
@@ -204,8 +251,8 @@ class ModelServers:
     async def describe(
         self, model: str, version: int, *, timeout_s: float, first: Connection | None = None
     ) -> Description:
-        """Returns the labels and the card of a version; each version is asked once, `first` a
-        server that has it.
+        """Returns the labels and the card of a version, which are asked once a minute at most;
+        `first` is a server that has it.
 
         Raises `ModelFault` where its signature `describe` is not a classifier's of ours.
         """
@@ -218,6 +265,7 @@ class ModelServers:
                 request,
                 timeout_s=_DESCRIBE_S,
                 first=first,
+                model=ModelRef(model, version),
                 hedge_after_s=HEDGE_S,
             )
             try:
@@ -230,9 +278,10 @@ class ModelServers:
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
 
-    def forget_description(self, model: str, version: int) -> None:
-        """Has a version asked again, as its description does not fit its answers."""
-        self._descriptions.forget(model, version)
+    def forget_description(self, model: str, version: int) -> bool:
+        """Has a version asked again, as its description does not fit its answers; returns whether
+        that was an old one, and may be another now."""
+        return self._descriptions.forget(model, version)
 
     async def status(
         self, model: str, *, version: int | None = None, timeout_s: float

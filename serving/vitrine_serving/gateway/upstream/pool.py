@@ -38,6 +38,8 @@ class Pool:
         self._names = names
         self._connections: list[Connection] = []
         self._draining: dict[Connection, asyncio.Task[None]] = {}
+        self._newcomers: set[Connection] = set()
+        self._has_begun = False
         self._turn = 0
         self._changed = asyncio.Event()
         self._closed = False
@@ -59,7 +61,10 @@ class Pool:
             return
         known = {each.endpoint: each for each in self._connections}
         kept = [known.pop(each) if each in known else self._make(each) for each in endpoints]
-        self._connections, self._turn = kept, 0
+        if self._has_begun:
+            self._newcomers = self._newcomers.union(kept).difference(self._connections)
+        self._connections, self._turn, self._has_begun = kept, 0, True
+        self.absent()  # which has them connect
         for connection in known.values():
             self._draining[connection] = asyncio.create_task(self._drain(connection))
         self._changed.set()
@@ -91,6 +96,14 @@ class Pool:
             if connection.lost:
                 connection.wait_s()
 
+    def absent(self) -> Collection[Connection]:
+        """Returns those of the servers that came later that have failed to connect, or take their
+        time to: others are asked first."""
+        if not self._newcomers:
+            return ()
+        self._newcomers = {each for each in self._newcomers if not each.is_reached()}
+        return [each for each in self._newcomers if each.is_absent()]
+
     def may_be_called(self) -> bool:
         """Says whether a call may go to any of them now."""
         return any(not each.wait_s() for each in self._connections)
@@ -108,6 +121,8 @@ class Pool:
         well = [each for each in called if not each.silence]
         if not well:
             return max(1, len(called))
+        if absent := self.absent():
+            well = [each for each in well if each not in absent] or well
         hanging = sum(len(each.flights) for each in self._draining)
         return (
             len(well)
@@ -133,10 +148,15 @@ class Pool:
 
     def select_server(self, but: Collection[Connection] = ()) -> Connection | None:
         """Returns the server with the fewest calls in flight, in turn if several have so few; None
-        if none may be called. One that hangs is taken where there is no other."""
+        if none may be called. One that hangs, or is absent, is taken where there is no other."""
+        if len(self._connections) == 1:
+            [only] = self._connections
+            return None if only in but or only.wait_s() else only
         connections = self._connections[self._turn :] + self._connections[: self._turn]
         free = [each for each in connections if each not in but and not each.wait_s()]
         free = [each for each in free if not each.silence] or free
+        if absent := self.absent():
+            free = [each for each in free if each not in absent] or free
         if not free:
             return None
         if len(free) > _FEW:
@@ -146,13 +166,13 @@ class Pool:
         return best
 
     def lacking(self, model: ModelRef | None) -> list[Connection]:
-        """Returns the servers that have just said that they lack a version."""
+        """Returns the servers that have just said that they cannot answer for a version."""
         return [each for each in self._connections if model in each.lacking]
 
     async def select_or_wait(
         self, deadline: float, model: ModelRef | None = None
     ) -> Connection | None:
-        """Returns the server to call, rather one that does not lack a version; if none may be
+        """Returns the server to call, rather one that can answer for a version; if none may be
         called, one that was lost and is connected again within the time for that, or that is new,
         else None."""
         if model and (found := self.select_server(self.lacking(model))):
@@ -164,7 +184,7 @@ class Pool:
         waits = [asyncio.create_task(each.wait_until_ready(timeout_s)) for each in lost]
         if not self._connections:
             until_next_s = min(_LOOKED_UP_S, deadline - time.monotonic())
-            waits.append(asyncio.create_task(self._wait_for_change(until_next_s)))
+            waits.append(asyncio.create_task(self._wait_for_address(until_next_s)))
         if waits:
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -178,14 +198,16 @@ class Pool:
         know; None for one that does not answer. Raises nothing."""
         deadline = time.monotonic() + timeout_s
         if not self._connections:
-            await self._wait_for_change(min(_LOOKED_UP_S, timeout_s))
+            await self._wait_for_address(min(_LOOKED_UP_S, timeout_s))
         asked = (_statuses(each, model, deadline) for each in self._connections)
         return list(await asyncio.gather(*asked))
 
-    async def _wait_for_change(self, timeout_s: float) -> None:
+    async def _wait_for_address(self, timeout_s: float) -> None:
+        """Returns when there is one: that nothing is known yet is found out first."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
+                while not self._connections:
+                    await self._changed.wait()
 
 
 async def _statuses(

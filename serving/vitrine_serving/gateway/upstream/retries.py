@@ -1,12 +1,14 @@
 """Retry budget and backoff: the share of calls that may be retried, and the pauses between."""
 
 import random
+import time
 
 from pydantic import NonNegativeFloat
 
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
 _RESERVE = 100
+_REFILL_PER_S = 1.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
 
@@ -17,7 +19,7 @@ class RetrySettings(SettingsPart):
     max_attempts: Count = 3
     """Most calls to model servers for one that is UNAVAILABLE."""
     retry_budget: NonNegativeFloat = 0.1
-    """Most retries, as a share of calls."""
+    """Most retries, as a share of calls, and one a second beside them; 0: none at all."""
 
 
 class RetryBudget:
@@ -27,12 +29,14 @@ class RetryBudget:
     A token bucket, as Finagle's `RetryBudget` (https://finagle.github.io/blog/2016/02/08/
     retry-budgets) and gRPC's retry throttling (proposal A6) are: a call deposits `ratio`, a retry
     withdraws 1. Like gRPC's it is full at first, with 100 (Finagle's reserve: 10 a second, for 10
-    seconds), so that a quiet service may retry, too. A `ratio` of 0 means no retries at all.
+    seconds), and like Finagle's it gets one a second whatever the calls: a quiet service may retry,
+    too, and does no harm. A `ratio` of 0 means no retries at all.
     """
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
         self._tokens = float(_RESERVE) if ratio else 0.0
+        self._refilled_s = time.monotonic()
 
     def deposit(self) -> None:
         """Notes a call."""
@@ -40,6 +44,11 @@ class RetryBudget:
 
     def withdraw(self) -> bool:
         """Says whether a call may be tried again, and counts that."""
+        now_s = time.monotonic()
+        if self._ratio:
+            refill = (now_s - self._refilled_s) * _REFILL_PER_S
+            self._tokens = min(self._tokens + refill, _RESERVE)
+        self._refilled_s = now_s
         if self._tokens < 1:
             return False
         self._tokens -= 1

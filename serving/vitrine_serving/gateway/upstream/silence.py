@@ -35,6 +35,13 @@ SECOND_S = 0.25
 AGAIN_S = 1.0
 """Seconds between two checks of a server that was found silent."""
 
+MOST_PATIENCE_S = 5.0
+"""Seconds that a check may take. The first takes `SILENT_S`, or three times what a server has last
+needed; each that finds nothing gives the next twice the time: a server may be far away, and a new
+connection takes several round trips."""
+
+_NEEDED_TIMES = 3
+
 _OF_ONE_SERVER = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
@@ -54,9 +61,10 @@ _NO_ANSWER = (
 
 class SilenceWatch:
     """Health check of the servers of a pool: finds silent ones, and asks others for the calls that
-    they have in hand. `may_repeat` says that a call may be made again, and counts that."""
+    they have in hand. `may_repeat` says that a call may be made again, and counts that; it is told
+    whether that is only `speculative`, as the server may be well, and at work."""
 
-    def __init__(self, pool: Pool, may_repeat: Callable[[], bool]) -> None:
+    def __init__(self, pool: Pool, may_repeat: Callable[..., bool]) -> None:
         self._pool = pool
         self._may_repeat = may_repeat
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,6 +84,9 @@ class SilenceWatch:
             for connection in self._pool:
                 if connection.flights or connection.silence:
                     self._look(connection, now_s)
+            for connection in self._pool.absent():
+                if not (connection.flights or connection.lost):
+                    self._begin(_find_out(connection))
 
     def _look(self, connection: Connection, now_s: float) -> None:
         if _is_due(connection, now_s):
@@ -99,13 +110,17 @@ class SilenceWatch:
 
     async def _check(self, connection: Connection) -> None:
         """Finds out whether a server is silent, and notes it."""
-        first = asyncio.create_task(_answers(connection.channel))
+        begun_s, patience_s = time.monotonic(), max(SILENT_S, connection.patience_s)
+        first = asyncio.create_task(_answers(connection.channel, patience_s))
         try:
             await asyncio.wait([first], timeout=SECOND_S)
-            if first.done() and first.result():
+            if _has_answered(first):
                 connection.note_alive()
             else:
-                await _check_over_another(connection, first)
+                await _check_over_another(connection, first, patience_s)
+            if _has_answered(first):
+                needed_s = time.monotonic() - begun_s
+                connection.patience_s = min(_NEEDED_TIMES * needed_s, MOST_PATIENCE_S)
         finally:
             first.cancel()
             connection.checked_s = time.monotonic()
@@ -114,8 +129,9 @@ class SilenceWatch:
     def _hedge(self, connection: Connection, flight: Flight, but: list[Connection]) -> None:
         """Asks another server what is in the hands of this one, if there is one."""
         other = self._pool.select_server(but)
-        if other and not other.silence and self._may_repeat():
-            is_known = bool(connection.silence) or not but
+        is_known = bool(connection.silence) or not but
+        speculative = not (is_known or flight.decides)
+        if other and not other.silence and self._may_repeat(speculative=speculative):
             flight.hedge = self._begin(_repeat(connection, flight, other, is_known))
 
 
@@ -128,33 +144,53 @@ def _is_due(connection: Connection, now_s: float) -> bool:
     return now_s - heard_s >= SILENT_S and not connection.lost
 
 
-async def _check_over_another(connection: Connection, first: asyncio.Task[bool]) -> None:
+async def _check_over_another(
+    connection: Connection, first: asyncio.Task[bool], patience_s: float
+) -> None:
     """Asks over a second channel, while `first` is the answer over the one in use."""
+    begun_s = time.monotonic()
     channel = connection.new_channel()
-    second = asyncio.create_task(_answers(channel, wait_for_ready=True))
+    second = asyncio.create_task(_answers(channel, patience_s, wait_for_ready=True))
     try:
-        await asyncio.wait([first, second])
-        if first.result():
+        await _until_one_answers(first, second)
+        if not first.done():  # which has less to do than the second, and began before it
+            await asyncio.wait([first], timeout=SECOND_S)
+        if _has_answered(first):
             connection.note_alive()
-        elif second.result():
+        elif _has_answered(second):
             connection.note_alive()
             connection.replace_channel(channel)
             channel = None
-        elif channel.get_state() is grpc.ChannelConnectivity.READY:
-            connection.note_silence("hangs", "answers nothing, though it takes connections")
         else:
-            connection.note_silence("gone", "answers nothing, and takes no gRPC connection")
+            connection.patience_s = min(2 * patience_s, MOST_PATIENCE_S)
+            if connection.heard_at_s >= begun_s:  # it answers calls meanwhile
+                connection.note_alive()
+            elif channel.get_state() is grpc.ChannelConnectivity.READY:
+                connection.note_silence("hangs", "answers nothing, though it takes connections")
+            else:
+                connection.note_silence("gone", "answers nothing, and takes no gRPC connection")
     finally:
         second.cancel()
         if channel:
             await channel.close()
 
 
-async def _answers(channel: Any, *, wait_for_ready: bool = False) -> bool:
+async def _until_one_answers(*asked: asyncio.Task[bool]) -> None:
+    """Returns when one has answered, or none will."""
+    pending = set(asked)
+    while pending and not any(map(_has_answered, asked)):
+        _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _has_answered(asked: asyncio.Task[bool]) -> bool:
+    return asked.done() and asked.result()
+
+
+async def _answers(channel: Any, timeout_s: float, *, wait_for_ready: bool = False) -> bool:
     """Says whether a server answers a question for a status, with whatever it may be."""
     ask = channel.unary_unary(messages.path_of(messages.STATUS))
     try:
-        await ask(b"", timeout=SILENT_S, wait_for_ready=wait_for_ready)
+        await ask(b"", timeout=timeout_s, wait_for_ready=wait_for_ready)
     except grpc.aio.AioRpcError as error:
         return error.code() not in _NO_ANSWER
     except grpc.aio.UsageError:  # the connection was closed meanwhile
@@ -195,3 +231,9 @@ async def _decide_unheard(
         return
     with contextlib.suppress(grpc.aio.AioRpcError, VitrineError):
         await connection.call(*asked, is_heard=False)
+
+
+async def _find_out(connection: Connection) -> None:
+    """Has a server that was never connected say why: it gets no calls while others are."""
+    with contextlib.suppress(grpc.aio.AioRpcError, VitrineError):
+        await connection.call(messages.STATUS, b"", time.monotonic() + SILENT_S, ())
