@@ -8,6 +8,7 @@ import resource
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from gunicorn.workers.gasgi import ASGIWorker
@@ -93,6 +94,36 @@ def test_connections_that_are_being_set_up_are_bounded():
             )
             assert await names(sock.getsockname()[1], 9) == {"": 9}
             listener.close()
+
+    asyncio.run(main())
+
+
+class Held:
+    """A connection with a request in hand that is never answered."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def end_if_idle(self) -> None:
+        pass
+
+
+def test_the_grace_is_for_everybody(monkeypatch):
+    """Who is not answered shortly before its end is left, so that the worker ends by itself and
+    writes what it has to."""
+    monkeypatch.setattr(Worker, "note_connections", lambda _: None)
+
+    async def main() -> None:
+        made, held = Worker.__new__(Worker), Held()
+        made.loop, made.open = asyncio.get_running_loop(), {held}
+        made.asgi = SimpleNamespace(begin_draining=lambda: None)
+        made.cfg = SimpleNamespace(graceful_timeout=3.01)
+        made.handle_exit_signal()
+        await asyncio.to_thread(wait_for, lambda: held.is_aborted, 30, "its end")
 
     asyncio.run(main())
 

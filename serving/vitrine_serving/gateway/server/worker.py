@@ -28,6 +28,9 @@ _LAST_CALL_S = 1.0
 
 _LOOK_EVERY_S = 0.5
 
+_LAST_S = 3.0
+"""Seconds before the master kills it that a worker leaves whom it still has, and ends in order."""
+
 _SLOWEST = 1024
 """Bytes a second at which an answer has to be read."""
 
@@ -156,6 +159,11 @@ class Worker(gasgi.ASGIWorker):
         # Those that are opened from here on have their own time to begin.
         for connection in self.open:
             self.loop.call_later(_LAST_CALL_S, connection.end_if_idle)
+        self.loop.call_later(max(self.cfg.graceful_timeout - _LAST_S, 0), self._leave_all)
+
+    def _leave_all(self) -> None:
+        for connection in list(self.open):
+            connection.transport.abort()
 
 
 class ClientConnection(ASGIProtocol):
