@@ -10,6 +10,10 @@ class ServingError(Exception):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[type["ServingError"], tuple[grpc.StatusCode, str]]:
+        """Another process may have read the body."""
+        return type(self), (self.code, str(self))
+
     @classmethod
     def invalid(cls, message: str) -> "ServingError":
         """Returns the error for a request that makes no sense to the model."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ Connect = Callable[[], socket.socket]
 @pytest.fixture(scope="module")
 def port(service) -> Iterator[int]:
     """Of a gateway of one process with little patience and room for eight connections."""
-    patience = {"header_timeout_s": 0.5, "body_timeout_s": 0.5}
+    patience = {"header_timeout_s": 0.5, "body_timeout_s": 0.5, "answer_timeout_s": 0.5}
     with gateway(service.grpc_address, workers=1, connections=8, **patience) as running:
         yield int(running.address.split(":")[1])
 
@@ -96,16 +97,75 @@ def test_headers_without_end_are_refused(connect, lines, status):
 
 
 def test_too_many_connections_are_refused_and_leave_room_again(connect, port):
-    """The ninth of eight connections gets a 503 at once; when they are gone all is well."""
+    """The ninth of eight connections gets a 503 at once, also if it sends before it reads, and is
+    not reset; when they are gone all is well."""
     waiting = []
     for _ in range(8):
         waiting.append(connection := connect())
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200")
     assert problem(everything(connect()))["status"] == 503
+    for _ in range(20):
+        sender = connect()
+        sender.sendall(HEAD + b"Content-Length: 50000\r\n\r\n" + bytes(50_000))
+        assert problem(everything(sender))["status"] == 503
     for connection in waiting:
         connection.close()
     wait_for(lambda: answers(port), 30, "room")
+
+
+def test_an_answer_that_is_not_read_ends_the_connection(port):
+    """A client that asks on and on, and reads nothing, is not waited for."""
+    with small_window() as connection:
+        connection.connect(("127.0.0.1", port))
+        wait_for(lambda: is_ended_while_it_asks(connection), 30, "the end")
+    assert answers(port)
+
+
+def test_an_answer_that_is_read_slowly_is_read_whole(port):
+    """Slower than the gateway could send it, and longer than it waits for one that does not
+    read."""
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n"
+    with small_window() as connection:
+        connection.connect(("127.0.0.1", port))
+        connection.settimeout(20)
+        connection.sendall((request + b"\r\n") * 40 + request + b"Connection: close\r\n\r\n")
+        parts = []
+        began = time.monotonic()
+        while part := connection.recv(8192):
+            parts.append(part)
+            if time.monotonic() < began + 1.5:
+                time.sleep(0.05)  # who is slow has to be slow
+    assert b"".join(parts).count(b"HTTP/1.1 200") == 41
+
+
+def small_window() -> socket.socket:
+    """A socket that takes little before it is read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return connection
+
+
+def is_ended_while_it_asks(connection: socket.socket) -> bool:
+    """Says whether a connection that asks for more, as far as that is taken, has been ended."""
+    connection.setblocking(False)
+    try:
+        connection.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("target", [b"http://example.org", b"HTTP://x:1?a=b", b"http://x/"])
+def test_an_address_without_a_path(connect, target):
+    """In the absolute form it is that of the page, and nobody is sent to the Host of a header."""
+    connection = connect()
+    connection.sendall(b"GET %b HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n" % target)
+    answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"evil" not in answer
 
 
 def test_connections_are_shared_out(service):

@@ -2,9 +2,12 @@
 
 import io
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vitrine_client.errors import InvalidRequest, PayloadTooLarge
 from vitrine_client.images import from_array, to_instance
@@ -82,6 +85,12 @@ BAD_ARRAYS = {
     "large": (npy(np.zeros((1, 64, 64), np.uint8)), "28, 28"),
     "none": (npy(IMAGES[:0]), "28, 28"),
     "scalar": (npy_saying("'|u1'", "()", b"\0"), "28, 28"),
+    "truth": (npy_saying("'|u1'", "(True, 28, 28)", ONE), "28, 28"),
+    "huge": (npy_saying("'|u1'", f"(1, 28, {10**400})", ONE), "28, 28"),
+    "a float": (npy_saying("'|u1'", "(1, 28.0, 28)", ONE), ".npy"),
+    "within": (npy_saying("'|u1'", "((1, 28), 28)", ONE), ".npy"),
+    "order that is none": (npy_saying("'|u1'", "(1, 28, 28)", ONE, order="0"), ".npy"),
+    "not ASCII": (npy_saying("'\xe9'", "(1, 28, 28)", ONE), ".npy"),
     "negative": (npy_saying("'|u1'", "(-1, 28, 28)", ONE), "28, 28"),
     "short": (npy(IMAGES)[:-1], "promises"),
     "long": (npy(IMAGES) + b"\0", "promises"),
@@ -116,3 +125,51 @@ def test_too_many_images_in_an_array(shape):
     """More images than are allowed are refused by the header, whatever follows it."""
     with pytest.raises(PayloadTooLarge, match="at most 3"):
         read_npy(npy_saying("'<f8'", shape), max_images=3)
+
+
+SIZES = st.one_of(
+    *(st.sampled_from(each) for each in ((1, 2, 28, 784), (0, -1, True, False, None, 28.0, "28"))),
+    st.integers(),
+    st.floats(),
+)
+SHAPES = st.one_of(
+    st.tuples(SIZES, SIZES, SIZES),
+    st.sampled_from([(1, 28, 28), (28, 28), (True, 28, 28), (2, 28, 28)]),
+    st.recursive(SIZES, lambda inner: st.lists(inner, max_size=4).map(tuple)),
+)
+DESCRIPTIONS = st.one_of(
+    st.sampled_from(
+        ["|u1", "<f2", "<f4", "<f8", "|O", ">f4", "|b1", "<c8", "<M8[s]", "|V0", "<U9"]
+    ),
+    st.lists(st.tuples(st.text(max_size=3), st.sampled_from(["|u1", "<f4"])), max_size=3),
+    st.tuples(st.just("|u1"), SHAPES),
+    st.text(max_size=9),
+)
+HEADERS = st.one_of(
+    st.fixed_dictionaries(
+        {}, optional={"descr": DESCRIPTIONS, "fortran_order": st.booleans(), "shape": SHAPES}
+    ).map(repr),
+    st.builds(
+        lambda descr, order, shape: repr({"descr": descr, "fortran_order": order, "shape": shape}),
+        DESCRIPTIONS,
+        st.one_of(st.booleans(), st.integers(), st.none()),
+        SHAPES,
+    ),
+    st.text(max_size=200),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    header=HEADERS,
+    version=st.sampled_from([b"\1\0", b"\2\0", b"\3\0"]),
+    data=st.one_of(st.sampled_from([784, 1568, 3136, 6272]).map(bytes), st.binary(max_size=99)),
+)
+def test_any_header_and_any_body(header, version, data):
+    """Whatever a header says of whatever follows it, it is an array or it is refused."""
+    text = header.encode(errors="replace")
+    body = b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text + data
+    with warnings.catch_warnings(), suppress(InvalidRequest, PayloadTooLarge):
+        warnings.simplefilter("error")
+        read = read_npy(body, max_images=3)
+        assert (read.dtype, read.shape[1:]) == (np.uint8, (28, 28))

@@ -61,8 +61,9 @@ class Exchange:
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
-            self.body = message["body"]
-            self.events.append("sent")
+            self.body += message["body"]
+            if not message.get("more_body"):
+                self.events.append("sent")
 
 
 def answered_at_once(app: Gateway, path: str) -> int:
@@ -201,7 +202,7 @@ def test_liveness_does_not_wait_for_bodies(servers):
     packed = gzip.compress(bytes(32 * 1024 * 1024), 1)
 
     async def ask() -> None:
-        app = create_app(Settings(), servers)
+        app = create_app(Settings(max_body_bytes_in_flight=2**30), servers)
         order: list[str] = []
         rest = asyncio.Event()
 
@@ -274,7 +275,10 @@ def test_the_setting_limits_bodies(http):
     assert (answer.status_code, "100000 bytes" in answer.json()["detail"]) == (413, True)
 
 
-@pytest.mark.parametrize("path", ["/v1/models/m/versions/%31:fly", "/static/%2e%2e/%41", "/%61"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/models/m/versions/%31:fly", "/static/%2e%2e/%41", "/%61", "/static//page.css"],
+)
 def test_unknown_addresses_are_named_as_they_were_sent(http, path):
     """What was decoded would be another address, and may be one that there is."""
     answer = http.get(path)

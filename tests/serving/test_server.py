@@ -21,7 +21,7 @@ from harness.ports import free_port
 from harness.processes import end
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
-from vitrine_serving.model_server.server import run_rest
+from vitrine_serving.model_server.rest_server import run_rest
 
 
 @pytest.fixture(scope="module")

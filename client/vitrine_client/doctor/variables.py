@@ -61,8 +61,10 @@ CHECKS: dict[str, Wrong] = {
     "URL": _any,  # and the service's with addresses
     **dict.fromkeys(("VERSION_LABELS", "TRUSTED_PROXIES", "CORS_ORIGINS"), _any),
     **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),
-    **dict.fromkeys(("BREAKER_OPEN_S", "KEEPALIVE_S"), _SECONDS),
+    **dict.fromkeys(("BREAKER_OPEN_S", "KEEPALIVE_S", "ANSWER_TIMEOUT_S"), _SECONDS),
     **dict.fromkeys(("WORKERS", "CONNECTIONS", "MAX_BODY_BYTES", "MAX_IMAGES"), _count(1)),
+    **dict.fromkeys(("MAX_JSON_BYTES", "MAX_JSON_VALUES"), _count(1)),
+    "MAX_BODY_BYTES_IN_FLIGHT": _count(1),
     **dict.fromkeys(("MAX_PIXELS", "MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
     "PREDICTION_LOG_MAX_BYTES": _count(4096),

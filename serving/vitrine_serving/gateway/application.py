@@ -53,6 +53,9 @@ Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
 
 _THREADS = 16
+_LARGE_BYTES = 65536
+"""Of an answer: from here on it counts as a body does until its client has read it."""
+
 _GONE = Answer(499, b"")
 """What a client that has left is not answered; the status is nginx's for that."""
 
@@ -87,6 +90,7 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
         tls = settings.tls.scheme == "https"
         self._limits = settings.requests
+        self._budget = settings.requests.budget()
         self._tracer = make_tracer(settings.logs.traces_url, scheme=settings.tls.scheme)
         self._prediction_log = PredictionLog(settings.prediction_log)
         self._note_metrics = harmless(metrics.note_request)
@@ -178,7 +182,13 @@ class Gateway:
     async def _http(self, scope: Any, receive: Any, send: Any) -> None:
         started = time.monotonic()
         request = read_head(scope)
-        body = Body(request.headers, receive)
+        body = Body(request.headers, receive, self._budget)
+        try:
+            await self._follow(request, body, started, send)
+        finally:
+            body.release()
+
+    async def _follow(self, request: Request, body: Body, started: float, send: Any) -> None:
         logs.in_hand.set(request)
         work = self._finish(request, body)
         answer = _GONE
@@ -192,7 +202,10 @@ class Gateway:
                 observe(request, answer, took_s)
             await send(self._head(request, answer))
             shown = b"" if request.method == "HEAD" else answer.body
-            await send({"type": "http.response.body", "body": shown})
+            if len(shown) > _LARGE_BYTES:
+                request.body = b""
+                body.exchange(len(shown))
+            await _send_body(send, shown)
             await body.discard()
 
     async def _finish(self, request: Request, body: Body) -> Answer:
@@ -221,7 +234,8 @@ class Gateway:
     async def _admitted(self, request: Request, routed: RoutedRequest, body: Body) -> Answer:
         limits = self._limits
         routed.check()
-        if limit := min(routed.route.max_body_bytes, limits.max_body_bytes):
+        if routed.route.max_body_bytes:
+            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
@@ -249,6 +263,15 @@ class Gateway:
         return {"type": "http.response.start", "status": answer.status, "headers": lines}
 
 
+async def _send_body(send: Any, body: bytes) -> None:
+    """Sends in pieces, as TLS would take the whole of a body that nobody reads."""
+    last = max(len(body) - 1, 0) // _LARGE_BYTES * _LARGE_BYTES
+    for start in range(0, last, _LARGE_BYTES):
+        piece = body[start : start + _LARGE_BYTES]
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": body[last:]})
+
+
 def make_handlers(
     settings: Settings,
     servers: ModelServers,
@@ -263,7 +286,7 @@ def make_handlers(
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
     pictures = PictureEndpoints(settings.pictures.max_images, decoder, plane, versions, offload)
-    json_api = JsonApi(plane, offload=offload)
+    json_api = JsonApi(plane, offload=offload, max_values=settings.requests.max_json_values)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     scheme = settings.tls.scheme

@@ -10,6 +10,7 @@ from gunicorn import glogging
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.gateway.application import Gateway, SharedState, create_app
+from vitrine_serving.gateway.server import descriptors
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.ports import PortError
@@ -46,7 +47,9 @@ def make_app() -> Gateway:
 
 
 def on_starting(master: Any) -> None:
-    """Hands the master what gunicorn has no setting for."""
+    """Hands the master what gunicorn has no setting for, and says what it cannot have."""
+    if said := descriptors.warning(_settings.shedding.connections, worker_connections):
+        master.log.warning(said)
     master.look = _shared.look
     master.draining = _shared.draining
     master.drain_s = _settings.server.drain_s
@@ -69,6 +72,7 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     worker.draining = _shared.draining
     worker.look = _shared.guard.look
     worker.header_timeout_s = _settings.server.header_timeout_s
+    worker.answer_timeout_s = _settings.server.answer_timeout_s
 
 
 def child_exit(_: object, worker: Any) -> None:
@@ -81,7 +85,7 @@ bind = ports.bind_address(_settings.server.host, _settings.server.port)
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
 workers = _settings.server.workers
-worker_connections = _settings.shedding.connections
+worker_connections = descriptors.fitting_connections(_settings.shedding.connections)
 wsgi_app = f"{__name__}:make_app()"
 asgi_loop = "asyncio"
 asgi_lifespan = "on"

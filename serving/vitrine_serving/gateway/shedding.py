@@ -42,6 +42,12 @@ class TooLate(Shed, Unavailable):
     reason = "too_late"
 
 
+class BodiesFull(Shed, Unavailable):
+    """Bodies of other requests take all the memory that is for bodies."""
+
+    reason = "bodies"
+
+
 class RateLimited(Shed, ResourceExhausted):
     """Its client asks too often."""
 
@@ -51,7 +57,34 @@ class RateLimited(Shed, ResourceExhausted):
 CONNECTIONS = "connections"
 """The reason of connections that are too many, which have no request yet and so no error."""
 
-REASONS = (QueueFull.reason, TooLate.reason, CONNECTIONS, RateLimited.reason)
+REASONS = (
+    QueueFull.reason,
+    TooLate.reason,
+    CONNECTIONS,
+    RateLimited.reason,
+    BodiesFull.reason,
+)
+
+
+class BodyBudget:
+    """Budget of one process for the bytes of bodies that it holds, over all connections."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def take(self, count: int) -> None:
+        """Takes bytes, which `give` gives back. Raises `BodiesFull` where they are too many."""
+        if count > self._left:
+            raise BodiesFull("Too many large bodies are in hand; try again later")
+        self._left -= count
+
+    def take_anyway(self, count: int) -> None:
+        """Takes bytes that are there already: others are refused until they are gone."""
+        self._left -= count
+
+    def give(self, count: int) -> None:
+        """Gives bytes back."""
+        self._left += count
 
 
 def admit(queued: int, count: int, most: int, wait_s: float, deadline: float) -> None:

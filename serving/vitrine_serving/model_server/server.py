@@ -1,6 +1,5 @@
 """Process of the model server: builds its parts, loads, listens, polls for changes, and ends."""
 
-import errno
 import gc
 import logging
 import os
@@ -12,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import waitress
-
 from vitrine_client.process import signals
 from vitrine_client.process.addresses import bracketed, unbracketed
 from vitrine_serving.errors import ServingError
@@ -24,6 +21,7 @@ from vitrine_serving.model_server.flags import Flags
 from vitrine_serving.model_server.metrics import ServingMetrics, read_monitoring
 from vitrine_serving.model_server.repository.config import ModelConfig, read_config
 from vitrine_serving.model_server.repository.repository import Repository
+from vitrine_serving.model_server.rest_server import RestServer
 from vitrine_serving.model_server.runtime.batching import (
     BatchingParameters,
     BatchScheduler,
@@ -71,7 +69,7 @@ def serve(flags: Flags) -> None:
     with signals.noting(stop) as noted:
         grpc_server.start()
         if rest_server:
-            _in_background("rest", partial(run_rest, rest_server, stop))
+            _in_background("rest", partial(rest_server.run, stop))
         _look_for_changes(flags, configs, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
@@ -82,37 +80,22 @@ def serve(flags: Flags) -> None:
             flags.rest_api_port,
         )
         while not stop.wait(_LOOK_S):  # a signal just before a wait would not end it
-            pass
+            if rest_server:
+                rest_server.end_idle()
         _end(repository, grpc_server, rest_server)
     # TensorFlow's threads need no goodbye, and its teardown takes seconds.
     sys.stdout.flush()
     os._exit(0 if noted.number == signal.SIGTERM else noted.exit_code or 0)
 
 
-def run_rest(rest_server: Any, stop: threading.Event) -> None:
-    """Runs waitress' server until it is closed and its connections are answered.
-
-    Another thread closes it, perhaps between the loop's list of sockets and its select(2), which
-    then raises; the loop goes on with the connections that are left. Raises any other `OSError`.
-    """
-    while True:
-        try:
-            rest_server.run()
-        except OSError as error:
-            if error.errno != errno.EBADF or not stop.is_set():
-                raise
-        else:
-            return
-
-
-def _end(repository: Repository, grpc_server: Any, rest_server: Any) -> None:
+def _end(repository: Repository, grpc_server: Any, rest_server: RestServer | None) -> None:
     """Answers the requests in hand."""
     repository.stop()
     if rest_server:
         rest_server.close()
     grpc_server.stop(GRACE_S).wait()
     if rest_server:
-        rest_server.task_dispatcher.shutdown(timeout=GRACE_S)
+        rest_server.shut_down(GRACE_S)
 
 
 def _repository(flags: Flags, metrics: ServingMetrics) -> Repository:
@@ -127,8 +110,8 @@ def _repository(flags: Flags, metrics: ServingMetrics) -> Repository:
 
 def _rest_server(
     flags: Flags, api: ModelServerApi, metrics: ServingMetrics, monitoring_path: str | None
-) -> Any:
-    """Returns waitress' server, bound and not yet running; None where there is to be none."""
+) -> RestServer | None:
+    """Returns the REST side, bound and not yet running; None where there is to be none."""
     if not flags.rest_api_port:
         return None
     app = make_app(
@@ -140,11 +123,8 @@ def _rest_server(
     host = unbracketed(flags.bind_address)
     # waitress' sockets of IPv6 are of that alone, gRPC's of both.
     hosts = ["0.0.0.0", "[::]"] if host == "::" else [bracketed(host)]  # noqa: S104
-    return waitress.create_server(
-        app,
-        listen=" ".join(f"{each}:{flags.rest_api_port}" for each in hosts),
-        threads=flags.rest_api_num_threads,
-    )
+    listen = [f"{each}:{flags.rest_api_port}" for each in hosts]
+    return RestServer(app, listen, threads=flags.rest_api_num_threads)
 
 
 def _configs(flags: Flags) -> Sequence[ModelConfig]:

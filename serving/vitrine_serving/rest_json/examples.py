@@ -4,7 +4,7 @@ from typing import Any
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import echo, parse, signature_name, type_name
+from vitrine_serving.rest_json.text import MAX_VALUES, echo, parse, signature_name, type_name
 from vitrine_serving.rest_json.values import (
     check_lossless,
     is_base64,
@@ -15,13 +15,13 @@ from vitrine_serving.rest_json.values import (
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def read_examples(body: bytes, request: Any) -> None:
+def read_examples(body: bytes, request: Any, max_values: int = MAX_VALUES) -> None:
     """Fills the input and the signature's name into a request to classify, or to regress.
 
     `request` is the official message or that of `vitrine_client.tfserving.wire_pb2`. Raises
-    `ServingError` in TensorFlow Serving's words.
+    `ServingError` in TensorFlow Serving's words, and what `text.parse` does.
     """
-    document = parse(body)
+    document = parse(body, max_values)
     request.model_spec.signature_name = signature_name(document)
     if "context" in document:
         target = request.input.example_list_with_context

@@ -6,18 +6,19 @@ from typing import Any
 import numpy.typing as npt
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import echo, parse, signature_name
+from vitrine_serving.rest_json.text import MAX_VALUES, echo, parse, signature_name
 from vitrine_serving.rest_json.values import check, is_base64, to_array
 
 
 class PredictBody:
     """Body of a request that is parsed, but not read: its values have the dtypes of a signature.
 
-    Raises `ServingError` if it is no JSON object, or the signature's name no string.
+    Raises `ServingError` if it is no JSON object, or the signature's name no string, and what
+    `text.parse` does.
     """
 
-    def __init__(self, body: bytes) -> None:
-        self._document = parse(body)
+    def __init__(self, body: bytes, max_values: int = MAX_VALUES) -> None:
+        self._document = parse(body, max_values)
         self._bools = b"true" in body or b"false" in body
         self.signature_name = signature_name(self._document)
         self.by_row = "instances" in self._document

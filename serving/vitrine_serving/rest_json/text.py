@@ -11,7 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
+
+MAX_VALUES = 1_000_000
+"""Most values in a body, an object counting as three: parsed and read, they take up to 150 MB."""
 
 ECHO_CHARS = 10_000  # RapidJSON would print the whole body into an error; nobody reads that much
 _INDENT = b"    "
@@ -39,17 +43,35 @@ class OneLine(list[Any]):
     """List that `pretty` prints on one line; the objects in it still take lines of their own."""
 
 
-def parse(body: bytes) -> dict[str, Any]:
-    """Returns the object that a request body is. Raises `ServingError` in RapidJSON's words."""
+def parse(body: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
+    """Returns the object that a request body is.
+
+    Raises `ServingError` in RapidJSON's words, `PayloadTooLarge` before anything is parsed where
+    that would be more than `max_values`, and `MemoryError`.
+    """
     if not body:
         raise ServingError.invalid("JSON Parse error: The document is empty")
+    _check_values(body, max_values)
     try:
         document = orjson.loads(body)
+    except SystemError as error:  # orjson's word for it where it cannot make the next object
+        raise MemoryError from error
     except orjson.JSONDecodeError:
         document = _parse_leniently(body)  # NaN, perhaps; if not, it says what is wrong
     if not isinstance(document, dict):
         raise ServingError.invalid(f"JSON Value: {echo(document)} Is not object")
     return document
+
+
+def _check_values(body: bytes, max_values: int) -> None:
+    """Counts the bytes that begin values, those in strings as well: 12 ms for 8 MB."""
+    if len(body) <= max_values:
+        return
+    if body.count(b",") + body.count(b"[") + 3 * body.count(b"{") > max_values:
+        raise PayloadTooLarge(
+            f"The JSON has more than {max_values:,} values, an object counting as three; "
+            "send fewer instances at once"
+        )
 
 
 def _parse_leniently(body: bytes) -> Any:

@@ -109,7 +109,7 @@ def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
     if dtype.str not in _NPY_DTYPES:
         raise InvalidRequest(f"The array is of dtype {dtype.str}; {_NPY_HINT}")
     count, *sides = shape if len(shape) == 3 else (1, *shape)
-    if sides != [SIDE, SIDE] or count < 1:
+    if sides != [SIDE, SIDE] or count < 1 or bool in map(type, shape):  # numpy takes True for 1
         raise InvalidRequest(f"The array has the shape {list(shape)}; {_NPY_HINT}")
     if count > max_images:
         raise PayloadTooLarge(

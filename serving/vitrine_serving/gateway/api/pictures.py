@@ -14,6 +14,7 @@ from vitrine_serving.gateway.api import bodies, picture_answers
 from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.reading import UNSPECIFIED_TYPES
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Instances, Shown
 from vitrine_serving.gateway.inference.outcomes import Outcome
@@ -37,8 +38,6 @@ for each of them."""
 
 _OUTPUTS = (PROBABILITIES,)
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
-# Media types that clients send by default.
-_UNSPECIFIED_TYPES = ("", "application/x-www-form-urlencoded", "text/plain")
 
 
 class PictureEndpoints:
@@ -170,6 +169,6 @@ def media_type(request: Request) -> str:
 def is_json(request: Request) -> bool:
     """Says whether a body is JSON, by its type or, where nobody told, by how it begins."""
     kind = media_type(request)
-    if kind in _UNSPECIFIED_TYPES:
+    if kind in UNSPECIFIED_TYPES:
         return request.body.lstrip()[:1] == b"{"
     return kind == "application/json"

@@ -14,11 +14,20 @@ from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
-from vitrine_client.errors import InvalidRequest, Unimplemented
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, Unavailable, Unimplemented
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
+from vitrine_client.tfserving.tensors import Array, from_tensor
 from vitrine_serving.errors import ServingError
+from vitrine_serving.gateway.api.json_bodies import (
+    LARGE_JSON_BYTES,
+    PredictMessage,
+    in_turn,
+    predict_message,
+    read_examples_message,
+    read_predict,
+    read_signature_name,
+)
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.dataplane import (
@@ -45,8 +54,8 @@ from vitrine_serving.gateway.models.signatures import (
     signature_def_map,
 )
 from vitrine_serving.rest_json import answers
-from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.tensors import PredictBody
+from vitrine_serving.rest_json.text import MAX_VALUES
 
 T = TypeVar("T")
 _NO_INPUTS: Mapping[str, Array] = {}
@@ -74,12 +83,22 @@ class JsonApi:
     """TensorFlow Serving's REST methods; each raises `VitrineError` with its text and status.
 
     `timeout_s` is for all calls of a method. What has more than `LARGE_BYTES` is read and written
-    by `offload`, which is called as `asyncio.to_thread` is.
+    by `offload`, which is called as `asyncio.to_thread` is. What has more than `LARGE_JSON_BYTES`
+    is read by `offload_large`, by default two at a time. A body has `max_values` at most.
     """
 
-    def __init__(self, plane: DataPlane, *, offload: Offload = asyncio.to_thread) -> None:
+    def __init__(
+        self,
+        plane: DataPlane,
+        *,
+        offload: Offload = asyncio.to_thread,
+        offload_large: Offload | None = None,
+        max_values: int = MAX_VALUES,
+    ) -> None:
         self._plane = plane
         self._offload = offload
+        self._offload_large = offload_large or in_turn(offload)
+        self._max_values = max_values
         self._known = KnownSignatures()
 
     async def answer(self, request: Request, model: ModelRef, verb: str) -> Answer:
@@ -108,32 +127,35 @@ class JsonApi:
     ) -> JsonAnswer:
         """Answers `instances` or `inputs` with all outputs of the signature."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = await self._decode(query, len(body), PredictBody, body)
+        request = _Body(body, self._max_values, partial(self._decode, query, len(body)))
+        if len(body) <= LARGE_BYTES:
+            await request.parse()
         known = self._known.recall(model)
         if known is None:
+            await request.signature_name()  # a broken body is refused before anybody is asked
             now = await self._learn(query)
         else:
             try:
-                answer = await self._predict(query, request, len(body), known)
+                answer = await self._predict(query, request, known)
             except (InvalidRequest, Unimplemented):
+                name = await request.signature_name()
                 now = await self._learn(query)
-                if now.takes_the_same(known, request.signature_name):
+                if now.takes_the_same(known, name):
                     raise
             else:
                 version = answer.response.version
                 now = self._known.note_version(model, version) or await self._learn(query)
-                if now.takes_the_same(known, request.signature_name):
+                if now.takes_the_same(known, await request.signature_name()):
                     return answer
-        return await self._predict(query, request, len(body), now)
+        return await self._predict(query, request, now)
 
     async def classify(
         self, model: ModelRef, body: bytes, *, timeout_s: float, caller: Caller
     ) -> JsonAnswer:
         """Answers `examples` with labels and scores."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = wire.ClassificationRequest(model_spec=_spec(model))
         return await self._examples(
-            query, CLASSIFY, body, request, lambda told: answers.write_classification(told.result)
+            query, CLASSIFY, body, lambda told: answers.write_classification(told.result)
         )
 
     async def regress(
@@ -141,9 +163,8 @@ class JsonApi:
     ) -> JsonAnswer:
         """Answers `examples` with values."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = wire.RegressionRequest(model_spec=_spec(model))
         return await self._examples(
-            query, REGRESS, body, request, lambda told: answers.write_regression(told.result)
+            query, REGRESS, body, lambda told: answers.write_regression(told.result)
         )
 
     async def metadata(self, model: ModelRef, *, timeout_s: float) -> bytes:
@@ -165,26 +186,39 @@ class JsonApi:
         try:
             if size <= LARGE_BYTES:
                 return function(*arguments)
-            made: T = await self._offload(function, *arguments)
+            offload = self._offload if size <= LARGE_JSON_BYTES else self._offload_large
+            async with asyncio.timeout(left_s(query.deadline)):
+                made: T = await offload(function, *arguments)
             return made
         except ServingError as error:
+            error.__traceback__ = None  # it holds all that the body became
             raise _in_status(error) from error
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "The JSON was not read in time, as others are read before it; try again later, or "
+                "send fewer instances at once"
+            ) from None
+        except MemoryError as error:
+            error.__traceback__ = None
+            raise Unavailable(
+                "There is no memory left to read the JSON; try again later, or send fewer "
+                "instances at once"
+            ) from error
         finally:
             query.decode_s += time.monotonic() - started
 
-    async def _predict(
-        self, query: _Query, request: PredictBody, size: int, signatures: Signatures
-    ) -> JsonAnswer:
-        message, inputs = await self._decode(
-            query, size, _predict_message, query.model, request, signatures
-        )
-        wire_call = WireCall(message, partial(_predicted, by_row=request.by_row), _rows(inputs))
-        return await self._infer(query, wire_call, request.signature_name, inputs)
+    async def _predict(self, query: _Query, request: "_Body", signatures: Signatures) -> JsonAnswer:
+        read = await request.message(query.model, signatures)
+        decode = partial(_predicted, by_row=read.by_row)
+        wire_call = WireCall(read.message, decode, _rows(read.inputs))
+        return await self._infer(query, wire_call, read.signature_name, read.inputs)
 
     async def _examples(
-        self, query: _Query, method: str, body: bytes, request: Any, decode: Callable[[Any], bytes]
+        self, query: _Query, method: str, body: bytes, decode: Callable[[Any], bytes]
     ) -> JsonAnswer:
-        message, rows = await self._decode(query, len(body), _examples_message, body, request)
+        message, rows = await self._decode(
+            query, len(body), read_examples_message, body, self._max_values, method, query.model
+        )
         return await self._infer(query, WireCall(message, decode, rows, method))
 
     async def _infer(
@@ -219,14 +253,49 @@ class JsonApi:
         return wire.GetModelMetadataResponse.FromString(response)
 
 
+class _Body:
+    """Body to Predict. A small one is parsed once; a large one each time that it is read, and what
+    it became then is not kept while a model server is asked.
+
+    `decode` calls a function where a body of that size is read. All raise `VitrineError`.
+    """
+
+    def __init__(self, body: bytes, max_values: int, decode: Callable[..., Awaitable[Any]]) -> None:
+        self._given = body, max_values
+        self._decode = decode
+        self._parsed: PredictBody | None = None
+        self._name: str | None = None
+
+    async def parse(self) -> None:
+        """Parses it for good."""
+        self._parsed = await self._decode(PredictBody, *self._given)
+        self._name = self._parsed.signature_name
+
+    async def signature_name(self) -> str:
+        """Returns the name in it."""
+        if self._name is None:
+            self._name = await self._decode(read_signature_name, *self._given)
+        return self._name
+
+    async def message(self, model: ModelRef, signatures: Signatures) -> PredictMessage:
+        """Returns the message that it is to a model with these signatures."""
+        read: PredictMessage
+        if self._parsed:
+            read = await self._decode(predict_message, self._parsed, model, signatures)
+        else:
+            read = await self._decode(read_predict, *self._given, model, signatures)
+            self._name = read.signature_name
+        return read
+
+
 def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
     """Returns the error with TensorFlow Serving's HTTP status."""
     unimplemented = error.code is grpc.StatusCode.UNIMPLEMENTED
     return (Unimplemented if unimplemented else InvalidRequest)(str(error))
 
 
-def _spec(model: ModelRef, signature_name: str = "") -> wire.ModelSpec:
-    return messages.model_spec(*model, signature_name)
+def _spec(model: ModelRef) -> wire.ModelSpec:
+    return messages.model_spec(*model)
 
 
 def _rows(inputs: Mapping[str, Array]) -> int:
@@ -235,26 +304,8 @@ def _rows(inputs: Mapping[str, Array]) -> int:
     return len(first) if first.ndim else 1
 
 
-def _predict_message(
-    model: ModelRef, request: PredictBody, signatures: Signatures
-) -> tuple[bytes, Mapping[str, Array]]:
-    inputs = request.read(signatures.dtypes(request.signature_name))
-    message = wire.PredictRequest(
-        model_spec=_spec(model, request.signature_name),
-        inputs={name: to_tensor(array) for name, array in inputs.items()},
-    )
-    return message.SerializeToString(), inputs
-
-
 def _predicted(message: wire.PredictResponse, *, by_row: bool) -> bytes:
     for tensor in message.outputs.values():
         answers.check_writable(tensor.dtype)
     outputs = {name: from_tensor(message.outputs[name]) for name in sorted(message.outputs)}
     return answers.write_predict(outputs, by_row=by_row)
-
-
-def _examples_message(body: bytes, request: Any) -> tuple[bytes, int]:
-    """Also returns the number of examples."""
-    read_examples(body, request)
-    kind = request.input.WhichOneof("kind")
-    return request.SerializeToString(), len(getattr(request.input, kind).examples)

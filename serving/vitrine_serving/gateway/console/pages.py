@@ -16,6 +16,7 @@ def make_pages(document: docs_page.Json, *, max_body_bytes: int, tls: bool = Fal
     nothing that has more than `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
     app = flask.Flask(__name__)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # the gateway answers for them
+    app.url_map.merge_slashes = False  # by a redirect to whatever host a header names
 
     def here() -> str:
         return docs_page.address(dict(flask.request.headers), tls=tls)

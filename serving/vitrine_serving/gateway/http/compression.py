@@ -7,20 +7,27 @@ from vitrine_client.errors import InvalidRequest, PayloadTooLarge
 _DEFLATE_RATIO = 1032  # zlib's documentation: the most that deflate makes of a byte
 
 
-def inflate(body: bytes, max_bytes: int) -> bytes:
+def promised_bytes(body: bytes) -> int:
+    """Returns how much a gzip body says that it holds, modulo 2^32: so gzip ends."""
+    return int.from_bytes(body[-4:], "little")
+
+
+def inflate(
+    body: bytes, max_bytes: int, hint: str = "send fewer or smaller pictures at once"
+) -> bytes:
     """Returns a gzip body unpacked; an empty one stays empty.
 
-    Raises `PayloadTooLarge` where it holds more than `max_bytes`, and `InvalidRequest` where it is
-    broken, truncated or followed by something else. No more is unpacked than it says it holds.
+    Raises `PayloadTooLarge`, with a hint, where it holds more than `max_bytes`, and
+    `InvalidRequest` where it is broken, truncated or followed by something else. No more is
+    unpacked than it says it holds.
     """
     if not body:
         return body
-    promised = int.from_bytes(body[-4:], "little")  # how gzip ends: the length, modulo 2^32
+    promised = promised_bytes(body)
     # What no gzip of this size can hold is no length, but the end of something cut off.
     if max_bytes < promised <= _DEFLATE_RATIO * len(body):
         raise PayloadTooLarge(
-            f"The body's gzip says that it holds {promised} bytes, more than {max_bytes}; "
-            "send fewer or smaller pictures at once"
+            f"The body's gzip says that it holds {promised} bytes, more than {max_bytes}; {hint}"
         )
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:

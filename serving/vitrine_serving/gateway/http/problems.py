@@ -41,6 +41,8 @@ def expected(error: VitrineError) -> Answer:
 
 
 def unexpected(method: str, path: str, error: BaseException) -> Answer:
-    """Returns the answer for a bug of ours: what happened is for the log."""
+    """Returns the answer for a bug of ours, or for no memory left: what happened is for the log."""
     log.error("%s %s failed", method, path, exc_info=error)
+    if isinstance(error, MemoryError):
+        return expected(Unavailable("The gateway has no memory left for this; try again later"))
     return problem(500, "The gateway failed; its log says why")

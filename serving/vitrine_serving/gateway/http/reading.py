@@ -5,17 +5,24 @@ import random
 import re
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pydantic import PositiveFloat
 
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
-from vitrine_serving.gateway.http.compression import inflate
+from vitrine_serving.gateway.http.compression import inflate, promised_bytes
 from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.http.routes import Route
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.shedding import BodyBudget
+from vitrine_serving.rest_json.text import MAX_VALUES
 
 _DISCARD_S = 1.0
 """The time that a sender has to notice that its body is refused."""
+
+UNSPECIFIED_TYPES = ("", "application/x-www-form-urlencoded", "text/plain")
+"""Media types that clients send by default. They may be JSON, and are no picture."""
 
 # RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
@@ -29,10 +36,39 @@ class RequestSettings(SettingsPart):
 
     max_body_bytes: Count = 32 * 1024 * 1024
     """Largest request body, unpacked as well as sent; more is refused with 413."""
+    max_json_bytes: Count = 8 * 1024 * 1024
+    """Largest body of JSON, unpacked as well as sent; more is refused with 413."""
+    max_json_values: Count = MAX_VALUES
+    """Most values in JSON, an object counting as three; more is refused with 413."""
+    max_body_bytes_in_flight: Count = 256 * 1024 * 1024
+    """Bytes of bodies that each process has in memory, two of the largest at least; more is refused
+    with 503."""
     body_timeout_s: PositiveFloat = 30.0
     """Seconds that a request has to send its body."""
     request_timeout_s: PositiveFloat = 10.0
     """Seconds after which an unanswered request fails with 504."""
+
+    def budget(self) -> BodyBudget:
+        """Returns the budget of a process: the largest body fits, also while it is unpacked."""
+        return BodyBudget(max(self.max_body_bytes_in_flight, 2 * self.max_body_bytes))
+
+    def of_body(self, route: Route, content_type: str) -> "BodyLimit":
+        """Returns the limit of a body of a content type."""
+        most = min(route.max_body_bytes, self.max_body_bytes)
+        if route.is_json or _may_be_json(content_type):
+            return BodyLimit(min(most, self.max_json_bytes), "send fewer instances at once")
+        return BodyLimit(most, "send fewer or smaller pictures at once")
+
+
+class BodyLimit(NamedTuple):
+    """Most bytes of a body, as sent and unpacked, and what to do where it has more."""
+
+    max_bytes: int
+    hint: str
+
+    def exceeded(self) -> PayloadTooLarge:
+        """Returns the error."""
+        return PayloadTooLarge(f"The body has more than {self.max_bytes} bytes; {self.hint}")
 
 
 class GoneError(Exception):
@@ -50,7 +86,8 @@ def read_head(scope: Any) -> Request:
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     return Request(
         method=scope["method"],
-        path=path if path.startswith("/") else _AUTHORITY.sub("", path, count=1),
+        # RFC 9110, section 4.2.3: without a path, it is that of the root.
+        path=path if path.startswith("/") else _AUTHORITY.sub("", path, count=1) or "/",
         query=scope["query_string"].decode("latin-1"),
         headers=found,
         client=client[0] if client else "",
@@ -62,23 +99,45 @@ def read_head(scope: Any) -> Request:
 class Body:
     """Request body: read once by a route that takes one, or discarded after the answer.
 
-    `receive` is ASGI's. Nothing is read and nothing inflated before it is asked for.
+    `receive` is ASGI's. Nothing is read and nothing inflated before it is asked for. What is held
+    of it is taken from `budget`, until `release`.
     """
 
-    def __init__(self, headers: Mapping[str, str], receive: Any) -> None:
+    def __init__(self, headers: Mapping[str, str], receive: Any, budget: BodyBudget) -> None:
         self._headers = headers
         self._receive = receive
+        self._budget = budget
+        self._held = 0
         self._announced_bytes = int(headers.get("content-length") or 0)
         self._unread = self._announced_bytes > 0 or "transfer-encoding" in headers
 
-    async def read(self, limit: int, timeout_s: float, threads: Executor) -> bytes:
-        """Returns the body, inflated in `threads`, of `limit` bytes at most. Nothing is read where
-        the Content-Length alone is more.
+    async def read(self, limit: BodyLimit, timeout_s: float, threads: Executor) -> bytes:
+        """Returns the body, inflated in `threads`, within the limit. Nothing is read where the
+        Content-Length alone is more.
 
-        Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `GoneError`.
+        Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `BodiesFull`,
+        `GoneError`.
         """
-        if self._announced_bytes > limit:
-            raise _too_large(limit)
+        if self._announced_bytes > limit.max_bytes:
+            raise limit.exceeded()
+        try:
+            return await self._inflated(await self._sent(limit, timeout_s), limit, threads)
+        except BaseException:
+            self.release()
+            raise
+
+    def exchange(self, count: int) -> None:
+        """Holds so many bytes of an answer in its stead."""
+        self.release()
+        self._budget.take_anyway(count)
+        self._held = count
+
+    def release(self) -> None:
+        """Gives back what is held. Again, it does nothing."""
+        self._budget.give(self._held)
+        self._held = 0
+
+    async def _sent(self, limit: BodyLimit, timeout_s: float) -> bytes:
         try:
             async with asyncio.timeout(timeout_s):
                 body = await self._read(limit)
@@ -88,9 +147,17 @@ class Body:
                 f"The body did not come within {timeout_s:g} s; send it again"
             ) from None
         self._unread = False
+        return body
+
+    async def _inflated(self, body: bytes, limit: BodyLimit, threads: Executor) -> bytes:
         encoding = self._headers.get("content-encoding", "").strip().lower()
         if encoding == "gzip":
-            return await asyncio.get_running_loop().run_in_executor(threads, inflate, body, limit)
+            self._hold(min(promised_bytes(body), limit.max_bytes))
+            loop = asyncio.get_running_loop()
+            inflated = await loop.run_in_executor(threads, inflate, body, *limit)
+            self.release()
+            self._hold(len(inflated))
+            return inflated
         if encoding not in ("", "identity"):
             raise UnsupportedMediaType(
                 f"Content-Encoding {encoding} is not supported; send gzip, or none"
@@ -110,32 +177,37 @@ class Body:
         except TimeoutError:
             pass
 
-    async def _read(self, limit: int) -> bytes:
+    def _hold(self, count: int) -> None:
+        self._budget.take(count)
+        self._held += count
+
+    async def _read(self, limit: BodyLimit) -> bytes:
         message = await self._received()
         if not message.get("more_body"):
             body = bytes(message.get("body", b""))
         else:
             parts = bytearray(message["body"])
-            while message.get("more_body") and len(parts) <= limit:
+            while message.get("more_body") and len(parts) <= limit.max_bytes:
                 message = await self._received()
                 parts += message.get("body", b"")
             body = bytes(parts)
-        if len(body) > limit:
-            self._unread = bool(message.get("more_body"))
-            raise _too_large(limit)
+        if len(body) > limit.max_bytes:
+            raise limit.exceeded()
         return body
 
     async def _received(self) -> Any:
         message = await self._receive()
         if message["type"] != "http.request":
             raise GoneError
+        self._unread = bool(message.get("more_body"))
+        self._hold(len(message.get("body", b"")))
         return message
 
 
-def _too_large(limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(
-        f"The body has more than {limit} bytes; send fewer or smaller pictures at once"
-    )
+@lru_cache(256)
+def _may_be_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or kind in UNSPECIFIED_TYPES
 
 
 def _new_id() -> str:

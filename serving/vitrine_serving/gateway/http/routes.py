@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from vitrine_client.errors import InvalidRequest, MethodNotAllowed, VitrineError
@@ -23,6 +23,7 @@ UNLIMITED = sys.maxsize
 
 _POST = ("POST",)
 _GET = ("GET", "HEAD")
+_JSON = {"max_body_bytes": UNLIMITED, "is_json": True}
 _PARTS = {
     "model": r"(?P<model>[^/:]+)",
     "version": r"(?P<version>\d+)",
@@ -49,7 +50,7 @@ class Route(NamedTuple):
     `endpoint` is its name in metrics, logs and among handlers, `pattern` that of its spans,
     `operation` the OpenAPI document's, empty where that has none. A public one needs no API key and
     counts for no limit. A body has `max_body_bytes` at most, and no more than any may have; with 0
-    none is read.
+    none is read. With `is_json` it is JSON, whatever its content type says.
     """
 
     endpoint: str
@@ -58,6 +59,7 @@ class Route(NamedTuple):
     operation: str = ""
     public: bool = False
     max_body_bytes: int = 0
+    is_json: bool = False
 
     def check_method(self, method: str, path: str) -> None:
         """Raises `MethodNotAllowed`, which says which methods are allowed."""
@@ -69,7 +71,7 @@ class Route(NamedTuple):
 
 
 def _of_models(
-    endpoint: str, end: str, methods: tuple[str, ...], *places: str, max_body_bytes: int = 0
+    endpoint: str, end: str, methods: tuple[str, ...], *places: str, **options: Any
 ) -> list[Route]:
     """Returns a route for the newest version, and for each of `places`."""
     found = []
@@ -77,7 +79,7 @@ def _of_models(
         below = f"/{place.lower()}s/{{{place.lower()}}}" if place else ""
         pattern = f"/v1/models/{{model}}{below}{end}"
         operation = f"{endpoint}{place}"
-        found.append(Route(endpoint, pattern, methods, operation, max_body_bytes=max_body_bytes))
+        found.append(Route(endpoint, pattern, methods, operation, **options))
     return found
 
 
@@ -92,8 +94,8 @@ ROUTES = (
     Route("models", "/v1/models", _GET, "models"),
     Route("instances", "/v1/instances", _POST, "instances", max_body_bytes=UNLIMITED),
     *_of_models("predict", ":predict", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
-    *_of_models("classify", ":classify", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
-    *_of_models("regress", ":regress", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("classify", ":classify", _POST, "Version", "Label", **_JSON),
+    *_of_models("regress", ":regress", _POST, "Version", "Label", **_JSON),
     *_of_models("explain", ":explain", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),

@@ -9,6 +9,7 @@ lost.)
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from vitrine_client.process.addresses import HOST, PORT, gateway_port, unbracket
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
+log = logging.getLogger(__name__)
+
 HOLD_BACK_S = 0.002
 """How long a connection is left to processes with fewer; who does not come has enough to do."""
 
@@ -27,6 +30,7 @@ _EVEN_SHARE = 8
 """Processes are even within one connection, or the eighth part of those that they have."""
 
 _RETRY_S = 1.0
+_TELL_EVERY_S = 60.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _NOBODY = -1
 
@@ -44,6 +48,8 @@ class ServerSettings(SettingsPart):
     """Seconds that a new connection has to send its headers."""
     drain_s: NonNegativeFloat = 0.0
     """Seconds after SIGTERM in which `/readyz` is 503 and new connections are still answered."""
+    answer_timeout_s: PositiveFloat = 30.0
+    """Seconds that a client has to go on reading its answer, at 1 KiB a second or faster."""
     keepalive_s: PositiveFloat = 75.0
     """Seconds that an idle connection stays open; more than a balancer in front keeps it (60)."""
 
@@ -95,13 +101,20 @@ class Listener:
         tls: ssl.SSLContext | None,
         handshake_timeout_s: float,
         shutdown_timeout_s: float,
+        is_full: Callable[[int], bool] = lambda _: False,
+        turn_away: Callable[[socket.socket], None] = socket.socket.close,
     ) -> None:
-        """`may_wait` says whether others should have the next connection."""
+        """`may_wait` says whether others should have the next connection, and `is_full`, with the
+        number of those that are being set up, whether one more would take the descriptors that are
+        for the inside: `turn_away` closes it at once."""
         sock.setblocking(False)
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._make_protocol = make_protocol
         self._may_wait = may_wait
+        self._is_full = is_full
+        self._turn_away = turn_away
+        self._told_at_s = -_TELL_EVERY_S
         self._tls = tls
         self._timeouts = (
             {
@@ -157,7 +170,18 @@ class Listener:
         except OSError as error:
             if error.errno not in _EXHAUSTED:
                 raise
+            self._tell(error)
             self._pause(_RETRY_S, lambda: None)
+
+    def _tell(self, error: OSError) -> None:
+        now_s = self._loop.time()
+        if now_s >= self._told_at_s + _TELL_EVERY_S:
+            self._told_at_s = now_s
+            log.warning(
+                "New connections have to wait (%s): allow more files with `ulimit -n`, or set "
+                "fewer VITRINE_CONNECTIONS",
+                error.strerror,
+            )
 
     def _take(self) -> bool:
         """Takes one, or says that none waits."""
@@ -166,6 +190,9 @@ class Listener:
         except (BlockingIOError, InterruptedError):
             return False
         except ConnectionAbortedError:
+            return True
+        if self._is_full(len(self._connecting)):
+            self._turn_away(connection)
             return True
         connection.setblocking(False)
         task = self._loop.create_task(self._connect(connection))

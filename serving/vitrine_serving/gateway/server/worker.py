@@ -1,15 +1,24 @@
 """Worker process: gunicorn's for ASGI, with time limits against slow clients and a quick end."""
 
+import asyncio
+import contextlib
+import fcntl
 import gc
+import logging
 import os
 import signal
+import socket
+import sys
+import termios
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from vitrine_serving.gateway.server import heartbeats
+from vitrine_serving.gateway.server.descriptors import REFUSED
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Listener, Shares
 from vitrine_serving.gateway.shedding import CONNECTIONS, RETRY_AFTER_S
@@ -19,20 +28,30 @@ _LAST_CALL_S = 1.0
 
 _LOOK_EVERY_S = 0.5
 
+_LAST_S = 3.0
+"""Seconds before the master kills it that a worker leaves whom it still has, and ends in order."""
+
+_SLOWEST = 1024
+"""Bytes a second at which an answer has to be read."""
+
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"
     b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
 )
+_READ_BYTES = 65536
 _FULL_BODY = (
     b'{"title":"Service Unavailable","status":503,"detail":"Too many connections; try again '
     b'later","error":"Too many connections"}\n'
 )
+_REFUSAL = _FULL % (RETRY_AFTER_S, len(_FULL_BODY), _FULL_BODY)
 
 
 class Worker(gasgi.ASGIWorker):
-    """Idle connections do not hold up its end, and it knows how long headers may take."""
+    """Neither idle connections nor busy threads hold up its end, and it knows how long headers may
+    take, and the reading of answers."""
 
     header_timeout_s: float
+    answer_timeout_s: float
     master_signals: Any
     draining: Draining
     look: Callable[[], None]
@@ -47,9 +66,14 @@ class Worker(gasgi.ASGIWorker):
         super().__init__(*given)
 
     def init_process(self) -> None:
-        """Runs in the new process, until it ends."""
+        """Runs in the new process, until it ends: at once, and not when each of its threads has
+        done what nobody waits for any more."""
         self.open: set[ClientConnection] = set()
+        self.refused = 0
         super().init_process()
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
     def init_signals(self) -> None:
         """Takes signals from here on, and those that came since the fork, which the copy of the
@@ -92,7 +116,29 @@ class Worker(gasgi.ASGIWorker):
             # asyncio's own are 60 s, and 30 s for a goodbye that idle clients do not read.
             handshake_timeout_s=self.header_timeout_s,
             shutdown_timeout_s=_LAST_CALL_S,
+            is_full=self._is_full,
+            turn_away=partial(self._turn_away, is_plain=ssl is None),
         )
+
+    def is_at_limit(self) -> bool:
+        """Says whether it has as many connections as it may."""
+        return len(self.open) >= int(self.cfg.worker_connections)
+
+    def _is_full(self, connecting: int) -> bool:
+        most = self.cfg.worker_connections + REFUSED
+        return len(self.open) + self.refused + connecting >= most
+
+    def _turn_away(self, connection: socket.socket, *, is_plain: bool) -> None:
+        """Closes a connection for which there is not even time: one that has sent little so far is
+        told why."""
+        self.asgi.metrics.count_shed(CONNECTIONS)
+        with connection:
+            connection.setblocking(False)
+            if is_plain:
+                with contextlib.suppress(OSError):
+                    connection.recv(_READ_BYTES)  # or closing it would reset it
+                with contextlib.suppress(OSError):
+                    connection.send(_REFUSAL)
 
     async def _shutdown(self) -> None:
         """Ends. Where nobody is left to take the connections that wait at the socket, they are
@@ -113,6 +159,11 @@ class Worker(gasgi.ASGIWorker):
         # Those that are opened from here on have their own time to begin.
         for connection in self.open:
             self.loop.call_later(_LAST_CALL_S, connection.end_if_idle)
+        self.loop.call_later(max(self.cfg.graceful_timeout - _LAST_S, 0), self._leave_all)
+
+    def _leave_all(self) -> None:
+        for connection in list(self.open):
+            connection.transport.abort()
 
 
 class ClientConnection(ASGIProtocol):
@@ -123,25 +174,66 @@ class ClientConnection(ASGIProtocol):
         self._application = worker.asgi
         self.app = self._answer
         self._answering = False
+        self._reading: asyncio.TimerHandle | None = None
+        self._unread = 0
 
     def connection_made(self, transport: Any) -> None:
         """Refuses one that is too many, and gives the others their time for headers."""
+        if self.worker.is_at_limit():
+            self._application.metrics.count_shed(CONNECTIONS)
+            RefusedConnection(self.worker, transport)
+            return
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=1)  # it is known whether all has been read
         self.worker.open.add(self)
         self.worker.note_connections()
         patience_s = self.worker.header_timeout_s if self.worker.alive else _LAST_CALL_S
         self._timer = self.worker.loop.call_later(patience_s, self.end_if_idle)
-        if self.worker.nr_conns > self.cfg.worker_connections:
-            self._application.metrics.count_shed(CONNECTIONS)
-            transport.write(_FULL % (RETRY_AFTER_S, len(_FULL_BODY), _FULL_BODY))
-            transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forgets it."""
         self.worker.open.discard(self)
         self._timer.cancel()
+        self._stop_looking()
         super().connection_lost(error)
         self.worker.note_connections()
+
+    def pause_writing(self) -> None:
+        """Looks from here on how fast the client reads: what is sent waits for it."""
+        super().pause_writing()
+        self._stop_looking()
+        self._look_later()
+
+    def resume_writing(self) -> None:
+        """Goes on, as the kernel has taken what was sent."""
+        self._stop_looking()
+        super().resume_writing()
+
+    def _look_later(self) -> None:
+        self._unread = self._unread_bytes()
+        loop, patience_s = self.worker.loop, self.worker.answer_timeout_s
+        self._reading = loop.call_later(patience_s, self._end_if_unread)
+
+    def _stop_looking(self) -> None:
+        if self._reading:
+            self._reading.cancel()
+
+    def _end_if_unread(self) -> None:
+        read = self._unread - self._unread_bytes()
+        if read < min(self._unread, _SLOWEST * self.worker.answer_timeout_s):
+            self.transport.abort()
+        else:
+            self._look_later()
+
+    def _unread_bytes(self) -> int:
+        """Returns what has been sent and not been read, here and, where it can be told, in the
+        kernel, which takes more in large steps only."""
+        here = int(self.transport.get_write_buffer_size())
+        with contextlib.suppress(OSError, ValueError):
+            fileno = self.transport.get_extra_info("socket").fileno()
+            there = fcntl.ioctl(fileno, termios.TIOCOUTQ, bytes(4))
+            return here + int.from_bytes(there, sys.byteorder)
+        return here
 
     def end_if_idle(self) -> None:
         """Closes it unless a request is in hand."""
@@ -157,3 +249,24 @@ class ClientConnection(ASGIProtocol):
             await self._application(scope, receive, send)
         finally:
             self._answering = False
+
+
+class RefusedConnection(asyncio.Protocol):
+    """Refused connection, one too many: it is told so, and read for a moment. One that is closed
+    with bytes unread is reset, and its client would never see why."""
+
+    def __init__(self, worker: Worker, transport: Any) -> None:
+        self._worker = worker
+        self._worker.refused += 1
+        transport.set_protocol(self)
+        transport.write(_REFUSAL)
+        self._timer = worker.loop.call_later(_LAST_CALL_S, transport.abort)
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forgets it."""
+        self._timer.cancel()
+        self._worker.refused -= 1

@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 )
 from werkzeug.exceptions import HTTPException
 
+from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.rest_json import answers
@@ -30,7 +31,8 @@ from vitrine_serving.rest_json.text import pretty
 
 # A model's name, a method, "REST", the name of a gRPC code, and the seconds that it took.
 Observe = Callable[[str, str, str, str, float], None]
-MAX_INFLATED_BYTES = 100 * 2**20  # TensorFlow Serving's bound for a gzip body
+MAX_INFLATED_BYTES = 100 * 2**20
+"""Most bytes of a body: TensorFlow Serving's bound for gzip, here for all."""
 log = logging.getLogger("vitrine_serving.model_server")
 
 _AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
@@ -93,9 +95,22 @@ def make_app(
         # What is not under /v1/, TensorFlow Serving leaves to its HTTP library.
         return _error(str(_malformed(uri)), 404)
 
+    _handle_errors(app)
+    return app
+
+
+def _handle_errors(app: flask.Flask) -> None:
     @app.errorhandler(ServingError)
     def refuse(error: ServingError) -> flask.Response:
         return _error(str(error), _HTTP_STATUS.get(error.code, 500))
+
+    @app.errorhandler(PayloadTooLarge)
+    def too_large(error: PayloadTooLarge) -> flask.Response:
+        return _error(str(error), error.status)
+
+    @app.errorhandler(MemoryError)
+    def no_memory(_: MemoryError) -> flask.Response:
+        return _error("There is no memory left for this request; try again later", 503)
 
     @app.errorhandler(HTTPException)
     def unreadable(error: HTTPException) -> flask.Response:
@@ -105,8 +120,6 @@ def make_app(
     def fail(error: Exception) -> flask.Response:
         log.error("REST request failed", exc_info=error)
         return _error("Internal error", 500)
-
-    return app
 
 
 @contextmanager

@@ -1,0 +1,101 @@
+"""HTTP server of the REST side: waitress, with bounds of its connections and of their bodies."""
+
+import errno
+import resource
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import waitress
+from waitress.channel import HTTPChannel
+
+from vitrine_serving.model_server.api.tensorflow_rest import MAX_INFLATED_BYTES
+
+MAX_CONNECTIONS = 1000
+"""Connections at a time, and no more than the half of what the process may open."""
+
+_CROWDED = 3 / 4
+"""Share of them from which on idle ones are ended, until there are a third fewer."""
+
+_IDLE_S = 1.0
+"""Time that a connection is left without a request, also in such a crowd."""
+
+
+class RestServer:
+    """HTTP server, bound and not yet running. Where its connections become many, it ends those that
+    have no whole request, the longest idle first: whoever only holds them stops nobody."""
+
+    def __init__(
+        self, app: Callable[..., Any], listen: Sequence[str], *, threads: int, connections: int = 0
+    ) -> None:
+        """Raises `OSError` where an address cannot be had."""
+        self._sockets: dict[int, Any] = {}
+        self._connections = connections or _connections()
+        self._begun: dict[HTTPChannel, tuple[object, float]] = {}
+        self._server = waitress.create_server(
+            app,
+            map=self._sockets,
+            listen=" ".join(listen),
+            threads=threads,
+            connection_limit=self._connections,
+            asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
+            max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Runs until it is closed and its connections are answered.
+
+        Another thread closes it, perhaps between the loop's list of sockets and its poll(2), which
+        then raises; the loop goes on with the connections that are left. Raises any other
+        `OSError`.
+        """
+        run_rest(self._server, stop)
+
+    def close(self) -> None:
+        """Takes no more connections."""
+        self._server.close()
+
+    def shut_down(self, timeout_s: float) -> None:
+        """Ends its threads, once they have answered."""
+        self._server.task_dispatcher.shutdown(timeout=timeout_s)
+
+    def end_idle(self) -> None:
+        """Ends idle connections where there are many; call it from time to time."""
+        channels = [each for each in list(self._sockets.values()) if isinstance(each, HTTPChannel)]
+        now_s = time.time()  # as waitress has it
+        self._begun = {each: self._since(each, now_s) for each in channels if not each.requests}
+        if len(channels) < _CROWDED * self._connections:
+            return
+        oldest = sorted((since, id(each), each) for each, (_, since) in self._begun.items())
+        for since, _, channel in oldest[: len(channels) // 3]:
+            if since < now_s - _IDLE_S and not channel.requests:
+                channel.will_close = True  # as waitress ends those that are idle for two minutes
+                self._begun.pop(channel)
+        next(iter(channels)).server.pull_trigger()
+
+    def _since(self, channel: HTTPChannel, now_s: float) -> tuple[object, float]:
+        """Returns the request that is coming in, and since when; without one, since when nothing
+        came."""
+        coming = channel.request
+        if coming is None:
+            return None, channel.last_activity
+        seen, since = self._begun.get(channel, (None, now_s))
+        return coming, since if seen is coming else now_s
+
+
+def run_rest(rest_server: Any, stop: threading.Event) -> None:
+    """Runs waitress' server as `RestServer.run` does."""
+    while True:
+        try:
+            rest_server.run()
+        except OSError as error:
+            if error.errno != errno.EBADF or not stop.is_set():
+                raise
+        else:
+            return
+
+
+def _connections() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, soft // 2)

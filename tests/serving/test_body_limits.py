@@ -1,0 +1,260 @@
+"""Bounds of bodies: JSON by its bytes and values, all of them together by a budget."""
+
+import asyncio
+import gzip
+import pickle
+import threading
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from tests.serving.asked_gateway import PREDICT, FakeServers
+from tests.serving.asking import until
+from tests.serving.test_array_bodies import npy
+from tests.serving.test_routing_first import GZIP, Exchange
+from vitrine_client.errors import DeadlineExceeded, PayloadTooLarge, Unavailable
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.errors import ServingError
+from vitrine_serving.gateway.api import json_bodies
+from vitrine_serving.gateway.api.tensorflow import JsonApi
+from vitrine_serving.gateway.application import Gateway, create_app
+from vitrine_serving.gateway.inference.batcher import BatchingSettings
+from vitrine_serving.gateway.inference.dataplane import CLASSIFY, DataPlane
+from vitrine_serving.gateway.inference.requests import Caller
+from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.models.signatures import Signatures
+from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shedding import SheddingSettings
+from vitrine_serving.rest_json import text
+
+JSON = ("content-type", "application/json")
+PICTURE = ("content-type", "image/png")
+MIB = 2**20
+WAIT_S = 30
+
+
+def length(count: int) -> tuple[str, str]:
+    return ("content-length", str(count))
+
+
+def asked(app: Gateway, path: str, body: bytes, *headers: tuple[str, str]) -> Exchange:
+    """A request that has been answered, its body in one piece."""
+    exchange = Exchange("POST", path, *headers)
+    asyncio.run(asyncio.wait_for(exchange.ask(app, [body]), WAIT_S))
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (PREDICT, JSON),
+        (PREDICT, ("content-type", "Application/JSON; charset=utf-8")),
+        (PREDICT, ("content-type", "application/x-www-form-urlencoded")),
+        ("/v1/models/mlp:classify", JSON),
+        ("/v1/models/mlp/versions/3:regress", PICTURE),
+    ],
+)
+def test_json_has_a_limit_of_its_own(servers, path, kind):
+    """8 MiB: what its length tells is refused before a byte is read, and so is what it inflates
+    to; pictures have theirs."""
+    app = create_app(Settings(), servers)
+    exchange = Exchange("POST", path, kind, length(8 * MIB + 1))
+    assert asyncio.run(exchange.ask(app, [b"{}"])) == 413
+    assert exchange.events[0] == "sent"
+    assert f"more than {8 * MIB} bytes; send fewer instances" in exchange.content()["detail"]
+    packed = gzip.compress(b'{"instances": [' + b" " * 9 * MIB + b"1]}")
+    assert asked(app, path, packed, kind, GZIP).status == 413
+    assert asked(app, PREDICT, bytes(9 * MIB), PICTURE).status == 400  # it is read, and no picture
+
+
+class Parser:
+    """Stands for orjson where bodies are parsed."""
+
+    JSONDecodeError = orjson.JSONDecodeError
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def loads(self, _: bytes) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("verb", ["predict", "classify", "regress"])
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0"])
+def test_values_are_counted_before_parsing(servers, monkeypatch, verb, value):
+    """A body of few bytes may hold so many that parsed it takes a hundred times as much."""
+    monkeypatch.setattr(text, "orjson", Parser(AssertionError("it was parsed")))
+    body = b'{"instances": [' + (value + b",") * 1_000_001 + b"0]}"
+    app = create_app(Settings(max_json_bytes=32 * MIB), servers)
+    answer = asked(app, f"/v1/models/mlp:{verb}", gzip.compress(body, 1), JSON, GZIP)
+    assert (answer.status, "1,000,000 values" in answer.content()["detail"]) == (413, True)
+
+
+def test_as_many_values_as_are_allowed():
+    """The bound is a setting; commas in a string count, too, as nothing is parsed."""
+    assert text.parse(b'{"a": [1,2,3,4]}', 7)
+    with pytest.raises(PayloadTooLarge, match="more than 6 values"):
+        text.parse(b'{"a": [1,2,3,4]}', 6)
+
+
+def test_depth_is_bounded():
+    """As what is parsed recurses: also where only the slower parser reads it, because of a NaN."""
+    for start in (b'{"a": ', b'{"b": NaN, "a": '):
+        for depth in (1100, 20_000, 300_000):
+            with pytest.raises(ServingError, match="JSON Parse error"):
+                text.parse(start + b"[" * depth + b"]" * depth + b"}")
+
+
+def test_bodies_have_a_budget_together(servers):
+    """Of a process: who comes when it is spent is told to come again, and others go on."""
+    app = create_app(Settings(max_body_bytes=MIB, max_body_bytes_in_flight=2 * MIB), servers)
+    more = asyncio.Event()
+
+    async def ask() -> None:
+        slow = [Exchange("POST", PREDICT, PICTURE, length(MIB)) for _ in range(2)]
+        tasks = [
+            asyncio.create_task(each.ask(app, [bytes(MIB - 9), more, b"end"])) for each in slow
+        ]
+        await until(lambda: all(each.events == ["read", "read"] for each in slow), "bodies")
+        late = Exchange("POST", PREDICT, PICTURE)
+        assert await late.ask(app, [bytes(100), bytes(100), bytes(100)]) == 503
+        assert (late.headers["retry-after"], late.events) == ("1", ["read", "sent", "read", "read"])
+        packed = gzip.compress(bytes(9_000))
+        assert len(packed) < 60
+        assert await Exchange("POST", PREDICT, PICTURE, GZIP).ask(app, [packed]) == 503
+        tasks.pop().cancel()  # its client leaves
+        await asyncio.wait(tasks, timeout=0)
+        assert await Exchange("POST", PREDICT, PICTURE).ask(app, [bytes(100_000)]) == 400
+        more.set()
+        assert await tasks.pop() == 400
+        for _ in range(20):
+            assert await Exchange("POST", PREDICT, PICTURE).ask(app, [bytes(MIB)]) == 400
+            assert await Exchange("POST", PREDICT, PICTURE).ask(app, [bytes(MIB), b"1"]) == 413
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def test_the_largest_body_always_fits(servers):
+    """However small the budget is."""
+    app = create_app(Settings(max_body_bytes=MIB, max_body_bytes_in_flight=1), servers)
+    packed = gzip.compress(bytes(MIB), 0)[:MIB]
+    assert asked(app, PREDICT, bytes(MIB), PICTURE).status == 400
+    assert asked(app, PREDICT, packed, PICTURE, GZIP).status == 400
+
+
+def test_an_answer_that_nobody_reads_counts(servers):
+    """What is written and not read takes memory as a body does, and is bounded with it."""
+    app = create_app(Settings(max_body_bytes=MIB, max_body_bytes_in_flight=2 * MIB), servers)
+    body = npy(np.full((256, 28, 28), 255, np.uint8))
+    array = ("content-type", "application/x-npy")
+
+    async def ask() -> None:
+        reads = asyncio.Event()
+
+        async def slow(message: dict) -> None:
+            if message.get("body"):
+                await reads.wait()
+
+        def waits(exchange: Exchange) -> "asyncio.Task[None]":
+            exchange._left = [body]
+            return asyncio.create_task(app(exchange.scope, exchange._receive, slow))
+
+        waiting = [waits(Exchange("POST", "/v1/instances", array)) for _ in range(3)]
+        late = Exchange("POST", "/v1/instances", array)
+        while await late.ask(app, [body]) == 200:
+            await asyncio.sleep(0)
+        assert late.status == 503
+        reads.set()
+        await asyncio.gather(*waiting)
+        assert await late.ask(app, [body]) == 200
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def offload_of(calls: list[str], go_on: threading.Event):
+    def hold() -> None:
+        calls.append("begun")
+        assert go_on.wait(WAIT_S)
+
+    return hold
+
+
+def test_large_bodies_are_read_in_turn():
+    """Two at a time; a caller that leaves keeps its turn until the thread has done its work."""
+
+    async def ask() -> None:
+        calls, go_on = [], threading.Event()
+        hold = offload_of(calls, go_on)
+        offload = json_bodies.in_turn(asyncio.to_thread)
+        left = [asyncio.create_task(offload(hold)) for _ in range(2)]
+        await until(lambda: len(calls) == 2, "two")
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+        third = asyncio.create_task(offload(hold))
+        await asyncio.wait([third], timeout=0.05)
+        assert len(calls) == 2
+        go_on.set()
+        await third
+        assert len(calls) == 3
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def api_with(**options) -> JsonApi:
+    return JsonApi(DataPlane(FakeServers(), BatchingSettings(), SheddingSettings()), **options)
+
+
+LARGE = b'{"instances": [' + b" " * json_bodies.LARGE_JSON_BYTES + b"1]}"
+
+
+def test_who_waits_for_a_turn_has_a_deadline():
+    """The answer says what was waited for."""
+
+    async def never(*_) -> None:
+        await asyncio.Event().wait()
+
+    api = api_with(offload_large=never)
+    with pytest.raises(DeadlineExceeded, match="JSON was not read in time"):
+        asyncio.run(api.predict(ModelRef("mlp"), LARGE, timeout_s=0.01, caller=Caller("1")))
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemError()])
+def test_no_memory_is_no_fault_of_the_gateway(servers, monkeypatch, error):
+    """503 with what to do, also where the parser calls it by another name."""
+    monkeypatch.setattr(text, "orjson", Parser(error))
+    for body in (b'{"instances": [1]}', LARGE):
+        answer = asked(create_app(Settings(), servers), PREDICT, body, JSON)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert "no memory left" in answer.content()["detail"]
+
+
+def test_memory_may_run_out_anywhere(servers):
+    """And is told in the same way."""
+    servers.error = MemoryError()
+    answer = asked(create_app(Settings(), servers), PREDICT, b'{"instances": [1]}', JSON)
+    assert (answer.status, "no memory left" in answer.content()["detail"]) == (503, True)
+
+
+def sent(value: Any) -> Any:
+    """What another process gets."""
+    return pickle.loads(pickle.dumps(value))  # noqa: S301 - it is our own
+
+
+def test_another_process_could_read_bodies():
+    """What reads them, what it is given and what it returns or raises can be sent there."""
+    model, signatures = ModelRef("m", 3), Signatures(3, {"serving_default": {"x": wire.DT_FLOAT}})
+    body = b'{"instances": [1, 2]}'
+    examples = b'{"examples": [{"x": 1.5}]}'
+    for function, *arguments in (
+        (json_bodies.read_predict, body, 99, model, signatures),
+        (json_bodies.read_signature_name, body, 99),
+        (json_bodies.read_examples_message, examples, 99, CLASSIFY, model),
+    ):
+        there, *given = sent((function, *arguments))
+        assert pickle.dumps(there(*given)) == pickle.dumps(function(*arguments))
+    for error in (ServingError.invalid("no"), PayloadTooLarge("much"), Unavailable("later")):
+        back = sent(error)
+        assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))

@@ -1,0 +1,89 @@
+"""The HTTP server of the REST side: idle connections stop nobody, and bodies are bounded."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from harness.ports import free_port
+from tests.serving.fake_api import PREDICT, Model, client_of, error_of
+from vitrine_serving.model_server import rest_server
+from vitrine_serving.model_server.api.tensorflow_rest import make_app
+from vitrine_serving.model_server.rest_server import RestServer
+from vitrine_serving.rest_json import text
+
+BODY = b'{"instances": [1]}'
+POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %%d\r\n\r\n" % PREDICT.encode()
+WAIT_S = 20
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[RestServer, int]]:
+    """One that takes eight sockets, its own two among them, and its port."""
+    port, stop = free_port(), threading.Event()
+    made = RestServer(make_app(Model()), [f"127.0.0.1:{port}"], threads=2, connections=8)
+    thread = threading.Thread(target=made.run, args=(stop,), daemon=True)
+    thread.start()
+    yield made, port
+    stop.set()
+    made.close()
+    made.shut_down(WAIT_S)
+    thread.join(WAIT_S)
+
+
+def connect(port: int, sent: bytes = b"") -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), WAIT_S)
+    connection.sendall(sent)
+    return connection
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /v1/mod", POST % 9 + b"half"])
+def test_idle_connections_stop_nobody(server, start, monkeypatch):
+    """Neither those that send nothing, nor those that send a little now and then: who comes later
+    is answered, and who is being answered stays."""
+    monkeypatch.setattr(rest_server, "_IDLE_S", 0.1)
+    rest, port = server
+    with contextlib.ExitStack() as opened:
+        idle = [opened.enter_context(connect(port, start)) for _ in range(20)]
+        late = opened.enter_context(connect(port, POST % len(BODY) + BODY))
+        late.settimeout(0.1)
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            rest.end_idle()
+            for each in idle:
+                with contextlib.suppress(OSError):
+                    each.send(start[:1])
+            with contextlib.suppress(TimeoutError):
+                assert late.recv(4096).startswith(b"HTTP/1.1 200 ")
+                return
+        pytest.fail("it was not answered")
+
+
+def test_a_few_idle_connections_stay(server):
+    """For the next request of their client."""
+    rest, port = server
+    with connect(port) as connection:
+        for _ in range(3):
+            rest.end_idle()
+        connection.sendall(POST % len(BODY) + BODY)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_is_too_long_is_told_before_it_comes(server):
+    """413 by its length, with nothing written to a disk."""
+    with connect(server[1], POST % (100 * 2**20 + 1)) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), None])
+def test_values_and_memory_are_bounded(monkeypatch, error):
+    """Too many values are 413 before they are parsed; where memory ends it is 503."""
+    model = Model()
+    model.error = error
+    body = BODY if error else b'{"instances": [' + b"{}," * text.MAX_VALUES + b"{}]}"
+    response = client_of(model).post(PREDICT, data=body)
+    assert response.status_code == (503 if error else 413)
+    assert ("memory" if error else "1,000,000 values") in error_of(response)
