@@ -20,12 +20,13 @@ from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.api.bodies import read_pictures
-from vitrine_serving.gateway.application import create_app, in_thread, make_handlers
+from vitrine_serving.gateway.application import TASKS, create_app, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoding.decoder import Decoder
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -161,7 +162,7 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
         settings,
         servers,
         DataPlane(servers, settings.batching, settings.shedding),
-        Decoder(settings.pictures.max_pixels),
+        DecodingQueue(ThreadRunner(TASKS)),
         partial(in_thread, ThreadPoolExecutor(1)),
         is_draining=lambda: False,
         metrics=Metrics(settings.listed.models),

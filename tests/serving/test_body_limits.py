@@ -2,9 +2,7 @@
 
 import asyncio
 import gzip
-import pickle
-import threading
-from typing import Any
+import time
 
 import numpy as np
 import orjson
@@ -14,19 +12,21 @@ from tests.serving.asked_gateway import PREDICT, FakeServers
 from tests.serving.asking import until
 from tests.serving.test_array_bodies import npy
 from tests.serving.test_routing_first import GZIP, Exchange
-from vitrine_client.errors import DeadlineExceeded, PayloadTooLarge, Unavailable
+from vitrine_client.errors import PayloadTooLarge
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.gateway.api import json_bodies
+from vitrine_serving.gateway.api import json_bodies, json_jobs
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import CLASSIFY, DataPlane
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import Signatures
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shedding import SheddingSettings
+from vitrine_serving.gateway.shedding import SheddingSettings, TooLate
 from vitrine_serving.rest_json import text
 
 JSON = ("content-type", "application/json")
@@ -173,36 +173,6 @@ def test_an_answer_that_nobody_reads_counts(servers):
     asyncio.run(asyncio.wait_for(ask(), WAIT_S))
 
 
-def offload_of(calls: list[str], go_on: threading.Event):
-    def hold() -> None:
-        calls.append("begun")
-        assert go_on.wait(WAIT_S)
-
-    return hold
-
-
-def test_large_bodies_are_read_in_turn():
-    """Two at a time; a caller that leaves keeps its turn until the thread has done its work."""
-
-    async def ask() -> None:
-        calls, go_on = [], threading.Event()
-        hold = offload_of(calls, go_on)
-        offload = json_bodies.in_turn(asyncio.to_thread)
-        left = [asyncio.create_task(offload(hold)) for _ in range(2)]
-        await until(lambda: len(calls) == 2, "two")
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left)
-        third = asyncio.create_task(offload(hold))
-        await asyncio.wait([third], timeout=0.05)
-        assert len(calls) == 2
-        go_on.set()
-        await third
-        assert len(calls) == 3
-
-    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
-
-
 def api_with(**options) -> JsonApi:
     return JsonApi(DataPlane(FakeServers(), BatchingSettings(), SheddingSettings()), **options)
 
@@ -210,15 +180,33 @@ def api_with(**options) -> JsonApi:
 LARGE = b'{"instances": [' + b" " * json_bodies.LARGE_JSON_BYTES + b"1]}"
 
 
-def test_who_waits_for_a_turn_has_a_deadline():
-    """The answer says what was waited for."""
+class Never:
+    """A runner that does not come to an end."""
 
-    async def never(*_) -> None:
-        await asyncio.Event().wait()
+    count, ended = 1, 0
 
-    api = api_with(offload_large=never)
-    with pytest.raises(DeadlineExceeded, match="JSON was not read in time"):
-        asyncio.run(api.predict(ModelRef("mlp"), LARGE, timeout_s=0.01, caller=Caller("1")))
+    async def run(self, head, content, deadline):
+        async with asyncio.timeout_at(deadline):
+            await asyncio.Event().wait()
+
+
+def test_large_bodies_wait_for_others_and_not_for_ever():
+    """They are read one after the other, and refused where that is too late."""
+
+    async def ask() -> None:
+        queue = DecodingQueue(Never())
+        api = api_with(decoding=queue)
+        first = asyncio.create_task(
+            api.predict(ModelRef("mlp"), LARGE, timeout_s=WAIT_S, caller=Caller("1"))
+        )
+        await until(lambda: queue.waiting_s > 0, "the first")
+        with pytest.raises(TooLate, match="less JSON at once"):
+            await api.predict(ModelRef("mlp"), LARGE, timeout_s=0.01, caller=Caller("2"))
+        first.cancel()
+        await asyncio.wait([first])
+        assert queue.waiting_s == 0
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))
 
 
 @pytest.mark.parametrize("error", [MemoryError(), SystemError()])
@@ -238,23 +226,29 @@ def test_memory_may_run_out_anywhere(servers):
     assert (answer.status, "no memory left" in answer.content()["detail"]) == (503, True)
 
 
-def sent(value: Any) -> Any:
-    """What another process gets."""
-    return pickle.loads(pickle.dumps(value))  # noqa: S301 - it is our own
-
-
-def test_another_process_could_read_bodies():
-    """What reads them, what it is given and what it returns or raises can be sent there."""
+def test_jobs_read_large_bodies_as_they_are_read_here():
+    """The same message, inputs and errors, by way of bytes."""
     model, signatures = ModelRef("m", 3), Signatures(3, {"serving_default": {"x": wire.DT_FLOAT}})
-    body = b'{"instances": [1, 2]}'
-    examples = b'{"examples": [{"x": 1.5}]}'
-    for function, *arguments in (
-        (json_bodies.read_predict, body, 99, model, signatures),
-        (json_bodies.read_signature_name, body, 99),
-        (json_bodies.read_examples_message, examples, 99, CLASSIFY, model),
-    ):
-        there, *given = sent((function, *arguments))
-        assert pickle.dumps(there(*given)) == pickle.dumps(function(*arguments))
-    for error in (ServingError.invalid("no"), PayloadTooLarge("much"), Unavailable("later")):
-        back = sent(error)
-        assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))
+    queue = DecodingQueue(ThreadRunner(json_jobs.TASKS))
+    large = json_jobs.LargeJson(queue)
+
+    async def ask() -> None:
+        soon = time.monotonic() + WAIT_S
+        body = b'{"instances": [1, 2.5], "signature_name": ""}'
+        read = await large.read_predict(soon, body, 99, model, signatures)
+        here = json_bodies.read_predict(body, 99, model, signatures)
+        assert read._replace(inputs={}) == here._replace(inputs={})
+        np.testing.assert_array_equal(read.inputs["x"], here.inputs["x"])
+        named = b'{"signature_name": "other", "inputs": 1}'
+        assert await large.read_signature_name(soon, named, 99) == "other"
+        examples = b'{"examples": [{"x": 1.5}]}'
+        there = await large.read_examples_message(soon, examples, 99, CLASSIFY, model)
+        assert there == json_bodies.read_examples_message(examples, 99, CLASSIFY, model)
+        for body, error in ((b"[", ServingError), (b'{"instances": [1,2,3]}', PayloadTooLarge)):
+            with pytest.raises(error) as raised:
+                await large.read_predict(soon, body, 2, model, signatures)
+            with pytest.raises(error) as expected:
+                json_bodies.read_predict(body, 2, model, signatures)
+            assert str(raised.value) == str(expected.value)
+
+    asyncio.run(asyncio.wait_for(ask(), WAIT_S))

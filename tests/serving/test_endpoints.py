@@ -11,13 +11,14 @@ import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
-from vitrine_serving.gateway.application import in_thread, make_handlers
+from vitrine_serving.gateway.application import TASKS, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoding.decoder import Decoder
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import SheddingSettings
@@ -60,7 +61,7 @@ def ask(servers):
                     Settings(),
                     servers,
                     plane,
-                    Decoder(50_000_000),
+                    DecodingQueue(ThreadRunner(TASKS)),
                     offload,
                     is_draining=lambda: False,
                     metrics=metrics,

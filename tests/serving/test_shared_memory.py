@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from vitrine_serving.gateway.application import SharedState
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import Slots, Snapshots, float_cells, int_cells
+from vitrine_serving.gateway.shared_state import SharedState
 
 FORK = multiprocessing.get_context("fork")
 
@@ -25,7 +25,7 @@ def test_slots_of_processes_that_live_are_not_given_away():
 
 def test_many_workers_have_a_slot_each():
     """Also during a reload, when there are twice as many; one that ends is forgotten."""
-    shared = SharedState(Settings(workers=200))
+    shared = SharedState(Settings(workers=200), {})
     for _ in range(400):
         slot = shared.slots.take()
         shared.shares.note(slot, 1)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
+from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -25,32 +26,33 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder
-from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
-from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.draining import Draining
-from vitrine_serving.gateway.server.listener import Shares
-from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
-from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
+from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
-from vitrine_serving.gateway.telemetry.drift import Watch, Windows
+from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
-from vitrine_serving.gateway.telemetry.metrics import Metrics, SharedSeries
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
-from vitrine_serving.gateway.upstream.discovery import MOST_FOUND_BYTES
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
+
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+"""What decoding processes do."""
 
 _THREADS = 16
 _LARGE_BYTES = 65536
@@ -75,10 +77,10 @@ class Gateway:
         watch: Watch | None = None,
         observers: Sequence[Observer] = (),
         draining: Draining | None = None,
-        decoder: Decoder | None = None,
+        decoding: DecodingQueue | None = None,
     ) -> None:
         self.metrics = metrics
-        self._decoder = decoder or Decoder(settings.pictures.max_pixels)
+        self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._settings = settings
         self._make_servers = make_servers
         self._guard = guard
@@ -168,14 +170,14 @@ class Gateway:
             settings,
             servers,
             plane,
-            self._decoder,
+            self._decoding,
             offload,
             is_draining=lambda: self._is_ending or self._draining.has_begun,
             metrics=self.metrics,
             watch=self._watch,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
-        self.metrics.follow_decoder(self._decoder)
+        self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
@@ -276,7 +278,7 @@ def make_handlers(
     settings: Settings,
     servers: ModelServers,
     plane: DataPlane,
-    decoder: Decoder,
+    decoding: DecodingQueue,
     offload: Offload,
     *,
     is_draining: Callable[[], bool],
@@ -285,8 +287,11 @@ def make_handlers(
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
-    pictures = PictureEndpoints(settings.pictures.max_images, decoder, plane, versions, offload)
-    json_api = JsonApi(plane, offload=offload, max_values=settings.requests.max_json_values)
+    limits = settings.pictures
+    decoder = Decoder(limits.max_pixels, decoding)
+    pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, offload)
+    max_values = settings.requests.max_json_values
+    json_api = JsonApi(plane, offload=offload, decoding=decoding, max_values=max_values)
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     scheme = settings.tls.scheme
@@ -333,42 +338,6 @@ def _lines(pairs: list[tuple[str, str]]) -> Lines:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-class SharedState:
-    """State that workers inherit, made before the fork: memory in which they count together, keys
-    and certificates as they were last good.
-
-    Raises `TlsError` and `KeysFileError` for files that cannot be used.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.tls = Tls(settings.tls)
-        self.guard = Guard(settings.access, settings.rates)
-        self.windows = Windows(settings.drift.drift_window) if settings.drift.drift else None
-        slots = max(SLOTS, 4 * settings.server.workers)
-        self.found = Snapshots(1, MOST_FOUND_BYTES)
-        self.shares = Shares(slots)
-        self.series = SharedSeries(slots)
-        self.slots = Slots()
-        pictures = settings.pictures
-        self.decoding = DecodingProcesses(pictures.decoding_processes, pictures.decode_timeout_s)
-        self.decoding_load = DecodingLoad(slots)
-        self.draining = Draining()
-
-    def look(self) -> None:
-        """Reads keys and certificates again that have changed, and starts decoding processes that
-        are missing; for the master."""
-        self.guard.look()
-        self.tls.look()
-        self.decoding.look()
-
-    def release(self, slot: int) -> None:
-        """Forgets what a process had in hand when it ended; what it counted stays."""
-        self.shares.forget(slot)
-        self.series.forget_gauges(slot)
-        self.decoding_load.forget(slot)
-        self.slots.release(slot)
-
-
 def create_app(
     settings: Settings | None = None,
     servers: ModelServers | None = None,
@@ -380,7 +349,7 @@ def create_app(
     before a fork, so that processes count together.
     """
     settings = settings or Settings()
-    shared = shared or SharedState(settings)
+    shared = shared or SharedState(settings, TASKS)
     watch = Watch(shared.windows) if shared.windows else None
     metrics = Metrics(settings.listed.models, watch, shared.series, shared.slots.current)
 
@@ -400,9 +369,9 @@ def create_app(
         metrics.follow_servers(made)
         return made
 
-    decoder = Decoder(
-        settings.pictures.max_pixels, shared.decoding, shared.decoding_load, shared.slots.current
-    )
+    processes = shared.decoding
+    runner = ProcessRunner(processes) if processes.count else ThreadRunner(TASKS)
+    decoding = DecodingQueue(runner, shared.decoding_load, shared.slots.current)
     return Gateway(
         settings,
         make_servers,
@@ -410,5 +379,5 @@ def create_app(
         metrics,
         watch,
         draining=shared.draining,
-        decoder=decoder,
+        decoding=decoding,
     )

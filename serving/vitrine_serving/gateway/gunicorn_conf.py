@@ -9,9 +9,10 @@ from gunicorn import glogging
 
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
-from vitrine_serving.gateway.application import Gateway, SharedState, create_app
+from vitrine_serving.gateway.application import TASKS, Gateway, create_app
 from vitrine_serving.gateway.server import descriptors
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
+from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.ports import PortError
 
@@ -23,7 +24,7 @@ except (SettingsError, PortError) as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(NOT_BEGUN)
 
-_shared = SharedState(_settings)
+_shared = SharedState(_settings, TASKS)
 
 
 class logger_class(glogging.Logger):  # type: ignore[misc]  # noqa: N801 - gunicorn's name for it

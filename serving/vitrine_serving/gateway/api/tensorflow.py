@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
-from vitrine_client.errors import DeadlineExceeded, InvalidRequest, Unavailable, Unimplemented
+from vitrine_client.errors import InvalidRequest, Unavailable, Unimplemented
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
@@ -22,12 +22,12 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.api.json_bodies import (
     LARGE_JSON_BYTES,
     PredictMessage,
-    in_turn,
     predict_message,
     read_examples_message,
     read_predict,
     read_signature_name,
 )
+from vitrine_serving.gateway.api.json_jobs import TASKS, LargeJson
 from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.dataplane import (
@@ -38,6 +38,8 @@ from vitrine_serving.gateway.inference.dataplane import (
     Offload,
     left_s,
 )
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.inference.requests import (
     Caller,
@@ -84,7 +86,7 @@ class JsonApi:
 
     `timeout_s` is for all calls of a method. What has more than `LARGE_BYTES` is read and written
     by `offload`, which is called as `asyncio.to_thread` is. What has more than `LARGE_JSON_BYTES`
-    is read by `offload_large`, by default two at a time. A body has `max_values` at most.
+    is read in decoding jobs. A body has `max_values` at most.
     """
 
     def __init__(
@@ -92,12 +94,17 @@ class JsonApi:
         plane: DataPlane,
         *,
         offload: Offload = asyncio.to_thread,
-        offload_large: Offload | None = None,
+        decoding: DecodingQueue | None = None,
         max_values: int = MAX_VALUES,
     ) -> None:
         self._plane = plane
         self._offload = offload
-        self._offload_large = offload_large or in_turn(offload)
+        large = LargeJson(decoding or DecodingQueue(ThreadRunner(TASKS)))
+        self._read_large: Mapping[Callable[..., Any], Callable[..., Awaitable[Any]]] = {
+            read_predict: large.read_predict,
+            read_signature_name: large.read_signature_name,
+            read_examples_message: large.read_examples_message,
+        }
         self._max_values = max_values
         self._known = KnownSignatures()
 
@@ -186,18 +193,15 @@ class JsonApi:
         try:
             if size <= LARGE_BYTES:
                 return function(*arguments)
-            offload = self._offload if size <= LARGE_JSON_BYTES else self._offload_large
-            async with asyncio.timeout(left_s(query.deadline)):
-                made: T = await offload(function, *arguments)
+            made: T
+            if size > LARGE_JSON_BYTES:
+                made = await self._read_large[function](query.deadline, *arguments)
+            else:
+                made = await self._offload(function, *arguments)
             return made
         except ServingError as error:
             error.__traceback__ = None  # it holds all that the body became
             raise _in_status(error) from error
-        except TimeoutError:
-            raise DeadlineExceeded(
-                "The JSON was not read in time, as others are read before it; try again later, or "
-                "send fewer instances at once"
-            ) from None
         except MemoryError as error:
             error.__traceback__ = None
             raise Unavailable(

@@ -11,14 +11,10 @@ from pydantic import PositiveFloat
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item, find_item
-from vitrine_serving.gateway.inference.decoding.finders import (
-    Box,
-    ItemFinder,
-    ProcessFinder,
-    ThreadFinder,
-)
-from vitrine_serving.gateway.inference.decoding.load import DecodingLoad, headers
-from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
+from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
+from vitrine_serving.gateway.inference.decoding.load import headers
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.runners import JobRefused
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
 Instances = npt.NDArray[np.uint8]
@@ -78,31 +74,12 @@ class Shown(NamedTuple):
 
 
 class Decoder:
-    """Decoder of one process, used in its event loop; `slot` is that of the process in `load`."""
+    """Decoder of one process, used in its event loop; `max_pixels` is the most that a picture may
+    have."""
 
-    def __init__(
-        self,
-        max_pixels: int,
-        processes: DecodingProcesses | None = None,
-        load: DecodingLoad | None = None,
-        slot: int = 0,
-    ) -> None:
+    def __init__(self, max_pixels: int, queue: DecodingQueue) -> None:
         self._max_pixels = max_pixels
-        self._finder: ItemFinder = ThreadFinder(max_pixels)
-        if processes and processes.count:
-            self._finder = ProcessFinder(max_pixels, processes)
-        self._load = load or DecodingLoad(1)
-        self._slot = slot
-
-    @property
-    def waiting_s(self) -> float:
-        """Seconds of work that wait, as estimated."""
-        return self._load.waiting_s(self._slot)
-
-    @property
-    def processes_ended(self) -> int:
-        """Decoding processes that ended with a picture of this process's."""
-        return self._finder.ended
+        self._queue = queue
 
     async def decode(
         self,
@@ -121,49 +98,42 @@ class Decoder:
         """
         started = time.monotonic()
         if all(map(_is_row, pictures)):
-            found = await self._rows(pictures, box)
+            results = await self._rows(pictures, box)
         else:
-            found = await self._admitted(pictures, deadline, box)
+            results = await self._admitted(pictures, deadline, box)
         pictures.clear()
-        rows = [each.instance for each in found if isinstance(each, Item)]
-        if len(rows) < len(found):
-            _check_readable(found, all_or_none=all_or_none)
+        rows = [each.instance for each in results if isinstance(each, Item)]
+        if len(rows) < len(results):
+            _check_readable(results, all_or_none=all_or_none)
         stacked = rows[0][np.newaxis] if len(rows) == 1 else _stacked(rows)
-        return Shown(stacked, found, time.monotonic() - started)
+        return Shown(stacked, results, time.monotonic() - started)
 
     async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
-        found: list[Found] = []
+        results: list[Found] = []
         for index, picture in enumerate(pictures):
             if index % _BATCH_OF_ROWS == _BATCH_OF_ROWS - 1:
                 await asyncio.sleep(0)
             try:
-                found.append(_seen(find_item(picture, max_pixels=self._max_pixels, box=box)))
+                results.append(_seen(find_item(picture, max_pixels=self._max_pixels, box=box)))
             except InvalidImage as error:
-                found.append(error)
-        return found
+                results.append(error)
+        return results
 
     async def _admitted(self, pictures: list[bytes], deadline: float, box: Box) -> list[Found]:
-        each_header = headers(pictures)
-        costs_us = [self._load.cost_us(header) for header in each_header]
-        left_us = sum(costs_us)
-        self._load.admit(left_us, self._finder.count, deadline)
-        self._load.add(self._slot, left_us)
-        found: list[Found] = []
-        pictures.reverse()
-        try:
-            for header, cost_us in zip(each_header, costs_us, strict=True):
+        job = find_job(box, self._max_pixels)
+        results: list[Found] = []
+        with self._queue.admitted(headers(pictures), deadline) as jobs:
+            pictures.reverse()
+            while pictures:
                 try:
-                    item, took_s = await self._finder.find([pictures.pop()], box, deadline)
+                    answered = await jobs.run(job, [pictures.pop()])
                 except InvalidImage as error:
-                    found.append(error)
+                    results.append(error)
+                except JobRefused as refused:
+                    results.append(InvalidImage(*refused.args))
                 else:
-                    found.append(_seen(item))
-                    self._load.learn(header, cost_us, took_s)
-                self._load.add(self._slot, -cost_us)
-                left_us -= cost_us
-        finally:
-            self._load.add(self._slot, -left_us)
-        return found
+                    results.append(_seen(found(answered.head, answered.content)))
+        return results
 
 
 def _seen(item: Item) -> Found:

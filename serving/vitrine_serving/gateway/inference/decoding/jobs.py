@@ -4,19 +4,26 @@ No pickles: what a decoding process answers is only data, whatever has become of
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
+import grpc
 
 from vitrine_client import errors
-from vitrine_client.errors import InvalidImage, VitrineError
-from vitrine_client.images import SIDE, Item, find_item
+from vitrine_client.errors import VitrineError
+from vitrine_serving.errors import ServingError
 
 LENGTHS = 12
 """Bytes before each message: the length of its head in 4, and of what follows that in 8."""
 
 Head = Mapping[str, Any]
+
+Task = Callable[[Head, bytes], tuple[Head, bytes]]
+"""Makes the answer of a job's head and content; may raise `VitrineError`, `ServingError` and
+`MemoryError`."""
+
+Tasks = Mapping[str, Task]
+"""By the `task` in a job's head."""
 
 
 def message(head: Head, content_bytes: int) -> bytes:
@@ -36,27 +43,26 @@ def parsed(encoded: bytes) -> Head:
     return head
 
 
-def find_job(box: Sequence[float] | None, max_pixels: int) -> Head:
-    """Returns the head of a job, to find the item in a picture; its content is the file."""
-    return {"box": box, "max_pixels": max_pixels}
-
-
-def done(head: Head, content: bytes) -> tuple[Head, bytes]:
-    """Does a job, and returns the answer: in a decoding process, which may end in it."""
+def done(tasks: Tasks, head: Head, content: bytes) -> tuple[Head, bytes]:
+    """Does a job, and returns its answer, which may be an error."""
     try:
-        item = find_item(content, max_pixels=head["max_pixels"], box=head["box"])
+        return tasks[head["task"]](head, content)
+    except MemoryError:
+        return {"error": "MemoryError"}, b""
+    except ServingError as error:
+        return {"error": "ServingError", "message": str(error), "code": error.code.name}, b""
     except VitrineError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
-    except MemoryError:
-        message = "The picture takes more memory than a picture may; scale it down"
-        return {"error": InvalidImage.__name__, "message": message}, b""
-    return {"box": item.box, "warnings": item.warnings}, item.instance.tobytes()
 
 
-def found(head: Head, content: bytes) -> Item:
-    """Returns the item that an answer tells of. Raises the `VitrineError` that it tells of."""
-    if name := head.get("error"):
-        raise getattr(errors, name)(head["message"])
-    box = head["box"]
-    instance = np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)
-    return Item(instance, None if box is None else tuple(box), tuple(head["warnings"]))
+def checked(head: Head) -> Head:
+    """Returns the head of an answer. Raises the error that it is, as a task has raised it."""
+    match head.get("error"):
+        case None:
+            return head
+        case "MemoryError":
+            raise MemoryError
+        case "ServingError":
+            raise ServingError(grpc.StatusCode[head["code"]], head["message"])
+        case name:
+            raise getattr(errors, name)(head["message"])

@@ -14,7 +14,10 @@ from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 from vitrine_serving.gateway.shedding import RETRY_AFTER_S, TooLate
 
 _PICTURE_US = 4000
-"""Time that finding an item takes, whatever the picture's size."""
+"""Time that finding an item takes, whatever the size of the picture."""
+
+JSON = "JSON"
+"""Kind of what is no picture: its size is that of the body in bytes."""
 
 _NS_A_PIXEL = {
     "JPEG": 3,
@@ -34,6 +37,7 @@ _NS_A_PIXEL = {
     "TIFF of many bits": 20,
     "AVIF": 25,
     "AVIF of many bits": 35,
+    JSON: 40,
 }
 """At first: measured on one machine, and soon corrected by what is seen on this one."""
 
@@ -71,8 +75,8 @@ class DecodingLoad:
         left_s = deadline - time.monotonic()
         if waiting_s and waiting_s + cost_us / 1e6 > _MARGIN * left_s:
             raise TooLate(
-                f"Pictures wait already that take {waiting_s:.1f} s to decode, which is not done "
-                "in time; try again later, or send smaller ones",
+                f"What waits already takes {waiting_s:.1f} s to decode, more than is left; try "
+                "again later, or send smaller pictures and less JSON at once",
                 retry_after_s=max(RETRY_AFTER_S, waiting_s),
             )
 

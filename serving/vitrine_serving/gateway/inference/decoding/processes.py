@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vitrine_serving.gateway.inference.decoding import jobs
+from vitrine_serving.gateway.inference.decoding.jobs import Tasks
 
 NAME = "vitrine-decode"
 """What `ps -o comm` and `top` call them, on Linux."""
@@ -43,9 +44,10 @@ _PAUSE_S = 0.1
 
 class DecodingProcesses:
     """Decoding processes, `count` of them, for the master and, after a fork, for a worker; make it
-    before the fork. No job may take longer than `limit_s`."""
+    before the fork. They do `tasks`, and no job may take longer than `limit_s`."""
 
-    def __init__(self, count: int, limit_s: float) -> None:
+    def __init__(self, tasks: Tasks, count: int, limit_s: float) -> None:
+        self._tasks = tasks
         self._count = count
         self.limit_s = limit_s
         self.offers, self._offering = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -103,7 +105,7 @@ class DecodingProcesses:
                 if self._lifeline in dict(watched.poll()):
                     return
                 watched.unregister(ours)
-                _answer(ours, self.limit_s)
+                _answer(ours, self._tasks, self.limit_s)
 
 
 def take(offers: socket.socket) -> socket.socket | None:
@@ -118,7 +120,7 @@ def take(offers: socket.socket) -> socket.socket | None:
     return connection
 
 
-def _answer(connection: socket.socket, limit_s: float) -> None:
+def _answer(connection: socket.socket, tasks: Tasks, limit_s: float) -> None:
     """Does the job that comes. The kernel watches its time, and ends the process when it is over:
     there is no handler."""
     signal.setitimer(signal.ITIMER_REAL, limit_s)
@@ -127,8 +129,8 @@ def _answer(connection: socket.socket, limit_s: float) -> None:
         head = jobs.parsed(_received(connection, head_bytes))
         content = _received(connection, content_bytes)
         signal.setitimer(signal.ITIMER_REAL, min(head["left_s"], limit_s))
-        answer, rows = jobs.done(head, content)
-        connection.sendall(jobs.message(answer, len(rows)) + rows)
+        answer, made = jobs.done(tasks, head, content)
+        connection.sendall(jobs.message(answer, len(made)) + made)
     except (EOFError, ConnectionError):
         pass  # whoever asked has gone
     finally:

@@ -57,11 +57,11 @@ EMPTY_PICTURES = _counter(
 )
 DECODING_WAITING = _gauge(
     "vitrine_decoding_waiting_seconds",
-    "Estimated work of the decoding processes on pictures that are not decoded yet.",
+    "Estimated work of the decoding processes on what they have not decoded yet.",
 )
 DECODING_ENDED = _counter(
     "vitrine_decoding_processes_ended_total",
-    "Decoding processes that ended with a picture in hand, as it took too long or for a fault.",
+    "Decoding processes that ended with a job in hand, as it took too long or for a fault.",
 )
 IMAGES_WAITING = _gauge(
     "vitrine_images_waiting",

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.decoding.decoder import Decoder
+from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.shedding import REASONS
 from vitrine_serving.gateway.telemetry.drift import Watch
@@ -126,10 +126,10 @@ class Metrics:
 
         self._ledger.follow(families.IMAGES_WAITING, read)
 
-    def follow_decoder(self, decoder: Decoder) -> None:
+    def follow_decoding(self, queue: DecodingQueue) -> None:
         """Follows the work that waits, and the processes that ended with it."""
-        self._ledger.follow(families.DECODING_WAITING, lambda: {(): decoder.waiting_s})
-        self._ledger.follow(families.DECODING_ENDED, lambda: {(): decoder.processes_ended})
+        self._ledger.follow(families.DECODING_WAITING, lambda: {(): queue.waiting_s})
+        self._ledger.follow(families.DECODING_ENDED, lambda: {(): queue.processes_ended})
 
     def follow_log(self, log: PredictionLog) -> None:
         """Follows what becomes of the lines of the prediction log."""
