@@ -32,6 +32,7 @@ from vitrine_client.http.default_model import (
 from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.process import addresses
 from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
+from vitrine_client.results.json_values import NEWEST
 from vitrine_client.results.predictions import VersionStatus
 
 T = TypeVar("T")
@@ -230,10 +231,6 @@ box = click.option(
     help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
     "is looked for]",
 )
-
-
-NEWEST = 2**63 - 1
-"""The largest version there can be: TensorFlow Serving has them in an int64."""
 
 
 def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
