@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tests.client.cli_gateway import METADATA, photos
 from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply, problem
-from vitrine_client.process.terminal import Terminal
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.visible import visible, visible_lines
 
 HOSTILE = "a\x1b]0;owned\x07\x9b2J\u202eb\rc"
@@ -98,7 +98,7 @@ def test_a_terminal_obeys_our_colours_alone():
     """Styles are escape sequences; text has none, be it styled or as it is. rich itself leaves out
     some."""
     written = io.StringIO()
-    console = Terminal(file=written, force_terminal=True, color_system="standard", width=200)
+    console = VisibleConsole(file=written, force_terminal=True, color_system="standard", width=200)
     console.print(Text(HOSTILE, "red"))
     console.out(HOSTILE, highlight=False)
     shown = SHOWN.replace("\\u0007", "").replace("\\u000d", "")

@@ -30,14 +30,14 @@ from vitrine_client.http.default_model import (
 )
 from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.process import addresses
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
-from vitrine_client.process.terminal import Terminal
 from vitrine_client.results.json_values import NEWEST
 from vitrine_client.results.predictions import VersionStatus
 
 T = TypeVar("T")
 
-console = Terminal(highlight=False)
+console = VisibleConsole(highlight=False)
 """Standard output; colours on a terminal only."""
 
 
@@ -166,7 +166,7 @@ def friendly() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Says something beside the output: a dim line on standard error."""
-    Terminal(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
+    VisibleConsole(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from vitrine_client.cli.output import formats
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.process import addresses
-from vitrine_client.process.terminal import Terminal
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.results.predictions import Prediction
 
 PredictionOutcome = Prediction | InvalidImage
@@ -145,7 +145,7 @@ def _followed(
     answers: Iterator[PredictionOutcome], total: int, batch_size: int
 ) -> Iterator[PredictionOutcome]:
     """Shows how far it is, where the rows themselves do not, and if there is time to look."""
-    console = Terminal(stderr=True)
+    console = VisibleConsole(stderr=True)
     if options.console.is_terminal or not console.is_terminal or total <= batch_size:
         yield from answers
         return

@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.cli import options
-from vitrine_client.process.terminal import Terminal
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
 
@@ -29,7 +29,7 @@ def print_table(rows: Table) -> None:
     """Prints a table, as wide as it is where there is no terminal to fit."""
     console = options.console
     if not console.is_terminal:
-        console = Terminal(width=UNBOUNDED)
+        console = VisibleConsole(width=UNBOUNDED)
     console.print(rows)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
+from vitrine_client.process import picture_warnings
 from vitrine_client.process.visible import visible
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.settings_part import SettingsPart
@@ -38,11 +39,13 @@ class LogSettings(SettingsPart):
 
 
 def configure(settings: LogSettings) -> None:
-    """Has this process log to standard error, and nowhere else, as the settings say."""
+    """Has this process log to standard error, and nowhere else, as the settings say; pictures with
+    odd metadata write no line."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(settings))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
+    picture_warnings.silence()
 
 
 def formatter(settings: LogSettings) -> logging.Formatter:

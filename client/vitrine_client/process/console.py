@@ -1,4 +1,4 @@
-"""Terminal: rich's console, of whose output a terminal obeys rich's own colours and movements, and
+"""Console: rich's console, of whose output a terminal obeys rich's own colours and movements, and
 nothing that is in the text."""
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from vitrine_client.process import standard_streams
 from vitrine_client.process.visible import visible_lines
 
 
-class Terminal(Console):
+class VisibleConsole(Console):
     """Console whose text is visible (`visible_lines`), also where a standard stream would make its
     colours visible, too."""
 
