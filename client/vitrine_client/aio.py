@@ -24,7 +24,7 @@ from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.gateway_client import GatewayClient
 from vitrine_client.http.loop_sessions import LoopSessions
 from vitrine_client.http.predictions import PredictionOutcome
-from vitrine_client.http.protocol import Call, Conversation, T
+from vitrine_client.http.protocol import AnswerBody, Call, Conversation, T
 from vitrine_client.http.retries import Attempts
 from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
@@ -180,6 +180,7 @@ class AsyncClient(GatewayClient):
         self, call: Call, url: str, headers: dict[str, str], attempts: Attempts
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         session = await self._sessions.get().of_this_loop()
+        body = AnswerBody(self.base_url, self._max_answer_bytes)
         try:
             async with (
                 asyncio.timeout(attempts.left_s()),
@@ -192,7 +193,9 @@ class AsyncClient(GatewayClient):
                     ssl=self._context or True,
                 ) as response,
             ):
-                return response, await response.read()
+                async for piece in response.content.iter_any():
+                    body.add(piece)
+                return response, body.whole()
         except TimeoutError as error:
             raise unanswered_calls.late(self.base_url, self._timeout_s) from error
         except aiohttp.ClientSSLError as error:

@@ -21,7 +21,7 @@ from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.deadline import Exchange, new_session
 from vitrine_client.http.gateway_client import GatewayClient
 from vitrine_client.http.predictions import PredictionOutcome
-from vitrine_client.http.protocol import Call, Conversation, T
+from vitrine_client.http.protocol import AnswerBody, Call, Conversation, T
 from vitrine_client.http.retries import Attempts
 from vitrine_client.http.streaming import Stop
 from vitrine_client.images import Picture
@@ -33,6 +33,8 @@ from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
 
+_PIECE_BYTES = 65536
+
 
 class Client(GatewayClient):
     """Client of the gateway at `base_url`, over connections that it keeps. Threads may share it,
@@ -42,7 +44,8 @@ class Client(GatewayClient):
 
     Every call raises a `VitrineError`: `Unavailable` where nobody answers, `DeadlineExceeded` after
     `timeout_s` seconds without an answer, else the gateway's own. Calls that may yet succeed are
-    tried again, up to `retries` times within `timeout_s`.
+    tried again, up to `retries` times within `timeout_s`. An answer that has more than
+    `max_answer_bytes`, unpacked, is a `ServerError`, and not read to its end.
 
     `verify` is a PEM file of the CAs to trust, or False to trust anybody; `cert` a PEM file to show
     with certificate and key, or one of each; without them it is those that the environment names
@@ -64,10 +67,12 @@ class Client(GatewayClient):
         retries: int = 2,
         verify: Verify = True,
         cert: Certificate = None,
+        max_answer_bytes: int = protocol.MAX_ANSWER_BYTES,
         session: requests.Session | None = None,
     ) -> None:
         options: dict[str, Any] = {"timeout_s": timeout_s, "api_key": api_key, "retries": retries}
-        super().__init__(base_url, **options, verify=verify, cert=cert)
+        options |= {"verify": verify, "cert": cert, "max_answer_bytes": max_answer_bytes}
+        super().__init__(base_url, **options)
         if session:
             self._remade = partial(self._remade, session=session)
             trusted = Trust.for_session(verify, cert)
@@ -78,7 +83,7 @@ class Client(GatewayClient):
             trusted = {"verify": verify is not False, "cert": None}
         # Proxies that the environment names; looking at each call takes longer than asking.
         self._settings: Any = self._session.get().merge_environment_settings(
-            self.base_url, proxies.past_proxies(self.base_url), stream=False, **trusted
+            self.base_url, proxies.past_proxies(self.base_url), stream=True, **trusted
         )
 
     def __enter__(self) -> Self:
@@ -205,27 +210,34 @@ class Client(GatewayClient):
             headers = self._headers | call.headers | sending.headers
             auth = self._authorized if self._authorization else None
             request = requests.Request(call.method, url, headers, data=call.body, auth=auth)
-            response = self._sent(request, attempts, stop)
+            response, body = self._sent(request, attempts, stop)
             sending.answered(response.status_code)
-            return protocol.read_answer(
-                url, response.status_code, response.headers, response.content
-            )
+            return protocol.read_answer(url, response.status_code, response.headers, body)
 
     def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Shows the address' own user, whatever .netrc has."""
         request.headers["Authorization"] = self._authorization
         return request
 
-    def _sent(self, request: requests.Request, attempts: Attempts, stop: Stop) -> requests.Response:
+    def _sent(
+        self, request: requests.Request, attempts: Attempts, stop: Stop
+    ) -> tuple[requests.Response, bytes]:
         exchange, session = Exchange(attempts.deadline), self._session.get()
+        body = AnswerBody(self.base_url, self._max_answer_bytes)
         try:
-            with exchange, stop.during(exchange.end):
-                return session.send(
+            with (
+                exchange,
+                stop.during(exchange.end),
+                session.send(
                     session.prepare_request(request),
                     timeout=max(attempts.left_s(), 1e-3),
                     allow_redirects=False,
                     **self._settings,
-                )
+                ) as response,
+            ):
+                for piece in response.iter_content(_PIECE_BYTES):
+                    body.add(piece)
+                return response, body.whole()
         except requests.RequestException as error:
             if isinstance(error, requests.Timeout) or attempts.left_s() <= 0:
                 raise unanswered_calls.late(self.base_url, self._timeout_s) from error

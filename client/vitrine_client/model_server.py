@@ -18,6 +18,7 @@ from vitrine_client.images import Item, Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
+from vitrine_client.results import json_values
 from vitrine_client.results.predictions import (
     Description,
     Prediction,
@@ -149,8 +150,12 @@ class ModelServerClient:
         """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black."""
         request = messages.instances_request(model, instances, version=version, label=label)
         answer = messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
-        labels = self.describe(model, answer.version, timeout_s=timeout_s).labels
-        return to_predictions(answer.outputs["probabilities"], labels, model, answer.version)
+        with _sensible():
+            version = json_values.version(answer.version)
+            rows = _probabilities(answer.outputs["probabilities"], len(instances))
+        labels = self.describe(model, version, timeout_s=timeout_s).labels
+        with _sensible():
+            return to_predictions(rows, labels, model, version)
 
     def predict(
         self,
@@ -248,7 +253,8 @@ class ModelServerClient:
         if key not in self._descriptions:
             request = messages.describe_request(model, version)
             response = self._call(messages.PREDICT, request, timeout_s)
-            self._descriptions[key] = messages.read_description(response)
+            with _sensible():
+                self._descriptions[key] = messages.read_description(response)
         return self._descriptions[key]
 
     def status(
@@ -261,7 +267,9 @@ class ModelServerClient:
     ) -> list[VersionStatus]:
         """Returns the states of all versions of a model, or of the one asked for."""
         request = messages.status_request(model, version=version, label=label)
-        return messages.read_statuses(self._call(messages.STATUS, request, timeout_s))
+        response = self._call(messages.STATUS, request, timeout_s)
+        with _sensible():
+            return messages.read_statuses(response)
 
     def metadata(
         self,
@@ -273,7 +281,9 @@ class ModelServerClient:
     ) -> dict[str, Any]:
         """Returns the signatures of a version, in the JSON of TensorFlow Serving's REST API."""
         request = management.metadata_request(model, version=version, label=label)
-        return management.read_metadata(self._call(management.METADATA, request, timeout_s))
+        response = self._call(management.METADATA, request, timeout_s)
+        with _sensible():
+            return management.read_metadata(response)
 
     def reload(self, config: str | bytes, *, timeout_s: float | None = None) -> None:
         """Has the server serve the models of `config`, the text of a `models.config`, and no
@@ -286,3 +296,16 @@ class ModelServerClient:
         errors.check_open(self._closed)
         within_s = self._timeout_s if timeout_s is None else protocol.checked_timeout_s(timeout_s)
         return self._channel.call(name, request, within_s)
+
+
+_sensible = partial(protocol.sensible, "is that a model server, and does the model name classes?")
+
+
+def _probabilities(rows: Array, count: int) -> Array:
+    """Returns rows of probabilities. Raises `ValueError` where they are none, or not one for each
+    instance."""
+    if rows.ndim != 2 or len(rows) != count or not rows.size:
+        raise ValueError(f"`probabilities` of the shape {list(rows.shape)} for {count} images")
+    if rows.dtype.kind != "f" or not np.isfinite(rows).all():
+        raise ValueError("`probabilities` that are no numbers")
+    return rows

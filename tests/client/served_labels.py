@@ -62,7 +62,7 @@ def serving(config: Path, load: FakeLoader | None = None) -> Iterator[Served]:
     repository = Repository(load or FakeLoader(), load_retries=0, allow_unavailable_labels=True)
     api = ModelServerApi(repository, ServingMetrics())
     address = f"127.0.0.1:{free_port()}"
-    server = make_server(api, address, max_threads=4, metrics=ServingMetrics())
+    server = make_server(api, address, max_threads=4)
     try:
         repository.configure(read_config(config.read_text()))
         server.start()

@@ -44,7 +44,7 @@ def test_a_prediction_has_everything(kind: Kind):
 @both
 def test_models_statuses_and_signatures(kind: Kind):
     """The other calls ask what their names say."""
-    signatures = {"model_spec": {"name": "mlp"}, "metadata": {}}
+    signatures = {"model_spec": {}, "metadata": {"signature_def": {"signature_def": {}}}}
     answers = {
         "/v1/models": {"models": [{"name": "mlp"} | STATUS]},
         "/v1/models/mlp": STATUS,

@@ -12,6 +12,7 @@ from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.examples import to_example
+from vitrine_client.tfserving.tensors import to_tensor
 
 CONFIG = """
 model_config_list {
@@ -146,3 +147,36 @@ def test_reloads_that_fail():
             with pytest.raises(errors.InvalidRequest, match="no ModelServerConfig"):
                 client.reload(text)
     assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "tensor"),
+    [
+        (-1, np.full((1, 2), 0.5, np.float32)),
+        (3, None),
+        (3, np.full((2, 2), 0.5, np.float32)),
+        (3, np.full((1, 2), np.nan, np.float32)),
+        (3, np.full(2, 0.5, np.float32)),
+        (3, np.array([[b"a"]], object)),
+    ],
+    ids=["version", "nothing", "rows", "nan", "shape", "text"],
+)
+def test_predictions_that_are_none(version, tensor):
+    """An answer that makes no sense is one error, whatever is odd about it."""
+    response = wire.PredictResponse()
+    response.model_spec.version.value = version
+    if tensor is not None:
+        response.outputs["probabilities"].CopyFrom(to_tensor(tensor))
+    instances = np.zeros((1, 28, 28), np.uint8)
+    with pytest.raises(errors.ServerError, match="makes no sense"):
+        asked(response, lambda client: client.predict_instances("m", instances))
+
+
+def test_answers_about_a_model_that_are_none():
+    """Labels that are missing, and a state that there is not."""
+    with pytest.raises(errors.ServerError, match="no list of `labels`"):
+        asked(wire.PredictResponse(), lambda client: client.describe("m", 1))
+    response = wire.GetModelStatusResponse()
+    response.model_version_status.add(version=1).state = 77  # type: ignore[assignment]
+    with pytest.raises(errors.ServerError, match="77"):
+        asked(response, lambda client: client.status("m"))

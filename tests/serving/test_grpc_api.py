@@ -10,7 +10,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.ports import free_port
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.api.tensorflow_grpc import carried, make_server
 from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
@@ -21,6 +21,7 @@ class FakeApi:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.metrics = ServingMetrics()
         self.running, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
@@ -30,6 +31,9 @@ class FakeApi:
         if self.error:
             raise self.error
         return predict_pb2.PredictResponse(model_spec=request.model_spec)
+
+    def observe_request(self, *told) -> None:
+        self.metrics.observe_request(*told)
 
     classify = regress = multi_inference = metadata = status = reload_config = predict
 
@@ -47,7 +51,7 @@ def serve():
 
     def start(api: FakeApi, **options) -> grpc.Channel:
         address = f"127.0.0.1:{free_port()}"
-        options = {"max_threads": 4, "metrics": ServingMetrics()} | options
+        options = {"max_threads": 4} | options
         server = make_server(api, address, **options)
         server.start()
         channel = grpc.insecure_channel(address)
@@ -81,6 +85,47 @@ def test_errors_are_codes(serve, error, code, text):
     assert text in caught.value.details()
 
 
+@pytest.mark.parametrize("character", ["x", "ä", "%", "\n", "\udcff"])
+def test_words_of_any_length_travel(serve, character):
+    """A code and the beginning of its words reach a client with gRPC's own bounds, each time: these
+    refuse by chance from 8 KiB on."""
+    channel = serve(FakeApi(ServingError.invalid("It is " + character * 3_000_000)))
+    for _ in range(5):
+        with pytest.raises(grpc.RpcError) as caught:
+            predict(channel)
+        assert caught.value.code() is CODE.INVALID_ARGUMENT
+        words = caught.value.details()
+        assert words.startswith("It is ")
+        assert 750 < len(words) < 7500
+        assert "(cut, of " in words
+
+
+def test_words_as_long_as_they_may_be_are_whole():
+    """Nothing is cut that need not be."""
+    assert carried("x" * 7168) == "x" * 7168
+    assert carried("x" * 7169) == "x" * 7168 + "… (cut, of 7,169 characters)"
+
+
+def test_bad_calls_cost_a_line_each(serve, caplog):
+    """Bytes that are no message, and what the server itself stumbles over: a code, and one line of
+    the log each, without a traceback."""
+    channel = serve(FakeApi(RuntimeError("x" * 10_000)))
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    with pytest.raises(grpc.RpcError) as malformed:
+        call(b"\xff\xff", timeout=30)
+    with pytest.raises(grpc.RpcError) as failed:
+        predict(channel)
+    assert malformed.value.code() is CODE.INTERNAL
+    assert failed.value.code() is CODE.UNKNOWN
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "A request of 2 bytes is no message of its method"
+    assert "Predict failed: RuntimeError('xxx" in lines[1]
+    assert "(test_grpc_api.py:" in lines[1]
+    assert len(lines) == 2
+    assert all(len(line) < 700 and "\n" not in line for line in lines)
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_too_many_calls_at_a_time_fail_at_once(serve):
     """Past `max_threads` a call fails as TensorFlow Serving's do; those that run are answered."""
     api = FakeApi()
@@ -100,14 +145,13 @@ def test_too_many_calls_at_a_time_fail_at_once(serve):
 
 def test_answers_are_counted(serve):
     """By model and status, by gRPC's name of the call."""
-    metrics = ServingMetrics()
     api = FakeApi()
-    channel = serve(api, metrics=metrics)
+    channel = serve(api)
     predict(channel)
     api.error = ServingError.invalid("no")
     with pytest.raises(grpc.RpcError):
         predict(channel)
-    text = metrics.text().decode()
+    text = api.metrics.text().decode()
     assert 'request_count{model_name="m",status="OK"} 1' in text
     assert 'request_count{model_name="m",status="INVALID_ARGUMENT"} 1' in text
     assert 'request_latency_count{model_name="m",API="Predict",entrypoint="GRPC"} 1' in text
@@ -126,8 +170,7 @@ def test_health_is_answered_if_asked_for(serve):
 def test_a_port_that_is_taken(serve):
     """Another server's port is an OSError that names it."""
     address = f"127.0.0.1:{free_port()}"
-    options = {"max_threads": 1, "metrics": ServingMetrics()}
-    first = make_server(FakeApi(), address, **options)
+    first = make_server(FakeApi(), address, max_threads=1)
     with pytest.raises(OSError, match=address):
-        make_server(FakeApi(), address, **options)
+        make_server(FakeApi(), address, max_threads=1)
     first.stop(0).wait()

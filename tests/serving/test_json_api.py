@@ -238,7 +238,7 @@ def test_large_bodies_are_read_elsewhere(servers):
     with pytest.raises(InvalidRequest, match="Is not object"):
         predict(api, json.dumps(rows).encode())
     elsewhere.clear()
-    examples = json.dumps({"examples": [{"x": 1.5}] * (LARGE_BYTES // 8)}).encode()
+    examples = json.dumps({"examples": [{"x": 1.5}] * (LARGE_BYTES // 4)}).encode()
     asyncio.run(api.regress(NEWEST, examples, timeout_s=9.0, caller=CALLER))
     assert len(elsewhere) == 2
 

@@ -4,7 +4,11 @@ import threading
 
 import pytest
 
+from tests.serving.fake_models import FakeLoader
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.metrics import DEFAULT_PATH, ServingMetrics, read_monitoring
+from vitrine_serving.model_server.repository.config import ModelConfig
+from vitrine_serving.model_server.repository.repository import Repository
 
 
 def lines(metrics: ServingMetrics) -> list[str]:
@@ -43,16 +47,34 @@ def test_runs_and_examples_are_observed():
     assert ':tensorflow:serving:request_example_counts_bucket{model="mlp",le="4"} 2' in found
 
 
-def test_names_are_escaped_and_bounded():
-    """Names come from callers: they cannot break the format, nor fill the memory."""
+def test_names_are_escaped():
+    """A model may have any name: it cannot break the format."""
     metrics = ServingMetrics()
     metrics.observe_request('a"b\\c\nd', "Predict", "GRPC", "OK", 0)
     assert 'model_name="a\\"b\\\\c\\nd"' in metrics.text().decode()
+
+
+def test_names_that_are_not_served_are_one(tmp_path):
+    """However many are made up, and however long: what is served is counted by its name, also when
+    it comes late, and what was served keeps its counts."""
+    metrics, repository = ServingMetrics(), Repository(FakeLoader(), load_threads=1)
+    (tmp_path / "late").mkdir()
+    api = ModelServerApi(repository, metrics)
     for number in range(3000):
-        metrics.observe_request(f"m{number}", "Predict", "GRPC", "NOT_FOUND", 0)
-    counts = [line for line in lines(metrics) if ":request_count{" in line]
-    assert len(counts) <= 1001
-    assert sum(int(line.rsplit(" ", 1)[1]) for line in counts) == 3001
+        api.observe_request(f"m{number}" * 100, "Predict", "GRPC", "NOT_FOUND", 0)
+    repository.configure([ModelConfig("late", tmp_path / "late")], wait=False)
+    for status in ("OK", "NOT_FOUND"):
+        api.observe_request("late", "Predict", "REST", status, 0)
+    repository.configure([], wait=False)
+    api.observe_request("late", "Predict", "REST", "NOT_FOUND", 0)
+    repository.stop()
+    counts = [line.partition(":request_count")[2] for line in lines(metrics)]
+    assert sorted(count for count in counts if count.startswith("{")) == [
+        '{model_name="late",status="NOT_FOUND"} 1',
+        '{model_name="late",status="OK"} 1',
+        '{model_name="other",status="NOT_FOUND"} 3001',
+    ]
+    assert len(metrics.text()) < 10_000
 
 
 def test_nothing_is_lost_between_threads():

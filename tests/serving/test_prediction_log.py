@@ -5,6 +5,8 @@ import fcntl
 import io
 import json
 import logging
+import os
+import re
 import stat
 import time
 from collections.abc import Callable
@@ -196,8 +198,9 @@ def test_what_no_line_can_be_made_of_is_dropped(path):
     assert (log.written, log.dropped) == (3, 1)
 
 
-def test_a_slow_disk_holds_nobody_up(path):
-    """While nothing can be written, some lines wait and the others are dropped, without delay."""
+def test_a_slow_disk_holds_nobody_up(path, caplog):
+    """While nothing can be written, some lines wait and the others are dropped, without delay, and
+    the log says so once."""
     path.touch()
     log = PredictionLog(PredictionLogSettings(prediction_log=path))
     with path.open() as held:
@@ -205,9 +208,64 @@ def test_a_slow_disk_holds_nobody_up(path):
         for number in range(300):
             log.note(asked(str(number), images=100), Answer(200, b""), 0.01)
         assert 200 < log.dropped < 300
+        (said,) = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(rf"{path}: more wait .*; \d+ predictions are not noted", said)
     log.close()
     assert log.written + log.dropped == 300
     assert len(entries(path, log.written)) == log.written
+
+
+def test_what_waits_at_the_end_is_told(path, caplog, monkeypatch):
+    """Whoever holds the file's lock to the end keeps lines out of it: they are counted and said."""
+    monkeypatch.setattr(prediction_log, "CLOSE_S", 0.1)
+    path.touch()
+    log = PredictionLog(PredictionLogSettings(prediction_log=path))
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for number in range(3):
+            log.note(asked(str(number)), Answer(200, b""), 0.01)
+        log.close()
+        assert (log.written, log.dropped) == (0, 3)
+        (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{path}: they could not be written before the end; 3 predictions are not noted"
+
+
+def test_a_pipe_that_takes_its_place_stops_nothing(path, caplog):
+    """It is not waited for: lines are dropped, said and counted, and go on once it is gone."""
+    os.mkfifo(path)
+    log = PredictionLog(PredictionLogSettings(prediction_log=path))
+    log.note(asked("1"), Answer(200, b""), 0.01)
+    wait_for(lambda: log.dropped == 1, 20, "a dropped line")
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{path}: It is no file but a named pipe; 1 predictions are not noted"
+    path.unlink()
+    log.note(asked("2"), Answer(200, b""), 0.01)
+    assert [entry["request_id"] for entry in entries(path, 1)] == ["2"]
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("a symbolic link, which is not followed", lambda path: path.symlink_to(path.parent / "x")),
+        ("a named pipe", os.mkfifo),
+        ("a directory", Path.mkdir),
+    ],
+)
+def test_what_is_no_file_ends_the_start(kind, make, path):
+    """The message says what is in its place; a link is not followed, and a pipe not waited for."""
+    make(path)
+    with pytest.raises(PredictionLogError, match=f"'{path}': It is no file but {kind}; name a"):
+        prediction_log.check(PredictionLogSettings(prediction_log=path))
+    assert not (path.parent / "x").exists()
+
+
+def test_the_check_waits_for_no_lock(path):
+    """Whoever else holds it does not keep a gateway from its start."""
+    path.touch()
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        prediction_log.check(PredictionLogSettings(prediction_log=path))
 
 
 @pytest.mark.parametrize("name", ["nowhere/predictions.jsonl", "."])

@@ -69,6 +69,32 @@ def test_the_oldest_goes(tmp_path):
     assert all(stat.S_IMODE(each.stat().st_mode) == 0o600 for each in tmp_path.iterdir())
 
 
+def test_a_file_that_was_there_becomes_private(tmp_path):
+    """Its lines stay, and nobody else reads it any more, rotated ones included."""
+    path = tmp_path / "log"
+    path.write_text("before\n")
+    path.chmod(0o644)
+    file = RotatingFile(path, max_bytes=10, files=3)
+    for line in (b"one\n", b"two\n", b"three\n"):
+        file.append(line)
+    assert (tmp_path / "log.1").read_text() + path.read_text() == "one\ntwo\nthree\n"
+    assert (tmp_path / "log.2").read_text() == "before\n"
+    assert all(stat.S_IMODE(each.stat().st_mode) == 0o600 for each in tmp_path.iterdir())
+
+
+def test_a_link_is_not_followed(tmp_path):
+    """Neither at the first line nor when it takes the file's place later, be it to that very file;
+    what it leads to stays as it was."""
+    path, other = tmp_path / "log", tmp_path / "other"
+    file = RotatingFile(path, max_bytes=100, files=2)
+    file.append(b"one\n")
+    path.rename(other)
+    path.symlink_to(other)
+    with pytest.raises(OSError, match="a symbolic link"):
+        file.append(b"two\n")
+    assert other.read_bytes() == b"one\n"
+
+
 def test_one_file_alone_begins_anew(tmp_path):
     """Where only one may be kept, what it had is gone; a line may be longer than a file."""
     file = RotatingFile(tmp_path / "log", max_bytes=10, files=1)

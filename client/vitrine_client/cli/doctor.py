@@ -141,10 +141,9 @@ def _in_one_line(text: str) -> str:
 
 
 def _print(text: Text) -> None:
-    """Prints a line without characters that move a terminal's cursor, or can't be encoded."""
+    """Prints a line without characters that can't be encoded."""
     encoding = options.console.encoding
-    shown = "".join(each if each.isprintable() or each == "\n" else "?" for each in text.plain)
-    text.plain = shown.encode(encoding, "replace").decode(encoding)
+    text.plain = text.plain.encode(encoding, "replace").decode(encoding)
     options.console.print(text, soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ from vitrine_client.cli.show import optional_model
 from vitrine_client.client import Client
 from vitrine_client.errors import NotFound
 from vitrine_client.http.default_model import is_served
+from vitrine_client.process.visible import visible
 from vitrine_client.results.drift import DriftReport, VersionDrift
 
 _MOST_MOVED = 3
@@ -69,7 +70,7 @@ def _print(reports: list[DriftReport]) -> None:
                 _times(one, "covariate"),
                 _times(one, "label"),
                 _moved(one),
-                Text(one.reason, style),
+                Text(visible(one.reason), style),
             )
     tables.print_table(rows)
     if any(one.alarm and one.images < one.window for report in reports for one in report.versions):

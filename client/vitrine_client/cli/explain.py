@@ -17,6 +17,7 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import Box, box, which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.errors import EmptyPicture, InvalidImage
+from vitrine_client.process.visible import visible
 from vitrine_client.results.explanations import Explanation
 
 _PNG_SCALE = 16
@@ -105,14 +106,14 @@ def _check_output(out: Path | None) -> None:
 
 
 def _print(name: str, found: Explanation) -> None:
-    console, label = options.console, tables.printable(found.label)
+    console, label = options.console, visible(found.label)
     console.print(
         f"{name}: {label}, probability {found.probability:.3f}, by {found.version_name}",
         markup=False,
         soft_wrap=True,
     )
     console.print(heat_map(found, console), soft_wrap=True)
-    console.print(tables.printable(found.summary()), markup=False, soft_wrap=True)
+    console.print(visible(found.summary()), markup=False, soft_wrap=True)
     if found.warnings:
         options.note("; ".join(found.warnings))
 

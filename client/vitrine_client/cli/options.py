@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 from rich.text import Text
 
 from vitrine_client.cli import completion_values
@@ -31,12 +30,14 @@ from vitrine_client.http.default_model import (
 )
 from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.process import addresses
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
+from vitrine_client.results.json_values import NEWEST
 from vitrine_client.results.predictions import VersionStatus
 
 T = TypeVar("T")
 
-console = Console(highlight=False)
+console = VisibleConsole(highlight=False)
 """Standard output; colours on a terminal only."""
 
 
@@ -165,7 +166,7 @@ def friendly() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Says something beside the output: a dim line on standard error."""
-    Console(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
+    VisibleConsole(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
 
 
 @contextmanager
@@ -230,10 +231,6 @@ box = click.option(
     help="Where the item is, in pixels of the upright picture; of one picture alone.  [default: it "
     "is looked for]",
 )
-
-
-NEWEST = 2**63 - 1
-"""The largest version there can be: TensorFlow Serving has them in an int64."""
 
 
 def _alone(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:

@@ -6,7 +6,6 @@ from contextlib import closing
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from vitrine_client.cli import options, sources
@@ -16,6 +15,7 @@ from vitrine_client.cli.output import formats
 from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.images import Picture
 from vitrine_client.process import addresses
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.results.predictions import Prediction
 
 PredictionOutcome = Prediction | InvalidImage
@@ -145,7 +145,7 @@ def _followed(
     answers: Iterator[PredictionOutcome], total: int, batch_size: int
 ) -> Iterator[PredictionOutcome]:
     """Shows how far it is, where the rows themselves do not, and if there is time to look."""
-    console = Console(stderr=True)
+    console = VisibleConsole(stderr=True)
     if options.console.is_terminal or not console.is_terminal or total <= batch_size:
         yield from answers
         return

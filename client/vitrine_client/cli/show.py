@@ -12,6 +12,7 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.errors import VitrineError
+from vitrine_client.results import signatures
 from vitrine_client.results.predictions import VersionStatus
 
 _DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
@@ -108,31 +109,25 @@ def _states(heading: str, listed: dict[str, list[VersionStatus]]) -> Table:
 
 def _signatures(found: dict[str, Any]) -> Table:
     rows = tables.table("signature", "", "name", "dtype", "shape")
-    for name, signature in sorted(found["metadata"]["signature_def"]["signature_def"].items()):
+    for name, signature in sorted(signatures.of(found).items()):
         if name.startswith("__"):  # TensorFlow's own, such as __saved_model_init_op
             continue
         rows.add_section()
-        tensors = [
-            (way, alias, tensor)
-            for way in ("inputs", "outputs")
-            for alias, tensor in sorted(signature.get(way, {}).items())
-        ]
         shown = name
-        for way, alias, tensor in tensors:
+        for way, alias, tensor in signatures.tensors(signature):
             tables.add(rows, shown, way[:-1], alias, _dtype(tensor), _shape(tensor))
             shown = ""
     return rows
 
 
 def _dtype(tensor: dict[str, Any]) -> str:
-    name = str(tensor["dtype"])
+    name = signatures.dtype(tensor)
     return _DTYPES.get(name, name.removeprefix("DT_").lower())
 
 
 def _shape(tensor: dict[str, Any]) -> str:
-    shape = tensor.get("tensor_shape", {})
-    if shape.get("unknown_rank"):
+    sizes = signatures.sizes(tensor)
+    if sizes is None:
         return "any"
-    sizes = [int(dim["size"]) for dim in shape.get("dim", [])]
     told = [str(size) if size >= 0 else "?" if at else "n" for at, size in enumerate(sizes)]
     return f"[{', '.join(told)}]"

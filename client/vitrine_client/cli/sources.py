@@ -11,6 +11,7 @@ import click
 from vitrine_client.cli.options import note
 from vitrine_client.images import FORMATS, Picture
 from vitrine_client.images.pictures import in_folder, left_out
+from vitrine_client.process.addresses import without_password
 
 STDIN = "-"
 
@@ -38,7 +39,8 @@ def _files(word: str) -> list[str]:
         return [word]
     if word.startswith(_SCHEMES):
         raise click.BadParameter(
-            f"{word} is a URL, not a file; download it first, such as with curl -O",
+            f"{without_password(word)} is a URL, not a file; download it first, such as with "
+            "curl -O",
             param_hint="PICTURES",
         )
     # A glob in quotes, or in a shell that leaves it to us.

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.status import Status
 
 from vitrine_client.cli import options, sources
@@ -15,6 +14,7 @@ from vitrine_client.cli.output import tables
 from vitrine_client.client import Client
 from vitrine_client.loadtest.plan import KINDS, Workload, WorkloadKind
 from vitrine_client.loadtest.wording import per_second
+from vitrine_client.process.console import VisibleConsole
 
 if TYPE_CHECKING:
     from vitrine_client.loadtest.analysis.probes import Probe
@@ -100,7 +100,7 @@ def tune(
     with options.friendly():
         images = tuple(sources.read(name) for name in sources.named(pictures))
         target = Workload(kind, "", model or "", images, batch_size=batch_size)
-        notes = Console(stderr=True, highlight=False) if as_json else options.console
+        notes = VisibleConsole(stderr=True, highlight=False) if as_json else options.console
         tuning = _tuned(target, objective, models_dir, for_s, notes)
         sys.exit(conclude(tuning, output, as_json))
 
@@ -124,7 +124,7 @@ def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
 
 
 def _tuned(
-    target: Workload, slo: "Slo", models_dir: Path, for_s: float, notes: Console
+    target: Workload, slo: "Slo", models_dir: Path, for_s: float, notes: VisibleConsole
 ) -> "Tuning":
     from vitrine_client.tune.configuration import Configuration, axes
     from vitrine_client.tune.search import Time, Unfit, tune
@@ -163,7 +163,7 @@ def _with_model(target: Workload, services: "Services") -> Workload:
 class _Progress:
     """Progress display: a line for each trial, and on a terminal the current probe."""
 
-    def __init__(self, status: Status, notes: Console) -> None:
+    def __init__(self, status: Status, notes: VisibleConsole) -> None:
         self._status, self._notes = status, notes
 
     def probed(self, probe: "Probe") -> None:

@@ -10,8 +10,8 @@ import click
 
 from vitrine_client.cli import completion_values, options
 from vitrine_client.cli.gateway import TlsFiles, model_server_tls
-from vitrine_client.cli.options import NEWEST
 from vitrine_client.cli.output import tables
+from vitrine_client.results.json_values import NEWEST
 from vitrine_client.store import version_labels
 from vitrine_client.store.version_labels import Promotion
 

@@ -14,7 +14,8 @@ from vitrine_client.http import predictions
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.protocol import Conversation, sensible
 from vitrine_client.images import NOTHING, SIDE, Picture, find_item, pictures
-from vitrine_client.results.explanations import Explanation
+from vitrine_client.results import json_values
+from vitrine_client.results.explanations import Explanation, Floats
 
 
 def explain(
@@ -61,17 +62,26 @@ def _id_of(name: str, labels: Sequence[str], model: str) -> int:
 
 def _explanation(answer: Any) -> Explanation:
     with sensible():
-        spec, (entry,) = answer["model_spec"], answer["explanations"]
+        spec, (entry,) = answer["model_spec"], json_values.items(answer["explanations"])
         if not entry.get("empty"):
-            attributions = np.array(entry["attributions"], np.float32)
-            if attributions.shape != (SIDE, SIDE):
-                raise ValueError(f"attributions are {list(attributions.shape)}")
+            attributions = _attributions(entry["attributions"])
             return Explanation(
                 *predictions.answered_in(entry),
                 attributions,
-                str(spec["name"]),
-                int(spec["version"]),
+                json_values.text(spec["name"]),
+                json_values.version(spec["version"]),
                 *predictions.found_in(entry),
             )
         _, warnings = predictions.found_in(entry)
     raise EmptyPicture(NOTHING, warnings=warnings)
+
+
+def _attributions(rows: Any) -> Floats:
+    listed = [list(map(json_values.number, json_values.items(row))) for row in rows]
+    with np.errstate(over="ignore"):
+        attributions = np.array(listed, np.float32)
+    if attributions.shape != (SIDE, SIDE):
+        raise ValueError(f"attributions are {list(attributions.shape)}")
+    if not np.isfinite(attributions).all():
+        raise ValueError("attributions are beyond all float32")
+    return attributions

@@ -27,16 +27,18 @@ class GatewayClient:
         retries: int = 2,
         verify: Verify = True,
         cert: Certificate = None,
+        max_answer_bytes: int = protocol.MAX_ANSWER_BYTES,
     ) -> None:
         named = addresses.checked_url(addresses.gateway_url() if base_url is None else base_url)
         options: dict[str, Any] = {"timeout_s": timeout_s, "api_key": api_key, "retries": retries}
-        options |= {"verify": verify, "cert": cert}
+        options |= {"verify": verify, "cert": cert, "max_answer_bytes": max_answer_bytes}
         self._remade = partial(type(self), named, **options)
         self.base_url, userinfo = addresses.split_userinfo(named)
         self._authorization = protocol.basic_authorization(userinfo)
         self._headers = protocol.key_headers(api_key)
         self._timeout_s = protocol.checked_timeout_s(timeout_s)
         self._retries = protocol.checked_retries(retries)
+        self._max_answer_bytes = protocol.checked_answer_bytes(max_answer_bytes)
         self._closed = False
         self._default = DefaultModel()
         self._verify, self._cert = verify, cert

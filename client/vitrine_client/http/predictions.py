@@ -4,7 +4,6 @@ Like everything in `protocol`, it neither connects nor waits.
 """
 
 import io
-import math
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -19,6 +18,7 @@ from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.protocol import Call, Conversation, sensible
 from vitrine_client.images import NOTHING, SIDE, Item, Picture, pictures
 from vitrine_client.images.finding.item import four_numbers
+from vitrine_client.results import json_values
 from vitrine_client.results.predictions import Prediction
 
 PredictionOutcome = Prediction | InvalidImage
@@ -168,7 +168,7 @@ def as_array(path: str, instances: Sequence[Any]) -> Call:
 
 def _outcomes(answer: Any, count: int) -> list[PredictionOutcome]:
     with sensible():
-        spec, entries = answer["model_spec"], answer["predictions"]
+        spec, entries = answer["model_spec"], json_values.items(answer["predictions"])
         if len(entries) != count:
             raise ValueError(f"{len(entries)} predictions for {count} pictures")
         return [_outcome(entry, spec) for entry in entries]
@@ -177,38 +177,33 @@ def _outcomes(answer: Any, count: int) -> list[PredictionOutcome]:
 def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> PredictionOutcome:
     """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
     if "error" in entry:
-        return InvalidImage(entry["error"].partition(": ")[2])  # "image 3: why"
+        return InvalidImage(json_values.text(entry["error"]).partition(": ")[2])  # "image 3: why"
     box, warnings = found_in(entry)
     if entry.get("empty"):
         return EmptyPicture(NOTHING, warnings=warnings)
     return Prediction(
         *answered_in(entry),
-        {str(label): _number(share) for label, share in entry["probabilities"].items()},
-        str(spec["name"]),
-        int(spec["version"]),
+        {label: json_values.number(share) for label, share in entry["probabilities"].items()},
+        json_values.text(spec["name"]),
+        json_values.version(spec["version"]),
         box,
         warnings,
     )
 
 
 def answered_in(entry: dict[str, Any]) -> tuple[str, int, float]:
-    """Returns the label, the class id and the probability of an entry. Raises `ValueError` or
-    `TypeError` where one is not there, such as the `null` that JSON has for NaN."""
-    return str(entry["label"]), int(entry["class_id"]), _number(entry["probability"])
-
-
-def _number(value: Any) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is no probability")
-    return float(value)
+    """Returns the label, the class id and the probability of an entry. Raises as `json_values`
+    does where one is not there, such as the `null` that JSON has for NaN."""
+    label = json_values.text(entry["label"])
+    return label, json_values.whole(entry["class_id"]), json_values.number(entry["probability"])
 
 
 def found_in(entry: dict[str, Any]) -> tuple[tuple[int, int, int, int] | None, tuple[str, ...]]:
     """Returns the box and the warnings of an entry that has them. Raises `ValueError`."""
-    warnings = tuple(map(str, entry.get("warnings", ())))
+    warnings = json_values.texts(entry.get("warnings", ()))
     if entry.get("box") is None:
         return None, warnings
-    x, y, width, height = map(int, entry["box"])
+    x, y, width, height = map(json_values.whole, json_values.items(entry["box"]))
     return (x, y, width, height), warnings
 
 

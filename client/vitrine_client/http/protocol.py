@@ -19,6 +19,7 @@ from requests.utils import get_netrc_auth
 from vitrine_client import errors
 from vitrine_client.http.retries import retry_after_s
 from vitrine_client.process import addresses, proxies
+from vitrine_client.results import json_values, signatures
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
 
@@ -82,6 +83,16 @@ def checked_retries(retries: int) -> int:
     if not isinstance(retries, int) or retries < 0:
         raise errors.InvalidArgument(f"retries is a whole number from 0 on, not {retries!r}")
     return retries
+
+
+def checked_answer_bytes(most_bytes: int) -> int:
+    """Returns how many bytes an answer may have. Raises `InvalidArgument` unless that is a whole
+    number from 1 on."""
+    if not isinstance(most_bytes, int) or most_bytes < 1:
+        raise errors.InvalidArgument(
+            f"max_answer_bytes is a whole number from 1 on, not {most_bytes!r}"
+        )
+    return most_bytes
 
 
 def key_headers(api_key: str) -> dict[str, str]:
@@ -153,8 +164,8 @@ def models() -> Conversation[dict[str, list[VersionStatus]]]:
     answer = yield Call("GET", "/v1/models")
     with sensible():
         return {
-            model["name"]: _statuses(model, model.get("version_labels", {}))
-            for model in answer["models"]
+            json_values.text(model["name"]): _statuses(model, model.get("version_labels", {}))
+            for model in json_values.items(answer["models"])
         }
 
 
@@ -169,7 +180,7 @@ def metadata(model: str, version: int | None, label: str | None) -> Conversation
     """Asks for the signatures of a version, in TensorFlow Serving's JSON."""
     answer = yield Call("GET", f"{model_path(model, version, label)}/metadata")
     with sensible():
-        return dict(answer)
+        return signatures.checked(answer)
 
 
 def drift(model: str, version: int | None) -> Conversation[DriftReport]:
@@ -179,28 +190,58 @@ def drift(model: str, version: int | None) -> Conversation[DriftReport]:
         return DriftReport.from_json(answer)
 
 
-def _statuses(answer: dict[str, Any], labels: dict[str, str]) -> list[VersionStatus]:
-    return [
-        VersionStatus(
-            version=int(entry["version"]),
-            state=entry["state"],
-            error_code=entry["status"]["error_code"],
-            error_message=entry["status"]["error_message"],
-            version_labels=tuple(
-                sorted(label for label, version in labels.items() if version == entry["version"])
-            ),
-        )
-        for entry in answer["model_version_status"]
-    ]
+def _statuses(answer: dict[str, Any], labels: dict[str, Any]) -> list[VersionStatus]:
+    named = {label: json_values.version(version) for label, version in labels.items()}
+    return [_status(entry, named) for entry in json_values.items(answer["model_version_status"])]
+
+
+def _status(entry: dict[str, Any], labels: dict[str, int]) -> VersionStatus:
+    number = json_values.version(entry["version"])
+    return VersionStatus(
+        version=number,
+        state=json_values.text(entry["state"]),
+        error_code=json_values.text(entry["status"]["error_code"]),
+        error_message=json_values.text(entry["status"]["error_message"]),
+        version_labels=tuple(sorted(label for label in labels if labels[label] == number)),
+    )
+
+
+MAX_ANSWER_BYTES = 32 * 2**20
+"""Largest answer, unpacked: 128 pictures of 7,000 classes. Its JSON takes several times that."""
+
+
+class AnswerBody:
+    """Body of an answer as it comes, unpacked, up to a number of bytes."""
+
+    def __init__(self, url: str, most_bytes: int) -> None:
+        self._url = url
+        self._most_bytes = most_bytes
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Takes the next bytes. Raises `ServerError` where there are too many in all."""
+        self._size += len(piece)
+        if self._size > self._most_bytes:
+            raise errors.ServerError(
+                f"{addresses.without_password(self._url)} answers with more than "
+                f"{self._most_bytes:,} bytes; ask about fewer pictures at once (batch_size), or "
+                "allow a client more (max_answer_bytes)"
+            )
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """Returns all of it."""
+        return b"".join(self._pieces)
 
 
 @contextmanager
-def sensible() -> Iterator[None]:
-    """Raises `ServerError` where an answer lacks members, or has wrong ones."""
+def sensible(hint: str = IS_IT_ONE) -> Iterator[None]:
+    """Raises `ServerError`, with a hint, where an answer lacks members, or has wrong ones."""
     try:
         yield
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
-        raise errors.ServerError(f"The answer makes no sense ({error!r}); {IS_IT_ONE}") from error
+        raise errors.ServerError(f"The answer makes no sense ({error!r}); {hint}") from error
 
 
 def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:

@@ -18,7 +18,7 @@ def retry_after_s(text: str) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (OverflowError, ValueError):  # a date beyond all dates
         return None
     return max(0.0, (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 

@@ -191,7 +191,7 @@ def checked_model_server(address: str) -> str:
     if (found and 0 < int(found[2]) <= HIGHEST_PORT) or _GRPC_URI.fullmatch(address):
         return address
     raise InvalidRequest(
-        f"{address!r} is no address of a model server; write HOST:PORT, such as "
+        f"{without_password(address)!r} is no address of a model server; write HOST:PORT, such as "
         f"{Addresses().model_server}"
     )
 

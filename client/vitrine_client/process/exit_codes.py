@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vitrine_client.process import signals
+from vitrine_client.process import picture_warnings, signals
 
 WELL, FAILED, NOT_BEGUN = 0, 1, 2
 HUNG_UP, INTERRUPTED, TERMINATED = (128 + number for number in (1, 2, 15))
@@ -41,7 +41,7 @@ class NotBegun(click.ClickException):
 
 class CommandGroup(click.Group):
     """Group of commands that a signal ends with its exit code, where click would say 1; its help
-    says the exit codes in short."""
+    says the exit codes in short. Odd metadata of pictures are not written of."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -49,6 +49,7 @@ class CommandGroup(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Runs the command, as click does."""
+        picture_warnings.silence()
         try:
             with signals.raising():
                 return super().main(*args, **extra)

@@ -4,10 +4,11 @@ Each dataclass is the answer of `GET /v1/models/{model}/drift` (docs/drift.md), 
 name.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
-from vitrine_client.results import notebook
+from vitrine_client.results import json_values, notebook
 from vitrine_client.results.strict_json import JsonRecord
 
 DriftKind = Literal["covariate", "label", "none", "unknown"]
@@ -67,22 +68,33 @@ class VersionDrift:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Self:
-        """Reads an entry of the gateway's answer. Raises as a mapping without its members does."""
+        """Reads an entry of the gateway's answer. Raises as `json_values` does."""
         kind = entry["drift"]
         if kind not in get_args(DriftKind):
             raise ValueError(f"{kind!r} is no kind of drift")
         return cls(
-            version=int(entry["version"]),
+            version=json_values.version(entry["version"]),
             drift=kind,
             alarm=bool(entry["alarm"]),
-            reason=str(entry["reason"]),
-            images=int(entry["images"]),
-            window=int(entry["window"]),
-            since=entry["since"],
-            scores=dict(entry["scores"]),
-            thresholds=dict(entry["thresholds"]),
-            classes=tuple(ClassShare(**one) for one in entry["classes"]),
-            statistics=tuple(Statistic(**one) for one in entry["statistics"]),
+            reason=json_values.text(entry["reason"]),
+            images=json_values.whole(entry["images"]),
+            window=json_values.whole(entry["window"]),
+            since=None if entry["since"] is None else json_values.text(entry["since"]),
+            scores=_figures(entry["scores"]),
+            thresholds=_figures(entry["thresholds"]),
+            classes=tuple(
+                ClassShare(
+                    json_values.text(one["label"]),
+                    *_shares(one, "validation", "answered", "estimated"),
+                )
+                for one in json_values.items(entry["classes"])
+            ),
+            statistics=tuple(
+                Statistic(
+                    json_values.text(one["name"]), *_shares(one, "validation", "now", "deviation")
+                )
+                for one in json_values.items(entry["statistics"])
+            ),
         )
 
     def times_limit(self, test: str) -> float | None:
@@ -107,7 +119,8 @@ class DriftReport(JsonRecord):
     @classmethod
     def from_json(cls, answer: dict[str, Any]) -> Self:
         """Reads the gateway's answer; raises as `VersionDrift.from_json` does."""
-        return cls(answer["model"], tuple(map(VersionDrift.from_json, answer["versions"])))
+        versions = map(VersionDrift.from_json, json_values.items(answer["versions"]))
+        return cls(json_values.text(answer["model"]), tuple(versions))
 
     @property
     def alarm(self) -> bool:
@@ -118,6 +131,15 @@ class DriftReport(JsonRecord):
         return "".join(_as_html(self.model, one) for one in self.versions) or notebook.paragraph(
             f"{self.model} has no version that is AVAILABLE"
         )
+
+
+def _figures(named: Any) -> dict[str, float | None]:
+    found = json_values.members(named)
+    return {name: json_values.maybe(figure) for name, figure in found.items()}
+
+
+def _shares(entry: dict[str, Any], *names: str) -> Iterator[float | None]:
+    return (json_values.maybe(entry[name]) for name in names)
 
 
 def _as_html(model: str, one: VersionDrift) -> str:

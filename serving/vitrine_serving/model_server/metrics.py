@@ -19,7 +19,9 @@ DEFAULT_PATH = "/monitoring/prometheus/metrics"
 LATENCY_US = tuple(10 * 1.8**power for power in range(33))
 """Upper bounds of the latency buckets in microseconds (servables/tensorflow/util.cc)."""
 
-_MOST_CELLS = 1000  # names of models come from requests, and anybody can send any number of them
+OTHER = "other"
+"""Label of all names of models that are not served: anybody can send any number of them, of any
+length."""
 
 EXAMPLES = tuple(float(2**power) for power in range(15))
 
@@ -54,9 +56,6 @@ class _Family:
 
     def add(self, values: tuple[str, ...], amount: float) -> None:
         cell = self.cells.get(values)
-        if cell is None and len(self.cells) >= _MOST_CELLS:
-            values = ("other",) * len(values)
-            cell = self.cells.get(values)
         if cell is None:
             cell = self.cells[values] = _Cell([0] * (len(self.bounds) + 1))
         cell.total += amount
@@ -99,7 +98,10 @@ class ServingMetrics:
     def observe_request(
         self, model: str, call: str, entrypoint: str, status: str, took_s: float
     ) -> None:
-        """Counts an answer; `status` is a gRPC code's name, and only latencies of OK are kept."""
+        """Counts an answer; `status` is a gRPC code's name, and only latencies of OK are kept.
+
+        Each `model` is kept for good: it is one that is served, or `OTHER`.
+        """
         with self._lock:
             self._requests.add((model, status), 1)
             if status == "OK":

@@ -61,7 +61,6 @@ def serve(flags: Flags) -> None:
         api,
         f"{bracketed(host)}:{flags.port}",
         max_threads=flags.grpc_max_threads,
-        metrics=metrics,
         with_health=flags.enable_grpc_healthcheck_service,
     )
     rest_server = _rest_server(flags, api, metrics, monitoring_path)
@@ -118,7 +117,7 @@ def _rest_server(
         api,
         timeout_s=flags.rest_api_timeout_in_ms / 1e3,
         metrics=(monitoring_path, metrics.text) if monitoring_path else None,
-        observe=metrics.observe_request,
+        observe=api.observe_request,
     )
     host = unbracketed(flags.bind_address)
     # waitress' sockets of IPv6 are of that alone, gRPC's of both.

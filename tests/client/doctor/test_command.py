@@ -82,7 +82,7 @@ def test_terminals_are_not_steered(published):
     (published.models / "mlp" / "v\x1b[31m1" / "saved_model.pb").write_bytes(b"x")
     done = published.run()
     assert "\x1b" not in done.stdout
-    assert "v?[31m1 is no version" in done.stdout
+    assert "v\\u001b[31m1 is no version" in done.stdout
 
 
 def test_plain_terminals(published):

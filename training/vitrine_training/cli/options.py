@@ -8,16 +8,16 @@ from typing import Any
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
-from rich.console import Console
 from rich.table import Table
 
+from vitrine_client.process.console import VisibleConsole
 from vitrine_client.results import strict_json
 from vitrine_client.store.version_directories import RETIRED
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.data.idx import DataError
 from vitrine_training.publish import versions as publish
 
-console = Console(highlight=False, soft_wrap=True)
+console = VisibleConsole(highlight=False, soft_wrap=True)
 
 _UNBOUNDED = 10_000
 """Columns that no table needs: output to a file has no width to fit."""
@@ -59,7 +59,7 @@ data_dir = click.option(
 
 def print_table(table: Table) -> None:
     """Prints a table, without wrapping its cells where no terminal has to hold them."""
-    wide = Console(width=_UNBOUNDED, stderr=console.stderr)
+    wide = VisibleConsole(width=_UNBOUNDED, stderr=console.stderr)
     (console if console.is_terminal else wide).print(table)
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.text import Text
 
 from vitrine_client.cli import options
@@ -40,6 +39,7 @@ from vitrine_client.loadtest.results.result import Result, merge_results
 from vitrine_client.loadtest.run import client_of, make_ready, run
 from vitrine_client.loadtest.wording import per_second
 from vitrine_client.process import signals
+from vitrine_client.process.console import VisibleConsole
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
 """Requests in flight, and for how long, to see about the capacity."""
@@ -62,7 +62,7 @@ class LoadLab:
             self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
         self._before = files.earlier("--compare", asked.compare)
         self._earlier = files.earlier("RESULT", asked.earlier)
-        self._log = Console(stderr=True, highlight=False, quiet=asked.quiet)
+        self._log = VisibleConsole(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._flat_out: Result | None = None
         self._measured: list[Result] = []

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from vitrine_client.cli.output.tables import printable
 from vitrine_client.errors import EmptyPicture
+from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
 from vitrine_client.results.predictions import Prediction
 
@@ -87,26 +87,26 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
 
     def note(warnings: Sequence[str]) -> None:
         if warnings:
-            text = Text(" " * (width + 2)).append(printable("; ".join(warnings)), "dim")
+            text = Text(" " * (width + 2)).append(visible("; ".join(warnings)), "dim")
             console.print(text, soft_wrap=True)
 
     def write(name: str, answer: Prediction | Exception) -> None:
         nonlocal label_width
         if not label_width:
             labels = answer.probabilities if isinstance(answer, Prediction) else ("T-shirt/top",)
-            label_width = max(map(cell_len, ("label", *map(printable, labels))))
+            label_width = max(map(cell_len, ("label", *map(visible, labels))))
             line("picture", "label", "probability", "", "model", style="dim")
         if not isinstance(answer, Prediction):
-            told = " ".join(str(answer).split())
+            told = visible(" ".join(str(answer).split()))
             colour = "yellow" if isinstance(answer, EmptyPicture) else "red"
             error = Text.assemble(_fit(shown[name], width), "  ", (told, colour))
             console.print(error, soft_wrap=True)
             note(_beside(answer))
             return
         for rank, (label, share) in enumerate(answer.top(top or 1)):
-            model = "" if rank else f"{answer.model}/{answer.version}"
+            model = "" if rank else visible(f"{answer.model}/{answer.version}")
             blocks = block * round(share * BAR)
-            cells = ("" if rank else shown[name], printable(label), f"{share:.3f}", blocks, model)
+            cells = ("" if rank else shown[name], visible(label), f"{share:.3f}", blocks, model)
             line(*cells, bar="cyan")
         note(answer.warnings)
 
@@ -123,7 +123,7 @@ def _short(names: Sequence[str]) -> dict[str, str]:
     """Shown name of each: its last part, unless two of them have the same."""
     last = {name: Path(name).name or name for name in names}
     kept = last if len(set(last.values())) == len(last) else {name: name for name in names}
-    return {name: printable(text) for name, text in kept.items()}
+    return {name: visible(text) for name, text in kept.items()}
 
 
 def _fit(text: str, width: int) -> Text:

@@ -1,11 +1,12 @@
 """Tables and JSON on standard output: one or the other, as `--json` says."""
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from vitrine_client.cli import options
+from vitrine_client.process.console import VisibleConsole
+from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
 
 UNBOUNDED = 10_000
@@ -21,20 +22,14 @@ def table(*headings: str) -> Table:
 
 def add(rows: Table, *cells: str | Text) -> None:
     """Adds a row of cells as they are: in a plain string, a word in brackets is a colour."""
-    rows.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in cells))
-
-
-def printable(text: str) -> str:
-    """Returns a text in one line, without characters that move a terminal's cursor or turn the
-    direction of writing: names and labels are other people's."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+    rows.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells))
 
 
 def print_table(rows: Table) -> None:
     """Prints a table, as wide as it is where there is no terminal to fit."""
     console = options.console
     if not console.is_terminal:
-        console = Console(width=UNBOUNDED)
+        console = VisibleConsole(width=UNBOUNDED)
     console.print(rows)
 
 

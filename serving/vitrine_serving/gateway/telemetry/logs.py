@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import orjson
 
+from vitrine_client.process import picture_warnings
+from vitrine_client.process.visible import visible
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.settings_part import SettingsPart
 
@@ -20,11 +22,6 @@ log = logging.getLogger("vitrine_serving.gateway")
 in_hand: ContextVar[Request | None] = ContextVar("in_hand", default=None)
 """The request that is being answered: lines logged meanwhile carry its ids."""
 
-# Control characters (C1 among them: 0x9b begins an escape sequence), lines' and paragraphs' ends,
-# and what turns the direction of writing: https://trojansource.codes
-_HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 _PLAIN = re.compile(r"[!#-~]+")  # as a value that needs no quotes
 _SHOWN = {"request_id": "id", "trace_id": "trace", "key": "key", "model": "model"}
 """Fields of a request that text has beside the message, and their names there."""
@@ -42,11 +39,13 @@ class LogSettings(SettingsPart):
 
 
 def configure(settings: LogSettings) -> None:
-    """Has this process log to standard error, and nowhere else, as the settings say."""
+    """Has this process log to standard error, and nowhere else, as the settings say; pictures with
+    odd metadata write no line."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(settings))
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.captureWarnings(True)
+    picture_warnings.silence()
 
 
 def formatter(settings: LogSettings) -> logging.Formatter:
@@ -140,7 +139,7 @@ class TextFormatter(logging.Formatter):
             for name, short in _SHOWN.items()
             if name in about
         ]
-        return _visible(super().formatMessage(record)) + "".join(fields)
+        return visible(super().formatMessage(record)) + "".join(fields)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Returns the traceback."""
@@ -173,7 +172,7 @@ def json_line(content: dict[str, Any]) -> str:
     except TypeError:  # half a surrogate pair, as file names can have
         encodable = {name: _encodable(value) for name, value in content.items()}
         line = orjson.dumps(encodable).decode()
-    return line if line.isascii() and "\x7f" not in line else _visible(line)
+    return line if line.isascii() and "\x7f" not in line else visible(line)
 
 
 def _encodable(value: Any) -> Any:
@@ -182,13 +181,8 @@ def _encodable(value: Any) -> Any:
 
 def _quoted(value: str) -> str:
     """A value that could be taken for another field is quoted."""
-    return value if _PLAIN.fullmatch(value) else orjson.dumps(_visible(value)).decode()
+    return value if _PLAIN.fullmatch(value) else orjson.dumps(visible(value)).decode()
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"  {_visible(line)}" for line in text.splitlines())
-
-
-def _visible(text: str) -> str:
-    """Writes invisible characters as JSON does: in a JSON string it still means the same."""
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return "\n".join(f"  {visible(line)}" for line in text.splitlines())

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from hashlib import blake2b
 from http import HTTPStatus
 from pathlib import Path
@@ -64,10 +63,7 @@ def check(settings: PredictionLogSettings) -> None:
     if path is None:
         return
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("It is no file")
-        with closing(_file(path, settings)) as file:  # or a rotated one would stay on the disk
-            file.append(b"")
+        _file(path, settings).check()
     except OSError as error:
         raise PredictionLogError(
             f"VITRINE_PREDICTION_LOG={str(path)!r}: {error.strerror or error}; name a file in a "
@@ -100,7 +96,7 @@ class PredictionLog:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         # Each is changed by one thread alone: the event loop's, and the one that writes.
-        self._put = self._refused = 0
+        self._put = self._noted = self._refused = 0
         self._taken = self._lost = 0
         self._said_at = -_SAY_AGAIN_S
 
@@ -122,9 +118,11 @@ class PredictionLog:
             return
         if self._put - self._taken >= _MOST_WAITING:
             self._refused += 1
+            self._say("more wait to be written than may; the disk, or who locks the file, is slow")
             return
         note = note_of(request, answer, took_s, images=self._settings.prediction_log_images)
         self._put += note.size
+        self._noted += 1
         self._notes.put(note)
         if self._thread is None:
             self._thread = threading.Thread(target=self._write_all, name="prediction log")
@@ -138,6 +136,9 @@ class PredictionLog:
             self._ending.set()
             self._notes.put(None)
             self._thread.join(CLOSE_S)
+            if waiting := self._noted - self.written - self._lost:
+                self._lost += waiting
+                self._say("they could not be written before the end", again=True)
 
     def _is_sampled(self, request_id: str) -> bool:
         digest = blake2b(request_id.encode(), digest_size=8).digest()
@@ -179,11 +180,15 @@ class PredictionLog:
 
     def _lose(self, lines: int, reason: object) -> None:
         self._lost += lines
+        self._say(reason)
+
+    def _say(self, reason: object, *, again: bool = False) -> None:
+        """Warns of what was dropped, once a minute unless it is `again`."""
         now_s = time.monotonic()
-        if now_s - self._said_at >= _SAY_AGAIN_S:
+        if again or now_s - self._said_at >= _SAY_AGAIN_S:
             self._said_at = now_s
             path = self._settings.prediction_log
-            log.warning("%s: %s; %d predictions are not noted yet", path, reason, self.dropped)
+            log.warning("%s: %s; %d predictions are not noted", path, reason, self.dropped)
 
 
 def _pieces(lines: Iterator[bytes], most_bytes: int) -> Iterator[list[bytes]]:

@@ -6,17 +6,28 @@ Not concurrent-log-handler: it takes a lock of a side file for each line, in the
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY
+_MODE = 0o600
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link, which is not followed",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFDIR: "a directory",
+}
 
 
 class RotatingFile:
     """Of `path` there are at most `files`: `path` itself, `path.1`, which was it before, ...
 
     Who appends holds a lock (flock) on the file that has the name now, and renames under it: so no
-    line is torn, lost or written twice. Each process makes its own, after a fork.
+    line is torn, lost or written twice. Each process makes its own, after a fork. All are their
+    owner's alone (0600), also one that was there before.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, files: int) -> None:
@@ -24,6 +35,11 @@ class RotatingFile:
         self._max_bytes = max_bytes
         self._files = files
         self._file: int | None = None
+
+    def check(self) -> None:
+        """Raises `OSError` where nothing can be appended; waits for no lock."""
+        self._opened()
+        self.close()
 
     def append(self, lines: bytes) -> None:
         """Appends all of it, or nothing. Raises `OSError` where that can't be."""
@@ -59,14 +75,13 @@ class RotatingFile:
 
     def _opened(self) -> int:
         if self._file is None:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._file = os.open(self._path, flags, 0o600)
+            self._file = _open_private(self._path)
         return self._file
 
     def _is_current(self, file: int) -> bool:
         """Whether it was neither rotated by another process nor taken away."""
         with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(file), self._path.stat())
+            return os.path.samestat(os.fstat(file), self._path.lstat())
         return False
 
     def _is_full(self, file: int, more: int) -> bool:
@@ -82,6 +97,39 @@ class RotatingFile:
             with contextlib.suppress(FileNotFoundError):
                 newer.replace(older)
         self.close()
+
+
+def _open_private(path: Path) -> int:
+    """Opens a file for its owner alone. Raises `OSError` where something else has its name: opening
+    a pipe would wait for a reader, and a link may lead to any file."""
+    try:
+        file = os.open(path, _FLAGS | os.O_NONBLOCK, _MODE)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            _check_kind(path.lstat())
+        raise
+    try:
+        status = os.fstat(file)
+        _check_kind(status)
+        if stat.S_IMODE(status.st_mode) != _MODE:
+            _make_private(file)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _check_kind(status: os.stat_result) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise OSError(f"It is no file but {_KINDS.get(kind, 'a device or a socket')}")
+
+
+def _make_private(file: int) -> None:
+    try:
+        os.fchmod(file, _MODE)
+    except PermissionError as error:
+        raise OSError("It is another user's, who alone can make it private (0600)") from error
 
 
 def _write(file: int, lines: bytes) -> None:

@@ -11,7 +11,7 @@ from tensorflow_serving.apis import (
 )
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.metrics import ServingMetrics
+from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
 from vitrine_serving.model_server.repository.config import to_configs
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
@@ -34,6 +34,13 @@ class ModelServerApi:
         self._repository = repository
         self._metrics = metrics
         self._as_content = as_content
+
+    def observe_request(
+        self, model: str, call: str, entrypoint: str, status: str, took_s: float
+    ) -> None:
+        """Counts an answer of a transport in the metrics, by the name of a model that is served."""
+        known = model if self._repository.serves(model) else OTHER
+        self._metrics.observe_request(known, call, entrypoint, status, took_s)
 
     def predict(self, request: Any) -> Any:
         """Answers `PredictionService.Predict`."""

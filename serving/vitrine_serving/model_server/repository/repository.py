@@ -151,6 +151,12 @@ class Repository:
         with self._lock:
             return {name for name, model in self._models.items() if model.config}
 
+    def serves(self, name: str) -> bool:
+        """Says whether a model is served, by its name."""
+        with self._lock:
+            model = self._models.get(name)
+            return model is not None and model.config is not None
+
     def refresh(self) -> None:
         """Looks at the disk once; versions are then loaded and unloaded in the background."""
         with self._looking:

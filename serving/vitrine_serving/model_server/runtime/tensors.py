@@ -33,6 +33,12 @@ _VALUES: dict[int, tuple[str, Any]] = {
 }
 """Fields in which `tensor.proto` lists the elements of each dtype, and their dtype there."""
 
+_DTYPES = frozenset(
+    number for name, number in types_pb2.DataType.items() if not name.endswith("_REF")
+)
+"""Dtypes that a tensor in a message can have; references are variables', and Python's TensorFlow
+would take them for the dtypes that they refer to."""
+
 _NUMPY: dict[int, Any] = {number: tf.as_dtype(number).as_numpy_dtype for number in _VALUES}
 _NUMBERS = {np.dtype(kind).type: number for number, kind in _NUMPY.items()}
 
@@ -41,9 +47,11 @@ def to_array(name: str, tensor: Any) -> Array:
     """Returns the array of a `TensorProto`; raises `ServingError` (INVALID_ARGUMENT)."""
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     try:
+        if tensor.dtype not in _DTYPES or min(shape, default=0) < 0:  # reshape would guess a -1
+            raise ValueError(f"dtype {tensor.dtype} and {shape} are no tensor's")
         if tensor.tensor_content and tensor.dtype in _NUMPY:
             return np.frombuffer(tensor.tensor_content, _NUMPY[tensor.dtype]).reshape(shape)
-        if min(shape, default=0) < 0 or 8 * math.prod(shape) > _LARGEST:
+        if 8 * math.prod(shape) > _LARGEST:
             raise ValueError(f"{shape} is no shape of a tensor that fits a message")
         return np.asarray(tf.make_ndarray(tensor))
     except (KeyError, TypeError, ValueError) as error:  # KeyError: a dtype that NumPy has not
