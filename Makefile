@@ -9,6 +9,8 @@ MODEL ?=
 SWAPS ?= 500
 PEERS ?=
 IMAGES ?= samples/*.png
+SECONDS_EACH ?= 60
+SEED ?=
 READY := $(VENV)/.ready
 # TensorFlow Serving's image is for amd64 only.
 EMBEDDED ?= $(if $(filter x86_64 amd64,$(shell uname -m)),,1)
@@ -22,7 +24,7 @@ VERSION := import sys; print(sys.version_info[:2])
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compose demo train evaluate serve predict loadtest test lint format typecheck docs \
+.PHONY: help setup compose demo train evaluate serve predict loadtest test fuzz lint format typecheck docs \
 	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers wire lock clean
 
@@ -112,6 +114,9 @@ bench-metrics: setup ## Measure what counting costs a request
 
 test: setup ## Run every test that can run here, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
+
+fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## Check style, and what imports what
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

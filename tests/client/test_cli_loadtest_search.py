@@ -181,6 +181,30 @@ def test_a_search_that_this_machine_cannot_make(capsys, tmp_path):
     assert "is not known yet" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("number", "task"), [(1, "closed"), (1, "search"), (4, "search"), (4, "sweep")]
+)
+def test_a_process_of_the_load_that_is_killed(number, task, capsys, tmp_path):
+    """What was measured is shown and written, with why it ended; exit code 1."""
+    out, told = tmp_path / "out.json", "A process that made the load ended by itself (exit code -9)"
+
+    class Killed(FakeRun):
+        def __call__(self, plan, **members) -> Result:
+            result = super().__call__(plan, **members)
+            if len(self.plans) < number:
+                return result
+            return dataclasses.replace(result, about=result.about | {"lost": told})
+
+    words = [PICTURE, "--slo=p99=50ms"] if task == "search" else [PICTURE]
+    run = Killed()
+    assert lab(request(task, *words, f"--json={out}"), run).carry_out() == 1
+    assert len(run.plans) == number
+    content = json.loads(out.read_text())
+    assert content["summary"]["answered"] > 0
+    if task != "closed":  # a load by itself has it among its own warnings
+        assert content["warnings"][0].startswith(f"{told}: it was cut short")
+
+
 def test_files_that_can_be_written_are(tmp_path):
     """Also where another one cannot."""
     full, out = Path("/dev/full"), tmp_path / "out.csv"

@@ -17,7 +17,7 @@ from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.tune import outcome
 from vitrine_client.tune.configuration import Batching, Configuration
-from vitrine_client.tune.search import Duel, Trial, Tuned
+from vitrine_client.tune.search import Confirmation, Duel, Trial, Tuned
 from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
@@ -146,6 +146,29 @@ def test_what_is_said_of_the_defaults():
     assert "did not beat them beyond the noise" in said
     assert "at 110 requests/s" in said  # the median of four
     assert "not faster beyond the noise" in said
+
+
+def test_how_sure_the_rate_is(tmp_path, capsys):
+    """By a longer load: it held, a lower one did, or none."""
+
+    def told(*rates: float, held: bool) -> Tuning:
+        loads = [Confirmation(rate, 24.0, ("p99 is 900 ms, not 20 ms",)) for rate in rates]
+        if held:
+            loads[-1] = dataclasses.replace(loads[-1], violations=())
+        made = tuning()
+        return dataclasses.replace(
+            made, tuned=dataclasses.replace(made.tuned, confirmations=tuple(loads))
+        )
+
+    assert "It kept that up for 24 s in a row." in verdict(told(120, held=True))
+    lower = "short probes: for 24 s in a row it kept up 96 requests/s (at 120 requests/s p99 is 900"
+    assert lower in verdict(told(120, 96, held=True))
+    assert conclude(told(120, 96, held=False), tmp_path / "tuned") == 1
+    assert "No rate down to 96 requests/s held for 24 s in a row" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert conclude(told(120, 96, held=True), tmp_path / "tuned") == 0
+    measured = json.loads((tmp_path / "tuned" / outcome.MEASUREMENTS).read_text())
+    assert [one["rate"] for one in measured["confirmations"]] == [120, 96]
 
 
 def test_an_objective_out_of_reach(tmp_path, capsys):

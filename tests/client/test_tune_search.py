@@ -10,7 +10,16 @@ import pytest
 from harness.paths import ROOT
 from vitrine_client.loadtest.analysis.probes import RateFound
 from vitrine_client.tune.configuration import Batching, Configuration, axes
-from vitrine_client.tune.search import Duel, Time, Trial, Unfit, tune
+from vitrine_client.tune.search import (
+    Confirmation,
+    Duel,
+    Time,
+    Trial,
+    Tuned,
+    Unfit,
+    confirm,
+    tune,
+)
 from vitrine_serving.gateway.settings import FIELDS
 from vitrine_serving.model_server.runtime.batching import read_parameters
 
@@ -60,6 +69,24 @@ def test_finds_the_top_of_a_hill():
     assert len(tuned.trials) <= 10
     assert tuned.duels[-1].won
     assert tuned.duels[-1].ratio == pytest.approx(1.16**3)
+
+
+@pytest.mark.parametrize(
+    ("holds", "rates"), [(2000, [1000]), (810, [1000, 800]), (0, [1000, 800, 500, 250])]
+)
+def test_the_rate_is_confirmed_for_longer(holds, rates):
+    """Where what recurs shows in the longer load alone, a lower rate is what it kept up."""
+    tuned = Tuned(DEFAULT, (Trial(DEFAULT, found(1000)),), (), complete=True)
+
+    def load(configuration: Configuration, rate: float) -> Confirmation:
+        assert configuration == DEFAULT
+        return Confirmation(rate, 24, () if rate <= holds else ("p99 is 900 ms",))
+
+    confirmed = confirm(tuned, load)
+    assert [one.rate for one in confirmed.confirmations] == rates
+    assert confirmed.reached == bool(holds)
+    nothing = Tuned(DEFAULT, (Trial(DEFAULT, found(0)),), (), complete=True)
+    assert confirm(nothing, load).confirmations == ()
 
 
 def test_noise_does_not_hide_it():

@@ -5,26 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 
-from harness.gateway import gateway as running_gateway
-from harness.model_server import model_server
-from harness.ports import free_port
-from harness.waiting import wait_for
-from tests.contract import models
-from tests.fuzz import classifier
+from harness.gateway import Gateway as RunningGateway
+from tests.fuzz.service import service
 
 DEADLINE_S = 10
 MAX_IMAGES = 64
 MAX_PIXELS = 1_000_000
-
-CONFIG = """
-model_config_list {{
-  config {{ name: "clothes" base_path: "{base}/clothes" model_platform: "tensorflow"
-           version_labels {{ key: "stable" value: 1 }} }}
-  config {{ name: "echo" base_path: "{base}/echo" model_platform: "tensorflow" }}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -52,30 +39,15 @@ class Gateway:
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """`clothes` (version label `stable`) predicts, classifies and regresses; `echo` has a signature
-    for each dtype."""
-    base = tmp_path_factory.mktemp("fuzz")
-    models.export(base / "kinds")
-    models.publish(base / "kinds", "echo", base / "echo", 1)
-    classifier.export(base / "clothes" / "1")
-    (base / "models.config").write_text(CONFIG.format(base=base))
-    flags = [f"--model_config_file={base / 'models.config'}"]
-    flags += ["--allow_version_labels_for_unavailable_models"]
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway of one process, with small limits."""
     settings = {"max_images": MAX_IMAGES, "max_pixels": MAX_PIXELS, "request_timeout_s": DEADLINE_S}
-    port, log = free_port(), base / "gateway.log"
-    settings |= {"port": port, "models": "clothes,echo"}
-    with (
-        model_server(base / "model_server.log", *flags) as server,
-        running_gateway(server.grpc_address, log, workers=1, **settings) as running,
-    ):
-        wait_for(lambda: _is_ready(port), 180, "the gateway")
-        (worker,) = running.workers
-        yield Gateway(port, worker, log)
+    with service(tmp_path_factory.mktemp("fuzz"), 1, **settings) as gateway:
+        yield gateway
 
 
-def _is_ready(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/readyz?models=1", timeout=5).ok
-    except requests.RequestException:
-        return False
+@pytest.fixture(scope="session")
+def gateway(running: RunningGateway) -> Gateway:
+    """The same, by its process."""
+    (worker,) = running.workers
+    return Gateway(int(running.address.rpartition(":")[2]), worker, running.log)

@@ -31,6 +31,11 @@ def _mutated(chance: random.Random, body: Body, good: list[Body]) -> Body:
     return replace(body, content=mutate(chance, body.content, chance.choice(good).content))
 
 
+def mutated(chance: random.Random, content: bytes) -> bytes:
+    """Returns content that is broken in one way."""
+    return chance.choice(_MUTATIONS)(chance, content, content)
+
+
 def _some(chance: random.Random) -> int:
     return int(2 ** chance.uniform(0, 12))
 
@@ -204,7 +209,7 @@ def _redirected(chance: random.Random, body: Body, good: list[Body]) -> Body:
 
 
 def _compressed(chance: random.Random, body: Body) -> Body:
-    content = gzip.compress(body.content, 1)
+    content = gzip.compress(body.content, 1, mtime=0)
     packed = replace(body, content=content, encoding="gzip")
     if chance.random() < 0.5:
         return packed

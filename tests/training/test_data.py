@@ -4,13 +4,15 @@ import gzip
 import http.server
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +277,45 @@ def test_failed_downloads_leave_nothing_that_counts(tmp_path, fault):
     files = {} if fault == "missing" else dict.fromkeys(NAMES, b"not the data")
     with web(files, cut_short=fault == "cut short") as url, pytest.raises(DataError):
         sources.download(tmp_path, quiet, url)
+    assert not set(NAMES) & {entry.name for entry in tmp_path.iterdir()}
+
+
+@contextmanager
+def dripping(piece: bytes) -> Iterator[str]:
+    """A server that sends a piece now and then, from its first line on, and comes to no end."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+                while not over.wait(0.001 if len(piece) > 1 else 0.02):
+                    connection.sendall(piece)
+
+        threading.Thread(target=serve, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            over.set()
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [(b"x", r"too slow, with [\d,]+ bytes in"), (b"x" * 65536, "it has no end")],
+)
+def test_a_download_that_never_ends_is_given_up(good, tmp_path, piece, words):
+    """A byte now and then, or too many; and the next source is asked."""
+    pace, said = sources.Pace(first_s=0.3, bytes_per_s=10_000, most_bytes=1e6), []
+    with dripping(piece) as url:
+        both = {
+            "web": partial(sources.download, url=url, pace=pace),
+            "other": lambda scratch, say: good,
+        }
+        assert len(data.locate(None, tmp_path / "cache", both, said.append)) == len(FILES)
+    with dripping(piece) as url, pytest.raises(DataError, match=words):
+        sources.download(tmp_path, quiet, url, pace)
     assert not set(NAMES) & {entry.name for entry in tmp_path.iterdir()}
 
 

@@ -47,6 +47,45 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     assert [entry.name for entry in (tmp_path / "mlp").iterdir()] == [".lock"]
 
 
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ([str(2**63), "9" * 30, "9" * 250], 1),
+        (["007", ".retired-9", f".retired-{2**64}"], 10),
+        (["-3", "1e6", "2.0", " 4", "v5", "²", "a\nb", "\udcff", "__pycache__"], 1),
+        ([str(2**63 - 2)], 2**63 - 1),
+    ],
+)
+def test_the_next_version_is_one_that_a_server_takes(tmp_path, there, expected):
+    """Whatever lies beside the versions; what is beyond int64 is none."""
+    for name in there:
+        (tmp_path / "mlp" / name).mkdir(parents=True)
+    publish.rehearse(tmp_path, "mlp", 1000)
+    assert publish.publish(tmp_path, "mlp", write).name == str(expected)
+    assert publish.versions(tmp_path, "mlp")[-1] == expected
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_a_file_with_a_number_for_its_name_is_left_alone(tmp_path, make):
+    """No version can take its place."""
+    (tmp_path / "mlp").mkdir()
+    make(tmp_path / "mlp" / "3")
+    assert publish.publish(tmp_path, "mlp", write).name == "4"
+
+
+def test_numbers_that_are_used_up_are_known_at_the_rehearsal(tmp_path):
+    """With what to remove; nothing is written."""
+    last = tmp_path / "mlp" / str(2**63 - 1)
+    last.mkdir(parents=True)
+    for attempt in (
+        lambda: publish.rehearse(tmp_path, "mlp", 1000),
+        lambda: publish.publish(tmp_path, "mlp", write),
+    ):
+        with pytest.raises(OSError, match=f"{last} has the largest number .* remove or rename it"):
+            attempt()
+    assert {entry.name for entry in (tmp_path / "mlp").iterdir()} == {".lock", last.name}
+
+
 PUBLISHER = """
 import os, signal, sys
 from pathlib import Path

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _PROBES = 400
 """Shares of the time, of which a probe has one: from half a second to three."""
 
+_CONFIRMED, _LONGEST_S = 12, 24.0
+"""Shares of the time, of which a longer load at the rate that was found has one, and the most that
+it takes: as long as those of `vitrine loadtest search` together."""
+
 
 @click.command(short_help="Find the best settings for a load and an objective.")
 @click.argument("pictures", nargs=-1, required=True)
@@ -79,7 +83,8 @@ def tune(
     Runs `vitrine-serve up` on this machine, on ports of its own, with one configuration after the
     other, and searches the highest rate that each takes: the gateway's processes and batches, the
     model server's batching. What seems best is then measured against the defaults in turn, and
-    they stay unless it is faster beyond the noise.
+    they stay unless it is faster beyond the noise. Last, the rate is confirmed by a longer load, or
+    lowered until one holds.
 
     Writes gateway.env, batching.config where batching pays, measurements.json, and a README.md
     that says how to use them, and why.
@@ -127,7 +132,7 @@ def _tuned(
     target: Workload, slo: "Slo", models_dir: Path, for_s: float, notes: VisibleConsole
 ) -> "Tuning":
     from vitrine_client.tune.configuration import Configuration, axes
-    from vitrine_client.tune.search import Time, Unfit, tune
+    from vitrine_client.tune.search import Time, Unfit, confirm, tune
     from vitrine_client.tune.service import Services, find_command
     from vitrine_client.tune.summary import Tuning, load_of
     from vitrine_client.tune.trial import Trials
@@ -146,7 +151,11 @@ def _tuned(
         try:
             target = target if target.model else _with_model(target, services)
             trials = Trials(services, target, slo, probe_s=probe_s, watch=progress.probed)
-            tuned = tune(Configuration(), tried_in, trials, Time(for_s), watch=progress.tried)
+            long_s = min(for_s / _CONFIRMED, _LONGEST_S)
+            time_ = Time(for_s - long_s)
+            tuned = tune(Configuration(), tried_in, trials, time_, watch=progress.tried)
+            status.update(f"Confirming the rate, {long_s:.0f} s or more")
+            tuned = confirm(tuned, lambda best, rate: trials.confirm(best, rate, long_s))
         except Unfit as error:
             raise click.ClickException(f"With its defaults, {error}") from error
     return Tuning(slo, load_of(target), probe_s, tuned)

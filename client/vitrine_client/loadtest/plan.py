@@ -6,6 +6,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
+from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
 
 WorkloadKind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
@@ -147,6 +148,7 @@ class Plan:
         content = dataclasses.asdict(self)
         target, trust = content["target"], self.target.tls
         target["images"] = len(target["images"])
+        target["address"] = addresses.without_password(target["address"])
         for name in ("api_key", "userinfo", "tls", "headers", "keep_alive"):
             del target[name]
         if self.target.headers:

@@ -24,7 +24,7 @@ from vitrine_client.loadtest.generator.http_connection import Endpoint, reach
 from vitrine_client.loadtest.generator.loop import Job
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
-from vitrine_client.loadtest.generator.worker import Ended
+from vitrine_client.loadtest.generator.worker import Ended, Lost
 from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Workload
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.request_rows import RequestRows
@@ -110,8 +110,9 @@ def run(
     the server is slow. `stop` ends the test early; what was due by then counts. `rows` take each
     request.
 
-    Raises a `VitrineError` where the target does not give right answers before the load begins, or
-    a process that makes it ends by itself.
+    Where a process that makes it ends by itself, the load ends, and the result is of what all had
+    told until then; its `lost` says so. Raises a `VitrineError` where that is nothing, or the
+    target does not give right answers before the load begins.
     """
     stop = stop or threading.Event()
     with signals.hasty():
@@ -129,15 +130,42 @@ def run(
         timeline = Timeline(plan, fleet.start(), len(jobs))
         if rows:
             rows.begin(timeline.zero_s)
-        ends, gone_s = _follow(fleet, timeline, plan.give_up_s, finish, stop, rows)
+        course = _follow(fleet, timeline, plan.give_up_s, finish, stop, rows)
         busy = processors.busy()
     measured = tuple(interval for interval in intervals if interval.start_s >= 0)
-    generator, connecting = _generator(plan, ends, timeline), _connecting(ready, ends, timeline)
-    result = Result(about, measured, generator, connecting=connecting)
-    warnings = tuple(doubts(plan, result, busy))
-    if gone_s:
-        warnings = (f"Nobody answered for {gone_s:.1f} s, so it was ended", *warnings)
+    if course.lost and not measured:
+        raise errors.VitrineError(f"{course.lost} before anything was measured")
+    generator = _generator(plan, course.ends, timeline)
+    connecting = _connecting(ready, course.ends, timeline)
+    result = Result(about | course.described(), measured, generator, connecting=connecting)
+    warnings = (*course.warnings(), *doubts(plan, result, busy))
     return dataclasses.replace(result, warnings=warnings)
+
+
+@dataclass
+class _Course:
+    """Course of a load: how each of its processes ended, for how many seconds nobody had answered
+    where that ended the load, and which process ended by itself, in words."""
+
+    ends: list[Ended] = dataclasses.field(default_factory=list)
+    gone_s: float = 0.0
+    lost: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no use in going on."""
+        return bool(self.gone_s or self.lost)
+
+    def described(self) -> dict[str, Any]:
+        """Returns what a result's `about` has of it."""
+        return {"lost": self.lost} if self.lost else {}
+
+    def warnings(self) -> Iterator[str]:
+        """Yields why it was ended."""
+        if self.lost:
+            yield f"{self.lost}; what was measured until then is kept"
+        if self.gone_s:
+            yield f"Nobody answered for {self.gone_s:.1f} s, so it was ended"
 
 
 def _follow(
@@ -147,28 +175,29 @@ def _follow(
     finish: Callable[[Interval], None],
     stop: threading.Event,
     rows: RequestRows | None,
-) -> tuple[list[Ended], float]:
-    """Follows a fleet until its processes have ended. Returns how each of them ended, and for how
-    many seconds nobody had answered where that ended the load, else 0."""
-    ends: list[Ended] = []
-    gone_s = 0.0
+) -> _Course:
+    """Follows a fleet until its processes have ended."""
+    course = _Course()
     while fleet.is_at_work:
-        if give_up_s and not gone_s:
+        if give_up_s and not course.is_over:
             for_s = timeline.gone_for_s(time.monotonic())
-            gone_s = for_s if for_s >= give_up_s else 0.0
-        if stop.is_set() or gone_s:
+            course.gone_s = for_s if for_s >= give_up_s else 0.0
+        if stop.is_set() or course.is_over:
             timeline.cut(fleet.stop())
         for number, report in fleet.reports(_LOOK_S):
             if isinstance(report, Ended):
-                ends.append(report)
+                course.ends.append(report)
                 timeline.close(number, report.ended_s)
-                continue
-            timeline.add(number, report)
-            if rows:
-                rows.add(number, report)
+            elif isinstance(report, Lost):
+                course.lost = str(report)
+                timeline.lose(number)
+            else:
+                timeline.add(number, report)
+                if rows:
+                    rows.add(number, report)
         for interval in timeline.finished():
             finish(interval)
-    return ends, gone_s
+    return course
 
 
 def _generator(plan: Plan, ends: Sequence[Ended], timeline: Timeline) -> Generator:

@@ -21,19 +21,46 @@ UNFINISHED = ".unfinished-"
 """Before the number of one that is being written, or never was whole."""
 
 
+NEWEST = 2**63 - 1
+"""The largest version there can be: model servers have them as an int64."""
+
+
 def version_number(name: str) -> int | None:
-    """Returns the version that a directory's name stands for, None for none: ASCII digits alone, as
-    TensorFlow Serving reads no others."""
-    return int(name) if name.isascii() and name.isdecimal() else None
+    """Returns the version that a directory's name stands for, None for none: ASCII digits alone, up
+    to `NEWEST`, as TensorFlow Serving reads no others."""
+    is_one = name.isascii() and name.isdecimal() and len(name.lstrip("0")) <= len(str(NEWEST))
+    number = int(name) if is_one else None
+    return None if number is None or number > NEWEST else number
 
 
 def version_numbers(directory: Path, prefix: str = "") -> list[int]:
     """Returns the versions in a model's directory, ascending; with a prefix those behind it."""
     if not directory.is_dir():
         return []
-    names = [entry.name for entry in directory.iterdir() if entry.is_dir()]
-    found = [version_number(name[len(prefix) :]) for name in names if name.startswith(prefix)]
-    return sorted(number for number in found if number is not None)
+    return sorted(number for number, entry in _numbered(directory, prefix) if entry.is_dir())
+
+
+def _numbered(directory: Path, prefix: str = "") -> Iterator[tuple[int, Path]]:
+    """Yields what has a version for its name, whatever it is."""
+    for entry in directory.iterdir():
+        if entry.name.startswith(prefix):
+            number = version_number(entry.name[len(prefix) :])
+            if number is not None:
+                yield number, entry
+
+
+def next_version(directory: Path) -> int:
+    """Returns the number of a model's next version: above all that is there, files included, and
+    above those that were rolled back, as a number means one model. Raises `OSError` where no model
+    server would take it."""
+    there = [*_numbered(directory), *_numbered(directory, RETIRED)]
+    newest, entry = max(there, default=(0, directory))
+    if newest == NEWEST:
+        raise OSError(
+            f"{entry} has the largest number that there is for a version; remove or rename it, and "
+            "the next one follows on the others"
+        )
+    return newest + 1
 
 
 @contextmanager
@@ -46,11 +73,9 @@ def locked(directory: Path, on_wait: Callable[[], object] = lambda: None) -> Ite
 def publish_next(directory: Path, write: Callable[[Path, int], None]) -> Path:
     """Calls `write(path, version)`, then makes that path the next version, and returns it.
 
-    For the holder of the lock. Versions that were rolled back count, as a number means one model.
-    Whatever `write` raises passes through, and leaves nothing behind.
+    For the holder of the lock. Whatever `write` raises passes through, and leaves nothing behind.
     """
-    taken = version_numbers(directory) + version_numbers(directory, RETIRED)
-    version = max(taken, default=0) + 1
+    version = next_version(directory)
     unfinished, final = directory / f"{UNFINISHED}{version}", directory / str(version)
     try:
         write(unfinished, version)

@@ -112,11 +112,13 @@ def new_channel(
     trust: Trust | None,
     server_name: str = "",
     credentials: grpc.ChannelCredentials | None = None,
+    most_bytes: int = -1,
 ) -> grpc.Channel:
     """Returns a channel, with TLS where there is whom to trust or there are credentials; without
-    `server_name` it is that of `VITRINE_MODEL_SERVER_NAME`, if that is set."""
+    `server_name` it is that of `VITRINE_MODEL_SERVER_NAME`, if that is set. It takes answers of up
+    to `most_bytes`, -1 for any."""
     name = server_name or os.environ.get("VITRINE_MODEL_SERVER_NAME", "")
-    options = messages.channel_options(name)
+    options = messages.channel_options(name, most_bytes)
     shown = credentials or (_credentials(trust) if trust else None)
     if shown:
         return grpc.secure_channel(address, shown, options=options)

@@ -34,7 +34,6 @@ _MOST_METADATA = 1 << 20
 
 _CHANNEL_OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_send_message_length", -1),  # the gateway bounds what it takes, in bytes and images
-    ("grpc.max_receive_message_length", -1),
     # Errors come as metadata; beyond gRPC's own bound, 16 KiB, an error becomes another.
     ("grpc.max_metadata_size", _MOST_METADATA),
     ("grpc.absolute_max_metadata_size", _MOST_METADATA),
@@ -95,11 +94,11 @@ def path_of(method: str) -> str:
     return f"/tensorflow.serving.{method}"
 
 
-def channel_options(server_name: str = "") -> list[tuple[str, Any]]:
+def channel_options(server_name: str = "", most_bytes: int = -1) -> list[tuple[str, Any]]:
     """Returns the options of a channel; `server_name` is whose certificate is expected, if not
-    that of the address."""
+    that of the address, and `most_bytes` are of an answer, -1 for any number."""
     named = [("grpc.ssl_target_name_override", server_name)] if server_name else []
-    return _CHANNEL_OPTIONS + named
+    return [*_CHANNEL_OPTIONS, ("grpc.max_receive_message_length", most_bytes), *named]
 
 
 def code_of(number: int) -> grpc.StatusCode:

@@ -1,5 +1,6 @@
 """Files of a tuning: settings to use, and the measurements that justify them."""
 
+import dataclasses
 import json
 import math
 import os
@@ -69,6 +70,7 @@ def measurements(tuning: Tuning) -> dict[str, Any]:
         "probe_s": tuning.probe_s,
         "best": str(tuning.tuned.best),
         "complete": tuning.tuned.complete,
+        "confirmations": [dataclasses.asdict(one) for one in tuning.tuned.confirmations],
         "trials": [_trial(trial) for trial in tuning.tuned.trials],
         "duels": [
             {

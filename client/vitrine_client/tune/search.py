@@ -9,7 +9,7 @@ if it is faster by more than these pairs differ from each other.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median, stdev
 
 from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, RateFound
@@ -21,6 +21,9 @@ SEARCH_SHARE = 0.55
 _STEP = 1.03
 """How much faster something has to be to go on from there: fewer settings that differ from their
 defaults for no reason."""
+
+_LOWER = (1, 1.25, 2, 4)
+"""Parts of the rate that short probes found, one after the other, of which one holds for longer."""
 
 _FINALISTS = 2
 _FEWEST_PAIRS, _MOST_PAIRS = 3, 6
@@ -86,18 +89,32 @@ class Duel:
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """Confirmation of a rate by a load that is longer than the probes, which see nothing of what
+    recurs more seldom: why that misses the objective, if it does."""
+
+    rate: float
+    duration_s: float
+    violations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Tuned:
     """Result of a tuning: the configuration to use, all that was tried, and the duels with the
-    default. `complete` says that the search ended by itself, before its time was up."""
+    default. `complete` says that the search ended by itself, before its time was up.
+    `confirmations` are of the best, at lower rates each; the last one holds if any does."""
 
     best: Configuration
     trials: tuple[Trial, ...]
     duels: tuple[Duel, ...]
     complete: bool
+    confirmations: tuple[Confirmation, ...] = ()
 
     @property
     def reached(self) -> bool:
-        """Whether anything met the objective, at any rate."""
+        """Whether anything met the objective, at any rate, and for long, if that was looked at."""
+        if self.confirmations and self.confirmations[-1].violations:
+            return False
         return any(trial.rate for trial in self.trials)
 
     def rate_of(self, configuration: Configuration) -> float:
@@ -143,6 +160,18 @@ def tune(
         if duels[-1].won:
             return Tuned(challenger, trials, tuple(duels), complete)
     return Tuned(default, trials, tuple(duels), complete)
+
+
+def confirm(tuned: Tuned, load: Callable[[Configuration, float], Confirmation]) -> Tuned:
+    """Returns a tuning with its best configuration confirmed: at its rate, or else at lower ones.
+    `load` makes the longer load."""
+    found: list[Confirmation] = []
+    rate = tuned.rate_of(tuned.best)
+    for step in _LOWER if rate else ():
+        found.append(load(tuned.best, max(rate / step, LOWEST_RATE)))
+        if not found[-1].violations:
+            break
+    return replace(tuned, confirmations=tuple(found))
 
 
 class _Search:

@@ -1,13 +1,13 @@
 """Summary of a tuning in words: the verdict, its reasons, and the use of the files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.loadtest.wording import per_second
-from vitrine_client.tune.search import Duel, Trial, Tuned
+from vitrine_client.tune.search import Confirmation, Duel, Trial, Tuned
 
 ENVIRONMENT, BATCHING = "gateway.env", "batching.config"
 
@@ -38,6 +38,10 @@ def load_of(target: Workload) -> str:
 
 def verdict(tuning: Tuning) -> str:
     """Says the result in words, with its confidence."""
+    return " ".join(filter(None, (_chosen(tuning), _confirmed(tuning.tuned.confirmations))))
+
+
+def _chosen(tuning: Tuning) -> str:
     tuned, slo = tuning.tuned, tuning.slo
     rate = per_second(tuned.rate_of(tuned.best))
     if tuned.duels and tuned.duels[-1].won:
@@ -58,8 +62,27 @@ def verdict(tuning: Tuning) -> str:
     return f"Keep the defaults: they meet {slo} at {rate} requests/s, and {why}."
 
 
+def _confirmed(loads: Sequence[Confirmation]) -> str:
+    """How sure the rate is: what a longer load said of it."""
+    if not loads:
+        return ""
+    first, last = loads[0], loads[-1]
+    for_s = f"{last.duration_s:.3g} s in a row"
+    if not first.violations:
+        return f"It kept that up for {for_s}."
+    missed = f"at {per_second(first.rate)} requests/s {', '.join(first.violations)}"
+    if last.violations:
+        return f"No rate down to {per_second(last.rate)} requests/s held for {for_s}: {missed}."
+    return (
+        f"The rate is of short probes: for {for_s} it kept up {per_second(last.rate)} requests/s "
+        f"({missed})."
+    )
+
+
 def unreachable(tuning: Tuning) -> str:
     """Says how far from the objective the service is, at the lowest rate that was probed."""
+    if tuning.tuned.confirmations:
+        return _confirmed(tuning.tuned.confirmations)
     probes = [p for trial in tuning.tuned.trials if trial.found for p in trial.found.probes]
     lowest = min(probes, key=lambda probe: probe.rate)
     return (

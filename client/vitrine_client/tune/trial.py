@@ -12,7 +12,7 @@ from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import Ready, make_ready, run
 from vitrine_client.tune.configuration import Configuration
-from vitrine_client.tune.search import Unfit
+from vitrine_client.tune.search import Confirmation, Unfit
 from vitrine_client.tune.service import Services
 
 MOST_PROBES = 14
@@ -47,12 +47,10 @@ class Trials:
 
     def __call__(self, configuration: Configuration) -> RateFound:
         """Finds the highest rate that meets the objective. Raises `Unfit`."""
-        address = self._services.of(configuration).address(self._target.kind)
-        target = dataclasses.replace(self._target, address=address)
         try:
-            ready = make_ready(target, Open(()), TIMEOUT_S)
+            target, ready = self._ready(configuration)
             found = find_rate(
-                lambda rate: self._run(target, rate, ready),
+                lambda rate: self._run(target, rate, ready, self._probe_s),
                 self._slo,
                 start_rate=self._start_rate,
                 most_probes=MOST_PROBES,
@@ -65,8 +63,23 @@ class Trials:
         self._start_rate = max(_BELOW * found.rate, _LEAST_START)
         return found
 
-    def _run(self, target: Workload, rate: float, ready: Ready) -> Result:
+    def confirm(self, configuration: Configuration, rate: float, for_s: float) -> Confirmation:
+        """Makes one load of so many seconds at a rate. Nothing is raised: it comes after all else
+        was measured."""
+        try:
+            target, ready = self._ready(configuration)
+            result = self._run(target, rate, ready, for_s)
+        except (VitrineError, Unfit) as error:
+            return Confirmation(rate, 0.0, (f"it does not answer: {error}",))
+        return Confirmation(rate, result.duration_s, tuple(self._slo.violations(result)))
+
+    def _ready(self, configuration: Configuration) -> tuple[Workload, Ready]:
+        address = self._services.of(configuration).address(self._target.kind)
+        target = dataclasses.replace(self._target, address=address)
+        return target, make_ready(target, Open(()), TIMEOUT_S)
+
+    def _run(self, target: Workload, rate: float, ready: Ready, for_s: float) -> Result:
         warm_up_s = self._probe_s * _WARM_UP_SHARE
         self._seed += 1  # other arrivals each time: none may be measured by the same lucky ones
-        load = Open((Phase(warm_up_s + self._probe_s, rate, rate),), seed=self._seed)
+        load = Open((Phase(warm_up_s + for_s, rate, rate),), seed=self._seed)
         return run(Plan(target, load, warm_up_s, TIMEOUT_S), ready=ready)

@@ -74,7 +74,12 @@ class Records:
     @property
     def outcomes(self) -> Counter[str]:
         """How many requests had which outcome; "" is a right answer."""
-        return Counter(self._outcomes[int(number)] for number in self._columns()[4])
+        return Counter(self.kinds)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The outcome of each request, in order."""
+        return [self._outcomes[int(number)] for number in self._columns()[4]]
 
 
 def endless(_: Records) -> bool:

@@ -95,7 +95,7 @@ def _read(connection: socket.socket) -> bytes:
             return b""
         read += piece
     head, _, _ = read.lower().partition(b"\r\n\r\n")
-    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
     pieces, missing = [read], len(head) + 4 + length - len(read)
     while missing > 0:
         pieces.append(connection.recv(65536))

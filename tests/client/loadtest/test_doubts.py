@@ -121,6 +121,17 @@ def test_a_server_that_does_not_keep_connections(connecting, words):
     assert words in doubt
 
 
+def test_a_server_that_goes_away_is_not_told_to_close_connections():
+    """It ended under its kept connections, and took no others: that is no limit of its own."""
+    errors = {3: Counter({"closed while kept": 8, "refused": 40})}
+    gone = dataclasses.replace(
+        made(seconds=20, median_ms=4, errors=errors), connecting=Connecting(EMPTY, EMPTY, 0, (5, 9))
+    )
+    (doubt,) = of(gone)
+    assert "went away: 8 of its connections" in doubt
+    assert "40 requests were refused" in doubt
+
+
 def test_what_was_never_sent_is_told():
     """How many of how many, and why."""
     first, *others = RESULT.intervals

@@ -61,7 +61,7 @@ WITHOUT_LENGTH = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
         "503": ("HTTP 503", [answer({"error": "busy"}, "503 Service Unavailable")]),
         "503 without length": ("HTTP 503", [b"HTTP/1.0 503 Busy\r\n\r\n", CLOSE]),
         "another class": ("wrong answer", [answer(predictions(8))]),
-        "no answer": ("wrong answer", [answer("hello")]),
+        "no answer": ("not an answer", [answer("hello")]),
         "broken image": ("invalid image", [answer({"predictions": [{"error": "image 0: no"}]})]),
         "no HTTP": ("no HTTP", [b"SSH-2.0-OpenSSH_9.9\r\n"]),
         "reset": ("reset", [RESET]),

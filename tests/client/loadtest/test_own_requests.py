@@ -3,7 +3,9 @@
 import csv
 import io
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -125,6 +127,25 @@ def test_an_end_where_the_server_is_gone():
     assert result.errors["reset"] > 0
     assert "Nobody answered for 0." in result.warnings[0] or "for 1." in result.warnings[0]
     assert any("ended" in text and "early" in text for text in result.warnings)
+
+
+def test_an_end_where_the_server_hangs():
+    """It is not waited for until its requests are given up; those count as unanswered."""
+    forever = threading.Event()
+
+    def script(number: int) -> Iterator[bytes]:
+        if number > 10:
+            forever.wait(60)
+        yield RIGHT
+
+    with scripted_server(script) as server:
+        began_s = time.monotonic()
+        result = run(plan(server, Closed(2, 60), give_up_s=0.5, timeout_s=50, processes=1))
+        assert time.monotonic() - began_s < 30
+        forever.set()
+    assert result.answered > 0
+    assert set(result.errors) == {"unanswered"}
+    assert "Nobody answered for " in result.warnings[0]
 
 
 def test_errors_are_answers():

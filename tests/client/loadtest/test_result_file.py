@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.loadtest.made_results import made
+from tests.client.loadtest.made_results import TARGET, made
 from vitrine_client.loadtest.analysis.compare import compare
+from vitrine_client.loadtest.plan import Closed, Plan
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.result import Connecting, Result
 
@@ -75,3 +76,11 @@ def test_what_is_no_result_is_a_sentence(text, tmp_path):
     path.write_text(text)
     with pytest.raises(ValueError, match=r"other\.json: "):
         Result.read(path)
+
+
+@pytest.mark.parametrize("address", ["http://user:secret@host:1", "dns://user:secret@ns/host:1"])
+def test_passwords_in_addresses_are_not_kept(address):
+    """Nor is who made the plan by hand asked to cut them out."""
+    plan = Plan(dataclasses.replace(TARGET, address=address), Closed(1, 1))
+    assert "secret" not in json.dumps(plan.described())
+    assert plan.described()["target"]["address"].endswith("host:1")

@@ -23,6 +23,7 @@ from tests.client.loadtest.scripted_server import (
     scripted_server,
 )
 from vitrine_client import errors
+from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.plan import Closed, Load, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Interval, Result
 from vitrine_client.loadtest.run import run
@@ -126,18 +127,40 @@ def test_who_has_no_answer_when_it_is_stopped_counts():
     assert result.duration_s < 30
 
 
-def test_a_process_that_is_killed_is_an_error():
-    """What it saw is lost, so there is no result that would hide it; the others end."""
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_is_killed_ends_it_with_what_was_measured(processes):
+    """It is told, and is no good result; the others end."""
+
+    def kill(interval: Interval) -> None:
+        if interval.start_s >= 0:
+            for process in multiprocessing.active_children()[:1]:  # may be told several at once
+                process.kill()
+
+    with scripted_server(always(RIGHT)) as server:
+        load = plan(server, Closed(2, 30), processes=processes, warm_up_s=0.1)
+        result = run(load, watch=kill)
+    assert not multiprocessing.active_children()
+    assert 1 <= result.duration_s < 20
+    assert result.answered == result.due > 0
+    assert "exit code -9: killed" in result.lost
+    assert result.warnings[0].startswith(result.lost)
+    again = Result.from_json(json.loads(json.dumps(result.to_json())))
+    assert again.lost == result.lost
+    assert not LoadTestOutcome(again, (again,)).well
+
+
+def test_a_process_that_is_killed_before_anything_was_measured():
+    """There is no result then."""
 
     def kill(_: Interval) -> None:
-        for process in multiprocessing.active_children()[:1]:  # may be told several at once
+        for process in multiprocessing.active_children():
             process.kill()
 
     with (
         scripted_server(always(RIGHT)) as server,
-        pytest.raises(errors.VitrineError, match="exit code -9"),
+        pytest.raises(errors.VitrineError, match=r"exit code -9.* before anything was measured"),
     ):
-        run(plan(server, Closed(2, 30), processes=2, warm_up_s=0.1), watch=kill)
+        run(plan(server, Closed(2, 30), processes=2, warm_up_s=25), watch=kill)
     assert not multiprocessing.active_children()
 
 
@@ -172,15 +195,15 @@ def test_nothing_is_loaded_that_does_not_answer():
         run(Plan(Workload("raw", "127.0.0.1:8080", "mlp", (b"a",)), LOAD))
     problem = answer({"detail": "no model mlp"}, "404 Not Found")
     broken = answer({"predictions": [{"error": "image 0: no picture"}]})
-    for said, error, words in (
-        (problem, errors.NotFound, "no model mlp"),
-        (broken, errors.InvalidImage, "no picture"),
-        (answer({"hello": 1}), errors.ServerError, "hello"),
-        (b"SSH-2.0\r\n", errors.Unavailable, "no HTTP"),
+    for said, error, words, asked in (
+        (problem, errors.NotFound, "no model mlp", 1),
+        (broken, errors.InvalidImage, "no picture", 1),
+        (answer({"hello": 1}), errors.ServerError, "hello", 2),
+        (b"SSH-2.0\r\n", errors.ServerError, "no HTTP", 2),
     ):
         with scripted_server(always(said)) as server, pytest.raises(error, match=words):
             run(plan(server))
-        assert len(server.requests) == 1
+        assert len(server.requests) == asked
     assert not multiprocessing.active_children()
 
 

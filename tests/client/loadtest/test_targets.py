@@ -160,7 +160,7 @@ def test_what_has_no_classes_is_no_answer(kind, body):
     """Whatever a server says instead, it is an error and no traceback."""
     with pytest.raises(errors.ServerError):
         classes_of(kind, body)
-    assert ResponseValidation(kind, [(3,)]).fault(0, body) == "wrong answer"
+    assert ResponseValidation(kind, [(3,)]).fault(0, body) == "not an answer"
 
 
 def test_answers_are_right_by_their_classes():

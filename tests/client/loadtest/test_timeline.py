@@ -113,6 +113,34 @@ def test_an_early_end_leaves_out_what_was_due_later():
     assert not list(line.finished())
 
 
+def test_a_process_that_is_lost_ends_it_with_its_last_report():
+    """What all had told until then counts, and what the others told since does not: a part of the
+    load is missing from it."""
+    line = timeline(processes=2)
+    line.add(0, seen(right(1.5), right(2.2), settled_s=2.4))
+    line.add(1, seen(right(1.6), right(2.3), right(2.6), settled_s=2.7))
+    line.lose(0)
+    line.close(1, START_S + 2.7)
+    assert [interval.due for interval in line.finished()] == [0, 2, 2]
+    alone = timeline()
+    alone.add(0, seen(right(1.5), settled_s=2.0))
+    alone.lose(0)
+    assert [interval.due for interval in alone.finished()] == [0, 1]
+
+
+def test_a_server_that_hangs_is_gone():
+    """Since the first request that waits, and not only once that is given up; who waits where
+    others are answered, or was not asked, tells nothing."""
+    line = timeline(processes=2)
+    line.add(1, seen(settled_s=9.9))
+    line.add(0, seen(right(1.5), settled_s=2.0))
+    assert line.gone_for_s(START_S + 5) == pytest.approx(3)
+    line.add(1, seen(right(4.0)))
+    assert line.gone_for_s(START_S + 5) == pytest.approx(0.99)
+    line.add(0, seen(settled_s=4.95))
+    assert line.gone_for_s(START_S + 5) == pytest.approx(0.05)
+
+
 def test_an_end_within_the_warm_up_leaves_nothing():
     """Nothing was measured then."""
     line = timeline()

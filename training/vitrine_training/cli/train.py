@@ -1,5 +1,6 @@
 """The command `vitrine-train train`: options for each setting, progress, and the outcome."""
 
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -44,9 +45,9 @@ def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
 
 
 def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
-    """Refuses NaN, which is in no range and out of none."""
-    if value != value:
-        raise click.BadParameter("this is no number of seconds")
+    """Refuses NaN, which is in no range and out of none, and infinity."""
+    if not math.isfinite(value):
+        raise click.BadParameter("this is no finite number of seconds")
     return value
 
 
@@ -99,7 +100,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--hard-pictures",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10_000),
     default=robustness.PICTURES,
     show_default=True,
     help="Hard pictures of each kind, for the accuracy on them in the card; 0 for none.",
@@ -213,6 +214,17 @@ def _check_needed(chosen: list[Recipe]) -> None:
             raise click.UsageError(f"linear makes its own data: leave out --{name}")
 
 
+def _check_batch(recipe: Recipe) -> None:
+    """Raises `ValueError` where a step would have more rows than there are to train on: the card
+    would name a batch size that never was."""
+    rows = data.LINEAR_ROWS if _makes_data(recipe) else data.TRAINING_SIZE
+    if recipe.batch_size > rows:
+        raise ValueError(
+            f"batch_size {recipe.batch_size:,} is more than the {rows:,} rows that {recipe.model} "
+            "trains on; take those at most"
+        )
+
+
 def _spend_compiler_note() -> None:
     """XLA tells once a process that it compiles, and no setting keeps it from that; so it compiles
     something small while nobody listens. A fault in it shows in the next compilation."""
@@ -236,6 +248,7 @@ def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None)
         varied = [RECIPES[name].varied(given, model) for name in names]
         for recipe in varied:
             unused_settings.check(recipe, given)
+            _check_batch(recipe)
         return varied
     except ValueError as error:
         raise click.UsageError(str(error)) from error

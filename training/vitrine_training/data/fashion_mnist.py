@@ -11,7 +11,8 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +51,15 @@ FACING_LEFT = ("Sandal", "Sneaker", "Ankle boot")
 SIDE = 28
 """Height and width of an image."""
 
-LINEAR_FEATURES = 2
+LINEAR_FEATURES, LINEAR_ROWS = 2, 1_000
 LINEAR_TRUTH = (2.0, -3.4), 4.2
 """Weights and bias behind the synthetic data, as the text has them."""
 
 VALIDATION_SIZE = 5_000
 """The last rows of the training files, which come in random order, are held out."""
+
+TRAINING_SIZE = FILES[0].shape[0] - VALIDATION_SIZE
+"""The rows before those."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class Points:
     values: npt.NDArray[np.float32]
 
 
-def synthetic_linear(seed: int, rows: int = 1_000, noise: float = 0.01) -> tuple[Points, Points]:
+def synthetic_linear(
+    seed: int, rows: int = LINEAR_ROWS, noise: float = 0.01
+) -> tuple[Points, Points]:
     """Returns points to train on and to validate on, with normal features and noise.
 
     The text's `SyntheticRegressionData`; the data follows from the seed.
@@ -156,9 +162,9 @@ def locate(
     for fault in faults:
         say(f"Not from the cache: {fault}")
     for name, fetch in sources.items():
-        with tempfile.TemporaryDirectory(prefix="vitrine-data-") as scratch:
+        with _scratch() as scratch:
             try:
-                found = fetch(Path(scratch), say)
+                found = fetch(scratch, say)
                 arrays = _read(found)
             except DataError as error:
                 failures.append(f"  {name}: {error}")
@@ -166,6 +172,14 @@ def locate(
             _keep(found, cache, say)
             return arrays
     raise DataError(_ways_out(cache, faults, failures))
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory for a while. A download that was given up may still write there at its end."""
+    prefix = "vitrine-data-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as scratch:
+        yield Path(scratch)
 
 
 def _ways_out(cache: Path, faults: list[DataError], failures: list[str]) -> str:

@@ -2,8 +2,11 @@
 
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
@@ -13,27 +16,98 @@ from vitrine_training.data.idx import FILES, DataError
 
 OFFICIAL_URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
+_COMMAND_S = 600.0
 DEBIAN_DIRECTORY = Path("/usr/share/datasets/fashion-mnist")
 
 Fetch = Callable[[Path, Callable[[str], None]], Path]
 """Brings the four files into a temporary directory and returns the one that holds them."""
 
 
-def download(scratch: Path, say: Callable[[str], None], url: str = OFFICIAL_URL) -> Path:
-    """Fetches the files over HTTPS, each checked against its official MD5. Raises `DataError`."""
+@dataclass(frozen=True)
+class Pace:
+    """Pace of a download: after `first_s` it has to have had so many bytes a second, and never more
+    than `most_bytes`, of one file."""
+
+    first_s: float = 30.0
+    bytes_per_s: float = 10_000.0
+    most_bytes: float = 64e6
+
+
+_PACE = Pace()
+_LOOK_S = 0.1
+
+
+def download(
+    scratch: Path, say: Callable[[str], None], url: str = OFFICIAL_URL, pace: Pace = _PACE
+) -> Path:
+    """Fetches the files over HTTPS, each checked against its official MD5. Raises `DataError`, also
+    where that is too slow."""
     say(f"Downloading Fashion-MNIST (30 MB) from {url}")
     pooch.get_logger().setLevel("WARNING")  # `say` tells enough
     registry = {file.name: f"md5:{file.md5}" for file in FILES}
     shelf = pooch.create(path=scratch, base_url=url, registry=registry)
-    fetch = pooch.HTTPDownloader(timeout=(5, 60))
     try:
         for file in FILES:
-            shelf.fetch(file.name, downloader=fetch)
+            _fetch(shelf, file.name, pace)
             say(f"  {file.name}")
     except (OSError, ValueError, requests.RequestException) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{url} failed: {reason}") from error
     return scratch
+
+
+class _Progress:
+    """Progress of one file, as pooch tells it to a bar. To tell it raises `TimeoutError` where the
+    download was given up, or has no end."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self.total = self.bytes = 0
+        self.given_up = False
+
+    def update(self, count: int) -> None:
+        """Is told of bytes."""
+        self.bytes += count
+        if self.given_up or self.bytes > self._pace.most_bytes:
+            raise TimeoutError(f"it has no end: {self.bytes:,} bytes of a file came, and more")
+
+    def reset(self) -> None:
+        """Is told that all are there."""
+        self.bytes = 0
+
+    def close(self) -> None:
+        """Is told of the end."""
+
+    def check(self, took_s: float) -> None:
+        """Raises `TimeoutError` where it is too slow."""
+        if took_s > self._pace.first_s and self.bytes < self._pace.bytes_per_s * took_s:
+            self.given_up = True
+            raise TimeoutError(f"it is too slow, with {self.bytes:,} bytes in {took_s:.0f} s")
+
+
+def _fetch(shelf: pooch.Pooch, name: str, pace: Pace) -> None:
+    """Fetches a file. Raises what pooch does, and `TimeoutError`.
+
+    In a thread, which is left behind where that is too slow: no time-out of a socket ends a
+    connection on which a byte comes now and then, in its body or before it.
+    """
+    progress, failed = _Progress(pace), list[Exception]()
+    downloader = pooch.HTTPDownloader(timeout=(5, 60), progressbar=progress)
+
+    def run() -> None:
+        try:
+            shelf.fetch(name, downloader=downloader)
+        except Exception as error:  # for who waits
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="download")
+    began_s = time.monotonic()
+    thread.start()
+    while thread.is_alive():
+        progress.check(time.monotonic() - began_s)
+        thread.join(_LOOK_S)
+    if failed:
+        raise failed[0]
 
 
 def from_debian(scratch: Path, say: Callable[[str], None]) -> Path:
@@ -65,7 +139,12 @@ def _own_apt(scratch: Path) -> Iterator[list[str]]:
 
 
 def _run(command: list[str], directory: Path) -> None:
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=600)
+    try:
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, timeout=_COMMAND_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"`{command[0]} {command[-1]}` took over {_COMMAND_S:g} s") from error
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise DataError(f"`{command[0]} {command[-1]}` failed: {last}")

@@ -24,6 +24,13 @@ def _setting(default: Any, meaning: str, *, least: float = 0, below: float = flo
     return field(default=default, metadata={"help": meaning, "least": least, "below": below})
 
 
+def _range(least: float, below: float, **_: object) -> str:
+    """The values that a setting may have, in words."""
+    if below == float("inf"):
+        return f"finite, and at least {least:,}"
+    return f"at least {least:,} and below {below:,}"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training run but its seed and its data.
@@ -40,8 +47,12 @@ class Recipe:
     summary: str
     expected: tuple[float, float]
     expected_s: float
-    filters: tuple[int, ...] = _setting((), "Kernels of each convolution of `cnn`.", least=1)
-    hidden_units: tuple[int, ...] = _setting((), "Widths of the hidden layers.", least=1)
+    filters: tuple[int, ...] = _setting(
+        (), "Kernels of each convolution of `cnn`.", least=1, below=10_000
+    )
+    hidden_units: tuple[int, ...] = _setting(
+        (), "Widths of the hidden layers.", least=1, below=100_000
+    )
     activation: str = _setting("relu", "Activation of the hidden layers.")
     initializer: str = _setting("normal", "Initial weights; `normal` is N(0, 0.01).")
     dropout: float = _setting(0.0, "Share of hidden units left out of a step.", below=1)
@@ -67,7 +78,7 @@ class Recipe:
     grain: float = _setting(0.0, "Share of training images with noise.", below=1)
     average_over: str = _setting("image", "Predict by the mean logits over these views of it.")
     batch_size: int = _setting(256, "Rows of a step.", least=1)
-    epochs: int = _setting(10, "Passes over the training data.", least=1)
+    epochs: int = _setting(10, "Passes over the training data.", least=1, below=1_000_000)
     patience: int = _setting(
         0, "Stop after so many epochs without a lower validation loss, and keep the best; 0 never."
     )
@@ -87,10 +98,7 @@ class Recipe:
                 continue
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(limits["least"] <= number < limits["below"] for number in numbers):
-                raise ValueError(
-                    f"{setting.name} must be at least {limits['least']:g}"
-                    + ("" if limits["below"] == float("inf") else f" and below {limits['below']:g}")
-                )
+                raise ValueError(f"{setting.name} must be {_range(**limits)}")
 
     def varied(self, settings: Mapping[str, Any], model: str | None = None) -> "Recipe":
         """Returns this recipe with other settings, to be published as `model`.

@@ -11,6 +11,7 @@ from vitrine_client.store.version_directories import (
     RETIRED,
     UNFINISHED,
     locked,
+    next_version,
     publish_next,
     rename,
     version_numbers,
@@ -75,10 +76,12 @@ def rehearse(
     """Does as `publish` does, up to the version, with a file of `size_bytes`.
 
     So an obstacle to publishing is known before hours of training: a lock or a
-    folder of another user, a leftover that cannot be removed, a disk or a quota that is too small.
+    folder of another user, a leftover that cannot be removed, a disk or a quota that is too small,
+    numbers that are used up.
     Raises `OSError`; leaves nothing behind but the folder and its lock.
     """
     with _prepared(models_dir / model, say) as directory:
+        next_version(directory)
         unfinished = directory / f"{UNFINISHED}rehearsal"
         renamed = directory / f"{UNFINISHED}rehearsed"
         try:

@@ -174,6 +174,8 @@ class LoadLab:
     def _check(self, result: Result, plan: Plan) -> None:
         """Raises `VitrineError` where a load says nothing of how much the service takes: it is
         gone, or this machine is at its end."""
+        if result.lost:
+            raise VitrineError(result.lost)
         for kind in result.unsent:
             raise VitrineError(
                 f"This machine could not send all requests ({faults.OWN.get(kind, kind)})"

@@ -122,10 +122,16 @@ def _of_connections(plan: Plan, result: Result) -> Iterator[str]:
     made = result.connecting
     if made is None:
         return
+    lost, refused = result.errors[faults.CLOSED], result.errors[faults.REFUSED]
+    if lost and refused:  # it is not by any limit of its own that it closed them
+        yield (
+            f"The server went away: {lost:,} of its connections were closed with a request on "
+            f"them, and {refused:,} requests were refused"
+        )
+        return
     if made.closed_after[1]:
         fewest, most = made.closed_after
         after = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
-        lost = result.errors[faults.CLOSED]
         counted = f"; {lost:,} requests were lost by that, which count as errors" if lost else ""
         yield (
             f"The server closes connections after {after} answers without saying so before "

@@ -77,7 +77,11 @@ class LoadTestOutcome:
     def well(self) -> bool:
         """Whether it is as one hopes: it was measured whole, the objective is met, or without one
         no request failed; and nothing got worse."""
-        if self.cut_short or (self.comparison and self.comparison.verdict == "worse"):
+        if (
+            self.cut_short
+            or self.result.lost
+            or (self.comparison and self.comparison.verdict == "worse")
+        ):
             return False
         if self.found:
             return self.found.rate > 0

@@ -12,6 +12,14 @@ CLOSED = "closed while kept"
 """A kept connection that had answered before was closed, as by a server's idle timeout or its limit
 of requests, and nothing came of the request on it."""
 TIMEOUT, WRONG, INVALID_IMAGE = "timeout", "wrong answer", "invalid image"
+NO_ANSWER = "not an answer"
+"""A response of status 200 that has no predictions in it: no JSON, nested without end, no message
+of gRPC's."""
+TOO_LONG = "answer too long"
+
+LONGEST_BYTES, LONGEST_HEAD_BYTES = 16 << 20, 256 << 10
+"""Of one response, with its head and whatever comes before it, and of what comes before its body.
+More is not read: so many connections of a load would take all memory."""
 
 _BY_ERRNO = {
     errno.ECONNREFUSED: REFUSED,
@@ -50,6 +58,12 @@ def is_of_connection(fault: str) -> bool:
 def is_lost(fault: str) -> bool:
     """Says whether nobody answered, and that was not for lack of means to ask."""
     return not is_answer(fault) and fault not in OWN
+
+
+def is_odd(fault: str) -> bool:
+    """Says whether something came that is no response to a request for predictions, whatever its
+    status: one of many may be broken, and all of them are another service's."""
+    return fault in (NO_ANSWER, TOO_LONG, NO_HTTP) or fault.startswith("HTTP 1")
 
 
 def is_answer(fault: str) -> bool:

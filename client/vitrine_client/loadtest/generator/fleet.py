@@ -3,13 +3,14 @@
 import multiprocessing
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Self
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.generator.loop import Job
-from vitrine_client.loadtest.generator.worker import Ended, Seen, work
+from vitrine_client.loadtest.generator.worker import Ended, Lost, Seen, work
 from vitrine_client.process import signals
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _GONE = (EOFError, BrokenPipeError, ConnectionResetError)
 class Fleet:
     """Fleet with a process for each job; a context manager, which leaves none behind.
 
-    Its methods raise a `VitrineError` where a process ended by itself.
+    To enter it raises a `VitrineError` where a process ends before it is ready.
     """
 
     def __init__(self, jobs: Sequence[Job]) -> None:
@@ -39,7 +40,9 @@ class Fleet:
             for job in self._jobs:
                 self._add(job)
             for number in range(len(self._jobs)):
-                self._receive(number)  # it is ready
+                report = self._receive(number)  # it is ready
+                if isinstance(report, Lost):
+                    raise VitrineError(str(report))
         except BaseException:
             self.__exit__()
             raise
@@ -86,33 +89,25 @@ class Fleet:
             self._tell(self._stopped_s)
         return self._stopped_s
 
-    def reports(self, timeout_s: float) -> Iterator[tuple[int, Seen | Ended]]:
+    def reports(self, timeout_s: float) -> Iterator[tuple[int, Seen | Ended | Lost]]:
         """Waits for news, and yields them with the number of the job."""
         ready = wait([self._pipes[number] for number in self._at_work], timeout_s)
         for number in [number for number in self._at_work if self._pipes[number] in ready]:
             report = self._receive(number)
-            if isinstance(report, Ended):
+            if not isinstance(report, Seen):
                 self._at_work.discard(number)
             yield number, report
 
     def _tell(self, moment_s: float) -> None:
         for number in self._at_work:
-            try:
+            with suppress(*_GONE):  # which its next report says
                 self._pipes[number].send(moment_s)
-            except _GONE as error:
-                raise self._loss(number) from error
 
-    def _receive(self, number: int) -> Seen | Ended:
+    def _receive(self, number: int) -> Seen | Ended | Lost:
         try:
             report: Seen | Ended = self._pipes[number].recv()
             return report
-        except _GONE as error:
-            raise self._loss(number) from error
-
-    def _loss(self, number: int) -> VitrineError:
-        process = self._processes[number]
-        process.join(1)
-        return VitrineError(
-            f"A process that made the load ended by itself (exit code {process.exitcode}); "
-            "what it saw is lost, so there is no result"
-        )
+        except _GONE:
+            process = self._processes[number]
+            process.join(1)
+            return Lost(process.exitcode)

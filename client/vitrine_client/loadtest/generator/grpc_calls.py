@@ -15,6 +15,9 @@ from vitrine_client.process.trust import Trust
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.channel import new_channel, trust_of
 
+_TOO_LONG = b"message larger than max"
+"""Words of gRPC 1.85 for a message that is not received; its code is that of overload."""
+
 
 class GrpcCalls:
     """gRPC channel to a model server at `address`, with the calls over it.
@@ -30,7 +33,8 @@ class GrpcCalls:
         tls: Trust | None = None,
         headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self._channel = new_channel(address, tls or trust_of(None, None))
+        trust = tls or trust_of(None, None)
+        self._channel = new_channel(address, trust, most_bytes=faults.LONGEST_BYTES)
         self._predict = self._channel.unary_unary(messages.path_of(messages.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._metadata = [(name.lower(), value) for name, value in headers] or None
@@ -99,5 +103,7 @@ class GrpcCall:
             self._answered("", call.result(), at_s)
         elif code is grpc.StatusCode.DEADLINE_EXCEEDED:
             self._answered(faults.TIMEOUT, details, at_s)
+        elif code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LONG in details:
+            self._answered(faults.TOO_LONG, details, at_s)
         else:
             self._answered(code.name, details, at_s)

@@ -1,6 +1,7 @@
 """HTTP/1.1 connection that never blocks: kept alive, for one request at a time."""
 
 import errno
+import re
 import socket
 import ssl
 import time
@@ -98,6 +99,7 @@ _READ_BYTES = 65536
 """More than TLS decrypts at once, so that nothing is left that no selector tells of."""
 
 _OK = 200
+_HAS_END = re.compile(rb"\r\n(content-length|transfer-encoding):", re.IGNORECASE)
 _TRY_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -122,12 +124,14 @@ class HttpConnection:
         self._socket: socket.socket | None = None
         self._in_flight = self._complete = False
         self._unsent: bytes | memoryview = b""
-        self._status, self._keep, self._body = 0, True, b""
+        self._status, self._keep = 0, True
+        self._body: list[bytes] = []
+        self._first, self._received = b"", 0
 
     def send(self, content: bytes) -> str:
         """Begins a request. Returns its fault, where that shows at once."""
-        self._unsent, self._body, self._in_flight = content, b"", True
-        self._is_quiet = True
+        self._unsent, self._body, self._in_flight = content, [], True
+        self._is_quiet, self._received = True, 0
         fault = self._connect() if self._socket is None else self._write()
         if fault:
             self.abort()
@@ -170,12 +174,18 @@ class HttpConnection:
         if self._tls is None:
             self._open(now_s)
         else:
-            self._selector.unregister(self._socket)
-            self._socket = self._tls.wrap_socket(
-                self._socket,
-                server_hostname=self._endpoint.server_name,
-                do_handshake_on_connect=False,
-            )
+            connected, self._socket = self._socket, None
+            self._selector.unregister(connected)
+            try:
+                self._socket = self._tls.wrap_socket(
+                    connected,
+                    server_hostname=self._endpoint.server_name,
+                    do_handshake_on_connect=False,
+                )
+            except OSError as error:  # it hung up meanwhile
+                connected.close()
+                self._end(faults.of(error), now_s)
+                return
             self._selector.register(self._socket, EVENT_WRITE, self._shake_hands)
 
     def _shake_hands(self, _: int, now_s: float) -> None:
@@ -233,21 +243,32 @@ class HttpConnection:
         try:
             received = self._socket.recv(_READ_BYTES)
             if received:
-                self._is_quiet = False
+                if self._is_quiet:
+                    self._first, self._is_quiet = received, False
+                self._received += len(received)
                 self._parser.feed_data(received)
         except _TRY_LATER:
             return
         except OSError as error:
             self._end(self._lost(faults.of(error)), now_s)
             return
-        except httptools.HttpParserError:
-            self._end(faults.NO_HTTP, now_s)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            is_interim = 0 < self._status < _OK  # 101: what follows is another protocol's
+            self._end(f"HTTP {self._status}" if is_interim else faults.NO_HTTP, now_s)
             return
-        if self._complete:
+        self._see(now_s, at_end=not received)
+
+    def _see(self, now_s: float, *, at_end: bool) -> None:
+        """Ends the request in flight, if its answer is whole, or too long, or will not come."""
+        is_body = self._status >= _OK
+        most = faults.LONGEST_BYTES if is_body else faults.LONGEST_HEAD_BYTES
+        if self._received > most:
+            self._end(faults.TOO_LONG, now_s)
+        elif self._complete:
             self._finish(now_s)
-        elif not received and self._status and not self._keep:
+        elif at_end and is_body and not self._keep and not self._has_end:
             self._finish(now_s)  # a body without a length ends with the connection
-        elif not received:
+        elif at_end:
             self._end(self._lost(faults.RESET), now_s)
 
     def _lost(self, fault: str) -> str:
@@ -258,6 +279,11 @@ class HttpConnection:
         self._tally.closed(self._answers)
         return faults.CLOSED
 
+    @property
+    def _has_end(self) -> bool:
+        """Whether the head of an answer says where its body ends; asked for where it did not."""
+        return bool(_HAS_END.search(self._first.partition(b"\r\n\r\n")[0]))
+
     def on_headers_complete(self) -> None:
         """Is called by the parser."""
         self._status = self._parser.get_status_code()
@@ -265,7 +291,7 @@ class HttpConnection:
 
     def on_body(self, body: bytes) -> None:
         """Is called by the parser, for each piece."""
-        self._body = self._body + body if self._body else body
+        self._body.append(body)
 
     def on_message_complete(self) -> None:
         """Is called by the parser, also for an interim response (100 Continue)."""
@@ -280,7 +306,7 @@ class HttpConnection:
         self._answers += 1
         if not (self._keep and self._endpoint.keep_alive) or self._unsent:
             self.abort()
-        self._answered("" if status == _OK else f"HTTP {status}", self._body, now_s)
+        self._answered("" if status == _OK else f"HTTP {status}", b"".join(self._body), now_s)
 
     def _end(self, fault: str, now_s: float) -> None:
         """Closes; where a request was in flight, it ends with this fault."""

@@ -34,6 +34,13 @@ _MAY_PASS = {
 }
 _FAILED = "HTTP 5"
 
+_IS_IT = "is that what you want to measure?"
+_NOT_OURS = {
+    faults.NO_HTTP: "speaks no HTTP",
+    faults.TOO_LONG: f"sends over {faults.LONGEST_BYTES >> 20} MiB for one request",
+}
+"""Why it cannot be what was meant, though somebody answers."""
+
 
 @dataclass(frozen=True)
 class Rehearsed:
@@ -141,8 +148,8 @@ class _Asker:
         timeouts = 0
         for pause_s in (*_PAUSES_S, None):
             fault, body = self._sent(request)
-            if fault == faults.CLOSED:  # the next connection is a new one
-                fault, body = self._sent(request)
+            if fault == faults.CLOSED or faults.is_odd(fault or self._unread(body)):
+                fault, body = self._sent(request)  # the next connection is a new one
             if not fault:
                 return classes_of(self._target.kind, body)
             timeouts += fault == faults.TIMEOUT
@@ -152,6 +159,16 @@ class _Asker:
                 break
             time.sleep(pause_s)
         raise _PassingError(self._error(fault, body))
+
+    def _unread(self, body: bytes) -> str:
+        """Returns the fault of a body without classes."""
+        try:
+            classes_of(self._target.kind, body)
+        except errors.InvalidImage:
+            return faults.INVALID_IMAGE
+        except errors.VitrineError:
+            return faults.NO_ANSWER
+        return ""
 
     def _sent(self, request: bytes) -> tuple[str, bytes]:
         """Returns the fault and the body of an answer."""
@@ -181,15 +198,17 @@ class _Asker:
                     f"{address} answers {leads}; name that address, if it is what you want to "
                     "measure"
                 )
-            detail = _detail(body) or "is that what you want to measure?"
+            detail = _detail(body) or _IS_IT
             return errors.for_status(int(status), f"{address} answers {fault}: {detail}")
-        if self._target.kind == "grpc":
+        if self._target.kind == "grpc" and fault not in _NOT_OURS:
             return _grpc_error(self._target, fault, body.decode())
         if fault == faults.TLS and isinstance(self._endpoint, Endpoint):
             why = tls_failure(self._endpoint, self._timeout_s) or OSError("reset")
             return unanswered_calls.untrusted(address, why)
         if fault in faults.OWN:
             return errors.VitrineError(f"No request can be sent: {faults.OWN[fault]}")
+        if fault in _NOT_OURS:
+            return errors.ServerError(f"What answers at {address} {_NOT_OURS[fault]}; {_IS_IT}")
         hint = f"; perhaps {trust.CERTIFICATE_HINT}" if address.startswith("https:") else ""
         return errors.Unavailable(f"{address} does not answer ({fault}){hint}")
 
@@ -214,6 +233,6 @@ def _detail(body: bytes) -> str:
     """Error message of a gateway or TensorFlow Serving, empty for others."""
     try:
         content = json.loads(body)
-        return str(content.get("detail") or content["error"])
-    except (ValueError, AttributeError, KeyError):
+        return f"{content.get('detail') or content['error']!s:.500}"
+    except (ValueError, AttributeError, KeyError, RecursionError):
         return ""

@@ -5,6 +5,7 @@ import gc
 import math
 import resource
 import select
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -29,11 +30,12 @@ _BUSY_FROM_S = 1.0
 @dataclass(frozen=True)
 class Seen:
     """Report of records, float64 [n, FIELDS], and the outcomes that their last field counts; all
-    that was due before `settled_s` has its record by now."""
+    that was due before `settled_s` has its record by `at_s`."""
 
     records: bytes
     outcomes: tuple[str, ...]
     settled_s: float
+    at_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,18 @@ class Ended:
     ended_s: float = math.inf
 
 
+@dataclass(frozen=True)
+class Lost:
+    """Last report on a worker that ended by itself; `exit_code` is negative for a signal."""
+
+    exit_code: int | None
+
+    def __str__(self) -> str:
+        """The loss in words."""
+        why = ": killed, perhaps for want of memory" if self.exit_code == -signal.SIGKILL else ""
+        return f"A process that made the load ended by itself (exit code {self.exit_code}{why})"
+
+
 class Reporter:
     """Reporter that sends records as they are; those that the pipe does not take go with the next.
 
@@ -66,10 +80,11 @@ class Reporter:
 
     def __call__(self, records: "array[float]", outcomes: Sequence[str], settled_s: float) -> None:
         """Takes records, and sends as many as the parent is ready for."""
+        now_s = time.monotonic()
         for start in range(0, max(len(records), 1), _AT_ONCE):
             end = start + _AT_ONCE
-            by_s = settled_s if end >= len(records) else -math.inf
-            self._unsent.append(Seen(records[start:end].tobytes(), tuple(outcomes), by_s))
+            known = (settled_s, now_s) if end >= len(records) else (-math.inf, -math.inf)
+            self._unsent.append(Seen(records[start:end].tobytes(), tuple(outcomes), *known))
         while self._unsent and select.select([], [self._parent], [], 0)[1]:
             self._parent.send(self._unsent.popleft())
 

@@ -110,6 +110,12 @@ class Result:
         return sum((interval.errors for interval in self.intervals), Counter())
 
     @property
+    def lost(self) -> str:
+        """Which process that made the load ended by itself, and so the load, in words; empty where
+        none did."""
+        return str(self.about.get("lost", ""))
+
+    @property
     def duration_s(self) -> float:
         """Seconds that were measured."""
         return sum(interval.duration_s for interval in self.intervals)

@@ -36,6 +36,7 @@ class Timeline:
         self._records: defaultdict[int, list[tuple[Floats, tuple[str, ...]]]] = defaultdict(list)
         self._done_s: defaultdict[int, list[Floats]] = defaultdict(list)
         self._settled_s = [-math.inf] * processes
+        self._told_s = [-math.inf] * processes
         self._ended_s = -math.inf
         self._heard_s, self._failed_s = start_s, -math.inf
         self._lags = np.zeros(_LAG_BINS_PER_S + 1, np.int64)
@@ -43,6 +44,7 @@ class Timeline:
     def add(self, process: int, seen: Seen) -> None:
         """Takes what a process has seen."""
         self._settled_s[process] = max(self._settled_s[process], seen.settled_s - self.zero_s)
+        self._told_s[process] = max(self._told_s[process], seen.at_s)
         records = np.frombuffer(seen.records, np.float64).reshape(-1, FIELDS)
         seconds = np.floor(records[:, 0] - self.zero_s).astype(np.int64)
         for second in np.unique(seconds).tolist():
@@ -60,14 +62,26 @@ class Timeline:
     def close(self, process: int, ended_s: float) -> None:
         """Is told that a process has no more records; where a number of requests is the end, at
         which moment that was."""
-        self._settled_s[process] = math.inf
+        self._settled_s[process] = self._told_s[process] = math.inf
         self._ended_s = max(self._ended_s, ended_s)
         if min(self._settled_s) == math.inf:
             self.cut(self._ended_s)
 
+    def lose(self, process: int) -> None:
+        """Is told that a process is gone: what was due since its last report is not known, and does
+        not count."""
+        known_s = self._settled_s[process] + self.zero_s
+        self.cut(known_s)
+        self.close(process, known_s)
+
     def gone_for_s(self, now_s: float) -> float:
-        """Returns for how long nobody has answered, in seconds; 0 where nobody was asked since."""
-        return now_s - self._heard_s if self._failed_s > self._heard_s else 0.0
+        """Returns for how long nobody has answered, in seconds; 0 where nobody was asked since.
+        Who was asked and neither answers nor fails counts from when the first of those was due."""
+        if self._failed_s > self._heard_s:
+            return now_s - self._heard_s
+        told_s = min(now_s, *self._told_s)  # of a process that is late to report, nothing is known
+        since_s = max(self._heard_s, min(self._settled_s) + self.zero_s)
+        return max(told_s - since_s, 0.0)
 
     def cut(self, end_s: float) -> None:
         """Ends the measurement early: what is due later than this moment does not count."""

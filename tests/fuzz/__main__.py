@@ -1,0 +1,39 @@
+"""Fuzz command: `python -m tests.fuzz` sends hostile requests to a gateway of its own, for as long
+as one likes. Exit code 1: something was wrong; the last lines say how to see it again."""
+
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.fuzz import runner
+from tests.fuzz.service import service
+
+WORKERS = 2
+_LOG_LINES = 40
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=60.0)
+@click.option("--seed", type=int, help="Of all requests.  [default: another each time]")
+@click.option("--first", type=click.IntRange(min=0), default=0, help="Number of the first one.")
+def main(seconds: float, seed: int | None, first: int) -> None:
+    """Fuzz a gateway with its default limits."""
+    seed = random.randrange(2**32) if seed is None else seed
+    click.echo(f"Seed {seed}; starting the service")
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder), WORKERS) as gateway:
+        report = runner.run(gateway, seed, seconds, first, WORKERS)
+        click.echo(report)
+        log = gateway.log.read_text().splitlines()
+        report.faults.extend(line for line in log if "Traceback" in line)
+        if report.faults:
+            click.echo("\n".join(log[-_LOG_LINES:]))
+            click.echo(f"Again: make fuzz SEED={seed} SECONDS_EACH={seconds:g}")
+            click.echo(f"From one request on: python -m tests.fuzz --seed {seed} --first NUMBER")
+    sys.exit(1 if report.faults else 0)
+
+
+if __name__ == "__main__":
+    main()
