@@ -43,7 +43,7 @@ WRONG = {
         "without hidden layers)",
     ),
     "a seed that NumPy has not": (["softmax", "--seed", "4294967296"], "is not in the range"),
-    "no number": (["softmax", "--checkpoint-every-s", "nan"], "no number of seconds"),
+    "no number": (["softmax", "--checkpoint-every-s", "nan"], "no finite number"),
     "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
     "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
     "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from pydantic import PositiveFloat
-
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from vitrine_serving.gateway.http.compression import inflate
 from vitrine_serving.gateway.http.messages import Request
-from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 
 _DISCARD_S = 1.0
 """The time that a sender has to notice that its body is refused."""
@@ -29,9 +27,9 @@ class RequestSettings(SettingsPart):
 
     max_body_bytes: Count = 32 * 1024 * 1024
     """Largest request body, unpacked as well as sent; more is refused with 413."""
-    body_timeout_s: PositiveFloat = 30.0
+    body_timeout_s: Seconds = 30.0
     """Seconds that a request has to send its body."""
-    request_timeout_s: PositiveFloat = 10.0
+    request_timeout_s: Seconds = 10.0
     """Seconds after which an unanswered request fails with 504."""
 
 

@@ -2,7 +2,7 @@
 
 import random
 
-from pydantic import NonNegativeFloat
+from pydantic import Field
 
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
@@ -16,7 +16,7 @@ class RetrySettings(SettingsPart):
 
     max_attempts: Count = 3
     """Most calls to model servers for one that is UNAVAILABLE."""
-    retry_budget: NonNegativeFloat = 0.1
+    retry_budget: float = Field(0.1, ge=0, le=1)
     """Most retries, as a share of calls."""
 
 
