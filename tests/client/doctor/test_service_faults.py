@@ -234,7 +234,7 @@ def test_something_else_at_the_model_server(published):
     published.diagnose().check("problem", name, "does not answer", "make serve")
     with FakeGateway(answering()) as running:
         published.set(VITRINE_MODEL_SERVER=running.url.removeprefix("http://"))
-        published.diagnose().check("problem", "model server", "speaks no gRPC", "make serve")
+        published.diagnose().check("problem", "model server", "not by gRPC", "its gRPC port")
     with FakeModelServer(failing(grpc.StatusCode.UNIMPLEMENTED)) as server:
         published.set(VITRINE_MODEL_SERVER=server.address)
         found = published.diagnose()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from vitrine_client.doctor.data.model_files import published
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.errors import DeadlineExceeded, NotFound, NotGrpc, Unavailable, VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.generated_config import how_to_serve
@@ -70,6 +70,10 @@ def _examined(address: str, here: Installation) -> Iterator[Finding]:
         _ask(address, here.wait_s, _NO_MODEL)
     except NotFound:
         yield ok(name, "answers")
+    except NotGrpc:
+        todo = "`export VITRINE_MODEL_SERVER=HOST:PORT`, its gRPC port"
+        yield problem(name, NotGrpc.reason, todo)
+        return
     except (Unavailable, DeadlineExceeded) as error:
         yield _silent(address, _first_line(error), here)
         return
