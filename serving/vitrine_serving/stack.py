@@ -3,7 +3,6 @@
 import contextlib
 import os
 import queue
-import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +23,8 @@ from vitrine_client.process import children, proxies, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.store.layout import Fault, aside
+from vitrine_client.store.saved_model import wrong_version
 from vitrine_serving import ports
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
 from vitrine_serving.notices import Notices
@@ -281,14 +282,20 @@ def _failures(name: str, versions: Sequence[VersionStatus], models_dir: Path) ->
     then = f" (version {max(served)} is, in its place)" if served else ""
     found = []
     for one in versions:
-        if one.state == "END" and one.error_code:
-            old, new = (models_dir / name / f"{mark}{one.version}" for mark in ("", ".broken-"))
-            aside = shlex.join(("mv", str(old), str(new)))
-            reason = " ".join(one.error_message.split()).rstrip(".")
-            found.append(
-                f"{name}/{one.version}{then}: {reason}. Repair it, or set it aside: `{aside}`"
-            )
+        if one.state == "END" and one.error_message:
+            fault = _fault(models_dir / name / str(one.version), one.error_message)
+            found.append(f"{name}/{one.version}{then}: {fault}")
     return found
+
+
+def _fault(directory: Path, message: str) -> Fault:
+    """Returns why a version failed: what can be seen on the disk, in the doctor's words, else what
+    the model server says."""
+    with contextlib.suppress(OSError):
+        if directory.is_dir() and (fault := wrong_version(directory)):
+            return fault
+    reason = " ".join(message.split()).rstrip(".")
+    return Fault(reason, f"repair it, or set it aside: {aside(directory)}")
 
 
 def _checked(addresses: Addresses) -> Settings:

@@ -264,7 +264,8 @@ class Repository:
         then = "; it will be tried again" if again else ""
         if stand_in is not None:
             then = f"; version {stand_in} is tried in its place"
-        log.error("%s/%d failed to load: %s%s", model.name, version.number, failure.message, then)
+        told = " ".join(failure.message.split())
+        log.error("%s/%d failed to load: %s%s", model.name, version.number, told, then)
 
     def _close_next(self) -> bool:
         """Waits for a version that nobody uses any more and closes it; returns False at the end."""
