@@ -131,6 +131,14 @@ class Unreachable(Unavailable):
     """Missing connection to a model server; the message has its address, and why."""
 
 
+class NotGrpc(Unreachable):
+    """Server that speaks another protocol at a model server's address."""
+
+    reason = (
+        "answers, but not by gRPC; TensorFlow Serving's gRPC port is 8500, and 8501 is for REST"
+    )
+
+
 class DeadlineExceeded(VitrineError):
     """Deadline that passed without an answer."""
 

@@ -4,8 +4,9 @@ from vitrine_client.process import signals, standard_streams
 
 
 def run() -> None:
-    """Runs it. A signal ends it on the spot while modules are imported, and once it is over."""
-    signals.end_at_once()
+    """Runs it. A signal ends it on the spot while modules are imported, and once it is over; SIGHUP
+    reloads a service, and ends none that has hardly begun."""
+    signals.end_at_once(reloads=True)
     standard_streams.keep_open()
     from vitrine_serving.cli import main
 

@@ -150,7 +150,7 @@ def _running(
         with signals.reloading(stack.reload), stack:
             for sentence in stack.models.misplaced:
                 click.echo(f"Passed over: {sentence}", err=True)
-            for sentence in stack.wait_until_settled(GATEWAY_S):
+            for sentence in stack.wait_until_settled(GATEWAY_S, _tell_of_waiting):
                 click.echo(f"Not served: {sentence}", err=True)
             yield stack
     except SettingsError as error:
@@ -159,6 +159,10 @@ def _running(
         raise NotBegun(str(error)) from error
     except StackError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _tell_of_waiting(reason: str) -> None:
+    click.echo(f"Waiting: {reason}", err=True)
 
 
 @main.command()
@@ -176,6 +180,7 @@ def gateway() -> None:
     except PortError as error:
         raise NotBegun(str(error)) from error
     command = gateway_command()
+    signals.hand_over()
     os.execv(command[0], command)  # signals are gunicorn's own  # noqa: S606
 
 

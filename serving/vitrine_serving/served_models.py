@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vitrine_client.store import shared_files
 from vitrine_client.store.generated_config import MARK, entry, is_generated
-from vitrine_client.store.layout import is_servable, misplaced_models
+from vitrine_client.store.layout import is_servable, misplaced_models, real
 from vitrine_client.store.version_directories import version_numbers
 
 CONFIG = "models.config"
@@ -35,6 +35,7 @@ class ServedModels:
 def served_models(models_dir: Path) -> ServedModels:
     """Finds the models of `models_dir` to serve. Raises `ValueError` where that makes no sense:
     nothing is published, the file is broken, or names a model without a version."""
+    models_dir = real(models_dir)
     published, misplaced = _published(models_dir), [*map(str, misplaced_models(models_dir))]
     config = models_dir / CONFIG
     if config.exists() and not is_generated(_text(config)):

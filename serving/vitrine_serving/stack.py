@@ -3,14 +3,14 @@
 import contextlib
 import os
 import queue
-import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -23,8 +23,11 @@ from vitrine_client.process import children, proxies, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.store.layout import Fault, aside
+from vitrine_client.store.saved_model import wrong_version
 from vitrine_serving import ports
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
+from vitrine_serving.notices import Notices
 from vitrine_serving.scratch import ScratchDirectory
 from vitrine_serving.served_models import ServedModels, served_models, write_config
 
@@ -39,6 +42,10 @@ _AGAIN_S = 0.5
 """Time after which a second SIGTERM ends the gateway's wait for balancers, for Ctrl-C."""
 
 _LOOK_S = 1.0
+
+
+States = Mapping[str, Sequence[VersionStatus]]
+_SETTLED = ("AVAILABLE", "END")
 
 
 class StackError(Exception):
@@ -103,16 +110,21 @@ class Stack:
                 children.stop(child, self._stop_s.get(name, STOP_S))
             self._scratch.cleanup()
 
-    def wait_until_settled(self, gateway_s: float) -> list[str]:
+    def wait_until_settled(
+        self, gateway_s: float, tell: Callable[[str], object] = lambda _: None
+    ) -> list[str]:
         """Blocks until every version answers or has failed for good, as long as that takes, and the
-        gateway knows of it; returns a sentence for each version that failed.
+        gateway knows of it; returns a sentence for each version that failed. Now and then `tell` is
+        told what it waits for.
 
         Raises `StackError` if a child ends, if nothing at all can be served, or if the gateway does
         not reach the model server within `gateway_s` after that.
         """
         with ModelServerClient(self._addresses.model_server, timeout_s=2) as server:
-            while (states := self._states(server)) is None:
+            notices = Notices(tell)
+            while (states := self._states(server)) is None or not _are_settled(states):
                 self._check_children()
+                notices.waiting_for(partial(self._awaited, states))
                 self._pause()
         failed = [
             sentence
@@ -122,11 +134,11 @@ class Stack:
         if not any(is_served(versions) for versions in states.values()):
             told = "".join(f"\n  {sentence}" for sentence in failed)
             raise StackError(f"No model can be served:{told}")
-        self._wait_for_gateway(gateway_s)
+        self._wait_for_gateway(gateway_s, Notices(tell))
         return failed
 
     def _states(self, server: ModelServerClient) -> dict[str, list[VersionStatus]] | None:
-        """Returns the states of all versions, None as long as some may still change."""
+        """Returns the states of all versions, None where the model server does not answer yet."""
         states: dict[str, list[VersionStatus]] = {}
         for name in self.models.names:
             try:
@@ -135,10 +147,36 @@ class Stack:
                 states[name] = []
             except VitrineError:
                 return None
-        settled = all(one.state in ("AVAILABLE", "END") for each in states.values() for one in each)
-        return states if settled else None
+        return states
 
-    def _wait_for_gateway(self, timeout_s: float) -> None:
+    def _awaited(self, states: "States | None") -> str:
+        """Returns what the model server has still to do."""
+        told = self._stopped("model server")
+        if not told and states is None:
+            told = (
+                f"The model server (process {self._children['model server'].pid}) does not answer "
+                f"at {self._addresses.model_server} yet; first it loads "
+                f"{', '.join(self.models.names)}"
+            )
+        return told or ", ".join(
+            f"{name}/{one.version} is {one.state}"
+            for name, versions in (states or {}).items()
+            for one in versions
+            if one.state not in _SETTLED
+        )
+
+    def _awaited_of_gateway(self, reason: str) -> str:
+        told = f"The gateway is not ready at {self._addresses.url} yet ({reason})"
+        return self._stopped("gateway") or told
+
+    def _stopped(self, name: str) -> str:
+        """Returns a sentence on a child that somebody has stopped, empty otherwise."""
+        child = self._children[name]
+        if not children.is_stopped(child):
+            return ""
+        return f"The {name} is stopped; `kill -CONT {child.pid}` has it go on"
+
+    def _wait_for_gateway(self, timeout_s: float, notices: Notices) -> None:
         deadline = time.monotonic() + timeout_s
         reason = "nothing listens"
         while time.monotonic() < deadline:
@@ -148,6 +186,7 @@ class Stack:
                 if answer.ok or '"models"' in answer.text:
                     return
                 reason = answer.text
+            notices.waiting_for(partial(self._awaited_of_gateway, reason))
             self._pause()
         raise StackError(f"Not ready after {timeout_s:g} s: {reason}")
 
@@ -230,6 +269,11 @@ class Stack:
         }
 
 
+def _are_settled(states: States) -> bool:
+    """Whether no version can change by itself any more."""
+    return all(one.state in _SETTLED for versions in states.values() for one in versions)
+
+
 def _failures(name: str, versions: Sequence[VersionStatus], models_dir: Path) -> list[str]:
     """Returns a sentence for each version that failed, or one on a model without any."""
     if not versions:
@@ -238,14 +282,20 @@ def _failures(name: str, versions: Sequence[VersionStatus], models_dir: Path) ->
     then = f" (version {max(served)} is, in its place)" if served else ""
     found = []
     for one in versions:
-        if one.state == "END" and one.error_code:
-            old, new = (models_dir / name / f"{mark}{one.version}" for mark in ("", ".broken-"))
-            aside = shlex.join(("mv", str(old), str(new)))
-            reason = " ".join(one.error_message.split()).rstrip(".")
-            found.append(
-                f"{name}/{one.version}{then}: {reason}. Repair it, or set it aside: `{aside}`"
-            )
+        if one.state == "END" and one.error_message:
+            fault = _fault(models_dir / name / str(one.version), one.error_message)
+            found.append(f"{name}/{one.version}{then}: {fault}")
     return found
+
+
+def _fault(directory: Path, message: str) -> Fault:
+    """Returns why a version failed: what can be seen on the disk, in the doctor's words, else what
+    the model server says."""
+    with contextlib.suppress(OSError):
+        if directory.is_dir() and (fault := wrong_version(directory)):
+            return fault
+    reason = " ".join(message.split()).rstrip(".")
+    return Fault(reason, f"repair it, or set it aside: {aside(directory)}")
 
 
 def _checked(addresses: Addresses) -> Settings:

@@ -60,6 +60,34 @@ def test_server_and_client_agree(environ, expected):
     assert Addresses.chosen(environ).are_default == (expected[:2] == DEFAULT[:2])
 
 
+@pytest.mark.parametrize(
+    ("given", "write"),
+    [
+        ("example.org", "https://example.org"),
+        ("http://example.org/app?a=1", "http://example.org"),
+        ("https://example.org:443", "https://example.org"),
+        ("http://me:secret@example.org:8080", "http://example.org:8080"),
+        ("https://*.example.org", "https://www.example.org"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://", "https://example.org"),
+        ("https://a:b", "https://example.org"),
+    ],
+)
+def test_origins_that_no_browser_sends(given, write):
+    """They would never match; each is told what to write, and never a password."""
+    with pytest.raises(InvalidRequest, match=f" {write}$") as caught:
+        addresses.checked_origin(given)
+    assert "secret" not in str(caught.value)
+    assert addresses.checked_origin(write) == write
+
+
+def test_origins_that_browsers_send():
+    """In lower case and without a slash at the end, which is easily written."""
+    for origin in ("*", "null", "http://127.0.0.1:8000", "http://[::1]:5173", "tauri://localhost"):
+        assert addresses.checked_origin(origin) == origin
+    assert addresses.checked_origin("https://Example.org/") == "https://example.org"
+
+
 def test_options_come_before_variables():
     """An option moves what follows from it, but not what a variable names."""
     environ = {"VITRINE_PORT": "9000", "VITRINE_REST_PORT": "7001"}

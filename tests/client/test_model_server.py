@@ -7,6 +7,7 @@ import pytest
 from harness.certificates import make_ca, make_certificate
 from harness.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
 from harness.ports import free_port
+from tests.client.fake_gateway import FakeGateway
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.tfserving import messages
@@ -179,6 +180,17 @@ def test_time_outs_that_are_none(timeout_s):
             client.status("mlp", timeout_s=timeout_s)
         with none:
             client.wait_until_ready(timeout_s)
+
+
+def test_a_port_that_speaks_http():
+    """As TensorFlow Serving's 8501 does: the error names the other port."""
+    with FakeGateway() as server:
+        address = server.url.removeprefix("http://")
+        with (
+            ModelServerClient(address, timeout_s=30) as client,
+            pytest.raises(errors.NotGrpc, match="8500, and 8501 is for REST"),
+        ):
+            client.status("mlp")
 
 
 def test_nobody_there(monkeypatch):

@@ -142,3 +142,29 @@ def test_blocked():
         assert noted.number == signal.SIGTERM
         child.communicate(timeout=20)
     assert child.returncode == 7
+
+
+def test_a_service_that_has_hardly_begun():
+    """SIGHUP does not end it: neither while it is imported, nor before it can reload, nor while it
+    becomes another program; afterwards it reloads."""
+    code = (
+        "import os, signal, sys; from vitrine_client.process import signals\n"
+        "signals.end_at_once(reloads=True); signals.take_over()\n"
+        "hang_up = lambda: signal.raise_signal(signal.SIGHUP)\n"
+        "hang_up()\n"
+        "with signals.raising():\n"
+        "    hang_up()\n"
+        "    with signals.reloading(lambda: print('reloads', flush=True)), signals.held_back():\n"
+        "        hang_up()\n"
+        "if sys.argv[1]:\n"
+        "    signals.hand_over(); hang_up()\n"
+        "    os.execv(sys.executable, [sys.executable, '-c', sys.argv[1], ''])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "reloads\nreloads\n", "")

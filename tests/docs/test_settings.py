@@ -4,6 +4,7 @@ import re
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tests.docs.generated import COMMANDS
 from tests.docs.pages import PAGES, ROOT
@@ -52,6 +53,30 @@ def test_compose_variables_are_documented():
     """What the Compose files take from the environment is in containers.md."""
     for name in set(re.findall(r"\$\{(\w+)", COMPOSE)):
         assert re.search(rf"`{name}\b", PAGES["docs/containers.md"]), name
+
+
+def test_numbers_are_finite():
+    """Options that take numbers refuse nan and inf, of every command."""
+    commands = [*COMMANDS.values(), vitrine_model_server]
+    found = [each for command in commands for each in options(command)]
+    numbers = [each for each in found if isinstance(each.type, click.types.FloatParamType)]
+    assert {"timeout_s", "learning_rate", "file_system_poll_wait_seconds"} <= {
+        each.name for each in numbers
+    }
+    for option in numbers:
+        for text in ("nan", "inf", "-inf", "1e400"):
+            with pytest.raises(click.BadParameter):
+                option.type.convert(text, option, None)
+
+
+@pytest.mark.parametrize(
+    "flag", ["--port=99999", "--rest_api_port=-1", "--grpc_max_threads=0", "--num_load_threads=-1"]
+)
+def test_model_server_flags_that_make_no_sense(flag):
+    """A port beyond the last one was taken for another, without a word."""
+    done = CliRunner().invoke(vitrine_model_server, [flag, "--model_base_path=/nowhere"])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{flag.partition('=')[0]}'" in done.stderr
 
 
 def test_model_server_flags():

@@ -1,7 +1,10 @@
 """Twenty good models beside six that are broken in different ways: the twenty are served, and each
 of the six is named with what to do."""
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +16,7 @@ import requests
 
 from harness.gateway import variables
 from harness.ports import free_port
+from harness.processes import children_of
 from harness.service import Service, started_service
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
@@ -101,6 +105,37 @@ def test_ready_soon_after_the_last_version_has_settled(kinds, tmp_path):
         settled_s = time.monotonic()
         wait_for(lambda: "Ready: " in log.read_text(), 30, "the service")
         assert time.monotonic() - settled_s < 2
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def model_server_of(process: "subprocess.Popen[bytes]") -> list[int]:
+    def runs(pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            return b"vitrine_serving.model_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
+
+    return [pid for pid in children_of(process.pid) if runs(pid)]
+
+
+def test_it_says_what_it_waits_for(tmp_path):
+    """A model server that somebody has stopped is named with what to do, after some seconds."""
+    (tmp_path / "models/mlp/1").mkdir(parents=True)
+    ports = [f"--{kind}port={free_port()}" for kind in ("", "grpc-", "rest-")]
+    command = [sys.executable, "-m", "vitrine_serving", "up", "--models-dir=models", *ports]
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=variables(), cwd=tmp_path
+        )
+    try:
+        wait_for(lambda: bool(model_server_of(process)), 30, "the model server")
+        (stopped,) = model_server_of(process)
+        os.kill(stopped, signal.SIGSTOP)
+        told = f"Waiting: The model server is stopped; `kill -CONT {stopped}` has it go on"
+        wait_for(lambda: told in log.read_text(), 30, "that")
+        os.kill(stopped, signal.SIGCONT)
     finally:
         process.terminate()
         process.wait(60)

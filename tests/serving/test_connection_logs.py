@@ -8,6 +8,7 @@ import pytest
 
 from harness.fake_model_server import FakeModelServer
 from harness.ports import free_port
+from tests.client.fake_gateway import FakeGateway
 from tests.serving.asking import LONG_S, until
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection
@@ -79,6 +80,25 @@ def test_a_start_is_quiet_and_a_loss_is_not(caplog, failures):
     told = [text for text in caplog.messages if "left alone" not in text]
     assert f"127.0.0.1:{port} is not answering" in told[0]
     assert sum("is connected again" in text for text in told) == 1
+
+
+def test_a_server_that_speaks_something_else_is_told_at_once(caplog):
+    """Once, also while it may still start: a REST port is no start."""
+    with FakeGateway() as server:
+        port = int(server.url.rpartition(":")[2])
+
+        async def main() -> None:
+            to = connection(port, start_s=LONG_S * 10)
+            try:
+                for _ in range(3):
+                    await ask(to)
+            finally:
+                await to.close()
+
+        asyncio.run(main())
+    (told,) = [text for text in caplog.messages if "left alone" not in text]
+    assert f"127.0.0.1:{port} answers, but not by gRPC" in told
+    assert "8500" in told
 
 
 def test_a_server_that_never_comes_is_told(caplog):

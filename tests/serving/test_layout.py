@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vitrine_client.store.layout import faulty_version, misplaced_models
+from vitrine_client.store.layout import misplaced_models, without_graph
 from vitrine_serving.served_models import served_models
 
 
@@ -61,19 +61,45 @@ def test_one_level_too_deep(tmp_path):
         ("model.keras", '`keras.models.load_model("{}/model.keras").export("{}")`'),
         ("a.weights.h5", '`model.load_weights("{}/a.weights.h5")`'),
         ("mine/saved_model.pb", "move what is in it to {}"),
-        ("saved_model.pbtxt", "export it with saved_model.pb"),
+        ("model.zip", "unpack it, so that {}/saved_model.pb is there"),
         ("variables/variables.index", "has no saved_model.pb: export a SavedModel there, `model.e"),
     ],
 )
 def test_a_version_without_a_graph(tmp_path, file, said):
     """Part of the reason why its load fails."""
-    assert said.replace("{}", str(tmp_path)) in faulty_version(made(tmp_path, file))
+    assert said.replace("{}", str(tmp_path)) in str(without_graph(made(tmp_path, file)))
 
 
 def test_what_is_right_is_not_named(tmp_path):
-    """Nor what publishers leave, links that lead nowhere, or files of others."""
+    """Nor what publishers leave, links to elsewhere, or files of others."""
     made(tmp_path, "x/1/saved_model.pb", "x/.unfinished-2/saved_model.pb", "x/report/a.png")
-    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "x")
     (tmp_path / "models.config").touch()
     assert misplaced_models(tmp_path) == []
-    assert "is empty" in faulty_version(tmp_path / "nothing")
+    assert "is empty" in str(without_graph(tmp_path / "nothing"))
+
+
+def test_folders_without_a_version(tmp_path):
+    """Packed, empty, of another library, a link to a disk that is not mounted: each is named, and
+    not what a publisher or the disk itself has there."""
+    made(tmp_path, "good/1/saved_model.pb", "packed/model.zip", "torch/model.pt", "x.tar.gz")
+    made(tmp_path, "new/.unfinished-1/a", "old/.retired-1/saved_model.pb", ".git/config")
+    for name in ("empty", "lost+found"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "gone").symlink_to("/nowhere/gone")
+    (tmp_path / "good/2").symlink_to("/nowhere/2")
+    (tmp_path / "good/3").touch()
+    told = dict(served_models(tmp_path).misplaced and map(tuple, misplaced_models(tmp_path)))
+    assert {Path(seen.split()[0]).relative_to(tmp_path).as_posix() for seen in told} == {
+        *("packed/model.zip", "torch", "x.tar.gz", "empty", "gone", "good/2", "good/3")
+    }
+    assert told[f"{tmp_path}/gone leads nowhere, to /nowhere/gone"].startswith("restore or mount")
+    assert f"{tmp_path}/empty/1" in told[f"{tmp_path}/empty is empty"]
+
+
+def test_a_directory_that_is_given_as_a_dot(tmp_path, monkeypatch):
+    """It is named by its name."""
+    monkeypatch.chdir(made(tmp_path, "1/saved_model.pb"))
+    for folder in (Path(), Path("1/..")):
+        with pytest.raises(ValueError, match=f"There is no model in {tmp_path}"):
+            served_models(folder)

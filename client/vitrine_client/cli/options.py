@@ -1,6 +1,5 @@
 """Options that the subcommands of `vitrine` share, their terminal, and how failures end."""
 
-import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,6 +31,7 @@ from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.process import addresses
 from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
+from vitrine_client.process.numbers import Number
 from vitrine_client.results.json_values import NEWEST
 from vitrine_client.results.predictions import VersionStatus
 
@@ -84,21 +84,6 @@ key = click.option(
     show_envvar=True,
     help="API key, if the gateway asks for one.",
 )
-
-
-class Number(click.FloatRange):
-    """Finite number in a range: `nan` is in every range, and `inf` in most."""
-
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Returns the number. Fails, as click's do, for others."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no finite number", param, ctx)
-        return number
 
 
 SECONDS = Number(min=0, min_open=True, max=LONGEST_S)

@@ -1,15 +1,11 @@
 """Installation: the environment, directories and addresses that the checks look at."""
 
 import os
-import shlex
-import stat
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-_MOST_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -79,19 +75,3 @@ def _is_seen(path: Path) -> bool:
 def is_writable(path: Path) -> bool:
     """Says whether files can be made in a directory, or in that in which it would be made."""
     return os.access(nearest_directory(path), os.W_OK | os.X_OK)
-
-
-def content_of(path: Path) -> bytes:
-    """Returns a file's content. Raises `OSError`, also with words of its own where it is no
-    regular file or has more bytes."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-        raise OSError(0, "it is no regular file", str(path))
-    if found.st_size > _MOST_BYTES:
-        raise OSError(0, f"it has {found.st_size:,} bytes", str(path))
-    return path.read_bytes()
-
-
-def quoted(path: Path) -> str:
-    """Returns a path as a shell takes it, in a command to copy."""
-    return shlex.quote(str(path))

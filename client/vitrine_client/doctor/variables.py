@@ -8,7 +8,9 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.protocol import key_headers
+from vitrine_client.process.addresses import checked_origin
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
+from vitrine_client.store.version_labels import checked_label
 
 _FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
 
@@ -48,7 +50,27 @@ def _any(_: str) -> str:
     return ""
 
 
-_SECONDS = _value("a number of seconds above 0", lambda text: float(text) > 0)
+def _each(of: str, check: Callable[[str], object]) -> Wrong:
+    def wrong(text: str) -> str:
+        try:
+            for each in filter(None, map(str.strip, text.split(","))):
+                check(each)
+        except InvalidRequest as error:
+            return f"{of}: {error}"
+        return ""
+
+    return wrong
+
+
+def _number(least: int, most: int) -> Wrong:
+    expected = f"a number, {least} at least and {most} at most"
+    return _value(expected, lambda text: least <= float(text) <= most)
+
+
+_DAY_S = 86_400
+_SECONDS = _value(
+    f"a number of seconds above 0, {_DAY_S} at most", lambda text: 0 < float(text) <= _DAY_S
+)
 _FLAG = _value("1 or 0", lambda text: text.lower() in _FLAGS)
 _KEY = "a key without blanks or line ends around it"
 
@@ -59,7 +81,9 @@ CHECKS: dict[str, Wrong] = {
     **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
     **dict.fromkeys(("CA", "CERT", "CERT_KEY"), _any),  # and that of the gateway with these
     "URL": _any,  # and the service's with addresses
-    **dict.fromkeys(("VERSION_LABELS", "TRUSTED_PROXIES", "CORS_ORIGINS"), _any),
+    "TRUSTED_PROXIES": _any,
+    "VERSION_LABELS": _each("version labels", checked_label),
+    "CORS_ORIGINS": _each("origins", checked_origin),
     **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),
     **dict.fromkeys(("BREAKER_OPEN_S", "KEEPALIVE_S", "ANSWER_TIMEOUT_S"), _SECONDS),
     **dict.fromkeys(("WORKERS", "CONNECTIONS", "MAX_BODY_BYTES", "MAX_IMAGES"), _count(1)),
@@ -70,10 +94,9 @@ CHECKS: dict[str, Wrong] = {
     "PREDICTION_LOG_MAX_BYTES": _count(4096),
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
-    **dict.fromkeys(
-        ("RATE_LIMIT", "RETRY_BUDGET", "DRAIN_S"),
-        _value("a number, 0 at least", lambda text: float(text) >= 0),
-    ),
+    "RATE_LIMIT": _number(0, 1_000_000),
+    "RETRY_BUDGET": _number(0, 1),
+    "DRAIN_S": _number(0, 3600),
     "PREDICTION_LOG_SAMPLE": _value(
         "a share above 0, 1 at most", lambda text: 0 < float(text) <= 1
     ),
@@ -117,3 +140,15 @@ def _misvalued(environ: Mapping[str, str]) -> Iterator[Finding]:
             shown = "" if name == f"{PREFIX}API_KEY" else f"is {value!r}, and "  # keys are secret
             todo = f"set it right, or `unset {name}`"
             yield problem(name, f"{shown}should be {expected}", todo)
+    burst, limit = (environ.get(f"{PREFIX}RATE_{name}", "") for name in ("BURST", "LIMIT"))
+    if _is_above_0(burst) and not _is_above_0(limit or "0"):
+        todo = f"`export {PREFIX}RATE_LIMIT=…`, or `unset {PREFIX}RATE_BURST`"
+        yield problem(f"{PREFIX}RATE_BURST", "is the burst of a limit, and there is none", todo)
+
+
+def _is_above_0(text: str) -> bool:
+    """Whether a number is; what is none is told of by itself."""
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False

@@ -24,6 +24,7 @@ URL_NAMES = "--url or VITRINE_URL"
 
 _ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]@]+):([0-9]{1,5})", re.ASCII)
+_HOST_MAYBE_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?", re.ASCII)
 _NO_PORT = re.compile(r"[^:\[\]]*:(?![0-9]*$).*", re.DOTALL)
 _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
 """No part of a gateway's URL: blanks, control characters, a query, a fragment, an empty label."""
@@ -32,6 +33,9 @@ _GRPC_URI = re.compile(r"(dns|unix|unix-abstract|ipv4|ipv6|xds):\S+", re.ASCII)
 """https://grpc.github.io/grpc/core/md_doc_naming.html"""
 
 _SERVICE_LINKS = ("tcp://", "udp://", "sctp://")
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+"""Of origins, in which browsers leave them out."""
 
 _OWN_VARIABLES = {
     "VITRINE_GRPC_PORT": (GRPC_OFFSET, "gRPC"),
@@ -194,6 +198,35 @@ def checked_model_server(address: str) -> str:
         f"{without_password(address)!r} is no address of a model server; write HOST:PORT, such as "
         f"{Addresses().model_server}"
     )
+
+
+def checked_origin(text: str) -> str:
+    """Returns a web page's origin as browsers send it, or `*` for all. Raises `InvalidRequest` for
+    what no browser sends."""
+    origin = text.rstrip("/").lower()
+    if origin in ("*", "null"):
+        return origin
+    scheme, _, rest = origin.rpartition("://")
+    host = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    if "*" in host:
+        reason = "`*` stands for all, and for no part of a name; write each, such as"
+        host = host.replace("*", "www")
+    else:
+        reason = "is no origin; write"
+        host = host.removesuffix(_DEFAULT_PORTS.get(scheme, "-"))
+    written = f"{scheme or 'https'}://{_as_sent(host)}"
+    if origin != written:
+        raise InvalidRequest(f"{without_password(text)!r}: {reason} {written}")
+    return origin
+
+
+def _as_sent(host: str) -> str:
+    """Returns a host with its port in ASCII, as browsers send names; else an example."""
+    try:
+        sent = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return "example.org"
+    return sent if _HOST_MAYBE_PORT.fullmatch(sent) else "example.org"
 
 
 def bracketed(host: str) -> str:

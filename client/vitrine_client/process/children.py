@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 # The constant of prctl(2). A parent that is gone already sends no signal any more.
@@ -42,6 +43,16 @@ def start(
         stderr=output and subprocess.STDOUT,
         start_new_session=True,
     )
+
+
+def is_stopped(child: "subprocess.Popen[bytes]") -> bool:
+    """Whether a child was stopped (SIGSTOP, Ctrl-Z) and does nothing until SIGCONT; never known
+    elsewhere than on Linux: proc_pid_stat(5)."""
+    try:
+        stat = Path(f"/proc/{child.pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 def stop(child: "subprocess.Popen[bytes]", within_s: float) -> None:

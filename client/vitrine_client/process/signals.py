@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,10 +28,16 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
-def end_at_once() -> None:
-    """Has a signal end this process on the spot, and no later than the C code that it runs."""
+def end_at_once(*, reloads: bool = False) -> None:
+    """Has a signal end this process on the spot, and no later than the C code that it runs.
+
+    One that `reloads` takes SIGHUP for what it does at its start in any case, from now on until it
+    is `reloading`, unless its terminal was closed.
+    """
     for number in _heeded():
-        signal.signal(number, _end_at_once)
+        reloading = reloads and number == signal.SIGHUP
+        handler: Handler = _Reloading(lambda: None, _end_at_once) if reloading else _end_at_once
+        signal.signal(number, handler)
 
 
 @contextmanager
@@ -153,21 +160,23 @@ def reloading(reload: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    terminal, before = Terminal(), signal.getsignal(signal.SIGHUP)
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if not terminal.is_closed:
-            reload()
-        elif callable(before):
-            before(number, frame)
-        elif before == signal.SIG_DFL:
-            _end_at_once(number, frame)
-
-    signal.signal(signal.SIGHUP, handle)
+    before = signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGHUP, _Reloading(reload, _without_reload(before)))
     try:
         yield
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def hand_over() -> None:
+    """Blocks the signals, for a process that is to become another program: that handles them once
+    it has called `take_over`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def take_over() -> None:
+    """Has the signals handled that came since `hand_over`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 @contextmanager
@@ -189,12 +198,45 @@ def _heeded() -> list[signal.Signals]:
 
 @contextmanager
 def _handled(handler: Handler | signal.Handlers) -> Iterator[None]:
-    before = [(number, signal.signal(number, handler)) for number in _heeded()]
+    before = [(number, signal.getsignal(number)) for number in _heeded()]
+    for number, old in before:
+        if isinstance(old, _Reloading) and callable(handler):
+            signal.signal(number, old.but_for(handler))
+        else:
+            signal.signal(number, handler)
     try:
         yield
     finally:
         for number, old in before:
             signal.signal(number, old)
+
+
+class _Reloading:
+    """Handler of SIGHUP that calls `reload`, or what is `otherwise` where a terminal was closed."""
+
+    def __init__(
+        self, reload: Callable[[], object], otherwise: Any, terminal: Terminal | None = None
+    ) -> None:
+        self._reload, self.otherwise = reload, otherwise
+        self._terminal = terminal or Terminal()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handles a signal."""
+        if not self._terminal.is_closed:
+            self._reload()
+        elif callable(self.otherwise):
+            self.otherwise(number, frame)
+        elif self.otherwise == signal.SIG_DFL:
+            _end_at_once(number, frame)
+
+    def but_for(self, otherwise: Handler) -> "_Reloading":
+        """Returns the handler for a block that handles the end of a terminal in another way."""
+        return _Reloading(self._reload, otherwise, self._terminal)
+
+
+def _without_reload(handler: Any) -> Any:
+    """Returns a handler without what another start would do anyway."""
+    return handler.otherwise if isinstance(handler, _Reloading) else handler
 
 
 class _Raising:

@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from vitrine_client.store.version_directories import version_number
+from vitrine_client.store.version_directories import RETIRED, UNFINISHED, version_number
 
 _GRAPH = "saved_model.pb"
+_GRAPHS = (_GRAPH, "saved_model.pbtxt")
 _KERAS = (".keras", ".h5", ".hdf5")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2")
+_OF_OTHERS = ("lost+found", ".lock")
+"""Names that are none of a model's: a disk's own folder, a publisher's lock."""
 
 
-class Misplaced(NamedTuple):
-    """Misplaced entry: `seen` names it and says why it is passed over, `todo` how to mend that."""
+class Fault(NamedTuple):
+    """Fault of a directory: `seen` names it and says what is wrong, `todo` how to mend that."""
 
     seen: str
     todo: str
@@ -25,34 +29,43 @@ class Misplaced(NamedTuple):
         return f"{self.seen}: {self.todo}"
 
 
-def misplaced_models(models_dir: Path) -> list[Misplaced]:
+def misplaced_models(models_dir: Path) -> list[Fault]:
     """Returns the entries of a models directory, and of its models, that are passed over and
     shouldn't be; or one alone where the directory itself is one level too deep or too high."""
+    models_dir = real(models_dir)
     if level := _wrong_level(models_dir):
         return [level]
     found = list(misplaced_entries(models_dir))
     for entry in _entries(models_dir):
         if not entry.name.startswith(".") and _is_directory(entry) and is_servable(entry.name):
-            found += misplaced_versions(entry)
+            versions = [*misplaced_versions(entry)]
+            found += versions or filter(None, [without_version(entry)])
     return found
 
 
-def misplaced_entries(models_dir: Path) -> Iterator[Misplaced]:
+def real(folder: Path) -> Path:
+    """Returns a directory by its name, where it is given as `.` or `..`."""
+    return folder if folder.name not in ("", "..") else folder.resolve()
+
+
+def misplaced_entries(models_dir: Path) -> Iterator[Fault]:
     """Yields the entries of a models directory itself that were meant as a model."""
     for entry in _entries(models_dir):
         if entry.name == _GRAPH:
-            there = _quoted(models_dir / "NAME" / "1")
-            yield Misplaced(
+            there = quoted(models_dir / "NAME" / "1")
+            yield Fault(
                 f"{models_dir} has a {_GRAPH} but no model", f"move what is in it to {there}"
             )
         elif _is_keras(entry):
             yield _export(entry, models_dir / entry.stem / "1")
+        elif fault := _leading_nowhere(entry) or _packed(entry, models_dir / "NAME" / "1"):
+            yield fault
         elif not is_servable(entry.name) and _is_directory(entry):
             name = "give it a name without commas, control characters and spaces at its ends"
-            yield Misplaced(f"{str(entry)!r} is passed over", name)
+            yield Fault(f"{str(entry)!r} is passed over", name)
 
 
-def misplaced_versions(model: Path) -> Iterator[Misplaced]:
+def misplaced_versions(model: Path) -> Iterator[Fault]:
     """Yields the entries of a model's directory that were meant as a version."""
     entries = _entries(model)
     next_one = 1 + max((int(entry.name) for entry in entries if _is_version(entry)), default=0)
@@ -60,34 +73,61 @@ def misplaced_versions(model: Path) -> Iterator[Misplaced]:
     for entry in entries:
         if entry.name == _GRAPH:
             seen = f"{model} has a {_GRAPH} outside of its versions"
-            yield Misplaced(seen, f"move what is in it to {there}")
+            yield Fault(seen, f"move what is in it to {there}")
         elif _is_keras(entry):
             yield _export(entry, there)
+        elif fault := _leading_nowhere(entry) or _packed(entry, there):
+            yield fault
+        elif version_number(entry.name) is not None and not _is_directory(entry):
+            todo = f"`rm {quoted(entry)}`, or unpack what it is into a directory"
+            yield Fault(f"{entry} is named like a version, and is no directory", todo)
         elif _is_version(entry) or entry.name.startswith(".") or not _is_directory(entry):
             continue
         elif _kinds(entry):
-            move = f"`mv {_quoted(entry)} {_quoted(there)}`"
-            yield Misplaced(f"{entry} is no version, as versions are integers", move)
+            move = f"`mv {quoted(entry)} {quoted(there)}`"
+            yield Fault(f"{entry} is no version, as versions are integers", move)
         elif any(_is_version(each) and _kinds(each) for each in _entries(entry)):
-            yield Misplaced(
+            yield Fault(
                 f"{entry} has versions, one level too deep",
-                f"`--models-dir {_quoted(model)}` serves them, or "
-                f"`mv {_quoted(entry)} {_quoted(model.parent)}`",
+                f"`--models-dir {quoted(model)}` serves them, or "
+                f"`mv {quoted(entry)} {quoted(model.parent)}`",
             )
 
 
-def faulty_version(version: Path) -> str:
-    """Returns why a version directory without a graph is none, and what to do."""
+def without_version(model: Path) -> Fault | None:
+    """Returns what to do about a model's directory without a version, None where it has one, or
+    where one is being written or was rolled back."""
+    try:
+        entries = [entry for entry in model.iterdir() if entry.name not in _OF_OTHERS]
+    except OSError:
+        return None
+    if model.name in _OF_OTHERS or any(map(_is_or_was_version, entries)):
+        return None
+    seen = "has no version in it" if entries else "is empty"
+    there = model / "1"
+    return Fault(f"{model} {seen}", f'export a SavedModel there, `model.export("{there}")`')
+
+
+def without_graph(version: Path) -> Fault | None:
+    """Returns what to do about a version directory without a graph, None where it has one."""
     entries = _entries(version)
+    if any(entry.name in _GRAPHS for entry in entries):
+        return None
     for entry in entries:
         if _is_keras(entry):
-            return str(_export(entry, version))
+            return _export(entry, version)
         if _GRAPH in (each.name for each in _entries(entry)):
-            return f"{entry} has the {_GRAPH}, one level too deep: move what is in it to {version}"
-    if any(entry.name == "saved_model.pbtxt" for entry in entries):
-        return f"saved_model.pbtxt is not read: export it with {_GRAPH}"
-    is_empty = "is empty" if not entries else f"has no {_GRAPH}"
-    return f'{version} {is_empty}: export a SavedModel there, `model.export("{version}")`'
+            todo = f"move what is in it to {version}"
+            return Fault(f"{entry} has the {_GRAPH}, one level too deep", todo)
+        if packed := _packed(entry, version):
+            return packed
+    seen = f"has no {_GRAPH}" if entries else "is empty"
+    return Fault(f"{version} {seen}", f'export a SavedModel there, `model.export("{version}")`')
+
+
+def aside(version: Path) -> str:
+    """Returns the command that gives a version a name which no model server takes for one."""
+    return f"`mv {quoted(version)} {quoted(version.with_name(f'.broken-{version.name}'))}`"
 
 
 def is_servable(name: str) -> bool:
@@ -95,7 +135,7 @@ def is_servable(name: str) -> bool:
     return name.isprintable() and "," not in name and name == name.strip()
 
 
-def _wrong_level(models_dir: Path) -> Misplaced | None:
+def _wrong_level(models_dir: Path) -> Fault | None:
     """Returns the directory itself, where models are above it."""
     entries, above = _entries(models_dir), models_dir.absolute().parent
     number = version_number(models_dir.absolute().name)
@@ -107,17 +147,38 @@ def _wrong_level(models_dir: Path) -> Misplaced | None:
     return None
 
 
-def _level(models_dir: Path, seen: str, right: Path) -> Misplaced:
-    todo = f"models are a level above, `--models-dir {_quoted(right)}`"
-    return Misplaced(f"{models_dir} {seen}", todo)
+def _level(models_dir: Path, seen: str, right: Path) -> Fault:
+    todo = f"models are a level above, `--models-dir {quoted(right)}`"
+    return Fault(f"{models_dir} {seen}", todo)
 
 
-def _export(file: Path, version: Path) -> Misplaced:
+def _export(file: Path, version: Path) -> Fault:
     if file.name.endswith(".weights.h5"):
         todo = f'build the model, then `model.load_weights("{file}")`, `model.export("{version}")`'
     else:
         todo = f'`keras.models.load_model("{file}").export("{version}")`'
-    return Misplaced(f"{file} is a Keras file, and no SavedModel", todo)
+    return Fault(f"{file} is a Keras file, and no SavedModel", todo)
+
+
+def _leading_nowhere(link: Path) -> Fault | None:
+    try:
+        if not link.is_symlink() or link.exists():
+            return None
+        target = link.readlink()
+    except OSError:  # a loop, or a directory that may not be looked at
+        target = Path("…")
+    todo = f"restore or mount what it leads to, or `rm {quoted(link)}`"
+    return Fault(f"{link} leads nowhere, to {target}", todo)
+
+
+def _packed(file: Path, version: Path) -> Fault | None:
+    if not file.name.endswith(_ARCHIVES):
+        return None
+    return Fault(f"{file} is an archive", f"unpack it, so that {version / _GRAPH} is there")
+
+
+def _is_or_was_version(entry: Path) -> bool:
+    return _is_version(entry) or entry.name.startswith((RETIRED, UNFINISHED))
 
 
 def _kinds(directory: Path) -> bool:
@@ -147,5 +208,6 @@ def _entries(directory: Path) -> list[Path]:
         return []
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """Returns a path as a shell takes it, in a command to copy."""
     return shlex.quote(str(path))

@@ -15,6 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+_MOST_BYTES = 64_000_000
+"""More than any of these files has that is read whole."""
+
 _UNFINISHED = ".unfinished"
 """After the name of a file that is being written."""
 
@@ -103,6 +106,17 @@ def _is_given_group(descriptor: int, group: int) -> bool:
     with suppress(OSError):
         os.fchown(descriptor, -1, group)
     return os.fstat(descriptor).st_gid == group
+
+
+def content_of(path: Path) -> bytes:
+    """Returns a file's content. Raises `OSError`, also with words of its own where it is no
+    regular file or has more bytes."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise OSError(0, "it is no regular file", str(path))
+    if found.st_size > _MOST_BYTES:
+        raise OSError(0, f"it has {found.st_size:,} bytes", str(path))
+    return path.read_bytes()
 
 
 def fsync(path: Path) -> None:

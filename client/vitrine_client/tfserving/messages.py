@@ -69,14 +69,21 @@ _TOO_LONG = "metadata size exceeds"
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
+_OTHER_PROTOCOLS = ("Failed parsing HTTP/2", "missing selected ALPN")
+"""Words of gRPC's for a server that speaks something else, without TLS and with it."""
+
+_HUNG_UP = (
+    "it hung up; it may want TLS (--ca, VITRINE_MODEL_SERVER_CA), or a certificate that it trusts "
+    "(--cert, VITRINE_MODEL_SERVER_CERT)"
+)
 _HINTS = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not signed by the CA that is trusted "
     "here; --ca, VITRINE_MODEL_SERVER_CA or `verify` name another",
     "Hostname Verification Check failed": "its certificate is for another name than it is asked by",
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "Failed to create security handshaker": "the CA, certificate or key given here is no PEM file",
-    "Socket closed": "it hung up; it may want TLS (--ca, VITRINE_MODEL_SERVER_CA), or a "
-    "certificate that it trusts (--cert, VITRINE_MODEL_SERVER_CERT)",
+    "Socket closed": _HUNG_UP,
+    "Connection reset by peer": _HUNG_UP,
 }
 """Remedies for the messages of gRPC."""
 
@@ -112,6 +119,9 @@ def error_for(
     """Returns the error for a code; `unanswered` is the address, where it was not reached."""
     details = details or code.name
     if code is grpc.StatusCode.UNAVAILABLE and unanswered:
+        if any(words in details for words in _OTHER_PROTOCOLS):
+            seen = f"The model server at {unanswered} {errors.NotGrpc.reason}"
+            return errors.NotGrpc(f"{seen} ({details})")
         hints = [hint for words, hint in _HINTS.items() if words in details]
         hint = f": {hints[0]}" if hints and "failed to connect" in details else ""
         return errors.Unreachable(

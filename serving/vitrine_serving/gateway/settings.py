@@ -36,7 +36,7 @@ from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
 from vitrine_serving.gateway.upstream.retries import RetrySettings
 
-_BOUNDS = {"ge": "from {:g}", "gt": "above {:g}", "le": "up to {:g}", "lt": "below {:g}"}
+_BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
 
 
 class SettingsError(ValueError):

@@ -21,5 +21,7 @@ def _split(value: object) -> object:
 
 
 Count = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+"""Up to a day: clocks and selectors take no time beyond some, and nobody means one."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """Separated by commas in the environment."""

@@ -8,9 +8,14 @@ from typing import Annotated, Any, get_args
 
 import click
 
+from vitrine_client.process.addresses import HIGHEST_PORT
+from vitrine_client.process.numbers import Number
+
 _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PATH = click.Path(path_type=Path)
+_PORT = click.IntRange(0, HIGHEST_PORT)
+_COUNT, _MAYBE_0 = click.IntRange(1), click.IntRange(0)
 _LEVEL = click.Choice(["info", "warning"])
 
 
@@ -18,21 +23,23 @@ _LEVEL = click.Choice(["info", "warning"])
 class Flags:
     """The flags of the model server: each with its type and its help."""
 
-    port: Annotated[int, "gRPC port."] = 8500
-    rest_api_port: Annotated[int, "REST port; 0 for none."] = 8501
+    port: Annotated[int, "gRPC port.", _PORT] = 8500
+    rest_api_port: Annotated[int, "REST port; 0 for none.", _PORT] = 8501
     bind_address: Annotated[str, "Address to listen on (ours)."] = "127.0.0.1"
     grpc_max_threads: Annotated[
-        int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED."
+        int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED.", _COUNT
     ] = _THREADS
-    rest_api_num_threads: Annotated[int, "REST requests that run at a time; more wait."] = _THREADS
-    rest_api_timeout_in_ms: Annotated[int, "Time after which a REST request is answered 504."] = (
-        30_000
+    rest_api_num_threads: Annotated[int, "REST requests that run at a time; more wait.", _COUNT] = (
+        _THREADS
     )
+    rest_api_timeout_in_ms: Annotated[
+        int, "Time after which a REST request is answered 504.", _COUNT
+    ] = 30_000
     model_config_file: Annotated[
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", _FILE
     ] = None
     model_config_file_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks at that file; 0 reads it once."
+        float, "Seconds between two looks at that file; 0 reads it once.", Number()
     ] = 0
     model_name: Annotated[str, "The one model to serve."] = "default"
     model_base_path: Annotated[
@@ -40,13 +47,17 @@ class Flags:
     ] = None
     saved_model_tags: Annotated[str, "Comma-separated tags of the graph to load."] = "serve"
     file_system_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks for new versions; 0 looks once."
+        float, "Seconds between two looks for new versions; 0 looks once.", Number()
     ] = 1
-    num_load_threads: Annotated[int, "Versions that load at a time; 0 for one a core."] = 0
+    num_load_threads: Annotated[
+        int, "Versions that load at a time; 0 for one a core.", _MAYBE_0
+    ] = 0
     max_num_load_retries: Annotated[
-        int, "How often a version that fails to load is tried again."
+        int, "How often a version that fails to load is tried again.", _MAYBE_0
     ] = 5
-    load_retry_interval_micros: Annotated[int, "Microseconds between two such tries."] = 60_000_000
+    load_retry_interval_micros: Annotated[int, "Microseconds between two such tries.", _MAYBE_0] = (
+        60_000_000
+    )
     allow_version_labels_for_unavailable_models: Annotated[
         bool, "Let a label name a version that is not AVAILABLE (needed for labels at start-up)."
     ] = False

@@ -65,7 +65,7 @@ PLACE_FAULTS = {
     "keras": (lambda m: (m / "mlp.keras").write_text("x"), "problem", "Keras file", ".export("),
     "retired": (lambda m: rename(m / "1", ".retired-1"), "note", "rolled back", "mlp --undo"),
     "unfinished": (lambda m: (m / ".unfinished-2").mkdir(), "note", "not finished", "nothing"),
-    "empty": (lambda m: shutil.rmtree(m / "1"), "note", "no version in", "vitrine-train train mlp"),
+    "empty": (lambda m: shutil.rmtree(m / "1"), "note", "is empty", "mlp/1"),
 }
 
 

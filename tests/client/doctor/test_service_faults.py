@@ -21,6 +21,9 @@ from harness.service import started_service
 from harness.waiting import wait_for
 from tests.client.fake_gateway import FakeGateway, Reply, problem
 from vitrine_client import Client
+from vitrine_client.doctor import Installation
+from vitrine_client.doctor.service.model_server import examined_states
+from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.model_configs import ModelConfigs
 
 OK = {"status": "ok", "version": "0.1.0"}
@@ -234,11 +237,22 @@ def test_something_else_at_the_model_server(published):
     published.diagnose().check("problem", name, "does not answer", "make serve")
     with FakeGateway(answering()) as running:
         published.set(VITRINE_MODEL_SERVER=running.url.removeprefix("http://"))
-        published.diagnose().check("problem", "model server", "speaks no gRPC", "make serve")
+        published.diagnose().check("problem", "model server", "not by gRPC", "its gRPC port")
     with FakeModelServer(failing(grpc.StatusCode.UNIMPLEMENTED)) as server:
         published.set(VITRINE_MODEL_SERVER=server.address)
         found = published.diagnose()
         found.check("problem", f"model server {server.address}", "is no model server", "VITRINE_")
+
+
+def test_a_version_that_failed_is_told_once(tmp_path):
+    """By its files, where these say why; else as the service says, with advice for any model."""
+    (tmp_path / "mine" / "1").mkdir(parents=True)
+    here = Installation({}, url="", models_dir=tmp_path)
+    failed = [VersionStatus(1, "END", 2, "no graph"), VersionStatus(2, "END", 2, "odd")]
+    (found,) = examined_states("mine", failed, {}, here)
+    assert found.seen == "version 2 is END: odd"
+    assert f"put another SavedModel into {tmp_path / 'mine'}" in found.todo
+    assert "vitrine-train" not in found.todo
 
 
 def test_real_gateway_without_a_model_server(published, tmp_path):

@@ -29,6 +29,9 @@ NO_FILE = "/nowhere/file"
         ({"VITRINE_DRIFT": "maybe"}, "VITRINE_DRIFT", "should be 1 or 0", "unset"),
         ({"VITRINE_LOG_FORMAT": "xml"}, "VITRINE_LOG_FORMAT", "text or json", "unset"),
         ({"VITRINE_BODY_TIMEOUT_S": "-1"}, "VITRINE_BODY_TIMEOUT_S", "above 0", "unset"),
+        ({"VITRINE_KEEPALIVE_S": "inf"}, "VITRINE_KEEPALIVE_S", "86400 at most", "unset"),
+        ({"VITRINE_RATE_BURST": "5"}, "VITRINE_RATE_BURST", "there is none", "RATE_LIMIT=…"),
+        ({"VITRINE_CORS_ORIGINS": "a.org"}, "VITRINE_CORS_ORIGINS", "write https://a.org", "set"),
         ({"VITRINE_API_KEY": "secret\n"}, "VITRINE_API_KEY", "without blanks", "unset"),
         ({"VITRINE_PREDICTION_LOG": NO_FILE}, "VITRINE_PREDICTION_LOG", "/nowhere is none", "set"),
         ({"VITRINE_MODEL_SERVER": "foo"}, "model server", "HOST:PORT", "export VITRINE_MODEL"),
@@ -194,7 +197,8 @@ def test_all_variables_are_known():
     assert set(CHECKS) == read
 
 
-VALUES = ("0", "1", "-1", "7", "51", "5000", "1e3", "0.5", "1.5", "nan", "many", "yes", "json")
+FAR = ("nan", "inf", "1e6", "1e9", "1e308", "https://a.example", "a b")
+VALUES = ("0", "1", "-1", "7", "51", "5000", "1e3", "0.5", "1.5", "many", "yes", "json", *FAR)
 ELSEWHERE = {
     *("host", "port", "models", "model_server", "trusted_proxies", "prediction_log"),
     *(f"{kind}_{name}" for kind in ("tls", "model_server") for name in ("cert", "key", "ca")),

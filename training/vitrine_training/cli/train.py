@@ -1,6 +1,5 @@
 """The command `vitrine-train train`: options for each setting, progress, and the outcome."""
 
-import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitrine_client.process import signals, standard_streams
+from vitrine_client.process.numbers import Number
 from vitrine_training.cli import options, unused_settings
 from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
@@ -36,19 +36,12 @@ def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
     name = "--" + setting.name.replace("_", "-")
     if setting.type is bool:
         return click.option(f"{name}/--no-{name[2:]}", default=None, help=setting.metadata["help"])
-    kind: Any = setting.type
+    kind: Any = Number() if setting.type is float else setting.type
     if setting.name in CHOICES:
         kind = click.Choice(CHOICES[setting.name])
     elif isinstance(setting.default, tuple):
         kind = Widths()
     return click.option(name, type=kind, help=setting.metadata["help"])
-
-
-def _a_number(_: click.Context, __: click.Parameter, value: float) -> float:
-    """Refuses NaN, which is in no range and out of none, and infinity."""
-    if not math.isfinite(value):
-        raise click.BadParameter("this is no finite number of seconds")
-    return value
 
 
 class Widths(click.ParamType[tuple[int, ...]]):
@@ -92,8 +85,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--as", "name", metavar="MODEL", help="Publish as a version of MODEL.")
 @click.option(
     "--checkpoint-every-s",
-    type=click.FloatRange(min=0),
-    callback=_a_number,
+    type=Number(min=0),
     default=5.0,
     show_default=True,
     help="Seconds between checkpoints, from which a run that was killed goes on.",

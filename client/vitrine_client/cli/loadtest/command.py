@@ -8,6 +8,7 @@ import click
 from vitrine_client.cli import options
 from vitrine_client.cli.loadtest import flags
 from vitrine_client.cli.loadtest.request import IN_FLIGHT, LoadRequest, Task
+from vitrine_client.process.numbers import Number
 
 _ONCE = (
     ("--result", "check RESULT"),
@@ -156,7 +157,7 @@ def sweep(**given: Any) -> None:
 )
 @click.option(
     "--speed",
-    type=options.Number(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=1.0,
     show_default=True,
     metavar="TIMES",

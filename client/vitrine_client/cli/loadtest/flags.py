@@ -13,6 +13,7 @@ from vitrine_client.cli.loadtest.request import DURATION_S, SEATS, WARM_UP_S, St
 from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.loadtest.generator.headers import parsed
 from vitrine_client.process import addresses
+from vitrine_client.process.numbers import Number
 
 Command = Callable[..., Any]
 Option = Callable[[Command], Command]
@@ -97,7 +98,7 @@ GATEWAY = group(
     ),
     click.option(
         "--warm-up-s",
-        type=options.Number(min=0, max=LONGEST_S),
+        type=Number(min=0, max=LONGEST_S),
         help=f"Seconds of warm-up before the load, not counted.  [default: {WARM_UP_S:g}; of a "
         "replay none]",
     ),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, is_writable, quoted
+from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.doctor.machine.software import installed_version
+from vitrine_client.store.layout import quoted
 
 CONTENT_MD5 = {
     "train-images-idx3-ubyte.gz": "f4a8712d7a061bf5bd6d2ca38dc4d50a",

@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vitrine_client.doctor.data.saved_model import wrong_version
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, quoted
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_client.store import layout
+from vitrine_client.store.layout import quoted
+from vitrine_client.store.saved_model import wrong_version
 from vitrine_client.store.version_directories import RETIRED, UNFINISHED
+
+_RECIPES = ("softmax", FALLBACK, PREFERRED)
+"""Models that `make train` publishes."""
 
 _VERSION = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 
@@ -29,9 +34,18 @@ def versions(model: Path) -> dict[int, Path]:
     return {int(each.name): each for each in sorted(named, key=lambda each: int(each.name))}
 
 
+def how_to_publish(model: Path) -> str:
+    """Returns the way to another version of a model: by its recipe, where it has come from one."""
+    if model.name in _RECIPES:
+        return f"`vitrine-train train {model.name}` publishes another"
+    if any(model.glob("*/assets.extra/card.json")):
+        return f"`vitrine-train train RECIPE --as {model.name}` publishes another"
+    return f"put another SavedModel into {model}"
+
+
 def check(here: Installation) -> Iterator[Finding]:
     """Looks at each model and version in the models directory."""
-    folder, name = here.models_dir, "models"
+    folder, name = layout.real(here.models_dir), "models"
     if not folder.exists():
         todo = "`make train` trains and publishes some; VITRINE_MODELS_DIR names another directory"
         seen = f"there is no {folder.absolute()}"
@@ -75,11 +89,8 @@ def _examined_model(model: Path) -> Iterator[Finding]:
     good = [number for number in found if number not in wrong]
     if good:
         yield ok(name, f"{'version' if len(good) == 1 else 'versions'} {', '.join(map(str, good))}")
-    elif not found:
-        todo = (
-            f"`vitrine-train train {model.name}` publishes one; or put a SavedModel into {model}/1"
-        )
-        yield note(name, f"no version in {model}, so that it is not served", todo)
+    elif fault := None if found else layout.without_version(model):
+        yield note(name, f"{fault.seen}, so that it is not served", fault.todo)
 
 
 def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[Finding]:
@@ -93,6 +104,3 @@ def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[F
         elif each.name.startswith(UNFINISHED):
             seen = f"{each} is a version that was not finished"
             yield note(name, seen, "nothing, if a training runs; else the next one removes it")
-        elif _VERSION.fullmatch(each.name) and not each.is_dir():
-            seen = f"{each} is named like a version, and is no directory"
-            yield problem(name, seen, f"`rm {quoted(each)}`, or unpack what it is into a directory")

@@ -10,12 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import (
-    Installation,
-    is_writable,
-    nearest_directory,
-    quoted,
-)
+from vitrine_client.doctor.installation import Installation, is_writable, nearest_directory
+from vitrine_client.store.layout import quoted
 
 _GB = 1e9
 _MB = 1e6

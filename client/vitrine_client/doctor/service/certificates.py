@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, content_of, quoted
+from vitrine_client.doctor.installation import Installation
 from vitrine_client.process import trust
+from vitrine_client.store.layout import quoted
+from vitrine_client.store.shared_files import content_of
 
 _CA_FILES = {
     "VITRINE_CA": "the clients",

@@ -110,7 +110,7 @@ def _readiness(reply: probe.Reply) -> Iterator[Finding]:
         yield problem(name, f"not ready: {reason}", todo)
     elif isinstance(content.get("models"), dict):
         absent = ", ".join(model for model, served in content["models"].items() if not served)
-        todo = "the lines on models say why; `vitrine-train train` makes one, VITRINE_MODELS lists"
+        todo = "the lines on models say why; VITRINE_MODELS lists those that have to be there"
         yield problem(name, f"not ready: no version of {absent} answers", todo)
     else:
         yield problem(name, f"/readyz answers {reply.status}", _LOOK_AT_IT)
@@ -132,7 +132,7 @@ def _models(url: str, here: Installation) -> Iterator[Finding]:
         detail = reply.json().get("detail", "")
         yield problem("models", f"/v1/models answers {reply.status} {detail}".strip(), _LOOK_AT_IT)
     else:
-        yield from _listed(reply.json())
+        yield from _listed(reply.json(), here)
 
 
 def _no_key(here: Installation) -> Finding:
@@ -143,7 +143,7 @@ def _no_key(here: Installation) -> Finding:
     return problem("API key", "the gateway wants one, and none is set", todo)
 
 
-def _listed(content: dict[str, Any]) -> Iterator[Finding]:
+def _listed(content: dict[str, Any], here: Installation) -> Iterator[Finding]:
     try:
         listed = held(models(), lambda _: content)
     except ServerError as error:
@@ -151,7 +151,7 @@ def _listed(content: dict[str, Any]) -> Iterator[Finding]:
         return
     labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
     for name, statuses in listed.items():
-        yield from examined_states(name, statuses, labels[name])
+        yield from examined_states(name, statuses, labels[name], here)
     if not is_served(listed.get(PREFERRED, ())):
         yield note("default model", told_of_missing())
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, content_of, quoted
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.store.layout import quoted
+from vitrine_client.store.shared_files import content_of
 
 _LINE = re.compile(r"([A-Za-z0-9][\w.-]{0,63})\s+sha256:([0-9a-f]{64})", re.ASCII)
 _NAME = "keys file"

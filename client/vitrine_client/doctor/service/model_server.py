@@ -2,14 +2,17 @@
 
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from vitrine_client.doctor.data.model_files import published
+from vitrine_client.doctor.data.model_files import how_to_publish, published
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.errors import DeadlineExceeded, NotFound, NotGrpc, Unavailable, VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.generated_config import how_to_serve
+from vitrine_client.store.layout import aside
+from vitrine_client.store.saved_model import wrong_version
 
 _LAST_PORT = 65535
 _NO_MODEL = "-"
@@ -70,6 +73,10 @@ def _examined(address: str, here: Installation) -> Iterator[Finding]:
         _ask(address, here.wait_s, _NO_MODEL)
     except NotFound:
         yield ok(name, "answers")
+    except NotGrpc:
+        todo = "`export VITRINE_MODEL_SERVER=HOST:PORT`, its gRPC port"
+        yield problem(name, NotGrpc.reason, todo)
+        return
     except (Unavailable, DeadlineExceeded) as error:
         yield _silent(address, _first_line(error), here)
         return
@@ -80,7 +87,7 @@ def _examined(address: str, here: Installation) -> Iterator[Finding]:
     for model in published(here.models_dir):
         try:
             states = _ask(address, here.wait_s, model)
-            yield from (each for each in examined_states(model, states, {}) if each.todo)
+            yield from (each for each in examined_states(model, states, {}, here) if each.todo)
         except NotFound:
             seen = f"published in {here.models_dir}, and not known to {address}"
             todo = how_to_serve(here.models_dir / "models.config", model)
@@ -115,21 +122,26 @@ def _first_line(error: Exception) -> str:
 
 
 def examined_states(
-    model: str, statuses: Sequence[VersionStatus], labels: Mapping[str, object]
+    model: str,
+    statuses: Sequence[VersionStatus],
+    labels: Mapping[str, object],
+    here: Installation,
 ) -> Iterator[Finding]:
-    """Yields findings on a model on a service: on each version that failed, and on the model.
-    `labels` are the versions by their labels."""
+    """Yields findings on a model on a service: on each version that failed, unless its files say
+    why, of which there is a finding already; and on the model. `labels` are the versions by their
+    labels."""
     name = f"model {model}, served"
     for each in statuses:
-        if each.error_message:
+        directory = here.models_dir / model / str(each.version)
+        if each.error_message and not (directory.is_dir() and wrong_version(directory)):
             seen = f"version {each.version} is {each.state}: {each.error_message}"
-            yield problem(name, seen, _mended(model, each.version))
+            yield problem(name, seen, _mended(directory))
     if not statuses:
         yield problem(
             name,
             "the gateway lists it, and the model server has no version of it",
-            f"`vitrine-train train {model}`; or take it out of VITRINE_MODELS; or, if it is "
-            "published, see whether models.config names it",
+            f"{how_to_publish(here.models_dir / model)}; or take it out of VITRINE_MODELS; or, if "
+            "it is published, see whether models.config names it",
         )
     elif is_served(statuses):
         yield ok(name, _summary(statuses, labels))
@@ -146,8 +158,8 @@ def _summary(statuses: Sequence[VersionStatus], labels: Mapping[str, object]) ->
     )
 
 
-def _mended(model: str, version: int) -> str:
-    return (
-        f"publish another (`vitrine-train train {model}`), or set this one aside "
-        f"(`vitrine-train rollback {model}`, if {version} is the newest)"
-    )
+def _mended(directory: Path) -> str:
+    other = how_to_publish(directory.parent)
+    if not directory.is_dir():
+        return f"{other}; or set this one aside, where the model server has its files"
+    return f"{other}; or set this one aside: {aside(directory)}"

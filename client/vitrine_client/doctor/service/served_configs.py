@@ -6,9 +6,11 @@ from typing import Any
 
 from vitrine_client.doctor.data.model_files import published, versions
 from vitrine_client.doctor.finding import Finding, note, ok, problem
-from vitrine_client.doctor.installation import Installation, content_of, quoted
+from vitrine_client.doctor.installation import Installation
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.store.generated_config import entry, is_generated
+from vitrine_client.store.layout import quoted
+from vitrine_client.store.shared_files import content_of
 
 _FILE = "models.config"
 _WITHOUT_IT = "without the file, `vitrine-serve up` serves the newest version of each model"

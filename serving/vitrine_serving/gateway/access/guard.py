@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from vitrine_client.errors import Unauthorized
+from vitrine_client.errors import InvalidRequest, Unauthorized
+from vitrine_client.process.addresses import checked_origin
 from vitrine_serving.gateway.access.keys import Keys
 from vitrine_serving.gateway.access.rate_limit import RateLimiter, RateLimitSettings
 from vitrine_serving.gateway.http.routes import Route
@@ -39,6 +40,14 @@ class AccessSettings(SettingsPart):
             except ValueError:
                 raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(map(checked_origin, value))
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeInt, model_validator
 
+from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.settings_part import SettingsPart
 from vitrine_serving.gateway.shared_memory import float_cells
 
@@ -23,10 +24,19 @@ _SLACK = 1e-2
 class RateLimitSettings(SettingsPart):
     """Rate that each client may have."""
 
-    rate_limit: NonNegativeFloat = 0.0
+    rate_limit: float = Field(0.0, ge=0, le=1_000_000)
     """Requests a second for each API key, or each address without keys; 0 for no limit."""
     rate_burst: NonNegativeInt = 0
     """Requests that may come at once; 0 for a second's worth."""
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        if self.rate_burst and not self.rate_limit:
+            raise ValueError(
+                f"{PREFIX}RATE_BURST={self.rate_burst} is the burst of a limit, and there is none: "
+                f"set {PREFIX}RATE_LIMIT as well, or unset it"
+            )
+        return self
 
 
 class Decision(NamedTuple):

@@ -8,13 +8,11 @@ from concurrent.futures import Executor
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pydantic import PositiveFloat
-
 from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from vitrine_serving.gateway.http.compression import inflate, promised_bytes
 from vitrine_serving.gateway.http.messages import Request
 from vitrine_serving.gateway.http.routes import Route
-from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shedding import BodyBudget
 from vitrine_serving.rest_json.text import MAX_VALUES
 
@@ -43,9 +41,9 @@ class RequestSettings(SettingsPart):
     max_body_bytes_in_flight: Count = 256 * 1024 * 1024
     """Bytes of bodies that each process has in memory, two of the largest at least; more is refused
     with 503."""
-    body_timeout_s: PositiveFloat = 30.0
+    body_timeout_s: Seconds = 30.0
     """Seconds that a request has to send its body."""
-    request_timeout_s: PositiveFloat = 10.0
+    request_timeout_s: Seconds = 10.0
     """Seconds after which an unanswered request fails with 504."""
 
     def budget(self) -> BodyBudget:

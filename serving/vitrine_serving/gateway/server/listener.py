@@ -14,11 +14,11 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, field_validator
+from pydantic import Field, field_validator
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import HOST, PORT, gateway_port, unbracketed
-from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
 log = logging.getLogger(__name__)
@@ -44,13 +44,13 @@ class ServerSettings(SettingsPart):
     """Port to listen on."""
     workers: Count = 2
     """Processes."""
-    header_timeout_s: PositiveFloat = 10.0
+    header_timeout_s: Seconds = 10.0
     """Seconds that a new connection has to send its headers."""
-    drain_s: NonNegativeFloat = 0.0
+    drain_s: float = Field(0.0, ge=0, le=3600)
     """Seconds after SIGTERM in which `/readyz` is 503 and new connections are still answered."""
-    answer_timeout_s: PositiveFloat = 30.0
+    answer_timeout_s: Seconds = 30.0
     """Seconds that a client has to go on reading its answer, at 1 KiB a second or faster."""
-    keepalive_s: PositiveFloat = 75.0
+    keepalive_s: Seconds = 75.0
     """Seconds that an idle connection stays open; more than a balancer in front keeps it (60)."""
 
     @field_validator("host")

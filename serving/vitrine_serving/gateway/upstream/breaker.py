@@ -5,9 +5,7 @@ Closed, open, half-open as in Michael Nygard's "Release It!", chapter "Stability
 
 from typing import Literal
 
-from pydantic import PositiveFloat
-
-from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 
 State = Literal["closed", "open", "half-open"]
 
@@ -17,7 +15,7 @@ class BreakerSettings(SettingsPart):
 
     breaker_failures: Count = 5
     """Failures in a row after which a model server is left alone."""
-    breaker_open_s: PositiveFloat = 2.0
+    breaker_open_s: Seconds = 2.0
     """Seconds until it is tried again."""
 
 

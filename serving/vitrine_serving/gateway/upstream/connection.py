@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import grpc
 
-from vitrine_client.errors import Unavailable, VitrineError
+from vitrine_client.errors import NotGrpc, Unavailable, VitrineError
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
@@ -352,7 +352,8 @@ class Connection:
     def _note_lost(self) -> None:
         """Notes that there is no connection, and logs that once."""
         self.lost = True
-        if not self._told_of_absence and self.last_failure and self._is_missed():
+        is_another = NotGrpc.reason in self.last_failure  # which no start explains
+        if not self._told_of_absence and self.last_failure and (self._is_missed() or is_another):
             self._told_of_absence = True
             log.warning("%s", self.last_failure)
 

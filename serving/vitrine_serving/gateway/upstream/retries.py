@@ -3,7 +3,7 @@
 import random
 import time
 
-from pydantic import NonNegativeFloat
+from pydantic import Field
 
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 
@@ -18,7 +18,7 @@ class RetrySettings(SettingsPart):
 
     max_attempts: Count = 3
     """Most calls to model servers for one that is UNAVAILABLE."""
-    retry_budget: NonNegativeFloat = 0.1
+    retry_budget: float = Field(0.1, ge=0, le=1)
     """Most retries, as a share of calls, and one a second beside them; 0: none at all."""
 
 

@@ -239,6 +239,12 @@ class Model:
         wanted = [version for version in self.versions.values() if version.wanted]
         return all(version.state in ("AVAILABLE", "END") for version in wanted)
 
+    def loading(self) -> list[str]:
+        """Returns the names of the wanted versions that have neither loaded nor failed for good."""
+        wanted = [version for version in self.versions.values() if version.wanted]
+        waiting = [version for version in wanted if version.state in ("START", "LOADING")]
+        return [f"{self.name}/{version.number}" for version in waiting]
+
     def shortfall(self) -> str:
         """Returns which wanted version failed and why, empty if one answers or none is wanted."""
         wanted = [number for number in self._aspired if number in self.versions]

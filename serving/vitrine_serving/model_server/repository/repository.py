@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from vitrine_serving.model_server.repository.policy import (
     loads,
     missing_versions,
 )
+from vitrine_serving.notices import Notices
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -135,8 +137,13 @@ class Repository:
             settled = (model.is_settled(all_versions=all_versions) for model in models)
             return self._is_stopping or all(settled)
 
-        with self._changed:
-            self._changed.wait_for(done)
+        notices = Notices(lambda text: log.warning("%s", text))
+        while True:
+            with self._changed:
+                if self._changed.wait_for(done, notices.due_in_s):
+                    return
+                told = ", ".join(name for model in models for name in model.loading())
+            notices.waiting_for(partial("Still LOADING: {}".format, told))
 
     def _raise_for(self, models: Sequence[Model]) -> None:
         with self._lock:
@@ -263,7 +270,8 @@ class Repository:
         then = "; it will be tried again" if again else ""
         if stand_in is not None:
             then = f"; version {stand_in} is tried in its place"
-        log.error("%s/%d failed to load: %s%s", model.name, version.number, failure.message, then)
+        told = " ".join(failure.message.split())
+        log.error("%s/%d failed to load: %s%s", model.name, version.number, told, then)
 
     def _close_next(self) -> bool:
         """Waits for a version that nobody uses any more and closes it; returns False at the end."""

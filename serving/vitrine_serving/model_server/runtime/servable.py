@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from vitrine_client.process import standard_streams
-from vitrine_client.store.layout import faulty_version
+from vitrine_client.store.layout import without_graph
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
 from vitrine_serving.model_server.runtime.signature import Array, Signature
@@ -155,11 +155,14 @@ def _to_array(value: Any) -> Array:
 def _signature_defs(path: Path, tags: set[str]) -> dict[str, Any]:
     file = path / "saved_model.pb"
     if not file.exists():
+        fault = without_graph(path) or f"saved_model.pbtxt is not read: export it with {file.name}"
         raise ServingError(
             grpc.StatusCode.NOT_FOUND,
-            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
-            + faulty_version(path),
+            "Could not find SavedModel .pb or .pbtxt at supplied export directory path: "
+            f"{path}. {fault}",
         )
+    if not file.is_file():  # a pipe would never be read to its end
+        raise ServingError.invalid(f"{file} is no regular file")
     try:
         saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     except DecodeError as error:

@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import PositiveFloat
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item, find_item
@@ -15,7 +14,7 @@ from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, fo
 from vitrine_serving.gateway.inference.decoding.load import headers
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import JobRefused
-from vitrine_serving.gateway.settings_part import Count, SettingsPart
+from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 
 Instances = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -38,7 +37,7 @@ class PictureSettings(SettingsPart):
     own."""
     decoding_processes: Count = 2
     """Processes that decode pictures for all workers, up to 150 MB each."""
-    decode_timeout_s: PositiveFloat = 5.0
+    decode_timeout_s: Seconds = 5.0
     """Seconds that decoding a picture may take; then it is refused."""
 
 

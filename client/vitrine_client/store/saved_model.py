@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from vitrine_client.doctor.installation import content_of, quoted
+from vitrine_client.store.layout import Fault, aside, quoted, without_graph
+from vitrine_client.store.shared_files import content_of
 
 _SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})")
 
@@ -15,19 +16,17 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _SHARD_ID, _OFFSET, _SIZE = 3, 4, 5
 
 
-def wrong_version(version: Path) -> tuple[str, str] | None:
-    """Returns why a version directory can't be loaded and advice, None where it can.
-
-    `.broken` is a name that no model server takes for a version.
-    """
+def wrong_version(version: Path) -> Fault | None:
+    """Returns why a version directory can't be loaded and advice, None where that can't be seen."""
     for each in _walk(version):
         if not os.access(each, os.R_OK):
             todo = f"have its owner `chmod -R a+rX {quoted(version)}`"
-            return f"{each} may not be read by this user, or leads nowhere", todo
-    aside = version.with_name(f".broken-{version.name}")
-    todo = f"publish another, and set this one aside: `mv {quoted(version)} {quoted(aside)}`"
+            return Fault(f"{each} may not be read by this user, or leads nowhere", todo)
+    if fault := without_graph(version):
+        return Fault(fault.seen, f"{fault.todo}; or set it aside: {aside(version)}")
+    todo = f"publish another, and set this one aside: {aside(version)}"
     reason = _wrong_graph(version) or _wrong_variables(version / "variables")
-    return (reason, todo) if reason else None
+    return Fault(reason, todo) if reason else None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -40,8 +39,6 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _wrong_graph(version: Path) -> str:
     names = ("saved_model.pb", "saved_model.pbtxt")
     graphs = [path for name in names if (path := version / name).exists()]
-    if not graphs:
-        return "no saved_model.pb in it"
     if not graphs[0].is_file():
         return f"{graphs[0].name} is no regular file"
     return "" if graphs[0].stat().st_size else f"{graphs[0].name} is empty"

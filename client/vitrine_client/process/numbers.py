@@ -1,0 +1,21 @@
+"""Number options of the commands: `nan` and `inf` are refused by the option's name."""
+
+import math
+from typing import Any
+
+import click
+
+
+class Number(click.FloatRange):
+    """Finite number in a range: `nan` is in every range, and `inf` in most."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Returns the number. Fails, as click's do, for others."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
