@@ -95,7 +95,7 @@ def test_what_has_not_happened_is_0(http):
     """Series that alerts ask for are there from the start."""
     found = scrape(http)
     sheds = {labels["reason"] for labels in found.labels("vitrine_sheds_total")}
-    assert sheds == {"queue_full", "too_late", "connections", "rate_limit"}
+    assert sheds == {"queue_full", "too_late", "connections", "rate_limit", "bodies"}
     results = {labels["result"] for labels in found.labels("vitrine_predictions_logged_total")}
     assert results == {"written", "dropped"}
     waiting = {labels["model"] for labels in found.labels("vitrine_images_waiting")}
