@@ -116,10 +116,11 @@ BOMBS = {
         Body(PREDICT, FORM, b"--%s\r\nX: %s\r\n" % (BOUNDARY, b"x" * 8 * MIB)),
         413,
     ),
-    "lists 4,000,000 deep": (json_of(b"[" * 4_000_000), 400),
+    "2,000,000 objects": (json_of(b"[" + b"{}," * 2_000_000 + b"{}]"), 413),
+    "lists 4,000,000 deep": (json_of(b"[" * 4_000_000), 413),
     "lists 100,000 deep, closed": (json_of(b"[" * 100_000 + b"]" * 100_000), 400),
-    "objects 1,000,000 deep": (json_of(b'{"a":' * 1_000_000), 400),
-    "a number of 8 MiB": (json_of(b"[" + b"9" * 8 * MIB + b"]"), 400),
+    "objects 1,000,000 deep": (json_of(b'{"a":' * 1_000_000), 413),
+    "a number of 7 MiB": (json_of(b"[" + b"9" * 7 * MIB + b"]"), 400),
 }
 
 

@@ -107,6 +107,17 @@ def test_depth_is_bounded():
                 text.parse(start + b"[" * depth + b"]" * depth + b"}")
 
 
+def test_a_large_broken_body_is_not_read_twice(monkeypatch):
+    """Python's parser is slow, and lets nobody else run: it is for NaN and the like."""
+    spaces = b" " * json_bodies.LARGE_JSON_BYTES
+    assert text.parse(b'{"a": ' + spaces + b"-Infinity}")["a"] == float("-inf")
+    monkeypatch.setattr(text.json, "loads", lambda _: pytest.fail("it was read again"))
+    with pytest.raises(
+        ServingError, match=r"JSON Parse error: Unexpected end of data\. at offset: "
+    ):
+        text.parse(b'{"a": ' + spaces)
+
+
 def test_bodies_have_a_budget_together(servers):
     """Of a process: who comes when it is spent is told to come again, and others go on."""
     app = create_app(Settings(max_body_bytes=MIB, max_body_bytes_in_flight=2 * MIB), servers)

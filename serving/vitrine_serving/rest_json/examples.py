@@ -12,6 +12,9 @@ from vitrine_serving.rest_json.values import (
     to_bytes,
 )
 
+_FEW = 8
+"""Values that are read faster one by one than as an array."""
+
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
@@ -53,7 +56,7 @@ def _fill(example: Any, value: Any) -> None:
     for name, content in value.items():
         feature = example.features.feature[name]
         values = content if isinstance(content, list) else [content]
-        if set(map(type, values)) == {float}:
+        if len(values) > _FEW and set(map(type, values)) == {float}:
             floats = to_array(values, wire.DT_FLOAT)
             if floats is not None:
                 feature.float_list.value.extend(floats)
