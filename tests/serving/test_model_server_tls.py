@@ -8,6 +8,7 @@ import pytest
 
 from harness.certificates import Certificate, make_ca, make_certificate
 from harness.fake_model_server import FakeModelServer
+from harness.forgetful_proxy import forgetful_proxy
 from tests.serving.asking import ask, to
 from vitrine_client.errors import Unavailable
 
@@ -66,6 +67,20 @@ def asked(server: FakeModelServer, **options) -> bytes:
 def test_tls(pki):
     """A server whose certificate is for its address is asked."""
     assert asked(serving(pki.server), credentials=trusting(pki.ca)) == b"hello"
+
+
+def test_far_away(pki):
+    """TCP, TLS and HTTP/2 take four round trips together, half a second each."""
+
+    async def main(server):
+        async with (
+            forgetful_proxy(server.port, 0.5) as proxy,
+            to(proxy.address, credentials=trusting(pki.ca)) as servers,
+        ):
+            assert await ask(servers) == b"hello"
+
+    with serving(pki.server) as server:
+        asyncio.run(main(server))
 
 
 def test_a_name_of_its_own(pki):

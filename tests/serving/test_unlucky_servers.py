@@ -1,12 +1,13 @@
 """Model servers that are far, full, faulty, absent or slow, beside one that is well."""
 
 import asyncio
+import threading
 import time
 
 import grpc
 import pytest
 
-from harness.fake_model_server import FakeModelServer, Gate, failing
+from harness.fake_model_server import Call, FakeModelServer, Gate, failing
 from harness.forgetful_proxy import forgetful_proxy
 from tests.serving.asking import LONG_S, ask, nobody, to, until
 from vitrine_client.errors import ServerError
@@ -101,6 +102,29 @@ def test_a_fault_is_told_though_another_server_is_lost():
 
     with FakeModelServer(failing(grpc.StatusCode.INTERNAL, "out of order")) as server:
         asyncio.run(main(server))
+
+
+def test_a_fault_that_took_its_time_is_the_answer():
+    """Another server would take as long, and the caller be told nothing."""
+
+    async def main(slow, other):
+        async with to(slow, other) as servers:
+            asked = servers.exchange(
+                messages.PREDICT, b"hello", timeout_s=0.6, model=ModelRef("mlp")
+            )
+            with pytest.raises(ServerError, match="out of order"):
+                await asked
+            assert servers.retries == 0
+
+    bad = failing(grpc.StatusCode.INTERNAL, "out of order")
+
+    def slowly(call: Call, context: grpc.ServicerContext) -> bytes:
+        while context.time_remaining() > 0.25:
+            threading.Event().wait(0.01)
+        return bad(call, context)
+
+    with FakeModelServer(slowly) as slow, FakeModelServer(Gate()) as other:
+        asyncio.run(main(slow, other))
 
 
 def test_new_addresses_that_refuse_cost_no_call():

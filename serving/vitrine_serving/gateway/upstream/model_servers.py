@@ -43,6 +43,8 @@ HEDGE_S = 2.0
 _MISSING = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 """Answers of a server that lacks a version, or cannot use it; another may have it."""
 
+_SILENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
 _FAULTS = (
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
@@ -182,13 +184,14 @@ class ModelServers:
             except grpc.aio.AioRpcError as error:
                 tried.append(connection)
                 code, reason = error.code(), connection.explain(error)
+                if code in _FAULTS and time.monotonic() > deadline - timeout_s / 2:
+                    raise reason from error  # another would not be faster
                 another = await self._next(code, reason, tried, deadline, model)
                 if code in _FAULTS:
                     fault = fault or reason
                 if another is None:
-                    # What a server says tells more than that another is lost.
-                    is_lost = code is grpc.StatusCode.UNAVAILABLE
-                    raise (fault if is_lost and fault else reason) from error
+                    # What a server says tells more than that another says nothing.
+                    raise (fault if code in _SILENT and fault else reason) from error
                 connection = another
             else:
                 if tried and model:
