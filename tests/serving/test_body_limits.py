@@ -1,6 +1,7 @@
 """Bounds of bodies: JSON by its bytes and values, all of them together by a budget."""
 
 import asyncio
+import base64
 import gzip
 import time
 
@@ -8,11 +9,12 @@ import numpy as np
 import orjson
 import pytest
 
+from tests.client.made_pictures import PAGE, encoded
 from tests.serving.asked_gateway import PREDICT, FakeServers
 from tests.serving.asking import until
 from tests.serving.test_array_bodies import npy
 from tests.serving.test_routing_first import GZIP, Exchange
-from vitrine_client.errors import PayloadTooLarge
+from vitrine_client.errors import InvalidImage, PayloadTooLarge
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.api import json_bodies, json_jobs
@@ -246,8 +248,8 @@ def test_jobs_read_large_bodies_as_they_are_read_here():
     async def ask() -> None:
         soon = time.monotonic() + WAIT_S
         body = b'{"instances": [1, 2.5], "signature_name": ""}'
-        read = await large.read_predict(soon, body, 99, model, signatures)
-        here = json_bodies.read_predict(body, 99, model, signatures)
+        read = await large.read_predict(soon, body, 99, 9, model, signatures)
+        here = json_bodies.read_predict(body, 99, 9, model, signatures)
         assert read._replace(inputs={}) == here._replace(inputs={})
         np.testing.assert_array_equal(read.inputs["x"], here.inputs["x"])
         named = b'{"signature_name": "other", "inputs": 1}'
@@ -257,9 +259,25 @@ def test_jobs_read_large_bodies_as_they_are_read_here():
         assert there == json_bodies.read_examples_message(examples, 99, CLASSIFY, model)
         for body, error in ((b"[", ServingError), (b'{"instances": [1,2,3]}', PayloadTooLarge)):
             with pytest.raises(error) as raised:
-                await large.read_predict(soon, body, 2, model, signatures)
+                await large.read_predict(soon, body, 2, 9, model, signatures)
             with pytest.raises(error) as expected:
-                json_bodies.read_predict(body, 2, model, signatures)
+                json_bodies.read_predict(body, 2, 9, model, signatures)
             assert str(raised.value) == str(expected.value)
 
     asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+def test_a_picture_in_json_has_the_limits_of_a_picture():
+    """By its header alone, as the model server decodes it whole; other bytes and text are free."""
+    signatures = Signatures(3, {"serving_default": {"x": wire.DT_STRING}})
+
+    def read(content: bytes) -> np.ndarray:
+        body = orjson.dumps({"instances": [{"b64": base64.b64encode(content).decode()}]})
+        return json_bodies.read_predict(body, 9, 1000, ModelRef("m"), signatures).inputs["x"]
+
+    with pytest.raises(InvalidImage, match="60x40 pixels, more than 1000"):
+        read(encoded(PAGE))
+    with pytest.raises(InvalidImage, match="60x40 pixels, more than 1000"):
+        read(encoded(PAGE, "BMP"))
+    for content in (b"BMW is a car, and no bitmap", encoded(PAGE.resize((30, 30))), b"\xff\xd8"):
+        assert read(content).tolist() == [content]

@@ -153,12 +153,18 @@ def _gif(content: bytes) -> Header:
     return Header("GIF", *struct.unpack_from("<HH", content, 6))
 
 
-def _bmp(content: bytes) -> Header:
-    """https://learn.microsoft.com/windows/win32/gdi/bitmap-header-types"""
-    if int.from_bytes(content[14:18], "little") == 12:  # OS/2's
+def _bmp(content: bytes) -> Header | None:
+    """https://learn.microsoft.com/windows/win32/gdi/bitmap-header-types; no text that begins so."""
+    header_bytes = int.from_bytes(content[14:18], "little")
+    if header_bytes == _OS2_HEADER:
         return Header("BMP", *struct.unpack_from("<HH", content, 18))
+    if header_bytes not in _WINDOWS_HEADERS:
+        return None
     width, height = struct.unpack_from("<ii", content, 18)
     return Header("BMP", abs(width), abs(height))
+
+
+_OS2_HEADER, _WINDOWS_HEADERS = 12, (40, 52, 56, 64, 108, 124)
 
 
 def _tiff(content: bytes) -> Header | None:

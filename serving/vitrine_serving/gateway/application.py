@@ -290,8 +290,13 @@ def make_handlers(
     limits = settings.pictures
     decoder = Decoder(limits.max_pixels, decoding)
     pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, offload)
-    max_values = settings.requests.max_json_values
-    json_api = JsonApi(plane, offload=offload, decoding=decoding, max_values=max_values)
+    json_api = JsonApi(
+        plane,
+        offload=offload,
+        decoding=decoding,
+        max_values=settings.requests.max_json_values,
+        max_pixels=limits.max_pixels,
+    )
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     scheme = settings.tls.scheme

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vitrine_client.store import shared_files
-from vitrine_serving.gateway.access.file_stamp import file_stamp
+from vitrine_serving.file_stamp import file_stamp
 from vitrine_serving.gateway.shared_memory import Snapshots
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ Parsed, a body can be twenty times as large; nothing of that is kept.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from vitrine_client.images.files import check_header
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, to_tensor
@@ -30,9 +31,17 @@ class PredictMessage(NamedTuple):
     by_row: bool
 
 
-def predict_message(body: PredictBody, model: ModelRef, signatures: Signatures) -> PredictMessage:
-    """Returns the message of a body. Raises `ServingError` where it does not fit the signature."""
+def predict_message(
+    body: PredictBody, max_pixels: int, model: ModelRef, signatures: Signatures
+) -> PredictMessage:
+    """Returns the message of a body. Raises `ServingError` where it does not fit the signature, and
+    `InvalidImage` for a picture in it, by its header, that is too large for the model server, too:
+    that decodes it whole."""
     inputs = body.read(signatures.dtypes(body.signature_name))
+    for array in inputs.values():
+        if array.dtype == object:
+            for each in array.flat:
+                check_header(each, max_pixels)
     message = wire.PredictRequest(
         model_spec=messages.model_spec(*model, body.signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},
@@ -41,11 +50,11 @@ def predict_message(body: PredictBody, model: ModelRef, signatures: Signatures) 
 
 
 def read_predict(
-    body: bytes, max_values: int, model: ModelRef, signatures: Signatures
+    body: bytes, max_values: int, max_pixels: int, model: ModelRef, signatures: Signatures
 ) -> PredictMessage:
-    """Returns the message of a body that is not parsed yet. Raises `ServingError`,
+    """Returns the message of a body that is not parsed yet. Raises `ServingError`, `InvalidImage`,
     `PayloadTooLarge`, `MemoryError`."""
-    return predict_message(PredictBody(body, max_values), model, signatures)
+    return predict_message(PredictBody(body, max_values), max_pixels, model, signatures)
 
 
 def read_signature_name(body: bytes, max_values: int) -> str:

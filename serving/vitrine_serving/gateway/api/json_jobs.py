@@ -26,7 +26,8 @@ _PREDICT, _NAME, _EXAMPLES = "predict", "signature name", "examples"
 
 def _predict(head: Head, body: bytes) -> tuple[Head, bytes]:
     signatures = Signatures(head["version"], head["inputs"])
-    read = read_predict(body, head["max_values"], ModelRef(*head["model"]), signatures)
+    limits = head["max_values"], head["max_pixels"]
+    read = read_predict(body, *limits, ModelRef(*head["model"]), signatures)
     return {"signature_name": read.signature_name, "by_row": read.by_row}, read.message
 
 
@@ -55,7 +56,13 @@ class LargeJson:
         self._queue = queue
 
     async def read_predict(
-        self, deadline: float, body: bytes, max_values: int, model: ModelRef, signatures: Signatures
+        self,
+        deadline: float,
+        body: bytes,
+        max_values: int,
+        max_pixels: int,
+        model: ModelRef,
+        signatures: Signatures,
     ) -> PredictMessage:
         """Returns the message of a body to Predict."""
         answered = await self._run(
@@ -64,6 +71,7 @@ class LargeJson:
             {
                 "task": _PREDICT,
                 "max_values": max_values,
+                "max_pixels": max_pixels,
                 "model": model,
                 "version": signatures.version,
                 "inputs": signatures.inputs,

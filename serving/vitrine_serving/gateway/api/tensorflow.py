@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 
 from vitrine_client.errors import InvalidRequest, Unavailable, Unimplemented
+from vitrine_client.images import MAX_PIXELS
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
@@ -86,7 +87,7 @@ class JsonApi:
 
     `timeout_s` is for all calls of a method. What has more than `LARGE_BYTES` is read and written
     by `offload`, which is called as `asyncio.to_thread` is. What has more than `LARGE_JSON_BYTES`
-    is read in decoding jobs. A body has `max_values` at most.
+    is read in decoding jobs. A body has `max_values` at most, a picture in it `max_pixels`.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class JsonApi:
         offload: Offload = asyncio.to_thread,
         decoding: DecodingQueue | None = None,
         max_values: int = MAX_VALUES,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self._plane = plane
         self._offload = offload
@@ -106,6 +108,7 @@ class JsonApi:
             read_examples_message: large.read_examples_message,
         }
         self._max_values = max_values
+        self._max_pixels = max_pixels
         self._known = KnownSignatures()
 
     async def answer(self, request: Request, model: ModelRef, verb: str) -> Answer:
@@ -134,7 +137,8 @@ class JsonApi:
     ) -> JsonAnswer:
         """Answers `instances` or `inputs` with all outputs of the signature."""
         query = _Query(model, caller, time.monotonic() + timeout_s)
-        request = _Body(body, self._max_values, partial(self._decode, query, len(body)))
+        decode = partial(self._decode, query, len(body))
+        request = _Body(body, self._max_values, self._max_pixels, decode)
         if len(body) <= LARGE_BYTES:
             await request.parse()
         known = self._known.recall(model)
@@ -264,8 +268,15 @@ class _Body:
     `decode` calls a function where a body of that size is read. All raise `VitrineError`.
     """
 
-    def __init__(self, body: bytes, max_values: int, decode: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        max_values: int,
+        max_pixels: int,
+        decode: Callable[..., Awaitable[Any]],
+    ) -> None:
         self._given = body, max_values
+        self._max_pixels = max_pixels
         self._decode = decode
         self._parsed: PredictBody | None = None
         self._name: str | None = None
@@ -285,9 +296,11 @@ class _Body:
         """Returns the message that it is to a model with these signatures."""
         read: PredictMessage
         if self._parsed:
-            read = await self._decode(predict_message, self._parsed, model, signatures)
+            given = self._parsed, self._max_pixels, model, signatures
+            read = await self._decode(predict_message, *given)
         else:
-            read = await self._decode(read_predict, *self._given, model, signatures)
+            given_whole = *self._given, self._max_pixels, model, signatures
+            read = await self._decode(read_predict, *given_whole)
             self._name = read.signature_name
         return read
 

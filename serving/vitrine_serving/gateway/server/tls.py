@@ -9,7 +9,7 @@ import grpc
 from pydantic import model_validator
 
 from vitrine_client.process.variables import PREFIX
-from vitrine_serving.gateway.access.file_stamp import FileStamp, file_stamp
+from vitrine_serving.file_stamp import FileStamp, file_stamp
 from vitrine_serving.gateway.settings_part import SettingsPart
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item, find_item
+from vitrine_client.images.files import check_header
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
+from vitrine_serving.gateway.inference.decoding.jobs import Head
 from vitrine_serving.gateway.inference.decoding.load import headers
-from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
+from vitrine_serving.gateway.inference.decoding.queue import AdmittedJobs, DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import JobRefused
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 
@@ -119,20 +121,32 @@ class Decoder:
         return results
 
     async def _admitted(self, pictures: list[bytes], deadline: float, box: Box) -> list[Found]:
+        """Those that are too large by their headers have no part in it."""
         job = find_job(box, self._max_pixels)
-        results: list[Found] = []
-        with self._queue.admitted(headers(pictures), deadline) as jobs:
-            pictures.reverse()
-            while pictures:
-                try:
-                    answered = await jobs.run(job, [pictures.pop()])
-                except InvalidImage as error:
-                    results.append(error)
-                except JobRefused as refused:
-                    results.append(InvalidImage(*refused.args))
-                else:
-                    results.append(_seen(found(answered.head, answered.content)))
-        return results
+        refused = [_too_large(picture, self._max_pixels) for picture in pictures]
+        small = [picture for picture, error in zip(pictures, refused, strict=True) if not error]
+        pictures.clear()
+        with self._queue.admitted(headers(small), deadline) as jobs:
+            small.reverse()
+            return [error or await _one(jobs, job, [small.pop()]) for error in refused]
+
+
+async def _one(jobs: AdmittedJobs, job: Head, file: list[bytes]) -> Found:
+    try:
+        answered = await jobs.run(job, file)
+    except InvalidImage as error:
+        return error
+    except JobRefused as refused:
+        return InvalidImage(*refused.args)
+    return _seen(found(answered.head, answered.content))
+
+
+def _too_large(picture: bytes, max_pixels: int) -> InvalidImage | None:
+    try:
+        check_header(picture, max_pixels)
+    except InvalidImage as error:
+        return error
+    return None
 
 
 def _seen(item: Item) -> Found:
