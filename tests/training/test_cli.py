@@ -44,6 +44,11 @@ WRONG = {
     ),
     "a seed that NumPy has not": (["softmax", "--seed", "4294967296"], "is not in the range"),
     "no number": (["softmax", "--checkpoint-every-s", "nan"], "no number of seconds"),
+    "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
+    "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
+    "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
+    "a name that no folder can have": (["mlp", "--as", "m" * 300], "200 at most"),
+    "the name of a file": (["mlp", "--as", "models.config"], "it is not models.config"),
     "a seed below all": (["softmax", "--seed", "-1"], "is not in the range"),
     "no rate": (["mlp", "--learning-rate", "nan"], "finite"),
     "a rate beyond all": (["mlp", "--weight-decay", "inf"], "finite"),
@@ -60,11 +65,6 @@ WRONG = {
         ["linear", "--batch-size", "1001"],
         "batch_size 1,001 is more than the 1,000 rows that linear trains on",
     ),
-    "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
-    "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
-    "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
-    "a name that no folder can have": (["mlp", "--as", "m" * 300], "200 at most"),
-    "the name of a file": (["mlp", "--as", "models.config"], "it is not models.config"),
 }
 
 
