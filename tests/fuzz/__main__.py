@@ -4,6 +4,7 @@ as one likes. Exit code 1: something was wrong; the last lines say how to see it
 import random
 import sys
 import tempfile
+from itertools import count
 from pathlib import Path
 
 import click
@@ -24,7 +25,7 @@ def main(seconds: float, seed: int | None, first: int) -> None:
     seed = random.randrange(2**32) if seed is None else seed
     click.echo(f"Seed {seed}; starting the service")
     with tempfile.TemporaryDirectory() as folder, service(Path(folder), WORKERS) as gateway:
-        report = runner.run(gateway, seed, seconds, first, WORKERS)
+        report = runner.run(gateway, seed, seconds, count(first), WORKERS)
         click.echo(report)
         log = gateway.log.read_text().splitlines()
         report.faults.extend(line for line in log if "Traceback" in line)

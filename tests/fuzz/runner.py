@@ -33,8 +33,9 @@ _QUIET_S = 0.2
 """Without a byte, after which a request that may wait for more is left."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-_ALLOWED = {503, 504}
-"""Statuses from 500 on that are no fault: too much to do, and too late."""
+_ALLOWED = {501, 503, 504}
+"""Statuses from 500 on that are no fault: a transfer coding that nobody knows (RFC 9112, section
+6.1), too much to do, and too late."""
 
 
 @dataclass
@@ -63,18 +64,27 @@ class Report:
         )
 
 
-def run(gateway: Gateway, seed: int, seconds: float, first: int = 0, workers: int = 1) -> Report:
-    """Sends the requests of a seed, from the `first` on, for so many seconds.
+def run(
+    gateway: Gateway,
+    seed: int,
+    seconds: float,
+    numbers: Iterator[int] | None = None,
+    workers: int = 1,
+) -> Report:
+    """Sends the requests of a seed by their `numbers`, all unless given, for so many seconds.
 
     It ends with the first fault: an answer of 500 and more that is no 503 or 504, none in time, a
     worker that was replaced, a /healthz that is late, too much memory.
     """
     report = Report(seed)
-    numbers, lock, end_s = count(first), threading.Lock(), time.monotonic() + seconds
+    left, lock, end_s = numbers or count(), threading.Lock(), time.monotonic() + seconds
 
     def ask() -> None:
         while time.monotonic() < end_s and not report.faults:
-            number = next(numbers)
+            with lock:
+                number = next(left, None)
+            if number is None:
+                return
             request = hostile(seed, number)
             began_s = time.monotonic()
             statuses, fault = answers(gateway.address, request)

@@ -6,13 +6,13 @@ from tests.client.loadtest.scripted_server import CLOSE, answer, scripted_server
 from tests.fuzz import runner
 from tests.fuzz.hostile import hostile
 
-SEED, SECONDS = 2026, 6.0
+SEED, COUNT, LONGEST_S = 2026, 600, 10.0
 
 
 @pytest.mark.slow
 def test_hostile_requests(running):
     """A few seconds of `make fuzz`, on the gateway of the other tests."""
-    report = runner.run(running, SEED, SECONDS)
+    report = runner.run(running, SEED, LONGEST_S, iter(range(COUNT)))
     print(report)
     assert not report.faults
     assert report.answers[400] > 10

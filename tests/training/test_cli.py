@@ -45,9 +45,14 @@ WRONG = {
     "a seed that NumPy has not": (["softmax", "--seed", "4294967296"], "is not in the range"),
     "no number": (["softmax", "--checkpoint-every-s", "nan"], "no finite number"),
     "no end": (["softmax", "--checkpoint-every-s", "inf"], "no finite number"),
+    "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
+    "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
+    "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
+    "a name that no folder can have": (["mlp", "--as", "m" * 300], "200 at most"),
+    "the name of a file": (["mlp", "--as", "models.config"], "it is not models.config"),
     "a seed below all": (["softmax", "--seed", "-1"], "is not in the range"),
-    "no rate": (["mlp", "--learning-rate", "nan"], "learning_rate must be finite, and at least 0"),
-    "a rate beyond all": (["mlp", "--weight-decay", "inf"], "weight_decay must be finite"),
+    "no rate": (["mlp", "--learning-rate", "nan"], "finite"),
+    "a rate beyond all": (["mlp", "--weight-decay", "inf"], "finite"),
     "a rate below 0": (["mlp", "--learning-rate", "-0.1"], "learning_rate must be finite, and at"),
     "no epochs": (["mlp", "--epochs", "0"], "epochs must be at least 1 and below 1,000,000"),
     "epochs without end": (["mlp", "--epochs", "1000000000000"], "and below 1,000,000"),
@@ -61,11 +66,6 @@ WRONG = {
         ["linear", "--batch-size", "1001"],
         "batch_size 1,001 is more than the 1,000 rows that linear trains on",
     ),
-    "pictures of points": (["linear", "--hard-pictures", "2"], "leave out --hard-pictures"),
-    "data of its own": (["linear", "--data-dir", "."], "leave out --data-dir"),
-    "a hidden name": (["mlp", "--as", ".retired-1"], "a model's name has"),
-    "a name that no folder can have": (["mlp", "--as", "m" * 300], "200 at most"),
-    "the name of a file": (["mlp", "--as", "models.config"], "it is not models.config"),
 }
 
 

@@ -42,7 +42,7 @@ it takes: as long as those of `vitrine loadtest search` together."""
     default="raw",
     help="How pictures travel: to the gateway, or with rest and grpc to the model server.",
 )
-@click.option("--batch-size", type=click.IntRange(1), default=1, help="Pictures a request.")
+@click.option("--batch-size", type=click.IntRange(1, 10_000), default=1, help="Pictures a request.")
 @click.option(
     "--for-s",
     type=options.SECONDS,

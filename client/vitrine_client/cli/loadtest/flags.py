@@ -21,6 +21,7 @@ Option = Callable[[Command], Command]
 _TOO_MUCH = 1_000_000
 
 COUNT = click.IntRange(min=1)
+BATCH = click.IntRange(1, 10_000)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -117,7 +118,7 @@ WORKLOAD = group(
     ),
     click.option(
         "--batch-size",
-        type=COUNT,
+        type=BATCH,
         default=1,
         show_default=True,
         help="Pictures in each request.",
@@ -154,7 +155,11 @@ ARRIVALS = group(
         help="Gaps between requests: by chance, as of many users, or all the same.",
     ),
     click.option(
-        "--seed", type=int, default=0, show_default=True, help="Random seed of the arrivals."
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        show_default=True,
+        help="Random seed of the arrivals.",
     ),
     CONNECTIONS,
 )
