@@ -97,11 +97,11 @@ def test_what_is_refused(status):
 
 
 def test_what_is_not_there(tmp_path):
-    """1, of what is looked for in a directory."""
+    """1, of what is looked for in a directory; 2, where that is all that a service has."""
     models = f"--models-dir={tmp_path}"
     assert exit_code("vitrine-train", "rollback", "nope", models) == FAILED
     assert exit_code("vitrine-train", "evaluate", "nope", models) == FAILED
-    assert exit_code("vitrine-serve", "up", models) == FAILED
+    assert exit_code("vitrine-serve", "up", models) == NOT_BEGUN  # there is nothing to serve
     assert exit_code("vitrine-serve", "keys", "remove", "a", f"--file={tmp_path}/no") == FAILED
 
 

@@ -22,7 +22,7 @@ from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
-from vitrine_serving.stack import Stack, StackError, gateway_command
+from vitrine_serving.stack import CannotBegin, Stack, StackError, gateway_command
 
 GATEWAY_S = 120
 """Seconds that a gateway may take, after the model server, until it answers."""
@@ -155,7 +155,7 @@ def _running(
             yield stack
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-    except PortError as error:
+    except (PortError, CannotBegin) as error:
         raise NotBegun(str(error)) from error
     except StackError as error:
         raise click.ClickException(str(error)) from error

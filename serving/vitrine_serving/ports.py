@@ -3,6 +3,8 @@
 import errno
 import os
 import socket
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from vitrine_client.process.addresses import HOST, Addresses, bracketed, unbracketed
@@ -14,6 +16,9 @@ _REASONS = {
 _INHERITED = {"LISTEN_FDS", "GUNICORN_FD"}
 _ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """No address of this machine, or one of IPv6 where it has none."""
+
+
+Resolve = Callable[[str, int], tuple[socket.AddressFamily, Any]]
 
 
 class PortError(Exception):
@@ -52,11 +57,42 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     return family, address
 
 
-def check(host: str, port: int, port_names: str, host_names: str = "") -> None:
-    """Raises `PortError` where nothing can listen on a port of a host. The names are those by which
-    a user chooses others."""
+def _resolved_soon(
+    host: str, port: int, resolve: Resolve, within_s: float
+) -> tuple[socket.AddressFamily, Any]:
+    """Returns the same. Raises `socket.gaierror` as well where name servers do not answer: the
+    system asks them for much longer, and somebody waits."""
+    found: list[tuple[socket.AddressFamily, Any] | OSError | UnicodeError] = []
+
+    def run() -> None:
+        try:
+            found.append(resolve(host, port))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(within_s)
+    if not found:
+        raise socket.gaierror
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+def check(
+    host: str,
+    port: int,
+    port_names: str,
+    host_names: str = "",
+    *,
+    resolve: Resolve = _resolved,
+    within_s: float = 3.0,
+) -> None:
+    """Raises `PortError` where nothing can listen on a port of a host, or that is not found within
+    so many seconds. The names are those by which a user chooses others."""
     try:
-        family, address = _resolved(host, port)
+        family, address = _resolved_soon(host, port, resolve, within_s)
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

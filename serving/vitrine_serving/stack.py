@@ -52,6 +52,10 @@ class StackError(Exception):
     """Service that could not be started, or ended by itself; the message says how to go on."""
 
 
+class CannotBegin(StackError):
+    """Service that could not even be begun, as what it was given makes no sense."""
+
+
 class Stack:
     """Runs the service while its `with` block lasts, and leaves nothing running after it."""
 
@@ -63,15 +67,15 @@ class Stack:
         batching: Path | None = None,
         quiet: bool = False,
     ) -> None:
-        """Raises `StackError` where there is nothing to serve, `PortError` where no port is free to
-        serve it on, and `SettingsError` where a setting of the gateway makes no sense.
+        """Raises `CannotBegin` where there is nothing to serve, `PortError` where no port is free,
+        and `SettingsError` where a setting of the gateway makes no sense.
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
         """
         try:
             self.models = served_models(models_dir)
         except ValueError as error:
-            raise StackError(str(error)) from error
+            raise CannotBegin(str(error)) from error
         ports.check_free(addresses)
         settings = _checked(addresses)
         self._listed = _listed(self.models, settings)
@@ -85,7 +89,7 @@ class Stack:
         try:
             self._scratch = ScratchDirectory()
         except OSError as error:
-            raise StackError(
+            raise CannotBegin(
                 f"No folder takes temporary files ({error}); make room, or name one by TMPDIR"
             ) from error
 

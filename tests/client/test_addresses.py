@@ -81,6 +81,15 @@ def test_origins_that_no_browser_sends(given, write):
     assert addresses.checked_origin(write) == write
 
 
+@pytest.mark.parametrize(
+    "given", ["http://there:8500", "https://there:8500/v1", "grpc://there:8500"]
+)
+def test_urls_that_were_meant_as_a_model_server(given):
+    """They are told what to write."""
+    with pytest.raises(InvalidRequest, match=r"write HOST:PORT, such as there:8500$"):
+        addresses.checked_model_servers(f"127.0.0.1:8500,{given}")
+
+
 def test_origins_that_browsers_send():
     """In lower case and without a slash at the end, which is easily written."""
     for origin in ("*", "null", "http://127.0.0.1:8000", "http://[::1]:5173", "tauri://localhost"):

@@ -84,6 +84,12 @@ def test_standard_output_for_programs(url):
         (["open", PICTURE], "--rate"),
         (["search", PICTURE], "--slo"),
         (["open", PICTURE, "--rate=5", "--concurrency=2"], "--concurrency"),
+        (
+            ["closed", PICTURE, "--rate=5"],
+            "--rate is no option of this command, but of `vitrine",
+        ),
+        (["check", "README.md", "-n", "9"], "but of `vitrine loadtest closed`, `vit"),
+        (["closed", PICTURE, "--concurency=2"], "Did you mean one of: '--concurrency'"),
         (["open", PICTURE, "--rate=fast"], "100..500"),
         (["open", PICTURE, "--rate=0"], "not all are 0"),
         (["open", PICTURE, "--rate=5..-1"], "not all are 0"),
@@ -255,6 +261,17 @@ def test_comparing(tmp_path):
     assert written["comparison"]["verdict"] == "worse"
     back = command("check", before, "--compare", after, "--quiet")
     assert (back.exit_code, back.output) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["check", "after.json"], ["closed", PICTURE]])
+def test_an_open_and_a_closed_loop_are_not_compared(words, tmp_path, monkeypatch):
+    """One sentence, before anything is sent."""
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path / "before.json", made(seconds=8, loop="open"))
+    saved(tmp_path / "after.json", made(seconds=8, loop="closed"))
+    done = command(*words, "--compare=before.json")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "before.json is of an open loop, and this is a closed loop: they cannot" in done.stderr
 
 
 @pytest.mark.parametrize(

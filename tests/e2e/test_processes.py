@@ -173,7 +173,7 @@ def test_the_demo_with_tls_and_keys(training_run, tmp_path):
 def test_starting_without_models_or_ports(service, tmp_path):
     """No model, or a port that is taken, is told before anything is started."""
     done = serve("up", "--models-dir", str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "make train" in done.stderr
     taken = service.url.rpartition(":")[2]
     done = serve("up", "--models-dir", str(service.models_dir), "--port", taken)

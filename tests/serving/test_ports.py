@@ -1,6 +1,7 @@
 """Ports that cannot be listened on, and hosts that are none, are told with how to name another."""
 
 import socket
+import threading
 from dataclasses import replace
 
 import pytest
@@ -90,3 +91,16 @@ def test_ipv6(host):
 def test_names_are_resolved_for_gunicorn():
     """It would take each for one of IPv4."""
     assert ports.bind_address("localhost", 80) in ("127.0.0.1:80", "[::1]:80")
+
+
+def test_a_name_that_nobody_answers_for():
+    """The start does not wait for name servers as long as the system does."""
+    done = threading.Event()
+
+    def asks_for_long(*_: object) -> tuple[socket.AddressFamily, object]:
+        done.wait(60)
+        raise socket.gaierror
+
+    with pytest.raises(PortError, match=r"'far' is no address .* \(VITRINE_HOST\)"):
+        ports.check("far", 1, "VITRINE_PORT", "VITRINE_HOST", resolve=asks_for_long, within_s=0.01)
+    done.set()

@@ -83,6 +83,11 @@ def _rates(phase: Mapping[str, float]) -> str:
     return per_second(start) if start == end else f"{per_second(start)}..{per_second(end)}"
 
 
+def loop_of(about: Mapping[str, Any]) -> str:
+    """Returns the kind of a load's loop, "open" or "closed"; empty where that is not known."""
+    return str(about.get("plan", {}).get("load", {}).get("loop") or "")
+
+
 def is_open(about: Mapping[str, Any]) -> bool:
     """Says whether requests were due by the clock, so that latency and service time differ."""
-    return bool(about.get("plan", {}).get("load", {}).get("loop") == "open")
+    return loop_of(about) == "open"

@@ -194,9 +194,11 @@ def checked_model_server(address: str) -> str:
     found = _HOST_PORT.fullmatch(address)
     if (found and 0 < int(found[2]) <= HIGHEST_PORT) or _GRPC_URI.fullmatch(address):
         return address
+    meant = re.sub("[/?#].*", "", without_password(address).partition("://")[2])
+    example = meant if _HOST_PORT.fullmatch(meant) else Addresses().model_server
+    shown = without_password(address)
     raise InvalidRequest(
-        f"{without_password(address)!r} is no address of a model server; write HOST:PORT, such as "
-        f"{Addresses().model_server}"
+        f"{shown!r} is no address of a model server; write HOST:PORT, such as {example}"
     )
 
 

@@ -20,7 +20,8 @@ MEANINGS = {
     FAILED: "What was asked for failed or was refused, at least in part; or its verdict is "
     "negative: requests failed, an objective was missed, a model got worse.",
     NOT_BEGUN: "It could not begin: wrong usage, a setting that makes no sense, something that is "
-    "not installed, a port that is taken, or no answer from a gateway or a model server.",
+    "not installed, a port that is taken, no model to serve, or no answer from a gateway or a "
+    "model server.",
     HUNG_UP: "Its terminal was closed (SIGHUP).",
     INTERRUPTED: "Ctrl-C (SIGINT).",
     TERMINATED: "SIGTERM, as `kill`, `timeout` and `docker stop` send it.",

@@ -42,6 +42,23 @@ class _LoadTests(click.Group):
             )
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. Raises `click.UsageError` for an option of another one, of which click
+        knows nothing: it names those that are spelled alike."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            owners = [name for name, each in self.commands.items() if _has(each, error.option_name)]
+            if not owners:
+                raise
+            of = ", ".join(f"`vitrine loadtest {name}`" for name in owners)
+            text = f"{error.option_name} is no option of this command, but of {of}"
+            raise click.UsageError(text, error.ctx) from error
+
+
+def _has(command: click.Command, option: str) -> bool:
+    return any(option in each.opts for each in command.params)
+
 
 @click.group(cls=_LoadTests, short_help="Measure latency under load.")
 def loadtest() -> None:

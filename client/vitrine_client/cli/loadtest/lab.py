@@ -37,9 +37,11 @@ from vitrine_client.loadtest.report.live import LiveView
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result, merge_results
 from vitrine_client.loadtest.run import client_of, make_ready, run
-from vitrine_client.loadtest.wording import per_second
+from vitrine_client.loadtest.wording import loop_of, per_second
 from vitrine_client.process import signals
 from vitrine_client.process.console import VisibleConsole
+
+_LOOPS = {"open": "an open loop", "closed": "a closed loop"}
 
 _FLAT_OUT, _FLAT_OUT_S = 32, 3.0
 """Requests in flight, and for how long, to see about the capacity."""
@@ -62,6 +64,7 @@ class LoadLab:
             self._slo = Slo.parse(asked.slo) if asked.slo is not None else None
         self._before = files.earlier("--compare", asked.compare)
         self._earlier = files.earlier("RESULT", asked.earlier)
+        self._check_comparable()
         self._log = VisibleConsole(stderr=True, highlight=False, quiet=asked.quiet)
         self._stop = threading.Event()
         self._flat_out: Result | None = None
@@ -72,6 +75,23 @@ class LoadLab:
         for path in asked.outputs:
             if path != files.STDOUT and not os.access(path.parent, os.W_OK):
                 raise click.UsageError(f"{path.parent} is no folder that can be written to")
+
+    def _check_comparable(self) -> None:
+        """Raises `click.BadParameter` where one load is of users who wait and the other is not:
+        their latencies are two things."""
+        if not self._before:
+            return
+        loops = [loop_of(self._before.about)]
+        if self._earlier:
+            loops.append(loop_of(self._earlier.about))
+        else:
+            loops.append("closed" if self._asked.task == "closed" else "open")
+        if set(loops) == {"open", "closed"}:
+            raise click.BadParameter(
+                f"{self._asked.compare} is of {_LOOPS[loops[0]]}, and this is {_LOOPS[loops[1]]}: "
+                "they cannot be compared; name a result of the same kind of load",
+                param_hint="--compare",
+            )
 
     def carry_out(self) -> int:
         """Measures, writes, shows; returns the exit code. Raises `VitrineError` and `OSError`.

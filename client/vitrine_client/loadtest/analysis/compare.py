@@ -195,6 +195,8 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
 
 def _told(name: str, value: Any) -> Any:
     """Leaves the durations of phases out."""
+    if value is None:
+        return "not set"
     if name != "phases" or not value:
         return value
     return ", ".join(f"{phase['rate']:g}..{phase['end_rate']:g} requests/s" for phase in value)
