@@ -12,7 +12,8 @@ class VitrineError(Exception):
     """Base of all errors; `status` is the HTTP status, the message tells the way out.
 
     `retry_after_s` is when trying again can help, where that is known: seconds from the answer.
-    `headers` are further ones of the HTTP answer, name and value.
+    `headers` are further ones of the HTTP answer, name and value; a `hint` is what it says beside
+    another's words.
     """
 
     status = 500
@@ -22,8 +23,10 @@ class VitrineError(Exception):
         *args: object,
         retry_after_s: float | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        hint: str = "",
     ) -> None:
         super().__init__(*args)
+        self.hint = hint
         self.retry_after_s = retry_after_s
         self.headers = headers
 

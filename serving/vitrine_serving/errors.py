@@ -4,20 +4,18 @@ import grpc
 
 
 class ServingError(Exception):
-    """A request that cannot be answered, with the gRPC `code` to say so."""
+    """A request that cannot be answered, with the gRPC `code` to say so; the `hint` is ours, beside
+    TensorFlow Serving's words."""
 
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+    def __init__(self, code: grpc.StatusCode, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.code = code
-
-    def __reduce__(self) -> tuple[type["ServingError"], tuple[grpc.StatusCode, str]]:
-        """Another process may have read the body."""
-        return type(self), (self.code, str(self))
+        self.hint = hint
 
     @classmethod
-    def invalid(cls, message: str) -> "ServingError":
+    def invalid(cls, message: str, hint: str = "") -> "ServingError":
         """Returns the error for a request that makes no sense to the model."""
-        return cls(grpc.StatusCode.INVALID_ARGUMENT, message)
+        return cls(grpc.StatusCode.INVALID_ARGUMENT, message, hint)
 
     @classmethod
     def not_found(cls, servable: str) -> "ServingError":

@@ -10,16 +10,18 @@ import orjson
 import pytest
 
 from tests.client.made_pictures import PAGE, encoded
+from tests.serving import fake_servers
 from tests.serving.asked_gateway import PREDICT, FakeServers
 from tests.serving.asking import until
 from tests.serving.test_array_bodies import npy
 from tests.serving.test_routing_first import GZIP, Exchange
-from vitrine_client.errors import InvalidImage, PayloadTooLarge
+from vitrine_client.errors import InvalidImage, InvalidRequest, PayloadTooLarge
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.api import json_bodies, json_jobs
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.application import Gateway, create_app
+from vitrine_serving.gateway.http import problems
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import CLASSIFY, DataPlane
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
@@ -265,6 +267,29 @@ def test_jobs_read_large_bodies_as_they_are_read_here():
             assert str(raised.value) == str(expected.value)
 
     asyncio.run(asyncio.wait_for(ask(), WAIT_S))
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("data:image/png;base64,iVBORw0KGgo=", "leave out what is before the comma"),
+        ("_-_-", "the standard alphabet"),
+        ("not base64!", ""),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, json_bodies.LARGE_JSON_BYTES])
+def test_words_of_our_own_beside_those_of_tensorflow_serving(text, hint, padding):
+    """`error` has its words, `detail` what to do as well; a job brings both back."""
+    servers = fake_servers.FakeServers({1: {"x": wire.DT_STRING}})
+    api = JsonApi(DataPlane(servers, BatchingSettings(), SheddingSettings()))
+    body = orjson.dumps({"instances": [{"b64": text}]}) + b" " * padding
+    with pytest.raises(InvalidRequest) as refused:
+        asyncio.run(api.predict(ModelRef("m"), body, timeout_s=WAIT_S, caller=Caller("1")))
+    content = orjson.loads(problems.expected(refused.value).body)
+    assert content["error"].endswith("Unable to base64 decode")
+    assert content["detail"].startswith(content["error"])
+    assert hint in content["detail"]
+    assert bool(hint) == (content["detail"] != content["error"])
 
 
 def test_a_picture_in_json_has_the_limits_of_a_picture():

@@ -121,7 +121,8 @@ def _misfit(rows: list[Any], dtypes: Mapping[str, int]) -> ServingError:
                 key = f" key: {name}" if named else ""
                 return ServingError.invalid(
                     f"Failed to process element: {number}{key} of 'instances' list."
-                    f" Error: {error.code.name}: {error}"
+                    f" Error: {error.code.name}: {error}",
+                    error.hint,
                 )
         if named and row.keys() != dtypes.keys():
             return ServingError.invalid(

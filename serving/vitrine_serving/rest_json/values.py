@@ -74,7 +74,15 @@ def to_bytes(value: Any) -> bytes:
         text = re.sub(r"\s", "", text)
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ServingError.invalid("Unable to base64 decode") from error
+        raise ServingError.invalid("Unable to base64 decode", _base64_hint(text)) from error
+
+
+def _base64_hint(text: str) -> str:
+    if text.startswith("data:"):
+        return "leave out what is before the comma, `data:` and all"
+    if "-" in text or "_" in text:
+        return "use the standard alphabet, with `+` and `/`, not that of URLs"
+    return ""
 
 
 def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] | None:

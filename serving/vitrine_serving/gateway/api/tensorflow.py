@@ -308,7 +308,7 @@ class _Body:
 def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
     """Returns the error with TensorFlow Serving's HTTP status."""
     unimplemented = error.code is grpc.StatusCode.UNIMPLEMENTED
-    return (Unimplemented if unimplemented else InvalidRequest)(str(error))
+    return (Unimplemented if unimplemented else InvalidRequest)(str(error), hint=error.hint)
 
 
 def _spec(model: ModelRef) -> wire.ModelSpec:

@@ -31,8 +31,8 @@ def message_of(error: VitrineError) -> str:
 def expected(error: VitrineError) -> Answer:
     """Returns the answer for an error of ours, with when to try again if that helps."""
     message = message_of(error)
-    hint = "; `GET /v1/models` lists what is served" if isinstance(error, NotFound) else ""
-    answer = problem(error.status, message + hint, error=message)
+    hint = "`GET /v1/models` lists what is served" if isinstance(error, NotFound) else error.hint
+    answer = problem(error.status, f"{message}; {hint}" if hint else message, error=message)
     answer.headers += error.headers
     if error.retry_after_s is not None or isinstance(error, Unavailable):
         seconds = math.ceil(error.retry_after_s or RETRY_AFTER_S)

@@ -50,7 +50,8 @@ def done(tasks: Tasks, head: Head, content: bytes) -> tuple[Head, bytes]:
     except MemoryError:
         return {"error": "MemoryError"}, b""
     except ServingError as error:
-        return {"error": "ServingError", "message": str(error), "code": error.code.name}, b""
+        told = {"message": str(error), "code": error.code.name, "hint": error.hint}
+        return {"error": "ServingError", **told}, b""
     except VitrineError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
 
@@ -63,6 +64,6 @@ def checked(head: Head) -> Head:
         case "MemoryError":
             raise MemoryError
         case "ServingError":
-            raise ServingError(grpc.StatusCode[head["code"]], head["message"])
+            raise ServingError(grpc.StatusCode[head["code"]], head["message"], head["hint"])
         case name:
             raise getattr(errors, name)(head["message"])
