@@ -243,9 +243,10 @@ def main(kinds: str, with_hostile: bool) -> None:
 
 
 def at_once(console: Console) -> dict[str, object]:
-    """Sends many hostile pictures at once, and forms of small ones."""
+    """Sends many hostile pictures at once, and forms of small files."""
     pictures = hostile()
-    small = [("image", saved(item(90_000), "WEBP", lossless=True)) for _ in range(32)]
+    flat = Image.new("RGB", item(MOST_PIXELS["lossless WebP"]).size, "red")
+    small = [("image", saved(flat, "WEBP", lossless=True))] * 32  # some hundred bytes each
     with pinned() as running:
         workers = running.workers
         idle_mb = sum(rss_mb(running.process.pid))

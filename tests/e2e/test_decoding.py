@@ -120,6 +120,29 @@ def test_more_than_can_be_decoded(model_server, log):
         assert total(running, 'vitrine_sheds_total{reason="too_late"}') == len(refused)
 
 
+def test_a_form_of_small_files_with_many_pixels(model_server, log):
+    """Some hundred bytes each, which take longer than there is: 504, and the worker answers all
+    others meanwhile and after it."""
+    flat = encoded(Image.new("RGB", (3200, 2400), "red"), "WEBP", lossless=True)
+    assert len(flat) < 2000
+    with gateway(model_server.address, log, workers=1, request_timeout_s=1) as running:
+        workers = running.workers
+        with ThreadPoolExecutor(4) as threads:
+            forms = [
+                threads.submit(
+                    requests.post,
+                    running.url + PREDICT,
+                    files=[("image", flat)] * 32,
+                    timeout=30,
+                )
+                for _ in range(4)
+            ]
+            while not all(form.done() for form in forms):
+                assert running.predict().status_code == 200
+        assert {form.result().status_code for form in forms} <= {503, 504}
+        assert running.workers == workers
+
+
 def test_a_worker_that_is_killed_with_pictures_waiting(running):
     """What it had waiting is forgotten, and shuts nobody out."""
     with ThreadPoolExecutor(6) as threads:
