@@ -4,6 +4,7 @@ No pickles: what a decoding process answers is only data, whatever has become of
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ import grpc
 from vitrine_client import errors
 from vitrine_client.errors import VitrineError
 from vitrine_serving.errors import ServingError
+
+log = logging.getLogger(__name__)
 
 LENGTHS = 12
 """Bytes before each message: the length of its head in 4, and of what follows that in 8."""
@@ -54,6 +57,9 @@ def done(tasks: Tasks, head: Head, content: bytes) -> tuple[Head, bytes]:
         return {"error": "ServingError", **told}, b""
     except VitrineError as error:
         return {"error": type(error).__name__, "message": str(error)}, b""
+    except Exception:
+        log.exception("A decoding job failed")
+        return {"error": "ServerError", "message": "The gateway failed; its log says why"}, b""
 
 
 def checked(head: Head) -> Head:

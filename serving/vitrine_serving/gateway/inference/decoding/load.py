@@ -65,8 +65,7 @@ class DecodingLoad:
 
     def cost_us(self, header: Header) -> int:
         """Returns the microseconds that a picture is expected to take one process."""
-        pixels_us = header.pixels * _NS_A_PIXEL.get(header.kind, 30) / 1e3
-        return round((_PICTURE_US + pixels_us) * self._pace[header.kind])
+        return round(_usual_us(header) * self._pace[header.kind])
 
     def admit(self, cost_us: int, processes: int, deadline: float) -> None:
         """Lets in what is expected to take `cost_us`. Raises `TooLate` where that cannot be done in
@@ -89,10 +88,15 @@ class DecodingLoad:
         another."""
         self._cells[slot] += cost_us
 
-    def learn(self, header: Header, expected_us: int, took_s: float) -> None:
+    def learn(self, header: Header, took_s: float) -> None:
         """Corrects what is expected of the next one of its kind."""
-        ratio = min(1e6 * took_s / expected_us, _MOST_STEP)
-        self._pace[header.kind] *= 1 + _WEIGHT * (ratio - 1)
+        pace = self._pace[header.kind]
+        seen = min(1e6 * took_s / _usual_us(header), _MOST_STEP * pace)
+        self._pace[header.kind] = pace + _WEIGHT * (seen - pace)
+
+
+def _usual_us(header: Header) -> float:
+    return _PICTURE_US + header.pixels * _NS_A_PIXEL.get(header.kind, 30) / 1e3
 
 
 def _cores() -> int:

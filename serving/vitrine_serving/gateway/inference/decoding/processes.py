@@ -9,6 +9,7 @@ jobs wait where their requests are, and are sent only while somebody waits for t
 """
 
 import ctypes
+import logging
 import math
 import os
 import resource
@@ -23,6 +24,8 @@ from pathlib import Path
 
 from vitrine_serving.gateway.inference.decoding import jobs
 from vitrine_serving.gateway.inference.decoding.jobs import Tasks
+
+log = logging.getLogger(__name__)
 
 NAME = "vitrine-decode"
 """What `ps -o comm` and `top` call them, on Linux."""
@@ -71,7 +74,11 @@ class DecodingProcesses:
             return
         self._started_s = now_s
         while len(self._pids) < self._count:
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                log.warning("A decoding process cannot be started now: %s", error)
+                return
             if not pid:
                 self._run()
             self._pids.add(pid)
@@ -90,6 +97,8 @@ class DecodingProcesses:
         try:
             _forget_the_master({self._offering.fileno(), self._lifeline})
             self._serve()
+        except Exception:
+            log.exception("A decoding process failed")
         finally:
             os._exit(0)
 
@@ -114,6 +123,8 @@ def take(offers: socket.socket) -> socket.socket | None:
     try:
         _, descriptors, _, _ = socket.recv_fds(offers, 1, 1)
     except BlockingIOError:
+        return None
+    if not descriptors:  # this process has no more of them; the other offers itself again
         return None
     connection = socket.socket(fileno=descriptors[0])
     connection.setblocking(False)

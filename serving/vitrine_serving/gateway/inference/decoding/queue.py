@@ -51,7 +51,7 @@ class DecodingQueue:
             answered = await self._runner.run(head, content, deadline)
         finally:
             self._load.add(self._slot, -cost_us)
-        self._load.learn(header, cost_us, answered.took_s)
+        self._load.learn(header, answered.took_s)
         return answered
 
 
