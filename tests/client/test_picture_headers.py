@@ -121,6 +121,36 @@ def test_any_bytes_in_a_header(name, data):
     assert header is None or header.kind in MOST_PIXELS
 
 
+FILL = b"\xff\xe9\x00\x02" * 2100
+
+
+def test_a_header_that_is_not_found():
+    """A decoder may find it, so the least limit of all holds."""
+    content = encoded(photo(3000, 2100), "JPEG")
+    hidden = content[:2] + FILL + content[2:]
+    assert read_header(hidden) is None
+    with pytest.raises(InvalidImage, match="3000x2100 pixels, more than 6000000"):
+        find_item(hidden)
+    small = encoded(photo(300, 210), "JPEG")
+    assert find_item(small[:2] + FILL + small[2:]).box == find_item(small).box
+
+
+def test_markers_without_a_length():
+    """They are not jumped over by what stands after them."""
+    content = encoded(photo(300, 200), "JPEG", progressive=True)
+    fake = b"\xff\xe9" + (2 + 20).to_bytes(2, "big")
+    fake += b"\xff\xc0\x00\x0b\x08\x00\x32\x00\x32\x01" + bytes(10)
+    for marker in (b"\xff\xd0", b"\xff\xd7", b"\xff\x01"):
+        header = read_header(content[:2] + marker + fake + content[2:])
+        assert header == Header("progressive JPEG", 300, 200)
+
+
+def test_a_second_header():
+    """A decoder may take it for the first."""
+    content = encoded(plain(), "PNG")
+    assert read_header(content[:33] + content[8:33] + content[33:]) is None
+
+
 def test_beyond_the_limit_of_a_kind():
     """Its size, its kind and what to do; the picture is not decoded."""
     with pytest.raises(InvalidImage, match=r"4000x2001 .* a 16-bit PNG may have 8,000,000"):

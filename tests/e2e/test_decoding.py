@@ -11,8 +11,10 @@ import requests
 from PIL import Image, ImageDraw
 
 from harness.fake_model_server import FakeModelServer, classifying
-from harness.gateway import PREDICT, Gateway, gateway
-from harness.processes import is_running
+from harness.gateway import COMMAND, PREDICT, Gateway, gateway, variables
+from harness.ports import free_port
+from harness.processes import after, is_running, wait_until_up
+from harness.processes import running as running_command
 from harness.waiting import wait_for
 from tests.client.made_pictures import encoded
 
@@ -95,8 +97,8 @@ def test_processes_that_are_killed(running):
         wait_for(lambda: any(map(busy, running.decoders)), 20, "its beginning")
         os.kill(next(filter(busy, running.decoders)), signal.SIGKILL)
         answer = asked.result()
-    assert answer.status_code == 400
-    assert "ended the process" in answer.json()["detail"]
+    assert answer.status_code == 503
+    assert "has ended; try again" in answer.json()["detail"]
     assert sent(running, PHOTO).status_code == 200
 
 
@@ -108,7 +110,8 @@ def busy(pid: int) -> bool:
 def test_more_than_can_be_decoded(model_server, log):
     """The overload is refused, and told when to come again. How much is let in, and answered, is
     for the benchmark to say."""
-    with gateway(model_server.address, log, workers=1, request_timeout_s=2) as running:
+    settings = {"request_timeout_s": 2, "max_body_bytes_in_flight": 2**30}
+    with gateway(model_server.address, log, workers=1, **settings) as running:
         with ThreadPoolExecutor(40) as threads:
             answers = list(threads.map(lambda _: sent(running, SLOW), range(40)))
         refused = [each for each in answers if each.status_code == 503]
@@ -185,3 +188,24 @@ def test_a_reload_keeps_them(running):
     running.reload()
     assert sent(running, PHOTO).status_code == 200
     assert set(running.decoders) == decoders
+
+
+def test_limits_of_memory_that_are_there_already(model_server, log):
+    """As systemd sets them: the processes keep below, and serve."""
+    limit = after("import resource; resource.setrlimit(resource.RLIMIT_DATA, (2**29, 2**29))")
+    port = free_port()
+    told = variables(port=port, model_server=model_server.address, workers=1, models="mlp")
+    with running_command([*limit, *COMMAND], log, told) as process:
+        started = Gateway(f"127.0.0.1:{port}", process, log)
+        wait_until_up(process, log, lambda: started.serves(1), "the gateway")
+        assert sent(started, PHOTO).status_code == 200
+
+
+def test_what_decoders_write_is_not_in_the_log(running):
+    """libtiff tells standard error of each line that it cannot read."""
+    page = encoded(picture(400, 300, 200).convert("1"), "TIFF", compression="group3")
+    before = len(running.log.read_text())
+    for at in range(200, len(page) - 200, len(page) // 9):
+        sent(running, page[:at] + b"\x55\xaa\x0f" * 9 + page[at + 27 :])
+    said = running.log.read_text()[before:]
+    assert all(line[:4].isdigit() for line in said.splitlines()), "lines of our own alone"

@@ -192,3 +192,17 @@ def _sockets(pid: int) -> int:
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
             found += str(link.readlink()).startswith("socket:")
     return found
+
+
+def test_a_length_of_thousands_of_digits(model_server, log):
+    """400 as for other broken requests, and no traceback."""
+    with gateway(model_server.address, log, workers=1) as running:
+        host, port = running.address.split(":")
+        with socket.create_connection((host, int(port)), 20) as connection:
+            head = "POST /v1/instances HTTP/1.1\r\nHost: x\r\nContent-Length: "
+            connection.sendall(f"{head}{'1' * 5000}\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400
+        assert running.predict().ok
+        assert "Traceback" not in log.read_text()

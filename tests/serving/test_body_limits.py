@@ -304,5 +304,8 @@ def test_a_picture_in_json_has_the_limits_of_a_picture():
         read(encoded(PAGE))
     with pytest.raises(InvalidImage, match="60x40 pixels, more than 1000"):
         read(encoded(PAGE, "BMP"))
+    hidden = encoded(PAGE, "JPEG")
+    with pytest.raises(InvalidImage, match="header cannot be read"):
+        read(hidden[:2] + b"\xff\xe9\x00\x02" * 2100 + hidden[2:])
     for content in (b"BMW is a car, and no bitmap", encoded(PAGE.resize((30, 30))), b"\xff\xd8"):
         assert read(content).tolist() == [content]

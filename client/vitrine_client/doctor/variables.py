@@ -86,6 +86,8 @@ CHECKS: dict[str, Wrong] = {
     "CORS_ORIGINS": _each("origins", checked_origin),
     **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),
     **dict.fromkeys(("BREAKER_OPEN_S", "KEEPALIVE_S", "ANSWER_TIMEOUT_S"), _SECONDS),
+    "DECODE_TIMEOUT_S": _SECONDS,
+    "DECODING_PROCESSES": _count(1),
     **dict.fromkeys(("WORKERS", "CONNECTIONS", "MAX_BODY_BYTES", "MAX_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_JSON_BYTES", "MAX_JSON_VALUES"), _count(1)),
     "MAX_BODY_BYTES_IN_FLIGHT": _count(1),

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from vitrine_client.errors import InvalidImage
-from vitrine_client.images.headers import MOST_PIXELS, read_header
+from vitrine_client.images.headers import MOST_PIXELS, UNTOLD_PIXELS, Header, read_header
 
 MAX_PIXELS = 50_000_000
 """The largest picture that is decoded by default: that of a good phone. Each kind has a limit of
@@ -99,8 +99,7 @@ _MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(!doctype html|html|head|body)\b",
 def open_file(content: bytes, max_pixels: int) -> ImageFile:
     """Reads the header of an image file. Raises `InvalidImage`."""
     reader = _reader(content)
-    kind = check_header(content, max_pixels)
-    max_pixels = min(max_pixels, MOST_PIXELS.get(kind, max_pixels))
+    header = check_header(content, max_pixels)
     try:
         # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
         image = reader(io.BytesIO(content))
@@ -108,16 +107,25 @@ def open_file(content: bytes, max_pixels: int) -> ImageFile:
         raise InvalidImage(f"The picture is far too large: {error}; scale it down") from error
     except Exception as error:
         raise InvalidImage(f"The picture's header is damaged ({error}); save it again") from error
-    check_frame(image, max_pixels)
+    check_frame(image, min(max_pixels, _most_pixels(image, header)))
     return image
 
 
-def check_header(content: bytes, max_pixels: int) -> str:
-    """Raises `InvalidImage` for a picture that is too large by its header; returns its kind, ""
-    where that does not tell."""
+def _most_pixels(image: ImageFile, header: Header | None) -> int:
+    """Returns the limit of a picture that its decoder has opened, which may know better."""
+    if header is None:
+        return UNTOLD_PIXELS
+    if header.kind == "JPEG" and image.info.get("progressive"):
+        return MOST_PIXELS["progressive JPEG"]
+    return MOST_PIXELS[header.kind]
+
+
+def check_header(content: bytes, max_pixels: int) -> Header | None:
+    """Returns the header of a picture, None where it tells nothing. Raises `InvalidImage` for one
+    that is too large by it."""
     header = read_header(content)
     if header is None:
-        return ""
+        return None
     most = MOST_PIXELS[header.kind]
     if max_pixels >= most < header.pixels:
         raise InvalidImage(
@@ -125,7 +133,7 @@ def check_header(content: bytes, max_pixels: int) -> str:
             f"{most:,}; scale it down, or save it as an ordinary JPEG"
         )
     check_size((header.width, header.height), max_pixels)
-    return header.kind
+    return header
 
 
 def check_frame(image: ImageFile, max_pixels: int) -> None:

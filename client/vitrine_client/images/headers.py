@@ -13,6 +13,10 @@ from typing import NamedTuple
 _SEGMENTS = 2000
 """Parts of a file that are looked at, at most; photos have some twenty, many of 64 KiB."""
 
+UNTOLD_PIXELS = 6_000_000
+"""Most pixels of a picture whose header tells nothing here, though a decoder may read it: the least
+that any kind may have."""
+
 MOST_PIXELS = {
     "JPEG": 50_000_000,
     "progressive JPEG": 18_000_000,
@@ -62,26 +66,29 @@ def read_header(content: bytes) -> Header | None:
         return None
 
 
-def _png(content: bytes) -> Header:
+def _png(content: bytes) -> Header | None:
     """https://www.w3.org/TR/png-3/, 11.2.2 and 11.3.1."""
     width, height, depth, colour = struct.unpack_from(">IIBB", content, 16)
     kind = "PNG with transparency" if colour in (4, 6) else "PNG"
     kind = "16-bit PNG" if depth == 16 else kind
-    for name, _ in _png_chunks(content):
-        if name == b"acTL":
+    heads = 0
+    for name in _png_chunks(content):
+        if name == b"IHDR":
+            heads += 1
+        elif name == b"acTL":
             kind = "animated PNG"
         elif name == b"tRNS" and kind == "PNG":
             kind = "PNG with transparency"
         elif name == b"IDAT":
             break
-    return Header(kind, width, height)
+    return Header(kind, width, height) if heads == 1 else None
 
 
-def _png_chunks(content: bytes) -> Iterator[tuple[bytes, int]]:
+def _png_chunks(content: bytes) -> Iterator[bytes]:
     at = 8
     for _ in range(_SEGMENTS):
         length = int.from_bytes(content[at : at + 4], "big")
-        yield content[at + 4 : at + 8], at + 8
+        yield content[at + 4 : at + 8]
         at += length + 12
         if at >= len(content):
             return
@@ -105,6 +112,7 @@ def _jpeg(content: bytes) -> Header | None:
 _FRAMES_OF_JPEG = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _SCAN = 0xDA
+_WITHOUT_LENGTH = frozenset((0x00, 0x01, *range(0xD0, 0xD9)))
 
 
 def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
@@ -116,7 +124,11 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
             at += 1
         if at < 0:
             return
-        yield content[at + 1], at + 2
+        marker = content[at + 1]
+        if marker in _WITHOUT_LENGTH:
+            at += 2
+            continue
+        yield marker, at + 2
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
 
 

@@ -224,11 +224,11 @@ def read_statuses(response: bytes) -> list[VersionStatus]:
 
 
 def parsed(kind: type[_Message], response: bytes) -> _Message:
-    """Reads a message. Raises `ServerError` where it is none."""
+    """Reads a message. Raises `ModelFault` where it is none."""
     try:
         return kind.FromString(response)
     except DecodeError as error:
-        raise errors.ServerError(f"The model server's answer cannot be read: {error}") from error
+        raise errors.ModelFault(f"The model server's answer cannot be read: {error}") from error
 
 
 def model_spec(

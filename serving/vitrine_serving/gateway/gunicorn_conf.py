@@ -10,7 +10,7 @@ from gunicorn import glogging
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app
-from vitrine_serving.gateway.server import descriptors
+from vitrine_serving.gateway.server import allocation, descriptors
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.telemetry import logs
@@ -55,6 +55,7 @@ def on_starting(master: Any) -> None:
     master.draining = _shared.draining
     master.drain_s = _settings.server.drain_s
     master.end_helpers = _shared.decoding.end
+    allocation.return_large_blocks()
     _shared.decoding.look()  # before the sockets are there, and before the first worker
 
 

@@ -6,6 +6,7 @@ Parsed, a body can be twenty times as large; nothing of that is kept.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from vitrine_client.errors import InvalidImage
 from vitrine_client.images.files import check_header
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
@@ -15,6 +16,10 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import Signatures
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.tensors import PredictBody
+
+_DECODED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+"""First bytes of what TensorFlow's `decode_image` takes for a picture, but for BMP, with whose two
+a text may begin."""
 
 LARGE_JSON_BYTES = 256 * 1024
 """Of a body: from here on it is read in a decoding job, as orjson holds the interpreter."""
@@ -41,7 +46,8 @@ def predict_message(
     for array in inputs.values():
         if array.dtype == object:
             for each in array.flat:
-                check_header(each, max_pixels)
+                if check_header(each, max_pixels) is None and each.startswith(_DECODED):
+                    raise InvalidImage("A picture's header cannot be read; save it again")
     message = wire.PredictRequest(
         model_spec=messages.model_spec(*model, body.signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},

@@ -100,5 +100,5 @@ class LargeJson:
     async def _run(self, deadline: float, body: bytes, job: dict[str, Any]) -> Answered:
         if time.monotonic() >= deadline:
             raise DeadlineExceeded("The JSON was not read in time; try again later")
-        with self._queue.admitted([Header(JSON, len(body), 1)], deadline) as jobs:
+        with self._queue.admitted([Header(JSON, len(body), 1)], [0], deadline) as jobs:
             return await jobs.run(job, [body])

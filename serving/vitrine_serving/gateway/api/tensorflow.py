@@ -188,7 +188,7 @@ class JsonApi:
         spec = _spec(ModelRef(model.model, model.version))
         request = wire.GetModelStatusRequest(model_spec=spec).SerializeToString()
         response = await self._plane.call(messages.STATUS, request, timeout_s=timeout_s)
-        return answers.write_status(wire.GetModelStatusResponse.FromString(response))
+        return answers.write_status(messages.parsed(wire.GetModelStatusResponse, response))
 
     async def _decode(
         self, query: _Query, size: int, function: Callable[..., T], *arguments: Any
@@ -258,7 +258,7 @@ class JsonApi:
         response = await self._plane.call(
             METADATA, request.SerializeToString(), timeout_s=timeout_s, callers=callers
         )
-        return wire.GetModelMetadataResponse.FromString(response)
+        return messages.parsed(wire.GetModelMetadataResponse, response)
 
 
 class _Body:

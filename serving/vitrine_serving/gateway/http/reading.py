@@ -38,7 +38,7 @@ class RequestSettings(SettingsPart):
     """Largest body of JSON, unpacked as well as sent; more is refused with 413."""
     max_json_values: Count = MAX_VALUES
     """Most values in JSON, an object counting as three; more is refused with 413."""
-    max_body_bytes_in_flight: Count = 256 * 1024 * 1024
+    max_body_bytes_in_flight: Count = 128 * 1024 * 1024
     """Bytes of bodies that each process has in memory, two of the largest at least; more is refused
     with 503."""
     body_timeout_s: Seconds = 30.0

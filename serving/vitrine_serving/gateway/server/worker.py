@@ -34,16 +34,32 @@ _LAST_S = 3.0
 _SLOWEST = 1024
 """Bytes a second at which an answer has to be read."""
 
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: %d\r\nConnection: close\r\n"
-    b"Content-Type: application/problem+json\r\nContent-Length: %d\r\n\r\n%s"
-)
 _READ_BYTES = 65536
-_FULL_BODY = (
-    b'{"title":"Service Unavailable","status":503,"detail":"Too many connections; try again '
-    b'later","error":"Too many connections"}\n'
+
+
+def _refusal(status: bytes, title: bytes, detail: bytes, header: bytes = b"") -> bytes:
+    """Returns an answer that closes its connection, for one that no request can be read from."""
+    body = b'{"title":"%s","status":%s,"detail":"%s","error":"%s"}\n' % (
+        title,
+        status,
+        detail,
+        detail.partition(b";")[0],
+    )
+    return (
+        b"HTTP/1.1 %s %s\r\n%sConnection: close\r\nContent-Type: application/problem+json\r\n"
+        b"Content-Length: %d\r\n\r\n%s" % (status, title, header, len(body), body)
+    )
+
+
+_REFUSAL = _refusal(
+    b"503",
+    b"Service Unavailable",
+    b"Too many connections; try again later",
+    b"Retry-After: %d\r\n" % RETRY_AFTER_S,
 )
-_REFUSAL = _FULL % (RETRY_AFTER_S, len(_FULL_BODY), _FULL_BODY)
+_BAD_LENGTH = _refusal(
+    b"400", b"Bad Request", b"The request's length is no number of bytes; send the right one"
+)
 
 
 class Worker(gasgi.ASGIWorker):
@@ -190,6 +206,14 @@ class ClientConnection(ASGIProtocol):
         patience_s = self.worker.header_timeout_s if self.worker.alive else _LAST_CALL_S
         self._timer = self.worker.loop.call_later(patience_s, self.end_if_idle)
 
+    def data_received(self, data: bytes) -> None:
+        """Reads what has come; gunicorn 27.0.1 raises for a length of thousands of digits."""
+        try:
+            super().data_received(data)
+        except ValueError:
+            self.transport.write(_BAD_LENGTH)
+            self.transport.close()
+
     def connection_lost(self, error: Exception | None) -> None:
         """Forgets it."""
         self.worker.open.discard(self)
@@ -262,7 +286,8 @@ class RefusedConnection(asyncio.Protocol):
         transport.write(_REFUSAL)
         self._timer = worker.loop.call_later(_LAST_CALL_S, transport.abort)
         if transport.can_write_eof():
-            transport.write_eof()
+            with contextlib.suppress(OSError):  # it has gone already
+                transport.write_eof()
         else:
             transport.close()
 

@@ -126,7 +126,7 @@ class Decoder:
         refused = [_too_large(picture, self._max_pixels) for picture in pictures]
         small = [picture for picture, error in zip(pictures, refused, strict=True) if not error]
         pictures.clear()
-        with self._queue.admitted(headers(small), deadline) as jobs:
+        with self._queue.admitted(headers(small), [*map(len, small)], deadline) as jobs:
             small.reverse()
             return [error or await _one(jobs, job, [small.pop()]) for error in refused]
 

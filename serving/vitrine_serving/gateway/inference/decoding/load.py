@@ -43,9 +43,17 @@ _NS_A_PIXEL = {
 
 _UNKNOWN = Header("", 1000, 1000)  # where a header does not tell
 _WEIGHT = 0.2
-_MOST_STEP = 3.0
-"""How much one picture counts in the average, and times what was expected that it counts for: one
-that was made to be slow is not to shut others out."""
+_SLOWEST, _FASTEST = 8.0, 0.1
+"""How much one picture counts in the average, and the bounds of that: pictures that were made to be
+slow are not to shut others out."""
+
+_TELLING_US = 10_000
+"""Expected of pictures that count at all: those of others is not in their pixels."""
+
+_NS_A_BYTE = 20
+"""Of a file: its parts are read one by one, and there may be many."""
+
+_LONGEST_RETRY_S = 60.0
 
 _MARGIN = 0.7
 """Share of the time until its deadline that a picture may be expected to wait and to take: the
@@ -63,9 +71,9 @@ class DecodingLoad:
         """Says that a process has ended, and all its work with it."""
         self._cells[slot] = 0
 
-    def cost_us(self, header: Header) -> int:
+    def cost_us(self, header: Header, file_bytes: int = 0) -> int:
         """Returns the microseconds that a picture is expected to take one process."""
-        return round(_usual_us(header) * self._pace[header.kind])
+        return round(_usual_us(header) * self._pace[header.kind] + _NS_A_BYTE * file_bytes / 1e3)
 
     def admit(self, cost_us: int, processes: int, deadline: float) -> None:
         """Lets in what is expected to take `cost_us`. Raises `TooLate` where that cannot be done in
@@ -76,7 +84,7 @@ class DecodingLoad:
             raise TooLate(
                 f"What waits already takes {waiting_s:.1f} s to decode, more than is left; try "
                 "again later, or send smaller pictures and less JSON at once",
-                retry_after_s=max(RETRY_AFTER_S, waiting_s),
+                retry_after_s=min(max(RETRY_AFTER_S, waiting_s), _LONGEST_RETRY_S),
             )
 
     def waiting_s(self, slot: int) -> float:
@@ -90,9 +98,11 @@ class DecodingLoad:
 
     def learn(self, header: Header, took_s: float) -> None:
         """Corrects what is expected of the next one of its kind."""
-        pace = self._pace[header.kind]
-        seen = min(1e6 * took_s / _usual_us(header), _MOST_STEP * pace)
-        self._pace[header.kind] = pace + _WEIGHT * (seen - pace)
+        usual_us = _usual_us(header)
+        if usual_us >= _TELLING_US:
+            pace = self._pace[header.kind]
+            seen = min(max(1e6 * took_s / usual_us, _FASTEST), _SLOWEST)
+            self._pace[header.kind] = pace + _WEIGHT * (seen - pace)
 
 
 def _usual_us(header: Header) -> float:

@@ -8,7 +8,6 @@ worker that has taken one sends a job and gets its answer; then the process offe
 jobs wait where their requests are, and are sent only while somebody waits for them.
 """
 
-import ctypes
 import logging
 import math
 import os
@@ -20,6 +19,7 @@ import sys
 import time
 import warnings
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from vitrine_serving.gateway.inference.decoding import jobs
@@ -33,13 +33,9 @@ NAME = "vitrine-decode"
 _NICE = 5
 """Lower priority than a worker's, which answers all others meanwhile."""
 
-_ROOM_BYTES = 384 * 2**20
+_ROOM_BYTES = 160 * 2**20
 """What a process may come to take beside what it had at its start, should the limits of
 `vitrine_client.images.headers` fail: more is a `MemoryError`."""
-
-_M_MMAP_THRESHOLD, _MAPPED_BYTES = -3, 2**20
-"""Memory for a picture goes back to the system as soon as it is free; by its own rules glibc keeps
-up to 64 MB in a process that has had large ones. The constant is mallopt(3)'s."""
 
 _PAUSE_S = 0.1
 """Between two starts, in case that they end at once."""
@@ -163,6 +159,17 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
+def _log_to_a_copy_of_stderr() -> None:
+    """Leaves the descriptor itself to nobody: decoders in C write there of each fault of a file."""
+    copy = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+    loggers = (logging.getLogger(), logging.getLogger("gunicorn.error"))
+    for handler in chain.from_iterable(logger.handlers for logger in loggers):
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(copy)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+
+
 def _forget_the_master(kept: set[int]) -> None:
     """Closes what this process has from the master, sockets that listen among it, and bounds what
     it may do. It ends with the workers and not by signals that a terminal or a supervisor sends to
@@ -175,12 +182,13 @@ def _forget_the_master(kept: set[int]) -> None:
         if int(entry.name) > sys.stderr.fileno() and int(entry.name) not in kept:
             with suppress(OSError):  # that of the list itself
                 os.close(int(entry.name))
+    _log_to_a_copy_of_stderr()
     os.nice(_NICE)
     warnings.simplefilter("ignore")  # a file's faults are not for the log
-    with suppress(AttributeError):  # elsewhere than in glibc
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
     if sys.platform == "linux":
         Path("/proc/self/comm").write_text(NAME)
         pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
         most = pages * os.sysconf("SC_PAGE_SIZE") + _ROOM_BYTES
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.setrlimit(resource.RLIMIT_DATA, (most, most))

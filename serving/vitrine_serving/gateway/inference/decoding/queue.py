@@ -29,12 +29,15 @@ class DecodingQueue:
         return self._runner.ended
 
     @contextmanager
-    def admitted(self, headers: Sequence[Header], deadline: float) -> "Iterator[AdmittedJobs]":
-        """Lets in jobs for what has these headers, all or none, for the time of a block.
+    def admitted(
+        self, headers: Sequence[Header], sizes: Sequence[int], deadline: float
+    ) -> "Iterator[AdmittedJobs]":
+        """Lets in jobs for what has these headers and sizes in bytes, all or none, for the time of
+        a block.
 
         Raises `TooLate` where more waits than is done by `deadline`, seconds of `time.monotonic`.
         """
-        costs_us = [self._load.cost_us(header) for header in headers]
+        costs_us = list(map(self._load.cost_us, headers, sizes))
         self._load.admit(sum(costs_us), self._runner.count, deadline)
         self._load.add(self._slot, sum(costs_us))
         admitted = AdmittedJobs(self, [*zip(headers, costs_us, strict=True)], deadline)

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from vitrine_client.errors import DeadlineExceeded, InvalidRequest
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, Unavailable
 from vitrine_serving.gateway.inference.decoding import jobs
 from vitrine_serving.gateway.inference.decoding.connections import (
     Answered,
@@ -21,7 +21,7 @@ from vitrine_serving.gateway.inference.decoding.processes import DecodingProcess
 
 
 class JobRefused(InvalidRequest):
-    """Job that takes too long, or breaks its process."""
+    """Job that takes too long."""
 
 
 class Runner(Protocol):
@@ -33,7 +33,8 @@ class Runner(Protocol):
     async def run(self, head: Head, content: list[bytes], deadline: float) -> Answered:
         """Runs a job until `deadline`, in seconds of `time.monotonic`; returns its answer.
 
-        Raises `JobRefused`, `DeadlineExceeded`, and what its task raises.
+        Raises `JobRefused`, `Unavailable` where its process ends by itself, `DeadlineExceeded`, and
+        what its task raises.
         """
 
 
@@ -89,7 +90,10 @@ class ProcessRunner:
             )
         if time.monotonic() >= deadline:
             return _too_late()
-        return JobRefused("What was sent ended the process that decoded it; save a picture again")
+        return Unavailable(
+            "The process that decoded this has ended; try again, and if that repeats save the "
+            "picture again"
+        )
 
 
 def _too_late() -> DeadlineExceeded:
