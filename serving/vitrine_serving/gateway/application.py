@@ -185,30 +185,28 @@ class Gateway:
         started = time.monotonic()
         request = read_head(scope)
         body = Body(request.headers, receive, self._budget)
-        try:
-            await self._follow(request, body, started, send)
-        finally:
-            body.release()
-
-    async def _follow(self, request: Request, body: Body, started: float, send: Any) -> None:
         logs.in_hand.set(request)
         work = self._finish(request, body)
         answer = _GONE
         try:
-            answer = await (self._tracer.follow(request, work) if self._tracer else work)
-        finally:  # also where the server cancels it, as the client has left
-            took_s = time.monotonic() - started
-            self._note_metrics(request, answer, took_s)
-        if answer is not _GONE:
-            for observe in self._observers:
-                observe(request, answer, took_s)
-            await send(self._head(request, answer))
-            shown = b"" if request.method == "HEAD" else answer.body
-            if len(shown) > _LARGE_BYTES:
-                request.body = b""
-                body.exchange(len(shown))
-            await _send_body(send, shown)
-            await body.discard()
+            try:
+                answer = await (self._tracer.follow(request, work) if self._tracer else work)
+            finally:  # also where the server cancels it, as the client has left
+                took_s = time.monotonic() - started
+                self._note_metrics(request, answer, took_s)
+            if answer is not _GONE:
+                for observe in self._observers:
+                    observe(request, answer, took_s)
+                await send(self._head(request, answer))
+                shown = b"" if request.method == "HEAD" else answer.body
+                if len(shown) > _LARGE_BYTES:
+                    request.body = b""
+                    body.exchange(len(shown))
+                    shown = await _send_all_but_the_last(send, shown)
+                await send({"type": "http.response.body", "body": shown})
+                await body.discard()
+        finally:
+            body.release()
 
     async def _finish(self, request: Request, body: Body) -> Answer:
         try:
@@ -265,13 +263,14 @@ class Gateway:
         return {"type": "http.response.start", "status": answer.status, "headers": lines}
 
 
-async def _send_body(send: Any, body: bytes) -> None:
-    """Sends in pieces, as TLS would take the whole of a body that nobody reads."""
-    last = max(len(body) - 1, 0) // _LARGE_BYTES * _LARGE_BYTES
+async def _send_all_but_the_last(send: Any, body: bytes) -> bytes:
+    """Sends a large body in pieces, as TLS would take the whole of one that nobody reads. Returns
+    the last."""
+    last = (len(body) - 1) // _LARGE_BYTES * _LARGE_BYTES
     for start in range(0, last, _LARGE_BYTES):
         piece = body[start : start + _LARGE_BYTES]
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": body[last:]})
+    return body[last:]
 
 
 def make_handlers(

@@ -52,10 +52,8 @@ class RequestSettings(SettingsPart):
 
     def of_body(self, route: Route, content_type: str) -> "BodyLimit":
         """Returns the limit of a body of a content type."""
-        most = min(route.max_body_bytes, self.max_body_bytes)
-        if route.is_json or _may_be_json(content_type):
-            return BodyLimit(min(most, self.max_json_bytes), "send fewer instances at once")
-        return BodyLimit(most, "send fewer or smaller pictures at once")
+        is_json = route.is_json or _may_be_json(content_type)
+        return _limit(min(route.max_body_bytes, self.max_body_bytes), self.max_json_bytes, is_json)
 
 
 class BodyLimit(NamedTuple):
@@ -119,7 +117,17 @@ class Body:
         if self._announced_bytes > limit.max_bytes:
             raise limit.exceeded()
         try:
-            return await self._inflated(await self._sent(limit, timeout_s), limit, threads)
+            async with asyncio.timeout(timeout_s):
+                body = await self._read(limit)
+            self._unread = False
+            encoding = self._headers.get("content-encoding", "")
+            return body if not encoding else await self._inflated(body, encoding, limit, threads)
+        except TimeoutError:
+            self.release()
+            self._unread = False  # it has had its time
+            raise RequestTimeout(
+                f"The body did not come within {timeout_s:g} s; send it again"
+            ) from None
         except BaseException:
             self.release()
             raise
@@ -135,20 +143,10 @@ class Body:
         self._budget.give(self._held)
         self._held = 0
 
-    async def _sent(self, limit: BodyLimit, timeout_s: float) -> bytes:
-        try:
-            async with asyncio.timeout(timeout_s):
-                body = await self._read(limit)
-        except TimeoutError:
-            self._unread = False  # it has had its time
-            raise RequestTimeout(
-                f"The body did not come within {timeout_s:g} s; send it again"
-            ) from None
-        self._unread = False
-        return body
-
-    async def _inflated(self, body: bytes, limit: BodyLimit, threads: Executor) -> bytes:
-        encoding = self._headers.get("content-encoding", "").strip().lower()
+    async def _inflated(
+        self, body: bytes, encoding: str, limit: BodyLimit, threads: Executor
+    ) -> bytes:
+        encoding = encoding.strip().lower()
         if encoding == "gzip":
             self._hold(min(promised_bytes(body), limit.max_bytes))
             loop = asyncio.get_running_loop()
@@ -200,6 +198,13 @@ class Body:
         self._unread = bool(message.get("more_body"))
         self._hold(len(message.get("body", b"")))
         return message
+
+
+@lru_cache(256)
+def _limit(most: int, most_of_json: int, is_json: bool) -> BodyLimit:
+    if is_json:
+        return BodyLimit(min(most, most_of_json), "send fewer instances at once")
+    return BodyLimit(most, "send fewer or smaller pictures at once")
 
 
 @lru_cache(256)
