@@ -50,7 +50,7 @@ slow are not to shut others out."""
 _TELLING_US = 10_000
 """Expected of pictures that count at all: those of others is not in their pixels."""
 
-_NS_A_BYTE = 20
+_NS_A_BYTE = 4
 """Of a file: its parts are read one by one, and there may be many."""
 
 _LONGEST_RETRY_S = 60.0
