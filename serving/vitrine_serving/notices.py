@@ -1,4 +1,4 @@
-"""Progress notices: what a start waits for, said after 3 s and then ever more rarely."""
+"""Startup progress: notices of what a start waits for, after 3 s and then ever more rarely."""
 
 import time
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 """Decoding jobs and their queue, without processes."""
 
 import asyncio
+import threading
 import time
 
 import grpc
@@ -11,13 +12,13 @@ from vitrine_client.images.headers import Header
 from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.inference.decoding import jobs
 from vitrine_serving.gateway.inference.decoding.connections import Answered
-from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
+from vitrine_serving.gateway.inference.decoding.load import DecodingLoad, Work
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import JobRefused, ThreadRunner
 from vitrine_serving.gateway.shedding import TooLate
 
 WAIT_S = 20
-PHOTO = Header("PNG", 4000, 3000)
+PHOTO = Work(Header("PNG", 4000, 3000))
 
 
 def raising(error: Exception) -> jobs.Tasks:
@@ -78,10 +79,10 @@ class Runner:
         return Answered({}, content.pop(), took_s)
 
 
-def run(queue: DecodingQueue, *headers: Header, left_s: float = WAIT_S) -> None:
+def run(queue: DecodingQueue, *work: Work, left_s: float = WAIT_S) -> None:
     async def ask() -> None:
-        with queue.admitted(headers, [0] * len(headers), time.monotonic() + left_s) as admitted:
-            for _ in headers:
+        with queue.admitted(work, time.monotonic() + left_s) as admitted:
+            for _ in work:
                 await admitted.run({}, [b""])
 
     asyncio.run(ask())
@@ -91,7 +92,7 @@ def test_what_a_kind_takes_is_learned():
     """On a slow machine it becomes more, and none of its kind alone shuts others out."""
     load = DecodingLoad(1)
     queue = DecodingQueue(Runner(*[10.0] * 200, *[0.1] * 40), load)
-    jpeg = Header("JPEG", 4000, 3000)
+    jpeg = Work(Header("JPEG", 4000, 3000))
     before_us, other_us = load.cost_us(PHOTO), load.cost_us(jpeg)
     run(queue, PHOTO)
     assert before_us < load.cost_us(PHOTO) < 3 * before_us
@@ -107,9 +108,9 @@ def test_small_pictures_tell_nothing_of_their_kind():
     load = DecodingLoad(1)
     queue = DecodingQueue(Runner(*[1.0] * 256), load)
     before_us = load.cost_us(PHOTO)
-    run(queue, *[Header("PNG", 40, 40)] * 256)
+    run(queue, *[Work(Header("PNG", 40, 40))] * 256)
     assert load.cost_us(PHOTO) == before_us
-    assert load.cost_us(Header("PNG", 40, 40), 10_000_000) > 10_000
+    assert load.cost_us(Work(Header("PNG", 40, 40), 10_000_000)) > 10_000
 
 
 @pytest.mark.parametrize("error", [JobRefused("slow"), DeadlineExceeded("late"), InvalidImage("")])
@@ -127,16 +128,16 @@ def test_all_processes_share_the_work():
     here, there = (DecodingQueue(Runner(0.1), load, slot) for slot in range(2))
     run(here, PHOTO, left_s=0.001)
     soon = time.monotonic() + 1
-    with there.admitted([PHOTO] * 60, [0] * 60, soon):
+    with there.admitted([PHOTO] * 60, soon):
         assert there.waiting_s > 5
         with (
             pytest.raises(TooLate, match="send smaller pictures") as refused,
-            here.admitted([PHOTO], [0], soon),
+            here.admitted([PHOTO], soon),
         ):
             pass
         assert refused.value.retry_after_s > 1
         load.forget(1)
-        with here.admitted([PHOTO], [0], soon):
+        with here.admitted([PHOTO], soon):
             assert here.waiting_s > 0
     assert here.waiting_s == 0
 
@@ -150,7 +151,8 @@ def test_a_thread_does_the_same():
 
     answered = asyncio.run(ask(WAIT_S))
     assert (answered.head, answered.content) == ({"n": 2}, b"ba")
-    slow = ThreadRunner({"it": lambda *_: (time.sleep(0.2), ({}, b""))[1]})
-    runner = slow
+    go_on = threading.Event()
+    runner = ThreadRunner({"it": lambda *_: (go_on.wait(WAIT_S), ({}, b""))[1]})
     with pytest.raises(DeadlineExceeded, match="not decoded in time"):
         asyncio.run(ask(0.01))
+    go_on.set()

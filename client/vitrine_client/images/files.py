@@ -25,6 +25,9 @@ MAX_PIXELS = 50_000_000
 """The largest picture that is decoded by default: that of a good phone. Each kind has a limit of
 its own, too, `headers.MOST_PIXELS`."""
 
+_UNTOLD_BYTES = 2**20
+"""Of a file whose header is not found: a decoder would take memory for each of its parts."""
+
 MAX_ASPECT = 28
 """The longest side over the shortest; beyond it the shorter one would be less than a pixel of the
 instance."""
@@ -99,7 +102,13 @@ _MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(!doctype html|html|head|body)\b",
 def open_file(content: bytes, max_pixels: int) -> ImageFile:
     """Reads the header of an image file. Raises `InvalidImage`."""
     reader = _reader(content)
-    header = None if _is_tiny_png(content) else check_header(content, max_pixels)
+    header = None
+    if not _is_tiny_png(content):
+        header = check_header(content, max_pixels)
+        if header is None and len(content) > _UNTOLD_BYTES:
+            raise InvalidImage(
+                "The picture's header is damaged or has too many parts; save it again"
+            )
     try:
         # Not Image.open: it warns of large pictures, and warnings can't be silenced in a thread.
         image = reader(io.BytesIO(content))

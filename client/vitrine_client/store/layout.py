@@ -20,7 +20,7 @@ _OF_OTHERS = ("lost+found", ".lock")
 
 
 class Fault(NamedTuple):
-    """Fault of a directory: `seen` names it and says what is wrong, `todo` how to mend that."""
+    """Layout fault of a directory: what is `seen`, with its name, and how to mend it, `todo`."""
 
     seen: str
     todo: str

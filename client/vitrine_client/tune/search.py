@@ -90,8 +90,8 @@ class Duel:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Confirmation of a rate by a load that is longer than the probes, which see nothing of what
-    recurs more seldom: why that misses the objective, if it does."""
+    """Confirmation run of a rate, longer than the probes, which miss what recurs more seldom: how
+    it violates the objective, if it does."""
 
     rate: float
     duration_s: float

@@ -298,21 +298,12 @@ def make_handlers(
     )
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
-    scheme = settings.tls.scheme
-    pages = make_pages(
-        document(settings.listed.models),
-        max_body_bytes=settings.requests.max_body_bytes,
-        tls=scheme == "https",
-    )
+    console = _make_console(settings, offload)
 
     async def predict(request: Request, model: ModelRef) -> Answer:
         if is_json(request):
             return await json_api.answer(request, model, "predict")
         return await pictures.predict(request, model)
-
-    async def console(request: Request) -> Answer:
-        answer: Answer = await offload(wsgi.call, pages, request, scheme)
-        return answer
 
     return {
         **dict.fromkeys(("page", "docs", "openapi", "static"), console),
@@ -329,6 +320,21 @@ def make_handlers(
         "metadata": partial(json_api.about, question=json_api.metadata),
         "drift": telemetry.drift,
     }
+
+
+def _make_console(settings: Settings, offload: Offload) -> Handler:
+    scheme = settings.tls.scheme
+    pages = make_pages(
+        document(settings.listed.models),
+        max_body_bytes=settings.requests.max_body_bytes,
+        tls=scheme == "https",
+    )
+
+    async def console(request: Request) -> Answer:
+        answer: Answer = await offload(wsgi.call, pages, request, scheme)
+        return answer
+
+    return console
 
 
 async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments: *Ts) -> T:

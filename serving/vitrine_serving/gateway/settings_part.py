@@ -1,8 +1,11 @@
 """Settings part: base class of the settings that one concept has, which stand beside its rule."""
 
+from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from vitrine_client.errors import InvalidRequest
 
 
 class SettingsPart(BaseModel):
@@ -18,6 +21,19 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(name.strip() for name in value.split(",") if name.strip())
     return value
+
+
+def each(check: Callable[[str], str]) -> AfterValidator:
+    """Returns the validator of `Names`, by a check that returns one or raises `InvalidRequest` or
+    `ValueError`."""
+
+    def checked(names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(map(check, names))
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
+
+    return AfterValidator(checked)
 
 
 Count = Annotated[int, Field(ge=1)]

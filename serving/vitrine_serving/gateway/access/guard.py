@@ -7,18 +7,25 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from math import ceil
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import field_validator
-
-from vitrine_client.errors import InvalidRequest, Unauthorized
+from vitrine_client.errors import Unauthorized
 from vitrine_client.process.addresses import checked_origin
 from vitrine_serving.gateway.access.keys import Keys
 from vitrine_serving.gateway.access.rate_limit import RateLimiter, RateLimitSettings
 from vitrine_serving.gateway.http.routes import Route
-from vitrine_serving.gateway.settings_part import Names, SettingsPart
+from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
 from vitrine_serving.gateway.shedding import RateLimited
 
 Address = IPv4Address | IPv6Address
+
+
+def _checked_network(network: str) -> str:
+    try:
+        ip_network(network, strict=False)
+    except ValueError:
+        raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
+    return network
 
 
 class AccessSettings(SettingsPart):
@@ -26,28 +33,10 @@ class AccessSettings(SettingsPart):
 
     keys_file: Path | None = None
     """File of API keys; predictions then need one."""
-    trusted_proxies: Names = ()
+    trusted_proxies: Annotated[Names, each(_checked_network)] = ()
     """Networks of proxies whose X-Forwarded-For is believed, separated by commas."""
-    cors_origins: Names = ()
+    cors_origins: Annotated[Names, each(checked_origin)] = ()
     """Origins whose pages may ask, separated by commas; `*` for all."""
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            try:
-                ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError(f"{network!r} is no network; write 10.0.0.0/8, say") from None
-        return value
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(map(checked_origin, value))
-        except InvalidRequest as error:
-            raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Bodies of requests, made into what is to be predicted: pictures, arrays, and gzip taken off.
+"""Request bodies of pictures and arrays: parsed within limits of number and size.
 
 All limits are looked at before anything of that size is made. Nothing here knows HTTP.
 """

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitrine_client.errors import DeadlineExceeded
-from vitrine_client.images.headers import Header
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor
 from vitrine_serving.gateway.api.json_bodies import (
@@ -16,7 +15,7 @@ from vitrine_serving.gateway.api.json_bodies import (
 )
 from vitrine_serving.gateway.inference.decoding.connections import Answered
 from vitrine_serving.gateway.inference.decoding.jobs import Head, Task
-from vitrine_serving.gateway.inference.decoding.load import JSON
+from vitrine_serving.gateway.inference.decoding.load import work_of_json
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import Signatures
@@ -100,5 +99,5 @@ class LargeJson:
     async def _run(self, deadline: float, body: bytes, job: dict[str, Any]) -> Answered:
         if time.monotonic() >= deadline:
             raise DeadlineExceeded("The JSON was not read in time; try again later")
-        with self._queue.admitted([Header(JSON, len(body), 1)], [0], deadline) as jobs:
+        with self._queue.admitted([work_of_json(body)], deadline) as jobs:
             return await jobs.run(job, [body])

@@ -262,8 +262,8 @@ class JsonApi:
 
 
 class _Body:
-    """Body to Predict. A small one is parsed once; a large one each time that it is read, and what
-    it became then is not kept while a model server is asked.
+    """JSON body of a Predict request: parsed once where it is small; a large one each time that it
+    is read, and what it became then is not kept while a model server is asked.
 
     `decode` calls a function where a body of that size is read. All raise `VitrineError`.
     """

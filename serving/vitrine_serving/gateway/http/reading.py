@@ -57,7 +57,7 @@ class RequestSettings(SettingsPart):
 
 
 class BodyLimit(NamedTuple):
-    """Most bytes of a body, as sent and unpacked, and what to do where it has more."""
+    """Body size limit: most bytes, as sent and unpacked, and what to do where there are more."""
 
     max_bytes: int
     hint: str

@@ -238,20 +238,12 @@ class Connection:
         """
         if self._closed:
             raise self._ended()
-        started_s = time.monotonic()
-        timeout_s = deadline - started_s
+        now_s = time.monotonic()
+        timeout_s = deadline - now_s
         decides = self.breaker.enter()
-        hedge_at_s = started_s + (_PROBE_HEDGE_S if decides and is_heard else hedge_after_s)
-        flight = Flight(
-            method,
-            request,
-            metadata,
-            deadline,
-            started_s,
-            hedge_at_s,
-            self.channel,
-            decides=decides,
-        )
+        hedge_at_s = now_s + (_PROBE_HEDGE_S if decides and is_heard else hedge_after_s)
+        asked = method, request, metadata, deadline, now_s, hedge_at_s, self.channel
+        flight = Flight(*asked, decides=decides)
         ok = None  # unless there is an answer, or none for reasons of the server's own
         self.flights.add(flight)
         try:

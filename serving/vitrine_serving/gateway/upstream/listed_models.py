@@ -1,37 +1,30 @@
 """Listed models: those that the gateway lists, and that model servers have once it is ready."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
 
-from vitrine_client.errors import InvalidRequest
+from pydantic import Field
+
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
 from vitrine_client.store.version_labels import checked_label
-from vitrine_serving.gateway.settings_part import Names, SettingsPart
+from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
+
+
+def _checked_name(name: str) -> str:
+    if "/" in name:
+        raise ValueError(f"{name!r} is no model's name, which has no /; leave versions out")
+    return name
 
 
 class ListedModels(SettingsPart):
     """Settings of the list of models."""
 
-    models: Names = Field(("softmax", FALLBACK, PREFERRED), min_length=1)
+    models: Annotated[Names, each(_checked_name)] = Field(
+        ("softmax", FALLBACK, PREFERRED), min_length=1
+    )
     """Models to list, separated by commas; ready means that all are AVAILABLE. By default photo may
     be missing."""
-    version_labels: Names = ("stable", "canary")
+    version_labels: Annotated[Names, each(checked_label)] = ("stable", "canary")
     """Version labels to look for in the list of models, separated by commas."""
-
-    @field_validator("models")
-    @classmethod
-    def _are_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if "/" in name:
-                raise ValueError(f"{name!r} is no model's name, which has no /; leave versions out")
-        return value
-
-    @field_validator("version_labels")
-    @classmethod
-    def _are_labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(map(checked_label, value))
-        except InvalidRequest as error:
-            raise ValueError(str(error)) from error
 
     @property
     def optional_models(self) -> frozenset[str]:

@@ -4,12 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from typing import Annotated
 
 import grpc
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from vitrine_client.errors import (
-    InvalidRequest,
     ModelFault,
     ResourceExhausted,
     ServerError,
@@ -21,7 +21,7 @@ from vitrine_client.results.predictions import Description, VersionStatus
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.descriptions import Descriptions
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.settings_part import Names, SettingsPart
+from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.breaker import Breaker, BreakerSettings
 from vitrine_serving.gateway.upstream.connection import (
@@ -62,19 +62,13 @@ that is: another server tells."""
 class UpstreamSettings(SettingsPart):
     """Addresses of the model servers."""
 
-    model_server: Names = Field((f"{HOST}:{PORT + GRPC_OFFSET}",), min_length=1)
+    model_server: Annotated[Names, each(checked_model_server)] = Field(
+        (f"{HOST}:{PORT + GRPC_OFFSET}",), min_length=1
+    )
     """The model servers' gRPC addresses, HOST:PORT, separated by commas. By default
     `VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420."""
     model_server_name: str = ""
     """Name in the model servers' certificates, if not their address."""
-
-    @field_validator("model_server")
-    @classmethod
-    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            return tuple(map(checked_model_server, value))
-        except InvalidRequest as error:
-            raise ValueError(str(error)) from error
 
 
 class ModelServers:

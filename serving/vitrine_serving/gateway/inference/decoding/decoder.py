@@ -13,7 +13,7 @@ from vitrine_client.images import SIDE, Item, find_item
 from vitrine_client.images.files import check_header
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
-from vitrine_serving.gateway.inference.decoding.load import headers
+from vitrine_serving.gateway.inference.decoding.load import work_of
 from vitrine_serving.gateway.inference.decoding.queue import AdmittedJobs, DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import JobRefused
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
@@ -132,7 +132,7 @@ class Decoder:
         refused = [_too_large(picture, self._max_pixels) for picture in pictures]
         small = [picture for picture, error in zip(pictures, refused, strict=True) if not error]
         pictures.clear()
-        with self._queue.admitted(headers(small), [*map(len, small)], deadline) as jobs:
+        with self._queue.admitted([*map(work_of, small)], deadline) as jobs:
             small.reverse()
             return [error or await _one(jobs, job, [small.pop()]) for error in refused]
 

@@ -7,7 +7,7 @@ lately. So an overload is refused before it is decoded.
 import os
 import sys
 import time
-from collections.abc import Sequence
+from typing import NamedTuple
 
 from vitrine_client.images.headers import Header, read_header
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
@@ -42,6 +42,15 @@ _NS_A_PIXEL = {
 """At first: measured on one machine, and soon corrected by what is seen on this one."""
 
 _UNKNOWN = Header("", 1000, 1000)  # where a header does not tell
+
+
+class Work(NamedTuple):
+    """Work of a job: the header of what is decoded, and the bytes of its file."""
+
+    header: Header
+    file_bytes: int = 0
+
+
 _WEIGHT = 0.2
 _SLOWEST, _FASTEST = 8.0, 0.1
 """How much one picture counts in the average, and the bounds of that: pictures that were made to be
@@ -71,8 +80,9 @@ class DecodingLoad:
         """Says that a process has ended, and all its work with it."""
         self._cells[slot] = 0
 
-    def cost_us(self, header: Header, file_bytes: int = 0) -> int:
-        """Returns the microseconds that a picture is expected to take one process."""
+    def cost_us(self, work: Work) -> int:
+        """Returns the microseconds that a job is expected to take one process."""
+        header, file_bytes = work
         return round(_usual_us(header) * self._pace[header.kind] + _NS_A_BYTE * file_bytes / 1e3)
 
     def admit(self, cost_us: int, processes: int, deadline: float) -> None:
@@ -96,13 +106,13 @@ class DecodingLoad:
         another."""
         self._cells[slot] += cost_us
 
-    def learn(self, header: Header, took_s: float) -> None:
+    def learn(self, work: Work, took_s: float) -> None:
         """Corrects what is expected of the next one of its kind."""
-        usual_us = _usual_us(header)
+        usual_us = _usual_us(work.header)
         if usual_us >= _TELLING_US:
-            pace = self._pace[header.kind]
+            pace = self._pace[work.header.kind]
             seen = min(max(1e6 * took_s / usual_us, _FASTEST), _SLOWEST)
-            self._pace[header.kind] = pace + _WEIGHT * (seen - pace)
+            self._pace[work.header.kind] = pace + _WEIGHT * (seen - pace)
 
 
 def _usual_us(header: Header) -> float:
@@ -116,6 +126,11 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def headers(pictures: Sequence[bytes]) -> list[Header]:
-    """Returns the header of each picture, and what stands for one that does not tell."""
-    return [read_header(each) or _UNKNOWN for each in pictures]
+def work_of(picture: bytes) -> Work:
+    """Returns the work of a picture; what stands for it where its header does not tell."""
+    return Work(read_header(picture) or _UNKNOWN, len(picture))
+
+
+def work_of_json(body: bytes) -> Work:
+    """Returns the work of a JSON body, which has no pixels but bytes."""
+    return Work(Header(JSON, len(body), 1))

@@ -1,17 +1,18 @@
-"""Queue of decoding jobs: lets in what can be done in time, and learns what jobs take."""
+"""Admission queue of decoding jobs: lets in what can be done in time, and learns what jobs take."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from vitrine_client.images.headers import Header
 from vitrine_serving.gateway.inference.decoding.connections import Answered
 from vitrine_serving.gateway.inference.decoding.jobs import Head
-from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
+from vitrine_serving.gateway.inference.decoding.load import DecodingLoad, Work
 from vitrine_serving.gateway.inference.decoding.runners import Runner
 
 
 class DecodingQueue:
-    """Queue of one process, used in its event loop; `slot` is that of the process in `load`."""
+    """Admission queue of one process, used in its event loop; `slot` is that of the process in
+    `load`."""
 
     def __init__(self, runner: Runner, load: DecodingLoad | None = None, slot: int = 0) -> None:
         self._runner = runner
@@ -29,46 +30,44 @@ class DecodingQueue:
         return self._runner.ended
 
     @contextmanager
-    def admitted(
-        self, headers: Sequence[Header], sizes: Sequence[int], deadline: float
-    ) -> "Iterator[AdmittedJobs]":
-        """Lets in jobs for what has these headers and sizes in bytes, all or none, for the time of
-        a block.
+    def admitted(self, work: Sequence[Work], deadline: float) -> "Iterator[AdmittedJobs]":
+        """Lets in jobs of so much work, all or none, for the time of a block.
 
         Raises `TooLate` where more waits than is done by `deadline`, seconds of `time.monotonic`.
         """
-        costs_us = list(map(self._load.cost_us, headers, sizes))
-        self._load.admit(sum(costs_us), self._runner.count, deadline)
-        self._load.add(self._slot, sum(costs_us))
-        admitted = AdmittedJobs(self, [*zip(headers, costs_us, strict=True)], deadline)
+        jobs = AdmittedJobs(self._runner, self._load, self._slot, work, deadline)
         try:
-            yield admitted
+            yield jobs
         finally:
-            self._load.add(self._slot, -sum(cost_us for _, cost_us in admitted.left))
-
-    async def run(
-        self, header: Header, cost_us: int, head: Head, content: list[bytes], deadline: float
-    ) -> Answered:
-        """Runs a job that was let in; raises what `Runner.run` does."""
-        try:
-            answered = await self._runner.run(head, content, deadline)
-        finally:
-            self._load.add(self._slot, -cost_us)
-        self._load.learn(header, answered.took_s)
-        return answered
+            jobs.leave()
 
 
 class AdmittedJobs:
-    """Jobs that were let in together, and run one after the other."""
+    """Admitted jobs: let in together, and run one after the other. Raises `TooLate`."""
 
     def __init__(
-        self, queue: DecodingQueue, left: list[tuple[Header, int]], deadline: float
+        self, runner: Runner, load: DecodingLoad, slot: int, work: Sequence[Work], deadline: float
     ) -> None:
-        self._queue = queue
+        self._runner = runner
+        self._load = load
+        self._slot = slot
         self._deadline = deadline
-        self.left = left
+        self._left = deque((each, load.cost_us(each)) for each in work)
+        cost_us = sum(cost_us for _, cost_us in self._left)
+        load.admit(cost_us, runner.count, deadline)
+        load.add(slot, cost_us)
 
     async def run(self, head: Head, content: list[bytes]) -> Answered:
         """Runs the next one; raises what `Runner.run` does."""
-        header, cost_us = self.left.pop(0)
-        return await self._queue.run(header, cost_us, head, content, self._deadline)
+        work, cost_us = self._left.popleft()
+        try:
+            answered = await self._runner.run(head, content, self._deadline)
+        finally:
+            self._load.add(self._slot, -cost_us)
+        self._load.learn(work, answered.took_s)
+        return answered
+
+    def leave(self) -> None:
+        """Takes out those that did not run."""
+        while self._left:
+            self._load.add(self._slot, -self._left.popleft()[1])
