@@ -1,5 +1,6 @@
 """What a table of predictions looks like, on a terminal and elsewhere."""
 
+import csv
 import io
 from dataclasses import replace
 
@@ -79,6 +80,18 @@ def test_labels_are_other_peoples_words():
     tables.add(rows, hostile)
     Console(file=cell).print(rows)
     assert "\x1b" not in cell.getvalue()
+
+
+def test_ends_of_lines_are_in_their_cells():
+    """A file's name makes no rows of its own, and what others named none of its own either."""
+    names = ["a\nb.png,Bag,8,1.0,mlp,1,,", "c.png"]
+    text = io.StringIO()
+    write = formats.as_csv(Console(file=text, highlight=False), None)
+    for name in names:
+        write(name, InvalidImage("not\none line"))
+    rows = list(csv.reader(io.StringIO(text.getvalue(), newline="")))
+    assert [row[0] for row in rows] == ["picture", *names]
+    assert [row[6] for row in rows[1:]] == ["not\none line"] * 2
 
 
 def test_a_bar_where_there_are_no_blocks():

@@ -1,11 +1,14 @@
 """The platform around a gateway: shared memory, idle timeouts, IPv6, a port that is taken."""
 
 import os
+import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,6 +16,7 @@ import requests
 from harness.gateway import COMMAND, gateway, start_in_vain
 from harness.ports import free_port
 from harness.processes import running, wait_until_up
+from harness.waiting import wait_for
 from vitrine_client.process.exit_codes import NOT_BEGUN
 
 MOUNT = (
@@ -102,3 +106,27 @@ def test_port_taken_and_unknown_host():
     done = start_in_vain(host="no-such-host.invalid")
     assert done.returncode == NOT_BEGUN
     assert "VITRINE_HOST" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_a_worker_that_cannot_be_replaced_now(model_server, log):
+    """The others serve on, and it is replaced as soon as that can be: a shortage that passes ends
+    nobody who serves."""
+    with gateway(model_server.address, log) as running:
+        master = running.process.pid
+        limits = resource.prlimit(master, resource.RLIMIT_NOFILE)
+        highest = max(int(each.name) for each in Path(f"/proc/{master}/fd").iterdir())
+        resource.prlimit(master, resource.RLIMIT_NOFILE, (highest + 1, limits[1]))
+        victim, other = running.workers
+        os.kill(victim, signal.SIGKILL)
+        wait_for(
+            lambda: "cannot be started now" in log.read_text() or "exited with" in log.read_text(),
+            30,
+            "the failure",
+        )
+        for _ in range(5):
+            assert running.predict().ok
+        resource.prlimit(master, resource.RLIMIT_NOFILE, limits)
+        wait_for(lambda: log.read_text().count("server listening") == 3, 30, "another")
+        assert other in running.workers
+        assert running.predict().ok

@@ -86,6 +86,8 @@ BAD_ARRAYS = {
     "none": (npy(IMAGES[:0]), "28, 28"),
     "scalar": (npy_saying("'|u1'", "()", b"\0"), "28, 28"),
     "truth": (npy_saying("'|u1'", "(True, 28, 28)", ONE), "28, 28"),
+    "Python 2": (npy_saying("'|u1'", "(1L, 28, 28)", ONE), ".npy"),
+    "Python 2, with a space": (npy_saying("'|u1'", "(1 L, 28, 28)", ONE), ".npy"),
     "huge": (npy_saying("'|u1'", f"(1, 28, {10**400})", ONE), "28, 28"),
     "a float": (npy_saying("'|u1'", "(1, 28.0, 28)", ONE), ".npy"),
     "within": (npy_saying("'|u1'", "((1, 28), 28)", ONE), ".npy"),

@@ -304,6 +304,10 @@ def test_a_picture_in_json_has_the_limits_of_a_picture():
         read(encoded(PAGE))
     with pytest.raises(InvalidImage, match="60x40 pixels, more than 1000"):
         read(encoded(PAGE, "BMP"))
+    small = base64.b64encode(encoded(PAGE.resize((30, 30)))).decode()  # 900 of 1000 pixels
+    several = orjson.dumps({"instances": [{"b64": small}] * 5})
+    with pytest.raises(PayloadTooLarge, match="4,500 pixels together, and 4,000"):
+        json_bodies.read_predict(several, 99, 1000, ModelRef("m"), signatures)
     hidden = encoded(PAGE, "JPEG")
     with pytest.raises(InvalidImage, match="header cannot be read"):
         read(hidden[:2] + b"\xff\xe9\x00\x02" * 2100 + hidden[2:])

@@ -68,7 +68,7 @@ def predict(
 ) -> None:
     """Predict what is in PICTURES.
 
-    PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF of any size: files, folders, patterns in quotes, or -
+    PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF: files, folders, patterns in quotes, or -
     for standard input.
 
     \b

@@ -8,6 +8,7 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.protocol import key_headers
+from vitrine_client.images import MAX_PIXELS
 from vitrine_client.process.addresses import checked_origin
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
 from vitrine_client.store.version_labels import checked_label
@@ -87,11 +88,12 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("HEADER_TIMEOUT_S", "BODY_TIMEOUT_S", "REQUEST_TIMEOUT_S"), _SECONDS),
     **dict.fromkeys(("BREAKER_OPEN_S", "KEEPALIVE_S", "ANSWER_TIMEOUT_S"), _SECONDS),
     "DECODE_TIMEOUT_S": _SECONDS,
-    "DECODING_PROCESSES": _count(1),
+    "DECODING_PROCESSES": _count(1, 64),
+    "MAX_PIXELS": _count(1, MAX_PIXELS),
     **dict.fromkeys(("WORKERS", "CONNECTIONS", "MAX_BODY_BYTES", "MAX_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_JSON_BYTES", "MAX_JSON_VALUES"), _count(1)),
     "MAX_BODY_BYTES_IN_FLIGHT": _count(1),
-    **dict.fromkeys(("MAX_PIXELS", "MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
+    **dict.fromkeys(("MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
     "PREDICTION_LOG_MAX_BYTES": _count(4096),
     "RATE_BURST": _count(0),

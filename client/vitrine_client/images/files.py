@@ -28,6 +28,8 @@ its own, too, `headers.MOST_PIXELS`."""
 _UNTOLD_BYTES = 2**20
 """Of a file whose header is not found: a decoder would take memory for each of its parts."""
 
+_AS_JPEG = ", or save it as an ordinary JPEG"
+
 MAX_ASPECT = 28
 """The longest side over the shortest; beyond it the shorter one would be less than a pixel of the
 instance."""
@@ -149,7 +151,7 @@ def check_header(content: bytes, max_pixels: int) -> Header | None:
     if max_pixels >= most < header.pixels:
         raise InvalidImage(
             f"The picture has {header.width}x{header.height} pixels, and a {header.kind} may have "
-            f"{most:,}; scale it down, or save it as an ordinary JPEG"
+            f"{most:,}; scale it down{'' if header.kind == 'JPEG' else _AS_JPEG}"
         )
     check_size((header.width, header.height), max_pixels)
     return header

@@ -37,7 +37,7 @@ MOST_PIXELS = {
     "AVIF of many bits": 8_000_000,
 }
 """Most pixels of each kind of picture: it then takes less than 150 MB to read one, its file of up
-to 32 MiB included. Measured with Pillow 13.0.0, `python -m benchmarks.pictures`, docs/security.md.
+to 32 MiB included. Measured with Pillow 13.0.0, `python -m benchmarks.decoding`, docs/security.md.
 A JPEG is decoded at a part of its size, unless it comes in several scans (progressive is one way),
 whose coefficients libjpeg keeps; 12.2 million is 4032x3024, as phones have it."""
 

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 
-class Number(click.FloatRange):
-    """Finite number in a range: `nan` is in every range, and `inf` in most."""
+class FiniteNumber(click.types.FloatParamType):
+    """Finite number of any size."""
 
     name = "number"
 
@@ -19,3 +19,15 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is no finite number", param, ctx)
         return number
+
+
+class Number(click.FloatRange):
+    """Finite number in a range: `nan` is in every range, and `inf` in most."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Returns the number. Fails, as click's do, for others."""
+        return FiniteNumber().convert(super().convert(value, param, ctx), param, ctx)

@@ -54,17 +54,19 @@ def on_starting(master: Any) -> None:
     master.look = _shared.look
     master.draining = _shared.draining
     master.drain_s = _settings.server.drain_s
+    master.is_served = _shared.shares.is_anybody_there
+    master.release = _shared.release
     master.end_helpers = _shared.decoding.end
     allocation.return_large_blocks()
     _shared.decoding.look()  # before the sockets are there, and before the first worker
 
 
-def pre_fork(_: object, worker: Any) -> None:
+def pre_fork(master: Any, worker: Any) -> None:
     """Chooses, in the master, the slot of shared memory that the next worker goes on with, and
     reads keys and certificates again: it starts with those that were good last."""
     _shared.guard.look()
     _shared.tls.renew()
-    worker.slot = _shared.slots.take()
+    worker.slot = master.unborn = _shared.slots.take()
 
 
 def post_fork(arbiter: Any, worker: Any) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vitrine_client.process import signals, standard_streams
-from vitrine_client.process.numbers import Number
+from vitrine_client.process.numbers import FiniteNumber, Number
 from vitrine_training.cli import options, unused_settings
 from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
@@ -36,7 +36,7 @@ def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
     name = "--" + setting.name.replace("_", "-")
     if setting.type is bool:
         return click.option(f"{name}/--no-{name[2:]}", default=None, help=setting.metadata["help"])
-    kind: Any = Number() if setting.type is float else setting.type
+    kind: Any = FiniteNumber() if setting.type is float else setting.type
     if setting.name in CHOICES:
         kind = click.Choice(CHOICES[setting.name])
     elif isinstance(setting.default, tuple):

@@ -134,8 +134,9 @@ def _fit(text: str, width: int) -> Text:
 
 def _csv_line(console: Console, cells: Sequence[object]) -> None:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow(cells)
-    _line(console, buffer.getvalue())
+    # With neither in it, Python 3.11 quotes no cell with the end of a line in it.
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    _line(console, buffer.getvalue().removesuffix("\r\n"))
 
 
 def _line(console: Console, text: str) -> None:

@@ -23,7 +23,7 @@ _OTHER_FIELDS = 8  # a form may have some besides its images
 _MAX_HEADER_BYTES = 1024  # of a line in a form's part; long names of files fit
 _MAX_NPY_HEADER_BYTES = 1024  # numpy writes 128
 _NPY_DTYPES = {"|u1", "<f2", "<f4", "<f8"}
-_MAKES_PYTHON_WARN = re.compile(rb"\\|\d[A-Za-z_]")  # in a literal; nobody is to write to the log
+_MAKES_PYTHON_WARN = re.compile(rb"\\|\d\s*[A-Za-z_]")  # nobody is to write to the log
 _NPY_HINT = (
     f"send what `numpy.save` writes of an array [n, {SIDE}, {SIDE}], uint8 or little-endian floats "
     "in 0..1"

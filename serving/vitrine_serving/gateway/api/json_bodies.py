@@ -6,7 +6,7 @@ Parsed, a body can be twenty times as large; nothing of that is kept.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from vitrine_client.errors import InvalidImage
+from vitrine_client.errors import InvalidImage, PayloadTooLarge
 from vitrine_client.images.files import check_header
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
@@ -20,6 +20,10 @@ from vitrine_serving.rest_json.tensors import PredictBody
 _DECODED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
 """First bytes of what TensorFlow's `decode_image` takes for a picture, but for BMP, with whose two
 a text may begin."""
+
+_TOGETHER = 4
+"""Times the pixels of the largest picture that all of a request may have: the model server works on
+when nobody waits any more."""
 
 LARGE_JSON_BYTES = 256 * 1024
 """Of a body: from here on it is read in a decoding job, as orjson holds the interpreter."""
@@ -41,13 +45,21 @@ def predict_message(
 ) -> PredictMessage:
     """Returns the message of a body. Raises `ServingError` where it does not fit the signature, and
     `InvalidImage` for a picture in it, by its header, that is too large for the model server, too:
-    that decodes it whole."""
+    that decodes it whole; `PayloadTooLarge` where all have too many pixels."""
     inputs = body.read(signatures.dtypes(body.signature_name))
+    pixels = 0
     for array in inputs.values():
         if array.dtype == object:
             for each in array.flat:
-                if check_header(each, max_pixels) is None and each.startswith(_DECODED):
+                header = check_header(each, max_pixels)
+                if header is None and each.startswith(_DECODED):
                     raise InvalidImage("A picture's header cannot be read; save it again")
+                pixels += header.pixels if header else 0
+    if pixels > _TOGETHER * max_pixels:
+        raise PayloadTooLarge(
+            f"The pictures have {pixels:,} pixels together, and {_TOGETHER * max_pixels:,} are "
+            "too many for one request; send fewer or smaller ones at once"
+        )
     message = wire.PredictRequest(
         model_spec=messages.model_spec(*model, body.signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},

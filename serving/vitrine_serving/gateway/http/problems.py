@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import orjson
 
-from vitrine_client.errors import NotFound, Unavailable, Unreachable, VitrineError
+from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.shedding import RETRY_AFTER_S
 
@@ -31,7 +31,11 @@ def message_of(error: VitrineError) -> str:
 def expected(error: VitrineError) -> Answer:
     """Returns the answer for an error of ours, with when to try again if that helps."""
     message = message_of(error)
-    hint = "`GET /v1/models` lists what is served" if isinstance(error, NotFound) else error.hint
+    hint = error.hint
+    if isinstance(error, NotFound):
+        hint = "`GET /v1/models` lists what is served"
+    elif isinstance(error, DeadlineExceeded) and ";" not in message:  # gRPC's words
+        hint = "send fewer or smaller ones at once, or try again later"
     answer = problem(error.status, f"{message}; {hint}" if hint else message, error=message)
     answer.headers += error.headers
     if error.retry_after_s is not None or isinstance(error, Unavailable):

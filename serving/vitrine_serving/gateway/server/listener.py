@@ -84,6 +84,10 @@ class Shares:
         """Says that a process has ended, or accepts no more."""
         self._counts[slot] = _NOBODY
 
+    def is_anybody_there(self) -> bool:
+        """Says whether some process accepts connections."""
+        return any(count != _NOBODY for count in self._counts)
+
     def is_more_than_others(self, count: int) -> bool:
         """Says whether some process has clearly fewer connections than `count`."""
         even = count - max(1, count // _EVEN_SHARE)

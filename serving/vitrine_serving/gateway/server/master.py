@@ -7,10 +7,13 @@ from typing import Any
 
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
+from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_client.process.signals import Terminal, exit_code
 from vitrine_serving.gateway.server.draining import Draining
 
+_NO_EXIT_CODE = -1
 _LOOK_EVERY_S = 0.5
 _SAME_S = 0.3
 """Time in which a second SIGTERM is a copy of the first."""
@@ -22,6 +25,8 @@ class Master(Arbiter):  # type: ignore[misc]
     Before it drains, its workers go on for `drain_s`, while balancers see that it is not ready;
     Ctrl-C or another SIGTERM ends that. `look` is called twice a second, and when a child ends, and
     may read files and start processes; `end_helpers` ends these after the last worker.
+
+    Once some worker has served (`is_served`), no worker that cannot be started ends the others.
 
     SIGHUP has it read certificates and keys again, unless that came from its terminal, which was
     closed: then it drains, and ends with 129.
@@ -35,6 +40,11 @@ class Master(Arbiter):  # type: ignore[misc]
         self.drain_s = 0.0
         self._told_to_end_at_s: float | None = None
         self._ended_by: int | None = None
+        self.is_served: Any = lambda: False
+        self.release: Any = lambda _: None
+        self.unborn: Any = None
+        self._not_spawned = ""
+        self._has_served = False
         self._terminal = Terminal()
 
     def handle_int(self) -> None:
@@ -63,12 +73,37 @@ class Master(Arbiter):  # type: ignore[misc]
         """Returns the signals that have come, after `timeout` at most. Raises `StopIteration` when
         the time for balancers is over."""
         self.look()
+        self._has_served = self._has_served or self.is_served()
         if self._told_to_end_at_s is None:
             return list(super().wait_for_signals(min(timeout, _LOOK_EVERY_S)))
         left_s = self._told_to_end_at_s + self.drain_s - time.monotonic()
         if left_s <= 0:
             raise StopIteration
         return list(super().wait_for_signals(min(left_s, _LOOK_EVERY_S)))
+
+    def spawn_worker(self) -> int | None:
+        """Starts a worker, or says why it cannot be started now: gunicorn tries again."""
+        try:
+            pid: int = super().spawn_worker()
+        except OSError as error:
+            if self.unborn is not None:
+                self.release(self.unborn)
+                self.unborn = None
+            if not self._has_served:
+                print(f"Error: {error}", file=sys.stderr)
+                raise HaltServer("No process can be started", NOT_BEGUN) from error
+            if str(error) != self._not_spawned:
+                self._not_spawned = str(error)
+                self.log.warning("A process that answers cannot be started now: %s", error)
+            return None
+        self.unborn, self._not_spawned = None, ""
+        return pid
+
+    def reap_workers(self) -> None:
+        """Takes note of processes that have ended."""
+        if self._has_served:
+            self.WORKER_BOOT_ERROR = self.APP_LOAD_ERROR = _NO_EXIT_CODE
+        super().reap_workers()
 
     def stop(self, graceful: bool = True) -> None:
         """Ends the workers: each takes what waits at the socket before it closes it."""

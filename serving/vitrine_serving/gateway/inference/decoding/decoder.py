@@ -7,9 +7,10 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from vitrine_client.errors import InvalidImage
-from vitrine_client.images import SIDE, Item, find_item
+from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item
 from vitrine_client.images.files import check_header
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
@@ -34,10 +35,10 @@ class PictureSettings(SettingsPart):
 
     max_images: Count = 256
     """Most images in one request; more is refused with 413."""
-    max_pixels: Count = 50_000_000
+    max_pixels: int = Field(MAX_PIXELS, ge=1, le=MAX_PIXELS)
     """Most pixels in one image, checked before decoding it; most kinds have a lower limit of their
-    own."""
-    decoding_processes: Count = 2
+    own, and none a higher one."""
+    decoding_processes: int = Field(2, ge=1, le=64)
     """Processes that decode pictures for all workers, up to 150 MB each."""
     decode_timeout_s: Seconds = 5.0
     """Seconds that decoding a picture may take; then it is refused."""

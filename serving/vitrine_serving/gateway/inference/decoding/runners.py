@@ -5,6 +5,7 @@ is in memory once then.
 """
 
 import asyncio
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -18,6 +19,8 @@ from vitrine_serving.gateway.inference.decoding.connections import (
 )
 from vitrine_serving.gateway.inference.decoding.jobs import Head, Tasks
 from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
+
+log = logging.getLogger(__name__)
 
 
 class JobRefused(InvalidRequest):
@@ -79,6 +82,7 @@ class ProcessRunner:
             raise _too_late() from None
         except ProcessEnded as ended:
             self.ended += 1
+            log.warning("A decoding process has ended, %.2f s after it was asked", ended.after_s)
             raise self._reason(ended, deadline) from None
         return answered._replace(head=jobs.checked(answered.head))
 
