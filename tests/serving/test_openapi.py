@@ -92,9 +92,9 @@ def test_formats_are_those_that_are_read():
     """By name, in the document and on the page about it."""
     told = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
     for name in ("predict", "explain", "instances"):
-        assert f"Pictures are {told} of any size" in OPERATIONS[name]["description"]
+        assert f"Pictures are {told}." in OPERATIONS[name]["description"]
     page = (ROOT / "docs" / "api.md").read_text()
-    assert f"a picture: {told} of any size" in page.replace("WebP", "WEBP")
+    assert f"a picture: {told}, [up to" in page.replace("WebP", "WEBP")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
