@@ -27,7 +27,7 @@ no more unless told otherwise; beyond that the call has another code, and no wor
 _MOST_LOGGED = 500
 
 
-class Outcome(NamedTuple):
+class CallOutcome(NamedTuple):
     """Outcome of a call: OK with a response, or another code with an error's words."""
 
     code: grpc.StatusCode
@@ -52,14 +52,14 @@ class Calls:
             "HandleReloadConfigRequest": api.reload_config,
         }
 
-    def answer(self, call: str, request: Any) -> Outcome:
+    def answer(self, call: str, request: Any) -> CallOutcome:
         """Answers a request of one of the `methods`; raises nothing."""
         if not self._free.acquire(blocking=False):
-            return Outcome(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+            return CallOutcome(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
         started = time.monotonic()
         code, words = grpc.StatusCode.OK, ""
         try:
-            return Outcome(code, words, self.methods[call](request))
+            return CallOutcome(code, words, self.methods[call](request))
         except ServingError as error:
             code, words = error.code, str(error)
         except MemoryError:
@@ -70,7 +70,7 @@ class Calls:
         finally:
             self._free.release()
             self._count(call, request, code, time.monotonic() - started)
-        return Outcome(code, carried(words))
+        return CallOutcome(code, carried(words))
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
         if call in _COUNTED:
@@ -78,11 +78,11 @@ class Calls:
             self._api.observe_request(name, call, "GRPC", code.name, took_s)
 
 
-def undecodable(body: bytes) -> Outcome:
+def undecodable(body: bytes) -> CallOutcome:
     """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving has
     it, and logs a line."""
     log.warning("A request of %d bytes is no message of its method", len(body))
-    return Outcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+    return CallOutcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
 
 
 def carried(words: str) -> str:
