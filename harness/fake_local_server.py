@@ -44,7 +44,8 @@ class _Context:
 
 class FakeLocalServer:
     """Notes every call, but for checks of whether it is there, and answers it by `answer`, which
-    may be exchanged at any time; as `FakeModelServer` does over gRPC."""
+    may be exchanged at any time, as `FakeModelServer` does over gRPC. A gate holds no checks: the
+    model server keeps a thread for them."""
 
     def __init__(self, answer: Answer = echo, *, path: str = "") -> None:
         self.answer = answer
@@ -52,6 +53,7 @@ class FakeLocalServer:
         self._folder = TemporaryDirectory()
         self.path = path or str(Path(self._folder.name) / "socket")
         self.address = f"ttrpc:{self.path}"
+        self.port = self.path  # for a proxy
         listener = LocalSocket(self.path).listen()
         self._server = LocalServer(listener, self._reply, max_threads=64)
 
@@ -68,6 +70,10 @@ class FakeLocalServer:
         self._server.stop(0)
         if isinstance(self.answer, Gate):
             self.answer.open()  # whom it answers now is gone
+
+    def end(self, grace_s: float) -> None:
+        """Ends once its calls are answered."""
+        self._server.stop(grace_s)
 
     def _reply(self, request: wire.TtrpcRequest, received_s: float) -> Reply:
         left_s = request.timeout_nano / 1e9 or LONGEST_S

@@ -29,7 +29,7 @@ Reply = tuple[grpc.StatusCode, str, bytes]
 """Code, an error's words, and a serialised response."""
 
 Answer = Callable[[wire.TtrpcRequest, float], Reply]
-"""Answers a request that came at a time of `time.monotonic`; raises nothing."""
+"""Answers a request that came at a time of `time.monotonic`."""
 
 _AGAIN_S = 0.1
 """Seconds until connections are taken again where there was no room for one."""
@@ -183,12 +183,20 @@ class LocalServer:
         except DecodeError as error:
             code, words, payload = _Code.INVALID_ARGUMENT, f"unmarshal request error: {error}", b""
         else:
-            ending = _Code.UNAVAILABLE, _ENDING, b""
-            code, words, payload = ending if self._stopping else self._answer(request, received_s)
+            code, words, payload = self._reply(request, received_s)
         try:
             return ttrpc.response_frame(frame.stream, payload, code.value[0], words)
         except ttrpc.TooLarge as error:
             return _exhausted(frame.stream, error)
+
+    def _reply(self, request: wire.TtrpcRequest, received_s: float) -> Reply:
+        if self._stopping:
+            return _Code.UNAVAILABLE, _ENDING, b""
+        try:
+            return self._answer(request, received_s)
+        except Exception as error:  # as gRPC has it
+            log.exception("A call failed")
+            return _Code.UNKNOWN, f"The model server failed: {type(error).__name__}", b""
 
     def _drop(self, connection: "_Connection") -> None:
         with self._lock:  # another connection may have its descriptor by now

@@ -11,13 +11,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from vitrine_client.process import local_sockets
-from vitrine_client.tfserving import messages, ttrpc
+from vitrine_client.tfserving import messages
+from vitrine_serving.gateway.upstream.local_link import LAST_STREAM, LocalCall, LocalLink
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +37,25 @@ _Code = grpc.StatusCode
 class LocalChannel:
     """Channel to the model server that listens at `path`; made and used in one running event loop.
 
-    `note_large` is called for each message that goes by gRPC, as it is too large.
+    `note_large` is called for each message that goes by gRPC, as it is too large. From
+    `last_stream` on, another connection is made.
     """
 
-    def __init__(self, path: str, note_large: Callable[[], None] = lambda: None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: str,
+        note_large: Callable[[], None] = lambda: None,
+        last_stream: int = LAST_STREAM,
+    ) -> None:
+        self._path = path
+        self._last_stream = last_stream
         self._note_large = note_large
         self._loop = asyncio.get_running_loop()
         self._state = _State.IDLE
-        self._link: _Link | None = None
-        self._links: set[_Link] = set()
-        self._calls: set[_Call] = set()
-        self._waiting: dict[_Call, None] = {}
+        self._link: LocalLink | None = None
+        self._links: set[LocalLink] = set()
+        self._calls: set[LocalCall] = set()
+        self._waiting: dict[LocalCall, None] = {}
         self._ready = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -71,7 +77,7 @@ class LocalChannel:
         ) -> "asyncio.Future[bytes]":
             if self._state is _State.SHUTDOWN:
                 raise grpc.aio.UsageError("Channel is closed.")
-            call = _Call(self, (service, name, request), timeout, metadata, self._loop)
+            call = LocalCall(self._forget, (service, name, request), timeout, metadata, self._loop)
             self._calls.add(call)
             if call.deadline is not None:
                 self._wake_at(call.deadline)
@@ -143,20 +149,20 @@ class LocalChannel:
                 self._use(link)
                 return
 
-    async def _new_link(self) -> "_Link":
+    async def _new_link(self) -> LocalLink:
         """Returns a connection over which the server has answered."""
-        local_sockets.check_directory(self.path)
+        local_sockets.check_directory(self._path)
         own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         own.setblocking(False)
         try:
-            own.connect(self.path)  # which waits for nobody
-            _, link = await self._loop.create_unix_connection(lambda: _Link(self), sock=own)
+            own.connect(self._path)  # which waits for nobody
+            _, link = await self._loop.create_unix_connection(self._unconnected_link, sock=own)
         except BaseException:
             own.close()
             raise
         self._links.add(link)
         service, _, name = messages.path_of(messages.STATUS)[1:].rpartition("/")
-        question = _Call(self, (service, name, b""), HANDSHAKE_S, (), self._loop)
+        question = LocalCall(self._forget, (service, name, b""), HANDSHAKE_S, (), self._loop)
         try:
             link.send(question)
             async with asyncio.timeout(HANDSHAKE_S):
@@ -167,13 +173,17 @@ class LocalChannel:
         except grpc.aio.AioRpcError as error:
             if not link.is_open:
                 raise  # else an error is an answer: what was asked makes no sense
-            log.debug("%s answers: %s", self.path, error.details())
+            log.debug("%s answers: %s", self._path, error.details())
         except BaseException:
             link.close()
             raise
         return link
 
-    def _use(self, link: "_Link") -> None:
+    def _unconnected_link(self) -> LocalLink:
+        told = self._note_lost, self._make_next, self._ask_large
+        return LocalLink(self._path, *told, self._last_stream)
+
+    def _use(self, link: LocalLink) -> None:
         retired, self._link = self._link, link
         if retired:
             retired.close_when_done()
@@ -185,7 +195,7 @@ class LocalChannel:
 
     def _note_failed(self, error: Exception) -> None:
         told = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
-        self._failure = f"failed to connect to {self.path}: {told}"
+        self._failure = f"failed to connect to {self._path}: {told}"
         if self._link:  # which was to be followed by another, and is good for some more calls
             return
         self._state = _State.TRANSIENT_FAILURE
@@ -193,12 +203,12 @@ class LocalChannel:
             if not call.is_patient:
                 call.fail(_Code.UNAVAILABLE, self._failure)
 
-    def replace(self, link: "_Link") -> None:
+    def _make_next(self, link: LocalLink) -> None:
         """Has another connection made, as one has no numbers for streams left."""
         if link is self._link:
             self._connect()
 
-    def note_lost(self, link: "_Link", lived_s: float) -> None:
+    def _note_lost(self, link: LocalLink, lived_s: float) -> None:
         """Notes the end of a connection, and makes another."""
         self._links.discard(link)
         if link is self._link and self._state is not _State.SHUTDOWN:
@@ -207,12 +217,12 @@ class LocalChannel:
             self._state = _State.CONNECTING
             self._connect(0.0 if lived_s >= _STEADY_S else FIRST_PAUSE_S)
 
-    def forget(self, call: "_Call") -> None:
+    def _forget(self, call: LocalCall) -> None:
         """Notes that a call has ended."""
         self._calls.discard(call)
         self._waiting.pop(call, None)
 
-    def ask_by_grpc(self, call: "_Call") -> None:
+    def _ask_large(self, call: LocalCall) -> None:
         """Makes a call by gRPC whose request or response is too large for ttrpc."""
         self._note_large()
         task = self._loop.create_task(self._ask_by_grpc(call))
@@ -220,9 +230,9 @@ class LocalChannel:
         task.add_done_callback(self._tasks.discard)
         call.elsewhere = task
 
-    async def _ask_by_grpc(self, call: "_Call") -> None:
+    async def _ask_by_grpc(self, call: LocalCall) -> None:
         if not self._by_grpc:
-            address = local_sockets.grpc_address(f"{local_sockets.SCHEME}{self.path}")
+            address = local_sockets.grpc_address(f"{local_sockets.SCHEME}{self._path}")
             self._by_grpc = grpc.aio.insecure_channel(address, options=messages.channel_options())
         service, name, request = call.asked
         left_s = None if call.deadline is None else call.deadline - self._loop.time()
@@ -256,183 +266,3 @@ class LocalChannel:
                 deadlines.append(call.deadline)
         if deadlines:
             self._wake_at(min(deadlines))
-
-
-class _Call(asyncio.Future[bytes]):
-    """Call: the future of its response. `asked` is service, method and request."""
-
-    def __init__(
-        self,
-        channel: LocalChannel,
-        asked: tuple[str, str, bytes],
-        timeout_s: float | None,
-        metadata: _Metadata,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        super().__init__(loop=loop)
-        self.asked = asked
-        self.metadata = metadata
-        self.deadline = None if timeout_s is None else loop.time() + timeout_s
-        self.is_patient = False
-        self.elsewhere: asyncio.Task[None] | None = None
-        self.link: _Link | None = None
-        self.stream = 0
-        self._channel = channel
-
-    def cancel(self, msg: Any = None) -> bool:
-        """Ends it, as its caller has left; its answer is dropped."""
-        if self.done():
-            return False
-        self._leave()
-        return super().cancel(msg)
-
-    def answer(self, response: bytes) -> None:
-        """Ends it with a response."""
-        if not self.done():
-            self._channel.forget(self)
-            self.set_result(response)
-
-    def fail(self, code: grpc.StatusCode, words: str) -> None:
-        """Ends it with an error."""
-        if not self.done():
-            self._leave()
-            nothing = grpc.aio.Metadata()
-            self.set_exception(grpc.aio.AioRpcError(code, nothing, nothing, details=words))
-
-    def _leave(self) -> None:
-        self._channel.forget(self)
-        if self.link:
-            self.link.forget(self)
-        if self.elsewhere and self.elsewhere is not asyncio.current_task():
-            self.elsewhere.cancel()
-
-
-class _Link(asyncio.BufferedProtocol):
-    """Connection of a channel: its calls by the numbers of their streams."""
-
-    def __init__(self, channel: LocalChannel) -> None:
-        self._channel = channel
-        self._transport: Any = None
-        self._calls: dict[int, _Call] = {}
-        self._held: dict[_Call, None] = {}
-        self._next = 1
-        self._is_full = self._is_over = False
-        self._frames = ttrpc.FrameReader()
-        self._loop = asyncio.get_running_loop()
-        self._made_s = self._loop.time()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is still there."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    def send(self, call: _Call) -> None:
-        """Sends a call, once there is room for it: who leaves meanwhile is not sent."""
-        if self._is_full:
-            call.link = self
-            self._held[call] = None
-            return
-        stream = self._next
-        service, method, request = call.asked
-        left_s = None if call.deadline is None else call.deadline - self._loop.time()
-        try:
-            frame = ttrpc.request_frame(stream, service, method, request, left_s, call.metadata)
-        except ttrpc.TooLarge:
-            self._channel.ask_by_grpc(call)
-            return
-        if not self.is_open:
-            call.fail(_Code.UNAVAILABLE, _HUNG_UP)
-            return
-        call.link, call.stream = self, stream
-        self._calls[stream] = call
-        self._next = stream + 2
-        self._transport.write(frame)
-        if self._next > _LAST_USED:
-            self._channel.replace(self)
-
-    def forget(self, call: _Call) -> None:
-        """Drops a call: its answer is for nobody."""
-        self._calls.pop(call.stream, None)
-        self._held.pop(call, None)
-        if self._is_over and not self._calls:
-            self.close()
-
-    def close(self) -> None:
-        """Ends it at once."""
-        if self._transport:
-            self._transport.abort()
-
-    def close_when_done(self) -> None:
-        """Ends it once its calls have their answers."""
-        self._is_over = True
-        if not self._calls:
-            self.close()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._channel.note_lost(self, self._loop.time() - self._made_s)
-        for call in [*self._calls.values(), *self._held]:
-            call.fail(_Code.UNAVAILABLE, _HUNG_UP)
-        self._calls.clear()
-        self._held.clear()
-
-    def pause_writing(self) -> None:
-        self._is_full = True
-
-    def resume_writing(self) -> None:
-        self._is_full = False
-        while self._held and not self._is_full:
-            call = next(iter(self._held))
-            del self._held[call]
-            self.send(call)
-
-    def get_buffer(self, _: int) -> memoryview:
-        return self._frames.room()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._frames.note(nbytes)
-        try:
-            while self.is_open and (frame := self._frames.next_frame()):
-                self._receive(frame)
-        except (ttrpc.FrameError, DecodeError) as error:
-            log.warning("What listens at %s speaks no ttrpc: %s", self._channel.path, error)
-            self.close()
-
-    def _receive(self, frame: ttrpc.Frame) -> None:
-        if frame.kind == ttrpc.DATA:
-            raise ttrpc.FrameError("data where there is a response")
-        if frame.kind != ttrpc.RESPONSE:
-            return  # a later version of ttrpc says what it is for
-        call = self._calls.get(frame.stream)
-        if call is None:
-            if frame.stream >= self._next or not frame.stream % 2:
-                raise ttrpc.FrameError(f"a response to stream {frame.stream}, which asked nothing")
-            return  # its caller has left
-        if frame.message is None:
-            self._ask_by_grpc(call)
-            return
-        response = ttrpc.read_response(frame.message)
-        code, words = response.status.code, response.status.message
-        if not code:
-            del self._calls[frame.stream]
-            call.answer(response.payload)
-        elif code == _EXHAUSTED and ttrpc.is_too_large(words):
-            self._ask_by_grpc(call)
-        else:
-            call.fail(messages.code_of(code), words)
-        if self._is_over and not self._calls:
-            self.close()
-
-    def _ask_by_grpc(self, call: _Call) -> None:
-        """Asks again for a response that is too large for ttrpc."""
-        self.forget(call)
-        call.link = None
-        self._channel.ask_by_grpc(call)
-
-
-_HUNG_UP = "Stream removed: the model server closed the connection"
-_EXHAUSTED = _Code.RESOURCE_EXHAUSTED.value[0]
-_LAST_USED = ttrpc.LAST_STREAM - 1000
-"""Number of a stream from which on another connection is made; those beyond are for meanwhile."""
