@@ -13,7 +13,7 @@ from vitrine_serving.gateway.application import TASKS, Gateway, create_app
 from vitrine_serving.gateway.server import allocation, descriptors
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
-from vitrine_serving.gateway.telemetry import logs
+from vitrine_serving.gateway.telemetry import logs, prediction_log
 from vitrine_serving.ports import PortError
 
 try:
@@ -49,7 +49,8 @@ def make_app() -> Gateway:
 
 def on_starting(master: Any) -> None:
     """Hands the master what gunicorn has no setting for, and says what it cannot have."""
-    if said := descriptors.warning(_settings.shedding.connections, worker_connections):
+    fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
+    for said in filter(None, (fitting, prediction_log.unused(_settings.prediction_log))):
         master.log.warning(said)
     master.look = _shared.look
     master.draining = _shared.draining

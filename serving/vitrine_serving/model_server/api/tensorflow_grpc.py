@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.bounded_log import BoundedLog
 
 log = logging.getLogger("vitrine_serving.model_server")
 
@@ -37,9 +38,10 @@ _MOST_LOGGED = 500
 class _Transport:
     """Transport of calls to methods: bounded in number, counted, and with errors as codes."""
 
-    def __init__(self, max_threads: int, api: ModelServerApi) -> None:
+    def __init__(self, max_threads: int, api: ModelServerApi, faults: BoundedLog) -> None:
         self._free = threading.BoundedSemaphore(max_threads)
         self._api = api
+        self._faults = faults
 
     def answer(
         self, call: str, method: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
@@ -56,7 +58,7 @@ class _Transport:
             code, message = grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory"
         except Exception as error:
             code, message = grpc.StatusCode.UNKNOWN, f"The model server failed: {error!r}"
-            _log_fault(call, error)
+            _log_fault(self._faults, call, error)
         finally:
             self._free.release()
             self._count(call, request, code, time.monotonic() - started)
@@ -85,31 +87,36 @@ def carried(words: str) -> str:
     return text
 
 
-def _log_fault(call: str, error: Exception) -> None:
+def _log_fault(faults: BoundedLog, call: str, error: Exception) -> None:
     """Logs a fault of ours in one line, as whoever found it may call again and again."""
     *_, where = extract_tb(error.__traceback__)
     told = repr(error)[:_MOST_LOGGED]
-    log.error("%s failed: %s (%s:%s)", call, told, Path(where.filename).name, where.lineno)
+    file = Path(where.filename).name
+    faults.line(logging.ERROR, "%s failed: %s (%s:%s)", call, told, file, where.lineno)
 
 
 class _Decoding(grpc.ServerInterceptor):
     """Decoding of requests: bytes that are no message fail with INTERNAL, as TensorFlow Serving
     has it, and cost a line of the log; gRPC's own way costs a traceback."""
 
+    def __init__(self, faults: BoundedLog) -> None:
+        self._faults = faults
+
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
         return grpc.unary_unary_rpc_method_handler(
-            partial(_decode, handler), response_serializer=handler.response_serializer
+            partial(_decode, self._faults, handler), response_serializer=handler.response_serializer
         )
 
 
-def _decode(handler: Any, body: bytes, context: grpc.ServicerContext) -> Any:
+def _decode(faults: BoundedLog, handler: Any, body: bytes, context: grpc.ServicerContext) -> Any:
     try:
         request = handler.request_deserializer(body)
     except DecodeError:
-        log.warning("A request of %d bytes is no message of its method", len(body))
+        text = "A request of %d bytes is no message of its method"
+        faults.line(logging.WARNING, text, len(body))
         context.abort(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
     return handler.unary_unary(request, context)
 
@@ -141,16 +148,17 @@ def make_server(
 
     `max_threads` calls run at a time; one more fails with RESOURCE_EXHAUSTED, as there.
     """
+    faults = BoundedLog(log)
     server = grpc.server(
         ThreadPoolExecutor(max_threads + 1, thread_name_prefix="grpc"),  # one to say no
-        interceptors=(_Decoding(),),
+        interceptors=(_Decoding(faults),),
         options=[
             ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
             ("grpc.max_receive_message_length", -1),  # as TensorFlow Serving
             ("grpc.max_send_message_length", -1),
         ],
     )
-    servicer = _servicer(api, _Transport(max_threads, api))
+    servicer = _servicer(api, _Transport(max_threads, api, faults))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     if with_health:
