@@ -5,14 +5,21 @@ import socket
 import stat
 from pathlib import Path
 
+import grpc
 import pytest
 
 from harness.fake_local_server import FakeLocalServer
-from vitrine_client.errors import InvalidRequest
+from harness.fake_model_server import FakeModelServer, failing
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.service.model_server import check as examined
+from vitrine_client.errors import InvalidRequest, NotFound
+from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import checked_model_server
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.model_server.local_socket import LocalSocket
+
+CODE = grpc.StatusCode
 
 
 def mode_of(path: Path) -> int:
@@ -124,3 +131,21 @@ def test_the_gateways_setting():
     assert named.model_server == ("b:1", "ttrpc:/run/c")
     off = checked_settings(local_socket="off", port=9000).upstream
     assert (off.local_socket, off.model_server) == ("", ("127.0.0.1:9420",))
+
+
+def test_clients_that_are_given_one(tmp_path):
+    """Ask by gRPC, beside it, without TLS, and the doctor knows the address."""
+    path = str(tmp_path / "socket")
+    here = Installation({}, "", tmp_path, model_servers=(f"ttrpc:{path}",), wait_s=5)
+    with (
+        FakeLocalServer(path=path),
+        FakeModelServer(failing(CODE.NOT_FOUND), host="unix", port=f"{path}.h2") as beside,
+        ModelServerClient(f"ttrpc:{path}") as client,
+    ):
+        with pytest.raises(NotFound):
+            client.status("mlp")
+        assert beside.calls
+        (finding,) = examined(here)
+        assert (finding.name, finding.seen) == (f"model server ttrpc:{path}", "answers")
+    (finding,) = examined(here)
+    assert "nothing answers" in finding.seen
