@@ -13,7 +13,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -117,7 +117,7 @@ def export(commit: str, to: Path, repository: Path = ROOT) -> str:
 def _gateway(up: int) -> int:
     """Returns the gateway's first process, the nearest to `up` of those that run it."""
     for pid in children_of(up):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"vitrine_serving.gateway" in command:
-            return pid
+        with suppress(OSError):  # it has just ended
+            if b"vitrine_serving.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
     raise AssertionError(f"process {up} has no gateway")

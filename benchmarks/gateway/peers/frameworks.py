@@ -1,6 +1,7 @@
 """Frameworks beside the gateway: what each needs, how it is set, and with what it is slower."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.gateway.bodies import form_of_one, npy
@@ -46,6 +47,15 @@ def _flask(bin_: Path, port: int) -> list[str]:
 _FASTAPI = (*_MODEL, *_UVICORN, _FORMS, "fastapi==0.165.0")
 _FASTAPI_WIRE = WireFormat(array=npy)
 _TWO = Peer("fastapi-2", "FastAPI, two processes", "fastapi", _FASTAPI, _fastapi_2, _FASTAPI_WIRE)
+_TRITON = Peer(
+    "triton",
+    f"Triton {triton.SERVER}",
+    "triton",
+    (*_MODEL, triton.WHEEL),
+    _script("triton_app.py"),
+    triton.WIRE,
+    {**TUNED, "PEER_INSTANCES": "1"},
+)
 _FRAMEWORKS = (
     Peer(
         "litserve",
@@ -79,14 +89,7 @@ _FRAMEWORKS = (
         _script("ray_app.py"),
         variables={**TUNED, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
     ),
-    Peer(
-        "triton",
-        f"Triton {triton.SERVER}",
-        "triton",
-        (*_MODEL, triton.WHEEL),
-        _script("triton_app.py"),
-        triton.WIRE,
-    ),
+    _TRITON,
 )
 
 PEERS = (
@@ -96,6 +99,12 @@ PEERS = (
     _TWO.without("signature", "loaded signature", CALL),
     _TWO.without("threads", "TensorFlow's own threads", THREADS),
     *_FRAMEWORKS,
+    replace(
+        _TRITON,
+        name="triton-2",
+        title=f"{_TRITON.title}, two instances",
+        variables={**TUNED, "PEER_INSTANCES": "2"},
+    ),
     *(one.without("plain", "Pillow, loaded signature", _PLAIN) for one in _FRAMEWORKS),
     Peer(
         "flask",
