@@ -15,6 +15,7 @@ from tests.serving.asked_gateway import PREDICT, FakeServers
 from tests.serving.asking import until
 from tests.serving.test_array_bodies import npy
 from tests.serving.test_routing_first import GZIP, Exchange
+from tests.serving.wire import Wire, request
 from vitrine_client.errors import InvalidImage, InvalidRequest, PayloadTooLarge
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
@@ -166,23 +167,26 @@ def test_an_answer_that_nobody_reads_counts(servers):
     array = ("content-type", "application/x-npy")
 
     async def ask() -> None:
-        reads = asyncio.Event()
-
-        async def slow(message: dict) -> None:
-            if message.get("body"):
-                await reads.wait()
-
-        def waits(exchange: Exchange) -> "asyncio.Task[None]":
-            exchange._left = [body]
-            return asyncio.create_task(app(exchange.scope, exchange._receive, slow))
-
-        waiting = [waits(Exchange("POST", "/v1/instances", array)) for _ in range(3)]
+        waiting = [Wire(app) for _ in range(3)]
+        for each in waiting:
+            each.transport.takes = False
+            each.send(
+                request(
+                    "/v1/instances",
+                    b"Content-Type: application/x-npy",
+                    method=b"POST",
+                    body=body,
+                )
+            )
         late = Exchange("POST", "/v1/instances", array)
         while await late.ask(app, [body]) == 200:
             await asyncio.sleep(0)
         assert late.status == 503
-        reads.set()
-        await asyncio.gather(*waiting)
+        for each in waiting:
+            each.transport.takes = True
+            each.transport.take()
+        for each in waiting:
+            await each.answers()
         assert await late.ask(app, [body]) == 200
 
     asyncio.run(asyncio.wait_for(ask(), WAIT_S))

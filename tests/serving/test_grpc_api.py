@@ -10,7 +10,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.ports import free_port
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api.tensorflow_grpc import carried, make_server
+from vitrine_serving.model_server.api.calls import Calls, carried
+from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
@@ -51,8 +52,8 @@ def serve():
 
     def start(api: FakeApi, **options) -> grpc.Channel:
         address = f"127.0.0.1:{free_port()}"
-        options = {"max_threads": 4} | options
-        server = make_server(api, address, **options)
+        calls = Calls(api, options.pop("max_threads", 4))
+        server = make_server(calls, [address], **options)
         server.start()
         channel = grpc.insecure_channel(address)
         ended.extend((channel.close, lambda: server.stop(0).wait()))
@@ -170,7 +171,7 @@ def test_health_is_answered_if_asked_for(serve):
 def test_a_port_that_is_taken(serve):
     """Another server's port is an OSError that names it."""
     address = f"127.0.0.1:{free_port()}"
-    first = make_server(FakeApi(), address, max_threads=1)
+    first = make_server(Calls(FakeApi(), 1), [address])
     with pytest.raises(OSError, match=address):
-        make_server(FakeApi(), address, max_threads=1)
+        make_server(Calls(FakeApi(), 1), [address])
     first.stop(0).wait()
