@@ -290,9 +290,10 @@ def test_steps_add_up():
     """Pieces that hold each other become steps whose sum is the whole request."""
     pieces = {"read": 1, "decode": 40, "batch": 12, "message": 4, "call": 600, "answer": 10}
     around = {"endpoint, instant": 100, "app, instant": 130, "app": 800, "http": 1000}
-    split = steps.split({**pieces, **around, "direct": 500})
-    whole, direct = split.pop("all"), split.pop("a direct Predict, from threads")
-    assert (whole, direct) == (1000, 500)
+    split = steps.split({**pieces, **around, "call by gRPC": 700, "direct": 500})
+    whole, by_grpc = split.pop("all"), split.pop("the same call by gRPC")
+    direct = split.pop("a direct Predict by gRPC, from threads")
+    assert (whole, by_grpc, direct) == (1000, 700, 500)
     assert sum(split.values()) == whole
     assert split["JSON and the rest"] == 100 - 67
 

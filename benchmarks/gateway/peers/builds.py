@@ -12,9 +12,9 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,6 +48,7 @@ class Build:
     family: str = "vitrine"
     commit: str = ""
     wire: WireFormat = VITRINE_WIRE
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, cache: Path, console: Console) -> str:
         """Exports the commit, once; returns why it can't, or nothing."""
@@ -71,6 +72,7 @@ class Build:
             "VITRINE_REST_PORT": str(free_port()),
             "VITRINE_MODELS_DIR": str(models),
             "GUNICORN_CMD_ARGS": "--log-level=warning",
+            **self.variables,
         }
         members = (str(self._tree(cache) / member) for member in _MEMBERS)
         build = {"PYTHONPATH": os.pathsep.join(members)} if self.commit else {}
