@@ -74,6 +74,22 @@ def test_json_has_a_limit_of_its_own(servers, path, kind):
     assert asked(app, PREDICT, bytes(9 * MIB), PICTURE).status == 400  # it is read, and no picture
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        (PREDICT, PICTURE, "smaller pictures at once; the gateway's VITRINE_MAX_BODY_BYTES"),
+        (PREDICT, JSON, "fewer instances at once; the gateway's VITRINE_MAX_JSON_BYTES"),
+        (PREDICT, ("content-type", "text/plain"), "-H 'Content-Type: image/png'"),
+    ],
+)
+def test_a_body_that_is_too_long_is_told_what_allows_more(servers, path, kind, told):
+    """The variable that holds for its kind, and how to say that it is a picture where nobody
+    did."""
+    exchange = Exchange("POST", path, kind, length(32 * MIB + 1))
+    assert asyncio.run(exchange.ask(create_app(Settings(), servers), [b"{}"])) == 413
+    assert told in exchange.content()["detail"]
+
+
 class Parser:
     """Stands for orjson where bodies are parsed."""
 
@@ -95,6 +111,7 @@ def test_values_are_counted_before_parsing(servers, monkeypatch, verb, value):
     app = create_app(Settings(max_json_bytes=32 * MIB), servers)
     answer = asked(app, f"/v1/models/mlp:{verb}", gzip.compress(body, 1), JSON, GZIP)
     assert (answer.status, "1,000,000 values" in answer.content()["detail"]) == (413, True)
+    assert "VITRINE_MAX_JSON_VALUES" in answer.content()["detail"]
 
 
 def test_as_many_values_as_are_allowed():

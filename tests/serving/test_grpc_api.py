@@ -1,5 +1,6 @@
 """The gRPC side carries: codes, bounds and counts; what is answered is faked."""
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ from harness.ports import free_port
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.calls import Calls, carried
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.bounded_log import MOST, SPAN_S, BoundedLog
 from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
@@ -125,6 +127,31 @@ def test_bad_calls_cost_a_line_each(serve, caplog):
     assert len(lines) == 2
     assert all(len(line) < 700 and "\n" not in line for line in lines)
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_flood_of_bad_calls_fills_no_log(serve, caplog):
+    """A few lines a minute, and the next one after that says how many were left out."""
+    channel = serve(FakeApi(RuntimeError("x")))
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    for _ in range(20):
+        with pytest.raises(grpc.RpcError):
+            call(b"\xff\xff", timeout=30)
+        with pytest.raises(grpc.RpcError):
+            predict(channel)
+    assert len(caplog.records) == MOST
+    assert caplog.messages[-1].endswith("more within this minute are counted only")
+
+
+def test_lines_that_were_left_out_are_counted(caplog):
+    """By the first line of the next minute."""
+    now = [0.0]
+    bounded = BoundedLog(logging.getLogger("test"), lambda: now[0])
+    for number in range(MOST + 7):
+        bounded.line(logging.WARNING, "number %d", number)
+    now[0] = SPAN_S
+    bounded.line(logging.ERROR, "late")
+    assert caplog.messages[0] == "number 0"
+    assert caplog.messages[MOST:] == ["7 more like those before were left out", "late"]
 
 
 def test_too_many_calls_at_a_time_fail_at_once(serve):

@@ -14,7 +14,7 @@ from vitrine_serving.gateway.server import allocation, descriptors
 from vitrine_serving.gateway.server.worker import unheeded
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
-from vitrine_serving.gateway.telemetry import logs
+from vitrine_serving.gateway.telemetry import logs, prediction_log
 from vitrine_serving.ports import PortError
 
 try:
@@ -53,7 +53,8 @@ def on_starting(master: Any) -> None:
     if said := unheeded(master.cfg):
         print(f"Error: {said}", file=sys.stderr)
         sys.exit(NOT_BEGUN)
-    if said := descriptors.warning(_settings.shedding.connections, worker_connections):
+    fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
+    for said in filter(None, (fitting, prediction_log.unused(_settings.prediction_log))):
         master.log.warning(said)
     master.look = _shared.look
     master.draining = _shared.draining

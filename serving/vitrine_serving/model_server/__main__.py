@@ -29,6 +29,8 @@ def main(**values: Any) -> None:
         level=flags.log_level.upper(), format="%(asctime)s model-server %(message)s"
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # how we load is deprecated, not wrong
+    # What it cannot do is raised; its own lines are of clients' bytes, as many as these like.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
     _check_places(flags)

@@ -12,8 +12,9 @@ from vitrine_client.errors import (
     UnsupportedMediaType,
     VitrineError,
 )
+from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.http.compression import inflate, promised_bytes
-from vitrine_serving.gateway.http.routes import Route
+from vitrine_serving.gateway.http.routes import UNLIMITED, Route
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shedding import BodyBudget
 from vitrine_serving.rest_json.text import MAX_VALUES
@@ -48,8 +49,9 @@ class RequestSettings(SettingsPart):
 
     def of_body(self, route: Route, content_type: str) -> "BodyLimit":
         """Returns the limit of a body of a content type."""
-        is_json = route.is_json or _may_be_json(content_type)
-        return _limit(min(route.max_body_bytes, self.max_body_bytes), self.max_json_bytes, is_json)
+        kind = "json" if route.is_json else _kind(content_type)
+        most_of_kind = UNLIMITED if kind == "picture" else self.max_json_bytes
+        return _limit(route.max_body_bytes, self.max_body_bytes, most_of_kind, _HINTS[kind])
 
 
 class BodyLimit(NamedTuple):
@@ -210,14 +212,26 @@ class Body:
             self._waiter.set_result(None)
 
 
-@lru_cache(256)
-def _limit(most: int, most_of_json: int, is_json: bool) -> BodyLimit:
-    if is_json:
-        return BodyLimit(min(most, most_of_json), "send fewer instances at once")
-    return BodyLimit(most, "send fewer or smaller pictures at once")
+_HINTS = {
+    "picture": "send fewer or smaller pictures at once",
+    "json": "send fewer instances at once",
+    "untold": "send fewer instances at once, or say that it is a picture: "
+    "`-H 'Content-Type: image/png' --data-binary @shoe.png`",
+}
 
 
 @lru_cache(256)
-def _may_be_json(content_type: str) -> bool:
+def _limit(most_of_route: int, most: int, most_of_kind: int, hint: str) -> BodyLimit:
+    """Returns the lowest, and with it the variable that raises it; a route's own has none."""
+    if most_of_route <= min(most, most_of_kind):
+        return BodyLimit(most_of_route, hint)
+    name = "MAX_BODY_BYTES" if most <= most_of_kind else "MAX_JSON_BYTES"
+    return BodyLimit(min(most, most_of_kind), f"{hint}; the gateway's {PREFIX}{name} allows more")
+
+
+@lru_cache(256)
+def _kind(content_type: str) -> str:
     kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or kind in UNSPECIFIED_TYPES
+    if kind == "application/json":
+        return "json"
+    return "untold" if kind in UNSPECIFIED_TYPES else "picture"

@@ -12,6 +12,7 @@ import grpc
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.bounded_log import BoundedLog
 
 log = logging.getLogger("vitrine_serving.model_server")
 
@@ -42,6 +43,7 @@ class Calls:
         self.max_threads = max_threads
         self._free = threading.BoundedSemaphore(max_threads)
         self._api = api
+        self._faults = BoundedLog(log)
         self.methods = {
             "Predict": api.predict,
             "Classify": api.classify,
@@ -66,23 +68,29 @@ class Calls:
             code, words = grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory"
         except Exception as error:
             code, words = grpc.StatusCode.UNKNOWN, f"The model server failed: {error!r}"
-            _log_fault(call, error)
+            self._log_fault(call, error)
         finally:
             self._free.release()
             self._count(call, request, code, time.monotonic() - started)
         return Outcome(code, carried(words))
+
+    def undecodable(self, body: bytes) -> Outcome:
+        """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving
+        has it, and logs a line."""
+        text = "A request of %d bytes is no message of its method"
+        self._faults.line(logging.WARNING, text, len(body))
+        return Outcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
         if call in _COUNTED:
             name = request.model_spec.name
             self._api.observe_request(name, call, "GRPC", code.name, took_s)
 
-
-def undecodable(body: bytes) -> Outcome:
-    """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving has
-    it, and logs a line."""
-    log.warning("A request of %d bytes is no message of its method", len(body))
-    return Outcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+    def _log_fault(self, call: str, error: Exception) -> None:
+        """Logs a fault of ours in one line, as whoever found it may call again and again."""
+        *_, where = extract_tb(error.__traceback__)
+        told, file = repr(error)[:_MOST_LOGGED], Path(where.filename).name
+        self._faults.line(logging.ERROR, "%s failed: %s (%s:%s)", call, told, file, where.lineno)
 
 
 def carried(words: str) -> str:
@@ -100,10 +108,3 @@ def carried(words: str) -> str:
         if size > _MOST_WORDS_BYTES:
             return f"{text[:place]}… (cut, of {len(text):,} characters)"
     return text
-
-
-def _log_fault(call: str, error: Exception) -> None:
-    """Logs a fault of ours in one line, as whoever found it may call again and again."""
-    *_, where = extract_tb(error.__traceback__)
-    told = repr(error)[:_MOST_LOGGED]
-    log.error("%s failed: %s (%s:%s)", call, told, Path(where.filename).name, where.lineno)

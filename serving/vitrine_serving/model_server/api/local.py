@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.model_server.api.calls import Calls, undecodable
+from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.local_server import Answer, Reply
 
 _OK = grpc.StatusCode.OK
@@ -51,7 +51,7 @@ def _answer(calls: Calls, request: wire.TtrpcRequest, received_s: float) -> Repl
     try:
         message = kind.FromString(body)
     except DecodeError:
-        code, words, _ = undecodable(body)
+        code, words, _ = calls.undecodable(body)
         return code, words, b""
     if request.timeout_nano and time.monotonic() - received_s > request.timeout_nano / 1e9:
         return grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", b""

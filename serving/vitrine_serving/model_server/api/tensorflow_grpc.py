@@ -14,27 +14,30 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from vitrine_serving.model_server.api.calls import Calls, undecodable
+from vitrine_serving.model_server.api.calls import Calls
 
 
 class _Decoding(grpc.ServerInterceptor):
     """Decoding of requests: bytes that are no message fail with INTERNAL, as TensorFlow Serving
     has it, and cost a line of the log; gRPC's own way costs a traceback."""
 
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None:
             return handler
         return grpc.unary_unary_rpc_method_handler(
-            partial(_decode, handler), response_serializer=handler.response_serializer
+            partial(_decode, self._calls, handler), response_serializer=handler.response_serializer
         )
 
 
-def _decode(handler: Any, body: bytes, context: grpc.ServicerContext) -> Any:
+def _decode(calls: Calls, handler: Any, body: bytes, context: grpc.ServicerContext) -> Any:
     try:
         request = handler.request_deserializer(body)
     except DecodeError:
-        code, words, _ = undecodable(body)
+        code, words, _ = calls.undecodable(body)
         context.abort(code, words)
     return handler.unary_unary(request, context)
 
@@ -55,7 +58,7 @@ def make_server(
     """
     server = grpc.server(
         ThreadPoolExecutor(calls.max_threads + 1, thread_name_prefix="grpc"),  # one to say no
-        interceptors=(_Decoding(),),
+        interceptors=(_Decoding(calls),),
         options=[
             ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
             ("grpc.max_receive_message_length", -1),  # as TensorFlow Serving
