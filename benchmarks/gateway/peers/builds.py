@@ -10,8 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -98,7 +98,7 @@ def builds(before: str = BEFORE) -> list[Build]:
 def export(commit: str, to: Path, repository: Path = ROOT) -> str:
     """Writes the members of a commit into a new directory, whole or not at all; returns why it
     can't, or nothing."""
-    archive = ("git", "-C", str(repository), "archive", "--format=tar", commit, *_MEMBERS)
+    archive = ("git", "-C", str(repository), "archive", "--format=zip", commit, *_MEMBERS)
     try:
         done = subprocess.run(archive, capture_output=True)
     except FileNotFoundError:
@@ -108,8 +108,8 @@ def export(commit: str, to: Path, repository: Path = ROOT) -> str:
     to.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=to.parent) as name:
         made = Path(name) / "tree"
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-            tar.extractall(made, filter="data")
+        with zipfile.ZipFile(io.BytesIO(done.stdout)) as archived:
+            archived.extractall(made)
         # Or the first start would be slower than the second.
         compileall.compile_dir(made, quiet=2)
         made.rename(to)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from benchmarks.gateway.bodies import form_of_one, npy
 from benchmarks.gateway.peers import triton
-from benchmarks.gateway.peers.peer import CALL, DECODER, SERVERS, THREADS, TUNED, Peer, WireFormat
+from benchmarks.gateway.peers.peer import DECODER, SERVERS, THREADS, TUNED, Peer, WireFormat
 
 _MODEL = ("tensorflow==2.20.0", "orjson==3.13.0", "pillow==13.0.0", "pyspng==0.1.4")
 _FORMS = "python-multipart==0.0.34"
 _SERVER = ("uvicorn==0.54.0", "httptools==0.9.0")
 _UVICORN = (*_SERVER, "uvloop==0.23.0")
-_PLAIN = {**DECODER, **CALL}
 
 
 def _fastapi(bin_: Path, port: int) -> list[str]:
@@ -96,7 +95,6 @@ PEERS = (
     Peer("fastapi", "FastAPI, one process", "fastapi", _FASTAPI, _fastapi, _FASTAPI_WIRE),
     _TWO,
     _TWO.without("pillow", "Pillow", DECODER),
-    _TWO.without("signature", "loaded signature", CALL),
     _TWO.without("threads", "TensorFlow's own threads", THREADS),
     *_FRAMEWORKS,
     replace(
@@ -105,7 +103,8 @@ PEERS = (
         title=f"{_TRITON.title}, two instances",
         variables={**TUNED, "PEER_INSTANCES": "2"},
     ),
-    *(one.without("plain", "Pillow, loaded signature", _PLAIN) for one in _FRAMEWORKS),
+    *(one.without("pillow", "Pillow", DECODER) for one in _FRAMEWORKS if one.name != "bentoml"),
+    *(one.with_our_call() for one in (_TWO, _TRITON)),
     Peer(
         "flask",
         "Flask, untuned",
@@ -115,4 +114,4 @@ PEERS = (
         variables={},
     ),
 )
-"""All of them, each tuned; of the same family are those without this or that."""
+"""All of them, each tuned: without this or that in its family, with our way to run a model in none."""
