@@ -114,4 +114,4 @@ PEERS = (
         variables={},
     ),
 )
-"""All of them, each tuned: without this or that in its family, with our way to run a model in none."""
+"""All of them, each tuned; those without a setting are of its family."""
