@@ -38,6 +38,10 @@ GATEWAY_STOP_S = 40
 """Seconds that the gateway has for that after its `VITRINE_DRAIN_S`: its processes end within 30,
 by gunicorn_conf's `graceful_timeout`."""
 
+PARALLELISM = (1, 1)
+"""Threads of the model server for an operation, and operations at a time: small models lose more by
+sharing work out than they win (docs/model-server.md)."""
+
 _AGAIN_S = 0.5
 """Time after which a second SIGTERM ends the gateway's wait for balancers, for Ctrl-C."""
 
@@ -65,12 +69,14 @@ class Stack:
         addresses: Addresses,
         *,
         batching: Path | None = None,
+        parallelism: tuple[int, int] = PARALLELISM,
         quiet: bool = False,
     ) -> None:
         """Raises `CannotBegin` where there is nothing to serve, `PortError` where no port is free,
         and `SettingsError` where a setting of the gateway makes no sense.
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
+        `parallelism` is the model server's: threads of an operation, and operations at a time.
         """
         try:
             self.models = served_models(models_dir)
@@ -83,6 +89,7 @@ class Stack:
         self._models_dir = models_dir
         self._addresses = addresses
         self._batching = batching
+        self._parallelism = parallelism
         self._quiet = quiet
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -245,6 +252,7 @@ class Stack:
         )
         monitoring = self._scratch.path / "monitoring.config"
         monitoring.write_text("prometheus_config { enable: true }\n")
+        intra_op, inter_op = self._parallelism
         batching = ["--enable_batching=true", f"--batching_parameters_file={self._batching}"]
         return [
             *(sys.executable, "-m", "vitrine_serving.model_server"),
@@ -256,6 +264,8 @@ class Stack:
             f"--port={self._addresses.grpc_port}",
             f"--rest_api_port={self._addresses.rest_port}",
             f"--monitoring_config_file={monitoring}",
+            f"--tensorflow_intra_op_parallelism={intra_op}",
+            f"--tensorflow_inter_op_parallelism={inter_op}",
             "--grpc_max_threads=64",  # more than the gateway ever calls at once
             # Somebody waits for the start: a version that is broken is not worth five minutes.
             *("--max_num_load_retries=2", "--load_retry_interval_micros=1000000"),
