@@ -5,6 +5,7 @@ All limits are looked at before anything of that size is made. Nothing here know
 
 import io
 import re
+from functools import lru_cache
 
 import numpy as np
 from multipart import (
@@ -30,13 +31,19 @@ _NPY_HINT = (
 )
 
 
+@lru_cache(256)
+def media_type(content_type: str) -> str:
+    """Returns the media type of a content type in lower case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def read_pictures(content_type: str, body: bytes, *, max_images: int) -> list[bytes]:
     """Returns the bytes of each picture in a body: the body itself, or a form's parts `image`.
 
     Raises `UnsupportedMediaType`, `InvalidRequest` for a form that is broken or has no image, and
     `PayloadTooLarge` for one with more than `max_images`.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [body]
     if kind == "multipart/form-data":
