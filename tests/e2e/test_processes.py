@@ -70,9 +70,9 @@ def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, number):
-    """Ctrl-C in a terminal, or a supervisor, ends make, the model server, gunicorn and workers."""
+def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path):
+    """A supervisor ends make, the model server, gunicorn and workers; so does Ctrl-C, as it ends
+    `make demo` (test_terminal.py)."""
     ports = {name: str(free_port()) for name in ("PORT", "GRPC_PORT", "REST_PORT")}
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -92,7 +92,7 @@ def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, 
         family = children_of(make.pid)
         assert len(family) >= 4
     finally:
-        os.killpg(make.pid, number)
+        os.killpg(make.pid, signal.SIGTERM)
     make.wait(60)
     wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
     assert "Traceback" not in log.read_text()
