@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
+from click.testing import CliRunner
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.model_server import COMMAND, model_server
@@ -21,6 +23,7 @@ from harness.ports import free_port
 from harness.processes import end
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
+from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.rest_server import run_rest
 
@@ -225,17 +228,27 @@ def test_no_warm_up_and_other_tags(base, tmp_path):
         (["--nonsense"], 2, "No such option"),
     ],
 )
-def test_flags_that_make_no_sense(tmp_path, flags, code, message):
+def test_flags_that_make_no_sense(tmp_path, monkeypatch, flags, code, message):
     """A clear word and an exit code; nothing is served."""
     (tmp_path / "bad").write_text("nonsense")
+    for name in ("GRPC_VERBOSITY", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))  # which are set for good otherwise
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         words = {"folder": tmp_path, "taken": taken.getsockname()[1]}
-        command = [*COMMAND, *(flag.format(**words) for flag in flags)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
+        done = CliRunner().invoke(main, [flag.format(**words) for flag in flags])
+    assert done.exit_code == code, done.output
     assert message.format(**words) in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_a_process_of_flags_that_make_no_sense(tmp_path):
+    """Its exit code and its words are the command's."""
+    command = [*COMMAND, "--model_config_file=none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "does not exist" in done.stderr
     assert "Traceback" not in done.stderr
 
 
