@@ -1,4 +1,4 @@
-"""Embedded model server: its ways to run a model, compared, and its load over gRPC and REST.
+"""Embedded model server: its threads, its ways to run a model, and its load over gRPC and REST.
 
 With --grpc and --rest the same load goes to a TensorFlow Serving that runs already.
 """
@@ -7,8 +7,12 @@ import contextlib
 import logging
 import os
 import statistics
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,9 +28,17 @@ from benchmarks.published import newest_version
 from harness.model_server import flags, model_server
 from vitrine_client.loadtest.plan import Closed, Plan, Workload, WorkloadKind
 from vitrine_client.loadtest.run import run
+from vitrine_client.tfserving.messages import predict_request
 
 IN_FLIGHT = (1, 16, 64)
 ROWS = (1, 32)
+CALL_ROWS = (1, 16, 64)
+MODELS = ("softmax", "mlp", "photo")
+CALLS_S = 0.2
+"""How long each call is repeated, in seconds."""
+
+SAMPLES = 40
+
 WARM_UP_S = 0.5
 
 
@@ -87,6 +99,116 @@ def _median_us(call: Callable[[Any], Any], x: np.ndarray) -> float:
     return 1e6 * statistics.median(took)
 
 
+@dataclass(frozen=True)
+class Threads:
+    """Threads of an operation, and whether oneDNN's kernels take part; both hold for a process."""
+
+    intra_op: int
+    onednn: bool
+
+    def __str__(self) -> str:
+        return f"{self.intra_op or 'a core each'}, oneDNN {'on' if self.onednn else 'off'}"
+
+
+def calls(folder: Path, how: Threads) -> dict[str, list[float]]:
+    """Returns for each model and number of rows what a Predict takes from its bytes to those of its
+    answer: the median in microseconds, the processor time, and the share of the time in which two
+    callers both run.
+
+    For a process of its own: TensorFlow heeds its settings once.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = str(int(how.onednn))
+    from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+    from vitrine_serving.model_server.runtime import inference
+    from vitrine_serving.model_server.runtime.servable import Servable, begin, session_config
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    config = session_config(how.intra_op, 1)
+    begin(config)
+    found: dict[str, list[float]] = {}
+    for model in (name for name in MODELS if (folder / name).is_dir()):
+        servable = Servable(model, 1, newest_version(folder, model), config=config)
+        (name, info), *_ = servable.signature_defs["serving_default"].inputs.items()
+        row = [dim.size for dim in info.tensor_shape.dim][1:]
+        for rows in CALL_ROWS:
+            pictures = np.random.default_rng(0).random((rows, *row), np.float32)
+            sent = predict_request(model, {name: pictures}, output_filter=["probabilities"])
+
+            def call(sent: bytes = sent, servable: Servable = servable) -> bytes:
+                answer = inference.predict(servable, PredictRequest.FromString(sent))
+                return bytes(answer.SerializeToString())
+
+            found[f"{model}, {rows}"] = [*_costs_us(call), _side_by_side(call)]
+    return found
+
+
+def _costs_us(call: Callable[[], Any]) -> tuple[float, float]:
+    """Median and processor time of a call, in microseconds."""
+    took: list[float] = []
+    for _ in range(3):  # what is made once
+        call()
+    used_s = time.process_time()
+    while sum(took) < CALLS_S:
+        started = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - started)
+    return 1e6 * statistics.median(took), 1e6 * (time.process_time() - used_s) / len(took)
+
+
+def _side_by_side(call: Callable[[], Any]) -> float:
+    """Share of the time in which two callers both run, and none waits for the other. It is that of
+    the kernel's states, and so the same on a machine that has no two cores to spare."""
+    ended = threading.Event()
+    callers = [threading.Thread(target=_call_until, args=(call, ended)) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    both = 0
+    for _ in range(SAMPLES):
+        ended.wait(CALLS_S / SAMPLES)
+        both += all(_runs(caller) for caller in callers)
+    ended.set()
+    for caller in callers:
+        caller.join()
+    return both / SAMPLES
+
+
+def _call_until(call: Callable[[], Any], ended: threading.Event) -> None:
+    while not ended.is_set():
+        call()
+
+
+def _runs(thread: threading.Thread) -> bool:
+    state = Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(") ")[2]
+    return state.startswith("R")
+
+
+def compare_threads(folder: Path, console: Console) -> dict[str, dict[str, list[float]]]:
+    """Measures calls with each setting, in turn, and returns the medians of the rounds."""
+    settings = [Threads(*each) for each in ((0, True), (0, False), (1, True), (1, False))]
+    taken: dict[Threads, list[dict[str, list[float]]]] = {each: [] for each in settings}
+    for _ in range(3):
+        for each in settings:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                taken[each].append(alone.submit(calls, folder, each).result())
+    table = Table("threads of an operation", "model, rows", "p50 us", "processor us", "both run")
+    table.box = None
+    found: dict[str, dict[str, list[float]]] = {}
+    for each, rounds in taken.items():
+        found[str(each)] = {
+            key: [
+                statistics.median(values)
+                for values in zip(*(one[key] for one in rounds), strict=True)
+            ]
+            for key in rounds[0]
+        }
+        for key, (p50, used, both) in found[str(each)].items():
+            table.add_row(str(each), key, f"{p50:,.0f}", f"{used:,.0f}", f"{both:.2f}")
+    console.print(table)
+    return found
+
+
 def workload(transport: str, address: str, rows: int) -> Workload:
     """Returns requests with `rows` pictures: messages, or JSON over HTTP."""
     kind: WorkloadKind = "grpc" if transport == "gRPC" else "rest"
@@ -118,18 +240,27 @@ def measure(addresses: dict[str, str], duration_s: float, console: Console) -> l
 @click.command()
 @click.option("--models-dir", default="models", show_default=True, help="Where the mlp is.")
 @click.option("--duration-s", default=3.0, show_default=True, help="How long each load lasts.")
+@click.option("--threads-only", is_flag=True, help="Measure the threads, and no more.")
 @click.option("--grpc", "grpc_address", help="Another server's gRPC port, host:port.")
 @click.option("--rest", "rest_address", help="Another server's REST port, host:port.")
 def main(
-    models_dir: str, duration_s: float, grpc_address: str | None, rest_address: str | None
+    models_dir: str,
+    duration_s: float,
+    threads_only: bool,
+    grpc_address: str | None,
+    rest_address: str | None,
 ) -> None:
-    """Measure the engines, then the server under load."""
+    """Measure threads and engines, then the server under load."""
     console = Console(highlight=False)
+    if threads_only:
+        compare_threads(Path(models_dir).absolute(), console)
+        return
     figures: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
         if grpc_address and rest_address:
             addresses = {"gRPC": grpc_address, "REST": rest_address}
         else:
+            figures["threads"] = compare_threads(Path(models_dir).absolute(), console)
             figures["engines_us"] = engines(newest_version(models_dir), console)
             log = Path(stack.enter_context(TemporaryDirectory())) / "log"
             told = (*flags(Path(models_dir)), "--grpc_max_threads=64", "--rest_api_num_threads=64")

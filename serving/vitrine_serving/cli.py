@@ -22,7 +22,7 @@ from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
-from vitrine_serving.stack import CannotBegin, Stack, StackError, gateway_command
+from vitrine_serving.stack import PARALLELISM, CannotBegin, Stack, StackError, gateway_command
 
 GATEWAY_S = 120
 """Seconds that a gateway may take, after the model server, until it answers."""
@@ -55,7 +55,28 @@ main.add_command(completion_of("vitrine-serve"))
     help="Turn the model server's batching on, with the parameters in this file; for clients that "
     "call it themselves (docs/model-server.md).",
 )
-def up(models_dir: Path, batching: Path | None, **where: Any) -> None:
+@click.option(
+    "--intra-op-threads",
+    "intra_op",
+    type=click.IntRange(0),
+    default=PARALLELISM[0],
+    show_default=True,
+    envvar="VITRINE_INTRA_OP_THREADS",
+    show_envvar=True,
+    help="Threads of the model server for one operation of a model; 0 for one a core.",
+)
+@click.option(
+    "--inter-op-threads",
+    "inter_op",
+    type=click.IntRange(0),
+    default=PARALLELISM[1],
+    show_default=True,
+    envvar="VITRINE_INTER_OP_THREADS",
+    show_envvar=True,
+    help="Operations that it runs at a time for REST; 0 for one a core. A gRPC call runs in its "
+    "own thread.",
+)
+def up(models_dir: Path, batching: Path | None, intra_op: int, inter_op: int, **where: Any) -> None:
     """Run the model server and the gateway until Ctrl-C.
 
     A file models.config in the models directory says which models are served, which versions and
@@ -66,7 +87,8 @@ def up(models_dir: Path, batching: Path | None, **where: Any) -> None:
     the model server's ports as well.
     """
     own_socket, addresses = options.split(where)
-    with _running(models_dir, addresses, batching=batching, **own_socket) as stack:
+    more = {"batching": batching, "parallelism": (intra_op, inter_op)}
+    with _running(models_dir, addresses, **more, **own_socket) as stack:
         for name in stack.models.left_out:
             click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")

@@ -39,6 +39,10 @@ GATEWAY_STOP_S = 40
 """Seconds that the gateway has for that after its `VITRINE_DRAIN_S`: its processes end within 30,
 by gunicorn_conf's `graceful_timeout`."""
 
+PARALLELISM = (1, 1)
+"""Threads of the model server for an operation, and operations at a time: small models lose more by
+sharing work out than they win (docs/model-server.md)."""
+
 _AGAIN_S = 0.5
 """Time after which a second SIGTERM ends the gateway's wait for balancers, for Ctrl-C."""
 
@@ -68,6 +72,7 @@ class Stack:
         batching: Path | None = None,
         local_socket: str = "",
         local_socket_group: str = "",
+        parallelism: tuple[int, int] = PARALLELISM,
         quiet: bool = False,
         folder: Path | None = None,
     ) -> None:
@@ -78,6 +83,7 @@ class Stack:
         `local_socket` is the path of the socket between the two, `off` for none, and without one
         it is in a temporary directory, which is made in `folder`; `local_socket_group` may connect
         to it, too. `by_grpc` says why there is none.
+        `parallelism` is the model server's: threads of an operation, and operations at a time.
         """
         try:
             self.models = served_models(models_dir)
@@ -90,6 +96,7 @@ class Stack:
         self._models_dir = models_dir
         self._addresses = addresses
         self._batching = batching
+        self._parallelism = parallelism
         self._quiet = quiet
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -282,6 +289,7 @@ class Stack:
         )
         monitoring = self._scratch.path / "monitoring.config"
         monitoring.write_text("prometheus_config { enable: true }\n")
+        intra_op, inter_op = self._parallelism
         batching = ["--enable_batching=true", f"--batching_parameters_file={self._batching}"]
         return [
             *(sys.executable, "-m", "vitrine_serving.model_server"),
@@ -293,6 +301,8 @@ class Stack:
             f"--port={self._addresses.grpc_port}",
             f"--rest_api_port={self._addresses.rest_port}",
             f"--monitoring_config_file={monitoring}",
+            f"--tensorflow_intra_op_parallelism={intra_op}",
+            f"--tensorflow_inter_op_parallelism={inter_op}",
             "--grpc_max_threads=64",  # more than the gateway ever calls at once
             # Somebody waits for the start: a version that is broken is not worth five minutes.
             *("--max_num_load_retries=2", "--load_retry_interval_micros=1000000"),

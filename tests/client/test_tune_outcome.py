@@ -22,7 +22,8 @@ from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
 DEFAULT = Configuration()
-BEST = Configuration(workers=4, batching=Batching(32, 500, 2, 64))
+ALWAYS = {"gateway.env", "model-server.env", "measurements.json", "README.md"}
+BEST = Configuration(workers=4, intra_op_threads=2, batching=Batching(32, 500, 2, 64))
 RESULT = made(seconds=2, warnings=("The generator was late: 1 % by 2.0 ms",))
 
 
@@ -55,8 +56,13 @@ def test_the_files_are_what_their_readers_read(tmp_path):
     measurements are JSON."""
     outcome.write(tmp_path / "tuned", tuning())
     files = written(tmp_path / "tuned")
-    assert set(files) == {"gateway.env", "batching.config", "measurements.json", "README.md"}
+    assert set(files) == {*ALWAYS, "batching.config"}
     assert files["gateway.env"] == "VITRINE_WORKERS=4\nVITRINE_MAX_BATCH_SIZE=64\n"
+    assert files["model-server.env"].splitlines() == [
+        "VITRINE_INTRA_OP_THREADS=2",
+        "VITRINE_INTER_OP_THREADS=1",
+        "TF_ENABLE_ONEDNN_OPTS=0",
+    ]
     assert read_parameters(tmp_path / "tuned/batching.config") == BatchingParameters(
         max_batch_size=32, batch_timeout_s=0.0005, num_batch_threads=2, max_enqueued_batches=64
     )
@@ -73,7 +79,7 @@ def test_batching_that_is_off_has_no_file(tmp_path):
     """What was there of an earlier tuning is replaced as a whole."""
     outcome.write(tmp_path / "tuned", tuning())
     outcome.write(tmp_path / "tuned", tuning(best=DEFAULT, rates=(100, 90)))
-    assert set(written(tmp_path / "tuned")) == {"gateway.env", "measurements.json", "README.md"}
+    assert set(written(tmp_path / "tuned")) == ALWAYS
     assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
 
 
@@ -122,7 +128,8 @@ def test_what_is_said_of_a_winner():
     """By how much it is faster, how sure that is, and how it is used."""
     said = summary(tuning(), "tuned")
     assert "meets p99=20ms at 120 requests/s: 1.20 times the rate of the defaults" in said
-    assert "env $(cat tuned/gateway.env) vitrine-serve up" in said
+    assert "env $(cat tuned/gateway.env tuned/model-server.env) vitrine-serve up" in said
+    assert "append `tuned/model-server.env` to the `.env`" in said
     assert "--batching-parameters-file tuned/batching.config" in said
     assert "--batching_parameters_file=/config/batching.config" in said
     assert "| skipped | it does not start: a / b |" in said

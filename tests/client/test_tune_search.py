@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -20,6 +21,7 @@ from vitrine_client.tune.search import (
     confirm,
     tune,
 )
+from vitrine_serving.cli import up
 from vitrine_serving.gateway.settings import FIELDS
 from vitrine_serving.model_server.runtime.batching import read_parameters
 
@@ -66,7 +68,7 @@ def test_finds_the_top_of_a_hill():
     tuned = machine.tuned()
     assert tuned.best == TOP
     assert tuned.complete
-    assert len(tuned.trials) <= 10
+    assert len(tuned.trials) <= 12
     assert tuned.duels[-1].won
     assert tuned.duels[-1].ratio == pytest.approx(1.16**3)
 
@@ -158,8 +160,26 @@ def test_batching_is_tuned_where_it_can_matter():
     machine = Machine(threaded)
     tuned = machine.tuned("grpc", for_s=2000)
     assert tuned.best.batching.num_batch_threads == 2 * CORES
-    assert tuned.best.environment() == DEFAULT.environment()
-    assert all(tried.environment() == DEFAULT.environment() for tried in machine.measured)
+    assert tuned.best.gateway() == DEFAULT.gateway()
+    assert all(tried.gateway() == DEFAULT.gateway() for tried in machine.measured)
+
+
+def test_threads_of_the_model_server_are_tuned():
+    """Those of an operation for every load, those of operations for one that they can matter to;
+    oneDNN's kernels last, beside whatever is best until then."""
+
+    def large(configuration: Configuration) -> float:
+        return 100 * configuration.intra_op_threads * (2 if configuration.onednn else 1)
+
+    for kind in ("raw", "json", "grpc", "rest"):
+        machine = Machine(large)
+        best = machine.tuned(kind, for_s=3000).best
+        assert (best.intra_op_threads, best.onednn) == (CORES, True)
+        inter_op = {tried.inter_op_threads for tried in machine.measured}
+        assert inter_op == ({1, CORES} if kind == "rest" else {1})
+    (axis,) = [each for each in axes("raw", 1) if each(DEFAULT) and each(DEFAULT)[0].onednn]
+    assert axis(DEFAULT)[0].model_server()["TF_ENABLE_ONEDNN_OPTS"] == "1"
+    assert all(one.intra_op_threads == 1 for each in axes("raw", 1) for one in each(DEFAULT))
 
 
 def test_few_pairs_prove_nothing():
@@ -184,4 +204,9 @@ def test_defaults_are_the_services_own(tmp_path):
     written.write_text(Batching(num_batch_threads=2).text())
     shipped = ROOT / "deploy/tensorflow_serving/batching.config"
     assert read_parameters(written) == read_parameters(shipped)
+    options = {option.envvar: option.default for option in up.params if option.envvar}
+    compose = dict(re.findall(r"\$\{(\w+):-(\d)\}", (ROOT / "docker-compose.yml").read_text()))
+    for name, value in DEFAULT.model_server().items():
+        assert compose[name] == value
+        assert str(options.get(name, 0)) == value
     assert Batching().num_batch_threads == os.cpu_count()

@@ -83,12 +83,14 @@ def test_settings_of_the_shell_are_not_passed_on(command, tmp_path, monkeypatch)
     """What is set for another service (a key, a rate limit, a certificate) is none of these's."""
     monkeypatch.setenv("VITRINE_WORKERS", "7")
     monkeypatch.setenv("VITRINE_KEYS_FILE", "keys.txt")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     before = children_of(os.getpid())
     with Services(command, tmp_path) as services:
         services.of(Configuration())
         (child,) = set(children_of(os.getpid())) - set(before)
         environment = Path(f"/proc/{child}/environ").read_text()
         assert "VITRINE_WORKERS=2\0" in environment
+        assert "TF_ENABLE_ONEDNN_OPTS=0\0" in environment
         assert "keys.txt" not in environment
 
 
@@ -118,13 +120,15 @@ def test_wrong_usage(options, told):
     assert told in done.output
 
 
-def test_no_models(tmp_path):
+def test_no_models(tmp_path, monkeypatch):
     """The service says that there is nothing to serve, and how that is changed: exit code 1, and
     nothing is written."""
+    monkeypatch.setenv("VITRINE_MODEL_SERVER", "elsewhere:8500")
     output = tmp_path / "tuned"
     options = ["--slo", "p99=1s", "--models-dir", str(tmp_path), "--output", str(output)]
     done = CliRunner().invoke(tune, [PICTURE, *options])
     assert done.exit_code == 1
+    assert "elsewhere:8500 (VITRINE_MODEL_SERVER) is left alone" in done.output
     assert "With its defaults, it does not start" in done.output
     assert "There is no model in" in done.output
     assert not output.exists()

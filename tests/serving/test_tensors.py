@@ -7,7 +7,7 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from tests.contract.models import DTYPES
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.runtime.tensors import fill_tensor, to_array
+from vitrine_serving.model_server.runtime.tensors import _parsed, fill_tensor, to_array
 
 
 def example(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -29,6 +29,35 @@ def test_there_and_back(name, shape, as_content):
         assert read.dtype == array.dtype
         np.testing.assert_array_equal(read, array)
     np.testing.assert_array_equal(to_array("x", tf.make_tensor_proto(array)), array)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (2, 3), (50,), (5000,)])
+@pytest.mark.parametrize("name", ["float", "double", "bool", "int64"])
+def test_the_message_is_that_of_a_list(name, shape):
+    """Values that are written at once are the same bytes as those listed one by one."""
+    array, written = example(name, shape), tensor_pb2.TensorProto()
+    fill_tensor(written, array)
+    listed = _tensor(written.dtype, list(shape))
+    listed.tensor_shape.SetInParent()
+    getattr(listed, f"{name}_val").extend(array.ravel().tolist())
+    assert written.SerializeToString() == listed.SerializeToString()
+
+
+def test_bits_of_a_nan_stay():
+    """A number of Python's would make a signalling one quiet."""
+    array = np.array([0x7F800001, 0xFFC12345], np.uint32).view(np.float32)
+    tensor = tensor_pb2.TensorProto()
+    fill_tensor(tensor, array)
+    assert tensor.SerializeToString().endswith(array.tobytes())
+
+
+def test_long_shapes_are_not_kept():
+    """Whoever names dimensions at length, or has thousands of them, takes no memory of ours."""
+    before = _parsed.cache_info().currsize
+    tensor = _tensor(types_pb2.DT_FLOAT, [1] * 32, float_val=[1.0])
+    tensor.tensor_shape.dim[0].name = "x" * 1000
+    assert to_array("x", tensor).shape == (1,) * 32
+    assert _parsed.cache_info().currsize == before
 
 
 def test_values_are_listed_unless_asked_otherwise():

@@ -82,12 +82,12 @@ def tune(
 
     Runs `vitrine-serve up` on this machine, on ports of its own, with one configuration after the
     other, and searches the highest rate that each takes: the gateway's processes and batches, the
-    model server's batching. What seems best is then measured against the defaults in turn, and
-    they stay unless it is faster beyond the noise. Last, the rate is confirmed by a longer load, or
-    lowered until one holds.
+    model server's threads and batching. A model server that runs already is left alone. What seems
+    best is then measured against the defaults in turn, and they stay unless it is faster beyond the
+    noise. Last, the rate is confirmed by a longer load, or lowered until one holds.
 
-    Writes gateway.env, batching.config where batching pays, measurements.json, and a README.md
-    that says how to use them, and why.
+    Writes gateway.env, model-server.env, batching.config where batching pays, measurements.json,
+    and a README.md that says how to use them, and why.
 
     Exit code 1: nothing meets the objective, or the service does not start.
     """
@@ -137,6 +137,12 @@ def _tuned(
     from vitrine_client.tune.summary import Tuning, load_of
     from vitrine_client.tune.trial import Trials
 
+    if elsewhere := os.environ.get("VITRINE_MODEL_SERVER"):
+        notes.print(
+            f"Note: {elsewhere} (VITRINE_MODEL_SERVER) is left alone, as the settings of a model "
+            "server are those of its start; one that is started here is measured in its place",
+            soft_wrap=True,
+        )
     command = find_command()
     if not command:
         raise click.UsageError(

@@ -1,9 +1,9 @@
-"""Configuration that is tuned: the gateway's settings and the model server's batching, and their
-neighbours."""
+"""Configuration that is tuned: the gateway's settings, the model server's threads and batching, and
+their neighbours."""
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,26 +30,42 @@ class Batching:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Configuration of the whole service; the defaults are its own. `batching` is the model
-    server's, None for off."""
+    """Configuration of the whole service; the defaults are its own.
+
+    The model server's are `intra_op_threads` (of an operation of a model), `inter_op_threads`
+    (operations at a time; the embedded server heeds it for REST alone), `onednn` (whether oneDNN's
+    kernels take part), and `batching`, None for off."""
 
     workers: int = 2
     max_batch_size: int = 64
+    intra_op_threads: int = 1
+    inter_op_threads: int = 1
+    onednn: bool = False
     batching: Batching | None = None
 
-    def environment(self) -> dict[str, str]:
+    def gateway(self) -> dict[str, str]:
         """Returns the gateway's environment variables."""
         return {
             "VITRINE_WORKERS": str(self.workers),
             "VITRINE_MAX_BATCH_SIZE": str(self.max_batch_size),
         }
 
+    def model_server(self) -> dict[str, str]:
+        """Returns the variables that `vitrine-serve up` and Compose start a model server by."""
+        return {
+            "VITRINE_INTRA_OP_THREADS": str(self.intra_op_threads),
+            "VITRINE_INTER_OP_THREADS": str(self.inter_op_threads),
+            "TF_ENABLE_ONEDNN_OPTS": str(int(self.onednn)),
+        }
+
     def __str__(self) -> str:
-        gateway = " ".join(f"{name}={value}" for name, value in self.environment().items())
-        if not self.batching:
-            return f"{gateway}, batching off"
-        shown = dataclasses.asdict(self.batching).items()
-        return f"{gateway}, batching {' '.join(f'{name}={value}' for name, value in shown)}"
+        parts = [_shown(self.gateway()), _shown(self.model_server())]
+        batching = f" {_shown(dataclasses.asdict(self.batching))}" if self.batching else " off"
+        return ", ".join([*parts, f"batching{batching}"])
+
+
+def _shown(values: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 Axis = Callable[[Configuration], list[Configuration]]
@@ -65,16 +81,21 @@ def axes(kind: WorkloadKind, cores: int) -> list[Axis]:
     With batching on, model servers refuse the gateway the labels of its pictures, so one look at
     that will do; else it is looked at from several sides before it is left off.
     """
-    workers = _gateway("workers", (1, cores, 2 * cores))
-    batch_size = _gateway("max_batch_size", (16, 64, 256))
+    workers = _setting("workers", (1, cores, 2 * cores))
+    batch_size = _setting("max_batch_size", (16, 64, 256))
+    threads = [_setting("intra_op_threads", (1, cores))]
+    if kind == "rest":  # for whose time-outs alone the embedded server has threads of its own
+        threads.append(_setting("inter_op_threads", (1, cores)))
     on = Batching(num_batch_threads=cores)
     looks = [on, *(dataclasses.replace(on, batch_timeout_micros=n) for n in (500, 2000))]
     looks.append(dataclasses.replace(on, max_batch_size=32))
     model_server = [
+        *threads,
         _switch(looks if kind in ("json", "rest", "grpc") else [on]),
         _batching("batch_timeout_micros", (0, 500, 2000)),
         _batching("num_batch_threads", (1, cores, 2 * cores)),
         _batching("max_batch_size", (32, 128, 512)),
+        _setting("onednn", (False, True)),
     ]
     of_gateway = {"rest": [], "grpc": [], "json": [workers]}.get(kind, [workers, batch_size])
     return [*of_gateway, *model_server]
@@ -87,7 +108,7 @@ def _others(base: T, name: str, values: Sequence[int]) -> list[T]:
     return [dataclasses.replace(base, **change) for change in changes]
 
 
-def _gateway(name: str, values: Sequence[int]) -> Axis:
+def _setting(name: str, values: Sequence[int]) -> Axis:
     return lambda base: _others(base, name, values)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitrine_client.loadtest.analysis.probes import Probe
 from vitrine_client.tune.search import Trial
-from vitrine_client.tune.summary import BATCHING, ENVIRONMENT, Tuning, summary
+from vitrine_client.tune.summary import BATCHING, GATEWAY, MODEL_SERVER, Tuning, summary
 
 MEASUREMENTS, SUMMARY = "measurements.json", "README.md"
 
@@ -53,13 +53,17 @@ def write(folder: Path, tuning: Tuning) -> None:
 
 def _files(tuning: Tuning, folder: str) -> dict[str, str]:
     best = tuning.tuned.best
-    environment = (f"{name}={value}\n" for name, value in best.environment().items())
     files = {
-        ENVIRONMENT: "".join(environment),
+        GATEWAY: _lines(best.gateway()),
+        MODEL_SERVER: _lines(best.model_server()),
         MEASUREMENTS: json.dumps(measurements(tuning), indent=1, allow_nan=False) + "\n",
         SUMMARY: summary(tuning, folder),
     }
     return files | ({BATCHING: best.batching.text()} if best.batching else {})
+
+
+def _lines(variables: dict[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
 
 
 def measurements(tuning: Tuning) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Service:
             batching.write_text(configuration.batching.text())
             options.append(f"--batching-parameters-file={batching}")
         with self._log.open("w") as log:
-            environment = _environment() | configuration.environment()
+            own = configuration.gateway() | configuration.model_server()
+            environment = _environment() | own
             self._process = children.start([str(command), "up", *options], environment, log)
         try:
             self._wait_until_ready()

@@ -9,12 +9,13 @@ from vitrine_client.loadtest.plan import Workload
 from vitrine_client.loadtest.wording import per_second
 from vitrine_client.tune.search import Confirmation, Duel, Trial, Tuned
 
-ENVIRONMENT, BATCHING = "gateway.env", "batching.config"
+GATEWAY, MODEL_SERVER, BATCHING = "gateway.env", "model-server.env", "batching.config"
 
 _WHERE = """\
-The model server that was measured is the embedded one, on this machine, with the load beside it.
-Where TensorFlow Serving is in its place, or the load comes from elsewhere, `vitrine loadtest
-search` says what holds there."""
+The model server that was measured is the embedded one, on this machine, with the load beside it. A
+model server that runs already, here or elsewhere, was left alone: its threads are settings of its
+start. Where TensorFlow Serving is in its place, or the load comes from elsewhere, `vitrine loadtest
+search` says what holds there: start it with one setting and with the other, and compare."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,17 @@ def summary(tuning: Tuning, folder: str) -> str:
 def _usage(folder: str, *, batching: bool) -> str:
     file = f"{folder}/{BATCHING}"
     option = f" \\\n        --batching-parameters-file {file}" if batching else ""
-    compose = f"With Compose, give the service `gateway` an `env_file: {folder}/{ENVIRONMENT}`"
+    compose = (
+        f"With Compose, give the service `gateway` an `env_file: {folder}/{GATEWAY}`,\nappend "
+        f"`{folder}/{MODEL_SERVER}` to the `.env` beside docker-compose.yml"
+    )
     if batching:
         compose += (
             f",\ncopy `{file}` to `deploy/tensorflow_serving/`, and add\n`--enable_batching=true` "
             f"and `--batching_parameters_file=/config/{BATCHING}`\nto the command of `model-server`"
         )
-    serve = f"    env $(cat {folder}/{ENVIRONMENT}) vitrine-serve up{option}"
+    variables = f"{folder}/{GATEWAY} {folder}/{MODEL_SERVER}"
+    serve = f"    env $(cat {variables}) vitrine-serve up{option}"
     return f"From the folder that `{folder}` is in:\n\n{serve}\n\n{compose}."
 
 

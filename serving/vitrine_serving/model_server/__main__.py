@@ -9,7 +9,7 @@ import click
 from vitrine_client.process import signals, standard_streams
 from vitrine_client.process.exit_codes import NotBegun
 from vitrine_serving import ports
-from vitrine_serving.model_server.flags import Flags, options
+from vitrine_serving.model_server.flags import Flags, options, parallelism
 from vitrine_serving.model_server.local_socket import LocalSocket
 
 
@@ -36,10 +36,10 @@ def main(**values: Any) -> None:
     _check_places(flags)
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
-            from vitrine_serving.model_server.runtime.servable import spend_start_notes
+            from vitrine_serving.model_server.runtime.servable import begin, session_config
             from vitrine_serving.model_server.server import serve
 
-            spend_start_notes()
+            begin(session_config(*parallelism(flags)))
             serve(flags)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -70,6 +70,15 @@ class Flags:
     enable_model_warmup: Annotated[
         bool, "Replay a version's warm-up requests before it is AVAILABLE."
     ] = True
+    tensorflow_session_parallelism: Annotated[
+        int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
+    ] = 0
+    tensorflow_intra_op_parallelism: Annotated[
+        int, "Threads of an operation, whatever the flag above says; 0 for one a core.", _MAYBE_0
+    ] = 0
+    tensorflow_inter_op_parallelism: Annotated[
+        int, "Operations at a time, whatever it says; 0 for one a core.", _MAYBE_0
+    ] = 0
     enable_batching: Annotated[bool, "Run requests that arrive together as one batch."] = False
     batching_parameters_file: Annotated[
         Path | None, "BatchingParameters, in text-proto syntax.", _FILE
@@ -85,6 +94,20 @@ class Flags:
         "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
     ] = False
     log_level: Annotated[str, "What to log (ours).", _LEVEL] = "info"
+
+
+def parallelism(flags: Flags) -> tuple[int, int]:
+    """Returns the threads of an operation, and the operations at a time, 0 for one a core; by the
+    rules of TensorFlow Serving's server.cc. Raises `ValueError` for flags that contradict each
+    other."""
+    session = flags.tensorflow_session_parallelism
+    each = (flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
+    if session and all(each):
+        raise ValueError(
+            "Give --tensorflow_session_parallelism, or --tensorflow_intra_op_parallelism and "
+            "--tensorflow_inter_op_parallelism, and not all three"
+        )
+    return each if any(each) else (session, session)
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

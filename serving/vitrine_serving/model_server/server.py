@@ -22,7 +22,7 @@ from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
-from vitrine_serving.model_server.flags import Flags
+from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.local_server import LocalServer
 from vitrine_serving.model_server.local_socket import LocalSocket
 from vitrine_serving.model_server.metrics import ServingMetrics, read_monitoring
@@ -34,7 +34,7 @@ from vitrine_serving.model_server.runtime.batching import (
     BatchScheduler,
     read_parameters,
 )
-from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.servable import Servable, session_config
 from vitrine_serving.model_server.runtime.trial import try_signatures
 from vitrine_serving.model_server.runtime.warm_up import warm_up
 
@@ -192,11 +192,15 @@ def _scheduler(flags: Flags) -> BatchScheduler | None:
 def _loader(
     flags: Flags, scheduler: BatchScheduler | None, metrics: ServingMetrics
 ) -> Callable[[str, int, Path], Servable]:
-    tags = flags.saved_model_tags.split(",")
+    tags, config = flags.saved_model_tags.split(","), session_config(*parallelism(flags))
 
     def load(name: str, version: int, path: Path) -> Servable:
         servable = Servable(
-            name, version, path, tags=tags, scheduler=scheduler, observe=metrics.observe_run
+            *(name, version, path),
+            tags=tags,
+            scheduler=scheduler,
+            observe=metrics.observe_run,
+            config=config,
         )
         if flags.enable_model_warmup:
             try:

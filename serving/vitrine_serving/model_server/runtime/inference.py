@@ -39,8 +39,8 @@ def fill_spec(spec: Any, servable: Servable, signature_name: str = "") -> None:
 
 def predict(servable: Servable, request: Any, *, as_content: bool = False) -> Any:
     """Answers a `PredictRequest`."""
-    signature_name = signature_name_of(request.model_spec)
-    inputs = {name: to_array(name, tensor) for name, tensor in request.inputs.items()}
+    signature_name, sent = signature_name_of(request.model_spec), request.inputs
+    inputs = {name: to_array(name, sent[name]) for name in sent}
     outputs = servable.run(signature_name, inputs, request.output_filter)
     response = predict_pb2.PredictResponse()
     fill_spec(response.model_spec, servable, signature_name)

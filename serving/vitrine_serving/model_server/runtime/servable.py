@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,22 @@ _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
 
 
-def spend_start_notes() -> None:
-    """Runs something small while nobody listens: TensorFlow's first session in a process writes to
-    standard error that an optimisation is off, and no setting keeps it from that."""
+def session_config(intra_op: int, inter_op: int) -> Any:
+    """Returns a `ConfigProto` for the threads of an operation and the operations at a time, 0 for
+    one a core."""
+    return config_pb2.ConfigProto(
+        intra_op_parallelism_threads=intra_op, inter_op_parallelism_threads=inter_op
+    )
+
+
+def begin(config: Any) -> None:
+    """Runs something small while nobody listens, in the first session of the process: its threads
+    are those of all others, and it writes to standard error that an optimisation is off, which no
+    setting keeps it from."""
     with (
         standard_streams.native_stderr_discarded(),
         tf.Graph().as_default(),
-        tf.compat.v1.Session() as session,
+        tf.compat.v1.Session(config=config) as session,
     ):
         session.run(tf.constant(1) + 1)
 
@@ -46,7 +54,8 @@ class Servable:
     to `Session::MakeCallable`, in the calling thread: for a small model that takes a tenth of the
     time of calling the loaded signature (docs/model-server.md), and it is the road that TensorFlow
     Serving takes, with the same kernels, texts of errors and answers. Operations of one request
-    then run one after the other, each on all cores, and different requests side by side.
+    then run one after the other, each on as many threads as the session has for one, and different
+    requests side by side.
     """
 
     def __init__(
@@ -58,8 +67,12 @@ class Servable:
         tags: Sequence[str] = ("serve",),
         scheduler: BatchScheduler | None = None,
         observe: Observe = lambda *_: None,
+        config: Any = None,
     ) -> None:
-        """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's."""
+        """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
+
+        `config` is the session's; its threads are heeded in the process's first session alone.
+        """
         self.name = name
         self.version = version
         self.signature_defs = _signature_defs(path, set(tags))
@@ -70,7 +83,7 @@ class Servable:
         self._observe = observe
         graph = tf.Graph()
         with graph.as_default():
-            self._session = tf.compat.v1.Session(graph=graph)
+            self._session = tf.compat.v1.Session(graph=graph, config=config)
             try:
                 tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
             except BaseException:
@@ -105,18 +118,19 @@ class Servable:
         with self._making:  # or the first calls that come together would each make one
             run = self._callable(signature_name, wanted, timeout_ms)
         started = time.monotonic()
-        with _serving_errors():
-            values = self._scheduler.run(run, feeds) if self._scheduler else run(*feeds)
+        if self._scheduler:
+            values = _answered(self._scheduler.run, run, feeds)
+        else:
+            values = _answered(run, *feeds)
         self._observe(self.name, call, time.monotonic() - started)
-        return {name: _to_array(value) for name, value in zip(wanted, values, strict=True)}
+        return dict(zip(wanted, map(_to_array, values), strict=True))
 
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
         """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
         `ServingError` as `run` does."""
         signature = self._signatures[signature_name]
         run = self._callable(signature_name, signature.wanted(()), 0)
-        with _serving_errors():
-            run(*signature.feeds(inputs))
+        _answered(run, *signature.feeds(inputs))
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
@@ -140,10 +154,11 @@ class Servable:
         return lambda *feeds: [values[place] for values in [run(*feeds)] for place in places]
 
 
-@contextmanager
-def _serving_errors() -> Iterator[None]:
+def _answered(run: Callable[..., Any], *feeds: Any) -> Any:
+    """Returns `run(*feeds)`; raises `ServingError` for TensorFlow's errors. No context manager: a
+    generator for each call costs as much as all other checks of it."""
     try:
-        yield
+        return run(*feeds)
     except tf.errors.OpError as error:
         raise ServingError(_CODES[error.error_code], error.message) from error
     except (TypeError, ValueError) as error:  # NumPy's, of an array that is no tensor
@@ -152,6 +167,8 @@ def _serving_errors() -> Iterator[None]:
 
 def _to_array(value: Any) -> Array:
     """A session answers arrays, but for a tensor without dimensions."""
+    if isinstance(value, np.ndarray):
+        return value
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
 

@@ -37,7 +37,9 @@ class Signature:
 
     def feeds(self, inputs: Mapping[str, Array]) -> list[Array]:
         """Returns the arrays to feed; raises `ServingError` where names or dtypes do not fit."""
-        self._check_size(inputs)
+        same_names = inputs.keys() == self._dtypes.keys()
+        if not same_names:
+            self._check_size(inputs)
         feeds = []
         for place, (alias, dtype) in enumerate(self._dtypes.items()):
             array = inputs.get(alias)
@@ -49,8 +51,7 @@ class Signature:
                     "is provided"
                 )
             feeds.append(array)
-        unknown = set(inputs) - set(self._dtypes)
-        if unknown:
+        if not same_names and (unknown := set(inputs) - set(self._dtypes)):
             raise ServingError.invalid(
                 "Inputs contains invalid name. Used request inputs: "
                 f"{','.join(sorted(set(inputs) - unknown))}, "
@@ -60,6 +61,7 @@ class Signature:
 
     def wanted(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Returns the outputs to fetch: all, or those of a filter. Raises `ServingError`."""
+        outputs = tuple(outputs)
         for place, alias in enumerate(outputs):
             if alias not in self._outputs:
                 raise ServingError.invalid(
@@ -68,7 +70,7 @@ class Signature:
                 )
             if alias in outputs[:place]:
                 raise ServingError.invalid(f"duplicate output tensor alias: {alias}")
-        return tuple(outputs) or self._outputs
+        return outputs or self._outputs
 
     def _check_size(self, inputs: Mapping[str, Array]) -> None:
         sent, known = set(inputs), set(self._dtypes)
