@@ -96,14 +96,16 @@ class FakeModelServer(grpc.GenericRpcHandler):
         self,
         answer: Answer = echo,
         *,
-        port: int = 0,
+        port: int | str = 0,
         host: str = "127.0.0.1",
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.answer = answer
         self.calls: list[Call] = []
         self._server = grpc.server(
-            ThreadPoolExecutor(64), handlers=[self], options=[("grpc.so_reuseport", 0)]
+            ThreadPoolExecutor(64),
+            handlers=[self],
+            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)],
         )
         place = f"{host}:{port}"
         self.port = (

@@ -1,4 +1,4 @@
-"""TCP proxy that behaves as networks do that fail without a word."""
+"""Proxy that behaves as networks do that fail without a word."""
 
 import asyncio
 import contextlib
@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 
 class ForgetfulProxy:
-    """Proxy to a port of this machine; its `address` is what to connect to.
+    """Proxy to a port of this machine, or the path of a local socket; its `address` is what to
+    connect to.
 
     Once told to `forget`, it carries nothing of the connections that there are, and tells neither
     end. Once it is to `freeze`, it does so with new ones, too, as a stopped process does for which
     the kernel accepts; after `thaw` new ones work again. `trip_s` is the time of a round trip.
     """
 
-    def __init__(self, port: int, trip_s: float = 0.0) -> None:
+    def __init__(self, port: int | str, trip_s: float = 0.0) -> None:
         self._port, self._trip_s = port, trip_s
         self._carried: set[asyncio.Task[None]] = set()
         self._is_frozen = False
@@ -23,6 +24,10 @@ class ForgetfulProxy:
         self.address = ""
 
     async def start(self) -> asyncio.Server:
+        if isinstance(self._port, str):
+            path = f"{self._port}.proxy"
+            self.address = f"ttrpc:{path}"
+            return await asyncio.start_unix_server(self._accept, path)
         server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.address = "{}:{}".format(*server.sockets[0].getsockname()[:2])
         return server
@@ -45,7 +50,11 @@ class ForgetfulProxy:
         if self._is_frozen:
             return
         await asyncio.sleep(self._trip_s)  # of TCP's own
-        there = await asyncio.open_connection("127.0.0.1", self._port)
+        there = await (
+            asyncio.open_unix_connection(self._port)
+            if isinstance(self._port, str)
+            else asyncio.open_connection("127.0.0.1", self._port)
+        )
         self._kept.append(there[1])
         for one, other in ((reader, there[1]), (there[0], writer)):
             self._carried.add(asyncio.create_task(_pump(one, other, self._trip_s / 2)))
@@ -68,7 +77,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late
 
 
 @contextlib.asynccontextmanager
-async def forgetful_proxy(port: int, trip_s: float = 0.0) -> AsyncIterator[ForgetfulProxy]:
+async def forgetful_proxy(port: int | str, trip_s: float = 0.0) -> AsyncIterator[ForgetfulProxy]:
     """Runs one until the end of the block."""
     proxy = ForgetfulProxy(port, trip_s)
     server = await proxy.start()

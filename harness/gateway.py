@@ -75,7 +75,7 @@ class Gateway:
 
     @property
     def _started(self) -> int:
-        return self.log.read_text().count("ASGI server listening")
+        return self.log.read_text().count("server listening")
 
     def _replace(self, old: list[int], told: int, number: int) -> None:
         """Sends a signal, and waits for new processes: one that is dead is a child until its end

@@ -1,8 +1,8 @@
 """Bodies of requests: the samples, as single pictures and in batches."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -16,10 +16,16 @@ _BOUNDARY = "vitrine-benchmark"
 
 @dataclass(frozen=True)
 class Body:
-    """A request's content and its type."""
+    """A request's content, its type, and what other headers it has."""
 
     content_type: str
     content: bytes
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All of its headers but for its length."""
+        return {"Content-Type": self.content_type, **self.more}
 
 
 def png(picture: bytes) -> Body:

@@ -45,9 +45,10 @@ def closed_loop(url: str, body: Body, *, in_flight: int, duration_s: float) -> L
     """Returns the latencies of right answers while `in_flight` requests are kept in flight. A
     connection that failed sends nothing more: errors are wrk's to count."""
     address = urlsplit(url)
+    headers = "".join(f"{key}: {value}\r\n" for key, value in body.headers.items())
     head = (
-        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
-        f"Content-Type: {body.content_type}\r\nContent-Length: {len(body.content)}\r\n\r\n"
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n{headers}"
+        f"Content-Length: {len(body.content)}\r\n\r\n"
     )
     end_s = time.monotonic() + duration_s
     with DefaultSelector() as selector:

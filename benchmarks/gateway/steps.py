@@ -20,8 +20,10 @@ from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.api.bodies import read_pictures
-from vitrine_serving.gateway.application import TASKS, create_app, in_thread, make_handlers
+from vitrine_serving.gateway.application import TASKS, Gateway, create_app, in_thread, make_handlers
+from vitrine_serving.gateway.http.heads import HeadLimits, read_head
 from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.reading import Body
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
@@ -92,7 +94,7 @@ def split(us: Mapping[str, float]) -> dict[str, float]:
     """Makes steps that follow each other of pieces that hold each other."""
     pieces = us["read"] + us["decode"] + us["batch"] + us["message"] + us["answer"]
     return {
-        "sockets and HTTP (gunicorn)": us["http"] - us["app"],
+        "sockets and HTTP": us["http"] - us["app"],
         "headers, limits, request id": us["app, instant"] - us["endpoint, instant"],
         "find the picture in the body": us["read"],
         "decode and check the PNG": us["decode"],
@@ -170,27 +172,21 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
     )
 
 
-def _through(app: Any, body: bytes) -> Step:
-    """A POST of a PNG to an ASGI application, with the headers that wrk sends."""
-    headers = [(b"host", b"localhost"), (b"content-type", b"image/png")]
-    headers.append((b"content-length", b"%d" % len(body)))
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": PATH,
-        "raw_path": PATH.encode(),
-        "query_string": b"",
-        "headers": headers,
-        "client": ("127.0.0.1", 50000),
-    }
+def _through(app: Gateway, content: bytes) -> Step:
+    """A POST of a PNG, with the headers that wrk sends: its head is read, and that of its answer
+    made."""
+    lines = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    text = f"{lines}Content-Length: {len(content)}\r\n"
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def step() -> None:
+        head = read_head(text, "127.0.0.1", HeadLimits())
+        body = Body(head.request.headers, app.budget, content)
+        answer = await app.answer(head.request, body)
+        app.heads.head(answer, head.request.id, close=False)
+        body.release()
+        assert answer.status == 200, answer
 
-    async def send(message: dict[str, Any]) -> None:
-        assert message.get("status", 200) == 200, message
-
-    return lambda: app(dict(scope), receive, send)
+    return step
 
 
 def _sync(function: Callable[[], object]) -> Step:

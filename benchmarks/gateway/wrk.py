@@ -1,9 +1,10 @@
 """wrk, Debian's package of that name: a load generator in C, so that it takes little of the
 machine that it shares with what it measures."""
 
+import resource
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -16,11 +17,13 @@ _SAYS = "measured"
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw: requests a second, and requests that were not answered 200."""
+    """What wrk saw: requests a second, and requests that were not answered 200; and the seconds of
+    processor time that it took for that."""
 
     requests: int
     rate: float
     errors: int
+    cpu_s: float = 0.0
 
 
 def require() -> None:
@@ -34,9 +37,10 @@ def script(body: Body, folder: Path, name: str) -> Path:
     content = folder / f"{name}.body"
     content.write_bytes(body.content)
     path = folder / f"{name}.lua"
+    headers = "\n".join(f'wrk.headers["{key}"] = "{value}"' for key, value in body.headers.items())
     path.write_text(
         f"""wrk.method = "POST"
-wrk.headers["Content-Type"] = "{body.content_type}"
+{headers}
 local file = io.open("{content}", "rb")
 wrk.body = file:read("*all")
 file:close()
@@ -55,8 +59,14 @@ def run(url: str, script: Path, *, in_flight: int, duration_s: int) -> Load:
     """Sends the script's request again and again, `in_flight` at a time."""
     command = ["wrk", "-t1", f"-c{in_flight}", f"-d{duration_s}s"]
     command += [f"--timeout={TIMEOUT_S}s", f"--script={script}", url]
+    before = _children_cpu_s()
     done = subprocess.run(command, capture_output=True, text=True)
-    return parse(done.stdout + done.stderr)
+    return replace(parse(done.stdout + done.stderr), cpu_s=_children_cpu_s() - before)
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def parse(said: str) -> Load:

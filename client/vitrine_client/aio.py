@@ -204,7 +204,8 @@ class AsyncClient(GatewayClient):
             # aiohttp tells what is no HTTP from what is no good HTTP by this alone.
             if "Bad status line" in str(error):
                 raise unanswered_calls.no_http(self.base_url) from error
-            raise unanswered_calls.lost(self.base_url, error) from error
+            answering = not isinstance(error, aiohttp.ClientConnectorError)
+            raise unanswered_calls.lost(self.base_url, error, answering=answering) from error
 
     def _connected(self) -> aiohttp.ClientSession:
         local = proxies.is_local(self.base_url)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Self
 
 import requests
+from urllib3.exceptions import DecodeError, ProtocolError
 
 from vitrine_client import errors
 from vitrine_client.errors import VitrineError
@@ -34,6 +35,8 @@ from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
 
 _PIECE_BYTES = 65536
+_OF_ANSWERS = (ProtocolError, DecodeError)
+"""Errors of connections that were made."""
 
 
 class Client(GatewayClient):
@@ -243,7 +246,9 @@ class Client(GatewayClient):
                 raise unanswered_calls.late(self.base_url, self._timeout_s) from error
             if isinstance(error, requests.exceptions.SSLError):
                 raise unanswered_calls.untrusted(self.base_url, error) from error
-            raise unanswered_calls.lost(self.base_url, error) from error
+            causes = unanswered_calls.causes(error)
+            answering = any(isinstance(each, _OF_ANSWERS) for each in causes)
+            raise unanswered_calls.lost(self.base_url, error, answering=answering) from error
 
 
 def _disconnected(session: requests.Session) -> requests.Session:

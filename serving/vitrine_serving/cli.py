@@ -86,9 +86,9 @@ def up(models_dir: Path, batching: Path | None, intra_op: int, inter_op: int, **
     The gateway's other settings come from the environment: see docs/operations.md. --port moves
     the model server's ports as well.
     """
-    addresses = options.addresses(**where)
-    parallelism = (intra_op, inter_op)
-    with _running(models_dir, addresses, batching=batching, parallelism=parallelism) as stack:
+    own_socket, addresses = options.split(where)
+    how = {"batching": batching, "parallelism": (intra_op, inter_op), **own_socket}
+    with _running(models_dir, addresses, **how) as stack:
         for name in stack.models.left_out:
             click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")
@@ -112,9 +112,9 @@ def demo(
 ) -> None:
     """Run the service, and predict PICTURES by each of its models, through the
     gateway and past it."""
-    addresses = options.addresses(**where)
+    own_socket, addresses = options.split(where)
     click.echo("Starting the model server and the gateway")
-    with _running(models_dir, addresses, quiet=True) as stack:
+    with _running(models_dir, addresses, quiet=True, **own_socket) as stack:
         asked = _asked_models(_classifiers(addresses))
         for words in asked:
             _predict(pictures, *words, "--url", addresses.url)
@@ -168,6 +168,10 @@ def _running(models_dir: Path, addresses: Addresses, **how: Any) -> Iterator[Sta
     try:
         stack = Stack(models_dir, addresses, **how)
         with signals.reloading(stack.reload), stack:
+            if stack.by_grpc:
+                click.echo(
+                    f"The gateway asks by gRPC, as no socket can be: {stack.by_grpc}", err=True
+                )
             for sentence in stack.models.misplaced:
                 click.echo(f"Passed over: {sentence}", err=True)
             for sentence in stack.wait_until_settled(GATEWAY_S, _tell_of_waiting):

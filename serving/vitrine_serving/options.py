@@ -62,6 +62,15 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
         ("port", port, PORT, True, "Port of the gateway."),
         ("grpc-port", port, None, f"port + {GRPC_OFFSET}", "gRPC port of the model server."),
         ("rest-port", port, None, f"port + {REST_OFFSET}", "REST port of the model server."),
+        (
+            *("local-socket", str, "", False),
+            "Path of the Unix socket on which the gateway asks the model server; `off` for gRPC. "
+            "By default one in a temporary directory.",
+        ),
+        (
+            *("local-socket-group", str, "", False),
+            "Group that may connect to it; else its user alone.",
+        ),
         ("models-dir", folder, MODELS_DIR, True, "Folder with the models' versions."),
     ]
     for name, kind, default, shown, text in reversed(options):
@@ -76,6 +85,13 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
             help=text,
         )(command)
     return command
+
+
+def split(where: dict[str, Any]) -> tuple[dict[str, str], Addresses]:
+    """Returns the local socket and its group, by the names of their options, and where the service
+    is to listen. Raises `click.UsageError` where it cannot."""
+    names = ("local_socket", "local_socket_group")
+    return {name: where.pop(name) for name in names}, addresses(**where)
 
 
 def addresses(**where: Any) -> Addresses:

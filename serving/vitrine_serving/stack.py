@@ -19,7 +19,7 @@ import requests
 from vitrine_client.errors import NotFound, VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.process import children, proxies, signals
+from vitrine_client.process import children, local_sockets, proxies, signals
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_client.results.predictions import VersionStatus
@@ -27,6 +27,7 @@ from vitrine_client.store.layout import Fault, aside
 from vitrine_client.store.saved_model import wrong_version
 from vitrine_serving import ports
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
+from vitrine_serving.model_server.local_socket import LocalSocket
 from vitrine_serving.notices import Notices
 from vitrine_serving.scratch import ScratchDirectory
 from vitrine_serving.served_models import ServedModels, served_models, write_config
@@ -70,6 +71,8 @@ class Stack:
         *,
         batching: Path | None = None,
         parallelism: tuple[int, int] = PARALLELISM,
+        local_socket: str = "",
+        local_socket_group: str = "",
         quiet: bool = False,
     ) -> None:
         """Raises `CannotBegin` where there is nothing to serve, `PortError` where no port is free,
@@ -77,6 +80,9 @@ class Stack:
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
         `parallelism` is the model server's: threads of an operation, and operations at a time.
+        `local_socket` is the path of the socket between the two, `off` for none, and without one
+        it is in a temporary directory; `local_socket_group` may connect to it, too. `by_grpc` says
+        why there is none.
         """
         try:
             self.models = served_models(models_dir)
@@ -99,6 +105,32 @@ class Stack:
             raise CannotBegin(
                 f"No folder takes temporary files ({error}); make room, or name one by TMPDIR"
             ) from error
+        self.by_grpc = ""
+        self._socket = self._chosen_socket(local_socket, local_socket_group)
+
+    def _chosen_socket(self, path: str, group: str) -> LocalSocket | None:
+        """Returns the socket between gateway and model server; None where they use gRPC."""
+        if group and path in ("", local_sockets.OFF):
+            self._scratch.cleanup()
+            raise CannotBegin(
+                "VITRINE_LOCAL_SOCKET_GROUP is for a socket at a path of your own; name one by "
+                "VITRINE_LOCAL_SOCKET"
+            )
+        if path == local_sockets.OFF or not (path or local_sockets.are_available()):
+            return None
+        try:
+            chosen = LocalSocket(path or str(self._scratch.path / "model-server.sock"), group)
+            chosen.check()
+            if not path:
+                chosen.listen().close()  # or there are no sockets where temporary files are
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            if path or group:
+                self._scratch.cleanup()
+                raise CannotBegin(f"VITRINE_LOCAL_SOCKET: {reason}") from error
+            self.by_grpc = reason
+            return None
+        return chosen
 
     def __enter__(self) -> Self:
         try:
@@ -270,6 +302,7 @@ class Stack:
             # Somebody waits for the start: a version that is broken is not worth five minutes.
             *("--max_num_load_retries=2", "--load_retry_interval_micros=1000000"),
             f"--log_level={'warning' if self._quiet else 'info'}",
+            *(self._socket.flags if self._socket else ()),
         ]
 
     def _gateway_environment(self) -> dict[str, str]:
@@ -277,7 +310,9 @@ class Stack:
         return {
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
-            "VITRINE_MODEL_SERVER": self._addresses.model_server,
+            "VITRINE_MODEL_SERVER": (
+                self._socket.address if self._socket else self._addresses.model_server
+            ),
             "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"{level} {os.environ.get('GUNICORN_CMD_ARGS', '')}".strip(),
         }

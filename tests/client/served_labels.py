@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.ports import free_port
 from tests.serving.fake_models import FakeLoader, answers, publish, reach, states
+from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.metrics import ServingMetrics
@@ -62,7 +63,7 @@ def serving(config: Path, load: FakeLoader | None = None) -> Iterator[Served]:
     repository = Repository(load or FakeLoader(), load_retries=0, allow_unavailable_labels=True)
     api = ModelServerApi(repository, ServingMetrics())
     address = f"127.0.0.1:{free_port()}"
-    server = make_server(api, address, max_threads=4)
+    server = make_server(Calls(api, 4), [address])
     try:
         repository.configure(read_config(config.read_text()))
         server.start()

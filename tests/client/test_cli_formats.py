@@ -94,6 +94,18 @@ def test_ends_of_lines_are_in_their_cells():
     assert [row[6] for row in rows[1:]] == ["not\none line"] * 2
 
 
+def test_names_in_csv_are_told_apart():
+    """What a terminal would obey is an escape in them, and not left out."""
+    names = ["a\x07.png", "a\r.png", "a\x0c.png", "a\x1b[2J.png", "a.png"]
+    text = io.StringIO()
+    write = formats.as_csv(Console(file=text, highlight=False), None)
+    for name in names:
+        write(name, answer("Bag"))
+    rows = list(csv.reader(io.StringIO(text.getvalue(), newline="")))
+    shown = [r"a\u0007.png", r"a\u000d.png", r"a\u000c.png", r"a\u001b[2J.png", "a.png"]
+    assert [row[0] for row in rows[1:]] == shown
+
+
 def test_a_bar_where_there_are_no_blocks():
     """An encoding without them has another sign for it."""
     text = io.TextIOWrapper(io.BytesIO(), encoding="ascii")

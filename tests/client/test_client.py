@@ -13,7 +13,16 @@ from PIL import Image
 
 from harness.certificates import make_ca, make_certificate
 from harness.paths import SAMPLES
-from tests.client.fake_gateway import BAD, KINDS, FakeGateway, Kind, Reply, predicting, problem
+from tests.client.fake_gateway import (
+    BAD,
+    KINDS,
+    FakeGateway,
+    Kind,
+    Reply,
+    first,
+    predicting,
+    problem,
+)
 from vitrine_client import Client, InvalidImage, errors
 from vitrine_client.images import to_instance
 from vitrine_client.results.predictions import VersionStatus
@@ -117,6 +126,36 @@ def test_a_bad_picture_is_told_from_a_bad_request(kind: Kind):
     ):
         kind.ask(gateway.url, "predict", BAD)
     assert not isinstance(caught.value, InvalidImage)
+
+
+@both
+@pytest.mark.parametrize("method", ["predict", "predict_many"])
+def test_a_large_picture_is_not_sent_again_to_be_refused(kind: Kind, method):
+    """A small one tells whether it is the picture or the request, which is sent once."""
+    photo = b"x" * 100_000
+    given = photo if method == "predict" else [photo]
+    with FakeGateway(lambda _: problem(400, "no images")) as gateway:
+        with pytest.raises(errors.InvalidRequest, match="no images") as caught:
+            kind.ask(gateway.url, method, given)
+        assert not isinstance(caught.value, InvalidImage)
+    assert [len(asked.body) > 1000 for asked in gateway.asked] == [True, False]
+    with FakeGateway(first(problem(400, "no picture"))) as gateway:
+        try:
+            (found,) = kind.ask(gateway.url, method, given)
+        except InvalidImage as error:
+            found = error
+    assert (type(found), str(found)) == (InvalidImage, "no picture")
+    assert [len(asked.body) > 1000 for asked in gateway.asked] == [True, False]
+
+
+@both
+def test_a_photo_that_is_too_large_is_told_of_local(kind: Kind):
+    """28x28 pixels travel then."""
+    with FakeGateway(lambda _: problem(413, "The body has more than 9 bytes")) as gateway:
+        with pytest.raises(errors.PayloadTooLarge, match=r"9 bytes; with `local` \(--local\)"):
+            kind.ask(gateway.url, "predict", bytes(99_999))
+        (found,) = kind.ask(gateway.url, "predict_many", [bytes(99_999)])
+    assert "--local" in str(found)
 
 
 @both

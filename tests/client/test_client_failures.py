@@ -1,5 +1,6 @@
 """Both HTTP clients against peers that fail: what is tried again, for how long, and what is not."""
 
+import dataclasses
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,34 @@ def test_what_can_help_is_tried_again(kind, reply):
     with FakeGateway(first(reply)) as gateway:
         assert predict(kind, gateway) == "Bag"
     assert len(gateway.asked) == 2
+
+
+WHOLE = Reply(200, {"predictions": []}, {"Server": "x"})
+
+
+@both
+@pytest.mark.parametrize("at", [0, 5, 20, -20, -1])
+@pytest.mark.parametrize("reset", [False, True])
+def test_an_answer_that_breaks_off_is_told_from_none(kind: Kind, at, reset):
+    """In its head or its body: somebody is there, and it is no matter of another address."""
+    left = -at if at < 0 else len(WHOLE.on_the_wire()) - at
+    with (
+        FakeGateway(lambda _: dataclasses.replace(WHOLE, cut=left, reset=reset)) as gateway,
+        pytest.raises(errors.VitrineError, match="broke off") as caught,
+    ):
+        kind.ask(gateway.url, "models", client={"retries": 0})
+    assert "No gateway answers" not in str(caught.value)
+
+
+@both
+def test_an_answer_that_cannot_be_unpacked_is_told_from_none(kind: Kind):
+    """Gzip that is none."""
+    reply = Reply(200, b"no gzip", {"Content-Encoding": "gzip"})
+    with (
+        FakeGateway(lambda _: reply) as gateway,
+        pytest.raises(errors.Unavailable, match="is damaged"),
+    ):
+        kind.ask(gateway.url, "models", client={"retries": 0})
 
 
 @both

@@ -41,6 +41,7 @@ def half(content):
 REFUSED = {
     "empty": (b"", f"empty; send PNG, JPEG, WEBP, GIF, BMP{', TIFF or AVIF' if AVIF else ''}"),
     "text": (b"Dear model, what is this?", "no picture"),
+    "name of a file": (b"my photos/shoe.JPG\n", "file's name.*an @ before it"),
     "svg": (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "rasterise"),
     "ico": (encoded(PAGE, "ICO"), "icon file.* save it as PNG"),
     "eps": (encoded(PAGE, "EPS"), "PostScript document.* save its page as PNG"),

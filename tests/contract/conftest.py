@@ -81,3 +81,11 @@ def embedded(servers: Callable) -> Server:
     steady, _ = servers("embedded")
     steady.await_ready()
     return steady
+
+
+@pytest.fixture(scope="session")
+def changing_embedded(servers: Callable) -> Server:
+    """The embedded server that cases change."""
+    _, other = servers("embedded")
+    other.await_ready()
+    return other

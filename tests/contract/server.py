@@ -26,6 +26,7 @@ from tests.contract import models
 
 IMAGE = "tensorflow/serving:2.20.0"
 BINARY = "tensorflow_model_server"
+SOCKET = "socket"
 START_S = 120
 TIMEOUT_S = 30
 
@@ -163,7 +164,7 @@ def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) 
 def command(kind: str, base: Path) -> list[str]:
     """Returns how to start a kind of server that sees `base` where we see it."""
     if kind == "embedded":
-        return [*model_server.COMMAND]
+        return [*model_server.COMMAND, f"--local_socket={base / SOCKET}"]
     if kind == "binary":
         return [BINARY]
     return [

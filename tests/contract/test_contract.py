@@ -7,6 +7,7 @@ import pytest
 from tests.contract.case import Case
 from tests.contract.cases import CASES, CHANGING, STEADY
 from tests.contract.conftest import REASONS
+from tests.contract.local import over_its_socket
 from tests.contract.server import Server
 
 
@@ -43,3 +44,15 @@ def test_case(case: Case, target: Server):
 def test_case_of_change(case: Case, changing: Server):
     """The server changes, and answers as TensorFlow Serving does."""
     case.run(changing)
+
+
+@pytest.mark.parametrize("case", [each for each in STEADY if each.transport == "grpc"], ids=_name)
+def test_case_over_the_local_socket(case: Case, embedded: Server):
+    """The embedded server answers there as over gRPC."""
+    case.run(over_its_socket(embedded))
+
+
+@pytest.mark.parametrize("case", [each for each in CHANGING if each.transport == "grpc"], ids=_name)
+def test_case_of_change_over_the_local_socket(case: Case, changing_embedded: Server):
+    """The embedded server changes, and answers there as over gRPC."""
+    case.run(over_its_socket(changing_embedded))

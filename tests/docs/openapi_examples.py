@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from harness.direct import asking
 from harness.fake_model_server import Call, FakeModelServer, classifying
 from harness.ports import free_port
 from tests.docs.pages import ROOT
@@ -136,25 +137,10 @@ async def _gateway(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who asks a gateway, which is started and ended as gunicorn does."""
     app = create_app(settings, servers)  # type: ignore[arg-type]
-    started, over = asyncio.Event(), asyncio.Event()
-
-    async def receive() -> dict[str, str]:
-        if started.is_set():
-            await over.wait()
-        return {"type": "lifespan"}
-
-    async def send(_: dict[str, str]) -> None:
-        started.set()
-
-    lifespan = asyncio.create_task(app({"type": "lifespan"}, receive, send))
-    await started.wait()
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://gateway", headers=REQUEST_ID
-    ) as client:
+    app.start()
+    async with asking(app, REQUEST_ID) as client:
         yield client
-    over.set()
-    await lifespan
+    await app.stop()
 
 
 async def _ready(client: httpx.AsyncClient) -> None:

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from harness.collector import Collector
+from harness.direct import asking as asking_directly
 from harness.model_server import model_server
 from harness.paths import SAMPLES
 from tests.monitoring.scraped import Scraped
@@ -61,8 +62,7 @@ async def asking(address: str, settings: Settings):
     """A client of a gateway in this process, and the gateway."""
     servers = ModelServers([address])
     app = create_app(settings, servers)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with asking_directly(app) as client:
         yield client, app
     await servers.close()
     app.close()

@@ -128,7 +128,7 @@ def test_reload_of_the_whole_service(own_service):
     that comes while the command is stopped is heard when it goes on."""
     process, log = own_service.process, own_service.log
     process.send_signal(signal.SIGHUP)
-    wait_for(lambda: log.read_text().count("ASGI server listening") == 4, 60, "new processes")
+    wait_for(lambda: log.read_text().count("server listening") == 4, 60, "new processes")
     assert process.poll() is None
     process.send_signal(signal.SIGSTOP)
     process.send_signal(signal.SIGTERM)

@@ -305,7 +305,7 @@ def test_the_gateway(send, code):
     """SIGTERM drains it, and that is well."""
     variables = {"VITRINE_PORT": free_port(), "VITRINE_MODEL_SERVER": f"127.0.0.1:{free_port()}"}
     with Terminal(*SERVE, "gateway", variables=variables) as terminal:
-        terminal.wait_for("ASGI server listening")
+        terminal.wait_for("server listening")
         send(terminal)
         assert terminal.wait() == code, terminal.shown
         assert "Traceback" not in terminal.shown

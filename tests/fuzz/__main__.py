@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from tests.fuzz import runner
+from tests.fuzz import rows, runner
 from tests.fuzz.service import service
 
 WORKERS = 2
 _LOG_LINES = 40
+_ROWS = 10_000
 
 
 @click.command()
@@ -23,7 +24,12 @@ _LOG_LINES = 40
 def main(seconds: float, seed: int | None, first: int) -> None:
     """Fuzz a gateway with its default limits."""
     seed = random.randrange(2**32) if seed is None else seed
-    click.echo(f"Seed {seed}; starting the service")
+    compared = rows.compare(seed, _ROWS)
+    if compared.wrong:
+        click.echo(f"{len(compared.wrong)} rows are not read as Pillow reads them; the first is")
+        click.echo(compared.wrong[0].hex())
+        sys.exit(1)
+    click.echo(f"Seed {seed}; {_ROWS} rows are read as Pillow reads them; starting the service")
     with tempfile.TemporaryDirectory() as folder, service(Path(folder), WORKERS) as gateway:
         report = runner.run(gateway, seed, seconds, count(first), WORKERS)
         click.echo(report)

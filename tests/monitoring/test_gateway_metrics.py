@@ -6,11 +6,13 @@ import logging
 import numpy as np
 import pytest
 
+from harness.direct import head_of
 from tests.monitoring.scraped import Scraped
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, npy, picture
 from tests.serving.fake_servers import FakeServers as JsonServers
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.application import Gateway, create_app
+from vitrine_serving.gateway.http.reading import Body
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES, Metrics
 from vitrine_serving.gateway.telemetry.observers import harmless
@@ -117,47 +119,33 @@ def test_who_asks_too_often_is_counted(runner):
     assert found.total("vitrine_requests_total", endpoint="predict", status="429") == 2
 
 
-SCOPE = {
-    "type": "http",
-    "method": "POST",
-    "path": PREDICT,
-    "query_string": b"",
-    "headers": [(b"content-type", b"image/png")],
-}
-
-
 def test_a_client_that_leaves_is_counted(runner):
-    """One that is gone before its body has come, and one that the server cancels: both 499."""
+    """One that is gone before its body has come, and one that waits for its answer: both 499."""
     servers = FakeServers()
     app = create_app(Settings(models=("mlp",)), servers)
-    asked, sent = asyncio.Event(), []
+    asked = asyncio.Event()
 
     async def hold(*_, **__):
         asked.set()
         await asyncio.sleep(30)
 
-    async def gone() -> dict[str, object]:
-        return {"type": "http.disconnect"}
-
-    async def body() -> dict[str, object]:
-        return {"type": "http.request", "body": picture(1)}
-
-    async def send(message: dict[str, object]) -> None:
-        sent.append(message)
-
     async def leave() -> None:
-        await app(SCOPE, gone, send)
         servers.exchange = hold
-        request = asyncio.create_task(app(SCOPE, body, send))
-        await asyncio.wait_for(asked.wait(), 10)
-        request.cancel()
-        await asyncio.wait([request])
+        for body, begun in ((b"", asked.set), (picture(1), lambda: None)):
+            asked.clear()
+            head = head_of("POST", PREDICT, ("Content-Type", "image/png"))
+            coming = None if body else begun
+            request = asyncio.create_task(
+                app.answer(head.request, Body(head.request.headers, app.budget, body, coming))
+            )
+            await asyncio.wait_for(asked.wait(), 10)
+            request.cancel()
+            await asyncio.wait([request])
 
     runner.run(leave())
     found = Scraped(app.metrics.render()[0].decode())
     assert found.total("vitrine_requests_total", endpoint="predict", status="499") == 2
     assert found.total("vitrine_requests_total", status="499") == 2
-    assert sent == []
 
 
 def test_an_observer_that_fails_changes_no_answer(runner, caplog):

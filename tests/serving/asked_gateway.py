@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from harness.direct import asking
 from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.results.predictions import Description, VersionStatus
 from vitrine_client.tfserving import messages
@@ -131,9 +132,7 @@ class Http:
     """Asks an application without a socket, each request in its turn."""
 
     def __init__(self, app: Gateway, runner: asyncio.Runner) -> None:
-        self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://gateway"
-        )
+        self._client = asking(app)
         self._runner = runner
 
     def request(self, method: str, path: str, **body) -> httpx.Response:

@@ -15,6 +15,7 @@ from tests.serving.asked_gateway import PREDICT, FakeServers
 from tests.serving.asking import until
 from tests.serving.test_array_bodies import npy
 from tests.serving.test_routing_first import GZIP, Exchange
+from tests.serving.wire import Wire, request
 from vitrine_client.errors import InvalidImage, InvalidRequest, PayloadTooLarge
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
@@ -73,6 +74,22 @@ def test_json_has_a_limit_of_its_own(servers, path, kind):
     assert asked(app, PREDICT, bytes(9 * MIB), PICTURE).status == 400  # it is read, and no picture
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        (PREDICT, PICTURE, "smaller pictures at once; the gateway's VITRINE_MAX_BODY_BYTES"),
+        (PREDICT, JSON, "fewer instances at once; the gateway's VITRINE_MAX_JSON_BYTES"),
+        (PREDICT, ("content-type", "text/plain"), "-H 'Content-Type: image/png'"),
+    ],
+)
+def test_a_body_that_is_too_long_is_told_what_allows_more(servers, path, kind, told):
+    """The variable that holds for its kind, and how to say that it is a picture where nobody
+    did."""
+    exchange = Exchange("POST", path, kind, length(32 * MIB + 1))
+    assert asyncio.run(exchange.ask(create_app(Settings(), servers), [b"{}"])) == 413
+    assert told in exchange.content()["detail"]
+
+
 class Parser:
     """Stands for orjson where bodies are parsed."""
 
@@ -94,6 +111,7 @@ def test_values_are_counted_before_parsing(servers, monkeypatch, verb, value):
     app = create_app(Settings(max_json_bytes=32 * MIB), servers)
     answer = asked(app, f"/v1/models/mlp:{verb}", gzip.compress(body, 1), JSON, GZIP)
     assert (answer.status, "1,000,000 values" in answer.content()["detail"]) == (413, True)
+    assert "VITRINE_MAX_JSON_VALUES" in answer.content()["detail"]
 
 
 def test_as_many_values_as_are_allowed():
@@ -166,23 +184,26 @@ def test_an_answer_that_nobody_reads_counts(servers):
     array = ("content-type", "application/x-npy")
 
     async def ask() -> None:
-        reads = asyncio.Event()
-
-        async def slow(message: dict) -> None:
-            if message.get("body"):
-                await reads.wait()
-
-        def waits(exchange: Exchange) -> "asyncio.Task[None]":
-            exchange._left = [body]
-            return asyncio.create_task(app(exchange.scope, exchange._receive, slow))
-
-        waiting = [waits(Exchange("POST", "/v1/instances", array)) for _ in range(3)]
+        waiting = [Wire(app) for _ in range(3)]
+        for each in waiting:
+            each.transport.takes = False
+            each.send(
+                request(
+                    "/v1/instances",
+                    b"Content-Type: application/x-npy",
+                    method=b"POST",
+                    body=body,
+                )
+            )
         late = Exchange("POST", "/v1/instances", array)
         while await late.ask(app, [body]) == 200:
             await asyncio.sleep(0)
         assert late.status == 503
-        reads.set()
-        await asyncio.gather(*waiting)
+        for each in waiting:
+            each.transport.takes = True
+            each.transport.take()
+        for each in waiting:
+            await each.answers()
         assert await late.ask(app, [body]) == 200
 
     asyncio.run(asyncio.wait_for(ask(), WAIT_S))

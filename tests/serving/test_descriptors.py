@@ -11,11 +11,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from gunicorn.workers.gasgi import ASGIWorker
+from gunicorn.workers import base
 
 from harness.waiting import wait_for
 from tests.serving.test_listener import names
 from vitrine_serving.gateway.server import descriptors
+from vitrine_serving.gateway.server.connections import Connections
 from vitrine_serving.gateway.server.listener import Listener
 from vitrine_serving.gateway.server.worker import Worker
 
@@ -102,7 +103,6 @@ class Held:
     """A connection with a request in hand that is never answered."""
 
     def __init__(self) -> None:
-        self.transport = self
         self.is_aborted = False
 
     def abort(self) -> None:
@@ -112,17 +112,20 @@ class Held:
         pass
 
 
-def test_the_grace_is_for_everybody(monkeypatch):
+def test_the_grace_is_for_everybody():
     """Who is not answered shortly before its end is left, so that the worker ends by itself and
     writes what it has to."""
-    monkeypatch.setattr(Worker, "note_connections", lambda _: None)
 
     async def main() -> None:
         made, held = Worker.__new__(Worker), Held()
-        made.loop, made.open = asyncio.get_running_loop(), {held}
-        made.asgi = SimpleNamespace(begin_draining=lambda: None)
+        made.loop, made.gateway = (
+            asyncio.get_running_loop(),
+            SimpleNamespace(begin_draining=lambda: None),
+        )
+        made.connections = Connections(made.gateway)
+        made.connections.add(held)
         made.cfg = SimpleNamespace(graceful_timeout=3.01)
-        made.handle_exit_signal()
+        made.begin_ending()
         await asyncio.to_thread(wait_for, lambda: held.is_aborted, 30, "its end")
 
     asyncio.run(main())
@@ -135,7 +138,7 @@ def test_a_busy_thread_does_not_hold_up_the_end(monkeypatch):
         threading.Thread(target=time.sleep, args=(60,)).start()
 
     def end() -> None:
-        monkeypatch.setattr(ASGIWorker, "init_process", serve)
+        monkeypatch.setattr(base.Worker, "init_process", serve)
         Worker.__new__(Worker).init_process()
 
     child = FORK.Process(target=end)

@@ -213,17 +213,12 @@ def test_the_end_flushes_the_watch_in_its_own_thread(runner):
     settings, servers, watch = Settings(), Closable(), LastFlush()
     guard = Guard(settings.access, settings.rates)
     gateway = Gateway(settings, lambda: servers, guard, Metrics(()), watch)
-    asked = iter(["lifespan.startup", "lifespan.shutdown"])
-    said = []
 
-    async def receive():
-        return {"type": next(asked)}
+    async def live() -> None:
+        gateway.start()
+        await gateway.stop()
 
-    async def send(message):
-        said.append(message["type"])
-
-    runner.run(gateway({"type": "lifespan"}, receive, send))
+    runner.run(live())
     gateway.close()
-    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert watch.threads == [threading.get_ident()], "once, and here"
     assert servers.closed

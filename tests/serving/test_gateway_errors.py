@@ -1,6 +1,7 @@
 """What a gateway refuses, and how it says so; bad settings among it."""
 
 import gzip
+import json
 import struct
 import zlib
 
@@ -9,10 +10,17 @@ import pytest
 from pydantic import ValidationError
 
 from tests.serving.asked_gateway import PNG, PREDICT, form, npy, picture
-from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, VitrineError
+from vitrine_client.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    VitrineError,
+)
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
 from vitrine_serving.gateway.http.messages import Request
+from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.settings import Settings, explain
 
 
@@ -80,7 +88,11 @@ WRONG = {
         400,
         "numeric",
     ),
-    "too many images": ({"files": form(*[picture(1)] * 5)}, 413, "at most 4"),
+    "too many images": (
+        {"files": form(*[picture(1)] * 5)},
+        413,
+        "at most 4, which is the gateway's VITRINE_MAX_IMAGES",
+    ),
     "too many parts": ({"files": form(*[picture(1)] * 9)}, 413, "at most 4"),
     "too large a body": ({"content": b"x" * 100_001, "headers": PNG}, 413, "smaller"),
     "unknown address": ({"path": "/v1/nonsense", "content": b""}, 404, "GET /v1/models"),
@@ -154,3 +166,19 @@ def test_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("VITRINE_PORT", "9000")
     settings = Settings()
     assert (settings.listed.models, settings.server.port) == (("a", "b"), 9000)
+
+
+def test_a_failed_computation_is_told_without_its_graph():
+    """TensorFlow's words in one line, and where a picture cannot be decoded, which kinds can; in
+    `error` they stay as they came."""
+    node = "\n\t [[{{node map/while/decode_image/DecodeImage}}]]"
+    words = "Unknown image file format. One of JPEG, PNG, GIF, BMP required."
+    calls = "Graph execution error:\n\nDetected at node x (last):\n<stack traces unavailable>\n"
+    for text in (f"{words}{node}", f"{calls}{words}{node} [Op:__inference_1]"):
+        content = json.loads(expected(InvalidRequest(text)).body)
+        assert content["detail"].startswith(f"A picture cannot be decoded ({words}); the model")
+        assert "PNG, JPEG, GIF and BMP" in content["detail"]
+        assert content["error"] == text
+    other = "Incompatible shapes: [2] vs. [3]\n\t [[{{node add}}]]"
+    told = json.loads(expected(InvalidRequest(other)).body)["detail"]
+    assert told == "Incompatible shapes: [2] vs. [3]"

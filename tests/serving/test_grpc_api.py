@@ -1,5 +1,6 @@
 """The gRPC side carries: codes, bounds and counts; what is answered is faked."""
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.ports import free_port
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api.tensorflow_grpc import carried, make_server
+from vitrine_serving.model_server.api.calls import Calls, carried
+from vitrine_serving.model_server.api.tensorflow_grpc import make_server
+from vitrine_serving.model_server.bounded_log import MOST, SPAN_S, BoundedLog
 from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
@@ -51,8 +54,8 @@ def serve():
 
     def start(api: FakeApi, **options) -> grpc.Channel:
         address = f"127.0.0.1:{free_port()}"
-        options = {"max_threads": 4} | options
-        server = make_server(api, address, **options)
+        calls = Calls(api, options.pop("max_threads", 4))
+        server = make_server(calls, [address], **options)
         server.start()
         channel = grpc.insecure_channel(address)
         ended.extend((channel.close, lambda: server.stop(0).wait()))
@@ -126,6 +129,31 @@ def test_bad_calls_cost_a_line_each(serve, caplog):
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_a_flood_of_bad_calls_fills_no_log(serve, caplog):
+    """A few lines a minute, and the next one after that says how many were left out."""
+    channel = serve(FakeApi(RuntimeError("x")))
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    for _ in range(20):
+        with pytest.raises(grpc.RpcError):
+            call(b"\xff\xff", timeout=30)
+        with pytest.raises(grpc.RpcError):
+            predict(channel)
+    assert len(caplog.records) == MOST
+    assert caplog.messages[-1].endswith("more within this minute are counted only")
+
+
+def test_lines_that_were_left_out_are_counted(caplog):
+    """By the first line of the next minute."""
+    now = [0.0]
+    bounded = BoundedLog(logging.getLogger("test"), lambda: now[0])
+    for number in range(MOST + 7):
+        bounded.line(logging.WARNING, "number %d", number)
+    now[0] = SPAN_S
+    bounded.line(logging.ERROR, "late")
+    assert caplog.messages[0] == "number 0"
+    assert caplog.messages[MOST:] == ["7 more like those before were left out", "late"]
+
+
 def test_too_many_calls_at_a_time_fail_at_once(serve):
     """Past `max_threads` a call fails as TensorFlow Serving's do; those that run are answered."""
     api = FakeApi()
@@ -170,7 +198,7 @@ def test_health_is_answered_if_asked_for(serve):
 def test_a_port_that_is_taken(serve):
     """Another server's port is an OSError that names it."""
     address = f"127.0.0.1:{free_port()}"
-    first = make_server(FakeApi(), address, max_threads=1)
+    first = make_server(Calls(FakeApi(), 1), [address])
     with pytest.raises(OSError, match=address):
-        make_server(FakeApi(), address, max_threads=1)
+        make_server(Calls(FakeApi(), 1), [address])
     first.stop(0).wait()

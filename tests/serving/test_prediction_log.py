@@ -289,3 +289,15 @@ def test_a_gateway_does_not_start_with_a_bad_path(tmp_path):
     assert done.returncode != 0
     assert "Error: VITRINE_PREDICTION_LOG=" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_without_a_log_are_told():
+    """By name: somebody believes that pictures are kept."""
+    said = prediction_log.unused(
+        Settings(prediction_log_images="1", prediction_log_files="2").prediction_log
+    )
+    assert "VITRINE_PREDICTION_LOG_FILES, VITRINE_PREDICTION_LOG_IMAGES have no effect" in said
+    for given in ({}, {"prediction_log_images": "0"}):
+        assert not prediction_log.unused(Settings(**given).prediction_log)
+    kept = Settings(prediction_log="log", prediction_log_images="1")
+    assert not prediction_log.unused(kept.prediction_log)

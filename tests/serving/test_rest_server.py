@@ -78,6 +78,24 @@ def test_a_body_that_is_too_long_is_told_before_it_comes(server):
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(POST.replace(b"%d", b"1" * 5000), id="digits"),
+        pytest.param(b"GET http://[/ HTTP/1.1\r\n\r\n", id="address"),
+    ],
+)
+def test_a_head_that_cannot_be_read(server, caplog, head):
+    """400 and a line of the log, without a traceback; others are answered as before."""
+    with connect(server[1], head) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    [record] = caplog.records
+    assert "cannot be read" in record.getMessage()
+    assert not record.exc_info
+    with connect(server[1], POST % len(BODY) + BODY) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("error", [MemoryError(), None])
 def test_values_and_memory_are_bounded(monkeypatch, error):
     """Too many values are 413 before they are parsed; where memory ends it is 503."""

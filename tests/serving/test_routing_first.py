@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from harness.direct import head_of, sent_headers
 from tests.serving.asked_gateway import PREDICT, FakeServers
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.application import Gateway, create_app
+from vitrine_serving.gateway.http.reading import Body
 from vitrine_serving.gateway.http.routes import ROUTES, UNLIMITED
 from vitrine_serving.gateway.settings import Settings
 
@@ -22,48 +24,50 @@ WAIT_S = 30
 
 
 class Exchange:
-    """ASGI conversation of one request, with the order of its events: "read" and "sent"."""
+    """Conversation of one request, with the order of its events: "read" and "sent"."""
 
     def __init__(self, method: str, path: str, *headers: tuple[str, str]) -> None:
-        path, _, query = path.partition("?")
-        self.scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in headers],
-            "client": ("192.0.2.1", 1234),
-        }
+        self.head = head_of(method, path, *headers, client="192.0.2.1")
         self.events: list[str] = []
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
+        self._waiting: asyncio.Task[None] | None = None
 
     async def ask(self, app: Gateway, chunks: Iterable[bytes | asyncio.Event] = (b"",)) -> int:
         """Sends the chunks as they are asked for, each event when it is set; nothing comes after
         them unless the last is bytes. Returns the status."""
         self._left = list(chunks)
-        await app(self.scope, self._receive, self._send)
+        self._body = Body(self.head.request.headers, app.budget, ask=self._ask)
+        try:
+            answer = await app.answer(self.head.request, self._body)
+            self.status, self.body = answer.status, answer.body
+            self.headers = dict(sent_headers(app, self.head, answer))
+            self.events.append("sent")
+            await self._body.discard()
+        finally:
+            self._body.release()
         return self.status
 
     def content(self) -> dict:
         return json.loads(self.body)
 
-    async def _receive(self) -> dict:
+    def _ask(self) -> None:
         self.events.append("read")
-        while isinstance(self._left[0], asyncio.Event):
-            await self._left.pop(0).wait()
-        chunk = self._left.pop(0)
-        return {"type": "http.request", "body": chunk, "more_body": bool(self._left)}
-
-    async def _send(self, message: dict) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        if isinstance(self._left[0], asyncio.Event):
+            self._waiting = asyncio.create_task(self._feed_later(self._left.pop(0)))
         else:
-            self.body += message["body"]
-            if not message.get("more_body"):
-                self.events.append("sent")
+            self._feed()
+
+    async def _feed_later(self, event: asyncio.Event) -> None:
+        await event.wait()
+        if self._left:
+            self._feed()
+
+    def _feed(self) -> None:
+        self._body.feed(self._left.pop(0))
+        if not self._left:
+            self._body.finish()
 
 
 def answered_at_once(app: Gateway, path: str) -> int:

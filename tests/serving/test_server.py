@@ -67,6 +67,39 @@ def test_threads_of_a_session(session, intra_op, inter_op, threads):
             parallelism(Flags(tensorflow_session_parallelism=session, **own))
 
 
+def send_odd_encoding(server) -> None:
+    """Sends a call with an encoding that gRPC does not know, of which its C core would write a
+    line, and reads what comes of it until nothing more does."""
+
+    def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
+        return len(body).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + body
+
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": "/tensorflow.serving.PredictionService/Predict",
+        ":authority": "x",
+        "content-type": "application/grpc",
+        "te": "trailers",
+        "grpc-encoding": "none-such",
+    }
+    packed = b"".join(
+        bytes([16, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+        for name, value in headers.items()
+    )
+    host, port = server.grpc_address.split(":")
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        connection.sendall(
+            frame(1, 4, 1, packed) + frame(0, 1, 1, bytes(5)) + frame(6, 0, 0, bytes(8))
+        )
+        answered = b""
+        while b"grpc-status" not in answered:
+            received = connection.recv(65536)
+            assert received
+            answered += received
+
+
 def test_monitoring_packing_and_health(base, tmp_path):
     """The metrics of both sides, where the file says; packed answers where the flag does; as many
     threads as are asked for."""
@@ -80,10 +113,12 @@ def test_monitoring_packing_and_health(base, tmp_path):
         assert tf.make_ndarray(answer.outputs["y"]).tolist() == [2.5, 3]
         assert answer.outputs["y"].tensor_content
         assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) >= 80
+        send_odd_encoding(server)
         url = f"http://{server.rest_address}"
         body = {"instances": [1.0]}
         assert requests.post(f"{url}/v1/models/half:predict", json=body, timeout=30).ok
         text = requests.get(f"{url}/metrics", timeout=30).text
+    assert "hpack_parser" not in (tmp_path / "log").read_text()  # gRPC's own lines
     assert 'request_count{model_name="half",status="OK"} 2' in text
     for labels in ('API="Predict",entrypoint="GRPC"', 'API="predict",entrypoint="REST"'):
         assert f'request_latency_count{{model_name="half",{labels}}} 1' in text

@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 
+from harness.fake_local_server import FakeLocalServer
 from harness.fake_model_server import Call, FakeModelServer, Gate, classifying, failing
 from harness.forgetful_proxy import forgetful_proxy
 from tests.serving.asking import LONG_S, ask, data_plane, to, until
@@ -16,6 +17,9 @@ from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
+
+OVER_EACH = pytest.mark.parametrize("server_kind", [FakeModelServer, FakeLocalServer])
+"""Over gRPC, and over a local socket."""
 
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 
@@ -34,7 +38,8 @@ class Slow:
         return self.gate(call, context)
 
 
-def test_a_flow_that_is_forgotten():
+@OVER_EACH
+def test_a_flow_that_is_forgotten(server_kind):
     """What was asked over it is asked again over another, and so is all that comes."""
 
     async def main(server):
@@ -45,11 +50,12 @@ def test_a_flow_that_is_forgotten():
             assert await asyncio.gather(*held) == [b"0", b"1", b"2", b"3"]
             assert await ask(servers, timeout_s=2) == b"hello"
 
-    with FakeModelServer() as server:
+    with server_kind() as server:
         asyncio.run(main(server))
 
 
-def test_a_flow_that_is_forgotten_while_idle():
+@OVER_EACH
+def test_a_flow_that_is_forgotten_while_idle(server_kind):
     """The first call after a pause finds out."""
 
     async def main(server):
@@ -59,11 +65,12 @@ def test_a_flow_that_is_forgotten_while_idle():
             assert await ask(servers) == b"hello"
             assert servers.retries == 1
 
-    with FakeModelServer() as server:
+    with server_kind() as server:
         asyncio.run(main(server))
 
 
-def test_one_of_two_stands_still(caplog):
+@OVER_EACH
+def test_one_of_two_stands_still(server_kind, caplog):
     """Its calls are answered by the other within their deadline, it gets no more, and the log says
     so once; when it goes on it gets its share again."""
 
@@ -83,13 +90,14 @@ def test_one_of_two_stands_still(caplog):
                 assert await ask(servers) == b"hello"
             assert len(one.calls) == before + 2
 
-    with FakeModelServer() as one, FakeModelServer() as other:
+    with server_kind() as one, server_kind() as other:
         asyncio.run(main(one, other))
     assert sum("is left alone until it answers" in text for text in caplog.messages) == 1
     assert sum("answers again" in text for text in caplog.messages) == 1
 
 
-def test_the_only_one_stands_still():
+@OVER_EACH
+def test_the_only_one_stands_still(server_kind):
     """New calls fail at once and say why; those in its hands are answered if it goes on in time."""
 
     async def main(server):
@@ -104,12 +112,14 @@ def test_the_only_one_stands_still():
             assert await held == b"hello"
             assert await ask(servers) == b"hello"
 
-    with FakeModelServer() as server:
+    with server_kind() as server:
         asyncio.run(main(server))
 
 
-@pytest.mark.parametrize("others", [0, 1])
-def test_who_takes_a_long_time_is_waited_for(others):
+@pytest.mark.parametrize(
+    ("others", "server_kind"), [(0, FakeModelServer), (1, FakeModelServer), (1, FakeLocalServer)]
+)
+def test_who_takes_a_long_time_is_waited_for(others, server_kind):
     """A server that says that it is there has its time, with gRPC's own limits, and one that has no
     thread left to say so as well."""
 
@@ -122,7 +132,7 @@ def test_who_takes_a_long_time_is_waited_for(others):
             assert await held == b"hello"
         assert len(slow.calls) == 1
 
-    with FakeModelServer(Slow()) as slow, FakeModelServer() as other:
+    with server_kind(Slow()) as slow, server_kind() as other:
         asyncio.run(main(slow, *[other][:others]))
 
 
@@ -143,7 +153,8 @@ def test_who_says_nothing_at_all_is_waited_for_where_there_is_nobody_else():
         asyncio.run(main(server))
 
 
-def test_a_call_that_never_ends_is_asked_of_another(caplog):
+@OVER_EACH
+def test_a_call_that_never_ends_is_asked_of_another(server_kind, caplog):
     """After far more than the usual time; the server that was outrun is left alone for a while, and
     whoever is to try it again waits for it only a moment."""
 
@@ -164,7 +175,7 @@ def test_a_call_that_never_ends_is_asked_of_another(caplog):
             assert len(stuck.calls) <= 3  # once more, with nobody waiting for it
             assert time.monotonic() - started < LONG_S / 4
 
-    with FakeModelServer(Slow()) as stuck, FakeModelServer() as well:
+    with server_kind(Slow()) as stuck, server_kind() as well:
         asyncio.run(main(stuck, well))
     assert "did not answer in time" in caplog.text
 
@@ -176,7 +187,8 @@ async def predict(plane: DataPlane, *, timeout_s: float = LONG_S) -> int:
     return (await plane.infer(request)).version
 
 
-def test_batches_do_not_wait_for_one_that_is_stuck():
+@OVER_EACH
+def test_batches_do_not_wait_for_one_that_is_stuck(server_kind):
     """While a server keeps a batch, the other takes all that come; and the stuck one's pictures."""
 
     async def main(stuck, well):
@@ -190,7 +202,7 @@ def test_batches_do_not_wait_for_one_that_is_stuck():
                 assert await predict(plane) == 3
             assert await asyncio.gather(*held) == [3, 3]
 
-    with FakeModelServer(classifying()) as stuck, FakeModelServer(classifying()) as well:
+    with server_kind(classifying()) as stuck, server_kind(classifying()) as well:
         asyncio.run(main(stuck, well))
 
 
@@ -257,7 +269,8 @@ def test_a_server_that_is_removed_while_it_stands_still():
         asyncio.run(main(one, other))
 
 
-def test_a_stuck_batch_that_may_not_be_repeated():
+@OVER_EACH
+def test_a_stuck_batch_that_may_not_be_repeated(server_kind):
     """Without a budget for retries it is lost, and no other waits for it."""
 
     async def main(one, other):
@@ -276,7 +289,7 @@ def test_a_stuck_batch_that_may_not_be_repeated():
                 task.cancel()
             await asyncio.wait(held)
 
-    with FakeModelServer(classifying()) as one, FakeModelServer(classifying()) as other:
+    with server_kind(classifying()) as one, server_kind(classifying()) as other:
         asyncio.run(main(one, other))
 
 

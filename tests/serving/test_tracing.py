@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
-import httpx
 import pytest
 
 from harness.collector import Collector
+from harness.direct import asking
 from harness.waiting import wait_for
 from tests.serving.asked_gateway import PNG, PREDICT, FakeServers, Http, form, picture
 from tests.serving.asking import nobody
@@ -92,8 +92,7 @@ def test_requests_of_one_call_are_linked(collector, servers, runner):
     app = app_for(collector.url, Slow())
 
     async def ask() -> None:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        async with asking(app) as client:
             await asyncio.gather(
                 *(client.post(PREDICT, content=picture(n), headers=PNG) for n in range(6))
             )

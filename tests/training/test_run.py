@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from harness.processes import after
 from vitrine_training.cli import summary
-from vitrine_training.fit.loop import Diverged
+from vitrine_training.fit.loop import Diverged, check_outputs
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.publish import versions as publish
@@ -194,6 +194,16 @@ def test_what_answers_otherwise_is_not_published(small_task, tmp_path):
     other = MODELS["softmax"](RECIPES["softmax"], 5)
     with pytest.raises(ExportError, match="answers otherwise"):
         check_version(version_dir, other, "logits", small_task.validation[0][:100])
+
+
+def test_a_run_that_goes_astray_blames_no_export(small_task, tmp_path):
+    """Where answers are huge, so is what rounding makes of them; where they are no numbers, that is
+    told with a remedy."""
+    astray = run(tmp_path, learning_rate=1e20, epochs=1)
+    _, card = train_and_publish(astray, small_task, RunListener())
+    assert "too high" in card["verdict"]["reason"]
+    with pytest.raises(Diverged, match="answers with nan; a lower --learning-rate"):
+        check_outputs(np.array([1.0, np.nan, np.inf]))
 
 
 def test_regression(tmp_path):

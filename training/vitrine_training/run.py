@@ -16,7 +16,7 @@ import keras
 from vitrine_client.results import strict_json
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.fit.checkpoint import Checkpoint
-from vitrine_training.fit.loop import Diverged, Epoch, State, fit, kept_epoch
+from vitrine_training.fit.loop import Diverged, Epoch, State, check_outputs, fit, kept_epoch
 from vitrine_training.fit.verdict import Curves, Measured, verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
@@ -84,6 +84,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         history = _trained(model, run, task, listener, checkpoint)
         served = task.served(model, recipe)
         outputs = outputs_of(served, task.validation[0])
+        check_outputs(outputs)
         card: export.Card = {}
 
         def write(directory: Path, version: int) -> None:

@@ -32,6 +32,7 @@ from vitrine_client.process import addresses
 from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.exit_codes import FAILED, NOT_BEGUN
 from vitrine_client.process.numbers import Number
+from vitrine_client.process.visible import visible_lines
 from vitrine_client.results.json_values import NEWEST
 from vitrine_client.results.predictions import VersionStatus
 
@@ -151,7 +152,8 @@ def friendly() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Says something beside the output: a dim line on standard error."""
-    VisibleConsole(stderr=True, highlight=False).print(Text(text, "dim"), soft_wrap=True)
+    dim = Text(visible_lines(text), "dim")
+    VisibleConsole(stderr=True, highlight=False).print(dim, soft_wrap=True)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """Check of Vitrine's environment variables: unknown names, values that are none."""
 
+import contextlib
 import math
+import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from vitrine_client.process.addresses import checked_origin
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
 from vitrine_client.store.version_labels import checked_label
 
+_OFF = {"", "0", "off", "f", "false", "n", "no"}
 _FLAGS = {"0", "1", "off", "on", "f", "t", "false", "true", "n", "y", "no", "yes"}
 
 Wrong = Callable[[str], str]
@@ -36,11 +40,23 @@ def _count(least: int, most: float = math.inf) -> Wrong:
     return _value(f"a whole number, {bounds}", lambda text: least <= int(text) <= most)
 
 
+_NO_FILES = {
+    stat.S_IFLNK: "a symbolic link, which is not followed",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFDIR: "a directory",
+}
+
+
 def _file_to_be(text: str) -> str:
+    """As a gateway opens it: a link is not followed, and nothing but a file is written to."""
     path = Path(text)
     try:
-        if path.is_dir():
-            return "a file, and that is a directory"
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            kind = stat.S_IFMT(path.lstat().st_mode)
+            if kind != stat.S_IFREG:
+                return f"a file, and that is {_NO_FILES.get(kind, 'a device or a socket')}"
+            if not os.access(path, os.W_OK):
+                return "a file that can be written"
         good = path.parent.is_dir() and is_writable(path.parent)
     except PermissionError:  # of a directory above
         good = False
@@ -144,6 +160,15 @@ def _misvalued(environ: Mapping[str, str]) -> Iterator[Finding]:
             shown = "" if name == f"{PREFIX}API_KEY" else f"is {value!r}, and "  # keys are secret
             todo = f"set it right, or `unset {name}`"
             yield problem(name, f"{shown}should be {expected}", todo)
+    yield from _unused(environ)
+
+
+def _unused(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that need another one, which is not set."""
+    log = f"{PREFIX}PREDICTION_LOG"
+    for name in sorted(environ) if not environ.get(log) else ():
+        if name.startswith(f"{log}_") and environ[name].lower() not in _OFF:
+            yield note(name, f"has no effect without a prediction log, {log}")
     burst, limit = (environ.get(f"{PREFIX}RATE_{name}", "") for name in ("BURST", "LIMIT"))
     if _is_above_0(burst) and not _is_above_0(limit or "0"):
         todo = f"`export {PREFIX}RATE_LIMIT=…`, or `unset {PREFIX}RATE_BURST`"

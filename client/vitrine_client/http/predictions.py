@@ -23,6 +23,8 @@ from vitrine_client.results.predictions import Prediction
 
 PredictionOutcome = Prediction | InvalidImage
 
+_SMALL_BYTES = 65536
+
 _Pack = Callable[[str, Sequence[Any]], Call]
 
 
@@ -35,6 +37,8 @@ def predict(
     asked_for = query({}, box)
     try:
         answer = yield from asked.send(lambda path: as_is(path + asked_for, body))
+    except errors.PayloadTooLarge as error:
+        raise errors.PayloadTooLarge(_sized(error, [body])) from error
     except errors.InvalidRequest as error:
         refusal = error
     else:
@@ -42,14 +46,22 @@ def predict(
         if box is not None and found.box is None:
             raise errors.Unimplemented("This gateway knows no `box`; ask with `local=True`")
         return found
+    told = yield from _check_request(asked, refusal, *([body] if box or _is_small([body]) else []))
+    if told and (not isinstance(told[0], InvalidImage) or isinstance(told[0], EmptyPicture)):
+        raise refusal  # the box
+    raise InvalidImage(str(refusal)) from refusal
+
+
+def _check_request(
+    asked: AskedModel, refusal: errors.InvalidRequest, *beside: bytes
+) -> Conversation[list[PredictionOutcome]]:
+    """Asks for a small picture that is good, and returns what is answered to those `beside` it.
+    Raises `refusal` where that is refused as well: it is the request, whatever picture it has."""
     try:
-        answer = yield from asked.send(lambda path: as_form(path, [body, _bar()]))
-        beside = _outcomes(answer, 2)[0]
+        answer = yield from asked.send(lambda path: as_form(path, [*beside, _bar()]))
+        return _outcomes(answer, len(beside) + 1)[:-1]
     except errors.VitrineError:
-        raise refusal from None  # it is the request, whatever picture it has
-    if isinstance(beside, InvalidImage) and not isinstance(beside, EmptyPicture):
-        raise InvalidImage(str(refusal)) from refusal
-    raise refusal  # the box
+        raise refusal from None
 
 
 def predict_here(
@@ -109,20 +121,36 @@ def _sent(
     except errors.PayloadTooLarge as error:
         refusal = error
     if isinstance(refusal, errors.InvalidRequest):
-        # Either none of the pictures is any good, or the request makes no sense: the first is so
-        # if it is answered with a good one among them.
-        try:
-            answer = yield from asked.send(lambda path: pack(path, [*bodies, _bar()]))
-            return _outcomes(answer, len(bodies) + 1)[:-1]
-        except errors.InvalidRequest:
-            raise refusal from None
-        except errors.PayloadTooLarge:
-            pass  # one too many, where as many went as may
+        # Either the request makes no sense, or none of the pictures is any good. Then each is told
+        # why, if they are sent with a good one among them.
+        small = _is_small(bodies)
+        if not small:
+            yield from _check_request(asked, refusal)
+        if small or len(bodies) > 1:
+            try:
+                answer = yield from asked.send(lambda path: pack(path, [*bodies, _bar()]))
+                return _outcomes(answer, len(bodies) + 1)[:-1]
+            except errors.InvalidRequest:
+                raise refusal from None
+            except errors.PayloadTooLarge:
+                pass  # one too many, where as many went as may
     if len(bodies) == 1:
-        return [InvalidImage(str(refusal))]
+        return [InvalidImage(_sized(refusal, bodies))]
     half = len(bodies) // 2
     first = yield from _sent(bodies[:half], asked, pack)
     return first + (yield from _sent(bodies[half:], asked, pack))
+
+
+def _sized(refusal: errors.VitrineError, bodies: Sequence[bytes]) -> str:
+    """Returns the message of a refusal, with advice where the picture has too many bytes."""
+    if _is_small(bodies) or not isinstance(refusal, errors.PayloadTooLarge):
+        return str(refusal)
+    return f"{refusal}; with `local` (--local) its 28x28 pixels travel, and not the picture"
+
+
+def _is_small(bodies: Sequence[bytes]) -> bool:
+    """Says whether to send pictures again takes less time than to ask about another one first."""
+    return sum(map(len, bodies)) <= _SMALL_BYTES
 
 
 @lru_cache(1)

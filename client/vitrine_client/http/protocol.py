@@ -266,11 +266,18 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
     if told.get("detail"):
         raise errors.for_status(status, str(told["detail"]), after_s)
     # A proxy's, or no gateway's: TensorFlow Serving, to name one, has an `error` alone.
-    why = "without JSON" if content is None else str(told.get("error", "without a reason"))
+    why = _without_json(headers) if content is None else str(told.get("error", "without a reason"))
     text = f"{shown} answered {status} ({why}); {IS_IT_ONE}{proxies.hint_for(url)}"
     if status == errors.NotFound.status:
         raise errors.ServerError(text)  # it says nothing of a model
     raise errors.for_status(status, text, after_s)
+
+
+def _without_json(headers: Mapping[str, str]) -> str:
+    """Returns in words what an answer is that has none; one of no length ends where it breaks
+    off."""
+    is_bounded = headers.get("Content-Length") or headers.get("Transfer-Encoding")
+    return "without JSON" if is_bounded else "without JSON; perhaps it broke off"
 
 
 def _json_of(body: bytes) -> Any:

@@ -17,14 +17,19 @@ def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     )
 
 
-def lost(url: str, reason: BaseException) -> errors.VitrineError:
+def lost(url: str, reason: BaseException, *, answering: bool = False) -> errors.VitrineError:
     """Returns the error of a connection that could not be made, was lost, or on which something
-    else than HTTP came."""
+    else than HTTP came; `answering` says that it was there, and the request may have been sent."""
     shown = addresses.without_password(url)
     if _is_no_http(reason):
         return no_http(url)
     # Of TLS 1.3 a client seldom learns why a server that missed its certificate left.
     hint = f"; perhaps {trust.CERTIFICATE_HINT}" if url.startswith("https:") else ""
+    if answering:
+        return errors.Unavailable(
+            f"The answer of {shown} broke off, or is damaged ({type(reason).__name__}); try again, "
+            f"and look into its log, or a proxy's on the way{hint}{proxies.hint_for(url)}"
+        )
     return errors.Unavailable(
         f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
         f"name another ({addresses.URL_NAMES}){hint}{proxies.hint_for(url)}"
@@ -40,10 +45,11 @@ def no_http(url: str) -> errors.ServerError:
 
 
 def _is_no_http(reason: BaseException | None) -> bool:
-    """Looks at all that led to an error. A server that just left is none that says nonsense."""
+    """Looks at all that led to an error. A server that just left, or did so after the first letters
+    of HTTP's, is none that says nonsense."""
     while reason:
         if isinstance(reason, BadStatusLine) and not isinstance(reason, RemoteDisconnected):
-            return True
+            return not "HTTP/1.1".startswith(str(reason))
         reason = reason.__cause__ or reason.__context__
     return False
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images.files import FORMATS, MAX_PIXELS, check_size
-from vitrine_client.images.finding.cropping import SIDE
-from vitrine_client.images.finding.item import NOTHING, Item, item_of
+from vitrine_client.images.finding.item import NOTHING, Item, item_of, row_item
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Raster, decoded, later_frames, raster_of
+from vitrine_client.images.rows import SIDE, read_row
 
 __all__ = [
     "FORMATS",
@@ -62,11 +62,19 @@ def find_item(
     given = read(picture)
     if not isinstance(given, bytes):
         return item_of(_raster_of(given, max_pixels), box)
+    if box is None and max_pixels >= SIDE * SIDE and (item := _plain_row(given)):
+        return item
     item = item_of(decoded(given, max_pixels), box)
     if item.box is not None:
         return item
     later = (item_of(frame, box) for frame in later_frames(given, max_pixels))
     return next((one for one in later if not one.empty), item)
+
+
+def _plain_row(content: bytes) -> Item | None:
+    """Returns the item of a row that is sent as it most often is, None of all other files."""
+    row = read_row(content)
+    return None if row is None else row_item(row)
 
 
 def _raster_of(picture: Image.Image | NDArray[np.generic], max_pixels: int) -> Raster:

@@ -98,6 +98,7 @@ _FOREIGN: dict[bytes, str] = {
     b"iVBORw0KGgo": "This is Base64 text: send the bytes that it stands for",
     b"/9j/": "This is Base64 text: send the bytes that it stands for",
 }
+_NAME = re.compile(rb"[^\x00-\x1f]{1,400}\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic)\s*", re.I)
 _MARKUP = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.I | re.S)
 
 
@@ -185,6 +186,11 @@ def _refusal(content: bytes) -> str:
     for magic, refusal in _FOREIGN.items():
         if content.startswith(magic):
             return refusal
+    if _NAME.fullmatch(content):
+        return (
+            "This is a file's name, not what is in the file: with curl, put an @ before it "
+            "(`--data-binary @shoe.png`, `-F image=@shoe.png`)"
+        )
     if b"<svg" in content[:1024].lower():
         return f"SVG is a drawing, not pixels: rasterise it, then {_ACCEPTED}"
     if _MARKUP.match(content[:1024]):

@@ -27,8 +27,9 @@ TIMEOUT_S = 10.0
 class Workload:
     """Workload: the system under test, and the requests to send.
 
-    `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are; each request has
-    `batch_size` of them, the next ones in turn (one, for "raw"). `headers` are sent with each, for
+    `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are, and `names` those
+    of them that have one, for messages; each request has `batch_size` of them, the next ones in
+    turn (one, for "raw"). `headers` are sent with each, for
     "grpc" as metadata. Without `keep_alive` each request has a connection of its own. `userinfo` is
     the `user:password` of the address, which is without; `tls` is whom to trust, unless the
     environment says so.
@@ -46,6 +47,7 @@ class Workload:
     keep_alive: bool = True
     userinfo: str = dataclasses.field(default="", repr=False)
     tls: Trust | None = dataclasses.field(default=None, repr=False)
+    names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def url(self) -> str:
@@ -149,7 +151,7 @@ class Plan:
         target, trust = content["target"], self.target.tls
         target["images"] = len(target["images"])
         target["address"] = addresses.without_password(target["address"])
-        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive"):
+        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive", "names"):
             del target[name]
         if self.target.headers:
             target["headers"] = sorted(name for name, _ in self.target.headers)

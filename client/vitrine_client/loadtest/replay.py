@@ -91,7 +91,7 @@ def replay(
         connections=connections,
     )
     models = ", ".join(sorted({line.model for line in lines}))
-    return replace(target, kind="logged", model=models), load
+    return replace(target, kind="logged", model=models, names=()), load
 
 
 def _gaps(lines: Sequence[Line], gaps_s: NDArray[np.float64], longest_s: float) -> Iterator[str]:
@@ -116,6 +116,7 @@ def _asked(lines: Iterable[Line], target: Workload) -> Iterator[tuple[Workload, 
             version=line.version,
             label=line.label,
             images=images,
+            names=(),
             batch_size=len(images),
         )
         yield asked, bool(line.images)

@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process import local_sockets
 
 HOST = "127.0.0.1"
 PORT = 8080
@@ -189,8 +190,10 @@ def checked_model_servers(text: str) -> tuple[str, ...]:
 
 
 def checked_model_server(address: str) -> str:
-    """Returns a gRPC address. Raises `InvalidRequest` where it is neither HOST:PORT nor one of
-    gRPC's own URIs, such as dns:///HOST:PORT."""
+    """Returns the address of a model server. Raises `InvalidRequest` where it is neither HOST:PORT
+    nor one of gRPC's own URIs, such as dns:///HOST:PORT, nor ttrpc:PATH, its local socket."""
+    if path := local_sockets.path_of(address):
+        return f"{local_sockets.SCHEME}{local_sockets.checked_path(path)}"
     found = _HOST_PORT.fullmatch(address)
     if (found and 0 < int(found[2]) <= HIGHEST_PORT) or _GRPC_URI.fullmatch(address):
         return address

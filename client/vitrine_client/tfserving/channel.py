@@ -15,6 +15,7 @@ from typing import Any, Literal
 import grpc
 
 from vitrine_client import errors
+from vitrine_client.process import local_sockets
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, StrPath, Trust
 from vitrine_client.tfserving import messages
@@ -117,6 +118,8 @@ def new_channel(
     """Returns a channel, with TLS where there is whom to trust or there are credentials; without
     `server_name` it is that of `VITRINE_MODEL_SERVER_NAME`, if that is set. It takes answers of up
     to `most_bytes`, -1 for any."""
+    if local_sockets.path_of(address):  # which nobody listens in on
+        address, trust, credentials = local_sockets.grpc_address(address), None, None
     name = server_name or os.environ.get("VITRINE_MODEL_SERVER_NAME", "")
     options = messages.channel_options(name, most_bytes)
     shown = credentials or (_credentials(trust) if trust else None)

@@ -1,4 +1,4 @@
-"""ASGI application: routes, admits, answers and observes requests; knows no model.
+"""Application: routes, admits, answers and observes requests; knows no socket and no model.
 
 No stack of middleware: the order of these steps is `Gateway`'s own.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -21,9 +21,11 @@ from vitrine_serving.gateway.api.probes import Probes
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
-from vitrine_serving.gateway.http import headers, problems
+from vitrine_serving.gateway.http import problems
+from vitrine_serving.gateway.http.answer_heads import AnswerHeads
+from vitrine_serving.gateway.http.headers import Cors
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.reading import Body, GoneError, read_head
+from vitrine_serving.gateway.http.reading import Body
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding import finding
@@ -48,23 +50,21 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-Lines = list[tuple[bytes, bytes]]
 MakeServers = Callable[[], ModelServers]
 
 TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
-_LARGE_BYTES = 65536
-"""Of an answer: from here on it counts as a body does until its client has read it."""
 
 _GONE = Answer(499, b"")
 """What a client that has left is not answered; the status is nginx's for that."""
 
 
 class Gateway:
-    """The ASGI application; `make_servers` is called in the event loop that it then lives in.
+    """The application; `make_servers` is called in the event loop that it then lives in.
 
+    `heads` are those of its answers, and `budget` is for the bodies of all its requests.
     `observers` get to know of each request that was answered, besides metrics and logs.
     """
 
@@ -92,19 +92,14 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
         tls = settings.tls.scheme == "https"
         self._limits = settings.requests
-        self._budget = settings.requests.budget()
+        self.budget = settings.requests.budget()
         self._tracer = make_tracer(settings.logs.traces_url, scheme=settings.tls.scheme)
         self._prediction_log = PredictionLog(settings.prediction_log)
         self._note_metrics = harmless(metrics.note_request)
         self._observers = [harmless(each) for each in (*self._own_observers(), *observers)]
         self._closers = [harmless(each) for each in self._own_closers()]
-        self._cors = headers.Cors(settings.access.cors_origins)
-        self._lines = {
-            "application/json": _lines(headers.api(tls=tls)),
-            "application/problem+json": _lines(headers.api(tls=tls)),
-            "text/html": _lines(headers.page(tls=tls)),
-        }
-        self._common_lines = _lines(headers.common(tls=tls))
+        self._cors = Cors(settings.access.cors_origins)
+        self.heads = AnswerHeads(self._cors, tls=tls)
 
     def _own_observers(self) -> Iterator[Observer]:
         yield self._prediction_log.note
@@ -120,15 +115,6 @@ class Gateway:
             yield self._tracer.close
         yield self.metrics.close
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """https://asgi.readthedocs.io/en/stable/specs/main.html"""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close"})
-
     def begin_draining(self) -> None:
         """Makes the gateway not ready from here on: it answers, and is about to end."""
         self._is_ending = True
@@ -139,19 +125,16 @@ class Gateway:
         for close in closers:
             close()
 
-    async def _lifespan(self, receive: Any, send: Any) -> None:
-        await receive()
-        self._start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+    async def stop(self) -> None:
+        """Ends what `start` began, and writes what is not written yet."""
         self.begin_draining()
         if self._servers:
             await self._servers.close()
         self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
         self._threads.shutdown(wait=False)
-        await send({"type": "lifespan.shutdown.complete"})
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begins to live in the running event loop."""
         self._servers = self._make_servers()
         settings, servers = self._settings, self._servers
         offload = partial(in_thread, self._threads)
@@ -181,38 +164,25 @@ class Gateway:
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
-    async def _http(self, scope: Any, receive: Any, send: Any) -> None:
+    async def answer(self, request: Request, body: Body) -> Answer:
+        """Returns the answer to a request, once it was noted; cancelled, as its client has left, it
+        is noted, too."""
         started = time.monotonic()
-        request = read_head(scope)
-        body = Body(request.headers, receive, self._budget)
         logs.in_hand.set(request)
         work = self._finish(request, body)
         answer = _GONE
         try:
-            try:
-                answer = await (self._tracer.follow(request, work) if self._tracer else work)
-            finally:  # also where the server cancels it, as the client has left
-                took_s = time.monotonic() - started
-                self._note_metrics(request, answer, took_s)
-            if answer is not _GONE:
-                for observe in self._observers:
-                    observe(request, answer, took_s)
-                await send(self._head(request, answer))
-                shown = b"" if request.method == "HEAD" else answer.body
-                if len(shown) > _LARGE_BYTES:
-                    request.body = b""
-                    body.exchange(len(shown))
-                    shown = await _send_all_but_the_last(send, shown)
-                await send({"type": "http.response.body", "body": shown})
-                await body.discard()
+            answer = await (self._tracer.follow(request, work) if self._tracer else work)
         finally:
-            body.release()
+            took_s = time.monotonic() - started
+            self._note_metrics(request, answer, took_s)
+        for observe in self._observers:
+            observe(request, answer, took_s)
+        return answer
 
     async def _finish(self, request: Request, body: Body) -> Answer:
         try:
             return await self._answer(request, body)
-        except GoneError:
-            return _GONE
         except VitrineError as error:
             return self._refusal(error)
         except Exception as error:
@@ -239,38 +209,13 @@ class Gateway:
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
-            self._start()
+            self.start()
         return await routed.answer(self._handlers)
 
     def _refusal(self, error: VitrineError) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
         return problems.expected(error)
-
-    def _head(self, request: Request, answer: Answer) -> dict[str, Any]:
-        kind = answer.content_type
-        lines = [
-            (b"server", b"vitrine"),
-            (b"content-length", b"%d" % len(answer.body)),
-            (b"x-request-id", request.id.encode("latin-1")),
-            *self._lines.get(kind.partition(";")[0], self._common_lines),
-            *_lines(answer.headers),
-        ]
-        if kind:
-            lines.append((b"content-type", kind.encode("latin-1")))
-        if origin := request.headers.get("origin"):
-            lines += _lines(self._cors.headers(origin))
-        return {"type": "http.response.start", "status": answer.status, "headers": lines}
-
-
-async def _send_all_but_the_last(send: Any, body: bytes) -> bytes:
-    """Sends a large body in pieces, as TLS would take the whole of one that nobody reads. Returns
-    the last."""
-    last = (len(body) - 1) // _LARGE_BYTES * _LARGE_BYTES
-    for start in range(0, last, _LARGE_BYTES):
-        piece = body[start : start + _LARGE_BYTES]
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    return body[last:]
 
 
 def make_handlers(
@@ -344,16 +289,12 @@ async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments:
     return await loop.run_in_executor(threads, context.run, function, *arguments)
 
 
-def _lines(pairs: list[tuple[str, str]]) -> Lines:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
-
-
 def create_app(
     settings: Settings | None = None,
     servers: ModelServers | None = None,
     shared: SharedState | None = None,
 ) -> Gateway:
-    """Returns the ASGI application.
+    """Returns the application.
 
     `settings` come from the environment; all else is what they say, unless given. `shared` is made
     before a fork, so that processes count together.

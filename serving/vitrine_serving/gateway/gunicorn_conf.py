@@ -11,9 +11,10 @@ from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app
 from vitrine_serving.gateway.server import allocation, descriptors
+from vitrine_serving.gateway.server.worker import unheeded
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
-from vitrine_serving.gateway.telemetry import logs
+from vitrine_serving.gateway.telemetry import logs, prediction_log
 from vitrine_serving.ports import PortError
 
 try:
@@ -49,7 +50,11 @@ def make_app() -> Gateway:
 
 def on_starting(master: Any) -> None:
     """Hands the master what gunicorn has no setting for, and says what it cannot have."""
-    if said := descriptors.warning(_settings.shedding.connections, worker_connections):
+    if said := unheeded(master.cfg):
+        print(f"Error: {said}", file=sys.stderr)
+        sys.exit(NOT_BEGUN)
+    fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
+    for said in filter(None, (fitting, prediction_log.unused(_settings.prediction_log))):
         master.log.warning(said)
     master.look = _shared.look
     master.draining = _shared.draining
@@ -90,10 +95,7 @@ bind = ports.bind_address(_settings.server.host, _settings.server.port)
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
 workers = _settings.server.workers
 worker_connections = descriptors.fitting_connections(_settings.shedding.connections)
-wsgi_app = f"{__name__}:make_app()"
-asgi_loop = "asyncio"
-asgi_lifespan = "on"
-asgi_disconnect_grace_period = 0  # nobody waits for what a client that left has asked
+wsgi_app = f"{__name__}:make_app"
 keepalive = ceil(_settings.server.keepalive_s)  # idle timeout; gunicorn's are whole seconds
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM
 control_socket_disable = True

@@ -3,6 +3,7 @@
 Each part stands beside the rule that it is for, and whoever has the rule gets that part alone.
 """
 
+import contextlib
 import os
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import HOST, model_server_port
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.access import keys
@@ -81,9 +83,13 @@ class Settings(BaseModel):
     @field_validator("upstream", mode="before")
     @classmethod
     def _with_own_model_server(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        """The address that follows from the gateway's port, where none is named."""
+        """The address of the local socket, or that follows from the gateway's port, where none is
+        named."""
         if "model_server" in value or "server" not in info.data:
             return value
+        with contextlib.suppress(InvalidRequest):  # of which its own field tells
+            if path := local_sockets.checked_choice(value.get("local_socket", "")):
+                return value | {"model_server": (f"{local_sockets.SCHEME}{path}",)}
         port = model_server_port("VITRINE_GRPC_PORT", os.environ, info.data["server"].port)
         return value | {"model_server": (f"{HOST}:{port}",)}
 

@@ -10,6 +10,7 @@ from vitrine_client.process import signals, standard_streams
 from vitrine_client.process.exit_codes import NotBegun
 from vitrine_serving import ports
 from vitrine_serving.model_server.flags import Flags, options, parallelism
+from vitrine_serving.model_server.local_socket import LocalSocket
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,16 +22,18 @@ def main(**values: Any) -> None:
     vitrine-model-server --model_name=mlp --model_base_path=models/mlp
     vitrine-model-server --model_config_file=models.config
 
-    The flags are TensorFlow Serving's, but for the two that say `ours`.
+    The flags are TensorFlow Serving's, but for those that say `ours`.
     """
     flags = Flags(**values)
     logging.basicConfig(
         level=flags.log_level.upper(), format="%(asctime)s model-server %(message)s"
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # how we load is deprecated, not wrong
+    # What it cannot do is raised; its own lines are of clients' bytes, as many as these like.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes help nobody here
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same sums as in training
-    _check_ports(flags)
+    _check_places(flags)
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
             from vitrine_serving.model_server.runtime.servable import begin, session_config
@@ -44,7 +47,8 @@ def main(**values: Any) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _check_ports(flags: Flags) -> None:
+def _check_places(flags: Flags) -> None:
+    """Says at once where nothing can listen, as models take their time to load."""
     for name in ("port", "rest_api_port"):
         port = getattr(flags, name)
         if port:
@@ -52,6 +56,13 @@ def _check_ports(flags: Flags) -> None:
                 ports.check(flags.bind_address, port, f"--{name}", "--bind_address")
             except ports.PortError as error:
                 raise NotBegun(str(error)) from error
+    if flags.local_socket:
+        try:
+            LocalSocket(flags.local_socket, flags.local_socket_group).check()
+        except OSError as error:
+            raise NotBegun(f"--local_socket: {error.strerror or error}") from error
+        except ValueError as error:
+            raise click.UsageError(f"--local_socket: {error}") from error
 
 
 def run() -> None:

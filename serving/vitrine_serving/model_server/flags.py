@@ -26,6 +26,12 @@ class Flags:
     port: Annotated[int, "gRPC port.", _PORT] = 8500
     rest_api_port: Annotated[int, "REST port; 0 for none.", _PORT] = 8501
     bind_address: Annotated[str, "Address to listen on (ours)."] = "127.0.0.1"
+    local_socket: Annotated[
+        str, "Path of a Unix socket for a gateway on this machine, by ttrpc (ours)."
+    ] = ""
+    local_socket_group: Annotated[
+        str, "Group that may connect to it, by name or number; else its user alone (ours)."
+    ] = ""
     grpc_max_threads: Annotated[
         int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED.", _COUNT
     ] = _THREADS

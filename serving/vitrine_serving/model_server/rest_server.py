@@ -1,6 +1,7 @@
 """HTTP server of the REST side: waitress, with bounds of its connections and of their bodies."""
 
 import errno
+import logging
 import resource
 import threading
 import time
@@ -9,8 +10,12 @@ from typing import Any
 
 import waitress
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import BaseWSGIServer
+from waitress.utilities import BadRequest
 
 from vitrine_serving.model_server.api.tensorflow_rest import MAX_INFLATED_BYTES
+from vitrine_serving.model_server.bounded_log import BoundedLog
 
 MAX_CONNECTIONS = 1000
 """Connections at a time, and no more than the half of what the process may open."""
@@ -20,6 +25,28 @@ _CROWDED = 3 / 4
 
 _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
+
+
+_malformed = BoundedLog(logging.getLogger("vitrine_serving.model_server"))
+
+
+class _Parser(HTTPRequestParser):
+    """Parser of requests: where waitress' own raises, as `int` does for thousands of digits, the
+    answer is 400; else it were a traceback in the log, and no answer."""
+
+    def received(self, data: bytes) -> int:
+        """Takes bytes of a request, and returns how many it needed; waitress calls it."""
+        try:
+            return int(super().received(data))
+        except Exception as error:
+            _malformed.line(logging.WARNING, "A request over HTTP cannot be read: %.200r", error)
+            self.error = BadRequest("The request cannot be read")
+            self.completed = True
+            return len(data)
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Parser
 
 
 class RestServer:
@@ -42,6 +69,9 @@ class RestServer:
             asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
             max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
         )
+        for each in self._sockets.values():
+            if isinstance(each, BaseWSGIServer):
+                each.channel_class = _Channel
 
     def run(self, stop: threading.Event) -> None:
         """Runs until it is closed and its connections are answered.

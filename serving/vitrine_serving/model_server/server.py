@@ -7,17 +7,24 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
+
 from vitrine_client.process import signals
 from vitrine_client.process.addresses import bracketed, unbracketed
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.flags import Flags, parallelism
+from vitrine_serving.model_server.local_server import LocalServer
+from vitrine_serving.model_server.local_socket import LocalSocket
 from vitrine_serving.model_server.metrics import ServingMetrics, read_monitoring
 from vitrine_serving.model_server.repository.config import ModelConfig, read_config
 from vitrine_serving.model_server.repository.repository import Repository
@@ -57,44 +64,83 @@ def serve(flags: Flags) -> None:
     api = ModelServerApi(
         repository, metrics, as_content=flags.enable_serialization_as_tensor_content
     )
-    grpc_server = make_server(
-        api,
-        f"{bracketed(host)}:{flags.port}",
-        max_threads=flags.grpc_max_threads,
-        with_health=flags.enable_grpc_healthcheck_service,
+    calls = Calls(api, flags.grpc_max_threads)
+    own_socket = (
+        LocalSocket(flags.local_socket, flags.local_socket_group) if flags.local_socket else None
     )
+    local_server = _local_server(own_socket, calls) if own_socket else None
+    grpc_server = _grpc_server(flags, host, own_socket, calls)
     rest_server = _rest_server(flags, api, metrics, monitoring_path)
     stop = threading.Event()
     with signals.noting(stop) as noted:
         grpc_server.start()
+        if local_server:
+            local_server.start()
         if rest_server:
             _in_background("rest", partial(rest_server.run, stop))
         _look_for_changes(flags, configs, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
         log.info(
-            "Running gRPC at %s:%d, REST at port %d",
+            "Running gRPC at %s:%d, REST at port %d%s",
             bracketed(host),
             flags.port,
             flags.rest_api_port,
+            f", ttrpc at {own_socket.path}" if own_socket else "",
         )
         while not stop.wait(_LOOK_S):  # a signal just before a wait would not end it
             if rest_server:
                 rest_server.end_idle()
-        _end(repository, grpc_server, rest_server)
+        _end(repository, grpc_server, rest_server, local_server)
+        if own_socket:
+            own_socket.remove_grpc()
     # TensorFlow's threads need no goodbye, and its teardown takes seconds.
     sys.stdout.flush()
     os._exit(0 if noted.number == signal.SIGTERM else noted.exit_code or 0)
 
 
-def _end(repository: Repository, grpc_server: Any, rest_server: RestServer | None) -> None:
+def _end(
+    repository: Repository,
+    grpc_server: Any,
+    rest_server: RestServer | None,
+    local_server: LocalServer | None,
+) -> None:
     """Answers the requests in hand."""
     repository.stop()
     if rest_server:
         rest_server.close()
-    grpc_server.stop(GRACE_S).wait()
+    stopped = grpc_server.stop(GRACE_S)
+    if local_server:
+        local_server.stop(GRACE_S)
+    stopped.wait()
     if rest_server:
         rest_server.shut_down(GRACE_S)
+
+
+def _local_server(own_socket: LocalSocket, calls: Calls) -> LocalServer:
+    """Returns the server of the gateway on this machine, bound and not yet running."""
+    return LocalServer(
+        own_socket.listen(),
+        answer_with(calls),
+        max_threads=calls.max_threads,
+        same_user=not own_socket.is_shared,
+    )
+
+
+def _grpc_server(
+    flags: Flags, host: str, own_socket: LocalSocket | None, calls: Calls
+) -> grpc.Server:
+    """Returns the gRPC side, bound and not yet running: at a port, and beside the local socket."""
+    addresses = [f"{bracketed(host)}:{flags.port}"]
+    with own_socket.creating() if own_socket else nullcontext():
+        made = make_server(
+            calls,
+            addresses + ([own_socket.grpc_address] if own_socket else []),
+            with_health=flags.enable_grpc_healthcheck_service,
+        )
+    if own_socket:
+        own_socket.share_grpc()
+    return made
 
 
 def _repository(flags: Flags, metrics: ServingMetrics) -> Repository:

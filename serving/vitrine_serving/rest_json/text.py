@@ -77,7 +77,7 @@ def _check_values(body: bytes, max_values: int) -> None:
     if body.count(b",") + body.count(b"[") + 3 * body.count(b"{") > max_values:
         raise PayloadTooLarge(
             f"The JSON has more than {max_values:,} values, an object counting as three; "
-            "send fewer instances at once"
+            "send fewer instances at once; a gateway's VITRINE_MAX_JSON_VALUES allows more"
         )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import hashlib
+import os
 
 import click
 import pytest
@@ -16,6 +17,11 @@ from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.variables import CHECKS, check
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.settings import FIELDS, Settings
+from vitrine_serving.gateway.telemetry import prediction_log
+from vitrine_serving.gateway.telemetry.prediction_log import (
+    PredictionLogError,
+    PredictionLogSettings,
+)
 
 NO_FILE = "/nowhere/file"
 
@@ -62,6 +68,37 @@ def test_variables(published, variables, name, seen, todo):
     found.check("problem", name, seen, todo)
     assert found.names("problem") - {name} <= {each for each in variables if each != name}
     assert "secret" not in str(found.findings)
+
+
+def test_what_the_gateway_takes_for_no_prediction_log(tmp_path):
+    """A pipe, a link or a directory: it starts with none of them, nor with one it cannot write."""
+    for name in ("file", "closed"):
+        (tmp_path / name).touch()
+    (tmp_path / "closed").chmod(0o400)
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    wrong = CHECKS["PREDICTION_LOG"]
+    for name, told in (
+        ("link", "link"),
+        ("dangling", "link"),
+        ("pipe", "pipe"),
+        (".", "directory"),
+    ):
+        path = tmp_path / name
+        assert told in wrong(str(path))
+        with pytest.raises(PredictionLogError):
+            prediction_log.check(PredictionLogSettings(prediction_log=path))
+    assert os.geteuid() == 0 or "can be written" in wrong(str(tmp_path / "closed"))
+    assert not wrong(str(tmp_path / "file")) + wrong(str(tmp_path / "new"))
+
+
+def test_settings_of_no_log(tmp_path):
+    """What is set beside a prediction log that is not: it has no effect."""
+    named = ["VITRINE_PREDICTION_LOG_FILES", "VITRINE_PREDICTION_LOG_IMAGES"]
+    found = list(check(Installation(dict.fromkeys(named, "1"), "http://x", tmp_path)))
+    assert [each.name for each in found] == named
+    assert all("no effect without a prediction log" in each.seen for each in found)
 
 
 def test_one_port_twice_and_ports_beyond_the_last(published):

@@ -63,6 +63,17 @@ def test_a_picture_that_can_have_no_class():
         rehearsed(script)
 
 
+@pytest.mark.parametrize("status", ["400 Bad Request", "413 Content Too Large"])
+def test_the_file_that_is_refused_is_named(status):
+    """One of many, also where the service refuses its size."""
+    names = tuple(f"photos/{n}.png" for n in range(4))
+    refused = answer({"detail": "This is too much"}, status)
+    with scripted_server(lambda n: iter([refused if n == 2 else RIGHT])) as server:
+        target = Workload("raw", server.url, "mlp", tuple(b"abcd"), names=names)
+        with pytest.raises(errors.VitrineError, match=r"too much \(photos/2\.png\)$"):
+            rehearse(target, reach(server.url, 5), REQUESTS, 5.0)
+
+
 def test_a_server_that_keeps_connections_for_a_few_answers():
     """Each is asked over another connection, and after how many is told."""
 

@@ -11,7 +11,7 @@ from tests.client.loadtest.scripted_server import predictions
 from vitrine_client import errors
 from vitrine_client.images import to_instance
 from vitrine_client.loadtest.generator.answers import ResponseValidation, classes_of
-from vitrine_client.loadtest.generator.targets import requests_of
+from vitrine_client.loadtest.generator.targets import blaming, requests_of
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
@@ -47,6 +47,24 @@ class Read:
 def sent(kind: str, **options) -> list[Read]:
     target = Workload(kind, "http://host:8080/base/", "my model", IMAGES, **options)
     return [Read(request) for request in requests_of(target)]
+
+
+@pytest.mark.parametrize("kind", ["npy", "json", "rest", "grpc"])
+def test_the_file_that_cannot_be_prepared_is_named(kind):
+    """Among many of one request."""
+    images, names = (*IMAGES, b"no picture"), ("a.png", "b.png", "c.png", "notes.txt")
+    target = Workload(kind, "http://host", "mlp", images, batch_size=2, names=names)
+    with pytest.raises(errors.InvalidImage, match=r"no picture.* \(notes\.txt\)$"):
+        requests_of(target)
+
+
+def test_of_several_files_those_are_named_that_may_be_at_fault():
+    """All of the request, a few at most, unless the service says which."""
+    names = tuple(f"{n}.png" for n in range(6))
+    target = Workload("multipart", "http://host", "mlp", IMAGES * 2, batch_size=6, names=names)
+    assert blaming(target, (0, 1), "No (image 3: why)") == "No (why) (3.png)"
+    told = "No (among 0.png, 1.png, 2.png, 3.png and 2 more)"
+    assert blaming(target, (0, 1), "No") == told
 
 
 def test_a_picture_goes_as_it_is():

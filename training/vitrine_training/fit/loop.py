@@ -29,6 +29,8 @@ features, float32 [n, d], and values, float32 [n, 1]."""
 Rows = list[tf.Tensor]
 """Inputs, targets and other arguments of a step, as many rows of each."""
 
+_ADVICE = "a lower --learning-rate may help"
+
 WARM_UP_SHARE = 0.05
 """Of all steps, those in which a `cosine` learning rate climbs."""
 
@@ -272,6 +274,12 @@ def _check_finite(epoch: Epoch) -> None:
     if not np.isfinite([epoch.train_loss, epoch.validation_loss]).all():
         raise Diverged(
             f"Training diverged: after epoch {epoch.number} the loss is {epoch.train_loss} on "
-            f"training and {epoch.validation_loss} on validation data; "
-            "a lower --learning-rate may help"
+            f"training and {epoch.validation_loss} on validation data; {_ADVICE}"
         )
+
+
+def check_outputs(outputs: npt.NDArray[Any]) -> None:
+    """Raises `Diverged` where a model that was trained answers with what is no number, as weights
+    that are all but infinite do, though its losses are numbers yet."""
+    if not np.isfinite(outputs).all():
+        raise Diverged(f"Training diverged: the model answers with {np.max(outputs)}; {_ADVICE}")

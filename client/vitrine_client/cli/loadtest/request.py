@@ -136,7 +136,7 @@ class LoadRequest:
     def target(self) -> Workload:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
-        images = [sources.read(name) for name in sources.named(self.pictures)]
+        names = sources.named(self.pictures)
         address, userinfo = self.model_server or self.url, ""
         if is_http(address):
             address, userinfo = addresses.split_userinfo(address)
@@ -145,7 +145,8 @@ class LoadRequest:
             address=address,
             userinfo=userinfo,
             model=self.model or PREFERRED,
-            images=tuple(images),
+            images=tuple(map(sources.read, names)),
+            names=tuple(names),
             version=self.version,
             label=self.label,
             batch_size=self.batch_size,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vitrine_client.errors import EmptyPicture
-from vitrine_client.process.visible import visible
+from vitrine_client.process.visible import visible, visible_lines
 from vitrine_client.results import strict_json
 from vitrine_client.results.predictions import Prediction
 
@@ -140,5 +140,6 @@ def _csv_line(console: Console, cells: Sequence[object]) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    """As it is: a console would wrap it, and paint words in brackets."""
-    console.out(text, highlight=False)
+    """As it is: a console would wrap it, paint words in brackets, and leave out what it would obey,
+    such as a bell in a file's name."""
+    console.out(visible_lines(text), highlight=False)

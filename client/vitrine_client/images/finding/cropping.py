@@ -12,9 +12,7 @@ from vitrine_client.images.finding.background import Contrast, quantile
 from vitrine_client.images.finding.regions import Mask, dilated, eroded, holes_filled
 from vitrine_client.images.finding.segment import Segment
 from vitrine_client.images.raster import Floats
-
-SIDE = 28
-"""Height and width of an instance."""
+from vitrine_client.images.rows import SIDE
 
 _SILHOUETTE = 200
 """Level of an item of which only the outline is drawn; the rows' items have 150 to 200 inside."""

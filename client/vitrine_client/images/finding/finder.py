@@ -18,7 +18,6 @@ from vitrine_client.images.finding.background import (
     deviation,
     quantile,
 )
-from vitrine_client.images.finding.cropping import SIDE
 from vitrine_client.images.finding.ground import ground_of, nearest
 from vitrine_client.images.finding.panels import Window
 from vitrine_client.images.finding.picture_frames import inside_frame
@@ -26,6 +25,7 @@ from vitrine_client.images.finding.regions import dilated
 from vitrine_client.images.finding.segment import Segment, boxed, gathered, is_soft, visible
 from vitrine_client.images.finding.segmentation import candidates
 from vitrine_client.images.raster import Box, Floats, Raster
+from vitrine_client.images.rows import SIDE
 
 _WORKING_SIDE = 128
 _FINE_SIDE = 112

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.images.finding.background import contrast
-from vitrine_client.images.finding.cropping import SIDE, instance_of, is_outline
+from vitrine_client.images.finding.cropping import instance_of, is_outline
 from vitrine_client.images.finding.finder import Found, box_of, find, find_in
 from vitrine_client.images.raster import Box, Raster
+from vitrine_client.images.rows import SIDE, as_row, is_blank
 
 NOTHING = "there is nothing to see in this picture"
 """The warning of a picture without an item."""
@@ -25,8 +26,6 @@ CUT_OFF = "the item is cut off at the edge"
 _COUNTS = {2: "two items, the larger one", 3: "three items, the largest one"}
 
 _WHOLE = 0, 0, SIDE, SIDE
-_BORDER = np.flatnonzero(np.pad(np.zeros((SIDE - 2, SIDE - 2)), 1, constant_values=1))
-_BLACK = 16  # Two corners of every Fashion-MNIST image are at most 12.
 _FAINT_CONTRAST = 20.0  # levels
 _CUT_SHARE = 0.2  # of an item's longer side
 
@@ -56,14 +55,21 @@ def item_of(raster: Raster, box: Sequence[float] | None) -> Item:
         chosen = checked_box(box, raster.size)
         found = find_in(raster, chosen)
         return _nothing() if found is None else _item(found, chosen)
-    if raster.size == (SIDE, SIDE):
-        row = raster.grey()
-        if is_row(row) or is_row(row := 255 - row):  # as it is, or printed black on white
-            return Item(row.copy(), _WHOLE) if np.count_nonzero(row) else _nothing()
+    if raster.size == (SIDE, SIDE) and (row := row_item(raster.grey().copy())):
+        return row
     found = find(raster)
     if found is None:
         return _nothing()
     return _item(found, box_of(raster, found), _left_out(found))
+
+
+def row_item(grey: NDArray[np.uint8]) -> Item | None:
+    """Returns the item of pixels that are a row of the data set, or negated are one, which have
+    `grey` itself as their instance; None of others."""
+    row = as_row(grey)
+    if row is None:
+        return None
+    return _nothing() if is_blank(row) else Item(row, _WHOLE)
 
 
 def _nothing() -> Item:
@@ -100,21 +106,6 @@ def _doubts(found: Found, *, outline: bool) -> list[str]:
     if found.cut_off >= _CUT_SHARE:
         doubts.append(CUT_OFF)
     return doubts
-
-
-def is_row(grey: NDArray[np.uint8]) -> bool:
-    """Returns whether uint8 [h, w] could be a row of Fashion-MNIST: 28x28, and the border is black.
-
-    Items do reach the border, so only a quarter of it must be black (of all 70,000 images, the
-    least is 26 %), and black must outnumber white, which a dark item on white fails.
-    """
-    if grey.shape != (SIDE, SIDE):
-        return False
-    border = grey.ravel()[_BORDER]
-    black = np.count_nonzero(border <= _BLACK)
-    if 4 * black < border.size:
-        return False
-    return bool(black > np.count_nonzero(border >= 255 - _BLACK))
 
 
 def checked_box(box: Sequence[float], size: tuple[int, int]) -> Box:

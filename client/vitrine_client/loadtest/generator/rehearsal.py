@@ -16,6 +16,7 @@ from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.answers import Classes, classes_of
 from vitrine_client.loadtest.generator.connections import LoadConnections, connections_to
 from vitrine_client.loadtest.generator.http_connection import Endpoint, HttpConnection, tls_failure
+from vitrine_client.loadtest.generator.targets import blaming
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.process import addresses, trust
 
@@ -27,6 +28,9 @@ _MOST_TIMEOUTS = 2
 
 _MOST_IN_A_ROW = 3
 """Requests without an answer, after which no more are asked."""
+
+_OF_REQUEST = (errors.InvalidRequest, errors.PayloadTooLarge, errors.UnsupportedMediaType)
+"""Errors that may be one request's and not another's."""
 
 _MAY_PASS = {
     *("HTTP 408", "HTTP 425", "HTTP 429"),
@@ -75,15 +79,13 @@ def rehearse(
         classes: list[Classes | None] = []
         failed: errors.VitrineError | None = None
         missing = 0
-        for number, request in enumerate(requests, 1):
+        for turn, request in enumerate(requests):
             try:
                 classes.append(asker.classes(request))
                 missing = 0
-            except errors.InvalidRequest as error:
-                of_picture = isinstance(error, errors.InvalidImage)
-                which = f" (request {number} of {len(requests)})" if len(requests) > 1 else ""
-                kind = errors.InvalidImage if of_picture else errors.InvalidRequest
-                raise kind(f"{error}{which}") from error
+            except _OF_REQUEST as error:
+                told = blaming(target, (turn, len(requests)), str(error))
+                raise type(error)(told) from error
             except _PassingError as error:
                 failed = failed or error.reason
                 classes.append(None)

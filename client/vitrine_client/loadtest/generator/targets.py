@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ from vitrine_client.loadtest.generator.headers import merged
 from vitrine_client.loadtest.plan import Workload, WorkloadKind
 from vitrine_client.tfserving.tensors import Array
 
+_OF_SEVERAL = re.compile(r"\bimage (\d+): ")
+_MOST_NAMES = 4
+
 _FLOATS = np.array([float(f"{np.float32(value / 255):.9g}") for value in range(256)])
 """Pixels as JSON has them: the shortest text that is the same float32."""
 
@@ -25,26 +29,58 @@ def requests_of(target: Workload) -> tuple[bytes, ...]:
     Raises `InvalidImage` where a picture that is prepared here cannot be read, and
     `InvalidRequest` where there is none or `target.address` is no address.
     """
+    made: list[bytes] = []
     groups = _groups(target)
+    for turn, places in enumerate(groups):
+        try:
+            made.append(_request(target, [target.images[place] for place in places]))
+        except errors.InvalidImage as error:
+            raise errors.InvalidImage(blaming(target, (turn, len(groups)), str(error))) from error
+    return tuple(made)
+
+
+def _request(target: Workload, group: Sequence[bytes]) -> bytes:
     if target.kind == "grpc":
-        return tuple(_message(target, _instances(group)) for group in groups)
-    make_call = _CALLS[target.kind]
-    return tuple(http_request(target, make_call(group)) for group in groups)
+        return _message(target, _instances(group))
+    return http_request(target, _CALLS[target.kind](group))
 
 
-def _groups(target: Workload) -> list[list[bytes]]:
-    """The images of each request, the next ones in turn until it begins anew."""
-    images, size = target.images, 1 if target.kind == "raw" else target.batch_size
-    if not images or size < 1:
+def _groups(target: Workload) -> list[list[int]]:
+    """The places of the images of each request, the next ones in turn until it begins anew."""
+    count, size = len(target.images), 1 if target.kind == "raw" else target.batch_size
+    if not count or size < 1:
         raise errors.InvalidRequest("A request needs an image; name one at least")
     return [
-        [images[(turn * size + place) % len(images)] for place in range(size)]
-        for turn in range(len(images) // math.gcd(len(images), size))
+        [(turn * size + place) % count for place in range(size)]
+        for turn in range(count // math.gcd(count, size))
     ]
 
 
+def blaming(target: Workload, which: tuple[int, int], text: str) -> str:
+    """Returns the message of a request that is refused, `which` is its place, from 0, among so
+    many, with the file that is at fault, or those that it may be."""
+    turn, count = which
+    if not target.names:
+        return f"{text} (request {turn + 1} of {count})" if count > 1 else text
+    names = [target.names[place] for place in _groups(target)[turn]]
+    found = _OF_SEVERAL.search(text)
+    if found and int(found[1]) < len(names):
+        names, text = [names[int(found[1])]], text.replace(found[0], "", 1)
+    files = list(dict.fromkeys(names))
+    more = f" and {len(files) - _MOST_NAMES} more" if len(files) > _MOST_NAMES else ""
+    among = "" if len(files) == 1 else "among "
+    return f"{text} ({among}{', '.join(files[:_MOST_NAMES])}{more})"
+
+
 def _instances(group: Sequence[bytes]) -> Array:
-    return np.stack([to_instance(image) for image in group])
+    return np.stack([_instance(place, image) for place, image in enumerate(group)])
+
+
+def _instance(place: int, image: bytes) -> Array:
+    try:
+        return to_instance(image)
+    except errors.InvalidImage as error:
+        raise errors.InvalidImage(f"image {place}: {error}") from error
 
 
 def _message(target: Workload, instances: Array) -> bytes:

@@ -89,14 +89,18 @@ def _parts_named_image(boundary: bytes, body: bytes, max_images: int) -> list[by
                 inside = event.name == "image"
                 if inside:
                     if len(pictures) == max_images:
-                        raise PayloadTooLarge(
-                            f"More than {max_images} images are too many for one request; "
-                            f"send at most {max_images}"
-                        )
+                        raise _too_many(f"More than {max_images}", max_images)
                     pictures.append(b"")
             elif inside and event:  # the content of a part comes in one piece, as the body did
                 pictures[-1] = event
     return pictures
+
+
+def _too_many(count: str, max_images: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"{count} images are too many for one request; send at most {max_images}, which is the "
+        "gateway's VITRINE_MAX_IMAGES"
+    )
 
 
 def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
@@ -112,9 +116,7 @@ def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
     if sides != [SIDE, SIDE] or count < 1 or bool in map(type, shape):  # numpy takes True for 1
         raise InvalidRequest(f"The array has the shape {list(shape)}; {_NPY_HINT}")
     if count > max_images:
-        raise PayloadTooLarge(
-            f"{count} images are too many for one request; send at most {max_images}"
-        )
+        raise _too_many(f"{count:,}", max_images)
     expected = count * SIDE * SIDE * dtype.itemsize
     if len(body) - start != expected:
         raise InvalidRequest(

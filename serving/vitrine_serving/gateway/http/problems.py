@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from http import HTTPStatus
 
 import orjson
@@ -36,12 +37,32 @@ def expected(error: VitrineError) -> Answer:
         hint = "`GET /v1/models` lists what is served"
     elif isinstance(error, DeadlineExceeded) and ";" not in message:  # gRPC's words
         hint = "send fewer or smaller ones at once, or try again later"
-    answer = problem(error.status, f"{message}; {hint}" if hint else message, error=message)
+    told, hint = _without_graph(message, hint)
+    answer = problem(error.status, f"{told}; {hint}" if hint else told, error=message)
     answer.headers += error.headers
     if error.retry_after_s is not None or isinstance(error, Unavailable):
         seconds = math.ceil(error.retry_after_s or RETRY_AFTER_S)
         answer.headers.append(("Retry-After", str(seconds)))
     return answer
+
+
+_NODE = "[[{{node "
+_CALLS = re.compile(r"Graph execution error:.*?<stack traces unavailable>", re.DOTALL)
+_DECODING = (
+    "the model decodes pictures in JSON by itself, PNG, JPEG, GIF and BMP; send others as they are"
+)
+
+
+def _without_graph(message: str, hint: str) -> tuple[str, str]:
+    """Returns TensorFlow's words on a failed computation without the places in its graph, and a
+    hint where it was about to decode a picture; other messages as they are."""
+    words, node, places = message.partition(_NODE)
+    if not node:
+        return message, hint
+    told = " ".join(_CALLS.sub("", words).split()) or "The model cannot compute that"
+    if "decodeimage" in places.lower() and not hint:
+        return f"A picture cannot be decoded ({told})", _DECODING
+    return told, hint
 
 
 def unexpected(method: str, path: str, error: BaseException) -> Answer:

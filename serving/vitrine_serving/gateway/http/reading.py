@@ -1,17 +1,20 @@
-"""Request reading from an ASGI server: the head, and the body within limits of size and time."""
+"""Request bodies: read within limits of size and time, as they come from a connection."""
 
 import asyncio
-import random
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from vitrine_client.errors import PayloadTooLarge, RequestTimeout, UnsupportedMediaType
+from vitrine_client.errors import (
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+    VitrineError,
+)
+from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.http.compression import inflate, promised_bytes
-from vitrine_serving.gateway.http.messages import Request
-from vitrine_serving.gateway.http.routes import Route
+from vitrine_serving.gateway.http.routes import UNLIMITED, Route
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shedding import BodyBudget
 from vitrine_serving.rest_json.text import MAX_VALUES
@@ -21,12 +24,6 @@ _DISCARD_S = 1.0
 
 UNSPECIFIED_TYPES = ("", "application/x-www-form-urlencoded", "text/plain")
 """Media types that clients send by default. They may be JSON, and are no picture."""
-
-# RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
-_AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-# https://www.w3.org/TR/trace-context/#traceparent-header-field-values
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RequestSettings(SettingsPart):
@@ -52,8 +49,9 @@ class RequestSettings(SettingsPart):
 
     def of_body(self, route: Route, content_type: str) -> "BodyLimit":
         """Returns the limit of a body of a content type."""
-        is_json = route.is_json or _may_be_json(content_type)
-        return _limit(min(route.max_body_bytes, self.max_body_bytes), self.max_json_bytes, is_json)
+        kind = "json" if route.is_json else _kind(content_type)
+        most_of_kind = UNLIMITED if kind == "picture" else self.max_json_bytes
+        return _limit(route.max_body_bytes, self.max_body_bytes, most_of_kind, _HINTS[kind])
 
 
 class BodyLimit(NamedTuple):
@@ -67,68 +65,71 @@ class BodyLimit(NamedTuple):
         return PayloadTooLarge(f"The body has more than {self.max_bytes} bytes; {self.hint}")
 
 
-class GoneError(Exception):
-    """The client has left."""
-
-
-def read_head(scope: Any) -> Request:
-    """Returns the request of an ASGI scope, with an id and without a body."""
-    found: dict[str, str] = {}
-    for name_bytes, value_bytes in scope["headers"]:
-        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    request_id, traceparent = found.get("x-request-id", ""), found.get("traceparent", "")
-    client = scope.get("client")
-    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
-    return Request(
-        method=scope["method"],
-        # RFC 9110, section 4.2.3: without a path, it is that of the root.
-        path=path if path.startswith("/") else _AUTHORITY.sub("", path, count=1) or "/",
-        query=scope["query_string"].decode("latin-1"),
-        headers=found,
-        client=client[0] if client else "",
-        id=request_id if request_id and _REQUEST_ID.fullmatch(request_id) else _new_id(),
-        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
-    )
-
-
 class Body:
     """Request body: read once by a route that takes one, or discarded after the answer.
 
-    `receive` is ASGI's. Nothing is read and nothing inflated before it is asked for. What is held
-    of it is taken from `budget`, until `release`.
+    `content` is what came with the head: all, or without `is_whole` the beginning of what `feed`
+    and `finish` then bring, as `ask` asks for more. Nothing is inflated before it is asked for.
+    What is held of it is taken from `budget`, until `release`.
     """
 
-    def __init__(self, headers: Mapping[str, str], receive: Any, budget: BodyBudget) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        budget: BodyBudget,
+        content: bytes = b"",
+        ask: Callable[[], None] | None = None,
+    ) -> None:
+        self.is_whole = ask is None
         self._headers = headers
-        self._receive = receive
         self._budget = budget
+        self._content: bytes | bytearray = bytearray(content) if ask else content
+        self._ask = ask
         self._held = 0
-        self._announced_bytes = int(headers.get("content-length") or 0)
-        self._unread = self._announced_bytes > 0 or "transfer-encoding" in headers
+        self._had_its_time = False
+        self._fault: VitrineError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def unclaimed(self) -> int:
+        """The bytes that have come and that nobody has taken."""
+        return len(self._content) - self._held
+
+    def feed(self, part: bytes) -> None:
+        """Adds what has come."""
+        self._content += part
+        self._wake()
+
+    def finish(self) -> None:
+        """Says that all has come."""
+        self.is_whole = True
+        self._wake()
+
+    def fail(self, fault: VitrineError) -> None:
+        """Says that nothing comes that could be read; who waits for it gets the error."""
+        self._fault = fault
+        self._wake()
 
     async def read(self, limit: BodyLimit, timeout_s: float, threads: Executor) -> bytes:
-        """Returns the body, inflated in `threads`, within the limit. Nothing is read where the
-        Content-Length alone is more.
+        """Returns the body, inflated in `threads`, within the limit. Nothing is waited for where
+        the Content-Length alone is more.
 
-        Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `BodiesFull`,
-        `GoneError`.
+        Raises `PayloadTooLarge`, `RequestTimeout`, `UnsupportedMediaType`, `BodiesFull`, and what
+        it failed with.
         """
-        if self._announced_bytes > limit.max_bytes:
-            raise limit.exceeded()
         try:
-            async with asyncio.timeout(timeout_s):
-                body = await self._read(limit)
-            self._unread = False
-            encoding = self._headers.get("content-encoding", "")
-            return body if not encoding else await self._inflated(body, encoding, limit, threads)
-        except TimeoutError:
-            self.release()
-            self._unread = False  # it has had its time
-            raise RequestTimeout(
-                f"The body did not come within {timeout_s:g} s; send it again"
-            ) from None
+            if not self.is_whole:
+                await self._receive(limit, timeout_s)
+            content, self._content = bytes(self._content), b""
+            if len(content) > limit.max_bytes:
+                raise limit.exceeded()
+            self._hold(len(content) - self._held)
+            encoding = self._headers.get("content-encoding")
+            return (
+                content if not encoding else await self._inflated(content, encoding, limit, threads)
+            )
         except BaseException:
+            self._content = bytearray()
             self.release()
             raise
 
@@ -164,54 +165,73 @@ class Body:
         """Drains a body that nobody has read, for a while, unless its sender waits to be asked for
         it. Call it after the answer: closing a connection with bytes unread resets it, and whoever
         sends first and reads later would never see the answer."""
-        if not self._unread or "expect" in self._headers:
+        if self.is_whole or self._had_its_time or "expect" in self._headers:
             return
         try:
             async with asyncio.timeout(_DISCARD_S):
-                while (await self._receive()).get("more_body"):
-                    pass
-        except TimeoutError:
+                while not self.is_whole:
+                    self._content = bytearray()
+                    await self._more()
+        except (TimeoutError, VitrineError):
             pass
 
     def _hold(self, count: int) -> None:
         self._budget.take(count)
         self._held += count
 
-    async def _read(self, limit: BodyLimit) -> bytes:
-        message = await self._received()
-        if not message.get("more_body"):
-            body = bytes(message.get("body", b""))
-        else:
-            parts = bytearray(message["body"])
-            while message.get("more_body") and len(parts) <= limit.max_bytes:
-                message = await self._received()
-                parts += message.get("body", b"")
-            body = bytes(parts)
-        if len(body) > limit.max_bytes:
+    async def _receive(self, limit: BodyLimit, timeout_s: float) -> None:
+        if int(self._headers.get("content-length", 0)) > limit.max_bytes:
             raise limit.exceeded()
-        return body
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    self._hold(self.unclaimed)
+                    if len(self._content) > limit.max_bytes:
+                        raise limit.exceeded()
+                    if self.is_whole:
+                        return
+                    await self._more()
+        except TimeoutError:
+            self._had_its_time = True
+            raise RequestTimeout(
+                f"The body did not come within {timeout_s:g} s; send it again"
+            ) from None
 
-    async def _received(self) -> Any:
-        message = await self._receive()
-        if message["type"] != "http.request":
-            raise GoneError
-        self._unread = bool(message.get("more_body"))
-        self._hold(len(message.get("body", b"")))
-        return message
+    async def _more(self) -> None:
+        """Waits until more has come, or all. Raises what it failed with."""
+        if not self._fault:
+            self._waiter = asyncio.get_running_loop().create_future()
+            if self._ask:
+                self._ask()
+            await self._waiter
+        if self._fault:
+            raise self._fault
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+_HINTS = {
+    "picture": "send fewer or smaller pictures at once",
+    "json": "send fewer instances at once",
+    "untold": "send fewer instances at once, or say that it is a picture: "
+    "`-H 'Content-Type: image/png' --data-binary @shoe.png`",
+}
 
 
 @lru_cache(256)
-def _limit(most: int, most_of_json: int, is_json: bool) -> BodyLimit:
-    if is_json:
-        return BodyLimit(min(most, most_of_json), "send fewer instances at once")
-    return BodyLimit(most, "send fewer or smaller pictures at once")
+def _limit(most_of_route: int, most: int, most_of_kind: int, hint: str) -> BodyLimit:
+    """Returns the lowest, and with it the variable that raises it; a route's own has none."""
+    if most_of_route <= min(most, most_of_kind):
+        return BodyLimit(most_of_route, hint)
+    name = "MAX_BODY_BYTES" if most <= most_of_kind else "MAX_JSON_BYTES"
+    return BodyLimit(min(most, most_of_kind), f"{hint}; the gateway's {PREFIX}{name} allows more")
 
 
 @lru_cache(256)
-def _may_be_json(content_type: str) -> bool:
+def _kind(content_type: str) -> str:
     kind = content_type.partition(";")[0].strip().lower()
-    return kind == "application/json" or kind in UNSPECIFIED_TYPES
-
-
-def _new_id() -> str:
-    return f"{random.getrandbits(128):032x}"  # no secret, only to be told from others
+    if kind == "application/json":
+        return "json"
+    return "untold" if kind in UNSPECIFIED_TYPES else "picture"

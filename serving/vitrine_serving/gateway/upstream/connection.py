@@ -12,10 +12,12 @@ from typing import Any, Literal
 import grpc
 
 from vitrine_client.errors import NotGrpc, Unavailable, VitrineError
+from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.upstream.breaker import Breaker, State
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
+from vitrine_serving.gateway.upstream.local import LocalChannel
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,7 @@ class Connection:
         credentials: grpc.ChannelCredentials | None,
         fair_timeout_s: float,
         start_s: float = START_S,
+        note_large: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self.name = str(endpoint)
@@ -136,6 +139,7 @@ class Connection:
         self.lacking = Lacking()
         self._late = f"The model server at {self.name} did not answer in time"
         self._credentials = credentials
+        self._note_large = note_large
         self._methods: dict[str, Any] = {}
         self.channel = self.new_channel()
         self._retired: list[Any] = []
@@ -153,6 +157,8 @@ class Connection:
     def new_channel(self) -> Any:
         """Returns another channel to the server, with a connection of its own."""
         address, name, server_name = self.endpoint
+        if path := local_sockets.path_of(address):
+            return LocalChannel(path, self._note_large)
         options = messages.channel_options(server_name)
         if self._credentials:
             return grpc.aio.secure_channel(address, self._credentials, options=options)

@@ -1,24 +1,27 @@
 """Upstream: client-side load balancing over model servers, with retries and health checks."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Sequence
 from typing import Annotated
 
 import grpc
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vitrine_client.errors import (
+    InvalidRequest,
     ModelFault,
     ResourceExhausted,
     ServerError,
     Unavailable,
     VitrineError,
 )
+from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_model_server
 from vitrine_client.results.predictions import Description, VersionStatus
-from vitrine_client.tfserving import messages
+from vitrine_client.tfserving import messages, ttrpc
 from vitrine_serving.gateway.models.descriptions import Descriptions
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
@@ -34,6 +37,8 @@ from vitrine_serving.gateway.upstream.discovery import Discovery, Resolve, resol
 from vitrine_serving.gateway.upstream.pool import Pool
 from vitrine_serving.gateway.upstream.retries import RetryBudget, RetrySettings, pause_s
 from vitrine_serving.gateway.upstream.silence import SilenceWatch
+
+log = logging.getLogger(__name__)
 
 _DESCRIBE_S = 10.0
 
@@ -59,14 +64,26 @@ _FAULTS = (
 that is: another server tells."""
 
 
+def _checked_socket(path: str) -> str:
+    """Returns the path of a socket, empty for none."""
+    try:
+        return local_sockets.checked_choice(path)
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+
+
 class UpstreamSettings(SettingsPart):
     """Addresses of the model servers."""
 
     model_server: Annotated[Names, each(checked_model_server)] = Field(
         (f"{HOST}:{PORT + GRPC_OFFSET}",), min_length=1
     )
-    """The model servers' gRPC addresses, HOST:PORT, separated by commas. By default
-    `VITRINE_GRPC_PORT` of this machine, or `VITRINE_PORT` + 420."""
+    """The model servers' gRPC addresses, HOST:PORT, separated by commas; ttrpc:PATH for the local
+    socket of an embedded one. By default that of `VITRINE_LOCAL_SOCKET`, else `VITRINE_GRPC_PORT`
+    of this machine, or `VITRINE_PORT` + 420."""
+    local_socket: Annotated[str, AfterValidator(_checked_socket)] = ""
+    """Path of the socket on which an embedded model server on this machine is asked, faster than
+    over gRPC; `vitrine-serve up` has one by itself, unless this is `off`."""
     model_server_name: str = ""
     """Name in the model servers' certificates, if not their address."""
 
@@ -99,7 +116,7 @@ class ModelServers:
         fair_timeout_s: float = 1.0,
     ) -> None:
         retrying, breaker = retrying or RetrySettings(), breaker or BreakerSettings()
-        self.retries = self.skews = 0
+        self.retries = self.skews = self.large_messages = 0
         self._max_attempts = retrying.max_attempts
         self._budget = RetryBudget(retrying.retry_budget)
         # Models that take long are to leave the other one to servers that fail.
@@ -112,6 +129,7 @@ class ModelServers:
                 Breaker(breaker.breaker_failures, breaker.breaker_open_s),
                 credentials=credentials,
                 fair_timeout_s=fair_timeout_s,
+                note_large=self._note_large,
             ),
             addresses,
         )
@@ -139,6 +157,16 @@ class ModelServers:
     def look_for_lost(self) -> None:
         """Has `snapshot` tell of the servers that were lost and are connected again."""
         self._pool.look_for_lost()
+
+    def _note_large(self) -> None:
+        """Counts a message that is too large for the local transport, and says so once."""
+        if not self.large_messages:
+            log.warning(
+                "A message of more than %d MiB went to the model server by gRPC, which takes it; "
+                "those that follow are counted",
+                ttrpc.MOST_BYTES >> 20,
+            )
+        self.large_messages += 1
 
     async def call(
         self, method: str, request: bytes, *, timeout_s: float, metadata: Metadata = ()

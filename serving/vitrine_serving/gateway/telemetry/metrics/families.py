@@ -78,6 +78,10 @@ VERSION_SKEW = _counter(
     "vitrine_version_skew_total",
     "Calls that another model server answered, as the first one lacked the version.",
 )
+LARGE_MESSAGES = _counter(
+    "vitrine_large_messages_total",
+    "Messages that were too large for the local socket, and went to the model server by gRPC.",
+)
 IN_FLIGHT = _gauge(
     "vitrine_model_server_calls_in_flight",
     "Calls that a model server has not answered yet.",

@@ -106,6 +106,7 @@ class Metrics:
         self._looks.append(servers.look_for_lost)
         self._ledger.follow(families.RETRIES, lambda: {(): servers.retries})
         self._ledger.follow(families.VERSION_SKEW, lambda: {(): servers.skews})
+        self._ledger.follow(families.LARGE_MESSAGES, lambda: {(): servers.large_messages})
         self._ledger.follow(
             families.IN_FLIGHT,
             lambda: {(each.address,): each.in_flight for each in servers.snapshot()},

@@ -1,0 +1,110 @@
+"""Calls of the model server, whatever carries them: bounded in number, counted, and with errors as
+gRPC's codes and words."""
+
+import logging
+import threading
+import time
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any, NamedTuple
+
+import grpc
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.bounded_log import BoundedLog
+
+log = logging.getLogger("vitrine_serving.model_server")
+
+EXHAUSTED = "Server Threadpool Exhausted"
+
+_COUNTED = ("Predict", "Classify", "Regress")
+"""Calls that TensorFlow Serving's metrics have."""
+
+_MOST_WORDS_BYTES = 7 * 1024
+"""Bytes of an error's words on the wire. They travel as metadata, of which a client takes 8 KiB and
+no more unless told otherwise; beyond that the call has another code, and no words."""
+
+_MOST_LOGGED = 500
+
+
+class Outcome(NamedTuple):
+    """Outcome of a call: OK with a response, or another code with an error's words."""
+
+    code: grpc.StatusCode
+    words: str
+    response: Any = None
+
+
+class Calls:
+    """Calls of an API: `max_threads` of them run at a time, over all transports."""
+
+    def __init__(self, api: ModelServerApi, max_threads: int) -> None:
+        self.max_threads = max_threads
+        self._free = threading.BoundedSemaphore(max_threads)
+        self._api = api
+        self._faults = BoundedLog(log)
+        self.methods = {
+            "Predict": api.predict,
+            "Classify": api.classify,
+            "Regress": api.regress,
+            "MultiInference": api.multi_inference,
+            "GetModelMetadata": api.metadata,
+            "GetModelStatus": api.status,
+            "HandleReloadConfigRequest": api.reload_config,
+        }
+
+    def answer(self, call: str, request: Any) -> Outcome:
+        """Answers a request of one of the `methods`; raises nothing."""
+        if not self._free.acquire(blocking=False):
+            return Outcome(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+        started = time.monotonic()
+        code, words = grpc.StatusCode.OK, ""
+        try:
+            return Outcome(code, words, self.methods[call](request))
+        except ServingError as error:
+            code, words = error.code, str(error)
+        except MemoryError:
+            code, words = grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory"
+        except Exception as error:
+            code, words = grpc.StatusCode.UNKNOWN, f"The model server failed: {error!r}"
+            self._log_fault(call, error)
+        finally:
+            self._free.release()
+            self._count(call, request, code, time.monotonic() - started)
+        return Outcome(code, carried(words))
+
+    def undecodable(self, body: bytes) -> Outcome:
+        """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving
+        has it, and logs a line."""
+        text = "A request of %d bytes is no message of its method"
+        self._faults.line(logging.WARNING, text, len(body))
+        return Outcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+
+    def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
+        if call in _COUNTED:
+            name = request.model_spec.name
+            self._api.observe_request(name, call, "GRPC", code.name, took_s)
+
+    def _log_fault(self, call: str, error: Exception) -> None:
+        """Logs a fault of ours in one line, as whoever found it may call again and again."""
+        *_, where = extract_tb(error.__traceback__)
+        told, file = repr(error)[:_MOST_LOGGED], Path(where.filename).name
+        self._faults.line(logging.ERROR, "%s failed: %s (%s:%s)", call, told, file, where.lineno)
+
+
+def carried(words: str) -> str:
+    """Returns an error's words as gRPC carries them to every client, cut where they are too long.
+
+    All but printable ASCII is escaped there, a byte by three:
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md (Status-Message)
+    """
+    # Half a surrogate pair, as names of files can have, is no text for gRPC.
+    text = words.encode(errors="backslashreplace").decode()
+    size = 0
+    for place, character in enumerate(text):
+        plain = " " <= character <= "~" and character != "%"
+        size += 1 if plain else 3 * len(character.encode())
+        if size > _MOST_WORDS_BYTES:
+            return f"{text[:place]}… (cut, of {len(text):,} characters)"
+    return text

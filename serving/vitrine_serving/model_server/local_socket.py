@@ -1,0 +1,117 @@
+"""Local socket of the model server: who may connect to it, and what may be at its path before."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process import local_sockets
+
+_BACKLOG = 128
+
+
+class LocalSocket:
+    """Local socket at a path: for its user alone, or with a `group`, by name or number, for that
+    as well. Raises `ValueError` where path or group make no sense."""
+
+    def __init__(self, path: str, group: str = "") -> None:
+        if not local_sockets.are_available():
+            raise ValueError("a local socket needs Linux; leave it out, and gRPC is used")
+        try:
+            self.path = local_sockets.checked_path(path)
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
+        self.address = f"{local_sockets.SCHEME}{path}"
+        self.grpc_address = local_sockets.grpc_address(self.address)
+        self.flags = [f"--local_socket={path}", f"--local_socket_group={group}"]
+        self._group = _number_of(group) if group else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a group may connect."""
+        return self._group is not None
+
+    def check(self) -> None:
+        """Makes the directory where it is missing. Raises `OSError` where others could take the
+        socket's place, where another server answers at it, or where there is something else."""
+        directory = Path(self.path).parent
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(0o700)
+            self._share(directory, 0o770)
+        local_sockets.check_directory(self.path)
+        for path in (self.path, f"{self.path}{local_sockets.GRPC_SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                    raise FileExistsError(f"{path} is no socket; move it away, or name another")
+        if _is_answered(self.path):
+            raise OSError(
+                errno.EADDRINUSE,
+                f"another model server answers at {self.path}; end it, or name another",
+            )
+
+    def listen(self) -> socket.socket:
+        """Returns the socket, which takes connections; one that a killed server has left is
+        replaced. Raises `OSError`."""
+        self.check()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)  # noqa: PTH108 - paths are texts here
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with self.creating():
+                made.bind(self.path)
+            self._share(Path(self.path), 0o660)
+            made.listen(_BACKLOG)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    @contextlib.contextmanager
+    def creating(self) -> Iterator[None]:
+        """Has sockets that are made meanwhile for their user alone."""
+        before = os.umask(0o177)
+        try:
+            yield
+        finally:
+            os.umask(before)
+
+    def share_grpc(self) -> None:
+        """Opens the socket for gRPC, which is there by now, to the group."""
+        self._share(Path(f"{self.path}{local_sockets.GRPC_SUFFIX}"), 0o660)
+
+    def remove_grpc(self) -> None:
+        """Removes the socket for gRPC."""
+        Path(f"{self.path}{local_sockets.GRPC_SUFFIX}").unlink(missing_ok=True)
+
+    def _share(self, path: Path, mode: int) -> None:
+        if self._group is not None:
+            os.chown(path, -1, self._group)
+            path.chmod(mode)
+
+
+def _number_of(group: str) -> int:
+    import grp  # which Windows lacks
+
+    if group.isascii() and group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"there is no group {group!r} here") from None
+
+
+def _is_answered(path: str) -> bool:
+    """Says whether somebody listens at a path."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:  # more wait there already than it takes
+            return True
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True

@@ -1,0 +1,409 @@
+"""Client connections: order, pieces, patience, bodies that are still coming, and their end."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.serving.asking import until
+from tests.serving.wire import Wire, request
+from vitrine_serving.gateway.server.connections import Patience
+from vitrine_serving.gateway.server.draining import Draining
+
+CHUNKED = request("/c", b"Transfer-Encoding: chunked", method=b"POST")
+COMING = request("/b", b"Content-Length: 5", method=b"POST")
+FAR = 100.0
+
+
+def run(main) -> None:
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def body_of(answers: list[tuple[int, bytes]]) -> list[bytes]:
+    assert {status for status, _ in answers} == {200}
+    return [body for _, body in answers]
+
+
+def test_a_request_is_one_write():
+    """Head and body of the answer go out together; a HEAD has the head alone."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.send(request("/a", method=b"POST", body=b"hello"))
+        assert body_of(await wire.answers()) == [b"POST /a hello"]
+        assert wire.transport.writes == 1
+        wire.transport.sent = b""
+        wire.send(request("/a", method=b"HEAD"))
+        await until(lambda: wire.transport.sent, "the head")
+        assert wire.transport.sent.endswith(b"content-length: 8\r\n\r\n")
+        assert not wire.transport.is_closed
+
+    run(main)
+
+
+def test_requests_byte_by_byte():
+    """However it is cut, it is the same."""
+
+    async def main() -> None:
+        sent = (
+            request("/a", body=b"abc") + CHUNKED + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n" + request("/d")
+        )
+        for step in (1, 2, 3, 7, 50, 1000):
+            wire = Wire()
+            for start in range(0, len(sent), step):
+                wire.send(sent[start : start + step])
+                await asyncio.sleep(0)
+            assert body_of(await wire.answers(3)) == [b"GET /a abc", b"POST /c abc", b"GET /d "]
+
+    run(main)
+
+
+def test_pipelined_requests_are_answered_in_their_order():
+    """One after the other, empty lines between them or not; more than a little is not taken."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.send(b"\r\n" + b"\r\n".join(request(f"/{n}") for n in range(50)))
+        assert wire.app.asked == []
+        await wire.answers(50)
+        assert wire.app.asked == [f"GET /{n}" for n in range(50)]
+        wire.app.may_answer.clear()
+        wire.transport.sent = b""
+        for _ in range(20):
+            wire.send(request("/", body=bytes(8192)))
+        await asyncio.sleep(0)
+        assert len(wire.app.asked) == 51
+        assert not wire.transport.reads
+        wire.app.may_answer.set()
+        await wire.answers(20)
+        assert wire.transport.reads
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes"),
+    [
+        (request("/"), False),
+        (request("/", b"Connection: close"), True),
+        (request("/", b"Connection: Upgrade", b"Upgrade: websocket"), False),
+        (b"GET / HTTP/1.0\r\n\r\n", True),
+        (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", True),
+    ],
+    ids=["1.1", "close", "upgrade", "1.0", "1.0 keep-alive", "CONNECT"],
+)
+def test_the_end_of_a_connection_is_told(sent, closes):
+    """What comes after it is not answered; HTTP/1.0 is told that there is more, too."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.send(sent + sent)
+        if closes:
+            await wire.ends()
+            assert len(wire.app.asked) == 1
+        else:
+            await wire.answers(2)
+        assert (b"connection: close" in wire.transport.sent) == closes
+        told = b"connection: keep-alive" in wire.transport.sent
+        assert told or closes or b"1.0" not in sent
+
+    run(main)
+
+
+def test_an_offer_of_another_protocol_has_its_body():
+    """Java's client offers HTTP/2 with its first POST."""
+
+    async def main() -> None:
+        wire = Wire()
+        offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AA")
+        wire.send(request("/a", *offer, method=b"POST", body=b"hello") + request("/b"))
+        assert body_of(await wire.answers(2)) == [b"POST /a hello", b"GET /b "]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 5000, 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 9000, 431),
+        (request("/", b"Transfer-Encoding: gzip"), 501),
+    ],
+    ids=["nonsense", "LF", "no host", "address", "header", "coding"],
+)
+def test_what_is_no_request_is_told_so(sent, status):
+    """As a problem; the rest is read for a moment, so that nothing resets the answer, and is
+    not taken for a request."""
+
+    async def main() -> None:
+        wire = Wire(patience=Patience(keepalive_s=FAR))
+        wire.send(request("/good") + sent)
+        await until(lambda: wire.transport.has_ended, "the end of what is sent")
+        wire.send(b"\r\n\r\n" + request("/bad"))
+        (_, (told, body)) = await wire.answers(2)
+        assert (told, json.loads(body)["status"]) == (status, status)
+        assert b"connection: close" in wire.transport.sent
+        assert b"problem+json" in wire.transport.sent
+        assert not wire.transport.is_closed
+        assert wire.app.asked == ["GET /good"]
+        if status == 501:  # one of them, as it takes a second
+            await wire.ends()
+            assert wire.transport.is_aborted
+
+    run(main)
+
+
+def test_a_body_that_is_asked_for():
+    """`100 Continue` is sent once somebody reads the body, and not before, nor where it has come
+    already."""
+
+    async def main() -> None:
+        expecting = request("/b", b"Expect: 100-Continue", b"Content-Length: 5", method=b"POST")
+        wire = Wire()
+        wire.app.may_answer.clear()
+        wire.send(expecting)
+        await until(lambda: wire.app.asked, "the request")
+        assert wire.transport.sent == b""
+        wire.app.may_answer.set()
+        await until(lambda: wire.transport.sent, "the question")
+        assert wire.transport.sent == b"HTTP/1.1 100 Continue\r\n\r\n"
+        wire.send(b"hello")
+        assert body_of(await wire.answers()) == [b"POST /b hello"]
+        wire.transport.sent = b""
+        wire.send(expecting + b"hello")
+        assert body_of(await wire.answers()) == [b"POST /b hello"]
+        wire.transport.sent = b""
+        wire.app.reads = False
+        wire.send(expecting)
+        await wire.ends()
+        assert wire.transport.sent.startswith(b"HTTP/1.1 200 ")
+
+    run(main)
+
+
+def test_a_body_that_nobody_reads_is_dropped():
+    """It is read for a while after the answer, and the connection goes on where it ends."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.app.reads = False
+        for sent in (COMING, CHUNKED):
+            wire.transport.sent = b""
+            wire.send(sent)
+            await wire.answers()
+            wire.send(b"5\r\nhello\r\n0\r\n\r\n" if sent is CHUNKED else b"hello")
+            wire.send(request("/a"))
+            assert body_of(await wire.answers(2))[1] == b"GET /a "
+        assert not wire.transport.is_closed
+
+    run(main)
+
+
+def test_little_is_taken_of_a_body_that_nobody_reads():
+    """And all of it once somebody does."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.app.may_answer.clear()
+        size, part = 2**21, bytes(2**16)
+        wire.send(request("/b", b"Content-Length: %d" % size, method=b"POST"))
+        sent = 0
+        while wire.transport.reads:
+            wire.send(part)
+            sent += len(part)
+        assert sent < 2**19
+        wire.app.may_answer.set()
+        await until(lambda: wire.transport.reads, "a reader")
+        while sent < size:
+            wire.send(part)
+            sent += len(part)
+            await asyncio.sleep(0)
+        ((_, body),) = await wire.answers()
+        assert len(body) == len(b"POST /b ") + size
+
+    run(main)
+
+
+def test_a_chunk_that_is_none():
+    """Who reads the body is told so; nothing after it is a request."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.app.reads = False
+        wire.send(CHUNKED + b"x\r\n" + request("/smuggled"))
+        await wire.ends()
+        assert b"connection: close" in wire.transport.sent
+        assert wire.app.asked == ["POST /c"]
+        assert len(await wire.answers()) == 1
+
+    run(main)
+
+
+def test_who_leaves_has_asked_nothing():
+    """What was asked is dropped with the connection, while it is answered, and while its body
+    comes."""
+
+    async def main() -> None:
+        for sent in (request("/a"), COMING, CHUNKED):
+            wire = Wire()
+            wire.app.may_answer.clear()
+            if sent is not COMING:
+                wire.app.may_answer.set()
+            wire.send(sent)
+            if sent == request("/a"):
+                await wire.answers()
+                continue
+            await until(lambda wire=wire: wire.app.asked, "the request")
+            wire.connection.connection_lost(None)
+            await until(lambda wire=wire: wire.app.left, "its end")
+            assert wire.transport.sent == b""
+            assert wire.all.open == set()
+
+    run(main)
+
+
+def test_time_for_the_first_head_and_between_requests():
+    """A connection without a request is closed when its time is over, and not while one is
+    answered; each answer begins its time anew."""
+
+    async def main() -> None:
+        silent = Wire(patience=Patience(header_s=0.02))
+        silent.send(b"GET / HT")
+        busy = Wire(patience=Patience(header_s=0.02, keepalive_s=FAR))
+        busy.app.may_answer.clear()
+        busy.send(request("/"))
+        asked = Wire(patience=Patience(header_s=0.02, keepalive_s=FAR))
+        asked.send(request("/"))
+        short = Wire(patience=Patience(header_s=FAR, keepalive_s=0.02))
+        short.send(request("/"))
+        await silent.ends()
+        await short.ends()
+        assert silent.transport.sent == b""
+        await asyncio.sleep(0.05)
+        assert not busy.transport.is_closed
+        assert not asked.transport.is_closed
+        busy.app.may_answer.set()
+        await busy.answers()
+        assert not busy.transport.is_closed
+
+    run(main)
+
+
+def test_no_keep_alive():
+    """gunicorn's 0: each connection has one request."""
+
+    async def main() -> None:
+        wire = Wire(patience=Patience(keepalive_s=0))
+        wire.send(request("/"))
+        await wire.ends()
+        assert b"connection: close" in wire.transport.sent
+
+    run(main)
+
+
+def test_the_end_of_a_process():
+    """Who has a request in hand is answered and told; who has none is closed, in its own time."""
+
+    async def main() -> None:
+        busy, idle = Wire(), Wire()
+        idle.send(request("/"))
+        await idle.answers()
+        busy.app.may_answer.clear()
+        busy.send(request("/") + request("/late"))
+        await until(lambda: busy.app.asked, "the request")
+        for wire in (busy, idle):
+            wire.all.begin_ending(0.0)
+        await idle.ends()
+        assert not busy.transport.is_closed
+        busy.app.may_answer.set()
+        await busy.ends()
+        assert len(await busy.answers()) == 1
+        assert b"connection: close" in busy.transport.sent
+
+    run(main)
+
+
+def test_draining_and_worn_out_processes_close():
+    """Each answer of a gateway that is about to end is the last of its connection, and so is that
+    which is the last of a process."""
+
+    async def main() -> None:
+        draining = Draining()
+        draining.begin()
+        wire = Wire(draining=draining)
+        wire.send(request("/"))
+        await wire.ends()
+        worn: list[int] = []
+        wire = Wire(most_requests=2, wear_out=lambda: (worn.append(1), wire.all.begin_ending(FAR)))
+        wire.send(request("/") * 3)
+        await wire.ends()
+        assert len(await wire.answers(2)) == 2
+        assert worn == [1]
+
+    run(main)
+
+
+def test_too_many_connections():
+    """One too many is told so and read for a moment, and counts for no other."""
+
+    async def main() -> None:
+        wire = Wire(most=1)
+        other = Wire(wire.app)
+        other.all = wire.all
+        refused = type(wire.connection)(wire.all)
+        other.transport.sent = b""
+        refused.connection_made(other.transport)
+        assert other.transport.sent.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1\r\n" in other.transport.sent
+        assert (len(wire.all.open), wire.all.refused) == (1, 1)
+        other.send(request("/"))
+        await other.ends()
+        await until(lambda: not wire.all.refused, "its end")
+
+    run(main)
+
+
+def test_an_answer_waits_for_its_reader():
+    """The next request is begun when the answer was taken, and a large one goes out in pieces;
+    who takes nothing for long is left."""
+
+    async def main() -> None:
+        wire = Wire(patience=Patience(answer_s=FAR))
+        wire.transport.takes = False
+        wire.send(request("/a", body=bytes(200_000)) + request("/b"))
+        await until(lambda: wire.transport.sent, "the head")
+        assert len(wire.transport.sent) < 1000
+        for _ in range(3):
+            before = len(wire.transport.sent)
+            wire.transport.take()
+            await until(lambda: len(wire.transport.sent) > before, "a piece")  # noqa: B023
+            assert len(wire.transport.sent) - before <= 65536
+        assert wire.app.asked == ["GET /a"]
+        wire.transport.takes = True
+        wire.transport.take()
+        await wire.answers(2)
+        slow = Wire(patience=Patience(answer_s=0.01))
+        slow.transport.takes = False
+        slow.send(request("/a"))
+        await slow.ends()
+        assert slow.transport.is_aborted
+
+    run(main)
+
+
+def test_a_fault_in_sending_ends_the_connection(caplog):
+    """A header that would be two is not sent, and the log says so."""
+
+    async def main() -> None:
+        wire = Wire()
+        wire.app.heads.head = lambda *_, **__: 1 / 0
+        wire.send(request("/a") + request("/b"))
+        await wire.ends()
+        assert wire.transport.sent == b""
+
+    run(main)
+    assert "GET /a failed" in caplog.text

@@ -1,0 +1,126 @@
+"""Local socket: who may connect, what may be at its path before, and which paths can be one."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from harness.fake_local_server import FakeLocalServer
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process import local_sockets
+from vitrine_client.process.addresses import checked_model_server
+from vitrine_serving.gateway.settings import SettingsError, checked_settings
+from vitrine_serving.model_server.local_socket import LocalSocket
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_its_user_alone(tmp_path):
+    """The directory is made for it, and the socket is nobody else's, whatever the umask."""
+    path = tmp_path / "new" / "socket"
+    before = os.umask(0)
+    try:
+        LocalSocket(str(path)).listen().close()
+    finally:
+        os.umask(before)
+    assert (mode_of(path.parent), mode_of(path)) == (0o700, 0o600)
+
+
+def test_a_group(tmp_path):
+    """May enter the directory and connect; by number or name, and there has to be one."""
+    path = tmp_path / "new" / "socket"
+    shared = LocalSocket(str(path), str(os.getgid()))
+    shared.listen().close()
+    assert shared.is_shared
+    assert (mode_of(path.parent), mode_of(path)) == (0o770, 0o660)
+    with pytest.raises(ValueError, match="no group 'nobody-has-it'"):
+        LocalSocket(str(path), "nobody-has-it")
+
+
+def test_what_a_killed_server_left(tmp_path):
+    """Is replaced: nobody answers there."""
+    own = LocalSocket(str(tmp_path / "socket"))
+    own.listen().close()
+    with own.listen() as listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(own.path)
+        assert local_sockets.peer_user(listener.accept()[0]) == os.geteuid()
+
+
+def test_a_server_that_answers(tmp_path):
+    """Keeps its socket, and the second says so."""
+    path = str(tmp_path / "socket")
+    with FakeLocalServer(path=path):
+        for make in (LocalSocket(path).listen, LocalSocket(path).check):
+            with pytest.raises(OSError, match=f"another model server answers at {path}"):
+                make()
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("name", ["socket", "socket.h2"])
+def test_what_is_no_socket(tmp_path, name):
+    """Stays: it is somebody's file."""
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OSError, match=f"{name} is no socket; move it away, or name another"):
+        LocalSocket(str(tmp_path / "socket")).listen()
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_directory_that_is_open_to_everybody(tmp_path, mode):
+    """Is refused, sticky or not: anybody could listen there first."""
+    tmp_path.chmod(mode)
+    with pytest.raises(PermissionError, match="is open to everybody, who could take the place"):
+        LocalSocket(str(tmp_path / "socket")).listen()
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (f"/{'x' * 100}", "has 101 bytes, and the path of a socket 100 at most"),
+        (f"/{'é' * 50}", "has 101 bytes"),
+        ("socket", "is no path of a socket; write an absolute one"),
+        ("/tmp/", "is no path"),  # noqa: S108
+        ("/a,b", "is no path"),
+        ("//x:y\0", "is no path"),
+    ],
+)
+def test_paths_that_can_be_none(path, told):
+    """Say so, wherever they are named."""
+    with pytest.raises(InvalidRequest, match=told):
+        checked_model_server(f"ttrpc:{path}")
+    with pytest.raises(ValueError, match=told):
+        LocalSocket(path)
+    with pytest.raises(SettingsError, match=f"VITRINE_LOCAL_SOCKET=.*{told}"):
+        checked_settings(local_socket=path)
+
+
+def test_a_path_of_any_length_that_goes(tmp_path):
+    """Together with the socket for gRPC beside it."""
+    room = local_sockets.MOST_PATH_BYTES - len(os.fsencode(tmp_path)) - 1
+    path = str(tmp_path / ("x" * room))
+    LocalSocket(path).listen().close()
+    with socket.socket(socket.AF_UNIX) as beside:
+        beside.bind(f"{path}{local_sockets.GRPC_SUFFIX}")
+
+
+def test_addresses():
+    """`ttrpc:` is a local socket, which has gRPC beside it; `unix:` is gRPC's own."""
+    assert checked_model_server("ttrpc:/run/a") == "ttrpc:/run/a"
+    assert local_sockets.grpc_address("ttrpc:/run/a") == "unix:/run/a.h2"
+    assert local_sockets.grpc_address("unix:/run/a") == "unix:/run/a"
+    assert checked_model_server("unix:/run/a") == "unix:/run/a"
+    with pytest.raises(InvalidRequest, match="is no address of a model server"):
+        checked_model_server("ttrpc:")
+
+
+def test_the_gateways_setting():
+    """Names the model server, where nothing else does; `off` is for none."""
+    assert checked_settings(local_socket="/run/a").upstream.model_server == ("ttrpc:/run/a",)
+    named = checked_settings(local_socket="/run/a", model_server="b:1,ttrpc:/run/c").upstream
+    assert named.model_server == ("b:1", "ttrpc:/run/c")
+    off = checked_settings(local_socket="off", port=9000).upstream
+    assert (off.local_socket, off.model_server) == ("", ("127.0.0.1:9420",))
