@@ -8,6 +8,7 @@ MODELS ?=
 MODEL ?=
 SWAPS ?= 500
 PEERS ?=
+ROUNDS ?= 3
 IMAGES ?= samples/*.png
 SECONDS_EACH ?= 60
 SEED ?=
@@ -85,8 +86,8 @@ bench-recipes: setup ## Train each of RECIPES with three seeds, and print what t
 bench-model-server: setup ## Measure the embedded model server: its engine, gRPC and REST
 	@$(BIN)/python -m benchmarks.model_server
 
-bench: setup ## Measure the gateway and PEERS (all of them) under the same load, with wrk
-	@$(BIN)/python -m benchmarks.gateway --peers '$(PEERS)'
+bench: setup ## Measure the gateway and PEERS (all of them) under the same load, ROUNDS (3) times, with wrk
+	@$(BIN)/python -m benchmarks.gateway --peers '$(PEERS)' --rounds $(ROUNDS)
 
 bench-reliability: setup ## Overload the gateway, kill its model server, end its workers, load it for long
 	@$(BIN)/python -m benchmarks.reliability

@@ -1,5 +1,6 @@
 """Whole service, `vitrine-serve up`, as a process of one's own."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,13 @@ class Service:
     process: Process
     models_dir: Path
     log: Path
+
+    @property
+    def local_address(self) -> str:
+        """Its model server's local socket, as an address."""
+        found = re.search(r"ttrpc at (\S+)", self.log.read_text())
+        assert found, self.log.read_text()
+        return f"ttrpc:{found[1]}"
 
     def client(self) -> Client:
         """A client of its gateway."""

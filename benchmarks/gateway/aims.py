@@ -55,7 +55,7 @@ def _aims(family: str) -> Mapping[str, tuple[str, float]]:
         return _EARLIER
     if family == BEFORE:
         return {"start_s": _EARLIER["start_s"]}
-    return {} if family in {VITRINE, NAIVE} else _FRAMEWORK
+    return {} if family in {VITRINE, NAIVE} or family.endswith("-session") else _FRAMEWORK
 
 
 def _verdict(name: str, value: float, bound: float, at_most: bool) -> Verdict:

@@ -1,20 +1,29 @@
-"""Hop through the gateway: the same picture by gRPC to the model server, and by HTTP."""
+"""Hop through the gateway: the same picture by gRPC to the model server, and by HTTP.
 
+`python -m benchmarks.gateway.hop` compares the gateway's roads to the model server.
+"""
+
+import asyncio
 import re
 import socket
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import grpc
 import numpy as np
 
 from benchmarks.gateway.bodies import PICTURES, png
+from harness import model_server
 from vitrine_client.images import to_instance
+from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
+from vitrine_serving.gateway.upstream.local import LocalChannel
 
 ROUNDS = 10
 CALLS = 50
@@ -81,3 +90,61 @@ def measure(url: str, grpc_address: str) -> tuple[float, float]:
                         took.append(time.perf_counter() - started)
     by_grpc, by_http = (1e3 * statistics.median(took) for took in ways.values())
     return by_grpc, by_http
+
+
+def compare_roads(models_dir: Path) -> Iterator[str]:
+    """Yields a line for 1 and 16 rows: a Predict as the gateway calls it, over grpcio and over the
+    local socket, in turn; p50, and processor time of caller and model server."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "socket"
+        flags = model_server.flags(models_dir)
+        with model_server.model_server(
+            Path(folder) / "log", *flags, f"--local_socket={path}"
+        ) as server:
+            for rows in (1, 16):
+                yield from asyncio.run(_compared(server, str(path), rows))
+
+
+async def _compared(server: model_server.ModelServer, path: str, rows: int) -> list[str]:
+    request = messages.instances_request("mlp", np.zeros((rows, 28, 28), np.uint8))
+    options = messages.channel_options()
+    roads = {
+        "grpcio": grpc.aio.insecure_channel(server.grpc_address, options=options),
+        "local socket": LocalChannel(path),
+    }
+    taken: dict[str, list[list[float]]] = {road: [] for road in roads}
+    for number in range(ROUNDS + 1):
+        for road, channel in roads.items():
+            ask = channel.unary_unary(messages.path_of(messages.PREDICT))
+            before = time.process_time(), _spent_s(server.pid)
+            took = []
+            for _ in range(8 * CALLS):
+                started = time.perf_counter()
+                await ask(request, timeout=10)
+                took.append(time.perf_counter() - started)
+            spent = time.process_time() - before[0], _spent_s(server.pid) - before[1]
+            if number:  # the first round warms up
+                per_call = (each / len(took) for each in spent)
+                taken[road].append([statistics.median(took), *per_call])
+    for channel in roads.values():
+        await channel.close()
+    medians = {
+        road: [1e6 * statistics.median(column) for column in zip(*rounds, strict=True)]
+        for road, rounds in taken.items()
+    }
+    return [
+        f"{rows:3} rows, {road:12}: p50 {p50:4.0f} us; processor time: caller {own:4.0f} us, "
+        f"server {its:4.0f} us"
+        for road, (p50, own, its) in medians.items()
+    ]
+
+
+def _spent_s(pid: int) -> float:
+    """Returns the processor time of a process that runs, by Linux' scheduler."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in tasks) / 1e9
+
+
+if __name__ == "__main__":
+    for line in compare_roads(Path("models")):
+        print(line)

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from benchmarks.gateway import hop, routing
 from benchmarks.gateway.bodies import PICTURES, png
-from benchmarks.gateway.vitrine import Vitrine, embedded
+from benchmarks.gateway.peers.builds import Build
 from vitrine_client.images import to_instance
+from vitrine_client.process import local_sockets
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.api.bodies import read_pictures
@@ -71,13 +72,16 @@ class Instant:
 def measure(version: Path) -> dict[str, float]:
     """Returns microseconds of each step of a request, by name, in the order they happen."""
     with TemporaryDirectory() as name, asyncio.Runner() as runner:
-        peer, folder = Vitrine("", "", embedded), Path(name)
+        folder = Path(name)
+        socket = folder / "socket"
+        peer = Build("", "", variables={"VITRINE_LOCAL_SOCKET": str(socket)})
         with (
             peer.start(folder, version, folder) as running,
             hop.through(running.url) as ask,
             hop.direct(running.grpc_address) as call_directly,
         ):
-            steps, close = runner.run(_steps(running.grpc_address))
+            local = f"{local_sockets.SCHEME}{socket}"
+            steps, close = runner.run(_steps(local, running.grpc_address))
             took: dict[str, list[float]] = {name: [] for name in steps}
             took |= {"http": [], "direct": []}
             for _ in range(ROUNDS):
@@ -100,19 +104,22 @@ def split(us: Mapping[str, float]) -> dict[str, float]:
         "decode and check the PNG": us["decode"],
         "queue, and wake up": us["batch"],
         "make the message": us["message"],
-        "the call, and the model": us["call"],
+        "the call by the local socket, and the model": us["call"],
         "read the answer": us["answer"],
         "JSON and the rest": us["endpoint, instant"] - pieces,
         "not accounted for": us["app"] - us["app, instant"] - us["call"],
         "all": us["http"],
-        "a direct Predict, from threads": us["direct"],
+        "the same call by gRPC": us["call by gRPC"],
+        "a direct Predict by gRPC, from threads": us["direct"],
     }
 
 
-async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[Any, Any, None]]]:
-    """Also returns what ends the connection."""
+async def _steps(
+    address: str, grpc_address: str
+) -> tuple[dict[str, Step], Callable[[], Coroutine[Any, Any, None]]]:
+    """Also returns what ends the connections."""
     settings = Settings(models=("mlp",), model_server=(address,))
-    servers = ModelServers([address])
+    servers, by_grpc = ModelServers([address]), ModelServers([grpc_address])
     body = png(PICTURES[0])
     instance = to_instance(PICTURES[0])[np.newaxis]
     message = messages.instances_request("mlp", instance)
@@ -142,6 +149,10 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
         headers = {"content-type": body.content_type}
         return Request("POST", PATH, "", headers, "", "0", body=body.content, deadline=deadline)
 
+    def call(to: ModelServers) -> Awaitable[bytes]:
+        told = [("x-request-id", 32 * "0")]
+        return to.call(messages.PREDICT, message, timeout_s=TIMEOUT_S, metadata=told)
+
     steps: dict[str, Step] = {
         "app": _through(create_app(settings, servers), body.content),
         "app, instant": _through(create_app(settings, cast(ModelServers, instant)), body.content),
@@ -150,12 +161,16 @@ async def _steps(address: str) -> tuple[dict[str, Step], Callable[[], Coroutine[
         "decode": _sync(lambda: to_instance(PICTURES[0])),
         "batch": lambda: batcher.ask("mlp", instance, time.monotonic() + TIMEOUT_S),
         "message": _sync(lambda: messages.instances_request("mlp", instance)),
-        "call": lambda: servers.call(
-            messages.PREDICT, message, timeout_s=TIMEOUT_S, metadata=[("x-request-id", 32 * "0")]
-        ),
+        "call": lambda: call(servers),
+        "call by gRPC": lambda: call(by_grpc),
         "answer": _sync(read_answer),
     }
-    return steps, servers.close
+
+    async def close() -> None:
+        await servers.close()
+        await by_grpc.close()
+
+    return steps, close
 
 
 def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:

@@ -87,8 +87,8 @@ def up(models_dir: Path, batching: Path | None, intra_op: int, inter_op: int, **
     the model server's ports as well.
     """
     own_socket, addresses = options.split(where)
-    how = {"batching": batching, "parallelism": (intra_op, inter_op), **own_socket}
-    with _running(models_dir, addresses, **how) as stack:
+    more = {"batching": batching, "parallelism": (intra_op, inter_op)}
+    with _running(models_dir, addresses, **more, **own_socket) as stack:
         for name in stack.models.left_out:
             click.echo(f"Not served: {name}, which is not in {stack.models.config}", err=True)
         click.echo(f"Ready: {addresses.url} (Ctrl-C to stop)")

@@ -70,19 +70,20 @@ class Stack:
         addresses: Addresses,
         *,
         batching: Path | None = None,
-        parallelism: tuple[int, int] = PARALLELISM,
         local_socket: str = "",
         local_socket_group: str = "",
+        parallelism: tuple[int, int] = PARALLELISM,
         quiet: bool = False,
+        folder: Path | None = None,
     ) -> None:
         """Raises `CannotBegin` where there is nothing to serve, `PortError` where no port is free,
         and `SettingsError` where a setting of the gateway makes no sense.
 
         `batching` is a file of the model server's batching parameters, and turns batching on.
-        `parallelism` is the model server's: threads of an operation, and operations at a time.
         `local_socket` is the path of the socket between the two, `off` for none, and without one
-        it is in a temporary directory; `local_socket_group` may connect to it, too. `by_grpc` says
-        why there is none.
+        it is in a temporary directory, which is made in `folder`; `local_socket_group` may connect
+        to it, too. `by_grpc` says why there is none.
+        `parallelism` is the model server's: threads of an operation, and operations at a time.
         """
         try:
             self.models = served_models(models_dir)
@@ -100,7 +101,7 @@ class Stack:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._news: queue.SimpleQueue[int] = queue.SimpleQueue()
         try:
-            self._scratch = ScratchDirectory()
+            self._scratch = ScratchDirectory(folder)
         except OSError as error:
             raise CannotBegin(
                 f"No folder takes temporary files ({error}); make room, or name one by TMPDIR"
@@ -119,18 +120,22 @@ class Stack:
         if path == local_sockets.OFF or not (path or local_sockets.are_available()):
             return None
         try:
-            chosen = LocalSocket(path or str(self._scratch.path / "model-server.sock"), group)
+            chosen = LocalSocket(path or str(self._scratch.path / "socket"), group)
             chosen.check()
             if not path:
                 chosen.listen().close()  # or there are no sockets where temporary files are
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            if path or group:
+            if path:
                 self._scratch.cleanup()
-                raise CannotBegin(f"VITRINE_LOCAL_SOCKET: {reason}") from error
-            self.by_grpc = reason
+                raise CannotBegin(f"VITRINE_LOCAL_SOCKET: {error}") from error
+            self.by_grpc = str(error)
             return None
         return chosen
+
+    @property
+    def model_server(self) -> str:
+        """The address at which the gateway asks the model server."""
+        return self._socket.address if self._socket else self._addresses.model_server
 
     def __enter__(self) -> Self:
         try:
@@ -310,9 +315,7 @@ class Stack:
         return {
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
-            "VITRINE_MODEL_SERVER": (
-                self._socket.address if self._socket else self._addresses.model_server
-            ),
+            "VITRINE_MODEL_SERVER": self.model_server,
             "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"{level} {os.environ.get('GUNICORN_CMD_ARGS', '')}".strip(),
         }

@@ -186,8 +186,19 @@ def test_a_peer_without_a_setting_is_of_its_family():
     tuned, plain = peers["fastapi-2"], peers["fastapi-2-pillow"]
     assert tuned.variables["PEER_DECODER"] == "pyspng"
     assert "PEER_DECODER" not in plain.variables
-    assert plain.variables["PEER_CALL"] == tuned.variables["PEER_CALL"]
     assert (plain.family, plain.command) == (tuned.family, tuned.command)
+
+
+def test_a_private_call_counts_for_no_aim():
+    """Peers that run the model as ours does are shown, in families of their own."""
+    peers = {peer.name: peer for peer in PEERS}
+    private = [peer for peer in PEERS if peer.variables.get("PEER_CALL") == "session"]
+    assert private == [peers["fastapi-2-session"], peers["triton-session"]]
+    for peer in private:
+        assert not any(peer.family == other.family for other in PEERS if other is not peer)
+        rounds = {name: [{"rate_64": 1.0}] for name in ("vitrine", peer.name)}
+        families = {"vitrine": ["vitrine"], peer.family: [peer.name]}
+        assert aims.verdicts(rounds, families) == []
 
 
 def test_triton_is_asked_and_read_in_its_own_format():
@@ -290,9 +301,10 @@ def test_steps_add_up():
     """Pieces that hold each other become steps whose sum is the whole request."""
     pieces = {"read": 1, "decode": 40, "batch": 12, "message": 4, "call": 600, "answer": 10}
     around = {"endpoint, instant": 100, "app, instant": 130, "app": 800, "http": 1000}
-    split = steps.split({**pieces, **around, "direct": 500})
-    whole, direct = split.pop("all"), split.pop("a direct Predict, from threads")
-    assert (whole, direct) == (1000, 500)
+    split = steps.split({**pieces, **around, "call by gRPC": 700, "direct": 500})
+    whole, by_grpc = split.pop("all"), split.pop("the same call by gRPC")
+    direct = split.pop("a direct Predict by gRPC, from threads")
+    assert (whole, by_grpc, direct) == (1000, 700, 500)
     assert sum(split.values()) == whole
     assert split["JSON and the rest"] == 100 - 67
 

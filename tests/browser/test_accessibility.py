@@ -18,11 +18,9 @@ from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-WIDTHS = (390, 1280)
-SCHEMES = ("light", "dark")
 
-everywhere = pytest.mark.parametrize("scheme", SCHEMES)
-wide_and_narrow = pytest.mark.parametrize("width", WIDTHS)
+# Each width and each scheme once: no rule of a style is for one of both together.
+everywhere = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 
 
 def check(page: Page, width: int) -> None:
@@ -33,7 +31,6 @@ def check(page: Page, width: int) -> None:
 
 
 @everywhere
-@wide_and_narrow
 def test_the_page(visit, width, scheme):
     """With a picture, answers and the reasons for one."""
     options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
@@ -44,7 +41,6 @@ def test_the_page(visit, width, scheme):
 
 
 @everywhere
-@wide_and_narrow
 def test_the_reference(visit, width, scheme):
     """The reference of the API."""
     page = visit("docs", viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -82,7 +78,6 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @everywhere
-@wide_and_narrow
 def test_reports(chromium: str, browser: Browser, reports: Path, width: int, scheme: str):
     """The index, and all that it leads to."""
     size = {"width": width, "height": 844}
@@ -119,7 +114,6 @@ OUTCOMES = {
 
 
 @everywhere
-@wide_and_narrow
 @pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
 def test_reports_of_every_kind(browser: Browser, tmp_path: Path, outcome, width: int, scheme: str):
     """Load tests with errors, warnings and events, and what was found by several."""

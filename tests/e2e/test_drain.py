@@ -19,11 +19,11 @@ from vitrine_client import Client
 BODY = SAMPLES[0].read_bytes()
 
 
-@pytest.fixture
-def one_process(service) -> Iterator[Gateway]:
+@pytest.fixture(params=["grpc_address"])
+def one_process(service, request) -> Iterator[Gateway]:
     """A gateway of one process, with a client that keeps its connection."""
     with (
-        gateway(service.grpc_address, workers=1) as running,
+        gateway(getattr(service, request.param), workers=1) as running,
         Client(running.url) as client,
     ):
         assert predicts(client)
@@ -37,6 +37,7 @@ def test_idle_connections_do_not_hold_up_the_end(one_process):
     assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("one_process", ["grpc_address", "local_address"], indirect=True)
 def test_a_request_that_has_begun_is_answered(one_process):
     """Half a body, then SIGTERM, then the rest: 200."""
     process = one_process.process

@@ -16,13 +16,18 @@ from vitrine_client.errors import Unavailable
 pytestmark = pytest.mark.slow
 
 
-def test_the_gateway_outlives_its_model_server(training_run, tmp_path):
+@pytest.mark.parametrize("road", ["gRPC", "local socket"])
+def test_the_gateway_outlives_its_model_server(road, training_run, tmp_path):
     """kill -9 of the model server: the gateway says so, and answers again within 2 s of the new
     one's readiness, without a restart of its own."""
     ports = free_port(), free_port()
     flags = ["--model_name=mlp", f"--model_base_path={training_run.models_dir / 'mlp'}"]
+    address = f"127.0.0.1:{ports[0]}"
+    if road != "gRPC":
+        address = f"ttrpc:{tmp_path / 'socket'}"
+        flags.append(f"--local_socket={tmp_path / 'socket'}")
     with (
-        gateway(f"127.0.0.1:{ports[0]}") as running,
+        gateway(address) as running,
         # No second try of the client's own may hide what the gateway says.
         Client(running.url, retries=0) as client,
     ):

@@ -70,10 +70,9 @@ def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, number):
-    """Ctrl-C in a terminal, or a supervisor, ends make, the model server, gunicorn and workers, of
-    which the model server had the threads that variables say."""
+def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path):
+    """A supervisor ends make, the model server, gunicorn and workers; so does Ctrl-C, as it ends
+    `make demo` (test_terminal.py). The model server had the threads that variables say."""
     ports = {name: str(free_port()) for name in ("PORT", "GRPC_PORT", "REST_PORT")}
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -97,7 +96,7 @@ def test_interrupting_make_serve_leaves_nothing_running(training_run, tmp_path, 
         assert b"--tensorflow_intra_op_parallelism=2\0" in commands
         assert b"--tensorflow_inter_op_parallelism=1\0" in commands
     finally:
-        os.killpg(make.pid, number)
+        os.killpg(make.pid, signal.SIGTERM)
     make.wait(60)
     wait_for(lambda: not any(is_running(pid) for pid in family), 30, "the end of all children")
     assert "Traceback" not in log.read_text()

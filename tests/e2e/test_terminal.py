@@ -87,7 +87,6 @@ def options(tmp_path, models_dir):
     return {
         "closed": ["closed", *long],
         "closed, 2 processes": ["closed", *long, "--processes=2"],
-        "open": ["open", *long, "--rate=50"],
         "open, 2 processes": ["open", *long, "--rate=50", "--processes=2"],
         "replay": ["replay", log, "--pictures", SAMPLES[0], "--speed=2"],
         "compare": ["open", *long, "--rate=50", f"--compare={earlier}"],
@@ -98,13 +97,11 @@ def options(tmp_path, models_dir):
 @pytest.mark.parametrize(
     ("kind", "send"),
     [
-        *(("closed", send) for send in SIGNALS),
+        ("closed", ctrl_c),
         *(("closed, 2 processes", send) for send in SIGNALS),
-        ("open", ctrl_c),
         ("open, 2 processes", ctrl_c),
         ("replay", ctrl_c),
         ("compare", ctrl_c),
-        ("swap", ctrl_c),
         ("swap", sigterm),
     ],
 )

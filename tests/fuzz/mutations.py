@@ -26,7 +26,7 @@ def _mutated(chance: random.Random, body: Body, good: list[Body]) -> Body:
     if chance.random() < 0.08:
         return _redirected(chance, body, good)
     if chance.random() < 0.25:
-        return replace(body, content=_tricked(chance, body.content))
+        return replace(body, content=tricked(chance, body.content))
     mutate = chance.choice(_MUTATIONS)
     return replace(body, content=mutate(chance, body.content, chance.choice(good).content))
 
@@ -112,7 +112,8 @@ _TOKENS = (
 )
 
 
-def _tricked(chance: random.Random, content: bytes) -> bytes:
+def tricked(chance: random.Random, content: bytes) -> bytes:
+    """Returns content in which something that parsers look for is another thing."""
     if content[:1] == b"{":
         text = content.decode("latin-1")
         places = [n for n, c in enumerate(text) if c in '0123456789,[]{}:"']

@@ -1,5 +1,6 @@
 """10,000 mutated bodies against the functions that read them."""
 
+import random
 import re
 import warnings
 
@@ -9,10 +10,12 @@ import pytest
 from tests.fuzz import rows
 from tests.fuzz.conftest import MAX_IMAGES, MAX_PIXELS
 from tests.fuzz.good_bodies import Body, good_bodies
-from tests.fuzz.mutations import bodies
+from tests.fuzz.mutations import bodies, mutated, tricked
+from tests.serving.forms import BOUNDARY, form, part
 from vitrine_client.errors import VitrineError
 from vitrine_client.images import to_instance
 from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
+from vitrine_serving.gateway.api.forms import parsed_pictures, plain_pictures
 from vitrine_serving.gateway.http.compression import inflate
 
 MAX_BYTES = 1_000_000
@@ -63,6 +66,21 @@ def test_good_bodies():
     """What is mutated is good to begin with."""
     for body in good_bodies():
         assert "json" in body.content_type or outcome(body) is None
+
+
+def test_mutated_forms():
+    """What is taken apart quickly has the same pictures where it is parsed."""
+    chance = random.Random(1)
+    plain = 0
+    for _ in range(5 * COUNT):
+        contents = [chance.randbytes(chance.choice((0, 1, 5, 60))) for _ in range(3)]
+        body = form(*map(part, contents[: chance.randint(1, 3)]))
+        for _ in range(chance.choice((0, 1, 1, 2))):
+            body = chance.choice((mutated, tricked))(chance, body)
+        if (pictures := plain_pictures(BOUNDARY, body, 3)) is not None:
+            plain += 1
+            assert parsed_pictures(BOUNDARY, body, 3) == pictures
+    assert COUNT < plain < 5 * COUNT * 0.9
 
 
 def test_mutated_rows():

@@ -5,6 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import pytest
+
+from harness.fake_local_server import FakeLocalServer
 from harness.fake_model_server import FakeModelServer
 from harness.ports import free_port
 from harness.waiting import wait_for
@@ -15,6 +18,9 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 from vitrine_serving.gateway.upstream.retries import RetrySettings
 
 LONG_S = 20.0
+
+OVER_EACH = pytest.mark.parametrize("server_kind", [FakeModelServer, FakeLocalServer])
+"""Runs a test over gRPC, and over a local socket."""
 
 
 @contextlib.asynccontextmanager

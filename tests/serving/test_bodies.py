@@ -6,10 +6,12 @@ import zlib
 
 import numpy as np
 import pytest
+import requests
 
 from tests.serving.forms import BOUNDARY, FORM, form, part
 from vitrine_client.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
 from vitrine_serving.gateway.api.bodies import read_pictures
+from vitrine_serving.gateway.api.forms import plain_pictures
 from vitrine_serving.gateway.http.compression import inflate
 
 NEAR_LINE = "content-disposition: FORM-DATA; filename=x; name=image"
@@ -52,6 +54,17 @@ def test_boundaries_may_be_quoted():
     """RFC 2046 quotes boundaries with spaces and the like."""
     body = form(b"one", boundary=b"a b:c")
     assert pictures(body, 'multipart/form-data; charset=utf-8; boundary="a b:c"') == [b"one"]
+
+
+def test_forms_as_clients_write_them_need_no_parser():
+    """Of `requests`, and as curl, browsers and httpx write them."""
+    files = [("image", (f"shoe ({n}).png", b"\x89PNG", "image/png")) for n in range(3)]
+    sent = requests.Request("POST", "http://localhost", files=files).prepare()
+    boundary = sent.headers["Content-Type"].partition("boundary=")[2].encode()
+    assert plain_pictures(boundary, sent.body, 3) == [b"\x89PNG"] * 3
+    assert plain_pictures(boundary, sent.body, 2) is None
+    assert plain_pictures(BOUNDARY, form(b"one", b"two"), 3) == [b"one", b"two"]
+    assert plain_pictures(BOUNDARY, form(b"one" * 100_000), 3) is None
 
 
 BROKEN_FORMS = {

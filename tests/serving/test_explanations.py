@@ -107,7 +107,7 @@ def test_explanations_that_wait_go_together(runner):
         other = ask(5, class_id=7)
         servers.go_on.set()
         found = await asyncio.gather(first, *waiting, other)
-        assert [answers[0].class_id for answers, _ in found] == [1, 2, 3, 4, 7]
+        assert [each.decoded[0].class_id for each in found] == [1, 2, 3, 4, 7]
         assert sorted(servers.ids) == ["of 1", "of 2,of 3,of 4", "of 5"]
         assert not plane.rows_waiting()
 

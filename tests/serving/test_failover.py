@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from harness.fake_model_server import FakeModelServer, Gate, failing
 from harness.ports import free_port
-from tests.serving.asking import LONG_S, ask, nobody, to, until
+from tests.serving.asking import LONG_S, OVER_EACH, ask, nobody, to, until
 from vitrine_client.errors import DeadlineExceeded, Unavailable
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -18,7 +20,8 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "the queue is full")
 
 
-def test_a_dead_server_is_passed_over():
+@OVER_EACH
+def test_a_dead_server_is_passed_over(server_kind):
     """With one of two dead, every call is answered, and the dead one is asked once."""
 
     async def main(server):
@@ -30,11 +33,12 @@ def test_a_dead_server_is_passed_over():
             assert [each.breaker for each in servers.snapshot()] == ["open", "closed"]
             assert servers.snapshot()[0].address == dead
 
-    with FakeModelServer() as server:
+    with server_kind() as server:
         asyncio.run(main(server))
 
 
-def test_calls_survive_their_server():
+@OVER_EACH
+def test_calls_survive_their_server(server_kind):
     """What a server that is killed leaves unanswered is answered by the other."""
 
     async def main(dying, living):
@@ -46,11 +50,12 @@ def test_calls_survive_their_server():
         assert len(living.calls) == 8
 
     stuck = Gate(failing(grpc.StatusCode.INTERNAL, "stuck"))
-    with FakeModelServer(stuck) as dying, FakeModelServer() as living:
+    with server_kind(stuck) as dying, server_kind() as living:
         asyncio.run(main(dying, living))
 
 
-def test_the_other_is_asked_next():
+@OVER_EACH
+def test_the_other_is_asked_next(server_kind):
     """Who refused is not asked again while another was not asked, however busy that is."""
 
     async def main(refusing, busy):
@@ -62,7 +67,7 @@ def test_the_other_is_asked_next():
             busy.answer.open()
             assert await asyncio.gather(*out) == [b"hello"] * 4
 
-    with FakeModelServer(UNAVAILABLE) as refusing, FakeModelServer(Gate()) as busy:
+    with server_kind(UNAVAILABLE) as refusing, server_kind(Gate()) as busy:
         asyncio.run(main(refusing, busy))
 
 
@@ -118,7 +123,8 @@ async def hang(servers: ModelServers, times: int, timeout_s: float = 1.0) -> Non
     assert [type(each) for each in done] == [DeadlineExceeded] * times
 
 
-def test_a_server_that_hangs_is_left_alone():
+@OVER_EACH
+def test_a_server_that_hangs_is_left_alone(server_kind):
     """After failures in a row calls fail at once, saying when to come back, and it sees none."""
 
     async def main(server):
@@ -131,11 +137,12 @@ def test_a_server_that_hangs_is_left_alone():
             assert 0 < caught.value.retry_after_s <= 30
         assert len(server.calls) == 3
 
-    with FakeModelServer(Gate()) as server:
+    with server_kind(Gate()) as server:
         asyncio.run(main(server))
 
 
-def test_half_open_one_call_goes():
+@OVER_EACH
+def test_half_open_one_call_goes(server_kind):
     """Of those who come when the time is over, one goes; its answer lets the others go again."""
 
     async def main(server):
@@ -153,11 +160,12 @@ def test_half_open_one_call_goes():
             assert [await ask(servers) for _ in range(3)] == [b"hello"] * 3
         assert len(server.calls) == 6
 
-    with FakeModelServer(Gate()) as server:
+    with server_kind(Gate()) as server:
         asyncio.run(main(server))
 
 
-def test_a_cancelled_call_decides_nothing():
+@OVER_EACH
+def test_a_cancelled_call_decides_nothing(server_kind):
     """When the one that decides is cancelled, another decides."""
 
     async def main(server):
@@ -172,11 +180,12 @@ def test_a_cancelled_call_decides_nothing():
             server.answer.open()
             assert await ask(servers) == b"hello"
 
-    with FakeModelServer(Gate()) as server:
+    with server_kind(Gate()) as server:
         asyncio.run(main(server))
 
 
-def test_who_gives_no_time_breaks_nothing():
+@OVER_EACH
+def test_who_gives_no_time_breaks_nothing(server_kind):
     """Calls with hardly any time say nothing of the server, however many they are."""
 
     async def main(server):
@@ -186,7 +195,7 @@ def test_who_gives_no_time_breaks_nothing():
             server.answer.open()
             assert await ask(servers) == b"hello"
 
-    with FakeModelServer(Gate()) as server:
+    with server_kind(Gate()) as server:
         asyncio.run(main(server))
 
 
@@ -203,6 +212,15 @@ def patience(monkeypatch) -> Callable:
     return patience
 
 
+def place_for(server_kind: type, folder: Path) -> tuple[dict[str, Any], str]:
+    """Returns where a server is to listen, again and again, and its address."""
+    if server_kind is FakeModelServer:
+        port = free_port()
+        return {"port": port}, f"127.0.0.1:{port}"
+    return {"path": str(folder / "socket")}, f"ttrpc:{folder / 'socket'}"
+
+
+@OVER_EACH
 @pytest.mark.parametrize(
     "options",
     [
@@ -212,37 +230,42 @@ def patience(monkeypatch) -> Callable:
     ],
     ids=["open", "half-open", "closed"],
 )
-def test_a_restarted_server_is_found(options, patience):
+def test_a_restarted_server_is_found(server_kind, options, patience, tmp_path):
     """The first calls after a server is up again are answered, whatever its breaker would let
     through and without a retry: a process that nobody has asked meanwhile must not answer 503."""
 
-    async def main(port):
-        async with to(f"127.0.0.1:{port}", **options) as servers:
+    place, address = place_for(server_kind, tmp_path)
+
+    async def main():
+        async with to(address, **options) as servers:
             for _ in range(3):
-                with FakeModelServer(port=port), patience():
+                with server_kind(**place), patience():
                     together = await asyncio.gather(*(ask(servers) for _ in range(5)))
                     assert together == [b"hello"] * 5
                 with pytest.raises(Unavailable):
                     await ask(servers)
                 assert servers.snapshot()[0].breaker == "open"
 
-    asyncio.run(main(free_port()))
+    asyncio.run(main())
 
 
-def test_the_last_attempt_waits_for_who_comes_back(patience):
+@OVER_EACH
+def test_the_last_attempt_waits_for_who_comes_back(server_kind, patience, tmp_path):
     """A call that finds its server gone is answered if it is back in a moment."""
 
-    async def main(port):
-        async with to(f"127.0.0.1:{port}") as servers:
-            with FakeModelServer(port=port):
+    place, address = place_for(server_kind, tmp_path)
+
+    async def main():
+        async with to(address) as servers:
+            with server_kind(**place):
                 assert await ask(servers) == b"hello"
             with patience():
                 out = asyncio.create_task(ask(servers))
                 await until(lambda: servers.retries, "a failed attempt")
-                with FakeModelServer(port=port):
+                with server_kind(**place):
                     assert await out == b"hello"
 
-    asyncio.run(main(free_port()))
+    asyncio.run(main())
 
 
 def test_a_slow_connection_is_one():

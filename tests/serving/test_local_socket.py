@@ -3,16 +3,27 @@
 import os
 import socket
 import stat
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import grpc
 import pytest
 
 from harness.fake_local_server import FakeLocalServer
-from vitrine_client.errors import InvalidRequest
+from harness.fake_model_server import FakeModelServer, failing
+from harness.ports import free_port
+from vitrine_client.doctor.installation import Installation
+from vitrine_client.doctor.service.model_server import check as examined
+from vitrine_client.errors import InvalidRequest, NotFound
+from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process import local_sockets
-from vitrine_client.process.addresses import checked_model_server
+from vitrine_client.process.addresses import Addresses, checked_model_server
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.model_server.local_socket import LocalSocket
+from vitrine_serving.stack import CannotBegin, Stack
+
+CODE = grpc.StatusCode
 
 
 def mode_of(path: Path) -> int:
@@ -124,3 +135,83 @@ def test_the_gateways_setting():
     assert named.model_server == ("b:1", "ttrpc:/run/c")
     off = checked_settings(local_socket="off", port=9000).upstream
     assert (off.local_socket, off.model_server) == ("", ("127.0.0.1:9420",))
+
+
+def test_clients_that_are_given_one(tmp_path):
+    """Ask by gRPC, beside it, without TLS, and the doctor knows the address."""
+    path = str(tmp_path / "socket")
+    here = Installation({}, "", tmp_path, model_servers=(f"ttrpc:{path}",), wait_s=5)
+    with (
+        FakeLocalServer(path=path),
+        FakeModelServer(failing(CODE.NOT_FOUND), host="unix", port=f"{path}.h2") as beside,
+        ModelServerClient(f"ttrpc:{path}") as client,
+    ):
+        with pytest.raises(NotFound):
+            client.status("mlp")
+        assert beside.calls
+        (finding,) = examined(here)
+        assert (finding.name, finding.seen) == (f"model server ttrpc:{path}", "answers")
+    (finding,) = examined(here)
+    assert "nothing answers" in finding.seen
+
+
+@pytest.fixture
+def up(tmp_path):
+    """Makes a service that is not started, and ends it."""
+    (tmp_path / "models" / "mlp" / "1").mkdir(parents=True)
+    made = []
+
+    def make(**options: object) -> Stack:
+        addresses = Addresses(port=free_port(), grpc_port=free_port(), rest_port=free_port())
+        made.append(Stack(tmp_path / "models", addresses, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.__exit__()
+
+
+def test_a_service_has_one_by_itself(up, tmp_path):
+    """In its temporary directory, or where it is told; unless it is `off`."""
+    with TemporaryDirectory() as folder:  # whose path is short
+        made = up(folder=Path(folder))
+        (path,) = Path(folder).glob("vitrine-*/socket")
+        assert (made.model_server, made.by_grpc) == (f"ttrpc:{path}", "")
+    path = str(tmp_path / "own" / "socket")
+    assert up(local_socket=path).model_server == f"ttrpc:{path}"
+    off = up(local_socket="off")
+    assert (off.model_server.partition(":")[0], off.by_grpc) == ("127.0.0.1", "")
+
+
+def test_a_service_that_can_have_none(up, tmp_path):
+    """Asks by gRPC and says why, unless it was told where; it leaves nothing."""
+    far = tmp_path / ("x" * 100)
+    far.mkdir()
+    by_grpc = up(folder=far)
+    assert "100 at most" in by_grpc.by_grpc
+    assert by_grpc.model_server.startswith("127.0.0.1:")
+    before = set(tmp_path.glob("vitrine-*"))
+    for options, told in (
+        ({"local_socket": f"{tmp_path}/{'x' * 100}"}, "100 at most"),
+        ({"local_socket": f"{tmp_path}/none/none/socket"}, "no socket can be made at .*: No such"),
+        ({"local_socket_group": "0"}, "VITRINE_LOCAL_SOCKET_GROUP is for a socket at a path"),
+    ):
+        with pytest.raises(CannotBegin, match=told):
+            up(folder=tmp_path, **options)
+    assert set(tmp_path.glob("vitrine-*")) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user(caplog):
+    """Is refused where files' permissions would let it in, unless a group is meant."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = f"{folder}/socket"
+        with FakeLocalServer(path=path):
+            Path(path).chmod(0o666)
+            ask = f"import socket; s = socket.socket(1); s.connect({path!r}); print(s.recv(1))"
+            done = subprocess.run(
+                ["/usr/bin/env", "python3", "-c", ask], user=65_534, capture_output=True, timeout=60
+            )
+    assert done.stdout.strip() == b"b''", done.stderr
+    assert any("User 65534 was refused" in text for text in caplog.messages)

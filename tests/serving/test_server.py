@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import requests
 import tensorflow as tf
+from click.testing import CliRunner
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.model_server import COMMAND, model_server
@@ -21,6 +23,7 @@ from harness.ports import free_port
 from harness.processes import end
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
+from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.rest_server import run_rest
 
@@ -45,26 +48,6 @@ def predict(server, model: str = "half") -> predict_pb2.PredictResponse:
     with server.channel() as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         return stub.Predict(request, timeout=30)
-
-
-@pytest.mark.parametrize(
-    ("session", "intra_op", "inter_op", "threads"),
-    [
-        (0, 0, 0, (0, 0)),  # one a core
-        (3, 0, 0, (3, 3)),
-        (3, 2, 0, (2, 0)),
-        (3, 0, 2, (0, 2)),
-        (0, 1, 2, (1, 2)),
-    ],
-)
-def test_threads_of_a_session(session, intra_op, inter_op, threads):
-    """One flag for both kinds, unless one of theirs is given, as in TensorFlow Serving."""
-    own = {"tensorflow_intra_op_parallelism": intra_op, "tensorflow_inter_op_parallelism": inter_op}
-    assert parallelism(Flags(tensorflow_session_parallelism=session, **own)) == threads
-    if session and intra_op:
-        own["tensorflow_inter_op_parallelism"] = 1
-        with pytest.raises(ValueError, match="not all three"):
-            parallelism(Flags(tensorflow_session_parallelism=session, **own))
 
 
 def send_odd_encoding(server) -> None:
@@ -100,6 +83,26 @@ def send_odd_encoding(server) -> None:
             answered += received
 
 
+@pytest.mark.parametrize(
+    ("session", "intra_op", "inter_op", "threads"),
+    [
+        (0, 0, 0, (0, 0)),  # one a core
+        (3, 0, 0, (3, 3)),
+        (3, 2, 0, (2, 0)),
+        (3, 0, 2, (0, 2)),
+        (0, 1, 2, (1, 2)),
+    ],
+)
+def test_threads_of_a_session(session, intra_op, inter_op, threads):
+    """One flag for both kinds, unless one of theirs is given, as in TensorFlow Serving."""
+    own = {"tensorflow_intra_op_parallelism": intra_op, "tensorflow_inter_op_parallelism": inter_op}
+    assert parallelism(Flags(tensorflow_session_parallelism=session, **own)) == threads
+    if session and intra_op:
+        own["tensorflow_inter_op_parallelism"] = 1
+        with pytest.raises(ValueError, match="not all three"):
+            parallelism(Flags(tensorflow_session_parallelism=session, **own))
+
+
 def test_monitoring_packing_and_health(base, tmp_path):
     """The metrics of both sides, where the file says; packed answers where the flag does; as many
     threads as are asked for."""
@@ -112,8 +115,8 @@ def test_monitoring_packing_and_health(base, tmp_path):
         answer = predict(server)
         assert tf.make_ndarray(answer.outputs["y"]).tolist() == [2.5, 3]
         assert answer.outputs["y"].tensor_content
-        assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) >= 80
         send_odd_encoding(server)
+        assert len(list(Path(f"/proc/{server.pid}/task").iterdir())) >= 80
         url = f"http://{server.rest_address}"
         body = {"instances": [1.0]}
         assert requests.post(f"{url}/v1/models/half:predict", json=body, timeout=30).ok
@@ -225,17 +228,27 @@ def test_no_warm_up_and_other_tags(base, tmp_path):
         (["--nonsense"], 2, "No such option"),
     ],
 )
-def test_flags_that_make_no_sense(tmp_path, flags, code, message):
+def test_flags_that_make_no_sense(tmp_path, monkeypatch, flags, code, message):
     """A clear word and an exit code; nothing is served."""
     (tmp_path / "bad").write_text("nonsense")
+    for name in ("GRPC_VERBOSITY", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))  # which are set for good otherwise
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         words = {"folder": tmp_path, "taken": taken.getsockname()[1]}
-        command = [*COMMAND, *(flag.format(**words) for flag in flags)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
+        done = CliRunner().invoke(main, [flag.format(**words) for flag in flags])
+    assert done.exit_code == code, done.output
     assert message.format(**words) in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_a_process_of_flags_that_make_no_sense(tmp_path):
+    """Its exit code and its words are the command's."""
+    command = [*COMMAND, "--model_config_file=none"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "does not exist" in done.stderr
     assert "Traceback" not in done.stderr
 
 

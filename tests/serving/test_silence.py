@@ -11,15 +11,12 @@ import pytest
 from harness.fake_local_server import FakeLocalServer
 from harness.fake_model_server import Call, FakeModelServer, Gate, classifying, failing
 from harness.forgetful_proxy import forgetful_proxy
-from tests.serving.asking import LONG_S, ask, data_plane, to, until
+from tests.serving.asking import LONG_S, OVER_EACH, ask, data_plane, to, until
 from vitrine_client.errors import Unavailable
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
-
-OVER_EACH = pytest.mark.parametrize("server_kind", [FakeModelServer, FakeLocalServer])
-"""Over gRPC, and over a local socket."""
 
 IMAGES = np.zeros((1, 28, 28), np.uint8)
 

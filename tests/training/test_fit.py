@@ -74,17 +74,10 @@ def test_the_updates_are_those_of_the_plain_loop(few):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [
-        RECIPES["mlp"].varied({"epochs": 3}),
-        RECIPES["mlp"].varied(EVERYTHING),
-        RECIPES["photo"].varied(PHOTO),
-    ],
-    ids=["text", "everything", "photo"],
-)
-def test_equal_seeds_give_equal_bits(few, recipe):
-    """The same seed gives the same weights, bit for bit, and another seed others."""
+def test_equal_seeds_give_equal_bits(few):
+    """The same seed gives the same weights, bit for bit, and another seed others. Of recipes with
+    all that the loop can do, runs that are resumed say so."""
+    recipe = RECIPES["mlp"].varied({"epochs": 3})
     model, history = trained(recipe, few)
     again, history_again = trained(recipe, few)
     other, _ = trained(recipe, few, seed=1)
@@ -106,10 +99,9 @@ def test_sequential_and_subclassed_are_equal(few):
     "recipe",
     [
         dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
-        dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="last"),
-        RECIPES["photo"].varied(PHOTO),
+        dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
     ],
-    ids=["best", "last", "photo"],
+    ids=["best", "photo, last"],
 )
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(few, tmp_path, recipe):
     """Going on from any epoch's checkpoint gives the weights and the history of the whole run."""

@@ -37,14 +37,13 @@ def vitrine_train(*words: str, **options) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.slow
 def test_the_same_seed_publishes_the_same_bits(tmp_path):
-    """Two processes with one seed publish equal weights and equal metrics; another seed others."""
+    """Two processes with one seed publish equal weights and equal metrics."""
     words = ("train", "mlp", "--epochs", "2", "--force", "--models-dir", str(tmp_path))
-    for seed in ("3", "3", "4"):
-        done = vitrine_train(*words, "--seed", seed)
+    for _ in range(2):
+        done = vitrine_train(*words, "--seed", "3")
         assert done.returncode == 0, done.stderr
-    first, second, third = (tmp_path / "mlp" / str(version) for version in (1, 2, 3))
+    first, second = (tmp_path / "mlp" / str(version) for version in (1, 2))
     assert is_same(first, second)
-    assert not is_same(first, third)
     metrics = [json.loads((v / "assets.extra" / "card.json").read_text()) for v in (first, second)]
     assert metrics[0]["metrics"] == metrics[1]["metrics"]
 

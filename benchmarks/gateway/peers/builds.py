@@ -10,11 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -48,6 +48,7 @@ class Build:
     family: str = "vitrine"
     commit: str = ""
     wire: WireFormat = VITRINE_WIRE
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def prepare(self, cache: Path, console: Console) -> str:
         """Exports the commit, once; returns why it can't, or nothing."""
@@ -71,6 +72,7 @@ class Build:
             "VITRINE_REST_PORT": str(free_port()),
             "VITRINE_MODELS_DIR": str(models),
             "GUNICORN_CMD_ARGS": "--log-level=warning",
+            **self.variables,
         }
         members = (str(self._tree(cache) / member) for member in _MEMBERS)
         build = {"PYTHONPATH": os.pathsep.join(members)} if self.commit else {}
@@ -96,7 +98,7 @@ def builds(before: str = BEFORE) -> list[Build]:
 def export(commit: str, to: Path, repository: Path = ROOT) -> str:
     """Writes the members of a commit into a new directory, whole or not at all; returns why it
     can't, or nothing."""
-    archive = ("git", "-C", str(repository), "archive", "--format=tar", commit, *_MEMBERS)
+    archive = ("git", "-C", str(repository), "archive", "--format=zip", commit, *_MEMBERS)
     try:
         done = subprocess.run(archive, capture_output=True)
     except FileNotFoundError:
@@ -106,8 +108,8 @@ def export(commit: str, to: Path, repository: Path = ROOT) -> str:
     to.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=to.parent) as name:
         made = Path(name) / "tree"
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
-            tar.extractall(made, filter="data")
+        with zipfile.ZipFile(io.BytesIO(done.stdout)) as archived:
+            archived.extractall(made)
         # Or the first start would be slower than the second.
         compileall.compile_dir(made, quiet=2)
         made.rename(to)
@@ -117,7 +119,7 @@ def export(commit: str, to: Path, repository: Path = ROOT) -> str:
 def _gateway(up: int) -> int:
     """Returns the gateway's first process, the nearest to `up` of those that run it."""
     for pid in children_of(up):
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if b"vitrine_serving.gateway" in command:
-            return pid
+        with suppress(OSError):  # it has just ended
+            if b"vitrine_serving.gateway" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
     raise AssertionError(f"process {up} has no gateway")

@@ -1,17 +1,17 @@
 """Frameworks beside the gateway: what each needs, how it is set, and with what it is slower."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.gateway.bodies import form_of_one, npy
 from benchmarks.gateway.peers import triton
-from benchmarks.gateway.peers.peer import CALL, DECODER, SERVERS, THREADS, TUNED, Peer, WireFormat
+from benchmarks.gateway.peers.peer import DECODER, SERVERS, THREADS, TUNED, Peer, WireFormat
 
 _MODEL = ("tensorflow==2.20.0", "orjson==3.13.0", "pillow==13.0.0", "pyspng==0.1.4")
 _FORMS = "python-multipart==0.0.34"
 _SERVER = ("uvicorn==0.54.0", "httptools==0.9.0")
 _UVICORN = (*_SERVER, "uvloop==0.23.0")
-_PLAIN = {**DECODER, **CALL}
 
 
 def _fastapi(bin_: Path, port: int) -> list[str]:
@@ -46,6 +46,15 @@ def _flask(bin_: Path, port: int) -> list[str]:
 _FASTAPI = (*_MODEL, *_UVICORN, _FORMS, "fastapi==0.165.0")
 _FASTAPI_WIRE = WireFormat(array=npy)
 _TWO = Peer("fastapi-2", "FastAPI, two processes", "fastapi", _FASTAPI, _fastapi_2, _FASTAPI_WIRE)
+_TRITON = Peer(
+    "triton",
+    f"Triton {triton.SERVER}",
+    "triton",
+    (*_MODEL, triton.WHEEL),
+    _script("triton_app.py"),
+    triton.WIRE,
+    {**TUNED, "PEER_INSTANCES": "1"},
+)
 _FRAMEWORKS = (
     Peer(
         "litserve",
@@ -79,24 +88,23 @@ _FRAMEWORKS = (
         _script("ray_app.py"),
         variables={**TUNED, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
     ),
-    Peer(
-        "triton",
-        f"Triton {triton.SERVER}",
-        "triton",
-        (*_MODEL, triton.WHEEL),
-        _script("triton_app.py"),
-        triton.WIRE,
-    ),
+    _TRITON,
 )
 
 PEERS = (
     Peer("fastapi", "FastAPI, one process", "fastapi", _FASTAPI, _fastapi, _FASTAPI_WIRE),
     _TWO,
     _TWO.without("pillow", "Pillow", DECODER),
-    _TWO.without("signature", "loaded signature", CALL),
     _TWO.without("threads", "TensorFlow's own threads", THREADS),
     *_FRAMEWORKS,
-    *(one.without("plain", "Pillow, loaded signature", _PLAIN) for one in _FRAMEWORKS),
+    replace(
+        _TRITON,
+        name="triton-2",
+        title=f"{_TRITON.title}, two instances",
+        variables={**TUNED, "PEER_INSTANCES": "2"},
+    ),
+    *(one.without("pillow", "Pillow", DECODER) for one in _FRAMEWORKS if one.name != "bentoml"),
+    *(one.with_our_call() for one in (_TWO, _TRITON)),
     Peer(
         "flask",
         "Flask, untuned",
@@ -106,4 +114,4 @@ PEERS = (
         variables={},
     ),
 )
-"""All of them, each tuned; of the same family are those without this or that."""
+"""All of them, each tuned; those without a setting are of its family."""

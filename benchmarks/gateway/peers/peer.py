@@ -29,9 +29,10 @@ DECODER = {"PEER_DECODER": "pyspng"}
 """A decoder of PNGs alone, where it is faster than Pillow."""
 
 CALL = {"PEER_CALL": "session"}
-"""The session's callable, as our model server has it, for the loaded signature."""
+"""The session's callable, as our model server has it, for the loaded signature: a private name of
+TensorFlow's, and so no setting."""
 
-TUNED = {**THREADS, **DECODER, **CALL}
+TUNED = {**THREADS, **DECODER}
 
 
 def predictions(answer: requests.Response) -> list[dict[str, Any]]:
@@ -76,7 +77,7 @@ class Peer:
     """A server with the model in its own process or its workers', in an environment of its own.
 
     `command` takes the environment's `bin` and a port. `family` is of configurations of the same
-    thing, which share an environment: the best of them is what counts.
+    thing, which share an `environment`: the best of them is what counts.
     """
 
     name: str
@@ -86,6 +87,23 @@ class Peer:
     command: Callable[[Path, int], Sequence[str]]
     wire: WireFormat = field(default_factory=WireFormat)
     variables: Mapping[str, str] = field(default_factory=lambda: TUNED)
+    environment: str = ""
+
+    def with_our_call(self) -> "Peer":
+        """Returns the same with the way to run a model that our model server has, as a family of
+        its own: it is shown, and no aim is set against it."""
+        return replace(
+            self,
+            name=f"{self.name}-session",
+            title=f"{self.title}, Vitrine's way to run a model",
+            family=f"{self.family}-session",
+            variables={**self.variables, **CALL},
+            environment=self._environment,
+        )
+
+    @property
+    def _environment(self) -> str:
+        return self.environment or self.family
 
     def without(self, name: str, title: str, settings: Mapping[str, str]) -> "Peer":
         """Returns the same without some of its settings, as a peer of its family."""
@@ -96,7 +114,7 @@ class Peer:
 
     def prepare(self, cache: Path, console: Console) -> str:
         """Makes its environment; returns why it can't, or nothing."""
-        return environments.prepare(cache / self.family, self.requirements, console)
+        return environments.prepare(cache / self._environment, self.requirements, console)
 
     @contextmanager
     def start(self, cache: Path, version: Path, folder: Path) -> Iterator[Running]:
@@ -111,7 +129,7 @@ class Peer:
             "TF_CPP_MIN_LOG_LEVEL": "3",
             **self.variables,
         }
-        command = self.command(cache / self.family / "bin", port)
+        command = self.command(cache / self._environment / "bin", port)
         started = time.monotonic()
         log = folder / "log"
         with running(command, log, environment, cwd=folder, start_new_session=True) as server:

@@ -13,9 +13,6 @@ from pathlib import Path
 import pytriton
 from pictures import MAX_BATCH_SIZE
 
-INSTANCES = 1
-"""Processes with the model: a second one makes it slower on two cores."""
-
 HERE = Path(__file__).parent
 
 CONFIG = f"""
@@ -23,7 +20,7 @@ backend: "python"
 max_batch_size: {MAX_BATCH_SIZE}
 input [{{ name: "image" data_type: TYPE_STRING dims: [1] }}]
 output [{{ name: "prediction" data_type: TYPE_STRING dims: [1] }}]
-instance_group [{{ kind: KIND_CPU count: {os.environ.get("PEER_INSTANCES", INSTANCES)} }}]
+instance_group [{{ kind: KIND_CPU count: {os.environ["PEER_INSTANCES"]} }}]
 dynamic_batching {{ }}
 """
 

@@ -60,7 +60,7 @@ def _check_places(flags: Flags) -> None:
         try:
             LocalSocket(flags.local_socket, flags.local_socket_group).check()
         except OSError as error:
-            raise NotBegun(f"--local_socket: {error.strerror or error}") from error
+            raise NotBegun(f"--local_socket: {error}") from error
         except ValueError as error:
             raise click.UsageError(f"--local_socket: {error}") from error
 

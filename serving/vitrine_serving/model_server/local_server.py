@@ -152,25 +152,46 @@ class LocalServer:
         """Reads a request, and answers it."""
         if not connection.begin():
             return
+        frame = None
         try:
             frame = connection.read()
         except (OSError, EOFError):  # closed, or reset
-            self._drop(connection)
-            return
+            connection.close()
         except ttrpc.FrameError as error:
             log.warning("A connection to %s was ended: it sent %s", self._path, error)
+            connection.close()
+        except BaseException:  # no memory, say
+            connection.close()
+            raise
+        finally:
+            refusal = frame and connection.refusal(frame)
+            received_s = connection.received_s
+            is_open = connection.wait_for_more(has_call=frame is not None)
+        if is_open and frame:
+            is_open = self._answer_frame(connection, frame, refusal, received_s)
+        if not is_open:
             self._drop(connection)
-            return
-        received_s, refusal = connection.received_s, frame and connection.refusal(frame)
-        connection.wait_for_more(has_call=frame is not None)
-        if frame:
-            sent = connection.end_call(
-                ttrpc.response_frame(frame.stream, b"", *refusal)
-                if refusal
-                else self._response(frame, received_s)
-            )
-            if not sent:
-                self._drop(connection)
+
+    def _answer_frame(
+        self,
+        connection: "_Connection",
+        frame: ttrpc.Frame,
+        refusal: tuple[int, str] | None,
+        received_s: float,
+    ) -> bool:
+        """Sends the answer to a frame; returns whether that goes."""
+        response = b""
+        try:
+            if refusal:
+                response = ttrpc.response_frame(frame.stream, b"", *refusal)
+            else:
+                response = self._response(frame, received_s)
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            is_sent = connection.end_call(response)
+        return is_sent
 
     def _response(self, frame: ttrpc.Frame, received_s: float) -> bytes:
         """Returns the frame that answers another; empty for one that is passed over."""
@@ -277,12 +298,16 @@ class _Connection:
             self._last_stream = frame.stream
         return (_Code.INVALID_ARGUMENT.value[0], words) if words else None
 
-    def wait_for_more(self, *, has_call: bool) -> None:
-        """Lets other threads read."""
+    def wait_for_more(self, *, has_call: bool) -> bool:
+        """Lets other threads read; returns whether it is open."""
         with self._lock:
             self._is_read = False
             self._calls += has_call
-            self._arm()
+            if self._is_closed:
+                self._socket.close()
+            else:
+                self._arm()
+            return not self._is_closed
 
     def end_call(self, frame: bytes) -> bool:
         """Sends the answer to a call, if there is one; returns whether that goes."""
@@ -300,10 +325,11 @@ class _Connection:
             return not self._is_broken
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends it: at once, or once the thread that reads has done so, as the descriptor of a
+        closed socket may be another's in a moment."""
         with self._lock:
-            if not self._is_closed:
-                self._is_closed = True
+            self._is_closed = True
+            if not self._is_read:
                 self._socket.close()  # which the epoll notices
 
     def _flush(self) -> None:

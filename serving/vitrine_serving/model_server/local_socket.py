@@ -1,7 +1,6 @@
 """Local socket of the model server: who may connect to it, and what may be at its path before."""
 
 import contextlib
-import errno
 import os
 import socket
 import stat
@@ -36,8 +35,13 @@ class LocalSocket:
         return self._group is not None
 
     def check(self) -> None:
-        """Makes the directory where it is missing. Raises `OSError` where others could take the
-        socket's place, where another server answers at it, or where there is something else."""
+        """Makes the directory where it is missing. Raises `OSError` that says so where others could
+        take the socket's place, where another server answers at it, where there is something else,
+        or where nothing can be made."""
+        with self._explained():
+            self._check()
+
+    def _check(self) -> None:
         directory = Path(self.path).parent
         with contextlib.suppress(FileExistsError):
             directory.mkdir(0o700)
@@ -48,15 +52,16 @@ class LocalSocket:
                 if not stat.S_ISSOCK(os.lstat(path).st_mode):
                     raise FileExistsError(f"{path} is no socket; move it away, or name another")
         if _is_answered(self.path):
-            raise OSError(
-                errno.EADDRINUSE,
-                f"another model server answers at {self.path}; end it, or name another",
-            )
+            raise OSError(f"another model server answers at {self.path}; end it, or name another")
 
     def listen(self) -> socket.socket:
         """Returns the socket, which takes connections; one that a killed server has left is
-        replaced. Raises `OSError`."""
-        self.check()
+        replaced. Raises `OSError` as `check` does."""
+        with self._explained():
+            self._check()
+            return self._bound()
+
+    def _bound(self) -> socket.socket:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)  # noqa: PTH108 - paths are texts here
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -69,6 +74,16 @@ class LocalSocket:
             made.close()
             raise
         return made
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Says of the system's errors what they are about."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OSError(f"no socket can be made at {self.path}: {error.strerror}") from error
 
     @contextlib.contextmanager
     def creating(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`vitrine doctor` as a user runs it: a process of its own, in an environment that a test makes."""
+"""`vitrine doctor` as a user runs it: a process, in an environment that a test makes."""
 
 import json
 import subprocess
@@ -9,11 +9,10 @@ from typing import Any
 
 from harness.paths import ROOT
 from harness.ports import free_port
+from tests.client.doctor import prepared
 
 PATIENT_S = "15"
 """For an answer, where the machine is busy with other tests."""
-
-LONGEST_S = 120
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,17 @@ class Place:
             cwd=options.pop("cwd", self.folder),
             capture_output=True,
             text=True,
-            timeout=LONGEST_S,
+            timeout=prepared.LONGEST_S,
             **options,
         )
 
     def diagnose(self, *words: str, timeout_s: str = PATIENT_S, **options: Any) -> Diagnosis:
         """Runs it; nothing may end in a traceback, whatever is wrong."""
-        done = self.run("--json", "--timeout-s", timeout_s, *words, **options)
+        words = ("--json", "--timeout-s", timeout_s, *words)
+        if options or self.python != Path(sys.executable):
+            done = self.run(*words, **options)
+        else:
+            done = prepared.run(["doctor", *words], self.environment, self.folder)
         assert "Traceback" not in done.stderr, done.stderr
         content = json.loads(done.stdout)
         found = Diagnosis(done.returncode, content["findings"])

@@ -9,6 +9,7 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.errors import DeadlineExceeded, NotFound, NotGrpc, Unavailable, VitrineError
 from vitrine_client.http.default_model import is_served
+from vitrine_client.process import local_sockets
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.generated_config import how_to_serve
 from vitrine_client.store.layout import aside
@@ -45,6 +46,8 @@ def check(here: Installation) -> Iterator[Finding]:
 
 
 def _is_address(text: str) -> bool:
+    if local_sockets.path_of(text):
+        return True
     host, _, port = text.rpartition(":")
     return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port[:9]) <= _LAST_PORT
 
@@ -111,6 +114,11 @@ def _silent(address: str, reason: str, here: Installation) -> Finding:
 def _takes_connections(address: str, wait_s: float) -> bool:
     host, _, port = address.rpartition(":")
     try:
+        if path := local_sockets.path_of(address):
+            with socket.socket(socket.AF_UNIX) as own:
+                own.settimeout(wait_s)
+                own.connect(path)
+            return True
         socket.create_connection((host.strip("[]"), int(port)), wait_s).close()
     except OSError:
         return False

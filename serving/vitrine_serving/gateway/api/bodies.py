@@ -5,22 +5,15 @@ All limits are looked at before anything of that size is made. Nothing here know
 
 import io
 import re
+from functools import lru_cache
 
 import numpy as np
-from multipart import (
-    MultipartError,
-    MultipartSegment,
-    ParserLimitReached,
-    PushMultipartParser,
-    parse_options_header,
-)
 from numpy.typing import NDArray
 
-from vitrine_client.errors import InvalidRequest, PayloadTooLarge, UnsupportedMediaType
+from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
 from vitrine_client.images import SIDE
+from vitrine_serving.gateway.api.forms import read_form, too_many
 
-_OTHER_FIELDS = 8  # a form may have some besides its images
-_MAX_HEADER_BYTES = 1024  # of a line in a form's part; long names of files fit
 _MAX_NPY_HEADER_BYTES = 1024  # numpy writes 128
 _NPY_DTYPES = {"|u1", "<f2", "<f4", "<f8"}
 _MAKES_PYTHON_WARN = re.compile(rb"\\|\d\s*[A-Za-z_]")  # nobody is to write to the log
@@ -30,76 +23,28 @@ _NPY_HINT = (
 )
 
 
+@lru_cache(256)
+def media_type(content_type: str) -> str:
+    """Returns the media type of a content type in lower case, without parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def read_pictures(content_type: str, body: bytes, *, max_images: int) -> list[bytes]:
     """Returns the bytes of each picture in a body: the body itself, or a form's parts `image`.
 
     Raises `UnsupportedMediaType`, `InvalidRequest` for a form that is broken or has no image, and
     `PayloadTooLarge` for one with more than `max_images`.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [body]
     if kind == "multipart/form-data":
-        return _form_pictures(content_type, body, max_images)
+        return read_form(content_type, body, max_images)
     raise UnsupportedMediaType(
         f"Content type {kind or '(none)'} is not supported; send a picture with "
         "`-H 'Content-Type: image/png' --data-binary @shoe.png`, "
         "several with `-F image=@shoe.png -F image=@bag.jpg`, "
         "an array as application/x-npy, or TensorFlow Serving's JSON as application/json"
-    )
-
-
-def _form_pictures(content_type: str, body: bytes, max_images: int) -> list[bytes]:
-    boundary = parse_options_header(content_type)[1].get("boundary", "")
-    if not boundary:
-        raise InvalidRequest(
-            "The form's content type has no boundary; let your HTTP library make it, as "
-            "`curl -F image=@shoe.png` does"
-        )
-    try:
-        pictures = _parts_named_image(boundary.encode(errors="replace"), body, max_images)
-    except ParserLimitReached as error:
-        raise PayloadTooLarge(
-            f"The form has too much besides images ({error}); send fewer and shorter fields"
-        ) from error
-    except MultipartError as error:
-        raise InvalidRequest(
-            f"The form is broken ({error}); send it as `curl -F image=@shoe.png` does"
-        ) from error
-    if not pictures:
-        raise InvalidRequest(
-            "The form has no file named `image`; send one with `-F image=@shoe.png`"
-        )
-    return pictures
-
-
-def _parts_named_image(boundary: bytes, body: bytes, max_images: int) -> list[bytes]:
-    pictures: list[bytes] = []
-    inside = False
-    parser = PushMultipartParser(
-        boundary,
-        max_header_size=_MAX_HEADER_BYTES,
-        max_segment_count=max_images + _OTHER_FIELDS,
-        header_charset="latin-1",  # takes any byte, and names of files are of no interest
-        strict=True,
-    )
-    with parser:
-        for event in parser.parse(body):
-            if isinstance(event, MultipartSegment):
-                inside = event.name == "image"
-                if inside:
-                    if len(pictures) == max_images:
-                        raise _too_many(f"More than {max_images}", max_images)
-                    pictures.append(b"")
-            elif inside and event:  # the content of a part comes in one piece, as the body did
-                pictures[-1] = event
-    return pictures
-
-
-def _too_many(count: str, max_images: int) -> PayloadTooLarge:
-    return PayloadTooLarge(
-        f"{count} images are too many for one request; send at most {max_images}, which is the "
-        "gateway's VITRINE_MAX_IMAGES"
     )
 
 
@@ -116,7 +61,7 @@ def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
     if sides != [SIDE, SIDE] or count < 1 or bool in map(type, shape):  # numpy takes True for 1
         raise InvalidRequest(f"The array has the shape {list(shape)}; {_NPY_HINT}")
     if count > max_images:
-        raise _too_many(f"{count:,}", max_images)
+        raise too_many(f"{count:,}", max_images)
     expected = count * SIDE * SIDE * dtype.itemsize
     if len(body) - start != expected:
         raise InvalidRequest(

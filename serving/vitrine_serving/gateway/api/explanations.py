@@ -26,8 +26,9 @@ async def explain(
     caller: Caller,
     deadline: float,
     class_id: int | None = None,
-) -> tuple[list[Explanation], InferenceResponse]:
-    """Explains a class, or the one that is answered, for each row of uint8 [n, 28, 28].
+) -> InferenceResponse:
+    """Explains a class, or the one that is answered, for each row of uint8 [n, 28, 28]; `decoded`
+    has an `Explanation` for each.
 
     `deadline` is in seconds of `time.monotonic`. Raises `InvalidRequest` where the version has no
     signature `explain`, or no such class, and what `DataPlane.infer` raises.
@@ -40,7 +41,7 @@ async def explain(
         raise _in_words(error, model, class_id) from error
     outputs = response.outputs
     check_explained(outputs, response.labels, model.model, response.version)
-    explanations = [
+    response.decoded = [
         Explanation(
             label=response.labels[index],
             class_id=index,
@@ -56,7 +57,7 @@ async def explain(
             strict=True,
         )
     ]
-    return explanations, response
+    return response
 
 
 def _in_words(error: InvalidRequest, model: ModelRef, class_id: int | None) -> InvalidRequest:

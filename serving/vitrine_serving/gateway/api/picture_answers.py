@@ -10,11 +10,10 @@ import orjson
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
 from vitrine_client.results.explanations import Explanation
-from vitrine_client.results.predictions import Prediction
 from vitrine_client.tfserving import messages
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.inference.decoding.decoder import Empty, Found, Shown
-from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.inference.outcomes import Classified, Outcome
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -24,16 +23,20 @@ _TIMING = "Server-Timing"
 _BLACK = np.zeros((SIDE, SIDE), np.uint8)
 
 
-def predictions(outcome: Outcome[Prediction], top_k: int | None) -> Answer:
+def predictions(outcome: Outcome[Classified], top_k: int | None) -> Answer:
     """Returns a prediction for each picture; of `top_k` classes, best first, unless that is
     None."""
 
-    def entry(predicted: Prediction) -> Json:
+    def entry(predicted: Classified) -> Json:
+        label, class_id, probability, probabilities = predicted
+        if top_k:
+            best_first = sorted(probabilities.items(), key=lambda item: -item[1])
+            probabilities = dict(best_first[:top_k])
         return {
-            "label": predicted.label,
-            "class_id": predicted.class_id,
-            "probability": predicted.probability,
-            "probabilities": dict(predicted.top(top_k)) if top_k else predicted.probabilities,
+            "label": label,
+            "class_id": class_id,
+            "probability": probability,
+            "probabilities": probabilities,
         }
 
     entries = _entries(outcome, entry)
@@ -73,7 +76,7 @@ def instances(shown: Shown) -> Answer:
         beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
     content = {"instances": messages.scaled(rows), **beside}
     body = orjson.dumps(content, option=_NUMPY)
-    return Answer(200, body, headers=[(_TIMING, _stage("decode", shown.decode_s))])
+    return Answer(200, body, headers=[(_TIMING, f"decode;dur={1e3 * shown.decode_s:.3f}")])
 
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
@@ -103,10 +106,7 @@ def _spec(outcome: Outcome[T], signature_name: str) -> Json:
 
 
 def _timing(outcome: Outcome[T]) -> tuple[str, str]:
-    stages = {"decode": outcome.decode_s, "queue": outcome.queue_s, "rpc": outcome.rpc_s}
-    return _TIMING, ", ".join(_stage(*each) for each in stages.items())
-
-
-def _stage(name: str, duration_s: float) -> str:
     """https://www.w3.org/TR/server-timing/, in milliseconds."""
-    return f"{name};dur={1e3 * duration_s:.3f}"
+    decode_ms, queue_ms = 1e3 * outcome.decode_s, 1e3 * outcome.queue_s
+    rpc_ms = 1e3 * outcome.rpc_s
+    return _TIMING, f"decode;dur={decode_ms:.3f}, queue;dur={queue_ms:.3f}, rpc;dur={rpc_ms:.3f}"

@@ -3,12 +3,9 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
-from vitrine_client.results.predictions import Prediction, to_predictions
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.api import bodies, picture_answers
 from vitrine_serving.gateway.api.explanations import explain
@@ -17,7 +14,7 @@ from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import UNSPECIFIED_TYPES
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Instances, Shown
-from vitrine_serving.gateway.inference.outcomes import Outcome
+from vitrine_serving.gateway.inference.outcomes import Classified, Outcome
 from vitrine_serving.gateway.inference.requests import (
     IMAGES,
     PROBABILITIES,
@@ -31,11 +28,11 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 Offload = Callable[..., Awaitable[Any]]
 
-T = TypeVar("T")
-Infer = Callable[[Instances, ModelRef, Caller, float], Awaitable[tuple[list[T], InferenceResponse]]]
-"""Asks a model about rows, uint8 [n, 28, 28], for a caller and until a deadline; returns an answer
-for each of them."""
+Infer = Callable[[Instances, ModelRef, Caller, float], Awaitable[InferenceResponse]]
+"""Asks a model about rows, uint8 [n, 28, 28], for a caller and until a deadline; `decoded` has an
+answer for each of them."""
 
+_NPY = "application/x-npy"
 _OUTPUTS = (PROBABILITIES,)
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
 
@@ -64,10 +61,10 @@ class PictureEndpoints:
     async def predict(self, request: Request, target: ModelRef) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
         top_k, box = queries.top_k(request.query), queries.box(request.query)
-        sent = await self._read(request, box)
-        if isinstance(sent, np.ndarray):
-            shown = Shown(sent)
+        if media_type(request) == _NPY:
+            shown = Shown(await self._array(request, box))
         else:
+            sent = self._pictures(request, box)
             self._plane.check_room(_predict_call(target), len(sent), request.deadline)
             shown = await self._decoder.decode(sent, request.deadline, box)
         outcome = await self._outcome(self._predict, shown, request, target)
@@ -90,26 +87,26 @@ class PictureEndpoints:
         return answer
 
     async def _outcome(
-        self, infer: Infer[T], shown: Shown, request: Request, target: ModelRef
-    ) -> Outcome[T]:
+        self, infer: Infer, shown: Shown, request: Request, target: ModelRef
+    ) -> Outcome[Any]:
         """Asks about what is shown; where all pictures are empty, only who would answer."""
         began = time.monotonic() - shown.decode_s
         caller = Caller(request.id, request.traceparent)
         if len(shown.rows):
-            answers, response = await infer(shown.rows, target, caller, request.deadline)
-            version, queue_s, rpc_s = response.version, response.queue_s, response.call_s
+            response = await infer(shown.rows, target, caller, request.deadline)
+            answers, version = response.decoded, response.version
+            queue_s, rpc_s = response.queue_s, response.call_s
         else:
             resolved = await self._versions.resolve(target, caller, request.deadline)
             answers, (version,), queue_s, rpc_s = [], *resolved
         results = shown.answered(answers)
         return Outcome(results, target.model, version, shown, queue_s, rpc_s, began, shown.decode_s)
 
-    async def _predict(
+    def _predict(
         self, instances: Instances, model: ModelRef, caller: Caller, deadline: float
-    ) -> tuple[list[Prediction], InferenceResponse]:
-        request = InferenceRequest(_predict_call(model), {IMAGES: instances}, caller, deadline)
-        response = await self._plane.infer(request)
-        return response.decoded, response
+    ) -> Awaitable[InferenceResponse]:
+        call = _predict_call(model)
+        return self._plane.infer(InferenceRequest(call, {IMAGES: instances}, caller, deadline))
 
     async def _all_shown(self, request: Request) -> Shown:
         """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
@@ -120,24 +117,26 @@ class PictureEndpoints:
                 "application/x-npy. TensorFlow Serving's JSON can ask `:predict` for any signature"
             )
         box = queries.box(request.query)
-        sent = await self._read(request, box)
-        if isinstance(sent, np.ndarray):
-            return Shown(sent)
+        if media_type(request) == _NPY:
+            return Shown(await self._array(request, box))
+        sent = self._pictures(request, box)
         return await self._decoder.decode(sent, request.deadline, box, all_or_none=True)
 
-    async def _read(self, request: Request, box: Sequence[float] | None) -> list[bytes] | Instances:
-        """Returns the pictures in a body, still encoded, or the array that it is, and lets go of
-        the body; raises `InvalidRequest` where a box makes no sense with that."""
-        if media_type(request) != "application/x-npy":
-            kind = request.headers.get("content-type", "")
-            pictures = bodies.read_pictures(kind, request.body, max_images=self._max_images)
-            if box and len(pictures) > 1:
-                raise InvalidRequest(
-                    f"`box` is for one picture, and here are {len(pictures)}; send each in a "
-                    "request of its own"
-                )
-            request.body = b""
-            return pictures
+    def _pictures(self, request: Request, box: Sequence[float] | None) -> list[bytes]:
+        """Returns the pictures in a body, still encoded, and lets go of it. Raises
+        `InvalidRequest` where a box makes no sense with them."""
+        kind = request.headers.get("content-type", "")
+        pictures = bodies.read_pictures(kind, request.body, max_images=self._max_images)
+        if box and len(pictures) > 1:
+            raise InvalidRequest(
+                f"`box` is for one picture, and here are {len(pictures)}; send each in a "
+                "request of its own"
+            )
+        request.body = b""
+        return pictures
+
+    async def _array(self, request: Request, box: Sequence[float] | None) -> Instances:
+        """Returns the array that a body is. Raises `InvalidRequest` where there is a box."""
         if box:
             raise InvalidRequest(
                 "`box` is for a picture; leave it out for an array, which is shown to models as it "
@@ -155,15 +154,13 @@ def _predict_call(model: ModelRef) -> SignatureCall:
     return SignatureCall(model, outputs=_OUTPUTS, decode=_predictions)
 
 
-def _predictions(
-    outputs: Mapping[str, Array], labels: tuple[str, ...], model: str, version: int
-) -> list[Prediction]:
-    return to_predictions(outputs[PROBABILITIES], labels, model, version)
+def _predictions(outputs: Mapping[str, Array], labels: tuple[str, ...]) -> list[Classified]:
+    return Classified.rows(outputs[PROBABILITIES], labels)
 
 
 def media_type(request: Request) -> str:
     """Returns the media type of a body in lower case, without parameters."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return bodies.media_type(request.headers.get("content-type", ""))
 
 
 def is_json(request: Request) -> bool:

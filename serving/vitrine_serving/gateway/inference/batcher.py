@@ -120,9 +120,10 @@ class Batcher(Generic[T]):
 
         Ask before work goes into the rows: what is refused should cost nearly nothing.
         """
-        queue = self._queues.get(target)
-        if not queue:
-            return
+        if queue := self._queues.get(target):
+            self._admit(queue, count, deadline)
+
+    def _admit(self, queue: _Queue[T], count: int, deadline: float) -> None:
         batches = -(-(queue.rows + count) // self._max_batch_size)  # rounded up
         # The batches in flight end first.
         wait_s = (1 - (-batches // self._servers())) * queue.batch_s
@@ -137,10 +138,13 @@ class Batcher(Generic[T]):
         `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
         not sent, and a batch that nobody waits for any more is given up.
         """
-        self.check_room(target, len(rows), deadline)
+        queue = self._queues.get(target)
+        if queue:
+            self._admit(queue, len(rows), deadline)
+        else:
+            queue = self._queues[target] = _Queue()
         started = time.monotonic()
         task = _Task(rows, name, deadline, asyncio.get_running_loop().create_future())
-        queue = self._queues.get(target) or self._new_queue(target)
         queue.tasks.append(task)
         queue.rows += len(rows)
         self._start_sender(target, queue)
@@ -163,10 +167,6 @@ class Batcher(Generic[T]):
         queue = self._queues.get(target)
         return (queue and queue.usual_s) or self._usual_s.get(target, 0.0)
 
-    def _new_queue(self, target: Hashable) -> _Queue[T]:
-        queue = self._queues[target] = _Queue()
-        return queue
-
     def _forget(self, target: Hashable, queue: _Queue[T]) -> None:
         """Takes out a queue that is empty; its average is kept for a while."""
         del self._queues[target]
@@ -181,8 +181,9 @@ class Batcher(Generic[T]):
     def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
         """Starts another sender where a server is free, and none gathers a batch already. Rows
         that wait are looked at again: servers come back, and not only requests."""
-        if queue.senders and not all(each.batch for each in queue.senders):
-            return
+        for each in queue.senders:
+            if not each.batch:
+                return
         if len(queue.senders) >= max(1, self._servers()):
             if not queue.is_looked_at:
                 queue.is_looked_at = True

@@ -151,7 +151,7 @@ class DataPlane:
         if call.decode is None:
             wanted = {name: outputs[name] for name in call.outputs}
             return InferenceResponse(version, wanted, labels)
-        decoded = call.decode(outputs, labels, model, version)
+        decoded = call.decode(outputs, labels)
         return InferenceResponse(version, {}, labels, decoded=decoded)
 
     async def _describe(

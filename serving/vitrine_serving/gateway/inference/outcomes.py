@@ -4,9 +4,30 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from vitrine_client.errors import InvalidImage
+from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.decoding.decoder import Empty, Shown
 
 T = TypeVar("T")
+
+
+class Classified(NamedTuple):
+    """Class that a model answers for a picture: the most probable, its index and its share, and the
+    shares of all in the order of class ids."""
+
+    label: str
+    class_id: int
+    probability: float
+    probabilities: dict[str, float]
+
+    @classmethod
+    def rows(cls, probabilities: Array, labels: Sequence[str]) -> "list[Classified]":
+        """Returns the answer to each row of probabilities, float32 [n, classes]."""
+        return [
+            cls(labels[class_id], class_id, row[class_id], dict(zip(labels, row, strict=True)))
+            for class_id, row in zip(
+                probabilities.argmax(axis=1).tolist(), probabilities.tolist(), strict=True
+            )
+        ]
 
 
 class Outcome(NamedTuple, Generic[T]):

@@ -24,9 +24,8 @@ class Caller(NamedTuple):
     traceparent: str = ""
 
 
-Decode = Callable[[Mapping[str, Array], tuple[str, ...], str, int], list[Any]]
-"""Takes the outputs of a call, the labels of the classes, the model and the version; returns an
-answer for each row."""
+Decode = Callable[[Mapping[str, Array], tuple[str, ...]], list[Any]]
+"""Takes the outputs of a call and the labels of the classes; returns an answer for each row."""
 
 
 class SignatureCall(NamedTuple):
@@ -93,6 +92,7 @@ class InferenceResponse:
 
     def __getitem__(self, rows: slice) -> "InferenceResponse":
         """Returns the response to some of the rows."""
+        if self.decoded is not None:
+            return InferenceResponse(self.version, {}, self.labels, decoded=self.decoded[rows])
         outputs = {name: array[rows] for name, array in self.outputs.items()}
-        decoded = None if self.decoded is None else self.decoded[rows]
-        return InferenceResponse(self.version, outputs, self.labels, decoded=decoded)
+        return InferenceResponse(self.version, outputs, self.labels)

@@ -15,9 +15,9 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.results.explanations import Explanation
-from vitrine_client.results.predictions import Prediction
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.decoding.decoder import Empty, Instances
+from vitrine_serving.gateway.inference.outcomes import Classified
 from vitrine_serving.gateway.telemetry import logs
 
 _CONTENTS = {"application/x-npy": "npy", "multipart/form-data": "form", "application/json": "json"}
@@ -28,7 +28,7 @@ class Note(NamedTuple):
     where it holds none."""
 
     content: dict[str, Any]
-    results: Sequence[Prediction | Explanation | InvalidImage]
+    results: Sequence[Classified | Explanation | InvalidImage]
     instances: Instances | None
     size: int
 
@@ -79,7 +79,7 @@ def line_of(note: Note) -> bytes:
     return f"{logs.json_line(content)}\n".encode()
 
 
-def _result(result: Prediction | Explanation | InvalidImage) -> dict[str, Any]:
+def _result(result: Classified | Explanation | InvalidImage) -> dict[str, Any]:
     if isinstance(result, InvalidImage):
         return {"error": str(result)}
     return {

@@ -28,7 +28,7 @@ no more unless told otherwise; beyond that the call has another code, and no wor
 _MOST_LOGGED = 500
 
 
-class Outcome(NamedTuple):
+class CallOutcome(NamedTuple):
     """Outcome of a call: OK with a response, or another code with an error's words."""
 
     code: grpc.StatusCode
@@ -54,14 +54,14 @@ class Calls:
             "HandleReloadConfigRequest": api.reload_config,
         }
 
-    def answer(self, call: str, request: Any) -> Outcome:
+    def answer(self, call: str, request: Any) -> CallOutcome:
         """Answers a request of one of the `methods`; raises nothing."""
         if not self._free.acquire(blocking=False):
-            return Outcome(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+            return CallOutcome(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
         started = time.monotonic()
         code, words = grpc.StatusCode.OK, ""
         try:
-            return Outcome(code, words, self.methods[call](request))
+            return CallOutcome(code, words, self.methods[call](request))
         except ServingError as error:
             code, words = error.code, str(error)
         except MemoryError:
@@ -72,14 +72,14 @@ class Calls:
         finally:
             self._free.release()
             self._count(call, request, code, time.monotonic() - started)
-        return Outcome(code, carried(words))
+        return CallOutcome(code, carried(words))
 
-    def undecodable(self, body: bytes) -> Outcome:
+    def undecodable(self, body: bytes) -> CallOutcome:
         """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving
         has it, and logs a line."""
         text = "A request of %d bytes is no message of its method"
         self._faults.line(logging.WARNING, text, len(body))
-        return Outcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+        return CallOutcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
         if call in _COUNTED:

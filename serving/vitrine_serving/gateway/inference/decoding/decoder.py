@@ -27,6 +27,7 @@ _ROW_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4)
 where in others that takes milliseconds."""
 
 _SMALL_BYTES = 4096  # more than such a PNG has, unless it is full of something else
+_NO_ROWS: Instances = np.empty((0, SIDE, SIDE), np.uint8)
 _BATCH_OF_ROWS = 16  # that are decoded before others have their turn
 
 
@@ -99,19 +100,21 @@ class Decoder:
         be done in time, and `DeadlineExceeded`.
         """
         started = time.monotonic()
+        if len(pictures) == 1 and _is_row(pictures[0]):  # the most common one
+            item = find_item(pictures.pop(), max_pixels=self._max_pixels, box=box)
+            rows = _NO_ROWS if item.empty else item.instance[np.newaxis]
+            return Shown(rows, [_seen(item)], time.monotonic() - started)
         results: list[Found]
-        if len(pictures) == 1 and _is_row(pictures[0]):  # no coroutine for the most common one
-            results = [self._row(pictures.pop(), box)]
-        elif all(map(_is_row, pictures)):
+        if all(map(_is_row, pictures)):
             results = await self._rows(pictures, box)
         else:
             results = await self._admitted(pictures, deadline, box)
         pictures.clear()
-        rows = [each.instance for each in results if isinstance(each, Item)]
-        if len(rows) < len(results):
+        instances = [each.instance for each in results if isinstance(each, Item)]
+        if len(instances) < len(results):
             _check_readable(results, all_or_none=all_or_none)
-        stacked = rows[0][np.newaxis] if len(rows) == 1 else _stacked(rows)
-        return Shown(stacked, results, time.monotonic() - started)
+        rows = np.stack(instances) if instances else _NO_ROWS
+        return Shown(rows, results, time.monotonic() - started)
 
     async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
         results: list[Found] = []
@@ -174,8 +177,3 @@ def _check_readable(found: Sequence[Found], *, all_or_none: bool) -> None:
         raise InvalidImage(f"image {index}: {first}")
     if all_or_none or len(unread) == len(found):
         raise first
-
-
-def _stacked(rows: Sequence[Instances]) -> Instances:
-    """Returns uint8 [n, 28, 28]."""
-    return np.stack(rows) if rows else np.empty((0, SIDE, SIDE), np.uint8)
