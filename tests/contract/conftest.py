@@ -84,8 +84,14 @@ def embedded(servers: Callable) -> Server:
 
 
 @pytest.fixture(scope="session")
-def changing_embedded(servers: Callable) -> Server:
-    """The embedded server that cases change."""
-    _, other = servers("embedded")
+def changing_embedded(
+    embedded: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """An embedded server for cases of change over its socket, which are those that change the
+    other one, too."""
+    base, kinds = tmp_path_factory.mktemp("embedded-over-its-socket"), embedded.kinds
+    server.fill(kinds, base)
+    other = server.start(server.command("embedded", base), base, kinds, may_change=True)
     other.await_ready()
-    return other
+    yield other
+    other.stop()
