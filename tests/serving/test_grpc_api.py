@@ -1,7 +1,9 @@
-"""The gRPC side carries: codes, bounds and counts; what is answered is faked."""
+"""The gRPC side carries, and so does the local socket: codes, bounds and counts; what is answered
+is faked."""
 
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -10,8 +12,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.ports import free_port
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.calls import Calls, carried
+from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.bounded_log import MOST, SPAN_S, BoundedLog
 from vitrine_serving.model_server.metrics import ServingMetrics
@@ -202,3 +206,48 @@ def test_a_port_that_is_taken(serve):
     with pytest.raises(OSError, match=address):
         make_server(Calls(FakeApi(), 1), [address])
     first.stop(0).wait()
+
+
+def local(method: str = "Predict", payload: bytes | None = None, **more) -> wire.TtrpcRequest:
+    """A request as it comes over the local socket."""
+    payload = request().SerializeToString() if payload is None else payload
+    service = "tensorflow.serving.PredictionService"
+    return wire.TtrpcRequest(service=service, method=method, payload=payload, **more)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "code", "words"),
+    [
+        (local(), None, CODE.OK, ""),
+        (local(timeout_nano=10**12), None, CODE.OK, ""),
+        (local(), ServingError.not_found("m"), CODE.NOT_FOUND, "Servable not found for request: m"),
+        (local(), MemoryError(), CODE.RESOURCE_EXHAUSTED, "out of memory"),
+        (local(), ValueError("x\udcff"), CODE.UNKNOWN, "The model server failed"),
+        (local(payload=b"\xff"), None, CODE.INTERNAL, "Exception deserializing request!"),
+        (local("SessionRun"), None, CODE.UNIMPLEMENTED, "Method not found!"),
+        (local("GetModelStatus"), None, CODE.UNIMPLEMENTED, "Method not found!"),
+        (local(timeout_nano=10**9), None, CODE.DEADLINE_EXCEEDED, "Deadline Exceeded"),
+        (local(timeout_nano=-1), None, CODE.DEADLINE_EXCEEDED, "Deadline Exceeded"),
+    ],
+)
+def test_the_local_socket_answers_alike(asked, error, code, words):
+    """What came too late is not run, and nothing but an answer has a message."""
+    api = FakeApi(error)
+    found, told, payload = answer_with(Calls(api, 1))(asked, time.monotonic() - 5)
+    assert (found, bool(payload)) == (code, code is CODE.OK)
+    assert told.startswith(words)
+    assert api.running.is_set() == (code is CODE.OK or error is not None)
+
+
+def test_both_roads_share_the_bound():
+    """One call at a time is one, whatever carries it."""
+    api = FakeApi()
+    calls = Calls(api, 1)
+    api.go_on.clear()
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(answer_with(calls), local(), time.monotonic())
+        assert api.running.wait(30)
+        assert calls.answer("Predict", request())[0] is CODE.RESOURCE_EXHAUSTED
+        api.go_on.set()
+        assert held.result(30)[0] is CODE.OK
+    assert b'request_count{model_name="m",status="OK"} 1' in api.metrics.text()

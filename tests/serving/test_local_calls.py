@@ -183,3 +183,19 @@ def test_a_channel_that_is_closed():
 
     with FakeLocalServer(Gate()) as server:
         asyncio.run(main(server))
+
+
+def test_a_directory_that_is_opened_to_everybody(tmp_path):
+    """Is not connected to: anybody may listen there by now."""
+    path = tmp_path / "own" / "socket"
+
+    async def main():
+        async with to(f"ttrpc:{path}", max_attempts=1) as servers:
+            with pytest.raises(Unavailable, match="is open to everybody, who could take the place"):
+                await ask(servers)
+            path.parent.chmod(0o700)
+            await until(lambda: servers.look_for_lost() or servers.usable() == 1, "its return")
+
+    with FakeLocalServer(path=str(path)):
+        path.parent.chmod(0o777)
+        asyncio.run(main())

@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -172,3 +174,25 @@ def test_missing_weights_fail_to_load(training_run, tmp_path):
     shutil.rmtree(path / "variables")
     with pytest.raises(ValueError, match="checkpoint"):
         Servable("softmax", 1, path)
+
+
+def test_first_calls_that_come_together_make_one_callable(versions):
+    """Each takes longer than hundreds of calls, and all cores: one for each call of a crowd kept
+    the model from answering for seconds."""
+    made, crowd = [], threading.Barrier(8)
+
+    class Counting(Servable):
+        def _make_callable(self, *what):
+            made.append(what)
+            return super()._make_callable(*what)
+
+    servable = Counting("half_plus_two", 1, versions / "half_plus_two")
+
+    def ask(_: int) -> list[float]:
+        crowd.wait(30)
+        return servable.run("serving_default", {"x": TWO})["y"].tolist()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [[2.5, 3.0]] * 8
+    assert len(made) == 1
+    servable.close()

@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import ttrpc
 from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.model_server.bounded_log import BoundedLog
 
 log = logging.getLogger("vitrine_serving.model_server")
 
@@ -57,6 +58,7 @@ class LocalServer:
         self._connections: dict[int, _Connection] = {}
         self._epoll = select.epoll()
         self._end = os.eventfd(0)
+        self._faults = BoundedLog(log)
         self._stopping = False
         listener.setblocking(False)
 
@@ -140,7 +142,8 @@ class LocalServer:
     def _welcome(self, taken: socket.socket) -> None:
         user = local_sockets.peer_user(taken)
         if self._same_user and user not in (None, os.geteuid()):
-            log.warning("User %s was refused at %s, which is another's", user, self._path)
+            text = "User %s was refused at %s, which is another's"
+            self._faults.line(logging.WARNING, text, user, self._path)
             taken.close()
             return
         taken.setblocking(False)
@@ -158,7 +161,8 @@ class LocalServer:
         except (OSError, EOFError):  # closed, or reset
             connection.close()
         except ttrpc.FrameError as error:
-            log.warning("A connection to %s was ended: it sent %s", self._path, error)
+            text = "A connection to %s was ended: it sent %s"
+            self._faults.line(logging.WARNING, text, self._path, error)
             connection.close()
         except BaseException:  # no memory, say
             connection.close()

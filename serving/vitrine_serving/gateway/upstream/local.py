@@ -181,7 +181,7 @@ class LocalChannel:
 
     def _unconnected_link(self) -> LocalLink:
         told = self._note_lost, self._make_next, self._ask_large
-        return LocalLink(self._path, *told, self._last_stream)
+        return LocalLink(*told, self._last_stream)
 
     def _use(self, link: LocalLink) -> None:
         retired, self._link = self._link, link
@@ -194,7 +194,9 @@ class LocalChannel:
             link.send(call)
 
     def _note_failed(self, error: Exception) -> None:
-        told = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
+        told = str(error)
+        if isinstance(error, grpc.aio.AioRpcError):
+            told = f"{error.details()}; where gRPC is spoken, the address is unix:{self._path}"
         self._failure = f"failed to connect to {self._path}: {told}"
         if self._link:  # which was to be followed by another, and is good for some more calls
             return

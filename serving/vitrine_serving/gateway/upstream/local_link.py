@@ -1,7 +1,6 @@
 """Local link: one ttrpc connection of the gateway, and the calls that are in flight over it."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,14 +9,13 @@ from google.protobuf.message import DecodeError
 
 from vitrine_client.tfserving import messages, ttrpc
 
-log = logging.getLogger(__name__)
-
 LAST_STREAM = ttrpc.LAST_STREAM - (1 << 20)
 """Number of a stream from which on another connection is made; those beyond are for meanwhile."""
 
 _Metadata = Sequence[tuple[str, str]]
 _Code = grpc.StatusCode
-_HUNG_UP = "Stream removed: the model server closed the connection"
+_LOST = "Stream removed:"
+"""gRPC's words for calls whose connection was lost."""
 _EXHAUSTED = _Code.RESOURCE_EXHAUSTED.value[0]
 
 
@@ -72,7 +70,7 @@ class LocalCall(asyncio.Future[bytes]):
 
 
 class LocalLink(asyncio.BufferedProtocol):
-    """Connection to the socket at `path`, with its calls by the numbers of their streams.
+    """Connection to a local socket, with its calls by the numbers of their streams.
 
     `note_lost` is told when it has ended, `make_next` when a next one is needed, as there are no
     more numbers after `last_stream`, and `ask_by_grpc` of calls that are too large.
@@ -80,13 +78,11 @@ class LocalLink(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        path: str,
         note_lost: "Callable[[LocalLink, float], None]",
         make_next: "Callable[[LocalLink], None]",
         ask_by_grpc: Callable[[LocalCall], None],
         last_stream: int = LAST_STREAM,
     ) -> None:
-        self._path = path
         self._note_lost = note_lost
         self._make_next = make_next
         self._ask_by_grpc = ask_by_grpc
@@ -97,6 +93,7 @@ class LocalLink(asyncio.BufferedProtocol):
         self._next = 1
         self._is_full = self._is_over = False
         self._frames = ttrpc.FrameReader()
+        self._end = f"{_LOST} the model server closed the connection"
         self._loop = asyncio.get_running_loop()
         self._made_s = self._loop.time()
 
@@ -120,7 +117,7 @@ class LocalLink(asyncio.BufferedProtocol):
             self._ask_by_grpc(call)
             return
         if not self.is_open:
-            call.fail(_Code.UNAVAILABLE, _HUNG_UP)
+            call.fail(_Code.UNAVAILABLE, self._end)
             return
         call.link, call.stream = self, stream
         self._calls[stream] = call
@@ -155,7 +152,7 @@ class LocalLink(asyncio.BufferedProtocol):
         """Fails the calls that it had."""
         self._note_lost(self, self._loop.time() - self._made_s)
         for call in [*self._calls.values(), *self._held]:
-            call.fail(_Code.UNAVAILABLE, _HUNG_UP)
+            call.fail(_Code.UNAVAILABLE, self._end)
         self._calls.clear()
         self._held.clear()
 
@@ -182,7 +179,7 @@ class LocalLink(asyncio.BufferedProtocol):
             while self.is_open and (frame := self._frames.next_frame()):
                 self._receive(frame)
         except (ttrpc.FrameError, DecodeError) as error:
-            log.warning("What listens at %s speaks no ttrpc: %s", self._path, error)
+            self._end = f"{_LOST} what listens there speaks no ttrpc ({error})"
             self.close()
 
     def _receive(self, frame: ttrpc.Frame) -> None:

@@ -1,5 +1,6 @@
 """Servable: a loaded version of a model, run the way TensorFlow Serving runs it: in a session."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -88,6 +89,7 @@ class Servable:
             except BaseException:
                 self._session.close()
                 raise
+        self._making = threading.Lock()
         self._callable = lru_cache(_MAX_CALLABLES)(self._make_callable)
 
     def run(
@@ -113,7 +115,8 @@ class Servable:
             )
         feeds, wanted = signature.feeds(inputs), signature.wanted(outputs)
         timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
-        run = self._callable(signature_name, wanted, timeout_ms)
+        with self._making:  # or the first calls that come together would each make one
+            run = self._callable(signature_name, wanted, timeout_ms)
         started = time.monotonic()
         if self._scheduler:
             values = _answered(self._scheduler.run, run, feeds)
