@@ -18,10 +18,10 @@ lock() {
 }
 
 lock dev.txt client/pyproject.toml --extra async --extra loadtest --extra otel \
-    serving/pyproject.toml --extra model-server --extra otel \
+    serving/pyproject.toml --extra model-server --extra otel --extra uvloop \
     training/pyproject.toml --group pyproject.toml:dev
 lock client.txt -c requirements/dev.txt client/pyproject.toml
-lock gateway.txt -c requirements/dev.txt serving/pyproject.toml --extra otel
+lock gateway.txt -c requirements/dev.txt serving/pyproject.toml --extra otel --extra uvloop
 lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra model-server
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build

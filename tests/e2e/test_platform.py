@@ -1,6 +1,7 @@
 """The platform around a gateway: shared memory, idle timeouts, IPv6, a port that is taken."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -120,7 +121,8 @@ def test_a_worker_that_cannot_be_replaced_now(model_server, log):
         victim, other = running.workers
         os.kill(victim, signal.SIGKILL)
         wait_for(
-            lambda: "cannot be started now" in log.read_text() or "exited with" in log.read_text(),
+            # libuv, without a descriptor for its loop, aborts
+            lambda: re.search("cannot be started now|exited with|was sent", log.read_text()),
             30,
             "the failure",
         )

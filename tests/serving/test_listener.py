@@ -3,12 +3,15 @@
 import asyncio
 import multiprocessing
 import socket
+import sys
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 
 from vitrine_serving.gateway.server import listener
 from vitrine_serving.gateway.server.listener import Listener, Shares
+from vitrine_serving.gateway.server.worker import new_event_loop
 
 
 @pytest.mark.parametrize(
@@ -117,3 +120,15 @@ def test_after_its_end_a_listener_takes_nothing():
             second.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(not find_spec("uvloop"), reason="uvloop is not installed")
+def test_the_loop_of_a_worker(monkeypatch):
+    """uvloop's, and asyncio's where that is not installed."""
+    made = new_event_loop()
+    assert type(made).__module__ == "uvloop"
+    made.close()
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    made = new_event_loop()
+    assert type(made).__module__.startswith("asyncio")
+    made.close()

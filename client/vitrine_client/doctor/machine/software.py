@@ -26,6 +26,7 @@ _USED_FOR = {
     ("vitrine-client", "otel"): "traces of calls",
     ("vitrine-serving", "model-server"): "`vitrine-serve up`",
     ("vitrine-serving", "otel"): "VITRINE_TRACES_URL",
+    ("vitrine-serving", "uvloop"): "a gateway that takes less processor time",
 }
 _TEST_PROGRAMS = ("wrk", "chromium", "promtool", "uv", "curl")
 

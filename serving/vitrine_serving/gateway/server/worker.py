@@ -54,6 +54,15 @@ def unheeded(cfg: Any) -> str:
     )
 
 
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Returns uvloop's, where that is installed (the extra `uvloop`), else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
 class Worker(base.Worker):
     """Worker process: neither idle connections nor busy threads hold up its end."""
 
@@ -75,7 +84,7 @@ class Worker(base.Worker):
         """Runs in the new process, until it ends: at once, and not when each of its threads has
         done what nobody waits for any more."""
         self.is_quick = False
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_event_loop()
         asyncio.set_event_loop(self.loop)
         super().init_process()
         logging.shutdown()
