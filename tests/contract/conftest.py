@@ -84,8 +84,12 @@ def embedded(servers: Callable) -> Server:
 
 
 @pytest.fixture(scope="session")
-def changing_embedded(servers: Callable) -> Server:
-    """The embedded server that cases change."""
-    _, other = servers("embedded")
-    other.await_ready()
-    return other
+def changing_embedded(kinds: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An embedded server that cases change over its local socket, with models of its own: each
+    case publishes its versions once."""
+    base = tmp_path_factory.mktemp("local")
+    server.fill(kinds, base)
+    made = server.start(server.command("embedded", base), base, kinds, may_change=True)
+    made.await_ready()
+    yield made
+    made.stop()

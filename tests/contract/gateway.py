@@ -42,9 +42,7 @@ def start(server: Server, log: Path) -> Server:
         log, model_server=server.grpc_address, models="half_plus_two", port=port, workers=1
     )
     address = f"127.0.0.1:{port}"
-    return replace(
-        server, rest_address=address, process=process, log=log, _stubs=[], _was_ready=False
-    )
+    return replace(server, rest_address=address, process=process, log=log, _stubs=[])
 
 
 def compare(case: Case, server: Server, gateway: Server) -> None:

@@ -61,7 +61,6 @@ class Server:
     process: Process | None = None
     log: Path | None = None
     _stubs: list[Any] = field(default_factory=list)
-    _was_ready: bool = False
 
     def call(self, method: str, request: Any) -> Any:
         """Calls a method of PredictionService or ModelService by the official stubs; one with a
@@ -93,10 +92,7 @@ class Server:
             return Reply(response.status or 0, kind, response.read())
 
     def await_ready(self) -> None:
-        """Waits for the ports: TensorFlow Serving opens them when the models are loaded. Only once,
-        as cases change the models."""
-        if self._was_ready:
-            return
+        """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
 
         def answers() -> bool:
             try:
@@ -109,7 +105,6 @@ class Server:
             wait_until_up(self.process, self.log, answers, "the model server")
         else:
             wait_for(answers, START_S, "the model server, which is not ours")
-        self._was_ready = True
 
     def stop(self) -> None:
         """Closes the channel, and ends the process if it is ours."""
