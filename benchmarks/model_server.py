@@ -100,8 +100,8 @@ def _median_us(call: Callable[[Any], Any], x: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Threads:
-    """Threads of an operation, and whether oneDNN's kernels take part; both hold for a process."""
+class ThreadSettings:
+    """Settings of threads: those of an operation, and oneDNN's kernels, for a process each."""
 
     intra_op: int
     onednn: bool
@@ -110,7 +110,7 @@ class Threads:
         return f"{self.intra_op or 'a core each'}, oneDNN {'on' if self.onednn else 'off'}"
 
 
-def calls(folder: Path, how: Threads) -> dict[str, list[float]]:
+def calls(folder: Path, how: ThreadSettings) -> dict[str, list[float]]:
     """Returns for each model and number of rows what a Predict takes from its bytes to those of its
     answer: the median in microseconds, the processor time, and the share of the time in which two
     callers both run.
@@ -186,8 +186,8 @@ def _runs(thread: threading.Thread) -> bool:
 
 def compare_threads(folder: Path, console: Console) -> dict[str, dict[str, list[float]]]:
     """Measures calls with each setting, in turn, and returns the medians of the rounds."""
-    settings = [Threads(*each) for each in ((0, True), (0, False), (1, True), (1, False))]
-    taken: dict[Threads, list[dict[str, list[float]]]] = {each: [] for each in settings}
+    settings = [ThreadSettings(*each) for each in ((0, True), (0, False), (1, True), (1, False))]
+    taken: dict[ThreadSettings, list[dict[str, list[float]]]] = {each: [] for each in settings}
     for _ in range(3):
         for each in settings:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:

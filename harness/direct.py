@@ -6,14 +6,14 @@ from typing import Any
 import httpx
 
 from vitrine_serving.gateway.application import Gateway
-from vitrine_serving.gateway.http.heads import CHUNKED, Head, HeadLimits, read_head
+from vitrine_serving.gateway.http.heads import CHUNKED, HeadLimits, RequestHead, read_head
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.http.reading import Body
 
 CLIENT = "127.0.0.1"
 
 
-def head_of(method: str, path: str, *headers: tuple[str, str], client: str = CLIENT) -> Head:
+def head_of(method: str, path: str, *headers: tuple[str, str], client: str = CLIENT) -> RequestHead:
     """Returns the head of a request, as if it had come from a client."""
     fields = [("Host", "gateway"), *headers]
     if any(name.lower() == "host" for name, _ in headers):
@@ -22,7 +22,7 @@ def head_of(method: str, path: str, *headers: tuple[str, str], client: str = CLI
     return read_head("\r\n".join(lines), client, HeadLimits())
 
 
-def sent_headers(app: Gateway, head: Head, answer: Answer) -> list[tuple[str, str]]:
+def sent_headers(app: Gateway, head: RequestHead, answer: Answer) -> list[tuple[str, str]]:
     """Returns the headers that an answer has, their names in lower case."""
     request = head.request
     sent = app.heads.head(answer, request.id, request.headers.get("origin"), close=False)

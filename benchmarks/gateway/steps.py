@@ -14,22 +14,29 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.gateway import hop, routing
-from benchmarks.gateway.bodies import PICTURES, png
+from benchmarks.gateway.bodies import BATCH, PICTURES, Body, batch, form, npy, png
 from benchmarks.gateway.peers.builds import Build
-from vitrine_client.images import to_instance
+from harness.paths import SAMPLES
+from vitrine_client.images import MAX_PIXELS, find_item, to_instance
+from vitrine_client.images.finding.item import item_of
+from vitrine_client.images.raster import decoded
 from vitrine_client.process import local_sockets
 from vitrine_client.results.predictions import Description, VersionStatus, to_predictions
 from vitrine_client.tfserving import messages
+from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.api.bodies import read_pictures
+from vitrine_serving.gateway.api.forms import parsed_pictures, plain_pictures
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app, in_thread, make_handlers
+from vitrine_serving.gateway.http import reading
 from vitrine_serving.gateway.http.heads import HeadLimits, read_head
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.http.reading import Body
 from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
 from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
+from vitrine_serving.gateway.inference.outcomes import Classified
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
@@ -39,23 +46,35 @@ CALLS = 25
 TIMEOUT_S = 10
 PATH = "/v1/models/mlp:predict"
 
+_ROW_BYTES = 4 * 28 * 28
+_CROWD, _FEW, _EACH = 64, 16, 20
+"""Requests in flight, of one picture and of many, and how many each of their clients sends."""
+
 Step = Callable[[], Awaitable[object]]
 
 
 class Instant:
-    """A model server that has answered already."""
+    """A model server that has answered already; `response` is that to one row."""
 
     def __init__(self, response: bytes, description: Description) -> None:
         self._response = response
         self._description = description
+        self._responses: dict[int, bytes] = {1: response}
 
     def usable(self) -> int:
         """Is one server."""
         return 1
 
-    async def exchange(self, *_: object, **__: object) -> tuple[bytes, None]:
-        """Returns the response, and no connection."""
-        return self._response, None
+    async def exchange(self, _: str, message: bytes, **__: object) -> tuple[bytes, None]:
+        """Returns the response to as many rows as the message has, and no connection."""
+        rows = len(message) // _ROW_BYTES
+        if rows not in self._responses:
+            response = wire.PredictResponse.FromString(self._response)
+            probabilities = from_tensor(response.outputs["probabilities"])
+            response.outputs["probabilities"].CopyFrom(to_tensor(probabilities.repeat(rows, 0)))
+            self._responses[rows] = response.SerializeToString()
+        await asyncio.sleep(0)  # others have their turn, as while a call is in flight
+        return self._responses[rows], None
 
     async def describe(self, *_: object, **__: object) -> Description:
         """Returns the description."""
@@ -91,7 +110,75 @@ def measure(version: Path) -> dict[str, float]:
                 took["direct"] += _timed_blocking(call_directly)
             runner.run(close())
     steps_us = split({name: 1e6 * statistics.median(each) for name, each in took.items()})
-    return steps_us | routing.measure()
+    return steps_us | routing.measure() | inference()
+
+
+def inference(rounds: int = ROUNDS // 2) -> dict[str, float]:
+    """Returns microseconds of processor time a request from its body to its answer, the model
+    server's left out, and of the pieces that have a quick way, both ways."""
+    png_file, batched = PICTURES[0], form(batch())
+    boundary = batched.content_type.partition("boundary=")[2].encode()
+    rows = np.full((_CROWD, len(SAMPLES)), 1 / len(SAMPLES), np.float32)
+    labels = tuple(path.stem for path in SAMPLES)
+    ways: dict[str, Callable[[], object]] = {
+        "a row, by Pillow's reader of files": lambda: item_of(decoded(png_file, MAX_PIXELS), None),
+        "a row, read at once": lambda: find_item(png_file),
+        f"form of {BATCH}, parsed": lambda: parsed_pictures(boundary, batched.content, BATCH),
+        f"form of {BATCH}, split": lambda: plain_pictures(boundary, batched.content, BATCH),
+        f"answers to {_CROWD} rows, dataclasses": lambda: to_predictions(rows, labels, "mlp", 1),
+        f"answers to {_CROWD} rows, tuples": lambda: Classified.rows(rows, labels),
+    }
+    response = wire.PredictResponse(outputs={"probabilities": to_tensor(rows[:1])})
+    response.model_spec.version.value = 1
+    instant = Instant(response.SerializeToString(), Description(labels, {}))
+    crowds = {
+        f"PNG, {_CROWD} in flight": (_CROWD, png(png_file)),
+        f"form of {BATCH}, {_FEW} in flight": (_FEW, batched),
+        f"npy of {BATCH}, {_FEW} in flight": (_FEW, npy(batch())),
+    }
+    with asyncio.Runner() as runner:
+        handlers = runner.run(_made(Settings(models=("mlp",)), instant))
+        for name, (clients, body) in crowds.items():
+            ways[name] = partial(_asked, runner, handlers, clients, body)
+        took: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, way in ways.items():
+                calls = 1 if name in crowds else CALLS
+                started = time.process_time()
+                for _ in range(calls):
+                    way()
+                took[name].append((time.process_time() - started) / calls)
+    requests = {name: clients * _EACH for name, (clients, _) in crowds.items()}
+    return {
+        name: 1e6 * statistics.median(each) / requests.get(name, 1) for name, each in took.items()
+    }
+
+
+async def _made(settings: Settings, instant: Instant) -> Mapping[str, Handler]:
+    return _handlers(settings, instant)
+
+
+def _asked(
+    runner: asyncio.Runner, handlers: Mapping[str, Handler], clients: int, body: Body
+) -> None:
+    runner.run(_crowd(handlers, clients, body))
+
+
+async def _crowd(handlers: Mapping[str, Handler], clients: int, body: Body) -> None:
+    """Has some clients ask at the same time, each again once it is answered."""
+
+    async def client() -> None:
+        for _ in range(_EACH):
+            routed = RoutedRequest(_request(body))
+            await routed.answer(handlers)
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+
+
+def _request(body: Body) -> Request:
+    deadline = time.monotonic() + TIMEOUT_S
+    headers = {"content-type": body.content_type}
+    return Request("POST", PATH, "", headers, "", "0", body=body.content, deadline=deadline)
 
 
 def split(us: Mapping[str, float]) -> dict[str, float]:
@@ -131,7 +218,7 @@ async def _steps(
     handlers = _handlers(settings, instant)
 
     async def endpoint() -> Answer:
-        routed = RoutedRequest(request())
+        routed = RoutedRequest(_request(body))
         routed.check()
         return await routed.answer(handlers)
 
@@ -142,12 +229,7 @@ async def _steps(
 
     def read_answer() -> None:
         answer = messages.read_answer(response)
-        to_predictions(answer.outputs["probabilities"], labels, "mlp", answer.version)
-
-    def request() -> Request:
-        deadline = time.monotonic() + TIMEOUT_S
-        headers = {"content-type": body.content_type}
-        return Request("POST", PATH, "", headers, "", "0", body=body.content, deadline=deadline)
+        Classified.rows(answer.outputs["probabilities"], labels)
 
     def call(to: ModelServers) -> Awaitable[bytes]:
         told = [("x-request-id", 32 * "0")]
@@ -195,7 +277,7 @@ def _through(app: Gateway, content: bytes) -> Step:
 
     async def step() -> None:
         head = read_head(text, "127.0.0.1", HeadLimits())
-        body = Body(head.request.headers, app.budget, content)
+        body = reading.Body(head.request.headers, app.budget, content)
         answer = await app.answer(head.request, body)
         app.heads.head(answer, head.request.id, close=False)
         body.release()
@@ -236,3 +318,8 @@ def table(us: Mapping[str, float]) -> Table:
     for name, value in us.items():
         shown.add_row(name, f"{value:,.0f}")
     return shown
+
+
+if __name__ == "__main__":
+    for what, us in inference().items():
+        print(f"{us:7.1f} us  {what}")

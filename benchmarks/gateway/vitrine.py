@@ -19,6 +19,8 @@ from harness.ports import free_port
 from harness.processes import running
 
 BINARY = "tensorflow_model_server"
+THREADS = ("--tensorflow_intra_op_parallelism=1", "--tensorflow_inter_op_parallelism=1")
+"""Flags of a model server for small models, as Compose and `vitrine-serve up` have them."""
 
 ModelServer = AbstractContextManager[tuple[str, int]]
 """Gives its gRPC address, and its process; 0 if that is not ours."""
@@ -70,7 +72,7 @@ def gateway(
 @contextmanager
 def embedded(version: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """The embedded model server."""
-    told = (*flags(version.parent.parent), "--grpc_max_threads=64")
+    told = (*flags(version.parent.parent), "--grpc_max_threads=64", *THREADS)
     with model_server(folder / "model-server.log", *told) as server:
         yield server.grpc_address, server.pid
 
@@ -79,8 +81,10 @@ def embedded(version: Path, folder: Path) -> Iterator[tuple[str, int]]:
 def tensorflow_serving(version: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """TensorFlow Serving's own program, if it is on the PATH."""
     port = free_port()
-    command = (BINARY, f"--port={port}", "--rest_api_port=0", *flags(version.parent.parent))
-    with running(command, folder / "tensorflow-serving.log") as server:
+    command = (BINARY, f"--port={port}", "--rest_api_port=0", *THREADS)
+    told = (*command, *flags(version.parent.parent))
+    tuned = {"TF_ENABLE_ONEDNN_OPTS": "0"}
+    with running(told, folder / "tensorflow-serving.log", tuned) as server:
         yield f"127.0.0.1:{port}", server.pid
 
 

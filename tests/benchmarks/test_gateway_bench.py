@@ -297,6 +297,13 @@ def test_failures_are_no_latencies():
         assert (seen.count, len(server.log())) == (0, 3)
 
 
+def test_quick_ways_are_measured_beside_the_others():
+    """Each is answered, and takes some time."""
+    us = steps.inference(rounds=1)
+    assert {"a row, read at once", "form of 32, split", "PNG, 64 in flight"} <= us.keys()
+    assert all(each > 0 for each in us.values())
+
+
 def test_steps_add_up():
     """Pieces that hold each other become steps whose sum is the whole request."""
     pieces = {"read": 1, "decode": 40, "batch": 12, "message": 4, "call": 600, "answer": 10}

@@ -168,10 +168,10 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
 def test_all_commands_have_the_options():
     """Also those that ask model servers, under the names that the gateway has for these."""
     for command in (*ALL_COMMANDS, "doctor"):
-        told = run(*command.split(), "--help").stdout
+        told = CliRunner().invoke(main, [*command.split(), "--help"]).output
         assert all(f"--{name} FILE" in told for name in ("ca", "cert", "cert-key")), command
     for command in ("promote", "rollback"):
-        told = " ".join(run(*command.split(), "--help").stdout.split())
+        told = " ".join(CliRunner().invoke(main, [command, "--help"]).output.split())
         assert "VITRINE_MODEL_SERVER_CA" in told
         assert "VITRINE_MODEL_SERVER_KEY" in told
 
@@ -230,8 +230,10 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     nobody = f"http://user:s3cret@127.0.0.1:{free_port()}"
     for command in (*ALL_COMMANDS, "doctor"):
         subject = {"status": ["mlp"], "metadata": ["mlp"], "models": [], "drift": [], "doctor": []}
-        words = subject.get(command, [SAMPLES[0]])
-        done = run(*command.split(), *words, "--url", nobody, "--timeout-s=1")
-        assert done.returncode in (1, 2), done.stdout
-        assert "127.0.0.1" in done.stdout + done.stderr
-        assert "s3cret" not in done.stdout + done.stderr
+        words = subject.get(command, [str(SAMPLES[0])])
+        asked = [*command.split(), *words, "--url", nobody, "--timeout-s=1"]
+        done = CliRunner().invoke(main, asked)
+        assert done.exit_code in (1, 2), done.output
+        assert isinstance(done.exception, SystemExit)
+        assert "127.0.0.1" in done.output
+        assert "s3cret" not in done.output

@@ -84,12 +84,14 @@ def embedded(servers: Callable) -> Server:
 
 
 @pytest.fixture(scope="session")
-def changing_embedded(kinds: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An embedded server that cases change over its local socket, with models of its own: each
-    case publishes its versions once."""
-    base = tmp_path_factory.mktemp("local")
+def changing_embedded(
+    embedded: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """An embedded server for cases of change over its socket, which are those that change the
+    other one, too."""
+    base, kinds = tmp_path_factory.mktemp("embedded-over-its-socket"), embedded.kinds
     server.fill(kinds, base)
-    made = server.start(server.command("embedded", base), base, kinds, may_change=True)
-    made.await_ready()
-    yield made
-    made.stop()
+    other = server.start(server.command("embedded", base), base, kinds, may_change=True)
+    other.await_ready()
+    yield other
+    other.stop()

@@ -395,6 +395,23 @@ def test_an_answer_waits_for_its_reader():
     run(main)
 
 
+def test_an_answer_that_is_cancelled_inside_ends_the_connection():
+    """By nobody's leaving: the client is not to wait for ever."""
+
+    async def main() -> None:
+        wire = Wire()
+
+        async def answer(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        wire.app.answer = answer
+        wire.send(request("/a"))
+        await wire.ends()
+        assert wire.transport.is_aborted
+
+    run(main)
+
+
 def test_a_fault_in_sending_ends_the_connection(caplog):
     """A header that would be two is not sent, and the log says so."""
 

@@ -16,7 +16,7 @@ from gunicorn.workers import base
 from harness.waiting import wait_for
 from tests.serving.test_listener import names
 from vitrine_serving.gateway.server import descriptors
-from vitrine_serving.gateway.server.connections import Connections
+from vitrine_serving.gateway.server.connections import ClientConnections
 from vitrine_serving.gateway.server.listener import Listener
 from vitrine_serving.gateway.server.worker import Worker
 
@@ -122,7 +122,7 @@ def test_the_grace_is_for_everybody():
             asyncio.get_running_loop(),
             SimpleNamespace(begin_draining=lambda: None),
         )
-        made.connections = Connections(made.gateway)
+        made.connections = ClientConnections(made.gateway)
         made.connections.add(held)
         made.cfg = SimpleNamespace(graceful_timeout=3.01)
         made.begin_ending()

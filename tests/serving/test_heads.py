@@ -1,5 +1,7 @@
 """Heads of requests, held against gunicorn's own parser; their limits; chunked bodies."""
 
+import random
+
 import pytest
 from gunicorn.asgi import parser as theirs
 
@@ -215,6 +217,32 @@ def test_heads_that_gunicorn_takes(name):
     """More is refused, where the standard says so."""
     assert their_status(REFUSED_HERE[name]) == 0
     assert status(REFUSED_HERE[name]) == STATUSES.get(name, 400)
+
+
+def test_mutated_heads():
+    """Of any head that is taken gunicorn takes as much for its body, or refuses it."""
+    chance = random.Random(7)
+    heads_ = [text for text in (*GOOD.values(), *BAD.values()) if len(text) < 300]
+    odd = ["\r", "\n", "\0", " ", "\t", ":", ",", "\r\n", "_", "0", "\x80", "x", "chunked", ""]
+    taken = 0
+    for _ in range(5000):
+        text = chance.choice(heads_)
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(text) + 1)
+            text = text[:at] + chance.choice(odd) + text[at + chance.randint(0, 1) :]
+        if "\r\n\r\n" in text or not text.endswith("\r\n"):
+            continue  # another head than the connection would find
+        try:
+            head = read_head(text, "", HeadLimits())
+        except VitrineError:
+            continue
+        taken += 1
+        parser = theirs.PythonProtocol(limit_request_line=4094)
+        parser.feed(f"{text}\r\n".encode("latin-1"))
+        request = theirs.CallbackRequest.from_parser(parser)
+        assert head.length == (CHUNKED if request.chunked else request.content_length)
+        assert (head.request.method, head.request.query) == (request.method, request.query)
+    assert taken > 200
 
 
 def test_paths():

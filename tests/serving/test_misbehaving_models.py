@@ -278,7 +278,7 @@ def test_wrong_explanations_are_the_model_s_fault(wrong, told):
             return await explain(data_plane(servers), *asked)
 
     with FakeModelServer(Model(beside=right)) as server:
-        [explained], _ = asyncio.run(main(server))
+        [explained] = asyncio.run(main(server)).decoded
         assert explained.class_id == 3
     with (
         FakeModelServer(Model(beside={**right, **wrong})) as server,

@@ -8,7 +8,7 @@ from vitrine_serving.gateway.http.answer_heads import AnswerHeads
 from vitrine_serving.gateway.http.headers import Cors
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.server.connection import ClientConnection
-from vitrine_serving.gateway.server.connections import Connections
+from vitrine_serving.gateway.server.connections import ClientConnections
 from vitrine_serving.gateway.shedding import BodyBudget
 
 
@@ -47,6 +47,9 @@ class Transport:
     def take(self) -> None:
         self.waiting = 0
         self.protocol.resume_writing()
+
+    def is_closing(self) -> bool:
+        return self.is_closed
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -100,7 +103,7 @@ class Wire:
 
     def __init__(self, app=None, **options) -> None:
         self.app = app or Echo()
-        self.all = Connections(self.app, **options)
+        self.all = ClientConnections(self.app, **options)
         self.transport = Transport()
         self.connection = ClientConnection(self.all)
         self.transport.protocol = self.connection

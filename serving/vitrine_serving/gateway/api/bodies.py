@@ -75,20 +75,25 @@ def read_npy(body: bytes, *, max_images: int) -> NDArray[np.uint8]:
 
 
 def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic], int]:
-    file = io.BytesIO(body)  # shares the bytes
     end = 10 + int.from_bytes(body[8:10], "little")
     try:
-        # Later versions of the format are for headers that are longer than any of ours.
-        if np.lib.format.read_magic(file) != (1, 0) or _MAKES_PYTHON_WARN.search(body, 10, end):
+        if end > _MAX_NPY_HEADER_BYTES + 10:
             raise ValueError
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(
-            file, max_header_size=_MAX_NPY_HEADER_BYTES
-        )
+        return (*_parsed_npy_header(body[:end]), end)
     except Exception as error:  # the header is a Python literal, and reading it raises much
         raise InvalidRequest(
             f"This is no .npy file, or its header is broken; {_NPY_HINT}"
         ) from error
-    return shape, fortran_order, dtype, end
+
+
+@lru_cache(256)
+def _parsed_npy_header(begin: bytes) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Returns shape, order and dtype; most clients send arrays of the same few shapes."""
+    file = io.BytesIO(begin)
+    # Later versions of the format are for headers that are longer than any of ours.
+    if np.lib.format.read_magic(file) != (1, 0) or _MAKES_PYTHON_WARN.search(begin, 10):
+        raise ValueError
+    return np.lib.format.read_array_header_1_0(file, max_header_size=_MAX_NPY_HEADER_BYTES)
 
 
 def _eight_bits(array: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -1,8 +1,7 @@
 """JSON answers about pictures: predictions, explanations and instances."""
 
-from collections.abc import Callable
-from itertools import zip_longest
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import orjson
@@ -81,13 +80,15 @@ def instances(shown: Shown) -> Answer:
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
     """Returns what is said of each picture; `told` says it of an answer."""
-    found = outcome.shown.found if outcome.shown else ()  # arrays have none
-    pairs = zip_longest(outcome.results, found)
+    found = outcome.shown.found if outcome.shown else ()
+    if not found:  # as in arrays, of which each row has an answer
+        return [told(each) for each in cast(Sequence[T], outcome.results)]
+    pairs = zip(outcome.results, found, strict=True)
     return [_entry(index, *pair, told) for index, pair in enumerate(pairs)]
 
 
 def _entry(
-    index: int, result: T | Empty | InvalidImage, found: Found | None, told: Callable[[T], Json]
+    index: int, result: T | Empty | InvalidImage, found: Found, told: Callable[[T], Json]
 ) -> Json:
     if isinstance(result, InvalidImage):
         return {"error": f"image {index}: {result}"}

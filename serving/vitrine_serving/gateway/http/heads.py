@@ -81,7 +81,7 @@ class HeadLimits(NamedTuple):
             raise HeadTooLarge(f"A header has more than {self.field_bytes} bytes; send a shorter")
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """Head of a request: the request without its body, the bytes of its body or `CHUNKED`, and
     whether its connection may be used again."""
 
@@ -90,7 +90,7 @@ class Head(NamedTuple):
     keeps_alive: bool
 
 
-def read_head(text: str, client: str, limits: HeadLimits) -> Head:
+def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
     """Returns the head of a client's request, of its lines in latin-1, each with its end.
 
     Raises `InvalidRequest`, `AddressTooLong`, `HeadTooLarge`, `UnknownCoding`.
@@ -124,7 +124,7 @@ def read_head(text: str, client: str, limits: HeadLimits) -> Head:
         request_id if request_id and _REQUEST_ID.fullmatch(request_id) else _new_id(),
         traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
     )
-    return Head(request, length, keeps_alive and method != "CONNECT")
+    return RequestHead(request, length, keeps_alive and method != "CONNECT")
 
 
 def check_partial(lines: bytes | bytearray, new: int, limits: HeadLimits) -> None:

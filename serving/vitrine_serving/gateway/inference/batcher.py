@@ -190,7 +190,7 @@ class Batcher(Generic[T]):
                 loop = asyncio.get_running_loop()
                 loop.call_later(_LOOK_AGAIN_S, self._look_again, target, queue)
             return
-        sender = _Sender[T]()
+        sender: _Sender[T] = _Sender()  # the alias would be called in Python
         queue.senders.append(sender)
         # It belongs to no request, and so has no request's context.
         sender.task = asyncio.get_running_loop().create_task(

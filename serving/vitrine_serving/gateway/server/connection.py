@@ -16,10 +16,10 @@ from typing import Any
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.http import heads, problems
 from vitrine_serving.gateway.http.chunks import ChunkedBody
-from vitrine_serving.gateway.http.heads import Head
+from vitrine_serving.gateway.http.heads import RequestHead
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body
-from vitrine_serving.gateway.server.connections import Connections
+from vitrine_serving.gateway.server.connections import ClientConnections
 from vitrine_serving.gateway.shedding import CONNECTIONS, RETRY_AFTER_S
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class ClientConnection(asyncio.Protocol):
     """Client connection: the requests of one client, one after the other."""
 
-    def __init__(self, all_of_them: Connections) -> None:
+    def __init__(self, all_of_them: ClientConnections) -> None:
         self._all = all_of_them
         self._gateway = all_of_them.gateway
         self._loop = all_of_them.loop
@@ -165,7 +165,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._begin_partial(head, data[start:])
 
-    def _begin_partial(self, head: Head, data: bytes) -> None:
+    def _begin_partial(self, head: RequestHead, data: bytes) -> None:
         """Begins a request whose body is still coming."""
         headers = head.request.headers
         body = Body(headers, self._gateway.budget, ask=self._ask)
@@ -197,7 +197,7 @@ class ClientConnection(asyncio.Protocol):
             body.finish()
             self._body = self._chunks = None
         elif body.unclaimed > _MOST_UNCLAIMED:
-            self._transport.pause_reading()
+            self._read_on(False)
         return rest
 
     def _ask(self) -> None:
@@ -205,15 +205,23 @@ class ClientConnection(asyncio.Protocol):
         if self._expects:
             self._expects = False
             self._transport.write(_CONTINUE)
-        self._transport.resume_reading()
+        self._read_on(True)
 
     def _hold(self, data: bytes) -> None:
         """Keeps what came before its turn."""
         self._held += data
         if len(self._held) > _MOST_HELD:
+            self._read_on(False)
+
+    def _read_on(self, reads: bool) -> None:
+        if self._transport.is_closing():  # uvloop raises, where asyncio does nothing
+            return
+        if reads:
+            self._transport.resume_reading()
+        else:
             self._transport.pause_reading()
 
-    async def _serve(self, head: Head, body: Body) -> None:
+    async def _serve(self, head: RequestHead, body: Body) -> None:
         """Answers a request, and begins the next."""
         is_last = True
         try:
@@ -226,6 +234,9 @@ class ClientConnection(asyncio.Protocol):
         except Exception:
             log.exception("%s %s failed", head.request.method, head.request.path)
             self._transport.abort()
+        except asyncio.CancelledError:  # its client has left, or else must not wait for ever
+            self._transport.abort()
+            raise
         finally:
             body.release()
         self._go_on(is_last=is_last)
@@ -240,7 +251,7 @@ class ClientConnection(asyncio.Protocol):
         held = self._held
         if held:
             if len(held) > _MOST_HELD:
-                self._transport.resume_reading()
+                self._read_on(True)
             self._begin_held(len(held))
         if not self._task and not self._is_deaf:
             self._wait(self._all.patience.keepalive_s)
@@ -329,7 +340,7 @@ class ClientConnection(asyncio.Protocol):
 class RefusedConnection(asyncio.Protocol):
     """Refused connection, one too many: it is told so, and read for a moment."""
 
-    def __init__(self, all_of_them: Connections, transport: Any) -> None:
+    def __init__(self, all_of_them: ClientConnections, transport: Any) -> None:
         self._all = all_of_them
         self._all.refused += 1
         transport.set_protocol(self)
@@ -343,7 +354,7 @@ class RefusedConnection(asyncio.Protocol):
         self._all.refused -= 1
 
 
-def refusal(all_of_them: Connections) -> bytes:
+def refusal(all_of_them: ClientConnections) -> bytes:
     """Returns what a connection is told for which there is no room."""
     answer = problems.problem(503, "Too many connections; try again later")
     answer.headers.append(("Retry-After", str(RETRY_AFTER_S)))

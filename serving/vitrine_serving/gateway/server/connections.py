@@ -19,7 +19,7 @@ class Patience(NamedTuple):
     answer_s: float = 30.0
 
 
-class Connections:
+class ClientConnections:
     """Connections of one process, in the running event loop, to an application, `gateway`.
 
     `note` is told how many there are, or None where no more are taken, and `wear_out` is called

@@ -18,7 +18,7 @@ from gunicorn.workers import base
 from vitrine_serving.gateway.http.heads import HeadLimits
 from vitrine_serving.gateway.server import heartbeats
 from vitrine_serving.gateway.server.connection import LAST_CALL_S, ClientConnection, refusal
-from vitrine_serving.gateway.server.connections import Connections, Patience
+from vitrine_serving.gateway.server.connections import ClientConnections, Patience
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Listener, Shares
 from vitrine_serving.gateway.shedding import CONNECTIONS
@@ -135,10 +135,10 @@ class Worker(base.Worker):
             await asyncio.sleep(_BEAT_S)
         await self._end(listeners)
 
-    def _connections(self) -> Connections:
+    def _connections(self) -> ClientConnections:
         cfg, shares, slot = self.cfg, self.shares, self.slot
         limits = (cfg.limit_request_line, cfg.limit_request_fields, cfg.limit_request_field_size)
-        return Connections(
+        return ClientConnections(
             self.gateway,
             most=int(cfg.worker_connections),
             limits=HeadLimits(*limits),
