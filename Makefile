@@ -22,6 +22,7 @@ PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 VERSION := import sys; print(sys.version_info[:2])
+ORIGIN := import sys; print(sys.base_prefix, sys.version_info[:2])
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
@@ -38,14 +39,14 @@ ifneq ($(filter command environment,$(origin PYTHON)),)
 	@test "$$($(PYTHON) -c '$(VERSION)')" = "$$($(BIN)/python -c '$(VERSION)')" || { echo "$(VENV) is of another Python than $(PYTHON); \`make clean\` first"; exit 1; }
 endif
 
-# Made again when what is to be installed changes; whole only with $@, which goes first and comes
-# last. pip checks every file against its hash, and writes into a virtual environment or nowhere.
+# Made again when what is to be installed changes, and from nothing where it was of another Python;
+# whole only with $@, which goes first and comes last. pip checks every file against its hash, and writes into a virtual environment or nowhere.
 $(READY): export PIP_REQUIRE_VIRTUALENV = 1
 $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
 	@$(HAS_PYTHON)
 	@$(PYTHON) -c '$(PYTHON_OK)' || { echo "Vitrine needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(VENV): TensorFlow and the tools, 1-2 minutes"
-	@clear=$$(test -e $@ || echo --clear); rm -f $@; $(PYTHON) -m venv $$clear $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	@clear=$$(test -e $@ && test "$$($(PYTHON) -c '$(ORIGIN)')" = "$$($(BIN)/python -c '$(ORIGIN)')" || echo --clear); rm -f $@; $(PYTHON) -m venv $$clear $(VENV) || { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
