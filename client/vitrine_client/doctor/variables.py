@@ -13,6 +13,7 @@ from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.protocol import key_headers
 from vitrine_client.images import MAX_PIXELS
 from vitrine_client.process.addresses import checked_origin
+from vitrine_client.process.local_sockets import checked_choice
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
 from vitrine_client.store.version_labels import checked_label
 
@@ -89,6 +90,7 @@ _SECONDS = _value(
     f"a number of seconds above 0, {_DAY_S} at most", lambda text: 0 < float(text) <= _DAY_S
 )
 _FLAG = _value("1 or 0", lambda text: text.lower() in _FLAGS)
+_SOCKET = "the path of a socket, absolute and of 100 bytes at most, or `off`"
 _KEY = "a key without blanks or line ends around it"
 
 CHECKS: dict[str, Wrong] = {
@@ -97,6 +99,9 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
     **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
     **dict.fromkeys(("CA", "CERT", "CERT_KEY"), _any),  # and that of the gateway with these
+    "LOCAL_SOCKET": _value(_SOCKET, lambda text: (checked_choice(text), True)),
+    "LOCAL_SOCKET_GROUP": _any,
+    **dict.fromkeys(("INTRA_OP_THREADS", "INTER_OP_THREADS"), _count(0)),
     "URL": _any,  # and the service's with addresses
     "TRUSTED_PROXIES": _any,
     "VERSION_LABELS": _each("version labels", checked_label),
