@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import requests
@@ -28,6 +29,9 @@ from harness.paths import PICTURE
 NAME, PORT = "models.test", 8500
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 RATE = 100
+THREADS = 256
+"""More than wait at a time while there is no server: the gateway gives it a moment to come."""
+
 SETTLED_S = 3.0
 """Seconds after a change from which on it has to be in effect."""
 
@@ -79,10 +83,10 @@ class Load:
     async def run(self, until_s: float) -> None:
         loop = asyncio.get_running_loop()
         at_s, out = time.monotonic(), []
-        with requests.Session() as session:
+        with requests.Session() as session, ThreadPoolExecutor(THREADS) as threads:
             while at_s < until_s:
                 await asyncio.sleep(max(0.0, at_s - time.monotonic()))
-                out.append(loop.run_in_executor(None, self._send, session))
+                out.append(loop.run_in_executor(threads, self._send, session))
                 at_s += 1 / RATE
             await asyncio.gather(*out)
 

@@ -33,7 +33,7 @@ def test_tune(training_run, tmp_path):
     assert "Keep the defaults: they meet p99=1s at" in done.stdout
     assert (tmp_path / "tuned/gateway.env").read_text().startswith("VITRINE_WORKERS=2\n")
     assert (
-        "env $(cat tuned/gateway.env) vitrine-serve up"
+        "env $(cat tuned/gateway.env tuned/model-server.env) vitrine-serve up"
         in (tmp_path / "tuned/README.md").read_text()
     )
 
