@@ -11,7 +11,7 @@ from PIL import Image
 from tests.client.made_pictures import encoded
 from tests.fuzz.rows import png
 from vitrine_client.errors import InvalidImage
-from vitrine_client.images import SIDE, find_item
+from vitrine_client.images import SIDE, find_item, find_rows
 from vitrine_client.images.rows import as_row, read_row
 from vitrine_training.data import fashion_mnist as data
 
@@ -63,6 +63,28 @@ def test_rows_are_read_as_pillow_reads_them(rows):
         np.testing.assert_array_equal(item.instance, row)
         item.instance[0, 0] += 1
         np.testing.assert_array_equal(read, row)
+
+
+def test_several_rows_are_what_each_is_alone(rows):
+    """Where each is a row as it is with something in it; if one is anything else, none is told."""
+    files = [encoded(Image.fromarray(grey)) for grey in map(made, range(2000))]
+    one_by_one = [find_item(each) for each in files]
+    at_once = [bool(find_rows([each])) for each in files]
+    for grey, item, alone in zip(map(made, range(2000)), one_by_one, at_once, strict=True):
+        assert alone == (is_row(grey) and grey.any())
+        assert not alone or np.array_equal(item.instance, grey)
+    chosen = [index for index, alone in enumerate(at_once) if alone]
+    found = find_rows([files[index] for index in chosen])
+    assert len(chosen) > 100
+    for item, index in zip(found, chosen, strict=True):
+        np.testing.assert_array_equal(item.instance, one_by_one[index].instance)
+        assert (item.box, item.warnings) == (one_by_one[index].box, ())
+    plain = encoded(Image.fromarray(rows[0]))
+    broken = plain[:50] + bytes(len(plain) - 66) + plain[-16:]
+    blank = encoded(Image.fromarray(np.zeros_like(rows[0])))
+    for other in (broken, blank, encoded(Image.fromarray(255 - rows[1])), b""):
+        assert find_rows([plain, other, plain]) is None
+    assert find_rows([plain, plain], max_pixels=783) is None
 
 
 def test_samples_are_read_at_once():

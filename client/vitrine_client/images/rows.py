@@ -1,4 +1,4 @@
-"""Rows of the data set: pictures that already are what models take, told from all others.
+"""Rows of the data set, pictures that already are what models take, told from all others.
 
 A 28x28 grey PNG without metadata, as most clients of a service send, is decoded here in a quarter
 of the time that Pillow takes to open it: by the same decoder of Pillow's, so that the pixels and
@@ -7,6 +7,7 @@ what is refused are the same. Whatever is not exactly such a file is Pillow's.
 
 import threading
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ _MOST_BYTES = 4096
 """Of pixels that are packed: more than so many need, and less than Pillow reads at a time."""
 
 _BLANK = bytes(SIDE * SIDE)
+_PLACES = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
+_BORDER_PLACES = np.concatenate([_PLACES[0], _PLACES[-1], _PLACES[1:-1, 0], _PLACES[1:-1, -1]])
 
 _BLACK = 16  # Two corners of every Fashion-MNIST image are at most 12.
 _BORDER = 4 * (SIDE - 1)
@@ -50,6 +53,34 @@ _canvas = _Canvas()
 def read_row(content: bytes) -> Pixels | None:
     """Returns the pixels of a plain 28x28 PNG of 8-bit grey, uint8 [28, 28], in one part and with
     nothing beside them. None for all other files, damaged ones included."""
+    pixels = _decoded(content)
+    return None if pixels is None else pixels.copy()
+
+
+def read_rows(files: Sequence[bytes]) -> Pixels | None:
+    """Returns the pixels of files of which `read_row` reads each, `as_row` returns each as it is,
+    and none is blank, uint8 [n, 28, 28], in two thirds of the time. None of all others."""
+    rows = np.empty((len(files), SIDE, SIDE), np.uint8)
+    for row, content in zip(rows, files, strict=True):
+        pixels = _decoded(content)
+        if pixels is None:
+            return None
+        row[:] = pixels
+    levels = rows.reshape(-1, SIDE * SIDE)
+    border = levels.take(_BORDER_PLACES, axis=1)
+    black, white = _count(border <= _BLACK), _count(border >= 255 - _BLACK)
+    as_they_are = (black > white) & (black >= _BORDER // 4) & (levels.max(axis=1) > 0)
+    return rows if as_they_are.all() else None
+
+
+def _count(found: NDArray[np.bool_]) -> Pixels:
+    """Returns how many of each row are true, uint8 [n]; they are fewer than 256."""
+    counts: Pixels = found.view(np.uint8).sum(axis=1, dtype=np.uint8)
+    return counts
+
+
+def _decoded(content: bytes) -> Pixels | None:
+    """Returns what `read_row` does in memory that the next call writes to."""
     size = len(content) - _FRAME_BYTES
     if not (
         0 < size < _MOST_BYTES
@@ -67,7 +98,7 @@ def read_row(content: bytes) -> Pixels | None:
         canvas.image.frombytes(content[_PIXELS_AT : _PIXELS_AT + size], "zip", "L")
     except (OSError, ValueError):
         return None
-    return canvas.pixels.copy()
+    return canvas.pixels
 
 
 def as_row(grey: Pixels) -> Pixels | None:

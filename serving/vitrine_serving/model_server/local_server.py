@@ -35,7 +35,6 @@ Answer = Callable[[wire.TtrpcRequest, float], Reply]
 _AGAIN_S = 0.1
 """Seconds until connections are taken again where there was no room for one."""
 
-_LOOK_S = 0.02
 _ENDING = "The model server is ending"
 _Code = grpc.StatusCode
 
@@ -59,7 +58,8 @@ class LocalServer:
         self._epoll = select.epoll()
         self._end = os.eventfd(0)
         self._faults = BoundedLog(log)
-        self._stopping = False
+        self._stopping = threading.Event()
+        self._attended = threading.Event()  # a connection, while this stops
         listener.setblocking(False)
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class LocalServer:
     def stop(self, grace_s: float) -> None:
         """Takes no more connections and calls, and returns when those in hand are answered, or
         after `grace_s`."""
-        self._stopping = True
+        self._stopping.set()
         with contextlib.suppress(OSError):
             if Path(self._path).stat().st_ino == self._inode:
                 Path(self._path).unlink()
@@ -79,8 +79,8 @@ class LocalServer:
             self._epoll.unregister(self._listener)
         self._listener.close()
         deadline = time.monotonic() + grace_s
-        while not self._drop_idle() and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
+        while not self._drop_idle() and self._attended.wait(max(deadline - time.monotonic(), 0)):
+            self._attended.clear()
         for connection in list(self._connections.values()):
             self._drop(connection)
         os.eventfd_write(self._end, 1)
@@ -114,6 +114,8 @@ class LocalServer:
                 self._attend(descriptor)
             except Exception:  # a thread that ends would be missed for good
                 log.exception("The local socket failed")
+            if self._stopping.is_set():
+                self._attended.set()
             with self._lock:
                 self._waiting += 1
 
@@ -130,10 +132,10 @@ class LocalServer:
         except BlockingIOError:
             pass
         except OSError as error:
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             log.warning("The local socket takes no connection now: %s", error)
-            time.sleep(_AGAIN_S)
+            self._stopping.wait(_AGAIN_S)
         else:
             self._welcome(taken)
         with contextlib.suppress(OSError, ValueError):  # it is closed
@@ -215,7 +217,7 @@ class LocalServer:
             return _exhausted(frame.stream, error)
 
     def _reply(self, request: wire.TtrpcRequest, received_s: float) -> Reply:
-        if self._stopping:
+        if self._stopping.is_set():
             return _Code.UNAVAILABLE, _ENDING, b""
         try:
             return self._answer(request, received_s)

@@ -12,7 +12,7 @@ from vitrine_client.images.finding.background import contrast
 from vitrine_client.images.finding.cropping import instance_of, is_outline
 from vitrine_client.images.finding.finder import Found, box_of, find, find_in
 from vitrine_client.images.raster import Box, Raster
-from vitrine_client.images.rows import SIDE, as_row, is_blank
+from vitrine_client.images.rows import SIDE, as_row, is_blank, read_rows
 
 NOTHING = "there is nothing to see in this picture"
 """The warning of a picture without an item."""
@@ -70,6 +70,13 @@ def row_item(grey: NDArray[np.uint8]) -> Item | None:
     if row is None:
         return None
     return _nothing() if is_blank(row) else Item(row, _WHOLE)
+
+
+def row_items(files: Sequence[bytes]) -> list[Item] | None:
+    """Returns the items of files that are rows of the data set as they are most often sent, with
+    something in each; None of all others, of which any may be one."""
+    rows = read_rows(files)
+    return None if rows is None else [Item(row, _WHOLE) for row in rows]
 
 
 def _nothing() -> Item:

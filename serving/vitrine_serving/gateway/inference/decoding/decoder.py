@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from vitrine_client.errors import InvalidImage
-from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item
+from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item, find_rows
 from vitrine_client.images.files import check_header
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
@@ -118,10 +118,12 @@ class Decoder:
 
     async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
         results: list[Found] = []
-        for index, picture in enumerate(pictures):
-            if index % _BATCH_OF_ROWS == _BATCH_OF_ROWS - 1:
+        for start in range(0, len(pictures), _BATCH_OF_ROWS):
+            if start:
                 await asyncio.sleep(0)
-            results.append(self._row(picture, box))
+            files = pictures[start : start + _BATCH_OF_ROWS]
+            items = None if box else find_rows(files, max_pixels=self._max_pixels)
+            results += items or [self._row(picture, box) for picture in files]
         return results
 
     def _row(self, picture: bytes, box: Box) -> Found:
