@@ -8,7 +8,11 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from harness.fake_local_server import FakeLocalServer
+from harness.fake_model_server import LONGEST_S, Gate
+from harness.waiting import wait_for
 from tests.serving.test_local_odd_peers import Client
 from vitrine_client.process import local_sockets
 from vitrine_serving.model_server import local_server
@@ -65,6 +69,37 @@ def test_a_thread_that_was_woken_for_another_connection(monkeypatch, caplog):
     with FakeLocalServer() as server:
         assert answered(server) == b"x"
     assert not caplog.records
+
+
+def test_threads_that_cannot_be_had(monkeypatch, caplog):
+    """Those that are there answer all calls, one after the other, and more are made later."""
+    gate, begun = Gate(), []
+
+    class Thread(threading.Thread):
+        def start(self) -> None:
+            if self.name == "local":
+                begun.append(self)
+                if 1 < len(begun) < 5:
+                    raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", Thread)
+    with FakeLocalServer() as server, contextlib.closing(Client(server.path)) as client:
+        assert [answered(server) for _ in range(3)] == [b"x"] * 3
+        assert "The local socket has no thread more: can't start new thread" in caplog.messages
+        server.answer = gate
+        client.call(1)
+        client.call(3)
+        wait_for(lambda: len(server.calls) == 5, LONGEST_S, "both calls")
+        gate.open()
+        assert sorted(client.answer()[0] for _ in range(2)) == [1, 3]
+    monkeypatch.setattr(Thread, "start", refuse)
+    with pytest.raises(RuntimeError), FakeLocalServer():
+        pass
+
+
+def refuse(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_connection_that_cannot_be_taken(monkeypatch, caplog):

@@ -98,7 +98,15 @@ class LocalServer:
                 return
             self._threads += 1
             self._waiting += 1
-        threading.Thread(target=self._run, name="local", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="local", daemon=True).start()
+        except RuntimeError as error:  # the system has no more
+            with self._lock:
+                self._threads -= 1
+                self._waiting -= 1
+                if not self._threads:
+                    raise
+            self._faults.line(logging.WARNING, "The local socket has no thread more: %s", error)
 
     def _run(self) -> None:
         while True:
