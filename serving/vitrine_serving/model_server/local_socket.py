@@ -98,10 +98,6 @@ class LocalSocket:
         """Opens the socket for gRPC, which is there by now, to the group."""
         self._share(Path(f"{self.path}{local_sockets.GRPC_SUFFIX}"), 0o660)
 
-    def remove_grpc(self) -> None:
-        """Removes the socket for gRPC."""
-        Path(f"{self.path}{local_sockets.GRPC_SUFFIX}").unlink(missing_ok=True)
-
     def _share(self, path: Path, mode: int) -> None:
         if self._group is not None:
             os.chown(path, -1, self._group)

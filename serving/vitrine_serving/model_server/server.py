@@ -92,8 +92,6 @@ def serve(flags: Flags) -> None:
             if rest_server:
                 rest_server.end_idle()
         _end(repository, grpc_server, rest_server, local_server)
-        if own_socket:
-            own_socket.remove_grpc()
     # TensorFlow's threads need no goodbye, and its teardown takes seconds.
     sys.stdout.flush()
     os._exit(0 if noted.number == signal.SIGTERM else noted.exit_code or 0)

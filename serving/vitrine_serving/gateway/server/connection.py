@@ -226,7 +226,8 @@ class ClientConnection(asyncio.Protocol):
         is_last = True
         try:
             answer = await self._gateway.answer(head.request, body)
-            is_last = self._all.is_last(head.keeps_alive and not self._is_deaf)
+            goes_on = head.keeps_alive and not self._is_deaf and not body.is_given_up
+            is_last = self._all.is_last(goes_on)
             await self._send(head.request, answer, body, is_last=is_last)
             if not body.is_whole:
                 await body.discard()

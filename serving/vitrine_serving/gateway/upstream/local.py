@@ -16,7 +16,7 @@ import grpc
 
 from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages
-from vitrine_serving.gateway.upstream.local_link import LAST_STREAM, LocalCall, LocalLink
+from vitrine_serving.gateway.upstream.local_link import LAST_STREAM, LOST, LocalCall, LocalLink
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +242,10 @@ class LocalChannel:
         try:
             response = await ask(request, timeout=left_s, metadata=tuple(call.metadata))
         except grpc.aio.AioRpcError as error:
-            call.fail(error.code(), error.details() or "")
+            words = error.details() or ""
+            if error.code() is _Code.UNAVAILABLE and self._by_grpc.get_state() is not _State.READY:
+                words = f"{LOST} {words}"  # gRPC's own, and not the server's
+            call.fail(error.code(), words)
         except grpc.aio.UsageError:
             call.cancel()
         else:
