@@ -1,6 +1,7 @@
 """The HTTP server of the REST side: idle connections stop nobody, and bodies are bounded."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -94,6 +95,58 @@ def test_a_head_that_cannot_be_read(server, caplog, head):
     assert not record.exc_info
     with connect(server[1], POST % len(BODY) + BODY) as connection:
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def asked(port: int, sent: bytes) -> bytes:
+    """Returns all that is answered until the server, or the client by a header, closes."""
+    with connect(port, sent) as connection, connection.makefile("rb") as answer:
+        return answer.read()
+
+
+GET = b"GET %b HTTP/1.1\r\n%b\r\n"
+CLOSE = b"Connection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [(b"/v1/models/m", b"200 OK"), (b"/v1/x", b"400 Bad Request")]
+)
+def test_heads_of_answers(server, path, status):
+    """Reason phrases are those of TensorFlow Serving, and nothing tells the server's name."""
+    head = asked(server[1], GET % (path, CLOSE)).partition(b"\r\n\r\n")[0]
+    first, *headers = head.split(b"\r\n")
+    assert first == b"HTTP/1.1 " + status
+    assert sorted(line.partition(b":")[0] for line in headers) == [
+        *(b"Connection", b"Content-Length", b"Content-Type", b"Date")
+    ]
+
+
+def test_pages_end_connections(server):
+    """A page of an error is the last answer on its connection; an error of the API is not."""
+    later = GET % (b"/v1/models/m", CLOSE)
+    answered = asked(server[1], GET % (b"/v1/x", b"") + GET % (b"/x", b"") + later)
+    assert re.findall(rb"HTTP/1.1 [^\r]+", answered) == [
+        *(b"HTTP/1.1 400 Bad Request", b"HTTP/1.1 404 Not Found")
+    ]
+    assert answered.count(b"Connection: close\r\n") == 1
+
+
+def test_100_continue(server):
+    """It is sent to a client that waits for it, and not to one whose body is there."""
+    head = POST.replace(b"Host: x\r\n", b"Expect: 100-continue\r\n" + CLOSE) % len(BODY)
+    assert asked(server[1], head + BODY).startswith(b"HTTP/1.1 200 OK")
+    with connect(server[1], head) as connection, connection.makefile("rb") as answer:
+        assert answer.readline() == b"HTTP/1.1 100 Continue\r\n"
+        connection.sendall(BODY)
+        assert b"HTTP/1.1 200 OK\r\n" in answer.read()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"PRI * HTTP/2.0\r\n\r\n", b"GET /v1/models/m HTTP/3.0\r\n\r\n", b"GET /v1/models/m\r\n\r\n"],
+)
+def test_versions_of_http(server, head):
+    """HTTP/1 alone is spoken, and whoever speaks it says so."""
+    assert asked(server[1], head).startswith(b"HTTP/1.0 400 Bad Request\r\n")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), None])

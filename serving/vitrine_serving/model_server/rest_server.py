@@ -10,10 +10,12 @@ from typing import Any
 
 import waitress
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
+from waitress.task import WSGITask
 from waitress.utilities import BadRequest
 
+from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.tensorflow_rest import MAX_INFLATED_BYTES
 from vitrine_serving.model_server.bounded_log import BoundedLog
 
@@ -37,16 +39,40 @@ class _Parser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         """Takes bytes of a request, and returns how many it needed; waitress calls it."""
         try:
-            return int(super().received(data))
+            taken = int(super().received(data))
         except Exception as error:
             _malformed.line(logging.WARNING, "A request over HTTP cannot be read: %.200r", error)
-            self.error = BadRequest("The request cannot be read")
-            self.completed = True
+            self._refuse("The request cannot be read")
             return len(data)
+        if taken < len(data):  # libevent sends no 100 where the body is there
+            self.expect_continue = False
+        return taken
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Reads a head; waitress calls it."""
+        super().parse_header(header_plus)
+        if not self.version.startswith(("0.", "1.")):
+            raise ParsingError(f"HTTP/{self.version or 0.9} is not spoken here")
+
+    def _refuse(self, words: str) -> None:
+        self.error = BadRequest(words)
+        self.completed = True
+
+
+class _Task(WSGITask):
+    """Task of a request: its connection ends with the answer where the application says so, which
+    WSGI has no header for."""
+
+    def build_response_header(self) -> bytes:
+        """Returns the head of the answer; waitress calls it."""
+        if self.get_environment().get(libevent.CLOSES):
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
 
 
 class _Channel(HTTPChannel):
     parser_class = _Parser
+    task_class = _Task
 
 
 class RestServer:
@@ -66,6 +92,7 @@ class RestServer:
             listen=" ".join(listen),
             threads=threads,
             connection_limit=self._connections,
+            ident="",  # no header Server
             asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
             max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
         )

@@ -68,7 +68,7 @@ def _run_head(
     signature = servable.signature_defs.get(name)
     if signature is None:
         raise ServingError.invalid(f"No signature was found with the name: {name}")
-    head.check(signature)
+    head.check(signature, by_method=servable.checks_methods)
     head.fill(servable, name, examples_of(request.input), response.result, timeout_s)
     fill_spec(response.model_spec, servable, name)
     return response
@@ -110,7 +110,7 @@ def _heads(servable: Servable, request: Any) -> dict[str, Head]:
                 grpc.StatusCode.UNIMPLEMENTED,
                 f"Unsupported signature method_name: {task.method_name}",
             )
-        head.check(signature)
+        head.check(signature, by_method=servable.checks_methods)
         if feed not in ("", signature.inputs["inputs"].name):
             raise ServingError.invalid("Input tensor must be the same for all Signatures.")
         heads[name], model, feed = head, spec.name, signature.inputs["inputs"].name

@@ -68,13 +68,16 @@ class Servable:
         scheduler: BatchScheduler | None = None,
         observe: Observe = lambda *_: None,
         config: Any = None,
+        checks_methods: bool = False,
     ) -> None:
         """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
 
+        With `checks_methods` its signatures classify and regress only if their method says so.
         `config` is the session's; its threads are heeded in the process's first session alone.
         """
         self.name = name
         self.version = version
+        self.checks_methods = checks_methods
         self.signature_defs = _signature_defs(path, set(tags))
         self._signatures = {
             name: Signature(definition) for name, definition in self.signature_defs.items()
