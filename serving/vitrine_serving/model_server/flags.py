@@ -41,6 +41,9 @@ class Flags:
     rest_api_timeout_in_ms: Annotated[
         int, "Time after which a REST request is answered 504.", _COUNT
     ] = 30_000
+    rest_api_enable_cors_support: Annotated[
+        bool, "Let pages of other origins read what REST answers."
+    ] = False
     model_config_file: Annotated[
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", _FILE
     ] = None
@@ -70,6 +73,9 @@ class Flags:
     enable_model_warmup: Annotated[
         bool, "Replay a version's warm-up requests before it is AVAILABLE."
     ] = True
+    enable_signature_method_name_check: Annotated[
+        bool, "Refuse to classify or regress by signatures whose method is another."
+    ] = False
     tensorflow_session_parallelism: Annotated[
         int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
     ] = 0

@@ -162,6 +162,7 @@ def _rest_server(
         timeout_s=flags.rest_api_timeout_in_ms / 1e3,
         metrics=(monitoring_path, metrics.text) if monitoring_path else None,
         observe=api.observe_request,
+        cors=flags.rest_api_enable_cors_support,
     )
     host = unbracketed(flags.bind_address)
     # waitress' sockets of IPv6 are of that alone, gRPC's of both.
@@ -199,6 +200,7 @@ def _loader(
             scheduler=scheduler,
             observe=metrics.observe_run,
             config=config,
+            checks_methods=flags.enable_signature_method_name_check,
         )
         if flags.enable_model_warmup:
             try:
