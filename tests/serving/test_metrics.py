@@ -48,6 +48,17 @@ def test_runs_and_examples_are_observed():
     assert ':tensorflow:serving:request_example_counts_bucket{model="mlp",le="4"} 2' in found
 
 
+def test_families_are_there_before_anything_is_counted():
+    """As in TensorFlow Serving: each with its type, sorted by name."""
+    assert lines(ServingMetrics()) == [
+        "# TYPE :tensorflow:serving:request_count counter",
+        "# TYPE :tensorflow:serving:request_example_count_total counter",
+        "# TYPE :tensorflow:serving:request_example_counts histogram",
+        "# TYPE :tensorflow:serving:request_latency histogram",
+        "# TYPE :tensorflow:serving:runtime_latency histogram",
+    ]
+
+
 def test_names_are_escaped():
     """A model may have any name: it cannot break the format."""
     metrics = ServingMetrics()
@@ -57,7 +68,7 @@ def test_names_are_escaped():
 
 def test_names_that_are_not_served_are_one(tmp_path):
     """However many are made up, and however long: what is served is counted by its name, also when
-    it comes late, and what was served keeps its counts."""
+    it comes late, and what was served keeps its counts. No name at all stays one."""
     metrics, repository = ServingMetrics(), Repository(FakeLoader(), load_threads=1)
     (tmp_path / "late").mkdir()
     api = ModelServerApi(repository, metrics)
@@ -69,8 +80,10 @@ def test_names_that_are_not_served_are_one(tmp_path):
     repository.configure([], wait=False)
     api.observe_request("late", "Predict", "REST", "NOT_FOUND", 0)
     repository.stop()
+    api.observe_request("", "", "REST", "INVALID_ARGUMENT", 0)
     counts = [line.partition(":request_count")[2] for line in lines(metrics)]
-    assert sorted(count for count in counts if count.startswith("{")) == [
+    assert [count for count in counts if count.startswith("{")] == [
+        '{model_name="",status="INVALID_ARGUMENT"} 1',
         '{model_name="late",status="NOT_FOUND"} 1',
         '{model_name="late",status="OK"} 1',
         '{model_name="other",status="NOT_FOUND"} 3001',

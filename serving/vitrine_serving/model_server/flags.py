@@ -76,9 +76,9 @@ class Flags:
     ssl_config_file: Annotated[
         Path | None, "TLS for gRPC: SSLConfig, in text-proto syntax; REST stays plain.", file
     ] = None
-    use_alts_credentials: Annotated[
-        bool, "ALTS for gRPC, which works in Google's cloud alone.", Switch()
-    ] = False
+    use_alts_credentials: Annotated[bool, "ALTS for gRPC, which works in Google's cloud alone."] = (
+        False
+    )
     grpc_channel_arguments: Annotated[
         str, "Options of gRPC, as grpc.max_connection_age_ms=2000; commas between several."
     ] = ""
@@ -91,6 +91,9 @@ class Flags:
     rest_api_timeout_in_ms: Annotated[
         int, "Time after which a REST request is answered 504.", _COUNT
     ] = 30_000
+    rest_api_enable_cors_support: Annotated[
+        bool, "Let pages of other origins read what REST answers."
+    ] = False
     model_config_file: Annotated[
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", file
     ] = None
@@ -106,7 +109,7 @@ class Flags:
         float, "Seconds between two looks for new versions; 0 looks once.", Number()
     ] = 1
     flush_filesystem_caches: Annotated[
-        bool, f"{NOTHING}a local disk's caches are the system's.", Switch()
+        bool, f"{NOTHING}a local disk's caches are the system's."
     ] = True
     num_load_threads: Annotated[
         int, "Versions that load at a time; 0 for one a core.", _MAYBE_0
@@ -123,14 +126,16 @@ class Flags:
     allow_version_labels_for_unavailable_models: Annotated[
         bool,
         "Let a label name a version that is not AVAILABLE (needed for labels at start-up).",
-        Switch(),
     ] = False
     enable_model_warmup: Annotated[
-        bool, "Replay a version's warm-up requests before it is AVAILABLE.", Switch()
+        bool, "Replay a version's warm-up requests before it is AVAILABLE."
     ] = True
     num_request_iterations_for_warmup: Annotated[
         int, "How often each is replayed; below 1 is once.", _ANY
     ] = 0
+    enable_signature_method_name_check: Annotated[
+        bool, "Refuse to classify or regress by signatures whose method is another."
+    ] = False
     tensorflow_session_parallelism: Annotated[
         int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
     ] = 0
@@ -151,9 +156,7 @@ class Flags:
     mixed_precision: Annotated[
         str, "bfloat16 has oneDNN compute in it, where TF_ENABLE_ONEDNN_OPTS is 1."
     ] = ""
-    enable_batching: Annotated[
-        bool, "Run requests that arrive together as one batch.", Switch()
-    ] = False
+    enable_batching: Annotated[bool, "Run requests that arrive together as one batch."] = False
     batching_parameters_file: Annotated[
         Path | None, "BatchingParameters, in text-proto syntax.", file
     ] = None
@@ -161,48 +164,46 @@ class Flags:
         bool,
         "Batch those versions alone that have a batching_params.pbtxt, by that file; of the flag's "
         "own file num_batch_threads is heeded.",
-        Switch(),
     ] = False
     monitoring_config_file: Annotated[
         Path | None, "MonitoringConfig, in text-proto syntax.", file
     ] = None
-    enable_grpc_healthcheck_service: Annotated[
-        bool, "Answer grpc.health.v1.Health as well.", Switch()
-    ] = False
+    enable_grpc_healthcheck_service: Annotated[bool, "Answer grpc.health.v1.Health as well."] = (
+        False
+    )
     enable_serialization_as_tensor_content: Annotated[
         bool,
         "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
-        Switch(),
     ] = False
     platform_config_file: Annotated[
         Path | None, f"{NOTHING}there is one platform; other flags set what this file could.", file
     ] = None
     remove_unused_fields_from_bundle_metagraph: Annotated[
-        bool, f"{NOTHING}it is about what TensorFlow Serving's own loader keeps.", Switch()
+        bool, f"{NOTHING}it is about what TensorFlow Serving's own loader keeps."
     ] = True
     prefer_tflite_model: Annotated[
-        bool, f"{NOTHING}saved_model.pb is served, as there is no TensorFlow Lite.", Switch()
+        bool, f"{NOTHING}saved_model.pb is served, as there is no TensorFlow Lite."
     ] = False
     num_tflite_pools: Annotated[int, f"{NOTHING}there is no TensorFlow Lite.", _ANY] = _CORES
     num_tflite_interpreters_per_pool: Annotated[
         int, f"{NOTHING}there is no TensorFlow Lite.", _ANY
     ] = 1
-    xla_cpu_compilation_enabled: Annotated[
-        bool, f"{NOTHING}XLA is on for models that use it.", Switch()
-    ] = False
-    xla_gpu_compilation_enabled: Annotated[
-        bool, f"{NOTHING}XLA is on for models that use it.", Switch()
-    ] = False
-    enable_profiler: Annotated[bool, f"{NOTHING}there is no profiler's service.", Switch()] = True
+    xla_cpu_compilation_enabled: Annotated[bool, f"{NOTHING}XLA is on for models that use it."] = (
+        False
+    )
+    xla_gpu_compilation_enabled: Annotated[bool, f"{NOTHING}XLA is on for models that use it."] = (
+        False
+    )
+    enable_profiler: Annotated[bool, f"{NOTHING}there is no profiler's service."] = True
     thread_pool_factory_config_file: Annotated[
         Path | None, f"{NOTHING}TensorFlow's own thread pools run all.", file
     ] = None
-    skip_initialize_tpu: Annotated[bool, f"{NOTHING}no TPU is used.", Switch()] = False
+    skip_initialize_tpu: Annotated[bool, f"{NOTHING}no TPU is used."] = False
     log_level: Annotated[str, "What to log (ours).", _LEVEL] = "info"
     strict_flags: Annotated[
-        bool, "End where a flag or a word is not known, instead of ignoring it (ours).", Switch()
+        bool, "End where a flag or a word is not known, instead of ignoring it (ours)."
     ] = False
-    version: Annotated[bool, "Print the version, and end.", Switch()] = False
+    version: Annotated[bool, "Print the version, and end."] = False
 
 
 def parallelism(flags: Flags) -> tuple[int, int]:
@@ -236,7 +237,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if kind is bool else {}
         command = click.option(
             f"--{flag.name}",
-            type=own[0] if own else kind,
+            type=own[0] if own else Switch() if kind is bool else kind,
             default=flag.default,
             show_default=flag.default is not None,
             help=meaning,

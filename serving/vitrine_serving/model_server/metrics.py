@@ -58,7 +58,7 @@ class _Family:
 
     def lines(self) -> list[str]:
         lines = [f"# TYPE {self.name} {'histogram' if self.bounds else 'counter'}"]
-        for values, cell in self.cells.items():
+        for values, cell in sorted(self.cells.items()):
             labels = ",".join(
                 f'{name}="{_escaped(value)}"'
                 for name, value in zip(self.labels, values, strict=True)
@@ -107,7 +107,7 @@ class ServingMetrics:
             self._runtime_us.add((model, call, "TF1"), took_s * 1e6)
 
     def observe_examples(self, model: str, count: int) -> None:
-        """Counts the examples of a request to classify or regress."""
+        """Counts the examples of a MultiInference."""
         with self._lock:
             self._examples.add((model,), count)
             self._example_total.add((model,), count)
@@ -116,13 +116,13 @@ class ServingMetrics:
         """Returns all of it in Prometheus' text format."""
         families = (
             self._requests,
+            self._example_total,
+            self._examples,
             self._request_us,
             self._runtime_us,
-            self._examples,
-            self._example_total,
         )
         with self._lock:
-            lines = [line for family in families if family.cells for line in family.lines()]
+            lines = [line for family in families for line in family.lines()]
         return ("\n".join(lines) + "\n").encode()
 
 

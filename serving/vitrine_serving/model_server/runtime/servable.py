@@ -21,6 +21,9 @@ from vitrine_serving.model_server.runtime.signature import Array, Signature
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
 
+UNOBSERVED = ""
+"""Name of a call that nobody is told of."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
@@ -48,14 +51,17 @@ class Servable:
         is_own_scheduler: bool = False,
         observe: Observe = lambda *_: None,
         config: Any = None,
+        checks_methods: bool = False,
     ) -> None:
         """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
 
+        With `checks_methods` its signatures classify and regress only if their method says so.
         `config` is the session's; its threads are heeded in the process's first session alone. A
         scheduler that is the version's own ends with it.
         """
         self.name = name
         self.version = version
+        self.checks_methods = checks_methods
         self.signature_defs = _signature_defs(path, set(tags))
         self._signatures = {
             name: Signature(definition) for name, definition in self.signature_defs.items()
@@ -104,7 +110,8 @@ class Servable:
             values = _answered(self._scheduler.run, run, feeds)
         else:
             values = _answered(run, *feeds)
-        self._observe(self.name, call, time.monotonic() - started)
+        if call:
+            self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
 
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:

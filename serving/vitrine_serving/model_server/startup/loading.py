@@ -37,6 +37,7 @@ def loader(
                 is_own_scheduler=is_own,
                 observe=metrics.observe_run,
                 config=config,
+                checks_methods=flags.enable_signature_method_name_check,
             )
         except BaseException:
             if scheduler and is_own:
