@@ -321,6 +321,19 @@ def test_time_for_the_first_head_and_between_requests():
     run(main)
 
 
+def test_a_time_that_is_now():
+    """Whose timer, of uvloop's, does not tell when it is: what comes just then is answered."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        wire = Wire(patience=Patience(header_s=0.0))
+        wire.send(b"nonsense\r\n\r\n")
+        ((status, _),) = await wire.answers()
+        assert status == 400
+
+    uvloop.run(main())
+
+
 def test_no_keep_alive():
     """gunicorn's 0: each connection has one request."""
 

@@ -96,6 +96,10 @@ def test_a_directory_that_is_open_to_everybody(tmp_path, mode):
         ("socket", "is no path of a socket; write an absolute one"),
         ("/tmp/", "is no path"),  # noqa: S108
         ("/a,b", "is no path"),
+        ("/a%41", "is no path"),  # gRPC takes it for /aA
+        ("/a#b", "is no path"),
+        ("/a?b", "is no path"),
+        ("/\udcff", "is no path"),
         ("//x:y\0", "is no path"),
     ],
 )

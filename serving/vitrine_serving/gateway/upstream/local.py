@@ -9,6 +9,7 @@ own timer; and a message that is too large for ttrpc goes by gRPC, to the socket
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Sequence
 
@@ -58,7 +59,8 @@ class LocalChannel:
         self._waiting: dict[LocalCall, None] = {}
         self._ready = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._wakes_s = math.inf
         self._by_grpc: grpc.aio.Channel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure = ""
@@ -252,14 +254,16 @@ class LocalChannel:
             call.answer(response)
 
     def _wake_at(self, deadline: float) -> None:
-        """Has calls ended that are late at a time: there is one timer, for the first of them."""
-        if self._timer is None or self._timer.when() > deadline:
+        """Has calls ended that are late at a time: there is one timer, for the first of them. Of
+        the one for a time that is now, uvloop does not tell when it is."""
+        if deadline < self._wakes_s:
             if self._timer:
                 self._timer.cancel()
+            self._wakes_s = deadline
             self._timer = self._loop.call_at(deadline, self._end_late)
 
     def _end_late(self) -> None:
-        self._timer = None
+        self._timer, self._wakes_s = None, math.inf
         now = self._loop.time()
         deadlines = []
         for call in list(self._calls):
