@@ -23,6 +23,12 @@ GRPC_SUFFIX = ".h2"
 OFF = "off"
 """Value of `VITRINE_LOCAL_SOCKET` for no socket at all."""
 
+TAKEABLE = "who could take the place of the socket in it"
+CLOSED = "this user may not connect; run both as one, or the model server with --local_socket_group"
+NO_TTRPC = "what listens there speaks no ttrpc"
+LASTING = (TAKEABLE, CLOSED, NO_TTRPC)
+"""Words of failures that no start of a model server explains, and that stay until somebody acts."""
+
 _PEER = struct.Struct("3i")
 """Linux' struct ucred: process, user and group."""
 
@@ -79,8 +85,8 @@ def check_directory(path: str) -> None:
     else:
         return
     raise PermissionError(
-        f"{directory} {whose}, who could take the place of the socket in it; have it in a "
-        "directory of its own, which is made where there is none"
+        f"{directory} {whose}, {TAKEABLE}; have it in a directory of its own, which is made where "
+        "there is none"
     )
 
 
