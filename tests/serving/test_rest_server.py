@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
 from vitrine_serving.model_server import rest_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
@@ -61,6 +63,46 @@ def test_idle_connections_stop_nobody(server, start, monkeypatch):
                 assert late.recv(4096).startswith(b"HTTP/1.1 200 ")
                 return
         pytest.fail("it was not answered")
+
+
+class SlowModel(Model):
+    """Answers when its gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def run(self, spec, inputs, *, timeout_s=None):
+        assert self.gate.wait(WAIT_S)
+        return super().run(spec, inputs, timeout_s=timeout_s)
+
+
+def test_requests_that_wait_are_answered_at_the_end(caplog):
+    """Those with a thread and those without, at each of two addresses; connections end then."""
+    model, ports, stop = SlowModel(), (free_port(), free_port()), threading.Event()
+    rest = RestServer(make_app(model), [f"127.0.0.1:{port}" for port in ports], threads=1)
+    thread = threading.Thread(target=rest.run, args=(stop,), daemon=True)
+    thread.start()
+    with contextlib.ExitStack() as opened, ThreadPoolExecutor(1) as pool:
+        request = POST % len(BODY) + BODY
+        asking = [opened.enter_context(connect(port, request)) for port in ports * 2]
+        wait_for(lambda: sum(len(each.requests) for each in rest._channels()) == 4, WAIT_S, "them")
+        stop.set()
+        rest.close()
+        ended = pool.submit(rest.shut_down, WAIT_S)
+        model.gate.set()
+        for each in asking:
+            with each.makefile("rb") as answer:
+                told = answer.read()
+            assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"Connection: close\r\n" in told
+        ended.result(WAIT_S)
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert not [record for record in caplog.records if record.exc_info]
+    for port in ports:
+        with socket.socket() as late:
+            assert late.connect_ex(("127.0.0.1", port))
 
 
 def test_a_few_idle_connections_stay(server):
@@ -118,6 +160,13 @@ def test_heads_of_answers(server, path, status):
     assert sorted(line.partition(b":")[0] for line in headers) == [
         *(b"Connection", b"Content-Length", b"Content-Type", b"Date")
     ]
+
+
+def test_head_has_no_body(server):
+    """TensorFlow Serving sends one, which its client takes for the head of the next answer."""
+    answered = asked(server[1], GET.replace(b"GET", b"HEAD") % (b"/v1/models/m", CLOSE))
+    assert answered.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answered.endswith(b"\r\n\r\n")
 
 
 def test_pages_end_connections(server):

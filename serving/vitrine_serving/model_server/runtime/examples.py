@@ -5,7 +5,7 @@ Checks and words are those of TensorFlow Serving's classifier.cc and regressor.c
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,13 @@ from vitrine_serving.model_server.runtime.signature import Array
 
 CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
 REGRESS = tf.saved_model.REGRESS_METHOD_NAME
+
+
+class RunOptions(TypedDict):
+    """Options of `Servable.run`."""
+
+    call: str
+    timeout_s: float | None
 
 
 def count_examples(request_input: Any) -> int:
@@ -66,12 +73,12 @@ def _check_regression(signature: Any) -> None:
 
 
 def _fill_classification(
-    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
 ) -> None:
     wanted = [
         alias for alias in ("classes", "scores") if alias in servable.signature_defs[name].outputs
     ]
-    found = servable.run(name, {"inputs": examples}, wanted, call="Classify", timeout_s=timeout_s)
+    found = servable.run(name, {"inputs": examples}, wanted, **options)
     for alias, kind, dtype in (
         ("classes", object, "DT_STRING"),
         ("scores", np.float32, "DT_FLOAT"),
@@ -108,11 +115,9 @@ def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) ->
 
 
 def _fill_regression(
-    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
 ) -> None:
-    values = servable.run(
-        name, {"inputs": examples}, ["outputs"], call="Regress", timeout_s=timeout_s
-    )["outputs"]
+    values = servable.run(name, {"inputs": examples}, ["outputs"], **options)["outputs"]
     if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         raise ServingError.invalid(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
@@ -141,14 +146,14 @@ class Head:
     """Head of a model that takes examples: `method` is the name that its signature declares.
 
     `check_tensors(signature)` raises `ServingError` where its inputs and outputs are not those of
-    such a head; `fill(servable, signature_name, examples, result, timeout_s)` runs one and writes
+    such a head; `fill(servable, signature_name, examples, result, options)` runs one and writes
     the result.
     """
 
     kind: str
     method: str
     check_tensors: Callable[[Any], None]
-    fill: Callable[[Servable, str, Array, Any, float | None], None]
+    fill: Callable[[Servable, str, Array, Any, RunOptions], None]
 
     def check(self, signature: Any, *, by_method: bool) -> None:
         """Raises `ServingError` where a signature is no such head: by its inputs and outputs, and

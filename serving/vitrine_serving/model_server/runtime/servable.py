@@ -22,6 +22,9 @@ from vitrine_serving.model_server.runtime.signature import Array, Signature
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
 
+UNOBSERVED = ""
+"""Name of a call that nobody is told of."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
@@ -125,7 +128,8 @@ class Servable:
             values = _answered(self._scheduler.run, run, feeds)
         else:
             values = _answered(run, *feeds)
-        self._observe(self.name, call, time.monotonic() - started)
+        if call:
+            self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
 
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
