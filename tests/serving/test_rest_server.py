@@ -16,7 +16,7 @@ from tests.serving.fake_api import PREDICT, Model, client_of, error_of
 from vitrine_serving.model_server import rest_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.rest_server import RestServer
-from vitrine_serving.rest_json import text
+from vitrine_serving.rest_json import parsing
 
 BODY = b'{"instances": [1]}'
 POST = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %%d\r\n\r\n" % PREDICT.encode()
@@ -226,7 +226,7 @@ def test_values_and_memory_are_bounded(monkeypatch, error):
     """Too many values are 413 before they are parsed; where memory ends it is 503."""
     model = Model()
     model.error = error
-    body = BODY if error else b'{"instances": [' + b"{}," * text.MAX_VALUES + b"{}]}"
+    body = BODY if error else b'{"instances": [' + b"{}," * parsing.MAX_VALUES + b"{}]}"
     response = client_of(model).post(PREDICT, data=body)
     assert response.status_code == (503 if error else 413)
     assert ("memory" if error else "1,000,000 values") in error_of(response)
