@@ -1,6 +1,7 @@
 """Flags: all of TensorFlow Serving 2.20.0 are there, and read as it reads them."""
 
 import logging
+import os
 import re
 from dataclasses import fields
 from typing import get_args
@@ -76,6 +77,13 @@ ELSEWHERE = {"rest_api_port"}
 """Flags whose default is another one on purpose; docs/model-server.md has them."""
 
 FLAGS = {flag.name: flag for flag in fields(Flags)}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has what the command sets in the environment gone afterwards."""
+    for name in ("GRPC_VERBOSITY", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, os.environ.get(name, "0"))
 
 
 def run(*words: str) -> tuple[int, str]:

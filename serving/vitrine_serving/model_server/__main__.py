@@ -108,6 +108,8 @@ def _tell_unheeded(flags: Flags, unknown: list[str]) -> None:
 
 def _check_places(flags: Flags) -> None:
     """Says at once where nothing can listen, as models take their time to load."""
+    if flags.port and flags.port == flags.rest_api_port:
+        raise NotBegun(f"Port {flags.port} is gRPC's already; choose another (--rest_api_port)")
     for name in ("port", "rest_api_port"):
         port = getattr(flags, name)
         if port:

@@ -1,0 +1,246 @@
+"""What the embedded server does otherwise on purpose: docs/model-server.md has a table, and here is
+a test for each row. What the real one does was seen on 2.20.0, November 2026."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.model_server import COMMAND
+from harness.paths import ROOT
+from harness.ports import free_port
+from harness.processes import Process, running, wait_until_up
+from harness.waiting import wait_for
+from tests.contract.server import Server
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.__main__ import main
+from vitrine_serving.model_server.flags import Flags
+from vitrine_serving.model_server.repository.config import read_config
+from vitrine_serving.model_server.startup.settings import read_settings
+
+HERE = "tests/contract/test_on_purpose.py"
+SERVING = "tests/serving"
+
+HELD = {
+    "SIGTERM, SIGINT, SIGHUP": (HERE, "test_sigterm_answers_what_is_in_hand"),
+    "a version that fails at the start, the newest or all": (
+        HERE,
+        "test_versions_that_fail_end_nobody",
+    ),
+    "a new model without a version, in a reload": (
+        f"{SERVING}/test_reload.py",
+        "test_a_model_without_versions_is_not_waited_for",
+    ),
+    "a version whose every call must fail (variables missing)": (
+        f"{SERVING}/test_broken_versions.py",
+        "test_a_version_whose_variables_are_missing_is_found_out",
+    ),
+    "a failed version whose directory is replaced, or whose files grow (a slow copy)": (
+        f"{SERVING}/test_broken_versions.py",
+        "test_a_version_that_is_copied_slowly_is_loaded_once_it_is_whole",
+    ),
+    "an entry that cannot be looked at": (
+        f"{SERVING}/test_broken_versions.py",
+        "test_an_entry_that_cannot_be_looked_at_is_passed_over_and_said_once",
+    ),
+    "a base path that cannot be read, at a poll": (
+        f"{SERVING}/test_repository.py",
+        "test_a_directory_that_cannot_be_read_keeps_what_is_loaded",
+    ),
+    "a batch that fails": (
+        f"{SERVING}/test_batching.py",
+        "test_a_bad_request_does_not_spoil_its_neighbours",
+    ),
+    "a REST port that is taken or is gRPC's, a monitoring file that makes no sense": (
+        HERE,
+        "test_rest_that_cannot_be_is_told",
+    ),
+    "a gRPC port or socket of another server": (HERE, "test_a_second_server_ends"),
+    "a port beyond 65535": (HERE, "test_a_port_beyond_the_last"),
+    "a word that is no flag": (
+        f"{SERVING}/test_flags.py",
+        "test_what_is_no_flag_is_told_and_ignored",
+    ),
+    "`--flag value`, a relative `--model_base_path`": (HERE, "test_words_that_are_taken"),
+    "a TLS file that makes no sense, `custom_model_config`": (
+        HERE,
+        "test_what_aborts_the_real_one",
+    ),
+    "HEAD below `/v1`": (f"{SERVING}/test_rest_server.py", "test_head_has_no_body"),
+    "a request line or a head that is malformed": (
+        f"{SERVING}/test_rest_server.py",
+        "test_a_head_that_cannot_be_read",
+    ),
+    "names of models in `request_count`": (
+        f"{SERVING}/test_metrics.py",
+        "test_names_that_are_not_served_are_one",
+    ),
+    "words of an error beyond 7 KiB on the wire": (
+        f"{SERVING}/test_grpc_api.py",
+        "test_words_of_any_length_travel",
+    ),
+    "a body over REST of more than 100 MiB, or of more than a million values": (
+        f"{SERVING}/test_rest_server.py",
+        "test_values_and_memory_are_bounded",
+    ),
+    "many idle connections over REST": (
+        f"{SERVING}/test_rest_server.py",
+        "test_idle_connections_stop_nobody",
+    ),
+}
+"""Each row of the table, and the test that holds it."""
+
+
+def table() -> dict[str, list[str]]:
+    """The rows of the table: the first cell, and the others."""
+    page = (ROOT / "docs/model-server.md").read_text()
+    section = page.split("## Where it differs, on purpose")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.*) \|$", section, re.MULTILINE)
+    return {first: rest for first, *rest in (row.split(" | ") for row in rows[1:])}
+
+
+def test_each_row_is_held():
+    """Neither a row without a test, nor a test of a row that is gone; and each says why."""
+    assert table().keys() == HELD.keys()
+    for row, cells in table().items():
+        assert [bool(cell.strip()) for cell in cells] == [True] * 3, row
+    for file, name in HELD.values():
+        assert f"\ndef {name}(" in (ROOT / file).read_text(), name
+
+
+@dataclass
+class Odd:
+    """A server that was started by odd words, on versions of which one is good."""
+
+    server: Server
+    process: Process
+    log: Path
+    grpc_port: int
+    rest_port: int
+
+
+@pytest.fixture(scope="module")
+def odd(kinds: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Odd]:
+    base = tmp_path_factory.mktemp("odd")
+    half = base / "half"
+    half.mkdir()
+    for kind, version in (("half_plus_two", "1"), ("broken", "2")):
+        shutil.copytree(kinds / kind, half / version)
+    (half / "3").mkdir()
+    (half / "4").touch()
+    (base / "batching").write_text("batch_timeout_micros { value: 1500000 }")
+    ports = free_port(), free_port()
+    words = ["word", "--nonsense", "--modle_name=x", "--model_name", "half"]
+    words += ["--model_base_path", "half", "--max_num_load_retries=-1"]
+    words += ["--load_retry_interval_micros=-1", "--enable_batching", "--batching_parameters_file"]
+    words += ["batching", "--port", str(ports[0]), "--rest_api_port", str(ports[1])]
+    log = base / "log"
+    with running([*COMMAND, *words], log, cwd=base) as process:
+        wait_until_up(process, log, lambda: "Running gRPC" in log.read_text(), "the model server")
+        server = Server(f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}", base, kinds)
+        yield Odd(server, process, log, *ports)
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch):
+    """Runs the command in this process, which it is to leave as it was; returns its exit code and
+    what it says."""
+    for name in ("GRPC_VERBOSITY", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, "0")
+
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["--model_base_path=/nowhere", *words])
+        return done.exit_code, done.stderr
+
+    return run
+
+
+def test_words_that_are_taken(odd: Odd):
+    """Values without `=`, a relative path; and what is no flag changes nothing but the log."""
+    assert "nearest flag is --model_name" in odd.log.read_text()
+    body = odd.server.http("GET", "/v1/models/half/versions/1", None, {}).body
+    assert b"AVAILABLE" in body
+
+
+def test_versions_that_fail_end_nobody(odd: Odd):
+    """A broken one, an empty directory, and a file by a version's name; the good one stands in."""
+    reply = odd.server.http("GET", "/v1/models/half", None, {})
+    states = {
+        int(one["version"]): one["state"] for one in json.loads(reply.body)["model_version_status"]
+    }
+    assert states == {3: "END", 2: "END", 1: "AVAILABLE"}
+
+
+def test_a_second_server_ends(odd: Odd, refuse, tmp_path: Path):
+    """At its gRPC port, and at a socket at which another answers."""
+    code, said = refuse(f"--port={odd.grpc_port}", "--rest_api_port=0")
+    assert (code, f"Port {odd.grpc_port} is taken by another program" in said) == (2, True)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "socket"))
+        other.listen()
+        words = [f"--port={free_port()}", "--rest_api_port=0"]
+        code, said = refuse(*words, f"--grpc_socket_path={tmp_path / 'socket'}")
+    assert (code, "another model server answers at" in said) == (2, True)
+
+
+def test_rest_that_cannot_be_is_told(odd: Odd, refuse, tmp_path: Path):
+    """Its port is taken, is gRPC's, or its monitoring file is missing or wrong."""
+    code, said = refuse(f"--port={free_port()}", f"--rest_api_port={odd.rest_port}")
+    assert (code, f"Port {odd.rest_port} is taken by another program" in said) == (2, True)
+    port = free_port()
+    code, said = refuse(f"--port={port}", f"--rest_api_port={port}")
+    assert (code, "--rest_api_port" in said) == (2, True)
+    free = [f"--port={free_port()}", f"--rest_api_port={free_port()}"]
+    code, said = refuse(*free, f"--monitoring_config_file={tmp_path / 'none'}")
+    assert (code, "none; No such file or directory" in said) == (255, True)
+
+
+def test_a_port_beyond_the_last(refuse):
+    """65536 would be port 0, and 99999 another one."""
+    for flag in ("--port=99999", "--rest_api_port=65536"):
+        code, said = refuse(flag)
+        assert (code, "is not in the range 0<=x<=65535" in said) == (255, True)
+
+
+def test_what_aborts_the_real_one(tmp_path: Path):
+    """Its CHECK_OK and its LOG(FATAL); here it is an error with the file or the field."""
+    path = tmp_path / "ssl.config"
+    path.write_text("nonsense")
+    with pytest.raises(ServingError, match=f"Invalid protobuf file: '{path}'"):
+        read_settings(Flags(model_base_path="/nowhere", ssl_config_file=path))
+    with pytest.raises(ValueError, match="type not supported"):
+        read_config('custom_model_config { type_url: "x" }')
+
+
+def test_sigterm_answers_what_is_in_hand(odd: Odd):
+    """A request that waits for its batch is answered; then the server has ended well. The last of
+    this file: it ends the server."""
+    asked = threading.Event()
+
+    def ask() -> int:
+        asked.set()
+        body = b'{"instances": [1.0]}'
+        return odd.server.http("POST", "/v1/models/half:predict", body, {}).status
+
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(ask)
+        assert asked.wait(30)
+        wait_for(lambda: connections(odd.rest_port) > 0, 30, "the request at the server")
+        odd.process.send_signal(signal.SIGTERM)
+        assert answer.result(60) == 200
+    assert odd.process.wait(60) == 0
+
+
+def connections(port: int) -> int:
+    """How many connections to a port of this machine are established."""
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "01" for row in rows)
