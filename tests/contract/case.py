@@ -74,7 +74,26 @@ class Status:
     code: int
 
 
-Answer = Message | Check | Fails | Raw | Status | dict[str, Any]
+@dataclass(frozen=True)
+class Page:
+    """An answer that is no JSON of the API's: its status line, its body (to the byte, or what a
+    check wants of it), and headers that it has; None for one that it must not have."""
+
+    status: str
+    body: bytes | Check
+    headers: Mapping[str, str | None]
+
+    def check(self, reply: Reply) -> None:
+        assert f"{reply.status} {reply.reason}" == self.status, reply.body
+        for name, value in self.headers.items():
+            assert reply.headers.get(name) == value, f"{name}: {reply.headers}"
+        if isinstance(self.body, bytes):
+            assert reply.body == self.body
+        else:
+            self.body(reply.body.decode())
+
+
+Answer = Message | Check | Fails | Raw | Status | Page | dict[str, Any]
 """What is to come back: a message to the byte, a JSON value, or one of the above."""
 
 
@@ -130,6 +149,11 @@ def found(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.DOTALL)
 
 
+def starts_with(text: str) -> re.Pattern[str]:
+    """A pattern for a text that begins so."""
+    return re.compile(rf"\A{re.escape(text)}")
+
+
 def _check_message(answer: Answer, call: Callable[[], Message]) -> None:
     if isinstance(answer, Fails):
         with pytest.raises(grpc.RpcError) as caught:
@@ -152,6 +176,9 @@ def _check_message(answer: Answer, call: Callable[[], Message]) -> None:
 
 def _check_reply(answer: Answer, reply: Reply) -> None:
     said = f"{reply.status}: {reply.body!r}"
+    if isinstance(answer, Page):
+        answer.check(reply)
+        return
     if isinstance(answer, Status):
         assert reply.status == answer.code, said
         return

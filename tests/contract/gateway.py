@@ -23,7 +23,6 @@ DIFFERS = {
     "path: POST of a model": (405, METHOD),
     "path: DELETE": (405, METHOD),
     "path: unknown below /v1": (404, ADDRESS),
-    "path: outside of /v1": (404, ADDRESS),
     "path: a method that is none": (404, ADDRESS),
     "path: a version that is no number": (404, ADDRESS),
     "path: a version and a label": (404, ADDRESS),

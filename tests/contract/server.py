@@ -1,10 +1,9 @@
 """A model server to judge: the embedded one or the real one, by the same flags."""
 
+import http.client
 import shutil
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +41,13 @@ allowed_batch_sizes: 32
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP response."""
+    """An HTTP response. The names of its headers are in small letters."""
 
     status: int
     content_type: str
     body: bytes
+    reason: str
+    headers: Mapping[str, str]
 
 
 @dataclass
@@ -79,17 +80,17 @@ class Server:
         return stub(request, timeout=TIMEOUT_S)
 
     def http(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        """Sends an HTTP request, its path as it is."""
-        request = urllib.request.Request(
-            f"http://{self.rest_address}{path}", body, dict(headers), method=method
-        )
+        """Sends an HTTP request, its path as it is, on a connection of its own."""
+        connection = http.client.HTTPConnection(self.rest_address, timeout=TIMEOUT_S)
         try:
-            response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            kind = response.headers.get("Content-Type", "")
-            return Reply(response.status or 0, kind, response.read())
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            content = response.read()
+        finally:
+            connection.close()
+        kind = found.get("content-type", "")
+        return Reply(response.status, kind, content, response.reason, found)
 
     def await_ready(self) -> None:
         """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
@@ -139,21 +140,25 @@ def fill(kinds: Path, base: Path) -> None:
         models.publish(kinds, kind, base / name, version)
     (base / "models.config").write_text(steady_config(base))
     (base / "batching.config").write_text(BATCHING)
+    (base / "monitoring.config").write_text("prometheus_config { enable: true }")
 
 
 def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) -> Server:
     """Starts a server of what `fill` made; `may_change` is for one that cases reload, on which
-    batching is on, and a version that fails to load fails at once."""
+    batching is on and what is off unless a flag says so, and a version that fails to load fails at
+    once."""
     grpc_port, rest_port = free_port(), free_port()
     flags = [
         *(f"--port={grpc_port}", f"--rest_api_port={rest_port}"),
         f"--model_config_file={base / 'models.config'}",
         "--file_system_poll_wait_seconds=1",
         "--allow_version_labels_for_unavailable_models=true",
+        f"--monitoring_config_file={base / 'monitoring.config'}",
     ]
     if may_change:
         flags += ["--max_num_load_retries=0", "--load_retry_interval_micros=0"]
-        flags += ["--enable_batching=true"]
+        flags += ["--enable_batching=true", "--rest_api_enable_cors_support=true"]
+        flags += ["--enable_signature_method_name_check=true"]
         flags += [f"--batching_parameters_file={base / 'batching.config'}"]
     log = base / "log"
     process = processes.start([*command, *flags], log)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.serving.fake_models import FakeLoader
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.metrics import DEFAULT_PATH, ServingMetrics, read_monitoring
 from vitrine_serving.model_server.repository.config import ModelConfig
@@ -47,6 +48,17 @@ def test_runs_and_examples_are_observed():
     assert ':tensorflow:serving:request_example_counts_bucket{model="mlp",le="4"} 2' in found
 
 
+def test_families_are_there_before_anything_is_counted():
+    """As in TensorFlow Serving: each with its type, sorted by name."""
+    assert lines(ServingMetrics()) == [
+        "# TYPE :tensorflow:serving:request_count counter",
+        "# TYPE :tensorflow:serving:request_example_count_total counter",
+        "# TYPE :tensorflow:serving:request_example_counts histogram",
+        "# TYPE :tensorflow:serving:request_latency histogram",
+        "# TYPE :tensorflow:serving:runtime_latency histogram",
+    ]
+
+
 def test_names_are_escaped():
     """A model may have any name: it cannot break the format."""
     metrics = ServingMetrics()
@@ -56,7 +68,7 @@ def test_names_are_escaped():
 
 def test_names_that_are_not_served_are_one(tmp_path):
     """However many are made up, and however long: what is served is counted by its name, also when
-    it comes late, and what was served keeps its counts."""
+    it comes late, and what was served keeps its counts. No name at all stays one."""
     metrics, repository = ServingMetrics(), Repository(FakeLoader(), load_threads=1)
     (tmp_path / "late").mkdir()
     api = ModelServerApi(repository, metrics)
@@ -68,8 +80,10 @@ def test_names_that_are_not_served_are_one(tmp_path):
     repository.configure([], wait=False)
     api.observe_request("late", "Predict", "REST", "NOT_FOUND", 0)
     repository.stop()
+    api.observe_request("", "", "REST", "INVALID_ARGUMENT", 0)
     counts = [line.partition(":request_count")[2] for line in lines(metrics)]
-    assert sorted(count for count in counts if count.startswith("{")) == [
+    assert [count for count in counts if count.startswith("{")] == [
+        '{model_name="",status="INVALID_ARGUMENT"} 1',
         '{model_name="late",status="NOT_FOUND"} 1',
         '{model_name="late",status="OK"} 1',
         '{model_name="other",status="NOT_FOUND"} 3001',
@@ -99,7 +113,7 @@ def test_nothing_is_lost_between_threads():
         ("prometheus_config { enable: true }", DEFAULT_PATH),
         ('prometheus_config { enable: true path: "/m" }', "/m"),
         ("prometheus_config { enable: false }", None),
-        ("", None),
+        ("\n", None),
     ],
 )
 def test_monitoring_files(tmp_path, text, path):
@@ -113,5 +127,5 @@ def test_a_bad_monitoring_file_is_named(tmp_path):
     """A mistake in the file is told with the file's name."""
     file = tmp_path / "monitoring.config"
     file.write_text("prometheus { }")
-    with pytest.raises(ValueError, match=r"monitoring\.config"):
+    with pytest.raises(ServingError, match=r"monitoring\.config"):
         read_monitoring(file)

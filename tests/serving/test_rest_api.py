@@ -36,7 +36,7 @@ def test_predict(client, model):
         ("m/versions/7", ("m", 7, "", "s")),
         ("m/versions/007", ("m", 7, "", "s")),
         ("m/labels/stable", ("m", 0, "stable", "s")),
-        ("M%20%2F%3a+é.1/labels/%C3%A9", ("M /:+é.1", 0, "é", "s")),
+        ("M%20%2F%3a+%C3%A9.1/labels/%C3%A9", ("M /:+é.1", 0, "é", "s")),
         ("%ff", ("\ufffd", 0, "", "s")),
     ],
 )
@@ -156,22 +156,67 @@ def test_errors_of_the_body_come_first(client):
 
 
 def test_observing(model):
-    """Every predict, classify and regress is told of, with its outcome; nothing else is."""
+    """Every request below /v1/ is told of, as it ended: without a method where it is a GET, and
+    without a name where the address has none that is understood."""
     seen: list = []
     client = client_of(model, observe=lambda *what: seen.append(what))
     client.post("/v1/models/%6d/versions/1:predict", json={"inputs": 1})
     client.post("/v1/models/x:predict", json={"inputs": 1})
     client.post("/v1/models/m:classify", json={})
+    client.post(f"/v1/models/m/versions/{2**63}:predict", json={})
     client.get("/v1/models/m")
-    assert [what[:4] for what in seen] == [
-        ("m", "predict", "REST", "OK"),
-        ("x", "predict", "REST", "NOT_FOUND"),
-        ("m", "classify", "REST", "INVALID_ARGUMENT"),
+    client.get("/v1/models/m/metadata")
+    client.get("/v1/models")
+    client.put(PREDICT)
+    client.options(PREDICT, headers={"Origin": "http://here"})
+    client.options(PREDICT)
+    client.get("/")
+    client.trace(PREDICT)
+    assert [(*what[:2], what[3]) for what in seen] == [
+        ("m", "predict", "OK"),
+        ("x", "predict", "NOT_FOUND"),
+        ("m", "classify", "INVALID_ARGUMENT"),
+        ("m", "predict", "INVALID_ARGUMENT"),
+        ("m", "", "OK"),
+        ("m", "", "OK"),
+        ("", "", "INVALID_ARGUMENT"),
+        ("", "", "INVALID_ARGUMENT"),
+        ("", "", "OK"),
+        ("", "", "FAILED_PRECONDITION"),
     ]
-    assert all(0 <= what[4] < 60 for what in seen)
+    assert all(what[2] == "REST" and 0 <= what[4] < 60 for what in seen)
     with_bug = client_of(Model(RuntimeError()), observe=lambda *what: seen.append(what))
     with_bug.post(PREDICT, json={"inputs": 1})
     assert seen[-1][:4] == ("m", "predict", "REST", "INTERNAL")
+
+
+@pytest.mark.parametrize("cors", [True, False])
+@pytest.mark.parametrize(
+    ("method", "address", "has_them"),
+    [
+        ("GET", "/v1/models/m", True),
+        ("GET", "/v1/nonsense", True),
+        ("GET", f"/v1/models/m/versions/{2**63}", True),
+        ("OPTIONS", PREDICT, True),
+        ("GET", "/nonsense", False),
+        ("TRACE", PREDICT, False),
+        ("GET", "/metrics", False),
+    ],
+)
+def test_cors(model, method, address, has_them, cors):
+    """With the flag pages of other origins may read every answer below /v1/, and nothing else."""
+    client = client_of(model, cors=cors, metrics=("/metrics", lambda: b"requests 1\n"))
+    response = client.open(address, method=method)
+    headers = {name: value for name, value in response.headers if name.startswith("Access-")}
+    assert headers == (
+        {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": "POST, GET",
+            "Access-Control-Allow-Headers": "Content-Type",
+        }
+        if cors and has_them
+        else {}
+    )
 
 
 @pytest.mark.parametrize(("timeout_s", "passed_on"), [(0.25, 0.25), (0.0, None), (-1.0, None)])
@@ -200,4 +245,5 @@ def test_metrics(model):
     wrong = client.get("/monitoring/metrics?x=1")
     assert (wrong.status_code, wrong.headers["Content-Type"]) == (400, "text/plain")
     assert wrong.data == b"Unexpected path: /monitoring/metrics?x=1. Should be /monitoring/metrics"
+    assert client.post("/monitoring/metrics").data == b"requests 1\n"
     assert client.get("/monitoring/metrics/").status_code == 404

@@ -16,42 +16,131 @@ def client(model):
 
 
 @pytest.mark.parametrize(
-    ("method", "address", "status"),
+    ("method", "address"),
     [
-        ("GET", "/v1/nonsense", 400),
-        ("GET", "/v1/models/", 400),
-        ("GET", "/v1/models/m/", 400),
-        ("GET", "/v1/models//m", 400),
-        ("GET", PREDICT, 400),
-        ("POST", "/v1/models/m", 400),
-        ("POST", f"{PREDICT}?x=1", 400),
-        ("POST", "/v1/models/m/version/5:predict", 400),
-        ("POST", "/v1/models/m/versions/five:predict", 400),
-        ("POST", "/v1/models/m/versions/-5:predict", 400),
-        ("POST", "/v1/models/m/versions/५:predict", 400),
-        ("POST", "/v1/models/m/versions/5/labels/x:predict", 400),
-        ("POST", "/v1/models/m:PREDICT", 400),
-        ("POST", "/v1/models/m:predict:predict", 400),
-        ("PUT", PREDICT, 400),
-        ("DELETE", "/v1/models/m", 400),
-        ("OPTIONS", PREDICT, 400),
-        ("PATCH", "/v1/models/m", 400),
-        ("GET", "/", 404),
-        ("POST", "/v2/models/m/infer", 404),
-        ("GET", "//v1/models/m", 404),
+        ("GET", "/v1/nonsense"),
+        ("GET", "/v1/models/"),
+        ("GET", "/v1/models/m/"),
+        ("GET", "/v1/models//m"),
+        ("GET", PREDICT),
+        ("POST", "/v1/models/m"),
+        ("POST", f"{PREDICT}?x=1"),
+        ("POST", "/v1/models/m/version/5:predict"),
+        ("POST", "/v1/models/m/versions/five:predict"),
+        ("POST", "/v1/models/m/versions/-5:predict"),
+        ("POST", "/v1/models/m/versions/5/labels/x:predict"),
+        ("POST", "/v1/models/m:PREDICT"),
+        ("POST", "/v1/models/m:predict:predict"),
+        ("PUT", PREDICT),
+        ("DELETE", "/v1/models/m"),
+        ("PATCH", "/v1/models/m"),
     ],
 )
-def test_unknown_addresses(client, model, method, address, status):
-    """What the API doesn't have is malformed; what isn't under /v1/ is not found."""
-    response = client.open("/", method=method, environ_overrides={"REQUEST_URI": raw(address)})
-    assert response.status_code == status
+def test_unknown_addresses(client, model, method, address):
+    """What the API doesn't have is malformed."""
+    response = open_raw(client, method, address)
+    assert response.status == "400 Bad Request"
     assert error_of(response) == f"Malformed request: {method} {address}"
     assert model.specs == []
 
 
-def raw(address: str) -> str:
-    """Returns an address as a WSGI server gives it: bytes that look like Latin-1."""
-    return address.encode().decode("latin-1")
+def open_raw(client, method: str, address: str):
+    """Asks for an address as a WSGI server gives it: bytes that look like Latin-1."""
+    uri = address.encode().decode("latin-1")
+    return client.open("/", method=method, environ_overrides={"REQUEST_URI": uri})
+
+
+PAGE = """<HTML><HEAD>
+<TITLE>{0}</TITLE>
+</HEAD><BODY>
+<H1>{1}</H1>
+</BODY></HTML>
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [
+        ("GET", "/", "404 Not Found"),
+        ("GET", "/v1", "404 Not Found"),
+        ("GET", "/v1?x=/v1/models/m", "404 Not Found"),
+        ("POST", "/v2/models/m/infer", "404 Not Found"),
+        ("GET", "//v1/models/m", "404 Not Found"),
+        ("GET", "http://there", "404 Not Found"),
+        ("GET", "v1/models/m", "404 Not Found"),
+        ("OPTIONS", "*", "404 Not Found"),
+        ("TRACE", "/v1/models/m", "501 Not Implemented"),
+        ("CONNECT", "there:80", "501 Not Implemented"),
+        ("PROPFIND", "/", "501 Not Implemented"),
+        ("GET", "/v1/models/ä", "400 Bad Request"),
+        ("GET", "/v1/models/%", "400 Bad Request"),
+        ("GET", "/v1/models/%4", "400 Bad Request"),
+        ("GET", "/v1/models/%4g", "400 Bad Request"),
+        ("GET", "/v1/models/a|b", "400 Bad Request"),
+        ("GET", "/v1/models/m?{", "400 Bad Request"),
+        ("GET", "/v1/models/m#a#b", "400 Bad Request"),
+        ("GET", "//a b/v1/models/m", "400 Bad Request"),
+        ("GET", "http://[::1/v1/models/m", "400 Bad Request"),
+        ("GET", "a_b://there/v1/models/m", "400 Bad Request"),
+        ("POST", "/\\", "400 Bad Request"),
+    ],
+)
+def test_pages(client, model, method, address, status):
+    """What is no request of the API at all gets a page of libevent's, TensorFlow Serving's HTTP
+    library."""
+    response = open_raw(client, method, address)
+    assert response.status == status
+    assert response.headers["Content-Type"] == "text/html"
+    assert response.text == PAGE.format(status, status.partition(" ")[2])
+    assert model.specs == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://there/v1/models/m",
+        "https://a:b@there:80/v1/models/m",
+        "http://[::1]:80/v1/models/m",
+        "//there/v1/models/m",
+        "/v1/models/m",
+    ],
+)
+def test_names_of_servers(client, model, address):
+    """An address may have the server's name in it."""
+    assert open_raw(client, "GET", address).status_code == 200
+    assert model.specs == [("m", 0, "", "")]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://there", 200),
+        ("https://there:8080", 200),
+        ("null", 400),
+        ("HTTPS://there", 400),
+        ("", 400),
+        (None, 400),
+    ],
+)
+def test_options(client, model, origin, status):
+    """A browser asks before a page of another origin calls: no body, whatever the answer is."""
+    headers = {} if origin is None else {"Origin": origin}
+    for address in (PREDICT, "/v1/nonsense"):
+        response = client.options(address, headers=headers)
+        assert (response.status_code, response.data) == (status, b"")
+        assert response.headers["Content-Type"] == "text/html; charset=ISO-8859-1"
+        assert "Allow" not in response.headers
+    assert model.specs == []
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "status"), [("POST", 2, 417), ("POST", 0, 400), ("GET", 2, 200)]
+)
+def test_expectations(client, method, length, status):
+    """Of what a client may expect there is 100-continue alone, where it has a body to send."""
+    headers = {"Expect": "more"}
+    response = client.open("/v1/models/m", method=method, data=b"x" * length, headers=headers)
+    assert response.status_code == status
 
 
 def test_head(client):
@@ -62,13 +151,13 @@ def test_head(client):
 
 @pytest.mark.parametrize("version", [str(2**63), "1" + "0" * 30, "9" * 5000])
 def test_versions_out_of_range(client, model, version):
-    """A version is an int64."""
+    """A version is an int64: whatever is not gets a status, and no words."""
     for response in (
         client.post(f"/v1/models/m/versions/{version}:predict"),
         client.get(f"/v1/models/m/versions/{version}"),
     ):
-        assert response.status_code == 400
-        assert error_of(response) == f"Failed to convert version: {version} to numeric."
+        assert (response.status, response.data) == ("400 Bad Request", b"")
+        assert response.headers["Content-Type"] == "application/json"
     assert model.specs == []
 
 

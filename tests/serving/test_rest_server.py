@@ -1,14 +1,17 @@
 """The HTTP server of the REST side: idle connections stop nobody, and bodies are bounded."""
 
 import contextlib
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from harness.ports import free_port
+from harness.waiting import wait_for
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
 from vitrine_serving.model_server import rest_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
@@ -62,6 +65,46 @@ def test_idle_connections_stop_nobody(server, start, monkeypatch):
         pytest.fail("it was not answered")
 
 
+class SlowModel(Model):
+    """Answers when its gate is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def run(self, spec, inputs, *, timeout_s=None):
+        assert self.gate.wait(WAIT_S)
+        return super().run(spec, inputs, timeout_s=timeout_s)
+
+
+def test_requests_that_wait_are_answered_at_the_end(caplog):
+    """Those with a thread and those without, at each of two addresses; connections end then."""
+    model, ports, stop = SlowModel(), (free_port(), free_port()), threading.Event()
+    rest = RestServer(make_app(model), [f"127.0.0.1:{port}" for port in ports], threads=1)
+    thread = threading.Thread(target=rest.run, args=(stop,), daemon=True)
+    thread.start()
+    with contextlib.ExitStack() as opened, ThreadPoolExecutor(1) as pool:
+        request = POST % len(BODY) + BODY
+        asking = [opened.enter_context(connect(port, request)) for port in ports * 2]
+        wait_for(lambda: sum(len(each.requests) for each in rest._channels()) == 4, WAIT_S, "them")
+        stop.set()
+        rest.close()
+        ended = pool.submit(rest.shut_down, WAIT_S)
+        model.gate.set()
+        for each in asking:
+            with each.makefile("rb") as answer:
+                told = answer.read()
+            assert told.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"Connection: close\r\n" in told
+        ended.result(WAIT_S)
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert not [record for record in caplog.records if record.exc_info]
+    for port in ports:
+        with socket.socket() as late:
+            assert late.connect_ex(("127.0.0.1", port))
+
+
 def test_a_few_idle_connections_stay(server):
     """For the next request of their client."""
     rest, port = server
@@ -94,6 +137,65 @@ def test_a_head_that_cannot_be_read(server, caplog, head):
     assert not record.exc_info
     with connect(server[1], POST % len(BODY) + BODY) as connection:
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def asked(port: int, sent: bytes) -> bytes:
+    """Returns all that is answered until the server, or the client by a header, closes."""
+    with connect(port, sent) as connection, connection.makefile("rb") as answer:
+        return answer.read()
+
+
+GET = b"GET %b HTTP/1.1\r\n%b\r\n"
+CLOSE = b"Connection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [(b"/v1/models/m", b"200 OK"), (b"/v1/x", b"400 Bad Request")]
+)
+def test_heads_of_answers(server, path, status):
+    """Reason phrases are those of TensorFlow Serving, and nothing tells the server's name."""
+    head = asked(server[1], GET % (path, CLOSE)).partition(b"\r\n\r\n")[0]
+    first, *headers = head.split(b"\r\n")
+    assert first == b"HTTP/1.1 " + status
+    assert sorted(line.partition(b":")[0] for line in headers) == [
+        *(b"Connection", b"Content-Length", b"Content-Type", b"Date")
+    ]
+
+
+def test_head_has_no_body(server):
+    """TensorFlow Serving sends one, which its client takes for the head of the next answer."""
+    answered = asked(server[1], GET.replace(b"GET", b"HEAD") % (b"/v1/models/m", CLOSE))
+    assert answered.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert answered.endswith(b"\r\n\r\n")
+
+
+def test_pages_end_connections(server):
+    """A page of an error is the last answer on its connection; an error of the API is not."""
+    later = GET % (b"/v1/models/m", CLOSE)
+    answered = asked(server[1], GET % (b"/v1/x", b"") + GET % (b"/x", b"") + later)
+    assert re.findall(rb"HTTP/1.1 [^\r]+", answered) == [
+        *(b"HTTP/1.1 400 Bad Request", b"HTTP/1.1 404 Not Found")
+    ]
+    assert answered.count(b"Connection: close\r\n") == 1
+
+
+def test_100_continue(server):
+    """It is sent to a client that waits for it, and not to one whose body is there."""
+    head = POST.replace(b"Host: x\r\n", b"Expect: 100-continue\r\n" + CLOSE) % len(BODY)
+    assert asked(server[1], head + BODY).startswith(b"HTTP/1.1 200 OK")
+    with connect(server[1], head) as connection, connection.makefile("rb") as answer:
+        assert answer.readline() == b"HTTP/1.1 100 Continue\r\n"
+        connection.sendall(BODY)
+        assert b"HTTP/1.1 200 OK\r\n" in answer.read()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"PRI * HTTP/2.0\r\n\r\n", b"GET /v1/models/m HTTP/3.0\r\n\r\n", b"GET /v1/models/m\r\n\r\n"],
+)
+def test_versions_of_http(server, head):
+    """HTTP/1 alone is spoken, and whoever speaks it says so."""
+    assert asked(server[1], head).startswith(b"HTTP/1.0 400 Bad Request\r\n")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), None])

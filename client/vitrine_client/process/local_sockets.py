@@ -28,6 +28,12 @@ _UNFIT = re.compile(r"[\0,%#?\ud800-\udfff]")
 """Characters of no path: addresses are separated by commas, gRPC reads a path as a URI's and so
 looks elsewhere, and it takes text, which bytes that are no UTF-8 are not."""
 
+TAKEABLE = "who could take the place of the socket in it"
+CLOSED = "this user may not connect; run both as one, or the model server with --local_socket_group"
+NO_TTRPC = "what listens there speaks no ttrpc"
+LASTING = (TAKEABLE, CLOSED, NO_TTRPC)
+"""Words of failures that no start of a model server explains, and that stay until somebody acts."""
+
 _PEER = struct.Struct("3i")
 """Linux' struct ucred: process, user and group."""
 
@@ -84,8 +90,8 @@ def check_directory(path: str) -> None:
     else:
         return
     raise PermissionError(
-        f"{directory} {whose}, who could take the place of the socket in it; have it in a "
-        "directory of its own, which is made where there is none"
+        f"{directory} {whose}, {TAKEABLE}; have it in a directory of its own, which is made where "
+        "there is none"
     )
 
 

@@ -42,17 +42,30 @@ class LocalSocket:
             self._check()
 
     def _check(self) -> None:
-        directory = Path(self.path).parent
-        with contextlib.suppress(FileExistsError):
-            directory.mkdir(0o700)
-            self._share(directory, 0o770)
+        self._make_directory()
         local_sockets.check_directory(self.path)
-        for path in (self.path, f"{self.path}{local_sockets.GRPC_SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
-                if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                    raise FileExistsError(f"{path} is no socket; move it away, or name another")
-        if _is_answered(self.path):
-            raise OSError(f"another model server answers at {self.path}; end it, or name another")
+        _check_kind(f"{self.path}{local_sockets.GRPC_SUFFIX}")
+        _check_place(self.path)
+
+    def _make_directory(self) -> None:
+        """Makes the directory where it is missing. Raises `OSError` where it cannot, or where the
+        group cannot enter the one that is there."""
+        directory = Path(self.path).parent
+        try:
+            directory.mkdir(0o700)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"no socket can be made at {self.path}, as there is no {directory.parent}; make "
+                "that, or name another path"
+            ) from None
+        except FileExistsError:
+            if self._group is not None and not _may_enter(self._group, directory.stat()):
+                raise PermissionError(
+                    f"{directory} is closed to the group; `chgrp {self._group} {directory} && "
+                    f"chmod 770 {directory}`, or remove it, and it is made so"
+                ) from None
+        else:
+            self._share(directory, 0o770)
 
     def listen(self) -> socket.socket:
         """Returns the socket, which takes connections; one that a killed server has left is
@@ -99,9 +112,42 @@ class LocalSocket:
         self._share(Path(f"{self.path}{local_sockets.GRPC_SUFFIX}"), 0o660)
 
     def _share(self, path: Path, mode: int) -> None:
-        if self._group is not None:
+        if self._group is None:
+            return
+        try:
             os.chown(path, -1, self._group)
-            path.chmod(mode)
+        except PermissionError:
+            raise PermissionError(
+                f"{path} cannot be given to the group {self._group}, in which its user is not; add "
+                "the user to it, or name another"
+            ) from None
+        path.chmod(mode)
+
+
+def _may_enter(group: int, directory: os.stat_result) -> bool:
+    own = stat.S_IXGRP if directory.st_gid == group else 0
+    return bool(directory.st_mode & (own | stat.S_IXOTH))
+
+
+def check_grpc_path(path: str) -> None:
+    """Raises `OSError` where no gRPC server can listen at a path, relative or not: there is
+    something else, another server answers there, or it has no directory. gRPC itself would take the
+    path from the other server, without a word to either."""
+    if not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no directory for {path}; make it, or name another path")
+    _check_place(path)
+
+
+def _check_place(path: str) -> None:
+    _check_kind(path)
+    if _is_answered(path):
+        raise OSError(f"another model server answers at {path}; end it, or name another")
+
+
+def _check_kind(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(f"{path} is no socket; move it away, or name another")
 
 
 def _number_of(group: str) -> int:
@@ -112,7 +158,10 @@ def _number_of(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise ValueError(f"there is no group {group!r} here") from None
+        raise ValueError(
+            f"its group is to be {group!r}, and there is none here; name one that `getent group` "
+            "lists, or its number"
+        ) from None
 
 
 def _is_answered(path: str) -> bool:

@@ -10,9 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from vitrine_serving.model_server import options_pb2
+from vitrine_serving.model_server import options_pb2, text_protos
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
@@ -29,13 +27,9 @@ EXAMPLES = tuple(float(2**power) for power in range(15))
 def read_monitoring(path: Path) -> str | None:
     """Returns the address that a `monitoring_config_file` gives the metrics, None if not enabled.
 
-    Raises `ValueError` that names the file.
+    Raises `ServingError` that names the file.
     """
-    try:
-        read = text_format.Parse(path.read_text(), options_pb2.MonitoringConfig())
-    except text_format.ParseError as error:
-        raise ValueError(f"{path}: {error}") from error
-    prometheus = read.prometheus_config
+    prometheus = text_protos.read(path, options_pb2.MonitoringConfig()).prometheus_config
     return (prometheus.path or DEFAULT_PATH) if prometheus.enable else None
 
 
@@ -64,7 +58,7 @@ class _Family:
 
     def lines(self) -> list[str]:
         lines = [f"# TYPE {self.name} {'histogram' if self.bounds else 'counter'}"]
-        for values, cell in self.cells.items():
+        for values, cell in sorted(self.cells.items()):
             labels = ",".join(
                 f'{name}="{_escaped(value)}"'
                 for name, value in zip(self.labels, values, strict=True)
@@ -113,7 +107,7 @@ class ServingMetrics:
             self._runtime_us.add((model, call, "TF1"), took_s * 1e6)
 
     def observe_examples(self, model: str, count: int) -> None:
-        """Counts the examples of a request to classify or regress."""
+        """Counts the examples of a MultiInference."""
         with self._lock:
             self._examples.add((model,), count)
             self._example_total.add((model,), count)
@@ -122,13 +116,13 @@ class ServingMetrics:
         """Returns all of it in Prometheus' text format."""
         families = (
             self._requests,
+            self._example_total,
+            self._examples,
             self._request_us,
             self._runtime_us,
-            self._examples,
-            self._example_total,
         )
         with self._lock:
-            lines = [line for family in families if family.cells for line in family.lines()]
+            lines = [line for family in families for line in family.lines()]
         return ("\n".join(lines) + "\n").encode()
 
 

@@ -2,18 +2,23 @@
 
 import errno
 import logging
+import re
 import resource
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import waitress
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
+from waitress.task import WSGITask
 from waitress.utilities import BadRequest
 
+from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.tensorflow_rest import MAX_INFLATED_BYTES
 from vitrine_serving.model_server.bounded_log import BoundedLog
 
@@ -23,9 +28,14 @@ MAX_CONNECTIONS = 1000
 _CROWDED = 3 / 4
 """Share of them from which on idle ones are ended, until there are a third fewer."""
 
+_LOOK_S = 0.02
+"""Time between two looks at what is still to be answered, at the end."""
+
 _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
 
+
+_ODD_METHOD = re.compile(rb"(?=[!-~]*[^A-Z])[!-~]+")
 
 _malformed = BoundedLog(logging.getLogger("vitrine_serving.model_server"))
 
@@ -37,16 +47,44 @@ class _Parser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         """Takes bytes of a request, and returns how many it needed; waitress calls it."""
         try:
-            return int(super().received(data))
+            taken = int(super().received(data))
         except Exception as error:
             _malformed.line(logging.WARNING, "A request over HTTP cannot be read: %.200r", error)
-            self.error = BadRequest("The request cannot be read")
-            self.completed = True
+            self._refuse("The request cannot be read")
             return len(data)
+        if taken < len(data):  # libevent sends no 100 where the body is there
+            self.expect_continue = False
+        return taken
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Reads a head; waitress calls it. It refuses methods in small letters, and some signs,
+        with 400: here they are but methods that nobody knows."""
+        method, space, rest = header_plus.partition(b" ")
+        if _ODD_METHOD.fullmatch(method):
+            method = b"UNKNOWN"
+        super().parse_header(method + space + rest)
+        if not self.version.startswith(("0.", "1.")):
+            raise ParsingError(f"HTTP/{self.version or 0.9} is not spoken here")
+
+    def _refuse(self, words: str) -> None:
+        self.error = BadRequest(words)
+        self.completed = True
+
+
+class _Task(WSGITask):
+    """Task of a request: its connection ends with the answer where the application says so, which
+    WSGI has no header for, and where the server ends."""
+
+    def build_response_header(self) -> bytes:
+        """Returns the head of the answer; waitress calls it."""
+        if self.get_environment().get(libevent.CLOSES) or self.channel.server.is_ending:
+            self.set_close_on_finish()
+        return bytes(super().build_response_header())
 
 
 class _Channel(HTTPChannel):
     parser_class = _Parser
+    task_class = _Task
 
 
 class RestServer:
@@ -58,6 +96,7 @@ class RestServer:
     ) -> None:
         """Raises `OSError` where an address cannot be had."""
         self._sockets: dict[int, Any] = {}
+        self._never = threading.Event()
         self._connections = connections or _connections()
         self._begun: dict[HTTPChannel, tuple[object, float]] = {}
         self._server = waitress.create_server(
@@ -66,12 +105,16 @@ class RestServer:
             listen=" ".join(listen),
             threads=threads,
             connection_limit=self._connections,
+            ident="",  # no header Server
             asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
             max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
         )
-        for each in self._sockets.values():
-            if isinstance(each, BaseWSGIServer):
-                each.channel_class = _Channel
+        self._listeners = [
+            each for each in self._sockets.values() if isinstance(each, BaseWSGIServer)
+        ]
+        for each in self._listeners:
+            each.channel_class = _Channel
+            each.is_ending = False
 
     def run(self, stop: threading.Event) -> None:
         """Runs until it is closed and its connections are answered.
@@ -83,16 +126,33 @@ class RestServer:
         run_rest(self._server, stop)
 
     def close(self) -> None:
-        """Takes no more connections."""
-        self._server.close()
+        """Takes no more connections; each that there is ends with its next answer."""
+        for each in self._listeners:
+            each.is_ending = True
+            # In the loop's own thread, and not with the trigger, which answers need to go out.
+            each.trigger.pull_trigger(partial(wasyncore.dispatcher.close, each))
 
     def shut_down(self, timeout_s: float) -> None:
-        """Ends its threads, once they have answered."""
-        self._server.task_dispatcher.shutdown(timeout=timeout_s)
+        """Ends its threads and its connections, once all that was asked is answered."""
+        deadline = time.monotonic() + timeout_s
+        while self._is_answering() and time.monotonic() < deadline:
+            self._never.wait(_LOOK_S)
+        left_s = max(0.0, deadline - time.monotonic())
+        self._server.task_dispatcher.shutdown(timeout=left_s)
+        self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
+
+    def _is_answering(self) -> bool:
+        """Says whether a request is coming in, waits or is answered, or an answer goes out."""
+        return any(
+            each.request or each.requests or each.total_outbufs_len for each in self._channels()
+        )
+
+    def _channels(self) -> list[HTTPChannel]:
+        return [each for each in list(self._sockets.values()) if isinstance(each, HTTPChannel)]
 
     def end_idle(self) -> None:
         """Ends idle connections where there are many; call it from time to time."""
-        channels = [each for each in list(self._sockets.values()) if isinstance(each, HTTPChannel)]
+        channels = self._channels()
         now_s = time.time()  # as waitress has it
         self._begun = {each: self._since(each, now_s) for each in channels if not each.requests}
         if len(channels) < _CROWDED * self._connections:

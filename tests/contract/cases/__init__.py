@@ -15,23 +15,37 @@ from tests.contract.cases import (
     rest,
     rest_errors,
     rest_grammar,
+    rest_http,
     rest_paths,
     status,
     tensors,
     versions,
 )
 
+OF_HTTP = [*rest_http.CASES, *rest_paths.OWN, *rest_http.CHANGING]
+"""Cases that the gateway has answers of its own to."""
+
 STEADY = [
-    case
-    for topic in (
-        *(tensors, predict, classify, regress, infer, status, metadata),
-        *(rest, rest_errors, rest_grammar, rest_paths, examples_rest),
-    )
-    for case in topic.CASES
+    *(case for case in OF_HTTP if not case.before),
+    *(
+        case
+        for topic in (
+            *(tensors, predict, classify, regress, infer, status, metadata),
+            *(rest, rest_errors, rest_grammar, rest_paths, examples_rest),
+        )
+        for case in topic.CASES
+    ),
 ]
 """Cases that leave the server as it is."""
 
-CHANGING = [*versions.CASES, *reload.CASES, *batching.CASES]
+CHANGING = [
+    *versions.CASES,
+    *reload.CASES,
+    *batching.CASES,
+    *rest_http.CHANGING,
+    *classify.CHANGING,
+    *regress.CHANGING,
+]
 """Cases that configure the server anew."""
 
 CASES = [*STEADY, *CHANGING]

@@ -7,7 +7,8 @@ from tensorflow_serving.apis import (
     classification_pb2,
 )
 
-from tests.contract.case import Answer, Case, Fails, Grpc, found
+from tests.contract.case import Answer, Case, Fails, Grpc, found, starts_with
+from tests.contract.cases import life
 from tests.contract.messages import (
     classes,
     classify,
@@ -17,7 +18,24 @@ from tests.contract.messages import (
 )
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
-FAILED = StatusCode.FAILED_PRECONDITION
+SEEN = "seen on 2.20.0, November 2026"
+NO_INPUTS = "No classification inputs found in SignatureDef: "
+NEITHER = (
+    'Expected classification signature outputs to contain at least one of "classes" or "scores". '
+    "Signature was: "
+)
+DEFAULT = (
+    'inputs {\n  key: "x"\n  value {\n    name: "x:0"\n    dtype: DT_FLOAT\n    tensor_shape {\n'
+    '      dim {\n        size: -1\n      }\n    }\n  }\n}\noutputs {\n  key: "y"\n  value {\n'
+)
+X_TO_Y = (
+    'inputs {\n  key: "inputs"\n  value {\n    name: "tf_example:0"\n    dtype: DT_STRING\n'
+    "    tensor_shape {\n"
+)
+ECHO = (
+    'inputs {\n  key: "x"\n  value {\n    name: "x_float32:0"\n    dtype: DT_FLOAT\n'
+    '    tensor_shape {\n      unknown_rank: true\n    }\n  }\n}\noutputs {\n  key: "y"\n'
+)
 TWICE = examples(example(x=2.0), example(x=4.0))
 
 
@@ -93,19 +111,48 @@ CASES = [
         Fails(INVALID, "No signature was found with the name: nope"),
         "classifier.cc GetClassificationSignatureDef",
     ),
+    *(
+        _case(name, request, Fails(INVALID, starts_with(f"{words}{text}")), SEEN)
+        for name, request, words, text in (
+            ("a signature to predict", classify(spec()), NO_INPUTS, DEFAULT),
+            ("a signature to regress", classify(spec(signature="regress_x_to_y")), NEITHER, X_TO_Y),
+            ("one of unknown rank", classify(spec("echo", "float32")), NO_INPUTS, ECHO),
+        )
+    ),
     _case(
-        "a signature to predict",
-        classify(spec()),
-        Fails(
-            (FAILED, INVALID),
-            found(
-                r"^(No classification inputs found in SignatureDef: |Expected classification "
-                r"signature method_name to be tensorflow/serving/classify\. Was: "
-                r"tensorflow/serving/predict$)"
+        "signatures of two inputs",
+        classify(spec("echo", "pair")),
+        Fails(INVALID, "Expected one input Tensor."),
+        "classifier.cc PreProcessClassification",
+    ),
+    _case(
+        "a context that is overridden",
+        classify(spec(signature="classify_both"), examples(example(x=1.0), context=example(x=3.0))),
+        _classified("classify_both", classes([("low", 3.5), ("high", 7.0)])),
+        SEEN,
+    ),
+    *(
+        _case(name, request, Fails(INVALID, words), SEEN)
+        for name, request, words in (
+            (
+                "two values for one",
+                classify(spec(signature="classify_both"), examples(example(x=[1.0, 2.0]))),
+                found(
+                    r"^Name: <unknown>, Key: x, Index: 0\.  Number of float values != expected\."
+                ),
             ),
-        ),
-        "classifier.cc PreProcessClassification; the second text where "
-        "--enable_signature_method_name_check is on, which by server.h it is not",
+            (
+                "a context without examples",
+                classify(spec(signature="classify_both"), examples(context=example(x=1.0))),
+                "Input is empty.",
+            ),
+            (
+                "an unknown label",
+                classify(spec(signature="classify_both", label="zz")),
+                "Unrecognized servable version label: zz",
+            ),
+            ("an empty name", classify(spec("")), "ModelSpec has no name specified."),
+        )
     ),
     _case(
         "scores of one dimension",
@@ -132,3 +179,22 @@ CASES = [
         "classification_service.cc Classify",
     ),
 ]
+
+
+def checked(method: str, make: Any, kind: str, other: str) -> Case:
+    """A case of the flag: words where a signature's method is another than what is asked of it."""
+    name = f"checked_{method.lower()}"
+    return Case(
+        f"{method}: a signature of another method, where that is checked",
+        Grpc(method, make(spec(name, f"{other}_x_to_y"))),
+        Fails(
+            INVALID,
+            f"Expected {kind} signature method_name to be tensorflow/serving/{method.lower()}. "
+            f"Was: tensorflow/serving/{other}",
+        ),
+        "classifier.cc, regressor.cc; --enable_signature_method_name_check",
+        life.one(name),
+    )
+
+
+CHANGING = [checked("Classify", classify, "classification", "regress")]

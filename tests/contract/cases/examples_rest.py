@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from tests.contract.case import Answer, Case, Fails, Rest, found
+from tests.contract.case import Answer, Case, Fails, Raw, Rest, found, starts_with
+from tests.contract.cases.classify import DEFAULT, SEEN
+from tests.contract.cases.classify import NO_INPUTS as NO_CLASSES
+from tests.contract.cases.regress import NO_INPUTS
 
 MODEL = "/v1/models/half_plus_two"
 DOC = "api_rest.md, Classify and Regress API"
 JSON = "json_tensor.cc FillClassifyRegressRequestFromJson"
 FEATURE = "json_tensor.cc AddValueToFeature"
 TWO, FOUR = {"x": 2.0}, {"x": [4.0]}
+NAN, OF_X = float("nan"), r"Name: <unknown>, Key: x, Index: 0\.  "
 
 
 def _rest(method: str, name: str, body: Any, answer: Answer, source: str) -> Case:
@@ -57,18 +61,12 @@ CASES = [
         Fails(400, found("Data types don't match")),
         f"{FEATURE}: a whole number is an int64; the kernel refuses it",
     ),
-    _rest(
-        "regress",
-        "a signature to predict",
-        {"examples": [TWO]},
-        Fails(
-            400,
-            found(
-                r"^(No regression inputs found in SignatureDef: |Expected regression signature "
-                r"method_name to be tensorflow/serving/regress\. Was: tensorflow/serving/predict$)"
-            ),
-        ),
-        "regressor.cc PreProcessRegression; both texts as over gRPC",
+    *(
+        _rest(method, "a signature to predict", {"examples": [TWO]}, Fails(400, text), SEEN)
+        for method, text in (
+            ("classify", starts_with(f"{NO_CLASSES}{DEFAULT}")),
+            ("regress", starts_with(f"{NO_INPUTS}{DEFAULT}")),
+        )
     ),
     _rest(
         "classify",
@@ -120,6 +118,97 @@ CASES = [
         {"examples": [{"x": [2.0, "b"]}]},
         Fails(400, "Unexpected element type in feature: x expecting type: float"),
         FEATURE,
+    ),
+    *(
+        _rest(
+            "classify", name, _rows("classify_both", {"x": value}), Fails(400, found(words)), SEEN
+        )
+        for name, value, words in (
+            (
+                "a feature that is an int",
+                2,
+                rf"^{OF_X}Data types don't match\. Data type: int64 but",
+            ),
+            ("a feature that is text", "a", rf"^{OF_X}Data types don't match\. Data type: string "),
+            ("a feature of bytes", {"b64": "YQ=="}, rf"^{OF_X}Data types don't match\. .*string "),
+            ("a feature that is true", True, rf"^{OF_X}Data types don't match\. Data type: int64 "),
+            ("two values for one", [1.0, 2.0], rf"^{OF_X}Number of float values != expected\.  Va"),
+            ("no value", [], r"^Name: <unknown>, Feature: x \(data type: float\) is required but "),
+            (
+                "an int and a float",
+                [1, 2.0],
+                "^Unexpected element type in feature: x expecting typ",
+            ),
+            (
+                "a list of a list",
+                [[1.0]],
+                "^Feature: x has element with unexpected JSON type: Arra",
+            ),
+            ("an object", {"a": 1.0}, "^Feature: x has element with unexpected JSON type: Object$"),
+        )
+    ),
+    *(
+        _rest("classify", name, body, answer, SEEN)
+        for name, body, answer in (
+            (
+                "a feature that is missing",
+                _rows("classify_both", {"y": 1.0}),
+                Fails(400, found(r"^Name: <unknown>, Feature: x \(data type: float\) is required")),
+            ),
+            (
+                "a feature more",
+                _rows("classify_both", {"x": 1.0, "y": 2.0}),
+                {"results": [[["low", 3.5], ["high", 7.0]]]},
+            ),
+            (
+                "NaN",
+                _rows("classify_both", {"x": NAN}),
+                {"results": [[["low", NAN], ["high", NAN]]]},
+            ),
+            (
+                "a context that is overridden",
+                _rows("classify_both", TWO, context={"x": 9.0}),
+                {"results": [[["low", 4.0], ["high", 8.0]]]},
+            ),
+            (
+                "an unknown member",
+                _rows("classify_both", {"x": 1.0}, more=1),
+                {"results": [[["low", 3.5], ["high", 7.0]]]},
+            ),
+            (
+                "a context that is a list",
+                _rows("classify_both", TWO, context=[]),
+                Fails(400, "Example must be JSON object but got JSON Array"),
+            ),
+            (
+                "`examples` of null",
+                {"signature_name": "classify_both", "examples": None},
+                Fails(
+                    400, found(r"^JSON Value: \{.*\} Expecting 'examples' value to be an list/arr")
+                ),
+            ),
+            (
+                "`instances` and no `examples`",
+                {"signature_name": "classify_both", "instances": [{"x": 1.0}]},
+                Fails(
+                    400, found(r"^JSON Value: .* When method is classify, key 'examples' is exp")
+                ),
+            ),
+        )
+    ),
+    _rest(
+        "regress",
+        "two examples, as they are laid out",
+        _rows("regress_x_to_y", TWO, {"x": 3.0}),
+        Raw('{\n    "results": [4.0, 4.5]\n}'),
+        SEEN,
+    ),
+    _rest(
+        "classify",
+        "an example, as it is laid out",
+        _rows("classify_both", TWO),
+        Raw('{\n    "results": [[["low", 4.0], ["high", 8.0]]\n    ]\n}'),
+        SEEN,
     ),
     Case(
         "regress over REST: an unknown model",

@@ -7,7 +7,9 @@ from tensorflow_serving.apis import (
     inference_pb2,
 )
 
-from tests.contract.case import Answer, Case, Fails, Grpc
+from tests.contract.case import Answer, Case, Fails, Grpc, starts_with
+from tests.contract.cases.classify import DEFAULT, NEITHER, SEEN, X_TO_Y
+from tests.contract.cases.regress import NO_INPUTS
 from tests.contract.messages import (
     classes,
     examples,
@@ -16,7 +18,7 @@ from tests.contract.messages import (
     task,
     values,
 )
-from tests.contract.models import PREDICT
+from tests.contract.models import CLASSIFY, PREDICT, REGRESS
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 
@@ -92,6 +94,26 @@ CASES = [
             StatusCode.UNIMPLEMENTED,
             "Unsupported signature method_name: tensorflow/serving/predict",
         ),
+    ),
+    *(
+        Case(f"MultiInference: {name}", Grpc("MultiInference", infer(one)), answer, SEEN)
+        for name, one, answer in (
+            (
+                "a signature of another kind",
+                task("regress_x_to_y", CLASSIFY),
+                Fails(INVALID, starts_with(f"{NEITHER}{X_TO_Y}")),
+            ),
+            (
+                "no name of a signature",
+                task("", REGRESS),
+                Fails(INVALID, starts_with(f"{NO_INPUTS}{DEFAULT}")),
+            ),
+            (
+                "an empty method",
+                task("regress_x_to_y", ""),
+                Fails(StatusCode.UNIMPLEMENTED, "Unsupported signature method_name: "),
+            ),
+        )
     ),
     _infer(
         "signatures of different input tensors",

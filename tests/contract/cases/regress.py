@@ -7,7 +7,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from tests.contract.case import Answer, Case, Fails, Grpc, found
+from tests.contract.case import Answer, Case, Fails, Grpc, found, starts_with
+from tests.contract.cases.classify import DEFAULT, SEEN, X_TO_Y, checked
 from tests.contract.messages import (
     example,
     examples,
@@ -17,7 +18,10 @@ from tests.contract.messages import (
 )
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
-FAILED = StatusCode.FAILED_PRECONDITION
+SOURCE = "regressor.cc PreProcessRegression"
+NO_INPUTS, NO_OUTPUTS = (
+    f"No regression {each} found in SignatureDef: " for each in ("inputs", "outputs")
+)
 TWICE = examples(example(x=2.0), example(x=4.0))
 
 
@@ -66,18 +70,40 @@ CASES = [
         Fails(INVALID, "No signature was found with the name: nope"),
         "regressor.cc GetRegressionSignatureDef",
     ),
+    *(
+        _case(name, regress(spec(signature=signature)), Fails(INVALID, text), source)
+        for name, signature, text, source in (
+            ("a signature to predict", "", starts_with(f"{NO_INPUTS}{DEFAULT}"), SEEN),
+            ("one to classify", "classify_x_to_y", starts_with(f"{NO_OUTPUTS}{X_TO_Y}"), SOURCE),
+            ("one of two outputs", "classify_both", "Expected one output Tensor.", SOURCE),
+        )
+    ),
     _case(
-        "a signature to classify",
-        regress(spec(signature="classify_x_to_y")),
+        "a feature that is missing",
+        regress(spec(signature="regress_x_to_y"), examples(example(x=2.0), example(z=2.0))),
         Fails(
-            (FAILED, INVALID),
+            INVALID,
             found(
-                r"^(No regression outputs found in SignatureDef: |Expected regression signature "
-                r"method_name to be tensorflow/serving/regress\. Was: tensorflow/serving/classify$)"
+                r"^Name: <unknown>, Feature: x \(data type: float\) is required but could not be"
             ),
         ),
-        "regressor.cc PreProcessRegression; the second text where "
-        "--enable_signature_method_name_check is on, which by server.h it is not",
+        SEEN,
+    ),
+    _case(
+        "a version label",
+        regress(spec(signature="regress_x_to_y", label="stable")),
+        regression_pb2.RegressionResponse(
+            model_spec=spec(signature="regress_x_to_y", version=1), result=values(3.0)
+        ),
+        SEEN,
+    ),
+    _case(
+        "1000 examples",
+        regress(
+            spec(signature="regress_x_to_y"), examples(*(example(x=float(n)) for n in range(1000)))
+        ),
+        _regressed("regress_x_to_y", values(*(n / 2 + 3 for n in range(1000)))),
+        SEEN,
     ),
     _case(
         "no example",
@@ -98,3 +124,5 @@ CASES = [
         "regression_service.cc Regress",
     ),
 ]
+
+CHANGING = [checked("Regress", regress, "regression", "classify")]

@@ -31,7 +31,8 @@ def _available(*versions: int) -> Any:
     return made
 
 
-def _available_json(*versions: int) -> dict[str, Any]:
+def available_json(*versions: int) -> dict[str, Any]:
+    """The status of versions that are all AVAILABLE, as JSON."""
     fine = {"error_code": "OK", "error_message": ""}
     return {
         "model_version_status": [
@@ -63,11 +64,11 @@ STATUSES = [
     get(
         "all versions, as strings, the newest first",
         HALF,
-        _available_json(2, 1),
+        available_json(2, 1),
         "tensorflow_model_server_test.py testGetStatusREST",
     ),
-    get("one version", f"{HALF}/versions/1", _available_json(1), "api_rest.md, Model status API"),
-    get("a label is ignored", f"{HALF}/labels/nope", _available_json(2, 1), "seen on 2.19.1"),
+    get("one version", f"{HALF}/versions/1", available_json(1), "api_rest.md, Model status API"),
+    get("a label is ignored", f"{HALF}/labels/nope", available_json(2, 1), "seen on 2.19.1"),
     get(
         "an unknown model",
         "/v1/models/nope",
@@ -89,7 +90,7 @@ STATUSES = [
     get(
         "METADATA in capitals is a status",
         f"{HALF}/METADATA",
-        _available_json(2, 1),
+        available_json(2, 1),
         "http_rest_api_util.cc kModelStatusApiRegex: (?i); ProcessRequest compares exactly",
     ),
 ]

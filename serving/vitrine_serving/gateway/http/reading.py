@@ -55,7 +55,7 @@ class RequestSettings(SettingsPart):
 
 
 class BodyLimit(NamedTuple):
-    """Body size limit: most bytes, as sent and unpacked, and what to do where there are more."""
+    """Body size limit: most bytes, as sent and unpacked, and the advice in a refusal."""
 
     max_bytes: int
     hint: str

@@ -197,7 +197,9 @@ class LocalChannel:
 
     def _note_failed(self, error: Exception) -> None:
         told = str(error)
-        if isinstance(error, grpc.aio.AioRpcError):
+        if isinstance(error, PermissionError) and error.errno:  # the system's
+            told = local_sockets.CLOSED
+        elif isinstance(error, grpc.aio.AioRpcError):
             told = f"{error.details()}; where gRPC is spoken, the address is unix:{self._path}"
         self._failure = f"failed to connect to {self._path}: {told}"
         if self._link:  # which was to be followed by another, and is good for some more calls

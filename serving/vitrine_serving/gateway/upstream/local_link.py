@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages, ttrpc
 
 LAST_STREAM = ttrpc.LAST_STREAM - (1 << 20)
@@ -179,7 +180,7 @@ class LocalLink(asyncio.BufferedProtocol):
             while self.is_open and (frame := self._frames.next_frame()):
                 self._receive(frame)
         except (ttrpc.FrameError, DecodeError) as error:
-            self._end = f"{LOST} what listens there speaks no ttrpc ({error})"
+            self._end = f"{LOST} {local_sockets.NO_TTRPC} ({error})"
             self.close()
 
     def _receive(self, frame: ttrpc.Frame) -> None:

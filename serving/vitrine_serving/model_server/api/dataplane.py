@@ -1,6 +1,6 @@
 """Data plane: TensorFlow Serving's messages in and out, knowing no transport."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -38,8 +38,9 @@ class ModelServerApi:
     def observe_request(
         self, model: str, call: str, entrypoint: str, status: str, took_s: float
     ) -> None:
-        """Counts an answer of a transport in the metrics, by the name of a model that is served."""
-        known = model if self._repository.serves(model) else OTHER
+        """Counts an answer of a transport in the metrics, by the name of a model that is served; no
+        name at all stays one."""
+        known = model if not model or self._repository.serves(model) else OTHER
         self._metrics.observe_request(known, call, entrypoint, status, took_s)
 
     def predict(self, request: Any) -> Any:
@@ -57,20 +58,17 @@ class ModelServerApi:
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Classify`."""
-        return self._run_head(inference.classify, request, timeout_s)
+        with self._use(request) as servable:
+            return inference.classify(servable, request, timeout_s)
 
     def regress(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Regress`."""
-        return self._run_head(inference.regress, request, timeout_s)
-
-    def _run_head(self, call: Callable[..., Any], request: Any, timeout_s: float | None) -> Any:
         with self._use(request) as servable:
-            response = call(servable, request, timeout_s)
-        self._metrics.observe_examples(servable.name, count_examples(request.input))
-        return response
+            return inference.regress(servable, request, timeout_s)
 
     def multi_inference(self, request: Any) -> Any:
-        """Answers `PredictionService.MultiInference`; the first task says which version."""
+        """Answers `PredictionService.MultiInference`; the first task says which version. Its
+        examples alone are counted, as in TensorFlow Serving (multi_inference.cc)."""
         if not request.tasks:
             raise ServingError.invalid("ModelSpec has no name specified.")
         with self._use_spec(request.tasks[0].model_spec) as servable:

@@ -7,6 +7,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,7 +25,9 @@ from werkzeug.exceptions import HTTPException
 
 from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.bounded_log import BoundedLog
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.tensors import PredictBody
@@ -35,7 +39,15 @@ MAX_INFLATED_BYTES = 100 * 2**20
 """Most bytes of a body: TensorFlow Serving's bound for gzip, here for all."""
 log = logging.getLogger("vitrine_serving.model_server")
 
-_AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
+_JSON_TYPE, _TEXT_TYPE = "application/json", "text/plain"
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+_WEB_ORIGIN = re.compile(r"https?://")
+_broken_gzip = BoundedLog(log)
+
 _PREDICTION = re.compile(
     r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?:(classify|regress|predict)",
     re.IGNORECASE | re.ASCII,
@@ -61,20 +73,31 @@ _HTTP_STATUS = {
 }
 
 
+class _Unsaid(ServingError):
+    """Error that TensorFlow Serving answers by its status alone."""
+
+    def __init__(self, code: grpc.StatusCode, content_type: str) -> None:
+        super().__init__(code, "")
+        self.content_type = content_type
+
+
 def make_app(
     api: ModelServerApi,
     *,
     timeout_s: float = 30.0,
     metrics: tuple[str, Callable[[], bytes]] | None = None,
     observe: Observe = lambda *_: None,
+    cors: bool = False,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
 ) -> flask.Flask:
     """Returns the application; its answers come from `api`.
 
     `api.run` gets `timeout_s` to keep to, or None if it is not positive. `metrics` are a path and
-    a function that returns the text to answer there; `observe` is told of each predict, classify
-    and regress. gzip bodies are refused with 400 where they are broken or would be larger than
-    `max_inflated_bytes`; they are not inflated further than that.
+    a function that returns the text to answer there; `observe` is told of each request below /v1/,
+    with no name where none was understood, and no method where it is for a status or for metadata.
+    With `cors` pages of other origins may read those answers. gzip bodies are taken for empty
+    where they are broken or would be larger than `max_inflated_bytes`; they are not inflated
+    further than that.
     """
     app = flask.Flask(__name__, static_folder=None)
     deadline_s = timeout_s if timeout_s > 0 else None
@@ -82,27 +105,54 @@ def make_app(
     # Before the routing of Flask, which would redirect, and answer HEAD and OPTIONS by itself.
     @app.before_request
     def answer() -> flask.Response:
-        method, uri = flask.request.method, _uri()
-        if metrics and uri.partition("?")[0] == metrics[0]:
-            return _metrics(uri, *metrics)
-        if method == "POST" and (found := _PREDICTION.fullmatch(uri)):
-            with _observed(observe, unquote(found[1]), found[4]):
+        request = flask.request
+        address = libevent.address(_uri())
+        code = libevent.refusal(request) or (0 if address else HTTPStatus.BAD_REQUEST)
+        if code or not address:
+            return libevent.page(code)
+        if metrics and address.path == metrics[0]:
+            return _metrics(address.whole, *metrics)
+        if not address.whole.lower().startswith("/v1/"):
+            return libevent.page(HTTPStatus.NOT_FOUND)
+        flask.g.cors = cors
+        with _observed(observe) as call:
+            if request.method == "OPTIONS":
+                return _preflight(request)
+            if request.method == "POST" and (found := _PREDICTION.fullmatch(address.whole)):
+                call.name, call.method = unquote(found[1]), found[4]
                 return _json(_post(api, found, deadline_s, max_inflated_bytes))
-        if method == "GET" and (found := _STATUS.fullmatch(uri)):
-            return _json(_get(api, found))
-        if uri.lower().startswith("/v1/"):
-            raise _malformed(uri)
-        # What is not under /v1/, TensorFlow Serving leaves to its HTTP library.
-        return _error(str(_malformed(uri)), 404)
+            if request.method == "GET" and (found := _STATUS.fullmatch(address.whole)):
+                call.name = unquote(found[1] or "")
+                return _json(_get(api, found))
+            raise _malformed(address.whole)
 
+    app.after_request(_share)
     _handle_errors(app)
     return app
+
+
+def _preflight(request: flask.Request) -> flask.Response:
+    """Answers a browser that asks whether a page of another origin may call. Whether it may say
+    the headers of CORS, which come with the flag."""
+    if not _WEB_ORIGIN.search(request.headers.get("Origin", "")):
+        raise _Unsaid(grpc.StatusCode.FAILED_PRECONDITION, libevent.NO_TYPE)
+    return libevent.answer(b"", HTTPStatus.OK, libevent.NO_TYPE)
+
+
+def _share(response: flask.Response) -> flask.Response:
+    if flask.g.get("cors"):
+        response.headers.update(_CORS)
+    return response
 
 
 def _handle_errors(app: flask.Flask) -> None:
     @app.errorhandler(ServingError)
     def refuse(error: ServingError) -> flask.Response:
         return _error(str(error), _HTTP_STATUS.get(error.code, 500))
+
+    @app.errorhandler(_Unsaid)
+    def refuse_without_words(error: _Unsaid) -> flask.Response:
+        return libevent.answer(b"", _HTTP_STATUS[error.code], error.content_type)
 
     @app.errorhandler(PayloadTooLarge)
     def too_large(error: PayloadTooLarge) -> flask.Response:
@@ -123,17 +173,18 @@ def _handle_errors(app: flask.Flask) -> None:
 
 
 @contextmanager
-def _observed(observe: Observe, name: str, method: str) -> Iterator[None]:
+def _observed(observe: Observe) -> Iterator[SimpleNamespace]:
+    """Gives a call whose name and method are to be filled in, and tells how it ended."""
     started = time.monotonic()
-    code = grpc.StatusCode.INTERNAL
+    call, code = SimpleNamespace(name="", method=""), grpc.StatusCode.INTERNAL
     try:
-        yield
+        yield call
         code = grpc.StatusCode.OK
     except ServingError as error:
         code = error.code
         raise
     finally:
-        observe(name, method, "REST", code.name, time.monotonic() - started)
+        observe(call.name, call.method, "REST", code.name, time.monotonic() - started)
 
 
 def _malformed(uri: str) -> ServingError:
@@ -146,7 +197,7 @@ def _post(
     name, version, label, method = found.groups()
     spec = _spec(name, version, label)
     body = flask.request.get_data(cache=False)
-    if "gzip" in flask.request.headers.get("Content-Encoding", "").lower():
+    if "gzip" in flask.request.headers.get("Content-Encoding", ""):  # heeding case, as it does
         body = inflate(body, max_inflated_bytes)
     if method not in _METHODS:  # only the address is matched without regard to case
         raise _malformed(found.string)
@@ -199,33 +250,31 @@ def _metadata(api: ModelServerApi, spec: Any) -> bytes:
 
 
 def inflate(body: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
-    """Returns a gzip body unpacked. Raises `ServingError` if it is broken, or larger than allowed.
-
-    TensorFlow Serving goes on with an empty document then; the text says so, and why.
-    """
+    """Returns a gzip body unpacked; nothing, as TensorFlow Serving, if it is broken or larger than
+    allowed, and the log says so."""
     if not body:
         return body
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
     try:
         inflated = unpack.decompress(body, max_bytes + 1)
     except zlib.error as error:
-        problem = f"its gzip is broken ({error})"
+        problem = f"is broken ({error})"
     else:
         if len(inflated) > max_bytes:
-            problem = f"its gzip holds more than {max_bytes} bytes"
+            problem = f"holds more than {max_bytes} bytes"
         elif not unpack.eof:
-            problem = "its gzip is truncated"
+            problem = "is truncated"
         elif unpack.unused_data:
-            problem = "its gzip is followed by something else"
+            problem = "is followed by something else"
         else:
             return inflated
-    raise ServingError.invalid(f"JSON Parse error: The document is empty: {problem}")
+    _broken_gzip.line(logging.WARNING, "A body over REST is taken for empty: its gzip %s", problem)
+    return b""
 
 
 def _uri() -> str:
-    """Returns path and query as they were sent: a name may hold an escaped slash or colon."""
-    uri = str(flask.request.environ["REQUEST_URI"]).encode("latin-1").decode(errors="replace")
-    return _AUTHORITY.sub("", uri, count=1) if not uri.startswith("/") else uri
+    """Returns the address as it was sent: a name may hold an escaped slash or colon."""
+    return str(flask.request.environ["REQUEST_URI"])
 
 
 def _spec(name: str, version: str | None, label: str | None) -> Any:
@@ -233,7 +282,7 @@ def _spec(name: str, version: str | None, label: str | None) -> Any:
     if version is not None:
         number = int(version.lstrip("0")[:20] or "0")  # 20 digits are too many already
         if number >= 2**63:
-            raise ServingError.invalid(f"Failed to convert version: {version} to numeric.")
+            raise _Unsaid(grpc.StatusCode.INVALID_ARGUMENT, _JSON_TYPE)
         spec.version.value = number
     if label is not None:
         spec.version_label = unquote(label)
@@ -242,13 +291,13 @@ def _spec(name: str, version: str | None, label: str | None) -> Any:
 
 def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> flask.Response:
     if uri == path:
-        return flask.Response(text(), content_type="text/plain")
+        return libevent.answer(text(), HTTPStatus.OK, _TEXT_TYPE)
     wrong = f"Unexpected path: {uri}. Should be {path}"
-    return flask.Response(wrong, 400, content_type="text/plain")
+    return libevent.answer(wrong, HTTPStatus.BAD_REQUEST, _TEXT_TYPE)
 
 
 def _json(body: bytes, status: int = 200) -> flask.Response:
-    return flask.Response(body, status, content_type="application/json")
+    return libevent.answer(body, status, _JSON_TYPE)
 
 
 def _error(message: str, status: int) -> flask.Response:

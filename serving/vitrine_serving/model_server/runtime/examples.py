@@ -5,9 +5,8 @@ Checks and words are those of TensorFlow Serving's classifier.cc and regressor.c
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
-import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
@@ -19,6 +18,13 @@ from vitrine_serving.model_server.runtime.signature import Array
 
 CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
 REGRESS = tf.saved_model.REGRESS_METHOD_NAME
+
+
+class RunOptions(TypedDict):
+    """Options of `Servable.run`."""
+
+    call: str
+    timeout_s: float | None
 
 
 def count_examples(request_input: Any) -> int:
@@ -41,11 +47,6 @@ def examples_of(request_input: Any) -> Array:
 
 
 def _check_classification(signature: Any) -> None:
-    if signature.method_name != CLASSIFY:
-        raise ServingError.invalid(
-            "Expected classification signature method_name to be "
-            f"{CLASSIFY}. Was: {signature.method_name}"
-        )
     if len(signature.inputs) != 1:
         raise ServingError.invalid("Expected one input Tensor.")
     if len(signature.outputs) not in (1, 2):
@@ -53,40 +54,31 @@ def _check_classification(signature: Any) -> None:
             f"Expected one or two output Tensors, found {len(signature.outputs)}"
         )
     if "inputs" not in signature.inputs:
-        raise _missing(f"No classification inputs found in SignatureDef: {signature}")
+        raise ServingError.invalid(f"No classification inputs found in SignatureDef: {signature}")
     if not {"classes", "scores"} & set(signature.outputs):
-        raise _missing(
+        raise ServingError.invalid(
             "Expected classification signature outputs to contain at least one of "
             f'"classes" or "scores". Signature was: {signature}'
         )
 
 
 def _check_regression(signature: Any) -> None:
-    if signature.method_name != REGRESS:
-        raise ServingError.invalid(
-            f"Expected regression signature method_name to be {REGRESS}. "
-            f"Was: {signature.method_name}"
-        )
     if len(signature.inputs) != 1:
         raise ServingError.invalid("Expected one input Tensor.")
     if len(signature.outputs) != 1:
         raise ServingError.invalid("Expected one output Tensor.")
     for kind, names in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         if kind not in names:
-            raise _missing(f"No regression {kind} found in SignatureDef: {signature}")
-
-
-def _missing(message: str) -> ServingError:
-    return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)
+            raise ServingError.invalid(f"No regression {kind} found in SignatureDef: {signature}")
 
 
 def _fill_classification(
-    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
 ) -> None:
     wanted = [
         alias for alias in ("classes", "scores") if alias in servable.signature_defs[name].outputs
     ]
-    found = servable.run(name, {"inputs": examples}, wanted, call="Classify", timeout_s=timeout_s)
+    found = servable.run(name, {"inputs": examples}, wanted, **options)
     for alias, kind, dtype in (
         ("classes", object, "DT_STRING"),
         ("scores", np.float32, "DT_FLOAT"),
@@ -123,11 +115,9 @@ def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) ->
 
 
 def _fill_regression(
-    servable: Servable, name: str, examples: Array, result: Any, timeout_s: float | None
+    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
 ) -> None:
-    values = servable.run(
-        name, {"inputs": examples}, ["outputs"], call="Regress", timeout_s=timeout_s
-    )["outputs"]
+    values = servable.run(name, {"inputs": examples}, ["outputs"], **options)["outputs"]
     if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         raise ServingError.invalid(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
@@ -155,14 +145,25 @@ def _shape(array: Array) -> str:
 class Head:
     """Head of a model that takes examples: `method` is the name that its signature declares.
 
-    `check(signature)` raises `ServingError` where a signature is no such head;
-    `fill(servable, signature_name, examples, result, timeout_s)` runs one and writes the result.
+    `check_tensors(signature)` raises `ServingError` where its inputs and outputs are not those of
+    such a head; `fill(servable, signature_name, examples, result, options)` runs one and writes
+    the result.
     """
 
     kind: str
     method: str
-    check: Callable[[Any], None]
-    fill: Callable[[Servable, str, Array, Any, float | None], None]
+    check_tensors: Callable[[Any], None]
+    fill: Callable[[Servable, str, Array, Any, RunOptions], None]
+
+    def check(self, signature: Any, *, by_method: bool) -> None:
+        """Raises `ServingError` where a signature is no such head: by its inputs and outputs, and
+        with `by_method`, which is --enable_signature_method_name_check, first by its method."""
+        if by_method and signature.method_name != self.method:
+            raise ServingError.invalid(
+                f"Expected {self.kind} signature method_name to be {self.method}. "
+                f"Was: {signature.method_name}"
+            )
+        self.check_tensors(signature)
 
 
 CLASSIFICATION = Head(

@@ -19,9 +19,10 @@ from vitrine_serving.model_server.runtime.examples import (
     CLASSIFICATION,
     REGRESSION,
     Head,
+    RunOptions,
     examples_of,
 )
-from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.servable import UNOBSERVED, Servable
 from vitrine_serving.model_server.runtime.tensors import fill_tensor, to_array
 
 
@@ -52,36 +53,40 @@ def predict(servable: Servable, request: Any, *, as_content: bool = False) -> An
 def classify(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `ClassificationRequest`."""
     response = classification_pb2.ClassificationResponse()
-    return _run_head(CLASSIFICATION, servable, request, response, timeout_s)
+    options = RunOptions(call="Classify", timeout_s=timeout_s)
+    return _run_head(CLASSIFICATION, servable, request, response, options)
 
 
 def regress(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `RegressionRequest`."""
     response = regression_pb2.RegressionResponse()
-    return _run_head(REGRESSION, servable, request, response, timeout_s)
+    options = RunOptions(call="Regress", timeout_s=timeout_s)
+    return _run_head(REGRESSION, servable, request, response, options)
 
 
 def _run_head(
-    head: Head, servable: Servable, request: Any, response: Any, timeout_s: float | None
+    head: Head, servable: Servable, request: Any, response: Any, options: RunOptions
 ) -> Any:
     name = signature_name_of(request.model_spec)
     signature = servable.signature_defs.get(name)
     if signature is None:
         raise ServingError.invalid(f"No signature was found with the name: {name}")
-    head.check(signature)
-    head.fill(servable, name, examples_of(request.input), response.result, timeout_s)
+    head.check(signature, by_method=servable.checks_methods)
+    head.fill(servable, name, examples_of(request.input), response.result, options)
     fill_spec(response.model_spec, servable, name)
     return response
 
 
 def multi_inference(servable: Servable, request: Any) -> Any:
-    """Answers a `MultiInferenceRequest`: several signatures of a model, on the same examples."""
+    """Answers a `MultiInferenceRequest`: several signatures of a model, on the same examples. Its
+    runs are not observed, as TensorFlow Serving's are not."""
     heads = _heads(servable, request)
     examples = examples_of(request.input)
     response = inference_pb2.MultiInferenceResponse()
     for name, head in heads.items():
         result = response.results.add()
-        head.fill(servable, name, examples, getattr(result, f"{head.kind}_result"), None)
+        filled = getattr(result, f"{head.kind}_result")
+        head.fill(servable, name, examples, filled, RunOptions(call=UNOBSERVED, timeout_s=None))
         fill_spec(result.model_spec, servable, name)
     return response
 
@@ -110,7 +115,7 @@ def _heads(servable: Servable, request: Any) -> dict[str, Head]:
                 grpc.StatusCode.UNIMPLEMENTED,
                 f"Unsupported signature method_name: {task.method_name}",
             )
-        head.check(signature)
+        head.check(signature, by_method=servable.checks_methods)
         if feed not in ("", signature.inputs["inputs"].name):
             raise ServingError.invalid("Input tensor must be the same for all Signatures.")
         heads[name], model, feed = head, spec.name, signature.inputs["inputs"].name

@@ -13,7 +13,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from vitrine_client.process import standard_streams
 from vitrine_client.store.layout import without_graph
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
@@ -22,29 +21,12 @@ from vitrine_serving.model_server.runtime.signature import Array, Signature
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
 
+UNOBSERVED = ""
+"""Name of a call that nobody is told of."""
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
-
-
-def session_config(intra_op: int, inter_op: int) -> Any:
-    """Returns a `ConfigProto` for the threads of an operation and the operations at a time, 0 for
-    one a core."""
-    return config_pb2.ConfigProto(
-        intra_op_parallelism_threads=intra_op, inter_op_parallelism_threads=inter_op
-    )
-
-
-def begin(config: Any) -> None:
-    """Runs something small while nobody listens, in the first session of the process: its threads
-    are those of all others, and it writes to standard error that an optimisation is off, which no
-    setting keeps it from."""
-    with (
-        standard_streams.native_stderr_discarded(),
-        tf.Graph().as_default(),
-        tf.compat.v1.Session(config=config) as session,
-    ):
-        session.run(tf.constant(1) + 1)
 
 
 class Servable:
@@ -66,20 +48,26 @@ class Servable:
         *,
         tags: Sequence[str] = ("serve",),
         scheduler: BatchScheduler | None = None,
+        is_own_scheduler: bool = False,
         observe: Observe = lambda *_: None,
         config: Any = None,
+        checks_methods: bool = False,
     ) -> None:
         """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
 
-        `config` is the session's; its threads are heeded in the process's first session alone.
+        With `checks_methods` its signatures classify and regress only if their method says so.
+        `config` is the session's; its threads are heeded in the process's first session alone. A
+        scheduler that is the version's own ends with it.
         """
         self.name = name
         self.version = version
+        self.checks_methods = checks_methods
         self.signature_defs = _signature_defs(path, set(tags))
         self._signatures = {
             name: Signature(definition) for name, definition in self.signature_defs.items()
         }
         self._scheduler = scheduler
+        self._own_scheduler = scheduler if is_own_scheduler else None
         self._observe = observe
         graph = tf.Graph()
         with graph.as_default():
@@ -122,7 +110,8 @@ class Servable:
             values = _answered(self._scheduler.run, run, feeds)
         else:
             values = _answered(run, *feeds)
-        self._observe(self.name, call, time.monotonic() - started)
+        if call:
+            self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
 
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
@@ -134,6 +123,8 @@ class Servable:
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
+        if self._own_scheduler:
+            self._own_scheduler.close()
         self._callable.cache_clear()
         self._session.close()
 
