@@ -186,18 +186,23 @@ def _check_reply(answer: Answer, reply: Reply) -> None:
     assert reply.content_type.startswith("application/json"), reply.content_type
     if isinstance(answer, Fails):
         assert reply.status == answer.code, said
-        error = json.loads(reply.body)
+        error = json.loads(_text(reply.body))
         assert error.keys() == {"error"}
         answer.check_text(error["error"])
         return
     assert reply.status == 200, said
     if isinstance(answer, Raw):
-        Fails(200, answer.text).check_text(reply.body.decode())
+        Fails(200, answer.text).check_text(_text(reply.body))
     elif isinstance(answer, dict):
         # As text: 2 is not 2.0, and NaN is NaN.
         assert _canonical(json.loads(reply.body)) == _canonical(answer)
     else:
         answer(json.loads(reply.body))
+
+
+def _text(body: bytes) -> str:
+    """Returns a body as text; bytes that are no UTF-8 are surrogates."""
+    return body.decode(errors="surrogateescape")
 
 
 def _canonical(value: Any) -> str:

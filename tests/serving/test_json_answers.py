@@ -27,7 +27,7 @@ STRINGS = np.array([b"a", b"\xc3\xa9\n"], object)
         ({"y": np.zeros((2, 0, 3), np.int32)}, "[[], []\n    ]"),
         ({"y": np.arange(8).reshape(2, 2, 2)}, "[[[0, 1], [2, 3]], [[4, 5], [6, 7]]\n    ]"),
         ({"y": STRINGS}, '["a", "é\\n"\n    ]'),
-        ({"y": np.array([b"\xff"], object)}, '["\ufffd"\n    ]'),
+        ({"y": np.array([b"\xff/\x0b\x7f"], object)}, '["\udcff/\\u000B\x7f"\n    ]'),
         (
             {"y_bytes": STRINGS[:1].reshape(1, 1)},
             '[[{\n                "b64": "YQ=="\n            }]\n    ]',
@@ -49,7 +49,7 @@ STRINGS = np.array([b"a", b"\xc3\xa9\n"], object)
 )
 def test_rows(outputs, expected):
     """An instance a line where outputs have names, all on one line where there is one output."""
-    body = write_predict(outputs, by_row=True).decode()
+    body = write_predict(outputs, by_row=True).decode(errors="surrogateescape")
     assert body == f'{{\n    "predictions": {expected}\n}}'
 
 
@@ -87,16 +87,34 @@ def test_base64_by_column():
 
 
 def test_numbers():
-    """Floats round-trip in the shortest form of their own dtype, NaN and Infinity are bare."""
-    values = [0.1, 1, 1 / 3, -0.0, 1e-7, 3e38, np.nan, np.inf, -np.inf]
+    """Floats have six digits where those read back, else nine (doubles seventeen)."""
+    values = [0.1, 1, 1 / 3, -0.0, 1e-7, 1e10, 12345678, 3e38, 1e-45, np.nan, np.inf, -np.inf]
     single = write_predict({"y": np.array(values, np.float32)}, by_row=True)
-    assert b"[0.1, 1.0, 0.33333334, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity\n" in single
+    assert single == (
+        b'{\n    "predictions": [0.1, 1.0, 0.333333343, -0.0, 1e-07, 1e+10, 12345678.0, 3e+38, 0.0,'
+        b" NaN, Infinity, -Infinity\n    ]\n}"
+    )
     double = write_predict({"y": np.array([values])}, by_row=True)
-    assert b"[0.1, 1.0, 0.3333333333333333, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity]" in double
+    assert (
+        b"[0.1, 1.0, 0.33333333333333331, -0.0, 1e-07, 1e+10, 12345678.0, 3e+38, 1e-45," in double
+    )
     assert write_predict({"y": np.float32("nan")}, by_row=False) == b'{\n    "outputs": NaN\n}'
-    random = np.random.default_rng(0).standard_normal((50, 10)).astype(np.float32)
-    read = json.loads(write_predict({"y": random}, by_row=True))["predictions"]
-    assert (np.array(read, np.float32) == random).all()
+    assert write_predict({"y": np.float32(1e-5)}, by_row=False) == b'{\n    "outputs": 1e-05\n}'
+
+
+def test_shortest_numbers():
+    """On request floats have the shortest form that round-trips for their own dtype."""
+    values = [0.1, 1, 1 / 3, -0.0, 1e-7, 3e38, np.nan, np.inf, -np.inf]
+    single = write_predict({"y": np.array(values, np.float32)}, by_row=True, shortest_floats=True)
+    assert b"[0.1, 1.0, 0.33333334, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity\n" in single
+    double = write_predict({"y": np.array([values])}, by_row=True, shortest_floats=True)
+    assert b"[0.1, 1.0, 0.3333333333333333, -0.0, 1e-7, 3e+38, NaN, Infinity, -Infinity]" in double
+    result = wire.ClassificationResult()
+    result.classifications.add().classes.add(score=1 / 3)
+    assert b'["", 0.33333334]' in write_classification(result, shortest_floats=True)
+    regression = wire.RegressionResult()
+    regression.regressions.add(value=1 / 3)
+    assert b"[0.33333334]" in write_regression(regression, shortest_floats=True)
 
 
 @pytest.mark.parametrize(

@@ -105,9 +105,9 @@ def test_a_new_version_of_another_signature(api, servers):
     predict(api)
     servers.versions = {2: DOUBLE}
     servers.methods()
-    body = {"instances": [1e300]}  # is no float
+    body = {"instances": [1e300]}  # as a float Infinity
     assert predict(api, body) == b'{\n    "predictions": [2e+300\n    ]\n}'
-    assert servers.methods() == [LEARN, PREDICT]
+    assert servers.methods() == [PREDICT, LEARN, PREDICT]
     servers.versions = {3: FLOAT}
     assert predict(api) == ANSWER
     assert servers.methods() == [PREDICT, LEARN, PREDICT]

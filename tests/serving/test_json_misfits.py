@@ -11,12 +11,12 @@ KEY = "Failed to process element: {} key: {} of 'instances' list. Error: INVALID
 @pytest.mark.parametrize(
     ("body", "dtype", "text"),
     [
-        ("[1]", "FLOAT", "JSON Value: [\n    1\n] Is not object"),
+        ("[1]", "FLOAT", "JSON Value: [1] Is not object"),
         ("{}", "FLOAT", "Missing 'inputs' or 'instances' key"),
         (
             '{"instances": 3}',
             "FLOAT",
-            "JSON Value: {\n    \"instances\": 3\n} Excepting 'instances' to be an list/array",
+            "JSON Value: {\n    \"instances\": 3\n} Expecting 'instances' to be an list/array",
         ),
         (
             '{"instances": []}',
@@ -115,25 +115,14 @@ KEY = "Failed to process element: {} key: {} of 'instances' list. Error: INVALID
         ),
         ('{"inputs": [1]}', "STRING", "JSON Value: 1 Type: Number is not of expected type: string"),
         (
-            '{"inputs": [16777217]}',
-            "FLOAT",
-            "Cannot convert JSON value: 16777217 to float without loss of precision.",
+            '{"inputs": [99999999999999999999999]}',
+            "INT64",
+            "JSON Value: 9.999999999999999e22 Type: Number is not of expected type: int64",
         ),
         (
-            '{"inputs": [0.5, -16777217]}',
-            "FLOAT",
-            "Cannot convert JSON value: -16777217 to float without loss of precision.",
-        ),
-        (
-            '{"inputs": [1.7976931348623157e308]}',
-            "FLOAT",
-            "Cannot convert JSON value: 1.7976931348623157e+308 to float"
-            " without loss of precision.",
-        ),
-        (
-            '{"inputs": [9007199254740993]}',
-            "DOUBLE",
-            "Cannot convert JSON value: 9007199254740993 to double without loss of precision.",
+            '{"inputs": [0.23796462709189137]}',
+            "INT64",
+            "JSON Value: 0.23796462709189138 Type: Number is not of expected type: int64",
         ),
         ('{"inputs": [{"b64": "not base64!"}]}', "STRING", "Unable to base64 decode"),
         ('{"inputs": [{"b64": "é"}]}', "STRING", "Unable to base64 decode"),

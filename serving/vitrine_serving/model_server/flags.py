@@ -94,6 +94,10 @@ class Flags:
     rest_api_enable_cors_support: Annotated[
         bool, "Let pages of other origins read what REST answers."
     ] = False
+    rest_api_shortest_floats: Annotated[
+        bool,
+        "Write floats over REST in the shortest form that reads back, which is faster (ours).",
+    ] = False
     model_config_file: Annotated[
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", file
     ] = None

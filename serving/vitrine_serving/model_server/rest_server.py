@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import resource
 import threading
 import time
@@ -34,6 +35,8 @@ _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
 
 
+_ODD_METHOD = re.compile(rb"(?=[!-~]*[^A-Z])[!-~]+")
+
 _malformed = BoundedLog(logging.getLogger("vitrine_serving.model_server"))
 
 
@@ -54,8 +57,12 @@ class _Parser(HTTPRequestParser):
         return taken
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Reads a head; waitress calls it."""
-        super().parse_header(header_plus)
+        """Reads a head; waitress calls it. It refuses methods in small letters, and some signs,
+        with 400: here they are but methods that nobody knows."""
+        method, space, rest = header_plus.partition(b" ")
+        if _ODD_METHOD.fullmatch(method):
+            method = b"UNKNOWN"
+        super().parse_header(method + space + rest)
         if not self.version.startswith(("0.", "1.")):
             raise ParsingError(f"HTTP/{self.version or 0.9} is not spoken here")
 

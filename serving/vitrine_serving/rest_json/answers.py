@@ -1,18 +1,21 @@
-"""Responses as TensorFlow Serving's JSON, to the byte but for the exponents of numbers."""
+"""Responses as TensorFlow Serving's JSON, to the byte."""
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from google.protobuf import json_format
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import OneLine, listing, numbers, pretty, spread
+from vitrine_serving.rest_json.floats import decimals, numbers, shortest
+from vitrine_serving.rest_json.strings import quoted
+from vitrine_serving.rest_json.text import OneLine, listing, pretty, spread
 from vitrine_serving.rest_json.values import JSON_DTYPES, dtype_name
+
+_Write = Callable[[npt.NDArray[Any]], bytes]
 
 _WRITABLE = {np.dtype(kind) for kind in JSON_DTYPES.values()}
 
@@ -23,8 +26,11 @@ def check_writable(dtype: int) -> None:
         raise _unwritable(dtype_name(dtype))
 
 
-def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> bytes:
-    """Returns the answer for named outputs.
+def write_predict(
+    outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool, shortest_floats: bool = False
+) -> bytes:
+    """Returns the answer for named outputs; its floats have TensorFlow Serving's digits, or the
+    shortest form, which is faster and to be read as the same numbers.
 
     Names are left out where there is one output. Strings are bytes, and base64 where the name
     ends in `_bytes`. Raises `ServingError` where outputs have no common batch size, or no JSON.
@@ -37,11 +43,12 @@ def write_predict(outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool) -> b
         if array.dtype not in _WRITABLE and array.size:
             name = "half" if array.dtype == np.float16 else array.dtype.name
             raise _unwritable(name)
+    write = shortest if shortest_floats else numbers
     if not by_row:
         level = 1 if len(outputs) == 1 else 2
-        columns = {name: _column(name, array, level) for name, array in outputs.items()}
+        columns = {name: _column(name, array, level, write) for name, array in outputs.items()}
         return pretty({"outputs": next(iter(columns.values())) if level == 1 else columns})
-    rows = [_rows(name, array) for name, array in outputs.items()]
+    rows = [_rows(name, array, write) for name, array in outputs.items()]
     if len(rows) == 1:
         return listing("predictions", rows[0])
     named = [dict(zip(outputs, row, strict=True)) for row in zip(*rows, strict=True)]
@@ -65,23 +72,23 @@ def _check_batch(outputs: Mapping[str, npt.NDArray[Any]]) -> None:
         batch_size = len(array)
 
 
-def _column(name: str, array: npt.NDArray[Any], level: int) -> Any:
+def _column(name: str, array: npt.NDArray[Any], level: int, write: _Write) -> Any:
     if array.dtype == object:
         return _nested(_strings(name, array).tolist(), list)
     if not array.size:
         return array.tolist()
-    text = numbers(array)
+    text = write(array)
     return spread(text, array.ndim, level) if array.ndim else text
 
 
-def _rows(name: str, array: npt.NDArray[Any]) -> list[Any]:
+def _rows(name: str, array: npt.NDArray[Any], write: _Write) -> list[Any]:
     if array.dtype == object:
         return [_nested(row, OneLine) for row in _strings(name, array).tolist()]
     if not array.size:
         return [_nested(row, OneLine) for row in array.tolist()]
     # The lists within a row have fewer brackets between them than two rows have.
     inner = array.ndim - 1
-    text = numbers(array).replace(b",", b", ")[inner + 1 : -inner - 1]
+    text = write(array).replace(b",", b", ")[inner + 1 : -inner - 1]
     begin, end = b"[" * inner, b"]" * inner
     return [begin + row + end for row in text.split(end + b", " + begin)]
 
@@ -100,20 +107,21 @@ def _base64(value: bytes) -> dict[str, bytes]:
 
 
 def _text(value: bytes) -> bytes:
-    return orjson.dumps(value.decode(errors="replace"))
+    return quoted(value)
 
 
-def write_classification(result: Any) -> bytes:
+def write_classification(result: Any, *, shortest_floats: bool = False) -> bytes:
     """Returns the answer for a `ClassificationResult`: a list of [label, score] an example."""
+    write = _shortest if shortest_floats else _decimals
     if not result.classifications:
         raise ServingError.invalid("Cannot convert empty ClassificationResults to JSON")
     return listing(
         "results",
         [
             OneLine(
-                OneLine((orjson.dumps(each.label), score))
+                OneLine((quoted(each.label.encode()), score))
                 for each, score in zip(
-                    given.classes, _decimals([each.score for each in given.classes]), strict=True
+                    given.classes, write([each.score for each in given.classes]), strict=True
                 )
             )
             for given in result.classifications
@@ -121,11 +129,12 @@ def write_classification(result: Any) -> bytes:
     )
 
 
-def write_regression(result: Any) -> bytes:
+def write_regression(result: Any, *, shortest_floats: bool = False) -> bytes:
     """Returns the answer for a `RegressionResult`: a value an example."""
+    write = _shortest if shortest_floats else _decimals
     if not result.regressions:
         raise ServingError.invalid("Cannot convert empty RegressionResults to JSON")
-    return pretty({"results": OneLine(_decimals([each.value for each in result.regressions]))})
+    return pretty({"results": OneLine(write([each.value for each in result.regressions]))})
 
 
 def write_status(response: Any) -> bytes:
@@ -163,4 +172,8 @@ def _lines(content: Any) -> str:
 
 
 def _decimals(values: list[float]) -> list[bytes]:
-    return numbers(np.array(values, np.float32))[1:-1].split(b",") if values else []
+    return decimals(np.array(values, np.float32))
+
+
+def _shortest(values: list[float]) -> list[bytes]:
+    return shortest(np.array(values, np.float32))[1:-1].split(b",") if values else []

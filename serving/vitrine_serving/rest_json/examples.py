@@ -4,9 +4,9 @@ from typing import Any
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import MAX_VALUES, echo, parse, signature_name, type_name
+from vitrine_serving.rest_json.echoes import echo, type_name
+from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, signature_name
 from vitrine_serving.rest_json.values import (
-    check_lossless,
     is_base64,
     to_array,
     to_bytes,
@@ -54,7 +54,7 @@ def _fill(example: Any, value: Any) -> None:
     if not isinstance(value, dict):
         raise ServingError.invalid(f"Example must be JSON object but got JSON {type_name(value)}")
     for name, content in value.items():
-        feature = example.features.feature[name]
+        feature = _feature(example, name)
         values = content if isinstance(content, list) else [content]
         if len(values) > _FEW and set(map(type, values)) == {float}:
             floats = to_array(values, wire.DT_FLOAT)
@@ -65,12 +65,20 @@ def _fill(example: Any, value: Any) -> None:
             _add(feature, item, name)
 
 
+def _feature(example: Any, name: str) -> Any:
+    """Returns the feature of a name; where that is no UTF-8, which protobuf refuses, one for
+    nobody."""
+    try:
+        return example.features.feature[name]
+    except UnicodeEncodeError:
+        return type(example)().features.feature[""]
+
+
 def _add(feature: Any, value: Any, name: str) -> None:
     if isinstance(value, str) or is_base64(value):
         _list(feature, "bytes_list", name).append(to_bytes(value))
     elif isinstance(value, float):
         target = _list(feature, "float_list", name)
-        check_lossless(value, wire.DT_FLOAT)
         target.append(value)
     elif isinstance(value, int):
         target = _list(feature, "int64_list", name)

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy.typing as npt
 
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import MAX_VALUES, echo, parse, signature_name
+from vitrine_serving.rest_json.echoes import echo
+from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, parse_exactly, signature_name
 from vitrine_serving.rest_json.values import check, is_base64, to_array
 
 
@@ -18,6 +20,7 @@ class PredictBody:
     """
 
     def __init__(self, body: bytes, max_values: int = MAX_VALUES) -> None:
+        self._body = body
         self._document = parse(body, max_values)
         self._bools = b"true" in body or b"false" in body
         self.signature_name = signature_name(self._document)
@@ -28,6 +31,15 @@ class PredictBody:
 
         `dtypes` are TensorFlow's numbers. Raises `ServingError` where the values do not fit.
         """
+        if wire.DT_DOUBLE not in dtypes.values():
+            try:
+                return self._read(dtypes)
+            except ServingError:
+                pass  # its text may have numbers in RapidJSON's digits
+        self._document = parse_exactly(self._body)
+        return self._read(dtypes)
+
+    def _read(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
         document = self._document
         if not dtypes:
             name = self.signature_name or "DEFAULT"
@@ -72,7 +84,7 @@ def _read_rows(
     rows = document["instances"]
     if not isinstance(rows, list):
         raise ServingError.invalid(
-            f"JSON Value: {echo(document)} Excepting 'instances' to be an list/array"
+            f"JSON Value: {echo(document)} Expecting 'instances' to be an list/array"
         )
     if not rows:
         raise ServingError.invalid(f"JSON Value: {echo(document)} No values in 'instances' array")

@@ -7,7 +7,6 @@ by value, to name the first misfit as TensorFlow Serving does.
 import array
 import base64
 import binascii
-import math
 import re
 from itertools import chain
 from typing import Any
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.text import echo, type_name
+from vitrine_serving.rest_json.echoes import echo, type_name
 
 MAX_RANK = 64  # NumPy's
 _INT32 = (-(2**31), 2**31 - 1)
@@ -32,14 +31,11 @@ _INTEGERS: dict[int, tuple[Any, int, int]] = {
     wire.DT_INT64: (np.int64, -(2**63), 2**63 - 1),
     wire.DT_UINT64: (np.uint64, 0, 2**64 - 1),
 }
-# The largest integer, and the largest number, that each dtype takes without loss.
-_FLOATS: dict[int, tuple[Any, int, float]] = {
-    wire.DT_FLOAT: (np.float32, 2**24 - 1, float(np.finfo(np.float32).max)),
-    wire.DT_DOUBLE: (np.float64, 2**53 - 1, float(np.finfo(np.float64).max)),
-}
+_FLOATS: dict[int, Any] = {wire.DT_FLOAT: np.float32, wire.DT_DOUBLE: np.float64}
 _OTHERS: dict[int, Any] = {wire.DT_BOOL: np.bool_, wire.DT_STRING: np.object_}
 JSON_DTYPES: dict[int, Any] = {
-    **{dtype: known[0] for dtype, known in (_INTEGERS | _FLOATS).items()},
+    **{dtype: known[0] for dtype, known in _INTEGERS.items()},
+    **_FLOATS,
     **_OTHERS,
 }
 """The dtypes that JSON has, by TensorFlow's numbers: no uint16, half or complex."""
@@ -60,7 +56,7 @@ def is_base64(value: Any) -> bool:
 def to_bytes(value: Any) -> bytes:
     """Returns the bytes of a string or a base64 object. Raises `ServingError`."""
     if isinstance(value, str):
-        return value.encode()
+        return value.encode(errors="surrogateescape")
     if not is_base64(value):
         raise ServingError.invalid(
             f"JSON Value: {echo(value)} not formatted correctly for base64 data"
@@ -122,20 +118,12 @@ def _flatten(value: Any) -> tuple[list[int], list[Any]] | None:
 
 
 def _floats(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
-    numpy_dtype, max_integer, limit = _FLOATS[dtype]
     try:
         doubles = np.frombuffer(array.array("d", leaves))
-    except (OverflowError, TypeError):
+    except TypeError:
         return None
-    sizes = np.abs(doubles)
-    largest = sizes.max()  # NaN if there is one: then the comparisons are false
-    if not largest <= max_integer and any(
-        type(leaf) is int and abs(leaf) > max_integer for leaf in leaves
-    ):
-        return None
-    if not largest <= limit and (np.isfinite(doubles) & (sizes > limit)).any():
-        return None
-    return doubles.astype(numpy_dtype, copy=False)
+    with np.errstate(over="ignore"):  # what no float32 holds is rounded, or Infinity
+        return doubles.astype(_FLOATS[dtype], copy=False)
 
 
 def _integers(leaves: list[Any], dtype: int) -> npt.NDArray[Any] | None:
@@ -215,7 +203,6 @@ def _check_leaf(value: Any, dtype: int) -> None:
             f"Conversion of JSON Value: {echo(value)} to type: {dtype_name(dtype)}",
         )
     if type(value) in (int, float) and dtype in _FLOATS:
-        check_lossless(value, dtype)
         return
     if type(value) is int and dtype in _INTEGERS:
         _, smallest, largest = _INTEGERS[dtype]
@@ -227,14 +214,3 @@ def _check_leaf(value: Any, dtype: int) -> None:
         f"JSON Value: {echo(value)} Type: {type_name(value)}"
         f" is not of expected type: {dtype_name(dtype)}"
     )
-
-
-def check_lossless(value: float, dtype: int) -> None:
-    """Raises `ServingError` if a number does not fit into DT_FLOAT or DT_DOUBLE."""
-    _, max_integer, limit = _FLOATS[dtype]
-    fits = abs(value) <= max_integer if isinstance(value, int) else not math.isfinite(value)
-    if not fits and not (isinstance(value, float) and abs(value) <= limit):
-        raise ServingError.invalid(
-            f"Cannot convert JSON value: {echo(value)} to {dtype_name(dtype)}"
-            " without loss of precision."
-        )

@@ -16,6 +16,8 @@ from tests.contract.cases import (
     rest_errors,
     rest_grammar,
     rest_http,
+    rest_json,
+    rest_numbers,
     rest_paths,
     status,
     tensors,
@@ -31,7 +33,7 @@ STEADY = [
         case
         for topic in (
             *(tensors, predict, classify, regress, infer, status, metadata),
-            *(rest, rest_errors, rest_grammar, rest_paths, examples_rest),
+            *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES
     ),

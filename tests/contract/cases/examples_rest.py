@@ -200,7 +200,7 @@ CASES = [
         "regress",
         "two examples, as they are laid out",
         _rows("regress_x_to_y", TWO, {"x": 3.0}),
-        Raw('{\n    "results": [4.0, 4.5\n    ]\n}'),
+        Raw('{\n    "results": [4.0, 4.5]\n}'),
         SEEN,
     ),
     _rest(

@@ -1,7 +1,7 @@
 """Cases of what Predict refuses over REST: bodies, models and outputs."""
 
 from tests.contract.case import Fails, found
-from tests.contract.cases.rest import HALF, IMAGES, JSON, columns, over_rest, rows
+from tests.contract.cases.rest import HALF, IMAGES, JSON, SEEN, columns, over_rest, rows
 
 FILL = f"{JSON} FillPredictRequestFromJson"
 CASES = [
@@ -47,8 +47,8 @@ CASES = [
     over_rest(
         "`instances` that are no list",
         {"instances": 1.0},
-        Fails(400, found(r"^JSON Value: .* Excepting 'instances' to be an list/array$")),
-        f"{FILL}, its spelling",
+        Fails(400, found(r"^JSON Value: .* Expecting 'instances' to be an list/array$")),
+        f"{FILL}; {SEEN}",
     ),
     over_rest(
         "`instances` of none",

@@ -57,8 +57,8 @@ from vitrine_serving.gateway.models.signatures import (
     signature_def_map,
 )
 from vitrine_serving.rest_json import answers
+from vitrine_serving.rest_json.parsing import MAX_VALUES
 from vitrine_serving.rest_json.tensors import PredictBody
-from vitrine_serving.rest_json.text import MAX_VALUES
 
 T = TypeVar("T")
 _NO_INPUTS: Mapping[str, Array] = {}
@@ -308,7 +308,8 @@ class _Body:
 def _in_status(error: ServingError) -> InvalidRequest | Unimplemented:
     """Returns the error with TensorFlow Serving's HTTP status."""
     unimplemented = error.code is grpc.StatusCode.UNIMPLEMENTED
-    return (Unimplemented if unimplemented else InvalidRequest)(str(error), hint=error.hint)
+    text = str(error).encode(errors="surrogateescape").decode(errors="replace")
+    return (Unimplemented if unimplemented else InvalidRequest)(text, hint=error.hint)
 
 
 def _spec(model: ModelRef) -> wire.ModelSpec:

@@ -17,7 +17,7 @@ from vitrine_serving.gateway.http.compression import inflate, promised_bytes
 from vitrine_serving.gateway.http.routes import UNLIMITED, Route
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shedding import BodyBudget
-from vitrine_serving.rest_json.text import MAX_VALUES
+from vitrine_serving.rest_json.parsing import MAX_VALUES
 
 _DISCARD_S = 1.0
 """The time that a sender has to notice that its body is refused."""

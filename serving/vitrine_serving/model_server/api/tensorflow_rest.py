@@ -1,6 +1,5 @@
 """REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a Flask application."""
 
-import json
 import logging
 import re
 import time
@@ -30,6 +29,7 @@ from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
+from vitrine_serving.rest_json.strings import quoted
 from vitrine_serving.rest_json.tensors import PredictBody
 from vitrine_serving.rest_json.text import pretty
 
@@ -88,6 +88,7 @@ def make_app(
     metrics: tuple[str, Callable[[], bytes]] | None = None,
     observe: Observe = lambda *_: None,
     cors: bool = False,
+    shortest_floats: bool = False,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
 ) -> flask.Flask:
     """Returns the application; its answers come from `api`.
@@ -95,12 +96,13 @@ def make_app(
     `api.run` gets `timeout_s` to keep to, or None if it is not positive. `metrics` are a path and
     a function that returns the text to answer there; `observe` is told of each request below /v1/,
     with no name where none was understood, and no method where it is for a status or for metadata.
-    With `cors` pages of other origins may read those answers. gzip bodies are taken for empty
-    where they are broken or would be larger than `max_inflated_bytes`; they are not inflated
-    further than that.
+    With `cors` pages of other origins may read those answers, and with `shortest_floats` numbers
+    have the shortest form that reads back, and not TensorFlow Serving's digits. gzip bodies are
+    taken for empty where they are broken or would be larger than `max_inflated_bytes`; they are not
+    inflated further than that.
     """
     app = flask.Flask(__name__, static_folder=None)
-    deadline_s = timeout_s if timeout_s > 0 else None
+    methods = _Methods(api, timeout_s if timeout_s > 0 else None, shortest_floats)
 
     # Before the routing of Flask, which would redirect, and answer HEAD and OPTIONS by itself.
     @app.before_request
@@ -120,7 +122,7 @@ def make_app(
                 return _preflight(request)
             if request.method == "POST" and (found := _PREDICTION.fullmatch(address.whole)):
                 call.name, call.method = unquote(found[1]), found[4]
-                return _json(_post(api, found, deadline_s, max_inflated_bytes))
+                return _json(_post(methods, found, max_inflated_bytes))
             if request.method == "GET" and (found := _STATUS.fullmatch(address.whole)):
                 call.name = unquote(found[1] or "")
                 return _json(_get(api, found))
@@ -148,7 +150,10 @@ def _share(response: flask.Response) -> flask.Response:
 def _handle_errors(app: flask.Flask) -> None:
     @app.errorhandler(ServingError)
     def refuse(error: ServingError) -> flask.Response:
-        return _error(str(error), _HTTP_STATUS.get(error.code, 500))
+        words = str(error)
+        for name, sent in flask.g.get("odd_names", ()):
+            words = words.replace(name, sent)
+        return _error(words, _HTTP_STATUS.get(error.code, 500))
 
     @app.errorhandler(_Unsaid)
     def refuse_without_words(error: _Unsaid) -> flask.Response:
@@ -191,41 +196,46 @@ def _malformed(uri: str) -> ServingError:
     return ServingError.invalid(f"Malformed request: {flask.request.method} {uri}")
 
 
-def _post(
-    api: ModelServerApi, found: re.Match[str], timeout_s: float | None, max_inflated_bytes: int
-) -> bytes:
+class _Methods:
+    """Methods that compute: each takes the model's `ModelSpec` and a body, and returns JSON."""
+
+    NAMES = ("predict", "classify", "regress")
+
+    def __init__(self, api: ModelServerApi, timeout_s: float | None, shortest_floats: bool) -> None:
+        self._api = api
+        self._timeout_s = timeout_s
+        self._shortest = shortest_floats
+
+    def predict(self, spec: Any, body: bytes) -> bytes:
+        request = PredictBody(body)
+        spec.signature_name = request.signature_name
+        infos = self._api.signature_inputs(spec)
+        inputs = request.read({alias: info.dtype for alias, info in infos.items()})
+        outputs = self._api.run(spec, inputs, timeout_s=self._timeout_s)
+        return answers.write_predict(outputs, by_row=request.by_row, shortest_floats=self._shortest)
+
+    def classify(self, spec: Any, body: bytes) -> bytes:
+        request = classification_pb2.ClassificationRequest(model_spec=spec)
+        read_examples(body, request)
+        result = self._api.classify(request, timeout_s=self._timeout_s).result
+        return answers.write_classification(result, shortest_floats=self._shortest)
+
+    def regress(self, spec: Any, body: bytes) -> bytes:
+        request = regression_pb2.RegressionRequest(model_spec=spec)
+        read_examples(body, request)
+        result = self._api.regress(request, timeout_s=self._timeout_s).result
+        return answers.write_regression(result, shortest_floats=self._shortest)
+
+
+def _post(methods: _Methods, found: re.Match[str], max_inflated_bytes: int) -> bytes:
     name, version, label, method = found.groups()
     spec = _spec(name, version, label)
     body = flask.request.get_data(cache=False)
     if "gzip" in flask.request.headers.get("Content-Encoding", ""):  # heeding case, as it does
         body = inflate(body, max_inflated_bytes)
-    if method not in _METHODS:  # only the address is matched without regard to case
+    if method not in methods.NAMES:  # only the address is matched without regard to case
         raise _malformed(found.string)
-    return _METHODS[method](api, spec, body, timeout_s)
-
-
-def _predict(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
-    request = PredictBody(body)
-    spec.signature_name = request.signature_name
-    infos = api.signature_inputs(spec)
-    inputs = request.read({alias: info.dtype for alias, info in infos.items()})
-    outputs = api.run(spec, inputs, timeout_s=timeout_s)
-    return answers.write_predict(outputs, by_row=request.by_row)
-
-
-def _classify(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
-    request = classification_pb2.ClassificationRequest(model_spec=spec)
-    read_examples(body, request)
-    return answers.write_classification(api.classify(request, timeout_s=timeout_s).result)
-
-
-def _regress(api: ModelServerApi, spec: Any, body: bytes, timeout_s: float | None) -> bytes:
-    request = regression_pb2.RegressionRequest(model_spec=spec)
-    read_examples(body, request)
-    return answers.write_regression(api.regress(request, timeout_s=timeout_s).result)
-
-
-_METHODS = {"predict": _predict, "classify": _classify, "regress": _regress}
+    return getattr(methods, method)(spec, body)
 
 
 def _get(api: ModelServerApi, found: re.Match[str]) -> bytes:
@@ -278,15 +288,24 @@ def _uri() -> str:
 
 
 def _spec(name: str, version: str | None, label: str | None) -> Any:
-    spec = model_pb2.ModelSpec(name=unquote(name))
+    spec = model_pb2.ModelSpec(name=_name(name))
     if version is not None:
         number = int(version.lstrip("0")[:20] or "0")  # 20 digits are too many already
         if number >= 2**63:
             raise _Unsaid(grpc.StatusCode.INVALID_ARGUMENT, _JSON_TYPE)
         spec.version.value = number
     if label is not None:
-        spec.version_label = unquote(label)
+        spec.version_label = _name(label)
     return spec
+
+
+def _name(escaped: str) -> str:
+    """Returns the name of a model, or a label. Where it is no UTF-8 no model has it, and what tells
+    so has the bytes that were sent."""
+    name, sent = unquote(escaped), unquote(escaped, errors="surrogateescape")
+    if name != sent:
+        flask.g.odd_names = (*flask.g.get("odd_names", ()), (name, sent))
+    return name
 
 
 def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> flask.Response:
@@ -301,5 +320,5 @@ def _json(body: bytes, status: int = 200) -> flask.Response:
 
 
 def _error(message: str, status: int) -> flask.Response:
-    text = json.dumps(message, ensure_ascii=False).encode(errors="replace")
+    text = quoted(message.encode(errors="surrogateescape"))
     return _json(pretty({"error": text}), status)

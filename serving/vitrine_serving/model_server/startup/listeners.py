@@ -150,6 +150,7 @@ def _rest_server(
         timeout_s=flags.rest_api_timeout_in_ms / 1e3,
         metrics=(monitoring_path, metrics.text) if monitoring_path else None,
         observe=api.observe_request,
+        shortest_floats=flags.rest_api_shortest_floats,
         cors=flags.rest_api_enable_cors_support,
     )
     host = unbracketed(flags.bind_address)

@@ -1,0 +1,13 @@
+"""JSON strings as RapidJSON's writer makes them of bytes, which need not be UTF-8."""
+
+import re
+
+_ESCAPED = re.compile(rb'["\\\x00-\x1f]')
+_SHORT = {b'"': b'\\"', b"\\": b"\\\\", b"\b": b"\\b", b"\f": b"\\f"}
+_SHORT |= {b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
+_ESCAPES = {bytes([code]): b"\\u%04X" % code for code in range(32)} | _SHORT
+
+
+def quoted(text: bytes) -> bytes:
+    """Returns the bytes of a string as JSON."""
+    return b'"' + _ESCAPED.sub(lambda found: _ESCAPES[found[0]], text) + b'"'

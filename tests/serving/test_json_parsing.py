@@ -1,0 +1,134 @@
+"""Bodies as RapidJSON 1.1.0 reads them: what it takes, and its words for what it refuses."""
+
+import math
+
+import pytest
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.parsing import parse, signature_name
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(ServingError) as caught:
+        parse(body)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "The document is empty"),
+        (b" \n", "The document is empty. at offset: 2"),
+        (b"\0", "The document is empty. at offset: 0"),
+        (b" }", "The document is empty. at offset: 1"),
+        (b"instances = [1, 2]", "Invalid value. at offset: 0"),
+        (b"\x1f\x8b\x08", "Invalid value. at offset: 0"),
+        (b'{"a": [1, ', "Invalid value. at offset: 10"),
+        (b'{"a": [1, ]}', "Invalid value. at offset: 10"),
+        (b'{"a": nan}', "Invalid value. at offset: 7"),
+        (b'{"a": +1}', "Invalid value. at offset: 6"),
+        (b'{"a": 1.}', "Miss fraction part in number. at offset: 8"),
+        (b'{"a": 1e}', "Miss exponent in number. at offset: 8"),
+        (b'{"a": [1 2]}', "Missing a comma or ']' after an array element. at offset: 9"),
+        (b'{"a": 01}', "Missing a comma or '}' after an object member. at offset: 7"),
+        (b'{"a": "]" "b"', "Missing a comma or '}' after an object member. at offset: 10"),
+        (b'{"a" 1}', "Missing a colon after a name of object member. at offset: 5"),
+        (b"{1: 2}", "Missing a name for object member. at offset: 1"),
+        (b'{"a": 1,}', "Missing a name for object member. at offset: 8"),
+        (b'{"a": "b', "Missing a closing quotation mark in string. at offset: 8"),
+        (b'{"a": "b\0"}', "Missing a closing quotation mark in string. at offset: 8"),
+        (b'{"a": "b\x01"}', "Invalid escape character in string. at offset: 8"),
+        (b'{"a": "\\x"}', "Invalid escape character in string. at offset: 7"),
+        (b'{"a": "\\u00g0"}', "Incorrect hex digit after \\u escape in string. at offset: 7"),
+        (b'{"a": "\\ud800"}', "The surrogate pair in string is invalid. at offset: 7"),
+        (b'{"a": "\\udc00\\ud800"}', "The surrogate pair in string is invalid. at offset: 13"),
+        (b'{"a": 1e400}', "Number too big to be stored in double. at offset: 6"),
+        (b"[NaN, -" + b"9" * 5000 + b"]", "Number too big to be stored in double. at offset: 6"),
+        ('{"é": tru}'.encode(), "Invalid value. at offset: 10"),
+        (b'{"\xff": tru}', "Invalid value. at offset: 9"),
+        (b'\xef\xbb\xbf{"a": tru}', "Invalid value. at offset: 12"),
+        (b"[" * 100_000, "The document is nested too deeply. at offset: 0"),
+    ],
+)
+def test_broken_json(body, reason):
+    """What is no JSON is refused in RapidJSON's words, with the offset in bytes."""
+    assert refusal(body) == f"JSON Parse error: {reason}"
+
+
+@pytest.mark.parametrize("after", [b"x", b" {}", b"\0", b"\xff", b"]", b" \n", b'"\\ud800'])
+def test_what_follows(after):
+    """What follows the first value is not read."""
+    assert parse(b'{"a": "\xc3\xa9"}' + after) == {"a": "é"}
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": 1, "a": 2}', {"a": 1}),
+        (b'{"a": {"b": 1, "c": 3, "b": 2}}', {"a": {"b": 1, "c": 3}}),
+        (b'{"a": [[1], {"b": 1, "b": 2}]}', {"a": [[1], {"b": 1}]}),
+        (b'{"a": [{"b": ":"}, {"b": 1, "\\u0062": 2}]}', {"a": [{"b": ":"}, {"b": 1}]}),
+        (b'{"a": [{"b": 1}, 5, [{"b": {}}]]}', {"a": [{"b": 1}, 5, [{"b": {}}]]}),
+    ],
+)
+def test_first_of_equal_keys(body, value):
+    """Of equal keys the first counts, at any depth."""
+    assert parse(body) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"NaN", math.nan),
+        (b"-NaN", math.nan),
+        (b"Inf", math.inf),
+        (b"-Inf", -math.inf),
+        (b"Infinity", math.inf),
+        (b"-Infinity", -math.inf),
+        (b"1e308", 1e308),
+        (b"18446744073709551615", 2**64 - 1),
+        (b"18446744073709551616", 2.0**64),
+    ],
+)
+def test_numbers(text, value):
+    """Numbers are RapidJSON's."""
+    read = parse(b'{"a": ' + text + b"}")["a"]
+    assert type(read) is type(value)
+    assert read == value or math.isnan(value)
+    assert math.isnan(read) == math.isnan(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"\xff\xfe", b"\xff\xfe"),
+        ("é😀".encode() + b"\x80\\u00e9\\n", "é😀".encode() + b"\x80\xc3\xa9\n"),
+        (b"\\udc80", b"\xed\xb2\x80"),
+        (b"\\\\udc80\\udfff", b"\\udc80\xed\xbf\xbf"),
+        (b"\\ud83d\\ude00\\udc00\x80", "😀".encode() + b"\xed\xb0\x80\x80"),
+    ],
+)
+def test_strings_that_are_no_text(text, value):
+    """Bytes of strings go through as they are, and so does half of a surrogate pair, the second."""
+    document = parse(b'{"' + text + b'": ["' + text + b'"]} \xff')
+    [(name, [read])] = document.items()
+    assert read.encode(errors="surrogateescape") == value
+    assert name == read
+
+
+def test_private_characters_are_not_mistaken():
+    """Characters that stand for bytes in between are refused beside such bytes, and taken else."""
+    assert parse('{"a": "\U0010f400", "a": 1}'.encode()) == {"a": "\U0010f400"}
+    assert refusal('{"a": "\U0010f400'.encode() + b'\xff"}').endswith("in one text. at offset: 0")
+    assert refusal(b'{"a": "\\uDBFD\\uDC00\xff"}').endswith("in one text. at offset: 0")
+
+
+def test_byte_order_mark():
+    """A mark of UTF-8 is no part of the document."""
+    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+
+
+def test_name_that_is_no_text():
+    """No signature has a name that is no UTF-8."""
+    with pytest.raises(ServingError, match="not found in signature def"):
+        signature_name(parse(b'{"signature_name": "\xff"}'))
