@@ -215,12 +215,6 @@ async def _steps(
     description = await servers.describe("mlp", version, timeout_s=TIMEOUT_S)
     labels = description.labels
     instant = Instant(response, description)
-    handlers = _handlers(settings, instant)
-
-    async def endpoint() -> Answer:
-        routed = RoutedRequest(_request(body))
-        routed.check()
-        return await routed.answer(handlers)
 
     async def send(*_: object) -> list[int]:
         return [0]
@@ -238,7 +232,7 @@ async def _steps(
     steps: dict[str, Step] = {
         "app": _through(create_app(settings, servers), body.content),
         "app, instant": _through(create_app(settings, cast(ModelServers, instant)), body.content),
-        "endpoint, instant": endpoint,
+        "endpoint, instant": _routed(_handlers(settings, instant), body),
         "read": _sync(lambda: read_pictures(body.content_type, body.content, max_images=256)),
         "decode": _sync(lambda: to_instance(PICTURES[0])),
         "batch": lambda: batcher.ask("mlp", instance, time.monotonic() + TIMEOUT_S),
@@ -267,6 +261,17 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
         metrics=Metrics(settings.listed.models),
         watch=None,
     )
+
+
+def _routed(handlers: Mapping[str, Handler], body: Body) -> Step:
+    """A POST from its route to its answer."""
+
+    async def step() -> Answer:
+        routed = RoutedRequest(_request(body))
+        routed.check()
+        return await routed.answer(handlers)
+
+    return step
 
 
 def _through(app: Gateway, content: bytes) -> Step:

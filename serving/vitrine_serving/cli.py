@@ -17,6 +17,7 @@ from vitrine_client.process import signals, variables
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup, NotBegun
+from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.results import strict_json
 from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
@@ -58,7 +59,7 @@ main.add_command(completion_of("vitrine-serve"))
 @click.option(
     "--intra-op-threads",
     "intra_op",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_THREADS),
     default=PARALLELISM[0],
     show_default=True,
     envvar="VITRINE_INTRA_OP_THREADS",
@@ -68,7 +69,7 @@ main.add_command(completion_of("vitrine-serve"))
 @click.option(
     "--inter-op-threads",
     "inter_op",
-    type=click.IntRange(0),
+    type=click.IntRange(0, MOST_THREADS),
     default=PARALLELISM[1],
     show_default=True,
     envvar="VITRINE_INTER_OP_THREADS",
@@ -193,8 +194,8 @@ def _tell_of_waiting(reason: str) -> None:
 def gateway() -> None:
     """Run the gateway alone. Its settings are environment variables (docs/operations.md).
 
-    It asks the model server at VITRINE_MODEL_SERVER, or on this machine at VITRINE_GRPC_PORT or
-    VITRINE_PORT + 420.
+    It asks the model server at VITRINE_MODEL_SERVER, or on this machine at VITRINE_LOCAL_SOCKET,
+    VITRINE_GRPC_PORT or VITRINE_PORT + 420.
     """
     try:
         server = checked_settings().server

@@ -277,7 +277,7 @@ class Stack:
         for name, child in self._children.items():
             code = child.poll()
             if code is not None:
-                raise StackError(f"The {name} ended with exit code {code}; see its messages above")
+                raise StackError(f"The {name} {_ended(code)}")
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         with signals.held_back():  # or it may have been started, and nobody knows it
@@ -319,6 +319,16 @@ class Stack:
             "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"{level} {os.environ.get('GUNICORN_CMD_ARGS', '')}".strip(),
         }
+
+
+def _ended(code: int) -> str:
+    """Returns how a child has ended, and where to look for the reason."""
+    if code == -signal.SIGKILL:
+        return "was killed (SIGKILL): by somebody, or by the system for lack of memory (`dmesg`)"
+    how = f"ended with exit code {code}"
+    if code < 0:
+        how = f"was ended by signal {-code} ({signal.strsignal(-code)})"
+    return f"{how}; see its messages above"
 
 
 def _are_settled(states: States) -> bool:

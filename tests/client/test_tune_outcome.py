@@ -94,6 +94,25 @@ def test_nothing_is_half_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tuned"]
 
 
+def test_what_another_run_left_half_written_is_no_obstacle(tmp_path):
+    """Each has names of its own for what it makes."""
+    (tmp_path / ".tuned.new").mkdir()
+    outcome.write(tmp_path / "tuned", tuning())
+    assert set(written(tmp_path / "tuned")) == {*ALWAYS, "batching.config"}
+
+
+def test_a_folder_with_a_space(tmp_path):
+    """The command that the page gives reads its files."""
+    outcome.write(tmp_path / "my tune", tuning())
+    page = (tmp_path / "my tune/README.md").read_text()
+    (command,) = re.findall(r"^    env (.*) vitrine-serve up (?:.*\n)*?.*-file (.*)$", page, re.M)
+    script = f"echo {command[0]}; cat {command[1]}"
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "VITRINE_WORKERS=4" in done.stdout
+    assert "num_batch_threads" in done.stdout
+
+
 def test_only_what_is_ours_is_replaced(tmp_path):
     """An empty folder, one of an earlier tuning, or none at all; no other, and no file."""
     assert outcome.refusal(tmp_path / "new") == ""

@@ -35,7 +35,7 @@ def own_service(training_run, tmp_path):
         yield running
 
 
-def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service):
+def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service, tmp_path):
     """Publishing swaps the version without a restart; without its model server the gateway says
     503 and that trying again can help; when a part dies the whole service ends."""
     models = own_service.models_dir / "mlp"
@@ -63,6 +63,7 @@ def test_a_new_version_is_picked_up_and_a_dead_model_server_is_told(own_service)
     finally:
         os.kill(own_service.process.pid, signal.SIGCONT)
     assert own_service.process.wait(60) == 1
+    assert "Error: The model server was killed (SIGKILL)" in (tmp_path / "log").read_text()
     assert not any(is_running(pid) for pid in family)
 
 

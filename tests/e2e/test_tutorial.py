@@ -16,6 +16,7 @@ from harness.paths import ROOT
 from harness.ports import free_port
 from harness.waiting import wait_for
 from tests.docs.pages import PAGES, fences
+from vitrine_client.store.version_directories import version_numbers
 
 LONG_S = 400
 SHORTER = {
@@ -33,6 +34,8 @@ FOLLOWS = "vitrine models"
 """What a new version makes of this takes as long as it is loaded: a reader looks again."""
 
 SEARCH_S = 20
+MODELS = "models"
+DEMO = ("softmax", "mlp", "photo")
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def terminal(tmp_path: Path) -> Terminal:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)  # with its time, by which make sees what is new
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    _copy_models(folder / MODELS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VITRINE_")}
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{kept['PATH']}"
     own = {"PATH": path, "VITRINE_PORT": str(_port()), "COLUMNS": "100"}
@@ -138,6 +142,15 @@ def test_readme_then_tutorial(terminal: Terminal, tmp_path: Path):
     finally:
         assert service
         _interrupt(service)
+
+
+def _copy_models(to: Path) -> None:
+    """Copies the newest version of each model that `make demo` has trained here, in CI just before:
+    as its first, so that the copy need not train for minutes."""
+    for name in DEMO:
+        model = ROOT / MODELS / name
+        if versions := version_numbers(model):
+            shutil.copytree(model / str(versions[-1]), to / name / "1")
 
 
 def _port() -> int:

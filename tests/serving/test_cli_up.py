@@ -52,6 +52,17 @@ def test_numbers_that_are_no_ports(models_dir, option, number):
         assert f"'--{option}' (env var: '{variable}')" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["intra-op-threads", "inter-op-threads"])
+@pytest.mark.parametrize("number", ["-1", "4097", "100000", "two", "1.5"])
+def test_numbers_that_are_no_threads(models_dir, name, number):
+    """Wrong usage: with a hundred thousand a model server is busy making them, and cannot be
+    interrupted."""
+    variable = "VITRINE_" + name.replace("-", "_").upper()
+    done = serve("up", f"--models-dir={models_dir}", **{variable: number})
+    assert done.exit_code == 2
+    assert f"'--{name}' (env var: '{variable}')" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["up", "gateway"])
 @pytest.mark.parametrize(
     ("variable", "value"), [("VITRINE_WORKERS", "zero"), ("VITRINE_LOG_FORMAT", "xml")]

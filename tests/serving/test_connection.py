@@ -6,7 +6,10 @@ import json
 import pytest
 
 from tests.serving.asking import until
-from tests.serving.wire import Wire, request
+from tests.serving.wire import Echo, Wire, request
+from vitrine_client.errors import PayloadTooLarge
+from vitrine_serving.gateway.http.messages import Answer
+from vitrine_serving.gateway.http.reading import BodyLimit
 from vitrine_serving.gateway.server.connections import Patience
 from vitrine_serving.gateway.server.draining import Draining
 
@@ -181,6 +184,31 @@ def test_a_body_that_is_asked_for():
         wire.send(expecting)
         await wire.ends()
         assert wire.transport.sent.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in wire.transport.sent
+
+    run(main)
+
+
+def test_a_body_that_was_asked_for_and_is_refused():
+    """The rest is read for a while: its sender does not wait any more, and sees the answer."""
+
+    class Strict(Echo):
+        async def answer(self, request, body):
+            try:
+                await body.read(BodyLimit(4, "send less"), FAR, None)
+            except PayloadTooLarge:
+                return Answer(413, b"")
+            return Answer(200, b"")
+
+    async def main() -> None:
+        wire = Wire(Strict())
+        expecting = (b"Expect: 100-continue", b"Transfer-Encoding: chunked")
+        wire.send(request("/c", *expecting, method=b"POST"))
+        await until(lambda: wire.transport.sent, "the question")
+        wire.send(b"5\r\nhello\r\n")
+        assert await wire.answers() == [(413, b"")]
+        wire.send(b"1\r\nx\r\n0\r\n\r\n" + request("/a"))
+        assert await wire.answers(2) == [(413, b""), (200, b"")]
 
     run(main)
 
@@ -291,6 +319,19 @@ def test_time_for_the_first_head_and_between_requests():
         assert not busy.transport.is_closed
 
     run(main)
+
+
+def test_a_time_that_is_now():
+    """Whose timer, of uvloop's, does not tell when it is: what comes just then is answered."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        wire = Wire(patience=Patience(header_s=0.0))
+        wire.send(b"nonsense\r\n\r\n")
+        ((status, _),) = await wire.answers()
+        assert status == 400
+
+    uvloop.run(main())
 
 
 def test_no_keep_alive():

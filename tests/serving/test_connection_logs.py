@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 import pytest
@@ -10,6 +12,7 @@ from harness.fake_model_server import FakeModelServer
 from harness.ports import free_port
 from tests.client.fake_gateway import FakeGateway
 from tests.serving.asking import LONG_S, until
+from vitrine_client.process import local_sockets
 from vitrine_serving.gateway.upstream.breaker import Breaker
 from vitrine_serving.gateway.upstream.connection import Connection
 from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
@@ -17,9 +20,10 @@ from vitrine_serving.gateway.upstream.discovery import ServerEndpoint
 LOGGER = "vitrine_serving.gateway.upstream.connection"
 
 
-def connection(port: int, *, start_s: float, failures: int = 5) -> Connection:
+def connection(server: int | str, *, start_s: float, failures: int = 5) -> Connection:
+    """A connection to a port of this machine, or to an address."""
     return Connection(
-        ServerEndpoint(f"127.0.0.1:{port}"),
+        ServerEndpoint(f"127.0.0.1:{server}" if isinstance(server, int) else server),
         Breaker(failures, 0.05),
         credentials=None,
         fair_timeout_s=1.0,
@@ -99,6 +103,48 @@ def test_a_server_that_speaks_something_else_is_told_at_once(caplog):
     (told,) = [text for text in caplog.messages if "left alone" not in text]
     assert f"127.0.0.1:{port} answers, but not by gRPC" in told
     assert "8500" in told
+
+
+def _not_allowed(_: str) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+async def _answer_oddly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        ("open", "is open to everybody, who could take the place of the socket in it"),
+        ("closed", "this user may not connect; run both as one, or the model server with --local"),
+        ("odd", "what listens there speaks no ttrpc"),
+    ],
+)
+def test_a_local_socket_that_cannot_be_used_is_told_at_once(caplog, monkeypatch, cause, told):
+    """Once, also while the model server may still start: that changes nothing of it."""
+
+    async def main(path: str) -> None:
+        listener = await asyncio.start_unix_server(_answer_oddly, path)
+        to = connection(f"ttrpc:{path}", start_s=LONG_S * 10)
+        try:
+            await lost(to)
+            for _ in range(3):
+                await ask(to)
+        finally:
+            await to.close()
+            listener.close()
+
+    with TemporaryDirectory() as folder:  # whose path is short
+        if cause == "open":
+            Path(folder).chmod(0o777)
+        if cause == "closed":
+            monkeypatch.setattr(local_sockets, "check_directory", _not_allowed)
+        asyncio.run(main(f"{folder}/socket"))
+    (line,) = [text for text in caplog.messages if "left alone" not in text]
+    assert f"ttrpc:{folder}/socket" in line
+    assert told in line
 
 
 def test_a_server_that_never_comes_is_told(caplog):

@@ -77,6 +77,7 @@ BAD = {
     "a byte beyond ASCII in the address": get(start="GET /\xe9 HTTP/1.1"),
     "DEL in the address": get(start="GET /\x7f HTTP/1.1"),
     "an address without a slash": get(start="GET a HTTP/1.1"),
+    "nothing but a query": get(start="GET ?a HTTP/1.1"),
     "an asterisk for GET": get(start="GET * HTTP/1.1"),
     "an authority for GET": get(start="GET x:1 HTTP/1.1"),
     "a small method": get(start="get / HTTP/1.1"),
@@ -141,6 +142,8 @@ BAD = {
 
 REFUSED_HERE = {
     "no host": get(host=""),  # RFC 9112, section 3.2: a server MUST refuse it
+    # Section 3.2.1: an absolute path. gunicorn sees another address, in the query.
+    "an address without a slash": get(start="GET a?b=http://c HTTP/1.1"),
     "a host with a path": get(host="Host: x/a\r\n"),  # section 3.2 again: no value of Host
     "a host with a user": get(host="Host: a@b\r\n"),
     "two hosts in one": get(host="Host: x, y\r\n"),
@@ -224,6 +227,7 @@ def test_mutated_heads():
     chance = random.Random(7)
     heads_ = [text for text in (*GOOD.values(), *BAD.values()) if len(text) < 300]
     odd = ["\r", "\n", "\0", " ", "\t", ":", ",", "\r\n", "_", "0", "\x80", "x", "chunked", ""]
+    odd += ["?", "/", "://", "*"]
     taken = 0
     for _ in range(5000):
         text = chance.choice(heads_)

@@ -103,6 +103,23 @@ def test_deadlines():
         asyncio.run(main(server))
 
 
+def test_deadlines_that_are_now():
+    """Those who call beside them are answered: of a time that is now uvloop's timers do not tell
+    when it is."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main(server):
+        async with channel_to(server) as channel:
+            call = channel.unary_unary(PATH)
+            late, patient = call(b"a", timeout=0.0), call(b"b", timeout=LONG_S)
+            with pytest.raises(grpc.aio.AioRpcError, match="Deadline Exceeded"):
+                await late
+            assert await patient == b"b"
+
+    with FakeLocalServer() as server:
+        uvloop.run(main(server))
+
+
 def test_the_verdict_on_a_late_server():
     """As over gRPC: it counts as a failure."""
 

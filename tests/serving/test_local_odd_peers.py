@@ -15,9 +15,10 @@ from harness.fake_local_server import FakeLocalServer
 from harness.fake_model_server import LONGEST_S, FakeModelServer, Gate, echo, failing
 from harness.waiting import wait_for
 from tests.serving.asking import ask, to, until
-from vitrine_client.errors import ResourceExhausted, Unavailable, VitrineError
+from vitrine_client.errors import ResourceExhausted, Unavailable, Unreachable, VitrineError
 from vitrine_client.tfserving import ttrpc
 from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.gateway.http.problems import message_of
 from vitrine_serving.gateway.upstream.local import LocalChannel
 
 CODE = grpc.StatusCode
@@ -330,3 +331,17 @@ def test_messages_that_are_too_large(caplog):
         asyncio.run(main(local, beside))
     assert beside.calls[1].metadata["k"] == "v"
     assert sum("went to the model server by gRPC" in text for text in caplog.messages) == 1
+
+
+def test_large_messages_without_grpc(server):
+    """Where its socket is missing, the client is not told where that was looked for; small ones go
+    as ever."""
+
+    async def main():
+        async with to(server, max_attempts=1) as servers:
+            with pytest.raises(Unreachable, match=f"{server.path}.h2") as caught:
+                await ask(servers, b"x" * (MOST + 1))
+            assert server.path not in message_of(caught.value)
+            assert await ask(servers) == b"hello"
+
+    asyncio.run(main())

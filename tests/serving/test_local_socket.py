@@ -48,8 +48,45 @@ def test_a_group(tmp_path):
     shared.listen().close()
     assert shared.is_shared
     assert (mode_of(path.parent), mode_of(path)) == (0o770, 0o660)
-    with pytest.raises(ValueError, match="no group 'nobody-has-it'"):
+    told = "its group is to be 'nobody-has-it', and there is none here; name one"
+    with pytest.raises(ValueError, match=told):
         LocalSocket(str(path), "nobody-has-it")
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o760])
+def test_a_directory_that_is_closed_to_the_group(tmp_path, mode):
+    """Is told, with what to do: it was made before there was a group, and nobody of that would get
+    to the socket."""
+    group = str(os.getgid())
+    (tmp_path / "old").mkdir()
+    path = tmp_path / "old" / "socket"
+    path.parent.chmod(mode)
+    with pytest.raises(
+        PermissionError, match=rf"is closed to the group; `chgrp {group} /.*/old &&"
+    ):
+        LocalSocket(str(path), group).check()
+    for open_mode in (0o770, 0o701):
+        path.parent.chmod(open_mode)
+        LocalSocket(str(path), group).check()
+    assert mode_of(path.parent) == 0o701  # as it was found
+
+
+def test_a_directory_above_that_is_missing(tmp_path):
+    """Is named: only the last one is made."""
+    told = f"as there is no {tmp_path}/none; make that, or name another path"
+    with pytest.raises(FileNotFoundError, match=told):
+        LocalSocket(f"{tmp_path}/none/new/socket").check()
+
+
+def test_a_group_of_others(tmp_path, monkeypatch):
+    """Cannot be given the socket by somebody who is not in it, unless that is root."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(PermissionError, match="new cannot be given to the group 12345, in which"):
+        LocalSocket(str(tmp_path / "new" / "socket"), "12345").check()
 
 
 def test_what_a_killed_server_left(tmp_path):
@@ -96,6 +133,10 @@ def test_a_directory_that_is_open_to_everybody(tmp_path, mode):
         ("socket", "is no path of a socket; write an absolute one"),
         ("/tmp/", "is no path"),  # noqa: S108
         ("/a,b", "is no path"),
+        ("/a%41", "is no path"),  # gRPC takes it for /aA
+        ("/a#b", "is no path"),
+        ("/a?b", "is no path"),
+        ("/\udcff", "is no path"),
         ("//x:y\0", "is no path"),
     ],
 )
@@ -193,7 +234,10 @@ def test_a_service_that_can_have_none(up, tmp_path):
     before = set(tmp_path.glob("vitrine-*"))
     for options, told in (
         ({"local_socket": f"{tmp_path}/{'x' * 100}"}, "100 at most"),
-        ({"local_socket": f"{tmp_path}/none/none/socket"}, "no socket can be made at .*: No such"),
+        (
+            {"local_socket": f"{tmp_path}/none/none/socket"},
+            "VITRINE_LOCAL_SOCKET: no socket can be",
+        ),
         ({"local_socket_group": "0"}, "VITRINE_LOCAL_SOCKET_GROUP is for a socket at a path"),
     ):
         with pytest.raises(CannotBegin, match=told):

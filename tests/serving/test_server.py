@@ -23,6 +23,7 @@ from harness.ports import free_port
 from harness.processes import end
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
+from tests.serving.test_local_odd_peers import Client
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.rest_server import run_rest
@@ -41,13 +42,17 @@ def one_model(base: Path) -> list[str]:
     return ["--model_name=half", f"--model_base_path={base / 'half'}"]
 
 
-def predict(server, model: str = "half") -> predict_pb2.PredictResponse:
+def request_for(model: str = "half") -> predict_pb2.PredictRequest:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.array([1.0, 2.0], np.float32)))
+    return request
+
+
+def predict(server, model: str = "half") -> predict_pb2.PredictResponse:
     with server.channel() as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        return stub.Predict(request, timeout=30)
+        return stub.Predict(request_for(model), timeout=30)
 
 
 def send_odd_encoding(server) -> None:
@@ -183,6 +188,31 @@ def test_the_load_is_retried_while_ports_stay_closed(base, tmp_path):
         assert process.wait(60) == 128 + signal.SIGTERM
     finally:
         end(process)
+
+
+def test_the_local_socket_of_the_next_server(base, tmp_path):
+    """That starts while this one ends, and answers the calls that it has, is left alone; this one's
+    own are gone."""
+    batching, own = tmp_path / "batching.config", tmp_path / "socket"
+    batching.write_text("batch_timeout_micros { value: 3000000 }")
+    beside = tmp_path / "socket.h2"
+    flags = [*one_model(base), "--enable_batching", f"--local_socket={own}"]
+    flags.append(f"--batching_parameters_file={batching}")
+    with (
+        model_server(tmp_path / "log", *flags) as server,
+        contextlib.closing(Client(str(own))) as client,
+    ):
+        client.call(1, request_for().SerializeToString())  # which waits for its batch
+        client.call(3)
+        assert client.answer()[0] == 3
+        os.kill(server.pid, signal.SIGTERM)
+        wait_for(lambda: not (own.exists() or beside.exists()), 30, "the end of both sockets")
+        with socket.socket(socket.AF_UNIX) as following:
+            following.bind(str(beside))
+            stream, answer = client.answer()
+            assert (stream, answer.status.code) == (1, 0)
+            os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+            assert beside.exists()
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.protocol import key_headers
 from vitrine_client.images import MAX_PIXELS
 from vitrine_client.process.addresses import checked_origin
-from vitrine_client.process.local_sockets import checked_choice
+from vitrine_client.process.local_sockets import OFF, check_directory, checked_choice
+from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.process.variables import KNOWN, PREFIX, unknown
 from vitrine_client.store.version_labels import checked_label
 
@@ -64,6 +65,37 @@ def _file_to_be(text: str) -> str:
     return "" if good else f"a file in a directory that can be written, and {path.parent} is none"
 
 
+def _socket(text: str) -> str:
+    """As a model server and its gateway take it: nobody else may put another in its place."""
+    try:
+        path = Path(checked_choice(text))
+    except InvalidRequest:
+        return _SOCKET
+    if text == OFF:
+        return ""
+    try:
+        check_directory(str(path))
+        if not path.is_socket() and path.exists():
+            return f"{_SOCKET}, and there is something else"
+    except FileNotFoundError:
+        above = path.parent.parent
+        return "" if above.is_dir() else f"in a directory that is there, and there is no {above}"
+    except OSError as error:
+        return f"{_SOCKET}, in a directory of its user's ({error})"
+    return ""
+
+
+def _group(text: str) -> str:
+    try:
+        import grp  # which Windows lacks
+
+        if not text.isdecimal():
+            grp.getgrnam(text)
+    except (ImportError, KeyError):
+        return "a group that `getent group` lists, or its number"
+    return ""
+
+
 def _any(_: str) -> str:
     return ""
 
@@ -99,9 +131,9 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
     **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
     **dict.fromkeys(("CA", "CERT", "CERT_KEY"), _any),  # and that of the gateway with these
-    "LOCAL_SOCKET": _value(_SOCKET, lambda text: (checked_choice(text), True)),
-    "LOCAL_SOCKET_GROUP": _any,
-    **dict.fromkeys(("INTRA_OP_THREADS", "INTER_OP_THREADS"), _count(0)),
+    "LOCAL_SOCKET": _socket,
+    "LOCAL_SOCKET_GROUP": _group,
+    **dict.fromkeys(("INTRA_OP_THREADS", "INTER_OP_THREADS"), _count(0, MOST_THREADS)),
     "URL": _any,  # and the service's with addresses
     "TRUSTED_PROXIES": _any,
     "VERSION_LABELS": _each("version labels", checked_label),
@@ -174,6 +206,10 @@ def _unused(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name in sorted(environ) if not environ.get(log) else ():
         if name.startswith(f"{log}_") and environ[name].lower() not in _OFF:
             yield note(name, f"has no effect without a prediction log, {log}")
+    group = f"{PREFIX}LOCAL_SOCKET_GROUP"
+    if environ.get(group) and environ.get(f"{PREFIX}LOCAL_SOCKET", OFF) in ("", OFF):
+        todo = f"`export {PREFIX}LOCAL_SOCKET=/run/vitrine/model-server.sock`, or `unset {group}`"
+        yield problem(group, "is for a socket at a path of your own, and none is named", todo)
     burst, limit = (environ.get(f"{PREFIX}RATE_{name}", "") for name in ("BURST", "LIMIT"))
     if _is_above_0(burst) and not _is_above_0(limit or "0"):
         todo = f"`export {PREFIX}RATE_LIMIT=…`, or `unset {PREFIX}RATE_BURST`"

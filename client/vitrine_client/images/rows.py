@@ -1,4 +1,4 @@
-"""Rows of the data set, pictures that already are what models take, told from all others.
+"""Rows of the data set: pictures that models take as they are, told from all others.
 
 A 28x28 grey PNG without metadata, as most clients of a service send, is decoded here in a quarter
 of the time that Pillow takes to open it: by the same decoder of Pillow's, so that the pixels and

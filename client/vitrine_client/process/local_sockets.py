@@ -5,6 +5,7 @@ are too large for the one go by the other, and so do clients that speak gRPC alo
 """
 
 import os
+import re
 import select
 import socket
 import stat
@@ -22,6 +23,16 @@ GRPC_SUFFIX = ".h2"
 
 OFF = "off"
 """Value of `VITRINE_LOCAL_SOCKET` for no socket at all."""
+
+_UNFIT = re.compile(r"[\0,%#?\ud800-\udfff]")
+"""Characters of no path: addresses are separated by commas, gRPC reads a path as a URI's and so
+looks elsewhere, and it takes text, which bytes that are no UTF-8 are not."""
+
+TAKEABLE = "who could take the place of the socket in it"
+CLOSED = "this user may not connect; run both as one, or the model server with --local_socket_group"
+NO_TTRPC = "what listens there speaks no ttrpc"
+LASTING = (TAKEABLE, CLOSED, NO_TTRPC)
+"""Words of failures that no start of a model server explains, and that stay until somebody acts."""
 
 _PEER = struct.Struct("3i")
 """Linux' struct ucred: process, user and group."""
@@ -57,10 +68,10 @@ def checked_path(path: str) -> str:
             f"{path!r} has {size} bytes, and the path of a socket {MOST_PATH_BYTES} at most; take "
             "a shorter one"
         )
-    if not path.startswith("/") or path.endswith("/") or "\0" in path or "," in path:
+    if not path.startswith("/") or path.endswith("/") or _UNFIT.search(path):
         raise InvalidRequest(
-            f"{path!r} is no path of a socket; write an absolute one without commas, such as "
-            "/run/vitrine/model-server.sock"
+            f"{path!r} is no path of a socket; write an absolute one, in UTF-8 and without any of "
+            ", % # ?, such as /run/vitrine/model-server.sock"
         )
     return path
 
@@ -79,8 +90,8 @@ def check_directory(path: str) -> None:
     else:
         return
     raise PermissionError(
-        f"{directory} {whose}, who could take the place of the socket in it; have it in a "
-        "directory of its own, which is made where there is none"
+        f"{directory} {whose}, {TAKEABLE}; have it in a directory of its own, which is made where "
+        "there is none"
     )
 
 

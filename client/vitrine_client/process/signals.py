@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C, SIGTERM and SIGHUP end a command, each with an exit code of its own.
+"""Signal handling: Ctrl-C, SIGTERM and SIGHUP end a command, each with an exit code of its own.
 
 How much time a command has for its end depends on its work. `end_at_once` is for when there
 is nothing to put in order, as while modules are imported. `raising` unwinds the stack. `noting`

@@ -1,4 +1,4 @@
-"""Layout of a models directory: entries that were meant as a model or a version, and are none.
+"""Layout check of a models directory: entries meant as a model or a version that are none.
 
 Model servers look for `models/<model>/<integer>/saved_model.pb` and pass over all else in silence.
 No function raises: an entry that cannot be looked at is passed over.

@@ -37,8 +37,8 @@ def _is_ours(folder: Path) -> bool:
 def write(folder: Path, tuning: Tuning) -> None:
     """Makes `folder` of a tuning, whole or not at all, in place of an earlier one."""
     folder = folder.resolve()
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    new, old = beside.with_suffix(".new"), beside.with_suffix(".old")
+    beside = f".{folder.name}.{os.getpid()}"
+    new, old = folder.with_name(f"{beside}.new"), folder.with_name(f"{beside}.old")
     new.mkdir(parents=True)
     try:
         for name, text in _files(tuning, folder.name).items():

@@ -1,4 +1,4 @@
-"""Coordinate search of a tuning: pure, as all measurements come through a function.
+"""Coordinate search of a tuning, pure: all measurements come through a function.
 
 One setting after the other is tried, and the best so far is kept, until
 nothing gets better or the time is up. Its winner may be one by luck, as a machine is not equally

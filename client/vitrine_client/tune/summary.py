@@ -1,6 +1,7 @@
 """Summary of a tuning in words: the verdict, its reasons, and the use of the files."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -112,8 +113,8 @@ def summary(tuning: Tuning, folder: str) -> str:
 
 
 def _usage(folder: str, *, batching: bool) -> str:
-    file = f"{folder}/{BATCHING}"
-    option = f" \\\n        --batching-parameters-file {file}" if batching else ""
+    file, quoted = f"{folder}/{BATCHING}", shlex.quote(folder)
+    option = f" \\\n        --batching-parameters-file {quoted}/{BATCHING}" if batching else ""
     compose = (
         f"With Compose, give the service `gateway` an `env_file: {folder}/{GATEWAY}`,\nappend "
         f"`{folder}/{MODEL_SERVER}` to the `.env` beside docker-compose.yml"
@@ -123,7 +124,7 @@ def _usage(folder: str, *, batching: bool) -> str:
             f",\ncopy `{file}` to `deploy/tensorflow_serving/`, and add\n`--enable_batching=true` "
             f"and `--batching_parameters_file=/config/{BATCHING}`\nto the command of `model-server`"
         )
-    variables = f"{folder}/{GATEWAY} {folder}/{MODEL_SERVER}"
+    variables = f"{quoted}/{GATEWAY} {quoted}/{MODEL_SERVER}"
     serve = f"    env $(cat {variables}) vitrine-serve up{option}"
     return f"From the folder that `{folder}` is in:\n\n{serve}\n\n{compose}."
 

@@ -98,7 +98,15 @@ class LocalServer:
                 return
             self._threads += 1
             self._waiting += 1
-        threading.Thread(target=self._run, name="local", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="local", daemon=True).start()
+        except RuntimeError as error:  # the system has no more
+            with self._lock:
+                self._threads -= 1
+                self._waiting -= 1
+                if not self._threads:
+                    raise
+            self._faults.line(logging.WARNING, "The local socket has no thread more: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -127,31 +135,37 @@ class LocalServer:
             self._accept()
 
     def _accept(self) -> None:
+        """Takes a connection; the next one can come whatever becomes of it."""
         try:
-            taken, _ = self._listener.accept()
+            self._welcome(self._listener.accept()[0])
         except BlockingIOError:
             pass
         except OSError as error:
-            if self._stopping.is_set():
-                return
-            log.warning("The local socket takes no connection now: %s", error)
-            self._stopping.wait(_AGAIN_S)
-        else:
-            self._welcome(taken)
-        with contextlib.suppress(OSError, ValueError):  # it is closed
-            self._epoll.modify(self._listener, select.EPOLLIN | select.EPOLLONESHOT)
+            if not self._stopping.wait(_AGAIN_S):
+                text = "The local socket took no connection: %s"
+                self._faults.line(logging.WARNING, text, error)
+        finally:
+            with contextlib.suppress(OSError, ValueError):  # it is closed
+                self._epoll.modify(self._listener, select.EPOLLIN | select.EPOLLONESHOT)
 
     def _welcome(self, taken: socket.socket) -> None:
+        connection, is_taken = _Connection(taken, self._epoll), False
+        try:
+            if self._may_connect(taken):
+                with self._lock:
+                    connection.enter(self._connections)
+                is_taken = True
+        finally:
+            if not is_taken:
+                self._drop(connection)
+
+    def _may_connect(self, taken: socket.socket) -> bool:
         user = local_sockets.peer_user(taken)
-        if self._same_user and user not in (None, os.geteuid()):
-            text = "User %s was refused at %s, which is another's"
-            self._faults.line(logging.WARNING, text, user, self._path)
-            taken.close()
-            return
-        taken.setblocking(False)
-        connection = _Connection(taken, self._epoll)
-        self._connections[taken.fileno()] = connection
-        connection.register()
+        if not self._same_user or user in (None, os.geteuid()):
+            return True
+        text = "User %s was refused at %s, which is another's"
+        self._faults.line(logging.WARNING, text, user, self._path)
+        return False
 
     def _serve(self, connection: "_Connection") -> None:
         """Reads a request, and answers it."""
@@ -243,6 +257,7 @@ class _Connection:
     def __init__(self, own: socket.socket, epoll: "select.epoll") -> None:  # Linux has it
         self.descriptor = own.fileno()
         self.received_s = 0.0
+        own.setblocking(False)
         self._socket = own
         self._epoll = epoll
         self._lock = threading.Lock()
@@ -252,9 +267,13 @@ class _Connection:
         self._calls = 0
         self._is_read = self._is_broken = self._is_closed = False
 
-    def register(self) -> None:
-        """Has threads woken for it from now on."""
-        self._epoll.register(self.descriptor, select.EPOLLIN | select.EPOLLONESHOT)
+    def enter(self, connections: "dict[int, _Connection]") -> None:
+        """Enters it among the connections, by their descriptors, and has threads woken for it from
+        now on. One that was woken for an earlier connection of the same descriptor, and comes late,
+        waits until both are done."""
+        with self._lock:
+            connections[self.descriptor] = self
+            self._epoll.register(self.descriptor, select.EPOLLIN | select.EPOLLONESHOT)
 
     @property
     def is_idle(self) -> bool:

@@ -42,13 +42,30 @@ class LocalSocket:
             self._check()
 
     def _check(self) -> None:
-        directory = Path(self.path).parent
-        with contextlib.suppress(FileExistsError):
-            directory.mkdir(0o700)
-            self._share(directory, 0o770)
+        self._make_directory()
         local_sockets.check_directory(self.path)
         _check_kind(f"{self.path}{local_sockets.GRPC_SUFFIX}")
         _check_place(self.path)
+
+    def _make_directory(self) -> None:
+        """Makes the directory where it is missing. Raises `OSError` where it cannot, or where the
+        group cannot enter the one that is there."""
+        directory = Path(self.path).parent
+        try:
+            directory.mkdir(0o700)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"no socket can be made at {self.path}, as there is no {directory.parent}; make "
+                "that, or name another path"
+            ) from None
+        except FileExistsError:
+            if self._group is not None and not _may_enter(self._group, directory.stat()):
+                raise PermissionError(
+                    f"{directory} is closed to the group; `chgrp {self._group} {directory} && "
+                    f"chmod 770 {directory}`, or remove it, and it is made so"
+                ) from None
+        else:
+            self._share(directory, 0o770)
 
     def listen(self) -> socket.socket:
         """Returns the socket, which takes connections; one that a killed server has left is
@@ -94,14 +111,22 @@ class LocalSocket:
         """Opens the socket for gRPC, which is there by now, to the group."""
         self._share(Path(f"{self.path}{local_sockets.GRPC_SUFFIX}"), 0o660)
 
-    def remove_grpc(self) -> None:
-        """Removes the socket for gRPC."""
-        Path(f"{self.path}{local_sockets.GRPC_SUFFIX}").unlink(missing_ok=True)
-
     def _share(self, path: Path, mode: int) -> None:
-        if self._group is not None:
+        if self._group is None:
+            return
+        try:
             os.chown(path, -1, self._group)
-            path.chmod(mode)
+        except PermissionError:
+            raise PermissionError(
+                f"{path} cannot be given to the group {self._group}, in which its user is not; add "
+                "the user to it, or name another"
+            ) from None
+        path.chmod(mode)
+
+
+def _may_enter(group: int, directory: os.stat_result) -> bool:
+    own = stat.S_IXGRP if directory.st_gid == group else 0
+    return bool(directory.st_mode & (own | stat.S_IXOTH))
 
 
 def check_grpc_path(path: str) -> None:
@@ -133,7 +158,10 @@ def _number_of(group: str) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise ValueError(f"there is no group {group!r} here") from None
+        raise ValueError(
+            f"its group is to be {group!r}, and there is none here; name one that `getent group` "
+            "lists, or its number"
+        ) from None
 
 
 def _is_answered(path: str) -> bool:

@@ -7,28 +7,35 @@ from pathlib import Path
 from vitrine_client.doctor.data.model_files import how_to_publish, published
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.errors import DeadlineExceeded, NotFound, NotGrpc, Unavailable, VitrineError
+from vitrine_client.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    NotFound,
+    NotGrpc,
+    Unavailable,
+    VitrineError,
+)
 from vitrine_client.http.default_model import is_served
 from vitrine_client.process import local_sockets
+from vitrine_client.process.addresses import checked_model_server
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.generated_config import how_to_serve
 from vitrine_client.store.layout import aside
 from vitrine_client.store.saved_model import wrong_version
 
-_LAST_PORT = 65535
 _NO_MODEL = "-"
 """A name that no model has: a server that answers at all does not know it."""
 
 
 def check(here: Installation) -> Iterator[Finding]:
     """Asks each model server for the models that are published here."""
-    addresses = [each for each in here.model_servers if _is_address(each)]
+    addresses = []
     for each in here.model_servers:
-        if each not in addresses:
+        try:
+            addresses.append(checked_model_server(each))
+        except InvalidRequest as error:
             yield problem(
-                "model server",
-                f"{each!r} is no address of a model server, which is HOST:PORT",
-                "`export VITRINE_MODEL_SERVER=127.0.0.1:8500`, its gRPC port",
+                "model server", str(error), "`export VITRINE_MODEL_SERVER=127.0.0.1:8500`, say"
             )
     try:
         import grpc  # noqa: F401 - an extra
@@ -43,13 +50,6 @@ def check(here: Installation) -> Iterator[Finding]:
         return
     for each in addresses:
         yield from _examined(each, here)
-
-
-def _is_address(text: str) -> bool:
-    if local_sockets.path_of(text):
-        return True
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port[:9]) <= _LAST_PORT
 
 
 def answers(address: str, wait_s: float) -> bool:
@@ -113,14 +113,15 @@ def _silent(address: str, reason: str, here: Installation) -> Finding:
 
 def _takes_connections(address: str, wait_s: float) -> bool:
     host, _, port = address.rpartition(":")
+    own_path = address.removeprefix("unix:") if address.startswith("unix:") else ""
     try:
-        if path := local_sockets.path_of(address):
+        if path := local_sockets.path_of(address) or own_path:
             with socket.socket(socket.AF_UNIX) as own:
                 own.settimeout(wait_s)
                 own.connect(path)
             return True
         socket.create_connection((host.strip("[]"), int(port)), wait_s).close()
-    except OSError:
+    except (OSError, ValueError):  # or another of gRPC's URIs
         return False
     return True
 

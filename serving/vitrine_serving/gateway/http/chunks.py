@@ -1,4 +1,4 @@
-"""Chunked bodies: the transfer coding of RFC 9112, section 7.1, read as it comes."""
+"""Chunked transfer coding (RFC 9112, section 7.1): bodies, decoded as they come."""
 
 import re
 

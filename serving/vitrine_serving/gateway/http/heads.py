@@ -112,7 +112,7 @@ def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
     connection = fields.get("connection")
     keeps_alive = minor == "1" if connection is None else _keeps_alive(connection, minor)
     path, _, query = target.partition("?")
-    if path[0] != "/":
+    if path[:1] != "/":
         path = _other_path(method, target, path)
     request_id, traceparent = fields.get("x-request-id", ""), fields.get("traceparent", "")
     request = Request(
@@ -199,7 +199,7 @@ def _keeps_alive(connection: str, minor: str) -> bool:
 def _other_path(method: str, target: str, path: str) -> str:
     """Returns the path of a target that does not begin with one. RFC 9112, section 3.2: the
     absolute form, the authority of CONNECT, and `*` of OPTIONS."""
-    if "://" in target:
+    if "://" in path:
         return _AUTHORITY.sub("", path, count=1) or "/"  # RFC 9110, section 4.2.3
     if method != "CONNECT" and (method, target) != ("OPTIONS", "*"):
         raise InvalidRequest("The address does not begin with `/`; send its whole path")

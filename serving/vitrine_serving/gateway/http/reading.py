@@ -55,7 +55,7 @@ class RequestSettings(SettingsPart):
 
 
 class BodyLimit(NamedTuple):
-    """Body size limit: most bytes, as sent and unpacked, and what to do where there are more."""
+    """Body size limit: most bytes, as sent and unpacked, and the advice in a refusal."""
 
     max_bytes: int
     hint: str
@@ -86,7 +86,7 @@ class Body:
         self._content: bytes | bytearray = bytearray(content) if ask else content
         self._ask = ask
         self._held = 0
-        self._had_its_time = False
+        self._is_coming = self._had_its_time = False
         self._fault: VitrineError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -95,8 +95,15 @@ class Body:
         """The bytes that have come and that nobody has taken."""
         return len(self._content) - self._held
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether `discard` leaves the rest: it had its time, or its sender waits to be asked."""
+        waits = "expect" in self._headers and not self._is_coming
+        return not self.is_whole and (waits or self._had_its_time)
+
     def feed(self, part: bytes) -> None:
         """Adds what has come."""
+        self._is_coming = True
         self._content += part
         self._wake()
 
@@ -162,10 +169,10 @@ class Body:
         return body
 
     async def discard(self) -> None:
-        """Drains a body that nobody has read, for a while, unless its sender waits to be asked for
-        it. Call it after the answer: closing a connection with bytes unread resets it, and whoever
-        sends first and reads later would never see the answer."""
-        if self.is_whole or self._had_its_time or "expect" in self._headers:
+        """Drains a body that nobody has read, for a while, unless it `is_given_up`. Call it after
+        the answer: closing a connection with bytes unread resets it, and whoever sends first and
+        reads later would never see the answer."""
+        if self.is_whole or self.is_given_up:
             return
         try:
             async with asyncio.timeout(_DISCARD_S):
@@ -202,6 +209,7 @@ class Body:
         if not self._fault:
             self._waiter = asyncio.get_running_loop().create_future()
             if self._ask:
+                self._is_coming = True
                 self._ask()
             await self._waiter
         if self._fault:

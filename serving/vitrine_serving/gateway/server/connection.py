@@ -60,8 +60,8 @@ class ClientConnection(asyncio.Protocol):
         self._held = bytearray()
         self._is_deaf = False
         """What comes is of no use any more."""
-        self._until_s = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._until_s = self._fires_s = 0.0
+        self._timer: asyncio.Handle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._unread = 0
         self._is_blocked = False
@@ -226,7 +226,8 @@ class ClientConnection(asyncio.Protocol):
         is_last = True
         try:
             answer = await self._gateway.answer(head.request, body)
-            is_last = self._all.is_last(head.keeps_alive and not self._is_deaf)
+            goes_on = head.keeps_alive and not self._is_deaf and not body.is_given_up
+            is_last = self._all.is_last(goes_on)
             await self._send(head.request, answer, body, is_last=is_last)
             if not body.is_whole:
                 await body.discard()
@@ -293,18 +294,22 @@ class ClientConnection(asyncio.Protocol):
         """Gives the client its time for the next head. The timer that is set stays as it is where
         it is early, and is set again when it fires: so a request costs none."""
         self._until_s = self._loop.time() + patience_s
-        if self._timer and self._timer.when() > self._until_s:
+        if self._timer and self._fires_s > self._until_s:
             self._timer.cancel()
             self._timer = None
         if not self._timer:
-            self._timer = self._loop.call_at(self._until_s, self._end_if_late)
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        self._fires_s = self._until_s  # of a time that is now, uvloop's own does not tell it
+        self._timer = self._loop.call_at(self._until_s, self._end_if_late)
 
     def _end_if_late(self) -> None:
         self._timer = None
         if self._task:
             return
         if self._loop.time() < self._until_s:
-            self._timer = self._loop.call_at(self._until_s, self._end_if_late)
+            self._set_timer()
         elif self._is_deaf:
             self._transport.abort()
         else:

@@ -33,6 +33,8 @@ START_S = 60.0
 """Seconds that a model server may take to its first connection before its absence is logged: it is
 often started beside the gateway, and imports for 20 s from a cold disk."""
 
+_LASTING = (NotGrpc.reason, *local_sockets.LASTING)
+
 _LATE_S = 0.05
 """Seconds before its deadline from which on a call that is cancelled was late: whoever waits for it
 has the same deadline, and may be told of it before gRPC is."""
@@ -350,8 +352,8 @@ class Connection:
     def _note_lost(self) -> None:
         """Notes that there is no connection, and logs that once."""
         self.lost = True
-        is_another = NotGrpc.reason in self.last_failure  # which no start explains
-        if not self._told_of_absence and self.last_failure and (self._is_missed() or is_another):
+        lasts = any(words in self.last_failure for words in _LASTING)  # which no start explains
+        if not self._told_of_absence and self.last_failure and (self._is_missed() or lasts):
             self._told_of_absence = True
             log.warning("%s", self.last_failure)
 

@@ -9,6 +9,7 @@ own timer; and a message that is too large for ttrpc goes by gRPC, to the socket
 
 import asyncio
 import logging
+import math
 import socket
 from collections.abc import Callable, Sequence
 
@@ -16,7 +17,7 @@ import grpc
 
 from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages
-from vitrine_serving.gateway.upstream.local_link import LAST_STREAM, LocalCall, LocalLink
+from vitrine_serving.gateway.upstream.local_link import LAST_STREAM, LOST, LocalCall, LocalLink
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class LocalChannel:
         self._waiting: dict[LocalCall, None] = {}
         self._ready = asyncio.Event()
         self._connecting: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._wakes_s = math.inf
         self._by_grpc: grpc.aio.Channel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure = ""
@@ -195,7 +197,9 @@ class LocalChannel:
 
     def _note_failed(self, error: Exception) -> None:
         told = str(error)
-        if isinstance(error, grpc.aio.AioRpcError):
+        if isinstance(error, PermissionError) and error.errno:  # the system's
+            told = local_sockets.CLOSED
+        elif isinstance(error, grpc.aio.AioRpcError):
             told = f"{error.details()}; where gRPC is spoken, the address is unix:{self._path}"
         self._failure = f"failed to connect to {self._path}: {told}"
         if self._link:  # which was to be followed by another, and is good for some more calls
@@ -242,21 +246,26 @@ class LocalChannel:
         try:
             response = await ask(request, timeout=left_s, metadata=tuple(call.metadata))
         except grpc.aio.AioRpcError as error:
-            call.fail(error.code(), error.details() or "")
+            words = error.details() or ""
+            if error.code() is _Code.UNAVAILABLE and self._by_grpc.get_state() is not _State.READY:
+                words = f"{LOST} {words}"  # gRPC's own, and not the server's
+            call.fail(error.code(), words)
         except grpc.aio.UsageError:
             call.cancel()
         else:
             call.answer(response)
 
     def _wake_at(self, deadline: float) -> None:
-        """Has calls ended that are late at a time: there is one timer, for the first of them."""
-        if self._timer is None or self._timer.when() > deadline:
+        """Has calls ended that are late at a time: there is one timer, for the first of them. Of
+        the one for a time that is now, uvloop does not tell when it is."""
+        if deadline < self._wakes_s:
             if self._timer:
                 self._timer.cancel()
+            self._wakes_s = deadline
             self._timer = self._loop.call_at(deadline, self._end_late)
 
     def _end_late(self) -> None:
-        self._timer = None
+        self._timer, self._wakes_s = None, math.inf
         now = self._loop.time()
         deadlines = []
         for call in list(self._calls):

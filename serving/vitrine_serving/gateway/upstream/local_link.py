@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
+from vitrine_client.process import local_sockets
 from vitrine_client.tfserving import messages, ttrpc
 
 LAST_STREAM = ttrpc.LAST_STREAM - (1 << 20)
@@ -14,7 +15,7 @@ LAST_STREAM = ttrpc.LAST_STREAM - (1 << 20)
 
 _Metadata = Sequence[tuple[str, str]]
 _Code = grpc.StatusCode
-_LOST = "Stream removed:"
+LOST = "Stream removed:"
 """gRPC's words for calls whose connection was lost."""
 _EXHAUSTED = _Code.RESOURCE_EXHAUSTED.value[0]
 
@@ -93,7 +94,7 @@ class LocalLink(asyncio.BufferedProtocol):
         self._next = 1
         self._is_full = self._is_over = False
         self._frames = ttrpc.FrameReader()
-        self._end = f"{_LOST} the model server closed the connection"
+        self._end = f"{LOST} the model server closed the connection"
         self._loop = asyncio.get_running_loop()
         self._made_s = self._loop.time()
 
@@ -179,7 +180,7 @@ class LocalLink(asyncio.BufferedProtocol):
             while self.is_open and (frame := self._frames.next_frame()):
                 self._receive(frame)
         except (ttrpc.FrameError, DecodeError) as error:
-            self._end = f"{_LOST} what listens there speaks no ttrpc ({error})"
+            self._end = f"{LOST} {local_sockets.NO_TTRPC} ({error})"
             self.close()
 
     def _receive(self, frame: ttrpc.Frame) -> None:

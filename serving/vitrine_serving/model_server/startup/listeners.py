@@ -33,7 +33,6 @@ class Listeners:
     grpc_server: grpc.Server
     rest_server: RestServer | None
     local_server: LocalServer | None
-    own_socket: LocalSocket | None
     described: str
 
     @classmethod
@@ -56,7 +55,6 @@ class Listeners:
             _grpc_server(flags, settings, own_socket, calls),
             _rest_server(flags, api, metrics, settings.monitoring_path),
             local_server,
-            own_socket,
             _described(flags, own_socket),
         )
 
@@ -83,8 +81,6 @@ class Listeners:
         stopped.wait()
         if self.rest_server:
             self.rest_server.shut_down(GRACE_S)
-        if self.own_socket:
-            self.own_socket.remove_grpc()
 
 
 def in_background(name: str, target: Callable[[], Any]) -> None:

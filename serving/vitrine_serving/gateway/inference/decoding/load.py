@@ -1,4 +1,4 @@
-"""Decoding load: the work that all processes of the gateway have waiting, and its admission.
+"""Decoding load: the work that waits in all processes of the gateway, and its admission.
 
 What a picture costs is known from its header: pixels, times what a pixel of its kind has taken here
 lately. So an overload is refused before it is decoded.

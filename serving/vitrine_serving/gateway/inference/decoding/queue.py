@@ -1,4 +1,4 @@
-"""Admission queue of decoding jobs: lets in what can be done in time, and learns what jobs take."""
+"""Admission queue of decoding jobs: admits those that can be done in time, and learns costs."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
