@@ -44,9 +44,13 @@ HELD = {
         f"{SERVING}/test_broken_versions.py",
         "test_a_version_whose_variables_are_missing_is_found_out",
     ),
-    "a failed version whose directory is replaced, or whose files grow (a slow copy)": (
-        f"{SERVING}/test_broken_versions.py",
-        "test_a_version_that_is_copied_slowly_is_loaded_once_it_is_whole",
+    "requests with rows of different shapes in one batch": (
+        f"{SERVING}/test_batching.py",
+        "test_shapes_are_not_mixed",
+    ),
+    "batching parameters that make no sense, such as a negative timeout": (
+        f"{SERVING}/test_batching.py",
+        "test_bad_parameters_name_the_file",
     ),
     "an entry that cannot be looked at": (
         f"{SERVING}/test_broken_versions.py",
