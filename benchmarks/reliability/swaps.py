@@ -115,6 +115,10 @@ class _Clients:
                     self._outcome.versions.add(version)
 
 
+_BROKEN = 1_000_000
+"""Added to the number of a version that is broken."""
+
+
 class _Publisher:
     """Changes what is in `base`, and waits each time until the server has followed."""
 
@@ -122,12 +126,13 @@ class _Publisher:
         self._models, self._base = models, base
 
     def step(self, number: int) -> None:
-        """Publishes version `number`: every fifth is broken at first, every fourth rolled back
-        and restored."""
+        """Publishes version `number`: before every fifth a broken one comes and goes, of a number
+        of its own as one that has failed is not tried again; every fourth is rolled back and
+        restored."""
         if number % 5 == 0:
-            publish(self._base, number, broken=True)
-            self._follow(number, "END")
-            self._retire(number)
+            publish(self._base, number + _BROKEN, broken=True)
+            self._follow(number + _BROKEN, "END")
+            self._retire(number + _BROKEN)
         publish(self._base, number)
         self._swapped(number, number - 1)
         if number % 4 == 0:

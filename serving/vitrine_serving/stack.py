@@ -357,7 +357,7 @@ def _fault(directory: Path, message: str) -> Fault:
         if directory.is_dir() and (fault := wrong_version(directory)):
             return fault
     reason = " ".join(message.split()).rstrip(".")
-    return Fault(reason, f"repair it, or set it aside: {aside(directory)}")
+    return Fault(reason, f"set it aside, and put it back once it is repaired: {aside(directory)}")
 
 
 def _checked(addresses: Addresses) -> Settings:

@@ -51,8 +51,8 @@ def test_memory_does_not_grow(training_run, tmp_path):
 
 
 def test_versions_swap_under_load(tmp_path):
-    """20 versions published, rolled back, restored, and some broken at first, under 8 clients: no
-    failed and no wrong answer, every version seen, and the server no heavier than before."""
+    """20 versions published, rolled back, restored, some broken ones between them, under 8 clients:
+    no failed and no wrong answer, every version seen, and the server no heavier than before."""
     steps = []
     outcome = swap_under_load(tmp_path, swaps=20, clients=8, each=lambda: steps.append(1))
     print(outcome)

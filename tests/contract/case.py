@@ -113,6 +113,13 @@ class Case:
     def transport(self) -> str:
         return "grpc" if isinstance(self.call, Grpc) else "rest"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a local socket has that call, too."""
+        return isinstance(self.call, Grpc) and not (
+            self.before and self.call.method.startswith("/grpc.health.")
+        )
+
     def run(self, server: Server) -> None:
         """Calls `server`, and asserts that its answer is the real one."""
         if self.before:

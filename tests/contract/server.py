@@ -159,6 +159,7 @@ def start(command: Sequence[str], base: Path, kinds: Path, *, may_change: bool) 
         flags += ["--max_num_load_retries=0", "--load_retry_interval_micros=0"]
         flags += ["--enable_batching=true", "--rest_api_enable_cors_support=true"]
         flags += ["--enable_signature_method_name_check=true"]
+        flags += ["--enable_grpc_healthcheck_service=true"]
         flags += [f"--batching_parameters_file={base / 'batching.config'}"]
     log = base / "log"
     process = processes.start([*command, *flags], log)

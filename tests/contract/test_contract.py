@@ -46,13 +46,13 @@ def test_case_of_change(case: Case, changing: Server):
     case.run(changing)
 
 
-@pytest.mark.parametrize("case", [each for each in STEADY if each.transport == "grpc"], ids=_name)
+@pytest.mark.parametrize("case", [each for each in STEADY if each.is_local], ids=_name)
 def test_case_over_the_local_socket(case: Case, embedded: Server):
     """The embedded server answers there as over gRPC."""
     case.run(over_its_socket(embedded))
 
 
-@pytest.mark.parametrize("case", [each for each in CHANGING if each.transport == "grpc"], ids=_name)
+@pytest.mark.parametrize("case", [each for each in CHANGING if each.is_local], ids=_name)
 def test_case_of_change_over_the_local_socket(case: Case, changing_embedded: Server):
     """The embedded server changes, and answers there as over gRPC."""
     case.run(over_its_socket(changing_embedded))

@@ -21,11 +21,7 @@ from harness.ports import free_port
 from harness.processes import Process, running, wait_until_up
 from harness.waiting import wait_for
 from tests.contract.server import Server
-from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.__main__ import main
-from vitrine_serving.model_server.flags import Flags
-from vitrine_serving.model_server.repository.config import read_config
-from vitrine_serving.model_server.startup.settings import read_settings
 
 HERE = "tests/contract/test_on_purpose.py"
 SERVING = "tests/serving"
@@ -36,7 +32,7 @@ HELD = {
         HERE,
         "test_versions_that_fail_end_nobody",
     ),
-    "a new model without a version, in a reload": (
+    "a reload": (
         f"{SERVING}/test_reload.py",
         "test_a_model_without_versions_is_not_waited_for",
     ),
@@ -56,7 +52,7 @@ HELD = {
         f"{SERVING}/test_batching.py",
         "test_shapes_are_not_mixed",
     ),
-    "a batching file with a limit of 0 or a negative time": (
+    "files of settings that make no sense": (
         f"{SERVING}/test_batching.py",
         "test_bad_parameters_name_the_file",
     ),
@@ -75,10 +71,6 @@ HELD = {
         "test_what_is_no_flag_is_told_and_ignored",
     ),
     "`--flag value`, a relative `--model_base_path`": (HERE, "test_words_that_are_taken"),
-    "a TLS file that makes no sense, `custom_model_config`": (
-        HERE,
-        "test_what_aborts_the_real_one",
-    ),
     "HEAD below `/v1`": (f"{SERVING}/test_rest_server.py", "test_head_has_no_body"),
     "a request line or a head that is malformed": (
         f"{SERVING}/test_rest_server.py",
@@ -213,16 +205,6 @@ def test_a_port_beyond_the_last(refuse):
     for flag in ("--port=99999", "--rest_api_port=65536"):
         code, said = refuse(flag)
         assert (code, "is not in the range 0<=x<=65535" in said) == (255, True)
-
-
-def test_what_aborts_the_real_one(tmp_path: Path):
-    """Its CHECK_OK and its LOG(FATAL); here it is an error with the file or the field."""
-    path = tmp_path / "ssl.config"
-    path.write_text("nonsense")
-    with pytest.raises(ServingError, match=f"Invalid protobuf file: '{path}'"):
-        read_settings(Flags(model_base_path="/nowhere", ssl_config_file=path))
-    with pytest.raises(ValueError, match="type not supported"):
-        read_config('custom_model_config { type_url: "x" }')
 
 
 def test_sigterm_answers_what_is_in_hand(odd: Odd):

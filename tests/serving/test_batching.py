@@ -153,6 +153,94 @@ def test_padding_to_allowed_sizes(doubler):
 
 
 @pytest.mark.parametrize(
+    ("most", "allowed", "sizes"), [(4, (), [3, 4]), (4, (8,), [8, 8]), (0, (), [7])]
+)
+def test_a_large_request_is_split(doubler, most, allowed, sizes):
+    """Into batches of `max_execution_batch_size`, which is `max_batch_size` unless it is given; the
+    answer is one, in order. A request larger than `max_batch_size` is still refused."""
+    parameters = BatchingParameters(
+        max_batch_size=8,
+        allowed_batch_sizes=allowed,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=most,
+    )
+    scheduler = BatchScheduler(parameters)
+    rows = np.arange(7.0)
+    assert scheduler.run(doubler, [rows])[0].tolist() == (rows * 2).tolist()
+    assert sorted(doubler.batches) == sizes
+    with pytest.raises(ServingError, match="Task size 9 is larger than maximum input batch size 8"):
+        scheduler.run(doubler, [np.arange(9.0)])
+
+
+def test_a_split_request_fills_the_batch_that_is_open(doubler):
+    """What is left of it runs next, and each caller has its own rows."""
+    parameters = BatchingParameters(
+        **ONE_THREAD,
+        max_batch_size=6,
+        max_execution_batch_size=3,
+        enable_large_batch_splitting=True,
+        batch_timeout_s=0.2,
+    )
+    scheduler = BatchScheduler(parameters)
+    with ThreadPoolExecutor(3) as pool:
+        first = held(doubler, pool, scheduler)
+        futures = enqueue(pool, scheduler, doubler, [[1.0, 2.0], [3.0, 4.0, 5.0, 6.0]])
+        doubler.go_on.set()
+        assert [each.result(30)[0].tolist() for each in futures] == [[2, 4], [6, 8, 10, 12]]
+        first.result(30)
+    assert 3 in doubler.batches
+    assert sum(doubler.batches) == 7
+
+
+def test_a_split_that_needs_too_many_batches_is_refused(doubler):
+    """As a whole: no part of it runs."""
+    parameters = BatchingParameters(
+        max_batch_size=8,
+        max_execution_batch_size=2,
+        enable_large_batch_splitting=True,
+        max_enqueued_batches=2,
+        batch_timeout_s=3600,
+    )
+    scheduler = BatchScheduler(parameters)
+    with pytest.raises(ServingError, match="queue to which this task was submitted is full"):
+        scheduler.run(doubler, [np.arange(8.0)])
+    assert scheduler.run(doubler, [np.arange(4.0)])[0].tolist() == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("most", [0, 1, -1])
+def test_the_open_batch_takes_a_request_whatever_may_wait(doubler, most):
+    """A `max_enqueued_batches` of 0 is no end of service, and a negative one no bound."""
+    scheduler = BatchScheduler(BatchingParameters(max_enqueued_batches=most))
+    assert scheduler.run(doubler, [np.array([1.0])])[0].tolist() == [2]
+
+
+def test_an_empty_batch_is_answered(doubler):
+    """With no rows, and with splitting as well."""
+    for splits in (False, True):
+        scheduler = BatchScheduler(BatchingParameters(enable_large_batch_splitting=splits))
+        assert scheduler.run(doubler, [np.zeros(0)])[0].tolist() == []
+
+
+def test_rows_of_different_lengths_run_together_where_they_may_be_padded():
+    """With the first value of each request, to the longest of all."""
+    seen = []
+
+    def same(rows: np.ndarray) -> list[np.ndarray]:
+        seen.append(rows.shape)
+        return [rows]
+
+    parameters = BatchingParameters(
+        max_batch_size=3, batch_timeout_s=3600, pad_variable_length_inputs=True
+    )
+    scheduler = BatchScheduler(parameters)
+    sent = ([[1.0, 2.0]], [[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]])
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda rows: scheduler.run(same, [np.array(rows)])[0].tolist(), sent)
+        assert list(found) == [[[1, 2, 1]], [[3, 4, 5], [6, 7, 8]]]
+    assert seen == [(3, 3)]
+
+
+@pytest.mark.parametrize(
     ("inputs", "message"),
     [
         ([np.zeros(40)], "Task size 40 is larger than maximum input batch size 32"),
@@ -204,6 +292,13 @@ def test_parameters_are_read(tmp_path):
         'allowed_batch_sizes: 8 allowed_batch_sizes: 32 thread_pool_name { value: "x" }'
     )
     assert read_parameters(file) == BatchingParameters(32, 0.0015, 7, 3, (8, 32))
+    file.write_text(
+        "max_batch_size { value: 32 } enable_large_batch_splitting { value: true }\n"
+        "max_execution_batch_size { value: 8 } pad_variable_length_inputs: true"
+    )
+    read = read_parameters(file)
+    assert read.pad_variable_length_inputs
+    assert (read.max_batch_size, read.rows_of_a_batch) == (32, 8)
     file.write_text("\n")
     assert read_parameters(file) == BatchingParameters()
 
@@ -216,9 +311,21 @@ def test_parameters_are_read(tmp_path):
         ("max_batch_size { value: 0 }", "max_batch_size"),
         ("num_batch_threads { value: 0 }", "num_batch_threads"),
         ("batch_timeout_micros { value: -1 }", "batch_timeout_micros"),
-        ("max_batch_size { value: 8 } allowed_batch_sizes: 4", "must equal max_batch_size"),
-        ("max_batch_size { value: 4 } allowed_batch_sizes: [4, 4]", "increasing"),
-        ("pad_variable_length_inputs: true", "not supported"),
+        (
+            "max_batch_size { value: 8 } allowed_batch_sizes: 4",
+            "allowed_batch_sizes must match max_batch_size; last entry was 4; expected 8",
+        ),
+        (
+            "max_batch_size { value: 8 } allowed_batch_sizes: 4 "
+            "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 4 }",
+            "allowed_batch_sizes must match max_batch_size; last entry was 4; expected 8",
+        ),
+        (
+            "max_batch_size { value: 8 } enable_large_batch_splitting { value: true } "
+            "max_execution_batch_size { value: 9 }",
+            "greater than or equal to max_execution_batch_size",
+        ),
+        ("max_execution_batch_size { value: -1 }", "max_execution_batch_size"),
     ],
 )
 def test_bad_parameters_name_the_file(tmp_path, text, message):
@@ -227,5 +334,5 @@ def test_bad_parameters_name_the_file(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(ServingError) as caught:
         read_parameters(file)
-    assert str(file) in str(caught.value)
+    assert str(file) in f"{caught.value} {caught.value.hint}"
     assert message in f"{caught.value} {caught.value.hint}"

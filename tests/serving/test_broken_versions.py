@@ -17,7 +17,7 @@ from vitrine_serving.model_server.runtime.trial import try_signatures
 
 
 def test_at_a_start_the_newest_version_that_loads_stands_in(base, start):
-    """Until the newest is repaired; then that one answers alone."""
+    """Until the newest is set aside, repaired and put back; then that one answers alone."""
     publish(base, 2)
     publish(base, 3, broken=True)
     publish(base, 4, broken=True)
@@ -27,6 +27,7 @@ def test_at_a_start_the_newest_version_that_loads_stands_in(base, start):
     repository.refresh()
     assert answers(repository) == 2
     remove(base, 4)
+    repository.refresh()
     publish(base, 4)
     repository.refresh()
     wait_for(lambda: answers(repository) == 4, 30, "the version that was repaired")
@@ -42,24 +43,17 @@ def test_where_versions_are_named_no_other_stands_in(base, start):
     assert states(repository) == {2: "END"}
 
 
-def test_a_version_that_is_copied_slowly_is_loaded_once_it_is_whole(base, load, start):
-    """Directories first, data later, which changes no time of the version directory itself; while
-    the data grow nothing is tried."""
-    repository = start(ModelConfig("mlp", base))
+def test_a_version_that_is_copied_slowly_is_loaded_by_a_later_try(base, load, start):
+    """Directories first, data later, which changes no time of the version directory itself."""
+    repository = start(ModelConfig("mlp", base), load_retries=1000, retry_interval_s=0.05)
     (base / ".2" / "variables").mkdir(parents=True)
-    data = base / ".2" / "variables" / "variables.data-00000-of-00001"
-    data.touch()
     (base / ".2").rename(base / "2")
-    data = base / "2" / data.relative_to(base / ".2")
     load.errors[2] = ValueError("half of it")
     repository.refresh()
-    reach(repository, {2: "END", 1: "AVAILABLE"})
-    for size in range(1, 4):
-        data.write_bytes(b"x" * size)
-        repository.refresh()
-    assert load.tries["mlp", 2] == 1
+    wait_for(lambda: load.failures["mlp", 2] > 1, 30, "the second try")
+    assert states(repository) == {2: "LOADING", 1: "AVAILABLE"}
+    (base / "2" / "variables" / "variables.data-00000-of-00001").write_bytes(b"x")
     del load.errors[2]
-    repository.refresh()
     reach(repository, {2: "AVAILABLE", 1: "END"})
 
 

@@ -82,12 +82,12 @@ def test_a_typing_error_says_where(text, where):
         (
             'name: "a" base_path: "/a"',
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform.",
+            "nor ModelServerConfig::model_platform, model name is a",
         ),
         (
             'name: "a" base_path: "/a" model_platform: "tensorflow" model_type: TENSORFLOW',
             "Illegal setting both ModelServerConfig::model_type (deprecated) "
-            "and ModelServerConfig::model_platform.",
+            "and ModelServerConfig::model_platform, model name is a",
         ),
         (
             'name: "a" base_path: "/a" model_type: OTHER',

@@ -71,7 +71,7 @@ def test_retries_of_a_removed_version_are_abandoned(base, load, start):
 
 
 def test_a_repaired_version_is_tried_at_once(base, load, start):
-    """Whether it waits for a retry or has ended: another directory is another chance."""
+    """While it waits for a retry: another directory is another chance."""
     repository = start(ModelConfig("mlp", base), load_retries=1, retry_interval_s=NEVER_S)
     publish(base, 2, broken=True)
     repository.refresh()
@@ -81,13 +81,25 @@ def test_a_repaired_version_is_tried_at_once(base, load, start):
     reach(repository, {2: "AVAILABLE", 1: "END"})
 
 
-def test_an_ended_version_begins_anew_when_it_is_replaced(base, load, start):
-    """By a directory of the same name, as one repairs a version."""
+def test_an_ended_version_stays_as_it_is_until_it_was_gone(base, load, start):
+    """As TensorFlow Serving's: repaired in place, or replaced between two looks, it is not tried
+    again; set aside for one look and put back, it is."""
     publish(base, 2, broken=True)
     repository = start(ModelConfig("mlp", base, specific=(2,)), load_retries=0)
     assert states(repository) == {2: "END"}
+    (base / "2" / "broken").unlink()
+    for _ in range(3):
+        repository.refresh()
     remove(base, 2)
     publish(base, 2)
+    repository.refresh()
+    assert states(repository) == {2: "END"}
+    assert load.tries["mlp", 2] == 1
+    (base / "2").rename(base / ".2")
+    repository.refresh()
+    [status] = repository.versions("mlp")
+    assert (status.state, status.error_message) == ("END", "ValueError: no graph")
+    (base / ".2").rename(base / "2")
     repository.refresh()
     reach(repository, {2: "AVAILABLE"})
 

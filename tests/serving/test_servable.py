@@ -10,11 +10,15 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.framework import tensor_pb2, types_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.contract.models import DTYPES, export
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, BatchScheduler
 from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.tensors import to_array
 
 CODE = grpc.StatusCode
 TWO = np.array([1.0, 2.0], np.float32)
@@ -157,15 +161,83 @@ def test_runs_are_observed(versions):
 
 def test_what_is_no_saved_model(versions, tmp_path):
     """Missing and broken files, and other tags, are told in TensorFlow Serving's words."""
+    malformed = tmp_path / "malformed"
+    malformed.mkdir()
+    (malformed / "saved_model.pb").write_bytes(b"hello, I am no graph")
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "saved_model.pbtxt").write_text("no graph, either")
     for path, tags, code, message in (
-        (tmp_path, "serve", CODE.NOT_FOUND, "Could not find SavedModel .pb or .pbtxt"),
-        (versions / "broken", "serve", CODE.DATA_LOSS, "as binary proto"),
+        (tmp_path, "serve", CODE.NOT_FOUND, "does not appear to contain a SavedModel bundle"),
+        (versions / "broken", "serve", CODE.OUT_OF_RANGE, "Read less bytes than requested"),
+        (malformed, "serve", CODE.DATA_LOSS, f"Can't parse {malformed}/saved_model.pb as binary"),
+        (text, "serve", CODE.DATA_LOSS, "as text proto"),
         (versions / "echo", "gpu", CODE.NOT_FOUND, "matching supplied tags: { gpu }"),
     ):
         with pytest.raises(ServingError) as caught:
             Servable("x", 1, path, tags=[tags])
         assert caught.value.code is code
         assert message in str(caught.value)
+
+
+def test_a_graph_as_text_is_read(versions, tmp_path):
+    """As TensorFlow Serving reads `saved_model.pbtxt` where there is no `saved_model.pb`."""
+    path = shutil.copytree(versions / "half_plus_two", tmp_path / "1")
+    binary = path / "saved_model.pb"
+    graph = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+    binary.with_suffix(".pbtxt").write_text(text_format.MessageToString(graph))
+    binary.unlink()
+    servable = Servable("half_plus_two", 1, path)
+    assert servable.run("serving_default", {"x": TWO})["y"].tolist() == [2.5, 3.0]
+    servable.close()
+
+
+def test_requests_are_checked_in_order(versions):
+    """As TensorFlow Serving does: names, values, the wanted outputs, what batching needs, and only
+    then dtypes, of which a session knows."""
+    scheduler = BatchScheduler(BatchingParameters())
+    echo = Servable("echo", 1, versions / "echo", scheduler=scheduler)
+    wrong = np.ones(1, np.int32)
+    unread = tensor_pb2.TensorProto(dtype=99)
+    resource = tensor_pb2.TensorProto(dtype=types_pb2.DT_RESOURCE)
+    resource.tensor_shape.dim.add(size=1)
+    resource.resource_handle_val.add(name="n", hash_code=7, maybe_type_name="t")
+    variant = tensor_pb2.TensorProto(dtype=types_pb2.DT_VARIANT)
+    variant.tensor_shape.dim.add(size=1)
+    for inputs, outputs, words in (
+        ({"z": unread, "x": unread}, ["nope"], "input size does not match signature: 2!=1"),
+        ({"x": unread}, ["nope"], "tensor parsing error: x"),
+        ({"x": wrong}, ["nope"], "output tensor alias not found in signature: nope"),
+        ({"x": wrong[0]}, [], "must have at least one dimension"),
+        ({"x": wrong}, [], "Expects arg[0] to be float but int32 is provided"),
+        ({"x": resource}, [], "Invalid resource type hash code: 7(name: n type: t). Perhaps"),
+        ({"x": variant}, [], "Expects arg[0] to be float but variant is provided"),
+    ):
+        sent = {
+            name: tf.make_tensor_proto(each) if isinstance(each, np.generic | np.ndarray) else each
+            for name, each in inputs.items()
+        }
+        with pytest.raises(ServingError) as caught:
+            echo.run("serving_default", sent, outputs, read=to_array)
+        assert caught.value.code is CODE.INVALID_ARGUMENT
+        assert words in str(caught.value)
+    scheduler.close()
+    echo.close()
+
+
+def test_a_part_of_the_outputs_is_not_batched(versions):
+    """As in batching_session.cc: a call that is for other outputs than a signature has goes past
+    the scheduler, and its bound."""
+    scheduler = BatchScheduler(BatchingParameters(max_batch_size=2))
+    echo = Servable("echo", 1, versions / "echo", scheduler=scheduler)
+    pair = {"a": np.ones(3, np.float32), "b": np.ones(3, np.int32)}
+    with pytest.raises(ServingError, match="Task size 3 is larger"):
+        echo.run("pair", pair)
+    assert echo.run("pair", pair, ["product"])["product"].tolist() == [1, 1, 1]
+    with pytest.raises(ServingError, match="Task size 3 is larger"):
+        echo.run("pair", pair, ["product", "sum"])
+    scheduler.close()
+    echo.close()
 
 
 def test_missing_weights_fail_to_load(training_run, tmp_path):

@@ -156,7 +156,7 @@ def test_a_socket_alone_and_batching_of_a_versions_own(base, tmp_path):
     ],
 )
 def test_tls_that_cannot_be(tmp_path, change, said):
-    """Each is told with the file, before a model is loaded; the real one is aborted."""
+    """Each is told with the file, before a model is loaded."""
     own = make_certificate(tmp_path, "server", make_ca(tmp_path))
     config = written(tmp_path / "ssl.config", own)
     assert isinstance(ssl_credentials(config), grpc.ServerCredentials)

@@ -1,5 +1,6 @@
 """Warm-up records are replayed, and a version that fails its own is not served."""
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,6 +32,12 @@ def predict_log(values: list[float], alias: str = "x") -> prediction_log_pb2.Pre
     tensor = tf.make_tensor_proto(np.array(values, np.float32))
     log.predict_log.request.inputs[alias].CopyFrom(tensor)
     return log
+
+
+def session_run_log() -> bytes:
+    log = prediction_log_pb2.PredictionLog()
+    log.session_run_log.SetInParent()
+    return log.SerializeToString()
 
 
 def examples_log(kind: str, signature: str) -> prediction_log_pb2.PredictionLog:
@@ -71,8 +78,8 @@ def test_no_records_is_fine(runs, tmp_path):
     ("records", "message"),
     [
         ([predict_log([1.0], "wrong").SerializeToString()], "Signature input alias: x"),
-        ([b"\xff\xff\xff garbage"], "verify your warmup data"),
-        ([b""], "Unsupported log_type"),
+        ([b"\xff\xff\xff garbage"], "^Failed to parse warmup record: .* garbage from /"),
+        ([session_run_log()], "^Unsupported log_type for warmup: 5$"),
         ([predict_log([1.0]).SerializeToString()] * 1001, "exceeds the maximum"),
     ],
 )
@@ -84,9 +91,24 @@ def test_records_that_fail(runs, tmp_path, records, message):
 
 
 def test_a_truncated_file(runs, tmp_path):
-    """Half a record is an error, not a shorter warm-up."""
+    """Half a record is an error, not a shorter warm-up; so is a changed one."""
     write(tmp_path, predict_log([1.0, 2.0]).SerializeToString())
     data = (tmp_path / RECORDS).read_bytes()
-    (tmp_path / RECORDS).write_bytes(data[: len(data) // 2])
-    with pytest.raises(ServingError, match="verify your warmup data"):
-        warm_up(runs[0], tmp_path)
+    for broken, words in (
+        (data[: len(data) // 2], r"^truncated record at \d+' failed with Read less bytes than req"),
+        (data[:-8] + b"\0" * 8, r"^corrupted record at \d+\. Please verify your warmup data is in"),
+    ):
+        (tmp_path / RECORDS).write_bytes(broken)
+        with pytest.raises(ServingError, match=words) as caught:
+            warm_up(runs[0], tmp_path)
+        assert caught.value.code is grpc.StatusCode.DATA_LOSS
+
+
+@pytest.mark.parametrize("content", [b"", b"hello"])
+def test_a_file_too_short_for_a_record_has_none(runs, tmp_path, content):
+    """As with TensorFlow Serving's reader; an empty record, too, is passed over."""
+    write(tmp_path, b"")
+    assert warm_up(runs[0], tmp_path) == 1
+    (tmp_path / RECORDS).write_bytes(content)
+    assert warm_up(runs[0], tmp_path) == 0
+    assert not runs[1]

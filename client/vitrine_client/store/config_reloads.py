@@ -1,7 +1,7 @@
 """Reload of a `models.config` on several model servers: all follow it, or none.
 
-A real TensorFlow Serving does not return from a reload that names what it cannot load, and takes no
-other meanwhile, not even after the caller's deadline. So each server is first asked for the states
+A real TensorFlow Serving 2.20.0 was seen not to return from some reloads, and takes no other
+meanwhile, not even after the caller's deadline. So each server is first asked for the states
 of all that it is about to be told. Needs the extra `vitrine-client[grpc]`.
 """
 

@@ -1,7 +1,7 @@
 """Tensors: NumPy arrays to and from TensorFlow's message.
 
 Facts are from tensorflow/core/framework/tensor.proto: `tensor_content` holds the elements as they
-lie in memory (little-endian here), strings have no such form, and a typed list that is shorter
+lie in memory (little-endian here), strings after their lengths, and a typed list that is shorter
 than the shape repeats its last value.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.errors import InvalidRequest, ServerError
+from vitrine_client.tfserving import packed_strings
 from vitrine_client.tfserving import wire_pb2 as wire
 
 _MOST_REPEATED = 1 << 22
@@ -63,6 +64,9 @@ def from_tensor(tensor: wire.Tensor) -> Array:
         if any(size < 0 for size in shape):
             raise ValueError("a size is negative")
         dtype, field = _LISTS[tensor.dtype]
+        if tensor.tensor_content and tensor.dtype == wire.DT_STRING:
+            strings = packed_strings.unpack(tensor.tensor_content, math.prod(shape))
+            return np.array(strings, object).reshape(shape)
         if tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype).reshape(shape)
         listed = getattr(tensor, field)

@@ -7,6 +7,7 @@ from tests.contract.cases import (
     batching,
     classify,
     examples_rest,
+    grpc_edges,
     infer,
     metadata,
     predict,
@@ -22,6 +23,7 @@ from tests.contract.cases import (
     status,
     tensors,
     versions,
+    warm_up,
 )
 
 OF_HTTP = [*rest_http.CASES, *rest_paths.OWN, *rest_http.CHANGING]
@@ -32,7 +34,7 @@ STEADY = [
     *(
         case
         for topic in (
-            *(tensors, predict, classify, regress, infer, status, metadata),
+            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
             *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES
@@ -44,6 +46,8 @@ CHANGING = [
     *versions.CASES,
     *reload.CASES,
     *batching.CASES,
+    *warm_up.CASES,
+    *grpc_edges.HEALTH_CASES,
     *rest_http.CHANGING,
     *classify.CHANGING,
     *regress.CHANGING,

@@ -32,15 +32,18 @@ def _infer(name: str, request: Any, answer: Answer, where: str = "Infer") -> Cas
     )
 
 
-def _both() -> Any:
+def _regressed(*signatures: str, classified: bool = False) -> Any:
+    """The answer of tasks of regression, and of one of classification after them."""
     made = inference_pb2.MultiInferenceResponse()
-    made.results.add(
-        model_spec=spec(signature="regress_x_to_y", version=2), regression_result=values(4.0)
-    )
-    made.results.add(
-        model_spec=spec(signature="classify_both", version=2),
-        classification_result=classes([("low", 4.0), ("high", 8.0)]),
-    )
+    for signature in signatures:
+        made.results.add(
+            model_spec=spec(signature=signature, version=2), regression_result=values(4.0)
+        )
+    if classified:
+        made.results.add(
+            model_spec=spec(signature="classify_both", version=2),
+            classification_result=classes([("low", 4.0), ("high", 8.0)]),
+        )
     return made
 
 
@@ -49,7 +52,7 @@ CASES = [
     _infer(
         "regress and classify",
         infer(REGRESS_TASK, CLASSIFY_TASK),
-        _both(),
+        _regressed("regress_x_to_y", classified=True),
         "Infer; tensorflow_model_server_test.py testMultiInference: in the order of the tasks",
     ),
     _infer(
@@ -118,7 +121,14 @@ CASES = [
     _infer(
         "signatures of different input tensors",
         infer(REGRESS_TASK, task("regress_elsewhere")),
-        Fails(INVALID, "Input tensor must be the same for all Signatures."),
+        _regressed("regress_x_to_y", "regress_elsewhere"),
+        f"Infer; {SEEN}: each input tensor is fed the examples; the check is of later than 2.20.0",
+    ),
+    _infer(
+        "labels from one input tensor, values from another",
+        infer(task("regress_elsewhere"), CLASSIFY_TASK),
+        _regressed("regress_elsewhere", classified=True),
+        f"Infer; {SEEN}",
     ),
     _infer(
         "no example",

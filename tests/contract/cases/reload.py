@@ -1,12 +1,14 @@
 """Cases of HandleReloadConfigRequest: models and labels."""
 
+from pathlib import Path
+
 import grpc
 import pytest
 from grpc import StatusCode
 from tensorflow_serving.apis import model_management_pb2, status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from tests.contract.case import Answer, Case, Fails, Grpc, found
+from tests.contract.case import Answer, Case, Fails, Grpc
 from tests.contract.cases.life import (
     ALL,
     TENSORFLOW,
@@ -25,6 +27,7 @@ from tests.contract.server import Server
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 CORE = "server_core.cc"
+SEEN = "seen on 2.20.0, November 2026"
 
 
 def _replaced(old: str, new: str) -> Before:
@@ -42,6 +45,13 @@ def _reloading(
 ) -> Case:
     call = Grpc("HandleReloadConfigRequest", lambda base: reload(base, *configs))
     return Case(f"reload: {name}", call, answer, source, before)
+
+
+def _measured(base: Path, *metrics: str) -> model_management_pb2.ReloadConfigRequest:
+    """A request that names metrics."""
+    request = reload(base, ("measured", TENSORFLOW))
+    request.metric_names.extend(metrics)
+    return request
 
 
 DONE = model_management_pb2.ReloadConfigResponse(status=status_pb2.StatusProto())
@@ -125,10 +135,58 @@ CASES = [
         Fails(
             INVALID,
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
-            "ModelServerConfig::model_platform.",
+            "ModelServerConfig::model_platform, model name is unplatformed",
         ),
-        f"{CORE} GetPlatform",
+        f"{CORE} GetPlatform; {SEEN}",
         one("unplatformed"),
+    ),
+    _reloading(
+        "a type and a platform",
+        [("both-of-them", f"{TENSORFLOW} model_type: TENSORFLOW")],
+        Fails(
+            INVALID,
+            "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+            "ModelServerConfig::model_platform, model name is both-of-them",
+        ),
+        f"{CORE} GetPlatform; {SEEN}",
+        one("both-of-them"),
+    ),
+    _reloading(
+        "a type instead of a platform",
+        [("typed", "model_type: TENSORFLOW")],
+        DONE,
+        SEEN,
+        one("typed"),
+    ),
+    _reloading(
+        "no path",
+        [("pathless", f'{TENSORFLOW} base_path: ""')],
+        Fails(
+            INVALID,
+            "Expected model pathless to have an absolute path or URI; got base_path()=",
+        ),
+        SEEN,
+        one("pathless"),
+    ),
+    Case(
+        "reload: metrics that are named",
+        Grpc("HandleReloadConfigRequest", lambda base: _measured(base, "x")),
+        model_management_pb2.ReloadConfigResponse(
+            status=status_pb2.StatusProto(),
+            metric=[model_management_pb2.Metric(name="x", int64_value_increase=0)],
+        ),
+        f"{SEEN}; model_service_impl.cc RecordMetricsIncrease",
+        one("measured"),
+    ),
+    Case(
+        "reload: a metric that is named twice",
+        Grpc("HandleReloadConfigRequest", lambda base: _measured(base, "x", "x")),
+        model_management_pb2.ReloadConfigResponse(
+            status=status_pb2.StatusProto(),
+            metric=[model_management_pb2.Metric(name="x", int64_value_increase=0)],
+        ),
+        "model_service_impl.cc GetMetrics: a map",
+        one("measured-twice"),
     ),
     _reloading(
         "another platform",
@@ -210,9 +268,10 @@ CASES = [
         [("half-there", TENSORFLOW)],
         Fails(
             StatusCode.UNKNOWN,
-            found(r"^1 model\(s\) did not become available: \{\{\{name: half-there version: 1\}"),
+            "1 model(s) did not become available: {{{name: half-there version: 1} due to error: "
+            "OUT_OF_RANGE: Read less bytes than requested}, }",
         ),
-        f"{CORE} WaitUntilModelsAvailable",
+        f"{CORE} WaitUntilModelsAvailable; {SEEN}",
         lambda server: publish(server, "half-there", 1, "broken"),
     ),
 ]

@@ -2,10 +2,22 @@
 
 from typing import Any
 
-from tests.contract.case import Answer, Case, Grpc
-from tests.contract.messages import example, listed, packed, predict, predicted, spec
+import grpc
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+from tests.contract.case import Answer, Case, Fails, Grpc
+from tests.contract.messages import (
+    example,
+    listed,
+    of_no_dtype,
+    packed,
+    predict,
+    predicted,
+    spec,
+)
 from tests.contract.models import DTYPES
 
+INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DEFAULT = "serving_default"
 PICTURE = [[[1.0] * 28] * 28]
 VALUES: dict[str, list[Any]] = {
@@ -31,6 +43,29 @@ def serialized(x: float) -> Any:
 def echo(signature: str) -> Any:
     """What an answer of `echo` says it is from."""
     return spec("echo", signature, version=1)
+
+
+def _opaque(dtype: int) -> Any:
+    """Returns a tensor of one element, which nothing lists."""
+    made = tensor_pb2.TensorProto(dtype=dtype)
+    made.tensor_shape.dim.add(size=1)
+    return made
+
+
+def _with_content(tensor: Any, content: bytes) -> Any:
+    tensor.tensor_content = content
+    return tensor
+
+
+def packed_strings(content: bytes, count: int) -> Any:
+    """Returns a tensor of strings with these bytes in `tensor_content`."""
+    return _with_content(listed([], "string", [count]), content)
+
+
+def _wide(*numbers: int) -> Any:
+    made = listed([], "uint8", [len(numbers)])
+    made.int_val.extend(numbers)
+    return made
 
 
 def _echoes() -> list[Case]:
@@ -91,6 +126,85 @@ SHAPES = [
         predict(spec("echo"), x=listed([], shape=[2])),
         predicted(echo(DEFAULT), y=[0.0, 0.0]),
         "tensor.cc FromProtoField: an empty list fills with the type's default",
+    ),
+    *(
+        over_grpc(
+            f"values beyond the shape, of {dtype}, are cut off",
+            predict(spec("echo", dtype), x=listed(sent, dtype, [2])),
+            predicted(echo(dtype), y=listed(sent[:2], dtype)),
+            "seen on 2.20.0, November 2026 (of float32); tensor.cc FromProtoField",
+        )
+        for dtype, sent in (
+            ("float32", [1.5, 2.5, 3.5]),
+            ("int8", [1, -2, 3]),
+            ("bool", [True, False, True]),
+            ("float16", [1.5, 2.5, 3.5]),
+            ("complex64", [1.5 - 2.0j, 1.0j, 3.0]),
+            ("string", [b"a", b"", b"c"]),
+        )
+    ),
+    over_grpc(
+        "a number that its dtype has not keeps its low bits",
+        predict(spec("echo", "uint8"), x=_wide(258, -1)),
+        predicted(echo("uint8"), y=listed([2, 255], "uint8")),
+        "tensor.cc FromProtoField: a cast",
+    ),
+    over_grpc(
+        "packed strings",
+        predict(spec("echo", "string"), x=packed_strings(b"\x01\x00\x02axy", 3)),
+        predicted(echo("string"), y=listed([b"a", b"", b"xy"], "string")),
+        "tensor.cc Helper<tstring> Decode: their lengths, and then their bytes",
+    ),
+    *(
+        over_grpc(
+            f"packed strings of {name}",
+            predict(spec("echo", "string"), x=packed_strings(content, 3)),
+            Fails(INVALID, "tensor parsing error: x"),
+            "tensor.cc Helper<tstring> Decode",
+        )
+        for name, content in (
+            ("too few bytes", b"\x01\x00\x02ax"),
+            ("too many bytes", b"\x01\x00\x02axyz"),
+            ("too few lengths", b"\x01\x00"),
+        )
+    ),
+    over_grpc(
+        "an empty batch with bytes that are passed over",
+        predict(spec("echo"), x=_with_content(listed([], shape=[0, 3]), b"rubbish")),
+        predicted(echo(DEFAULT), y=listed([], shape=[0, 3])),
+        "tensor.cc FromProto: where there are no elements",
+    ),
+    over_grpc(
+        "a resource",
+        predict(spec("echo"), x=_opaque(types_pb2.DT_RESOURCE)),
+        Fails(
+            INVALID,
+            "Invalid resource type hash code: 0(name:  type: ). Perhaps a resource tensor was "
+            "being provided as a feed? That is not currently allowed. Please file an issue at "
+            "https://github.com/tensorflow/tensorflow/issues/new, ideally with a short code "
+            "snippet that leads to this error message.",
+        ),
+        "seen on 2.20.0, November 2026; direct_session.cc ResourceHandleToInputTensor",
+    ),
+    over_grpc(
+        "a wrong dtype, and an output that is not there",
+        predict(spec("echo"), ["nope"], x=listed([1], "int32")),
+        Fails(
+            INVALID,
+            "output tensor alias not found in signature: nope Outputs expected to be in the set "
+            "{y}.",
+        ),
+        "predict_util.cc PreProcessPrediction: a session knows of dtypes, and comes last",
+    ),
+    over_grpc(
+        "an input too many, which nobody reads",
+        predict(spec("echo"), x=[1.0], z=of_no_dtype()),
+        Fails(
+            INVALID,
+            "input size does not match signature: 2!=1 len({x,z}) != len({x}). Sent extra: {z}. "
+            "Missing but required: {}.",
+        ),
+        "predict_util.cc VerifyRequestInputsSize comes first",
     ),
     over_grpc(
         "NaN and infinities",

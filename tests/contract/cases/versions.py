@@ -1,7 +1,7 @@
 """Cases of versions that come, go and fail, and of the policies that choose them."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -23,6 +23,7 @@ from tests.contract.cases.life import (
 from tests.contract.messages import states
 from tests.contract.server import Server
 
+SEEN = "seen on 2.20.0, November 2026"
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
 
@@ -76,37 +77,148 @@ def _are(**wanted: str) -> Check:
     return check
 
 
-def _failed(response: Any) -> None:
-    [version] = response.model_version_status
-    assert states(response) == {2: "END"}
-    assert version.status.error_code != 0
-    assert "saved_model.pb" in version.status.error_message
+CUT = (grpc.StatusCode.OUT_OF_RANGE, "Read less bytes than requested")
+EMPTY = (
+    grpc.StatusCode.NOT_FOUND,
+    "Specified file path does not appear to contain a SavedModel bundle (should have a file "
+    "called `saved_model.pb`)",
+)
+
+
+def _failed(code: grpc.StatusCode, words: str) -> Check:
+    """A check of a version 2 that has failed, and of the beginning of its words."""
+
+    def check(response: Any) -> None:
+        [version] = response.model_version_status
+        assert states(response) == {2: "END"}
+        assert version.status.error_code == code.value[0]
+        assert version.status.error_message.startswith(words)
+
+    return check
 
 
 def _failed_json(value: Any) -> None:
     newest, older = value["model_version_status"]
     assert (newest["version"], newest["state"]) == ("2", "END")
-    assert newest["status"]["error_code"] != "OK"
-    assert "saved_model.pb" in newest["status"]["error_message"]
+    assert newest["status"] == {"error_code": CUT[0].name, "error_message": CUT[1]}
     assert (older["version"], older["state"]) == ("1", "AVAILABLE")
     assert older["status"] == {"error_code": "OK", "error_message": ""}
+
+
+def _put(name: str, content: bytes | None) -> Before:
+    """Version 2, with these bytes as its graph or without one, while 1 serves."""
+
+    def before(server: Server) -> None:
+        one(name, text=f"{TENSORFLOW} {ALL}")(server)
+        made = server.models / name / ".2"
+        made.mkdir()
+        if content is not None:
+            (made / "saved_model.pb").write_bytes(content)
+        made.rename(server.models / name / "2")
+        await_states(server, name, {1: "AVAILABLE", 2: "END"})
+
+    return before
+
+
+def _empty(name: str) -> Before:
+    return _put(name, None)
+
+
+def _garbled(name: str) -> Before:
+    return _put(name, b"This is no graph, and the end of it is far from where one sees that.")
+
+
+def _removed(server: Server, name: str) -> None:
+    shutil.rmtree(server.models / name / "2")
+
+
+def _replaced(server: Server, name: str) -> None:
+    """Good files in the place of those that there are; the directory is never gone."""
+    good = server.kinds / "half_plus_three"
+    shutil.copytree(good, server.models / name / "2", dirs_exist_ok=True)
+
+
+def _looked_again(
+    failed: Callable[[str], Before], name: str, change: Callable[[Server, str], None]
+) -> Before:
+    """A change of a version 2 that has failed, at which the server has looked: it has found a
+    version that was published afterwards."""
+
+    def before(server: Server) -> None:
+        failed(name)(server)
+        serve(server, (name, f"{TENSORFLOW} {ALL}"))
+        change(server, name)
+        publish(server, name, 4)
+        await_states(server, name, {4: "AVAILABLE"})
+
+    return before
+
+
+def _back(name: str) -> Before:
+    def before(server: Server) -> None:
+        _looked_again(_broken, name, _removed)(server)
+        publish(server, name, 2, "half_plus_three")
+        await_states(server, name, {2: "AVAILABLE"})
+
+    return before
 
 
 CASES = [
     Case(
         "life: a version that fails to load is END with its error",
         status("fails", 2),
-        _failed,
-        "seen on 2.19.1: END with the load error; the loader's own text may change, but names "
-        "the file (Can't parse …/saved_model.pb as binary proto)",
+        _failed(*CUT),
+        SEEN,
         _broken("fails"),
     ),
     Case(
         "life: a version that fails to load is listed over REST, with status 200",
         Rest("GET", "/v1/models/fails-rest"),
         _failed_json,
-        "seen on 2.19.1: status answers 200 whatever the state, and it stays listed",
+        f"{SEEN}: status answers 200 whatever the state, and it stays listed",
         _broken("fails-rest"),
+    ),
+    Case(
+        "life: a failed version whose files are replaced by good ones stays as it is",
+        status("replaced", 2),
+        _failed(*CUT),
+        SEEN,
+        _looked_again(_broken, "replaced", _replaced),
+    ),
+    Case(
+        "life: a failed version keeps its error when it is gone",
+        status("gone", 2),
+        _failed(*CUT),
+        SEEN,
+        _looked_again(_broken, "gone", _removed),
+    ),
+    Case(
+        "life: a failed version that was gone and comes back is loaded",
+        half("came-back", version=2),
+        answered("came-back", 2, 4.0),
+        SEEN,
+        _back("came-back"),
+    ),
+    Case(
+        "life: a version without files",
+        status("empty", 2),
+        _failed(*EMPTY),
+        SEEN,
+        _empty("empty"),
+    ),
+    Case(
+        "life: a version that is filled once it has failed",
+        status("filled", 2),
+        _failed(*EMPTY),
+        SEEN,
+        _looked_again(_empty, "filled", _replaced),
+    ),
+    Case(
+        "life: a graph that is no message",
+        status("garbled", 2),
+        _failed(grpc.StatusCode.DATA_LOSS, "Can't parse /"),
+        "platform/env.cc ReadBinaryProto: bytes that are wrong before their end",
+        _garbled("garbled"),
     ),
     Case(
         "life: the version before a failed one serves on",

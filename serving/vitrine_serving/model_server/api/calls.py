@@ -76,10 +76,10 @@ class Calls:
 
     def undecodable(self, body: bytes) -> CallOutcome:
         """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving
-        has it, and logs a line."""
+        has it, without words, and logs a line."""
         text = "A request of %d bytes is no message of its method"
         self._faults.line(logging.WARNING, text, len(body))
-        return CallOutcome(grpc.StatusCode.INTERNAL, "Exception deserializing request!")
+        return CallOutcome(grpc.StatusCode.INTERNAL, "")
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
         if call in _COUNTED:

@@ -121,10 +121,16 @@ class ModelServerApi:
         return response
 
     def reload_config(self, request: Any) -> Any:
-        """Answers `ModelService.HandleReloadConfigRequest`: the whole set of models is replaced."""
+        """Answers `ModelService.HandleReloadConfigRequest`: the whole set of models is replaced.
+
+        Each metric that is named is answered, as there; those of TensorFlow's that a reload
+        increases are none of this server's, so that the increase is 0.
+        """
         self._repository.configure(to_configs(request.config, self._repository.names()))
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()  # OK is said, not left out
+        for name in dict.fromkeys(request.metric_names):
+            response.metric.add(name=name, int64_value_increase=0)
         return response
 
     def _use(self, request: Any) -> AbstractContextManager[Servable]:

@@ -46,7 +46,7 @@ def answer_with(calls: Calls) -> Answer:
 def _answer(calls: Calls, request: wire.TtrpcRequest, received_s: float) -> Reply:
     kind = _KINDS.get((request.service, request.method))
     if kind is None:
-        return grpc.StatusCode.UNIMPLEMENTED, "Method not found!", b""
+        return grpc.StatusCode.UNIMPLEMENTED, "", b""  # no words, as there
     body = request.payload
     try:
         message = kind.FromString(body)

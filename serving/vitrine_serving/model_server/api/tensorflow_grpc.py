@@ -8,29 +8,41 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
 
 from vitrine_serving.model_server.api.calls import Calls
+from vitrine_serving.model_server.api.health import Health
 
 
 class _Decoding(grpc.ServerInterceptor):
     """Decoding of requests: bytes that are no message fail with INTERNAL, as TensorFlow Serving
-    has it, and cost a line of the log; gRPC's own way costs a traceback."""
+    has it, and cost a line of the log; gRPC's own way costs a traceback. Methods that there are not
+    fail with UNIMPLEMENTED. As there, neither has words."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None:
+            return _NO_METHOD
+        if handler.unary_unary is None:
             return handler
         return grpc.unary_unary_rpc_method_handler(
             partial(_decode, self._calls, handler), response_serializer=handler.response_serializer
         )
+
+
+def _refuse(_: Any, context: grpc.ServicerContext) -> None:
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+
+
+_NO_METHOD = grpc.stream_stream_rpc_method_handler(_refuse)
+"""Handler of a method that there is not; as it reads nothing, it answers calls of each kind."""
 
 
 def _decode(calls: Calls, handler: Any, body: bytes, context: grpc.ServicerContext) -> Any:
@@ -79,7 +91,7 @@ def make_server(
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     if with_health:
-        health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+        health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
     for address in addresses:
         _bind(server, address, credentials)
     if local_address:

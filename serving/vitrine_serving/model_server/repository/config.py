@@ -136,7 +136,7 @@ def _check_platform(entry: Any, is_served: bool) -> None:
         if platform:
             raise ServingError.invalid(
                 "Illegal setting both ModelServerConfig::model_type (deprecated) "
-                "and ModelServerConfig::model_platform."
+                "and ModelServerConfig::model_platform, model name is " + entry.name
             )
         if entry.model_type != model_server_config_pb2.TENSORFLOW:
             raise ServingError.invalid(
@@ -146,7 +146,7 @@ def _check_platform(entry: Any, is_served: bool) -> None:
     if not platform:
         raise ServingError.invalid(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform."
+            "nor ModelServerConfig::model_platform, model name is " + entry.name
         )
     if platform != _PLATFORM and is_served:
         raise ServingError.invalid(

@@ -31,10 +31,11 @@ class ServableStatus:
 
 @dataclass(frozen=True)
 class Failure:
-    """Reason why a load failed, in a code of gRPC's and words."""
+    """Reason why a load failed, in a code of gRPC's and words; a hint of ours is for the log."""
 
     code: int
     message: str
+    hint: str = ""
 
     def __str__(self) -> str:
         return f"{_CODE_NAMES.get(self.code, self.code)}: {self.message}"
@@ -43,7 +44,7 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Returns an exception's code and message: its own code if it has one, else UNKNOWN."""
         if isinstance(error, ServingError):
-            return cls(error.code.value[0], str(error))
+            return cls(error.code.value[0], str(error), error.hint)
         code = getattr(error, "error_code", None)  # as `tf.errors.OpError` has it
         if isinstance(code, int) and code > 0:
             return cls(code, str(getattr(error, "message", error)))
@@ -71,7 +72,6 @@ class Version:
         self.users = 0
         self.loaded: Any = None  # a Servable, from AVAILABLE to END
         self.failure: Failure | None = None
-        self._seen = directory  # at the look before
 
     @property
     def awaits_load(self) -> bool:
@@ -139,20 +139,11 @@ class Version:
         if self.awaits_load:
             self.state, self.failure = "END", self.failure or CANCELLED
 
-    def restarts(self, directory: VersionDirectory) -> bool:
-        """Whether it has ended, and `directory`, which is wanted, is a reason to begin anew.
-
-        TensorFlow Serving never tries a version again that failed as often as it may. We do once
-        the directory is another one, because that is how people repair a version; as long as it
-        stays the same, so would the error. Where its files grow, somebody copies them: it is tried
-        when two looks in a row have found the same.
-        """
-        is_still, self._seen = directory == self._seen, directory
-        if self.state != "END":
-            return False
-        if not self.wanted or self.failure is None or directory.is_replaced(self.directory):
-            return True
-        return is_still and directory != self.directory
+    def restarts(self) -> bool:
+        """Whether it has ended and is to begin anew: it was not wanted for a while, because of its
+        directory or of the policy. One that has failed as often as it may, and is still there,
+        stays as it is whatever becomes of its files, as in TensorFlow Serving."""
+        return self.state == "END" and (not self.wanted or self.failure is None)
 
 
 class Model:
@@ -191,7 +182,7 @@ class Model:
                 version.drop()
         for number, directory in wanted.items():
             known = self.versions.get(number)
-            if known is None or known.restarts(directory):
+            if known is None or known.restarts():
                 self.versions[number] = Version(number, directory)
             else:
                 known.keep(directory)

@@ -270,7 +270,7 @@ class Repository:
         then = "; it will be tried again" if again else ""
         if stand_in is not None:
             then = f"; version {stand_in} is tried in its place"
-        told = " ".join(failure.message.split())
+        told = " ".join(f"{failure.message} {failure.hint}".split())
         log.error("%s/%d failed to load: %s%s", model.name, version.number, told, then)
 
     def _close_next(self) -> bool:

@@ -8,7 +8,6 @@ bad one never spoils its neighbours.
 import os
 import threading
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -35,47 +34,76 @@ class BatchingParameters:
     max_enqueued_batches: int = 10
     num_batch_threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` with the name of a parameter that makes no sense."""
-        for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+        """Raises `ValueError` for parameters that make no sense, in the words of TensorFlow Serving
+        2.20.0. It takes any `max_enqueued_batches`, a negative one for no bound."""
+        for name in ("max_batch_size", "num_batch_threads"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; was {getattr(self, name)}")
+                raise ValueError(f"{name} must be positive; was {getattr(self, name)}")
         if self.batch_timeout_s < 0:
-            raise ValueError("batch_timeout_micros must be non-negative")
-        allowed = self.allowed_batch_sizes
-        if allowed and (
-            list(allowed) != sorted(set(allowed)) or allowed[-1] != self.max_batch_size
-        ):
+            micros = round(self.batch_timeout_s * 1e6)
+            raise ValueError(f"batch_timeout_micros must be non-negative; was {micros}")
+        if self.max_execution_batch_size < 0:
             raise ValueError(
-                "allowed_batch_sizes entries must be in increasing order, "
-                "and the last must equal max_batch_size"
+                f"max_execution_batch_size must be positive; was {self.max_execution_batch_size}"
+            )
+        if self.rows_of_a_batch > self.max_batch_size:
+            raise ValueError(
+                "When enable_large_batch_splitting is true, input_batch_size_limit must be greater "
+                "than or equal to max_execution_batch_size."
+            )
+        allowed = self.allowed_batch_sizes
+        if allowed and allowed[-1] != self.max_batch_size:
+            raise ValueError(
+                "Last entry in allowed_batch_sizes must match max_batch_size; "
+                f"last entry was {allowed[-1]}; expected {self.max_batch_size}"
             )
 
+    @property
+    def rows_of_a_batch(self) -> int:
+        """The most rows that run together. A request may have more, and is then split."""
+        if not self.enable_large_batch_splitting:
+            return self.max_batch_size
+        return self.max_execution_batch_size or self.max_batch_size
+
+    def is_full(self, batches: int) -> bool:
+        """Whether a queue of so many batches takes no other one."""
+        return 0 <= self.max_enqueued_batches <= batches
+
     def padded(self, rows: int) -> int:
-        """Returns the size that a batch of `rows` is filled up to."""
-        sizes = self.allowed_batch_sizes
-        return sizes[bisect_left(sizes, rows)] if sizes else rows
+        """Returns the size that a batch of `rows` is filled up to: the first that is no smaller."""
+        return next((size for size in self.allowed_batch_sizes if size >= rows), rows)
+
+
+_NUMBERS = (
+    "max_batch_size",
+    "max_enqueued_batches",
+    "num_batch_threads",
+    "max_execution_batch_size",
+)
 
 
 def read_parameters(path: Path) -> BatchingParameters:
-    """Reads a `batching_parameters_file`. Raises `ServingError` that names the file."""
+    """Reads a `batching_parameters_file`. Raises `ServingError`, whose words are TensorFlow
+    Serving's; where they leave out the file, the hint names it."""
     try:
         read = text_protos.read(path, options_pb2.BatchingParameters())
-        if read.pad_variable_length_inputs:
-            raise ValueError("pad_variable_length_inputs is not supported")
         values: dict[str, Any] = {
-            name: getattr(read, name).value
-            for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads")
-            if read.HasField(name)
+            name: getattr(read, name).value for name in _NUMBERS if read.HasField(name)
         }
         return BatchingParameters(
             batch_timeout_s=read.batch_timeout_micros.value / 1e6,
             allowed_batch_sizes=tuple(read.allowed_batch_sizes),
+            pad_variable_length_inputs=read.pad_variable_length_inputs,
+            enable_large_batch_splitting=read.enable_large_batch_splitting.value,
             **values,
         )
     except ValueError as error:
-        raise ServingError.invalid(f"{path}: {error}") from error
+        raise ServingError.invalid(str(error), f"it is in {path}") from error
 
 
 @dataclass
@@ -114,14 +142,27 @@ class BatchScheduler:
         Raises `ServingError`: INVALID_ARGUMENT for inputs that are no rows or too many,
         UNAVAILABLE where the queue is full; else the errors of `function`.
         """
-        task = _Task(inputs, _rows(inputs, self._parameters.max_batch_size))
-        key = (function, *((array.dtype, array.shape[1:]) for array in inputs))
+        rows = self.check_rows(inputs)
+        key = (function, *map(self._kind, inputs))
         with self._changed:
             if self._closed:
                 raise ServingError(grpc.StatusCode.UNAVAILABLE, "The batch scheduler is closed")
-            self._batch_for(key, function, task.rows).tasks.append(task)
-            self._changed.notify()
-        return task.done.result()
+            tasks = self._enqueue(key, function, inputs, rows)
+            self._changed.notify(len(tasks))
+        found = [task.done.result() for task in tasks]
+        if len(found) == 1:
+            return found[0]
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+    def check_rows(self, inputs: Sequence[Array]) -> int:
+        """Returns how many rows inputs have; raises `ServingError` for those that are no rows, or
+        too many."""
+        return _rows(inputs, self._parameters.max_batch_size)
+
+    def _kind(self, array: Array) -> tuple[Any, ...]:
+        """Returns what inputs of one batch have in common."""
+        is_padded = self._parameters.pad_variable_length_inputs
+        return array.dtype, array.ndim if is_padded else array.shape[1:]
 
     def close(self) -> None:
         """Ends the threads after the queue has run."""
@@ -129,20 +170,41 @@ class BatchScheduler:
             self._closed = True
             self._changed.notify_all()
 
-    def _batch_for(self, key: Hashable, function: Run, rows: int) -> _Batch:
+    def _enqueue(
+        self, key: Hashable, function: Run, inputs: Sequence[Array], rows: int
+    ) -> list[_Task]:
+        """Returns the tasks of a request: one, or as many as it is split into. As in
+        shared_batch_scheduler.h, one batch is always open, and taken even where no batch may wait;
+        raises `ServingError` where the request needs more batches than may wait."""
         of_key = [batch for batch in self._waiting if batch.key == key]
-        if not of_key or of_key[-1].rows + rows > self._parameters.max_batch_size:
-            if len(of_key) >= self._parameters.max_enqueued_batches:
-                raise ServingError(
-                    grpc.StatusCode.UNAVAILABLE,
-                    "The batch scheduling queue to which this task was submitted is full; "
-                    f"currently {len(of_key)} batches enqueued and max_enqueued_batches is "
-                    f"{self._parameters.max_enqueued_batches}",
-                )
-            of_key.append(_Batch(key, function, time.monotonic()))
-            self._waiting.append(of_key[-1])
-        of_key[-1].rows += rows
-        return of_key[-1]
+        most = self._parameters.rows_of_a_batch
+        room = most - of_key[-1].rows if of_key else most
+        if rows <= room:
+            sizes = [rows]
+        elif not self._parameters.enable_large_batch_splitting:
+            sizes = [0, rows]
+        else:
+            left = rows - room
+            sizes = [room, *(min(most, left - start) for start in range(0, left, most))]
+        if len(sizes) > 1 and self._parameters.is_full(max(len(of_key), 1) + len(sizes) - 2):
+            raise ServingError(
+                grpc.StatusCode.UNAVAILABLE,
+                "The batch scheduling queue to which this task was submitted is full; "
+                f"currently {len(of_key)} batches enqueued and max_enqueued_batches is "
+                f"{self._parameters.max_enqueued_batches}",
+            )
+        tasks, start = [], 0
+        for place, size in enumerate(sizes):
+            if place or not of_key:
+                of_key.append(_Batch(key, function, time.monotonic()))
+                self._waiting.append(of_key[-1])
+            if size or not rows:
+                part = inputs if size == rows else [a[start : start + size] for a in inputs]
+                tasks.append(_Task(part, size))
+                of_key[-1].tasks.append(tasks[-1])
+                of_key[-1].rows += size
+                start += size
+        return tasks
 
     def _work(self) -> None:
         while True:
@@ -160,7 +222,7 @@ class BatchScheduler:
             if (
                 self._closed
                 or now >= batch.opened_at + self._parameters.batch_timeout_s
-                or batch.rows >= self._parameters.max_batch_size
+                or batch.rows >= self._parameters.rows_of_a_batch
                 or any(later.key == batch.key for later in self._waiting[place + 1 :])
             ):
                 return self._waiting.pop(place)
@@ -229,8 +291,28 @@ def _check_outputs(outputs: Sequence[Array], rows: int) -> None:
 def _joined(tasks: Sequence[_Task], padding: int) -> list[Array]:
     if len(tasks) == 1 and not padding:
         return list(tasks[0].inputs)
-    fill = [array[:1].repeat(padding, axis=0) for array in tasks[0].inputs]  # any valid row will do
-    return [
-        np.concatenate([*(task.inputs[place] for task in tasks), fill[place]])
-        for place in range(len(fill))
+    columns = [
+        _of_one_shape(column) for column in zip(*(task.inputs for task in tasks), strict=True)
     ]
+    # Any valid row fills up.
+    return [np.concatenate([*each, each[-1][:1].repeat(padding, axis=0)]) for each in columns]
+
+
+def _of_one_shape(arrays: Sequence[Array]) -> Sequence[Array]:
+    """Returns arrays with rows of one shape: the largest in each dimension, filled up with the
+    first value of each array, as batching_util.cc (AddPadding) does. Raises `ServingError`."""
+    shapes = {array.shape[1:] for array in arrays}
+    if len(shapes) == 1:
+        return arrays
+    largest = tuple(map(max, *shapes))
+    return [_filled_up(array, largest) for array in arrays]
+
+
+def _filled_up(array: Array, shape: tuple[int, ...]) -> Array:
+    if array.shape[1:] == shape:
+        return array
+    if not array.size:
+        raise ServingError.invalid("Got empty tensor in batch of non-empty tensors.")
+    made = np.full((len(array), *shape), array.flat[0], array.dtype)
+    made[tuple(map(slice, array.shape))] = array
+    return made

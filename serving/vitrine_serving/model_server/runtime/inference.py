@@ -40,9 +40,8 @@ def fill_spec(spec: Any, servable: Servable, signature_name: str = "") -> None:
 
 def predict(servable: Servable, request: Any, *, as_content: bool = False) -> Any:
     """Answers a `PredictRequest`."""
-    signature_name, sent = signature_name_of(request.model_spec), request.inputs
-    inputs = {name: to_array(name, sent[name]) for name in sent}
-    outputs = servable.run(signature_name, inputs, request.output_filter)
+    signature_name = signature_name_of(request.model_spec)
+    outputs = servable.run(signature_name, request.inputs, request.output_filter, read=to_array)
     response = predict_pb2.PredictResponse()
     fill_spec(response.model_spec, servable, signature_name)
     for name, array in outputs.items():
@@ -78,8 +77,8 @@ def _run_head(
 
 
 def multi_inference(servable: Servable, request: Any) -> Any:
-    """Answers a `MultiInferenceRequest`: several signatures of a model, on the same examples. Its
-    runs are not observed, as TensorFlow Serving's are not."""
+    """Answers a `MultiInferenceRequest`: several signatures of a model, on the same examples, which
+    each input tensor is fed. Its runs are not observed, as TensorFlow Serving's are not."""
     heads = _heads(servable, request)
     examples = examples_of(request.input)
     response = inference_pb2.MultiInferenceResponse()
@@ -94,7 +93,7 @@ def multi_inference(servable: Servable, request: Any) -> Any:
 def _heads(servable: Servable, request: Any) -> dict[str, Head]:
     """The head of each signature that is asked for; every task is checked before any runs."""
     heads: dict[str, Head] = {}
-    model = feed = ""
+    model = ""
     for task in request.tasks:
         spec = task.model_spec
         if not spec.name:
@@ -116,9 +115,7 @@ def _heads(servable: Servable, request: Any) -> dict[str, Head]:
                 f"Unsupported signature method_name: {task.method_name}",
             )
         head.check(signature, by_method=servable.checks_methods)
-        if feed not in ("", signature.inputs["inputs"].name):
-            raise ServingError.invalid("Input tensor must be the same for all Signatures.")
-        heads[name], model, feed = head, spec.name, signature.inputs["inputs"].name
+        heads[name], model = head, spec.name
     return heads
 
 

@@ -10,13 +10,12 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import config_pb2
 
-from vitrine_client.store.layout import without_graph
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
-from vitrine_serving.model_server.runtime.signature import Array, Signature
+from vitrine_serving.model_server.runtime.saved_model import saved_model
+from vitrine_serving.model_server.runtime.signature import Array, Read, Signature
 
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
@@ -67,6 +66,7 @@ class Servable:
             name: Signature(definition) for name, definition in self.signature_defs.items()
         }
         self._scheduler = scheduler
+        self._batched = {each.tensors(each.wanted(())) for each in self._signatures.values()}
         self._own_scheduler = scheduler if is_own_scheduler else None
         self._observe = observe
         graph = tf.Graph()
@@ -83,15 +83,18 @@ class Servable:
     def run(
         self,
         signature_name: str,
-        inputs: Mapping[str, Array],
+        inputs: Mapping[str, Any],
         outputs: Sequence[str] = (),
         *,
+        read: Read | None = None,
         call: str = "Predict",
         timeout_s: float | None = None,
     ) -> dict[str, Array]:
-        """Runs a signature on named arrays; returns all its outputs, or those that are named.
+        """Runs a signature on named arrays, or on what `read` makes arrays of; returns all its
+        outputs, or those that are named.
 
-        Strings are object arrays of bytes. Raises `ServingError`: FAILED_PRECONDITION for an
+        Strings are object arrays of bytes. As in batching_session.cc, a call is batched if it is
+        for all outputs of a signature. Raises `ServingError`: FAILED_PRECONDITION for an
         unknown signature, INVALID_ARGUMENT for inputs or outputs that do not fit it,
         DEADLINE_EXCEEDED after `timeout_s`, else with the code that TensorFlow gives.
         """
@@ -101,15 +104,18 @@ class Servable:
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f'Serving signature key "{signature_name}" not found.',
             )
-        feeds, wanted = signature.feeds(inputs), signature.wanted(outputs)
+        feeds, wanted = signature.feeds(inputs, read), signature.wanted(outputs)
+        scheduler = self._scheduler
+        if scheduler and outputs and signature.tensors(wanted) not in self._batched:
+            scheduler = None
+        if scheduler:
+            scheduler.check_rows(feeds)
+        signature.check_dtypes(feeds)
         timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
         with self._making:  # or the first calls that come together would each make one
             run = self._callable(signature_name, wanted, timeout_ms)
         started = time.monotonic()
-        if self._scheduler:
-            values = _answered(self._scheduler.run, run, feeds)
-        else:
-            values = _answered(run, *feeds)
+        values = _answered(scheduler.run, run, feeds) if scheduler else _answered(run, *feeds)
         if call:
             self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
@@ -118,8 +124,12 @@ class Servable:
         """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
         `ServingError` as `run` does."""
         signature = self._signatures[signature_name]
-        run = self._callable(signature_name, signature.wanted(()), 0)
-        _answered(run, *signature.feeds(inputs))
+        run, feeds = (
+            self._callable(signature_name, signature.wanted(()), 0),
+            signature.feeds(inputs),
+        )
+        signature.check_dtypes(feeds)
+        _answered(run, *feeds)
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
@@ -164,23 +174,7 @@ def _to_array(value: Any) -> Array:
 
 
 def _signature_defs(path: Path, tags: set[str]) -> dict[str, Any]:
-    file = path / "saved_model.pb"
-    if not file.exists():
-        fault = without_graph(path) or f"saved_model.pbtxt is not read: export it with {file.name}"
-        raise ServingError(
-            grpc.StatusCode.NOT_FOUND,
-            "Could not find SavedModel .pb or .pbtxt at supplied export directory path: "
-            f"{path}. {fault}",
-        )
-    if not file.is_file():  # a pipe would never be read to its end
-        raise ServingError.invalid(f"{file} is no regular file")
-    try:
-        saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    except DecodeError as error:
-        raise ServingError(
-            grpc.StatusCode.DATA_LOSS, f"Can't parse {file} as binary proto"
-        ) from error
-    for graph in saved.meta_graphs:
+    for graph in saved_model(path).meta_graphs:
         if set(graph.meta_info_def.tags) == tags:
             return dict(graph.signature_def)
     raise ServingError(

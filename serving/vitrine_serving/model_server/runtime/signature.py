@@ -4,15 +4,18 @@ They are those of predict_util.cc (VerifyRequestInputsSize, PreProcessPrediction
 TensorFlow's saved_model/util.cc (GetInputValues) and call_frame.cc (SetArgs).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.runtime.tensors import HandleArray
 
 Array = np.ndarray[Any, Any]
+Read = Callable[[str, Any], Array]
+"""Makes an array of an input, by its name."""
 
 _NAMES = {"float32": "float", "float64": "double", "float16": "half"}  # of dtypes, as C++ has them
 
@@ -33,24 +36,23 @@ class Signature:
         self._defaults = {
             alias: tf.make_ndarray(tensor) for alias, tensor in definition.defaults.items()
         }
-        self._outputs = tuple(sorted(definition.outputs))
+        self._outputs = {alias: info.name for alias, info in sorted(definition.outputs.items())}
 
-    def feeds(self, inputs: Mapping[str, Array]) -> list[Array]:
-        """Returns the arrays to feed; raises `ServingError` where names or dtypes do not fit."""
-        same_names = inputs.keys() == self._dtypes.keys()
+    def feeds(self, inputs: Mapping[str, Any], read: Read | None = None) -> list[Array]:
+        """Returns the arrays to feed; raises `ServingError` where names do not fit.
+
+        `read` makes an array of each input that the signature has, and may raise one, too.
+        """
+        same_names = set(inputs) == self._dtypes.keys()
         if not same_names:
             self._check_size(inputs)
         feeds = []
-        for place, (alias, dtype) in enumerate(self._dtypes.items()):
-            array = inputs.get(alias)
-            if array is None:
-                array = self._default(alias, inputs)
-            elif array.dtype != dtype and not (dtype.hasobject and array.dtype.kind == "S"):
-                raise ServingError.invalid(
-                    f"Expects arg[{place}] to be {_name(dtype)} but {_name(array.dtype)} "
-                    "is provided"
-                )
-            feeds.append(array)
+        for alias in self._dtypes:
+            sent = inputs.get(alias)
+            if sent is None:
+                feeds.append(self._default(alias, inputs))
+            else:
+                feeds.append(read(alias, sent) if read else sent)
         if not same_names and (unknown := set(inputs) - set(self._dtypes)):
             raise ServingError.invalid(
                 "Inputs contains invalid name. Used request inputs: "
@@ -58,6 +60,23 @@ class Signature:
                 f"request input: {','.join(sorted(inputs))}"
             )
         return feeds
+
+    def check_dtypes(self, feeds: Sequence[Array]) -> None:
+        """Raises `ServingError` for an array of another dtype than the signature has, as a session
+        does when it runs: after all else."""
+        for array in feeds:
+            if isinstance(array, HandleArray) and array.handle is not None:
+                raise ServingError.invalid(_no_feed(array.handle))
+        for place, (array, dtype) in enumerate(zip(feeds, self._dtypes.values(), strict=True)):
+            if isinstance(array, HandleArray):
+                found = array.kind
+            elif array.dtype != dtype and not (dtype.hasobject and array.dtype.kind == "S"):
+                found = _name(array.dtype)
+            else:
+                continue
+            raise ServingError.invalid(
+                f"Expects arg[{place}] to be {_name(dtype)} but {found} is provided"
+            )
 
     def wanted(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Returns the outputs to fetch: all, or those of a filter. Raises `ServingError`."""
@@ -70,7 +89,11 @@ class Signature:
                 )
             if alias in outputs[:place]:
                 raise ServingError.invalid(f"duplicate output tensor alias: {alias}")
-        return outputs or self._outputs
+        return outputs or tuple(self._outputs)
+
+    def tensors(self, outputs: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Returns the names of the tensors that are fed, and of those that `outputs` are."""
+        return frozenset(self.feed_names), frozenset(self._outputs[alias] for alias in outputs)
 
     def _check_size(self, inputs: Mapping[str, Array]) -> None:
         sent, known = set(inputs), set(self._dtypes)
@@ -90,6 +113,17 @@ class Signature:
                 f"{_braces(inputs)}, or default input alias set: {','.join(sorted(self._defaults))}"
             )
         return self._defaults[alias]
+
+
+def _no_feed(handle: Any) -> str:
+    """Returns the words of direct_session.cc (ResourceHandleToInputTensor)."""
+    return (
+        f"Invalid resource type hash code: {handle.hash_code}(name: {handle.name} type: "
+        f"{handle.maybe_type_name}). Perhaps a resource tensor was being provided as a feed? That "
+        "is not currently allowed. Please file an issue at "
+        "https://github.com/tensorflow/tensorflow/issues/new, ideally with a short code snippet "
+        "that leads to this error message."
+    )
 
 
 def _name(dtype: Any) -> str:

@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorflow.core.framework import (
+    resource_handle_pb2,
+    tensor_pb2,
+    tensor_shape_pb2,
+    types_pb2,
+)
 
+from vitrine_client.tfserving import packed_strings
 from vitrine_serving.errors import ServingError
 
 Array = np.ndarray[Any, Any]
@@ -50,21 +56,105 @@ would take them for the dtypes that they refer to."""
 _NUMPY: dict[int, Any] = {number: tf.as_dtype(number).as_numpy_dtype for number in _VALUES}
 _NUMBERS = {np.dtype(kind).type: number for number, kind in _NUMPY.items()}
 
+_NO_ARRAYS = (types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT)
+"""Dtypes of a tensor in a message that NumPy has not."""
+
+_FIELDS: dict[int, tuple[str, Any]] = {
+    **{number: (field, kind or _NUMPY[number]) for number, (field, kind) in _VALUES.items()},
+    **{
+        number: ("int_val", None)
+        for name, number in types_pb2.DataType.items()
+        if name.removeprefix("DT_").lower() in ("qint8", "quint8", "qint16", "quint16", "qint32")
+    },
+}
+"""Fields in which elements of each dtype are listed, and what their bits are read as there."""
+
+
+class HandleArray(np.ndarray[Any, Any]):
+    """Array in place of a tensor that none can hold; `kind` is the tensor's dtype in TensorFlow's
+    words, `handle` that of a resource."""
+
+    kind = "variant"
+    handle: Any = None
+
 
 def to_array(name: str, tensor: Any) -> Array:
-    """Returns the array of a `TensorProto`; raises `ServingError` (INVALID_ARGUMENT)."""
+    """Returns the array of a `TensorProto`; raises `ServingError` (INVALID_ARGUMENT).
+
+    As tensor.cc (FromProto): more values than the shape has are cut off, fewer repeat the last.
+    """
     try:
         shape, number = _shape_of(tensor.tensor_shape), tensor.dtype
         if number not in _DTYPES:
             raise ValueError(f"dtype {number} is no tensor's")
-        content = tensor.tensor_content  # a copy each time
-        if content and number in _NUMPY:
+        count = math.prod(shape)
+        content = count and tensor.tensor_content  # a copy each time
+        if content and number in _NUMPY and number != types_pb2.DT_STRING:
             return np.frombuffer(content, _NUMPY[number]).reshape(shape)
-        if 8 * math.prod(shape) > _LARGEST:
+        if 8 * count > _LARGEST:
             raise ValueError(f"{shape} is no shape of a tensor that fits a message")
-        return np.asarray(tf.make_ndarray(tensor))
+        if number in _NO_ARRAYS:
+            return _handles(tensor, shape)
+        values = _packed_values(content, number, count) if content else _values(tensor, count)
+        return values.reshape(shape)
     except (KeyError, TypeError, ValueError) as error:  # KeyError: a dtype that NumPy has not
         raise ServingError.invalid(f"tensor parsing error: {name}") from error
+
+
+def _packed_values(content: bytes, number: int, count: int) -> Array:
+    if number == types_pb2.DT_STRING:
+        return np.array(packed_strings.unpack(content, count), object)
+    return np.frombuffer(content, tf.as_dtype(number).as_numpy_dtype)
+
+
+def _values(tensor: Any, count: int) -> Array:
+    """Returns `count` of the values that a message lists."""
+    number = tensor.dtype
+    if number == types_pb2.DT_STRING:
+        strings = list(tensor.string_val[:count]) or [b""]
+        return np.array(strings + strings[-1:] * (count - len(strings)), object)[:count]
+    dtype = tf.as_dtype(number).as_numpy_dtype
+    if number not in _FIELDS:
+        found = np.asarray(tf.make_ndarray(_without_shape(tensor))).ravel()[:count]
+    else:
+        field, kind = _FIELDS[number]
+        found = _listed(
+            getattr(tensor, field), field, kind or f"i{np.dtype(dtype).itemsize}", count
+        )
+        found = found.view(dtype)
+    if not len(found):
+        return np.zeros(count, dtype)
+    if len(found) == count:
+        return found
+    return np.concatenate([found, found[-1:].repeat(count - len(found))])
+
+
+def _listed(values: Any, field: str, kind: Any, count: int) -> Array:
+    """Returns the first `count` numbers of a list, or all; those of a pair are one number."""
+    if field in ("half_val", "int_val"):  # wider in the message, and cut to their size
+        return np.fromiter(values, np.int32, min(count, len(values))).astype(kind)
+    pairs = 2 if "complex" in field else 1
+    return np.fromiter(values, kind, min(count, len(values) // pairs) * pairs)
+
+
+def _without_shape(tensor: Any) -> Any:
+    """Returns a tensor of a rarer dtype with as many elements as it lists."""
+    copied = tensor_pb2.TensorProto()
+    copied.CopyFrom(tensor)
+    copied.tensor_shape.ClearField("dim")
+    copied.tensor_shape.dim.add(size=max(len(tensor.int_val), len(tensor.float8_val)))
+    return copied
+
+
+def _handles(tensor: Any, shape: tuple[int, ...]) -> Array:
+    """Returns an array for a tensor of resources or variants; it takes no memory."""
+    made = np.broadcast_to(np.array(None, object), shape).view(HandleArray)
+    if tensor.dtype == types_pb2.DT_RESOURCE:
+        made.kind, made.handle = "resource", (*tensor.resource_handle_val, _NO_HANDLE)[0]
+    return made
+
+
+_NO_HANDLE = resource_handle_pb2.ResourceHandleProto()
 
 
 def _shape_of(tensor_shape: Any) -> tuple[int, ...]:
@@ -86,23 +176,32 @@ def fill_tensor(tensor: Any, array: Array, *, as_content: bool = False) -> None:
     """Writes an array into an empty `TensorProto`.
 
     TensorFlow Serving lists the values (`float_val` and so on), and clients count on that;
-    with `as_content` numbers go as bytes, as with its --enable_serialization_as_tensor_content.
+    with `as_content` values go as bytes, as with its --enable_serialization_as_tensor_content.
     """
     number = _NUMBERS.get(array.dtype.type)
     if number is None:  # float8 and the like
         tensor.CopyFrom(tf.make_tensor_proto(array))
         return
     values, kind = _VALUES[number]
-    if as_content and number != types_pb2.DT_STRING:
-        values = "tensor_content"
+    body: bytes | None = None
+    if as_content:
+        values, body = "tensor_content", _content(number, array)
     elif number not in _PACKED:
         tensor.MergeFromString(_head(number, array.shape))
         flat = array.ravel()
         getattr(tensor, values).extend((flat.view(kind) if kind else flat).tolist())
         return
-    body = array.tobytes()
+    body = array.tobytes() if body is None else body
     head = _head(number, array.shape)
-    tensor.MergeFromString(b"".join((head, _TAGS[values], _varint(len(body)), body)))
+    tensor.MergeFromString(b"".join((head, _TAGS[values], packed_strings.varint(len(body)), body)))
+
+
+def _content(number: int, array: Array) -> bytes:
+    """Returns the bytes of an array's elements; of strings their lengths come first."""
+    if number != types_pb2.DT_STRING:
+        return array.tobytes()
+    strings = [text if isinstance(text, bytes) else str(text).encode() for text in array.flat]
+    return packed_strings.pack(strings)
 
 
 _TAGS = {
@@ -120,12 +219,3 @@ def _head(number: int, shape: tuple[int, ...]) -> bytes:
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
     return tensor.SerializeToString()
-
-
-def _varint(number: int) -> bytes:
-    """Returns a length as messages have it: https://protobuf.dev/programming-guides/encoding."""
-    found = bytearray()
-    while number > 127:
-        found.append(number & 127 | 128)
-        number >>= 7
-    return bytes((*found, number))

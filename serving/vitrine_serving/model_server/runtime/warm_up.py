@@ -24,38 +24,51 @@ _CALLS = {
     "regress_log": inference.regress,
     "multi_inference_log": inference.multi_inference,
 }
+_UNSUPPORTED = "session_run_log"
 
 
 def warm_up(servable: Servable, path: Path, iterations: int = 1) -> int:
     """Replays the requests in the version directory `path`, each so often; returns how many there
     were.
 
-    Raises `ServingError` for a file that cannot be read, and whatever a request fails with: a
-    version that does not answer its own examples is not to be served.
+    As in saved_model_warmup_util.cc: a record without a request is passed over. Raises
+    `ServingError` for a file that cannot be read, and whatever a request fails with: a version
+    that does not answer its own examples is not to be served.
     """
     records = path / RECORDS
     if not records.exists():
         return 0
     count = 0
     try:
-        for record in tf.data.TFRecordDataset(str(records)).as_numpy_iterator():
+        for record in tf.compat.v1.io.tf_record_iterator(str(records)):
+            _replay(servable, record, records, iterations)
             count += 1
             if count > _MOST:
                 raise ServingError.invalid(
-                    f"Number of warmup records exceeds the maximum ({_MOST}). "
-                    "Please reduce the number of warmup records."
+                    f"Number of warmup records exceeds the maximum ({_MOST}) at {records}"
                 )
-            log = prediction_log_pb2.PredictionLog.FromString(record)
-            kind = log.WhichOneof("log_type")
-            if kind not in _CALLS:
-                raise ServingError(
-                    grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}"
-                )
-            for _ in range(max(iterations, 1)):
-                _CALLS[kind](servable, getattr(log, kind).request)
-    except (tf.errors.OpError, DecodeError) as error:
+    except tf.errors.DataLossError as error:
         raise ServingError(
             grpc.StatusCode.DATA_LOSS,
-            f"Please verify your warmup data is in TFRecord format: {error}",
+            f"{error.message}. Please verify your warmup data is in TFRecord format.",
         ) from error
     return count
+
+
+def _replay(servable: Servable, record: bytes, records: Path, iterations: int) -> None:
+    try:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        text = record.decode(errors="replace")
+        raise ServingError.invalid(
+            f"Failed to parse warmup record: {text} from {records}"
+        ) from error
+    kind = log.WhichOneof("log_type")
+    if kind == _UNSUPPORTED:
+        number = log.DESCRIPTOR.fields_by_name[kind].number
+        raise ServingError(
+            grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}"
+        )
+    if kind in _CALLS:
+        for _ in range(max(iterations, 1)):
+            _CALLS[kind](servable, getattr(log, kind).request)
