@@ -122,7 +122,8 @@ def calls(folder: Path, how: ThreadSettings) -> dict[str, list[float]]:
     from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
     from vitrine_serving.model_server.runtime import inference
-    from vitrine_serving.model_server.runtime.servable import Servable, begin, session_config
+    from vitrine_serving.model_server.runtime.servable import Servable
+    from vitrine_serving.model_server.runtime.sessions import begin, session_config
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     config = session_config(how.intra_op, 1)

@@ -204,7 +204,7 @@ def test_parameters_are_read(tmp_path):
         'allowed_batch_sizes: 8 allowed_batch_sizes: 32 thread_pool_name { value: "x" }'
     )
     assert read_parameters(file) == BatchingParameters(32, 0.0015, 7, 3, (8, 32))
-    file.write_text("")
+    file.write_text("\n")
     assert read_parameters(file) == BatchingParameters()
 
 
@@ -225,6 +225,7 @@ def test_bad_parameters_name_the_file(tmp_path, text, message):
     """A mistake in the file is told with the file's name."""
     file = tmp_path / "batching.config"
     file.write_text(text)
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(ServingError) as caught:
         read_parameters(file)
     assert str(file) in str(caught.value)
+    assert message in f"{caught.value} {caught.value.hint}"

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.serving.fake_models import FakeLoader
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.metrics import DEFAULT_PATH, ServingMetrics, read_monitoring
 from vitrine_serving.model_server.repository.config import ModelConfig
@@ -112,7 +113,7 @@ def test_nothing_is_lost_between_threads():
         ("prometheus_config { enable: true }", DEFAULT_PATH),
         ('prometheus_config { enable: true path: "/m" }', "/m"),
         ("prometheus_config { enable: false }", None),
-        ("", None),
+        ("\n", None),
     ],
 )
 def test_monitoring_files(tmp_path, text, path):
@@ -126,5 +127,5 @@ def test_a_bad_monitoring_file_is_named(tmp_path):
     """A mistake in the file is told with the file's name."""
     file = tmp_path / "monitoring.config"
     file.write_text("prometheus { }")
-    with pytest.raises(ValueError, match=r"monitoring\.config"):
+    with pytest.raises(ServingError, match=r"monitoring\.config"):
         read_monitoring(file)

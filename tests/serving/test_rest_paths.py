@@ -161,6 +161,22 @@ def test_versions_out_of_range(client, model, version):
     assert model.specs == []
 
 
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("%ff", b"\xff"),
+        ("a%80b%C3%A9", b"a\x80b\xc3\xa9"),
+        ("%1f%7F%22", b'\\u001F\x7f\\"'),
+    ],
+)
+def test_odd_names(client, address, sent):
+    """An error has the bytes that were sent, whatever text they are."""
+    response = client.post(f"/v1/models/{address}:predict", data=b"{}")
+    assert response.status_code == 404
+    words = b"Servable not found for request: Latest(%b)" % sent
+    assert response.data == b'{\n    "error": "%b"\n}' % words
+
+
 @pytest.mark.parametrize("address", ["/v1/models", "/v1/models/versions/3"])
 def test_no_name(client, address):
     """There is no list of models."""

@@ -189,6 +189,29 @@ def test_100_continue(server):
         assert b"HTTP/1.1 200 OK\r\n" in answer.read()
 
 
+@pytest.mark.parametrize("method", [b"get", b"Get", b"G@T", b"X-GET", b"TRACE", b"GETS", b"{}"])
+def test_unknown_methods(server, method):
+    """Any word that is none of the seven methods is one that is not implemented."""
+    answered = asked(server[1], GET.replace(b"GET", method) % (b"/v1/models/m", b""))
+    assert answered.startswith(b"HTTP/1.1 501 Not Implemented\r\n")
+    assert b"Connection: close\r\n" in answered
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *("GET /v1/models/ä HTTP/1.1", "GET /v1/models/half plus HTTP/1.1", "nonsense"),
+        *("GET  HTTP/1.1", "POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: x"),
+    ],
+)
+def test_malformed_heads(server, head):
+    """They are 400 and the end of the connection, and the text says which mistake it is."""
+    answered = asked(server[1], head.encode() + b"\r\n\r\n")
+    assert answered.split(b"\r\n")[0].endswith(b" 400 Bad Request")
+    assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in answered
+    assert len(answered.split(b"\r\n\r\n")) == 4
+
+
 @pytest.mark.parametrize(
     "head",
     [b"PRI * HTTP/2.0\r\n\r\n", b"GET /v1/models/m HTTP/3.0\r\n\r\n", b"GET /v1/models/m\r\n\r\n"],

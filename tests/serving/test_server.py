@@ -99,7 +99,7 @@ def test_threads_of_a_session(session, intra_op, inter_op, threads):
     assert parallelism(Flags(tensorflow_session_parallelism=session, **own)) == threads
     if session and intra_op:
         own["tensorflow_inter_op_parallelism"] = 1
-        with pytest.raises(ValueError, match="not all three"):
+        with pytest.raises(ValueError, match="You cannot configure all"):
             parallelism(Flags(tensorflow_session_parallelism=session, **own))
 
 
@@ -209,23 +209,25 @@ def test_no_warm_up_and_other_tags(base, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        ([], 2, "--model_config_file, or --model_name and --model_base_path"),
-        (["--model_config_file={folder}/none"], 2, "does not exist"),
-        (["--model_config_file={folder}/bad"], 2, "1:1"),
+        ([], 255, "--model_config_file, or --model_name and --model_base_path"),
+        (["--model_config_file={folder}/none"], 255, "none; No such file or directory"),
+        (["--model_config_file={folder}/bad"], 255, "1:1"),
         (
             ["--model_base_path=x", "--batching_parameters_file={folder}/bad"],
-            2,
-            "--enable_batching",
+            255,
+            "server_options.enable_batching",
         ),
         (
             ["--model_base_path=x", "--enable_batching", "--batching_parameters_file={folder}/bad"],
-            2,
+            255,
             "{folder}/bad",
         ),
-        (["--model_base_path=x", "--monitoring_config_file={folder}/bad"], 2, "{folder}/bad"),
+        (["--model_base_path=x", "--monitoring_config_file={folder}/bad"], 255, "{folder}/bad"),
         (["--model_base_path=x", "--port={taken}"], 2, "is taken by another program"),
-        (["--model_base_path=x", "--port=no"], 2, "'no' is not a valid integer"),
-        (["--nonsense"], 2, "No such option"),
+        (["--model_base_path=x", "--port=no"], 255, "'no' is not a valid integer"),
+        (["--port=65536"], 255, "65536 is not in the range"),
+        (["--strict_flags", "--modle_name=x"], 255, "the nearest flag is --model_name"),
+        (["--strict_flags=true", "word"], 255, "unknown argument: word"),
     ],
 )
 def test_flags_that_make_no_sense(tmp_path, monkeypatch, flags, code, message):
@@ -247,8 +249,8 @@ def test_a_process_of_flags_that_make_no_sense(tmp_path):
     """Its exit code and its words are the command's."""
     command = [*COMMAND, "--model_config_file=none"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert "does not exist" in done.stderr
+    assert done.returncode == 255, done.stderr
+    assert "NOT_FOUND: none; No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr
 
 

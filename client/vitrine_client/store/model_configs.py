@@ -78,6 +78,15 @@ class ModelConfigs:
         named = self._config(model).version_labels
         return tuple(sorted(label for label in named if named[label] == version))
 
+    def named_versions(self, model: str) -> Iterator[tuple[int, str]]:
+        """Yields each version that is named, and by whom: a label, or the policy."""
+        config = self._config(model)
+        for label in sorted(config.version_labels):
+            yield config.version_labels[label], f"{label} name"
+        if config.model_version_policy.HasField("specific"):
+            for version in config.model_version_policy.specific.versions:
+                yield version, "the policy name"
+
     def before(self, model: str, label: str) -> tuple[int, ...]:
         """Returns the versions that a label named before, the newest first. If it was moved by hand
         since then, the one that it was moved from counts."""

@@ -5,19 +5,17 @@ the extra `vitrine-client[grpc]`, whose modules are imported by the first call.
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitrine_client import errors
-from vitrine_client.errors import InvalidRequest, LabelNotMoved, NotFound
+from vitrine_client.errors import InvalidRequest, LabelNotMoved
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
-from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.results.strict_json import JsonRecord
+from vitrine_client.store import config_reloads
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
@@ -29,13 +27,9 @@ __all__ = ["CONFIG", "STABLE", "Promotion", "checked_label", "promote", "rollbac
 STABLE = "stable"
 CONFIG = Path("models", "models.config")
 
-_LOAD_S = 60.0
-"""Longest wait for a version to be loaded."""
-
 _APPEAR_S = 5.0
-"""The same where it is not known whether it is published: servers look once a second."""
-
-_LOOK_S = 0.1
+"""Longest wait for a version to be loaded where it is not known whether it is published: servers
+look once a second."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +66,11 @@ def promote(
     `ModelServerClient`. All servers follow, or none and the file is as
     it was.
 
-    Raises `LabelNotMoved` where the version is not AVAILABLE or a server refuses, `NotFound` for a
-    model that is not in the file, `InvalidRequest` for a file that makes no sense, `OSError` where
-    it cannot be read or written, and the errors of `ModelServerClient`.
+    Raises `LabelNotMoved` where the version, or another that the file names, is not AVAILABLE on
+    every server, or where one refuses; `DeadlineExceeded` or `Unavailable`, with its address, where
+    one does not answer within `timeout_s`; `NotFound` for a model that is not in the file,
+    `InvalidRequest` for a file that makes no sense, `OSError` where it cannot be read or written,
+    and the errors of `ModelServerClient`.
     """
     return _move(
         model,
@@ -156,7 +152,7 @@ def _move(
         try:
             _load(servers, model, now, path, old)
             model_configs.write(path, str(new).encode())
-            _tell(servers, new, old)
+            config_reloads.tell(servers, new, old)
         except BaseException:
             if path.read_bytes() != content:
                 model_configs.write(path, content)
@@ -182,63 +178,41 @@ def _load(
 
     for server in servers:
         if _is_loading(server, model, version):
-            _wait_for(server, model, version, _LOAD_S)
+            config_reloads.wait_for(server, model, version, config_reloads.LOAD_S)
     unloaded = [server for server in servers if _is_unloaded(server, model, version)]
     if unloaded and old.could_load(model, version):
         wider = old.keeping_all(model)
         model_configs.write(path, str(wider).encode())
-        _tell(servers, wider, old)
-        wait_s = _APPEAR_S if old.published(model) is None else _LOAD_S
+        config_reloads.tell(servers, wider, old)
+        wait_s = _APPEAR_S if old.published(model) is None else config_reloads.LOAD_S
         for server in unloaded:
-            _wait_for(server, model, version, wait_s)
+            config_reloads.wait_for(server, model, version, wait_s)
     try:
         for server in servers:
             _check_available(server, model, version, old)
-    except LabelNotMoved:
-        if unloaded and old.could_load(model, version):
-            _put_back(servers, old)
+    except LabelNotMoved as error:
+        widened = servers if unloaded and old.could_load(model, version) else ()
+        if left := config_reloads.put_back(widened, old):
+            raise LabelNotMoved(f"{error}. {config_reloads.astray(left)}") from error
         raise
 
 
 def _is_loading(server: "ModelServerClient", model: str, version: int) -> bool:
-    one = _statuses(server, model).get(version)
+    one = config_reloads.statuses(server, model).get(version)
     return one is not None and one.state in ("START", "LOADING")
 
 
 def _is_unloaded(server: "ModelServerClient", model: str, version: int) -> bool:
     """Whether a server has nothing to say of a version: no state, no error."""
-    one = _statuses(server, model).get(version)
+    one = config_reloads.statuses(server, model).get(version)
     return one is None or (one.state == "END" and not one.error_message)
-
-
-def _wait_for(server: "ModelServerClient", model: str, version: int, wait_s: float) -> None:
-    """Waits until a version is AVAILABLE, or is known not to be."""
-    deadline = time.monotonic() + wait_s
-    while time.monotonic() < deadline:
-        one = _statuses(server, model).get(version)
-        if one and (one.state == "AVAILABLE" or one.error_message):
-            return
-        time.sleep(_LOOK_S)  # a model server tells no one of its states: they are asked for
-
-
-def _put_back(servers: "Sequence[ModelServerClient]", old: "ModelConfigs") -> None:
-    for server in servers:
-        with suppress(errors.VitrineError):
-            server.reload(str(old.without(_unknown(server, old))))
-
-
-def _statuses(server: "ModelServerClient", model: str) -> dict[int, VersionStatus]:
-    try:
-        return {one.version: one for one in server.status(model)}
-    except NotFound:
-        return {}
 
 
 def _check_available(
     server: "ModelServerClient", model: str, version: int, configs: "ModelConfigs"
 ) -> None:
     """Raises `LabelNotMoved` with the remedy where a label would name nothing."""
-    statuses = _statuses(server, model)
+    statuses = config_reloads.statuses(server, model)
     one = statuses.get(version)
     if one and one.state == "AVAILABLE":
         return
@@ -250,32 +224,3 @@ def _check_available(
         available = [n for n, each in statuses.items() if each.state == "AVAILABLE"]
         told = configs.unloaded(model, version, available)
     raise LabelNotMoved(f"Version {version} of {model} at {server.address} {told}")
-
-
-def _tell(servers: "Sequence[ModelServerClient]", new: "ModelConfigs", old: "ModelConfigs") -> None:
-    """Has all servers follow the new configuration, or none."""
-    for index, server in enumerate(servers):
-        try:
-            server.reload(str(new.without(_unknown(server, new))))
-        except errors.VitrineError as error:
-            for told in servers[:index]:
-                with suppress(errors.VitrineError):
-                    told.reload(str(old.without(_unknown(told, old))))
-            if isinstance(error, errors.Unavailable | errors.DeadlineExceeded):
-                raise
-            raise LabelNotMoved(
-                f"The model server at {server.address} refuses it, and all is as it was: {error}"
-            ) from error
-
-
-def _unknown(server: "ModelServerClient", configs: "ModelConfigs") -> set[str]:
-    """The models of which a server has no version. TensorFlow Serving does not answer a reload
-    before each new model has one, and answers no other meanwhile; those that get one come in when
-    it next looks at its file."""
-    unknown = set()
-    for model in configs.models:
-        try:
-            server.status(model)
-        except NotFound:
-            unknown.add(model)
-    return unknown

@@ -47,12 +47,8 @@ class LocalSocket:
             directory.mkdir(0o700)
             self._share(directory, 0o770)
         local_sockets.check_directory(self.path)
-        for path in (self.path, f"{self.path}{local_sockets.GRPC_SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
-                if not stat.S_ISSOCK(os.lstat(path).st_mode):
-                    raise FileExistsError(f"{path} is no socket; move it away, or name another")
-        if _is_answered(self.path):
-            raise OSError(f"another model server answers at {self.path}; end it, or name another")
+        _check_kind(f"{self.path}{local_sockets.GRPC_SUFFIX}")
+        _check_place(self.path)
 
     def listen(self) -> socket.socket:
         """Returns the socket, which takes connections; one that a killed server has left is
@@ -106,6 +102,27 @@ class LocalSocket:
         if self._group is not None:
             os.chown(path, -1, self._group)
             path.chmod(mode)
+
+
+def check_grpc_path(path: str) -> None:
+    """Raises `OSError` where no gRPC server can listen at a path, relative or not: there is
+    something else, another server answers there, or it has no directory. gRPC itself would take the
+    path from the other server, without a word to either."""
+    if not Path(path).absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no directory for {path}; make it, or name another path")
+    _check_place(path)
+
+
+def _check_place(path: str) -> None:
+    _check_kind(path)
+    if _is_answered(path):
+        raise OSError(f"another model server answers at {path}; end it, or name another")
+
+
+def _check_kind(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(f"{path} is no socket; move it away, or name another")
 
 
 def _number_of(group: str) -> int:

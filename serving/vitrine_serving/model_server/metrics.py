@@ -10,9 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf import text_format
-
-from vitrine_serving.model_server import options_pb2
+from vitrine_serving.model_server import options_pb2, text_protos
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
@@ -29,13 +27,9 @@ EXAMPLES = tuple(float(2**power) for power in range(15))
 def read_monitoring(path: Path) -> str | None:
     """Returns the address that a `monitoring_config_file` gives the metrics, None if not enabled.
 
-    Raises `ValueError` that names the file.
+    Raises `ServingError` that names the file.
     """
-    try:
-        read = text_format.Parse(path.read_text(), options_pb2.MonitoringConfig())
-    except text_format.ParseError as error:
-        raise ValueError(f"{path}: {error}") from error
-    prometheus = read.prometheus_config
+    prometheus = text_protos.read(path, options_pb2.MonitoringConfig()).prometheus_config
     return (prometheus.path or DEFAULT_PATH) if prometheus.enable else None
 
 

@@ -141,6 +141,21 @@ BODIES = [
     _ask("an Accept of HTML", "POST", f"{HALF}:predict", FOUR, TWO, Accept="text/html"),
     _ask("a body of a GET", "GET", HALF, STATUS, b"{}"),
     _ask("a header of 70 kB", "GET", HALF, STATUS, None, X="x" * 70_000),
+    _ask(
+        "a body in chunks",
+        "POST",
+        f"{HALF}:predict",
+        FOUR,
+        b'5\r\n{"ins\r\ne\r\ntances":[2.0]}\r\n0\r\n\r\n',
+        Transfer_Encoding="chunked",
+    ),
+    _ask(
+        "a connection that is to end",
+        "GET",
+        HALF,
+        Page("200 OK", lambda _: None, {"connection": "close"}),
+        Connection="close",
+    ),
     _ask("an expectation", "POST", f"{HALF}:predict", FOUR, TWO, Expect="100-continue"),
 ]
 

@@ -50,9 +50,17 @@ def _answer(calls: Calls, call: str, request: Any, context: grpc.ServicerContext
 
 
 def make_server(
-    calls: Calls, addresses: Sequence[str], *, with_health: bool = False
+    calls: Calls,
+    addresses: Sequence[str],
+    *,
+    with_health: bool = False,
+    credentials: grpc.ServerCredentials | None = None,
+    local_address: str = "",
+    arguments: Sequence[tuple[str, str | int]] = (),
 ) -> grpc.Server:
-    """Returns a server bound to `addresses`, not yet started. Raises `OSError` if it can't be.
+    """Returns a server bound to `addresses`, by TLS where there are `credentials`, and to a
+    `local_address`, without; not yet started. `arguments` are more options of gRPC. Raises
+    `OSError` if it can't be bound.
 
     One call more than may run at a time fails with RESOURCE_EXHAUSTED, as there.
     """
@@ -63,6 +71,7 @@ def make_server(
             ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake
             ("grpc.max_receive_message_length", -1),  # as TensorFlow Serving
             ("grpc.max_send_message_length", -1),
+            *arguments,
         ],
     )
     # The methods of both services, as the stubs look for them: by their names.
@@ -72,13 +81,19 @@ def make_server(
     if with_health:
         health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
     for address in addresses:
-        _bind(server, address)
+        _bind(server, address, credentials)
+    if local_address:
+        _bind(server, local_address, None)
     return server
 
 
-def _bind(server: grpc.Server, address: str) -> None:
+def _bind(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> None:
     try:
-        bound = server.add_insecure_port(address)
+        bound = (
+            server.add_secure_port(address, credentials)
+            if credentials
+            else server.add_insecure_port(address)
+        )
     except RuntimeError as error:
         raise OSError(f"cannot listen on {address}: {error}") from error
     if not bound:

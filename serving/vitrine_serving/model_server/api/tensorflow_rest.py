@@ -150,7 +150,10 @@ def _share(response: flask.Response) -> flask.Response:
 def _handle_errors(app: flask.Flask) -> None:
     @app.errorhandler(ServingError)
     def refuse(error: ServingError) -> flask.Response:
-        return _error(str(error), _HTTP_STATUS.get(error.code, 500))
+        words = str(error)
+        for name, sent in flask.g.get("odd_names", ()):
+            words = words.replace(name, sent)
+        return _error(words, _HTTP_STATUS.get(error.code, 500))
 
     @app.errorhandler(_Unsaid)
     def refuse_without_words(error: _Unsaid) -> flask.Response:
@@ -285,15 +288,24 @@ def _uri() -> str:
 
 
 def _spec(name: str, version: str | None, label: str | None) -> Any:
-    spec = model_pb2.ModelSpec(name=unquote(name))
+    spec = model_pb2.ModelSpec(name=_name(name))
     if version is not None:
         number = int(version.lstrip("0")[:20] or "0")  # 20 digits are too many already
         if number >= 2**63:
             raise _Unsaid(grpc.StatusCode.INVALID_ARGUMENT, _JSON_TYPE)
         spec.version.value = number
     if label is not None:
-        spec.version_label = unquote(label)
+        spec.version_label = _name(label)
     return spec
+
+
+def _name(escaped: str) -> str:
+    """Returns the name of a model, or a label. Where it is no UTF-8 no model has it, and what tells
+    so has the bytes that were sent."""
+    name, sent = unquote(escaped), unquote(escaped, errors="surrogateescape")
+    if name != sent:
+        flask.g.odd_names = (*flask.g.get("odd_names", ()), (name, sent))
+    return name
 
 
 def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> flask.Response:

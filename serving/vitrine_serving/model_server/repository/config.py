@@ -57,9 +57,21 @@ def read_config(text: str) -> list[ModelConfig]:
     message = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(text, message)
-        return to_configs(message) if message.WhichOneof("config") else []
+        return configs_of(message)
     except (text_format.ParseError, ServingError) as error:
         raise ValueError(f"models.config: {error}") from error
+
+
+def configs_of(message: Any) -> list[ModelConfig]:
+    """Returns the models of a file's message; an empty one has none. Raises `ServingError`
+    (INVALID_ARGUMENT), also where requests are to be logged, which TensorFlow Serving as it is
+    built does not do, either."""
+    if not message.WhichOneof("config"):
+        return []
+    configs = to_configs(message)
+    if any(entry.HasField("logging_config") for entry in message.model_config_list.config):
+        raise ServingError.invalid("No request-logger-creator provided.")
+    return configs
 
 
 def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:

@@ -17,10 +17,9 @@ from typing import Any
 
 import grpc
 import numpy as np
-from google.protobuf import text_format
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server import options_pb2
+from vitrine_serving.model_server import options_pb2, text_protos
 
 Array = np.ndarray[Any, Any]
 Run = Callable[..., list[Array]]
@@ -60,9 +59,9 @@ class BatchingParameters:
 
 
 def read_parameters(path: Path) -> BatchingParameters:
-    """Reads a `batching_parameters_file`. Raises `ValueError` that names the file."""
+    """Reads a `batching_parameters_file`. Raises `ServingError` that names the file."""
     try:
-        read = text_format.Parse(path.read_text(), options_pb2.BatchingParameters())
+        read = text_protos.read(path, options_pb2.BatchingParameters())
         if read.pad_variable_length_inputs:
             raise ValueError("pad_variable_length_inputs is not supported")
         values: dict[str, Any] = {
@@ -75,8 +74,8 @@ def read_parameters(path: Path) -> BatchingParameters:
             allowed_batch_sizes=tuple(read.allowed_batch_sizes),
             **values,
         )
-    except (text_format.ParseError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ServingError.invalid(f"{path}: {error}") from error
 
 
 @dataclass

@@ -13,7 +13,6 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from vitrine_client.process import standard_streams
 from vitrine_client.store.layout import without_graph
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
@@ -35,26 +34,6 @@ _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
 
 
-def session_config(intra_op: int, inter_op: int) -> Any:
-    """Returns a `ConfigProto` for the threads of an operation and the operations at a time, 0 for
-    one a core."""
-    return config_pb2.ConfigProto(
-        intra_op_parallelism_threads=intra_op, inter_op_parallelism_threads=inter_op
-    )
-
-
-def begin(config: Any) -> None:
-    """Runs something small while nobody listens, in the first session of the process: its threads
-    are those of all others, and it writes to standard error that an optimisation is off, which no
-    setting keeps it from."""
-    with (
-        standard_streams.native_stderr_discarded(),
-        tf.Graph().as_default(),
-        tf.compat.v1.Session(config=config) as session,
-    ):
-        session.run(tf.constant(1) + 1)
-
-
 class Servable:
     """A SavedModel in memory, ready to run; safe to share between threads.
 
@@ -74,6 +53,7 @@ class Servable:
         *,
         tags: Sequence[str] = ("serve",),
         scheduler: BatchScheduler | None = None,
+        is_own_scheduler: bool = False,
         observe: Observe = lambda *_: None,
         config: Any = None,
         checks_methods: bool = False,
@@ -81,7 +61,8 @@ class Servable:
         """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
 
         With `checks_methods` its signatures classify and regress only if their method says so.
-        `config` is the session's; its threads are heeded in the process's first session alone.
+        `config` is the session's; its threads are heeded in the process's first session alone. A
+        scheduler that is the version's own ends with it.
         """
         self.name = name
         self.version = version
@@ -91,6 +72,7 @@ class Servable:
             name: Signature(definition) for name, definition in self.signature_defs.items()
         }
         self._scheduler = scheduler
+        self._own_scheduler = scheduler if is_own_scheduler else None
         self._observe = observe
         graph = tf.Graph()
         with graph.as_default():
@@ -160,6 +142,8 @@ class Servable:
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
+        if self._own_scheduler:
+            self._own_scheduler.close()
         self._callable.cache_clear()
         self._deep.cache_clear()
         self._session.close()

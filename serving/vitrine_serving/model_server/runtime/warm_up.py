@@ -26,8 +26,9 @@ _CALLS = {
 }
 
 
-def warm_up(servable: Servable, path: Path) -> int:
-    """Replays the requests in the version directory `path`; returns how many there were.
+def warm_up(servable: Servable, path: Path, iterations: int = 1) -> int:
+    """Replays the requests in the version directory `path`, each so often; returns how many there
+    were.
 
     Raises `ServingError` for a file that cannot be read, and whatever a request fails with: a
     version that does not answer its own examples is not to be served.
@@ -50,7 +51,8 @@ def warm_up(servable: Servable, path: Path) -> int:
                 raise ServingError(
                     grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}"
                 )
-            _CALLS[kind](servable, getattr(log, kind).request)
+            for _ in range(max(iterations, 1)):
+                _CALLS[kind](servable, getattr(log, kind).request)
     except (tf.errors.OpError, DecodeError) as error:
         raise ServingError(
             grpc.StatusCode.DATA_LOSS,

@@ -1,0 +1,66 @@
+"""Files that flags name: missing, empty, of another kind, or wrong; in TensorFlow's words."""
+
+import os
+
+import grpc
+import pytest
+
+from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server import options_pb2, text_protos
+
+Code = grpc.StatusCode
+
+
+def refusal(path) -> ServingError:
+    with pytest.raises(ServingError) as caught:
+        text_protos.read(path, options_pb2.MonitoringConfig())
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("none", Code.NOT_FOUND, "No such file or directory"),
+        (".", Code.NOT_FOUND, "No such device"),
+        ("empty", Code.INVALID_ARGUMENT, "Invalid argument"),
+        ("empty/below", Code.FAILED_PRECONDITION, "Not a directory"),
+        ("none/below", Code.NOT_FOUND, "No such file or directory"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, code, words):
+    """Seen on TensorFlow 2.20.0, whose NewReadOnlyMemoryRegionFromFile maps the file."""
+    (tmp_path / "empty").touch()
+    path = tmp_path / name
+    error = refusal(path)
+    assert (error.code, str(error)) == (code, f"{path}; {words}")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")
+def test_a_file_of_somebody_else(tmp_path):
+    (tmp_path / "file").touch(0)
+    error = refusal(tmp_path / "file")
+    assert (error.code, str(error)) == (
+        Code.PERMISSION_DENIED,
+        f"{tmp_path / 'file'}; Permission denied",
+    )
+
+
+@pytest.mark.parametrize("content", [b"nonsense", b"prometheus_config {", b"\xff\xfe", b"\0"])
+def test_files_that_make_no_sense(tmp_path, content):
+    """Its words; where it is wrong is said beside them."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    error = refusal(path)
+    assert (error.code, str(error)) == (
+        Code.INVALID_ARGUMENT,
+        f"Invalid protobuf file: '{path}'",
+    )
+    assert error.hint
+
+
+@pytest.mark.parametrize("content", ["\n", "# no more than this", "prometheus_config { }"])
+def test_files_without_fields(tmp_path, content):
+    """Nothing is set by them, which is no mistake."""
+    path = tmp_path / "file"
+    path.write_text(content)
+    assert not text_protos.read(path, options_pb2.MonitoringConfig()).prometheus_config.enable
