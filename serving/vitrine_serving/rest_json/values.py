@@ -50,7 +50,7 @@ def dtype_name(dtype: int) -> str:
 
 def is_base64(value: Any) -> bool:
     """Says whether a value is an object of one string named `b64`."""
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+    return type(value) is dict and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def to_bytes(value: Any) -> bytes:
