@@ -98,6 +98,16 @@ def by_us(given: bytes) -> object:
         return re.sub("(?s)^JSON Value: .* Is", "JSON Value: Is", str(error))
 
 
+def is_left_out(given: str, wanted: str) -> bool:
+    """Says whether the wrapper reads a body otherwise: what follows it, half a surrogate pair, and
+    what overflows by its digits alone. The contract and test_json_parsing.py have those."""
+    return (
+        "root must not be followed" in wanted
+        or "\\ud" in given.replace("\\ud83d\\ude00", "")
+        or ("Number too big" in wanted and bool(re.search(r"e\+?(29|30)\d", given)))
+    )
+
+
 def canonical(value: object) -> object:
     """Makes a value whose numbers compare by type, and by what float32 they are."""
     if isinstance(value, dict):
@@ -118,10 +128,8 @@ def test_bodies(seed):
     while sum(kinds.values()) < BODIES // 4:
         given = body(generator)
         wanted, read = by_rapidjson(given), by_us(given)
-        if "root must not be followed" in str(wanted) or "\\ud" in given.decode().replace(
-            "\\ud83d\\ude00", ""
-        ):
-            continue  # what the wrapper does otherwise
+        if is_left_out(given.decode(), str(wanted)):
+            continue
         assert canonical(read) == canonical(wanted), given
         kinds[type(read)] += 1
     assert min(kinds.values()) > BODIES / 16, kinds
