@@ -2,7 +2,6 @@
 
 import ctypes
 import json
-import math
 import random
 import re
 import struct
