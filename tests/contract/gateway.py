@@ -13,7 +13,16 @@ from tests.contract.server import Reply, Server
 ADDRESS = "what is no address is not found, and the text says what to ask instead"
 METHOD = "the address is right, so that 405 says which methods it takes"
 GRAMMAR = "one way to write an address is enough"
+DEEP = "it has NumPy's 64 dimensions"
+_LISTS = "predict over REST: JSON, {} lists in one another, {}"
 DIFFERS = {
+    **{
+        _LISTS.format(*lists): (400, DEEP)
+        for lists in (
+            *((200, "by row"), (65, "of float32"), (100, "of string")),
+            *((254, "of int64"), (254, "of float64")),
+        )
+    },
     "GET: no model": (200, "lists the models"),
     "GET: METADATA in capitals is a status": (404, GRAMMAR),
     "path: capitals": (404, GRAMMAR),

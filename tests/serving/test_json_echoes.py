@@ -33,6 +33,11 @@ def test_end():
     assert len(echo(["x" * 10 * STRING_CHARS])) == STRING_CHARS + 3
 
 
+def test_equal_keys():
+    """They are all shown."""
+    assert echo(parse(b'{"a": 1, "a": 2}')) == '{\n    "a": 1,\n    "a": 2\n}'
+
+
 def test_depth():
     """It may be as deep as a body."""
     deep = parse(b'{"a": %b}' % (b"[" * 900 + b"]" * 900))

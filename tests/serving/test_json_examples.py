@@ -63,6 +63,15 @@ def test_context():
     assert not empty.examples[0].HasField("features")
 
 
+def test_the_last_of_equal_names():
+    """It counts here alone; an object of one name twice is no base64."""
+    assert features(read('{"examples": [{"x": [1, 2], "x": 3.5}]}').input.example_list.examples[0])[
+        "x"
+    ] == [3.5]
+    with pytest.raises(ServingError, match="Feature: x has element with unexpected JSON type: Obj"):
+        read('{"examples": [{"x": {"b64": "YQ==", "b64": "YQ=="}}]}')
+
+
 def test_what_no_float_holds():
     """Numbers are rounded to float32, or Infinity; bytes that are no UTF-8 are values, and no
     name."""
@@ -101,7 +110,7 @@ def test_what_no_float_holds():
         ('{"examples": [{"x": {"b64": "!"}}]}', "Unable to base64 decode"),
         (
             '{"examples": [{"x": 9223372036854775808}]}',
-            "Feature: x has uint64 element. Only int64 is supported.",
+            "Feature: x has uint64_t element. Only int64_t is supported.",
         ),
         ("nonsense", "JSON Parse error: Invalid value. at offset: 1"),
     ],

@@ -42,6 +42,10 @@ def refusal(body: bytes) -> str:
         (b'{"a": "\\u00g0"}', "Incorrect hex digit after \\u escape in string. at offset: 7"),
         (b'{"a": "\\ud800"}', "The surrogate pair in string is invalid. at offset: 7"),
         (b'{"a": "\\udc00\\ud800"}', "The surrogate pair in string is invalid. at offset: 13"),
+        (
+            b'{"a": "\\udc00\\ude0-"}',
+            "Incorrect hex digit after \\u escape in string. at offset: 13",
+        ),
         (b'{"a": 1e400}', "Number too big to be stored in double. at offset: 6"),
         (b"[NaN, -" + b"9" * 5000 + b"]", "Number too big to be stored in double. at offset: 6"),
         ('{"é": tru}'.encode(), "Invalid value. at offset: 10"),
@@ -86,6 +90,9 @@ def test_first_of_equal_keys(body, value):
         (b"Infinity", math.inf),
         (b"-Infinity", -math.inf),
         (b"1e308", 1e308),
+        (b"2e308", math.inf),
+        (b"-1.7976931348623159e308", -math.inf),
+        (b"17976931348623159000e290", math.inf),
         (b"18446744073709551615", 2**64 - 1),
         (b"18446744073709551616", 2.0**64),
     ],
@@ -123,9 +130,24 @@ def test_private_characters_are_not_mistaken():
     assert refusal(b'{"a": "\\uDBFD\\uDC00\xff"}').endswith("in one text. at offset: 0")
 
 
+def test_refusals_that_hide_each_other():
+    """Infinity by its digits, and half a surrogate pair, in any order and in strings."""
+    body = b'{"a": [2e308, "2e308\\"", "\\udc00", -3.5e308], "b": "\\udc01", "c": 2e308 } x'
+    assert parse(body) == {
+        "a": [math.inf, '2e308"', "\udced\udcb0\udc80", -math.inf],
+        "b": "\udced\udcb0\udc81",
+        "c": math.inf,
+    }
+    assert refusal(body.replace(b'"c"', b"nan")) == (
+        "JSON Parse error: Missing a name for object member. at offset: 61"
+    )
+
+
 def test_byte_order_mark():
     """A mark of UTF-8 is no part of the document."""
-    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    for mark in (b"\xef\xbb\xbf", b"\xbb", b"\xef\xbf"):
+        assert parse(mark + b'{"a": 1}') == {"a": 1}
+    assert refusal(b'\xbf\xef{"a": 1}') == "JSON Parse error: Invalid value. at offset: 1"
 
 
 def test_name_that_is_no_text():

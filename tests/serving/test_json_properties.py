@@ -2,10 +2,10 @@
 
 import ctypes
 import json
-import math
 import random
 import re
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import rapidjson
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json import floats
-from vitrine_serving.rest_json.parsing import parse
+from vitrine_serving.rest_json.parsing import parse, parse_exactly
 
 BODIES = 2000
 FLOATS = 10_000
@@ -91,23 +91,30 @@ def by_rapidjson(given: bytes) -> object:
         return f"JSON Parse error: {reason} at offset: {offset}"
 
 
-def by_us(given: bytes) -> object:
+def by_us(read: Callable[[bytes], object], given: bytes) -> object:
     try:
-        return parse(given)
+        return read(given)
     except ServingError as error:
         return re.sub("(?s)^JSON Value: .* Is", "JSON Value: Is", str(error))
 
 
-def canonical(value: object) -> object:
-    """Makes a value whose numbers compare by type, and by what float32 they are."""
+def is_left_out(given: str, wanted: str) -> bool:
+    """Says whether the wrapper reads a body otherwise: what follows it, half a surrogate pair, and
+    what overflows by its digits alone. The contract and test_json_parsing.py have those."""
+    return (
+        "root must not be followed" in wanted
+        or "\\ud" in given.replace("\\ud83d\\ude00", "")
+        or ("Number too big" in wanted and bool(re.search(r"e\+?(2\d|30)\d", given)))
+    )
+
+
+def canonical(value: object, kind: type = float) -> object:
+    """Makes a value whose numbers compare by type, and by what floats of a kind they are."""
     if isinstance(value, dict):
-        return {name: canonical(item) for name, item in value.items()}
+        return {name: canonical(item, kind) for name, item in value.items()}
     if isinstance(value, list):
-        return [canonical(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value):
-        # Doubles themselves are RapidJSON's where the signature has them: test_doubles.
-        return "float", float(f"{value:.13g}")
-    return type(value), repr(value)
+        return [canonical(item, kind) for item in value]
+    return type(value), repr(kind(value)) if isinstance(value, float) else repr(value)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -117,13 +124,14 @@ def test_bodies(seed):
     kinds = {str: 0, dict: 0}
     while sum(kinds.values()) < BODIES // 4:
         given = body(generator)
-        wanted, read = by_rapidjson(given), by_us(given)
-        if "root must not be followed" in str(wanted) or "\\ud" in given.decode().replace(
-            "\\ud83d\\ude00", ""
-        ):
-            continue  # what the wrapper does otherwise
-        assert canonical(read) == canonical(wanted), given
-        kinds[type(read)] += 1
+        wanted = by_rapidjson(given)
+        if not given or is_left_out(given.decode(), str(wanted)):
+            continue
+        assert canonical(by_us(parse_exactly, given)) == canonical(wanted), given
+        with np.errstate(over="ignore"):
+            read = canonical(by_us(parse, given), np.float32)
+            assert read == canonical(wanted, np.float32), given
+        kinds[type(wanted)] += 1
     assert min(kinds.values()) > BODIES / 16, kinds
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.serving.json_bodies import read, refusal
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.tensors import PredictBody
 
@@ -97,9 +98,16 @@ def test_dtypes_without_json():
 
 
 def test_deep_lists():
-    """More dimensions than NumPy has are refused."""
-    for depth in (65, 500):
+    """More dimensions than NumPy has are read apart, and more than TensorFlow has are refused."""
+    for depth in (65, 254):
+        body = f'{{"inputs": {"[" * depth + "1,2" + "]" * depth}}}'
+        assert refusal(body, x="FLOAT") == "Lists are nested more than 64 deep"
+        deep = PredictBody(body.encode()).read_deep({"x": wire.DT_FLOAT})["x"]
+        assert (deep.shape, deep.values.tolist()) == ((1,) * (depth - 1) + (2,), [1.0, 2.0])
+    for depth in (255, 900):
         lists = "[" * depth + "1" + "]" * depth
-        assert refusal(f'{{"inputs": {lists}}}', x="FLOAT") == "Lists are nested more than 64 deep"
+        assert refusal(f'{{"inputs": {lists}}}', x="FLOAT") == "tensor parsing error: x"
+        ragged = refusal(f'{{"inputs": [{lists}, 1]}}', x="FLOAT")
+        assert ragged == "Lists are nested more than 254 deep"
     lists = "[" * 64 + "1" + "]" * 64
     assert read(f'{{"inputs": {lists}}}', x="FLOAT")["x"].ndim == 64

@@ -247,3 +247,10 @@ def test_metrics(model):
     assert wrong.data == b"Unexpected path: /monitoring/metrics?x=1. Should be /monitoring/metrics"
     assert client.post("/monitoring/metrics").data == b"requests 1\n"
     assert client.get("/monitoring/metrics/").status_code == 404
+
+
+def test_shortest_floats():
+    """On request floats have the shortest form; else TensorFlow Serving's digits."""
+    for shortest, text in ((True, b"0.33333334"), (False, b"0.333333343")):
+        client = client_of(Model(), shortest_floats=shortest)
+        assert b"[" + text + b"\n" in client.post(PREDICT, json={"instances": [1 / 6]}).data

@@ -10,11 +10,13 @@ import numpy.typing as npt
 from google.protobuf import json_format
 
 from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.deep import DeepArray
 from vitrine_serving.rest_json.floats import decimals, numbers, shortest
 from vitrine_serving.rest_json.strings import quoted
 from vitrine_serving.rest_json.text import OneLine, listing, pretty, spread
 from vitrine_serving.rest_json.values import JSON_DTYPES, dtype_name
 
+_Array = npt.NDArray[Any] | DeepArray
 _Write = Callable[[npt.NDArray[Any]], bytes]
 
 _WRITABLE = {np.dtype(kind) for kind in JSON_DTYPES.values()}
@@ -27,7 +29,7 @@ def check_writable(dtype: int) -> None:
 
 
 def write_predict(
-    outputs: Mapping[str, npt.NDArray[Any]], *, by_row: bool, shortest_floats: bool = False
+    outputs: Mapping[str, _Array], *, by_row: bool, shortest_floats: bool = False
 ) -> bytes:
     """Returns the answer for named outputs; its floats have TensorFlow Serving's digits, or the
     shortest form, which is faster and to be read as the same numbers.
@@ -59,7 +61,7 @@ def _unwritable(name: str) -> ServingError:
     return ServingError.invalid(f"Failed to write JSON value for tensor type: {name}")
 
 
-def _check_batch(outputs: Mapping[str, npt.NDArray[Any]]) -> None:
+def _check_batch(outputs: Mapping[str, _Array]) -> None:
     batch_size = None
     for name, array in outputs.items():
         if not array.ndim:
@@ -72,7 +74,17 @@ def _check_batch(outputs: Mapping[str, npt.NDArray[Any]]) -> None:
         batch_size = len(array)
 
 
-def _column(name: str, array: npt.NDArray[Any], level: int, write: _Write) -> Any:
+def _deep(name: str, array: DeepArray, write: _Write) -> list[Any]:
+    if array.dtype == object:
+        leaves = _strings(name, array.values).tolist()
+    else:
+        leaves = write(array.values)[1:-1].split(b",") if array.size else []
+    return array.nested(leaves)
+
+
+def _column(name: str, array: _Array, level: int, write: _Write) -> Any:
+    if isinstance(array, DeepArray):
+        return _deep(name, array, write)
     if array.dtype == object:
         return _nested(_strings(name, array).tolist(), list)
     if not array.size:
@@ -81,7 +93,9 @@ def _column(name: str, array: npt.NDArray[Any], level: int, write: _Write) -> An
     return spread(text, array.ndim, level) if array.ndim else text
 
 
-def _rows(name: str, array: npt.NDArray[Any], write: _Write) -> list[Any]:
+def _rows(name: str, array: _Array, write: _Write) -> list[Any]:
+    if isinstance(array, DeepArray):
+        return [_nested(row, OneLine) for row in _deep(name, array, write)]
     if array.dtype == object:
         return [_nested(row, OneLine) for row in _strings(name, array).tolist()]
     if not array.size:

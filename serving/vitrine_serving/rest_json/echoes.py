@@ -3,7 +3,7 @@
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -16,13 +16,28 @@ ECHO_BYTES = 256
 STRING_CHARS = 10_000
 """Of a string that is printed; RapidJSON prints the whole, and nobody reads that much."""
 
-_TYPES = {bool: "True", dict: "Object", list: "Array", str: "String", type(None): "Null"}
+_TYPES = {bool: "True", list: "Array", str: "String", type(None): "Null"}
 _ONES = (1 << 64) - 1
+
+
+class Repeated(dict[str, Any]):
+    """Object with a key that occurs twice: the first counts. It has all `pairs` as well."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(reversed(pairs))
+        self.pairs = pairs
+
+
+def pairs_of(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Returns the members of an object, each as often as it occurs."""
+    return value.pairs if isinstance(value, Repeated) else value.items()
 
 
 def type_name(value: Any) -> str:
     """Returns RapidJSON's name for the type of a parsed value."""
-    return "False" if value is False else _TYPES.get(type(value), "Number")
+    if value is False:
+        return "False"
+    return "Object" if isinstance(value, dict) else _TYPES.get(type(value), "Number")
 
 
 def echo(value: Any) -> str:
@@ -45,7 +60,7 @@ def _events(value: Any, level: int) -> Iterator[tuple[str, str | None]]:
     """Yields what stands before each token, and the token: None where there is none."""
     if isinstance(value, dict):
         yield "", "{"
-        for number, (name, item) in enumerate(value.items()):
+        for number, (name, item) in enumerate(pairs_of(value)):
             line = "\n" + "    " * level
             yield ("," if number else "") + line, _string(name)
             yield from _after(": ", _events(item, level + 1))

@@ -4,7 +4,7 @@ from typing import Any
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.echoes import echo, type_name
+from vitrine_serving.rest_json.echoes import echo, pairs_of, type_name
 from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, signature_name
 from vitrine_serving.rest_json.values import (
     is_base64,
@@ -53,8 +53,9 @@ def read_examples(body: bytes, request: Any, max_values: int = MAX_VALUES) -> No
 def _fill(example: Any, value: Any) -> None:
     if not isinstance(value, dict):
         raise ServingError.invalid(f"Example must be JSON object but got JSON {type_name(value)}")
-    for name, content in value.items():
+    for name, content in pairs_of(value):
         feature = _feature(example, name)
+        feature.Clear()  # of equal names the last counts here
         values = content if isinstance(content, list) else [content]
         if len(values) > _FEW and set(map(type, values)) == {float}:
             floats = to_array(values, wire.DT_FLOAT)
@@ -84,7 +85,7 @@ def _add(feature: Any, value: Any, name: str) -> None:
         target = _list(feature, "int64_list", name)
         if not -(2**63) <= value < 2**63:
             raise ServingError.invalid(
-                f"Feature: {name} has uint64 element. Only int64 is supported."
+                f"Feature: {name} has uint64_t element. Only int64_t is supported."
             )
         target.append(int(value))  # true is 1
     else:

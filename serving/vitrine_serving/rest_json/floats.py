@@ -61,13 +61,13 @@ def decimals(values: npt.NDArray[Any]) -> list[bytes]:
         return _many(values)[1:-1].split(b",")
     given = values.tolist()
     form = _form(len(given), 9 if values.dtype.char == "f" else 17)
-    texts = zip(shortest(values)[1:-1].split(b","), (form % tuple(given)).split(b","), strict=True)
+    fewest, exactly = shortest(values)[1:-1].split(b","), (form % tuple(given)).split(b",")
     tiny = _TINY[values.dtype.char]
     return [
         exact
         if len(few.strip(b"-0.")) > 7 and _POINT in exact and _EXPONENT not in few
         else _decimal(few, exact, value, tiny)
-        for (few, exact), value in zip(texts, given, strict=True)
+        for few, exact, value in zip(fewest, exactly, given, strict=True)
     ]
 
 
@@ -106,19 +106,20 @@ def _many(array: npt.NDArray[np.float32]) -> bytes:
         made = np.rint(exact * _TO_SIX[power]) / _TO_SIX[power]
         np.copyto(made, nine, where=made.astype(np.float32) != array)
     alone |= (sizes < _SMALL) & (sizes > 0) | ~(sizes < _LARGE)
-    text = orjson.dumps(np.ascontiguousarray(made), option=orjson.OPT_SERIALIZE_NUMPY)
     if not alone.any():
-        return text
-    places = np.flatnonzero(alone).tolist()
-    texts = text.translate(None, b"[]").split(b",")
-    few = [array.ravel()[places][at : at + _MANY - 1] for at in range(0, len(places), _MANY - 1)]
-    for place, token in zip(places, chain.from_iterable(map(decimals, few)), strict=True):
-        texts[place] = token
-    return _nested(texts, array.shape)
+        return orjson.dumps(np.ascontiguousarray(made), option=orjson.OPT_SERIALIZE_NUMPY)
+    made[alone] = np.nan  # which orjson makes null of
+    text = orjson.dumps(np.ascontiguousarray(made), option=orjson.OPT_SERIALIZE_NUMPY)
+    left = array[alone]
+    tokens = [decimals(left[at : at + _MANY - 1]) for at in range(0, len(left), _MANY - 1)]
+    between = [*chain.from_iterable(tokens), b""]
+    return b"".join(chain.from_iterable(zip(text.split(b"null"), between, strict=True)))
 
 
 def _nested(texts: list[bytes], shape: Sequence[int]) -> bytes:
     """Returns the texts of an array's values as that of the array."""
+    if shape and len(texts) == shape[-1]:
+        return b"[" * len(shape) + b",".join(texts) + b"]" * len(shape)
     for size in reversed(shape):
         texts = [
             b"[" + b",".join(texts[at : at + size]) + b"]" for at in range(0, len(texts), size)

@@ -2,6 +2,7 @@
 read a body otherwise."""
 
 import codecs
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -10,14 +11,16 @@ import rapidjson
 
 from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.echoes import echo
+from vitrine_serving.rest_json.echoes import Repeated, echo
 
 MAX_VALUES = 1_000_000
 """Most values in a body, an object counting as three: parsed and read, they take up to 150 MB."""
 
 _NO_ASCII = bytes(range(128)) + b"?" * 128
 _ESCAPES = re.compile(
-    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u(?P<low>[dD][c-fC-F]..)|.)", re.DOTALL
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
 )
 _LOW, _RAW = 0x10F000, 0x10F400
 """First private characters that stand, in a text that RapidJSON's wrapper takes, for the escape of
@@ -35,6 +38,15 @@ _FROM_PRIVATE |= {
 }
 
 
+_NUMBERS = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|'
+    rb"(?P<sign>-)?(?P<whole>\d+)(?:\.(?P<places>\d+))?[eE]\+?(?P<exponent>\d{1,4})(?!\d)",
+    re.DOTALL,
+)
+_DIGITS, _MAX_POWER = 17, 308
+"""Digits of a number that count, and the largest power of ten by which they are multiplied."""
+
+
 class _Decoder(rapidjson.Decoder):
     """RapidJSON's parser, with its own doubles: the first of equal keys counts."""
 
@@ -43,9 +55,7 @@ class _Decoder(rapidjson.Decoder):
 
     def end_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
-        if len(members) < len(pairs):
-            members.update(reversed(pairs))
-        return members
+        return members if len(members) == len(pairs) else Repeated(pairs)
 
 
 class _PrivateDecoder(_Decoder):
@@ -133,7 +143,9 @@ def _members(document: dict[str, Any]) -> int:
 
 
 def _parse_rapidly(body: bytes) -> Any:
-    mark = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
+    mark = 0
+    for byte in codecs.BOM_UTF8:  # RapidJSON passes over each of the mark that is there
+        mark += body[mark : mark + 1] == bytes([byte])
     value = body[mark:]
     try:
         document, refusal = _attempt(value)
@@ -144,9 +156,13 @@ def _parse_rapidly(body: bytes) -> Any:
         odd = True
     else:
         shadow = value
-    if refusal and _is_low(refusal, shadow):
-        _, refusal = _attempt(_ESCAPES.sub(_without_low, shadow))
-        odd = True
+    for _ in range(2):  # either may hide the other
+        if refusal and refusal.reason.startswith("Number too big"):
+            value, shadow = (_NUMBERS.sub(_infinite, text) for text in (value, shadow))
+            document, refusal = _attempt(shadow)
+        if refusal and _is_low(refusal, shadow):
+            shadow, odd = _ESCAPES.sub(_without_low, shadow), True
+            document, refusal = _attempt(shadow)
     if refusal:
         if not refusal.reason.startswith("The document root must not be followed"):
             raise _broken(_words(refusal, shadow), mark + refusal.offset)
@@ -186,6 +202,17 @@ def _words(refusal: _Refusal, text: bytes) -> str:
     if after in (b"}", b"]", b":", b",") and not before.strip(b" \t\r\n"):
         return "The document is empty."
     return refusal.reason
+
+
+def _infinite(found: re.Match[bytes]) -> bytes:
+    """Returns Infinity, as long as it was, for what overflows in version 1.1.0 where only the power
+    of ten is checked: `2e308`, but not `1e309`."""
+    if not found["exponent"] or not math.isinf(float(found[0])):
+        return found[0]
+    places = max(0, min(len(found["places"] or b""), _DIGITS - len(found["whole"].lstrip(b"0"))))
+    if int(found["exponent"]) - places > _MAX_POWER:
+        return found[0]
+    return ((found["sign"] or b"") + b"Inf").ljust(len(found[0]))
 
 
 def _without_low(found: re.Match[bytes]) -> bytes:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.deep import MAX_NUMPY_RANK, MAX_RANK, DeepArray
 from vitrine_serving.rest_json.echoes import echo
 from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, parse_exactly, signature_name
 from vitrine_serving.rest_json.values import check, is_base64, to_array
@@ -27,6 +28,16 @@ class PredictBody:
         self.by_row = "instances" in self._document
 
     def read(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+        """Returns what `read_deep` does. Raises `ServingError` also where NumPy has too few
+        dimensions."""
+        inputs = {}
+        for name, array in self.read_deep(dtypes).items():
+            if isinstance(array, DeepArray):
+                raise ServingError.invalid(f"Lists are nested more than {MAX_NUMPY_RANK} deep")
+            inputs[name] = array
+        return inputs
+
+    def read_deep(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any] | DeepArray]:
         """Returns arrays by the names of a signature's inputs; strings are objects of bytes.
 
         `dtypes` are TensorFlow's numbers. Raises `ServingError` where the values do not fit.
@@ -39,7 +50,7 @@ class PredictBody:
         self._document = parse_exactly(self._body)
         return self._read(dtypes)
 
-    def _read(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+    def _read(self, dtypes: Mapping[str, int]) -> dict[str, npt.NDArray[Any] | DeepArray]:
         document = self._document
         if not dtypes:
             name = self.signature_name or "DEFAULT"
@@ -58,7 +69,7 @@ class PredictBody:
 
 def _read_columns(
     content: Any, dtypes: Mapping[str, int], bools: bool
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, npt.NDArray[Any] | DeepArray]:
     if not _is_object(content):
         if len(dtypes) > 1:
             raise ServingError.invalid(
@@ -74,13 +85,13 @@ def _read_columns(
         if array is None:
             check(content[name], dtype)
             raise ServingError.invalid(f"Failed to process input: {name}")
-        inputs[name] = array
+        inputs[name] = _checked(name, array)
     return inputs
 
 
 def _read_rows(
     document: Mapping[str, Any], dtypes: Mapping[str, int], bools: bool
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, npt.NDArray[Any] | DeepArray]:
     rows = document["instances"]
     if not isinstance(rows, list):
         raise ServingError.invalid(
@@ -105,8 +116,14 @@ def _read_rows(
         array = to_array(column, dtypes[name], bools=bools)
         if array is None:
             raise _misfit(rows, dtypes)
-        inputs[name] = array
+        inputs[name] = _checked(name, array)
     return inputs
+
+
+def _checked(name: str, array: Any) -> Any:
+    if array.ndim > MAX_RANK:
+        raise ServingError.invalid(f"tensor parsing error: {name}")
+    return array
 
 
 def _is_object(value: Any) -> bool:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
+from vitrine_serving.rest_json.deep import MAX_RANK, DeepArray, shaped
 from vitrine_serving.rest_json.echoes import echo, type_name
 
-MAX_RANK = 64  # NumPy's
 _INT32 = (-(2**31), 2**31 - 1)
 # What a JSON integer may be for each dtype. The small ones wrap, as TensorFlow Serving's do.
 _INTEGERS: dict[int, tuple[Any, int, int]] = {
@@ -50,7 +50,7 @@ def dtype_name(dtype: int) -> str:
 
 def is_base64(value: Any) -> bool:
     """Says whether a value is an object of one string named `b64`."""
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
+    return type(value) is dict and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def to_bytes(value: Any) -> bytes:
@@ -81,7 +81,7 @@ def _base64_hint(text: str) -> str:
     return ""
 
 
-def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] | None:
+def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] | DeepArray | None:
     """Returns a value as an array of a dtype (strings as bytes in objects), or None if it is none.
 
     Small integers wrap, as they do in TensorFlow Serving. Numbers are read faster where the caller
@@ -92,14 +92,14 @@ def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] 
         return None
     shape, leaves = dense
     if not leaves:
-        return np.empty(shape, JSON_DTYPES[dtype])
+        return shaped(np.empty(0, JSON_DTYPES[dtype]), shape)
     if dtype in _OTHERS:
         flat = _strings(leaves) if dtype == wire.DT_STRING else _bools(leaves)
     elif bools and bool in set(map(type, leaves)):
         return None
     else:
         flat = _floats(leaves, dtype) if dtype in _FLOATS else _integers(leaves, dtype)
-    return None if flat is None else flat.reshape(shape)
+    return None if flat is None else shaped(flat, shape)
 
 
 def _flatten(value: Any) -> tuple[list[int], list[Any]] | None:
@@ -107,7 +107,7 @@ def _flatten(value: Any) -> tuple[list[int], list[Any]] | None:
     shape: list[int] = []
     level = [value]
     while level and type(level[0]) is list:
-        if set(map(type, level)) != {list} or len(shape) == MAX_RANK:
+        if set(map(type, level)) != {list}:
             return None
         lengths = set(map(len, level))
         if len(lengths) > 1:

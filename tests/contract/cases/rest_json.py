@@ -264,6 +264,35 @@ DEEP = [
         SEEN,
     ),
     over_rest(
+        "JSON, 200 lists in one another, by row",
+        f'{{"instances": [{_nested(200)}]}}'.encode(),
+        Raw(f'{{\n    "predictions": [{_nested(200)}\n    ]\n}}'),
+        SEEN,
+    ),
+    *(
+        over_rest(
+            f"JSON, {depth} lists in one another, of {dtype}",
+            f'{{"signature_name": "{dtype}", "inputs": {_nested(depth, value)}}}'.encode(),
+            {"outputs": json.loads(_nested(depth, value))},
+            f"{SEEN}: 254",
+        )
+        for depth, dtype, value in (
+            (65, "float32", "1.5,2.5"),
+            (254, "int64", "7"),
+            (100, "string", '"a","b"'),
+            (254, "float64", ""),
+        )
+    ),
+    *(
+        over_rest(
+            f"JSON, {depth} lists in one another are no tensor",
+            f'{{"inputs": {_nested(depth)}}}'.encode(),
+            Fails(400, "tensor parsing error: x"),
+            SEEN,
+        )
+        for depth in (255, 500)
+    ),
+    over_rest(
         "JSON, no value in nested lists",
         b'{"inputs": [[[]],[[]]]}',
         {"outputs": [[[]], [[]]]},

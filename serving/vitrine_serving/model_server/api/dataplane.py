@@ -15,9 +15,9 @@ from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
 from vitrine_serving.model_server.repository.config import to_configs
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
+from vitrine_serving.model_server.runtime.deep import is_deep
 from vitrine_serving.model_server.runtime.examples import count_examples
 from vitrine_serving.model_server.runtime.servable import Servable
-from vitrine_serving.model_server.runtime.signature import Array
 
 _STATES = get_model_status_pb2.ModelVersionStatus.State
 
@@ -49,11 +49,14 @@ class ModelServerApi:
             return inference.predict(servable, request, as_content=self._as_content)
 
     def run(
-        self, spec: Any, inputs: Mapping[str, Array], *, timeout_s: float | None = None
-    ) -> dict[str, Array]:
-        """Answers a Predict on arrays: the signature of a `ModelSpec`, and all its outputs."""
+        self, spec: Any, inputs: Mapping[str, Any], *, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Answers a Predict on arrays: the signature of a `ModelSpec`, and all its outputs. Those
+        of more dimensions than NumPy has are `DeepArray`s, in and out."""
         with self._use_spec(spec) as servable:
             name = inference.signature_name_of(spec)
+            if is_deep(inputs):
+                return servable.run_deep(name, inputs)
             return servable.run(name, inputs, timeout_s=timeout_s)
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:

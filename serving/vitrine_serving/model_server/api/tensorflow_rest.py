@@ -210,7 +210,7 @@ class _Methods:
         request = PredictBody(body)
         spec.signature_name = request.signature_name
         infos = self._api.signature_inputs(spec)
-        inputs = request.read({alias: info.dtype for alias, info in infos.items()})
+        inputs = request.read_deep({alias: info.dtype for alias, info in infos.items()})
         outputs = self._api.run(spec, inputs, timeout_s=self._timeout_s)
         return answers.write_predict(outputs, by_row=request.by_row, shortest_floats=self._shortest)
 

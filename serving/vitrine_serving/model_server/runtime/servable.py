@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ from tensorflow.core.protobuf import config_pb2
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
+from vitrine_serving.model_server.runtime.deep import (
+    from_message,
+    make_deep_callable,
+    to_message,
+)
 from vitrine_serving.model_server.runtime.saved_model import saved_model
 from vitrine_serving.model_server.runtime.signature import Array, Read, Signature
 
@@ -79,6 +84,7 @@ class Servable:
                 raise
         self._making = threading.Lock()
         self._callable = lru_cache(_MAX_CALLABLES)(self._make_callable)
+        self._deep = cache(self._make_deep)
 
     def run(
         self,
@@ -120,6 +126,19 @@ class Servable:
             self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
 
+    def run_deep(self, signature_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs a signature on `DeepArray`s among others, alone; returns all its outputs. Raises
+        `ServingError` as `run` does."""
+        signature = self._signatures[signature_name]
+        feeds, wanted = signature.feeds(inputs), signature.wanted(())
+        with self._making:
+            run = self._deep(signature_name)
+        messages = _answered(run, *map(to_message, feeds))
+        return {
+            alias: from_message(alias, message)
+            for alias, message in zip(wanted, messages, strict=True)
+        }
+
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
         """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
         `ServingError` as `run` does."""
@@ -136,7 +155,14 @@ class Servable:
         if self._own_scheduler:
             self._own_scheduler.close()
         self._callable.cache_clear()
+        self._deep.cache_clear()
         self._session.close()
+
+    def _make_deep(self, signature_name: str) -> Any:
+        signature = self._signatures[signature_name]
+        declared = self.signature_defs[signature_name].outputs
+        outputs = [declared[alias].name for alias in signature.wanted(())]
+        return make_deep_callable(self._session, signature.feed_names, outputs)
 
     def _make_callable(self, signature_name: str, outputs: tuple[str, ...], timeout_ms: int) -> Any:
         declared = self.signature_defs[signature_name].outputs
