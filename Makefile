@@ -12,12 +12,16 @@ ROUNDS ?= 3
 IMAGES ?= samples/*.png
 SECONDS_EACH ?= 60
 SEED ?=
+TFS ?=
+RECORD ?=
 READY := $(VENV)/.ready
 # TensorFlow Serving's image is for amd64 only.
 EMBEDDED ?= $(if $(filter x86_64 amd64,$(shell uname -m)),,1)
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
 	-f docker-compose.yml $(if $(EMBEDDED),-f deploy/docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
+NEWEST := .venv-newest
+NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
@@ -28,7 +32,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test fuzz lint format typecheck docs \
 	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers wire lock clean
+	up down logs test-containers contract findings test-newest wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +121,25 @@ bench-metrics: setup ## Measure what counting costs a request
 test: setup ## Run every test that can run here, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
 
+contract: setup ## Compare the contract's table with the embedded server and a real one: TFS=address, binary or image
+	@$(BIN)/python -m tests.contract.differences $(TFS) $(if $(RECORD),--record)
+
+findings: ## Run the scripts in findings/: whether what was found of the software of others still is so
+	@failed=; for each in findings/*.sh; do echo "== $$each"; PYTHON=$(PYTHON) $$each || failed="$$failed $$each"; done; \
+		test -z "$$failed" || { echo "not as found:$$failed"; exit 1; }
+
+test-newest: $(NEWEST)/.ready ## Run NEWEST_TESTS in an environment of its own with the newest TensorFlow
+	@TF_CPP_MIN_LOG_LEVEL=3 $(NEWEST)/bin/python -m pytest $(NEWEST_TESTS)
+
+$(NEWEST)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(NEWEST)/.ready: requirements/newest.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
+	@$(HAS_PYTHON)
+	@echo "Setting up $(NEWEST): the newest TensorFlow, 1-2 minutes"
+	@rm -f $@; $(PYTHON) -m venv --clear $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/newest.txt
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
+	@touch $@
+
 fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
@@ -166,5 +189,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

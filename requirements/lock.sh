@@ -25,3 +25,20 @@ lock gateway.txt -c requirements/dev.txt serving/pyproject.toml --extra otel --e
 lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra model-server
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build
+
+# newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
+# test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.
+constraints=$(mktemp)
+overrides=$(mktemp)
+trap 'rm -f "$constraints" "$overrides"' EXIT
+grep '^[a-z0-9]' requirements/dev.txt | sed 's/ \\$//' |
+    grep -vE '^(tensorflow|tensorboard|h5py|protobuf|grpcio-)' >"$constraints"
+cat >"$overrides" <<END
+tensorflow==2.21.0
+tensorflow-serving-api==2.21.0
+grpcio-tools ; python_version < '3'
+END
+lock newest.txt -c "$constraints" --override "$overrides" \
+    client/pyproject.toml --extra async --extra loadtest --extra otel \
+    serving/pyproject.toml --extra model-server --extra otel --extra uvloop \
+    training/pyproject.toml --group pyproject.toml:dev

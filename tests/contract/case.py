@@ -55,7 +55,7 @@ class Fails:
 
     def check_text(self, text: str) -> None:
         if isinstance(self.text, str):
-            assert text == self.text
+            assert text == self.text, f"{text!r} is not {self.text!r}"
         else:
             assert self.text.search(text), f"{self.text.pattern!r} is not in {text!r}"
 

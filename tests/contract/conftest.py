@@ -37,10 +37,7 @@ def servers(
 
     def start(kind: str) -> tuple[Server, Server | None]:
         if kind not in started and kind == "address":
-            grpc, rest, base = (
-                os.environ[f"VITRINE_CONTRACT_{name}"] for name in ("GRPC", "REST", "MODELS")
-            )
-            started[kind] = Server(grpc, rest, Path(base), kinds), None
+            started[kind] = server.elsewhere(os.environ, kinds), None
         elif kind not in started:
             bases = [tmp_path_factory.mktemp(f"{kind}-{use}") for use in ("steady", "changing")]
             for base in bases:

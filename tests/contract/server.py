@@ -1,6 +1,7 @@
 """A model server to judge: the embedded one or the real one, by the same flags."""
 
 import http.client
+import os
 import shutil
 import subprocess
 import sys
@@ -172,11 +173,27 @@ def command(kind: str, base: Path) -> list[str]:
     if kind == "embedded":
         return [*model_server.COMMAND, f"--local_socket={base / SOCKET}"]
     if kind == "binary":
-        return [BINARY]
+        return [binary(os.environ)]
     return [
         *("docker", "run", "--rm", "--init", "--network=host", f"--volume={base}:{base}"),
-        *(f"--entrypoint={BINARY}", IMAGE),
+        *(f"--entrypoint={BINARY}", image(os.environ)),
     ]
+
+
+def binary(environ: Mapping[str, str]) -> str:
+    """Returns the program that is the real server."""
+    return environ.get("VITRINE_CONTRACT_BINARY") or BINARY
+
+
+def image(environ: Mapping[str, str]) -> str:
+    """Returns the image that has it."""
+    return environ.get("VITRINE_CONTRACT_IMAGE") or IMAGE
+
+
+def elsewhere(environ: Mapping[str, str], kinds: Path) -> Server:
+    """Returns the server that somebody else runs."""
+    grpc, rest, base = (environ[f"VITRINE_CONTRACT_{name}"] for name in ("GRPC", "REST", "MODELS"))
+    return Server(grpc, rest, Path(base), kinds)
 
 
 def why_not(kind: str, addresses: Mapping[str, str]) -> str:
@@ -186,13 +203,15 @@ def why_not(kind: str, addresses: Mapping[str, str]) -> str:
         missing = [name for name in needed if not addresses.get(name)]
         return f"{', '.join(missing)} not set" if missing else ""
     if kind == "binary":
-        return "" if shutil.which(BINARY) else f"no {BINARY} on the PATH"
+        program = binary(addresses)
+        return "" if shutil.which(program) else f"no {program} on the PATH"
     if kind == "docker":
         if not shutil.which("docker"):
             return "no docker on the PATH"
-        inspect = ["docker", "image", "inspect", IMAGE]
+        name = image(addresses)
+        inspect = ["docker", "image", "inspect", name]
         if subprocess.run(inspect, capture_output=True, timeout=30).returncode:
-            return f"no image {IMAGE} here, or no engine; it is never pulled"
+            return f"no image {name} here, or no engine; it is never pulled"
     return ""
 
 
