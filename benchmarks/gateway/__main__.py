@@ -29,6 +29,7 @@ from benchmarks.published import newest_version
 from harness.processes import NotStartedError
 
 _WIDTH = 130
+_COUNT = click.IntRange(1)
 
 
 def choose(names: str, everyone: list[AnyPeer]) -> list[AnyPeer]:
@@ -37,7 +38,8 @@ def choose(names: str, everyone: list[AnyPeer]) -> list[AnyPeer]:
     known = {peer.name: peer for peer in everyone}
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise click.BadParameter(f"{', '.join(unknown)}: choose from {', '.join(known)}")
+        told = f"{', '.join(unknown)}: choose from {', '.join(known)}"
+        raise click.BadParameter(told, param_hint="--peers")
     return [known[name] for name in wanted] or everyone
 
 
@@ -127,13 +129,18 @@ def profile(version: Path, console: Console) -> None:
 
 
 @click.command()
-@click.option("--peers", default="", help="Whom to measure, separated by commas; all if empty.")
-@click.option("--rounds", default=3, show_default=True, help="How often each has its turn.")
-@click.option("--duration-s", default=3, show_default=True, help="How long each load lasts.")
+@click.option(
+    "--peers",
+    default="",
+    help="Whom to measure, separated by commas (docs/benchmarks.md has a table); all if empty.",
+)
+@click.option("--rounds", default=3, type=_COUNT, show_default=True, help="Turns of each.")
+@click.option("--duration-s", default=3, type=_COUNT, show_default=True, help="Length of a load.")
 @click.option("--models-dir", default="models", show_default=True, help="Where the mlp is.")
 @click.option(
     "--cache",
     default=environments.CACHE,
+    show_default=True,
     type=click.Path(path_type=Path),
     help="Where the peers' environments, about 1.6 GB each, and earlier builds are made, once.",
 )

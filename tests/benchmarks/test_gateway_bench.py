@@ -11,9 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import click
 import pytest
 import requests
+from click.testing import CliRunner
 from rich.console import Console
 
 from benchmarks.gateway import aims, figures, latency, steps, tables, wrk
+from benchmarks.gateway.__main__ import main
 from benchmarks.gateway.bodies import PICTURES, Body, form, png
 from benchmarks.gateway.peers import builds, triton
 from benchmarks.gateway.peers.builds import EARLIER
@@ -328,3 +330,21 @@ def test_tables_are_written_as_docs_have_them():
     assert text.startswith("Times the figures in the same round of: FastAPI.\n")
     (row,) = (line for line in text.splitlines() if line.startswith("| Vitrine"))
     assert row.split(" | ")[:4] == ["| Vitrine", "–", "–", "1.30"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--rounds", "0"], "--rounds"),
+        (["--duration-s", "-1"], "--duration-s"),
+        (["--peers", "vitrine,nosuch"], "Invalid value for --peers: nosuch: choose from vitrine,"),
+    ],
+)
+def test_options_that_measure_nothing(tmp_path, monkeypatch, words, told):
+    """Are refused by their names before anything is started."""
+    monkeypatch.setattr(wrk, "require", lambda: None)
+    (tmp_path / "mlp" / "1").mkdir(parents=True)
+    (tmp_path / "mlp" / "1" / "saved_model.pb").touch()
+    done = CliRunner().invoke(main, [*words, "--models-dir", str(tmp_path)])
+    assert done.exit_code == 2
+    assert told in done.output

@@ -10,6 +10,7 @@ from tests.docs.pages import PAGES, command_lines, fences, spans
 from tests.docs.shell import words
 from tests.docs.test_settings import options
 from vitrine_serving.model_server.__main__ import main as vitrine_model_server
+from vitrine_serving.model_server.startup.command_line import UNKNOWN
 from vitrine_training.models.recipes import RECIPES
 
 OURS: dict[str, click.Command] = {**COMMANDS, "vitrine-model-server": vitrine_model_server}
@@ -38,7 +39,8 @@ def parse(
             parse(child, found, rest, whole=whole, parent=context)
         return
     try:
-        command.make_context(name, list(arguments), parent)
+        context = command.make_context(name, list(arguments), parent)
+        assert not context.meta.get(UNKNOWN)  # which the model server would ignore
     except click.exceptions.Exit:  # --help
         return
     except click.MissingParameter as error:

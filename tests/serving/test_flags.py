@@ -10,6 +10,8 @@ import grpc
 import pytest
 from click.testing import CliRunner
 
+from harness.ports import free_port
+from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import NOTHING, Flags, without_effect
@@ -187,6 +189,25 @@ def test_values_that_are_refused(flag):
     """As there, but for the port, which it takes for another one."""
     code, stderr = run(flag, "--model_base_path=/nowhere")
     assert (code, f"Invalid value for '{flag.partition('=')[0]}'" in stderr) == (REFUSED, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("none/socket", "there is no directory for none/socket"),
+        ("file", "file is no socket"),
+        ("a%20b", "is no path of a socket"),
+        ("a?b", "is no path of a socket"),
+        ("x" * 120, "has 121 bytes"),
+    ],
+)
+def test_paths_of_no_socket(path, said, tmp_path, monkeypatch):
+    """Told before anything is loaded; gRPC would say that it cannot listen, or listen elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    free = [f"--port={free_port()}", "--rest_api_port=0"]
+    code, stderr = run("--model_base_path=/nowhere", f"--grpc_socket_path={path}", *free)
+    assert (code, said in stderr) == (NOT_BEGUN, True), stderr
 
 
 def test_the_version():

@@ -1,11 +1,12 @@
 """Heads of requests, held against gunicorn's own parser; their limits; chunked bodies."""
 
 import random
+import re
 
 import pytest
 from gunicorn.asgi import parser as theirs
 
-from vitrine_client.errors import VitrineError
+from vitrine_client.errors import InvalidRequest, VitrineError
 from vitrine_serving.gateway.http import heads
 from vitrine_serving.gateway.http.chunks import ChunkedBody
 from vitrine_serving.gateway.http.heads import CHUNKED, HeadLimits, check_partial, read_head
@@ -261,6 +262,24 @@ def test_paths():
     ):
         request = read_head(get(start=f"GET {target} HTTP/1.1"), "", HeadLimits()).request
         assert (request.path, request.query) == (path, query)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("GET /a b HTTP/1.1", "has a space or a letter beyond ASCII; send its UTF-8 as %20"),
+        ("GET /mod\xc3\xa8le HTTP/1.1", "has a space or a letter beyond ASCII"),
+        ("GET /a?b= c HTTP/1.0", "has a space"),
+        ("GET /a b HTTP/2.0", "This is no request"),
+        ("GET  HTTP/1.1", "This is no request"),
+        ("hello", "This is no request; send `METHOD /path HTTP/1.1`"),
+        ("GET / HTTP/2.0", "This version of HTTP is not spoken here"),
+    ],
+)
+def test_what_a_first_line_lacks(line, told):
+    """Is said: clients that were written by hand send addresses as people write them."""
+    with pytest.raises(InvalidRequest, match=re.escape(told)):
+        read_head(get(start=line), "", HeadLimits())
 
 
 def test_names_with_an_underscore_are_left_out():

@@ -174,3 +174,15 @@ def test_tls_of_two_pairs(tmp_path):
     config = written(tmp_path / "ssl.config", Certificate(own.cert, other.key))
     with pytest.raises(ServingError, match="KEY_VALUES_MISMATCH"):
         ssl_credentials(config)
+
+
+@pytest.mark.slow
+def test_alts_elsewhere(tmp_path):
+    """Nothing listens, and it is said why."""
+    config = tmp_path / "models.config"
+    config.write_text("model_config_list { }")
+    flags = [f"--model_config_file={config}", f"--port={free_port()}", "--rest_api_port=0"]
+    log = tmp_path / "log"
+    with running((*COMMAND, *flags, "--use_alts_credentials"), log) as process:
+        assert process.wait(120) == 1
+    assert "--use_alts_credentials is for Google's cloud alone" in log.read_text()

@@ -131,8 +131,12 @@ def _may_enter(group: int, directory: os.stat_result) -> bool:
 
 def check_grpc_path(path: str) -> None:
     """Raises `OSError` where no gRPC server can listen at a path, relative or not: there is
-    something else, another server answers there, or it has no directory. gRPC itself would take the
-    path from the other server, without a word to either."""
+    something else, another server answers there, it has no directory, or gRPC would read another
+    path. gRPC itself would take it from the other server, without a word to either."""
+    try:
+        local_sockets.checked_path(path if path.startswith("/") else f"/{path}")
+    except InvalidRequest as error:
+        raise OSError(str(error)) from error
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no directory for {path}; make it, or name another path")
     _check_place(path)

@@ -56,7 +56,7 @@ class ChunkedBody:
             after = data.find(b"\n", at, at + self._line_bytes) + 1
             if not after:
                 if end - at >= self._line_bytes:
-                    raise HeadTooLarge("A line of the chunked body is too long; send a shorter")
+                    raise HeadTooLarge("A line of the chunked body is too long; send a shorter one")
                 break
             (self._trailer if self._in_trailers else self._size)(data, at, after)
             at = after

@@ -78,7 +78,9 @@ class HeadLimits(NamedTuple):
         if len(fields) - (fields[-1:] == [""]) > (self.fields or _UNLIMITED):
             raise HeadTooLarge(f"There are more than {self.fields} headers; send fewer")
         if fields and max(map(len, fields)) + 2 > (self.field_bytes or _UNLIMITED):
-            raise HeadTooLarge(f"A header has more than {self.field_bytes} bytes; send a shorter")
+            raise HeadTooLarge(
+                f"A header has more than {self.field_bytes} bytes; send a shorter one"
+            )
 
 
 class RequestHead(NamedTuple):
@@ -214,6 +216,10 @@ def _explain(text: str) -> NoReturn:
     ):
         raise InvalidRequest("This version of HTTP is not spoken here; send HTTP/1.1")
     if not re.fullmatch(_REQUEST_LINE, f"{line}\r\n"):
+        if re.fullmatch(rf"{_METHOD} /[ -~\x80-\xff]* HTTP/1\.[01]", line):
+            raise InvalidRequest(
+                "The address has a space or a letter beyond ASCII; send its UTF-8 as %20 or %C3%A9"
+            )
         raise InvalidRequest("This is no request; send `METHOD /path HTTP/1.1` and headers")
     if rest[:1] in ("\t", " ") or "\n " in rest or "\n\t" in rest:
         raise InvalidRequest("A header goes on in a second line; send each in one")

@@ -121,15 +121,20 @@ def _grpc_server(
     local socket."""
     if flags.grpc_socket_path:
         check_grpc_path(flags.grpc_socket_path)
-    with own_socket.creating() if own_socket else nullcontext():
-        made = make_server(
-            calls,
-            _grpc_addresses(flags),
-            with_health=flags.enable_grpc_healthcheck_service,
-            credentials=settings.credentials,
-            local_address=own_socket.grpc_address if own_socket else "",
-            arguments=settings.channel_arguments,
-        )
+    try:
+        with own_socket.creating() if own_socket else nullcontext():
+            made = make_server(
+                calls,
+                _grpc_addresses(flags),
+                with_health=flags.enable_grpc_healthcheck_service,
+                credentials=settings.credentials,
+                local_address=own_socket.grpc_address if own_socket else "",
+                arguments=settings.channel_arguments,
+            )
+    except OSError as error:
+        if flags.use_alts_credentials:
+            raise OSError(f"{error} --use_alts_credentials is for Google's cloud alone") from error
+        raise
     if own_socket:
         own_socket.share_grpc()
     return made
