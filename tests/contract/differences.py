@@ -90,7 +90,7 @@ class Compared:
         return GROUPS.get(held, "" if same else LEFT_OPEN)
 
     def __str__(self) -> str:
-        lines = [f"  {self.case.name}  ({seen(self.case) or 'never seen'})"]
+        lines = [f"  {self.case.name}  ({seen(self.case) or 'nothing says when it was seen'})"]
         for name, (answer, why) in (("real", self.real), ("embedded", self.embedded)):
             lines += [f"    {name:9}{answer[:SHOWN]}"]
             lines += (
@@ -187,7 +187,8 @@ def main(arguments: list[str]) -> int:
         print(f"\n{len(different)}: {group}", *different, sep="\n")
     print(f"\n{sum(not each.group for each in found)}: the same answer, the table's")
     if asked.record and version:
-        record(version, [each.case.name for each in found if not each.real[1]])
+        held = [each.case.name for each in found if not each.real[1]]
+        record(version, held, [case.name for case in CASES if case.name not in held])
     return int(any(each.group in GROUPS.values() for each in found))
 
 

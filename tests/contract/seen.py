@@ -14,13 +14,15 @@ from tests.contract.case import Case
 RECORD = Path(__file__).with_name("seen.txt")
 _SAID = re.compile(r"seen on (\d+\.\d+\.\d+, [A-Z][a-z]+ \d{4})")
 NOT_SEEN = "not seen"
-"""In `source`: no real server was asked."""
+"""Of rows that are from the code alone: no real server was asked."""
 
 
 def seen(case: Case) -> str:
-    """Returns the version that answered, and the month; nothing where none did."""
-    said = _SAID.search(case.source)
-    return said[1] if said else recorded().get(case.name, "")
+    """Returns the version that answered, and the month; `not seen` where that is written of the
+    case, and nothing where nothing is."""
+    if said := _SAID.search(case.source):
+        return said[1]
+    return NOT_SEEN if NOT_SEEN in case.source else recorded().get(case.name, "")
 
 
 @cache
@@ -31,6 +33,7 @@ def recorded() -> Mapping[str, str]:
     return {name: head for head, *names in lines for name in names if name}
 
 
-def record(version: str, names: list[str]) -> None:
-    """Writes which cases `version` was seen to answer today; those of others are left out."""
-    RECORD.write_text("\n".join([f"# {version}, {date.today():%B %Y}", *names]) + "\n")
+def record(version: str, held: list[str], others: list[str]) -> None:
+    """Writes which cases `version` was seen to answer today, and which it was not."""
+    lines = [f"# {version}, {date.today():%B %Y}", *held, f"# {NOT_SEEN}", *others]
+    RECORD.write_text("\n".join(lines) + "\n")
