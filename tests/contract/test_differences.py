@@ -20,7 +20,7 @@ class Answering(Server):
     """A server that answers the same to all."""
 
     def http(self, method, path, body, headers):
-        return Reply(200, "application/json", self.rest_address.encode())
+        return Reply(200, "application/json", self.rest_address.encode(), "OK", {})
 
 
 class RecordedAnswering(Recorded, Answering):

@@ -71,6 +71,14 @@ HELD = {
         "test_what_is_no_flag_is_told_and_ignored",
     ),
     "`--flag value`, a relative `--model_base_path`": (HERE, "test_words_that_are_taken"),
+    "a key twice in one row of several": (
+        f"{SERVING}/test_json_parsing.py",
+        "test_first_of_equal_keys",
+    ),
+    "`NaN.5`, `Inf.5` and `NInf` in JSON": (
+        f"{SERVING}/test_json_parsing.py",
+        "test_numbers_with_a_slip",
+    ),
     "HEAD below `/v1`": (f"{SERVING}/test_rest_server.py", "test_head_has_no_body"),
     "a request line or a head that is malformed": (
         f"{SERVING}/test_rest_server.py",

@@ -105,6 +105,13 @@ def test_numbers(text, value):
     assert math.isnan(read) == math.isnan(value)
 
 
+@pytest.mark.parametrize("text", ["NaN.5", "Inf.5", "NInf"])
+def test_numbers_with_a_slip(text):
+    """RapidJSON 1.1.0 takes them as numbers; on purpose they are none here."""
+    with pytest.raises(ServingError):
+        parse(f'{{"instances": [{text}]}}'.encode())
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
