@@ -1,6 +1,7 @@
 """Bodies as RapidJSON 1.1.0 reads them: what it takes, and its words for what it refuses."""
 
 import math
+import tracemalloc
 
 import pytest
 
@@ -93,6 +94,8 @@ def test_first_of_equal_keys(body, value):
         (b"2e308", math.inf),
         (b"-1.7976931348623159e308", -math.inf),
         (b"17976931348623159000e290", math.inf),
+        (b"2e0000308", math.inf),
+        (b"18" + 306 * b"0" + b".5e1", math.inf),
         (b"18446744073709551615", 2**64 - 1),
         (b"18446744073709551616", 2.0**64),
     ],
@@ -103,6 +106,32 @@ def test_numbers(text, value):
     assert type(read) is type(value)
     assert read == value or math.isnan(value)
     assert math.isnan(read) == math.isnan(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"9" * 2**18, id="digits"),
+        pytest.param(b"2e308, " + b"9" * 2**18, id="digits behind what is infinite"),
+        pytest.param(b"0." + b"9" * 2**18 + b"e400", id="places"),
+        pytest.param(b"1e" + b"9" * 2**18, id="a power"),
+        pytest.param(b"1e400" + 90_000 * b",1e400", id="many numbers"),
+    ],
+)
+def test_numbers_too_big_are_refused_however_long(text):
+    """In one pass over the body: a look at each of its digits again would take hours."""
+    assert refusal(b'{"a": [' + text + b"]}").startswith("JSON Parse error: Number too big")
+
+
+def test_strings_beside_infinite_numbers_take_no_memory():
+    """But that of the body and of its document, a few times."""
+    body = b'{"a": 2e308, "b": "' + 2**22 * b"x" + b'"}'
+    tracemalloc.start()
+    try:
+        assert parse(body)["a"] == math.inf
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("text", ["NaN.5", "Inf.5", "NInf"])

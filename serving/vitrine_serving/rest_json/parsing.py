@@ -39,12 +39,17 @@ _FROM_PRIVATE |= {
 
 
 _NUMBERS = re.compile(
-    rb'"(?:[^"\\]|\\.)*"|'
-    rb"(?P<sign>-)?(?P<whole>\d+)(?:\.(?P<places>\d+))?[eE]\+?(?P<exponent>\d{1,4})(?!\d)",
+    rb'"(?:[^"\\]++|\\.)*+"|'
+    rb"(?P<sign>-)?(?P<whole>\d++)(?:\.(?P<places>\d++))?+(?:[eE]\+?(?P<exponent>\d++))?+",
     re.DOTALL,
 )
+"""Strings and numbers, each whole and without a way back: a body is gone through once, however long
+these are."""
+
 _DIGITS, _MAX_POWER = 17, 308
 """Digits of a number that count, and the largest power of ten by which they are multiplied."""
+
+_KEY_END = re.compile(rb'"[ \t\r\n]*+:')
 
 
 class _Decoder(rapidjson.Decoder):
@@ -118,12 +123,15 @@ def _check_values(body: bytes, max_values: int) -> None:
 
 
 def _keys_differ(body: bytes, document: dict[str, Any]) -> bool:
-    """Says whether no key occurs twice in an object: False also where a colon in a string, or an
+    """Says whether no key occurs twice in an object: False also where `":` in a string, or an
     object among other values, leaves that open."""
     at = -1
     for _ in document:
         at = body.find(b":", at + 1)
-    return body.find(b":", at + 1) < 0 or body.count(b":") == _members(document)
+    if body.find(b":", at + 1) < 0:
+        return True
+    members = _members(document)  # of which each has a quotation mark before its colon
+    return body.count(b":") == members or sum(1 for _ in _KEY_END.finditer(body)) == members
 
 
 def _members(document: dict[str, Any]) -> int:
@@ -157,8 +165,10 @@ def _parse_rapidly(body: bytes) -> Any:
     else:
         shadow = value
     for _ in range(2):  # either may hide the other
-        if refusal and refusal.reason.startswith("Number too big"):
-            value, shadow = (_NUMBERS.sub(_infinite, text) for text in (value, shadow))
+        if refusal and _is_infinite(refusal, shadow):
+            is_one = shadow is value
+            value = _NUMBERS.sub(_infinite, value)
+            shadow = value if is_one else _NUMBERS.sub(_infinite, shadow)
             document, refusal = _attempt(shadow)
         if refusal and _is_low(refusal, shadow):
             shadow, odd = _ESCAPES.sub(_without_low, shadow), True
@@ -204,13 +214,28 @@ def _words(refusal: _Refusal, text: bytes) -> str:
     return refusal.reason
 
 
+def _is_infinite(refusal: _Refusal, text: bytes) -> bool:
+    """Says whether it is for a number that version 1.1.0 takes for Infinity."""
+    if not refusal.reason.startswith("Number too big"):
+        return False
+    found = _NUMBERS.match(text, refusal.offset)
+    return bool(found and _infinite(found) != found[0])
+
+
 def _infinite(found: re.Match[bytes]) -> bytes:
     """Returns Infinity, as long as it was, for what overflows in version 1.1.0 where only the power
     of ten is checked: `2e308`, but not `1e309`."""
-    if not found["exponent"] or not math.isinf(float(found[0])):
+    if not found["exponent"]:
         return found[0]
-    places = max(0, min(len(found["places"] or b""), _DIGITS - len(found["whole"].lstrip(b"0"))))
-    if int(found["exponent"]) - places > _MAX_POWER:
+    whole, exponent = found["whole"].lstrip(b"0"), found["exponent"].lstrip(b"0")
+    # A digit more would overflow by itself, and many zeros before a power are none.
+    if len(whole) > _MAX_POWER + 1 or math.isinf(float(whole or b"0")) or len(exponent) > 4:
+        return found[0]
+    digits, power = (found["places"] or b"")[: 2 * _DIGITS], int(exponent or b"0")
+    if not math.isinf(float(b"%b.%be%d" % (whole or b"0", digits or b"0", power))):
+        return found[0]
+    places = max(0, min(len(found["places"] or b""), _DIGITS - len(whole)))
+    if power - places > _MAX_POWER:
         return found[0]
     return ((found["sign"] or b"") + b"Inf").ljust(len(found[0]))
 

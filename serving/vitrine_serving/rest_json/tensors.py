@@ -47,6 +47,7 @@ class PredictBody:
                 return self._read(dtypes)
             except ServingError:
                 pass  # its text may have numbers in RapidJSON's digits
+        del self._document  # or there would be two of them
         self._document = parse_exactly(self._body)
         return self._read(dtypes)
 
