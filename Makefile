@@ -182,7 +182,7 @@ test-containers: setup ## Build, run and break the containers, where a container
 
 wire: setup ## Generate Python from the two .proto files
 	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/tfserving/wire.proto
-	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/options.proto
+	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto
 
 lock: ## Pin the requirements anew (needs uv)
 	@sh requirements/lock.sh

@@ -4,11 +4,8 @@ a test for each row. What the real one does was seen on 2.20.0, November 2026.""
 import json
 import re
 import shutil
-import signal
 import socket
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +16,6 @@ from harness.model_server import COMMAND
 from harness.paths import ROOT
 from harness.ports import free_port
 from harness.processes import Process, running, wait_until_up
-from harness.waiting import wait_for
 from tests.contract.server import Server
 from vitrine_serving.model_server.__main__ import main
 
@@ -27,14 +23,17 @@ HERE = "tests/contract/test_on_purpose.py"
 SERVING = "tests/serving"
 
 HELD = {
-    "SIGTERM, SIGINT, SIGHUP": (HERE, "test_sigterm_answers_what_is_in_hand"),
+    "SIGTERM, SIGINT, SIGHUP": (
+        f"{SERVING}/test_model_server_signals.py",
+        "test_a_request_in_flight",
+    ),
     "a version that fails at the start, the newest or all": (
         HERE,
         "test_versions_that_fail_end_nobody",
     ),
     "a reload": (
         f"{SERVING}/test_reload.py",
-        "test_a_model_without_versions_is_not_waited_for",
+        "test_a_reload_tells_of_a_new_model_that_failed",
     ),
     "a version whose every call must fail (variables missing)": (
         f"{SERVING}/test_broken_versions.py",
@@ -51,10 +50,6 @@ HELD = {
     "rows of other shapes in one batch": (
         f"{SERVING}/test_batching.py",
         "test_shapes_are_not_mixed",
-    ),
-    "files of settings that make no sense": (
-        f"{SERVING}/test_batching.py",
-        "test_bad_parameters_name_the_file",
     ),
     "a batch that fails": (
         f"{SERVING}/test_batching.py",
@@ -213,28 +208,3 @@ def test_a_port_beyond_the_last(refuse):
     for flag in ("--port=99999", "--rest_api_port=65536"):
         code, said = refuse(flag)
         assert (code, "is not in the range 0<=x<=65535" in said) == (255, True)
-
-
-def test_sigterm_answers_what_is_in_hand(odd: Odd):
-    """A request that waits for its batch is answered; then the server has ended well. The last of
-    this file: it ends the server."""
-    asked = threading.Event()
-
-    def ask() -> int:
-        asked.set()
-        body = b'{"instances": [1.0]}'
-        return odd.server.http("POST", "/v1/models/half:predict", body, {}).status
-
-    with ThreadPoolExecutor(1) as threads:
-        answer = threads.submit(ask)
-        assert asked.wait(30)
-        wait_for(lambda: connections(odd.rest_port) > 0, 30, "the request at the server")
-        odd.process.send_signal(signal.SIGTERM)
-        assert answer.result(60) == 200
-    assert odd.process.wait(60) == 0
-
-
-def connections(port: int) -> int:
-    """How many connections to a port of this machine are established."""
-    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return sum(row.split()[1].endswith(f":{port:04X}") and row.split()[3] == "01" for row in rows)

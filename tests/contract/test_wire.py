@@ -245,7 +245,7 @@ def test_messages_have_the_official_fields(name: str):
     ("member", "name"),
     [
         ("client", "vitrine_client/tfserving/wire"),
-        ("serving", "vitrine_serving/model_server/options"),
+        ("serving", "vitrine_serving/model_server/protos/options"),
     ],
 )
 def test_generated_code_is_current(tmp_path: Path, member: str, name: str):

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server import options_pb2, text_protos
+from vitrine_serving.model_server.protos import options_pb2, text_protos
 
 Code = grpc.StatusCode
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vitrine_serving.model_server import options_pb2, text_protos
+from vitrine_serving.model_server.protos import options_pb2, text_protos
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 

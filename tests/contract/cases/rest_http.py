@@ -72,7 +72,12 @@ METHODS = [
         for origin in ("http://there", "https://there:8080")
     ),
     _ask("OPTIONS outside", "OPTIONS", "/", page("404 Not Found"), None, Origin="http://there"),
-    _ask("an origin", "POST", f"{HALF}:predict", {"predictions": [4.0]}, {"instances": [2.0]}),
+    _ask(
+        *("an origin", "POST", f"{HALF}:predict"),
+        Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', dict.fromkeys(CORS)),
+        {"instances": [2.0]},
+        Origin="http://there",
+    ),
 ]
 
 OUTSIDE = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server import options_pb2, text_protos
+from vitrine_serving.model_server.protos import options_pb2, text_protos
 
 
 def ssl_credentials(path: Path) -> grpc.ServerCredentials:

@@ -79,9 +79,9 @@ class Repository:
         The first time it waits until each wanted version is AVAILABLE or has failed for good.
         TensorFlow Serving exits if a model fails then; here the others are served, and the status
         and the log tell of the error. Later it waits for the models that are new, until each has
-        one version that is AVAILABLE or all have failed, and not for new versions of others. Where
-        a new model has no version TensorFlow Serving waits for ever; here it is not waited for.
-        As there, a version that is loaded stays as it is if only its model's `base_path` changes.
+        one version that is AVAILABLE or all have failed, and not for new versions of others. A
+        model without a version is not waited for. As in TensorFlow Serving, a version that is
+        loaded stays as it is if only its model's `base_path` changes.
 
         Raises `ServingError`: FAILED_PRECONDITION for a label that may not be given, and then
         nothing is changed; UNKNOWN if a new model failed, not the first time, and then the set is

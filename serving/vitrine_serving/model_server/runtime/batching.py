@@ -18,7 +18,7 @@ import grpc
 import numpy as np
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server import options_pb2, text_protos
+from vitrine_serving.model_server.protos import options_pb2, text_protos
 
 Array = np.ndarray[Any, Any]
 Run = Callable[..., list[Array]]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
 from vitrine_client.process import standard_streams
-from vitrine_serving.model_server import text_protos
+from vitrine_serving.model_server.protos import text_protos
 
 BFLOAT16 = "bfloat16"
 """The one value of `--mixed_precision`."""

@@ -9,10 +9,10 @@ import grpc
 from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server import text_protos
 from vitrine_serving.model_server.api.grpc_credentials import alts_credentials, ssl_credentials
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import read_monitoring
+from vitrine_serving.model_server.protos import text_protos
 from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
