@@ -168,6 +168,18 @@ def test_an_older_version_helps_where_the_newest_is_gone(tmp_path, newest):
         assert server.reloads() == [{"mlp": {}}, {"mlp": {"stable": 1}}]
 
 
+def test_a_model_that_is_published_and_unknown_is_loaded_for_its_label(tmp_path):
+    """Others that a server does not know are not named to it."""
+    for name in ("mlp", "photo"):
+        (tmp_path / name / "2").mkdir(parents=True)
+    path = config(tmp_path, "mlp", "photo")
+    path.write_text(path.read_text().replace('"/m/', f'"{tmp_path}/'))
+    server = Told({}, loaded={"mlp": {2: "AVAILABLE"}})
+    with running(server):
+        promoted(path, server)
+        assert server.reloads() == [{"mlp": {}}, {"mlp": {"stable": 2}}]
+
+
 def test_a_server_that_falls_silent_while_it_loads(tmp_path):
     """Those that were told to load more go back, and so does the file."""
     path = config(tmp_path, 'mlp version_labels { key: "stable" value: 1 }')
@@ -178,7 +190,7 @@ def test_a_server_that_falls_silent_while_it_loads(tmp_path):
         with pytest.raises(errors.DeadlineExceeded) as caught:
             promoted(path, first, second, timeout_s=1)
         said = f"The model server at {second.address} could not be told to go back; restart it"
-        assert str(caught.value).endswith(f"did not answer in time. {said}")
+        assert str(caught.value).endswith(f"did not answer in time; the file is as it was. {said}")
         assert first.reloads() == [{"mlp": {"stable": 1}}] * 2
         assert len(second.reloads()) == 2
     assert path.read_bytes() == before

@@ -21,9 +21,7 @@ LOAD_S = 60.0
 """Longest wait for versions to be loaded, for all servers together."""
 
 _LOOK_S = 0.1
-_REFUSALS = (
-    *(errors.InvalidRequest, errors.NotFound, errors.ResourceExhausted, errors.Unimplemented),
-)
+_REFUSALS = (errors.InvalidRequest, NotFound, errors.ResourceExhausted, errors.Unimplemented)
 """Answers to a reload that leave a server as it was; after any other it may be in effect."""
 
 Statuses = dict[int, VersionStatus]
@@ -102,7 +100,7 @@ class ConfigReloads:
 
     def reload_all(self, configs: "ModelConfigs") -> None:
         """Has all servers follow a configuration. Raises `ReloadError` where one does not, and
-        those before it do."""
+        those before it do; `put_back` then knows who was told."""
         found = [self._statuses_of_all(server, configs) for server in self.servers]
         for server, states in zip(self.servers, found, strict=True):
             left_s = self._left_s(server)
@@ -141,7 +139,7 @@ class ConfigReloads:
             return _reload_failure(error, unreverted)
         if not isinstance(error, DeadlineExceeded | Unavailable):
             return type(error)(f"{error}{_restart(unreverted)}")
-        rest = "" if unreverted else f"; {'all is as it was' if self._was_told else _UNCHANGED}"
+        rest = _restored(unreverted) if self._was_told else "; nothing is changed"
         return type(error)(f"{error}{rest}{_restart(unreverted)}")
 
     def _statuses_of_all(
@@ -197,9 +195,6 @@ class ConfigReloads:
                 f"Time ran out before the model server at {server.address} was asked"
             )
         return min(self._timeout_s, left_s)
-
-
-_UNCHANGED = "nothing is changed"
 
 
 def _is_available(found: Statuses, number: int | None) -> bool:
