@@ -21,29 +21,40 @@ ALL = "model_version_policy { all {} }"
 
 @dataclass
 class Told:
-    """A server of models in some states, which it may change when it is asked (`later`), and how it
-    answers reloads: by a code, or `silent` to all or to `reloads`."""
+    """A server of models in some states ("END: why" with an error), which it may change when it is
+    asked (`later`) or told (`loaded`), and how it answers reloads: by a code, all or those `until`
+    that many, or `silent` to all, to `reloads` or to what comes after the `first` reload."""
 
     states: States
     later: States = field(default_factory=dict)
+    loaded: States = field(default_factory=dict)
     code: grpc.StatusCode = grpc.StatusCode.OK
+    until: int = 99
     silent: str = ""
     server: FakeModelServer | None = None
 
     def __call__(self, call: Call, context: grpc.ServicerContext) -> bytes:
         is_reload = "Reload" in call.method
-        if self.silent == "always" or (is_reload and self.silent == "reloads"):
+        told = len(self.reloads())
+        if (
+            self.silent == "always"
+            or (is_reload and self.silent == "reloads")
+            or (self.silent == "first" and told > is_reload)
+        ):
             grpc_ended(context)
         if is_reload:
-            if self.code is not grpc.StatusCode.OK:
+            if self.code is not grpc.StatusCode.OK and told <= self.until:
                 context.abort(self.code, "not today")
+            self.states = self.states | self.loaded
             return wire.ReloadConfigResponse().SerializeToString()
         model = wire.GetModelStatusRequest.FromString(call.request).model_spec.name
         if model not in self.states:
             context.abort(grpc.StatusCode.NOT_FOUND, "no versions")
         response = wire.GetModelStatusResponse()
-        for version, state in self.states[model].items():
+        for version, told_state in self.states[model].items():
+            state, _, why = told_state.partition(": ")
             response.model_version_status.add(version=version, state=state)
+            response.model_version_status[-1].status.error_message = why
         self.states = self.states | self.later
         return response.SerializeToString()
 
@@ -96,9 +107,9 @@ def config(folder: Path, *entries: str) -> Path:
     return path
 
 
-def promoted(path: Path, *servers: Told, timeout_s: float = 30) -> None:
+def promoted(path: Path, *servers: Told, version: int = 2, timeout_s: float = 30) -> None:
     where = [each.address for each in servers]
-    vitrine_client.promote("mlp", 2, config=path, model_servers=where, timeout_s=timeout_s)
+    vitrine_client.promote("mlp", version, config=path, model_servers=where, timeout_s=timeout_s)
 
 
 BOTH = {1: "AVAILABLE", 2: "AVAILABLE"}
@@ -135,8 +146,117 @@ def test_a_version_that_is_named_and_not_there(tmp_path, entries, states, said):
     assert path.read_bytes() == before
 
 
+def test_a_model_that_is_known_stays_named(tmp_path):
+    """Its versions have failed, or one that is published is not loaded: it would never be again."""
+    (tmp_path / "set-aside" / "3").mkdir(parents=True)
+    path = config(tmp_path, f"mlp {ALL}", "photo", "gone", "set-aside")
+    path.write_text(path.read_text().replace("/m/set-aside", str(tmp_path / "set-aside")))
+    server = Told({"mlp": BOTH, "photo": {3: "END: no graph"}, "set-aside": {4: "END"}})
+    with running(server):
+        promoted(path, server)
+        assert server.reloads() == [{"mlp": {"stable": 2}, "photo": {}, "set-aside": {}}]
+
+
+@pytest.mark.parametrize("newest", ["END: no graph", "END"])
+def test_an_older_version_helps_where_the_newest_is_gone(tmp_path, newest):
+    """The model is named though none of it is AVAILABLE, and the label that moves may name nothing
+    before."""
+    path = config(tmp_path, 'mlp version_labels { key: "stable" value: 2 }')
+    server = Told({"mlp": {2: newest}}, loaded={"mlp": {2: newest, 1: "AVAILABLE"}})
+    with running(server):
+        promoted(path, server, version=1)
+        assert server.reloads() == [{"mlp": {}}, {"mlp": {"stable": 1}}]
+
+
+def test_a_model_that_is_published_and_unknown_is_loaded_for_its_label(tmp_path):
+    """Others that a server does not know are not named to it."""
+    for name in ("mlp", "photo"):
+        (tmp_path / name / "2").mkdir(parents=True)
+    path = config(tmp_path, "mlp", "photo")
+    path.write_text(path.read_text().replace('"/m/', f'"{tmp_path}/'))
+    server = Told({}, loaded={"mlp": {2: "AVAILABLE"}})
+    with running(server):
+        promoted(path, server)
+        assert server.reloads() == [{"mlp": {}}, {"mlp": {"stable": 2}}]
+
+
+def test_a_server_that_falls_silent_while_it_loads(tmp_path):
+    """Those that were told to load more go back, and so does the file."""
+    path = config(tmp_path, 'mlp version_labels { key: "stable" value: 1 }')
+    before = path.read_bytes()
+    states = {"mlp": {1: "AVAILABLE"}}
+    first, second = Told(states), Told(states, silent="first")
+    with running(first, second):
+        with pytest.raises(errors.DeadlineExceeded) as caught:
+            promoted(path, first, second, timeout_s=1)
+        said = f"The model server at {second.address} could not be told to go back; restart it"
+        assert str(caught.value).endswith(f"did not answer in time; the file is as it was. {said}")
+        assert first.reloads() == [{"mlp": {"stable": 1}}] * 2
+        assert len(second.reloads()) == 2
+    assert path.read_bytes() == before
+
+
+def test_a_reload_that_fails_and_is_in_effect(tmp_path):
+    """Such an error is no refusal: the server is told to go back, too."""
+    path = config(tmp_path, f'mlp {ALL} version_labels {{ key: "stable" value: 1 }}')
+    server = Told({"mlp": BOTH}, code=grpc.StatusCode.UNKNOWN, until=1)
+    with running(server):
+        with pytest.raises(errors.LabelNotMoved) as caught:
+            promoted(path, server)
+        assert "could not follow it, and all is as it was: not today" in str(caught.value)
+        assert server.reloads() == [{"mlp": {"stable": 2}}, {"mlp": {"stable": 1}}]
+
+
+def test_nothing_is_said_to_be_as_it_was_that_is_not(tmp_path):
+    """A server that hangs up may have followed."""
+    path = config(tmp_path, f"mlp {ALL}")
+    server = Told({"mlp": BOTH}, code=grpc.StatusCode.UNAVAILABLE)
+    with running(server):
+        with pytest.raises(errors.Unavailable) as caught:
+            promoted(path, server)
+        said = f"The model server at {server.address} could not be told to go back; restart it"
+        assert str(caught.value).endswith(f"; the file is as it was. {said}")
+
+
+def test_the_way_back_has_one_deadline(tmp_path):
+    """Servers that say nothing share the time."""
+    path = config(tmp_path, f"mlp {ALL}")
+    servers = [Told({"mlp": BOTH}, silent="first") for _ in range(3)]
+    servers.append(Told({"mlp": BOTH}, silent="reloads"))
+    with running(*servers):
+        with pytest.raises(errors.DeadlineExceeded):
+            promoted(path, *servers, timeout_s=1)
+        last = [each.server.calls[-1] for each in servers if each.server]
+    assert all("Reload" in call.method for call in last)
+    assert last[0].left_s < 0.5
+
+
+def test_loads_have_one_deadline(tmp_path, monkeypatch):
+    """Models that load one after the other do not have the time anew, nor are they told of."""
+    monkeypatch.setattr("vitrine_client.store.config_reloads.LOAD_S", 0.5)
+    names = [f"slow{number}" for number in range(3)]
+    path = config(tmp_path, f"mlp {ALL}", *names)
+    server = Told({"mlp": BOTH} | {name: {1: "LOADING"} for name in names})
+    looks = dict.fromkeys(names, 0)
+
+    def answer(call: Call, context: grpc.ServicerContext) -> bytes:
+        model = wire.GetModelStatusRequest.FromString(call.request).model_spec.name
+        if model in looks:
+            looks[model] += 1
+            if looks[model] > 3:
+                server.states[model] = {1: "AVAILABLE"}
+        return server(call, context)
+
+    with running(server):
+        assert server.server
+        server.server.answer = answer
+        with pytest.raises(errors.LabelNotMoved, match=r"slow. is still being loaded at"):
+            promoted(path, server)
+        assert server.reloads() == []
+
+
 def test_a_model_without_an_available_version_is_not_named(tmp_path):
-    """One that failed, ended or is unknown, labels of it or not; one that loads is waited for."""
+    """One that ended or is unknown, labels of it or not; one that loads is waited for."""
     failed = 'photo version_labels { key: "stable" value: 3 }'
     path = config(tmp_path, f"mlp {ALL}", failed, "gone", "slow")
     states = {"mlp": BOTH, "photo": {3: "END"}, "slow": {1: "LOADING"}}

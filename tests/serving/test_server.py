@@ -24,6 +24,7 @@ from harness.processes import end
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
 from tests.serving.test_local_odd_peers import Client
+from vitrine_client.model_server import ModelServerClient
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.rest_server import run_rest
@@ -163,6 +164,9 @@ def test_a_changed_config_file_is_followed(base, tmp_path):
         wait_for(lambda: serves(server, "b"), 30, "the model that was added")
         write("b")
         wait_for(lambda: not serves(server, "a"), 30, "the end of the one that was left out")
+        with ModelServerClient(server.grpc_address) as client:
+            client.reload("model_config_list {}")  # the file is as it was, and is the truth
+        wait_for(lambda: serves(server, "b"), 30, "the model that a reload left out")
         config.unlink()
         wait_for(lambda: (tmp_path / "log").read_text().count(said) == 2, 30, "a remark")
         (base / "half" / "9").mkdir()  # seen by the other thread, whose looks are a second apart

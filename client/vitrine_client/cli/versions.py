@@ -77,9 +77,10 @@ def promote(model: str, version: int, **how: Any) -> Promotion:
 
     A version that is published and not loaded is loaded first. The model server's file is changed,
     and the server told: no restart. It then serves what the file says and nothing else, so the
-    file has to be its own. If it refuses, all is as it was. Every server is first asked: each
-    version that the file names has to be AVAILABLE there, and models that have none are not named
-    to it, as it would wait for them and take nothing else. --timeout-s is for each answer.
+    file has to be its own. If a server refuses, those that were told go back. Each is first asked:
+    every version that the file names has to be AVAILABLE there, and models that it does not know
+    are not named to it, as it would wait for them and take nothing else. --timeout-s is for each
+    answer; loads have a minute, and going back has --timeout-s again.
 
     Versions that labels name must not unload: a model of which the newest versions alone were
     served has all of them served from then on; a policy that names versions (specific) stays. The

@@ -78,14 +78,14 @@ class ModelConfigs:
         named = self._config(model).version_labels
         return tuple(sorted(label for label in named if named[label] == version))
 
-    def named_versions(self, model: str) -> Iterator[tuple[int, str]]:
-        """Yields each version that is named, and by whom: a label, or the policy."""
+    def named_versions(self, model: str) -> Iterator[tuple[int, str | None]]:
+        """Yields each version that is named, and the label that names it; None for the policy."""
         config = self._config(model)
         for label in sorted(config.version_labels):
-            yield config.version_labels[label], f"{label} name"
+            yield config.version_labels[label], label
         if config.model_version_policy.HasField("specific"):
             for version in config.model_version_policy.specific.versions:
-                yield version, "the policy name"
+                yield version, None
 
     def before(self, model: str, label: str) -> tuple[int, ...]:
         """Returns the versions that a label named before, the newest first. If it was moved by hand
@@ -167,6 +167,12 @@ class ModelConfigs:
         del left.model_config_list.config[:]
         left.model_config_list.config.extend(kept)
         return replace(self, message=left)
+
+    def unlabelled(self, model: str, label: str) -> Self:
+        """Returns the configuration without a label of a model."""
+        left = replace(self, message=self._copied())
+        left._config(model).version_labels.pop(label)
+        return left
 
     def _copied(self) -> wire.ModelServerConfig:
         return wire.ModelServerConfig.FromString(self.message.SerializeToString())

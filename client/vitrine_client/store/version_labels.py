@@ -5,17 +5,17 @@ the extra `vitrine-client[grpc]`, whose modules are imported by the first call.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vitrine_client.errors import InvalidRequest, LabelNotMoved
+from vitrine_client.errors import InvalidRequest, LabelNotMoved, VitrineError
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
 from vitrine_client.results.strict_json import JsonRecord
-from vitrine_client.store import config_reloads
+from vitrine_client.store.config_reloads import ConfigReloads, ReloadError
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
@@ -63,8 +63,9 @@ def promote(
     `config` is the file that the model servers were started with, and `model_servers` are their
     addresses, HOST:PORT, as a sequence or separated by commas; without them it is those that the
     environment names (`vitrine_client.process.addresses`). `verify` and `cert` are those of
-    `ModelServerClient`. All servers follow, or none and the file is as
-    it was.
+    `ModelServerClient`. All servers follow, or those that were told
+    something are told to go back, and the file is as it was. All of it takes a minute and twice
+    `timeout_s` at most.
 
     Raises `LabelNotMoved` where the version, or another that the file names, is not AVAILABLE on
     every server, or where one refuses; `DeadlineExceeded` or `Unavailable`, with its address, where
@@ -149,70 +150,88 @@ def _move(
         ]
         now = new.named(model, label)
         assert now is not None  # what was moved names a version  # noqa: S101
-        try:
-            _load(servers, model, now, path, old)
+        reloads = ConfigReloads(servers, old, model, label, timeout_s)
+        with _put_back_unless_done(reloads, path, content):
+            _load(reloads, model, now, path, old, new)
+            reloads.check(new)
             model_configs.write(path, str(new).encode())
-            config_reloads.tell(servers, new, old)
-        except BaseException:
-            if path.read_bytes() != content:
-                model_configs.write(path, content)
-            raise
+            reloads.reload_all(new)
     keeps_all = new.serves_all(model) and not old.serves_all(model)
     return Promotion(model, label, now, old.named(model, label), keeps_all)
 
 
+@contextmanager
+def _put_back_unless_done(reloads: ConfigReloads, path: Path, content: bytes) -> Iterator[None]:
+    """Has the file, and the servers that were told something, be as they were after any error."""
+    from vitrine_client.store import model_configs
+
+    try:
+        yield
+    except BaseException as error:
+        try:
+            if path.read_bytes() != content:
+                model_configs.write(path, content)
+        finally:
+            unreverted = reloads.put_back()
+        if isinstance(error, VitrineError | ReloadError):
+            raise reloads.failure(error, unreverted) from error
+        raise
+
+
 def _load(
-    servers: "Sequence[ModelServerClient]",
+    reloads: ConfigReloads,
     model: str,
     version: int,
     path: Path,
     old: "ModelConfigs",
+    new: "ModelConfigs",
 ) -> None:
     """Sees to it that all servers have a version AVAILABLE.
 
     One that is published and not loaded, as the newest alone are served, is loaded: all versions
     are served from then on, which a label needs in any case. Raises `LabelNotMoved` where that does
-    not help, with the servers as they were.
+    not help.
     """
     from vitrine_client.store import model_configs
 
-    for server in servers:
-        if _is_loading(server, model, version):
-            config_reloads.wait_for(server, model, version, config_reloads.LOAD_S)
-    unloaded = [server for server in servers if _is_unloaded(server, model, version)]
+    for server in reloads.servers:
+        if _is_loading(reloads, server, version):
+            reloads.wait_for(server, version)
+    unloaded = [server for server in reloads.servers if _is_unloaded(reloads, server, version)]
     if unloaded and old.could_load(model, version):
+        reloads.check(new, moved=False)
         wider = old.keeping_all(model)
         model_configs.write(path, str(wider).encode())
-        config_reloads.tell(servers, wider, old)
-        wait_s = _APPEAR_S if old.published(model) is None else config_reloads.LOAD_S
+        reloads.reload_all(wider)
         for server in unloaded:
-            config_reloads.wait_for(server, model, version, wait_s)
-    try:
-        for server in servers:
-            _check_available(server, model, version, old)
-    except LabelNotMoved as error:
-        widened = servers if unloaded and old.could_load(model, version) else ()
-        if left := config_reloads.put_back(widened, old):
-            raise LabelNotMoved(f"{error}. {config_reloads.astray(left)}") from error
-        raise
+            if old.published(model) is None:
+                reloads.wait_for(server, version, _APPEAR_S)
+            else:
+                reloads.wait_for(server, version)
+    for server in reloads.servers:
+        _check_available(reloads, server, model, version, old)
 
 
-def _is_loading(server: "ModelServerClient", model: str, version: int) -> bool:
-    one = config_reloads.statuses(server, model).get(version)
+def _is_loading(reloads: ConfigReloads, server: "ModelServerClient", version: int) -> bool:
+    one = reloads.statuses(server).get(version)
     return one is not None and one.state in ("START", "LOADING")
 
 
-def _is_unloaded(server: "ModelServerClient", model: str, version: int) -> bool:
+def _is_unloaded(reloads: ConfigReloads, server: "ModelServerClient", version: int) -> bool:
     """Whether a server has nothing to say of a version: no state, no error."""
-    one = config_reloads.statuses(server, model).get(version)
+    one = reloads.statuses(server).get(version)
     return one is None or (one.state == "END" and not one.error_message)
 
 
 def _check_available(
-    server: "ModelServerClient", model: str, version: int, configs: "ModelConfigs"
+    reloads: ConfigReloads,
+    server: "ModelServerClient",
+    model: str,
+    version: int,
+    configs: "ModelConfigs",
 ) -> None:
     """Raises `LabelNotMoved` with the remedy where a label would name nothing."""
-    statuses = config_reloads.statuses(server, model)
+    statuses = reloads.statuses(server)
     one = statuses.get(version)
     if one and one.state == "AVAILABLE":
         return

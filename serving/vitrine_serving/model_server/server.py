@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from vitrine_client.process import signals
@@ -14,7 +13,6 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import ServingMetrics
-from vitrine_serving.model_server.repository.config import ModelConfig
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime.sessions import BFLOAT16, begin, session_config
 from vitrine_serving.model_server.startup.listeners import Listeners, in_background
@@ -45,7 +43,7 @@ def serve(flags: Flags, settings: ModelServerSettings) -> None:
     stop = threading.Event()
     with signals.noting(stop) as noted:
         listeners.start(stop)
-        _look_for_changes(flags, settings.configs, repository, stop)
+        _look_for_changes(flags, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
         log.info("%s", listeners.described)
@@ -82,27 +80,25 @@ def _repository(flags: Flags, load: Load) -> Repository:
     )
 
 
-def _look_for_changes(
-    flags: Flags, configs: Sequence[ModelConfig], repository: Repository, stop: threading.Event
-) -> None:
+def _look_for_changes(flags: Flags, repository: Repository, stop: threading.Event) -> None:
     if flags.file_system_poll_wait_seconds > 0:
         in_background("poll", lambda: repository.poll(flags.file_system_poll_wait_seconds))
     if flags.model_config_file and flags.model_config_file_poll_wait_seconds > 0:
-        in_background("config", lambda: _poll_config(flags, configs, repository, stop))
+        in_background("config", lambda: _poll_config(flags, repository, stop))
 
 
-def _poll_config(
-    flags: Flags, seen: Sequence[ModelConfig], repository: Repository, stop: threading.Event
-) -> None:
-    """Follows the file. One that cannot be used leaves everything as it is, and is logged once."""
+def _poll_config(flags: Flags, repository: Repository, stop: threading.Event) -> None:
+    """Follows the file, also where a reload has changed what is served, as TensorFlow Serving does.
+
+    One that cannot be used leaves everything as it is, and is logged once.
+    """
     said = ""
     while not stop.wait(flags.model_config_file_poll_wait_seconds):
         try:
             configs = read_models(flags)
-            if configs != seen:
+            if {config.name: config for config in configs} != repository.configs():
                 repository.configure(configs)
-                log.info("Follows the changed %s", flags.model_config_file)
-                seen = configs
+                log.info("Follows %s", flags.model_config_file)
             said = ""
         except Exception as error:  # whatever it is, the next file may be good
             hint = error.hint if isinstance(error, ServingError) else ""

@@ -158,6 +158,11 @@ class Repository:
         with self._lock:
             return {name for name, model in self._models.items() if model.config}
 
+    def configs(self) -> dict[str, ModelConfig]:
+        """Returns the configurations in effect, by the names of their models."""
+        with self._lock:
+            return {name: model.config for name, model in self._models.items() if model.config}
+
     def serves(self, name: str) -> bool:
         """Says whether a model is served, by its name."""
         with self._lock:
