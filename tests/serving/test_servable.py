@@ -164,6 +164,9 @@ def test_what_is_no_saved_model(versions, tmp_path):
     malformed = tmp_path / "malformed"
     malformed.mkdir()
     (malformed / "saved_model.pb").write_bytes(b"hello, I am no graph")
+    nowhere = tmp_path / "nowhere"  # a field of no number, and of more bytes than there are
+    nowhere.mkdir()
+    (nowhere / "saved_model.pb").write_bytes(b"\x02\x7f")
     text = tmp_path / "text"
     text.mkdir()
     (text / "saved_model.pbtxt").write_text("no graph, either")
@@ -171,6 +174,7 @@ def test_what_is_no_saved_model(versions, tmp_path):
         (tmp_path, "serve", CODE.NOT_FOUND, "does not appear to contain a SavedModel bundle"),
         (versions / "broken", "serve", CODE.OUT_OF_RANGE, "Read less bytes than requested"),
         (malformed, "serve", CODE.DATA_LOSS, f"Can't parse {malformed}/saved_model.pb as binary"),
+        (nowhere, "serve", CODE.DATA_LOSS, "as binary proto"),
         (text, "serve", CODE.DATA_LOSS, "as text proto"),
         (versions / "echo", "gpu", CODE.NOT_FOUND, "matching supplied tags: { gpu }"),
     ):

@@ -28,7 +28,7 @@ _LOOK_S = 1.0
 
 def serve(flags: Flags, settings: ModelServerSettings) -> None:
     """Serves until a signal, then answers the requests in hand and ends the process: with 0 after
-    SIGTERM, with 130 after Ctrl-C.
+    SIGTERM, with 129 after SIGHUP, with 130 after Ctrl-C.
 
     Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
     Raises `ServingError` for models that make no sense, `OSError` where a port cannot be had.
