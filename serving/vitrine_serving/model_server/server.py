@@ -44,7 +44,7 @@ def serve(flags: Flags, settings: ModelServerSettings) -> None:
     listeners = Listeners.bound(flags, settings, api, metrics)
     stop = threading.Event()
     with signals.noting(stop) as noted:
-        listeners.start(stop)
+        listeners.start()
         _look_for_changes(flags, settings.configs, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second
