@@ -91,6 +91,10 @@ HELD = {
         f"{SERVING}/test_rest_server.py",
         "test_values_and_memory_are_bounded",
     ),
+    "a head over REST of more than 1 MiB": (
+        f"{SERVING}/test_rest_server.py",
+        "test_long_heads",
+    ),
     "many idle connections over REST": (
         f"{SERVING}/test_rest_server.py",
         "test_idle_connections_stop_nobody",

@@ -126,6 +126,24 @@ KEY = "Failed to process element: {} key: {} of 'instances' list. Error: INVALID
         ),
         ('{"inputs": [{"b64": "not base64!"}]}', "STRING", "Unable to base64 decode"),
         ('{"inputs": [{"b64": "é"}]}', "STRING", "Unable to base64 decode"),
+        *[
+            (f'{{"inputs": [{{"b64": "{text}"}}]}}', "STRING", "Unable to base64 decode")
+            for text in (
+                *(
+                    "YQ=",
+                    "/w.",
+                    "YWJj=",
+                    "YWJj==",
+                    "YWJj====",
+                    "Y",
+                    "Y===",
+                    "=",
+                    "YQ==YQ==",
+                    "YQ=Q",
+                ),
+                *("YWJj=YWJj", "Y.Q=", "YWJj\\u00a0", "YWJj\\u2028", "YWJj\\u001c"),
+            )
+        ],
         (
             '{"inputs": [{"b64": 5}]}',
             "STRING",

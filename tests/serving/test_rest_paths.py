@@ -134,7 +134,16 @@ def test_options(client, model, origin, status):
 
 
 @pytest.mark.parametrize(
-    ("method", "length", "status"), [("POST", 2, 417), ("POST", 0, 400), ("GET", 2, 200)]
+    ("method", "length", "status"),
+    [
+        ("POST", 2, 417),
+        ("POST", 0, 400),
+        ("GET", 2, 417),
+        ("GET", 0, 200),
+        ("DELETE", 2, 417),
+        ("OPTIONS", 2, 417),
+        ("HEAD", 2, 400),
+    ],
 )
 def test_expectations(client, method, length, status):
     """Of what a client may expect there is 100-continue alone, where it has a body to send."""
@@ -155,6 +164,8 @@ def test_versions_out_of_range(client, model, version):
     for response in (
         client.post(f"/v1/models/m/versions/{version}:predict"),
         client.get(f"/v1/models/m/versions/{version}"),
+        client.get(f"/v1/models/versions/{version}"),
+        client.get(f"/v1/models/versions/{version}/metadata"),
     ):
         assert (response.status, response.data) == ("400 Bad Request", b"")
         assert response.headers["Content-Type"] == "application/json"

@@ -26,12 +26,11 @@ WAIT_S = 20
 @pytest.fixture
 def server() -> Iterator[tuple[RestServer, int]]:
     """One that takes eight sockets, its own two among them, and its port."""
-    port, stop = free_port(), threading.Event()
+    port = free_port()
     made = RestServer(make_app(Model()), [f"127.0.0.1:{port}"], threads=2, connections=8)
-    thread = threading.Thread(target=made.run, args=(stop,), daemon=True)
+    thread = threading.Thread(target=made.run, daemon=True)
     thread.start()
     yield made, port
-    stop.set()
     made.close()
     made.shut_down(WAIT_S)
     thread.join(WAIT_S)
@@ -79,17 +78,16 @@ class SlowModel(Model):
 
 def test_requests_that_wait_are_answered_at_the_end(caplog):
     """Those with a thread and those without, at each of two addresses; connections end then."""
-    model, ports, stop = SlowModel(), (free_port(), free_port()), threading.Event()
+    model, ports = SlowModel(), (free_port(), free_port())
     rest = RestServer(make_app(model), [f"127.0.0.1:{port}" for port in ports], threads=1)
-    thread = threading.Thread(target=rest.run, args=(stop,), daemon=True)
+    thread = threading.Thread(target=rest.run, daemon=True)
     thread.start()
     with contextlib.ExitStack() as opened, ThreadPoolExecutor(1) as pool:
         request = POST % len(BODY) + BODY
         asking = [opened.enter_context(connect(port, request)) for port in ports * 2]
         wait_for(lambda: sum(len(each.requests) for each in rest._channels()) == 4, WAIT_S, "them")
-        stop.set()
         rest.close()
-        ended = pool.submit(rest.shut_down, WAIT_S)
+        ended = pool.submit(rest.shut_down, 10 * WAIT_S)
         model.gate.set()
         for each in asking:
             with each.makefile("rb") as answer:
@@ -103,6 +101,29 @@ def test_requests_that_wait_are_answered_at_the_end(caplog):
     for port in ports:
         with socket.socket() as late:
             assert late.connect_ex(("127.0.0.1", port))
+
+
+def test_half_a_head_does_not_hold_the_end():
+    """Nothing is asked yet, and may never be."""
+    port = free_port()
+    rest = RestServer(make_app(Model()), [f"127.0.0.1:{port}"], threads=1)
+    thread = threading.Thread(target=rest.run, daemon=True)
+    thread.start()
+    with connect(port, b"POST /v1/mod") as connection, ThreadPoolExecutor(1) as pool:
+        wait_for(lambda: any(each.request for each in rest._channels()), WAIT_S, "its head")
+        rest.close()
+        pool.submit(rest.shut_down, 10 * WAIT_S).result(WAIT_S)
+        assert connection.recv(1) == b""
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("size", "status"), [(300_000, 200), (1_000_000, 200), (2**20, 431)])
+def test_long_heads(server, size, status):
+    """They are bounded, at a megabyte."""
+    line = b"GET /v1/models/m HTTP/1.1\r\n"
+    with connect(server[1], line + b"X-Long: %b\r\n\r\n" % (b"x" * size)) as connection:
+        assert connection.recv(4096).split()[1] == b"%d" % status
 
 
 def test_a_few_idle_connections_stay(server):

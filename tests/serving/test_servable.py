@@ -19,6 +19,7 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, BatchScheduler
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.tensors import to_array
+from vitrine_serving.rest_json.deep import DeepArray
 
 CODE = grpc.StatusCode
 TWO = np.array([1.0, 2.0], np.float32)
@@ -164,6 +165,9 @@ def test_what_is_no_saved_model(versions, tmp_path):
     malformed = tmp_path / "malformed"
     malformed.mkdir()
     (malformed / "saved_model.pb").write_bytes(b"hello, I am no graph")
+    nowhere = tmp_path / "nowhere"  # a field of no number, and of more bytes than there are
+    nowhere.mkdir()
+    (nowhere / "saved_model.pb").write_bytes(b"\x02\x7f")
     text = tmp_path / "text"
     text.mkdir()
     (text / "saved_model.pbtxt").write_text("no graph, either")
@@ -171,6 +175,7 @@ def test_what_is_no_saved_model(versions, tmp_path):
         (tmp_path, "serve", CODE.NOT_FOUND, "does not appear to contain a SavedModel bundle"),
         (versions / "broken", "serve", CODE.OUT_OF_RANGE, "Read less bytes than requested"),
         (malformed, "serve", CODE.DATA_LOSS, f"Can't parse {malformed}/saved_model.pb as binary"),
+        (nowhere, "serve", CODE.DATA_LOSS, "as binary proto"),
         (text, "serve", CODE.DATA_LOSS, "as text proto"),
         (versions / "echo", "gpu", CODE.NOT_FOUND, "matching supplied tags: { gpu }"),
     ):
@@ -190,6 +195,70 @@ def test_a_graph_as_text_is_read(versions, tmp_path):
     servable = Servable("half_plus_two", 1, path)
     assert servable.run("serving_default", {"x": TWO})["y"].tolist() == [2.5, 3.0]
     servable.close()
+
+
+def _code_and_words(call, *args, **kwargs) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(ServingError) as caught:
+        call(*args, **kwargs)
+    return caught.value.code, str(caught.value)
+
+
+NO_OUTPUT = (
+    "Tried to fetch data for 'NoOp', which produces no output.  To run to a node but not fetch any "
+    "data, pass 'NoOp' as an argument to the 'target_node_names' argument of the Session::Run API."
+)
+
+
+def test_an_output_that_is_no_tensor(versions):
+    """The signature that initialises a model is one like any other, and has nothing to answer."""
+    images = Servable("images", 1, versions / "images")
+    for run in (images.run, images.run_deep):
+        assert _code_and_words(run, "__saved_model_init_op", {}) == (
+            CODE.INVALID_ARGUMENT,
+            NO_OUTPUT,
+        )
+    images.close()
+
+
+def test_methods_of_signatures(versions):
+    """With the flag a signature predicts only if its method is one of the three; what classifies
+    is checked elsewhere."""
+    echo = Servable("echo", 1, versions / "echo", checks_methods=True)
+    inputs = {"x": TWO}
+    echo.run("serving_default", inputs)
+    echo.signature_defs["serving_default"].method_name = "tensorflow/serving/classify"
+    echo.run("serving_default", inputs)
+    echo.signature_defs["serving_default"].method_name = "other"
+    words = (
+        "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
+        "tensorflow/serving/classify, tensorflow/serving/regress}. Was: other"
+    )
+    for run in (echo.run, echo.run_deep):
+        assert _code_and_words(run, "serving_default", {}) == (CODE.INTERNAL, words)
+    echo.run("serving_default", inputs, call="Classify")
+    echo.close()
+
+
+def test_deep_tensors(versions):
+    """They are run, checked and told of as others are, and given up after the time-out."""
+    seen = []
+    echo = Servable("echo", 1, versions / "echo", observe=lambda *told: seen.append(told[:2]))
+    deep, wrong = (DeepArray(np.ones(1, dtype), (1,) * 100) for dtype in (np.float32, np.float64))
+    found = echo.run_deep("float32", {"x": deep}, timeout_s=60)["y"]
+    assert (found.shape, found.values.tolist()) == (deep.shape, [1.0])
+    assert seen == [("echo", "Predict")]
+    large = DeepArray(np.ones(10**7, np.float32), (1,) * 99 + (10**7,))
+    code, _ = _code_and_words(echo.run_deep, "float32", {"x": large}, timeout_s=0.001)
+    assert code is CODE.DEADLINE_EXCEEDED
+    assert _code_and_words(echo.run_deep, "float32", {"x": wrong}) == (
+        CODE.INVALID_ARGUMENT,
+        "Expects arg[0] to be float but double is provided",
+    )
+    assert _code_and_words(echo.run_deep, "nope", {"x": deep}) == (
+        CODE.FAILED_PRECONDITION,
+        'Serving signature key "nope" not found.',
+    )
+    echo.close()
 
 
 def test_requests_are_checked_in_order(versions):

@@ -1,13 +1,11 @@
 """The command `vitrine-model-server`: its flags, its files, its end."""
 
 import contextlib
-import errno
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import threading
 from pathlib import Path
 
 import grpc
@@ -27,7 +25,6 @@ from tests.serving.test_local_odd_peers import Client
 from vitrine_client.model_server import ModelServerClient
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
-from vitrine_serving.model_server.rest_server import run_rest
 
 
 @pytest.fixture(scope="module")
@@ -286,28 +283,3 @@ def test_a_process_of_flags_that_make_no_sense(tmp_path):
     assert done.returncode == 255, done.stderr
     assert "NOT_FOUND: none; No such file or directory" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-class FakeRestServer:
-    """Runs as waitress' server does, and ends with `errors` first."""
-
-    def __init__(self, *errors: OSError) -> None:
-        self.errors, self.runs = list(errors), 0
-
-    def run(self) -> None:
-        self.runs += 1
-        if self.errors:
-            raise self.errors.pop(0)
-
-
-def test_a_listener_that_is_closed_under_its_loop():
-    """The loop goes on with the connections that are left; any other error is one."""
-    stop, closed = threading.Event(), OSError(errno.EBADF, "Bad file descriptor")
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        run_rest(FakeRestServer(closed), stop)
-    stop.set()
-    server = FakeRestServer(closed, closed)
-    run_rest(server, stop)
-    assert server.runs == 3
-    with pytest.raises(OSError, match="full"):
-        run_rest(FakeRestServer(OSError(errno.ENOSPC, "full")), stop)

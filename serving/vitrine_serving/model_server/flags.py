@@ -138,7 +138,7 @@ class Flags:
         int, "How often each is replayed; below 1 is once.", _ANY
     ] = 0
     enable_signature_method_name_check: Annotated[
-        bool, "Refuse to classify or regress by signatures whose method is another."
+        bool, "Refuse to predict, classify or regress by signatures whose method is another."
     ] = False
     tensorflow_session_parallelism: Annotated[
         int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0

@@ -1,6 +1,5 @@
 """HTTP server of the REST side: waitress, with bounds of its connections and of their bodies."""
 
-import errno
 import logging
 import re
 import resource
@@ -28,8 +27,8 @@ MAX_CONNECTIONS = 1000
 _CROWDED = 3 / 4
 """Share of them from which on idle ones are ended, until there are a third fewer."""
 
-_LOOK_S = 0.02
-"""Time between two looks at what is still to be answered, at the end."""
+MAX_HEAD_BYTES = 2**20
+"""Bytes of a request's line and headers."""
 
 _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
@@ -83,8 +82,35 @@ class _Task(WSGITask):
 
 
 class _Channel(HTTPChannel):
+    """Channel of a connection: sets its server's event `progress` when an answer is made, when
+    bytes of one go out, and when the connection is closed; waitress calls these."""
+
     parser_class = _Parser
     task_class = _Task
+
+    def service(self) -> None:
+        """Answers a request."""
+        super().service()
+        self.server.progress.set()
+
+    def handle_write(self) -> None:
+        """Sends what is there to be sent."""
+        super().handle_write()
+        self.server.progress.set()
+
+    def handle_close(self) -> None:
+        """Closes the connection."""
+        super().handle_close()
+        self.server.progress.set()
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a body is coming in, a request waits or is answered, or an answer goes out. Half
+        a head is nothing yet to be answered."""
+        coming = self.request
+        if self.requests or self.total_outbufs_len:
+            return True
+        return coming is not None and coming.headers_finished
 
 
 class RestServer:
@@ -96,7 +122,7 @@ class RestServer:
     ) -> None:
         """Raises `OSError` where an address cannot be had."""
         self._sockets: dict[int, Any] = {}
-        self._never = threading.Event()
+        self._progress = threading.Event()
         self._connections = connections or _connections()
         self._begun: dict[HTTPChannel, tuple[object, float]] = {}
         self._server = waitress.create_server(
@@ -107,6 +133,7 @@ class RestServer:
             connection_limit=self._connections,
             ident="",  # no header Server
             asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
+            max_request_header_size=MAX_HEAD_BYTES,
             max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
         )
         self._listeners = [
@@ -115,15 +142,11 @@ class RestServer:
         for each in self._listeners:
             each.channel_class = _Channel
             each.is_ending = False
+            each.progress = self._progress
 
-    def run(self, stop: threading.Event) -> None:
-        """Runs until it is closed and its connections are answered.
-
-        Another thread closes it, perhaps between the loop's list of sockets and its poll(2), which
-        then raises; the loop goes on with the connections that are left. Raises any other
-        `OSError`.
-        """
-        run_rest(self._server, stop)
+    def run(self) -> None:
+        """Runs until `shut_down` has ended its connections."""
+        self._server.run()
 
     def close(self) -> None:
         """Takes no more connections; each that there is ends with its next answer."""
@@ -135,20 +158,16 @@ class RestServer:
     def shut_down(self, timeout_s: float) -> None:
         """Ends its threads and its connections, once all that was asked is answered."""
         deadline = time.monotonic() + timeout_s
-        while self._is_answering() and time.monotonic() < deadline:
-            self._never.wait(_LOOK_S)
+        while any(each.is_answering for each in self._channels()) and self._progress.wait(
+            max(0.0, deadline - time.monotonic())
+        ):
+            self._progress.clear()
         left_s = max(0.0, deadline - time.monotonic())
         self._server.task_dispatcher.shutdown(timeout=left_s)
         self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
 
-    def _is_answering(self) -> bool:
-        """Says whether a request is coming in, waits or is answered, or an answer goes out."""
-        return any(
-            each.request or each.requests or each.total_outbufs_len for each in self._channels()
-        )
-
-    def _channels(self) -> list[HTTPChannel]:
-        return [each for each in list(self._sockets.values()) if isinstance(each, HTTPChannel)]
+    def _channels(self) -> list[_Channel]:
+        return [each for each in list(self._sockets.values()) if isinstance(each, _Channel)]
 
     def end_idle(self) -> None:
         """Ends idle connections where there are many; call it from time to time."""
@@ -172,18 +191,6 @@ class RestServer:
             return None, channel.last_activity
         seen, since = self._begun.get(channel, (None, now_s))
         return coming, since if seen is coming else now_s
-
-
-def run_rest(rest_server: Any, stop: threading.Event) -> None:
-    """Runs waitress' server as `RestServer.run` does."""
-    while True:
-        try:
-            rest_server.run()
-        except OSError as error:
-            if error.errno != errno.EBADF or not stop.is_set():
-                raise
-        else:
-            return
 
 
 def _connections() -> int:

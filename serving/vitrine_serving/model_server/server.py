@@ -26,7 +26,7 @@ _LOOK_S = 1.0
 
 def serve(flags: Flags, settings: ModelServerSettings) -> None:
     """Serves until a signal, then answers the requests in hand and ends the process: with 0 after
-    SIGTERM, with 130 after Ctrl-C.
+    SIGTERM, with 129 after SIGHUP, with 130 after Ctrl-C.
 
     Ports open once every version has loaded or failed for good, as TensorFlow Serving's do.
     Raises `ServingError` for models that make no sense, `OSError` where a port cannot be had.
@@ -42,7 +42,7 @@ def serve(flags: Flags, settings: ModelServerSettings) -> None:
     listeners = Listeners.bound(flags, settings, api, metrics)
     stop = threading.Event()
     with signals.noting(stop) as noted:
-        listeners.start(stop)
+        listeners.start()
         _look_for_changes(flags, repository, stop)
         gc.collect()
         gc.freeze()  # TensorFlow's modules stay, and looking through them takes a tenth of a second

@@ -131,6 +131,12 @@ MISMATCHES = [
         "predict_util.cc VerifyRequestInputsSize",
     ),
     over_grpc(
+        "an output that is no tensor",
+        predict(spec("images", "__saved_model_init_op")),
+        Fails(INVALID, found("^Tried to fetch data for 'NoOp', which produces no output. ")),
+        "not seen; subgraph.cc FetchOutputs",
+    ),
+    over_grpc(
         "a wrong shape",
         predict(spec("images"), images=listed([0.0], shape=[1, 27, 28])),
         Fails(INVALID, found("756 values, but the requested shape requires a multiple of 784")),

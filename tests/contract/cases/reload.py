@@ -120,6 +120,13 @@ CASES = [
         one("twice"),
     ),
     _reloading(
+        "requests that are to be logged",
+        [("logged", f"{TENSORFLOW} logging_config {{ }}")],
+        Fails(INVALID, "No request-logger-creator provided."),
+        f"not seen; {CORE} MaybeUpdateServerRequestLogger, after the models",
+        one("logged"),
+    ),
+    _reloading(
         "a relative path",
         [("relative", f'{TENSORFLOW} base_path: "some/where"')],
         Fails(

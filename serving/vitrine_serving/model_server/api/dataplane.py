@@ -12,7 +12,7 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
-from vitrine_serving.model_server.repository.config import to_configs
+from vitrine_serving.model_server.repository.config import check_logging, to_configs
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
 from vitrine_serving.model_server.runtime.deep import is_deep
@@ -56,7 +56,7 @@ class ModelServerApi:
         with self._use_spec(spec) as servable:
             name = inference.signature_name_of(spec)
             if is_deep(inputs):
-                return servable.run_deep(name, inputs)
+                return servable.run_deep(name, inputs, timeout_s=timeout_s)
             return servable.run(name, inputs, timeout_s=timeout_s)
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
@@ -127,9 +127,11 @@ class ModelServerApi:
         """Answers `ModelService.HandleReloadConfigRequest`: the whole set of models is replaced.
 
         Each metric that is named is answered, as there; those of TensorFlow's that a reload
-        increases are none of this server's, so that the increase is 0.
+        increases are none of this server's, so that the increase is 0. Requests are not logged, and
+        who wants that is told so once the models are taken, as TensorFlow Serving is built.
         """
         self._repository.configure(to_configs(request.config, self._repository.names()))
+        check_logging(request.config)
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()  # OK is said, not left out
         for name in dict.fromkeys(request.metric_names):

@@ -18,7 +18,7 @@ PAGE_TYPE, NO_TYPE = "text/html", "text/html; charset=ISO-8859-1"
 """Content types of its pages, and of an answer that has been given none."""
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"))
-_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+_WITH_BODY = _METHODS - {"HEAD"}
 
 _CLIENT_ERROR, _LAST_OF_CLIENT_ERRORS = "Client Error", 417
 _PHRASES = {

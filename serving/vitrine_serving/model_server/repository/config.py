@@ -69,9 +69,14 @@ def configs_of(message: Any) -> list[ModelConfig]:
     if not message.WhichOneof("config"):
         return []
     configs = to_configs(message)
+    check_logging(message)
+    return configs
+
+
+def check_logging(message: Any) -> None:
+    """Raises `ServingError` (INVALID_ARGUMENT) where requests to a model are to be logged."""
     if any(entry.HasField("logging_config") for entry in message.model_config_list.config):
         raise ServingError.invalid("No request-logger-creator provided.")
-    return configs
 
 
 def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:

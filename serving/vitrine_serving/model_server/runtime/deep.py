@@ -16,12 +16,16 @@ Array = np.ndarray[Any, Any]
 v1 = tf.compat.v1
 
 
-def make_deep_callable(session: Any, feeds: list[str], fetches: list[str]) -> Callable[..., Any]:
+def make_deep_callable(
+    session: Any, feeds: list[str], fetches: list[str], timeout_ms: int
+) -> Callable[..., Any]:
     """Returns a function of messages for the tensors `feeds`, to a list of messages of `fetches`.
 
-    The graph gets operations that read and write them. A call waits as long as it takes.
+    The graph gets operations that read and write them. A call is given up after the time-out; 0 is
+    none.
     """
     options = config_pb2.CallableOptions()
+    options.run_options.timeout_in_ms = timeout_ms
     graph = session.graph
     with graph.as_default(), tf.device("cpu"):
         for name in feeds:

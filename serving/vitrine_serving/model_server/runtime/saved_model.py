@@ -12,8 +12,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from vitrine_client.store.layout import without_graph
 from vitrine_serving.errors import ServingError
 
-_LEN, _GROUP, _SIZES = 2, (3, 4), {1: 8, 5: 4}
-"""Wire types: those with a length, those of groups, and those of so many bytes."""
+_LEN, _SIZES = 2, {1: 8, 5: 4}
+"""Wire types: that with a length, and those of so many bytes."""
 
 
 def saved_model(path: Path) -> Any:
@@ -58,13 +58,15 @@ def _is_cut(content: bytes) -> bool:
     try:
         while place < len(content):
             tag, place = _varint(content, place)
-            kind = tag & 7
+            field, kind = tag >> 3, tag & 7
+            if not field:
+                return False
             if kind == 0:
                 _, place = _varint(content, place)
             elif kind == _LEN:
                 size, place = _varint(content, place)
                 place += size
-            elif kind in _SIZES and tag >> 3:
+            elif kind in _SIZES:
                 place += _SIZES[kind]
             else:
                 return False

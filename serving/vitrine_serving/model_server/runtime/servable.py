@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,14 @@ from vitrine_serving.model_server.runtime.signature import Array, Read, Signatur
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
 
+PREDICT = "Predict"
 UNOBSERVED = ""
 """Name of a call that nobody is told of."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
 _IN_THE_CALLING_THREAD = -1
+_METHODS = [f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")]
 
 
 class Servable:
@@ -59,7 +62,8 @@ class Servable:
     ) -> None:
         """Loads the version in `path`; raises `ServingError`, or an error of TensorFlow's.
 
-        With `checks_methods` its signatures classify and regress only if their method says so.
+        With `checks_methods` its signatures predict, classify and regress only if their method says
+        so.
         `config` is the session's; its threads are heeded in the process's first session alone. A
         scheduler that is the version's own ends with it.
         """
@@ -93,7 +97,7 @@ class Servable:
         outputs: Sequence[str] = (),
         *,
         read: Read | None = None,
-        call: str = "Predict",
+        call: str = PREDICT,
         timeout_s: float | None = None,
     ) -> dict[str, Array]:
         """Runs a signature on named arrays, or on what `read` makes arrays of; returns all its
@@ -104,12 +108,7 @@ class Servable:
         unknown signature, INVALID_ARGUMENT for inputs or outputs that do not fit it,
         DEADLINE_EXCEEDED after `timeout_s`, else with the code that TensorFlow gives.
         """
-        signature = self._signatures.get(signature_name)
-        if signature is None:
-            raise ServingError(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f'Serving signature key "{signature_name}" not found.',
-            )
+        signature = self._signature(signature_name, call)
         feeds, wanted = signature.feeds(inputs, read), signature.wanted(outputs)
         scheduler = self._scheduler
         if scheduler and outputs and signature.tensors(wanted) not in self._batched:
@@ -117,23 +116,27 @@ class Servable:
         if scheduler:
             scheduler.check_rows(feeds)
         signature.check_dtypes(feeds)
-        timeout_ms = 0 if timeout_s is None else max(1, round(timeout_s * 1000))
         with self._making:  # or the first calls that come together would each make one
-            run = self._callable(signature_name, wanted, timeout_ms)
+            run = _answered(self._callable, signature_name, wanted, _milliseconds(timeout_s))
         started = time.monotonic()
         values = _answered(scheduler.run, run, feeds) if scheduler else _answered(run, *feeds)
         if call:
             self._observe(self.name, call, time.monotonic() - started)
         return dict(zip(wanted, map(_to_array, values), strict=True))
 
-    def run_deep(self, signature_name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Runs a signature on `DeepArray`s among others, alone; returns all its outputs. Raises
-        `ServingError` as `run` does."""
-        signature = self._signatures[signature_name]
+    def run_deep(
+        self, signature_name: str, inputs: Mapping[str, Any], *, timeout_s: float | None = None
+    ) -> dict[str, Any]:
+        """Predicts by a signature on `DeepArray`s among others, alone; returns all its outputs.
+        Raises `ServingError` as `run` does."""
+        signature = self._signature(signature_name, PREDICT)
         feeds, wanted = signature.feeds(inputs), signature.wanted(())
+        signature.check_dtypes(feeds)
         with self._making:
-            run = self._deep(signature_name)
+            run = _answered(self._deep, signature_name, _milliseconds(timeout_s))
+        started = time.monotonic()
         messages = _answered(run, *map(to_message, feeds))
+        self._observe(self.name, PREDICT, time.monotonic() - started)
         return {
             alias: from_message(alias, message)
             for alias, message in zip(wanted, messages, strict=True)
@@ -143,10 +146,8 @@ class Servable:
         """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
         `ServingError` as `run` does."""
         signature = self._signatures[signature_name]
-        run, feeds = (
-            self._callable(signature_name, signature.wanted(()), 0),
-            signature.feeds(inputs),
-        )
+        run = _answered(self._callable, signature_name, signature.wanted(()), 0)
+        feeds = signature.feeds(inputs)
         signature.check_dtypes(feeds)
         _answered(run, *feeds)
 
@@ -158,17 +159,49 @@ class Servable:
         self._deep.cache_clear()
         self._session.close()
 
-    def _make_deep(self, signature_name: str) -> Any:
-        signature = self._signatures[signature_name]
+    def _signature(self, name: str, call: str) -> Signature:
+        """Returns a signature that the call may run, as predict_util.cc (VerifySignature) has it;
+        raises `ServingError`."""
+        signature = self._signatures.get(name)
+        if signature is None:
+            raise ServingError(
+                grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.'
+            )
+        if call == PREDICT and self.checks_methods:
+            method = self.signature_defs[name].method_name
+            if method not in _METHODS:
+                raise ServingError(
+                    grpc.StatusCode.INTERNAL,
+                    "Expected prediction signature method_name to be one of "
+                    f"{{{', '.join(_METHODS)}}}. Was: {method}",
+                )
+        return signature
+
+    def _fetched(self, signature_name: str, outputs: Sequence[str]) -> list[str]:
+        """Returns the tensors of outputs. Raises `ServingError` where one is an operation without
+        any, in the words of subgraph.cc, which a callable does not have."""
         declared = self.signature_defs[signature_name].outputs
-        outputs = [declared[alias].name for alias in signature.wanted(())]
-        return make_deep_callable(self._session, signature.feed_names, outputs)
+        names = [declared[alias].name for alias in outputs]
+        for name in names:
+            with suppress(KeyError, ValueError):  # the session tells of what is not in its graph
+                operation = self._session.graph.get_operation_by_name(name.partition(":")[0])
+                if not operation.outputs:
+                    raise ServingError.invalid(
+                        f"Tried to fetch data for '{name}', which produces no output.  To run to a "
+                        f"node but not fetch any data, pass '{name}' as an argument to the "
+                        "'target_node_names' argument of the Session::Run API."
+                    )
+        return names
+
+    def _make_deep(self, signature_name: str, timeout_ms: int) -> Any:
+        signature = self._signatures[signature_name]
+        outputs = self._fetched(signature_name, signature.wanted(()))
+        return make_deep_callable(self._session, signature.feed_names, outputs, timeout_ms)
 
     def _make_callable(self, signature_name: str, outputs: tuple[str, ...], timeout_ms: int) -> Any:
-        declared = self.signature_defs[signature_name].outputs
         options = config_pb2.CallableOptions()
         options.feed.extend(self._signatures[signature_name].feed_names)
-        names = [declared[alias].name for alias in outputs]
+        names = self._fetched(signature_name, outputs)
         options.fetch.extend(dict.fromkeys(names))
         options.run_options.timeout_in_ms = timeout_ms
         if not timeout_ms:  # only other threads can be given up waiting for
@@ -179,6 +212,11 @@ class Servable:
             return run
         places = [list(options.fetch).index(name) for name in names]
         return lambda *feeds: [values[place] for values in [run(*feeds)] for place in places]
+
+
+def _milliseconds(timeout_s: float | None) -> int:
+    """Returns a time-out as a session's options have it; 0 is none."""
+    return 0 if timeout_s is None else max(1, round(timeout_s * 1000))
 
 
 def _answered(run: Callable[..., Any], *feeds: Any) -> Any:

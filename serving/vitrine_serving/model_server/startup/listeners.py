@@ -1,10 +1,10 @@
 """Listeners of the model server: gRPC, REST and the local socket, from their ports to their end."""
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import grpc
@@ -58,13 +58,13 @@ class Listeners:
             _described(flags, own_socket),
         )
 
-    def start(self, stop: threading.Event) -> None:
-        """Takes requests from now on; `stop` is set where REST can take no more."""
+    def start(self) -> None:
+        """Takes requests from now on."""
         self.grpc_server.start()
         if self.local_server:
             self.local_server.start()
         if self.rest_server:
-            in_background("rest", partial(self.rest_server.run, stop))
+            in_background("rest", self.rest_server.run)
 
     def end_idle(self) -> None:
         """Ends REST connections that have been idle for too long."""
@@ -72,7 +72,8 @@ class Listeners:
             self.rest_server.end_idle()
 
     def end(self) -> None:
-        """Answers the requests in hand, and takes no more."""
+        """Answers the requests in hand, and takes no more; all within `GRACE_S`."""
+        deadline = time.monotonic() + GRACE_S
         if self.rest_server:
             self.rest_server.close()
         stopped = self.grpc_server.stop(GRACE_S)
@@ -80,7 +81,7 @@ class Listeners:
             self.local_server.stop(GRACE_S)
         stopped.wait()
         if self.rest_server:
-            self.rest_server.shut_down(GRACE_S)
+            self.rest_server.shut_down(max(0.0, deadline - time.monotonic()))
 
 
 def in_background(name: str, target: Callable[[], Any]) -> None:
