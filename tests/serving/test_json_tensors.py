@@ -28,6 +28,8 @@ NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "STRING": "object"}
         ('{"instances": ["a", "b"]}', {"s": "STRING"}, {"s": [b"a", b"b"]}),
         ('{"instances": [{"b64": "/w=="}, "b"]}', {"s": "STRING"}, {"s": [b"\xff", b"b"]}),
         ('{"instances": [[{"b64": " /w= = "}]]}', {"s": "STRING"}, {"s": [[b"\xff"]]}),
+        ('{"inputs": []}', {"x": "HALF"}, {"x": np.empty(0, np.float16)}),
+        ('{"instances": [[]]}', {"x": "UINT16"}, {"x": np.empty((1, 0), np.uint16)}),
         ('{"instances": [{"b64": "/w"}]}', {"s": "STRING"}, {"s": [b"\xff"]}),
         ('{"instances": [{"b64": "/w.."}]}', {"s": "STRING"}, {"s": [b"\xff"]}),
         ('{"instances": [{"b64": "YWI. "}]}', {"s": "STRING"}, {"s": [b"ab"]}),

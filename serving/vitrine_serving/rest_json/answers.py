@@ -14,7 +14,7 @@ from vitrine_serving.rest_json.deep import DeepArray
 from vitrine_serving.rest_json.floats import decimals, numbers, shortest
 from vitrine_serving.rest_json.strings import quoted
 from vitrine_serving.rest_json.text import OneLine, listing, pretty, spread
-from vitrine_serving.rest_json.values import JSON_DTYPES, dtype_name
+from vitrine_serving.rest_json.values import EMPTY_DTYPES, JSON_DTYPES, dtype_name
 
 _Array = npt.NDArray[Any] | DeepArray
 _Write = Callable[[npt.NDArray[Any]], bytes]
@@ -22,9 +22,9 @@ _Write = Callable[[npt.NDArray[Any]], bytes]
 _WRITABLE = {np.dtype(kind) for kind in JSON_DTYPES.values()}
 
 
-def check_writable(dtype: int) -> None:
+def check_writable(dtype: int, *, has_values: bool = True) -> None:
     """Raises `ServingError` where JSON has no values of a dtype, given as TensorFlow's number."""
-    if dtype not in JSON_DTYPES:
+    if dtype not in (JSON_DTYPES if has_values else EMPTY_DTYPES):
         raise _unwritable(dtype_name(dtype))
 
 

@@ -40,6 +40,10 @@ JSON_DTYPES: dict[int, Any] = {
 }
 """The dtypes that JSON has, by TensorFlow's numbers: no uint16, half or complex."""
 
+EMPTY_DTYPES = {**JSON_DTYPES, wire.DT_HALF: np.float16, wire.DT_UINT16: np.uint16}
+"""Dtypes of lists without values: TensorFlow Serving asks each value, and no list, for its dtype.
+NumPy and the wire have these of the others."""
+
 
 def dtype_name(dtype: int) -> str:
     """Returns TensorFlow's name for a dtype: `float`, where NumPy says `float32`."""
@@ -95,11 +99,13 @@ def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] 
     knows that there are no `bools` among them.
     """
     dense = _flatten(value)
-    if dense is None or dtype not in JSON_DTYPES:
+    if dense is None:
         return None
     shape, leaves = dense
-    if not leaves:
-        return shaped(np.empty(0, JSON_DTYPES[dtype]), shape)
+    if not leaves and dtype in EMPTY_DTYPES:
+        return shaped(np.empty(0, EMPTY_DTYPES[dtype]), shape)
+    if not leaves or dtype not in JSON_DTYPES:
+        return None
     if dtype in _OTHERS:
         flat = _strings(leaves) if dtype == wire.DT_STRING else _bools(leaves)
     elif bools and bool in set(map(type, leaves)):

@@ -182,6 +182,24 @@ CASES = [
         f"{JSON} FillTensorMapFromInstancesList; api_rest.md, JSON mapping",
     ),
     over_rest(
+        "no values of a dtype that JSON has not",
+        {"signature_name": "float16", "inputs": []},
+        {"outputs": []},
+        f"not seen; {JSON} AddValueToTensor: it is called for values alone",
+    ),
+    over_rest(
+        "base64 with a pad too few",
+        rows("bytes", {"b64": "YQ="}),
+        Fails(400, f"{AT}Unable to base64 decode"),
+        "not seen; escaping.cc Base64UnescapeInternal",
+    ),
+    over_rest(
+        "base64 with points as pads",
+        rows("bytes", {"b64": "YQ.."}),
+        {"predictions": [{"b64": "YQ=="}]},
+        "not seen; escaping.cc Base64UnescapeInternal",
+    ),
+    over_rest(
         "bytes that are no base64",
         rows("bytes", {"b64": "!"}),
         Fails(400, f"{AT}Unable to base64 decode"),

@@ -324,6 +324,7 @@ def _rows(inputs: Mapping[str, Array]) -> int:
 
 def _predicted(message: wire.PredictResponse, *, by_row: bool) -> bytes:
     for tensor in message.outputs.values():
-        answers.check_writable(tensor.dtype)
+        has_values = all(dim.size for dim in tensor.tensor_shape.dim)
+        answers.check_writable(tensor.dtype, has_values=has_values)
     outputs = {name: from_tensor(message.outputs[name]) for name in sorted(message.outputs)}
     return answers.write_predict(outputs, by_row=by_row)
