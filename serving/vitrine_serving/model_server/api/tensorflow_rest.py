@@ -240,11 +240,11 @@ def _post(methods: _Methods, found: re.Match[str], max_inflated_bytes: int) -> b
 
 def _get(api: ModelServerApi, found: re.Match[str]) -> bytes:
     name, version, label, part = found.groups()
-    # The status ignores labels. A version is read before the name is looked for.
-    spec = _spec(name or "", version, label if part else None)
+    of_metadata = part == "metadata"  # in capitals it is the status, which ignores labels
+    spec = _spec(name or "", version, label if of_metadata else None)  # a version before the name
     if not name:
         raise ServingError.invalid("Missing model name in request.")
-    if part:
+    if of_metadata:
         return _metadata(api, spec)
     status = api.status(get_model_status_pb2.GetModelStatusRequest(model_spec=spec))
     return answers.write_status(status)
