@@ -25,7 +25,7 @@ def test_help_teaches(name):
     """Each subcommand shows itself in use, and fits a terminal."""
     for flag in ("-h", "--help"):
         done = CliRunner().invoke(main, [name, flag])
-        assert done.exit_code == 0
+        assert done.exit_code == 0, done.output
         assert f"  vitrine {name}" in done.output
         assert max(map(len, done.output.splitlines())) <= 100
 

@@ -15,8 +15,8 @@ from tests.client.fake_gateway import FakeGateway, lacking
 from tests.client.fake_load_lab import PICTURE, request
 from tests.client.loadtest.made_results import made
 from tests.client.test_default_model import serving
+from vitrine_client.cli import main
 from vitrine_client.cli.loadtest import files as load_files
-from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.loadtest.limits import shared
 from vitrine_client.loadtest.plan import Closed, Open, Phase
 from vitrine_client.loadtest.results.result import Result
@@ -25,7 +25,7 @@ GRPC = "--model-server=127.0.0.1:8500"
 
 
 def command(*words):
-    return CliRunner().invoke(loadtest, [str(word) for word in words])
+    return CliRunner().invoke(main, ["loadtest", *map(str, words)])
 
 
 def saved(path, result: Result):
@@ -180,7 +180,7 @@ def test_lines_of_before_there_were_commands(words, now):
     assert done.stderr.endswith(f", here: vitrine loadtest {now}\n")
 
 
-@pytest.mark.parametrize("name", loadtest.commands)
+@pytest.mark.parametrize("name", main.commands["loadtest"].commands)
 def test_each_kind_of_load_teaches_itself(name):
     """Its help has an example."""
     done = command(name, "--help")

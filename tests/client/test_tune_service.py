@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from harness.paths import ROOT, SAMPLES
 from harness.processes import children_of, is_running
 from harness.waiting import wait_for
-from vitrine_client.cli.tune import tune
+from vitrine_client.cli import main
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.tune.configuration import Batching, Configuration
@@ -115,7 +115,7 @@ PICTURE = str(SAMPLES[0])
 )
 def test_wrong_usage(options, told):
     """Is told before anything is started, with exit code 2."""
-    done = CliRunner().invoke(tune, [PICTURE, *options])
+    done = CliRunner().invoke(main, ["tune", PICTURE, *options])
     assert done.exit_code == 2
     assert told in done.output
 
@@ -126,7 +126,7 @@ def test_no_models(tmp_path, monkeypatch):
     monkeypatch.setenv("VITRINE_MODEL_SERVER", "elsewhere:8500")
     output = tmp_path / "tuned"
     options = ["--slo", "p99=1s", "--models-dir", str(tmp_path), "--output", str(output)]
-    done = CliRunner().invoke(tune, [PICTURE, *options])
+    done = CliRunner().invoke(main, ["tune", PICTURE, *options])
     assert done.exit_code == 1
     assert "elsewhere:8500 (VITRINE_MODEL_SERVER) is left alone" in done.output
     assert "With its defaults, it does not start" in done.output

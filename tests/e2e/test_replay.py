@@ -14,7 +14,7 @@ from harness.gateway import gateway
 from harness.paths import SAMPLES
 from tests.serving.test_prediction_log import entries
 from vitrine_client import Client
-from vitrine_client.cli.loadtest.command import loadtest
+from vitrine_client.cli import main
 
 GAPS_S = (0.2, 0.05, 0.4, 0.1, 0.3)
 
@@ -68,7 +68,7 @@ def test_a_log_is_replayed(tmp_path):
         kept = tmp_path / "kept.jsonl"
         kept.write_text(log.read_text() + '{"time": "torn')
         command = ["replay", str(kept), f"--url={running.url}", f"--json={result}", "--slo=p99=5s"]
-        done = CliRunner().invoke(loadtest, command)
+        done = CliRunner().invoke(main, ["loadtest", *command])
         assert done.exit_code == 0, done.output
         after = in_order(log, 6 + 7)[6 + 1 :]  # the first is asked once before
     assert asked(after) == asked(before)
