@@ -212,8 +212,7 @@ def _handled(handler: Handler | signal.Handlers) -> Iterator[None]:
 
 
 class _Reloading:
-    """Signal handler of SIGHUP: calls `reload`, or what is `otherwise` where a terminal was
-    closed."""
+    """Signal handler of SIGHUP: calls `reload`, or `otherwise` where a terminal was closed."""
 
     def __init__(
         self, reload: Callable[[], object], otherwise: Any, terminal: Terminal | None = None

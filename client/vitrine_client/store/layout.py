@@ -20,7 +20,7 @@ _OF_OTHERS = ("lost+found", ".lock")
 
 
 class Fault(NamedTuple):
-    """Layout fault of a directory: what is `seen`, with its name, and how to mend it, `todo`."""
+    """Layout fault of a directory: the entry `seen`, with its name, and its mend, `todo`."""
 
     seen: str
     todo: str

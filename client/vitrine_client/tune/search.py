@@ -90,8 +90,8 @@ class Duel:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Confirmation run of a rate, longer than the probes, which miss what recurs more seldom: how
-    it violates the objective, if it does."""
+    """Confirmation run of a rate, longer than the probes, which miss stalls that recur more seldom:
+    the violation of the objective, if there is one."""
 
     rate: float
     duration_s: float

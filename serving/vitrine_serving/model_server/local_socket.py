@@ -1,4 +1,4 @@
-"""Local socket of the model server: who may connect to it, and what may be at its path before."""
+"""Local socket of the model server: its permissions, and leftovers of others at its path."""
 
 import contextlib
 import os

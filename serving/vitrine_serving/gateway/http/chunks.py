@@ -19,7 +19,7 @@ _NO_TRAILERS = frozenset(
 
 
 class ChunkedBody:
-    """Chunked body: takes what comes, and returns what it holds, until `is_whole`.
+    """Chunked body: takes bytes as they come, and returns their content, until `is_whole`.
 
     Lines of sizes and trailers have a header's limits; trailers are left out.
     """

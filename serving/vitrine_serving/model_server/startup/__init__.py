@@ -1,1 +1,1 @@
-"""Start of the model server: its command line, and what flags and files say."""
+"""Start of the model server: its command line, settings, loading and listeners."""

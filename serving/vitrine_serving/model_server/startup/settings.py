@@ -1,4 +1,4 @@
-"""Settings of the model server: what its flags and their files say, all of it read before
+"""Settings of the model server: its flags and the files that they name, all read before
 TensorFlow is imported. The rules and words are those of TensorFlow Serving's server.cc."""
 
 import os

@@ -45,7 +45,7 @@ _UNKNOWN = Header("", 1000, 1000)  # where a header does not tell
 
 
 class Work(NamedTuple):
-    """Work of a job: the header of what is decoded, and the bytes of its file."""
+    """Work of a job: the header of its picture, and the bytes of its file."""
 
     header: Header
     file_bytes: int = 0
