@@ -1,6 +1,7 @@
 """Embedded model server: its threads, its ways to run a model, and its load over gRPC and REST.
 
-With --grpc and --rest the same load goes to a TensorFlow Serving that runs already.
+With --grpc and --rest the same load goes to a TensorFlow Serving that runs already, and with
+--before to an earlier build of the embedded one, in turn.
 """
 
 import contextlib
@@ -9,9 +10,10 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +26,12 @@ from rich.table import Table
 
 from benchmarks import results
 from benchmarks.gateway.bodies import PICTURES
+from benchmarks.gateway.peers.builds import import_path, prepare_build
+from benchmarks.gateway.peers.environments import CACHE
 from benchmarks.published import newest_version
-from harness.model_server import flags, model_server
+from harness.model_server import ModelServer, flags, model_server
 from vitrine_client.loadtest.plan import Closed, Plan, Workload, WorkloadKind
+from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import run
 from vitrine_client.tfserving.messages import predict_request
 
@@ -217,6 +222,62 @@ def workload(transport: str, address: str, rows: int) -> Workload:
     return Workload(kind, at, "mlp", tuple(PICTURES), batch_size=rows)
 
 
+@contextlib.contextmanager
+def served(models_dir: Path, variables: Mapping[str, str] | None = None) -> Iterator[ModelServer]:
+    """Starts the embedded model server of the build that `variables` name, for the load's mlp."""
+    told = (*flags(models_dir), "--grpc_max_threads=64", "--rest_api_num_threads=64")
+    with TemporaryDirectory() as folder:
+        with model_server(Path(folder) / "log", *told, variables=variables) as server:
+            yield server
+
+
+def compare_builds(
+    models_dir: Path, before: str, rounds: int, duration_s: float, console: Console
+) -> list[list[Any]]:
+    """Loads the servers of the working tree and of the commit `before`, in turn, and prints the
+    requests/s of both (medians) and the median of the ratios within a round.
+
+    Returns rows of transport, images, in flight, ratio, and the requests/s of each round.
+    """
+    if reason := prepare_build(before, CACHE, console):
+        raise click.ClickException(reason)
+    rates: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
+    with served(models_dir) as now, served(models_dir, import_path(before, CACHE)) as earlier:
+        for turn in range(rounds):
+            for rows, in_flight, transport in product(ROWS, IN_FLIGHT, ("gRPC", "REST")):
+                servers = (now, earlier) if turn % 2 == 0 else (earlier, now)
+                seen = {
+                    server: load(
+                        transport, _address(server, transport), rows, in_flight, duration_s
+                    )
+                    for server in servers
+                }
+                pair = seen[now].throughput, seen[earlier].throughput
+                rates.setdefault((transport, rows, in_flight), []).append(pair)
+    table = Table("", "images", "in flight", "requests/s", before, "ratio", box=None)
+    found: list[list[Any]] = []
+    for (transport, rows, in_flight), pairs in rates.items():
+        ratio = statistics.median(new / old for new, old in pairs)
+        medians = (f"{statistics.median(each):,.0f}" for each in zip(*pairs, strict=True))
+        table.add_row(transport, str(rows), str(in_flight), *medians, f"{ratio:.2f}")
+        found.append([transport, rows, in_flight, ratio, pairs])
+    console.print(table)
+    return found
+
+
+def _address(server: ModelServer, transport: str) -> str:
+    return server.grpc_address if transport == "gRPC" else server.rest_address
+
+
+def load(transport: str, address: str, rows: int, in_flight: int, duration_s: float) -> Result:
+    """Loads one server in a closed loop. Raises `ClickException` for an answer that is an error."""
+    closed = Closed(in_flight, WARM_UP_S + duration_s)
+    seen = run(Plan(workload(transport, address, rows), closed, WARM_UP_S))
+    if seen.errors:
+        raise click.ClickException(f"{transport}: {seen.errors}")
+    return seen
+
+
 def measure(addresses: dict[str, str], duration_s: float, console: Console) -> list[Any]:
     """Loads gRPC and REST in turn, each in a closed loop, and prints a line for each load."""
     table = Table("", "images", "in flight", "requests/s", "p50 ms", "p99 ms", box=None)
@@ -224,10 +285,7 @@ def measure(addresses: dict[str, str], duration_s: float, console: Console) -> l
     for rows in ROWS:
         for in_flight in IN_FLIGHT:
             for name, address in addresses.items():
-                load = Closed(in_flight, WARM_UP_S + duration_s)
-                seen = run(Plan(workload(name, address, rows), load, WARM_UP_S))
-                if seen.errors:
-                    raise click.ClickException(f"{name}: {seen.errors}")
+                seen = load(name, address, rows, in_flight, duration_s)
                 rate = seen.throughput
                 p50, p99 = map(seen.latency.percentile_ms, (50, 99))
                 table.add_row(
@@ -244,15 +302,23 @@ def measure(addresses: dict[str, str], duration_s: float, console: Console) -> l
 @click.option("--threads-only", is_flag=True, help="Measure the threads, and no more.")
 @click.option("--grpc", "grpc_address", help="Another server's gRPC port, host:port.")
 @click.option("--rest", "rest_address", help="Another server's REST port, host:port.")
+@click.option("--before", help="A commit: load its server and this one in turn, and no more.")
+@click.option("--rounds", default=5, show_default=True, help="How often, with --before.")
 def main(
     models_dir: str,
     duration_s: float,
     threads_only: bool,
     grpc_address: str | None,
     rest_address: str | None,
+    before: str | None,
+    rounds: int,
 ) -> None:
     """Measure threads and engines, then the server under load."""
     console = Console(highlight=False)
+    if before:
+        compared = compare_builds(Path(models_dir), before, rounds, duration_s, console)
+        results.write("model_server_builds", {"before": before, "load": compared})
+        return
     if threads_only:
         compare_threads(Path(models_dir).absolute(), console)
         return
@@ -263,10 +329,8 @@ def main(
         else:
             figures["threads"] = compare_threads(Path(models_dir).absolute(), console)
             figures["engines_us"] = engines(newest_version(models_dir), console)
-            log = Path(stack.enter_context(TemporaryDirectory())) / "log"
-            told = (*flags(Path(models_dir)), "--grpc_max_threads=64", "--rest_api_num_threads=64")
-            server = stack.enter_context(model_server(log, *told))
-            addresses = {"gRPC": server.grpc_address, "REST": server.rest_address}
+            server = stack.enter_context(served(Path(models_dir)))
+            addresses = {each: _address(server, each) for each in ("gRPC", "REST")}
         figures["load"] = measure(addresses, duration_s, console)
     results.write("model_server", figures)
 

@@ -1,7 +1,7 @@
 """Embedded model server as a process of one's own."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +31,19 @@ class ModelServer:
 
 @contextmanager
 def model_server(
-    log: Path, *flags: str, ports: tuple[int, int] | None = None
+    log: Path,
+    *flags: str,
+    ports: tuple[int, int] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[ModelServer]:
     """Starts one with `flags`, waits until it listens, and ends it afterwards.
 
-    `ports` are those of gRPC and REST; free ones unless they are given.
+    `ports` are those of gRPC and REST, free ones unless they are given; `variables` are added to
+    its environment.
     """
     grpc_port, rest_port = ports or (free_port(), free_port())
     listen = (f"--port={grpc_port}", f"--rest_api_port={rest_port}")
-    with running((*COMMAND, *flags, *listen), log) as process:
+    with running((*COMMAND, *flags, *listen), log, variables) as process:
         wait_until_up(process, log, lambda: "Running gRPC" in log.read_text(), "the model server")
         yield ModelServer(f"127.0.0.1:{grpc_port}", f"127.0.0.1:{rest_port}", process.pid)
 

@@ -52,13 +52,7 @@ class Build:
 
     def prepare(self, cache: Path, console: Console) -> str:
         """Exports the commit, once; returns why it can't, or nothing."""
-        if not self.commit or self._tree(cache).exists():
-            return ""
-        console.print(f"[bold]{self.name}[/]: {self.commit} into {self._tree(cache)}")
-        return export(self.commit, self._tree(cache))
-
-    def _tree(self, cache: Path) -> Path:
-        return cache / "builds" / self.commit
+        return prepare_build(self.commit, cache, console) if self.commit else ""
 
     @contextmanager
     def start(self, cache: Path, version: Path, folder: Path) -> Iterator[Running]:
@@ -74,8 +68,7 @@ class Build:
             "GUNICORN_CMD_ARGS": "--log-level=warning",
             **self.variables,
         }
-        members = (str(self._tree(cache) / member) for member in _MEMBERS)
-        build = {"PYTHONPATH": os.pathsep.join(members)} if self.commit else {}
+        build = import_path(self.commit, cache) if self.commit else {}
         log = folder / "log"
         started = time.monotonic()
         with running(_UP, log, told | build, cwd=folder) as up:
@@ -93,6 +86,24 @@ def builds(before: str = BEFORE) -> list[Build]:
         Build("before", f"Vitrine, before ({before})", "before", before),
         Build(EARLIER, f"Vitrine, {EARLIER}", EARLIER, EARLIER),
     ]
+
+
+def prepare_build(commit: str, cache: Path, console: Console) -> str:
+    """Exports a commit into the cache, once; returns why it can't, or nothing."""
+    tree = _tree(commit, cache)
+    if tree.exists():
+        return ""
+    console.print(f"[bold]{commit}[/] into {tree}")
+    return export(commit, tree)
+
+
+def import_path(commit: str, cache: Path) -> dict[str, str]:
+    """Returns the variables with which a process imports a prepared commit's members."""
+    return {"PYTHONPATH": os.pathsep.join(str(_tree(commit, cache) / each) for each in _MEMBERS)}
+
+
+def _tree(commit: str, cache: Path) -> Path:
+    return cache / "builds" / commit
 
 
 def export(commit: str, to: Path, repository: Path = ROOT) -> str:
