@@ -226,9 +226,11 @@ def workload(transport: str, address: str, rows: int) -> Workload:
 def served(models_dir: Path, variables: Mapping[str, str] | None = None) -> Iterator[ModelServer]:
     """Starts the embedded model server of the build that `variables` name, for the load's mlp."""
     told = (*flags(models_dir), "--grpc_max_threads=64", "--rest_api_num_threads=64")
-    with TemporaryDirectory() as folder:
-        with model_server(Path(folder) / "log", *told, variables=variables) as server:
-            yield server
+    with (
+        TemporaryDirectory() as folder,
+        model_server(Path(folder) / "log", *told, variables=variables) as server,
+    ):
+        yield server
 
 
 def compare_builds(
