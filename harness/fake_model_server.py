@@ -1,5 +1,6 @@
 """Fake model server: gRPC over a real socket, in this process, with answers as told."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,8 +44,14 @@ def failing(code: grpc.StatusCode, details: str = "") -> Answer:
     return answer
 
 
-def classifying(version: int = 3) -> Answer:
-    """Answers Predict as a model does whose class is the brightest of the first ten rows."""
+_CARD = b'{"about": "a fake"}'
+_OLDER = {"labels": LABELS, "card": _CARD}
+_BY_KEYS = {"values": [json.dumps(LABELS).encode(), _CARD]}
+
+
+def classifying(version: int = 3, *, older: bool = False) -> Answer:
+    """Answers Predict as a model does whose class is the brightest of the first ten rows; an older
+    one describes itself without keys."""
 
     def answer(call: Call, context: grpc.ServicerContext) -> bytes:
         request = wire.PredictRequest.FromString(call.request)
@@ -53,8 +60,10 @@ def classifying(version: int = 3) -> Answer:
         if request.model_spec.signature_name == "describe":
             if request.model_spec.version.value != version:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such version")
-            response.outputs["labels"].CopyFrom(to_tensor(np.array(LABELS, object)))
-            response.outputs["card"].CopyFrom(to_tensor(np.array(b'{"about": "a fake"}', object)))
+            if older and request.inputs:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match")
+            for name, value in (_OLDER if older else _BY_KEYS).items():
+                response.outputs[name].CopyFrom(to_tensor(np.array(value, object)))
         else:
             rows = from_tensor(request.inputs["images"]).sum(axis=2)[:, :10] + 1
             shares = rows / rows.sum(axis=1, keepdims=True)

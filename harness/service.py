@@ -37,13 +37,16 @@ class Service:
 
 
 @contextmanager
-def started_service(models_dir: Path, log: Path, **settings: object) -> Iterator[Service]:
-    """Runs the whole service on free ports, ready, until the end of the block; `settings` are the
-    gateway's, by their names in lower case."""
+def started_service(
+    models_dir: Path, log: Path, *options: str, **settings: object
+) -> Iterator[Service]:
+    """Runs the whole service on free ports, ready, until the end of the block; `options` are the
+    command's, and `settings` the gateway's, by their names in lower case."""
     port, grpc_port, rest_port = free_port(), free_port(), free_port()
     command = [
         *(sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models_dir}"),
         *(f"--port={port}", f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"),
+        *options,
     ]
     with running(command, log, variables(**settings)) as process:
         wait_until_up(process, log, lambda: "Ready: " in log.read_text(), "the service")

@@ -251,8 +251,11 @@ class ModelServerClient:
         """Returns the labels and the card of a version; each version is asked once."""
         key = (model, version)
         if key not in self._descriptions:
-            request = messages.describe_request(model, version)
-            response = self._call(messages.PREDICT, request, timeout_s)
+            by_keys, without = messages.describe_requests(model, version)
+            try:
+                response = self._call(messages.PREDICT, by_keys, timeout_s)
+            except errors.InvalidRequest:
+                response = self._call(messages.PREDICT, without, timeout_s)
             with _sensible():
                 self._descriptions[key] = messages.read_description(response)
         return self._descriptions[key]

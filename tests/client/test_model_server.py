@@ -40,6 +40,15 @@ def test_a_picture_gets_a_prediction():
     assert [each.version.value for each in asked] == [0, 3, 3]
 
 
+def test_an_older_version_is_described_without_keys():
+    """Versions until November 2026 refuse them; it is asked once."""
+    answer = classifying(older=True)
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        assert client.predict(images(4)[0], "mlp").label == "class 4"
+        assert client.describe("mlp", 3).card == {"about": "a fake"}
+        assert len(server.calls) == 3
+
+
 def test_any_signature_runs():
     """`run` sends named arrays of any dtype and returns the named outputs."""
 
@@ -82,7 +91,7 @@ def test_many_pictures_in_order():
     bright[7] = None
     assert [getattr(each, "class_id", None) for each in found] == [*bright, *[None] * 9]
     assert isinstance(found[7], errors.InvalidImage)
-    sent = [from_tensor(each.inputs["images"]) for each in methods if each.inputs]
+    sent = [from_tensor(each.inputs["images"]) for each in methods if "images" in each.inputs]
     assert sorted(len(each) for each in sent) == [2, 7, 8, 8, 8, 8, 8]
 
 

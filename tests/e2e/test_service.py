@@ -15,8 +15,9 @@ from PIL import Image
 from harness.accuracy import class_ids_through_api, photo_accuracies, pngs
 from harness.paths import ROOT, SAMPLES
 from harness.ports import free_port
+from harness.service import started_service
 from vitrine_client import InvalidImage
-from vitrine_client.errors import NotFound
+from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.model_server import ModelServerClient
 from vitrine_training.data.fashion_mnist import Split
 from vitrine_training.evaluation.metrics import class_ids_of
@@ -48,6 +49,25 @@ def test_gateway_and_model_server_agree(service, client, model):
             assert (through.label, through.version) == (past.label, 1)
             assert through.probability == pytest.approx(past.probability, abs=1e-6)
     assert client.predict(ROOT / "samples" / "ankle-boot.png", model).label == "Ankle boot"
+
+
+def test_with_the_model_servers_batching_too(training_run, tmp_path):
+    """Calls of the gateway go together with batching and padding: every signature of ours has a
+    batch dimension."""
+    batching = tmp_path / "batching.config"
+    batching.write_text("max_batch_size { value: 64 } allowed_batch_sizes: [16, 64]")
+    options = (training_run.models_dir, tmp_path / "log", f"--batching-parameters-file={batching}")
+    with started_service(*options) as running, running.client() as client:
+        found = list(client.predict_many(SAMPLES, "mlp"))
+        truth = [LABELS[sample.name]["label"] for sample in SAMPLES]
+        assert sum(each.label == label for each, label in zip(found, truth, strict=True)) >= 8
+        listed = requests.get(f"{running.url}/v1/models").json()["models"]
+        assert [model["classifier"] for model in listed] == [True, True]
+        assert client.explain(SAMPLES[0], "mlp").class_id == found[0].class_id
+        with ModelServerClient(running.grpc_address) as direct:
+            assert direct.describe("mlp", 1).labels == tuple(found[0].probabilities)
+            with pytest.raises(InvalidRequest, match="larger than maximum"):
+                direct.run("mlp", {"images": np.zeros((65, 28, 28), np.float32)})
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -102,7 +102,7 @@ class FakeServers:
 
     def _metadata(self, spec):
         self.resolved.append(spec)
-        if spec.name != "mlp" or spec.version.value not in (0, 2, 3):
+        if spec.name not in ("mlp", "linear") or spec.version.value not in (0, 2, 3):
             raise NotFound(f"Servable not found for request: Latest({spec.name})")
         response = wire.GetModelMetadataResponse()
         response.model_spec.version.value = self._version(spec)

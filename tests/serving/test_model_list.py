@@ -25,8 +25,8 @@ async def models(made: ModelList):
 
 def asked(servers: FakeServers) -> list[str]:
     """The version labels that were looked for, since the last time."""
-    found = [f"{spec.name} {spec.version_label}" for spec in servers.called]
-    servers.called.clear()
+    found = [f"{spec.name} {spec.version_label}" for spec in servers.resolved]
+    servers.resolved.clear()
     return found
 
 
@@ -59,11 +59,11 @@ def test_labels_are_remembered_for_seconds(made, servers, clock):
 
 
 def test_versions_that_say_nothing(made, servers):
-    """Without a description the states are listed, and nothing is made up."""
+    """Without a description the states and version labels are listed, and nothing is made up."""
     servers.signatures.clear()
     found = asyncio.run(models(made))["mlp"]
     assert [status.version for status in found.statuses] == [3, 2]
-    assert (found.version_labels, found.classifier) == ({}, None)
+    assert (found.version_labels, found.classifier) == ({"stable": 3, "canary": 2}, None)
 
 
 def test_a_model_server_that_is_away(made, servers):

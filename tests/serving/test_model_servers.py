@@ -138,6 +138,18 @@ def test_a_version_is_described_once():
         asyncio.run(main(server))
 
 
+def test_an_older_version_is_described_without_keys():
+    """Versions until November 2026 refuse them."""
+
+    async def main(server):
+        async with to(server) as servers:
+            assert (await servers.describe("mlp", 3, timeout_s=LONG_S)).labels == LABELS
+            assert len(server.calls) == 2
+
+    with FakeModelServer(classifying(older=True)) as server:
+        asyncio.run(main(server))
+
+
 def test_a_failed_description_is_asked_again():
     """An error goes to whoever asked, and is not kept."""
 

@@ -110,11 +110,23 @@ def test_the_card_says_how_each_class_fares(version_dir, card, dataset):
         np.testing.assert_allclose(figures, getattr(found, name), atol=1e-6)
 
 
-def test_describe_needs_no_inputs(loaded, card):
-    """The model says its labels and its card itself."""
-    described = loaded.signatures["describe"]()
-    assert [label.decode() for label in described["labels"].numpy()] == list(LABELS)
-    assert json.loads(described["card"].numpy()) == card
+def test_describe_looks_up_each_key(loaded, card):
+    """The model says its labels and its card itself, to each row the value of its key: so that
+    calls may be batched, and padded."""
+    keys = ["card", "", "labels", "of later versions", "card"]
+    values = loaded.signatures["describe"](keys=tf.constant(keys))["values"].numpy().tolist()
+    assert [bool(value) for value in values] == [True, False, True, False, True]
+    assert json.loads(values[2]) == list(LABELS)
+    assert json.loads(values[0]) == json.loads(values[4]) == card
+    assert loaded.signatures["describe"](keys=tf.constant([], tf.string))["values"].shape == (0,)
+
+
+def test_each_weight_is_stored_once(version_dir):
+    """Keras' `track()` would have each twice."""
+    reader = tf.train.load_checkpoint(str(version_dir / "variables/variables"))
+    names = [name for name, shape in reader.get_variable_to_shape_map().items() if shape]
+    assert len(names) >= 2
+    assert len({reader.get_tensor(name).tobytes() for name in names}) == len(names)
 
 
 def test_signatures_agree(loaded, dataset):

@@ -17,6 +17,7 @@ from vitrine_training.cli import summary
 from vitrine_training.fit.loop import Diverged, check_outputs
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish import incumbent
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.export import ExportError, check_version
 from vitrine_training.publish.gate import SameModel, WorseModel, is_same
@@ -175,10 +176,8 @@ def test_a_figure_that_is_no_number_is_null(small_task, tmp_path):
     vary = {"initializer": "zeros", "epochs": 1}
     version_dir, card = train_and_publish(run(tmp_path, "mlp", **vary), small_task, RunListener())
     loaded = tf.saved_model.load(str(version_dir))
-    texts = (
-        (version_dir / "assets.extra/card.json").read_text(),
-        loaded.signatures["describe"]()["card"].numpy().decode(),
-    )
+    (text,) = loaded.signatures["describe"](keys=tf.constant(["card"]))["values"].numpy()
+    texts = (version_dir / "assets.extra/card.json").read_text(), text.decode()
     for text in texts:
         read = json.loads(text, parse_constant=pytest.fail)
         assert sum(entry["precision"] is None for entry in read["classes"]) == 9
@@ -223,8 +222,9 @@ def test_regression(tmp_path):
     ]
     outputs = loaded.signatures["regress"](inputs=tf.constant(examples))["outputs"]
     np.testing.assert_allclose(outputs, values, atol=1e-6)
-    described = json.loads(loaded.signatures["describe"]()["card"].numpy())
-    assert described == json.loads(json.dumps(card))
+    described = incumbent.description(loaded)
+    assert described.card == json.loads(json.dumps(card))
+    assert described.labels == ()
     with pytest.raises(WorseModel, match="validation loss"):
         train_and_publish(run(tmp_path, "linear", epochs=1), Regression.of(0), RunListener())
 

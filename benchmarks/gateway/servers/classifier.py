@@ -4,6 +4,7 @@ It runs in the peer's own environment: no import of ours.
 """
 
 import gc
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tensorflow.core.protobuf import config_pb2
 PATH = Path(os.environ.get("PEER_MODEL", "."))
 """The version's directory."""
 
+CARD = PATH / "assets.extra" / "card.json"
+
 
 class LoadedSignature:
     """The SavedModel by its loaded signature, as TensorFlow documents it."""
@@ -23,10 +26,6 @@ class LoadedSignature:
     def __init__(self) -> None:
         self._model = tf.saved_model.load(str(PATH))  # which owns the variables
         self._signature = self._model.signatures["serving_default"]
-
-    def labels(self) -> Any:
-        """Returns bytes [10]."""
-        return self._model.signatures["describe"]()["labels"].numpy()
 
     def __call__(self, images: Any) -> Any:
         """Takes float32 [n, 28, 28]; returns float32 [n, 10]."""
@@ -42,17 +41,12 @@ class SessionCallable:
         with graph.as_default():
             self._session = tf.compat.v1.Session(graph=graph)
             loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(PATH))
-        self._signatures = loaded.signature_def
-        signature = self._signatures["serving_default"]
+        signature = loaded.signature_def["serving_default"]
         options = config_pb2.CallableOptions()
         options.feed.append(signature.inputs["images"].name)
         options.fetch.append(signature.outputs["probabilities"].name)
         options.run_options.inter_op_thread_pool = -1
         self._run = self._session._make_callable_from_options(options)
-
-    def labels(self) -> Any:
-        """Returns bytes [10]."""
-        return self._session.run(self._signatures["describe"].outputs["labels"].name)
 
     def __call__(self, images: Any) -> Any:
         """Takes float32 [n, 28, 28]; returns float32 [n, 10]."""
@@ -65,7 +59,7 @@ class Classifier:
     def __init__(self) -> None:
         session = os.environ.get("PEER_CALL") == "session"
         self._model = SessionCallable() if session else LoadedSignature()
-        self.labels = [label.decode() for label in self._model.labels()]
+        self.labels = json.loads(CARD.read_bytes())["labels"]
         self.probabilities(np.zeros((1, 28, 28), np.uint8))
         gc.collect()
         gc.freeze()  # or a collection looks through all of TensorFlow, in the middle of a request

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,10 @@ class VersionStatus(JsonRecord):
     version_labels: tuple[str, ...] = ()
 
 
+DESCRIBED = ("labels", "card")
+"""Keys that the signature `describe` is asked for; the value of each is JSON."""
+
+
 @dataclass(frozen=True)
 class Description:
     """Description that a model gives of itself: its labels in the order of class ids, and its card
@@ -70,32 +74,43 @@ class Description:
     card: dict[str, Any]
 
     @classmethod
-    def from_outputs(cls, outputs: dict[str, npt.NDArray[Any]]) -> "Description":
-        """Reads the outputs of the signature `describe`. Raises `ValueError`, which says what is
-        missing or is not as it should be."""
-        return cls(labels=distinct(_labels(outputs)), card=_card(outputs))
+    def from_outputs(cls, outputs: Mapping[str, npt.NDArray[Any]]) -> "Description":
+        """Reads the outputs of the signature `describe`: `values`, string [n], one for each of
+        `DESCRIBED`; or, of versions until November 2026, `labels`, string [classes], and `card`, a
+        string. Raises `ValueError`, which says what is missing or is not as it should be."""
+        labels, card = _looked_up(outputs) if "values" in outputs else _by_name(outputs)
+        if not isinstance(card, dict):
+            raise ValueError("a `card` that is no JSON object")
+        return cls(labels=distinct(labels), card=card)
 
 
-def _labels(outputs: dict[str, npt.NDArray[Any]]) -> list[str]:
-    labels = outputs.get("labels")
+def _looked_up(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any]:
+    values = outputs["values"]
+    if values.shape != (len(DESCRIBED),):
+        raise ValueError(f"no list of {len(DESCRIBED)} `values`")
+    labels, card = (_loaded(each) for each in values.tolist())
+    if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
+        raise ValueError("`labels` that are no JSON list of texts")
+    return labels, card
+
+
+def _by_name(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any]:
+    labels, card = outputs.get("labels"), outputs.get("card")
     if labels is None or labels.ndim != 1:
         raise ValueError("no list of `labels`")
     if not all(isinstance(each, bytes) for each in labels.tolist()):
         raise ValueError("`labels` that are no text")
-    return [each.decode(errors="replace") for each in labels.tolist()]
-
-
-def _card(outputs: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
-    card = outputs.get("card")
     if card is None or card.size != 1:
         raise ValueError("no `card`")
+    return [each.decode(errors="replace") for each in labels.tolist()], _loaded(card.item())
+
+
+def _loaded(text: Any) -> Any:
+    """Returns what JSON stands for, and None where it is none."""
     try:
-        content = json.loads(card.item())
+        return json.loads(text)
     except (ValueError, TypeError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise ValueError("a `card` that is no JSON object")
-    return content
+        return None
 
 
 def distinct(labels: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client import errors
-from vitrine_client.results.predictions import Description, VersionStatus
+from vitrine_client.results.predictions import DESCRIBED, Description, VersionStatus
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
 
@@ -29,6 +29,8 @@ EXPLAIN = "explain"
 RECONNECT_S = 0.5
 """How long a call waits for a lost connection to come back: longer than the backoff below, so that
 a server that is up again is never called unavailable."""
+
+_KEYS = np.array(DESCRIBED, object)
 
 _MOST_METADATA = 1 << 20
 
@@ -182,9 +184,14 @@ def scaled(instances: Array) -> Array:
     return instances.astype(np.float32) / 255
 
 
-def describe_request(model: str, version: int | None = None, *, label: str | None = None) -> bytes:
-    """Returns the request of `PREDICT` for the labels and the card of a version."""
-    return predict_request(model, {}, version=version, label=label, signature_name="describe")
+def describe_requests(model: str, version: int) -> tuple[bytes, bytes]:
+    """Returns the requests of `PREDICT` for the labels and the card of a version: by keys, which
+    versions until November 2026 refuse as invalid, and without any input, for those."""
+    inputs: tuple[Mapping[str, Any], ...] = ({"keys": _KEYS}, {})
+    by_keys, without = (
+        predict_request(model, each, version=version, signature_name="describe") for each in inputs
+    )
+    return by_keys, without
 
 
 def status_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
@@ -206,8 +213,9 @@ def read_answer(response: bytes, wanted: Collection[str] = ()) -> SignatureOutpu
 
 
 def read_description(response: bytes) -> Description:
-    """Reads the response of `PREDICT` to `describe_request`. Raises `ServerError`."""
-    return Description.from_outputs(read_answer(response, ("labels", "card")).outputs)
+    """Reads the response of `PREDICT` to either of `describe_requests`. Raises `ServerError`, and
+    `ValueError` where it describes nothing."""
+    return Description.from_outputs(read_answer(response, ("values", "labels", "card")).outputs)
 
 
 def read_statuses(response: bytes) -> list[VersionStatus]:

@@ -6,13 +6,14 @@
 | `serve_bytes` | `image_bytes` string [n], PNG, JPEG, GIF or BMP | the same |
 | `classify` | `inputs` string [n], tf.Example with `images`, 784 floats | `classes` string [n, 10], `scores` float32 [n, 10] |
 | `explain` | `images` float32 [n, 28, 28], `class_ids` int64 [n], -1 for the answered class | `attributions` float32 [n, 28, 28], `class_ids` int64 [n], `probabilities` float32 [n, 10] |
-| `describe` | none | `labels` string [10], `card` string [], JSON |
+| `describe` | `keys` string [n]: `labels`, `card` | `values` string [n], JSON; "" for other keys |
 
 A regression has `serving_default` from `features` float32 [n, d] to `values` float32 [n, 1],
 `regress` from tf.Examples with `features` to `outputs` float32 [n, 1], and `describe`, without
 labels.
 """  # noqa: E501
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,8 @@ def write_version(
 
     Raises `OSError` where it cannot be written.
     """
+    # Without `archive.track(model)`, which would have each weight twice on the disk and in memory.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     endpoints = _classifier(model, card) if card["labels"] else _regression(model, card)
     for name, (function, inputs) in endpoints.items():
         archive.add_endpoint(name, function, input_signature=inputs)
@@ -98,8 +99,16 @@ def check_version(
 
 
 def _describe(card: Card) -> tuple[Callable[..., Outputs], list[tf.TensorSpec]]:
-    labels, text = tf.constant(card["labels"], tf.string), tf.constant(strict_json.dumps(card))
-    return lambda: {"labels": labels, "card": text}, []
+    told = {"labels": json.dumps(card["labels"]), "card": strict_json.dumps(card)}
+    names = tf.constant(list(told))
+    values = tf.constant([*told.values(), ""])
+
+    def describe(keys: tf.Tensor) -> Outputs:
+        same = keys[:, tf.newaxis] == names[tf.newaxis]
+        found = tf.where(tf.reduce_any(same, axis=1), tf.argmax(same, axis=1), len(told))
+        return {"values": tf.gather(values, found)}
+
+    return describe, [tf.TensorSpec([None], tf.string, name="keys")]
 
 
 def _classifier(model: keras.Model, card: Card) -> Endpoints:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from vitrine_client.results.predictions import DESCRIBED, Description
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import wholeness
@@ -54,7 +56,7 @@ def _score(version_dir: Path, task: Task) -> float:
         raise Incomparable(version_dir, f"it may not be read: {error}") from error
     loaded = _loaded(version_dir)
     try:
-        labels = _labels(loaded)
+        labels = list(description(loaded).labels)
     except Exception as error:
         raise Incomparable(version_dir, "it does not say which classes it knows") from error
     if labels != task.labels:
@@ -76,9 +78,13 @@ def _loaded(version_dir: Path) -> Any:
         raise Incomparable(version_dir, reason) from error
 
 
-def _labels(loaded: Any) -> list[str]:
-    described = loaded.signatures["describe"]()
-    return [label.decode() for label in described["labels"].numpy().tolist()]
+def description(loaded: Any) -> Description:
+    """Returns what a loaded version says of itself. Raises `KeyError` where it has no signature
+    `describe`, and `ValueError`."""
+    describe = loaded.signatures["describe"]
+    by_keys = "keys" in describe.structured_input_signature[1]
+    outputs = describe(keys=tf.constant(DESCRIBED)) if by_keys else describe()
+    return Description.from_outputs({name: np.asarray(each) for name, each in outputs.items()})
 
 
 def _serving(loaded: Any, task: Task) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from vitrine_client.errors import VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.tfserving import messages
+from vitrine_client.tfserving import management, messages
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
@@ -121,11 +122,12 @@ class ModelList:
         """A model's status does not tell version labels; what answers to one tells its version."""
         try:
             response = await self._servers.call(
-                messages.PREDICT,
-                messages.describe_request(model, label=label),
+                management.METADATA,
+                management.metadata_request(model, label=label),
                 timeout_s=self._left_s(deadline),
             )
-            return messages.read_answer(response).version
+            found = messages.parsed(wire.GetModelMetadataResponse, response)
+            return found.model_spec.version.value
         except VitrineError:
             return None
 

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import grpc
@@ -284,15 +285,19 @@ class ModelServers:
 
         async def ask() -> Description:
             # Its deadline is its own: others share the answer, who may have more time.
-            request = messages.describe_request(model, version)
-            response, _ = await self.exchange(
+            run = partial(
+                self.exchange,
                 messages.PREDICT,
-                request,
                 timeout_s=_DESCRIBE_S,
                 first=first,
                 model=ModelRef(model, version),
                 hedge_after_s=HEDGE_S,
             )
+            by_keys, without = messages.describe_requests(model, version)
+            try:
+                response, _ = await run(by_keys)
+            except InvalidRequest:
+                response, _ = await run(without)
             try:
                 return messages.read_description(response)
             except (ValueError, ServerError) as error:
