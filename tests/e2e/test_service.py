@@ -61,7 +61,7 @@ def test_with_the_model_servers_batching_too(training_run, tmp_path):
         found = list(client.predict_many(SAMPLES, "mlp"))
         truth = [LABELS[sample.name]["label"] for sample in SAMPLES]
         assert sum(each.label == label for each, label in zip(found, truth, strict=True)) >= 8
-        listed = requests.get(f"{running.url}/v1/models").json()["models"]
+        listed = requests.get(f"{running.url}/v1/models", timeout=60).json()["models"]
         assert [model["classifier"] for model in listed] == [True, True]
         assert client.explain(SAMPLES[0], "mlp").class_id == found[0].class_id
         with ModelServerClient(running.grpc_address) as direct:
