@@ -3,9 +3,10 @@
 from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Raw, Rest, found, starts_with
-from tests.contract.cases.classify import DEFAULT, SEEN
+from tests.contract.cases.classify import DEFAULT
 from tests.contract.cases.classify import NO_INPUTS as NO_CLASSES
 from tests.contract.cases.regress import NO_INPUTS
+from tests.contract.seen import SEEN
 
 MODEL = "/v1/models/half_plus_two"
 DOC = "api_rest.md, Classify and Regress API"

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from tests.contract.case import Answer, Case, Raw, Rest, found
+from tests.contract.seen import SEEN
 
 ECHO, HALF, IMAGES = "/v1/models/echo", "/v1/models/half_plus_two", "/v1/models/images"
 DOC = "api_rest.md, Predict API"
 JSON = "json_tensor.cc"
-SEEN = "seen on 2.20.0, November 2026"
 INSTANCES, INPUTS = f"{JSON} FillTensorMapFromInstancesList", f"{JSON} FillTensorMapFromInputsMap"
 NAN, INF = float("nan"), float("inf")
 PICTURE = [[1.0] * 28] * 28

@@ -1,7 +1,8 @@
 """Cases of what Predict refuses over REST: bodies, models and outputs."""
 
 from tests.contract.case import Fails, found
-from tests.contract.cases.rest import HALF, IMAGES, JSON, SEEN, columns, over_rest, rows
+from tests.contract.cases.rest import HALF, IMAGES, JSON, columns, over_rest, rows
+from tests.contract.seen import SEEN
 
 FILL = f"{JSON} FillPredictRequestFromJson"
 CASES = [

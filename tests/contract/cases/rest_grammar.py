@@ -1,7 +1,8 @@
 """Cases of JSON values that do not fit the signature."""
 
 from tests.contract.case import Fails, found
-from tests.contract.cases.rest import INPUTS, INSTANCES, JSON, SEEN, columns, over_rest, rows
+from tests.contract.cases.rest import INPUTS, INSTANCES, JSON, columns, over_rest, rows
+from tests.contract.seen import SEEN
 
 AT = "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: "
 CASES = [

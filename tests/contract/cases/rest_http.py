@@ -9,10 +9,10 @@ from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Page, Rest
 from tests.contract.cases import life
-from tests.contract.cases.classify import SEEN
 from tests.contract.cases.rest import HALF
 from tests.contract.cases.status import available_json
 from tests.contract.messages import classify, example, examples, infer, regress, spec, task
+from tests.contract.seen import SEEN
 from tests.contract.server import Server
 
 METRICS = "/monitoring/prometheus/metrics"

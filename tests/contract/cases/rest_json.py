@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Raw, Rest
-from tests.contract.cases.rest import ECHO, HALF, JSON, SEEN, over_rest
+from tests.contract.cases.rest import ECHO, HALF, JSON, over_rest
 from tests.contract.cases.rest_grammar import AT
+from tests.contract.seen import SEEN
 
 FLAGS = f"{JSON} ParseJson; {SEEN}"
 WHOLE = {"predictions": [3.5]}

@@ -1,8 +1,9 @@
 """Cases of numbers over REST: how they are read, and the digits in which they are written."""
 
 from tests.contract.case import Answer, Case, Fails, Raw, Rest, found
-from tests.contract.cases.rest import HALF, IMAGES, JSON, SEEN, over_rest
+from tests.contract.cases.rest import HALF, IMAGES, JSON, over_rest
 from tests.contract.cases.rest_grammar import AT
+from tests.contract.seen import SEEN
 
 WRITE = f"{JSON} WriteDecimal; {SEEN}"
 READ = f"{JSON} AddValueToTensor; {SEEN}"
