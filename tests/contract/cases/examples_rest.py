@@ -212,6 +212,12 @@ CASES = [
         SEEN,
     ),
     Case(
+        "classify over REST: no body, of a network",
+        Rest("POST", "/v1/models/images:classify"),
+        Fails(400, "JSON Parse error: The document is empty"),
+        SEEN,
+    ),
+    Case(
         "regress over REST: an unknown model",
         Rest("POST", "/v1/models/nope:regress", {"examples": [TWO]}),
         Fails(404, "Servable not found for request: Latest(nope)"),

@@ -133,6 +133,19 @@ def _unpacked(body: str) -> None:
     assert json.loads(body) == {"predictions": [row / 2 + 3 for row in range(500)]}
 
 
+def _is_status(body: str) -> None:
+    assert json.loads(body) == STATUS
+
+
+def _is_metadata(body: str) -> None:
+    assert json.loads(body)["model_spec"]["version"] == "2"
+
+
+ANY_OTHER = {
+    "content-type": "application/json",
+    **dict.fromkeys(("server", "connection", "content-encoding", "transfer-encoding")),
+}
+
 BODIES = [
     _packed("gzip", PACKED, FOUR),
     _packed("x-gzip", PACKED, FOUR, "x-gzip"),
@@ -162,6 +175,17 @@ BODIES = [
         for body in ({"instances": list(map(float, range(500)))},)
         for answer in (Page("200 OK", _unpacked, {"content-encoding": None, "server": None}),)
     ),
+    _ask(
+        *("answers are not packed for gzip, a small one", "POST", f"{HALF}:predict"),
+        Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', {"content-encoding": None}),
+        TWO,
+        Accept_Encoding="gzip",
+    ),
+    _ask(
+        *("answers are not packed for gzip, metadata", "GET", f"{HALF}/metadata"),
+        Page("200 OK", _is_metadata, {"content-encoding": None, "server": None}),
+        Accept_Encoding="gzip",
+    ),
     _ask("an Accept of HTML", "POST", f"{HALF}:predict", FOUR, TWO, Accept="text/html"),
     _ask("a body of a GET", "GET", HALF, STATUS, b"{}"),
     _ask("a header of 70 kB", "GET", HALF, STATUS, None, X="x" * 70_000),
@@ -173,12 +197,20 @@ BODIES = [
         b'5\r\n{"ins\r\ne\r\ntances":[2.0]}\r\n0\r\n\r\n',
         Transfer_Encoding="chunked",
     ),
+    *(
+        _ask(
+            *(f"a connection that is to end, {method}", method, path),
+            Page("200 OK", lambda _: None, {"connection": "close"}),
+            body,
+            Connection="close",
+        )
+        for method, path, body in (("GET", HALF, None), ("POST", f"{HALF}:predict", TWO))
+    ),
+    _ask("headers of a status", "GET", HALF, Page("200 OK", _is_status, ANY_OTHER)),
     _ask(
-        "a connection that is to end",
-        "GET",
-        HALF,
-        Page("200 OK", lambda _: None, {"connection": "close"}),
-        Connection="close",
+        *("headers of a prediction", "POST", f"{HALF}:predict"),
+        Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', ANY_OTHER),
+        TWO,
     ),
     _ask("an expectation", "POST", f"{HALF}:predict", FOUR, TWO, Expect="100-continue"),
 ]
