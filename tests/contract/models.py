@@ -85,6 +85,7 @@ def _echo() -> Signatures:
         "serving_default": made["float32"],
         "log": _signature({"x": x}, {"y": tf.math.log(x)}),
         "pair": _signature({"a": a, "b": b}, ab),
+        "product": _signature({"a": a, "b": b}, {"product": ab["product"]}),
         "defaulted": _signature({"a": a, "b": b}, {"sum": ab["sum"]}),
         "text": _signature({"text": text}, {"shout": tf.strings.upper(text), "text_bytes": same}),
         "bytes": _signature({"text": text}, {"text_bytes": same}),
