@@ -47,6 +47,15 @@ class Rest:
 
 
 @dataclass(frozen=True)
+class Wire:
+    """Bytes that are sent as they are, on a connection of their own; `earlier` are the answers
+    before that of the case, where more than one comes back."""
+
+    sent: bytes
+    earlier: tuple["Answer", ...] = ()
+
+
+@dataclass(frozen=True)
 class Fails:
     """An error: gRPC's code (or those that are both right), or the HTTP status; and its text."""
 
@@ -104,7 +113,7 @@ class Case:
     pins, and where it is documented, programmed or was seen."""
 
     name: str
-    call: Grpc | Rest
+    call: Grpc | Rest | Wire
     answer: Answer
     source: str
     before: Callable[[Server], None] | None = None
@@ -129,6 +138,12 @@ class Case:
             _check_reply(
                 self.answer, server.http(call.method, call.path, call.content(), call.headers)
             )
+            return
+        if isinstance(self.call, Wire):
+            replies, answers = server.send(self.call.sent), (*self.call.earlier, self.answer)
+            assert len(replies) == len(answers), replies
+            for answer, reply in zip(answers, replies, strict=True):
+                _check_reply(answer, reply)
             return
         request = self.call.request
         if not isinstance(request, Message):

@@ -62,6 +62,12 @@ class Recorded(Server):
         self.last = f"{reply.status} {reply.content_type}: {reply.body!r}"
         return reply
 
+    def send(self, sent: bytes) -> list[Reply]:
+        """Sends bytes."""
+        replies = super().send(sent)
+        self.last = "; ".join(f"{one.status} {one.content_type}: {one.body!r}" for one in replies)
+        return replies
+
     def asked(self, case: Case) -> tuple[str, str]:
         """Returns the answer to a case, and why it is not the table's; nothing where it is."""
         self.last = ""

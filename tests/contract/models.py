@@ -78,18 +78,21 @@ def _echo() -> Signatures:
     a, b = v1.placeholder(tf.float32, [None], "a"), v1.placeholder(tf.int32, [None], "b")
     text = v1.placeholder(tf.string, [None], "text")
     matrix = v1.placeholder(tf.float32, [None, 2], "matrix")
+    pixels = v1.placeholder(tf.float32, None, "pixels")
     same = tf.identity(text)
     ab = {"sum": a + tf.cast(b, tf.float32), "product": a * tf.cast(b, tf.float32)}
     made |= {
         "serving_default": made["float32"],
         "log": _signature({"x": x}, {"y": tf.math.log(x)}),
         "pair": _signature({"a": a, "b": b}, ab),
+        "product": _signature({"a": a, "b": b}, {"product": ab["product"]}),
         "defaulted": _signature({"a": a, "b": b}, {"sum": ab["sum"]}),
         "text": _signature({"text": text}, {"shout": tf.strings.upper(text), "text_bytes": same}),
         "bytes": _signature({"text": text}, {"text_bytes": same}),
         "total": _signature({"x": x}, {"y": tf.reduce_sum(x)}),
         "uneven": _signature({"x": x}, {"a": tf.identity(x), "b": tf.constant([1.0, 2.0, 3.0])}),
         "matrix": _signature({"x": matrix}, {"y": tf.matmul(matrix, [[1.0], [10.0]])}),
+        "flat": _signature({"x": pixels}, {"y": tf.reshape(pixels, [tf.shape(pixels)[0], 784])}),
     }
     made["defaulted"].defaults["b"].CopyFrom(tf.make_tensor_proto([10], tf.int32))
     return made

@@ -13,6 +13,9 @@ from tests.contract.case import Case
 
 RECORD = Path(__file__).with_name("seen.txt")
 _SAID = re.compile(r"seen on (\d+\.\d+\.\d+, [A-Z][a-z]+ \d{4})")
+SEEN = "seen on 2.20.0, November 2026"
+"""In the source of rows that a real server was seen to answer."""
+
 NOT_SEEN = "not seen"
 """Of rows that are from the code alone: no real server was asked."""
 

@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,17 @@ class Server:
         kind = found.get("content-type", "")
         return Reply(response.status, kind, content, response.reason, found)
 
+    def send(self, sent: bytes) -> list[Reply]:
+        """Sends bytes to the port of REST; returns the responses until the server ends the
+        connection."""
+        host, _, port = self.rest_address.rpartition(":")
+        with (
+            socket.create_connection((host, int(port)), TIMEOUT_S) as connection,
+            connection.makefile("rb") as received,
+        ):
+            connection.sendall(sent)
+            return _replies(received.read())
+
     def await_ready(self) -> None:
         """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
 
@@ -114,6 +126,22 @@ class Server:
             stub.close()
         if self.process:
             end(self.process)
+
+
+def _replies(received: bytes) -> list[Reply]:
+    """Returns the responses that stand one behind the other."""
+    found = []
+    while received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        pairs = (line.split(":", 1) for line in lines)
+        headers = {name.lower(): value.strip() for name, value in pairs}
+        size = int(headers.get("content-length", len(received)))
+        _, code, reason = status.split(" ", 2)
+        kind = headers.get("content-type", "")
+        found.append(Reply(int(code), kind, received[:size], reason, headers))
+        received = received[size:]
+    return found
 
 
 def steady_config(base: Path) -> str:

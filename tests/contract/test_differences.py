@@ -9,11 +9,11 @@ import pytest
 from tests.contract.case import Case, Raw, Rest
 from tests.contract.cases import CASES
 from tests.contract.differences import GROUPS, LEFT_OPEN, Compared, Recorded, real_server
-from tests.contract.seen import NOT_SEEN, recorded, seen
+from tests.contract.seen import NOT_SEEN, SEEN, recorded, seen
 from tests.contract.server import Reply, Server
 from tests.docs.pages import ROOT
 
-CASE = Case("a row", Rest("GET", "/"), Raw("here"), "seen on 2.20.0, November 2026")
+CASE = Case("a row", Rest("GET", "/"), Raw("here"), SEEN)
 
 
 class Answering(Server):

@@ -16,9 +16,9 @@ from tests.contract.messages import (
     examples,
     spec,
 )
+from tests.contract.seen import SEEN
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
-SEEN = "seen on 2.20.0, November 2026"
 NO_INPUTS = "No classification inputs found in SignatureDef: "
 NEITHER = (
     'Expected classification signature outputs to contain at least one of "classes" or "scores". '

@@ -3,9 +3,10 @@
 from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Raw, Rest, found, starts_with
-from tests.contract.cases.classify import DEFAULT, SEEN
+from tests.contract.cases.classify import DEFAULT
 from tests.contract.cases.classify import NO_INPUTS as NO_CLASSES
 from tests.contract.cases.regress import NO_INPUTS
+from tests.contract.seen import SEEN
 
 MODEL = "/v1/models/half_plus_two"
 DOC = "api_rest.md, Classify and Regress API"
@@ -208,6 +209,12 @@ CASES = [
         "an example, as it is laid out",
         _rows("classify_both", TWO),
         Raw('{\n    "results": [[["low", 4.0], ["high", 8.0]]\n    ]\n}'),
+        SEEN,
+    ),
+    Case(
+        "classify over REST: no body, of a network",
+        Rest("POST", "/v1/models/images:classify"),
+        Fails(400, "JSON Parse error: The document is empty"),
         SEEN,
     ),
     Case(

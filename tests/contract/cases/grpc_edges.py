@@ -5,9 +5,9 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 
 from tests.contract.case import Case, Check, Fails, Grpc
+from tests.contract.seen import SEEN
 from tests.contract.server import Server
 
-SEEN = "seen on 2.20.0, November 2026"
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 NO_METHOD, NO_MESSAGE = Fails(StatusCode.UNIMPLEMENTED, ""), Fails(StatusCode.INTERNAL, "")
 HEALTH = "/grpc.health.v1.Health/Check"

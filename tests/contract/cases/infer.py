@@ -8,7 +8,7 @@ from tensorflow_serving.apis import (
 )
 
 from tests.contract.case import Answer, Case, Fails, Grpc, starts_with
-from tests.contract.cases.classify import DEFAULT, NEITHER, SEEN, X_TO_Y
+from tests.contract.cases.classify import DEFAULT, NEITHER, X_TO_Y
 from tests.contract.cases.regress import NO_INPUTS
 from tests.contract.messages import (
     classes,
@@ -19,6 +19,7 @@ from tests.contract.messages import (
     values,
 )
 from tests.contract.models import CLASSIFY, PREDICT, REGRESS
+from tests.contract.seen import SEEN
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 

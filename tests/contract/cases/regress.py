@@ -8,7 +8,7 @@ from tensorflow_serving.apis import (
 )
 
 from tests.contract.case import Answer, Case, Fails, Grpc, found, starts_with
-from tests.contract.cases.classify import DEFAULT, SEEN, X_TO_Y, checked
+from tests.contract.cases.classify import DEFAULT, X_TO_Y, checked
 from tests.contract.messages import (
     example,
     examples,
@@ -16,6 +16,7 @@ from tests.contract.messages import (
     spec,
     values,
 )
+from tests.contract.seen import SEEN
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 SOURCE = "regressor.cc PreProcessRegression"

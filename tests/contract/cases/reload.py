@@ -23,11 +23,11 @@ from tests.contract.cases.life import (
     serve,
     status,
 )
+from tests.contract.seen import SEEN
 from tests.contract.server import Server
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 CORE = "server_core.cc"
-SEEN = "seen on 2.20.0, November 2026"
 
 
 def _replaced(old: str, new: str) -> Before:

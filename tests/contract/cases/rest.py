@@ -1,18 +1,22 @@
 """Cases of what Predict takes over REST: rows, columns, headers, and values of each kind."""
 
+import base64
 import gzip
 import json
+import re
 from typing import Any
 
 from tests.contract.case import Answer, Case, Raw, Rest, found
+from tests.contract.messages import example
+from tests.contract.seen import SEEN
 
 ECHO, HALF, IMAGES = "/v1/models/echo", "/v1/models/half_plus_two", "/v1/models/images"
 DOC = "api_rest.md, Predict API"
 JSON = "json_tensor.cc"
-SEEN = "seen on 2.20.0, November 2026"
 INSTANCES, INPUTS = f"{JSON} FillTensorMapFromInstancesList", f"{JSON} FillTensorMapFromInputsMap"
 NAN, INF = float("nan"), float("inf")
 PICTURE = [[1.0] * 28] * 28
+EXAMPLE = base64.b64encode(example(x=2.0).SerializeToString()).decode()
 
 
 def over_rest(
@@ -78,6 +82,35 @@ FORMS = [
     ),
     over_rest("a scalar column", {"inputs": 3.5}, {"outputs": 3.5}, INPUTS),
     over_rest("an empty column", {"inputs": []}, {"outputs": []}, INPUTS),
+    over_rest("an empty row", {"instances": [[]]}, {"predictions": [[]]}, SEEN),
+    over_rest("two empty rows", {"instances": [[], []]}, {"predictions": [[], []]}, SEEN),
+    over_rest("an empty row in a column", {"inputs": [[]]}, {"outputs": [[]]}, SEEN),
+    over_rest(
+        "columns of two inputs, and one more",
+        columns("pair", {"a": [1.0], "b": [1], "c": [1]}),
+        {"outputs": {"sum": [2.0], "product": [1.0]}},
+        SEEN,
+    ),
+    over_rest(
+        "columns of different lengths, one of which is 1",
+        columns("pair", {"a": [1.0, 2.0], "b": [1]}),
+        {"outputs": {"sum": [2.0, 3.0], "product": [1.0, 2.0]}},
+        SEEN,
+    ),
+    over_rest(
+        "a signature to classify",
+        rows("classify_both", {"b64": EXAMPLE}),
+        {"predictions": [{"scores": [4.0, 8.0], "classes": ["low", "high"]}]},
+        SEEN,
+        HALF,
+    ),
+    over_rest(
+        "a signature to regress",
+        columns("regress_x_to_y", [{"b64": EXAMPLE}]),
+        {"outputs": [[4.0]]},
+        SEEN,
+        HALF,
+    ),
     over_rest(
         "pictures",
         {"instances": [PICTURE]},
@@ -199,6 +232,21 @@ VALUES = [
         {"outputs": [{"b64": "/wA="}]},
         "api_rest.md, Encoding binary values",
     ),
+    *(
+        over_rest(
+            f"base64 {name}",
+            rows("bytes", given),
+            {"predictions": [{"b64": answer}]},
+            f"{SEEN}; escaping.cc Base64UnescapeInternal",
+        )
+        for name, given, answer in (
+            ("without its pads", {"b64": "YQ"}, "YQ=="),
+            ("of + and /", {"b64": "+/+/"}, "+/+/"),
+            ("with spaces in it", {"b64": " YW Jj\n"}, "YWJj"),
+            ("in a named row", {"text": {"b64": "YWJj"}}, "YWJj"),
+            ("of no byte", {"b64": ""}, ""),
+        )
+    ),
     over_rest(
         "bytes as the whole column",
         columns("string", {"b64": "YWI="}),
@@ -208,4 +256,49 @@ VALUES = [
 ]
 
 
-CASES = [*FORMS, *VALUES]
+def _laid_out(name: str, body: Any, pattern: str) -> Case:
+    """A case of spaces and line ends; the order of members is not told, and `$` is any of them."""
+    text = re.escape(pattern).replace(r"\$", "(sum|product)")
+    return over_rest(f"the layout of {name}", body, Raw(re.compile(rf"\A{text}\Z")), SEEN)
+
+
+NAMED = """
+        {
+            "$": 4.0,
+            "$": 4.0
+        }"""
+LAYOUT = [
+    _laid_out(
+        "numbers by row",
+        {"instances": [3.5, 4.0, 5.5]},
+        '{\n    "predictions": [3.5, 4.0, 5.5\n    ]\n}',
+    ),
+    _laid_out(
+        "lists by row",
+        {"instances": [[[1.0, 2.0], [3.0, 4.0]]]},
+        '{\n    "predictions": [[[1.0, 2.0], [3.0, 4.0]]\n    ]\n}',
+    ),
+    _laid_out(
+        "two outputs by row",
+        rows("pair", {"a": 2.0, "b": 2}, {"a": 2.0, "b": 2}),
+        f'{{\n    "predictions": [{NAMED},{NAMED}\n    ]\n}}',
+    ),
+    _laid_out(
+        "two outputs by column",
+        columns("pair", {"a": [2.0, 2.0], "b": [2, 2]}),
+        """{
+    "outputs": {
+        "$": [
+            4.0,
+            4.0
+        ],
+        "$": [
+            4.0,
+            4.0
+        ]
+    }
+}""",
+    ),
+]
+
+CASES = [*FORMS, *VALUES, *LAYOUT]

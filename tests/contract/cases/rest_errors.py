@@ -1,7 +1,9 @@
 """Cases of what Predict refuses over REST: bodies, models and outputs."""
 
-from tests.contract.case import Fails, found
-from tests.contract.cases.rest import HALF, IMAGES, JSON, SEEN, columns, over_rest, rows
+from tests.contract.case import Fails, found, starts_with
+from tests.contract.cases.rest import HALF, IMAGES, JSON, PICTURE, columns, over_rest, rows
+from tests.contract.cases.rest_grammar import SECOND
+from tests.contract.seen import SEEN
 
 FILL = f"{JSON} FillPredictRequestFromJson"
 CASES = [
@@ -81,6 +83,21 @@ CASES = [
         "seen on 2.19.1",
         IMAGES,
     ),
+    *(
+        over_rest(
+            f"a signature without inputs, and {name}",
+            {"signature_name": "describe", **body},
+            Fails(400, "Failed to get input map for signature: describe"),
+            SEEN,
+            IMAGES,
+        )
+        for name, body in (
+            ("`instances` of none", {"instances": []}),
+            ("`inputs` of no name", {"inputs": {}}),
+            ("`inputs` of none", {"inputs": []}),
+            ("neither", {}),
+        )
+    ),
     over_rest(
         "an unknown model",
         {"instances": [1.0]},
@@ -115,6 +132,49 @@ CASES = [
         Fails(400, found("756 values, but the requested shape requires a multiple of 784")),
         "seen on 2.19.1: the kernel's error",
         IMAGES,
+    ),
+    over_rest(
+        "a row that is no picture",
+        rows("flat", [1.0, 2.0]),
+        Fails(
+            400,
+            starts_with(
+                "Input to reshape is a tensor with 2 values, but the requested shape has 784\n"
+            ),
+        ),
+        f"{SEEN}, of a network",
+    ),
+    *(
+        over_rest(
+            f"a second picture {name}",
+            {"instances": [PICTURE, picture]},
+            Fails(400, f"{SECOND}{text}"),
+            f"{SEEN}, of a network",
+            IMAGES,
+        )
+        for name, picture, text in (
+            ("of 27 lines", PICTURE[:27], "Expecting tensor size: 784 but got: 756"),
+            (
+                "with a short line",
+                [*PICTURE[:27], [1.0] * 27],
+                "Encountered list at unexpected size: 27 at level: 1 expected size: 28",
+            ),
+        )
+    ),
+    over_rest(
+        "a wrong size of a matrix",
+        rows("matrix", [1.0, 2.0, 3.0]),
+        Fails(
+            400,
+            "Matrix size-incompatible: In[0]: [1,3], In[1]: [2,1]\n\t [[{{node MatMul}}]]",
+        ),
+        SEEN,
+    ),
+    over_rest(
+        "columns of lengths that do not go together",
+        columns("product", {"a": [1.0, 2.0, 3.0], "b": [1, 2]}),
+        Fails(400, "Incompatible shapes: [2] vs. [3]\n\t [[{{node mul}}]]"),
+        f"{SEEN}, of a product beside a sum, either of which may be the first to fail",
     ),
     over_rest(
         "an output without a batch",

@@ -1,9 +1,23 @@
 """Cases of JSON values that do not fit the signature."""
 
 from tests.contract.case import Fails, found
-from tests.contract.cases.rest import INPUTS, INSTANCES, JSON, SEEN, columns, over_rest, rows
+from tests.contract.cases.rest import INPUTS, INSTANCES, JSON, columns, over_rest, rows
+from tests.contract.seen import SEEN
 
 AT = "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: "
+NO_B64 = (
+    "Failed to process element: 0 key: b64 of 'instances' list. Error: INVALID_ARGUMENT: "
+    "JSON object: does not have named input: b64"
+)
+SECOND = AT.replace("0", "1", 1)
+ONLY_A = """of 'instances' list. JSON object: {\n    "a": 1.0\n} keys must be equal to: a,b"""
+NULL = Fails(400, "JSON Value: null Type: Null is not of expected type: float")
+
+
+def _missing(name: str) -> str:
+    return f"Missing named input: {name} in 'inputs' object."
+
+
 CASES = [
     over_rest(
         "a plain list for two inputs",
@@ -53,6 +67,53 @@ CASES = [
         ),
         f"{INSTANCES}, AddInstanceItem",
     ),
+    *(
+        over_rest(
+            f"a row {name}",
+            {"instances": [row]},
+            Fails(
+                400,
+                "Failed to process element: 0 key: y of 'instances' list. Error: "
+                "INVALID_ARGUMENT: JSON object: does not have named input: y",
+            ),
+            SEEN,
+        )
+        for name, row in (
+            ("with a name too many", {"x": 1.0, "y": 2.0}),
+            ("with another name alone", {"y": 1.0}),
+        )
+    ),
+    over_rest(
+        "a row of no name",
+        {"instances": [{}]},
+        Fails(
+            400,
+            "Failed to process element: 0 of 'instances' list. JSON object: {} keys must be equal "
+            "to: x",
+        ),
+        SEEN,
+    ),
+    over_rest(
+        "a second row without a name",
+        rows("pair", {"a": 1.0, "b": 1}, {"a": 1.0}),
+        Fails(400, f"Failed to process element: 1 {ONLY_A}"),
+        SEEN,
+    ),
+    over_rest("a column of null", {"inputs": None}, NULL, SEEN),
+    over_rest("columns of no name", {"inputs": {}}, Fails(400, _missing("x")), SEEN),
+    *(
+        over_rest(f"an input that has a default, {name}", body, Fails(400, text), SEEN)
+        for name, body, text in (
+            ("by column", columns("defaulted", {"a": [1.0]}), _missing("b")),
+            ("by row", rows("defaulted", {"a": 1.0}), f"Failed to process element: 0 {ONLY_A}"),
+            (
+                "in a plain list",
+                rows("defaulted", 1.0),
+                "instances is a plain list, but expecting list of objects as multiple input "
+                "tensors required as per tensorinfo_map",
+            ),
+        )
+    ),
     over_rest(
         "a value among named rows",
         rows("float32", {"x": 1.0}, 1.0),
@@ -84,6 +145,24 @@ CASES = [
             "Expecting shape [2,1] but got: [1,2]",
         ),
         f"{JSON} AddInstanceItem",
+    ),
+    over_rest(
+        "a ragged row",
+        {"instances": [[[1.0], [1.0, 2.0]]]},
+        Fails(400, f"{AT}Encountered list at unexpected size: 2 at level: 1 expected size: 1"),
+        SEEN,
+    ),
+    over_rest(
+        "a list in a row after a number",
+        {"instances": [1.0, [2.0]]},
+        Fails(400, f"{SECOND}Expecting shape [] but got: [1]"),
+        SEEN,
+    ),
+    over_rest(
+        "a number in a row after a list",
+        {"instances": [[1.0], 2.0]},
+        Fails(400, f"{SECOND}Expecting shape [1] but got: []"),
+        SEEN,
     ),
     over_rest(
         "a ragged list",
@@ -186,6 +265,21 @@ CASES = [
         {"signature_name": "float16", "inputs": []},
         {"outputs": []},
         f"not seen; {JSON} AddValueToTensor: it is called for values alone",
+    ),
+    over_rest(
+        "an object in a column",
+        {"inputs": [{"a": 1}]},
+        Fails(400, 'JSON Value: {\n    "a": 1\n} Type: Object is not of expected type: float'),
+        SEEN,
+    ),
+    *(
+        over_rest(f"base64 {name}", rows("bytes", given), Fails(400, text), SEEN)
+        for name, given, text in (
+            ("with another member", {"b64": "YQ==", "a": 1}, NO_B64),
+            ("of a number", {"b64": 1}, NO_B64),
+            ("of - and _", {"b64": "-_-_"}, f"{AT}Unable to base64 decode"),
+            ("of a length that cannot be", {"b64": "YWJjZ"}, f"{AT}Unable to base64 decode"),
+        )
     ),
     over_rest(
         "base64 with a pad too few",

@@ -9,14 +9,15 @@ from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Page, Rest
 from tests.contract.cases import life
-from tests.contract.cases.classify import SEEN
 from tests.contract.cases.rest import HALF
 from tests.contract.cases.status import available_json
 from tests.contract.messages import classify, example, examples, infer, regress, spec, task
+from tests.contract.seen import NOT_SEEN, SEEN
 from tests.contract.server import Server
 
 METRICS = "/monitoring/prometheus/metrics"
 STATUS = available_json(2, 1)
+EVENT, SERVER = f"libevent http.c; {NOT_SEEN}", f"http_server.cc; {NOT_SEEN}"
 PLAIN = {"content-type": "text/plain", "server": None}
 CORS = {
     "access-control-allow-origin": "*",
@@ -39,10 +40,16 @@ def _without_body(status: str, kind: str = "text/html; charset=ISO-8859-1") -> P
 
 
 def _ask(
-    name: str, method: str, path: str, answer: Answer, body: Any = None, **headers: str
+    name: str,
+    method: str,
+    path: str,
+    answer: Answer,
+    body: Any = None,
+    source: str = SEEN,
+    **headers: str,
 ) -> Case:
     renamed = {key.replace("_", "-"): value for key, value in headers.items()}
-    return Case(f"HTTP: {name}", Rest(method, path, body, renamed), answer, SEEN)
+    return Case(f"HTTP: {name}", Rest(method, path, body, renamed), answer, source)
 
 
 METHODS = [
@@ -56,13 +63,18 @@ METHODS = [
         for path in (HALF, f"{HALF}:predict")
     ),
     *(
-        _ask(f"{method} of {path}", method, path, page("501 Not Implemented"))
-        for method in ("TRACE", "CONNECT", "FOO", "PROPFIND")
-        for path in (HALF, "/")
+        _ask(f"{method} of {path}", method, path, page("501 Not Implemented"), source=source)
+        for source, methods, paths in (
+            (SEEN, ("TRACE", "CONNECT", "FOO"), (HALF,)),
+            (EVENT, ("TRACE", "CONNECT", "FOO"), ("/",)),
+            (EVENT, ("PROPFIND",), (HALF, "/")),
+        )
+        for method in methods
+        for path in paths
     ),
     *(
-        _ask(f"OPTIONS of {path} without an origin", "OPTIONS", path, answer)
-        for path in (HALF, f"{HALF}:predict", "/v1/nonsense")
+        _ask(f"OPTIONS of {path} without an origin", "OPTIONS", path, answer, source=source)
+        for path, source in ((HALF, SEEN), (f"{HALF}:predict", SEEN), ("/v1/nonsense", SERVER))
         for answer in (_without_body("400 Bad Request"),)
     ),
     *(
@@ -71,7 +83,10 @@ METHODS = [
         )
         for origin in ("http://there", "https://there:8080")
     ),
-    _ask("OPTIONS outside", "OPTIONS", "/", page("404 Not Found"), None, Origin="http://there"),
+    _ask(
+        *("OPTIONS outside", "OPTIONS", "/", page("404 Not Found"), None, SERVER),
+        Origin="http://there",
+    ),
     _ask(
         *("an origin", "POST", f"{HALF}:predict"),
         Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', dict.fromkeys(CORS)),
@@ -85,16 +100,20 @@ OUTSIDE = [
         _ask(f"GET {path}", "GET", path, page("404 Not Found"))
         for path in (
             *("/", "/v1", "/v2", "/v2/health/live", "/favicon.ico", "/monitoring/prometheus"),
-            *("//v1/models/half_plus_two", "/nope", "/v1?x=1", "/models/half_plus_two"),
+            *("//v1/models/half_plus_two", "/nope", "/models/half_plus_two"),
         )
     ),
     *(
-        _ask(f"{method} outside", method, "/nope", page("404 Not Found"))
-        for method in ("POST", "PUT", "DELETE")
+        _ask(name, method, path, page("404 Not Found"), source=SERVER)
+        for name, method, path in (
+            ("GET /v1?x=1", "GET", "/v1?x=1"),
+            *((f"{method} outside", method, "/nope") for method in ("POST", "PUT", "DELETE")),
+        )
     ),
     *(
-        _ask(f"{sign} in an address", "GET", f"/v1/models/half{sign}", page("400 Bad Request"))
+        _ask(f"{sign} in an address", "GET", f"/v1/models/half{sign}", answer, source=EVENT)
         for sign in ("%", "%4", "%zz", "|", "^", "{", '"', "\\")
+        for answer in (page("400 Bad Request"),)
     ),
 ]
 
@@ -113,6 +132,19 @@ def _packed(name: str, body: bytes, answer: Answer, encoding: str = "gzip") -> C
 def _unpacked(body: str) -> None:
     assert json.loads(body) == {"predictions": [row / 2 + 3 for row in range(500)]}
 
+
+def _is_status(body: str) -> None:
+    assert json.loads(body) == STATUS
+
+
+def _is_metadata(body: str) -> None:
+    assert json.loads(body)["model_spec"]["version"] == "2"
+
+
+ANY_OTHER = {
+    "content-type": "application/json",
+    **dict.fromkeys(("server", "connection", "content-encoding", "transfer-encoding")),
+}
 
 BODIES = [
     _packed("gzip", PACKED, FOUR),
@@ -143,6 +175,17 @@ BODIES = [
         for body in ({"instances": list(map(float, range(500)))},)
         for answer in (Page("200 OK", _unpacked, {"content-encoding": None, "server": None}),)
     ),
+    _ask(
+        *("answers are not packed for gzip, a small one", "POST", f"{HALF}:predict"),
+        Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', {"content-encoding": None}),
+        TWO,
+        Accept_Encoding="gzip",
+    ),
+    _ask(
+        *("answers are not packed for gzip, metadata", "GET", f"{HALF}/metadata"),
+        Page("200 OK", _is_metadata, {"content-encoding": None, "server": None}),
+        Accept_Encoding="gzip",
+    ),
     _ask("an Accept of HTML", "POST", f"{HALF}:predict", FOUR, TWO, Accept="text/html"),
     _ask("a body of a GET", "GET", HALF, STATUS, b"{}"),
     _ask("a header of 70 kB", "GET", HALF, STATUS, None, X="x" * 70_000),
@@ -154,12 +197,20 @@ BODIES = [
         b'5\r\n{"ins\r\ne\r\ntances":[2.0]}\r\n0\r\n\r\n',
         Transfer_Encoding="chunked",
     ),
+    *(
+        _ask(
+            *(f"a connection that is to end, {method}", method, path),
+            Page("200 OK", lambda _: None, {"connection": "close"}),
+            body,
+            Connection="close",
+        )
+        for method, path, body in (("GET", HALF, None), ("POST", f"{HALF}:predict", TWO))
+    ),
+    _ask("headers of a status", "GET", HALF, Page("200 OK", _is_status, ANY_OTHER)),
     _ask(
-        "a connection that is to end",
-        "GET",
-        HALF,
-        Page("200 OK", lambda _: None, {"connection": "close"}),
-        Connection="close",
+        *("headers of a prediction", "POST", f"{HALF}:predict"),
+        Page("200 OK", b'{\n    "predictions": [4.0\n    ]\n}', ANY_OTHER),
+        TWO,
     ),
     _ask("an expectation", "POST", f"{HALF}:predict", FOUR, TWO, Expect="100-continue"),
 ]
@@ -183,7 +234,10 @@ FAMILIES = _has(
 )
 COUNTED = [
     _ask("metrics", "GET", METRICS, Page("200 OK", FAMILIES, PLAIN)),
-    _ask("metrics by another method", "PUT", METRICS, Page("200 OK", FAMILIES, PLAIN)),
+    _ask(
+        *("metrics by another method", "PUT", METRICS, Page("200 OK", FAMILIES, PLAIN)),
+        source=SERVER,
+    ),
     _ask("HEAD of metrics", "HEAD", METRICS, Page("200 OK", b"", PLAIN)),
     _ask(
         "metrics with a query",
@@ -246,8 +300,9 @@ CHANGING = [
         "HTTP: what is counted",
         Rest("GET", METRICS),
         Page("200 OK", _only_these, PLAIN),
-        f"{SEEN}; http_server.cc, prediction_service_impl.cc, multi_inference.cc: no call of "
-        "metadata, of a status over gRPC or of MultiInference, whose examples alone are counted",
+        f"{SEEN}: calls over REST, and examples of MultiInference alone; http_server.cc, "
+        "prediction_service_impl.cc, multi_inference.cc: no call of metadata, of a status over "
+        "gRPC or of MultiInference",
         _calls,
     ),
     *(

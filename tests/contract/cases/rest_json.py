@@ -4,27 +4,34 @@ import json
 from typing import Any
 
 from tests.contract.case import Answer, Case, Fails, Raw, Rest
-from tests.contract.cases.rest import ECHO, HALF, JSON, SEEN, over_rest
+from tests.contract.cases.rest import ECHO, HALF, JSON, over_rest
 from tests.contract.cases.rest_grammar import AT
+from tests.contract.seen import NOT_SEEN, SEEN
 
-FLAGS = f"{JSON} ParseJson; {SEEN}"
 WHOLE = {"predictions": [3.5]}
 INF, NAN = float("inf"), float("nan")
 
 
-def _half(name: str, body: bytes, answer: Answer) -> Case:
-    return over_rest(f"JSON, {name}", body, answer, FLAGS, HALF)
+def _half(name: str, body: bytes, answer: Answer, when: str = SEEN) -> Case:
+    return over_rest(f"JSON, {name}", body, answer, f"{JSON} ParseJson; {when}", HALF)
 
 
-def _broken(name: str, body: bytes, reason: str) -> Case:
-    return _half(name, body, Fails(400, f"JSON Parse error: {reason}"))
+def _broken(name: str, body: bytes, reason: str, when: str = SEEN) -> Case:
+    return _half(name, body, Fails(400, f"JSON Parse error: {reason}"), when)
 
 
-def _shown(name: str, body: Any, text: str, path: str = HALF, method: str = "predict") -> Case:
+def _shown(
+    name: str,
+    body: Any,
+    text: str,
+    path: str = HALF,
+    method: str = "predict",
+    when: str = SEEN,
+) -> Case:
     """A case of an error that shows a value of the body."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     call = Rest("POST", f"{path}:{method}", content)
-    source = f"{JSON} JsonValueToDebugString; {SEEN}"
+    source = f"{JSON} JsonValueToDebugString; {when}"
     return Case(f"JSON shown: {name}", call, Fails(400, text), source)
 
 
@@ -39,9 +46,14 @@ READ = [
     _half("an unknown member", b'{"instances":[1.0],"more":{"a":[null]}}', WHOLE),
     _half("an empty signature_name", b'{"signature_name":"","instances":[1.0]}', WHOLE),
     _half("`instances` twice", b'{"instances":[1.0],"instances":[2.0]}', WHOLE),
-    _half("`instances` twice, once escaped", b'{"instances":[1],"\\u0069nstances":[2]}', WHOLE),
+    _half(
+        "`instances` twice, once escaped",
+        b'{"instances":[1],"\\u0069nstances":[2]}',
+        WHOLE,
+        NOT_SEEN,
+    ),
     _half("`inputs` twice", b'{"inputs":{"x":[1.0],"x":[2.0]}}', {"outputs": [3.5]}),
-    _half("a name twice in a row", b'{"instances":[{"x":1.0,"x":2.0}]}', WHOLE),
+    _half("a name twice in a row", b'{"instances":[{"x":1.0,"x":2.0}]}', WHOLE, NOT_SEEN),
     _half(
         "signature_name twice",
         b'{"signature_name":"nope","signature_name":"","instances":[1.0]}',
@@ -52,89 +64,98 @@ READ = [
 REFUSED = [
     _broken("spaces", b"   ", "The document is empty. at offset: 3"),
     _broken("NUL", b'\0{"instances":[1.0]}', "The document is empty. at offset: 0"),
-    _broken("the end of none", b" }", "The document is empty. at offset: 1"),
     _broken(
         "a comma at the end of a list", b'{"instances":[1.0,]}', "Invalid value. at offset: 18"
     ),
     _broken(
-        "a comma at the end of an object",
-        b'{"instances":[1.0],}',
-        "Missing a name for object member. at offset: 19",
-    ),
-    _broken(
         "single quotes", b"{'instances':[1.0]}", "Missing a name for object member. at offset: 1"
-    ),
-    _broken(
-        "no comma in a list",
-        b'{"instances":[1.0 2.0]}',
-        "Missing a comma or ']' after an array element. at offset: 18",
-    ),
-    _broken(
-        "no comma in an object",
-        b'{"instances":[1.0] "a":1}',
-        "Missing a comma or '}' after an object member. at offset: 19",
-    ),
-    _broken(
-        "no colon",
-        b'{"instances" [1.0]}',
-        "Missing a colon after a name of object member. at offset: 13",
-    ),
-    _broken(
-        "no end of a list",
-        b'{"instances":[1.0',
-        "Missing a comma or ']' after an array element. at offset: 17",
-    ),
-    _broken("NUL in a list", b'{"instances":[\0 1.0]}', "Invalid value. at offset: 14"),
-    _broken(
-        "no end of a string",
-        b'{"instances":["a',
-        "Missing a closing quotation mark in string. at offset: 16",
     ),
     _broken(
         "a control character in a string",
         b'{"instances":["a\x01"]}',
         "Invalid escape character in string. at offset: 16",
     ),
-    _broken(
-        "an unknown escape",
-        b'{"instances":["\\x"]}',
-        "Invalid escape character in string. at offset: 15",
-    ),
-    _broken(
-        "an escape that is no number",
-        b'{"instances":["\\u00g0"]}',
-        "Incorrect hex digit after \\u escape in string. at offset: 15",
-    ),
-    _broken(
-        "half a surrogate pair",
-        b'{"instances":["\\ud800"]}',
-        "The surrogate pair in string is invalid. at offset: 15",
-    ),
-    _broken(
-        "a comment",
-        b'{"instances":[1.0/**/]}',
-        "Missing a comma or ']' after an array element. at offset: 17",
-    ),
     _broken("nan in small letters", b'{"instances":[nan]}', "Invalid value. at offset: 15"),
-    _broken("half of Infinity", b'{"instances":[Infin]}', "Invalid value. at offset: 19"),
     _broken("a plus", b'{"instances":[+1]}', "Invalid value. at offset: 14"),
     _broken("a point first", b'{"instances":[.5]}', "Invalid value. at offset: 14"),
-    _broken("a point last", b'{"instances":[1.]}', "Miss fraction part in number. at offset: 16"),
-    _broken("an exponent of none", b'{"instances":[1e]}', "Miss exponent in number. at offset: 16"),
     _broken(
         "a number that no double holds",
         b'{"instances":[1e400]}',
         "Number too big to be stored in double. at offset: 14",
     ),
     _broken(
-        "another",
-        b'{"instances":[1.0,-2e309]}',
-        "Number too big to be stored in double. at offset: 18",
-    ),
-    _broken(
         "one that is not used",
         b'{"instances":[1.0],"a":1e999}',
         "Number too big to be stored in double. at offset: 23",
+    ),
+    *(
+        _broken(name, body, reason, NOT_SEEN)
+        for name, body, reason in (
+            ("the end of none", b" }", "The document is empty. at offset: 1"),
+            (
+                "a comma at the end of an object",
+                b'{"instances":[1.0],}',
+                "Missing a name for object member. at offset: 19",
+            ),
+            (
+                "no comma in a list",
+                b'{"instances":[1.0 2.0]}',
+                "Missing a comma or ']' after an array element. at offset: 18",
+            ),
+            (
+                "no comma in an object",
+                b'{"instances":[1.0] "a":1}',
+                "Missing a comma or '}' after an object member. at offset: 19",
+            ),
+            (
+                "no colon",
+                b'{"instances" [1.0]}',
+                "Missing a colon after a name of object member. at offset: 13",
+            ),
+            (
+                "no end of a list",
+                b'{"instances":[1.0',
+                "Missing a comma or ']' after an array element. at offset: 17",
+            ),
+            ("NUL in a list", b'{"instances":[\0 1.0]}', "Invalid value. at offset: 14"),
+            (
+                "no end of a string",
+                b'{"instances":["a',
+                "Missing a closing quotation mark in string. at offset: 16",
+            ),
+            (
+                "an unknown escape",
+                b'{"instances":["\\x"]}',
+                "Invalid escape character in string. at offset: 15",
+            ),
+            (
+                "an escape that is no number",
+                b'{"instances":["\\u00g0"]}',
+                "Incorrect hex digit after \\u escape in string. at offset: 15",
+            ),
+            (
+                "half a surrogate pair",
+                b'{"instances":["\\ud800"]}',
+                "The surrogate pair in string is invalid. at offset: 15",
+            ),
+            (
+                "a comment",
+                b'{"instances":[1.0/**/]}',
+                "Missing a comma or ']' after an array element. at offset: 17",
+            ),
+            ("half of Infinity", b'{"instances":[Infin]}', "Invalid value. at offset: 19"),
+            ("a point last", b'{"instances":[1.]}', "Miss fraction part in number. at offset: 16"),
+            (
+                "an exponent of none",
+                b'{"instances":[1e]}',
+                "Miss exponent in number. at offset: 16",
+            ),
+            (
+                "another number that no double holds",
+                b'{"instances":[1.0,-2e309]}',
+                "Number too big to be stored in double. at offset: 18",
+            ),
+        )
     ),
 ]
 
@@ -142,7 +163,9 @@ SHOWN = [
     _shown("a body of null", b"null", "JSON Value: null Is not object"),
     _shown("a body of a number", b"1", "JSON Value: 1 Is not object"),
     _shown("a body of a string", b'"x"', 'JSON Value: "x" Is not object'),
-    _shown("a body of a list", [[1, 2], {}], "JSON Value: [[1, 2], {}] Is not object"),
+    _shown(
+        "a body of a list", [[1, 2], {}], "JSON Value: [[1, 2], {}] Is not object", when=NOT_SEEN
+    ),
     _shown("a body of none", {}, "Missing 'inputs' or 'instances' key"),
     _shown(
         "`instances` of null",
@@ -199,12 +222,14 @@ SHOWN = [
         b'{"instances": 1, "inputs": [1.0, NaN, 2.0]}',
         'JSON Value: {\n    "instances": 1,\n    "inputs": [1.0,  Not formatted correctly'
         " expecting only one of 'inputs' or 'instances' keys to exist ",
+        when=NOT_SEEN,
     ),
     _shown(
         "256 bytes and what is begun",
         {"instances": "", "inputs": ["x" * 300, 1]},
         'JSON Value: {\n    "instances": "",\n    "inputs": ["' + "x" * 300 + '" Not formatted'
         " correctly expecting only one of 'inputs' or 'instances' keys to exist ",
+        when=NOT_SEEN,
     ),
     *(
         _shown(
@@ -212,28 +237,33 @@ SHOWN = [
             b'{"signature_name":"int64","instances":[%b]}' % given.encode(),
             f"{AT}JSON Value: {text} Type: Number is not of expected type: int64",
             ECHO,
+            when=when,
         )
-        for given, text in (
-            ("9223372036854775808", "9223372036854775808"),
-            ("99999999999999999999999", "9.999999999999999e22"),
-            ("1.0", "1.0"),
-            ("1e2", "100.0"),
-            ("1e21", "1e21"),
-            ("-0.00001", "-0.00001"),
-            ("1e-7", "1e-7"),
+        for when, numbers in (
+            (
+                SEEN,
+                (
+                    ("9223372036854775808", "9223372036854775808"),
+                    ("99999999999999999999999", "9.999999999999999e22"),
+                    ("1.0", "1.0"),
+                    ("1e2", "100.0"),
+                ),
+            ),
+            (NOT_SEEN, (("1e21", "1e21"), ("-0.00001", "-0.00001"), ("1e-7", "1e-7"))),
         )
+        for given, text in numbers
     ),
 ]
 
 
-def _string(name: str, text: bytes, answer: bytes) -> Case:
+def _string(name: str, text: bytes, answer: bytes, when: str = SEEN) -> Case:
     body = b'{"signature_name":"string","instances":[%b]}' % text
     shown = b'{\n    "predictions": [%b\n    ]\n}' % answer
     return over_rest(
         f"JSON, a string {name}",
         body,
         Raw(shown.decode(errors="surrogateescape")),
-        f"{JSON} AddSingleValueAndAdvance; {SEEN}",
+        f"{JSON} AddSingleValueAndAdvance; {when}",
     )
 
 
@@ -245,10 +275,10 @@ STRINGS = [
         rb'"a\"\\\u0000\u0001\n\t\/' + b'\x7f"',
         rb'"a\"\\\u0000\u0001\n\t/' + b'\x7f"',
     ),
-    _string("of others", rb'"\b\f\r\u000b\u001F"', rb'"\b\f\r\u000B\u001F"'),
+    _string("of others", rb'"\b\f\r\u000b\u001F"', rb'"\b\f\r\u000B\u001F"', NOT_SEEN),
     _string("of escapes", rb'"\u00e4\ud83d\ude00"', '"ä😀"'.encode()),
     _string("of UTF-8", '"ä😀"'.encode(), '"ä😀"'.encode()),
-    _string("of the other half of a pair", rb'"\udc00"', b'"\xed\xb0\x80"'),
+    _string("of the other half of a pair", rb'"\udc00"', b'"\xed\xb0\x80"', NOT_SEEN),
 ]
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from tests.contract.case import Answer, Case, Check, Fails, Page, Rest, contains, found
-from tests.contract.cases.classify import SEEN
 from tests.contract.cases.rest import HALF
 from tests.contract.cases.status import available_json
+from tests.contract.seen import SEEN
 
 X = {"instances": [2.0]}
 

@@ -5,10 +5,11 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.contract.seen import SEEN
+
 REFUSED = 255
 SERVER = "server.cc BuildAndStart"
 PARSE = "util/proto_util.h ParseProtoTextFile"
-SEEN = "seen on 2.20.0, November 2026"
 
 HALF = 'config {{ name: "half" base_path: "{base}/half" model_platform: "tensorflow" {more} }}'
 

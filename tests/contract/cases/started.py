@@ -8,8 +8,8 @@ from tensorflow.core.framework import tensor_pb2
 from tests.contract.case import Case, Fails, Grpc
 from tests.contract.cases.tensors import PICTURE, packed_strings
 from tests.contract.messages import listed, packed, predict, predicted, spec
+from tests.contract.seen import SEEN
 
-SEEN = "seen on 2.20.0, November 2026"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 ROWS = [float(row) for row in range(9)]
 SPLIT = """

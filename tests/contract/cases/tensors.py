@@ -16,6 +16,7 @@ from tests.contract.messages import (
     spec,
 )
 from tests.contract.models import DTYPES
+from tests.contract.seen import SEEN
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DEFAULT = "serving_default"
@@ -132,7 +133,7 @@ SHAPES = [
             f"values beyond the shape, of {dtype}, are cut off",
             predict(spec("echo", dtype), x=listed(sent, dtype, [2])),
             predicted(echo(dtype), y=listed(sent[:2], dtype)),
-            "seen on 2.20.0, November 2026 (of float32); tensor.cc FromProtoField",
+            f"{SEEN} (of float32); tensor.cc FromProtoField",
         )
         for dtype, sent in (
             ("float32", [1.5, 2.5, 3.5]),
@@ -184,7 +185,7 @@ SHAPES = [
             "https://github.com/tensorflow/tensorflow/issues/new, ideally with a short code "
             "snippet that leads to this error message.",
         ),
-        "seen on 2.20.0, November 2026; direct_session.cc ResourceHandleToInputTensor",
+        f"{SEEN}; direct_session.cc ResourceHandleToInputTensor",
     ),
     over_grpc(
         "a wrong dtype, and an output that is not there",

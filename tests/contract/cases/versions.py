@@ -21,9 +21,9 @@ from tests.contract.cases.life import (
     status,
 )
 from tests.contract.messages import states
+from tests.contract.seen import SEEN
 from tests.contract.server import Server
 
-SEEN = "seen on 2.20.0, November 2026"
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
 

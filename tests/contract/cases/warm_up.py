@@ -14,9 +14,9 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tests.contract.case import Case, Check, Text, found
 from tests.contract.cases.life import TENSORFLOW, Before, await_states, fine, serve, status
 from tests.contract.messages import classify, infer, listed, predict, regress, spec, states, task
+from tests.contract.seen import SEEN
 from tests.contract.server import Server
 
-SEEN = "seen on 2.20.0, November 2026"
 UTIL = "saved_model_warmup_util.cc"
 CODE = grpc.StatusCode
 RECORDS = "assets.extra/tf_serving_warmup_requests"
