@@ -11,6 +11,7 @@ from tests.contract.messages import predict, spec
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 HALF = "/v1/models/half_plus_two"
 STATUS = "get_model_status_impl.cc GetModelStatusWithModelSpec"
+SEEN = "seen on 2.20.0, November 2026"
 States = get_model_status_pb2.ModelVersionStatus.State
 
 
@@ -50,6 +51,20 @@ STATUSES = [
     ),
     _status("one version", spec(version=1), _available(1)),
     _status("a label is ignored", spec(label="stable"), _available(2, 1), "seen on 2.19.1"),
+    *(
+        _status(f"{name} is ignored", model, _available(2, 1), SEEN)
+        for name, model in (
+            ("an unknown label", spec(label="nope")),
+            ("a label of a version that is not there", spec(label="gone")),
+            ("a signature", spec(signature="nope")),
+        )
+    ),
+    _status(
+        "an empty name",
+        spec(""),
+        Fails(NOT_FOUND, "Could not find any versions of model "),
+        SEEN,
+    ),
     _status(
         "an unknown model",
         spec("nope"),
