@@ -118,13 +118,14 @@ class Server:
         kind = found.get("content-type", "")
         return Reply(response.status, kind, content, response.reason, found)
 
-    def await_ready(self) -> None:
-        """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
+    def await_ready(self, said: bytes = b"AVAILABLE") -> None:
+        """Waits for the ports, which TensorFlow Serving opens when the models are loaded, and until
+        it says this of one of its models."""
 
         def answers() -> bool:
             try:
                 path = "/v1/models/half_plus_two/versions/2"
-                return b"AVAILABLE" in self.http("GET", path, None, {}).body
+                return said in self.http("GET", path, None, {}).body
             except OSError:
                 return False
 
