@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from tests.contract.server import Reply, Server
+from vitrine_client.tfserving.ttrpc import MOST_BYTES
 
 Text = str | re.Pattern[str]
 """A text to be met exactly, or a pattern to be found in it."""
@@ -24,10 +25,41 @@ Check = Callable[[Any], None]
 @dataclass(frozen=True)
 class Grpc:
     """A call of a gRPC method: its name, and the request; a function of the models' directory
-    makes it where it names paths."""
+    makes it where it names paths. `options` are gRPC's own, such as a time-out."""
 
     method: str
     request: Message | Callable[[Path], Message]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the request is more than ttrpc takes."""
+        request = self.request
+        return isinstance(request, Message) and len(request.SerializeToString()) > MOST_BYTES
+
+    def ask(self, server: Server) -> Any:
+        """Calls the method, and returns the response. Raises `grpc.RpcError`."""
+        return server.call(self.method, self._made(server), **self.options)
+
+    def _made(self, server: Server) -> Message:
+        request = self.request
+        return request if isinstance(request, Message) else request(server.models)
+
+
+class FirstOf(Grpc):
+    """A call that is answered with a stream; its answer is the first message of it, as bytes."""
+
+    def ask(self, server: Server) -> bytes:
+        """Reads the first message, and leaves the stream."""
+        return server.first(self.method, self._made(server))
+
+
+class MetadataOf(Grpc):
+    """A call whose answer is metadata: the names of what comes before the response and after it."""
+
+    def ask(self, server: Server) -> list[str]:
+        """Calls the method, and returns the names."""
+        return server.metadata(self.method, self._made(server))
 
 
 @dataclass(frozen=True)
@@ -125,30 +157,28 @@ class Case:
     @property
     def is_local(self) -> bool:
         """Whether a local socket has that call, too."""
-        return isinstance(self.call, Grpc) and not (
-            self.before and self.call.method.startswith("/grpc.health.")
+        return (
+            type(self.call) is Grpc
+            and not self.call.options
+            and not self.call.is_large
+            and not (self.before and self.call.method.startswith("/grpc.health."))
         )
 
     def run(self, server: Server) -> None:
         """Calls `server`, and asserts that its answer is the real one."""
         if self.before:
             self.before(server)
-        if isinstance(self.call, Rest):
-            call = self.call
-            _check_reply(
-                self.answer, server.http(call.method, call.path, call.content(), call.headers)
-            )
-            return
-        if isinstance(self.call, Wire):
-            replies, answers = server.send(self.call.sent), (*self.call.earlier, self.answer)
+        call = self.call
+        if isinstance(call, Rest):
+            reply = server.http(call.method, call.path, call.content(), call.headers)
+            _check_reply(self.answer, reply)
+        elif isinstance(call, Wire):
+            replies, answers = server.send(call.sent), (*call.earlier, self.answer)
             assert len(replies) == len(answers), replies
             for answer, reply in zip(answers, replies, strict=True):
                 _check_reply(answer, reply)
-            return
-        request = self.call.request
-        if not isinstance(request, Message):
-            request = request(server.models)
-        _check_message(self.answer, lambda: server.call(self.call.method, request))
+        else:
+            _check_message(self.answer, lambda: call.ask(server))
 
 
 def contains(part: Any) -> Check:

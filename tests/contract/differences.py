@@ -44,10 +44,10 @@ class Recorded(Server):
 
     last: str = ""
 
-    def call(self, method: str, request: Any) -> Any:
+    def call(self, method: str, request: Any, **options: Any) -> Any:
         """Calls a method. Raises `grpc.RpcError`."""
         try:
-            response = super().call(method, request)
+            response = super().call(method, request, **options)
         except grpc.RpcError as error:
             self.last = f"{error.code().name}: {error.details()}"
             raise

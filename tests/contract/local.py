@@ -50,7 +50,7 @@ class Failed(grpc.RpcError):
 class LocalServer(Server):
     """A server whose calls go to its local socket."""
 
-    def call(self, method: str, request: Any) -> Any:
+    def call(self, method: str, request: Any, **_: Any) -> Any:
         """Calls a method. Raises `grpc.RpcError`."""
         if "/" in method:
             service, _, name = method[1:].rpartition("/")

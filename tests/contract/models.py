@@ -107,6 +107,9 @@ def _build(signatures: Callable[[], Signatures], directory: Path) -> None:
         builder.save()
 
 
+PICTURES = tf.TensorSpec([None, 28, 28], tf.float32, "images")
+
+
 class _Images(tf.Module):
     """The logit of class j is j times the first pixel: exact in float32."""
 
@@ -115,10 +118,14 @@ class _Images(tf.Module):
         weights[0] = np.arange(10)
         self.weights = tf.Variable(weights)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28], tf.float32, "images")])
+    @tf.function(input_signature=[PICTURES])
     def serve(self, images: tf.Tensor) -> Tensors:
         logits = tf.matmul(tf.reshape(images, [-1, 784]), self.weights)
         return {"logits": logits, "class_ids": tf.argmax(logits, axis=1)}
+
+    @tf.function(input_signature=[PICTURES])
+    def flatten(self, images: tf.Tensor) -> Tensors:
+        return {"pixels": tf.reshape(images, [tf.shape(images)[0], 784])}  # as Keras does it
 
     @tf.function(input_signature=[])
     def describe(self) -> Tensors:
@@ -127,7 +134,11 @@ class _Images(tf.Module):
 
 def _images(directory: Path) -> None:
     model = _Images()
-    signatures = {"serving_default": model.serve, "describe": model.describe}
+    signatures = {
+        "serving_default": model.serve,
+        "flatten": model.flatten,
+        "describe": model.describe,
+    }
     tf.saved_model.save(model, str(directory), signatures)
 
 

@@ -30,6 +30,7 @@ BINARY = "tensorflow_model_server"
 SOCKET = "socket"
 START_S = 120
 TIMEOUT_S = 30
+ANY_LENGTH = [("grpc.max_receive_message_length", -1)]
 
 BATCHING = """
 max_batch_size { value: 32 }
@@ -39,6 +40,10 @@ num_batch_threads { value: 2 }
 allowed_batch_sizes: 8
 allowed_batch_sizes: 32
 """
+
+
+def _serialized(message: Any) -> bytes:
+    return message.SerializeToString()
 
 
 @dataclass(frozen=True)
@@ -65,21 +70,41 @@ class Server:
     log: Path | None = None
     _stubs: list[Any] = field(default_factory=list)
 
-    def call(self, method: str, request: Any) -> Any:
-        """Calls a method of PredictionService or ModelService by the official stubs; one with a
-        slash is called as it is, and answers bytes. Raises `grpc.RpcError`."""
+    def call(self, method: str, request: Any, **options: Any) -> Any:
+        """Calls a method of PredictionService or ModelService by the official stubs, with gRPC's
+        `options`; one with a slash is called as it is, and answers bytes. Raises `grpc.RpcError`.
+        """
+        return self._stub(method)(request, **{"timeout": TIMEOUT_S, **options})
+
+    def first(self, method: str, request: Any) -> bytes:
+        """Returns the first message of a stream, and leaves it. Raises `grpc.RpcError`."""
+        *_, channel = self._connected()
+        stream = channel.unary_stream(method, _serialized)(request, timeout=TIMEOUT_S)
+        try:
+            return next(stream)
+        finally:
+            stream.cancel()
+
+    def metadata(self, method: str, request: Any) -> list[str]:
+        """Returns the names of an answer's metadata. Raises `grpc.RpcError`."""
+        _, call = self._stub(method).with_call(request, timeout=TIMEOUT_S)
+        return [name for name, _ in (*call.initial_metadata(), *call.trailing_metadata())]
+
+    def _stub(self, method: str) -> Any:
+        *stubs, channel = self._connected()
+        if "/" in method:
+            return channel.unary_unary(method, _serialized)
+        return next(getattr(stub, method) for stub in stubs if hasattr(stub, method))
+
+    def _connected(self) -> list[Any]:
         if not self._stubs:
-            channel = grpc.insecure_channel(self.grpc_address)
+            channel = grpc.insecure_channel(self.grpc_address, ANY_LENGTH)
             self._stubs += [
                 prediction_service_pb2_grpc.PredictionServiceStub(channel),
                 model_service_pb2_grpc.ModelServiceStub(channel),
                 channel,
             ]
-        if "/" in method:
-            stub = self._stubs[2].unary_unary(method, lambda message: message.SerializeToString())
-        else:
-            stub = next(getattr(stub, method) for stub in self._stubs if hasattr(stub, method))
-        return stub(request, timeout=TIMEOUT_S)
+        return self._stubs
 
     def http(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Sends an HTTP request, its path as it is, on a connection of its own."""
@@ -105,13 +130,14 @@ class Server:
             connection.sendall(sent)
             return _replies(received.read())
 
-    def await_ready(self) -> None:
-        """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
+    def await_ready(self, said: bytes = b"AVAILABLE") -> None:
+        """Waits for the ports, which TensorFlow Serving opens when the models are loaded, and until
+        it says this of one of its models."""
 
         def answers() -> bool:
             try:
                 path = "/v1/models/half_plus_two/versions/2"
-                return b"AVAILABLE" in self.http("GET", path, None, {}).body
+                return said in self.http("GET", path, None, {}).body
             except OSError:
                 return False
 

@@ -21,8 +21,12 @@ def test_started(kind: str, started: Started, kinds: Path, tmp_path: Path):
     server.fill(kinds, tmp_path)
     grpc_port, rest_port = free_port(), free_port()
     flags = [f"--port={grpc_port}", f"--rest_api_port={rest_port}", *started.flags]
-    flags += [f"--model_config_file={tmp_path / 'models.config'}"]
-    flags += ["--allow_version_labels_for_unavailable_models=true"]
+    config = tmp_path / "models.config"
+    if started.without_models:
+        config.write_text("model_config_list {}")
+    else:
+        flags += ["--allow_version_labels_for_unavailable_models=true"]
+    flags += [f"--model_config_file={config}"]
     if started.batching:
         file = tmp_path / "own.config"
         file.write_text(started.batching)
@@ -31,10 +35,10 @@ def test_started(kind: str, started: Started, kinds: Path, tmp_path: Path):
     with processes.running([*server.command(kind, tmp_path), *flags], log) as process:
         addresses = (f"127.0.0.1:{grpc_port}", f"127.0.0.1:{rest_port}")
         asked = Server(*addresses, tmp_path, kinds, process, log)
-        asked.await_ready()
+        asked.await_ready(b"Could not find" if started.without_models else b"AVAILABLE")
         for each in started.cases:
             each.run(asked)
-            if kind == "embedded":
+            if kind == "embedded" and not each.before:
                 each.run(over_its_socket(asked))
         asked.stop()
 

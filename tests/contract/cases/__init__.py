@@ -13,6 +13,7 @@ from tests.contract.cases import (
     predict,
     regress,
     reload,
+    reload_states,
     rest,
     rest_errors,
     rest_grammar,
@@ -46,6 +47,7 @@ STEADY = [
 CHANGING = [
     *versions.CASES,
     *reload.CASES,
+    *reload_states.CASES,
     *batching.CASES,
     *warm_up.CASES,
     *grpc_edges.HEALTH_CASES,

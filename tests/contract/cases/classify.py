@@ -131,6 +131,12 @@ CASES = [
         _classified("classify_both", classes([("low", 3.5), ("high", 7.0)])),
         SEEN,
     ),
+    _case(
+        "a feature in the context alone",
+        classify(spec(signature="classify_both"), examples(example(), context=example(x=3.0))),
+        _classified("classify_both", classes([("low", 4.5), ("high", 9.0)])),
+        SEEN,
+    ),
     *(
         _case(name, request, Fails(INVALID, words), SEEN)
         for name, request, words in (
@@ -152,6 +158,14 @@ CASES = [
                 "Unrecognized servable version label: zz",
             ),
             ("an empty name", classify(spec("")), "ModelSpec has no name specified."),
+            (
+                "a string where a float belongs",
+                classify(spec(signature="classify_both"), examples(example(x="two"))),
+                starts_with(
+                    "Name: <unknown>, Key: x, Index: 0.  Data types don't match. Data type: string "
+                    "but expected type: float\n\t [[{{node ParseE"
+                ),
+            ),
         )
     ),
     _case(

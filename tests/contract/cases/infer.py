@@ -12,6 +12,7 @@ from tests.contract.cases.classify import DEFAULT, NEITHER, X_TO_Y
 from tests.contract.cases.regress import NO_INPUTS
 from tests.contract.messages import (
     classes,
+    example,
     examples,
     infer,
     spec,
@@ -45,6 +46,27 @@ def _regressed(*signatures: str, classified: bool = False) -> Any:
             model_spec=spec(signature="classify_both", version=2),
             classification_result=classes([("low", 4.0), ("high", 8.0)]),
         )
+    return made
+
+
+def _of_version_1(*, classified: bool = False) -> Any:
+    """The answer of a task of regression, and of one of classification after it."""
+    made = inference_pb2.MultiInferenceResponse()
+    made.results.add(
+        model_spec=spec(signature="regress_x_to_y", version=1), regression_result=values(3.0)
+    )
+    if classified:
+        made.results.add(
+            model_spec=spec(signature="classify_both", version=1),
+            classification_result=classes([("low", 3.0), ("high", 6.0)]),
+        )
+    return made
+
+
+def _chosen(signature: str, **choice: Any) -> Any:
+    """A task on a version, or on a label."""
+    made = task(signature)
+    made.model_spec.CopyFrom(spec(signature=signature, **choice))
     return made
 
 
@@ -117,7 +139,29 @@ CASES = [
                 task("regress_x_to_y", ""),
                 Fails(StatusCode.UNIMPLEMENTED, "Unsupported signature method_name: "),
             ),
+            ("a label", _chosen("regress_x_to_y", label="stable"), _of_version_1()),
         )
+    ),
+    Case(
+        "MultiInference: two versions, of which the first task's answers",
+        Grpc(
+            "MultiInference",
+            infer(_chosen("regress_x_to_y", version=1), _chosen("classify_both", version=2)),
+        ),
+        _of_version_1(classified=True),
+        SEEN,
+    ),
+    Case(
+        "MultiInference: a feature that is missing",
+        Grpc("MultiInference", infer(REGRESS_TASK, given=examples(example(z=2.0)))),
+        Fails(
+            INVALID,
+            starts_with(
+                "Name: <unknown>, Feature: x (data type: float) is required but could not be "
+                "found.\n\t [[{{node ParseExample/ParseExampleV2"
+            ),
+        ),
+        SEEN,
     ),
     _infer(
         "signatures of different input tensors",

@@ -2,12 +2,14 @@
 
 from grpc import StatusCode
 
-from tests.contract.case import Fails, found
+from tests.contract.case import Fails, found, starts_with
 from tests.contract.cases.tensors import DEFAULT, PICTURE, echo, over_grpc
 from tests.contract.messages import listed, of_no_dtype, packed, predict, predicted, spec
+from tests.contract.seen import SEEN
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 NEWEST = spec(signature=DEFAULT, version=2)
+PAIR = {"a": listed([1.0]), "b": listed([2], "int32")}
 FILTERS = [
     over_grpc(
         "output_filter",
@@ -29,6 +31,35 @@ FILTERS = [
         predict(spec(), ["y", "y"], x=[2.0]),
         Fails(INVALID, "duplicate output tensor alias: y"),
         "predict_util.cc PreProcessPrediction",
+    ),
+    *(
+        over_grpc(
+            f"output_filter with {name}",
+            predict(spec("echo", "pair"), wanted, **PAIR),
+            answer,
+            SEEN,
+        )
+        for name, wanted, answer in (
+            ("two names", ["sum", "product"], predicted(echo("pair"), sum=[3.0], product=[2.0])),
+            (
+                "a name that neither of two outputs has",
+                ["zzz"],
+                Fails(
+                    INVALID,
+                    "output tensor alias not found in signature: zzz Outputs expected to be in the "
+                    "set {product,sum}.",
+                ),
+            ),
+            (
+                "an empty name",
+                [""],
+                Fails(
+                    INVALID,
+                    "output tensor alias not found in signature:  Outputs expected to be in the "
+                    "set {product,sum}.",
+                ),
+            ),
+        )
     ),
 ]
 
@@ -75,6 +106,30 @@ VERSIONS = [
         predict(spec(version=9), x=[2.0]),
         Fails(NOT_FOUND, "Servable not found for request: Specific(half_plus_two, 9)"),
         "seen on 2.19.1",
+    ),
+    *(
+        over_grpc(
+            f"a version {version}",
+            predict(spec(version=version), x=[2.0]),
+            Fails(NOT_FOUND, f"Servable not found for request: Specific(half_plus_two, {version})"),
+            SEEN,
+        )
+        for version in (0, -1)
+    ),
+    over_grpc(
+        "a version, and then a label in its place",
+        predict(spec(version=2, label="stable"), x=[2.0]),
+        predicted(spec(signature=DEFAULT, version=1), y=[3.0]),
+        f"{SEEN}; model.proto version_choice: one of them",
+    ),
+    *(
+        over_grpc(
+            name,
+            predict(spec(model), x=[2.0]),
+            Fails(NOT_FOUND, f"Servable not found for request: Latest({model})"),
+            SEEN,
+        )
+        for name, model in (("a long name", "x" * 1000), ("a name with a slash", "a/b"))
     ),
     over_grpc(
         "no model_spec",
@@ -129,6 +184,75 @@ MISMATCHES = [
         predict(spec("images", "describe"), x=[2.0]),
         Fails(INVALID, found(r"^input size does not match signature: 1!=0 ")),
         "predict_util.cc VerifyRequestInputsSize",
+    ),
+    *(
+        over_grpc(
+            name,
+            predict(spec("echo", "pair") if expected == "a,b" else spec(), **inputs),
+            Fails(
+                INVALID,
+                f"input size does not match signature: {len(inputs)}!={len(expected.split(','))} "
+                f"len({{{','.join(inputs)}}}) != len({{{expected}}}). Sent extra: {{{extra}}}. "
+                f"Missing but required: {{{missing}}}.",
+            ),
+            SEEN,
+        )
+        for name, inputs, expected, extra, missing in (
+            ("no input", {}, "x", "", "x"),
+            ("neither of two inputs", {}, "a,b", "", "a,b"),
+            ("one input of another name for two", {"c": [1.0]}, "a,b", "c", "a,b"),
+            ("three inputs for two", {**PAIR, "c": [1.0]}, "a,b", "c", ""),
+        )
+    ),
+    over_grpc(
+        "an input of another name",
+        predict(spec(), z=[2.0]),
+        Fails(
+            INVALID,
+            starts_with(
+                "Signature input alias: x(feed name: x:0) not found in request and no default "
+                "value provided. Inputs expected to be in the request {z}, or default "
+            ),
+        ),
+        SEEN,
+    ),
+    *(
+        over_grpc(name, request, Fails(INVALID, starts_with(words)), SEEN)
+        for name, request, words in (
+            (
+                "dtypes that are swapped",
+                predict(spec("echo", "pair"), a=listed([1], "int32"), b=[2.0]),
+                "Expects arg[0] to be float but int32 is provided",
+            ),
+            (
+                "whole numbers where floats belong",
+                predict(spec(), x=listed([2], "int32")),
+                "Expects arg[0] to be float but int32 is provided",
+            ),
+            (
+                "floats where examples belong",
+                predict(spec(signature="regress_x_to_y"), inputs=[2.0]),
+                "Expects arg[0] to be string but float is provided",
+            ),
+            (
+                "an example without its feature",
+                predict(spec(signature="regress_x_to_y"), inputs=listed([b""], "string")),
+                "Name: <unknown>, Feature: x (data type: float) is required but could not be "
+                "found.\n\t [[{{node ParseExample/ParseExampleV2",
+            ),
+            (
+                "a picture of one dimension",
+                predict(spec("images"), images=[1.0]),
+                "Input to reshape is a tensor with 1 values, but the requested shape requires a "
+                "multiple of 784\n\t [[{{function_node __inference_",
+            ),
+            (
+                "a picture of one dimension, for as many rows as it has",
+                predict(spec("images", "flatten"), images=[1.0]),
+                "Input to reshape is a tensor with 1 values, but the requested shape has 784"
+                "\n\t [[{{function_node __inference_",
+            ),
+        )
     ),
     over_grpc(
         "an output that is no tensor",

@@ -54,11 +54,24 @@ def _measured(base: Path, *metrics: str) -> model_management_pb2.ReloadConfigReq
     return request
 
 
+ONLY_LISTS = Fails(
+    INVALID,
+    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is "
+    "currently supported",
+)
+CUSTOM = model_management_pb2.ReloadConfigRequest()
+CUSTOM.config.custom_model_config.SetInParent()
 DONE = model_management_pb2.ReloadConfigResponse(status=status_pb2.StatusProto())
 CAFFE = 'model_platform: "caffe"'
+CUT_SHORT = (
+    "1 model(s) did not become available: {{{{{{name: {} version: 1}} due to error: OUT_OF_RANGE: "
+    "Read less bytes than requested}}, }}"
+)
+"""Words of a reload whose new model, by its name, has a graph that is cut."""
 
 
-def _label(name: str, version: int) -> str:
+def label(name: str, version: int) -> str:
+    """The config of a model with a label, as text."""
     return f'{TENSORFLOW} {ALL} version_labels {{ key: "{name}" value: {version} }}'
 
 
@@ -66,9 +79,9 @@ def _refused_label(name: str) -> Before:
     """A label that was to move to a version which is not there."""
 
     def before(server: Server) -> None:
-        one(name, text=_label("stable", 1))(server)
+        one(name, text=label("stable", 1))(server)
         with pytest.raises(grpc.RpcError, match="not currently available"):
-            serve(server, (name, _label("stable", 9)))
+            serve(server, (name, label("stable", 9)))
 
     return before
 
@@ -216,11 +229,7 @@ CASES = [
     Case(
         "reload: no list of models",
         Grpc("HandleReloadConfigRequest", model_management_pb2.ReloadConfigRequest()),
-        Fails(
-            INVALID,
-            "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
-            "ModelConfigList is currently supported",
-        ),
+        ONLY_LISTS,
         "model_service_impl.cc HandleReloadConfigRequest",
         one("listless"),
     ),
@@ -239,29 +248,36 @@ CASES = [
         one("nobody"),
     ),
     Case(
+        "reload: a config of a kind of its own",
+        Grpc("HandleReloadConfigRequest", CUSTOM),
+        ONLY_LISTS,
+        SEEN,
+        one("custom"),
+    ),
+    Case(
         "reload: a label moves to another version",
         half("moved", label="stable"),
         answered("moved", 2, 4.0),
         f"{CORE} UpdateModelVersionLabelMap",
-        _two("moved", _label("stable", 2)),
+        _two("moved", label("stable", 2)),
     ),
     Case(
         "reload: a new label for a version that is not there, which the flag allows",
         half("promised", label="next"),
         Fails(NOT_FOUND, "Servable not found for request: Specific(promised, 9)"),
         f"{CORE} UpdateModelVersionLabelMap: --allow_version_labels_for_unavailable_models",
-        one("promised", text=_label("next", 9)),
+        one("promised", text=label("next", 9)),
     ),
     _reloading(
         "a label that serves, for a version that is not there",
-        [("unmoved", _label("stable", 9))],
+        [("unmoved", label("stable", 9))],
         Fails(
             StatusCode.FAILED_PRECONDITION,
             "Request to assign label to version 9 of model unmoved, which is not currently "
             "available for inference",
         ),
         f"{CORE} UpdateModelVersionLabelMap: the flag allows new labels only",
-        one("unmoved", text=_label("stable", 1)),
+        one("unmoved", text=label("stable", 1)),
     ),
     Case(
         "reload: a label that was refused stays where it was",
@@ -273,11 +289,7 @@ CASES = [
     _reloading(
         "a new model that fails to load",
         [("half-there", TENSORFLOW)],
-        Fails(
-            StatusCode.UNKNOWN,
-            "1 model(s) did not become available: {{{name: half-there version: 1} due to error: "
-            "OUT_OF_RANGE: Read less bytes than requested}, }",
-        ),
+        Fails(StatusCode.UNKNOWN, CUT_SHORT.format("half-there")),
         f"{CORE} WaitUntilModelsAvailable; {SEEN}",
         lambda server: publish(server, "half-there", 1, "broken"),
     ),

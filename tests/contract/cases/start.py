@@ -122,6 +122,20 @@ REFUSALS = [
     ),
     *_file("model_config_file", PARSE),
     *_file("batching_parameters_file", PARSE, "--enable_batching"),
+    *(
+        Refusal(
+            f"batching_parameters_file: {name}",
+            (_BASE, "--enable_batching", "--batching_parameters_file={base}/file"),
+            "INVALID_ARGUMENT: Invalid protobuf file: '{base}/file'",
+            SEEN,
+            {"file": content},
+        )
+        for name, content in (
+            ("a field that there is not", "foo: 1"),
+            ("a bracket that does not close", "max_batch_size {{"),
+            ("a plain number", "max_batch_size: 4"),
+        )
+    ),
     *_file("tensorflow_session_config_file", PARSE),
     Refusal(
         "platform_config_file: missing",
@@ -198,6 +212,7 @@ DIRECTORIES = [
     Directory("a link", (2,), links=("2",)),
     Directory("files that are no versions", (1,), files=("README", "v2")),
     Directory("latest: 0", (2,), ("1", "2"), more=_LATEST),
+    Directory("latest: more than there are", (1,), more=_LATEST.replace("0", "4294967295")),
     Directory("specific: 1 and 2", (2, 1), ("1", "2", "3"), more=_SPECIFIC),
     Directory("label empty", (1,), more='version_labels { key: "" value: 1 }'),
     Directory("label of none, with the flag", (1,), more='version_labels { key: "x" value: 9 }'),

@@ -1,4 +1,5 @@
-"""Cases of servers that are started for them: files of batching parameters, and packed answers."""
+"""Cases of servers that are started for them: files of batching parameters, packed answers, and
+one that is given no models and nothing else."""
 
 from dataclasses import dataclass
 
@@ -6,6 +7,8 @@ import grpc
 from tensorflow.core.framework import tensor_pb2
 
 from tests.contract.case import Case, Fails, Grpc
+from tests.contract.cases import life, warm_up
+from tests.contract.cases.reload import label
 from tests.contract.cases.tensors import PICTURE, packed_strings
 from tests.contract.messages import listed, packed, predict, predicted, spec
 from tests.contract.seen import SEEN
@@ -28,6 +31,8 @@ class Started:
     cases: tuple[Case, ...]
     flags: tuple[str, ...] = ()
     batching: str = ""
+    without_models: bool = False
+    """Whether there is an empty list of models, and no flag that lets labels name any version."""
 
 
 def _echo(name: str, rows: list[float], answer: Fails | None = None) -> Case:
@@ -48,6 +53,55 @@ def _scalar(tensor: tensor_pb2.TensorProto) -> tensor_pb2.TensorProto:
     tensor.tensor_shape.ClearField("dim")
     return tensor
 
+
+def _unlabelled(version: int) -> Case:
+    return Case(
+        f"a label of version {version}",
+        Grpc(
+            "HandleReloadConfigRequest",
+            lambda base: life.reload(base, ("bare", label("z", version))),
+        ),
+        Fails(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"Request to assign label to version {version} of model bare, which is not currently "
+            "available for inference",
+        ),
+        SEEN,
+    )
+
+
+BARE = (
+    Case(
+        "no model",
+        life.status("bare"),
+        Fails(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model bare"),
+        SEEN,
+    ),
+    Case("a model", life.half("bare"), life.answered("bare", 1, 3.0), SEEN, life.one("bare")),
+    _unlabelled(0),
+    _unlabelled(-1),
+    Case(
+        "a label that was refused",
+        life.half("bare", label="z"),
+        Fails(INVALID, "Unrecognized servable version label: z"),
+        SEEN,
+    ),
+    Case(
+        "a warm-up that would fail",
+        life.half("cold"),
+        life.answered("cold", 1, 3.0),
+        SEEN,
+        warm_up.before("cold", lambda _: b"rubbish" * 9, "AVAILABLE"),
+    ),
+    Case(
+        "rows of a batch",
+        Grpc("Predict", predict(spec("rows"), x=ROWS)),
+        predicted(spec("rows", "serving_default", version=1), y=ROWS),
+        SEEN,
+        life.one("rows", "echo"),
+    ),
+)
+"""Cases of a server that is given no models, which bring their own; in this order."""
 
 ONE = _echo("one row", ROWS[:1])
 TOO_MANY = Fails(INVALID, "Task size 9 is larger than maximum input batch size 8")
@@ -76,8 +130,20 @@ STARTED = [
         batching=f"{SPLIT} allowed_batch_sizes: 2 allowed_batch_sizes: 8",
     ),
     Started(
+        "no models, no file of batching, no warm-up",
+        BARE,
+        flags=("--enable_batching=true", "--enable_model_warmup=false"),
+        without_models=True,
+    ),
+    Started(
         "packed answers",
         (
+            Case(
+                "a line",
+                Grpc("Predict", predict(spec(), x=[1.0, 2.0])),
+                predicted(spec(signature="serving_default", version=2), y=packed([3.5, 4.0])),
+                SEEN,
+            ),
             _packed(
                 "numbers",
                 images=packed(PICTURE),

@@ -7,6 +7,7 @@ from tensorflow_serving.apis import get_model_status_pb2
 
 from tests.contract.case import Answer, Case, Fails, Grpc, Rest, found
 from tests.contract.messages import predict, spec
+from tests.contract.seen import SEEN
 
 INVALID, NOT_FOUND = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND
 HALF = "/v1/models/half_plus_two"
@@ -50,6 +51,20 @@ STATUSES = [
     ),
     _status("one version", spec(version=1), _available(1)),
     _status("a label is ignored", spec(label="stable"), _available(2, 1), "seen on 2.19.1"),
+    *(
+        _status(f"{name} is ignored", model, _available(2, 1), SEEN)
+        for name, model in (
+            ("an unknown label", spec(label="nope")),
+            ("a label of a version that is not there", spec(label="gone")),
+            ("a signature", spec(signature="nope")),
+        )
+    ),
+    _status(
+        "an empty name",
+        spec(""),
+        Fails(NOT_FOUND, "Could not find any versions of model "),
+        SEEN,
+    ),
     _status(
         "an unknown model",
         spec("nope"),

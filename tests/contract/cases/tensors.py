@@ -3,6 +3,7 @@
 from typing import Any
 
 import grpc
+from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
 from tests.contract.case import Answer, Case, Fails, Grpc
@@ -20,6 +21,7 @@ from tests.contract.seen import SEEN
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DEFAULT = "serving_default"
+NEWEST = spec(signature=DEFAULT, version=2)
 PICTURE = [[[1.0] * 28] * 28]
 VALUES: dict[str, list[Any]] = {
     **{name: [[1.5, -2.0], [0.0, 1.5]] for name in DTYPES if "float" in name},
@@ -58,9 +60,21 @@ def _with_content(tensor: Any, content: bytes) -> Any:
     return tensor
 
 
+def _streamed(request: Any) -> Any:
+    request.predict_streamed_options.SetInParent()
+    return request
+
+
 def packed_strings(content: bytes, count: int) -> Any:
     """Returns a tensor of strings with these bytes in `tensor_content`."""
     return _with_content(listed([], "string", [count]), content)
+
+
+def _shaped(shape: str, **fields: Any) -> Any:
+    """Returns a tensor of one float, with this shape as text, and with other fields."""
+    made = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, float_val=[1.0], **fields)
+    text_format.Merge(shape, made.tensor_shape)
+    return made
 
 
 def _wide(*numbers: int) -> Any:
@@ -121,6 +135,61 @@ SHAPES = [
         predict(spec("echo", "string"), x=listed([b"a", b"b"], "string", [3])),
         predicted(echo("string"), y=listed([b"a", b"b", b"b"], "string")),
         "tensor.cc FromProtoField",
+    ),
+    over_grpc(
+        "a short list of floats repeats its last value",
+        predict(spec(), x=listed([1.0, 2.0, 3.0], shape=[5])),
+        predicted(NEWEST, y=[3.5, 4.0, 4.5, 4.5, 4.5]),
+        SEEN,
+    ),
+    over_grpc(
+        "a dimension more than the signature says",
+        predict(spec(), x=[[1.0]]),
+        predicted(NEWEST, y=[[3.5]]),
+        f"{SEEN}: a session does not look at ranks",
+    ),
+    over_grpc(
+        "content, and a list that is passed over",
+        predict(spec(), x=_with_content(listed([7.0, 8.0]), packed([1.0, 2.0]).tensor_content)),
+        predicted(NEWEST, y=[3.5, 4.0]),
+        SEEN,
+    ),
+    *(
+        over_grpc(name, predict(spec(), x=sent), predicted(NEWEST, y=answered), SEEN)
+        for name, sent, answered in (
+            ("an unknown rank stands for a scalar", _shaped("unknown_rank: true"), 3.5),
+            (
+                "another version of the message",
+                _shaped("dim { size: 1 }", version_number=99),
+                [3.5],
+            ),
+            ("a dimension with a name", _shaped('dim { size: 1 name: "batch" }'), [3.5]),
+        )
+    ),
+    *(
+        over_grpc(
+            name, predict(spec("echo"), x=sent), Fails(INVALID, "tensor parsing error: x"), SEEN
+        )
+        for name, sent in (
+            (
+                "a shape that no number counts",
+                _shaped("dim { size: 4611686018427387904 } dim { size: 4611686018427387904 }"),
+            ),
+            ("a dtype that there is not", _opaque(77)),
+            ("a dtype of references", _opaque(types_pb2.DT_FLOAT_REF)),
+        )
+    ),
+    over_grpc(
+        "quantised numbers where plain ones belong",
+        predict(spec("echo", "int8"), x=_opaque(types_pb2.DT_QINT8)),
+        Fails(INVALID, "Expects arg[0] to be int8 but qint8 is provided"),
+        SEEN,
+    ),
+    over_grpc(
+        "options of a stream, which are passed over",
+        _streamed(predict(spec(), x=[1.0])),
+        predicted(NEWEST, y=[3.5]),
+        SEEN,
     ),
     over_grpc(
         "no value at all stands for zeros",

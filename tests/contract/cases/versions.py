@@ -66,7 +66,7 @@ def _policy(name: str, text: str, wanted: Mapping[int, str]) -> Before:
     return before
 
 
-def _are(**wanted: str) -> Check:
+def are(**wanted: str) -> Check:
     """A check of all versions and states, in their order: `v2="END"`."""
 
     def check(response: Any) -> None:
@@ -85,12 +85,12 @@ EMPTY = (
 )
 
 
-def _failed(code: grpc.StatusCode, words: str) -> Check:
-    """A check of a version 2 that has failed, and of the beginning of its words."""
+def failed(number: int, code: grpc.StatusCode, words: str) -> Check:
+    """A check of a version that has failed, and of the beginning of its words."""
 
     def check(response: Any) -> None:
         [version] = response.model_version_status
-        assert states(response) == {2: "END"}
+        assert states(response) == {number: "END"}
         assert version.status.error_code == code.value[0]
         assert version.status.error_message.startswith(words)
 
@@ -154,6 +154,23 @@ def _looked_again(
     return before
 
 
+def _taken_away(name: str, *versions: int, comes: int | None = None) -> Before:
+    """Versions that go while two are served, and perhaps another one that comes then."""
+
+    def before(server: Server) -> None:
+        publish(server, name, 2, "half_plus_three")
+        one(name, text=f"{TENSORFLOW} {ALL}")(server)
+        await_states(server, name, {2: "AVAILABLE"})
+        for version in versions:
+            shutil.rmtree(server.models / name / str(version))
+        await_states(server, name, dict.fromkeys(versions, "END"))
+        if comes:
+            publish(server, name, comes)
+            await_states(server, name, {comes: "AVAILABLE"})
+
+    return before
+
+
 def _back(name: str) -> Before:
     def before(server: Server) -> None:
         _looked_again(_broken, name, _removed)(server)
@@ -167,7 +184,7 @@ CASES = [
     Case(
         "life: a version that fails to load is END with its error",
         status("fails", 2),
-        _failed(*CUT),
+        failed(2, *CUT),
         SEEN,
         _broken("fails"),
     ),
@@ -181,14 +198,14 @@ CASES = [
     Case(
         "life: a failed version whose files are replaced by good ones stays as it is",
         status("replaced", 2),
-        _failed(*CUT),
+        failed(2, *CUT),
         SEEN,
         _looked_again(_broken, "replaced", _replaced),
     ),
     Case(
         "life: a failed version keeps its error when it is gone",
         status("gone", 2),
-        _failed(*CUT),
+        failed(2, *CUT),
         SEEN,
         _looked_again(_broken, "gone", _removed),
     ),
@@ -202,21 +219,21 @@ CASES = [
     Case(
         "life: a version without files",
         status("empty", 2),
-        _failed(*EMPTY),
+        failed(2, *EMPTY),
         SEEN,
         _empty("empty"),
     ),
     Case(
         "life: a version that is filled once it has failed",
         status("filled", 2),
-        _failed(*EMPTY),
+        failed(2, *EMPTY),
         SEEN,
         _looked_again(_empty, "filled", _replaced),
     ),
     Case(
         "life: a graph that is no message",
         status("garbled", 2),
-        _failed(grpc.StatusCode.DATA_LOSS, "Can't parse /"),
+        failed(2, grpc.StatusCode.DATA_LOSS, "Can't parse /"),
         "platform/env.cc ReadBinaryProto: bytes that are wrong before their end",
         _garbled("garbled"),
     ),
@@ -272,21 +289,42 @@ CASES = [
     Case(
         "life: after a rollback both versions are listed",
         status("back-listed"),
-        _are(v2="END", v1="AVAILABLE"),
+        are(v2="END", v1="AVAILABLE"),
         "seen on 2.19.1: END versions stay listed",
         _rolled_back("back-listed"),
     ),
     Case(
+        "life: the older of two versions is removed",
+        half("older-away", version=1),
+        Fails(NOT_FOUND, "Servable not found for request: Specific(older-away, 1)"),
+        SEEN,
+        _taken_away("older-away", 1),
+    ),
+    Case(
+        "life: all versions are removed",
+        half("all-away"),
+        Fails(NOT_FOUND, "Servable not found for request: Latest(all-away)"),
+        SEEN,
+        _taken_away("all-away", 1, 2),
+    ),
+    Case(
+        "life: a version comes where all were removed",
+        half("after-all"),
+        answered("after-all", 6, 3.0),
+        SEEN,
+        _taken_away("after-all", 1, 2, comes=6),
+    ),
+    Case(
         "policy: all",
         status("policy-all"),
-        _are(v3="AVAILABLE", v2="AVAILABLE", v1="AVAILABLE"),
+        are(v3="AVAILABLE", v2="AVAILABLE", v1="AVAILABLE"),
         "file_system_storage_path_source.proto ServableVersionPolicy.All",
         _policy("policy-all", ALL, dict.fromkeys((1, 2, 3), "AVAILABLE")),
     ),
     Case(
         "policy: latest, of two",
         status("policy-latest"),
-        _are(v3="AVAILABLE", v2="AVAILABLE"),
+        are(v3="AVAILABLE", v2="AVAILABLE"),
         "file_system_storage_path_source.proto ServableVersionPolicy.Latest",
         _policy(
             "policy-latest",
@@ -297,7 +335,7 @@ CASES = [
     Case(
         "policy: specific",
         status("policy-specific"),
-        _are(v2="AVAILABLE"),
+        are(v2="AVAILABLE"),
         "file_system_storage_path_source.proto ServableVersionPolicy.Specific",
         _policy(
             "policy-specific",

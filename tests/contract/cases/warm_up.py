@@ -56,8 +56,10 @@ def _records(path: Path, records: Sequence[bytes]) -> bytes:
     return path.read_bytes()
 
 
-def _before(name: str, file_content: Content, state: str) -> Before:
-    def before(server: Server) -> None:
+def before(name: str, file_content: Content, state: str) -> Before:
+    """A version with that content of its file of warm-up, which ends in a state."""
+
+    def prepare(server: Server) -> None:
         base = server.models / name
         made = base / ".1"
         shutil.copytree(server.kinds / "half_plus_two", made)
@@ -69,7 +71,7 @@ def _before(name: str, file_content: Content, state: str) -> Before:
             serve(server, (name, TENSORFLOW))
         await_states(server, name, {1: state})
 
-    return before
+    return prepare
 
 
 def _ended(code: grpc.StatusCode, words: Text) -> Check:
@@ -99,7 +101,7 @@ def _case(
         status(model),
         _ended(*error) if error else fine,
         source,
-        _before(model, file_content, "END" if error else "AVAILABLE"),
+        before(model, file_content, "END" if error else "AVAILABLE"),
     )
 
 
