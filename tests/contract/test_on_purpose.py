@@ -31,6 +31,10 @@ HELD = {
         HERE,
         "test_versions_that_fail_end_nobody",
     ),
+    "a model without a version at the start": (
+        f"{SERVING}/test_reload.py",
+        "test_a_model_without_versions_is_not_waited_for",
+    ),
     "a reload": (
         f"{SERVING}/test_reload.py",
         "test_a_reload_tells_of_a_new_model_that_failed",
