@@ -1,5 +1,6 @@
 """What the embedded server does otherwise on purpose: docs/model-server.md has a table, and here is
-a test for each row. What the real one does was seen on 2.20.0, November 2026."""
+a test for each row. What the real one does was seen on 2.20.0, November 2026; of a model without a
+version it is from its code (server_core.cc)."""
 
 import json
 import re

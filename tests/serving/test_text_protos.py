@@ -71,6 +71,7 @@ def test_files_that_make_no_sense(tmp_path, content):
         ('max_batch_size: "', "Write max_batch_size { … }"),
         ('{"max_batch_size": 128}', "This looks like JSON; BatchingParameters is written in text-"),
         ('[ {"max_batch_size": 128} ]', "This looks like JSON; BatchingParameters is written in"),
+        ('thread_pool_name { value: "two\nlines" }', "write \\n where it has a line break"),
         ("max_batch_size:\n128", 'Expected "{".'),
         ("[x]: 1", "does not have extensions."),
         ("allowed_batch_sizes { value: 1 }", ""),

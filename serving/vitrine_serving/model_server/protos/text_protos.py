@@ -47,12 +47,15 @@ def read(path: Path, message: Read) -> Read:
 
 
 def _way_out(error: text_format.ParseError, text: bytes, message: Message) -> str:
-    """Returns what is probably to be done: for JSON, and for a value in place of a message."""
+    """Returns what is probably to be done: for JSON, for a text of several lines (a key or a
+    certificate), and for a value in place of a message."""
     if _JSON.match(text):
         return (
             f"This looks like JSON; {message.DESCRIPTOR.name} is written in text-proto syntax: "
             "`name: value`, without braces around the whole"
         )
+    if "String missing ending quote" in str(error):
+        return "A text ends on its line: write \\n where it has a line break"
     lines, column = text.decode().split("\n"), (error.GetColumn() or 1) - 1
     line = lines[(error.GetLine() or 1) - 1]
     name = re.search(r"(\w+)\s*:\s*$", line[:column])
