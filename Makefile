@@ -124,7 +124,7 @@ test: setup ## Run every test that can run here, in PROCESSES (2) at a time
 contract: setup ## Compare the contract's table with the embedded server and a real one: TFS=address, binary or image
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.contract.differences $(TFS) $(if $(RECORD),--record)
 
-findings: ## Run the scripts in findings/: whether what was found of the software of others still is so
+findings: ## Run the scripts in findings/: is what was found about the software of others still so? (3 minutes)
 	@failed=; for each in findings/*.sh; do echo "== $$each"; PYTHON=$(PYTHON) $$each || failed="$$failed $$each"; done; \
 		test -z "$$failed" || { echo "not as found:$$failed"; exit 1; }
 
