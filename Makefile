@@ -122,9 +122,9 @@ test: setup ## Run every test that can run here, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
 
 contract: setup ## Compare the contract's table with the embedded server and a real one: TFS=address, binary or image
-	@$(BIN)/python -m tests.contract.differences $(TFS) $(if $(RECORD),--record)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.contract.differences $(TFS) $(if $(RECORD),--record)
 
-findings: ## Run the scripts in findings/: whether what was found of the software of others still is so
+findings: ## Run the scripts in findings/: is what was found about the software of others still so? (3 minutes)
 	@failed=; for each in findings/*.sh; do echo "== $$each"; PYTHON=$(PYTHON) $$each || failed="$$failed $$each"; done; \
 		test -z "$$failed" || { echo "not as found:$$failed"; exit 1; }
 
@@ -134,6 +134,7 @@ test-newest: $(NEWEST)/.ready ## Run NEWEST_TESTS in an environment of its own w
 $(NEWEST)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
 $(NEWEST)/.ready: requirements/newest.txt client/pyproject.toml serving/pyproject.toml training/pyproject.toml
 	@$(HAS_PYTHON)
+	@$(PYTHON) -c '$(PYTHON_OK)' || { echo "Vitrine needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up $(NEWEST): the newest TensorFlow, 1-2 minutes"
 	@rm -f $@; $(PYTHON) -m venv --clear $(NEWEST)
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/newest.txt

@@ -1,14 +1,16 @@
 #!/bin/sh
-# An error with long words reaches a gRPC client now as itself, now as an overload.
+# An error with a long message reaches a gRPC client sometimes as itself, sometimes as an overload.
 #
-# Guess:   a server that ends a call with NOT_FOUND is answered NOT_FOUND, however long its words.
-# Truth:   words travel as metadata, of which a client takes 8 KiB. From there to 16 KiB the same
-#          call, over the same channel, ends now with the server's code and words, now with
-#          RESOURCE_EXHAUSTED and gRPC's words, by chance: the longer, the oftener. From 16 KiB on
-#          it always does. An accented letter counts six bytes (percent-encoded UTF-8), so that
-#          1,400 of them can be too many. Who takes RESOURCE_EXHAUSTED for overload tries again
-#          what never works, and does not see why: Python's servers put the text of an exception
-#          into those words, and that may hold what was sent.
+# Guess:   where a server ends a call with NOT_FOUND, the client sees NOT_FOUND, however long the
+#          message is.
+# Truth:   the message travels as metadata, of which a client takes 8 KiB. From there to 16 KiB the
+#          same call, over the same channel, ends by chance either with the server's code and
+#          message or with RESOURCE_EXHAUSTED and gRPC's own: the longer, the more often. From
+#          16 KiB on it always ends with the latter. An accented letter counts six bytes
+#          (percent-encoded UTF-8), so that 1,400 of them can be too many. A client that takes
+#          RESOURCE_EXHAUSTED for overload retries what can never work, and does not see why:
+#          Python's servers put the text of an exception into the message, and that may hold what
+#          was sent.
 # Way out: `grpc.max_metadata_size` and `grpc.absolute_max_metadata_size`, both, on the client.
 # Version: grpcio 1.85.1, of Linux x86-64 and Python 3.11; seen on 29 November 2026.
 # Source:  github.com/grpc/grpc, pull request 32600 (random early rejection), issue 37852.

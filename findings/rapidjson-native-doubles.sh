@@ -1,5 +1,5 @@
 #!/bin/sh
-# RapidJSON's own reading of a double is now and then the neighbour of the right one.
+# RapidJSON's own reading of a double is sometimes the neighbour of the right one.
 #
 # Guess:   a double that is written with all its digits (Python's repr) comes back as itself, and
 #          NM_NATIVE of python-rapidjson, "faster", differs in how large an integer may be. 0e400
@@ -8,8 +8,8 @@
 #          is without it: of numbers between 0 and 1 a tenth come back as the next double, of all
 #          doubles three of ten, by up to two. Without NM_NATIVE python-rapidjson takes the digits
 #          alone from RapidJSON, and is right. TensorFlow Serving reads JSON without that flag, too
-#          (json_tensor.cc, ParseJson): an input of double, sent over REST, is not bit for bit
-#          what is sent over gRPC. In float32 it is not seen. Zeros with an exponent above 308 and
+#          (json_tensor.cc, ParseJson): a double sent over REST is not bit for bit what it is over
+#          gRPC. In float32 that is not seen. Zeros with an exponent above 308 and
 #          more (0e309) are too big in both modes, 1.7976931348623158e+308 (float.h's DBL_MAX) in
 #          NM_NATIVE.
 # Way out: python-rapidjson without NM_NATIVE; six significant digits, which come back as they are.

@@ -3,12 +3,12 @@
 #
 # Guess:   `pip install tensorflow==2.21.0` trains what 2.20 trained; without the page of
 #          TensorBoard, which may be missing, logs are still written, as tf.summary is TensorFlow's.
-# Truth:   tensorboard is required no longer, and what writes tf.summary.scalar, .histogram, .image,
+# Truth:   tensorboard is no longer required, and what writes tf.summary.scalar, .histogram, .image,
 #          .audio and .text is in that package. The names are there, importing and
 #          `callbacks.TensorBoard(folder)` work, and `fit` ends with TBNotInstalledError in its first
-#          epoch. Only tf.summary.write, of raw tensors, needs none.
-# Way out: install tensorboard as well; of `tensorflow[tensorboard]`, which the change names, pip
-#          says that there is no such extra, and goes on.
+#          epoch. Only tf.summary.write, of raw tensors, works without it.
+# Way out: install tensorboard as well. `tensorflow[tensorboard]`, which the change names, does not
+#          do that: pip says that there is no such extra, and goes on.
 # Version: tensorflow-cpu 2.21.0 (which is tensorflow without GPUs), keras 3.15.1, of Linux x86-64
 #          and Python 3.11; seen on 30 November 2026.
 # Source:  github.com/tensorflow/tensorflow, pull request 110709; github.com/keras-team/keras,

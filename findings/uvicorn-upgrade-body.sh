@@ -4,9 +4,9 @@
 # Guess:   a server that does not speak HTTP/2 ignores the offer `Upgrade: h2c` and answers the
 #          request as if it were not there (RFC 9110, 7.8): the same answer, the same body.
 # Truth:   with httptools, which uvicorn takes where it is installed (`uvicorn[standard]`), the
-#          application gets no body at all and answers, so that a client is told 200 to a request
-#          that nobody read. llhttp takes any offer for an upgrade: it says that the message is
-#          complete when its head is, and stops. Java's own HttpClient makes this offer with the
+#          application gets no body at all and answers, so that a client gets 200 for a request
+#          that nobody has read. llhttp takes any offer for an upgrade: it says that the message is
+#          complete once its head is, and stops. Java's own HttpClient makes this offer with the
 #          first request over http://, and Spring's RestClient with it. With h11 the body arrives.
 # Way out: `--http h11`; a client that asks for HTTP/1.1 (Java: version(HTTP_1_1)).
 # Version: uvicorn 0.54.0, httptools 0.9.0, h11 0.16.0, of Linux x86-64 and Python 3.11; seen on

@@ -118,7 +118,7 @@ def real_server(told: str) -> tuple[str, dict[str, str]]:
         grpc_address, rest_address = told.split(",")
         addresses = {"GRPC": grpc_address, "REST": rest_address}
         return "address", {f"VITRINE_CONTRACT_{name}": at for name, at in addresses.items()}
-    if shutil.which(told):
+    if shutil.which(told) or told.startswith(("/", ".")):
         return "binary", {"VITRINE_CONTRACT_BINARY": told}
     return "docker", {"VITRINE_CONTRACT_IMAGE": told}
 
@@ -182,7 +182,9 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     kind, variables = real_server(asked.tfs)
     os.environ.update(variables)
-    if reason := server.why_not(kind, os.environ):
+    tried = (kind,) if asked.tfs else KINDS
+    if server.why_not(kind, os.environ):
+        reason = "; ".join(server.why_not(each, os.environ) for each in tried)
         print(f"skipped, as there is no real TensorFlow Serving: {reason}")
         return 0
     version = version_of(kind)

@@ -258,7 +258,8 @@ def why_not(kind: str, addresses: Mapping[str, str]) -> str:
         return f"{', '.join(missing)} not set" if missing else ""
     if kind == "binary":
         program = binary(addresses)
-        return "" if shutil.which(program) else f"no {program} on the PATH"
+        where = "" if "/" in program else " on the PATH"
+        return "" if shutil.which(program) else f"no program {program}{where}"
     if kind == "docker":
         if not shutil.which("docker"):
             return "no docker on the PATH"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.case import Case, Raw, Rest
 from tests.contract.cases import CASES
-from tests.contract.differences import GROUPS, LEFT_OPEN, Compared, Recorded, real_server
+from tests.contract.differences import GROUPS, LEFT_OPEN, Compared, Recorded, main, real_server
 from tests.contract.seen import NOT_SEEN, SEEN, recorded, seen
 from tests.contract.server import Reply, Server
 from tests.docs.pages import ROOT
@@ -69,6 +69,8 @@ def test_what_the_table_leaves_open_is_told():
         ("127.0.0.1:8500,127.0.0.1:8501", "address"),
         ("binary", "binary"),
         (sys.executable, "binary"),
+        ("/nowhere/tensorflow_model_server", "binary"),
+        ("./tensorflow_model_server", "binary"),
         ("image", "docker"),
         ("tensorflow/serving:2.21.0", "docker"),
     ],
@@ -78,12 +80,33 @@ def test_a_server_is_found_by_its_form(told: str, kind: str):
     assert real_server(told)[0] == kind
 
 
+SKIPPED = "skipped, as there is no real TensorFlow Serving: "
+
+
 def test_without_a_server_it_is_skipped():
     """And says why; that is no error."""
     command = [sys.executable, "-m", "tests.contract.differences", "tensorflow/serving:of-nobody"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("skipped, as there is no real TensorFlow Serving: no ")
+    assert done.stdout.startswith(f"{SKIPPED}no ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reasons"),
+    [
+        ([], ["VITRINE_CONTRACT_GRPC", "no program tensorflow_model_server on the PATH", "docker"]),
+        (["/nowhere/tfs"], ["no program /nowhere/tfs\n"]),
+    ],
+)
+def test_each_place_that_was_looked_at_is_told(arguments, reasons, monkeypatch, capsys):
+    """All of them where none is named."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    for name in ("GRPC", "REST", "MODELS", "BINARY", "IMAGE"):
+        monkeypatch.delenv(f"VITRINE_CONTRACT_{name}", raising=False)
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(SKIPPED)
+    assert [each for each in reasons if each not in said] == []
 
 
 def test_each_row_says_when_it_was_seen():

@@ -1,5 +1,6 @@
 """What the embedded server does otherwise on purpose: docs/model-server.md has a table, and here is
-a test for each row. What the real one does was seen on 2.20.0, November 2026."""
+a test for each row. What the real one does was seen on 2.20.0, November 2026; of a model without a
+version it is from its code (server_core.cc)."""
 
 import json
 import re
@@ -30,6 +31,10 @@ HELD = {
     "a version that fails at the start, the newest or all": (
         HERE,
         "test_versions_that_fail_end_nobody",
+    ),
+    "a model without a version at the start": (
+        f"{SERVING}/test_reload.py",
+        "test_a_model_without_versions_is_not_waited_for",
     ),
     "a reload": (
         f"{SERVING}/test_reload.py",

@@ -6,7 +6,9 @@ A page has it between `<!-- made by make docs: NAME -->` and `<!-- end -->`.
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -16,6 +18,7 @@ from vitrine_client.process.exit_codes import MEANINGS
 from vitrine_serving.cli import main as vitrine_serve
 from vitrine_serving.gateway.settings import PARTS, PREFIX
 from vitrine_serving.gateway.telemetry.metrics import FAMILIES
+from vitrine_serving.model_server.flags import Flags
 from vitrine_training.cli import main as vitrine_train
 
 COMMANDS: dict[str, click.Group] = {
@@ -34,17 +37,24 @@ GROUPS = {
 }
 """The headings of the settings, each by the part that it begins with."""
 
+PER_CORE = {
+    "grpc_max_threads": "4 a core",
+    "rest_api_num_threads": "4 a core",
+    "num_tflite_pools": "1 a core",
+}
+"""Defaults of the model server's flags that depend on the machine."""
+
 BLOCK = re.compile(r"(<!-- made by make docs: ([\w-]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
 def settings() -> str:
     """Returns a table for each group of the gateway's settings, in their order."""
     lines: list[str] = []
-    for part, fields in PARTS.items():
+    for part, part_fields in PARTS.items():
         if part in GROUPS:
             head = ("| variable | default | meaning |", "|---|---|---|")
             lines += ["", f"### {GROUPS[part]}", "", *head]
-        for name, field in fields.items():
+        for name, field in part_fields.items():
             default = field.default
             default = ",".join(default) if isinstance(default, tuple) else default
             default = "" if default is None else default
@@ -58,6 +68,20 @@ def metrics() -> str:
     for family in FAMILIES:
         labels = ", ".join(f"`{label}`" for label in family.labels)
         lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.help} |")
+    return "\n".join(lines)
+
+
+def flags() -> str:
+    """Returns a table of the model server's flags."""
+    lines = ["| flag | default | meaning |", "|---|---|---|"]
+    for flag in fields(Flags):
+        kind, meaning, *_ = get_args(flag.type)
+        default = str(flag.default).lower() if kind is bool else flag.default
+        default = PER_CORE.get(flag.name, "" if default is None else default)
+        sentence = _cell(meaning).removesuffix(".")
+        if re.match(r"[A-Z][a-z-]* ", sentence):
+            sentence = sentence[0].lower() + sentence[1:]
+        lines.append(f"| `--{flag.name}` | {default} | {sentence} |")
     return "\n".join(lines)
 
 
@@ -99,6 +123,7 @@ def _cell(text: str) -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
+    "flags": flags,
     "exit-codes": exit_codes,
     "commands": commands,
 }

@@ -4,11 +4,17 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from tests.serving.fake_models import publish
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig, read_config, to_configs
+from vitrine_serving.model_server.repository.config import (
+    ModelConfig,
+    configs_of,
+    read_config,
+    to_configs,
+)
 from vitrine_serving.model_server.repository.policy import aspired_versions, missing_versions
 
 
@@ -222,3 +228,37 @@ def test_what_is_missing_is_told(tmp_path):
     )
     publish(tmp_path, 1)
     assert missing_versions(config, aspired_versions(config)) == ""
+
+
+@pytest.mark.parametrize(
+    ("directory", "has_graph", "said"),
+    [
+        ("mlp", False, "a version is a directory with a number for its name, such as {base}/1"),
+        ("mlp", True, "this is a SavedModel itself: move it into {base}/1"),
+        ("7", True, "this is a version itself: give {base.parent} as the base path"),
+    ],
+)
+def test_a_directory_without_versions_says_what_to_do(tmp_path, directory, has_graph, said):
+    """Most who see it have given the SavedModel's own directory."""
+    base = tmp_path / directory
+    base.mkdir()
+    if has_graph:
+        (base / "saved_model.pb").touch()
+    assert missing_versions(ModelConfig("a", base), {}).endswith(said.format(base=base))
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        ('model_platform: "tensorflow" base_path: "models/a"', "such as /models/a"),
+        ('base_path: "/models/a"', 'Add model_platform: "tensorflow" to its config'),
+        ('base_path: "/models/a" model_platform: "tensorrt"', "The one platform here is"),
+    ],
+)
+def test_configs_that_are_refused_say_what_to_write(entry, hint):
+    """Beside TensorFlow Serving's words, which do not."""
+    message = model_server_config_pb2.ModelServerConfig()
+    text_format.Parse(f'model_config_list {{ config {{ name: "a" {entry} }} }}', message)
+    with pytest.raises(ServingError) as caught:
+        configs_of(message)
+    assert hint in caught.value.hint

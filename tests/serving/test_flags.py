@@ -126,6 +126,7 @@ def test_help_says_what_each_does_here():
     said = " ".join(done.stdout.split())
     for name in FLAGS:
         assert meaning(name) in said, name
+    assert "None" not in said  # a range without bounds
 
 
 def test_a_flag_without_effect_is_warned_of(caplog):

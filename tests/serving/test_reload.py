@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import grpc
+import pytest
 
 from tests.serving.fake_models import (
     answers,
@@ -13,6 +14,7 @@ from tests.serving.fake_models import (
     remove,
     states,
 )
+from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig
 from vitrine_serving.model_server.repository.repository import Repository
 
@@ -157,6 +159,18 @@ def test_labels_at_the_start_need_the_flag(base, start):
     assert refusal(start, labelled(base, stable=2)) == UNAVAILABLE
     repository = start(labelled(base, stable=2), allow_unavailable_labels=True)
     assert answers(repository, label="stable") == 2
+
+
+def test_a_label_that_is_refused_says_what_to_do(base, start):
+    """The flag helps where the label is new, and not where it moves."""
+    publish(base, 2)
+    with pytest.raises(ServingError) as caught:
+        start(labelled(base, stable=2))
+    assert "--allow_version_labels_for_unavailable_models=true" in caught.value.hint
+    repository = start(labelled(base, stable=1), allow_unavailable_labels=True)
+    with pytest.raises(ServingError) as caught:
+        repository.configure([labelled(base, stable=9)])
+    assert caught.value.hint == "Move a label once the version that it goes to is AVAILABLE"
 
 
 def test_a_label_comes_after_its_version(base, start):

@@ -167,6 +167,16 @@ def test_tls_that_cannot_be(tmp_path, change, said):
     assert str(config) in str(caught.value)
 
 
+def test_tls_of_paths(tmp_path):
+    """Paths in place of PEM texts are told; a text that is cut off is another mistake."""
+    config = tmp_path / "ssl.config"
+    for given, is_told in (("/tls/own.pem", True), ("-----BEGIN CERTIFICATE-----", False)):
+        config.write_text(f'server_key: "{given}" server_cert: "{given}"')
+        with pytest.raises(ServingError) as caught:
+            ssl_credentials(config)
+        assert ("hold the PEM texts themselves" in caught.value.hint) == is_told
+
+
 def test_tls_of_two_pairs(tmp_path):
     """A key of another certificate is found out."""
     ca = make_ca(tmp_path)

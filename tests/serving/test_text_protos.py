@@ -58,6 +58,42 @@ def test_files_that_make_no_sense(tmp_path, content):
     assert error.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("max_batch_size: 128", "Write max_batch_size { value: 128 }"),
+        ("# \u2028\n  max_batch_size : 128 }", "Write max_batch_size { value: 128 }"),
+        (
+            "enable_large_batch_splitting: true",
+            "Write enable_large_batch_splitting { value: true }",
+        ),
+        ("max_batch_size:", "Write max_batch_size { … }"),
+        ('max_batch_size: "', "Write max_batch_size { … }"),
+        ('{"max_batch_size": 128}', "This looks like JSON; BatchingParameters is written in text-"),
+        ('[ {"max_batch_size": 128} ]', "This looks like JSON; BatchingParameters is written in"),
+        ('thread_pool_name { value: "two\nlines" }', "write \\n where it has a line break"),
+        ("max_batch_size:\n128", 'Expected "{".'),
+        ("[x]: 1", "does not have extensions."),
+        ("allowed_batch_sizes { value: 1 }", ""),
+    ],
+)
+def test_mistakes_that_many_make(tmp_path, content, hint):
+    """A number that is a message, and JSON: what to write is said behind the parser's words."""
+    path = tmp_path / "file"
+    path.write_text(content)
+    with pytest.raises(ServingError) as caught:
+        text_protos.read(path, options_pb2.BatchingParameters())
+    assert hint in caught.value.hint
+    assert caught.value.hint[0].isdigit()  # the line
+
+
+def test_a_message_in_place_of_which_there_is_a_value(tmp_path):
+    """Of its own kind: what is in it cannot be guessed."""
+    path = tmp_path / "file"
+    path.write_text("prometheus_config: true")
+    assert refusal(path).hint.endswith("Write prometheus_config { … }")
+
+
 @pytest.mark.parametrize("content", ["\n", "# no more than this", "prometheus_config { }"])
 def test_files_without_fields(tmp_path, content):
     """Nothing is set by them, which is no mistake."""

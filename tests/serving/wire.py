@@ -1,7 +1,9 @@
 """A client connection of a gateway without a socket: what a client sends, and what it is sent."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
+from typing import Any
 
 from tests.serving.asking import until
 from vitrine_serving.gateway.http.answer_heads import AnswerHeads
@@ -143,3 +145,21 @@ def request(path: str = "/", *lines: bytes, method: bytes = b"GET", body: bytes 
         lines = (*lines, b"Content-Length: %d" % len(body))
     head = [b"%b %b HTTP/1.1" % (method, path.encode()), b"Host: x", *lines]
     return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+CHUNKED = request("/c", b"Transfer-Encoding: chunked", method=b"POST")
+COMING = request("/b", b"Content-Length: 5", method=b"POST")
+"""Heads of requests whose bodies are still coming."""
+FAR = 100.0
+"""Seconds that no test waits for."""
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs it in an event loop of its own, for no longer than 30 s."""
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def body_of(answers: list[tuple[int, bytes]]) -> list[bytes]:
+    """Returns the bodies of answers that are all 200."""
+    assert {status for status, _ in answers} == {200}
+    return [body for _, body in answers]

@@ -75,14 +75,15 @@ def promote(model: str, version: int, **how: Any) -> Promotion:
     vitrine promote mlp 3 --config deploy/tensorflow_serving/models.config
     vitrine rollback mlp                       stable is what it was before
 
-    A version that is published and not loaded is loaded first. The model server's file is changed,
-    and the server told: no restart. It then serves what the file says and nothing else, so the
-    file has to be its own. If a server refuses, those that were told go back. Each is first asked:
-    every version that the file names has to be AVAILABLE there, and models that it does not know
-    are not named to it, as it would wait for them and take nothing else. --timeout-s is for each
-    answer; loads have a minute, and going back has --timeout-s again.
+    A version that is published and not loaded is loaded first. Then the model server's file is
+    changed, and the server is told: nothing restarts. From then on it serves what the file says and
+    nothing else, so give the file that it was started with. Each of several servers is asked
+    first: every version that the file names has to be AVAILABLE there. If one refuses, those that
+    were told go back. A model that a server does not know is not named to it, as it would wait for
+    that one and take nothing else. --timeout-s is for each answer; loads have a minute, and going
+    back has --timeout-s again.
 
-    Versions that labels name must not unload: a model of which the newest versions alone were
+    Versions that labels name must not unload. So a model of which only the newest versions were
     served has all of them served from then on; a policy that names versions (specific) stays. The
     file is rewritten, and only the comments at its head are kept. A server that is started with
     labels in its file needs --allow_version_labels_for_unavailable_models.

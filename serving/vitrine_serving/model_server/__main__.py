@@ -50,8 +50,8 @@ def main(ctx: click.Context, /, **values: Any) -> None:
     vitrine-model-server --model_name=mlp --model_base_path=models/mlp
     vitrine-model-server --model_config_file=models.config
 
-    The flags are those of TensorFlow Serving 2.20.0, all of them, but for those that say `ours`.
-    A flag that is not known is told, with the nearest one, and ignored.
+    All flags of TensorFlow Serving 2.20.0 are here, and some that it does not have, which say
+    `ours`. An unknown flag is ignored, with a warning that names the nearest one.
     """
     flags = Flags(**values)
     if flags.version:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import click
 
 from vitrine_client.process.addresses import HIGHEST_PORT
-from vitrine_client.process.numbers import Number
+from vitrine_client.process.numbers import FiniteNumber, Number
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+")
 SWITCH = ("true", "false")
@@ -31,14 +31,18 @@ class Switch(click.ParamType[bool]):
         return bool(value == "true")
 
 
-class Whole(click.IntRange):
-    """Whole number in a range, in decimal digits."""
+class Whole(click.types.IntParamType):
+    """Whole number, in decimal digits."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the number. Fails, as click's do, for others: Python's 1_000 is one."""
         if isinstance(value, str) and not _WHOLE.fullmatch(value):
             self.fail(f"{value!r} is not a valid integer", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class WholeRange(Whole, click.IntRange):
+    """Whole number in a range."""
 
 
 def file(text: str) -> Path | None:
@@ -48,8 +52,8 @@ def file(text: str) -> Path | None:
 
 _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 _CORES = os.cpu_count() or 1
-_PORT = Whole(0, HIGHEST_PORT)
-_COUNT, _MAYBE_0, _ANY = Whole(1), Whole(0), Whole()
+_PORT = WholeRange(0, HIGHEST_PORT)
+_COUNT, _MAYBE_0, _ANY = WholeRange(1), WholeRange(0), Whole()
 _LEVEL = click.Choice(["info", "warning"])
 
 NOTHING = "Changes nothing here: "
@@ -71,7 +75,8 @@ class Flags:
         str, "Path of a Unix socket for a gateway on this machine, by ttrpc (ours)."
     ] = ""
     local_socket_group: Annotated[
-        str, "Group that may connect to it, by name or number; else its user alone (ours)."
+        str,
+        "Group that may connect to --local_socket, by name or number; else its user alone (ours).",
     ] = ""
     ssl_config_file: Annotated[
         Path | None, "TLS for gRPC: SSLConfig, in text-proto syntax; REST stays plain.", file
@@ -80,7 +85,7 @@ class Flags:
         False
     )
     grpc_channel_arguments: Annotated[
-        str, "Options of gRPC, as grpc.max_connection_age_ms=2000; commas between several."
+        str, "gRPC options, such as grpc.max_connection_age_ms=2000, separated by commas."
     ] = ""
     grpc_max_threads: Annotated[
         int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED.", _COUNT
@@ -102,15 +107,18 @@ class Flags:
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", file
     ] = None
     model_config_file_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks at that file; 0 reads it once.", Number()
+        float,
+        "Seconds between two looks at --model_config_file, which undo what a reload changed; "
+        "0 reads it once.",
+        FiniteNumber(),
     ] = 0
     model_name: Annotated[str, "The one model to serve."] = "default"
     model_base_path: Annotated[
-        str, "Directory of that model's versions; ignored with --model_config_file."
+        str, "Directory of the versions of --model_name; ignored with --model_config_file."
     ] = ""
     saved_model_tags: Annotated[str, "Comma-separated tags of the graph to load."] = "serve"
     file_system_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks for new versions; 0 looks once.", Number()
+        float, "Seconds between two looks for new versions; 0 looks once.", FiniteNumber()
     ] = 1
     flush_filesystem_caches: Annotated[
         bool, f"{NOTHING}a local disk's caches are the system's."
@@ -125,7 +133,7 @@ class Flags:
         int, "How often a version that fails to load is tried again; below 0 is 0.", _ANY
     ] = 5
     load_retry_interval_micros: Annotated[
-        int, "Microseconds between two such tries; below 0 is 0.", _ANY
+        int, "Microseconds between two tries to load a version; below 0 is 0.", _ANY
     ] = 60_000_000
     allow_version_labels_for_unavailable_models: Annotated[
         bool,
@@ -135,7 +143,7 @@ class Flags:
         bool, "Replay a version's warm-up requests before it is AVAILABLE."
     ] = True
     num_request_iterations_for_warmup: Annotated[
-        int, "How often each is replayed; below 1 is once.", _ANY
+        int, "How often each warm-up request is replayed; below 1 is once.", _ANY
     ] = 0
     enable_signature_method_name_check: Annotated[
         bool, "Refuse to predict, classify or regress by signatures whose method is another."
@@ -144,10 +152,14 @@ class Flags:
         int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
     ] = 0
     tensorflow_intra_op_parallelism: Annotated[
-        int, "Threads of an operation, whatever the flag above says; 0 for one a core.", _MAYBE_0
+        int,
+        "Threads of an operation, in place of --tensorflow_session_parallelism; 0 for one a core.",
+        _MAYBE_0,
     ] = 0
     tensorflow_inter_op_parallelism: Annotated[
-        int, "Operations at a time, whatever it says; 0 for one a core.", _MAYBE_0
+        int,
+        "Operations at a time, in place of --tensorflow_session_parallelism; 0 for one a core.",
+        _MAYBE_0,
     ] = 0
     tensorflow_session_config_file: Annotated[
         Path | None,

@@ -26,10 +26,19 @@ def ssl_credentials(path: Path) -> grpc.ServerCredentials:
     try:
         _check(key, cert, ca)
     except (ssl.SSLError, ValueError) as error:
-        raise ServingError.invalid(f"{path}: no TLS with this: {error}") from error
+        raise ServingError.invalid(
+            f"{path}: no TLS with this: {error}", _hint(key, cert, ca)
+        ) from error
     return grpc.ssl_server_credentials(
         [(key, cert)], ca or None, require_client_auth=config.client_verify
     )
+
+
+def _hint(*texts: bytes) -> str:
+    """Returns what to do where paths are given in place of PEM texts, as many would."""
+    if all(b"-----BEGIN" in text for text in texts if text):
+        return ""
+    return "server_key, server_cert and custom_ca hold the PEM texts themselves, no paths of files"
 
 
 def alts_credentials() -> grpc.ServerCredentials:

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,10 @@ from google.protobuf.message import Message
 from vitrine_serving.errors import ServingError
 
 Read = TypeVar("Read", bound=Message)
+
+_WRAPPERS = "google/protobuf/wrappers.proto"
+"""The file of messages that have one value each, for numbers that may be absent."""
+_JSON = re.compile(rb"\s*\[?\s*\{")
 
 _CODES = {
     errno.ENOENT: grpc.StatusCode.NOT_FOUND,
@@ -30,12 +35,41 @@ def read(path: Path, message: Read) -> Read:
     Raises `ServingError` where it cannot be read, has no bytes (a file is mapped there, and one
     without bytes cannot be), or makes no sense; the hint then says where.
     """
+    text = content(path)
     try:
-        text_format.Parse(content(path), message)
+        text_format.Parse(text, message)
     except (text_format.ParseError, ValueError) as error:
-        where = str(error) or "It is not UTF-8"
-        raise ServingError.invalid(f"Invalid protobuf file: '{path}'", where) from error
+        hint = str(error) or "It is not UTF-8"
+        if str(error) and isinstance(error, text_format.ParseError):
+            hint = f"{hint} {_way_out(error, text, message)}".rstrip()
+        raise ServingError.invalid(f"Invalid protobuf file: '{path}'", hint) from error
     return message
+
+
+def _way_out(error: text_format.ParseError, text: bytes, message: Message) -> str:
+    """Returns what is probably to be done: for JSON, for a text of several lines (a key or a
+    certificate), and for a value in place of a message."""
+    if _JSON.match(text):
+        return (
+            f"This looks like JSON; {message.DESCRIPTOR.name} is written in text-proto syntax: "
+            "`name: value`, without braces around the whole"
+        )
+    if "String missing ending quote" in str(error):
+        return "A text ends on its line: write \\n where it has a line break"
+    lines, column = text.decode().split("\n"), (error.GetColumn() or 1) - 1
+    line = lines[(error.GetLine() or 1) - 1]
+    name = re.search(r"(\w+)\s*:\s*$", line[:column])
+    if not (name and str(error).endswith('Expected "{".')):
+        return ""
+    given = re.match(r"[\w.+-]+", line[column:])
+    value = f"value: {given[0]}" if given and _is_wrapper(message, name[1]) else "…"
+    return f"Write {name[1]} {{ {value} }}"
+
+
+def _is_wrapper(message: Message, name: str) -> bool:
+    """Says whether a field is a message that has one value."""
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    return bool(field and field.message_type and field.message_type.file.name == _WRAPPERS)
 
 
 def content(path: Path) -> bytes:

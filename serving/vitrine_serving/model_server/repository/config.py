@@ -130,7 +130,8 @@ def _base_path(entry: Any) -> Path:
     if not path.startswith("/"):
         raise ServingError.invalid(
             f"Expected model {entry.name} to have an absolute path or URI; "
-            f"got base_path()={entry.base_path}"
+            f"got base_path()={entry.base_path}",
+            f"Write the whole path of its base_path, such as /models/{entry.name}",
         )
     return Path(path)
 
@@ -151,7 +152,8 @@ def _check_platform(entry: Any, is_served: bool) -> None:
     if not platform:
         raise ServingError.invalid(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
-            "nor ModelServerConfig::model_platform, model name is " + entry.name
+            "nor ModelServerConfig::model_platform, model name is " + entry.name,
+            f'Add model_platform: "{_PLATFORM}" to its config',
         )
     if platform != _PLATFORM and is_served:
         raise ServingError.invalid(
@@ -159,4 +161,7 @@ def _check_platform(entry: Any, is_served: bool) -> None:
             f"{_PLATFORM} and new platform requested is {platform}"
         )
     if platform != _PLATFORM:
-        raise ServingError.invalid(f"Model {entry.name} requests unsupported platform {platform}")
+        raise ServingError.invalid(
+            f"Model {entry.name} requests unsupported platform {platform}",
+            f'The one platform here is model_platform: "{_PLATFORM}"',
+        )

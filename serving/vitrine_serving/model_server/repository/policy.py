@@ -98,9 +98,18 @@ def _files(path: Path) -> Iterator[tuple[str, int, int]]:
 def missing_versions(config: ModelConfig, found: Mapping[int, VersionDirectory]) -> str:
     """Returns a sentence on versions that one would expect in `found`, or ""."""
     if not found:
-        return f"No versions of {config.name} found in {config.base_path}; is one named 1?"
+        return f"No versions of {config.name} found in {config.base_path}; {_way_out(config)}"
     absent = sorted(set(config.specific or ()) - set(found))
     return f"Versions {absent} of {config.name} not found in {config.base_path}" if absent else ""
+
+
+def _way_out(config: ModelConfig) -> str:
+    base = config.base_path
+    if not any((base / name).exists() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        return f"a version is a directory with a number for its name, such as {base / '1'}"
+    if is_version(base.name):
+        return f"this is a version itself: give {base.parent} as the base path"
+    return f"this is a SavedModel itself: move it into {base / '1'}"
 
 
 class AvailabilityPreservingPolicy:

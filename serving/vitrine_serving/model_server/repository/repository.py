@@ -38,6 +38,12 @@ log = logging.getLogger(__name__)
 Load = Callable[[str, int, Path], "Servable"]
 """Loads a version, by its model, its number and its directory; from any thread."""
 
+_LABEL_THAT_MOVES = "Move a label once the version that it goes to is AVAILABLE"
+_NEW_LABEL = (
+    "Label a version once it is AVAILABLE, or start with "
+    "--allow_version_labels_for_unavailable_models=true"
+)
+
 
 class Repository:
     """Models of a server. Every method may be called from any thread.
@@ -121,6 +127,7 @@ class Repository:
                         grpc.StatusCode.FAILED_PRECONDITION,
                         f"Request to assign label to version {number} of model {config.name}, "
                         "which is not currently available for inference",
+                        _LABEL_THAT_MOVES if moves else _NEW_LABEL,
                     )
         return {config.name: dict(config.version_labels) for config in configs}
 
