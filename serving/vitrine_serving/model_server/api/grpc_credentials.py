@@ -17,7 +17,7 @@ def ssl_credentials(path: Path) -> grpc.ServerCredentials:
     certificate, and with `client_verify` the CAs that clients' certificates are to be of. Raises
     `ServingError` for one that cannot be used, as gRPC would say of it no more than that it cannot
     listen."""
-    config = text_protos.read(path, options_pb2.SSLConfig())
+    config = text_protos.read(path, options_pb2.SSLConfig(), is_secret=True)
     key, cert, ca = (
         text.encode() for text in (config.server_key, config.server_cert, config.custom_ca)
     )

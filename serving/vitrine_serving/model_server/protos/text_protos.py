@@ -3,6 +3,7 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,24 +19,31 @@ _CODES = {
     errno.ENOENT: grpc.StatusCode.NOT_FOUND,
     errno.ENODEV: grpc.StatusCode.NOT_FOUND,
     errno.EINVAL: grpc.StatusCode.INVALID_ARGUMENT,
+    errno.ENAMETOOLONG: grpc.StatusCode.INVALID_ARGUMENT,
     errno.EACCES: grpc.StatusCode.PERMISSION_DENIED,
     errno.EPERM: grpc.StatusCode.PERMISSION_DENIED,
     errno.ENOTDIR: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 
-def read(path: Path, message: Read) -> Read:
+def read(path: Path, message: Read, *, is_secret: bool = False) -> Read:
     """Returns `message`, with the fields of the file at `path`.
 
     Raises `ServingError` where it cannot be read, has no bytes (a file is mapped there, and one
-    without bytes cannot be), or makes no sense; the hint then says where.
+    without bytes cannot be), or makes no sense; the hint then says where, with words of the file
+    unless it `is_secret`.
     """
     try:
         text_format.Parse(content(path), message)
-    except (text_format.ParseError, ValueError) as error:
-        where = str(error) or "It is not UTF-8"
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        where = _place(error) if is_secret else str(error) or "It is not UTF-8"
         raise ServingError.invalid(f"Invalid protobuf file: '{path}'", where) from error
     return message
+
+
+def _place(error: Exception) -> str:
+    line = error.GetLine() if isinstance(error, text_format.ParseError) else None
+    return f"It is wrong in line {line}" if line else "It is no text of a protocol buffer"
 
 
 def content(path: Path) -> bytes:
@@ -48,9 +56,9 @@ def content(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    if path.is_dir():
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
         raise OSError(errno.ENODEV, "")
-    found = path.read_bytes()
-    if not found:
+    if not found.st_size:  # of pipes and devices as well, which might have no end
         raise OSError(errno.EINVAL, "")
-    return found
+    return path.read_bytes()
