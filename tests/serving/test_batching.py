@@ -87,6 +87,21 @@ def test_a_full_batch_does_not_wait(doubler):
     assert doubler.batches == [2]
 
 
+def test_a_timeout_of_any_length(doubler):
+    """The longest in a file is 292,000 years, and longer than a thread can wait at once."""
+    scheduler = BatchScheduler(
+        BatchingParameters(**ONE_THREAD, max_batch_size=2, batch_timeout_s=(2**63 - 1) / 1e6)
+    )
+    found = []
+    for value in (1.0, 2.0):
+        rows = [np.array([value])]
+        threading.Thread(
+            target=lambda rows=rows: found.append(scheduler.run(doubler, rows)), daemon=True
+        ).start()
+    wait_for(lambda: len(found) == 2, 30, "both answers")
+    assert doubler.batches == [2]
+
+
 def test_a_lonely_request_runs_after_the_timeout(doubler):
     """A batch that nobody joins runs all the same."""
     scheduler = BatchScheduler(BatchingParameters(batch_timeout_s=0.01))
@@ -326,6 +341,7 @@ def test_parameters_are_read(tmp_path):
             "greater than or equal to max_execution_batch_size",
         ),
         ("max_execution_batch_size { value: -1 }", "max_execution_batch_size"),
+        ("num_batch_threads { value: 1000000000000 }", "must be 4096 at most"),
     ],
 )
 def test_bad_parameters_name_the_file(tmp_path, text, message):

@@ -12,15 +12,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from harness.ports import free_port
+from harness.waiting import wait_for
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.calls import Calls, carried
+from vitrine_serving.model_server.api.health import Health
 from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.bounded_log import MOST, SPAN_S, BoundedLog
 from vitrine_serving.model_server.metrics import ServingMetrics
 
 CODE = grpc.StatusCode
+ServingStatus = health_pb2.HealthCheckResponse
 
 
 class FakeApi:
@@ -192,11 +195,56 @@ def test_answers_are_counted(serve):
 def test_health_is_answered_if_asked_for(serve):
     """grpc.health.v1 says SERVING; without the flag nobody knows it."""
     check = health_pb2.HealthCheckRequest()
-    stub = health_pb2_grpc.HealthStub(serve(FakeApi(), with_health=True))
+    stub = health_pb2_grpc.HealthStub(serve(FakeApi(), health=Health()))
     assert stub.Check(check, timeout=30).status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(serve(FakeApi())).Check(check, timeout=30)
     assert caught.value.code() is CODE.UNIMPLEMENTED
+
+
+def test_watches_of_health_end_with_the_server(serve):
+    """Each has one answer, holds no thread of the calls, and ends as OK when the server does, which
+    would wait for them."""
+    health = Health()
+    channel = serve(FakeApi(), health=health, max_threads=1)
+    stub = health_pb2_grpc.HealthStub(channel)
+    watches = [
+        stub.Watch(health_pb2.HealthCheckRequest(service=name), timeout=30)
+        for name in ("", "ModelService", "unknown", "unknown too")
+    ]
+    known, unknown = ServingStatus.SERVING, ServingStatus.SERVICE_UNKNOWN
+    assert [next(watch).status for watch in watches] == [known, known, unknown, unknown]
+    predict(channel)
+    health.end()
+    assert [list(watch) for watch in watches] == [[]] * 4
+    first, *_ = stub.Watch(health_pb2.HealthCheckRequest(), timeout=30)
+    assert first.status == known
+
+
+def test_nothing_is_kept_of_a_watch_that_is_over(serve):
+    """Anybody can watch any number of names."""
+    health = Health()
+    stub = health_pb2_grpc.HealthStub(serve(FakeApi(), health=health))
+    for number in range(20):
+        watch = stub.Watch(health_pb2.HealthCheckRequest(service=f"name {number}"), timeout=30)
+        next(watch)
+        watch.cancel()
+    wait_for(lambda: not health.watches, 30, "no watch")
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff", b"\x0a\xc9\x01" + b"n" * 201])
+def test_health_of_what_is_no_name(serve, body, caplog):
+    """Bytes that are no message, and a name of more than 200 bytes; in gRPC's own words (read in
+    default_health_check_service.cc), and without a trace in the log."""
+    channel = serve(FakeApi(), health=Health())
+    for method, call, code in (
+        ("Check", lambda path: channel.unary_unary(path)(body, timeout=30), CODE.INVALID_ARGUMENT),
+        ("Watch", lambda path: next(channel.unary_stream(path)(body, timeout=30)), CODE.INTERNAL),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            call(f"/grpc.health.v1.Health/{method}")
+        assert (caught.value.code(), caught.value.details()) == (code, "could not parse request")
+    assert not caplog.records
 
 
 def test_a_port_that_is_taken(serve):

@@ -70,6 +70,17 @@ def test_retries_of_a_removed_version_are_abandoned(base, load, start):
     assert load.tries["mlp", 2] == 1
 
 
+def test_a_retry_in_a_hundred_thousand_years(base, load, start):
+    """Longer than a thread can wait at once; those that load go on."""
+    repository = start(ModelConfig("mlp", base), load_retries=1, retry_interval_s=2**63 / 1e6)
+    publish(base, 2, broken=True)
+    repository.refresh()
+    wait_for(lambda: load.failures["mlp", 2] == 1, 30, "the first try")
+    publish(base, 3)
+    repository.refresh()
+    reach(repository, {3: "AVAILABLE", 2: "END", 1: "END"})
+
+
 def test_a_repaired_version_is_tried_at_once(base, load, start):
     """While it waits for a retry: another directory is another chance."""
     repository = start(ModelConfig("mlp", base), load_retries=1, retry_interval_s=NEVER_S)

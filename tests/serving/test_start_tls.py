@@ -149,9 +149,11 @@ def test_a_socket_alone_and_batching_of_a_versions_own(base, tmp_path):
     ("change", "said"),
     [
         (lambda text: text.replace("server_key", "custom_ca"), "there is no server_key"),
-        (lambda text: text.replace("-----BEGIN CERT", "-----"), "no TLS with this"),
+        (lambda text: text.replace("-----BEGIN CERT", "-----"), "server_cert is no certificate"),
+        (lambda text: text.replace("PRIVATE", "PUBLIC"), "server_key is no key, or that of"),
         (lambda text: text + "client_verify: true", "client_verify needs a custom_ca"),
-        (lambda text: text + 'custom_ca: "x"', "no TLS with this"),
+        (lambda text: text + 'custom_ca: "x"', "custom_ca is no certificate"),
+        (lambda text: text + 'custom_ca: "é"', "custom_ca is no certificate"),
         (lambda text: text + "nonsense", "Invalid protobuf file"),
     ],
 )

@@ -112,6 +112,29 @@ def test_one_value_fills_the_shape():
     assert to_array("x", tensor).tolist() == [[7, 7], [7, 7]]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "listed"),
+    [
+        (types_pb2.DT_STRING, {}),
+        (types_pb2.DT_STRING, {"string_val": [b"a"]}),
+        (types_pb2.DT_FLOAT, {"float_val": [7]}),
+        (types_pb2.DT_HALF, {"half_val": [7]}),
+        (types_pb2.DT_QINT8, {"int_val": [7]}),
+    ],
+)
+def test_one_value_takes_no_memory_however_large_the_shape(dtype, listed):
+    """Anybody can send a message of a few bytes; making so many strings held up everybody else."""
+    made = to_array("x", _tensor(dtype, [2**21, 32], **listed))
+    assert made.shape == (2**21, 32)
+    assert made.strides == (0, 0)
+
+
+def test_a_string_counts_as_long_as_it_is_in_a_tensor():
+    """24 bytes each, its text aside."""
+    with pytest.raises(ServingError, match="tensor parsing error: x"):
+        to_array("x", _tensor(types_pb2.DT_STRING, [2**27], string_val=[b"a"]))
+
+
 def test_values_beyond_the_shape_are_cut_off():
     """Of every dtype, as tensor.cc does: a number of them repeats the last where they are fewer,
     and a number too large for its dtype keeps its low bits."""

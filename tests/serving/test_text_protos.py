@@ -4,8 +4,10 @@ import os
 
 import grpc
 import pytest
+from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api.grpc_credentials import ssl_credentials
 from vitrine_serving.model_server.protos import options_pb2, text_protos
 
 Code = grpc.StatusCode
@@ -33,6 +35,52 @@ def test_files_that_cannot_be_read(tmp_path, name, code, words):
     path = tmp_path / name
     error = refusal(path)
     assert (error.code, str(error)) == (code, f"{path}; {words}")
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero"])
+def test_files_without_an_end(tmp_path, name):
+    """Of a pipe or a device nothing is read: it has no bytes that could be mapped."""
+    os.mkfifo(tmp_path / "pipe")
+    error = refusal(tmp_path / name)
+    assert (error.code, str(error)) == (
+        Code.INVALID_ARGUMENT,
+        f"{tmp_path / name}; Invalid argument",
+    )
+
+
+def test_a_name_that_is_too_long(tmp_path):
+    """As TensorFlow's errno.cc has it (read, not seen)."""
+    assert refusal(tmp_path / ("n" * 300)).code is Code.INVALID_ARGUMENT
+
+
+def test_a_file_that_is_nested_deeply(tmp_path):
+    """Each level costs the parser one of Python's; their end is a refusal, too."""
+    path = tmp_path / "file"
+    level = "[type.googleapis.com/google.protobuf.Any] { "
+    path.write_text("custom_model_config { " + level * 2000 + "}" * 2001)
+    with pytest.raises(ServingError, match="Invalid protobuf file"):
+        text_protos.read(path, model_server_config_pb2.ModelServerConfig())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "server_key: -----BEGIN SECRET",
+        'server_key: "SECRET',
+        "server_key: SECRET",
+        "SECRET: 1",
+        'client_verify: false\nserver_key: "a" SECRET',
+        "client_verify: SECRET",
+    ],
+)
+def test_no_word_of_a_secret_file_is_told(tmp_path, content):
+    """Its line is: a key that was pasted wrongly is not for the log."""
+    path = tmp_path / "ssl.config"
+    path.write_text(content)
+    with pytest.raises(ServingError) as caught:
+        ssl_credentials(path)
+    assert "SECRET" not in f"{caught.value} {caught.value.hint}"
+    assert f"line {content.count(chr(10)) + 1}" in caught.value.hint
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")

@@ -11,9 +11,10 @@ from typing import Annotated, Any, get_args
 import click
 
 from vitrine_client.process.addresses import HIGHEST_PORT
-from vitrine_client.process.numbers import FiniteNumber, Number
+from vitrine_client.process.numbers import MOST_THREADS, Number
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+")
+INT32 = range(-(2**31), 2**31)
 SWITCH = ("true", "false")
 
 
@@ -31,14 +32,41 @@ class Switch(click.ParamType[bool]):
         return bool(value == "true")
 
 
+class Text(click.ParamType[str]):
+    """Text in UTF-8: Python takes other bytes of a command line as halves of surrogate pairs, which
+    neither messages nor gRPC take."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns it. Fails, as click's do, for others."""
+        text = str(value)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            self.fail(f"{text!r} is not UTF-8", param, ctx)
+        return text
+
+
 class Whole(click.types.IntParamType):
-    """Whole number, in decimal digits."""
+    """Whole number of 32 bits, in decimal digits."""
+
+    numbers = INT32
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the number. Fails, as click's do, for others: Python's 1_000 is one."""
         if isinstance(value, str) and not _WHOLE.fullmatch(value):
             self.fail(f"{value!r} is not a valid integer", param, ctx)
-        return super().convert(value, param, ctx)
+        number = super().convert(value, param, ctx)
+        if number not in self.numbers:
+            self.fail(
+                f"{value} is not between {self.numbers[0]} and {self.numbers[-1]}", param, ctx
+            )
+        return number
+
+
+class LongWhole(Whole):
+    """Whole number of 64 bits."""
+
+    numbers = range(-(2**63), 2**63)
 
 
 class WholeRange(Whole, click.IntRange):
@@ -54,6 +82,10 @@ _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 _CORES = os.cpu_count() or 1
 _PORT = WholeRange(0, HIGHEST_PORT)
 _COUNT, _MAYBE_0, _ANY = WholeRange(1), WholeRange(0), Whole()
+_THREADS_AT_ONCE = WholeRange(1, MOST_THREADS)
+"""Threads that are all made at the start."""
+_MAYBE_THREADS = WholeRange(0, MOST_THREADS)
+_SECONDS = Number(max=INT32[-1])
 _LEVEL = click.Choice(["info", "warning"])
 
 NOTHING = "Changes nothing here: "
@@ -90,9 +122,9 @@ class Flags:
     grpc_max_threads: Annotated[
         int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED.", _COUNT
     ] = _THREADS
-    rest_api_num_threads: Annotated[int, "REST requests that run at a time; more wait.", _COUNT] = (
-        _THREADS
-    )
+    rest_api_num_threads: Annotated[
+        int, "REST requests that run at a time; more wait.", _THREADS_AT_ONCE
+    ] = _THREADS
     rest_api_timeout_in_ms: Annotated[
         int, "Time after which a REST request is answered 504.", _COUNT
     ] = 30_000
@@ -110,7 +142,7 @@ class Flags:
         float,
         "Seconds between two looks at --model_config_file, which undo what a reload changed; "
         "0 reads it once.",
-        FiniteNumber(),
+        _SECONDS,
     ] = 0
     model_name: Annotated[str, "The one model to serve."] = "default"
     model_base_path: Annotated[
@@ -118,13 +150,13 @@ class Flags:
     ] = ""
     saved_model_tags: Annotated[str, "Comma-separated tags of the graph to load."] = "serve"
     file_system_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks for new versions; 0 looks once.", FiniteNumber()
+        float, "Seconds between two looks for new versions; 0 looks once.", _SECONDS
     ] = 1
     flush_filesystem_caches: Annotated[
         bool, f"{NOTHING}a local disk's caches are the system's."
     ] = True
     num_load_threads: Annotated[
-        int, "Versions that load at a time; 0 for one a core.", _MAYBE_0
+        int, "Versions that load at a time; 0 for one a core.", _MAYBE_THREADS
     ] = 0
     num_unload_threads: Annotated[
         int, f"{NOTHING}a version unloads when its last request is done.", _ANY
@@ -133,7 +165,7 @@ class Flags:
         int, "How often a version that fails to load is tried again; below 0 is 0.", _ANY
     ] = 5
     load_retry_interval_micros: Annotated[
-        int, "Microseconds between two tries to load a version; below 0 is 0.", _ANY
+        int, "Microseconds between two tries to load a version; below 0 is 0.", LongWhole()
     ] = 60_000_000
     allow_version_labels_for_unavailable_models: Annotated[
         bool,
@@ -149,17 +181,17 @@ class Flags:
         bool, "Refuse to predict, classify or regress by signatures whose method is another."
     ] = False
     tensorflow_session_parallelism: Annotated[
-        int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
+        int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_THREADS
     ] = 0
     tensorflow_intra_op_parallelism: Annotated[
         int,
         "Threads of an operation, in place of --tensorflow_session_parallelism; 0 for one a core.",
-        _MAYBE_0,
+        _MAYBE_THREADS,
     ] = 0
     tensorflow_inter_op_parallelism: Annotated[
         int,
         "Operations at a time, in place of --tensorflow_session_parallelism; 0 for one a core.",
-        _MAYBE_0,
+        _MAYBE_THREADS,
     ] = 0
     tensorflow_session_config_file: Annotated[
         Path | None,
@@ -253,7 +285,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if kind is bool else {}
         command = click.option(
             f"--{flag.name}",
-            type=own[0] if own else Switch() if kind is bool else kind,
+            type=own[0] if own else Switch() if kind is bool else Text(),
             default=flag.default,
             show_default=flag.default is not None,
             help=meaning,

@@ -17,7 +17,7 @@ def ssl_credentials(path: Path) -> grpc.ServerCredentials:
     certificate, and with `client_verify` the CAs that clients' certificates are to be of. Raises
     `ServingError` for one that cannot be used, as gRPC would say of it no more than that it cannot
     listen."""
-    config = text_protos.read(path, options_pb2.SSLConfig())
+    config = text_protos.read(path, options_pb2.SSLConfig(), is_secret=True)
     key, cert, ca = (
         text.encode() for text in (config.server_key, config.server_cert, config.custom_ca)
     )
@@ -47,18 +47,31 @@ def alts_credentials() -> grpc.ServerCredentials:
 
 
 def _check(key: bytes, cert: bytes, ca: bytes) -> None:
-    """Raises `ssl.SSLError` or `ValueError` for PEM texts that are none, or do not belong
-    together."""
+    """Raises `ssl.SSLError` or `ValueError`, with the name of the field, for PEM texts that are
+    none, or do not belong together."""
     for name, text in (("server_key", key), ("server_cert", cert)):
         if not text:
             raise ValueError(f"there is no {name}")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if ca:
-        context.load_verify_locations(cadata=ca.decode("ascii"))
+        _check_certificate("custom_ca", ca)
     if hasattr(os, "memfd_create"):  # Linux: a key is written to no disk
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with ExitStack() as stack:
             shown, own = (stack.enter_context(_in_memory(text)) for text in (cert, key))
-            context.load_cert_chain(shown, own, _no_password)
+            try:
+                context.load_cert_chain(shown, own, _no_password)
+            except ssl.SSLError as error:
+                _check_certificate("server_cert", cert)
+                told = "is no key, or that of another server_cert"
+                raise ValueError(f"server_key {told}: {error}") from error
+
+
+def _check_certificate(name: str, text: bytes) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_verify_locations(cadata=text.decode("ascii", "ignore"))
+    except (ssl.SSLError, ValueError) as error:
+        raise ValueError(f"{name} is no certificate: {error}") from error
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2_grpc
 from tensorflow_serving.apis import (
     model_service_pb2_grpc,
     prediction_service_pb2_grpc,
@@ -30,7 +29,7 @@ class _Decoding(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return _NO_METHOD
-        if handler.unary_unary is None:
+        if handler.unary_unary is None:  # health's, which reads for itself
             return handler
         return grpc.unary_unary_rpc_method_handler(
             partial(_decode, self._calls, handler), response_serializer=handler.response_serializer
@@ -65,14 +64,14 @@ def make_server(
     calls: Calls,
     addresses: Sequence[str],
     *,
-    with_health: bool = False,
+    health: Health | None = None,
     credentials: grpc.ServerCredentials | None = None,
     local_address: str = "",
     arguments: Sequence[tuple[str, str | int]] = (),
 ) -> grpc.Server:
     """Returns a server bound to `addresses`, by TLS where there are `credentials`, and to a
-    `local_address`, without; not yet started. `arguments` are more options of gRPC. Raises
-    `OSError` if it can't be bound.
+    `local_address`, without; not yet started. `arguments` are more options of gRPC; with
+    `health` it answers for that as well. Raises `OSError` if it can't be bound.
 
     One call more than may run at a time fails with RESOURCE_EXHAUSTED, as there.
     """
@@ -90,8 +89,8 @@ def make_server(
     servicer = SimpleNamespace(**{call: partial(_answer, calls, call) for call in calls.methods})
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
-    if with_health:
-        health_pb2_grpc.add_HealthServicer_to_server(Health(), server)
+    if health:
+        health.add_to(server)
     for address in addresses:
         _bind(server, address, credentials)
     if local_address:

@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,30 +24,36 @@ _CODES = {
     errno.ENOENT: grpc.StatusCode.NOT_FOUND,
     errno.ENODEV: grpc.StatusCode.NOT_FOUND,
     errno.EINVAL: grpc.StatusCode.INVALID_ARGUMENT,
+    errno.ENAMETOOLONG: grpc.StatusCode.INVALID_ARGUMENT,
     errno.EACCES: grpc.StatusCode.PERMISSION_DENIED,
     errno.EPERM: grpc.StatusCode.PERMISSION_DENIED,
     errno.ENOTDIR: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 
-def read(path: Path, message: Read) -> Read:
+def read(path: Path, message: Read, *, is_secret: bool = False) -> Read:
     """Returns `message`, with the fields of the file at `path`.
 
     Raises `ServingError` where it cannot be read, has no bytes (a file is mapped there, and one
-    without bytes cannot be), or makes no sense; the hint then says where.
+    without bytes cannot be), or makes no sense; the hint then says where, with words of the file
+    unless it `is_secret`.
     """
     text = content(path)
     try:
         text_format.Parse(text, message)
-    except (text_format.ParseError, ValueError) as error:
-        hint = str(error) or "It is not UTF-8"
-        if str(error) and isinstance(error, text_format.ParseError):
-            hint = f"{hint} {_way_out(error, text, message)}".rstrip()
+    except (text_format.ParseError, ValueError, RecursionError) as error:
+        where = _place(error) if is_secret else str(error) or "It is not UTF-8"
+        hint = f"{where} {_way_out(error, text, message)}".rstrip()
         raise ServingError.invalid(f"Invalid protobuf file: '{path}'", hint) from error
     return message
 
 
-def _way_out(error: text_format.ParseError, text: bytes, message: Message) -> str:
+def _place(error: Exception) -> str:
+    line = error.GetLine() if isinstance(error, text_format.ParseError) else None
+    return f"It is wrong in line {line}." if line else "It is no text of a protocol buffer."
+
+
+def _way_out(error: Exception, text: bytes, message: Message) -> str:
     """Returns what is probably to be done: for JSON, for a text of several lines (a key or a
     certificate), and for a value in place of a message."""
     if _JSON.match(text):
@@ -56,6 +63,8 @@ def _way_out(error: text_format.ParseError, text: bytes, message: Message) -> st
         )
     if "String missing ending quote" in str(error):
         return "A text ends on its line: write \\n where it has a line break"
+    if not isinstance(error, text_format.ParseError):
+        return ""
     lines, column = text.decode().split("\n"), (error.GetColumn() or 1) - 1
     line = lines[(error.GetLine() or 1) - 1]
     name = re.search(r"(\w+)\s*:\s*$", line[:column])
@@ -82,9 +91,9 @@ def content(path: Path) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    if path.is_dir():
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
         raise OSError(errno.ENODEV, "")
-    found = path.read_bytes()
-    if not found:
+    if not found.st_size:  # of pipes and devices as well, which might have no end
         raise OSError(errno.EINVAL, "")
-    return found
+    return path.read_bytes()

@@ -267,7 +267,9 @@ class Repository:
                     self._changed.notify_all()
                     return job
                 next_s = min((version.due_s for _, version in loads(models)), default=None)
-                self._changed.wait(None if next_s is None else next_s - now_s)
+                self._changed.wait(
+                    None if next_s is None else min(next_s - now_s, threading.TIMEOUT_MAX)
+                )
         return None
 
     def _fail_load(

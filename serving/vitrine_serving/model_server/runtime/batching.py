@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.protos import options_pb2, text_protos
 
@@ -44,6 +45,10 @@ class BatchingParameters:
         for name in ("max_batch_size", "num_batch_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive; was {getattr(self, name)}")
+        if self.num_batch_threads > MOST_THREADS:  # which are all made at once
+            raise ValueError(
+                f"num_batch_threads must be {MOST_THREADS} at most; was {self.num_batch_threads}"
+            )
         if self.batch_timeout_s < 0:
             micros = round(self.batch_timeout_s * 1e6)
             raise ValueError(f"batch_timeout_micros must be non-negative; was {micros}")
@@ -232,7 +237,8 @@ class BatchScheduler:
         if not self._waiting:
             return None
         opened_at = min(batch.opened_at for batch in self._waiting)
-        return max(0.0, opened_at + self._parameters.batch_timeout_s - time.monotonic())
+        left_s = opened_at + self._parameters.batch_timeout_s - time.monotonic()
+        return min(max(0.0, left_s), threading.TIMEOUT_MAX)
 
 
 def _rows(inputs: Sequence[Array], most: int) -> int:

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, Any]
 
 _LARGEST = 2**31 - 1  # bytes, of a message and so of a tensor: a shape may promise any number
 
+_STRING_BYTES = 24
+"""Bytes of a string in a tensor of TensorFlow's (tstring), those of its text aside."""
+
 _VALUES: dict[int, tuple[str, Any]] = {
     types_pb2.DT_FLOAT: ("float_val", None),
     types_pb2.DT_DOUBLE: ("double_val", None),
@@ -91,7 +94,7 @@ def to_array(name: str, tensor: Any) -> Array:
         content = count and tensor.tensor_content  # a copy each time
         if content and number in _NUMPY and number != types_pb2.DT_STRING:
             return np.frombuffer(content, _NUMPY[number]).reshape(shape)
-        if 8 * count > _LARGEST:
+        if (_STRING_BYTES if number == types_pb2.DT_STRING else 8) * count > _LARGEST:
             raise ValueError(f"{shape} is no shape of a tensor that fits a message")
         if number in _NO_ARRAYS:
             return _handles(tensor, shape)
@@ -112,7 +115,7 @@ def _values(tensor: Any, count: int) -> Array:
     number = tensor.dtype
     if number == types_pb2.DT_STRING:
         strings = list(tensor.string_val[:count]) or [b""]
-        return np.array(strings + strings[-1:] * (count - len(strings)), object)[:count]
+        return _repeated(np.array(strings, object)[:count], count)
     dtype = tf.as_dtype(number).as_numpy_dtype
     if number not in _FIELDS:
         found = np.asarray(tf.make_ndarray(_without_shape(tensor))).ravel()[:count]
@@ -122,11 +125,19 @@ def _values(tensor: Any, count: int) -> Array:
             getattr(tensor, field), field, kind or f"i{np.dtype(dtype).itemsize}", count
         )
         found = found.view(dtype)
-    if not len(found):
-        return np.zeros(count, dtype)
+    return _repeated(found if len(found) else np.zeros(1, dtype), count)
+
+
+def _repeated(found: Array, count: int) -> Array:
+    """Returns `count` values, of which the last is repeated. One value, which is all that a message
+    of a few bytes has, takes no memory, however often it is there, until it is run."""
     if len(found) == count:
         return found
-    return np.concatenate([found, found[-1:].repeat(count - len(found))])
+    if len(found) == 1:
+        return np.broadcast_to(found, count)
+    made = np.empty(count, found.dtype)
+    made[: len(found)], made[len(found) :] = found, found[-1]
+    return made
 
 
 def _listed(values: Any, field: str, kind: Any, count: int) -> Array:

@@ -12,6 +12,7 @@ import grpc
 from vitrine_client.process.addresses import bracketed, unbracketed
 from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.api.health import Health
 from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
@@ -31,6 +32,7 @@ class Listeners:
     """The servers of one process, and where they listen, in words."""
 
     grpc_server: grpc.Server
+    health: Health | None
     rest_server: RestServer | None
     local_server: LocalServer | None
     described: str
@@ -51,8 +53,10 @@ class Listeners:
             else None
         )
         local_server = _local_server(own_socket, calls) if own_socket else None
+        health = Health() if flags.enable_grpc_healthcheck_service else None
         return cls(
-            _grpc_server(flags, settings, own_socket, calls),
+            _grpc_server(flags, settings, own_socket, calls, health),
+            health,
             _rest_server(flags, api, metrics, settings.monitoring_path),
             local_server,
             _described(flags, own_socket),
@@ -76,6 +80,8 @@ class Listeners:
         deadline = time.monotonic() + GRACE_S
         if self.rest_server:
             self.rest_server.close()
+        if self.health:
+            self.health.end()
         stopped = self.grpc_server.stop(GRACE_S)
         if self.local_server:
             self.local_server.stop(GRACE_S)
@@ -116,7 +122,11 @@ def _local_server(own_socket: LocalSocket, calls: Calls) -> LocalServer:
 
 
 def _grpc_server(
-    flags: Flags, settings: ModelServerSettings, own_socket: LocalSocket | None, calls: Calls
+    flags: Flags,
+    settings: ModelServerSettings,
+    own_socket: LocalSocket | None,
+    calls: Calls,
+    health: Health | None,
 ) -> grpc.Server:
     """Returns the gRPC side, bound and not yet running: at a port, at a socket, and beside the
     local socket."""
@@ -127,7 +137,7 @@ def _grpc_server(
             made = make_server(
                 calls,
                 _grpc_addresses(flags),
-                with_health=flags.enable_grpc_healthcheck_service,
+                health=health,
                 credentials=settings.credentials,
                 local_address=own_socket.grpc_address if own_socket else "",
                 arguments=settings.channel_arguments,

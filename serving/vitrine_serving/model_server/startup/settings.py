@@ -10,13 +10,11 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.grpc_credentials import alts_credentials, ssl_credentials
-from vitrine_serving.model_server.flags import Flags, parallelism
+from vitrine_serving.model_server.flags import INT32, Flags, parallelism
 from vitrine_serving.model_server.metrics import read_monitoring
 from vitrine_serving.model_server.protos import text_protos
 from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
-
-_INT32 = range(-(2**31), 2**31)
 
 
 @dataclass(frozen=True)
@@ -115,4 +113,4 @@ def _number(value: str) -> str | int:
         number = int(value)
     except ValueError:
         return value
-    return number if number in _INT32 else value
+    return number if number in INT32 else value
