@@ -74,6 +74,8 @@ def _echo() -> Signatures:
     for name in DTYPES:
         x = v1.placeholder(name, None, f"x_{name}")
         made[name] = _signature({"x": x}, {"y": tf.identity(x)})
+    left, right = (v1.placeholder(tf.float32, [None], name) for name in ("left", "right"))
+    product = tf.multiply(left, right, "mul")
     x = v1.placeholder(tf.float32, [None], "x")
     a, b = v1.placeholder(tf.float32, [None], "a"), v1.placeholder(tf.int32, [None], "b")
     text = v1.placeholder(tf.string, [None], "text")
@@ -85,7 +87,7 @@ def _echo() -> Signatures:
         "serving_default": made["float32"],
         "log": _signature({"x": x}, {"y": tf.math.log(x)}),
         "pair": _signature({"a": a, "b": b}, ab),
-        "product": _signature({"a": a, "b": b}, {"product": ab["product"]}),
+        "product": _signature({"a": left, "b": right}, {"product": product}),
         "defaulted": _signature({"a": a, "b": b}, {"sum": ab["sum"]}),
         "text": _signature({"text": text}, {"shout": tf.strings.upper(text), "text_bytes": same}),
         "bytes": _signature({"text": text}, {"text_bytes": same}),

@@ -172,7 +172,7 @@ CASES = [
     ),
     over_rest(
         "columns of lengths that do not go together",
-        columns("product", {"a": [1.0, 2.0, 3.0], "b": [1, 2]}),
+        columns("product", {"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}),
         Fails(400, "Incompatible shapes: [2] vs. [3]\n\t [[{{node mul}}]]"),
         f"{SEEN}, of a product beside a sum, either of which may be the first to fail",
     ),
