@@ -11,7 +11,7 @@ from tensorflow_serving.config import model_server_config_pb2
 from harness.waiting import wait_for
 from tests.serving.fake_models import answers, publish, reach, remove, states
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig, to_configs
+from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.trial import try_signatures
 
@@ -90,7 +90,7 @@ def test_a_nul_in_a_base_path_is_refused():
     message = model_server_config_pb2.ModelServerConfig()
     message.model_config_list.config.add(name="mlp", base_path="/x\0y", model_platform="tensorflow")
     with pytest.raises(ServingError, match="NUL in its base_path") as caught:
-        to_configs(message)
+        configs_of(message)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 

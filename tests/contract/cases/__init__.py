@@ -13,6 +13,7 @@ from tests.contract.cases import (
     predict,
     regress,
     reload,
+    reload_checks,
     rest,
     rest_errors,
     rest_grammar,
@@ -45,6 +46,7 @@ STEADY = [
 CHANGING = [
     *versions.CASES,
     *reload.CASES,
+    *reload_checks.CASES,
     *batching.CASES,
     *warm_up.CASES,
     *grpc_edges.HEALTH_CASES,

@@ -152,7 +152,6 @@ REFUSALS = [
         "currently available for inference",
         "server_core.cc UpdateModelVersionLabelMap",
         {"models.config": one('version_labels {{ key: "x" value: 9 }}')},
-        after_tensorflow=True,
     ),
 ]
 
@@ -186,6 +185,7 @@ _SPECIFIC = "model_version_policy { specific { versions: [1, 2] } }"
 DIRECTORIES = [
     Directory("007", (7,), ("007",)),
     Directory("7 and 007", (7,), ("7", "007")),
+    Directory("all: 7 and 007", (7,), ("7", "007"), more="model_version_policy { all {} }"),
     *(
         Directory(f"{name!r} beside 1", (1,), ("1", name))
         for name in ("-1", "1.0", "1e3", "٣", "9223372036854775808", "v3")

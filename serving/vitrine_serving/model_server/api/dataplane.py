@@ -12,7 +12,11 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
-from vitrine_serving.model_server.repository.config import check_logging, to_configs
+from vitrine_serving.model_server.repository.config import (
+    check_list,
+    check_logging,
+    configs_of,
+)
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
 from vitrine_serving.model_server.runtime.deep import is_deep
@@ -130,7 +134,11 @@ class ModelServerApi:
         increases are none of this server's, so that the increase is 0. Requests are not logged, and
         who wants that is told so once the models are taken, as TensorFlow Serving is built.
         """
-        self._repository.configure(to_configs(request.config, self._repository.names()))
+        check_list(request.config)
+        repository = self._repository
+        repository.configure(
+            configs_of(request.config, repository.names(), repository.check_labels)
+        )
         check_logging(request.config)
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()  # OK is said, not left out

@@ -7,14 +7,12 @@ from typing import Any
 
 from vitrine_serving.model_server.flags import Flags
 from vitrine_serving.model_server.metrics import ServingMetrics
+from vitrine_serving.model_server.repository.repository import Load
 from vitrine_serving.model_server.runtime.batching import BatchScheduler, read_parameters
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.trial import try_signatures
 from vitrine_serving.model_server.runtime.warm_up import warm_up
 from vitrine_serving.model_server.startup.settings import ModelServerSettings
-
-Load = Callable[[str, int, Path], Servable]
-"""Loads a version of a model, by its name, from a directory."""
 
 OWN_BATCHING = "batching_params.pbtxt"
 """File of a version directory that says how it is batched; bundle_factory_util.cc."""

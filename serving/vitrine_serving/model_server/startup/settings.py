@@ -4,6 +4,8 @@ TensorFlow is imported. The rules and words are those of TensorFlow Serving's se
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import grpc
 from tensorflow_serving.config import model_server_config_pb2
@@ -13,7 +15,13 @@ from vitrine_serving.model_server.api.grpc_credentials import alts_credentials, 
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import read_monitoring
 from vitrine_serving.model_server.protos import text_protos
-from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
+from vitrine_serving.model_server.repository.config import (
+    CheckLabels,
+    ModelConfig,
+    check_logging,
+    configs_of,
+)
+from vitrine_serving.model_server.repository.labels import VersionLabels
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
 _INT32 = range(-(2**31), 2**31)
@@ -42,7 +50,7 @@ def read_settings(flags: Flags) -> ModelServerSettings:
         raise ServingError.invalid(
             "Either use_alts_credentials must be false or ssl_config_file must be empty."
         )
-    configs = read_models(flags)
+    configs = read_models(flags) or ()
     batching = _batching(flags)
     try:
         parallelism(flags)
@@ -62,12 +70,22 @@ def read_settings(flags: Flags) -> ModelServerSettings:
     )
 
 
-def read_models(flags: Flags) -> Sequence[ModelConfig]:
-    """Returns the models to serve, at the start and whenever the file has changed. Raises
-    `ServingError`."""
+def read_models(flags: Flags, labels: CheckLabels | None = None) -> Sequence[ModelConfig] | None:
+    """Returns the models to serve, at the start and whenever the file has changed; None where the
+    file says nothing. `labels` checks the labels, else they are those of the start, where no
+    version is AVAILABLE. Raises `ServingError`."""
+    message = _models_message(flags)
+    if not message.WhichOneof("config"):
+        return None
+    configs = configs_of(message, check_labels=labels or partial(_check_first_labels, flags))
+    check_logging(message)
+    return configs
+
+
+def _models_message(flags: Flags) -> Any:
     message = model_server_config_pb2.ModelServerConfig()
     if flags.model_config_file:
-        return configs_of(text_protos.read(flags.model_config_file, message))
+        return text_protos.read(flags.model_config_file, message)
     if not flags.model_base_path:
         raise ServingError.invalid(
             "Both server_options.model_base_path and server_options.model_config_file are empty!",
@@ -79,7 +97,12 @@ def read_models(flags: Flags) -> Sequence[ModelConfig]:
         base_path=base if "://" in base else os.path.abspath(base),  # noqa: PTH100 - as it is
         model_platform="tensorflow",
     )
-    return configs_of(message)
+    return message
+
+
+def _check_first_labels(flags: Flags, configs: Sequence[ModelConfig]) -> None:
+    allowed = flags.allow_version_labels_for_unavailable_models
+    VersionLabels(allow_unavailable=allowed).check(configs, lambda *_: False)
 
 
 def _batching(flags: Flags) -> BatchingParameters | None:
