@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args
 import click
 
 from vitrine_client.process.addresses import HIGHEST_PORT
-from vitrine_client.process.numbers import Number
+from vitrine_client.process.numbers import MOST_THREADS, FiniteNumber, Number
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+")
 SWITCH = ("true", "false")
@@ -50,6 +50,7 @@ _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 _CORES = os.cpu_count() or 1
 _PORT = Whole(0, HIGHEST_PORT)
 _COUNT, _MAYBE_0, _ANY = Whole(1), Whole(0), Whole()
+_POOL = Whole(0, MOST_THREADS)  # of TensorFlow's
 _LEVEL = click.Choice(["info", "warning"])
 
 NOTHING = "Changes nothing here: "
@@ -102,7 +103,7 @@ class Flags:
         Path | None, "Models to serve, in TensorFlow Serving's text-proto syntax.", file
     ] = None
     model_config_file_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks at that file; 0 reads it once.", Number()
+        float, "Seconds between two looks at that file; 0 reads it once.", FiniteNumber()
     ] = 0
     model_name: Annotated[str, "The one model to serve."] = "default"
     model_base_path: Annotated[
@@ -110,7 +111,7 @@ class Flags:
     ] = ""
     saved_model_tags: Annotated[str, "Comma-separated tags of the graph to load."] = "serve"
     file_system_poll_wait_seconds: Annotated[
-        float, "Seconds between two looks for new versions; 0 looks once.", Number()
+        float, "Seconds between two looks for new versions; 0 looks once.", FiniteNumber()
     ] = 1
     flush_filesystem_caches: Annotated[
         bool, f"{NOTHING}a local disk's caches are the system's."
@@ -141,13 +142,13 @@ class Flags:
         bool, "Refuse to predict, classify or regress by signatures whose method is another."
     ] = False
     tensorflow_session_parallelism: Annotated[
-        int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_0
+        int, "Threads of an operation, and operations at a time; 0 for one a core.", _POOL
     ] = 0
     tensorflow_intra_op_parallelism: Annotated[
-        int, "Threads of an operation, whatever the flag above says; 0 for one a core.", _MAYBE_0
+        int, "Threads of an operation, whatever the flag above says; 0 for one a core.", _POOL
     ] = 0
     tensorflow_inter_op_parallelism: Annotated[
-        int, "Operations at a time, whatever it says; 0 for one a core.", _MAYBE_0
+        int, "Operations at a time, whatever it says; 0 for one a core.", _POOL
     ] = 0
     tensorflow_session_config_file: Annotated[
         Path | None,
@@ -180,7 +181,9 @@ class Flags:
         "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
     ] = False
     platform_config_file: Annotated[
-        Path | None, f"{NOTHING}there is one platform; other flags set what this file could.", file
+        Path | None,
+        f"{NOTHING}there is one platform; other flags set what this file could. It has to have it.",
+        file,
     ] = None
     remove_unused_fields_from_bundle_metagraph: Annotated[
         bool, f"{NOTHING}it is about what TensorFlow Serving's own loader keeps."
@@ -226,12 +229,33 @@ def parallelism(flags: Flags) -> tuple[int, int]:
     return each if any(each) else (session, session)
 
 
+_NEEDED = {
+    "local_socket_group": "local_socket",
+    "model_config_file_poll_wait_seconds": "model_config_file",
+    "rest_api_num_threads": "rest_api_port",
+    "rest_api_timeout_in_ms": "rest_api_port",
+    "rest_api_enable_cors_support": "rest_api_port",
+    "rest_api_shortest_floats": "rest_api_port",
+    "monitoring_config_file": "rest_api_port",
+    "enable_per_model_batching_parameters": "enable_batching",
+    "num_request_iterations_for_warmup": "enable_model_warmup",
+}
+"""Flags that change nothing without another one."""
+
+
 def without_effect(flags: Flags) -> Iterator[str]:
-    """Yields a sentence for each flag that is given and changes nothing here."""
+    """Yields a sentence for each flag that is given and changes nothing here, or not without
+    another one."""
     for flag in fields(Flags):
-        meaning = get_args(flag.type)[1]
-        if meaning.startswith(NOTHING) and getattr(flags, flag.name) != flag.default:
+        if getattr(flags, flag.name) == flag.default:
+            continue
+        meaning, needed = get_args(flag.type)[1], _NEEDED.get(flag.name)
+        if meaning.startswith(NOTHING):
             yield f"--{flag.name} c{meaning[1:].rstrip('.')}"
+        elif needed and not getattr(flags, needed):
+            yield f"--{flag.name} changes nothing without --{needed}"
+    if flags.model_config_file and flags.model_base_path:
+        yield "--model_base_path changes nothing with --model_config_file"
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

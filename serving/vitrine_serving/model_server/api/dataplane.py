@@ -19,8 +19,6 @@ from vitrine_serving.model_server.repository.config import (
 )
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
-from vitrine_serving.model_server.runtime.deep import is_deep
-from vitrine_serving.model_server.runtime.examples import count_examples
 from vitrine_serving.model_server.runtime.servable import Servable
 
 _STATES = get_model_status_pb2.ModelVersionStatus.State
@@ -58,10 +56,7 @@ class ModelServerApi:
         """Answers a Predict on arrays: the signature of a `ModelSpec`, and all its outputs. Those
         of more dimensions than NumPy has are `DeepArray`s, in and out."""
         with self._use_spec(spec) as servable:
-            name = inference.signature_name_of(spec)
-            if is_deep(inputs):
-                return servable.run_deep(name, inputs, timeout_s=timeout_s)
-            return servable.run(name, inputs, timeout_s=timeout_s)
+            return servable.run(inference.signature_name_of(spec), inputs, timeout_s=timeout_s)
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Classify`."""
@@ -74,14 +69,11 @@ class ModelServerApi:
             return inference.regress(servable, request, timeout_s)
 
     def multi_inference(self, request: Any) -> Any:
-        """Answers `PredictionService.MultiInference`; the first task says which version. Its
-        examples alone are counted, as in TensorFlow Serving (multi_inference.cc)."""
+        """Answers `PredictionService.MultiInference`; the first task says which version."""
         if not request.tasks:
             raise ServingError.invalid("ModelSpec has no name specified.")
         with self._use_spec(request.tasks[0].model_spec) as servable:
-            response = inference.multi_inference(servable, request)
-        self._metrics.observe_examples(servable.name, count_examples(request.input))
-        return response
+            return inference.multi_inference(servable, request)
 
     def signature_inputs(self, spec: Any) -> Mapping[str, Any]:
         """Returns the `TensorInfo` of each input of a signature, by name."""

@@ -14,7 +14,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
 
-_PLATFORM = "tensorflow"
+TENSORFLOW = "tensorflow"
+"""The one platform of models."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def configs_of(
     configs = [_to_config(*each) for each in zip(entries, base_paths, strict=True)]
     check_labels(configs)
     for entry in entries:
-        if (platform := _platform(entry)) != _PLATFORM:
+        if (platform := _platform(entry)) != TENSORFLOW:
             raise ServingError.invalid(
                 f"Model {entry.name} requests unsupported platform {platform}"
             )
@@ -168,7 +169,7 @@ def _platform(entry: Any) -> str:
             raise ServingError.invalid(
                 f"ModelServerConfig::model_type choice {entry.model_type} not supported."
             )
-        return _PLATFORM
+        return TENSORFLOW
     if not platform:
         raise ServingError.invalid(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
@@ -178,8 +179,8 @@ def _platform(entry: Any) -> str:
 
 
 def _check_same_platform(entry: Any) -> None:
-    if (platform := _platform(entry)) != _PLATFORM:
+    if (platform := _platform(entry)) != TENSORFLOW:
         raise ServingError.invalid(
             f"Illegal to change a model's platform. For model {entry.name} platform was "
-            f"{_PLATFORM} and new platform requested is {platform}"
+            f"{TENSORFLOW} and new platform requested is {platform}"
         )

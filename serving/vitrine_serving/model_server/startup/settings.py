@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,7 +16,9 @@ from vitrine_serving.model_server.api.grpc_credentials import alts_credentials, 
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import read_monitoring
 from vitrine_serving.model_server.protos import text_protos
+from vitrine_serving.model_server.protos.platforms import configured_platforms
 from vitrine_serving.model_server.repository.config import (
+    TENSORFLOW,
     CheckLabels,
     ModelConfig,
     check_logging,
@@ -56,9 +59,10 @@ def read_settings(flags: Flags) -> ModelServerSettings:
         parallelism(flags)
     except ValueError as error:
         raise ServingError.invalid(str(error)) from error
-    for file in (flags.platform_config_file, flags.thread_pool_factory_config_file):
-        if file:
-            text_protos.content(file)  # which is all that is asked of it here
+    if flags.platform_config_file:
+        check_platforms(flags.platform_config_file, configs)
+    if flags.thread_pool_factory_config_file:
+        text_protos.content(flags.thread_pool_factory_config_file)  # its messages are not here
     return ModelServerSettings(
         configs=configs,
         monitoring_path=(
@@ -95,7 +99,7 @@ def _models_message(flags: Flags) -> Any:
     message.model_config_list.config.add(
         name=flags.model_name,
         base_path=base if "://" in base else os.path.abspath(base),  # noqa: PTH100 - as it is
-        model_platform="tensorflow",
+        model_platform=TENSORFLOW,
     )
     return message
 
@@ -115,6 +119,15 @@ def _batching(flags: Flags) -> BatchingParameters | None:
             "server_options.enable_batching to true."
         )
     return None
+
+
+def check_platforms(file: Path, configs: Sequence[ModelConfig]) -> None:
+    """Raises `ServingError` where a file is no PlatformConfigMap, or has not the platform that all
+    models are of."""
+    if TENSORFLOW not in configured_platforms(file) and configs:
+        raise ServingError.invalid(
+            f"Model {configs[0].name} requests unsupported platform {TENSORFLOW}"
+        )
 
 
 def _credentials(flags: Flags) -> grpc.ServerCredentials | None:
