@@ -259,6 +259,24 @@ def test_deep_tensors(versions):
     echo.close()
 
 
+def test_outputs_of_more_dimensions_than_numpy_has(tmp_path):
+    """A model may make them of fewer: they are found out once, and answered."""
+
+    class Deepening(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        def deepen(self, x):
+            return {"y": tf.reshape(x, [-1, *[1] * 69]), "same": x}
+
+    module = Deepening()
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.deepen})
+    deep = Servable("deep", 1, tmp_path / "1")
+    for _ in range(2):
+        found = deep.run("serving_default", {"x": np.ones(2, np.float32)})
+        assert found["y"].shape == (2, *[1] * 69)
+        assert found["same"].tolist() == [1, 1]
+    deep.close()
+
+
 def test_requests_are_checked_in_order(versions):
     """As TensorFlow Serving does: names, values, the wanted outputs, what batching needs, and only
     then dtypes, of which a session knows."""

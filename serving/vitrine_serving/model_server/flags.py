@@ -31,14 +31,22 @@ class Switch(click.ParamType[bool]):
         return bool(value == "true")
 
 
-class Whole(click.IntRange):
-    """Whole number in a range, in decimal digits."""
+class Decimal(click.types.IntParamType):
+    """Whole number in decimal digits, of any size."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the number. Fails, as click's do, for others: Python's 1_000 is one."""
         if isinstance(value, str) and not _WHOLE.fullmatch(value):
             self.fail(f"{value!r} is not a valid integer", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    """Whole number in a range, in decimal digits."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the number. Fails, as click's do, for others."""
+        return super().convert(Decimal().convert(value, param, ctx), param, ctx)
 
 
 def file(text: str) -> Path | None:
@@ -49,7 +57,7 @@ def file(text: str) -> Path | None:
 _THREADS = 4 * (os.cpu_count() or 1)  # as TensorFlow Serving
 _CORES = os.cpu_count() or 1
 _PORT = Whole(0, HIGHEST_PORT)
-_COUNT, _MAYBE_0, _ANY = Whole(1), Whole(0), Whole()
+_COUNT, _MAYBE_0, _ANY = Whole(1), Whole(0), Decimal()
 _POOL = Whole(0, MOST_THREADS)  # of TensorFlow's
 _LEVEL = click.Choice(["info", "warning"])
 

@@ -167,6 +167,7 @@ class RestServer:
         self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
 
     def channels(self) -> list[_Channel]:
+        """Returns its connections, those that wait for an answer and the idle ones."""
         return [each for each in list(self._sockets.values()) if isinstance(each, _Channel)]
 
     def end_idle(self) -> None:

@@ -21,6 +21,7 @@ from tests.contract.cases import (
     rest_json,
     rest_numbers,
     rest_paths,
+    runs,
     status,
     tensors,
     versions,
@@ -35,7 +36,7 @@ STEADY = [
     *(
         case
         for topic in (
-            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
+            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges, runs),
             *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES
@@ -51,6 +52,7 @@ CHANGING = [
     *warm_up.CASES,
     *grpc_edges.HEALTH_CASES,
     *rest_http.CHANGING,
+    *runs.CHANGING,
     *classify.CHANGING,
     *regress.CHANGING,
 ]

@@ -128,6 +128,13 @@ REFUSALS = [
         "NOT_FOUND: {base}/none; No such file or directory",
         SERVER,
     ),
+    Refusal(
+        "platform_config_file: nonsense",
+        (_BASE, "--platform_config_file={base}/platforms"),
+        "INVALID_ARGUMENT: Invalid protobuf file: '{base}/platforms'",
+        f"not seen; {SERVER}",
+        {"platforms": "nonsense"},
+    ),
     _config(
         "twice the same name",
         f"model_config_list {{{{ {HALF.replace('{more}', '')} {HALF.replace('{more}', '')} }}}}",
