@@ -47,6 +47,6 @@ def _skip(words: text_format.Tokenizer, opening: str, closing: str) -> None:
     depth = 1
     while depth:
         if words.AtEnd():
-            raise words.ParseError(f"Expected '{closing}'")
+            raise text_format.ParseError(f"Expected '{closing}' at the end")
         depth += (words.token == opening) - (words.token == closing)
         words.NextToken()

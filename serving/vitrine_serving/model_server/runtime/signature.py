@@ -50,7 +50,7 @@ class Signature:
         same_names = set(inputs) == self._dtypes.keys()
         if not same_names:
             self._check_size(inputs)
-        feeds = []
+        feeds: list[Array | DeepArray] = []
         for alias in self._dtypes:
             sent = inputs.get(alias)
             if sent is None:
