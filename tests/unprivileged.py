@@ -11,8 +11,10 @@ from harness.processes import after
 _DROP = """
 import ctypes
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+prctl = ctypes.CDLL(None).prctl
+prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 """
 
 

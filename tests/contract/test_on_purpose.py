@@ -44,6 +44,11 @@ HELD = {
         f"{SERVING}/test_broken_versions.py",
         "test_a_version_whose_variables_are_missing_is_found_out",
     ),
+    "a file by a version's name": (HERE, "test_a_file_is_no_version"),
+    "a reload that is refused for a model's platform": (
+        f"{SERVING}/test_reload.py",
+        "test_a_reload_that_is_refused_changes_no_label",
+    ),
     "an entry that cannot be looked at": (
         f"{SERVING}/test_broken_versions.py",
         "test_an_entry_that_cannot_be_looked_at_is_passed_over_and_said_once",
@@ -180,12 +185,18 @@ def test_words_that_are_taken(odd: Odd):
 
 
 def test_versions_that_fail_end_nobody(odd: Odd):
-    """A broken one, an empty directory, and a file by a version's name; the good one stands in."""
+    """A broken one, and an empty directory; the good one stands in."""
     reply = odd.server.http("GET", "/v1/models/half", None, {})
     states = {
         int(one["version"]): one["state"] for one in json.loads(reply.body)["model_version_status"]
     }
     assert states == {3: "END", 2: "END", 1: "AVAILABLE"}
+
+
+def test_a_file_is_no_version(odd: Odd):
+    """Version 4 is one."""
+    assert (odd.server.models / "half" / "4").is_file()
+    assert odd.server.http("GET", "/v1/models/half/versions/4", None, {}).status == 404
 
 
 def test_a_second_server_ends(odd: Odd, refuse, tmp_path: Path):

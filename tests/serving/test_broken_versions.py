@@ -1,17 +1,21 @@
 """Versions that cannot work, or not yet: an older one stands in, and none stops the others."""
 
+import shutil
 import threading
+from pathlib import Path
 
 import grpc
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from harness.waiting import wait_for
 from tests.serving.fake_models import answers, publish, reach, remove, states
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.repository.config import ModelConfig, to_configs
+from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
+from vitrine_serving.model_server.repository.lifecycle import Failure
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.trial import try_signatures
 
@@ -90,7 +94,7 @@ def test_a_nul_in_a_base_path_is_refused():
     message = model_server_config_pb2.ModelServerConfig()
     message.model_config_list.config.add(name="mlp", base_path="/x\0y", model_platform="tensorflow")
     with pytest.raises(ServingError, match="NUL in its base_path") as caught:
-        to_configs(message)
+        configs_of(message)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -116,6 +120,68 @@ def export(path, *, broken: bool) -> None:
     module = Wrapped()
     signatures = {"serving_default": module.predict, "picky": module.picky}
     tf.saved_model.save(module, str(path), signatures=signatures)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "1"
+    export(path, broken=False)
+    return path
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:7])
+
+
+def _flip(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+DATA = "variables.data-00000-of-00001"
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "code", "words"),
+    [
+        (DATA, Path.unlink, grpc.StatusCode.NOT_FOUND, f"{DATA}; No such file or directory\n"),
+        (DATA, _cut, grpc.StatusCode.OUT_OF_RANGE, "Read less bytes than requested\n"),
+        (DATA, _flip, grpc.StatusCode.DATA_LOSS, "Checksum does not match"),
+        ("variables.index", _cut, grpc.StatusCode.DATA_LOSS, "file is too short to be an sstable"),
+        ("variables.index", _flip, grpc.StatusCode.DATA_LOSS, "block checksum mismatch"),
+    ],
+)
+def test_variables_that_are_damaged(exported, tmp_path, file, damage, code, words):
+    """They have the code and the words of the kernel that restores them, in the status as well."""
+    path = shutil.copytree(exported, tmp_path / "1")
+    damage(path / "variables" / file)
+    with pytest.raises(tf.errors.OpError) as caught:
+        Servable("mlp", 1, path)
+    failure = Failure.of(caught.value)
+    assert (failure.code, words in failure.message) == (code.value[0], True), failure
+    assert "{{node RestoreV2}}" in failure.message
+
+
+def test_variables_that_are_not_there(exported, tmp_path):
+    """Such a version loads, as there; the trial finds it out, and says what to copy."""
+    path = shutil.copytree(exported, tmp_path / "1")
+    shutil.rmtree(path / "variables")
+    servable = Servable("mlp", 1, path)
+    with pytest.raises(ServingError, match=r"variables.index is not there: copy the version") as it:
+        try_signatures(servable, path)
+    assert it.value.code is grpc.StatusCode.FAILED_PRECONDITION
+    servable.close()
+
+
+def test_a_graph_that_cannot_be_imported(exported, tmp_path):
+    """Its error is INVALID_ARGUMENT, not one of Python's."""
+    path = shutil.copytree(exported, tmp_path / "1")
+    message = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    message.meta_graphs[0].graph_def.node[0].input.append("nowhere")
+    (path / "saved_model.pb").write_bytes(message.SerializeToString())
+    with pytest.raises(ServingError, match="nowhere") as caught:
+        Servable("mlp", 1, path)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_version_whose_variables_are_missing_is_found_out(tmp_path):

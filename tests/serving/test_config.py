@@ -11,9 +11,9 @@ from tests.serving.fake_models import publish
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import (
     ModelConfig,
+    check_list,
     configs_of,
     read_config,
-    to_configs,
 )
 from vitrine_serving.model_server.repository.policy import aspired_versions, missing_versions
 
@@ -129,15 +129,45 @@ def test_only_lists_of_models_are_understood(kind):
     if kind:
         getattr(message, kind).SetInParent()
     with pytest.raises(ServingError, match="Only ModelConfigList is currently supported") as caught:
-        to_configs(message)
+        check_list(message)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_the_order_of_the_checks():
+    """Names, paths, platforms of what is served, labels, and platforms of new models."""
+    message = model_server_config_pb2.ModelServerConfig()
+    add = message.model_config_list.config.add
+    new, served = add(name="new", base_path="/new"), add(name="served", base_path="./served")
+    twice = add(name="new", base_path="/new", model_platform="tensorflow")
+    served.version_labels["stable"] = 9
+
+    def labels(configs):
+        if any(config.version_labels for config in configs):
+            raise ServingError.invalid("labels")
+
+    def words() -> str:
+        with pytest.raises(ServingError) as caught:
+            configs_of(message, {"served"}, labels)
+        return str(caught.value)
+
+    assert "new multiple times" in words()
+    twice.name = "twice"
+    assert "served to have an absolute path" in words()
+    served.base_path = "/served"
+    assert "model name is served" in words()
+    served.model_platform = "tensorflow"
+    assert words() == "labels"
+    served.version_labels.clear()
+    assert "model name is new" in words()
+    new.model_platform = "tensorflow"
+    assert len(configs_of(message, {"served"}, labels)) == 3
 
 
 def test_messages_are_read_as_files_are():
     """`HandleReloadConfigRequest` carries the same message."""
     message = model_server_config_pb2.ModelServerConfig()
     message.model_config_list.config.add(name="a", base_path="/a", model_platform="tensorflow")
-    assert to_configs(message) == [ModelConfig("a", Path("/a"))]
+    assert configs_of(message) == [ModelConfig("a", Path("/a"))]
 
 
 @pytest.mark.parametrize(
@@ -164,11 +194,21 @@ def test_what_counts_as_a_version(tmp_path, directory, number):
     assert {n: v.path.name for n, v in found.items()} == ({number: directory} if number else {})
 
 
-def test_of_two_spellings_the_last_counts(tmp_path):
-    """`01` sorts before `1`, so `1` is loaded."""
-    publish(tmp_path, 1)
-    (tmp_path / "01").mkdir()
-    assert aspired_versions(ModelConfig("a", tmp_path))[1].path == tmp_path / "1"
+@pytest.mark.parametrize(
+    ("policy", "path"),
+    [
+        ({}, "7 "),
+        ({"latest": 2}, "7 "),
+        ({"latest": 0}, "007"),
+        ({"specific": (7,)}, "7"),
+        ({"specific": (7, 8)}, "7 "),
+    ],
+)
+def test_of_several_spellings_one_counts(tmp_path, policy, path):
+    """The last in the alphabet, of `all` the first, and the plain names where each is there."""
+    for name in ("7", "007", "7 "):
+        (tmp_path / name).mkdir()
+    assert aspired_versions(ModelConfig("a", tmp_path, **policy))[7].path == tmp_path / path
 
 
 def test_files_are_no_versions(tmp_path):

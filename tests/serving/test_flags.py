@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from harness.ports import free_port
 from vitrine_client.process.exit_codes import NOT_BEGUN
+from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import NOTHING, Flags, without_effect
@@ -123,6 +124,7 @@ def test_help_says_what_each_does_here():
     done = CliRunner().invoke(main, ["--help"], terminal_width=200)
     entries = re.findall(r"^  --(\w+).*?(?=^  -)", done.stdout, re.MULTILINE | re.DOTALL)
     assert ITS.keys() <= set(entries)
+    assert "None" not in done.stdout
     said = " ".join(done.stdout.split())
     for name in FLAGS:
         assert meaning(name) in said, name
@@ -137,6 +139,65 @@ def test_a_flag_without_effect_is_warned_of(caplog):
     with caplog.at_level(logging.WARNING):
         assert run("--skip_initialize_tpu", "--prefer_tflite_model=false")[0] == REFUSED
     assert caplog.messages == ["--skip_initialize_tpu changes nothing here: no TPU is used"]
+
+
+def test_a_flag_without_another_is_warned_of():
+    """Each that changes nothing by itself."""
+    flags = Flags(
+        local_socket_group="staff",
+        model_config_file_poll_wait_seconds=1,
+        rest_api_port=0,
+        rest_api_enable_cors_support=True,
+        enable_per_model_batching_parameters=True,
+    )
+    assert set(without_effect(flags)) == {
+        "--rest_api_enable_cors_support changes nothing without --rest_api_port",
+        "--local_socket_group changes nothing without --local_socket",
+        "--model_config_file_poll_wait_seconds changes nothing without --model_config_file",
+        "--enable_per_model_batching_parameters changes nothing without --enable_batching",
+    }
+    fine = Flags(local_socket="/x", local_socket_group="staff")
+    assert list(without_effect(fine)) == []
+
+
+@pytest.mark.parametrize("name", ["session", "intra_op", "inter_op"])
+def test_threads_are_bounded(name):
+    """A hundred thousand would keep the start busy for longer than anybody waits."""
+    code, said = run(f"--tensorflow_{name}_parallelism={MOST_THREADS + 1}")
+    assert (code, f"is not in the range 0<=x<={MOST_THREADS}" in said) == (REFUSED, True)
+
+
+TENSORFLOW = (
+    'platform_configs { key: "tensorflow" value { source_adapter_config { '
+    "[type.googleapis.com/tensorflow.serving.SavedModelBundleSourceAdapterConfig] "
+    '{ legacy_config { saved_model_tags: "}" } } } } }'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (TENSORFLOW, ""),
+        ("nonsense", "Invalid protobuf file"),
+        (TENSORFLOW[:-1], "Invalid protobuf file"),
+        (TENSORFLOW[: TENSORFLOW.index("legacy")], "Invalid protobuf file"),
+        ("platform_configs { key: 1 }", "Invalid protobuf file"),
+        ("# none", "Model default requests unsupported platform tensorflow"),
+        ('platform_configs { key: "x" }', "Model default requests unsupported platform tensorflow"),
+        ("", "Invalid argument"),
+    ],
+)
+def test_platform_files(text, words, tmp_path):
+    """One has to have the platform of all models; what it says of it is not read."""
+    file = tmp_path / "platforms"
+    file.write_text(text)
+    flags = Flags(model_base_path="/nowhere", platform_config_file=file)
+    if not words:
+        read_settings(flags)
+        return
+    with pytest.raises(ServingError, match=words) as caught:
+        read_settings(flags)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 @pytest.mark.parametrize(

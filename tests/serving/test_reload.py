@@ -5,6 +5,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from tensorflow_serving.apis import model_management_pb2
 
 from tests.serving.fake_models import (
     answers,
@@ -15,6 +16,8 @@ from tests.serving.fake_models import (
     states,
 )
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.metrics import ServingMetrics
 from vitrine_serving.model_server.repository.config import ModelConfig
 from vitrine_serving.model_server.repository.repository import Repository
 
@@ -83,6 +86,36 @@ def test_a_reload_tells_of_a_new_model_that_failed(base, start, tmp_path):
     )
     reach(repository, {1: "END"})
     assert states(repository, "softmax") == {1: "AVAILABLE"}
+
+
+@pytest.mark.parametrize("latest", [1, 0])
+def test_a_reload_tells_of_a_new_model_whose_newest_version_failed(base, start, tmp_path, latest):
+    """Also where an older one stands in, or is wanted as well: it answers when the call returns."""
+    publish(tmp_path / "half", 1)
+    publish(tmp_path / "half", 2, broken=True)
+    repository = start(ModelConfig("mlp", base))
+    half = ModelConfig("half", tmp_path / "half", latest=latest)
+    code, words = refusal(repository.configure, [half])
+    assert code is grpc.StatusCode.UNKNOWN
+    assert "{name: half version: 2} due to error: UNKNOWN: ValueError: no graph" in words
+    assert states(repository, "half") == {2: "END", 1: "AVAILABLE"}
+    repository.configure([half])  # it is no new one any more
+
+
+def test_a_reload_waits_for_the_newest_version(base, load, start, tmp_path):
+    """Not only for an older one that is loaded sooner."""
+    publish(tmp_path / "half", 1)
+    publish(tmp_path / "half", 2)
+    load.gates[2] = threading.Event()
+    repository = start(ModelConfig("mlp", base))
+    half = ModelConfig("half", tmp_path / "half", latest=0)
+    reloading = threading.Thread(target=repository.configure, args=([half],))
+    reloading.start()
+    reach(repository, {2: "LOADING", 1: "AVAILABLE"}, "half")
+    assert reloading.is_alive()
+    load.gates[2].set()
+    reloading.join(30)
+    assert states(repository, "half") == {2: "AVAILABLE", 1: "AVAILABLE"}
 
 
 def test_at_the_start_a_model_that_fails_does_not_stop_the_others(base, start, tmp_path):
@@ -193,3 +226,21 @@ def test_the_flag_does_not_let_a_label_move_to_nowhere(base, start):
     repository.refresh()
     reach(repository, {2: "AVAILABLE", 1: "AVAILABLE"})
     assert answers(repository, label="canary") == 2
+
+
+def test_a_reload_that_is_refused_changes_no_label(base, start):
+    """Where a new model has a platform that nobody knows, which is found out last."""
+    publish(base, 2)
+    repository = start(labelled(base))
+    repository.configure([labelled(base, stable=1)])
+    request = model_management_pb2.ReloadConfigRequest()
+    models = request.config.model_config_list.config
+    mlp = models.add(name="mlp", base_path=str(base), model_platform="tensorflow")
+    mlp.version_labels["stable"] = 2
+    models.add(name="odd", base_path=str(base), model_platform="caffe")
+    api = ModelServerApi(repository, ServingMetrics())
+    assert "unsupported platform caffe" in refusal(api.reload_config, request)[1]
+    assert answers(repository, label="stable") == 1
+    assert repository.names() == {"mlp"}
+    mlp.version_labels["stable"] = 9
+    assert refusal(api.reload_config, request)[0] is grpc.StatusCode.FAILED_PRECONDITION

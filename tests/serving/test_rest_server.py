@@ -85,7 +85,7 @@ def test_requests_that_wait_are_answered_at_the_end(caplog):
     with contextlib.ExitStack() as opened, ThreadPoolExecutor(1) as pool:
         request = POST % len(BODY) + BODY
         asking = [opened.enter_context(connect(port, request)) for port in ports * 2]
-        wait_for(lambda: sum(len(each.requests) for each in rest._channels()) == 4, WAIT_S, "them")
+        wait_for(lambda: sum(len(each.requests) for each in rest.channels()) == 4, WAIT_S, "them")
         rest.close()
         ended = pool.submit(rest.shut_down, 10 * WAIT_S)
         model.gate.set()
@@ -110,7 +110,7 @@ def test_half_a_head_does_not_hold_the_end():
     thread = threading.Thread(target=rest.run, daemon=True)
     thread.start()
     with connect(port, b"POST /v1/mod") as connection, ThreadPoolExecutor(1) as pool:
-        wait_for(lambda: any(each.request for each in rest._channels()), WAIT_S, "its head")
+        wait_for(lambda: any(each.request for each in rest.channels()), WAIT_S, "its head")
         rest.close()
         pool.submit(rest.shut_down, 10 * WAIT_S).result(WAIT_S)
         assert connection.recv(1) == b""

@@ -212,11 +212,10 @@ NO_OUTPUT = (
 def test_an_output_that_is_no_tensor(versions):
     """The signature that initialises a model is one like any other, and has nothing to answer."""
     images = Servable("images", 1, versions / "images")
-    for run in (images.run, images.run_deep):
-        assert _code_and_words(run, "__saved_model_init_op", {}) == (
-            CODE.INVALID_ARGUMENT,
-            NO_OUTPUT,
-        )
+    assert _code_and_words(images.run, "__saved_model_init_op", {}) == (
+        CODE.INVALID_ARGUMENT,
+        NO_OUTPUT,
+    )
     images.close()
 
 
@@ -233,8 +232,7 @@ def test_methods_of_signatures(versions):
         "Expected prediction signature method_name to be one of {tensorflow/serving/predict, "
         "tensorflow/serving/classify, tensorflow/serving/regress}. Was: other"
     )
-    for run in (echo.run, echo.run_deep):
-        assert _code_and_words(run, "serving_default", {}) == (CODE.INTERNAL, words)
+    assert _code_and_words(echo.run, "serving_default", {}) == (CODE.INTERNAL, words)
     echo.run("serving_default", inputs, call="Classify")
     echo.close()
 
@@ -244,21 +242,39 @@ def test_deep_tensors(versions):
     seen = []
     echo = Servable("echo", 1, versions / "echo", observe=lambda *told: seen.append(told[:2]))
     deep, wrong = (DeepArray(np.ones(1, dtype), (1,) * 100) for dtype in (np.float32, np.float64))
-    found = echo.run_deep("float32", {"x": deep}, timeout_s=60)["y"]
+    found = echo.run("float32", {"x": deep}, timeout_s=60)["y"]
     assert (found.shape, found.values.tolist()) == (deep.shape, [1.0])
     assert seen == [("echo", "Predict")]
     large = DeepArray(np.ones(10**7, np.float32), (1,) * 99 + (10**7,))
-    code, _ = _code_and_words(echo.run_deep, "float32", {"x": large}, timeout_s=0.001)
+    code, _ = _code_and_words(echo.run, "float32", {"x": large}, timeout_s=0.001)
     assert code is CODE.DEADLINE_EXCEEDED
-    assert _code_and_words(echo.run_deep, "float32", {"x": wrong}) == (
+    assert _code_and_words(echo.run, "float32", {"x": wrong}) == (
         CODE.INVALID_ARGUMENT,
         "Expects arg[0] to be float but double is provided",
     )
-    assert _code_and_words(echo.run_deep, "nope", {"x": deep}) == (
+    assert _code_and_words(echo.run, "nope", {"x": deep}) == (
         CODE.FAILED_PRECONDITION,
         'Serving signature key "nope" not found.',
     )
     echo.close()
+
+
+def test_outputs_of_more_dimensions_than_numpy_has(tmp_path):
+    """A model may make them of fewer: they are found out once, and answered."""
+
+    class Deepening(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        def deepen(self, x):
+            return {"y": tf.reshape(x, [-1, *[1] * 69]), "same": x}
+
+    module = Deepening()
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.deepen})
+    deep = Servable("deep", 1, tmp_path / "1")
+    for _ in range(2):
+        found = deep.run("serving_default", {"x": np.ones(2, np.float32)})
+        assert found["y"].shape == (2, *[1] * 69)
+        assert found["same"].tolist() == [1, 1]
+    deep.close()
 
 
 def test_requests_are_checked_in_order(versions):
@@ -294,27 +310,18 @@ def test_requests_are_checked_in_order(versions):
     echo.close()
 
 
-def test_a_part_of_the_outputs_is_not_batched(versions):
-    """As in batching_session.cc: a call that is for other outputs than a signature has goes past
-    the scheduler, and its bound."""
+def test_any_part_of_the_outputs_is_batched(versions):
+    """As in batching_session.cc, which has a default scheduler for what no signature declares."""
     scheduler = BatchScheduler(BatchingParameters(max_batch_size=2))
     echo = Servable("echo", 1, versions / "echo", scheduler=scheduler)
     pair = {"a": np.ones(3, np.float32), "b": np.ones(3, np.int32)}
-    with pytest.raises(ServingError, match="Task size 3 is larger"):
-        echo.run("pair", pair)
-    assert echo.run("pair", pair, ["product"])["product"].tolist() == [1, 1, 1]
-    with pytest.raises(ServingError, match="Task size 3 is larger"):
-        echo.run("pair", pair, ["product", "sum"])
+    for wanted in ([], ["product"], ["product", "sum"]):
+        with pytest.raises(ServingError, match="Task size 3 is larger"):
+            echo.run("pair", pair, wanted)
+        two = {name: array[:2] for name, array in pair.items()}
+        assert echo.run("pair", two, wanted)["product"].tolist() == [1, 1]
     scheduler.close()
     echo.close()
-
-
-def test_missing_weights_fail_to_load(training_run, tmp_path):
-    """A version without its variables is not served."""
-    path = shutil.copytree(training_run.models_dir / "softmax" / "1", tmp_path / "1")
-    shutil.rmtree(path / "variables")
-    with pytest.raises(ValueError, match="checkpoint"):
-        Servable("softmax", 1, path)
 
 
 def test_first_calls_that_come_together_make_one_callable(versions):

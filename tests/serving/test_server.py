@@ -164,6 +164,11 @@ def test_a_changed_config_file_is_followed(base, tmp_path):
         with ModelServerClient(server.grpc_address) as client:
             client.reload("model_config_list {}")  # the file is as it was, and is the truth
         wait_for(lambda: serves(server, "b"), 30, "the model that a reload left out")
+        config.write_text("# nothing, which is no list without models")
+        said = "only legal to transition from one ModelConfigList to another"
+        wait_for(lambda: said in (tmp_path / "log").read_text(), 30, "a remark")
+        assert serves(server, "b")
+        said = "No such file or directory"
         config.unlink()
         wait_for(lambda: (tmp_path / "log").read_text().count(said) == 2, 30, "a remark")
         (base / "half" / "9").mkdir()  # seen by the other thread, whose looks are a second apart

@@ -8,6 +8,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tests.contract.models import export
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.runtime.batching import BatchingParameters, BatchScheduler
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.warm_up import RECORDS, warm_up
 
@@ -46,6 +47,19 @@ def examples_log(kind: str, signature: str) -> prediction_log_pb2.PredictionLog:
     request.model_spec.name, request.model_spec.signature_name = "m", signature
     example = request.input.example_list.examples.add()
     example.features.feature["x"].float_list.value.append(2)
+    return log
+
+
+def infer_log(name: str, *signatures: str) -> prediction_log_pb2.PredictionLog:
+    """A MultiInference of two examples."""
+    log = prediction_log_pb2.PredictionLog()
+    request = log.multi_inference_log.request
+    for signature in signatures:
+        task = request.tasks.add(method_name="tensorflow/serving/regress")
+        task.model_spec.name, task.model_spec.signature_name = name, signature
+    for _ in range(2):
+        example = request.input.example_list.examples.add()
+        example.features.feature["x"].float_list.value.append(2)
     return log
 
 
@@ -112,3 +126,30 @@ def test_a_file_too_short_for_a_record_has_none(runs, tmp_path, content):
     (tmp_path / RECORDS).write_bytes(content)
     assert warm_up(runs[0], tmp_path) == 0
     assert not runs[1]
+
+
+def test_examples_of_a_multi_inference_are_counted(folder, tmp_path):
+    """Each time they are replayed, by the name in the record; the run itself is one, also of two
+    signatures, in a batch of its own."""
+    counted, batches = [], []
+
+    class Counting(BatchScheduler):
+        def run(self, function, inputs):
+            batches.append(len(inputs))
+            return super().run(function, inputs)
+
+    servable = Servable(
+        "m",
+        1,
+        folder,
+        scheduler=Counting(BatchingParameters(num_batch_threads=1)),
+        is_own_scheduler=True,
+        observe_examples=lambda *told: counted.append(told),
+    )
+    one = infer_log("m", "regress_x_to_y")
+    two = infer_log("other", "regress_x_to_y", "regress_elsewhere")
+    write(tmp_path, one.SerializeToString(), two.SerializeToString())
+    warm_up(servable, tmp_path, 2)
+    assert counted == [("m", 2)] * 2 + [("other", 2)] * 2
+    assert batches == [1, 1, 2, 2]
+    servable.close()

@@ -11,7 +11,9 @@ from typing import IO
 _LAUNCHER = """
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+prctl = ctypes.CDLL(None).prctl
+prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
+prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 if os.getppid() == int(sys.argv[1]):
     os.execvp(sys.argv[2], sys.argv[2:])
 """

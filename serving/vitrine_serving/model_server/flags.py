@@ -224,7 +224,9 @@ class Flags:
         "Answer Predict with packed bytes instead of lists of values: faster where there are many.",
     ] = False
     platform_config_file: Annotated[
-        Path | None, f"{NOTHING}there is one platform; other flags set what this file could.", file
+        Path | None,
+        f"{NOTHING}there is one platform; other flags set what this file could. It has to have it.",
+        file,
     ] = None
     remove_unused_fields_from_bundle_metagraph: Annotated[
         bool, f"{NOTHING}it is about what TensorFlow Serving's own loader keeps."
@@ -270,12 +272,33 @@ def parallelism(flags: Flags) -> tuple[int, int]:
     return each if any(each) else (session, session)
 
 
+_NEEDED = {
+    "local_socket_group": "local_socket",
+    "model_config_file_poll_wait_seconds": "model_config_file",
+    "rest_api_num_threads": "rest_api_port",
+    "rest_api_timeout_in_ms": "rest_api_port",
+    "rest_api_enable_cors_support": "rest_api_port",
+    "rest_api_shortest_floats": "rest_api_port",
+    "monitoring_config_file": "rest_api_port",
+    "enable_per_model_batching_parameters": "enable_batching",
+    "num_request_iterations_for_warmup": "enable_model_warmup",
+}
+"""Flags that change nothing without another one."""
+
+
 def without_effect(flags: Flags) -> Iterator[str]:
-    """Yields a sentence for each flag that is given and changes nothing here."""
+    """Yields a sentence for each flag that is given and changes nothing here, or not without
+    another one."""
     for flag in fields(Flags):
-        meaning = get_args(flag.type)[1]
-        if meaning.startswith(NOTHING) and getattr(flags, flag.name) != flag.default:
+        if getattr(flags, flag.name) == flag.default:
+            continue
+        meaning, needed = get_args(flag.type)[1], _NEEDED.get(flag.name)
+        if meaning.startswith(NOTHING):
             yield f"--{flag.name} c{meaning[1:].rstrip('.')}"
+        elif needed and not getattr(flags, needed):
+            yield f"--{flag.name} changes nothing without --{needed}"
+    if flags.model_config_file and flags.model_base_path:
+        yield "--model_base_path changes nothing with --model_config_file"
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:

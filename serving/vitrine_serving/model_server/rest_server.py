@@ -158,7 +158,7 @@ class RestServer:
     def shut_down(self, timeout_s: float) -> None:
         """Ends its threads and its connections, once all that was asked is answered."""
         deadline = time.monotonic() + timeout_s
-        while any(each.is_answering for each in self._channels()) and self._progress.wait(
+        while any(each.is_answering for each in self.channels()) and self._progress.wait(
             max(0.0, deadline - time.monotonic())
         ):
             self._progress.clear()
@@ -166,12 +166,13 @@ class RestServer:
         self._server.task_dispatcher.shutdown(timeout=left_s)
         self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
 
-    def _channels(self) -> list[_Channel]:
+    def channels(self) -> list[_Channel]:
+        """Returns its connections, those that wait for an answer and the idle ones."""
         return [each for each in list(self._sockets.values()) if isinstance(each, _Channel)]
 
     def end_idle(self) -> None:
         """Ends idle connections where there are many; call it from time to time."""
-        channels = self._channels()
+        channels = self.channels()
         now_s = time.time()  # as waitress has it
         self._begun = {each: self._since(each, now_s) for each in channels if not each.requests}
         if len(channels) < _CROWDED * self._connections:

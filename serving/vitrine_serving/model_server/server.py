@@ -8,15 +8,17 @@ import sys
 import threading
 from typing import Any
 
+import grpc
+
 from vitrine_client.process import signals
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import ServingMetrics
-from vitrine_serving.model_server.repository.repository import Repository
+from vitrine_serving.model_server.repository.repository import Load, Repository
 from vitrine_serving.model_server.runtime.sessions import BFLOAT16, begin, session_config
 from vitrine_serving.model_server.startup.listeners import Listeners, in_background
-from vitrine_serving.model_server.startup.loading import Load, loader
+from vitrine_serving.model_server.startup.loading import loader
 from vitrine_serving.model_server.startup.settings import ModelServerSettings, read_models
 
 log = logging.getLogger("vitrine_serving.model_server")
@@ -95,12 +97,37 @@ def _poll_config(flags: Flags, repository: Repository, stop: threading.Event) ->
     said = ""
     while not stop.wait(flags.model_config_file_poll_wait_seconds):
         try:
-            configs = read_models(flags)
-            if {config.name: config for config in configs} != repository.configs():
-                repository.configure(configs)
-                log.info("Follows %s", flags.model_config_file)
+            follow(flags, repository)
             said = ""
         except Exception as error:  # whatever it is, the next file may be good
             hint = error.hint if isinstance(error, ServingError) else ""
             if said != (said := f"{error} {hint}".rstrip()):
                 log.error("%s is not followed: %s", flags.model_config_file, said)
+
+
+def follow(flags: Flags, repository: Repository) -> None:
+    """Has the repository serve what the file says, if it does not. Raises `ServingError` for a file
+    that makes no sense, or no list of models of what is served; one whose new models fail is in
+    effect, and that is logged."""
+    configs = read_models(flags, repository.check_labels)
+    served = repository.configs()
+    if configs is None:
+        if served:
+            raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, _NO_TRANSITION)
+        return
+    if {config.name: config for config in configs} == served:
+        return
+    try:
+        repository.configure(configs)
+    except ServingError as error:
+        if error.code is not grpc.StatusCode.UNKNOWN:
+            raise
+        log.error("Follows %s, but %s", flags.model_config_file, error)
+    else:
+        log.info("Follows %s", flags.model_config_file)
+
+
+_NO_TRANSITION = (
+    "Cannot transition to requested config. It is only legal to transition from one "
+    "ModelConfigList to another."
+)

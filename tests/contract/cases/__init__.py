@@ -13,6 +13,7 @@ from tests.contract.cases import (
     predict,
     regress,
     reload,
+    reload_checks,
     reload_states,
     rest,
     rest_errors,
@@ -22,6 +23,7 @@ from tests.contract.cases import (
     rest_numbers,
     rest_paths,
     rest_wire,
+    runs,
     status,
     tensors,
     versions,
@@ -36,7 +38,7 @@ STEADY = [
     *(
         case
         for topic in (
-            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
+            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges, runs),
             *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES
@@ -47,11 +49,13 @@ STEADY = [
 CHANGING = [
     *versions.CASES,
     *reload.CASES,
+    *reload_checks.CASES,
     *reload_states.CASES,
     *batching.CASES,
     *warm_up.CASES,
     *grpc_edges.HEALTH_CASES,
     *rest_http.CHANGING,
+    *runs.CHANGING,
     *classify.CHANGING,
     *regress.CHANGING,
 ]

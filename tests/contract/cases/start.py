@@ -143,6 +143,13 @@ REFUSALS = [
         "NOT_FOUND: {base}/none; No such file or directory",
         SERVER,
     ),
+    Refusal(
+        "platform_config_file: nonsense",
+        (_BASE, "--platform_config_file={base}/platforms"),
+        "INVALID_ARGUMENT: Invalid protobuf file: '{base}/platforms'",
+        f"not seen; {SERVER}",
+        {"platforms": "nonsense"},
+    ),
     _config(
         "twice the same name",
         f"model_config_list {{{{ {HALF.replace('{more}', '')} {HALF.replace('{more}', '')} }}}}",
@@ -167,7 +174,6 @@ REFUSALS = [
         "currently available for inference",
         "server_core.cc UpdateModelVersionLabelMap",
         {"models.config": one('version_labels {{ key: "x" value: 9 }}')},
-        after_tensorflow=True,
     ),
 ]
 
@@ -201,6 +207,7 @@ _SPECIFIC = "model_version_policy { specific { versions: [1, 2] } }"
 DIRECTORIES = [
     Directory("007", (7,), ("007",)),
     Directory("7 and 007", (7,), ("7", "007")),
+    Directory("all: 7 and 007", (7,), ("7", "007"), more="model_version_policy { all {} }"),
     *(
         Directory(f"{name!r} beside 1", (1,), ("1", name))
         for name in ("-1", "1.0", "1e3", "٣", "9223372036854775808", "v3")

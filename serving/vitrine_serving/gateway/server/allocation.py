@@ -17,5 +17,6 @@ def return_large_blocks() -> None:
     """
     with suppress(AttributeError):  # elsewhere than in glibc
         mallopt = ctypes.CDLL(None).mallopt
+        mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int
         mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)

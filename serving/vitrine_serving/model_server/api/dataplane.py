@@ -12,11 +12,13 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
-from vitrine_serving.model_server.repository.config import check_logging, to_configs
+from vitrine_serving.model_server.repository.config import (
+    check_list,
+    check_logging,
+    configs_of,
+)
 from vitrine_serving.model_server.repository.repository import Repository
 from vitrine_serving.model_server.runtime import inference
-from vitrine_serving.model_server.runtime.deep import is_deep
-from vitrine_serving.model_server.runtime.examples import count_examples
 from vitrine_serving.model_server.runtime.servable import Servable
 
 _STATES = get_model_status_pb2.ModelVersionStatus.State
@@ -54,10 +56,7 @@ class ModelServerApi:
         """Answers a Predict on arrays: the signature of a `ModelSpec`, and all its outputs. Those
         of more dimensions than NumPy has are `DeepArray`s, in and out."""
         with self._use_spec(spec) as servable:
-            name = inference.signature_name_of(spec)
-            if is_deep(inputs):
-                return servable.run_deep(name, inputs, timeout_s=timeout_s)
-            return servable.run(name, inputs, timeout_s=timeout_s)
+            return servable.run(inference.signature_name_of(spec), inputs, timeout_s=timeout_s)
 
     def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Classify`."""
@@ -70,14 +69,11 @@ class ModelServerApi:
             return inference.regress(servable, request, timeout_s)
 
     def multi_inference(self, request: Any) -> Any:
-        """Answers `PredictionService.MultiInference`; the first task says which version. Its
-        examples alone are counted, as in TensorFlow Serving (multi_inference.cc)."""
+        """Answers `PredictionService.MultiInference`; the first task says which version."""
         if not request.tasks:
             raise ServingError.invalid("ModelSpec has no name specified.")
         with self._use_spec(request.tasks[0].model_spec) as servable:
-            response = inference.multi_inference(servable, request)
-        self._metrics.observe_examples(servable.name, count_examples(request.input))
-        return response
+            return inference.multi_inference(servable, request)
 
     def signature_inputs(self, spec: Any) -> Mapping[str, Any]:
         """Returns the `TensorInfo` of each input of a signature, by name."""
@@ -130,7 +126,11 @@ class ModelServerApi:
         increases are none of this server's, so that the increase is 0. Requests are not logged, and
         who wants that is told so once the models are taken, as TensorFlow Serving is built.
         """
-        self._repository.configure(to_configs(request.config, self._repository.names()))
+        check_list(request.config)
+        repository = self._repository
+        repository.configure(
+            configs_of(request.config, repository.names(), repository.check_labels)
+        )
         check_logging(request.config)
         response = model_management_pb2.ReloadConfigResponse()
         response.status.SetInParent()  # OK is said, not left out

@@ -4,7 +4,7 @@ The syntax, the defaults and the words of the errors are TensorFlow Serving's
 (`model_server_config.proto`, `server_core.cc`, `file_system_storage_path_source.cc`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from vitrine_serving.errors import ServingError
 
-_PLATFORM = "tensorflow"
+TENSORFLOW = "tensorflow"
+"""The one platform of models."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class ModelConfig:
     version_labels: Mapping[str, int] = field(default_factory=dict)
 
 
+CheckLabels = Callable[[Sequence[ModelConfig]], None]
+"""Raises `ServingError` for labels that may not be given."""
+
+
 def read_config(text: str) -> list[ModelConfig]:
     """Reads a `models.config`; an empty one has no models.
 
@@ -57,40 +62,60 @@ def read_config(text: str) -> list[ModelConfig]:
     message = model_server_config_pb2.ModelServerConfig()
     try:
         text_format.Parse(text, message)
-        return configs_of(message)
+        configs = configs_of(message)
+        check_logging(message)
+        return configs
     except (text_format.ParseError, ServingError) as error:
         raise ValueError(f"models.config: {error}") from error
 
 
-def configs_of(message: Any) -> list[ModelConfig]:
-    """Returns the models of a file's message; an empty one has none. Raises `ServingError`
-    (INVALID_ARGUMENT), also where requests are to be logged, which TensorFlow Serving as it is
-    built does not do, either."""
+def configs_of(
+    message: Any, served: Collection[str] = (), check_labels: CheckLabels = lambda _: None
+) -> list[ModelConfig]:
+    """Returns the models of a `ModelServerConfig` message; one that says nothing has none.
+
+    `served` are the names of the models that it is to replace. What makes no sense is found in the
+    order of server_core.cc (ReloadConfig): names and paths, platforms of models that are served,
+    labels by `check_labels`, other platforms. Raises `ServingError`, mostly INVALID_ARGUMENT.
+    """
     if not message.WhichOneof("config"):
         return []
-    configs = to_configs(message)
-    check_logging(message)
+    check_list(message)
+    entries = message.model_config_list.config
+    _check_names(entries)
+    base_paths = [_base_path(entry) for entry in entries]
+    for entry in entries:
+        if entry.name in served:
+            _check_same_platform(entry)
+    configs = [_to_config(*each) for each in zip(entries, base_paths, strict=True)]
+    check_labels(configs)
+    for entry in entries:
+        if (platform := _platform(entry)) != TENSORFLOW:
+            raise ServingError.invalid(
+                f"Model {entry.name} requests unsupported platform {platform}",
+                f'The one platform here is model_platform: "{TENSORFLOW}"',
+            )
     return configs
 
 
-def check_logging(message: Any) -> None:
-    """Raises `ServingError` (INVALID_ARGUMENT) where requests to a model are to be logged."""
-    if any(entry.HasField("logging_config") for entry in message.model_config_list.config):
-        raise ServingError.invalid("No request-logger-creator provided.")
-
-
-def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:
-    """Returns the models of a `ModelServerConfig` message.
-
-    `served` are the names of the models that it is to replace. Raises `ServingError`
-    (INVALID_ARGUMENT).
-    """
+def check_list(message: Any) -> None:
+    """Raises `ServingError` (INVALID_ARGUMENT) where a message is no list of models, in the words
+    of model_service_impl.cc."""
     if message.WhichOneof("config") != "model_config_list":
         raise ServingError.invalid(
             "ServerModelConfig type not supported by HandleReloadConfigRequest."
             " Only ModelConfigList is currently supported"
         )
-    entries = message.model_config_list.config
+
+
+def check_logging(message: Any) -> None:
+    """Raises `ServingError` (INVALID_ARGUMENT) where requests to a model are to be logged, which
+    TensorFlow Serving as it is built does not do, either."""
+    if any(entry.HasField("logging_config") for entry in message.model_config_list.config):
+        raise ServingError.invalid("No request-logger-creator provided.")
+
+
+def _check_names(entries: Any) -> None:
     names: set[str] = set()
     for entry in entries:
         if entry.name in names:
@@ -98,12 +123,9 @@ def to_configs(message: Any, served: Collection[str] = ()) -> list[ModelConfig]:
                 f"Illegal to list model {entry.name} multiple times in config list"
             )
         names.add(entry.name)
-    return [_to_config(entry, entry.name in served) for entry in entries]
 
 
-def _to_config(entry: Any, is_served: bool) -> ModelConfig:
-    base_path = _base_path(entry)
-    _check_platform(entry, is_served)
+def _to_config(entry: Any, base_path: Path) -> ModelConfig:
     policy = entry.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     return ModelConfig(
@@ -136,8 +158,9 @@ def _base_path(entry: Any) -> Path:
     return Path(path)
 
 
-def _check_platform(entry: Any, is_served: bool) -> None:
-    platform = entry.model_platform
+def _platform(entry: Any) -> str:
+    """Returns the platform of a model. Raises `ServingError` for none, or two."""
+    platform: str = entry.model_platform
     if entry.model_type != model_server_config_pb2.MODEL_TYPE_UNSPECIFIED:
         if platform:
             raise ServingError.invalid(
@@ -148,20 +171,19 @@ def _check_platform(entry: Any, is_served: bool) -> None:
             raise ServingError.invalid(
                 f"ModelServerConfig::model_type choice {entry.model_type} not supported."
             )
-        platform = _PLATFORM
+        return TENSORFLOW
     if not platform:
         raise ServingError.invalid(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) "
             "nor ModelServerConfig::model_platform, model name is " + entry.name,
-            f'Add model_platform: "{_PLATFORM}" to its config',
+            f'Add model_platform: "{TENSORFLOW}" to its config',
         )
-    if platform != _PLATFORM and is_served:
+    return platform
+
+
+def _check_same_platform(entry: Any) -> None:
+    if (platform := _platform(entry)) != TENSORFLOW:
         raise ServingError.invalid(
             f"Illegal to change a model's platform. For model {entry.name} platform was "
-            f"{_PLATFORM} and new platform requested is {platform}"
-        )
-    if platform != _PLATFORM:
-        raise ServingError.invalid(
-            f"Model {entry.name} requests unsupported platform {platform}",
-            f'The one platform here is model_platform: "{_PLATFORM}"',
+            f"{TENSORFLOW} and new platform requested is {platform}"
         )

@@ -83,6 +83,11 @@ class Version:
         """Whether it is to be closed now."""
         return self.state == "UNLOADING" and not self.users
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has loaded or failed for good."""
+        return self.state in ("AVAILABLE", "END")
+
     def status(self) -> ServableStatus:
         """Returns its status; a failed try that will be repeated is not told."""
         if self.state == "END" and self.failure:
@@ -224,11 +229,16 @@ class Model:
             self.versions[version.number] = Version(version.number, version.directory)
 
     def is_settled(self, *, all_versions: bool) -> bool:
-        """Whether the wanted versions have loaded or failed for good, or one has if that does."""
-        if self.available and not all_versions:
+        """Whether the wanted versions have loaded or failed for good; or, if that does, the newest
+        has and one answers, which is the one that stands in where it failed."""
+        newest = self._newest()
+        if not all_versions and self.available and (newest is None or newest.is_settled):
             return True
-        wanted = [version for version in self.versions.values() if version.wanted]
-        return all(version.state in ("AVAILABLE", "END") for version in wanted)
+        return all(version.is_settled for version in self.versions.values() if version.wanted)
+
+    def _newest(self) -> Version | None:
+        """Returns the newest of the wanted versions, not counting the one that stands in."""
+        return self.versions.get(max(self._aspired)) if self._aspired else None
 
     def loading(self) -> list[str]:
         """Returns the names of the wanted versions that have neither loaded nor failed for good."""
@@ -237,10 +247,10 @@ class Model:
         return [f"{self.name}/{version.number}" for version in waiting]
 
     def shortfall(self) -> str:
-        """Returns which wanted version failed and why, empty if one answers or none is wanted."""
-        wanted = [number for number in self._aspired if number in self.versions]
-        if self.available or not wanted:
+        """Returns that the newest wanted version failed and why, empty if it answers or none is
+        wanted. Whether another one answers is of no account, as in server_core.cc."""
+        version = self._newest()
+        if version is None or version.number in self.available:
             return ""
-        version = self.versions[max(wanted)]
         reason = f" due to error: {version.failure}" if version.failure else ""
         return f"{{name: {self.name} version: {version.number}}}{reason}"

@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,12 @@ class FoundVersions:
 def found_versions(config: ModelConfig) -> FoundVersions:
     """Looks at the disk once.
 
-    Versions are the integer directories in `base_path`. `007` is version 7, and of `7` and `007`
-    the last in the alphabet counts, as with TensorFlow Serving. It takes files for versions too,
-    which then fail to load; here they are none. Where `config` names versions there are no older
-    ones. Raises `OSError` where `base_path` cannot be listed, or is not there.
+    Versions are the integer directories in `base_path`; `_named` says which of `7` and `007` is
+    version 7. TensorFlow Serving takes files for versions too, which then fail to load; here they
+    are none. Where `config` names versions there are no older ones. Raises `OSError` where
+    `base_path` cannot be listed, or is not there.
     """
-    there: dict[int, VersionDirectory] = {}
+    there: dict[int, list[VersionDirectory]] = {}
     passed_over = []
     for path in sorted(config.base_path.iterdir()):
         if not is_version(path.name):
@@ -49,16 +49,36 @@ def found_versions(config: ModelConfig) -> FoundVersions:
             passed_over.append(f"{path} is passed over: {error.strerror}")
             continue
         if directory:
-            there[int(path.name)] = directory
+            there.setdefault(int(path.name), []).append(directory)
+    named = _named(there, config)
     if config.specific is not None:
-        aspired = {number: there[number] for number in config.specific if number in there}
+        aspired = {number: named[number] for number in config.specific if number in named}
         return FoundVersions(aspired, {}, tuple(passed_over))
-    numbers, latest = sorted(there, reverse=True), config.latest or len(there)
+    numbers, latest = sorted(named, reverse=True), config.latest or len(named)
     return FoundVersions(
-        {number: there[number] for number in numbers[:latest]},
-        {number: there[number] for number in numbers[latest:]},
+        {number: named[number] for number in numbers[:latest]},
+        {number: named[number] for number in numbers[latest:]},
         tuple(passed_over),
     )
+
+
+def _named(
+    there: Mapping[int, Sequence[VersionDirectory]], config: ModelConfig
+) -> dict[int, VersionDirectory]:
+    """Returns the directory of each version, of those whose names are that number, in the order of
+    the alphabet. As in file_system_storage_path_source.cc, the last counts; with the policy `all`
+    the first, which the manager has by then; and the plain names, where versions are named and all
+    of them are there."""
+    plain = {
+        number: directory
+        for number, found in there.items()
+        for directory in found
+        if directory.path.name == str(number)
+    }
+    if config.specific and plain.keys() >= set(config.specific):
+        return plain
+    place = 0 if config.specific is None and not config.latest else -1
+    return {number: found[place] for number, found in there.items()}
 
 
 def aspired_versions(config: ModelConfig) -> dict[int, VersionDirectory]:

@@ -12,6 +12,7 @@ import grpc
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.repository.config import ModelConfig, VersionDirectory
+from vitrine_serving.model_server.repository.labels import VersionLabels
 from vitrine_serving.model_server.repository.lifecycle import (
     Failure,
     Model,
@@ -36,13 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Load = Callable[[str, int, Path], "Servable"]
-"""Loads a version, by its model, its number and its directory; from any thread."""
-
-_LABEL_THAT_MOVES = "Move a label once the version that it goes to is AVAILABLE"
-_NEW_LABEL = (
-    "Label a version once it is AVAILABLE, or start with "
-    "--allow_version_labels_for_unavailable_models=true"
-)
+"""Loads a version of a model, by its name, its number and its directory; from any thread."""
 
 
 class Repository:
@@ -74,9 +69,8 @@ class Repository:
         self._retry_interval_s = retry_interval_s
         self._policy = AvailabilityPreservingPolicy()
         self._models: dict[str, Model] = {}
-        self._labels: dict[str, dict[str, int]] = {}
+        self._labels = VersionLabels(allow_unavailable=allow_unavailable_labels)
         self._configured = False
-        self._allow_unavailable_labels = allow_unavailable_labels
         self._threads = LoadingThreads(self._load_next, self._close_next, load_threads)
 
     def configure(self, configs: Sequence[ModelConfig], *, wait: bool = True) -> None:
@@ -84,18 +78,20 @@ class Repository:
 
         The first time it waits until each wanted version is AVAILABLE or has failed for good.
         TensorFlow Serving exits if a model fails then; here the others are served, and the status
-        and the log tell of the error. Later it waits for the models that are new, until each has
-        one version that is AVAILABLE or all have failed, and not for new versions of others. A
-        model without a version is not waited for. As in TensorFlow Serving, a version that is
-        loaded stays as it is if only its model's `base_path` changes.
+        and the log tell of the error. Later it waits for the models that are new, until the newest
+        wanted version of each, which TensorFlow Serving loads first, is AVAILABLE or has failed,
+        and in that case until an older one stands in; and not for new versions of others. A model
+        without a version is not waited for. As in TensorFlow Serving, a version that is loaded
+        stays as it is if only its model's `base_path` changes.
 
         Raises `ServingError`: FAILED_PRECONDITION for a label that may not be given, and then
-        nothing is changed; UNKNOWN if a new model failed, not the first time, and then the set is
-        in effect.
+        nothing is changed; UNKNOWN if the newest version of a new model failed, not the first time,
+        and then the set is in effect.
         """
         with self._looking:
             with self._lock:
-                self._labels = self._checked_labels(configs)
+                self._labels.check(configs, self._is_available)
+                self._labels.replace(configs)
                 first, self._configured = not self._configured, True
                 new = self._replace(configs)
                 if not self._is_stopping:
@@ -108,28 +104,13 @@ class Repository:
             if not first:
                 self._raise_for(new)
 
-    def _checked_labels(self, configs: Sequence[ModelConfig]) -> dict[str, dict[str, int]]:
-        """Returns the labels by model.
+    def check_labels(self, configs: Sequence[ModelConfig]) -> None:
+        """Raises `ServingError` (FAILED_PRECONDITION) where `configure` would, for a label."""
+        with self._lock:
+            self._labels.check(configs, self._is_available)
 
-        As in `UpdateModelVersionLabelMap`, a version has to be AVAILABLE before the new set is
-        loaded. `allow_unavailable_labels` lifts that, yet not for a label that moves: requests that
-        use it would have nothing to answer them.
-        """
-        for config in configs:
-            model = self._models.get(config.name)
-            current = self._labels.get(config.name, {})
-            for label, number in config.version_labels.items():
-                moves = current.get(label, number) != number
-                if self._allow_unavailable_labels and not moves:
-                    continue
-                if model is None or number not in model.available:
-                    raise ServingError(
-                        grpc.StatusCode.FAILED_PRECONDITION,
-                        f"Request to assign label to version {number} of model {config.name}, "
-                        "which is not currently available for inference",
-                        _LABEL_THAT_MOVES if moves else _NEW_LABEL,
-                    )
-        return {config.name: dict(config.version_labels) for config in configs}
+    def _is_available(self, name: str, number: int) -> bool:
+        return name in self._models and number in self._models[name].available
 
     def _replace(self, configs: Sequence[ModelConfig]) -> list[Model]:
         served = {name for name, model in self._models.items() if model.config}
@@ -328,9 +309,7 @@ class Repository:
     def _acquire(self, name: str, number: int | None, label: str | None) -> Version:
         with self._lock:
             if label is not None:
-                number = self._labels.get(name, {}).get(label)
-                if number is None:
-                    raise ServingError.invalid(f"Unrecognized servable version label: {label}")
+                number = self._labels.number(name, label)
             model = self._models.get(name)
             version = model.available.get(number) if model else None
             if version is None:

@@ -20,6 +20,7 @@ import numpy as np
 from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.protos import options_pb2, text_protos
+from vitrine_serving.rest_json.deep import DeepArray
 
 Array = np.ndarray[Any, Any]
 Run = Callable[..., list[Array]]
@@ -159,7 +160,7 @@ class BatchScheduler:
             return found[0]
         return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
-    def check_rows(self, inputs: Sequence[Array]) -> int:
+    def check_rows(self, inputs: Sequence[Array | DeepArray]) -> int:
         """Returns how many rows inputs have; raises `ServingError` for those that are no rows, or
         too many."""
         return _rows(inputs, self._parameters.max_batch_size)
@@ -241,7 +242,7 @@ class BatchScheduler:
         return min(max(0.0, left_s), threading.TIMEOUT_MAX)
 
 
-def _rows(inputs: Sequence[Array], most: int) -> int:
+def _rows(inputs: Sequence[Array | DeepArray], most: int) -> int:
     if not inputs:
         raise ServingError.invalid("Batching Run() must have at least one input tensor")
     if any(array.ndim == 0 for array in inputs):

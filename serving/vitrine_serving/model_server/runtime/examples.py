@@ -3,9 +3,9 @@
 Checks and words are those of TensorFlow Serving's classifier.cc and regressor.cc.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,18 +13,10 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import input_pb2
 
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.signature import Array
 
 CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
 REGRESS = tf.saved_model.REGRESS_METHOD_NAME
-
-
-class RunOptions(TypedDict):
-    """Options of `Servable.run`."""
-
-    call: str
-    timeout_s: float | None
 
 
 def count_examples(request_input: Any) -> int:
@@ -72,28 +64,27 @@ def _check_regression(signature: Any) -> None:
             raise ServingError.invalid(f"No regression {kind} found in SignatureDef: {signature}")
 
 
-def _fill_classification(
-    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
-) -> None:
-    wanted = [
-        alias for alias in ("classes", "scores") if alias in servable.signature_defs[name].outputs
-    ]
-    found = servable.run(name, {"inputs": examples}, wanted, **options)
+def _classification_outputs(signature: Any) -> list[str]:
+    return [alias for alias in ("classes", "scores") if alias in signature.outputs]
+
+
+def _fill_classification(found: Mapping[str, Array], count: int, result: Any) -> None:
     for alias, kind, dtype in (
         ("classes", object, "DT_STRING"),
         ("scores", np.float32, "DT_FLOAT"),
     ):
         if alias in found:
-            _check_column(found[alias], alias, kind, dtype, len(examples))
+            _check_column(found[alias], alias, kind, dtype, count)
     if len({array.shape[1] for array in found.values()}) > 1:
         raise ServingError.invalid(
             "Tensors class and score should match in dim_size(1). Got "
             f"{found['classes'].shape[1]} vs. {found['scores'].shape[1]}"
         )
     columns = {alias: array.tolist() for alias, array in found.items()}
-    for row in range(len(examples)):
+    columns_of_a_row = next(iter(found.values())).shape[1]
+    for row in range(count):
         classes = result.classifications.add().classes
-        for place in range(found[wanted[0]].shape[1]):
+        for place in range(columns_of_a_row):
             added = classes.add()
             if "classes" in columns:
                 added.label = columns["classes"][row][place].decode(errors="replace")
@@ -114,18 +105,20 @@ def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) ->
         )
 
 
-def _fill_regression(
-    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
-) -> None:
-    values = servable.run(name, {"inputs": examples}, ["outputs"], **options)["outputs"]
+def _regression_outputs(_: Any) -> list[str]:
+    return ["outputs"]
+
+
+def _fill_regression(found: Mapping[str, Array], count: int, result: Any) -> None:
+    values = found["outputs"]
     if not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         raise ServingError.invalid(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
             f"{_shape(values)}"
         )
-    if len(values) != len(examples):
+    if len(values) != count:
         raise ServingError.invalid(
-            f"Input batch size did not match output batch size: {len(examples)} vs. {len(values)}"
+            f"Input batch size did not match output batch size: {count} vs. {len(values)}"
         )
     if values.dtype != np.float32:
         raise ServingError.invalid(f"Expected output Tensor of DT_FLOAT.  Got: {_name(values)}")
@@ -146,14 +139,15 @@ class Head:
     """Head of a model that takes examples: `method` is the name that its signature declares.
 
     `check_tensors(signature)` raises `ServingError` where its inputs and outputs are not those of
-    such a head; `fill(servable, signature_name, examples, result, options)` runs one and writes
-    the result.
+    such a head; `outputs(signature)` are those to ask for, and `fill(found, count, result)` writes
+    the result for so many examples, or raises one, too.
     """
 
     kind: str
     method: str
     check_tensors: Callable[[Any], None]
-    fill: Callable[[Servable, str, Array, Any, RunOptions], None]
+    outputs: Callable[[Any], list[str]]
+    fill: Callable[[Mapping[str, Array], int, Any], None]
 
     def check(self, signature: Any, *, by_method: bool) -> None:
         """Raises `ServingError` where a signature is no such head: by its inputs and outputs, and
@@ -170,6 +164,7 @@ CLASSIFICATION = Head(
     "classification",
     CLASSIFY,
     _check_classification,
+    _classification_outputs,
     _fill_classification,
 )
-REGRESSION = Head("regression", REGRESS, _check_regression, _fill_regression)
+REGRESSION = Head("regression", REGRESS, _check_regression, _regression_outputs, _fill_regression)

@@ -15,15 +15,14 @@ from tensorflow_serving.apis import (
 )
 
 from vitrine_serving.errors import ServingError
+from vitrine_serving.model_server.runtime import deep
 from vitrine_serving.model_server.runtime.examples import (
     CLASSIFICATION,
     REGRESSION,
     Head,
-    RunOptions,
     examples_of,
 )
-from vitrine_serving.model_server.runtime.servable import UNOBSERVED, Servable
-from vitrine_serving.model_server.runtime.tensors import fill_tensor, to_array
+from vitrine_serving.model_server.runtime.servable import Servable
 
 
 def signature_name_of(spec: Any) -> str:
@@ -41,51 +40,61 @@ def fill_spec(spec: Any, servable: Servable, signature_name: str = "") -> None:
 def predict(servable: Servable, request: Any, *, as_content: bool = False) -> Any:
     """Answers a `PredictRequest`."""
     signature_name = signature_name_of(request.model_spec)
-    outputs = servable.run(signature_name, request.inputs, request.output_filter, read=to_array)
+    outputs = servable.run(signature_name, request.inputs, request.output_filter, read=deep.read)
     response = predict_pb2.PredictResponse()
     fill_spec(response.model_spec, servable, signature_name)
     for name, array in outputs.items():
-        fill_tensor(response.outputs[name], array, as_content=as_content)
+        deep.fill(response.outputs[name], array, as_content=as_content)
     return response
 
 
 def classify(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `ClassificationRequest`."""
     response = classification_pb2.ClassificationResponse()
-    options = RunOptions(call="Classify", timeout_s=timeout_s)
-    return _run_head(CLASSIFICATION, servable, request, response, options)
+    return _run_head(CLASSIFICATION, servable, request, response, "Classify", timeout_s)
 
 
 def regress(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `RegressionRequest`."""
     response = regression_pb2.RegressionResponse()
-    options = RunOptions(call="Regress", timeout_s=timeout_s)
-    return _run_head(REGRESSION, servable, request, response, options)
+    return _run_head(REGRESSION, servable, request, response, "Regress", timeout_s)
 
 
 def _run_head(
-    head: Head, servable: Servable, request: Any, response: Any, options: RunOptions
+    head: Head,
+    servable: Servable,
+    request: Any,
+    response: Any,
+    call: str,
+    timeout_s: float | None,
 ) -> Any:
     name = signature_name_of(request.model_spec)
     signature = servable.signature_defs.get(name)
     if signature is None:
         raise ServingError.invalid(f"No signature was found with the name: {name}")
     head.check(signature, by_method=servable.checks_methods)
-    head.fill(servable, name, examples_of(request.input), response.result, options)
+    examples = examples_of(request.input)
+    found = servable.run(
+        name, {"inputs": examples}, head.outputs(signature), call=call, timeout_s=timeout_s
+    )
+    head.fill(found, len(examples), response.result)
     fill_spec(response.model_spec, servable, name)
     return response
 
 
 def multi_inference(servable: Servable, request: Any) -> Any:
-    """Answers a `MultiInferenceRequest`: several signatures of a model, on the same examples, which
-    each input tensor is fed. Its runs are not observed, as TensorFlow Serving's are not."""
+    """Answers a `MultiInferenceRequest`: several signatures of a model in one run, on the same
+    examples, which each input tensor is fed. The run is not observed and its examples are, as
+    TensorFlow Serving has it."""
     heads = _heads(servable, request)
     examples = examples_of(request.input)
+    wanted = {name: head.outputs(servable.signature_defs[name]) for name, head in heads.items()}
+    found = servable.run_together(wanted, examples)
+    servable.count_examples(request.tasks[0].model_spec.name, len(examples))
     response = inference_pb2.MultiInferenceResponse()
     for name, head in heads.items():
         result = response.results.add()
-        filled = getattr(result, f"{head.kind}_result")
-        head.fill(servable, name, examples, filled, RunOptions(call=UNOBSERVED, timeout_s=None))
+        head.fill(found[name], len(examples), getattr(result, f"{head.kind}_result"))
         fill_spec(result.model_spec, servable, name)
     return response
 

@@ -1,38 +1,48 @@
 """Servable: a loaded version of a model, run the way TensorFlow Serving runs it: in a session."""
 
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
+from vitrine_serving.model_server.runtime.callables import make_callable
 from vitrine_serving.model_server.runtime.deep import (
     from_message,
     make_deep_callable,
     to_message,
 )
-from vitrine_serving.model_server.runtime.saved_model import saved_model
-from vitrine_serving.model_server.runtime.signature import Array, Read, Signature
+from vitrine_serving.model_server.runtime.loader import load, meta_graph
+from vitrine_serving.model_server.runtime.signature import (
+    Array,
+    Read,
+    Signature,
+    check_dtypes,
+)
+from vitrine_serving.rest_json.deep import DeepArray
 
+_TOO_DEEP = re.compile("Cannot convert tensor with [0-9]+ dimensions to NumPy array")
 Observe = Callable[[str, str, float], None]
 """Told of each run: the model's name, the name of the call, and how long it took in seconds."""
+
+ObserveExamples = Callable[[str, int], None]
+"""Told of each MultiInference: the model that it names, and how many examples it has."""
 
 PREDICT = "Predict"
 UNOBSERVED = ""
 """Name of a call that nobody is told of."""
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_MAX_CALLABLES = 64  # a signature with n outputs can be asked for in 2^n ways
-_IN_THE_CALLING_THREAD = -1
+_MAX_CALLABLES = 64  # n outputs can be asked for in 2^n ways
 _METHODS = [f"tensorflow/serving/{name}" for name in ("predict", "classify", "regress")]
 
 
@@ -57,6 +67,7 @@ class Servable:
         scheduler: BatchScheduler | None = None,
         is_own_scheduler: bool = False,
         observe: Observe = lambda *_: None,
+        observe_examples: ObserveExamples = lambda *_: None,
         config: Any = None,
         checks_methods: bool = False,
     ) -> None:
@@ -70,25 +81,25 @@ class Servable:
         self.name = name
         self.version = version
         self.checks_methods = checks_methods
-        self.signature_defs = _signature_defs(path, set(tags))
+        definition = meta_graph(path, tags)
+        self.signature_defs = dict(definition.signature_def)
         self._signatures = {
             name: Signature(definition) for name, definition in self.signature_defs.items()
         }
         self._scheduler = scheduler
-        self._batched = {each.tensors(each.wanted(())) for each in self._signatures.values()}
         self._own_scheduler = scheduler if is_own_scheduler else None
         self._observe = observe
-        graph = tf.Graph()
-        with graph.as_default():
-            self._session = tf.compat.v1.Session(graph=graph, config=config)
-            try:
-                tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
-            except BaseException:
-                self._session.close()
-                raise
+        self._observe_examples = observe_examples
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+        try:
+            load(self._session, definition, path)
+        except BaseException:
+            self._session.close()
+            raise
         self._making = threading.Lock()
         self._callable = lru_cache(_MAX_CALLABLES)(self._make_callable)
-        self._deep = cache(self._make_deep)
+        self._deep = lru_cache(_MAX_CALLABLES)(self._make_deep)
+        self._deep_outputs: set[tuple[str, ...]] = set()
 
     def run(
         self,
@@ -99,57 +110,115 @@ class Servable:
         read: Read | None = None,
         call: str = PREDICT,
         timeout_s: float | None = None,
-    ) -> dict[str, Array]:
+    ) -> dict[str, Any]:
         """Runs a signature on named arrays, or on what `read` makes arrays of; returns all its
         outputs, or those that are named.
 
-        Strings are object arrays of bytes. As in batching_session.cc, a call is batched if it is
-        for all outputs of a signature. Raises `ServingError`: FAILED_PRECONDITION for an
-        unknown signature, INVALID_ARGUMENT for inputs or outputs that do not fit it,
-        DEADLINE_EXCEEDED after `timeout_s`, else with the code that TensorFlow gives.
+        Strings are object arrays of bytes; arrays of more dimensions than NumPy has are
+        `DeepArray`s, in and out. As in batching_session.cc, calls for the same tensors share
+        batches. Raises `ServingError`: FAILED_PRECONDITION for an unknown signature,
+        INVALID_ARGUMENT for inputs or outputs that do not fit it, DEADLINE_EXCEEDED after
+        `timeout_s`, else with the code that TensorFlow gives.
         """
         signature = self._signature(signature_name, call)
         feeds, wanted = signature.feeds(inputs, read), signature.wanted(outputs)
-        scheduler = self._scheduler
-        if scheduler and outputs and signature.tensors(wanted) not in self._batched:
-            scheduler = None
+        fetches, places = signature.fetches(wanted)
+        values = self._run(
+            *(signature.feed_names, feeds, signature.dtypes, fetches, call), timeout_s=timeout_s
+        )
+        return {alias: values[place] for alias, place in zip(wanted, places, strict=True)}
+
+    def run_together(
+        self, wanted: Mapping[str, Sequence[str]], array: Array
+    ) -> dict[str, dict[str, Any]]:
+        """Runs signatures that have one input each on the same array, in one call which nobody is
+        told of, as multi_inference.cc does; returns the outputs that are `wanted` of each. Raises
+        `ServingError` as `run` does."""
+        signatures = {name: self._signatures[name] for name in wanted}
+        dtypes = {each.feed_names[0]: next(iter(each.dtypes)) for each in signatures.values()}
+        feed_names = tuple(sorted(dtypes))
+        found = {
+            name: signature.fetches(tuple(wanted[name])) for name, signature in signatures.items()
+        }
+        fetches = tuple(sorted({tensor for tensors, _ in found.values() for tensor in tensors}))
+        values = self._run(
+            feed_names,
+            [array] * len(feed_names),
+            [dtypes[name] for name in feed_names],
+            fetches,
+            UNOBSERVED,
+        )
+        of_tensor = dict(zip(fetches, values, strict=True))
+        return {
+            name: {
+                alias: of_tensor[tensors[place]]
+                for alias, place in zip(wanted[name], places, strict=True)
+            }
+            for name, (tensors, places) in found.items()
+        }
+
+    def _run(
+        self,
+        feed_names: tuple[str, ...],
+        feeds: Sequence[Array | DeepArray],
+        dtypes: Iterable[np.dtype[Any]],
+        fetches: tuple[str, ...],
+        call: str,
+        timeout_s: float | None = None,
+    ) -> list[Any]:
+        """Returns the values of the tensors `fetches`, and tells of the run."""
+        scheduler, timeout_ms = self._scheduler, _milliseconds(timeout_s)
         if scheduler:
             scheduler.check_rows(feeds)
-        signature.check_dtypes(feeds)
-        with self._making:  # or the first calls that come together would each make one
-            run = _answered(self._callable, signature_name, wanted, _milliseconds(timeout_s))
+        check_dtypes(feeds, dtypes)
+        deep = fetches in self._deep_outputs or any(isinstance(x, DeepArray) for x in feeds)
         started = time.monotonic()
-        values = _answered(scheduler.run, run, feeds) if scheduler else _answered(run, *feeds)
+        if not deep:
+            with self._making:  # or the first calls that come together would each make one
+                run = _answered(self._callable, feed_names, fetches, timeout_ms)
+            started = time.monotonic()
+            try:
+                values = (
+                    _answered(scheduler.run, run, feeds) if scheduler else _answered(run, *feeds)
+                )
+                values = list(map(_to_array, values))
+            except ServingError as error:
+                if not _TOO_DEEP.match(str(error)):
+                    raise
+                self._deep_outputs.add(fetches)
+                deep = True
+        if deep:
+            values = self._run_deep(feed_names, feeds, fetches, timeout_ms)
         if call:
             self._observe(self.name, call, time.monotonic() - started)
-        return dict(zip(wanted, map(_to_array, values), strict=True))
+        return values
 
-    def run_deep(
-        self, signature_name: str, inputs: Mapping[str, Any], *, timeout_s: float | None = None
-    ) -> dict[str, Any]:
-        """Predicts by a signature on `DeepArray`s among others, alone; returns all its outputs.
-        Raises `ServingError` as `run` does."""
-        signature = self._signature(signature_name, PREDICT)
-        feeds, wanted = signature.feeds(inputs), signature.wanted(())
-        signature.check_dtypes(feeds)
+    def _run_deep(
+        self,
+        feed_names: tuple[str, ...],
+        feeds: Sequence[Array | DeepArray],
+        fetches: tuple[str, ...],
+        timeout_ms: int,
+    ) -> list[Any]:
+        """Returns the values of the tensors `fetches`, of any number of dimensions; in no batch."""
         with self._making:
-            run = _answered(self._deep, signature_name, _milliseconds(timeout_s))
-        started = time.monotonic()
+            run = _answered(self._deep, feed_names, fetches, timeout_ms)
         messages = _answered(run, *map(to_message, feeds))
-        self._observe(self.name, PREDICT, time.monotonic() - started)
-        return {
-            alias: from_message(alias, message)
-            for alias, message in zip(wanted, messages, strict=True)
-        }
+        return [from_message(*each) for each in zip(fetches, messages, strict=True)]
 
     def try_signature(self, signature_name: str, inputs: Mapping[str, Array]) -> None:
         """Runs a signature that there is, alone and unobserved, and drops its outputs. Raises
         `ServingError` as `run` does."""
         signature = self._signatures[signature_name]
-        run = _answered(self._callable, signature_name, signature.wanted(()), 0)
+        fetches, _ = signature.fetches(signature.wanted(()))
+        run = _answered(self._callable, signature.feed_names, fetches, 0)
         feeds = signature.feeds(inputs)
-        signature.check_dtypes(feeds)
+        check_dtypes(feeds, signature.dtypes)
         _answered(run, *feeds)
+
+    def count_examples(self, name: str, count: int) -> None:
+        """Tells of the examples of a MultiInference, and of the model that it names."""
+        self._observe_examples(name, count)
 
     def close(self) -> None:
         """Frees the memory. Nothing may run then, or afterwards."""
@@ -177,11 +246,9 @@ class Servable:
                 )
         return signature
 
-    def _fetched(self, signature_name: str, outputs: Sequence[str]) -> list[str]:
-        """Returns the tensors of outputs. Raises `ServingError` where one is an operation without
-        any, in the words of subgraph.cc, which a callable does not have."""
-        declared = self.signature_defs[signature_name].outputs
-        names = [declared[alias].name for alias in outputs]
+    def _check_fetches(self, names: Sequence[str]) -> None:
+        """Raises `ServingError` where a tensor is an operation without any, in the words of
+        subgraph.cc, which a callable does not have."""
         for name in names:
             with suppress(KeyError, ValueError):  # the session tells of what is not in its graph
                 operation = self._session.graph.get_operation_by_name(name.partition(":")[0])
@@ -191,27 +258,24 @@ class Servable:
                         f"node but not fetch any data, pass '{name}' as an argument to the "
                         "'target_node_names' argument of the Session::Run API."
                     )
-        return names
 
-    def _make_deep(self, signature_name: str, timeout_ms: int) -> Any:
-        signature = self._signatures[signature_name]
-        outputs = self._fetched(signature_name, signature.wanted(()))
-        return make_deep_callable(self._session, signature.feed_names, outputs, timeout_ms)
+    def _make_deep(
+        self, feed_names: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
+    ) -> Any:
+        self._check_fetches(fetches)
+        return make_deep_callable(self._session, feed_names, fetches, timeout_ms)
 
-    def _make_callable(self, signature_name: str, outputs: tuple[str, ...], timeout_ms: int) -> Any:
-        options = config_pb2.CallableOptions()
-        options.feed.extend(self._signatures[signature_name].feed_names)
-        names = self._fetched(signature_name, outputs)
-        options.fetch.extend(dict.fromkeys(names))
-        options.run_options.timeout_in_ms = timeout_ms
-        if not timeout_ms:  # only other threads can be given up waiting for
-            options.run_options.inter_op_thread_pool = _IN_THE_CALLING_THREAD
-        # Not public, but the only way to this call from Python; the pinned TensorFlow has it.
-        run = self._session._make_callable_from_options(options)
-        if len(options.fetch) == len(names):
-            return run
-        places = [list(options.fetch).index(name) for name in names]
-        return lambda *feeds: [values[place] for values in [run(*feeds)] for place in places]
+    def _make_callable(
+        self, feed_names: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
+    ) -> Any:
+        self._check_fetches(fetches)
+        return make_callable(
+            self._session,
+            feed_names,
+            fetches,
+            timeout_ms=timeout_ms,
+            in_calling_thread=not timeout_ms,  # only other threads can be given up waiting for
+        )
 
 
 def _milliseconds(timeout_s: float | None) -> int:
@@ -235,15 +299,3 @@ def _to_array(value: Any) -> Array:
     if isinstance(value, np.ndarray):
         return value
     return np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
-
-
-def _signature_defs(path: Path, tags: set[str]) -> dict[str, Any]:
-    for graph in saved_model(path).meta_graphs:
-        if set(graph.meta_info_def.tags) == tags:
-            return dict(graph.signature_def)
-    raise ServingError(
-        grpc.StatusCode.NOT_FOUND,
-        f"Could not find meta graph def matching supplied tags: {{ {' '.join(sorted(tags))} }}. "
-        "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: "
-        "`saved_model_cli`",
-    )

@@ -4,7 +4,8 @@ They are those of predict_util.cc (VerifyRequestInputsSize, PreProcessPrediction
 TensorFlow's saved_model/util.cc (GetInputValues) and call_frame.cc (SetArgs).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import tensorflow as tf
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.tensors import HandleArray
+from vitrine_serving.rest_json.deep import DeepArray
 
 Array = np.ndarray[Any, Any]
-Read = Callable[[str, Any], Array]
+Read = Callable[[str, Any], Array | DeepArray]
 """Makes an array of an input, by its name."""
 
+_MAX_FETCHES = 64  # a signature with n outputs can be asked for in 2^n ways
 _NAMES = {"float32": "float", "float64": "double", "float16": "half"}  # of dtypes, as C++ has them
 
 
@@ -28,7 +31,7 @@ class Signature:
 
     def __init__(self, definition: Any) -> None:
         declared = sorted(definition.inputs.items(), key=lambda item: item[1].name)
-        self.feed_names = [info.name for _, info in declared]
+        self.feed_names = tuple(info.name for _, info in declared)
         self._dtypes = {
             alias: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype) for alias, info in declared
         }
@@ -37,8 +40,9 @@ class Signature:
             alias: tf.make_ndarray(tensor) for alias, tensor in definition.defaults.items()
         }
         self._outputs = {alias: info.name for alias, info in sorted(definition.outputs.items())}
+        self.fetches = lru_cache(_MAX_FETCHES)(self._fetches)
 
-    def feeds(self, inputs: Mapping[str, Any], read: Read | None = None) -> list[Array]:
+    def feeds(self, inputs: Mapping[str, Any], read: Read | None = None) -> list[Array | DeepArray]:
         """Returns the arrays to feed; raises `ServingError` where names do not fit.
 
         `read` makes an array of each input that the signature has, and may raise one, too.
@@ -46,7 +50,7 @@ class Signature:
         same_names = set(inputs) == self._dtypes.keys()
         if not same_names:
             self._check_size(inputs)
-        feeds = []
+        feeds: list[Array | DeepArray] = []
         for alias in self._dtypes:
             sent = inputs.get(alias)
             if sent is None:
@@ -61,22 +65,10 @@ class Signature:
             )
         return feeds
 
-    def check_dtypes(self, feeds: Sequence[Array]) -> None:
-        """Raises `ServingError` for an array of another dtype than the signature has, as a session
-        does when it runs: after all else."""
-        for array in feeds:
-            if isinstance(array, HandleArray) and array.handle is not None:
-                raise ServingError.invalid(_no_feed(array.handle))
-        for place, (array, dtype) in enumerate(zip(feeds, self._dtypes.values(), strict=True)):
-            if isinstance(array, HandleArray):
-                found = array.kind
-            elif array.dtype != dtype and not (dtype.hasobject and array.dtype.kind == "S"):
-                found = _name(array.dtype)
-            else:
-                continue
-            raise ServingError.invalid(
-                f"Expects arg[{place}] to be {_name(dtype)} but {found} is provided"
-            )
+    @property
+    def dtypes(self) -> Collection[np.dtype[Any]]:
+        """Those of the tensors `feed_names`, for `check_dtypes`."""
+        return self._dtypes.values()
 
     def wanted(self, outputs: Sequence[str]) -> tuple[str, ...]:
         """Returns the outputs to fetch: all, or those of a filter. Raises `ServingError`."""
@@ -91,9 +83,12 @@ class Signature:
                 raise ServingError.invalid(f"duplicate output tensor alias: {alias}")
         return outputs or tuple(self._outputs)
 
-    def tensors(self, outputs: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Returns the names of the tensors that are fed, and of those that `outputs` are."""
-        return frozenset(self.feed_names), frozenset(self._outputs[alias] for alias in outputs)
+    def _fetches(self, outputs: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """Returns the tensors that `outputs` are, each once and in the order of the alphabet, which
+        a batch has them in, and the place of each output among them."""
+        names = [self._outputs[alias] for alias in outputs]
+        fetches = tuple(sorted(set(names)))
+        return fetches, tuple(map(fetches.index, names))
 
     def _check_size(self, inputs: Mapping[str, Array]) -> None:
         sent, known = set(inputs), set(self._dtypes)
@@ -113,6 +108,24 @@ class Signature:
                 f"{_braces(inputs)}, or default input alias set: {','.join(sorted(self._defaults))}"
             )
         return self._defaults[alias]
+
+
+def check_dtypes(feeds: Sequence[Array | DeepArray], dtypes: Iterable[np.dtype[Any]]) -> None:
+    """Raises `ServingError` for an array of another dtype than its tensor has, as a session does
+    when it runs: after all else."""
+    for array in feeds:
+        if isinstance(array, HandleArray) and array.handle is not None:
+            raise ServingError.invalid(_no_feed(array.handle))
+    for place, (array, dtype) in enumerate(zip(feeds, dtypes, strict=True)):
+        if isinstance(array, HandleArray):
+            found = array.kind
+        elif array.dtype != dtype and not (dtype.hasobject and array.dtype.kind == "S"):
+            found = _name(array.dtype)
+        else:
+            continue
+        raise ServingError.invalid(
+            f"Expects arg[{place}] to be {_name(dtype)} but {found} is provided"
+        )
 
 
 def _no_feed(handle: Any) -> str:

@@ -7,6 +7,7 @@ to `tf.saved_model.save`. It loads, and each call fails with FAILED_PRECONDITION
 
 import logging
 import math
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -29,10 +30,12 @@ _WHAT_TO_DO = (
     "`model.export(directory)`, not inside a tf.Module"
 )
 
+_COPY = "{} is not there: copy the version again, with its folder variables"
 
-def try_signatures(servable: Servable) -> None:
+
+def try_signatures(servable: Servable, path: Path | None = None) -> None:
     """Runs each signature whose inputs are floats of known rank, with zeros and dimensions of 1
-    where any will do.
+    where any will do; `path` is the version directory, which the reason may lie in.
 
     Raises `ServingError` (FAILED_PRECONDITION) where `serving_default` can never answer, or none of
     those that were tried; another one is logged. Other errors mean that it does not take zeros.
@@ -52,7 +55,9 @@ def try_signatures(servable: Servable) -> None:
     if not hopeless:
         return
     name = _DEFAULT if _DEFAULT in hopeless else next(iter(hopeless))
-    told = f"Every call of {name} fails. {_WHAT_TO_DO}. {hopeless[name]}"
+    index = path / "variables" / "variables.index" if path else None
+    what_to_do = _WHAT_TO_DO if index is None or index.exists() else _COPY.format(index)
+    told = f"Every call of {name} fails. {what_to_do}. {hopeless[name]}"
     if name != _DEFAULT and len(hopeless) < tried:
         log.warning("%s/%d: %s", servable.name, servable.version, told)
         return

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_serving.model_server.flags import Flags
-from vitrine_serving.model_server.metrics import ServingMetrics
+from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
+from vitrine_serving.model_server.repository.repository import Load
 from vitrine_serving.model_server.runtime.batching import BatchScheduler, read_parameters
 from vitrine_serving.model_server.runtime.servable import Servable
 from vitrine_serving.model_server.runtime.trial import try_signatures
 from vitrine_serving.model_server.runtime.warm_up import warm_up
 from vitrine_serving.model_server.startup.settings import ModelServerSettings
-
-Load = Callable[[str, int, Path], Servable]
-"""Loads a version of a model, by its name, from a directory."""
 
 OWN_BATCHING = "batching_params.pbtxt"
 """File of a version directory that says how it is batched; bundle_factory_util.cc."""
@@ -36,6 +34,10 @@ def loader(
                 scheduler=scheduler,
                 is_own_scheduler=is_own,
                 observe=metrics.observe_run,
+                # A warm-up's requests may name any model.
+                observe_examples=lambda told, count: metrics.observe_examples(
+                    told if told == name else OTHER, count
+                ),
                 config=config,
                 checks_methods=flags.enable_signature_method_name_check,
             )
@@ -45,7 +47,7 @@ def loader(
             raise
         if flags.enable_model_warmup:
             try:
-                try_signatures(servable)
+                try_signatures(servable, path)
                 warm_up(servable, path, flags.num_request_iterations_for_warmup)
             except BaseException:
                 servable.close()

@@ -4,6 +4,9 @@ TensorFlow is imported. The rules and words are those of TensorFlow Serving's se
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import grpc
 from tensorflow_serving.config import model_server_config_pb2
@@ -13,7 +16,15 @@ from vitrine_serving.model_server.api.grpc_credentials import alts_credentials, 
 from vitrine_serving.model_server.flags import INT32, Flags, parallelism
 from vitrine_serving.model_server.metrics import read_monitoring
 from vitrine_serving.model_server.protos import text_protos
-from vitrine_serving.model_server.repository.config import ModelConfig, configs_of
+from vitrine_serving.model_server.protos.platforms import configured_platforms
+from vitrine_serving.model_server.repository.config import (
+    TENSORFLOW,
+    CheckLabels,
+    ModelConfig,
+    check_logging,
+    configs_of,
+)
+from vitrine_serving.model_server.repository.labels import VersionLabels
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
 
@@ -40,15 +51,16 @@ def read_settings(flags: Flags) -> ModelServerSettings:
         raise ServingError.invalid(
             "Either use_alts_credentials must be false or ssl_config_file must be empty."
         )
-    configs = read_models(flags)
+    configs = read_models(flags) or ()
     batching = _batching(flags)
     try:
         parallelism(flags)
     except ValueError as error:
         raise ServingError.invalid(str(error)) from error
-    for file in (flags.platform_config_file, flags.thread_pool_factory_config_file):
-        if file:
-            text_protos.content(file)  # which is all that is asked of it here
+    if flags.platform_config_file:
+        check_platforms(flags.platform_config_file, configs)
+    if flags.thread_pool_factory_config_file:
+        text_protos.content(flags.thread_pool_factory_config_file)  # its messages are not here
     return ModelServerSettings(
         configs=configs,
         monitoring_path=(
@@ -60,12 +72,22 @@ def read_settings(flags: Flags) -> ModelServerSettings:
     )
 
 
-def read_models(flags: Flags) -> Sequence[ModelConfig]:
-    """Returns the models to serve, at the start and whenever the file has changed. Raises
-    `ServingError`."""
+def read_models(flags: Flags, labels: CheckLabels | None = None) -> Sequence[ModelConfig] | None:
+    """Returns the models to serve, at the start and whenever the file has changed; None where the
+    file says nothing. `labels` checks the labels, else they are those of the start, where no
+    version is AVAILABLE. Raises `ServingError`."""
+    message = _models_message(flags)
+    if not message.WhichOneof("config"):
+        return None
+    configs = configs_of(message, check_labels=labels or partial(_check_first_labels, flags))
+    check_logging(message)
+    return configs
+
+
+def _models_message(flags: Flags) -> Any:
     message = model_server_config_pb2.ModelServerConfig()
     if flags.model_config_file:
-        return configs_of(text_protos.read(flags.model_config_file, message))
+        return text_protos.read(flags.model_config_file, message)
     if not flags.model_base_path:
         raise ServingError.invalid(
             "Both server_options.model_base_path and server_options.model_config_file are empty!",
@@ -75,9 +97,14 @@ def read_models(flags: Flags) -> Sequence[ModelConfig]:
     message.model_config_list.config.add(
         name=flags.model_name,
         base_path=base if "://" in base else os.path.abspath(base),  # noqa: PTH100 - as it is
-        model_platform="tensorflow",
+        model_platform=TENSORFLOW,
     )
-    return configs_of(message)
+    return message
+
+
+def _check_first_labels(flags: Flags, configs: Sequence[ModelConfig]) -> None:
+    allowed = flags.allow_version_labels_for_unavailable_models
+    VersionLabels(allow_unavailable=allowed).check(configs, lambda *_: False)
 
 
 def _batching(flags: Flags) -> BatchingParameters | None:
@@ -90,6 +117,15 @@ def _batching(flags: Flags) -> BatchingParameters | None:
             "server_options.enable_batching to true."
         )
     return None
+
+
+def check_platforms(file: Path, configs: Sequence[ModelConfig]) -> None:
+    """Raises `ServingError` where a file is no PlatformConfigMap, or has not the platform that all
+    models are of."""
+    if TENSORFLOW not in configured_platforms(file) and configs:
+        raise ServingError.invalid(
+            f"Model {configs[0].name} requests unsupported platform {TENSORFLOW}"
+        )
 
 
 def _credentials(flags: Flags) -> grpc.ServerCredentials | None:
