@@ -47,6 +47,13 @@ class Rest:
 
 
 @dataclass(frozen=True)
+class Wire:
+    """An HTTP request as bytes, on a connection of its own: what no client library sends."""
+
+    sent: bytes
+
+
+@dataclass(frozen=True)
 class Fails:
     """An error: gRPC's code (or those that are both right), or the HTTP status; and its text."""
 
@@ -104,7 +111,7 @@ class Case:
     pins, and where it is documented, programmed or was seen."""
 
     name: str
-    call: Grpc | Rest
+    call: Grpc | Rest | Wire
     answer: Answer
     source: str
     before: Callable[[Server], None] | None = None
@@ -124,6 +131,9 @@ class Case:
         """Calls `server`, and asserts that its answer is the real one."""
         if self.before:
             self.before(server)
+        if isinstance(self.call, Wire):
+            _check_reply(self.answer, server.sent(self.call.sent))
+            return
         if isinstance(self.call, Rest):
             call = self.call
             _check_reply(

@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -85,13 +86,18 @@ class Server:
         connection = http.client.HTTPConnection(self.rest_address, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body, dict(headers))
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            content = response.read()
+            return _read(connection.getresponse())
         finally:
             connection.close()
-        kind = found.get("content-type", "")
-        return Reply(response.status, kind, content, response.reason, found)
+
+    def sent(self, request: bytes) -> Reply:
+        """Sends the bytes of an HTTP request, and returns the first answer to them."""
+        host, _, port = self.rest_address.rpartition(":")
+        with socket.create_connection((host, int(port)), TIMEOUT_S) as connection:
+            connection.sendall(request)
+            with http.client.HTTPResponse(connection) as response:
+                response.begin()
+                return _read(response)
 
     def await_ready(self) -> None:
         """Waits for the ports: TensorFlow Serving opens them when the models are loaded."""
@@ -114,6 +120,12 @@ class Server:
             stub.close()
         if self.process:
             end(self.process)
+
+
+def _read(response: http.client.HTTPResponse) -> Reply:
+    found = {name.lower(): value for name, value in response.getheaders()}
+    kind = found.get("content-type", "")
+    return Reply(response.status, kind, response.read(), response.reason, found)
 
 
 def steady_config(base: Path) -> str:

@@ -20,13 +20,14 @@ from tests.contract.cases import (
     rest_json,
     rest_numbers,
     rest_paths,
+    rest_wire,
     status,
     tensors,
     versions,
     warm_up,
 )
 
-OF_HTTP = [*rest_http.CASES, *rest_paths.OWN, *rest_http.CHANGING]
+OF_HTTP = [*rest_http.CASES, *rest_paths.OWN, *rest_wire.CASES, *rest_http.CHANGING]
 """Cases that the gateway has answers of its own to."""
 
 STEADY = [
