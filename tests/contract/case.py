@@ -173,7 +173,8 @@ class Case:
             reply = server.http(call.method, call.path, call.content(), call.headers)
             _check_reply(self.answer, reply)
         elif isinstance(call, Wire):
-            replies, answers = server.send(call.sent), (*call.earlier, self.answer)
+            answers = (*call.earlier, self.answer)
+            replies = server.replies(call.sent) if call.earlier else [server.reply(call.sent)]
             assert len(replies) == len(answers), replies
             for answer, reply in zip(answers, replies, strict=True):
                 _check_reply(answer, reply)

@@ -58,7 +58,13 @@ class Recorded(Server):
 
     def http(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Sends an HTTP request."""
-        reply = super().http(method, path, body, headers)
+        return self._noted(super().http(method, path, body, headers))
+
+    def sent(self, request: bytes) -> Reply:
+        """Sends the bytes of an HTTP request."""
+        return self._noted(super().sent(request))
+
+    def _noted(self, reply: Reply) -> Reply:
         self.last = f"{reply.status} {reply.content_type}: {reply.body!r}"
         return reply
 

@@ -111,15 +111,20 @@ class Server:
         connection = http.client.HTTPConnection(self.rest_address, timeout=TIMEOUT_S)
         try:
             connection.request(method, path, body, dict(headers))
-            response = connection.getresponse()
-            found = {name.lower(): value for name, value in response.getheaders()}
-            content = response.read()
+            return _read(connection.getresponse())
         finally:
             connection.close()
-        kind = found.get("content-type", "")
-        return Reply(response.status, kind, content, response.reason, found)
 
-    def send(self, sent: bytes) -> list[Reply]:
+    def reply(self, request: bytes) -> Reply:
+        """Sends the bytes of an HTTP request, and returns the first answer to them."""
+        host, _, port = self.rest_address.rpartition(":")
+        with socket.create_connection((host, int(port)), TIMEOUT_S) as connection:
+            connection.sendall(request)
+            with http.client.HTTPResponse(connection) as response:
+                response.begin()
+                return _read(response)
+
+    def replies(self, sent: bytes) -> list[Reply]:
         """Sends bytes to the port of REST; returns the responses until the server ends the
         connection."""
         host, _, port = self.rest_address.rpartition(":")
@@ -152,6 +157,12 @@ class Server:
             stub.close()
         if self.process:
             end(self.process)
+
+
+def _read(response: http.client.HTTPResponse) -> Reply:
+    found = {name.lower(): value for name, value in response.getheaders()}
+    kind = found.get("content-type", "")
+    return Reply(response.status, kind, response.read(), response.reason, found)
 
 
 def _replies(received: bytes) -> list[Reply]:

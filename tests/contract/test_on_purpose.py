@@ -71,6 +71,7 @@ HELD = {
     ),
     "a gRPC port or socket of another server": (HERE, "test_a_second_server_ends"),
     "a port beyond 65535": (HERE, "test_a_port_beyond_the_last"),
+    "`--rest_api_num_threads` or `--grpc_max_threads` below 1": (HERE, "test_no_threads"),
     "a word that is no flag": (
         f"{SERVING}/test_flags.py",
         "test_what_is_no_flag_is_told_and_ignored",
@@ -85,10 +86,12 @@ HELD = {
         "test_numbers_with_a_slip",
     ),
     "HEAD below `/v1`": (f"{SERVING}/test_rest_server.py", "test_head_has_no_body"),
-    "a request line or a head that is malformed": (
+    "a request line or a head that is malformed, but for its address": (
         f"{SERVING}/test_rest_server.py",
-        "test_a_head_that_cannot_be_read",
+        "test_malformed_heads",
     ),
+    "a request over REST whose end others could see elsewhere: by its lengths, codings, or chunks "
+    "that are not framed to the letter": (HERE, "test_requests_of_two_ends"),
     "names of models in `request_count`": (
         f"{SERVING}/test_metrics.py",
         "test_names_that_are_not_served_are_one",
@@ -108,6 +111,10 @@ HELD = {
     "many idle connections over REST": (
         f"{SERVING}/test_rest_server.py",
         "test_idle_connections_stop_nobody",
+    ),
+    "a connection over REST that is idle, or whose answer nobody reads": (
+        f"{SERVING}/test_rest_requests.py",
+        "test_idle_connections_end",
     ),
 }
 """Each row of the table, and the test that holds it."""
@@ -228,3 +235,32 @@ def test_a_port_beyond_the_last(refuse):
     for flag in ("--port=99999", "--rest_api_port=65536"):
         code, said = refuse(flag)
         assert (code, "is not in the range 0<=x<=65535" in said) == (255, True)
+
+
+@pytest.mark.parametrize("flag", ["--rest_api_num_threads", "--grpc_max_threads"])
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_no_threads(refuse, flag: str, count: str):
+    """Nobody would be answered."""
+    code, said = refuse(f"{flag}={count}")
+    assert (code, f"Invalid value for '{flag}'" in said) == (255, True)
+
+
+SIZED, CHUNKED = b"Content-Length: 2\r\n", b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (SIZED + CHUNKED + b"\r\n0\r\n\r\n", 400),
+        (SIZED + b"Content-Length: 3\r\n\r\n{}", 400),
+        (b"Content-Length : 2\r\n\r\n{}", 400),
+        (b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        (CHUNKED + b"\r\n2\n{}\n0\n\n", 413),
+        (SIZED + b"Transfer-Encoding: identity\r\n\r\n{}", 404),
+    ],
+)
+def test_requests_of_two_ends(odd: Odd, rest: bytes, status: int):
+    """Nothing that comes after such a request is one."""
+    sent = b"POST /v1/models/none:predict HTTP/1.1\r\n" + rest
+    reply = odd.server.reply(sent + b"GET /v1/models/half HTTP/1.1\r\n\r\n")
+    assert (reply.status, reply.headers["connection"]) == (status, "close")

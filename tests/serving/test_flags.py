@@ -119,6 +119,14 @@ def test_types_and_defaults(name):
         assert (shown.lower() if kind == "bool" else shown) == "".join(default)
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "1"])
+def test_a_time_out_below_1_is_none(value):
+    """As http_rest_api_handler.cc has it."""
+    code, said = run(f"--rest_api_timeout_in_ms={value}")
+    assert (code, "are empty!" in said) == (REFUSED, True)
+    assert "none where it is below 1" in meaning("rest_api_timeout_in_ms")
+
+
 def test_help_says_what_each_does_here():
     """Every flag of 2.20.0, with its sentence."""
     done = CliRunner().invoke(main, ["--help"], terminal_width=200)

@@ -15,6 +15,7 @@ from harness.waiting import wait_for
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
 from vitrine_serving.model_server import rest_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
+from vitrine_serving.model_server.http import parser
 from vitrine_serving.model_server.rest_server import RestServer
 from vitrine_serving.rest_json import parsing
 
@@ -142,22 +143,37 @@ def test_a_body_that_is_too_long_is_told_before_it_comes(server):
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+class FullDisk:
+    """Buffer that no body fits in."""
+
+    def __init__(self, _: int) -> None:
+        """Is made as waitress makes its own."""
+
+    def append(self, _: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
 @pytest.mark.parametrize(
-    "head",
+    ("head", "status"),
     [
-        pytest.param(POST.replace(b"%d", b"1" * 5000), id="digits"),
-        pytest.param(b"GET http://[/ HTTP/1.1\r\n\r\n", id="address"),
+        pytest.param(POST.replace(b"%d", b"1" * 5000), 413, id="digits"),
+        pytest.param(b"GET http://[/ HTTP/1.1\r\n\r\n", 400, id="address"),
+        pytest.param(POST % 2 + b"{}", 400, id="no room"),
     ],
 )
-def test_a_head_that_cannot_be_read(server, caplog, head):
-    """400 and a line of the log, without a traceback; others are answered as before."""
-    with connect(server[1], head) as connection:
-        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
-    [record] = [each for each in caplog.records if each.name != "waitress.queue"]
-    assert "cannot be read" in record.getMessage()
-    assert not record.exc_info
-    with connect(server[1], POST % len(BODY) + BODY) as connection:
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+def test_requests_that_cannot_be_read(server, caplog, monkeypatch, head, status):
+    """They are told so, without a traceback in the log; others are answered as before."""
+    with monkeypatch.context() as without_room:
+        without_room.setattr(parser, "OverflowableBuffer", FullDisk)
+        assert asked(server[1], head).split()[1] == b"%d" % status
+    records = [each for each in caplog.records if each.name != "waitress.queue"]
+    assert all("cannot be read" in each.getMessage() and not each.exc_info for each in records)
+    assert asked(server[1], POST.replace(b"Host: x\r\n", CLOSE) % len(BODY) + BODY).startswith(
+        b"HTTP/1.1 200 "
+    )
 
 
 def asked(port: int, sent: bytes) -> bytes:
@@ -210,7 +226,10 @@ def test_100_continue(server):
         assert b"HTTP/1.1 200 OK\r\n" in answer.read()
 
 
-@pytest.mark.parametrize("method", [b"get", b"Get", b"G@T", b"X-GET", b"TRACE", b"GETS", b"{}"])
+@pytest.mark.parametrize(
+    "method",
+    [b"get", b"Get", b"G@T", b"X-GET", b"TRACE", b"CONNECT", b"PROPFIND", b"GETS", b"{}", b""],
+)
 def test_unknown_methods(server, method):
     """Any word that is none of the seven methods is one that is not implemented."""
     answered = asked(server[1], GET.replace(b"GET", method) % (b"/v1/models/m", b""))
@@ -221,13 +240,18 @@ def test_unknown_methods(server, method):
 @pytest.mark.parametrize(
     "head",
     [
-        *("GET /v1/models/ä HTTP/1.1", "GET /v1/models/half plus HTTP/1.1", "nonsense"),
-        *("GET  HTTP/1.1", "POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: x"),
+        *("nonsense", "GET  HTTP/1.1", "", "GET /v1/models/m", "GET /v1/models/m HTTP/1.1 x"),
+        "POST /v1/models/m:predict HTTP/1.1\r\nContent-Length: x",
+        *(
+            f"GET /v1/models/m HTTP/1.1\r\n{line}"
+            for line in ("x", " x: y", "x: \0", "x: \ry", "\0")
+        ),
     ],
 )
 def test_malformed_heads(server, head):
-    """They are 400 and the end of the connection, and the text says which mistake it is."""
-    answered = asked(server[1], head.encode() + b"\r\n\r\n")
+    """They are 400 and the end of the connection, and the text says which mistake it is; the rest
+    of the head is not waited for."""
+    answered = asked(server[1], head.encode() + (b"\r\n\r\n" if "Length" in head else b"\r\n"))
     assert answered.split(b"\r\n")[0].endswith(b" 400 Bad Request")
     assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n" in answered
     assert len(answered.split(b"\r\n\r\n")) == 4
@@ -239,7 +263,7 @@ def test_malformed_heads(server, head):
 )
 def test_versions_of_http(server, head):
     """HTTP/1 alone is spoken, and whoever speaks it says so."""
-    assert asked(server[1], head).startswith(b"HTTP/1.0 400 Bad Request\r\n")
+    assert asked(server[1], head).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), None])
@@ -251,3 +275,15 @@ def test_values_and_memory_are_bounded(monkeypatch, error):
     response = client_of(model).post(PREDICT, data=body)
     assert response.status_code == (503 if error else 413)
     assert ("memory" if error else "1,000,000 values") in error_of(response)
+
+
+def test_an_end_that_is_told_twice():
+    """The loop's trigger is gone by then; so it is where the loop comes first to its last work."""
+    rest = RestServer(make_app(Model()), [f"127.0.0.1:{free_port()}"], threads=1)
+    thread = threading.Thread(target=rest.run, daemon=True)
+    thread.start()
+    rest.close()
+    rest.shut_down(WAIT_S)
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    rest.shut_down(0)

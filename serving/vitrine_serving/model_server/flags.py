@@ -120,13 +120,15 @@ class Flags:
         str, "gRPC options, such as grpc.max_connection_age_ms=2000, separated by commas."
     ] = ""
     grpc_max_threads: Annotated[
-        int, "Calls that run at a time; one more fails with RESOURCE_EXHAUSTED.", _COUNT
+        int,
+        "Calls that run at a time, 1 or more; one beyond them fails with RESOURCE_EXHAUSTED.",
+        _COUNT,
     ] = _THREADS
     rest_api_num_threads: Annotated[
-        int, "REST requests that run at a time; more wait.", _THREADS_AT_ONCE
+        int, "REST requests that run at a time, 1 or more; others wait.", _THREADS_AT_ONCE
     ] = _THREADS
     rest_api_timeout_in_ms: Annotated[
-        int, "Time after which a REST request is answered 504.", _COUNT
+        int, "Time after which a REST request is answered 504; none where it is below 1.", _ANY
     ] = 30_000
     rest_api_enable_cors_support: Annotated[
         bool, "Let pages of other origins read what REST answers."

@@ -1,25 +1,23 @@
 """HTTP server of the REST side: waitress, with bounds of its connections and of their bodies."""
 
-import logging
-import re
 import resource
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import waitress
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer
-from waitress.task import WSGITask
-from waitress.utilities import BadRequest
+from waitress.task import ErrorTask, WSGITask
 
 from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.tensorflow_rest import MAX_INFLATED_BYTES
-from vitrine_serving.model_server.bounded_log import BoundedLog
+from vitrine_serving.model_server.http.parser import RequestParser
 
 MAX_CONNECTIONS = 1000
 """Connections at a time, and no more than the half of what the process may open."""
@@ -30,44 +28,15 @@ _CROWDED = 3 / 4
 MAX_HEAD_BYTES = 2**20
 """Bytes of a request's line and headers."""
 
+MAX_IDLE_S = 120
+"""Seconds after which a connection ends on which nothing comes, or whose answer nobody reads."""
+
 _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
 
 
-_ODD_METHOD = re.compile(rb"(?=[!-~]*[^A-Z])[!-~]+")
-
-_malformed = BoundedLog(logging.getLogger("vitrine_serving.model_server"))
-
-
-class _Parser(HTTPRequestParser):
-    """Parser of requests: where waitress' own raises, as `int` does for thousands of digits, the
-    answer is 400; else it were a traceback in the log, and no answer."""
-
-    def received(self, data: bytes) -> int:
-        """Takes bytes of a request, and returns how many it needed; waitress calls it."""
-        try:
-            taken = int(super().received(data))
-        except Exception as error:
-            _malformed.line(logging.WARNING, "A request over HTTP cannot be read: %.200r", error)
-            self._refuse("The request cannot be read")
-            return len(data)
-        if taken < len(data):  # libevent sends no 100 where the body is there
-            self.expect_continue = False
-        return taken
-
-    def parse_header(self, header_plus: bytes) -> None:
-        """Reads a head; waitress calls it. It refuses methods in small letters, and some signs,
-        with 400: here they are but methods that nobody knows."""
-        method, space, rest = header_plus.partition(b" ")
-        if _ODD_METHOD.fullmatch(method):
-            method = b"UNKNOWN"
-        super().parse_header(method + space + rest)
-        if not self.version.startswith(("0.", "1.")):
-            raise ParsingError(f"HTTP/{self.version or 0.9} is not spoken here")
-
-    def _refuse(self, words: str) -> None:
-        self.error = BadRequest(words)
-        self.completed = True
+_PAGES_VERSION = "1.1"
+"""Version of HTTP that a page of an error has, whatever the request's is."""
 
 
 class _Task(WSGITask):
@@ -76,21 +45,37 @@ class _Task(WSGITask):
 
     def build_response_header(self) -> bytes:
         """Returns the head of the answer; waitress calls it."""
-        if self.get_environment().get(libevent.CLOSES) or self.channel.server.is_ending:
+        if self.get_environment().get(libevent.CLOSES):
+            self.version = _PAGES_VERSION
+            self.set_close_on_finish()
+        elif self.request.closes or self.channel.server.is_ending:
             self.set_close_on_finish()
         return bytes(super().build_response_header())
+
+
+class _ErrorTask(ErrorTask):
+    """Task of a request that is refused before its address is looked at."""
+
+    def __init__(self, channel: HTTPChannel, request: RequestParser) -> None:
+        super().__init__(channel, request)
+        self.version = _PAGES_VERSION
 
 
 class _Channel(HTTPChannel):
     """Channel of a connection: sets its server's event `progress` when an answer is made, when
     bytes of one go out, and when the connection is closed; waitress calls these."""
 
-    parser_class = _Parser
+    parser_class = RequestParser
     task_class = _Task
+    error_task_class = _ErrorTask
 
     def service(self) -> None:
         """Answers a request."""
-        super().service()
+        try:
+            super().service()
+        except OSError:  # of the loop's trigger, which is gone where the server has ended meanwhile
+            if not self.server.is_ending:
+                raise
         self.server.progress.set()
 
     def handle_write(self) -> None:
@@ -98,10 +83,25 @@ class _Channel(HTTPChannel):
         super().handle_write()
         self.server.progress.set()
 
+    def handle_expt(self) -> None:
+        """Drops a byte that was sent as urgent, as libevent does: until it is read the loop would
+        be told of it without a pause."""
+        with suppress(OSError):
+            self.socket.recv(1, socket.MSG_OOB)
+
     def handle_close(self) -> None:
         """Closes the connection."""
         super().handle_close()
         self.server.progress.set()
+
+    def end(self) -> None:
+        """Closes the connection soon, in the loop's thread, and also where nothing can be sent."""
+        self.will_close = True
+        self.server.trigger.pull_trigger(self._end)
+
+    def _end(self) -> None:
+        if self.socket is not None:
+            self.handle_close()
 
     @property
     def is_answering(self) -> bool:
@@ -133,6 +133,7 @@ class RestServer:
             connection_limit=self._connections,
             ident="",  # no header Server
             asyncore_use_poll=True,  # select(2) takes no descriptor above 1023
+            channel_timeout=MAX_IDLE_S,
             max_request_header_size=MAX_HEAD_BYTES,
             max_request_body_size=MAX_INFLATED_BYTES + 1,  # the first that is refused
         )
@@ -164,25 +165,29 @@ class RestServer:
             self._progress.clear()
         left_s = max(0.0, deadline - time.monotonic())
         self._server.task_dispatcher.shutdown(timeout=left_s)
-        self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
+        with suppress(OSError):  # the loop may have done it, and closed the trigger, before a pull
+            self._listeners[0].trigger.pull_trigger(partial(wasyncore.close_all, self._sockets))
 
     def channels(self) -> list[_Channel]:
         """Returns its connections, those that wait for an answer and the idle ones."""
         return [each for each in list(self._sockets.values()) if isinstance(each, _Channel)]
 
     def end_idle(self) -> None:
-        """Ends idle connections where there are many; call it from time to time."""
+        """Ends idle connections where there are many, and those that read nothing of an answer for
+        `MAX_IDLE_S`: a thread may wait with the next one. Call it from time to time."""
         channels = self.channels()
         now_s = time.time()  # as waitress has it
+        for each in channels:
+            if each.total_outbufs_len and each.last_activity < now_s - MAX_IDLE_S:
+                each.end()
         self._begun = {each: self._since(each, now_s) for each in channels if not each.requests}
         if len(channels) < _CROWDED * self._connections:
             return
         oldest = sorted((since, id(each), each) for each, (_, since) in self._begun.items())
         for since, _, channel in oldest[: len(channels) // 3]:
             if since < now_s - _IDLE_S and not channel.requests:
-                channel.will_close = True  # as waitress ends those that are idle for two minutes
+                channel.end()
                 self._begun.pop(channel)
-        next(iter(channels)).server.pull_trigger()
 
     def _since(self, channel: HTTPChannel, now_s: float) -> tuple[object, float]:
         """Returns the request that is coming in, and since when; without one, since when nothing

@@ -20,6 +20,7 @@ from tests.contract.cases import (
     rest_grammar,
     rest_http,
     rest_json,
+    rest_libevent,
     rest_numbers,
     rest_paths,
     rest_wire,
@@ -30,7 +31,13 @@ from tests.contract.cases import (
     warm_up,
 )
 
-OF_HTTP = [*rest_http.CASES, *rest_wire.CASES, *rest_paths.OWN, *rest_http.CHANGING]
+OF_HTTP = [
+    *rest_http.CASES,
+    *rest_paths.OWN,
+    *rest_wire.CASES,
+    *rest_libevent.CASES,
+    *rest_http.CHANGING,
+]
 """Cases that the gateway has answers of its own to."""
 
 STEADY = [

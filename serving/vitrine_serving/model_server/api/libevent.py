@@ -64,7 +64,12 @@ def answer(body: bytes | str, code: int, content_type: str) -> flask.Response:
 def page(code: int) -> flask.Response:
     """Returns libevent's page of an error, which ends the connection."""
     flask.request.environ[CLOSES] = True
-    return answer(_PAGE.format(code=code, phrase=phrase(code)), code, PAGE_TYPE)
+    return answer(page_text(code), code, PAGE_TYPE)
+
+
+def page_text(code: int) -> str:
+    """Returns the HTML of a page of an error."""
+    return _PAGE.format(code=code, phrase=phrase(code))
 
 
 def address(uri: str) -> Address | None:
@@ -78,16 +83,12 @@ def address(uri: str) -> Address | None:
     return Address(path, path + rest)
 
 
-def refusal(request: flask.Request) -> int:
-    """Returns the status of the page that a request gets whatever its address is, else 0."""
-    if request.method not in _METHODS:
+def refusal(method: str, expects: str | None, *, has_body: bool) -> int:
+    """Returns the status of the page that a request gets whatever its address is, else 0; `expects`
+    is what HTTP/1.1 has a header for."""
+    if method not in _METHODS:
         return HTTPStatus.NOT_IMPLEMENTED
-    expects = request.environ.get("HTTP_EXPECT", "100-continue")
-    if (
-        expects.lower() != "100-continue"
-        and request.method in _WITH_BODY
-        and request.content_length
-        and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1"
-    ):
+    may_expect = expects is None or expects.lower() == "100-continue"
+    if has_body and method in _WITH_BODY and not may_expect:
         return HTTPStatus.EXPECTATION_FAILED
     return 0

@@ -109,9 +109,8 @@ def make_app(
     def answer() -> flask.Response:
         request = flask.request
         address = libevent.address(_uri())
-        code = libevent.refusal(request) or (0 if address else HTTPStatus.BAD_REQUEST)
-        if code or not address:
-            return libevent.page(code)
+        if not address:
+            return libevent.page(HTTPStatus.BAD_REQUEST)
         if metrics and address.path == metrics[0]:
             return _metrics(address.whole, *metrics)
         if not address.whole.lower().startswith("/v1/"):

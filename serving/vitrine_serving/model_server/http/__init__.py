@@ -1,0 +1,1 @@
+"""HTTP of the REST side: what comes in, from lines to requests."""
