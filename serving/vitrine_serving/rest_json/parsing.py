@@ -22,18 +22,18 @@ _ESCAPES = re.compile(
     rb"|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_LOW, _RAW = 0x10F000, 0x10F400
-"""First private characters that stand, in a text that RapidJSON's wrapper takes, for the escape of
-a low surrogate without its other half, and for a byte that is no UTF-8."""
+_MARK = "\U0010f4ff"
+"""Private character that begins, in a text that RapidJSON's wrapper takes, what that would not: a
+byte that is no UTF-8, the escape of a low surrogate without its other half, and itself."""
 
-_PRIVATE = re.compile("[\U0010f000-\U0010f4ff]|\\\\u[dD][bB][fF][c-dC-D]")
+_MARK_ESCAPED = b"\\udbfd\\udcff"
+_MARKED = re.compile(f"{_MARK}(.)", re.DOTALL)
 _ODD = re.compile("[\udc80-\udcff]+")
-_TO_PRIVATE = {0xDC80 + n: chr(_RAW + n) for n in range(128)}
-_FROM_PRIVATE = {
-    private: chr(odd) for odd, text in _TO_PRIVATE.items() for private in map(ord, text)
-}
-_FROM_PRIVATE |= {
-    _LOW + n: chr(0xDC00 + n).encode(errors="surrogatepass").decode(errors="surrogateescape")
+_LOW = 0x400
+_BEHIND_MARK = {0xDC00 + byte: _MARK + chr(byte) for byte in range(128, 256)}
+_MEANT = {text[1]: chr(odd) for odd, text in _BEHIND_MARK.items()} | {_MARK: _MARK}
+_MEANT |= {
+    chr(_LOW + n): chr(0xDC00 + n).encode(errors="surrogatepass").decode(errors="surrogateescape")
     for n in range(1024)
 }
 
@@ -63,19 +63,23 @@ class _Decoder(rapidjson.Decoder):
         return members if len(members) == len(pairs) else Repeated(pairs)
 
 
-class _PrivateDecoder(_Decoder):
-    """Parser of a text in which private characters stand for what is no text."""
+class _MarkedDecoder(_Decoder):
+    """Parser of a text in which marks begin what is no text."""
 
     def string(self, text: str) -> str:
-        return text.translate(_FROM_PRIVATE)
+        return _unmarked(text)
 
     def end_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return super().end_object([(name.translate(_FROM_PRIVATE), value) for name, value in pairs])
+        return super().end_object([(_unmarked(name), value) for name, value in pairs])
+
+
+def _unmarked(text: str) -> str:
+    return _MARKED.sub(lambda found: _MEANT[found[1]], text) if _MARK in text else text
 
 
 _MODE = rapidjson.NM_NATIVE | rapidjson.NM_NAN
 _decode = _Decoder(number_mode=_MODE)
-_decode_private = _PrivateDecoder(number_mode=_MODE)
+_decode_marked = _MarkedDecoder(number_mode=_MODE)
 
 
 def parse(body: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
@@ -178,7 +182,7 @@ def _parse_rapidly(body: bytes) -> Any:
             raise _broken(_words(refusal, shadow), mark + refusal.offset)
         value = value[: refusal.offset]
         document = None if odd else _decode(value)
-    return _decode_private(_with_private(value)) if odd else document
+    return _decode_marked(_marked(value)) if odd else document
 
 
 class _Refusal(NamedTuple):
@@ -244,36 +248,40 @@ def _without_low(found: re.Match[bytes]) -> bytes:
     return b"\\u0020" if found["low"] else found[0]
 
 
-def _with_private(value: bytes) -> str:
-    text = value.decode(errors="surrogateescape")
-    if _PRIVATE.search(text):
-        raise _broken("Private characters and what is no UTF-8 are in one text.", 0)
-    text = _ODD.sub(lambda found: found[0].translate(_TO_PRIVATE), text)
-    return _ESCAPES.sub(_private_low, text.encode()).decode()
+def _marked(value: bytes) -> str:
+    text = value.decode(errors="surrogateescape").replace(_MARK, 2 * _MARK)
+    text = _ODD.sub(lambda found: found[0].translate(_BEHIND_MARK), text)
+    return _ESCAPES.sub(_marked_escape, text.encode()).decode()
 
 
-def _private_low(found: re.Match[bytes]) -> bytes:
-    if not found["low"]:
-        return found[0]
-    return chr(_LOW + int(found["low"], 16) - 0xDC00).encode()
+def _marked_escape(found: re.Match[bytes]) -> bytes:
+    if found["low"]:
+        return (_MARK + chr(_LOW + int(found["low"], 16) - 0xDC00)).encode()
+    return (2 * _MARK).encode() if found[0].lower() == _MARK_ESCAPED else found[0]
 
 
 def _broken(reason: str, offset: int) -> ServingError:
     return ServingError.invalid(f"JSON Parse error: {reason} at offset: {offset}")
 
 
-def signature_name(document: dict[str, Any]) -> str:
-    """Returns a request's signature name, "" if it has none. Raises `ServingError`."""
+def signature_name(document: dict[str, Any], body: bytes) -> str:
+    """Returns the signature name in a body that was parsed, "" if it has none; it has surrogates
+    where that is no UTF-8. Raises `ServingError`."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise ServingError.invalid(
-            f"JSON Value: {echo(document)} not formatted correctly."
+            f"JSON Value: {echo(parse_exactly(body))} not formatted correctly."
             " 'signature_name' key must be a string value."
         )
+    return name
+
+
+def checked_name(name: str, unknown: str) -> str:
+    """Returns a signature's name for a message. Raises `ServingError` with the words `unknown`, in
+    which `{}` is the name, where it is no UTF-8: messages take no such name, and no signature has
+    one."""
     try:
         name.encode()
-    except UnicodeEncodeError as error:  # protobuf takes no name of bytes that are no UTF-8
-        raise ServingError.invalid(
-            f'Serving signature name: "{name}" not found in signature def'
-        ) from error
+    except UnicodeEncodeError as error:
+        raise ServingError.invalid(unknown.format(name)) from error
     return name

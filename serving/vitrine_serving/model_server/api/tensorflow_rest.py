@@ -27,6 +27,7 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
+from vitrine_serving.model_server.runtime.tensors import EMPTY_DTYPES
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.strings import quoted
@@ -208,21 +209,22 @@ class _Methods:
 
     def predict(self, spec: Any, body: bytes) -> bytes:
         request = PredictBody(body)
-        spec.signature_name = request.signature_name
+        spec.signature_name = _text(request.signature_name)
         infos = self._api.signature_inputs(spec)
-        inputs = request.read_deep({alias: info.dtype for alias, info in infos.items()})
+        dtypes = {alias: info.dtype for alias, info in infos.items()}
+        inputs = request.read_deep(dtypes, EMPTY_DTYPES)
         outputs = self._api.run(spec, inputs, timeout_s=self._timeout_s)
         return answers.write_predict(outputs, by_row=request.by_row, shortest_floats=self._shortest)
 
     def classify(self, spec: Any, body: bytes) -> bytes:
         request = classification_pb2.ClassificationRequest(model_spec=spec)
-        read_examples(body, request)
-        result = self._api.classify(request, timeout_s=self._timeout_s).result
-        return answers.write_classification(result, shortest_floats=self._shortest)
+        request.model_spec.signature_name = _text(read_examples(body, request))
+        found = self._api.classify_arrays(request, timeout_s=self._timeout_s)
+        return answers.write_classes(*found, shortest_floats=self._shortest)
 
     def regress(self, spec: Any, body: bytes) -> bytes:
         request = regression_pb2.RegressionRequest(model_spec=spec)
-        read_examples(body, request)
+        request.model_spec.signature_name = _text(read_examples(body, request))
         result = self._api.regress(request, timeout_s=self._timeout_s).result
         return answers.write_regression(result, shortest_floats=self._shortest)
 
@@ -301,9 +303,16 @@ def _spec(name: str, version: str | None, label: str | None) -> Any:
 
 
 def _name(escaped: str) -> str:
-    """Returns the name of a model, or a label. Where it is no UTF-8 no model has it, and what tells
-    so has the bytes that were sent."""
-    name, sent = unquote(escaped), unquote(escaped, errors="surrogateescape")
+    """Returns the name of a model, or a label."""
+    return _text(unquote(escaped, errors="surrogateescape"))
+
+
+def _text(sent: str) -> str:
+    """Returns a name for a message. Where it is no UTF-8 no model, label or signature has it, and
+    what tells so has the bytes that were sent."""
+    if sent.isascii():
+        return sent
+    name = sent.encode(errors="surrogateescape").decode(errors="replace")
     if name != sent:
         flask.g.odd_names = (*flask.g.get("odd_names", ()), (name, sent))
     return name

@@ -72,9 +72,11 @@ def _check_regression(signature: Any) -> None:
             raise ServingError.invalid(f"No regression {kind} found in SignatureDef: {signature}")
 
 
-def _fill_classification(
-    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
-) -> None:
+def run_classification(
+    servable: Servable, name: str, examples: Array, options: RunOptions
+) -> tuple[Array | None, Array | None]:
+    """Runs a signature that classifies; returns the labels and the scores, `[examples, classes]`,
+    None where it has none. Raises `ServingError`."""
     wanted = [
         alias for alias in ("classes", "scores") if alias in servable.signature_defs[name].outputs
     ]
@@ -90,15 +92,22 @@ def _fill_classification(
             "Tensors class and score should match in dim_size(1). Got "
             f"{found['classes'].shape[1]} vs. {found['scores'].shape[1]}"
         )
-    columns = {alias: array.tolist() for alias, array in found.items()}
-    for row in range(len(examples)):
+    return found.get("classes"), found.get("scores")
+
+
+def _fill_classification(
+    servable: Servable, name: str, examples: Array, result: Any, options: RunOptions
+) -> None:
+    found = run_classification(servable, name, examples, options)
+    labels, scores = (None if array is None else array.tolist() for array in found)
+    for row, given in enumerate(labels or scores or ()):
         classes = result.classifications.add().classes
-        for place in range(found[wanted[0]].shape[1]):
+        for place in range(len(given)):
             added = classes.add()
-            if "classes" in columns:
-                added.label = columns["classes"][row][place].decode(errors="replace")
-            if "scores" in columns:
-                added.score = columns["scores"][row][place]
+            if labels is not None:
+                added.label = labels[row][place].decode(errors="replace")
+            if scores is not None:
+                added.score = scores[row][place]
 
 
 def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) -> None:

@@ -21,6 +21,7 @@ from vitrine_serving.model_server.runtime.examples import (
     Head,
     RunOptions,
     examples_of,
+    run_classification,
 )
 from vitrine_serving.model_server.runtime.servable import UNOBSERVED, Servable
 from vitrine_serving.model_server.runtime.tensors import fill_tensor, to_array
@@ -56,6 +57,13 @@ def classify(servable: Servable, request: Any, timeout_s: float | None = None) -
     return _run_head(CLASSIFICATION, servable, request, response, options)
 
 
+def classify_arrays(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
+    """Answers a `ClassificationRequest` with labels and scores, as `run_classification` does."""
+    name = _checked_signature(CLASSIFICATION, servable, request)
+    options = RunOptions(call="Classify", timeout_s=timeout_s)
+    return run_classification(servable, name, examples_of(request.input), options)
+
+
 def regress(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `RegressionRequest`."""
     response = regression_pb2.RegressionResponse()
@@ -66,14 +74,20 @@ def regress(servable: Servable, request: Any, timeout_s: float | None = None) ->
 def _run_head(
     head: Head, servable: Servable, request: Any, response: Any, options: RunOptions
 ) -> Any:
+    name = _checked_signature(head, servable, request)
+    head.fill(servable, name, examples_of(request.input), response.result, options)
+    fill_spec(response.model_spec, servable, name)
+    return response
+
+
+def _checked_signature(head: Head, servable: Servable, request: Any) -> str:
+    """Returns the name of the signature that a request asks for, and that is such a head."""
     name = signature_name_of(request.model_spec)
     signature = servable.signature_defs.get(name)
     if signature is None:
         raise ServingError.invalid(f"No signature was found with the name: {name}")
     head.check(signature, by_method=servable.checks_methods)
-    head.fill(servable, name, examples_of(request.input), response.result, options)
-    fill_spec(response.model_spec, servable, name)
-    return response
+    return name
 
 
 def multi_inference(servable: Servable, request: Any) -> Any:
