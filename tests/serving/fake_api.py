@@ -10,6 +10,7 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     regression_pb2,
 )
+from werkzeug.test import Client
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
@@ -83,7 +84,7 @@ class Model:
 
 
 def client_of(model: Model, **options):
-    return make_app(model, **options).test_client()
+    return Client(make_app(model, **options))
 
 
 def error_of(response) -> str:
