@@ -6,8 +6,14 @@ import tracemalloc
 
 import pytest
 
+from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.parsing import checked_name, parse, signature_name
+from vitrine_serving.rest_json.parsing import (
+    MAX_ESCAPES,
+    checked_name,
+    parse,
+    signature_name,
+)
 
 
 def refusal(body: bytes) -> str:
@@ -173,6 +179,37 @@ def test_private_characters_are_not_mistaken(private):
     }
     for text in (escaped, escaped.lower()):
         assert parse(b'{"a": "%b\xff"}' % text.encode()) == {"a": f"{private[:1]}\udcff"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(2**21 * b"\xff", id="bytes"),
+        pytest.param(2**20 * b"\xc3\xa9\xff", id="letters and bytes"),
+        pytest.param(10_000 * b"\\u00e9\\n" + 2**20 * b"\x80a", id="escapes and bytes"),
+        pytest.param(2**20 * "\U0010f4ff".encode() + b"\xff", id="private characters"),
+    ],
+)
+def test_strings_that_are_no_text_take_no_memory(text):
+    """But a few times that of the body, however many bytes there are."""
+    body = b'{"a": "' + text + b'"}'
+    tracemalloc.start()
+    try:
+        value = parse(body)["a"]
+        assert tracemalloc.get_traced_memory()[1] < 15 * len(body)
+    finally:
+        tracemalloc.stop()
+    want = text.replace(b"\\u00e9", "é".encode()).replace(b"\\n", b"\n")
+    assert value.encode(errors="surrogateescape") == want
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\\udc00"])
+def test_escapes_beside_what_is_no_text_are_bounded(odd):
+    """Each is looked at there; else they are as cheap as letters."""
+    escapes = b'{"a": "' + (MAX_ESCAPES + 1) * b"\\n"
+    assert len(parse(escapes + b'"}')["a"]) == MAX_ESCAPES + 1
+    with pytest.raises(PayloadTooLarge, match="more than 1,000,000 escapes"):
+        parse(escapes + odd + b'"}')
 
 
 def test_refusals_that_hide_each_other():
