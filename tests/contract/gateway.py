@@ -14,6 +14,7 @@ ADDRESS = "what is no address is not found, and the text says what to ask instea
 METHOD = "the address is right, so that 405 says which methods it takes"
 GRAMMAR = "one way to write an address is enough"
 DEEP = "it has NumPy's 64 dimensions"
+DTYPES = "its messages have NumPy's dtypes, and of those no complex ones"
 _LISTS = "predict over REST: JSON, {} lists in one another, {}"
 DIFFERS = {
     **{
@@ -22,6 +23,10 @@ DIFFERS = {
             *((200, "by row"), (65, "of float32"), (100, "of string")),
             *((254, "of int64"), (254, "of float64")),
         )
+    },
+    **{
+        f"predict over REST: JSON, no values of {dtype}": (400, DTYPES)
+        for dtype in ("bfloat16", "complex64", "complex128")
     },
     "GET: no model": (200, "lists the models"),
     "GET: METADATA in capitals is a status": (404, GRAMMAR),

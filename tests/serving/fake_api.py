@@ -2,14 +2,15 @@
 
 import json
 
+import numpy as np
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     regression_pb2,
 )
+from werkzeug.test import Client
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
@@ -22,6 +23,7 @@ class Model:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
+        self.label = b"cat"
         self.specs: list = []
         self.timeouts_s: list = []
 
@@ -39,13 +41,11 @@ class Model:
         self.timeouts_s.append(timeout_s)
         return {"y": inputs["x"] * 2}
 
-    def classify(self, request, *, timeout_s=None):
+    def classify_arrays(self, request, *, timeout_s=None):
         self._note(request.model_spec)
         self.timeouts_s.append(timeout_s)
-        response = classification_pb2.ClassificationResponse()
-        for _ in request.input.example_list.examples:
-            response.result.classifications.add().classes.add(label="cat", score=0.5)
-        return response
+        rows = len(request.input.example_list.examples)
+        return np.full((rows, 1), self.label, object), np.full((rows, 1), 0.5, np.float32)
 
     def regress(self, request, *, timeout_s=None):
         self._note(request.model_spec)
@@ -84,7 +84,7 @@ class Model:
 
 
 def client_of(model: Model, **options):
-    return make_app(model, **options).test_client()
+    return Client(make_app(model, **options))
 
 
 def error_of(response) -> str:

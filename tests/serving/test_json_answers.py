@@ -8,6 +8,7 @@ import pytest
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.answers import (
+    write_classes,
     write_classification,
     write_predict,
     write_regression,
@@ -128,6 +129,10 @@ def test_shortest_numbers():
         ),
         ({"y": np.ones(1, np.complex64)}, "Failed to write JSON value for tensor type: complex64"),
         ({"y": np.ones(1, np.float16)}, "Failed to write JSON value for tensor type: half"),
+        (
+            {"y": np.ones(1, [("qint8", np.int8)])},
+            "Failed to write JSON value for tensor type: qint8",
+        ),
         ({"y": np.ones(1, np.uint16)}, "Failed to write JSON value for tensor type: uint16"),
     ],
 )
@@ -149,6 +154,32 @@ def test_classification():
     )
     with pytest.raises(ServingError, match=r"^Cannot convert empty ClassificationResults to JSON$"):
         write_classification(wire.ClassificationResult())
+
+
+def test_classes():
+    """Arrays of labels and scores, one of which a signature may lack; bytes stay as they are."""
+    labels, scores = (
+        np.array([[b"\xff", b'"'], [b"", b"b"]], object),
+        np.float32([[0.1, 1], [2, 1 / 3]]),
+    )
+    assert write_classes(labels, scores) == (
+        b'{\n    "results": [[["\xff", 0.1], ["\\"", 1.0]],'
+        b' [["", 2.0], ["b", 0.333333343]]\n    ]\n}'
+    )
+    assert write_classes(None, scores[1:], shortest_floats=True) == (
+        b'{\n    "results": [[["", 2.0], ["", 0.33333334]]\n    ]\n}'
+    )
+    assert b'[["\xff", 0.0], ["\\"", 0.0]]' in write_classes(labels, None)
+    assert b'"results": [[], []\n' in write_classes(labels[:, :0], None)
+
+
+def test_names_end_at_a_nul():
+    """As strings of C do."""
+    outputs = {"a\0b": np.float32([1]), "a": np.float32([2])}
+    for by_row in (True, False):
+        body = write_predict(outputs, by_row=by_row)
+        assert b'"a": 1.0,' in body or b'"a": [\n            1.0\n        ],' in body
+        assert body.count(b'"a": ') == 2
 
 
 def test_regression():

@@ -36,11 +36,12 @@ def test_features():
         "none": [],
     }
     body = json.dumps({"signature_name": "s", "examples": [example, {"one": 2}]})
-    request = read(body)
+    request = wire.ClassificationRequest()
+    name = read_examples(body.encode(), request)
     first, second = request.input.example_list.examples
     found = features(first)
     odd = found.pop("odd")
-    assert (request.model_spec.signature_name, str(odd)) == ("s", "[nan, inf]")
+    assert (name, str(odd)) == ("s", "[nan, inf]")
     assert found == {
         "one": [1],
         "many": [1.5, 2.0],
@@ -83,9 +84,27 @@ def test_what_no_float_holds():
     assert found == {"x": [float("inf"), 2.0**24], "b": [b"\xff"]}
 
 
+def test_names_end_at_a_nul():
+    """As strings of C do; of names that are equal then the last counts."""
+    body = r'{"examples": [{"x\u0000y": 1, "x\u0000": 2, "\u0000": 3}]}'
+    assert features(read(body).input.example_list.examples[0]) == {"x": [2], "": [3]}
+    with pytest.raises(ServingError, match=r"^Feature: x has element"):
+        read(r'{"examples": [{"x\u0000y": null}]}')
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
+        (
+            '{"examples": 0.23796462709189137}',
+            'JSON Value: {\n    "examples": 0.23796462709189138\n}'
+            " Expecting 'examples' value to be an list/array",
+        ),
+        (
+            '{"context": {}, "more": 1.4163578}',
+            "\"more\": 1.4163577999999999\n} When method is classify, key 'examples' is expected"
+            " and was not found",
+        ),
         ("{}", "{} When method is classify, key 'examples' is expected and was not found"),
         ('{"examples": {}}', "Expecting 'examples' value to be an list/array"),
         ('{"examples": []}', "'examples' value is an empty array"),

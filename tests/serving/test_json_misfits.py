@@ -177,6 +177,37 @@ KEY = "Failed to process element: {} key: {} of 'instances' list. Error: INVALID
             " keys must be equal to: x",
         ),
         (
+            '{"instances": [{"x": 1, "x": "a"}]}',
+            "FLOAT",
+            KEY.format(0, "x") + 'JSON Value: "a" Type: String is not of expected type: float',
+        ),
+        (
+            '{"instances": [{"x": 1}, {"x": [1], "x": 1}]}',
+            "FLOAT",
+            KEY.format(1, "x") + "Expecting shape [] but got: [1]",
+        ),
+        (
+            r'{"instances": [{"x": 1, "x\u0000": [1, 2]}]}',
+            "FLOAT",
+            KEY.format(0, "x") + "Expecting tensor size: 1 but got: 2",
+        ),
+        (
+            r'{"instances": [{"x": 1}, {"y\u0000x": 1}]}',
+            "FLOAT",
+            KEY.format(1, "y") + "JSON object: does not have named input: y",
+        ),
+        (
+            '{"instances": [{"x": 1}, {"x\\u0000": 0.23796462709189137, "x": "a"}]}',
+            "FLOAT",
+            KEY.format(1, "x") + 'JSON Value: "a" Type: String is not of expected type: float',
+        ),
+        (r'{"inputs": {"x\u0000": 1}}', "FLOAT", "Missing named input: x in 'inputs' object."),
+        (
+            '{"instances": [{"b64": "YQ==", "b64": "YQ=="}]}',
+            "STRING",
+            KEY.format(0, "b64") + "JSON object: does not have named input: b64",
+        ),
+        (
             '{"instances": [{"x": [1]}, {"x": ["a"]}]}',
             "FLOAT",
             KEY.format(1, "x") + 'JSON Value: "a" Type: String is not of expected type: float',

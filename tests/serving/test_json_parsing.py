@@ -1,12 +1,19 @@
 """Bodies as RapidJSON 1.1.0 reads them: what it takes, and its words for what it refuses."""
 
 import math
+import struct
 import tracemalloc
 
 import pytest
 
+from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.parsing import parse, signature_name
+from vitrine_serving.rest_json.parsing import (
+    MAX_ESCAPES,
+    checked_name,
+    parse,
+    signature_name,
+)
 
 
 def refusal(body: bytes) -> str:
@@ -159,11 +166,50 @@ def test_strings_that_are_no_text(text, value):
     assert name == read
 
 
-def test_private_characters_are_not_mistaken():
-    """Characters that stand for bytes in between are refused beside such bytes, and taken else."""
-    assert parse('{"a": "\U0010f400", "a": 1}'.encode()) == {"a": "\U0010f400"}
-    assert refusal('{"a": "\U0010f400'.encode() + b'\xff"}').endswith("in one text. at offset: 0")
-    assert refusal(b'{"a": "\\uDBFD\\uDC00\xff"}').endswith("in one text. at offset: 0")
+@pytest.mark.parametrize("private", ["\U0010f400", "\U0010f4ff", "\U0010f4ff\x80"])
+def test_private_characters_are_not_mistaken(private):
+    """A private character stands for bytes in between; what has it already keeps it."""
+    raw = private.encode()
+    escaped = "".join(
+        f"\\u{unit:04X}" for unit in struct.unpack(">2H", private[:1].encode("utf-16-be"))
+    )
+    assert parse(b'{"%b": 1, "a": 1, "a": 2}' % raw) == {private: 1, "a": 1}
+    assert parse(b'{"%b": "\xff%b\\udc00"}' % (raw, raw)) == {
+        private: f"\udcff{private}\udced\udcb0\udc80"
+    }
+    for text in (escaped, escaped.lower()):
+        assert parse(b'{"a": "%b\xff"}' % text.encode()) == {"a": f"{private[:1]}\udcff"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(2**21 * b"\xff", id="bytes"),
+        pytest.param(2**20 * b"\xc3\xa9\xff", id="letters and bytes"),
+        pytest.param(10_000 * b"\\u00e9\\n" + 2**20 * b"\x80a", id="escapes and bytes"),
+        pytest.param(2**20 * "\U0010f4ff".encode() + b"\xff", id="private characters"),
+    ],
+)
+def test_strings_that_are_no_text_take_no_memory(text):
+    """But a few times that of the body, however many bytes there are."""
+    body = b'{"a": "' + text + b'"}'
+    tracemalloc.start()
+    try:
+        value = parse(body)["a"]
+        assert tracemalloc.get_traced_memory()[1] < 15 * len(body)
+    finally:
+        tracemalloc.stop()
+    want = text.replace(b"\\u00e9", "é".encode()).replace(b"\\n", b"\n")
+    assert value.encode(errors="surrogateescape") == want
+
+
+@pytest.mark.parametrize("odd", [b"\xff", b"\\udc00"])
+def test_escapes_beside_what_is_no_text_are_bounded(odd):
+    """Each is looked at there; else they are as cheap as letters."""
+    escapes = b'{"a": "' + (MAX_ESCAPES + 1) * b"\\n"
+    assert len(parse(escapes + b'"}')["a"]) == MAX_ESCAPES + 1
+    with pytest.raises(PayloadTooLarge, match="more than 1,000,000 escapes"):
+        parse(escapes + odd + b'"}')
 
 
 def test_refusals_that_hide_each_other():
@@ -187,6 +233,16 @@ def test_byte_order_mark():
 
 
 def test_name_that_is_no_text():
-    """No signature has a name that is no UTF-8."""
-    with pytest.raises(ServingError, match="not found in signature def"):
-        signature_name(parse(b'{"signature_name": "\xff"}'))
+    """No signature has a name that is no UTF-8, and no message takes it."""
+    body = b'{"signature_name": "\xff"}'
+    assert signature_name(parse(body), body) == "\udcff"
+    with pytest.raises(ServingError, match=r"^no \udcff here$"):
+        checked_name("\udcff", "no {} here")
+    assert checked_name("é", "") == "é"
+
+
+def test_numbers_in_what_is_no_name():
+    """They have RapidJSON's digits."""
+    body = b'{"signature_name": 0.23796462709189137}'
+    with pytest.raises(ServingError, match=r": 0\.23796462709189138\n}"):
+        signature_name(parse(body), body)

@@ -1,6 +1,7 @@
 """TensorFlow Serving's JSON requests to arrays; its json_tensor_test.cc is the model."""
 
 import math
+import re
 
 import grpc
 import numpy as np
@@ -58,6 +59,15 @@ NUMPY_NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "STRING": "object"}
         ('{"inputs": [9007199254740993]}', {"x": "DOUBLE"}, {"x": [2**53]}),
         ('{"inputs": [0.4689991835947411]}', {"x": "DOUBLE"}, {"x": [0.4689991835947411]}),
         ('\ufeff{"inputs": [1]}', {"x": "FLOAT"}, {"x": [1]}),
+        (r'{"instances": [{"x\u0000y": 1}]}', {"x": "FLOAT"}, {"x": [1]}),
+        (r'{"instances": [{"x": 1}, {"x\u0000": 2}]}', {"x": "FLOAT"}, {"x": [1, 2]}),
+        (r'{"instances": [{"x\u0000y": 1, "x": 2}]}', {"x": "FLOAT"}, {"x": [1]}),
+        (
+            r'{"instances": [{"x": 1, "y": 2, "x": 3}, {"y": 4, "x": 5}]}',
+            {"x": "FLOAT", "y": "INT32"},
+            {"x": [1, 5], "y": [2, 4]},
+        ),
+        (r'{"inputs": {"x\u0000": 1, "x": 2}}', {"x": "FLOAT"}, {"x": 2}),
     ],
 )
 def test_reading(body, dtypes, expected):
@@ -98,8 +108,30 @@ def test_dtypes_without_json():
     assert caught.value.code == grpc.StatusCode.UNIMPLEMENTED
     row = refusal('{"instances": [1]}', x="COMPLEX64")
     assert row.endswith("UNIMPLEMENTED: Conversion of JSON Value: 1 to type: complex64")
-    with pytest.raises(ServingError, match=r"to type: DataType 101$"):  # of a variable's reference
-        PredictBody(b'{"inputs": [1]}').read({"x": 101})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (wire.DT_QINT8, "qint8"),
+        (wire.DT_BFLOAT16, "bfloat16"),
+        (101, "float_ref"),
+        (107, "string_ref"),
+        (120, "resource_ref"),
+        (wire.DT_INVALID, "INVALID"),
+        (99, "unknown dtype enum (99)"),
+        (199, "unknown dtype enum (99)_ref"),
+    ],
+)
+def test_names_of_dtypes(dtype, name):
+    """They are those of TensorFlow's types.cc, also of references to variables; no tensor in a
+    message is such a one."""
+    with pytest.raises(ServingError, match=f"to type: {re.escape(name)}$"):
+        PredictBody(b'{"inputs": [1]}').read({"x": dtype})
+    with pytest.raises(ServingError, match=r"^tensor parsing error: x$"):
+        PredictBody(b'{"inputs": [[]]}').read({"x": dtype})
+    shape = PredictBody(b'{"inputs": [[]]}').read_deep({"x": dtype}, {dtype: np.complex64})["x"]
+    assert (shape.shape, shape.dtype) == ((1, 0), np.complex64)
 
 
 def test_deep_lists():
@@ -113,6 +145,11 @@ def test_deep_lists():
         lists = "[" * depth + "1" + "]" * depth
         assert refusal(f'{{"inputs": {lists}}}', x="FLOAT") == "tensor parsing error: x"
         ragged = refusal(f'{{"inputs": [{lists}, 1]}}', x="FLOAT")
-        assert ragged == "Lists are nested more than 254 deep"
+        assert ragged == (
+            "JSON Value: 1 found at incorrect level: 2 in the JSON DOM."
+            f" Expected at level: {depth + 1}"
+        )
+        wrong = refusal(f'{{"inputs": {{"x": {lists}, "y": ["a"]}}}}', x="FLOAT", y="FLOAT")
+        assert wrong == 'JSON Value: "a" Type: String is not of expected type: float'
     lists = "[" * 64 + "1" + "]" * 64
     assert read(f'{{"inputs": {lists}}}', x="FLOAT")["x"].ndim == 64

@@ -57,6 +57,27 @@ def test_classify_and_regress(client):
     assert client.post("/v1/models/m:regress", json={}).status_code == 400
 
 
+def test_labels_that_are_no_text(client, model):
+    """Their bytes stay as they are."""
+    model.label = b"\xff\xc3\xa9"
+    response = client.post("/v1/models/m:classify", json={"examples": [{"x": 1.5}]})
+    assert response.data == b'{\n    "results": [[["\xff\xc3\xa9", 0.5]]\n    ]\n}'
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "words"),
+    [
+        ("m", b'"inputs": 1', b'Serving signature name: \\"a\xff\\" not found in signature def'),
+        ("nope", b'"inputs": 1', b"Servable not found for request: Latest(nope)"),
+    ],
+)
+def test_signatures_that_are_no_text(client, address, body, words):
+    """No signature has such a name; the model is looked for before it."""
+    sent = b'{"signature_name": "a\xff", ' + body + b"}"
+    response = client.post(f"/v1/models/{address}:predict", data=sent)
+    assert response.data == b'{\n    "error": "' + words + b'"\n}'
+
+
 @pytest.mark.parametrize(
     ("address", "spec"),
     [

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,9 @@ from google.protobuf import json_format
 
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.deep import DeepArray
-from vitrine_serving.rest_json.floats import decimals, numbers, shortest
+from vitrine_serving.rest_json.floats import decimals, numbers, shortest, shortest_tokens
 from vitrine_serving.rest_json.strings import quoted
-from vitrine_serving.rest_json.text import OneLine, listing, pretty, spread
+from vitrine_serving.rest_json.text import OneLine, listing, objects, pretty, spread
 from vitrine_serving.rest_json.values import EMPTY_DTYPES, JSON_DTYPES, dtype_name
 
 _Array = npt.NDArray[Any] | DeepArray
@@ -43,8 +45,7 @@ def write_predict(
         _check_batch(outputs)
     for array in outputs.values():
         if array.dtype not in _WRITABLE and array.size:
-            name = "half" if array.dtype == np.float16 else array.dtype.name
-            raise _unwritable(name)
+            raise _unwritable(_dtype_name(array.dtype))
     write = shortest if shortest_floats else numbers
     if not by_row:
         level = 1 if len(outputs) == 1 else 2
@@ -53,12 +54,18 @@ def write_predict(
     rows = [_rows(name, array, write) for name, array in outputs.items()]
     if len(rows) == 1:
         return listing("predictions", rows[0])
-    named = [dict(zip(outputs, row, strict=True)) for row in zip(*rows, strict=True)]
-    return pretty({"predictions": named})
+    return objects("predictions", list(outputs), zip(*rows, strict=True))
 
 
 def _unwritable(name: str) -> ServingError:
     return ServingError.invalid(f"Failed to write JSON value for tensor type: {name}")
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """Returns TensorFlow's name; its quantised numbers are fields of NumPy's."""
+    if dtype.names:
+        return dtype.names[0]
+    return "half" if dtype == np.float16 else dtype.name
 
 
 def _check_batch(outputs: Mapping[str, _Array]) -> None:
@@ -126,21 +133,40 @@ def _text(value: bytes) -> bytes:
 
 def write_classification(result: Any, *, shortest_floats: bool = False) -> bytes:
     """Returns the answer for a `ClassificationResult`: a list of [label, score] an example."""
-    write = _shortest if shortest_floats else _decimals
-    if not result.classifications:
-        raise ServingError.invalid("Cannot convert empty ClassificationResults to JSON")
-    return listing(
-        "results",
-        [
-            OneLine(
-                OneLine((quoted(each.label.encode()), score))
-                for each, score in zip(
-                    given.classes, write([each.score for each in given.classes]), strict=True
-                )
-            )
-            for given in result.classifications
-        ],
+    classes = [each for given in result.classifications for each in given.classes]
+    return _listed(
+        [len(given.classes) for given in result.classifications],
+        [quoted(each.label.encode()) for each in classes],
+        (_shortest if shortest_floats else _decimals)([each.score for each in classes]),
     )
+
+
+def write_classes(
+    labels: npt.NDArray[Any] | None,
+    scores: npt.NDArray[Any] | None,
+    *,
+    shortest_floats: bool = False,
+) -> bytes:
+    """Returns the answer for labels and scores, `[examples, classes]`; one of them may be None.
+    Bytes of a label that are no UTF-8 stay as they are."""
+    shape = (scores if labels is None else labels).shape  # type: ignore[union-attr]
+    count = math.prod(shape)
+    write = shortest_tokens if shortest_floats else decimals
+    return _listed(
+        [shape[1]] * shape[0],
+        [b'""'] * count if labels is None else list(map(quoted, labels.ravel().tolist())),
+        [b"0.0"] * count if scores is None else write(scores.ravel()),
+    )
+
+
+def _listed(sizes: list[int], labels: list[bytes], scores: list[bytes]) -> bytes:
+    """Returns lists of pairs, of these sizes."""
+    if not sizes:
+        raise ServingError.invalid("Cannot convert empty ClassificationResults to JSON")
+    pairs = iter(
+        b"[" + label + b", " + score + b"]" for label, score in zip(labels, scores, strict=True)
+    )
+    return listing("results", [b"[" + b", ".join(islice(pairs, size)) + b"]" for size in sizes])
 
 
 def write_regression(result: Any, *, shortest_floats: bool = False) -> bytes:
@@ -190,4 +216,4 @@ def _decimals(values: list[float]) -> list[bytes]:
 
 
 def _shortest(values: list[float]) -> list[bytes]:
-    return shortest(np.array(values, np.float32))[1:-1].split(b",") if values else []
+    return shortest_tokens(np.array(values, np.float32))

@@ -5,7 +5,8 @@ from typing import Any
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
 from vitrine_serving.rest_json.echoes import echo, pairs_of, type_name
-from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, signature_name
+from vitrine_serving.rest_json.parsing import MAX_VALUES, parse, parse_exactly, signature_name
+from vitrine_serving.rest_json.strings import until_nul
 from vitrine_serving.rest_json.values import (
     is_base64,
     to_array,
@@ -18,14 +19,15 @@ _FEW = 8
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def read_examples(body: bytes, request: Any, max_values: int = MAX_VALUES) -> None:
-    """Fills the input and the signature's name into a request to classify, or to regress.
+def read_examples(body: bytes, request: Any, max_values: int = MAX_VALUES) -> str:
+    """Fills the input into a request to classify, or to regress; returns the signature's name,
+    which may hold surrogates, as no signature's does.
 
     `request` is the official message or that of `vitrine_client.tfserving.wire_pb2`. Raises
-    `ServingError` in TensorFlow Serving's words, and what `text.parse` does.
+    `ServingError` in TensorFlow Serving's words, and what `parsing.parse` does.
     """
     document = parse(body, max_values)
-    request.model_spec.signature_name = signature_name(document)
+    name = signature_name(document, body)
     if "context" in document:
         target = request.input.example_list_with_context
         target.context.SetInParent()
@@ -33,27 +35,27 @@ def read_examples(body: bytes, request: Any, max_values: int = MAX_VALUES) -> No
     else:
         target = request.input.example_list
     if "examples" not in document:
-        raise ServingError.invalid(
-            f"JSON Value: {echo(document)} When method is classify, key 'examples' is expected"
-            " and was not found"
-        )
+        raise _misfit(body, "When method is classify, key 'examples' is expected and was not found")
     examples = document["examples"]
     if not isinstance(examples, list):
-        raise ServingError.invalid(
-            f"JSON Value: {echo(document)} Expecting 'examples' value to be an list/array"
-        )
+        raise _misfit(body, "Expecting 'examples' value to be an list/array")
     if not examples:
-        raise ServingError.invalid(
-            f"JSON Value: {echo(document)} 'examples' value is an empty array"
-        )
+        raise _misfit(body, "'examples' value is an empty array")
     for example in examples:
         _fill(target.examples.add(), example)
+    return name
+
+
+def _misfit(body: bytes, words: str) -> ServingError:
+    """Returns the error of a body, which is shown with the digits that RapidJSON makes."""
+    return ServingError.invalid(f"JSON Value: {echo(parse_exactly(body))} {words}")
 
 
 def _fill(example: Any, value: Any) -> None:
     if not isinstance(value, dict):
         raise ServingError.invalid(f"Example must be JSON object but got JSON {type_name(value)}")
-    for name, content in pairs_of(value):
+    for key, content in pairs_of(value):
+        name = until_nul(key)
         feature = _feature(example, name)
         feature.Clear()  # of equal names the last counts here
         values = content if isinstance(content, list) else [content]

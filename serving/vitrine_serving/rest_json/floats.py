@@ -39,6 +39,11 @@ def shortest(array: npt.NDArray[Any]) -> bytes:
     return text if array.ndim else text[1:-1]
 
 
+def shortest_tokens(values: npt.NDArray[Any]) -> list[bytes]:
+    """Returns each of a vector as `shortest` does."""
+    return shortest(values)[1:-1].split(b",") if len(values) else []
+
+
 def numbers(array: npt.NDArray[Any]) -> bytes:
     """Returns an array of one value at least as `shortest` does, floats by json_tensor.cc's
     WriteDecimal.

@@ -4,6 +4,7 @@ read a body otherwise."""
 import codecs
 import math
 import re
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,26 +18,14 @@ MAX_VALUES = 1_000_000
 """Most values in a body, an object counting as three: parsed and read, they take up to 150 MB."""
 
 _NO_ASCII = bytes(range(128)) + b"?" * 128
+MAX_ESCAPES = 1_000_000
+"""Most escapes in a body with strings that are no UTF-8, where each is looked at: a second."""
+
 _ESCAPES = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)",
+    rb"\\(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<second>[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|u(?P<unit>[0-9a-fA-F]{4})|.)",
     re.DOTALL,
 )
-_LOW, _RAW = 0x10F000, 0x10F400
-"""First private characters that stand, in a text that RapidJSON's wrapper takes, for the escape of
-a low surrogate without its other half, and for a byte that is no UTF-8."""
-
-_PRIVATE = re.compile("[\U0010f000-\U0010f4ff]|\\\\u[dD][bB][fF][c-dC-D]")
-_ODD = re.compile("[\udc80-\udcff]+")
-_TO_PRIVATE = {0xDC80 + n: chr(_RAW + n) for n in range(128)}
-_FROM_PRIVATE = {
-    private: chr(odd) for odd, text in _TO_PRIVATE.items() for private in map(ord, text)
-}
-_FROM_PRIVATE |= {
-    _LOW + n: chr(0xDC00 + n).encode(errors="surrogatepass").decode(errors="surrogateescape")
-    for n in range(1024)
-}
-
 
 _NUMBERS = re.compile(
     rb'"(?:[^"\\]++|\\.)*+"|'
@@ -63,19 +52,25 @@ class _Decoder(rapidjson.Decoder):
         return members if len(members) == len(pairs) else Repeated(pairs)
 
 
-class _PrivateDecoder(_Decoder):
-    """Parser of a text in which private characters stand for what is no text."""
+class _BytesDecoder(_Decoder):
+    """Parser of a text whose characters stand for the bytes of UTF-8, and of what is none."""
 
     def string(self, text: str) -> str:
-        return text.translate(_FROM_PRIVATE)
+        return _meant(text)
 
     def end_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return super().end_object([(name.translate(_FROM_PRIVATE), value) for name, value in pairs])
+        return super().end_object([(_meant(name), value) for name, value in pairs])
+
+
+def _meant(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("latin-1").decode(errors="surrogateescape")
 
 
 _MODE = rapidjson.NM_NATIVE | rapidjson.NM_NAN
 _decode = _Decoder(number_mode=_MODE)
-_decode_private = _PrivateDecoder(number_mode=_MODE)
+_decode_bytes = _BytesDecoder(number_mode=_MODE)
 
 
 def parse(body: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
@@ -131,7 +126,9 @@ def _keys_differ(body: bytes, document: dict[str, Any]) -> bool:
     if body.find(b":", at + 1) < 0:
         return True
     members = _members(document)  # of which each has a quotation mark before its colon
-    return body.count(b":") == members or sum(1 for _ in _KEY_END.finditer(body)) == members
+    if body.count(b":") == members:
+        return True
+    return sum(1 for _ in islice(_KEY_END.finditer(body), members + 1)) == members
 
 
 def _members(document: dict[str, Any]) -> int:
@@ -160,6 +157,7 @@ def _parse_rapidly(body: bytes) -> Any:
         odd = False
     except UnicodeDecodeError:  # RapidJSON does not ask what a byte above 127 is
         shadow = value.translate(_NO_ASCII)
+        _check_escapes(value)
         _, refusal = _attempt(shadow)
         odd = True
     else:
@@ -171,6 +169,7 @@ def _parse_rapidly(body: bytes) -> Any:
             shadow = value if is_one else _NUMBERS.sub(_infinite, shadow)
             document, refusal = _attempt(shadow)
         if refusal and _is_low(refusal, shadow):
+            _check_escapes(value)
             shadow, odd = _ESCAPES.sub(_without_low, shadow), True
             document, refusal = _attempt(shadow)
     if refusal:
@@ -178,7 +177,7 @@ def _parse_rapidly(body: bytes) -> Any:
             raise _broken(_words(refusal, shadow), mark + refusal.offset)
         value = value[: refusal.offset]
         document = None if odd else _decode(value)
-    return _decode_private(_with_private(value)) if odd else document
+    return _decode_bytes(_unescaped(value).decode("latin-1")) if odd else document
 
 
 class _Refusal(NamedTuple):
@@ -244,36 +243,50 @@ def _without_low(found: re.Match[bytes]) -> bytes:
     return b"\\u0020" if found["low"] else found[0]
 
 
-def _with_private(value: bytes) -> str:
-    text = value.decode(errors="surrogateescape")
-    if _PRIVATE.search(text):
-        raise _broken("Private characters and what is no UTF-8 are in one text.", 0)
-    text = _ODD.sub(lambda found: found[0].translate(_TO_PRIVATE), text)
-    return _ESCAPES.sub(_private_low, text.encode()).decode()
+def _unescaped(value: bytes) -> bytes:
+    """Returns a text with the bytes of UTF-8 for each escape of what is not ASCII. Those of a low
+    surrogate without the high one are no UTF-8, and RapidJSON's."""
+    return _ESCAPES.sub(_bytes_of, value) if b"\\u" in value else value
 
 
-def _private_low(found: re.Match[bytes]) -> bytes:
-    if not found["low"]:
-        return found[0]
-    return chr(_LOW + int(found["low"], 16) - 0xDC00).encode()
+def _bytes_of(found: re.Match[bytes]) -> bytes:
+    if found["high"]:
+        pair = bytes.fromhex((found["high"] + found["second"]).decode())
+        return pair.decode("utf-16-be").encode()
+    code = int(found["low"] or found["unit"] or b"0", 16)
+    return chr(code).encode(errors="surrogatepass") if code >= 128 else found[0]
+
+
+def _check_escapes(body: bytes) -> None:
+    if body.count(b"\\") > MAX_ESCAPES:
+        raise PayloadTooLarge(
+            f"The JSON has more than {MAX_ESCAPES:,} escapes, and strings that are no UTF-8; "
+            "send bytes as base64"
+        )
 
 
 def _broken(reason: str, offset: int) -> ServingError:
     return ServingError.invalid(f"JSON Parse error: {reason} at offset: {offset}")
 
 
-def signature_name(document: dict[str, Any]) -> str:
-    """Returns a request's signature name, "" if it has none. Raises `ServingError`."""
+def signature_name(document: dict[str, Any], body: bytes) -> str:
+    """Returns the signature name in a body that was parsed, "" if it has none; it has surrogates
+    where that is no UTF-8. Raises `ServingError`."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise ServingError.invalid(
-            f"JSON Value: {echo(document)} not formatted correctly."
+            f"JSON Value: {echo(parse_exactly(body))} not formatted correctly."
             " 'signature_name' key must be a string value."
         )
+    return name
+
+
+def checked_name(name: str, unknown: str) -> str:
+    """Returns a signature's name for a message. Raises `ServingError` with the words `unknown`, in
+    which `{}` is the name, where it is no UTF-8: messages take no such name, and no signature has
+    one."""
     try:
         name.encode()
-    except UnicodeEncodeError as error:  # protobuf takes no name of bytes that are no UTF-8
-        raise ServingError.invalid(
-            f'Serving signature name: "{name}" not found in signature def'
-        ) from error
+    except UnicodeEncodeError as error:
+        raise ServingError.invalid(unknown.format(name)) from error
     return name

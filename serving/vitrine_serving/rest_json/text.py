@@ -1,9 +1,9 @@
 """JSON text as TensorFlow Serving's PrettyWriter lays it out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vitrine_serving.rest_json.strings import quoted
+from vitrine_serving.rest_json.strings import quoted, until_nul
 
 _INDENT = b"    "
 
@@ -34,10 +34,7 @@ def pretty(value: Any, level: int = 0) -> bytes:
         return value
     if isinstance(value, dict):
         begin, end = b"{", b"}"
-        inner = [
-            quoted(name.encode(errors="surrogateescape")) + b": " + pretty(item, level + 1)
-            for name, item in value.items()
-        ]
+        inner = [_key(name) + pretty(item, level + 1) for name, item in value.items()]
     else:
         begin, end = b"[", b"]"
         inner = [pretty(item, level + 1) for item in value]
@@ -47,6 +44,26 @@ def pretty(value: Any, level: int = 0) -> bytes:
         return begin + b", ".join(inner) + end
     line = b"\n" + _INDENT * (level + 1)
     return begin + line + (b"," + line).join(inner) + line[: -len(_INDENT)] + end
+
+
+def _key(name: str) -> bytes:
+    """Returns what stands before a member's value; RapidJSON is given a name as a string of C."""
+    return quoted(until_nul(name).encode(errors="surrogateescape")) + b": "
+
+
+def objects(name: str, members: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Returns an object of one list: an object for each row, of values for its `members`."""
+    line = b"\n" + _INDENT * 2
+    begins = [b"," + line + _INDENT + _key(member) for member in members]
+    begins[0] = begins[0].replace(b",", b"{", 1)
+    texts = [
+        b"".join(begin + pretty(value, 3) for begin, value in zip(begins, row, strict=True))
+        for row in rows
+    ]
+    if not texts:
+        return pretty({name: []})
+    between = line + b"}," + line
+    return pretty({name: b"[" + line + between.join(texts) + line + b"}\n" + _INDENT + b"]"})
 
 
 def listing(name: str, items: Sequence[Any]) -> bytes:

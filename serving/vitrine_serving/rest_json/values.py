@@ -7,6 +7,7 @@ by value, to name the first misfit as TensorFlow Serving does.
 import array
 import base64
 import string
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.rest_json.deep import MAX_RANK, DeepArray, shaped
+from vitrine_serving.rest_json.deep import DeepArray, shaped
 from vitrine_serving.rest_json.echoes import echo, type_name
 
 _INT32 = (-(2**31), 2**31 - 1)
@@ -42,13 +43,25 @@ JSON_DTYPES: dict[int, Any] = {
 
 EMPTY_DTYPES = {**JSON_DTYPES, wire.DT_HALF: np.float16, wire.DT_UINT16: np.uint16}
 """Dtypes of lists without values: TensorFlow Serving asks each value, and no list, for its dtype.
-NumPy and the wire have these of the others."""
+NumPy and the gateway's messages have these of the others."""
+
+_REFERENCES = 100
+"""From here on are the dtypes of references to variables: types.cc's kDataTypeRefOffset."""
 
 
 def dtype_name(dtype: int) -> str:
-    """Returns TensorFlow's name for a dtype: `float`, where NumPy says `float32`."""
+    """Returns TensorFlow's name for a dtype, as types.cc (DataTypeString) has it: `float`, where
+    NumPy says `float32`."""
+    if dtype > _REFERENCES:
+        return f"{_name(dtype - _REFERENCES)}_ref"
+    return _name(dtype)
+
+
+def _name(dtype: int) -> str:
+    if dtype == wire.DT_INVALID:
+        return "INVALID"
     if dtype not in wire.DataType.values():
-        return f"DataType {dtype}"
+        return f"unknown dtype enum ({dtype})"
     return wire.DataType.Name(dtype).removeprefix("DT_").lower()
 
 
@@ -92,18 +105,21 @@ def _base64_hint(text: str) -> str:
     return ""
 
 
-def to_array(value: Any, dtype: int, *, bools: bool = True) -> npt.NDArray[Any] | DeepArray | None:
+def to_array(
+    value: Any, dtype: int, *, bools: bool = True, empties: Mapping[int, Any] = EMPTY_DTYPES
+) -> npt.NDArray[Any] | DeepArray | None:
     """Returns a value as an array of a dtype (strings as bytes in objects), or None if it is none.
 
     Small integers wrap, as they do in TensorFlow Serving. Numbers are read faster where the caller
-    knows that there are no `bools` among them.
+    knows that there are no `bools` among them. `empties` are NumPy's dtypes of lists without
+    values.
     """
     dense = _flatten(value)
     if dense is None:
         return None
     shape, leaves = dense
-    if not leaves and dtype in EMPTY_DTYPES:
-        return shaped(np.empty(0, EMPTY_DTYPES[dtype]), shape)
+    if not leaves and dtype in empties:
+        return shaped(np.empty(0, empties[dtype]), shape)
     if not leaves or dtype not in JSON_DTYPES:
         return None
     if dtype in _OTHERS:
@@ -179,31 +195,37 @@ def check(value: Any, dtype: int) -> tuple[int, list[int]]:
         if not first:
             break
         first = first[0]
-    if len(shape) > MAX_RANK:
-        raise ServingError.invalid(f"Lists are nested more than {MAX_RANK} deep")
-    return _count(value, 0, shape, dtype), shape
+    count, rank = 0, len(shape)
+    lists = [iter([value])]  # each one level deeper, and what is left of it
+    while lists:
+        level = len(lists) - 1
+        for item in lists[-1]:
+            if isinstance(item, list):
+                _check_list(item, level, shape)
+                lists.append(iter(item))
+                break
+            if level != rank:
+                raise ServingError.invalid(
+                    f"JSON Value: {echo(item)} found at incorrect level: {level + 1}"
+                    f" in the JSON DOM. Expected at level: {rank}"
+                )
+            _check_leaf(item, dtype)
+            count += 1
+        else:
+            lists.pop()
+    return count, shape
 
 
-def _count(value: Any, level: int, shape: list[int], dtype: int) -> int:
-    rank = len(shape)
-    if not isinstance(value, list):
-        if level != rank:
-            raise ServingError.invalid(
-                f"JSON Value: {echo(value)} found at incorrect level: {level + 1}"
-                f" in the JSON DOM. Expected at level: {rank}"
-            )
-        _check_leaf(value, dtype)
-        return 1
-    if level >= rank:
+def _check_list(value: list[Any], level: int, shape: list[int]) -> None:
+    if level >= len(shape):
         raise ServingError.invalid(
-            f"Encountered list at unexpected level: {level} expected < {rank}"
+            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
         )
     if len(value) != shape[level]:
         raise ServingError.invalid(
             f"Encountered list at unexpected size: {len(value)} at level: {level}"
             f" expected size: {shape[level]}"
         )
-    return sum(_count(item, level + 1, shape, dtype) for item in value)
 
 
 def _check_leaf(value: Any, dtype: int) -> None:

@@ -43,6 +43,31 @@ CASES = [
     ),
     _rest(
         "classify",
+        "a NUL in a feature's name",
+        b'{"signature_name": "classify_x_to_y", "examples": [{"x": 1.0, "x\\u0000": 2.0}]}',
+        {"results": [[["", 4.0]]]},
+        "not seen; json_tensor.cc MakeExampleFromJsonObject: a name is a string of C",
+    ),
+    _rest(
+        "classify",
+        "a signature's name that is no UTF-8",
+        b'{"signature_name": "a\xff", "examples": [{"x": 1.0}]}',
+        Fails(400, found("^No signature was found with the name: a.+$")),
+        "not seen; classifier.cc GetClassificationSignatureDef",
+    ),
+    _rest(
+        "regress",
+        "a number in an error",
+        b'{"examples": 0.23796462709189137}',
+        Fails(
+            400,
+            'JSON Value: {\n    "examples": 0.23796462709189138\n} Expecting'
+            " 'examples' value to be an list/array",
+        ),
+        "not seen; json_tensor.cc JsonValueToDebugString: RapidJSON's own doubles",
+    ),
+    _rest(
+        "classify",
         "features in a context",
         _rows("classify_x_to_y", {}, {}, context=TWO),
         {"results": [[["", 4.0]], [["", 4.0]]]},

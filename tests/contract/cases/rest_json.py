@@ -1,9 +1,10 @@
 """Cases of JSON text: how RapidJSON reads a body, and how an error shows it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from tests.contract.case import Answer, Case, Fails, Raw, Rest
+from tests.contract.case import Answer, Case, Fails, Raw, Rest, found
 from tests.contract.cases.rest import ECHO, HALF, JSON, over_rest
 from tests.contract.cases.rest_grammar import AT
 from tests.contract.seen import NOT_SEEN, SEEN
@@ -286,7 +287,76 @@ def _nested(depth: int, value: str = "1.0") -> str:
     return "[" * depth + value + "]" * depth
 
 
+NOT_SEEN = "not seen"
+NAMES = [
+    _half("a NUL in a name in a row", rb'{"instances":[{"x\u0000y":1.0}]}', WHOLE),
+    _half(
+        "a name in a row that begins with NUL",
+        rb'{"instances":[{"\u0000x":1.0}]}',
+        Fails(
+            400,
+            "Failed to process element: 0 key:  of 'instances' list. Error: INVALID_ARGUMENT: "
+            "JSON object: does not have named input: ",
+        ),
+    ),
+    _half(
+        "a NUL in a name in columns",
+        rb'{"inputs":{"x\u0000y":[1.0]}}',
+        Fails(400, "Missing named input: x in 'inputs' object."),
+    ),
+    _half(
+        "a name twice in a row, the second of a string",
+        b'{"instances":[{"x":1.0,"x":"a"}]}',
+        Fails(
+            400,
+            "Failed to process element: 0 key: x of 'instances' list. Error: INVALID_ARGUMENT: "
+            'JSON Value: "a" Type: String is not of expected type: float',
+        ),
+    ),
+    _half(
+        "a name twice in a row, the second of another size",
+        b'{"instances":[{"x":1.0,"x":[1.0,2.0]}]}',
+        Fails(
+            400,
+            "Failed to process element: 0 key: x of 'instances' list. Error: INVALID_ARGUMENT: "
+            "Expecting tensor size: 1 but got: 2",
+        ),
+    ),
+    *(
+        over_rest(
+            f"JSON, a signature's name that is no UTF-8, of {path}",
+            b'{"signature_name":"a\xff","instances":[1.0]}',
+            Fails(status, words),
+            f"{JSON} FillSignature",
+            f"/v1/models/{path}",
+        )
+        for path, status, words in (
+            ("half_plus_two", 400, found("Serving signature name: .a.* not found in sig")),
+            ("nope", 404, "Servable not found for request: Latest(nope)"),
+        )
+    ),
+]
+NAMES = [replace(case, source=f"{NOT_SEEN}; {JSON}, a name is a string of C") for case in NAMES]
+
 DEEP = [
+    *(
+        over_rest(
+            f"JSON, no values of {dtype}",
+            {"signature_name": dtype, "instances": [[], []]},
+            {"predictions": [[], []]},
+            f"{NOT_SEEN}; {JSON} AddValueToTensor: it is called for values alone",
+        )
+        for dtype in ("bfloat16", "complex64", "complex128")
+    ),
+    over_rest(
+        "JSON, a misfit in 300 lists in one another",
+        f'{{"inputs": [{_nested(300)}, 1.0]}}'.encode(),
+        Fails(
+            400,
+            "JSON Value: 1.0 found at incorrect level: 2 in the JSON DOM. Expected at level: 301",
+        ),
+        f"{NOT_SEEN}; {JSON} FillTensorProto: a shape is checked afterwards",
+    ),
     over_rest(
         "JSON, 50 lists in one another",
         f'{{"inputs": {_nested(50)}}}'.encode(),
@@ -330,4 +400,4 @@ DEEP = [
     ),
 ]
 
-CASES = [*READ, *REFUSED, *SHOWN, *STRINGS, *DEEP]
+CASES = [*READ, *REFUSED, *SHOWN, *STRINGS, *NAMES, *DEEP]

@@ -15,6 +15,7 @@ from vitrine_serving.gateway.inference.dataplane import CLASSIFY, REGRESS
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import Signatures
 from vitrine_serving.rest_json.examples import read_examples
+from vitrine_serving.rest_json.parsing import checked_name
 from vitrine_serving.rest_json.tensors import PredictBody
 
 _DECODED = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
@@ -46,7 +47,8 @@ def predict_message(
     """Returns the message of a body. Raises `ServingError` where it does not fit the signature, and
     `InvalidImage` for a picture in it, by its header, that is too large for the model server, too:
     that decodes it whole; `PayloadTooLarge` where all have too many pixels."""
-    inputs = body.read(signatures.dtypes(body.signature_name))
+    signature_name = predict_name(body)
+    inputs = body.read(signatures.dtypes(signature_name))
     pixels = 0
     for array in inputs.values():
         if array.dtype == object:
@@ -61,10 +63,10 @@ def predict_message(
             "too many for one request; send fewer or smaller ones at once"
         )
     message = wire.PredictRequest(
-        model_spec=messages.model_spec(*model, body.signature_name),
+        model_spec=messages.model_spec(*model, signature_name),
         inputs={name: to_tensor(array) for name, array in inputs.items()},
     )
-    return PredictMessage(message.SerializeToString(), inputs, body.signature_name, body.by_row)
+    return PredictMessage(message.SerializeToString(), inputs, signature_name, body.by_row)
 
 
 def read_predict(
@@ -77,7 +79,14 @@ def read_predict(
 
 def read_signature_name(body: bytes, max_values: int) -> str:
     """Returns the name in a body to Predict. Raises as `read_predict`."""
-    return PredictBody(body, max_values).signature_name
+    return predict_name(PredictBody(body, max_values))
+
+
+def predict_name(body: PredictBody) -> str:
+    """Returns the name in a body to Predict. Raises `ServingError` where no message takes it."""
+    return checked_name(
+        body.signature_name, 'Serving signature name: "{}" not found in signature def'
+    )
 
 
 def read_examples_message(
@@ -86,6 +95,9 @@ def read_examples_message(
     """Returns the message to Classify or Regress, and its number of examples. Raises as
     `read_predict`."""
     request: Any = _EXAMPLES[method](model_spec=messages.model_spec(*model))
-    read_examples(body, request, max_values)
+    name = read_examples(body, request, max_values)
+    request.model_spec.signature_name = checked_name(
+        name, "No signature was found with the name: {}"
+    )
     kind = request.input.WhichOneof("kind")
     return request.SerializeToString(), len(getattr(request.input, kind).examples)

@@ -24,6 +24,7 @@ from vitrine_serving.gateway.api.json_bodies import (
     LARGE_JSON_BYTES,
     PredictMessage,
     predict_message,
+    predict_name,
     read_examples_message,
     read_predict,
     read_signature_name,
@@ -284,7 +285,7 @@ class _Body:
     async def parse(self) -> None:
         """Parses it for good."""
         self._parsed = await self._decode(PredictBody, *self._given)
-        self._name = self._parsed.signature_name
+        self._name = predict_name(self._parsed)
 
     async def signature_name(self) -> str:
         """Returns the name in it."""

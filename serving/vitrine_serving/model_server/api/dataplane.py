@@ -63,6 +63,12 @@ class ModelServerApi:
         with self._use(request) as servable:
             return inference.classify(servable, request, timeout_s)
 
+    def classify_arrays(self, request: Any, *, timeout_s: float | None = None) -> tuple[Any, Any]:
+        """Answers a Classify with arrays: the labels, whose bytes need not be UTF-8, and the
+        scores, each `[examples, classes]`, None where the signature has none."""
+        with self._use(request) as servable:
+            return inference.classify_arrays(servable, request, timeout_s)
+
     def regress(self, request: Any, *, timeout_s: float | None = None) -> Any:
         """Answers `PredictionService.Regress`."""
         with self._use(request) as servable:

@@ -9,7 +9,7 @@ import re
 from http import HTTPStatus
 from typing import NamedTuple
 
-import flask
+from werkzeug.wrappers import Request, Response
 
 CLOSES = "vitrine.closes"
 """Key of a request's environment; true where its connection ends with the answer."""
@@ -56,14 +56,14 @@ def phrase(code: int) -> str:
     return _PHRASES.get(code) or HTTPStatus(code).phrase
 
 
-def answer(body: bytes | str, code: int, content_type: str) -> flask.Response:
+def answer(body: bytes | str, code: int, content_type: str) -> Response:
     """Returns an answer with libevent's reason phrase."""
-    return flask.Response(body, f"{code} {phrase(code)}", content_type=content_type)
+    return Response(body, f"{code} {phrase(code)}", content_type=content_type)
 
 
-def page(code: int) -> flask.Response:
-    """Returns libevent's page of an error, which ends the connection."""
-    flask.request.environ[CLOSES] = True
+def page(request: Request, code: int) -> Response:
+    """Returns libevent's page of an error, which ends the request's connection."""
+    request.environ[CLOSES] = True
     return answer(page_text(code), code, PAGE_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a Flask application."""
+"""REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a WSGI application."""
 
 import logging
 import re
@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import flask
 import grpc
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -21,17 +20,22 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
 
 from vitrine_client.errors import PayloadTooLarge
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
+from vitrine_serving.model_server.runtime.tensors import EMPTY_DTYPES
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.strings import quoted
 from vitrine_serving.rest_json.tensors import PredictBody
 from vitrine_serving.rest_json.text import pretty
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 # A model's name, a method, "REST", the name of a gRPC code, and the seconds that it took.
 Observe = Callable[[str, str, str, str, float], None]
@@ -90,7 +94,7 @@ def make_app(
     cors: bool = False,
     shortest_floats: bool = False,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
-) -> flask.Flask:
+) -> "WSGIApplication":
     """Returns the application; its answers come from `api`.
 
     `api.run` gets `timeout_s` to keep to, or None if it is not positive. `metrics` are a path and
@@ -100,39 +104,70 @@ def make_app(
     have the shortest form that reads back, and not TensorFlow Serving's digits. gzip bodies are
     taken for empty where they are broken or would be larger than `max_inflated_bytes`; they are not
     inflated further than that.
+
+    It is werkzeug's request and response alone: Flask's routing, contexts and signals take longer
+    than all else of a request for one row.
     """
-    app = flask.Flask(__name__, static_folder=None)
     methods = _Methods(api, timeout_s if timeout_s > 0 else None, shortest_floats)
 
-    # Before the routing of Flask, which would redirect, and answer HEAD and OPTIONS by itself.
-    @app.before_request
-    def answer() -> flask.Response:
-        request = flask.request
-        address = libevent.address(_uri())
+    @Request.application
+    def answer(request: Request) -> Response:
+        address = libevent.address(_uri(request))
         if not address:
-            return libevent.page(HTTPStatus.BAD_REQUEST)
+            return libevent.page(request, HTTPStatus.BAD_REQUEST)
         if metrics and address.path == metrics[0]:
-            return _metrics(address.whole, *metrics)
+            return _answered(lambda: _metrics(address.whole, *metrics), _Names())
         if not address.whole.lower().startswith("/v1/"):
-            return libevent.page(HTTPStatus.NOT_FOUND)
-        flask.g.cors = cors
+            return libevent.page(request, HTTPStatus.NOT_FOUND)
+        names = _Names()
+        response = _answered(lambda: answer_below_v1(request, address.whole, names), names)
+        if cors:
+            response.headers.update(_CORS)
+        return response
+
+    def answer_below_v1(request: Request, uri: str, names: _Names) -> Response:
         with _observed(observe) as call:
             if request.method == "OPTIONS":
                 return _preflight(request)
-            if request.method == "POST" and (found := _PREDICTION.fullmatch(address.whole)):
+            if request.method == "POST" and (found := _PREDICTION.fullmatch(uri)):
                 call.name, call.method = unquote(found[1]), found[4]
-                return _json(_post(methods, found, max_inflated_bytes))
-            if request.method == "GET" and (found := _STATUS.fullmatch(address.whole)):
+                return _json(_post(methods, request, found, names, max_inflated_bytes))
+            if request.method == "GET" and (found := _STATUS.fullmatch(uri)):
                 call.name = unquote(found[1] or "")
-                return _json(_get(api, found))
-            raise _malformed(address.whole)
+                return _json(_get(api, found, names))
+            raise _malformed(request, uri)
 
-    app.after_request(_share)
-    _handle_errors(app)
-    return app
+    return answer
 
 
-def _preflight(request: flask.Request) -> flask.Response:
+class _Names:
+    """Names in a request, as messages take them: where one is no UTF-8 no model, label or signature
+    has it, and what tells so has the bytes that were sent."""
+
+    def __init__(self) -> None:
+        self._odd: list[tuple[str, str]] = []
+
+    def unquoted(self, escaped: str) -> str:
+        """Returns the name in a part of an address."""
+        return self.text(unquote(escaped, errors="surrogateescape"))
+
+    def text(self, sent: str) -> str:
+        """Returns a name that may have surrogates."""
+        if sent.isascii():
+            return sent
+        name = sent.encode(errors="surrogateescape").decode(errors="replace")
+        if name != sent:
+            self._odd.append((name, sent))
+        return name
+
+    def as_sent(self, words: str) -> str:
+        """Returns words with the names that were sent."""
+        for name, sent in self._odd:
+            words = words.replace(name, sent)
+        return words
+
+
+def _preflight(request: Request) -> Response:
     """Answers a browser that asks whether a page of another origin may call. Whether it may say
     the headers of CORS, which come with the flag."""
     if not _WEB_ORIGIN.search(request.headers.get("Origin", "")):
@@ -140,38 +175,21 @@ def _preflight(request: flask.Request) -> flask.Response:
     return libevent.answer(b"", HTTPStatus.OK, libevent.NO_TYPE)
 
 
-def _share(response: flask.Response) -> flask.Response:
-    if flask.g.get("cors"):
-        response.headers.update(_CORS)
-    return response
-
-
-def _handle_errors(app: flask.Flask) -> None:
-    @app.errorhandler(ServingError)
-    def refuse(error: ServingError) -> flask.Response:
-        words = str(error)
-        for name, sent in flask.g.get("odd_names", ()):
-            words = words.replace(name, sent)
-        return _error(words, _HTTP_STATUS.get(error.code, 500))
-
-    @app.errorhandler(_Unsaid)
-    def refuse_without_words(error: _Unsaid) -> flask.Response:
+def _answered(answer: Callable[[], Response], names: _Names) -> Response:
+    """Returns the answer, or that of the error which it raises."""
+    try:
+        return answer()
+    except _Unsaid as error:
         return libevent.answer(b"", _HTTP_STATUS[error.code], error.content_type)
-
-    @app.errorhandler(PayloadTooLarge)
-    def too_large(error: PayloadTooLarge) -> flask.Response:
+    except ServingError as error:
+        return _error(names.as_sent(str(error)), _HTTP_STATUS.get(error.code, 500))
+    except PayloadTooLarge as error:
         return _error(str(error), error.status)
-
-    @app.errorhandler(MemoryError)
-    def no_memory(_: MemoryError) -> flask.Response:
+    except MemoryError:
         return _error("There is no memory left for this request; try again later", 503)
-
-    @app.errorhandler(HTTPException)
-    def unreadable(error: HTTPException) -> flask.Response:
+    except HTTPException as error:
         return _error(error.description or error.name, error.code or 400)
-
-    @app.errorhandler(Exception)
-    def fail(error: Exception) -> flask.Response:
+    except Exception as error:
         log.error("REST request failed", exc_info=error)
         return _error("Internal error", 500)
 
@@ -191,12 +209,13 @@ def _observed(observe: Observe) -> Iterator[SimpleNamespace]:
         observe(call.name, call.method, "REST", code.name, time.monotonic() - started)
 
 
-def _malformed(uri: str) -> ServingError:
-    return ServingError.invalid(f"Malformed request: {flask.request.method} {uri}")
+def _malformed(request: Request, uri: str) -> ServingError:
+    return ServingError.invalid(f"Malformed request: {request.method} {uri}")
 
 
 class _Methods:
-    """Methods that compute: each takes the model's `ModelSpec` and a body, and returns JSON."""
+    """Methods that compute: each takes the model's `ModelSpec`, a body and
+    its names, and returns JSON."""
 
     NAMES = ("predict", "classify", "regress")
 
@@ -205,42 +224,47 @@ class _Methods:
         self._timeout_s = timeout_s
         self._shortest = shortest_floats
 
-    def predict(self, spec: Any, body: bytes) -> bytes:
+    def predict(self, spec: Any, body: bytes, names: _Names) -> bytes:
         request = PredictBody(body)
-        spec.signature_name = request.signature_name
+        spec.signature_name = names.text(request.signature_name)
         infos = self._api.signature_inputs(spec)
-        inputs = request.read_deep({alias: info.dtype for alias, info in infos.items()})
+        dtypes = {alias: info.dtype for alias, info in infos.items()}
+        inputs = request.read_deep(dtypes, EMPTY_DTYPES)
         outputs = self._api.run(spec, inputs, timeout_s=self._timeout_s)
         return answers.write_predict(outputs, by_row=request.by_row, shortest_floats=self._shortest)
 
-    def classify(self, spec: Any, body: bytes) -> bytes:
+    def classify(self, spec: Any, body: bytes, names: _Names) -> bytes:
         request = classification_pb2.ClassificationRequest(model_spec=spec)
-        read_examples(body, request)
-        result = self._api.classify(request, timeout_s=self._timeout_s).result
-        return answers.write_classification(result, shortest_floats=self._shortest)
+        request.model_spec.signature_name = names.text(read_examples(body, request))
+        found = self._api.classify_arrays(request, timeout_s=self._timeout_s)
+        return answers.write_classes(*found, shortest_floats=self._shortest)
 
-    def regress(self, spec: Any, body: bytes) -> bytes:
+    def regress(self, spec: Any, body: bytes, names: _Names) -> bytes:
         request = regression_pb2.RegressionRequest(model_spec=spec)
-        read_examples(body, request)
+        request.model_spec.signature_name = names.text(read_examples(body, request))
         result = self._api.regress(request, timeout_s=self._timeout_s).result
         return answers.write_regression(result, shortest_floats=self._shortest)
 
 
-def _post(methods: _Methods, found: re.Match[str], max_inflated_bytes: int) -> bytes:
+def _post(
+    methods: _Methods, request: Request, found: re.Match[str], names: _Names, max_inflated: int
+) -> bytes:
     name, version, label, method = found.groups()
-    spec = _spec(name, version, label)
-    body = flask.request.get_data(cache=False)
-    if "gzip" in flask.request.headers.get("Content-Encoding", ""):  # heeding case, as it does
-        body = inflate(body, max_inflated_bytes)
+    spec = _spec(names, name, version, label)
+    body = request.get_data(cache=False)
+    if "gzip" in request.headers.get("Content-Encoding", ""):  # heeding case, as it does
+        body = inflate(body, max_inflated)
     if method not in methods.NAMES:  # only the address is matched without regard to case
-        raise _malformed(found.string)
-    return getattr(methods, method)(spec, body)
+        raise _malformed(request, found.string)
+    answer: Callable[[Any, bytes, _Names], bytes] = getattr(methods, method)
+    return answer(spec, body, names)
 
 
-def _get(api: ModelServerApi, found: re.Match[str]) -> bytes:
+def _get(api: ModelServerApi, found: re.Match[str], names: _Names) -> bytes:
     name, version, label, part = found.groups()
     of_metadata = part == "metadata"  # in capitals it is the status, which ignores labels
-    spec = _spec(name or "", version, label if of_metadata else None)  # a version before the name
+    # A version before the name.
+    spec = _spec(names, name or "", version, label if of_metadata else None)
     if not name:
         raise ServingError.invalid("Missing model name in request.")
     if of_metadata:
@@ -282,43 +306,34 @@ def inflate(body: bytes, max_bytes: int = MAX_INFLATED_BYTES) -> bytes:
     return b""
 
 
-def _uri() -> str:
+def _uri(request: Request) -> str:
     """Returns the address as it was sent: a name may hold an escaped slash or colon."""
-    return str(flask.request.environ["REQUEST_URI"])
+    return str(request.environ["REQUEST_URI"])
 
 
-def _spec(name: str, version: str | None, label: str | None) -> Any:
-    spec = model_pb2.ModelSpec(name=_name(name))
+def _spec(names: _Names, name: str, version: str | None, label: str | None) -> Any:
+    spec = model_pb2.ModelSpec(name=names.unquoted(name))
     if version is not None:
         number = int(version.lstrip("0")[:20] or "0")  # 20 digits are too many already
         if number >= 2**63:
             raise _Unsaid(grpc.StatusCode.INVALID_ARGUMENT, _JSON_TYPE)
         spec.version.value = number
     if label is not None:
-        spec.version_label = _name(label)
+        spec.version_label = names.unquoted(label)
     return spec
 
 
-def _name(escaped: str) -> str:
-    """Returns the name of a model, or a label. Where it is no UTF-8 no model has it, and what tells
-    so has the bytes that were sent."""
-    name, sent = unquote(escaped), unquote(escaped, errors="surrogateescape")
-    if name != sent:
-        flask.g.odd_names = (*flask.g.get("odd_names", ()), (name, sent))
-    return name
-
-
-def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> flask.Response:
+def _metrics(uri: str, path: str, text: Callable[[], bytes]) -> Response:
     if uri == path:
         return libevent.answer(text(), HTTPStatus.OK, _TEXT_TYPE)
     wrong = f"Unexpected path: {uri}. Should be {path}"
     return libevent.answer(wrong, HTTPStatus.BAD_REQUEST, _TEXT_TYPE)
 
 
-def _json(body: bytes, status: int = 200) -> flask.Response:
+def _json(body: bytes, status: int = 200) -> Response:
     return libevent.answer(body, status, _JSON_TYPE)
 
 
-def _error(message: str, status: int) -> flask.Response:
+def _error(message: str, status: int) -> Response:
     text = quoted(message.encode(errors="surrogateescape"))
     return _json(pretty({"error": text}), status)

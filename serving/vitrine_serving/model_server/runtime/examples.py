@@ -68,7 +68,9 @@ def _classification_outputs(signature: Any) -> list[str]:
     return [alias for alias in ("classes", "scores") if alias in signature.outputs]
 
 
-def _fill_classification(found: Mapping[str, Array], count: int, result: Any) -> None:
+def classified(found: Mapping[str, Array], count: int) -> tuple[Array | None, Array | None]:
+    """Returns labels and scores, `[examples, classes]`, None where a signature has none. Raises
+    `ServingError` where they are not of `count` examples."""
     for alias, kind, dtype in (
         ("classes", object, "DT_STRING"),
         ("scores", np.float32, "DT_FLOAT"),
@@ -80,16 +82,20 @@ def _fill_classification(found: Mapping[str, Array], count: int, result: Any) ->
             "Tensors class and score should match in dim_size(1). Got "
             f"{found['classes'].shape[1]} vs. {found['scores'].shape[1]}"
         )
-    columns = {alias: array.tolist() for alias, array in found.items()}
-    columns_of_a_row = next(iter(found.values())).shape[1]
-    for row in range(count):
+    return found.get("classes"), found.get("scores")
+
+
+def _fill_classification(found: Mapping[str, Array], count: int, result: Any) -> None:
+    arrays = classified(found, count)
+    labels, scores = (None if array is None else array.tolist() for array in arrays)
+    for row, given in enumerate(labels or scores or ()):
         classes = result.classifications.add().classes
-        for place in range(columns_of_a_row):
+        for place in range(len(given)):
             added = classes.add()
-            if "classes" in columns:
-                added.label = columns["classes"][row][place].decode(errors="replace")
-            if "scores" in columns:
-                added.score = columns["scores"][row][place]
+            if labels is not None:
+                added.label = labels[row][place].decode(errors="replace")
+            if scores is not None:
+                added.score = scores[row][place]
 
 
 def _check_column(array: Array, alias: str, kind: Any, dtype: str, rows: int) -> None:

@@ -4,6 +4,7 @@ Each takes a loaded version and an official message, and raises `ServingError` w
 words of predict_util.cc and multi_inference.cc.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -20,9 +21,11 @@ from vitrine_serving.model_server.runtime.examples import (
     CLASSIFICATION,
     REGRESSION,
     Head,
+    classified,
     examples_of,
 )
 from vitrine_serving.model_server.runtime.servable import Servable
+from vitrine_serving.model_server.runtime.signature import Array
 
 
 def signature_name_of(spec: Any) -> str:
@@ -54,6 +57,12 @@ def classify(servable: Servable, request: Any, timeout_s: float | None = None) -
     return _run_head(CLASSIFICATION, servable, request, response, "Classify", timeout_s)
 
 
+def classify_arrays(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
+    """Answers a `ClassificationRequest` with labels and scores, as `classified` does."""
+    _, found, count = _run(CLASSIFICATION, servable, request, "Classify", timeout_s)
+    return classified(found, count)
+
+
 def regress(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
     """Answers a `RegressionRequest`."""
     response = regression_pb2.RegressionResponse()
@@ -68,6 +77,17 @@ def _run_head(
     call: str,
     timeout_s: float | None,
 ) -> Any:
+    name, found, count = _run(head, servable, request, call, timeout_s)
+    head.fill(found, count, response.result)
+    fill_spec(response.model_spec, servable, name)
+    return response
+
+
+def _run(
+    head: Head, servable: Servable, request: Any, call: str, timeout_s: float | None
+) -> tuple[str, Mapping[str, Array], int]:
+    """Runs the signature that a request asks for, which is to be such a head; returns its name, its
+    outputs and the number of examples."""
     name = signature_name_of(request.model_spec)
     signature = servable.signature_defs.get(name)
     if signature is None:
@@ -77,9 +97,7 @@ def _run_head(
     found = servable.run(
         name, {"inputs": examples}, head.outputs(signature), call=call, timeout_s=timeout_s
     )
-    head.fill(found, len(examples), response.result)
-    fill_spec(response.model_spec, servable, name)
-    return response
+    return name, found, len(examples)
 
 
 def multi_inference(servable: Servable, request: Any) -> Any:

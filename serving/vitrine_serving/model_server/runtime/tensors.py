@@ -72,6 +72,12 @@ _FIELDS: dict[int, tuple[str, Any]] = {
 }
 """Fields in which elements of each dtype are listed, and what their bits are read as there."""
 
+EMPTY_DTYPES: dict[int, Any] = {
+    number: tf.as_dtype(number).as_numpy_dtype
+    for number in _DTYPES - {types_pb2.DT_INVALID, *_NO_ARRAYS}
+}
+"""NumPy's dtypes of tensors without values: of all that a message can have."""
+
 
 class HandleArray(np.ndarray[Any, Any]):
     """Array in place of a tensor that none can hold; `kind` is the tensor's dtype in TensorFlow's
