@@ -179,6 +179,41 @@ SHAPES = [
             ("a dtype of references", _opaque(types_pb2.DT_FLOAT_REF)),
         )
     ),
+    *(
+        over_grpc(
+            f"{rank} dimensions, of {dtype} as {form}",
+            predict(spec("echo", dtype), x=write([value], dtype, [1] * rank)),
+            predicted(echo(dtype), y=listed([value], dtype, [1] * rank))
+            if rank <= 254
+            else Fails(INVALID, "tensor parsing error: x"),
+            "not seen; tensor_shape.h MaxDimensions: 254",
+        )
+        for rank, dtype, value, form, write in (
+            (64, "float32", 1.5, "list", listed),
+            (65, "float32", 1.5, "list", listed),
+            (254, "float32", 1.5, "content", packed),
+            (254, "int64", 7, "list", listed),
+            (100, "string", b"a", "list", listed),
+            (255, "float32", 1.5, "list", listed),
+        )
+    ),
+    over_grpc(
+        "65 dimensions, of which one is empty",
+        predict(spec("echo"), x=listed([], shape=[1] * 64 + [0])),
+        predicted(echo(DEFAULT), y=listed([], shape=[1] * 64 + [0])),
+        "not seen; tensor_shape.h MaxDimensions: 254",
+    ),
+    over_grpc(
+        "65 dimensions, and one of two outputs",
+        predict(
+            spec("echo", "pair"),
+            ["sum"],
+            a=listed([1.5], shape=[1] * 65),
+            b=listed([2], "int32", [1] * 65),
+        ),
+        predicted(echo("pair"), sum=listed([3.5], shape=[1] * 65)),
+        "not seen; tensor_shape.h MaxDimensions: 254",
+    ),
     over_grpc(
         "quantised numbers where plain ones belong",
         predict(spec("echo", "int8"), x=_opaque(types_pb2.DT_QINT8)),

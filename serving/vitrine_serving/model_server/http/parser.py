@@ -69,6 +69,8 @@ class RequestParser(HTTPRequestParser):
     left out, which nothing here depends on. `closes` says that the connection ends with the
     answer, whatever the client says."""
 
+    completed: bool
+
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
         self.closes = False
