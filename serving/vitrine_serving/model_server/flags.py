@@ -227,7 +227,7 @@ class Flags:
     ] = False
     platform_config_file: Annotated[
         Path | None,
-        f"{NOTHING}there is one platform; other flags set what this file could. It has to have it.",
+        f"{NOTHING}there is one platform; other flags set what this file could.",
         file,
     ] = None
     remove_unused_fields_from_bundle_metagraph: Annotated[
