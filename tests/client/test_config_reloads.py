@@ -107,7 +107,9 @@ def config(folder: Path, *entries: str) -> Path:
     return path
 
 
-def promoted(path: Path, *servers: Told | FakeModelServer, version: int = 2, timeout_s: float = 30) -> None:
+def promoted(
+    path: Path, *servers: Told | FakeModelServer, version: int = 2, timeout_s: float = 30
+) -> None:
     where = [each.address for each in servers]
     vitrine_client.promote("mlp", version, config=path, model_servers=where, timeout_s=timeout_s)
 

@@ -184,7 +184,10 @@ def test_what_is_no_flag_is_told_and_ignored(word, said, caplog):
         *("--enable_batching=maybe", "--enable_batching=1", "--enable_batching=True"),
         *("--port=1_000", "--port=0x10", "--port=8.0", "--port=99999"),
         *("--max_num_load_retries=2147483648", "--num_tflite_pools=-2147483649"),
-        *("--load_retry_interval_micros=9223372036854775808", "--rest_api_timeout_in_ms=1" + "0" * 400),
+        *(
+            "--load_retry_interval_micros=9223372036854775808",
+            "--rest_api_timeout_in_ms=1" + "0" * 400,
+        ),
         *("--rest_api_num_threads=4097", "--num_load_threads=4097"),
         *("--tensorflow_session_parallelism=4097", "--file_system_poll_wait_seconds=1e300"),
         *("--model_name=\udcff", "--saved_model_tags=a\udcff", "--bind_address=\udcff"),

@@ -166,7 +166,9 @@ class Flags:
         int, "Threads of an operation, and operations at a time; 0 for one a core.", _MAYBE_THREADS
     ] = 0
     tensorflow_intra_op_parallelism: Annotated[
-        int, "Threads of an operation, whatever the flag above says; 0 for one a core.", _MAYBE_THREADS
+        int,
+        "Threads of an operation, whatever the flag above says; 0 for one a core.",
+        _MAYBE_THREADS,
     ] = 0
     tensorflow_inter_op_parallelism: Annotated[
         int, "Operations at a time, whatever it says; 0 for one a core.", _MAYBE_THREADS
