@@ -107,7 +107,9 @@ def config(folder: Path, *entries: str) -> Path:
     return path
 
 
-def promoted(path: Path, *servers: Told, version: int = 2, timeout_s: float = 30) -> None:
+def promoted(
+    path: Path, *servers: Told | FakeModelServer, version: int = 2, timeout_s: float = 30
+) -> None:
     where = [each.address for each in servers]
     vitrine_client.promote("mlp", version, config=path, model_servers=where, timeout_s=timeout_s)
 
@@ -278,6 +280,24 @@ def test_a_server_that_says_nothing(tmp_path):
         assert second.address in str(caught.value)
         assert first.reloads() == []
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("answer", ["fails", "nonsense"])
+def test_a_server_that_answers_wrongly(tmp_path, answer):
+    """Among several it is said which one does, and that nothing is changed."""
+
+    def wrong(call: Call, context: grpc.ServicerContext) -> bytes:
+        if answer == "fails":
+            context.abort(grpc.StatusCode.INTERNAL, "boom")
+        return b"\xff\xff"
+
+    first, path = Told({"mlp": BOTH}), config(tmp_path, f"mlp {ALL}")
+    with running(first), FakeModelServer(wrong) as second:
+        said = "boom" if answer == "fails" else "cannot be read"
+        told = rf"at {second.address} does not tell the states of mlp: .*{said}.*; nothing is ch"
+        with pytest.raises(errors.VitrineError, match=told):
+            promoted(path, first, second)
+        assert first.reloads() == []
 
 
 def test_a_server_that_does_not_return_from_the_reload(tmp_path):

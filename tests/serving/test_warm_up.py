@@ -1,5 +1,7 @@
 """Warm-up records are replayed, and a version that fails its own is not served."""
 
+import os
+
 import grpc
 import numpy as np
 import pytest
@@ -68,6 +70,15 @@ def write(path, *records: bytes):
     with tf.io.TFRecordWriter(str(path / RECORDS)) as writer:
         for record in records:
             writer.write(record)
+
+
+def test_records_without_an_end(runs, tmp_path):
+    """A pipe would hold the thread that loads versions for good."""
+    (tmp_path / RECORDS).parent.mkdir()
+    os.mkfifo(tmp_path / RECORDS)
+    with pytest.raises(ServingError, match="is no regular file") as caught:
+        warm_up(runs[0], tmp_path)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_records_of_every_kind_are_replayed(runs, tmp_path):

@@ -60,8 +60,8 @@ class ConfigReloads:
 
     def statuses(self, server: "ModelServerClient", model: str | None = None) -> Statuses:
         """Returns the states of a model's versions, without `model` of the one whose label moves;
-        none of a model that the server does not know. Raises `Unavailable` or `DeadlineExceeded`
-        that say which server did not answer."""
+        none of a model that the server does not know. Raises a `VitrineError` that says which
+        server did not answer, or with what."""
         try:
             found = server.status(model or self._model, timeout_s=self._left_s(server))
         except NotFound:
@@ -69,6 +69,13 @@ class ConfigReloads:
         except DeadlineExceeded as error:
             raise DeadlineExceeded(
                 f"The model server at {server.address} did not answer in time"
+            ) from error
+        except Unavailable:
+            raise  # it has the address
+        except errors.VitrineError as error:
+            which = model or self._model
+            raise type(error)(
+                f"The model server at {server.address} does not tell the states of {which}: {error}"
             ) from error
         return {one.version: one for one in found}
 
@@ -137,7 +144,7 @@ class ConfigReloads:
         that `put_back` could not tell."""
         if isinstance(error, ReloadError):
             return _reload_failure(error, unreverted)
-        if not isinstance(error, DeadlineExceeded | Unavailable):
+        if isinstance(error, errors.InvalidRequest | NotFound):
             return type(error)(f"{error}{_restart(unreverted)}")
         rest = _restored(unreverted) if self._was_told else "; nothing is changed"
         return type(error)(f"{error}{rest}{_restart(unreverted)}")

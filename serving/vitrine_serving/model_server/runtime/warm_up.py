@@ -38,6 +38,8 @@ def warm_up(servable: Servable, path: Path, iterations: int = 1) -> int:
     records = path / RECORDS
     if not records.exists():
         return 0
+    if not records.is_file():  # a pipe would never be read to its end
+        raise ServingError.invalid(f"{records} is no regular file")
     count = 0
     try:
         for record in tf.compat.v1.io.tf_record_iterator(str(records)):
