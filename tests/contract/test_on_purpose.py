@@ -104,7 +104,7 @@ HELD = {
         f"{SERVING}/test_rest_server.py",
         "test_values_and_memory_are_bounded",
     ),
-    "a head over REST of more than 1 MiB": (
+    "a head over REST of more than 1 MiB, or 10,000 lines": (
         f"{SERVING}/test_rest_server.py",
         "test_long_heads",
     ),

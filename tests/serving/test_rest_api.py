@@ -192,7 +192,6 @@ def test_observing(model):
     client.options(PREDICT, headers={"Origin": "http://here"})
     client.options(PREDICT)
     client.get("/")
-    client.trace(PREDICT)
     assert [(*what[:2], what[3]) for what in seen] == [
         ("m", "predict", "OK"),
         ("x", "predict", "NOT_FOUND"),
@@ -220,7 +219,6 @@ def test_observing(model):
         ("GET", f"/v1/models/m/versions/{2**63}", True),
         ("OPTIONS", PREDICT, True),
         ("GET", "/nonsense", False),
-        ("TRACE", PREDICT, False),
         ("GET", "/metrics", False),
     ],
 )

@@ -179,6 +179,7 @@ def test_100_continue_without_a_body(server, empty):
         pytest.param(GET + b"a: b\r\n" * 200_000, 431, id="headers"),
         pytest.param(GET + b"a: b\r\n" + b" \n" * 600_000, 431, id="folded lines"),
         pytest.param(b"G" * 2**20, 431, id="request line"),
+        pytest.param(GET + b"a: b\r\n" * 10_000 + b"\r\n", 431, id="lines"),
     ],
 )
 def test_bounds(sent, status):

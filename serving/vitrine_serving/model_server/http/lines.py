@@ -20,6 +20,8 @@ class Lines:
         self.left -= stop - start
         if self.left <= 0:
             raise LineTooLong
+        if end >= 0 and not self._begun:
+            return data[start:end], stop
         self._begun += data[start:stop]
         if end < 0:
             return None, stop

@@ -8,7 +8,7 @@ before it or not; the first of equal headers counts; names that are odd are name
 
 import logging
 import re
-from collections import defaultdict
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -25,18 +25,24 @@ from waitress.utilities import (
 
 from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.bounded_log import BoundedLog
-from vitrine_serving.model_server.http.chunks import ChunkedBody
+from vitrine_serving.model_server.http.chunks import ChunkReceiver
 from vitrine_serving.model_server.http.lines import Lines, LineTooLong
 
 _SHORTEST = len("GET / HTTP/1.0")
+_FIRST_HEADER = 2
 _VERSION = re.compile(rb"HTTP/(\d{1,9})\.(\d{1,9})")
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^`|~0-9A-Za-z]+")
 _SIGNS = re.compile(rb"[^a-z]")
 _DIGITS = re.compile(r"[0-9]+")
 _MOST_DIGITS = 18
+_MOST_LINES = 10_000
+_MOST_OF_NAMES = 64
 _LENGTH, _CODING = "CONTENT_LENGTH", "TRANSFER_ENCODING"
-_FRAMING = {b"content-length": _LENGTH, b"transfer-encoding": _CODING}
-_LIKE_FRAMING = frozenset(_SIGNS.sub(b"", name) for name in _FRAMING)
+_FRAMING = (_LENGTH, _CODING)
+_LIKE_FRAMING = frozenset(_SIGNS.sub(b"", name.lower().encode()) for name in _FRAMING)
+_HEEDED = {
+    name.lower().replace("_", "-").encode(): name
+    for name in (*_FRAMING, "CONNECTION", "CONTENT_ENCODING", "EXPECT", "ORIGIN")
+}
 
 _malformed = BoundedLog(logging.getLogger("vitrine_serving.model_server"))
 
@@ -64,19 +70,33 @@ def _refuse(words: str, kind: type[Error] = BadRequest) -> NoReturn:
     raise _Refused(kind(words))
 
 
+def _name(sent: bytes) -> str | None:
+    """Returns the name of a header that something depends on here. Raises `_Refused` for a name
+    that others could take for that of a body's length."""
+    small = sent.lower()
+    heeded = _HEEDED.get(small)
+    if heeded is None and _SIGNS.sub(b"", small) in _LIKE_FRAMING:
+        _refuse("The name of a header is like that of a body's length")
+    return heeded
+
+
+_short_name = lru_cache(1024)(_name)
+
+
 class RequestParser(HTTPRequestParser):
-    """Parser of one request, a waitress channel's. `headers` has the first of each name; Host is
-    left out, which nothing here depends on. `closes` says that the connection ends with the
-    answer, whatever the client says."""
+    """Parser of one request, a waitress channel's. `headers` has the first of each name that is
+    heeded here. `closes` says that the connection ends with the answer, whatever the client
+    says."""
 
     completed: bool
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
-        self.closes = False
+        self.completed = self.closes = False
         self._lines = Lines(adj.max_request_header_size)
-        self._found: defaultdict[str, list[list[bytes]]] = defaultdict(list)
-        self._last: list[bytes] | None = None  # parts of the header that a folded line goes on with
+        self._lines_taken = 0
+        self._found: dict[str, list[list[bytes]]] = {}
+        self._last: list[bytes] | None = None  # parts of a heeded header, if that is the last one
         self.path = self.query = self.request_uri = self.command = self.first_line = ""
         self.url_scheme = adj.url_scheme
 
@@ -111,18 +131,21 @@ class RequestParser(HTTPRequestParser):
         return taken
 
     def _head_line(self, line: bytes, *, has_more: bool) -> None:
+        self._lines_taken += 1
         if b"\r" in line or b"\0" in line:
             _refuse("A bare CR or a NUL is in the head")
-        if not self.command and not self.request_uri:
+        if self._lines_taken == 1:
             self._request_line(line)
         elif not line:
             self._head_ended(has_more=has_more)
-        elif line[0] in b" \t":
-            if self._last is None:
-                _refuse("The first header begins with a blank")
-            self._last.append(line.strip(b" \t"))
-        else:
+        elif self._lines_taken > _MOST_LINES:
+            _refuse(f"exceeds {_MOST_LINES} lines", RequestHeaderFieldsTooLarge)
+        elif line[0] not in b" \t":
             self._header(line)
+        elif self._lines_taken == _FIRST_HEADER:
+            _refuse("The first header begins with a blank")
+        elif self._last is not None:
+            self._last.append(line.strip(b" \t"))
 
     def _request_line(self, line: bytes) -> None:
         line = line.rstrip(b" ")
@@ -141,20 +164,18 @@ class RequestParser(HTTPRequestParser):
         name, colon, value = line.partition(b":")
         if not colon:
             _refuse("A header has no colon")
-        self._last = [value.lstrip(b" ").rstrip(b" \t")]
-        small = name.lower()
-        if small not in _FRAMING and _SIGNS.sub(b"", small) in _LIKE_FRAMING:
-            _refuse("The name of a header is like that of a body's length")
-        if _TOKEN.fullmatch(name):
-            self._found[name.decode().upper().replace("-", "_")].append(self._last)
+        heeded = _short_name(name) if len(name) <= _MOST_OF_NAMES else _name(name)
+        self._last = None
+        if heeded:
+            self._last = [value.lstrip(b" ").rstrip(b" \t")]
+            self._found.setdefault(heeded, []).append(self._last)
 
     def _head_ended(self, *, has_more: bool) -> None:
         found = {
             name: [b" ".join(parts).decode("latin-1") for parts in values]
             for name, values in self._found.items()
         }
-        self.headers = {name: values[0] for name, values in found.items() if name != "HOST"}
-        self._found.clear()
+        self.headers = {name: values[0] for name, values in found.items()}
         self.headers_finished = True
         self._connection()
         self._body(found.get(_LENGTH, []), found.get(_CODING, []))
@@ -183,7 +204,7 @@ class RequestParser(HTTPRequestParser):
                 _refuse("Content-Length and Transfer-Encoding are both there")
             self.closes = self.closes or self.version == "1.0"
             self.chunked = True
-            self.body_rcv = ChunkedBody(self._buffer(), self.adj.max_request_body_size - 1)
+            self.body_rcv = ChunkReceiver(self._buffer(), self.adj.max_request_body_size - 1)
             return
         if set(codings) - {"identity"}:
             _refuse("Transfer-Encoding is chunked alone", ServerNotImplemented)
