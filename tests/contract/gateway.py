@@ -87,4 +87,4 @@ def _outcome(reply: Reply) -> object:
 
 
 def _error(reply: Reply) -> str:
-    return str(json.loads(reply.body)["error"])
+    return str(json.loads(reply.body.decode(errors="replace"))["error"])
