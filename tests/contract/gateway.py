@@ -28,6 +28,10 @@ DIFFERS = {
         f"predict over REST: JSON, no values of {dtype}": (400, DTYPES)
         for dtype in ("bfloat16", "complex64", "complex128")
     },
+    "predict over REST: JSON, a signature's name that is no UTF-8, of nope": (
+        400,
+        "no message takes such a name, so that nobody is asked",
+    ),
     "GET: no model": (200, "lists the models"),
     "GET: METADATA in capitals is a status": (404, GRAMMAR),
     "path: capitals": (404, GRAMMAR),
@@ -87,4 +91,4 @@ def _outcome(reply: Reply) -> object:
 
 
 def _error(reply: Reply) -> str:
-    return str(json.loads(reply.body)["error"])
+    return str(json.loads(reply.body.decode(errors="replace"))["error"])

@@ -104,6 +104,18 @@ HELD = {
         f"{SERVING}/test_rest_server.py",
         "test_values_and_memory_are_bounded",
     ),
+    "JSON nested a thousand deep and more": (
+        f"{SERVING}/test_json_parsing.py",
+        "test_broken_json",
+    ),
+    "more than a million escapes in JSON with strings that are no UTF-8": (
+        f"{SERVING}/test_json_parsing.py",
+        "test_escapes_beside_what_is_no_text_are_bounded",
+    ),
+    "a string of more than 10,000 characters, shown in an error": (
+        f"{SERVING}/test_json_echoes.py",
+        "test_end",
+    ),
     "a head over REST of more than 1 MiB, or 10,000 lines": (
         f"{SERVING}/test_rest_server.py",
         "test_long_heads",

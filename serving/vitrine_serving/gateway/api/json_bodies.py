@@ -82,6 +82,14 @@ def read_signature_name(body: bytes, max_values: int) -> str:
     return predict_name(PredictBody(body, max_values))
 
 
+def parsed_body(body: bytes, max_values: int) -> PredictBody:
+    """Returns a body to Predict, parsed, whose signature's name a message takes. Raises as
+    `read_predict`."""
+    parsed = PredictBody(body, max_values)
+    predict_name(parsed)
+    return parsed
+
+
 def predict_name(body: PredictBody) -> str:
     """Returns the name in a body to Predict. Raises `ServingError` where no message takes it."""
     return checked_name(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import grpc
 
@@ -23,8 +23,8 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.gateway.api.json_bodies import (
     LARGE_JSON_BYTES,
     PredictMessage,
+    parsed_body,
     predict_message,
-    predict_name,
     read_examples_message,
     read_predict,
     read_signature_name,
@@ -59,7 +59,9 @@ from vitrine_serving.gateway.models.signatures import (
 )
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.parsing import MAX_VALUES
-from vitrine_serving.rest_json.tensors import PredictBody
+
+if TYPE_CHECKING:
+    from vitrine_serving.rest_json.tensors import PredictBody
 
 T = TypeVar("T")
 _NO_INPUTS: Mapping[str, Array] = {}
@@ -284,8 +286,8 @@ class _Body:
 
     async def parse(self) -> None:
         """Parses it for good."""
-        self._parsed = await self._decode(PredictBody, *self._given)
-        self._name = predict_name(self._parsed)
+        self._parsed = await self._decode(parsed_body, *self._given)
+        self._name = self._parsed.signature_name
 
     async def signature_name(self) -> str:
         """Returns the name in it."""
