@@ -206,7 +206,7 @@ def test_idle_connections_end(server):
     """After two minutes without a byte."""
     rest, port = server
     with socket.create_connection(("127.0.0.1", port), WAIT_S) as connection:
-        wait_for(rest._channels, WAIT_S, "its channel")
+        wait_for(rest.channels, WAIT_S, "its channel")
         [listener] = rest._listeners
         listener.maintenance(time.time() + MAX_IDLE_S - 10)
         assert not rest.channels()[0].will_close
@@ -229,7 +229,7 @@ def test_answers_that_nobody_reads_end(server):
         connection.settimeout(WAIT_S)
         connection.connect(("127.0.0.1", port))
         connection.sendall(request + (GET + b"\r\n") * 3)
-        wait_for(rest._channels, WAIT_S, "its channel")
+        wait_for(rest.channels, WAIT_S, "its channel")
         [channel] = rest.channels()
         wait_for(lambda: channel.total_outbufs_len > 2**16, WAIT_S, "what is unread")
         rest.end_idle()

@@ -65,7 +65,7 @@ def _way_out(error: Exception, text: bytes, message: Message) -> str:
         return "A text ends on its line: write \\n where it has a line break"
     if not isinstance(error, text_format.ParseError):
         return ""
-    lines, column = text.decode().split("\n"), (error.GetColumn() or 1) - 1
+    lines, column = text.decode(errors="replace").split("\n"), (error.GetColumn() or 1) - 1
     line = lines[(error.GetLine() or 1) - 1]
     name = re.search(r"(\w+)\s*:\s*$", line[:column])
     if not (name and str(error).endswith('Expected "{".')):
