@@ -64,8 +64,11 @@ def from_message(name: str, message: bytes) -> Array | DeepArray:
 def read(name: str, tensor: Any) -> Array | DeepArray:
     """Returns the array of a `TensorProto` of any number of dimensions that TensorFlow has. Raises
     `ServingError` as `to_array` does."""
-    if len(tensor.tensor_shape.dim) <= MAX_NUMPY_RANK:
+    try:
         return to_array(name, tensor)
+    except ServingError:  # of all calls but a few there is no more to look at
+        if len(tensor.tensor_shape.dim) <= MAX_NUMPY_RANK:
+            raise
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if len(shape) > MAX_RANK or min(shape) < 0:
         raise ServingError.invalid(f"tensor parsing error: {name}")

@@ -171,7 +171,7 @@ class Servable:
         if scheduler:
             scheduler.check_rows(feeds)
         check_dtypes(feeds, dtypes)
-        deep = fetches in self._deep_outputs or any(isinstance(x, DeepArray) for x in feeds)
+        deep = fetches in self._deep_outputs or DeepArray in map(type, feeds)
         started = time.monotonic()
         if not deep:
             with self._making:  # or the first calls that come together would each make one
