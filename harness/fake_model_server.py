@@ -61,7 +61,9 @@ def classifying(version: int = 3, *, older: bool = False) -> Answer:
             if request.model_spec.version.value != version:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such version")
             if older and request.inputs:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "input size does not match")
+                context.abort(
+                    grpc.StatusCode.INVALID_ARGUMENT, "input size does not match signature: 1!=0"
+                )
             for name, value in (_OLDER if older else _BY_KEYS).items():
                 response.outputs[name].CopyFrom(to_tensor(np.array(value, object)))
         else:

@@ -254,7 +254,9 @@ class ModelServerClient:
             by_keys, without = messages.describe_requests(model, version)
             try:
                 response = self._call(messages.PREDICT, by_keys, timeout_s)
-            except errors.InvalidRequest:
+            except errors.InvalidRequest as error:
+                if not messages.wants_no_keys(error):
+                    raise
                 response = self._call(messages.PREDICT, without, timeout_s)
             with _sensible():
                 self._descriptions[key] = messages.read_description(response)

@@ -60,17 +60,17 @@ class Recorded(Server):
         """Sends an HTTP request."""
         return self._noted(super().http(method, path, body, headers))
 
-    def sent(self, request: bytes) -> Reply:
+    def reply(self, request: bytes) -> Reply:
         """Sends the bytes of an HTTP request."""
-        return self._noted(super().sent(request))
+        return self._noted(super().reply(request))
 
     def _noted(self, reply: Reply) -> Reply:
         self.last = f"{reply.status} {reply.content_type}: {reply.body!r}"
         return reply
 
-    def send(self, sent: bytes) -> list[Reply]:
+    def replies(self, sent: bytes) -> list[Reply]:
         """Sends bytes."""
-        replies = super().send(sent)
+        replies = super().replies(sent)
         self.last = "; ".join(f"{one.status} {one.content_type}: {one.body!r}" for one in replies)
         return replies
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.case import Case, Raw, Rest
+from tests.contract.case import Case, Raw, Rest, Wire
 from tests.contract.cases import CASES
 from tests.contract.differences import GROUPS, LEFT_OPEN, Compared, Recorded, main, real_server
 from tests.contract.seen import NOT_SEEN, SEEN, recorded, seen
@@ -21,6 +21,12 @@ class Answering(Server):
 
     def http(self, method, path, body, headers):
         return Reply(200, "application/json", self.rest_address.encode(), "OK", {})
+
+    def reply(self, request):
+        return self.http("GET", "/", None, {})
+
+    def replies(self, sent):
+        return [self.reply(sent)] * 2
 
 
 class RecordedAnswering(Recorded, Answering):
@@ -54,6 +60,15 @@ def test_a_difference_shows_both_answers():
     assert "b'here'" in text
     assert "b'there'" in text
     assert "against the table: 'there' is not 'here'" in text
+
+
+@pytest.mark.parametrize("call", [CASE.call, Wire(b""), Wire(b"", (CASE.answer,))])
+def test_an_answer_is_kept(call: Rest | Wire):
+    """Whatever the call is."""
+    server = RecordedAnswering("", "here", Path("/base"), Path())
+    answer, why = server.asked(Case(CASE.name, call, CASE.answer, CASE.source))
+    assert "b'here'" in answer
+    assert not why
 
 
 def test_what_the_table_leaves_open_is_told():

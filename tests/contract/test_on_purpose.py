@@ -71,7 +71,6 @@ HELD = {
     ),
     "a gRPC port or socket of another server": (HERE, "test_a_second_server_ends"),
     "a port beyond 65535": (HERE, "test_a_port_beyond_the_last"),
-    "`--rest_api_num_threads` or `--grpc_max_threads` below 1": (HERE, "test_no_threads"),
     "a word that is no flag": (
         f"{SERVING}/test_flags.py",
         "test_what_is_no_flag_is_told_and_ignored",
@@ -252,7 +251,7 @@ def test_a_port_beyond_the_last(refuse):
 @pytest.mark.parametrize("flag", ["--rest_api_num_threads", "--grpc_max_threads"])
 @pytest.mark.parametrize("count", ["0", "-1"])
 def test_no_threads(refuse, flag: str, count: str):
-    """Nobody would be answered."""
+    """A number of threads is 1 or more."""
     code, said = refuse(f"{flag}={count}")
     assert (code, f"Invalid value for '{flag}'" in said) == (255, True)
 

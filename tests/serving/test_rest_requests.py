@@ -123,6 +123,8 @@ TWO_WAYS = [
         POST + name + b": chunked\r\n\r\n" + CHUNKS
         for name in (b"Transfer-Encoding\t", b"Transfer_Encoding")
     ),
+    GET + b"a: b\r\n Transfer-Encoding: chunked\r\n\r\n",
+    GET + b"Origin: b\r\n\tcontent_length : 2\r\n\r\n",
     *(
         CHUNKED + b"\r\n" + chunks
         for chunks in (
@@ -149,6 +151,9 @@ def test_two_ways_to_read_a_body(server, sent):
         SIZED + b"Transfer-Encoding: identity\r\n\r\n" + BODY,
         CHUNKED.replace(b"1.1", b"1.0") + b"Connection: keep-alive\r\n\r\n" + CHUNKS,
         GET.replace(b"/v1", b"http://there/v1") + b"\r\n",
+        GET.replace(b"\r\n", b"\n") + b"\n",
+        GET + b"a: b\nContent-Length: 2\r\n\r\n{}",
+        GET + b"a: b\r\n\n",
     ],
 )
 def test_the_last_of_a_connection(server, sent):

@@ -72,7 +72,8 @@ def test_every_dtype_and_shape_comes_back(echo, name, shape):
 
 
 def test_signatures_without_inputs(versions):
-    """`describe` needs nothing; with batching it is refused, as TensorFlow Serving does."""
+    """An older version's `describe` needs nothing; with batching it is refused, as TensorFlow
+    Serving does."""
     servable = Servable("images", 1, versions / "images")
     found = servable.run("describe", {})
     assert found["labels"].tolist() == [b"a", b"b", b"c"]

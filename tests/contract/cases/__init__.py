@@ -45,7 +45,7 @@ STEADY = [
     *(
         case
         for topic in (
-            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges, runs),
+            *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
             *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES

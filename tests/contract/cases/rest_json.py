@@ -287,7 +287,6 @@ def _nested(depth: int, value: str = "1.0") -> str:
     return "[" * depth + value + "]" * depth
 
 
-NOT_SEEN = "not seen"
 NAMES = [
     _half("a NUL in a name in a row", rb'{"instances":[{"x\u0000y":1.0}]}', WHOLE),
     _half(

@@ -1,40 +1,14 @@
-"""Cases of runs that are the same call in another shape: parts of the outputs and several
-signatures in batches, and tensors of many dimensions."""
+"""Cases of runs in batches: parts of the outputs, and several signatures."""
 
 from grpc import StatusCode
 
 from tests.contract.case import Case, Fails, Grpc
 from tests.contract.cases.batching import ROWS, TOO_MANY
 from tests.contract.cases.life import one
-from tests.contract.messages import example, examples, infer, listed, predict, predicted, spec, task
+from tests.contract.messages import example, examples, infer, listed, predict, spec, task
 
 INVALID = StatusCode.INVALID_ARGUMENT
 DEFAULT_QUEUE = "not seen; batching_session.cc: what no signature declares has a queue of its own"
-RANK = "not seen; tensor_shape.h MaxDimensions: 254"
-
-
-def _deep(rank: int) -> Grpc:
-    """A call to echo a tensor of one value."""
-    return Grpc("Predict", predict(spec("echo", "float32"), x=listed([1.5], shape=[1] * rank)))
-
-
-CASES = [
-    *(
-        Case(
-            f"predict: a tensor of {rank} dimensions",
-            _deep(rank),
-            predicted(spec("echo", "float32", version=1), y=listed([1.5], shape=[1] * rank)),
-            RANK,
-        )
-        for rank in (64, 65, 254)
-    ),
-    Case(
-        "predict: a tensor of 255 dimensions",
-        _deep(255),
-        Fails(INVALID, "tensor parsing error: x"),
-        RANK,
-    ),
-]
 
 CHANGING = [
     Case(

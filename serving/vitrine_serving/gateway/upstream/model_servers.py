@@ -296,7 +296,9 @@ class ModelServers:
             by_keys, without = messages.describe_requests(model, version)
             try:
                 response, _ = await run(by_keys)
-            except InvalidRequest:
+            except InvalidRequest as error:
+                if not messages.wants_no_keys(error):
+                    raise
                 response, _ = await run(without)
             try:
                 return messages.read_description(response)

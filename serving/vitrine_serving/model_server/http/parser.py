@@ -92,7 +92,7 @@ class RequestParser(HTTPRequestParser):
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
-        self.completed = self.closes = False
+        self.completed = self.closes = self._has_bare_lf = False
         self._lines = Lines(adj.max_request_header_size)
         self._lines_taken = 0
         self._found: dict[str, list[list[bytes]]] = {}
@@ -124,6 +124,7 @@ class RequestParser(HTTPRequestParser):
             if not self.headers_finished:
                 line, taken = self._lines.take(data, taken)
                 if line is not None:
+                    self._has_bare_lf = self._has_bare_lf or not line.endswith(b"\r")
                     self._head_line(line.removesuffix(b"\r"), has_more=taken < len(data))
             else:
                 taken += self.body_rcv.received(data[taken:])
@@ -144,8 +145,8 @@ class RequestParser(HTTPRequestParser):
             self._header(line)
         elif self._lines_taken == _FIRST_HEADER:
             _refuse("The first header begins with a blank")
-        elif self._last is not None:
-            self._last.append(line.strip(b" \t"))
+        else:
+            self._folded_line(line.strip(b" \t"))
 
     def _request_line(self, line: bytes) -> None:
         line = line.rstrip(b" ")
@@ -159,6 +160,13 @@ class RequestParser(HTTPRequestParser):
         self.version = "1.1" if (int(found[1]), int(found[2])) >= (1, 1) else "1.0"
         self.command = method.decode("latin-1")
         self.path = self.request_uri = self.first_line = uri.decode("latin-1")
+
+    def _folded_line(self, line: bytes) -> None:
+        name, colon, _ = line.partition(b":")
+        if colon and _SIGNS.sub(b"", name.lower()) in _LIKE_FRAMING:
+            _refuse("A folded line is like the header of a body's length")
+        if self._last is not None:
+            self._last.append(line)
 
     def _header(self, line: bytes) -> None:
         name, colon, value = line.partition(b":")
@@ -189,10 +197,12 @@ class RequestParser(HTTPRequestParser):
 
     def _connection(self) -> None:
         """Has `Connection` as waitress looks at it, and by libevent's rules: a request by a
-        proxy's address is the last of its connection."""
+        proxy's address is the last of its connection. So is one with lines that end in LF alone,
+        of which others may make other headers."""
         said = self.headers.get("CONNECTION", "").lower()
         self.headers["CONNECTION"] = "keep-alive" if said.startswith("keep-alive") else said
-        self.closes = self.request_uri.lower().startswith(("http:", "https:"))
+        by_proxy = self.request_uri.lower().startswith(("http:", "https:"))
+        self.closes = by_proxy or self._has_bare_lf
 
     def _body(self, lengths: list[str], codings: list[str]) -> None:
         """Finds out how the body ends. Raises `_Refused` where it is said in two ways."""

@@ -18,23 +18,43 @@ Array = np.ndarray[Any, Any]
 v1 = tf.compat.v1
 
 
-def make_deep_callable(
-    session: Any, feeds: Sequence[str], fetches: Sequence[str], timeout_ms: int
-) -> Callable[..., Any]:
-    """Returns a function of messages for the tensors `feeds`, to a list of messages of `fetches`.
+class DeepCallables:
+    """Functions of messages in a session. Its graph gets an operation for each tensor that is fed,
+    and one for each that is fetched, however they are put together: none is ever taken out."""
 
-    The graph gets operations that read and write them. A call is given up after the time-out; 0 is
-    none.
-    """
-    graph, fed, connections = session.graph, [], {}
-    with graph.as_default(), tf.device("cpu"):
-        for name in feeds:
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._reads: dict[str, tuple[str, str]] = {}
+        self._writes: dict[str, str] = {}
+
+    def make(
+        self, feeds: Sequence[str], fetches: Sequence[str], timeout_ms: int
+    ) -> Callable[..., Any]:
+        """Returns a function of messages for the tensors `feeds`, to a list of messages of
+        `fetches`. A call is given up after the time-out; 0 is none."""
+        with self._session.graph.as_default(), tf.device("cpu"):
+            read = {name: self._read(name) for name in feeds}
+            fetched = [self._write(name) for name in fetches]
+        fed = [message for message, _ in read.values()]
+        connections = {name: values for name, (_, values) in read.items()}
+        return make_callable(
+            self._session, fed, fetched, connections=connections, timeout_ms=timeout_ms
+        )
+
+    def _read(self, name: str) -> tuple[str, str]:
+        """Returns the names of a message that is fed, and of the tensor that is read of it."""
+        if name not in self._reads:
+            dtype = self._session.graph.get_tensor_by_name(name).dtype
             message = v1.placeholder(tf.string, [])
-            read = tf.io.parse_tensor(message, graph.get_tensor_by_name(name).dtype)
-            fed.append(message.name)
-            connections[name] = read.name
-        fetched = [tf.io.serialize_tensor(graph.get_tensor_by_name(name)).name for name in fetches]
-    return make_callable(session, fed, fetched, connections=connections, timeout_ms=timeout_ms)
+            self._reads[name] = message.name, tf.io.parse_tensor(message, dtype).name
+        return self._reads[name]
+
+    def _write(self, name: str) -> str:
+        """Returns the name of the message of a tensor."""
+        if name not in self._writes:
+            tensor = self._session.graph.get_tensor_by_name(name)
+            self._writes[name] = tf.io.serialize_tensor(tensor).name
+        return self._writes[name]
 
 
 def to_message(array: Array | DeepArray) -> Array:

@@ -17,8 +17,8 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.runtime.batching import BatchScheduler
 from vitrine_serving.model_server.runtime.callables import make_callable
 from vitrine_serving.model_server.runtime.deep import (
+    DeepCallables,
     from_message,
-    make_deep_callable,
     to_message,
 )
 from vitrine_serving.model_server.runtime.loader import load, meta_graph
@@ -98,6 +98,7 @@ class Servable:
             raise
         self._making = threading.Lock()
         self._callable = lru_cache(_MAX_CALLABLES)(self._make_callable)
+        self._deep_callables = DeepCallables(self._session)
         self._deep = lru_cache(_MAX_CALLABLES)(self._make_deep)
         self._deep_outputs: set[tuple[str, ...]] = set()
 
@@ -172,11 +173,11 @@ class Servable:
             scheduler.check_rows(feeds)
         check_dtypes(feeds, dtypes)
         deep = fetches in self._deep_outputs or DeepArray in map(type, feeds)
-        started = time.monotonic()
         if not deep:
             with self._making:  # or the first calls that come together would each make one
                 run = _answered(self._callable, feed_names, fetches, timeout_ms)
-            started = time.monotonic()
+        started = time.monotonic()
+        if not deep:
             try:
                 values = (
                     _answered(scheduler.run, run, feeds) if scheduler else _answered(run, *feeds)
@@ -185,6 +186,8 @@ class Servable:
             except ServingError as error:
                 if not _TOO_DEEP.match(str(error)):
                     raise
+                if len(self._deep_outputs) >= _MAX_CALLABLES:  # a client chooses them
+                    self._deep_outputs.clear()
                 self._deep_outputs.add(fetches)
                 deep = True
         if deep:
@@ -263,7 +266,7 @@ class Servable:
         self, feed_names: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
     ) -> Any:
         self._check_fetches(fetches)
-        return make_deep_callable(self._session, feed_names, fetches, timeout_ms)
+        return self._deep_callables.make(feed_names, fetches, timeout_ms)
 
     def _make_callable(
         self, feed_names: tuple[str, ...], fetches: tuple[str, ...], timeout_ms: int
