@@ -5,8 +5,9 @@
 #          large model many and a small one few.
 # Truth:   the thread pools, within operations and between them, belong to the process: the first
 #          session makes them by its settings, and what later ones ask for is ignored without a
-#          word, even once the first is closed. So a server that opens any session without settings (to look at a
-#          model, to warm up) has a thread a core for good, and one that began with 1 stays at 1.
+#          word, even once the first is closed. So a server that opens any session without settings
+#          (to look at a model, to warm up) has a thread a core for good, and one that began with 1
+#          stays at 1.
 #          `use_per_session_threads` gives a session a pool of its own between operations; within
 #          an operation even it does not help.
 # Way out: one setting for the process, made before anything else opens a session; else a process a

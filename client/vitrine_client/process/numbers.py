@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 MOST_THREADS = 4096
-"""Threads of TensorFlow's that a service may ask for: the time to make them grows with their
-square, and a hundred thousand keep it busy for longer than anybody waits."""
+"""Threads of a kind that a service may ask for: the time to make TensorFlow's grows with their
+square, and a hundred thousand of any keep it busy for longer than anybody waits."""
 
 
 class FiniteNumber(click.types.FloatParamType):

@@ -34,9 +34,8 @@ MAX_IDLE_S = 120
 _IDLE_S = 1.0
 """Time that a connection is left without a request, also in such a crowd."""
 
-
 _PAGES_VERSION = "1.1"
-"""Version of HTTP that a page of an error has, whatever the request's is."""
+"""Version of HTTP that a refusal has, whatever the request's is."""
 
 
 class _Task(WSGITask):
@@ -76,7 +75,8 @@ class _Channel(HTTPChannel):
         except OSError:  # of the loop's trigger, which is gone where the server has ended meanwhile
             if not self.server.is_ending:
                 raise
-        self.server.progress.set()
+        finally:
+            self.server.progress.set()
 
     def handle_write(self) -> None:
         """Sends what is there to be sent."""

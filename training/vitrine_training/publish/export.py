@@ -9,8 +9,8 @@
 | `describe` | `keys` string [n]: `labels`, `card` | `values` string [n], JSON; "" for other keys |
 
 A regression has `serving_default` from `features` float32 [n, d] to `values` float32 [n, 1],
-`regress` from tf.Examples with `features` to `outputs` float32 [n, 1], and `describe`, without
-labels.
+`regress` from tf.Examples with `features` to `outputs` float32 [n, 1], and `describe`, with an
+empty list of labels.
 """  # noqa: E501
 
 import json

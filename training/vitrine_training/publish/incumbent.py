@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vitrine_client.results.predictions import DESCRIBED, Description
+from vitrine_client.results.predictions import DESCRIBED, Description, distinct
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import wholeness
@@ -59,7 +59,7 @@ def _score(version_dir: Path, task: Task) -> float:
         labels = list(description(loaded).labels)
     except Exception as error:
         raise Incomparable(version_dir, "it does not say which classes it knows") from error
-    if labels != task.labels:
+    if labels != list(distinct(task.labels)):
         raise Incomparable(version_dir, "it is for other classes")
     try:
         return task.score(outputs_of(_serving(loaded, task), task.validation[0]))

@@ -58,10 +58,10 @@ class ModelServerApi:
         with self._use_spec(spec) as servable:
             return servable.run(inference.signature_name_of(spec), inputs, timeout_s=timeout_s)
 
-    def classify(self, request: Any, *, timeout_s: float | None = None) -> Any:
+    def classify(self, request: Any) -> Any:
         """Answers `PredictionService.Classify`."""
         with self._use(request) as servable:
-            return inference.classify(servable, request, timeout_s)
+            return inference.classify(servable, request)
 
     def classify_arrays(self, request: Any, *, timeout_s: float | None = None) -> tuple[Any, Any]:
         """Answers a Classify with arrays: the labels, whose bytes need not be UTF-8, and the

@@ -38,7 +38,7 @@ class Health:
     """
 
     def __init__(self) -> None:
-        self._watching = threading.Lock()
+        self._lock = threading.Lock()
         self._watches: set[Send] = set()
         self._is_ended = False
 
@@ -66,7 +66,7 @@ class Health:
         if service is None:
             context.abort(grpc.StatusCode.INTERNAL, _UNREADABLE)
         send(_SERVING if service in _SERVICES else _UNKNOWN)
-        with self._watching:
+        with self._lock:
             self._watches.add(send)
         if not context.add_callback(partial(self._end, send)) or self._is_ended:
             self._end(send)
@@ -82,13 +82,13 @@ class Health:
     def end(self) -> None:
         """Ends all watches, for which a server that is to end would wait."""
         self._is_ended = True
-        with self._watching:
+        with self._lock:
             watches = list(self._watches)
         for send in watches:
             self._end(send)
 
     def _end(self, send: Send) -> None:
-        with self._watching:
+        with self._lock:
             if send not in self._watches:
                 return
             self._watches.remove(send)

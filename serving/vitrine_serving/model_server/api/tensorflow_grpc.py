@@ -29,7 +29,7 @@ class _Decoding(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None:
             return _NO_METHOD
-        if handler.unary_unary is None:  # health's, which reads for itself
+        if handler.unary_unary is None:  # a watch's, which reads for itself
             return handler
         return grpc.unary_unary_rpc_method_handler(
             partial(_decode, self._calls, handler), response_serializer=handler.response_serializer

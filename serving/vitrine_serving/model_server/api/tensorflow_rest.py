@@ -214,8 +214,8 @@ def _malformed(request: Request, uri: str) -> ServingError:
 
 
 class _Methods:
-    """Methods that compute: each takes the model's `ModelSpec`, a body and
-    its names, and returns JSON."""
+    """Methods that compute: each takes the model's `ModelSpec`, a body and its names, and returns
+    JSON."""
 
     NAMES = ("predict", "classify", "regress")
 
@@ -256,8 +256,8 @@ def _post(
         body = inflate(body, max_inflated)
     if method not in methods.NAMES:  # only the address is matched without regard to case
         raise _malformed(request, found.string)
-    answer: Callable[[Any, bytes, _Names], bytes] = getattr(methods, method)
-    return answer(spec, body, names)
+    compute: Callable[[Any, bytes, _Names], bytes] = getattr(methods, method)
+    return compute(spec, body, names)
 
 
 def _get(api: ModelServerApi, found: re.Match[str], names: _Names) -> bytes:

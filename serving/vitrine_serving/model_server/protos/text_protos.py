@@ -43,7 +43,8 @@ def read(path: Path, message: Read, *, is_secret: bool = False) -> Read:
         text_format.Parse(text, message)
     except (text_format.ParseError, ValueError, RecursionError) as error:
         where = _place(error) if is_secret else str(error) or "It is not UTF-8"
-        hint = f"{where} {_way_out(error, text, message)}".rstrip()
+        way_out = _way_out(error, text, message, is_secret=is_secret)
+        hint = f"{where} {way_out}".rstrip()
         raise ServingError.invalid(f"Invalid protobuf file: '{path}'", hint) from error
     return message
 
@@ -53,9 +54,9 @@ def _place(error: Exception) -> str:
     return f"It is wrong in line {line}." if line else "It is no text of a protocol buffer."
 
 
-def _way_out(error: Exception, text: bytes, message: Message) -> str:
+def _way_out(error: Exception, text: bytes, message: Message, *, is_secret: bool) -> str:
     """Returns what is probably to be done: for JSON, for a text of several lines (a key or a
-    certificate), and for a value in place of a message."""
+    certificate), and for a value in place of a message, which has words of the file."""
     if _JSON.match(text):
         return (
             f"This looks like JSON; {message.DESCRIPTOR.name} is written in text-proto syntax: "
@@ -63,7 +64,7 @@ def _way_out(error: Exception, text: bytes, message: Message) -> str:
         )
     if "String missing ending quote" in str(error):
         return "A text ends on its line: write \\n where it has a line break"
-    if not isinstance(error, text_format.ParseError):
+    if is_secret or not isinstance(error, text_format.ParseError):
         return ""
     lines, column = text.decode(errors="replace").split("\n"), (error.GetColumn() or 1) - 1
     line = lines[(error.GetLine() or 1) - 1]

@@ -51,10 +51,10 @@ def predict(servable: Servable, request: Any, *, as_content: bool = False) -> An
     return response
 
 
-def classify(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
+def classify(servable: Servable, request: Any) -> Any:
     """Answers a `ClassificationRequest`."""
     response = classification_pb2.ClassificationResponse()
-    return _run_head(CLASSIFICATION, servable, request, response, "Classify", timeout_s)
+    return _run_head(CLASSIFICATION, servable, request, response, "Classify", None)
 
 
 def classify_arrays(servable: Servable, request: Any, timeout_s: float | None = None) -> Any:
