@@ -3,16 +3,15 @@ tests/contract/cases/rest_wire.py has what TensorFlow Serving answers."""
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from waitress.adjustments import Adjustments
 
-from harness.ports import free_port
 from harness.waiting import wait_for
 from tests.serving.fake_api import PREDICT, Model
+from tests.serving.running_rest import running_rest
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.http.parser import RequestParser
 from vitrine_serving.model_server.rest_server import MAX_IDLE_S, RestServer
@@ -29,14 +28,8 @@ CHUNKS = b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
 @pytest.fixture
 def server() -> Iterator[tuple[RestServer, int]]:
     """One of one thread, and its port."""
-    port = free_port()
-    made = RestServer(make_app(Model()), [f"127.0.0.1:{port}"], threads=1)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    yield made, port
-    made.close()
-    made.shut_down(WAIT_S)
-    thread.join(WAIT_S)
+    with running_rest(make_app(Model()), threads=1) as running:
+        yield running
 
 
 def answers(port: int, sent: bytes) -> list[bytes]:

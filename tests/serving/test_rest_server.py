@@ -13,6 +13,7 @@ import pytest
 from harness.ports import free_port
 from harness.waiting import wait_for
 from tests.serving.fake_api import PREDICT, Model, client_of, error_of
+from tests.serving.running_rest import running_rest
 from vitrine_serving.model_server import rest_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.http import parser
@@ -27,14 +28,8 @@ WAIT_S = 20
 @pytest.fixture
 def server() -> Iterator[tuple[RestServer, int]]:
     """One that takes eight sockets, its own two among them, and its port."""
-    port = free_port()
-    made = RestServer(make_app(Model()), [f"127.0.0.1:{port}"], threads=2, connections=8)
-    thread = threading.Thread(target=made.run, daemon=True)
-    thread.start()
-    yield made, port
-    made.close()
-    made.shut_down(WAIT_S)
-    thread.join(WAIT_S)
+    with running_rest(make_app(Model()), threads=2, connections=8) as running:
+        yield running
 
 
 def connect(port: int, sent: bytes = b"") -> socket.socket:

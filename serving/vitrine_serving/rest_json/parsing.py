@@ -53,7 +53,7 @@ class _Decoder(rapidjson.Decoder):
 
 
 class _BytesDecoder(_Decoder):
-    """Parser of a text whose characters stand for the bytes of UTF-8, and of what is none."""
+    """JSON parser of a text whose characters stand for the bytes of UTF-8, and of what is none."""
 
     def string(self, text: str) -> str:
         return _meant(text)

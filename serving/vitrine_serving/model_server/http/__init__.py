@@ -1,1 +1,1 @@
-"""HTTP of the REST side: what comes in, from lines to requests."""
+"""HTTP request parser of the REST server: lines, chunks and requests."""

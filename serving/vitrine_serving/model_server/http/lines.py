@@ -1,4 +1,4 @@
-"""Lines of HTTP, put together of pieces as they come: what is there is never looked at twice."""
+"""HTTP line buffer: puts lines together of pieces as they come, and looks at no byte twice."""
 
 
 class LineTooLong(ValueError):
