@@ -44,9 +44,9 @@ def failing(code: grpc.StatusCode, details: str = "") -> Answer:
     return answer
 
 
-_CARD = b'{"about": "a fake"}'
+_CARD = b'{"about": "a fake", "input_shape": [28, 28]}'
 _OLDER = {"labels": LABELS, "card": _CARD}
-_BY_KEYS = {"values": [json.dumps(LABELS).encode(), _CARD]}
+_BY_KEYS = {"values": [json.dumps(LABELS).encode(), _CARD, b""]}
 
 
 def classifying(version: int = 3, *, older: bool = False) -> Answer:

@@ -28,7 +28,7 @@ def test_a_picture_gets_a_prediction():
     with FakeModelServer(classifying()) as server, ModelServerClient(server.address) as client:
         prediction = client.predict(images(4)[0], "mlp")
         assert client.predict(images(6)[0], "mlp", version=3).class_id == 6
-        assert client.describe("mlp", 3).card == {"about": "a fake"}
+        assert client.describe("mlp", 3).card["about"] == "a fake"
     assert (prediction.label, prediction.class_id, prediction.version) == ("class 4", 4, 3)
     assert tuple(prediction.probabilities) == LABELS
     asked = [wire.PredictRequest.FromString(call.request).model_spec for call in server.calls]
@@ -45,7 +45,7 @@ def test_an_older_version_is_described_without_keys():
     answer = classifying(older=True)
     with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
         assert client.predict(images(4)[0], "mlp").label == "class 4"
-        assert client.describe("mlp", 3).card == {"about": "a fake"}
+        assert client.describe("mlp", 3).card["about"] == "a fake"
         assert len(server.calls) == 3
 
 

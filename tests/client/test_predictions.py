@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from vitrine_client.results.predictions import Description, distinct, to_predictions
+from vitrine_client.profiles.description import Description
+from vitrine_client.results.predictions import distinct, to_predictions
 
 
 @pytest.mark.parametrize(
@@ -21,35 +22,6 @@ from vitrine_client.results.predictions import Description, distinct, to_predict
 def test_repeated_labels_are_told_apart(labels, expected):
     """By the class id; whoever has one of a kind keeps it."""
     assert distinct(labels) == expected
-
-
-def values(*texts: str) -> dict[str, np.ndarray]:
-    return {"values": np.array([text.encode() for text in texts], object)}
-
-
-def test_a_description_by_keys():
-    """The value of each key is JSON, in the order in which they are asked for."""
-    found = Description.from_outputs(values('["Bag", "Bag"]', '{"model": "mlp"}'))
-    assert found == Description(("Bag (class 0)", "Bag (class 1)"), {"model": "mlp"})
-
-
-@pytest.mark.parametrize(
-    ("outputs", "reason"),
-    [
-        (values("[]"), "no list of 2 `values`"),
-        ({"values": np.zeros((2, 1), object)}, "no list of 2 `values`"),
-        ({"values": np.zeros(2, np.float32)}, "`labels` that are no JSON list"),
-        (values("", "{}"), "`labels` that are no JSON list of texts"),
-        (values("[1]", "{}"), "`labels` that are no JSON list of texts"),
-        (values("[" * 9999, "{}"), "`labels` that are no JSON list of texts"),
-        (values("[]", ""), "a `card` that is no JSON object"),
-        (values("[]", "[]"), "a `card` that is no JSON object"),
-    ],
-)
-def test_a_description_that_makes_no_sense(outputs, reason):
-    """It is said what is wrong with it."""
-    with pytest.raises(ValueError, match=reason):
-        Description.from_outputs(outputs)
 
 
 def test_probabilities_are_those_of_their_classes():

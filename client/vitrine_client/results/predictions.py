@@ -1,10 +1,8 @@
-"""Predictions, states of versions, and descriptions of models, wherever they come from."""
+"""Predictions and states of versions, wherever they come from."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,58 +57,6 @@ class VersionStatus(JsonRecord):
     error_code: str = "OK"
     error_message: str = ""
     version_labels: tuple[str, ...] = ()
-
-
-DESCRIBED = ("labels", "card")
-"""Keys that the signature `describe` is asked for; the value of each is JSON."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """Description that a model gives of itself: its labels in the order of class ids, and its card
-    (JSON)."""
-
-    labels: tuple[str, ...]
-    card: dict[str, Any]
-
-    @classmethod
-    def from_outputs(cls, outputs: Mapping[str, npt.NDArray[Any]]) -> "Description":
-        """Reads the outputs of the signature `describe`: `values`, string [n], one for each of
-        `DESCRIBED`; or, of versions until November 2026, `labels`, string [classes], and `card`, a
-        string. Raises `ValueError`, which says what is missing or is not as it should be."""
-        labels, card = _looked_up(outputs) if "values" in outputs else _by_name(outputs)
-        if not isinstance(card, dict):
-            raise ValueError("a `card` that is no JSON object")
-        return cls(labels=distinct(labels), card=card)
-
-
-def _looked_up(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any]:
-    values = outputs["values"]
-    if values.shape != (len(DESCRIBED),):
-        raise ValueError(f"no list of {len(DESCRIBED)} `values`")
-    labels, card = (_loaded(each) for each in values.tolist())
-    if not isinstance(labels, list) or not all(isinstance(each, str) for each in labels):
-        raise ValueError("`labels` that are no JSON list of texts")
-    return labels, card
-
-
-def _by_name(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any]:
-    labels, card = outputs.get("labels"), outputs.get("card")
-    if labels is None or labels.ndim != 1:
-        raise ValueError("no list of `labels`")
-    if not all(isinstance(each, bytes) for each in labels.tolist()):
-        raise ValueError("`labels` that are no text")
-    if card is None or card.size != 1:
-        raise ValueError("no `card`")
-    return [each.decode(errors="replace") for each in labels.tolist()], _loaded(card.item())
-
-
-def _loaded(text: Any) -> Any:
-    """Returns what JSON stands for, and None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError):
-        return None
 
 
 def distinct(labels: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vitrine_client.results.predictions import DESCRIBED, Description, distinct
+from vitrine_client.profiles.description import DESCRIBED, Description
+from vitrine_client.results.predictions import distinct
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import wholeness

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault, ServerError
-from vitrine_client.results.predictions import Description
+from vitrine_client.profiles.description import Description
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array

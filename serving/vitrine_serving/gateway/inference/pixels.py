@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.results.predictions import Description
+from vitrine_client.profiles.description import Description
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
 from vitrine_serving.gateway.inference.faults import fault_of

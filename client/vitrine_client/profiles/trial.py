@@ -1,0 +1,90 @@
+"""Model trial: what only a model's answers tell, found with two made-up pictures.
+
+Asked the same twice, a model may answer otherwise, as one does that was exported with random layers
+on (`Model.export` of Keras 3.15 leaves them so). Asked several at once, it may answer a picture
+otherwise than alone, as with batch normalization in training mode. And the numbers that it answers
+are shares of 1, or are not.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vitrine_client.profiles.completion import Draft
+from vitrine_client.profiles.profile import ProfileError
+
+Array = npt.NDArray[Any]
+
+FREE_SIDE = 64
+"""Pixels of a made-up picture's side where that is free."""
+
+SAME = 8
+"""Pictures in a call, all but one of them the same: random layers seldom treat those alike."""
+
+_ABSOLUTE, _RELATIVE = 1e-4, 1e-3
+"""How far answers may differ: other kernels sum in another order in larger batches."""
+
+_SHARES_OFF = 0.01
+
+
+class Trial(NamedTuple):
+    """Calls of a trial: the pictures of each, [n, ...], in the order in which they are made."""
+
+    alone: Array
+    copies: Array
+    other: Array
+    again: Array
+
+
+def calls(draft: Draft, pictures: Array) -> Trial:
+    """Returns the calls for two made-up pictures, [2, ...], as the model takes them. A model with a
+    fixed number of rows gets so many, the rest zeros (or copies of strings)."""
+    one, other = pictures[:1], pictures[1:2]
+    copies = np.concatenate([one.repeat(SAME - 1, axis=0), other])
+    if draft.rows:
+        one, other = _filled(one, draft.rows), _filled(other, draft.rows)
+        copies = _filled(copies[-draft.rows :], draft.rows)
+    return Trial(one, copies, other, one)
+
+
+def _filled(rows: Array, count: int) -> Array:
+    if rows.dtype.kind in "OSU":
+        return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])
+    return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
+
+
+def judged(draft: Draft, answers: Trial) -> tuple[dict[str, Any], int]:
+    """Returns the members `kind` and `batchable`, and the number of classes, by what was answered
+    to each of the calls. Raises `ProfileError` where the model answers at random, or no row of
+    numbers for each picture."""
+    asked = draft.rows or 0
+    for found, count in zip(answers, (1, SAME, 1, 1), strict=True):
+        if found.ndim != 2 or len(found) != (asked or count) or not found.shape[1]:
+            raise ProfileError(
+                f"it answers shape {list(found.shape)} to {asked or count} pictures, and not a row "
+                "of numbers for each"
+            )
+    alone, copies, other, again = (np.asarray(each, np.float64) for each in answers)
+    if not all(np.isfinite(each).all() for each in (alone, copies, other)):
+        raise ProfileError("it answers numbers that are none (NaN or infinite)")
+    last = min(SAME, asked or SAME) - 1
+    of_one = copies[:last]
+    if not _close(alone[:1], again[:1]) or not _close(of_one, of_one[:1]):
+        raise ProfileError(
+            "it answers otherwise when it is asked the same again, as one that was exported with "
+            "random layers on; export it with `training=False`"
+        )
+    batchable = _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
+    rows = np.concatenate([alone[:1], other[:1]])
+    return {"kind": _kind(rows), "batchable": batchable}, alone.shape[1]
+
+
+def _close(one: Array, other: Array) -> bool:
+    return bool(np.all(np.abs(one - other) <= _ABSOLUTE + _RELATIVE * np.abs(other)))
+
+
+def _kind(rows: Array) -> str:
+    if rows.min() < 0 or rows.max() > 1 + _SHARES_OFF:
+        return "logits"
+    return "probabilities" if np.all(np.abs(rows.sum(axis=1) - 1) < _SHARES_OFF) else "scores"

@@ -1,0 +1,188 @@
+"""Model profiles: members of their own, and those that signatures tell or that are assumed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from vitrine_client.profiles.completion import PROFILE_FILE, Layer, drafted
+from vitrine_client.profiles.profile import FASHION_MNIST, ProfileError, read_members
+
+LONG = "x" * 201
+
+
+def tensor(dtype: str, *sizes: int) -> dict[str, Any]:
+    return {"dtype": dtype, "tensor_shape": {"dim": [{"size": str(size)} for size in sizes]}}
+
+
+def signature(
+    inputs: Mapping[str, Any] | None = None, outputs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {
+        "inputs": inputs or {"keras_tensor": tensor("DT_FLOAT", -1, 28, 28)},
+        "outputs": outputs or {"output_0": tensor("DT_FLOAT", -1, 10)},
+    }
+
+
+def serving(
+    inputs: Mapping[str, Any] | None = None, outputs: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    return {"serving_default": signature(inputs, outputs)}
+
+
+ANY_RANK = {"dtype": "DT_FLOAT", "tensor_shape": {"unknown_rank": True}}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([], "a profile is a JSON object"),
+        ({"scailing": "0..1"}, "`scailing` is no member; there are signature, input, shape"),
+        ({LONG * 9: 1}, "is no member"),
+        ({"shape": [28]}, r"`shape`: write \[height, width\]"),
+        ({"shape": 28}, "`shape`: 28 is no list"),
+        ({"shape": [0, 28]}, "`shape`: height and width are 1 to 4096"),
+        ({"shape": [10**9, 28]}, "`shape`: height and width are 1 to 4096"),
+        ({"shape": [28.5, 28]}, "`shape`: 28.5 is no whole number"),
+        ({"shape": [28, 28, 2]}, "`shape`: the channels come last, and are 1, 3 or 4"),
+        ({"shape": [3, 224, 224]}, "`shape`: the channels come last"),
+        ({"dtype": "complex64"}, "`dtype`: 'complex64' is none of 'float32'"),
+        ({"scaling": {"mean": 1}}, "`scaling`: .* is none of"),
+        ({"mean": "0.5"}, "`mean`: '0.5' is no list"),
+        ({"std": [10**400]}, "`std`: int too large"),
+        ({"fit": "squash"}, "`fit`: 'squash' is none of"),
+        ({"kind": "probability"}, "`kind`: 'probability' is none of"),
+        ({"batchable": 1}, "`batchable`: write true or false"),
+        ({"labels": [1]}, "`labels`: 1 is no text"),
+        ({"labels": [LONG]}, "`labels`: there are 100,000 of 200 letters at most"),
+        ({"input": LONG}, "`input`: a name has 1 to 200 letters"),
+        ({"input": ""}, "`input`: a name has 1 to 200 letters"),
+    ],
+)
+def test_a_member_that_makes_no_sense(content, reason):
+    """It is named, with the reason."""
+    with pytest.raises(ProfileError, match=reason):
+        read_members(content)
+
+
+def test_members_that_are_left_out():
+    """Null says nothing, and sources are not the owner's to tell."""
+    assert read_members({"sources": {"fit": "x"}, "fit": None, "batchable": False}) == {
+        "batchable": False
+    }
+
+
+def test_our_own():
+    """A signature with our names and no more tells all but whether rows may share a call."""
+    outputs = {"probabilities": tensor("DT_FLOAT", -1, 10), "logits": tensor("DT_FLOAT", -1, 10)}
+    draft = drafted(serving({"images": tensor("DT_FLOAT", -1, 28, 28)}, outputs), [])
+    found = draft.completed({"batchable": True}, 10).profile
+    assert found.takes_the_same(FASHION_MNIST)
+    assert found.assumptions == [
+        "fit item assumed: write profile.json to change it",
+        "scaling 0..1 assumed: write profile.json to change it",
+        "resize bilinear assumed: write profile.json to change it",
+        "polarity as is assumed: write profile.json to change it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dtype", "shape", "scaling", "fit"),
+    [
+        ((-1, 28, 28, 1), "DT_FLOAT", (28, 28, 1), "0..1", "item"),
+        ((-1, 28, 28), "DT_UINT8", (28, 28), "0..255", "item"),
+        ((-1, 28, 28, 3), "DT_FLOAT", (28, 28, 3), "0..1", "stretch"),
+        ((32, 32, 32, 3), "DT_HALF", (32, 32, 3), "0..1", "stretch"),
+        ((-1, -1, -1, 3), "DT_FLOAT", (None, None, 3), "0..1", "stretch"),
+        ((-1, -1, -1, -1), "DT_INT32", (None, None, None), "0..255", "stretch"),
+    ],
+)
+def test_inputs_by_their_signature(sizes, dtype, shape, scaling, fit):
+    """Their name does not matter."""
+    draft = drafted(serving({"keras_tensor_7": tensor(dtype, *sizes)}), [])
+    assert draft.members["input"] == "keras_tensor_7"
+    assert (draft.members["shape"], draft.members["scaling"]) == (shape, scaling)
+    assert draft.members["fit"] == fit
+    assert draft.rows == (32 if sizes[0] == 32 else None)
+
+
+@pytest.mark.parametrize(
+    ("signatures", "reason"),
+    [
+        (serving({"x": tensor("DT_FLOAT", -1, 784)}), r"it takes `x` float32 \[n, 784\], and not"),
+        (serving({"x": tensor("DT_FLOAT", -1, 3, 32, 32)}), "not one input of pictures"),
+        (serving({"x": tensor("DT_STRING", -1)}), "not one input of pictures"),
+        (serving({"x": tensor("DT_COMPLEX64", -1, 28, 28)}), "it takes `x` complex64"),
+        (serving({"x": ANY_RANK}), "it takes `x` float32 of any shape"),
+        (
+            serving({"a": tensor("DT_FLOAT", -1, 28, 28), "b": tensor("DT_FLOAT", -1, 3)}),
+            r"it takes `a` float32 \[n, 28, 28\], `b` float32 \[n, 3\]",
+        ),
+        (serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}), "not one output of classes"),
+        (serving(outputs={"y": tensor("DT_INT64", -1, 10)}), "not one output of classes"),
+        (
+            serving(outputs={n: tensor("DT_FLOAT", -1, 10) for n in ("head", "tail")}),
+            r"it answers `head` float32 \[n, 10\], `tail`",
+        ),
+        ({"describe": signature()}, "no serving_default, and of others none"),
+        ({"a": signature(), "b": signature()}, "no serving_default, and of others a, b"),
+        ({}, "no serving_default"),
+    ],
+)
+def test_what_no_picture_can_be_sent_to(signatures, reason):
+    """It is said what it takes."""
+    with pytest.raises(ProfileError, match=reason):
+        drafted(signatures, [])
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"signature": "predict"}, "`signature`: it has no `predict`; it has serving_default"),
+        ({"input": "images"}, r"`input`: the signature has no `images`; it has `keras_tensor`"),
+        ({"output": "scores"}, r"`output`: the signature has no `scores`"),
+        ({"shape": (32, 32)}, r"`shape`: \[32, 32\] is not that of `keras_tensor`"),
+        ({"shape": (28, 28, 1)}, r"`shape`: \[28, 28, 1\] is not that of"),
+        ({"dtype": "uint8"}, "`dtype`: `keras_tensor` float32 .* is no uint8"),
+        ({"scaling": "mean/std", "mean": (0.5,)}, "`std`: mean/std wants one"),
+        ({"scaling": "mean/std", "mean": (0.5,), "std": (0.0,)}, "`std`: it is above 0"),
+        ({"kind": "binary"}, "`kind`: binary is one number for each picture"),
+    ],
+)
+def test_what_does_not_fit_the_signature(members, reason):
+    """The member is named."""
+    with pytest.raises(ProfileError, match=reason):
+        drafted(serving(), [Layer(PROFILE_FILE, members)])
+
+
+def test_the_first_layer_wins():
+    """Member by member, and each says where it is from."""
+    layers = [Layer("describe", {"labels": ("a", "b")}), Layer(PROFILE_FILE, {"kind": "binary"})]
+    layers.append(Layer("labels.txt", {"labels": ("c", "d")}))
+    draft = drafted(
+        serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}),
+        [*layers, Layer(PROFILE_FILE, {"output": "y"})],
+    )
+    profile, labels = draft.completed({"batchable": False, "kind": "scores"}, 1)
+    assert labels == ("a", "b")
+    assert profile.kind == "binary"
+    assert profile.sources["kind"] == profile.sources["output"] == PROFILE_FILE
+    assert (profile.sources["labels"], profile.sources["batchable"]) == ("describe", "trial")
+
+
+def test_labels_that_do_not_fit_the_answers():
+    """Classes are numbered where nobody names them."""
+    draft = drafted(serving(), [])
+    assert draft.completed({"kind": "logits", "batchable": True}, 3).labels == ("0", "1", "2")
+    named = drafted(serving(), [Layer("labels.txt", {"labels": ("a", "b")})])
+    with pytest.raises(ProfileError, match="`labels`: there are 2, and 10 classes"):
+        named.completed({"kind": "logits", "batchable": True}, 10)
+    with pytest.raises(ProfileError, match="it answers one number for each picture"):
+        draft.completed({"kind": "scores", "batchable": True}, 1)
+
+
+def test_a_model_that_decodes_pictures():
+    """By the suffix that TensorFlow Serving has for encoded bytes."""
+    draft = drafted(serving({"image_bytes": tensor("DT_STRING", -1)}), [])
+    assert draft.members["dtype"] == "string"
+    assert not draft.completed({"kind": "logits", "batchable": True}, 3).profile.has_fixed_size
