@@ -19,10 +19,19 @@ Levels = NDArray[Any]
 Read = Callable[[Part], NDArray[np.uint8]]
 """Reads a part of a picture, uint8 [h, w, channels]."""
 
+ReadImage = Callable[[Part], Image.Image]
+
 _Indices = NDArray[np.intp]
 
 STRIP_PIXELS = 500_000
 """Pixels that are worked on at a time."""
+
+PASS_PIXELS = 4_000_000
+"""Pixels between two passes, at most, of 4 bytes: where there are more, a window of them is at a
+time, whose edges lie between pixels, so that levels differ by a thousandth, and whole ones by 1."""
+
+TWICE_PIXELS = 12_500_000
+"""Pixels of a picture that may be in memory twice, of 4 bytes."""
 
 
 class Filter(NamedTuple):
@@ -151,7 +160,7 @@ class _Window(NamedTuple):
 
 
 def _windows(
-    place: tuple[int, int], size: int, bounds: tuple[int, int], support: int, step: int
+    place: tuple[int, ...], size: int, bounds: tuple[int, ...], support: int, step: int
 ) -> Iterator[_Window]:
     start, stop = place
     scale = (stop - start) / size
@@ -164,46 +173,87 @@ def _windows(
 
 
 def _convolved(read: Read, part: Part, size: tuple[int, int], by: Filter, around: Part) -> Levels:
-    left, top, right, bottom = part
+    if by.whole:
+        made = _whole(lambda place: _image(read(place)), part, size, by, around)
+        return _array(made.convert("RGBA") if made.mode == "RGBa" else made)
+
+    def band(channel: int) -> ReadImage:
+        return lambda place: Image.fromarray(read(place)[..., channel].astype(np.float32))
+
+    left, top, _, _ = part
+    channels = read((left, top, left + 1, top + 1)).shape[2]
+    each = (_in_two_passes(band(channel), part, size, by, around) for channel in range(channels))
+    return np.concatenate([_array(made) for made in each], axis=2)
+
+
+def _whole(
+    read: ReadImage, part: Part, size: tuple[int, int], by: Filter, around: Part
+) -> Image.Image:
+    """Resizes whole levels. It is left to Pillow which direction is first, as that changes levels
+    and with its versions, except of a picture that is too large to have twice."""
+    left, top, right, bottom = around
+    if (right - left) * (bottom - top) > TWICE_PIXELS:
+        return _in_two_passes(read, part, size, by, around)
+    image = _joined(read, around, right - left, lambda strip: strip)
+    place = part[0] - left, part[1] - top, part[2] - left, part[3] - top
+    return image.resize((size[1], size[0]), by.resample, place)
+
+
+def _in_two_passes(
+    read: ReadImage, part: Part, size: tuple[int, int], by: Filter, around: Part
+) -> Image.Image:
+    """Resizes each row first, as they are read, then the columns."""
     height, width = size
-    (across,) = _windows((left, right), width, (around[0], around[2]), by.support, width)
-    rows = max(1, STRIP_PIXELS // width - 2 * by.support)  # of the original, at a time
-    step = max(1, int(rows * height / max(bottom - top, height)))
-    blocks = []
-    for down in _windows((top, bottom), height, (around[1], around[3]), by.support, step):
-        narrow = _narrowed(read, across, down, by)
-        box = 0, down.low - down.first, width, down.high - down.first
-        made = [each.resize((width, down.end - down.begin), by.resample, box) for each in narrow]
-        blocks.append(_array(made))
-    return np.concatenate(blocks)
-
-
-def _narrowed(read: Read, across: _Window, down: _Window, by: Filter) -> list[Image.Image]:
-    """Returns the rows of a window in their new width, an image for each of its bands."""
-    rows = max(1, STRIP_PIXELS // (across.last - across.first))
-    made: list[Image.Image] = []
-    for top in range(down.first, down.last, rows):
-        bottom = min(top + rows, down.last)
-        box = across.low - across.first, 0, across.high - across.first, bottom - top
-        strips = [
-            each.resize((across.end, bottom - top), by.resample, box)
-            for each in _images(read((across.first, top, across.last, bottom)), whole=by.whole)
-        ]
-        if not made:
-            made = [Image.new(each.mode, (across.end, down.last - down.first)) for each in strips]
-        for image, strip in zip(made, strips, strict=True):
-            image.paste(strip, (0, top - down.first))
+    (across,) = _windows(part[::2], width, around[::2], by.support, width)
+    rows = max(1, PASS_PIXELS // width - 2 * by.support)  # of the original, at a time
+    step = max(1, int(min(1.0, rows / (part[3] - part[1])) * height))
+    windows = _windows(part[1::2], height, around[1::2], by.support, step)
+    blocks = [(_pass_down(read, across, down, by), down) for down in windows]
+    made = Image.new(blocks[0][0].mode, (width, height))
+    for block, down in blocks:
+        made.paste(block, (0, down.begin))
     return made
 
 
-def _images(levels: NDArray[np.uint8], *, whole: bool) -> list[Image.Image]:
-    """Returns levels as images that are resized band by band; of whole ones with opacity Pillow
-    multiplies by that first, and so does this."""
-    if not whole:
-        return [Image.fromarray(band) for band in levels.transpose(2, 0, 1).astype(np.float32)]
+def _pass_down(read: ReadImage, across: _Window, down: _Window, by: Filter) -> Image.Image:
+    """Returns the resized rows of a window."""
+    box = 0, down.low - down.first, across.end, down.high - down.first
+    narrow = _narrowed(read, across, down, by)
+    return narrow.resize((across.end, down.end - down.begin), by.resample, box)
+
+
+def _narrowed(read: ReadImage, across: _Window, down: _Window, by: Filter) -> Image.Image:
+    """Returns the rows of a window in their new width."""
+
+    def resize(strip: Image.Image) -> Image.Image:
+        box = across.low - across.first, 0, across.high - across.first, strip.height
+        return strip.resize((across.end, strip.height), by.resample, box)
+
+    place = across.first, down.first, across.last, down.last
+    return _joined(read, place, across.end, resize)
+
+
+def _joined(
+    read: ReadImage, part: Part, width: int, made: Callable[[Image.Image], Image.Image]
+) -> Image.Image:
+    """Returns what is made of each strip of a part, one below the other."""
+    left, top, right, bottom = part
+    rows = max(1, STRIP_PIXELS // (right - left))
+    first = made(read((left, top, right, min(top + rows, bottom))))
+    joined = Image.new(first.mode, (width, bottom - top))
+    joined.paste(first)
+    for start in range(top + rows, bottom, rows):
+        joined.paste(made(read((left, start, right, min(start + rows, bottom)))), (0, start - top))
+    return joined
+
+
+def _image(levels: NDArray[np.uint8]) -> Image.Image:
+    """Returns levels as an image. Pillow multiplies them by their opacity first, and so does
+    this, as other pictures are resized in strips."""
     image = Image.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-    return [image.convert("RGBa") if image.mode == "RGBA" else image]
+    return image.convert("RGBa") if image.mode == "RGBA" else image
 
 
-def _array(images: list[Image.Image]) -> Levels:
-    return np.dstack([each.convert("RGBA") if each.mode == "RGBa" else each for each in images])
+def _array(image: Image.Image) -> Levels:
+    pixels = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], -1)
