@@ -32,18 +32,26 @@ MISTAKES: Mapping[str, Mapping[str, str]] = {
 
 
 @click.command()
-@click.option("--train", "trained", default=3000, show_default=True, help="Photos to train with.")
+@click.option("--train", "trained", default=2000, show_default=True, help="Photos to train with.")
 @click.option("--test", "tested", default=1000, show_default=True, help="Photos to ask about.")
-@click.option("--side", default=64, show_default=True, help="Pixels of a picture's side.")
-@click.option("--epochs", default=10, show_default=True)
+@click.option("--side", default=48, show_default=True, help="Pixels of a picture's side.")
+@click.option("--epochs", default=8, show_default=True)
 @click.option("--processes", default=os.cpu_count(), show_default=True)
-def main(trained: int, tested: int, side: int, epochs: int, processes: int) -> None:
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Folder to keep the photos in; those of an earlier run are taken as they are.",
+)
+def main(
+    trained: int, tested: int, side: int, epochs: int, processes: int, photos: Path | None
+) -> None:
     """Measure train/serve skew: of filters, and of other members of a profile."""
     console = Console(highlight=False, width=150)
     data = load()
-    with tempfile.TemporaryDirectory() as folder:
-        train = _files(draw(data.train, trained, Path(folder, "train"), processes))
-        test = _files(draw(data.test, tested, Path(folder, "test"), processes))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = photos or Path(temporary)
+        train = _files(draw(data.train, trained, folder / f"train-{trained}", processes))
+        test = _files(draw(data.test, tested, folder / f"test-{tested}", processes))
         right = ModelProfile(shape=(side, side, 3), fit="stretch")
         own = {resize: served(test, replace(right, resize=resize)) for resize in RESIZES}
         networks: dict[str, Trained] = {}

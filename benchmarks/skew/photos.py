@@ -28,7 +28,9 @@ class Part(NamedTuple):
 
 def draw(split: Split, count: int, folder: Path, processes: int) -> Path:
     """Draws a photo of each of the first `count` images, of another kind each, as
-    `<folder>/<class>/<number>`; returns the folder."""
+    `<folder>/<class>/<number>`; returns the folder. One that is there is left as it is."""
+    if folder.is_dir():
+        return folder
     for class_id in range(10):
         (folder / str(class_id)).mkdir(parents=True)
     parts = (
