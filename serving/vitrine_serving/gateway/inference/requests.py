@@ -65,10 +65,10 @@ class InferenceRequest:
 
     `deadline` is in seconds of `time.monotonic`. Without `wire`, `inputs` has pictures by the name
     that the call's profile gives them: levels 0..255, uint8 or float32, [n, h, w] or [n, h, w, c],
-    or encoded pictures, `bytes` [n]; a list where their sizes are free. The model gets them scaled, perhaps in one call with those of
-    others. A request with `wire` is sent as it is, and alone: JSON may hold dtypes that NumPy
-    lacks, wants all outputs, and is encoded in a thread where it is large; tf.Examples are no
-    arrays, and `inputs` is empty.
+    or encoded pictures, `bytes` [n]; a list where their sizes are free. The model gets them scaled,
+    perhaps in one call with those of others. A request with `wire` is sent as it is, and alone:
+    JSON may hold dtypes that NumPy lacks, wants all outputs, and is encoded in a thread where it is
+    large; tf.Examples are no arrays, and `inputs` is empty.
     """
 
     call: SignatureCall

@@ -55,7 +55,7 @@ class ModelDescriber:
             return await self._found(model, version, call, said)
         except ProfileError as error:
             found = said or Description((), {})
-            return replace(found, reason=str(error))
+            return replace(found, profile=None, reason=str(error))
 
     async def _found(
         self, model: str, version: int, call: Call, said: Description | None

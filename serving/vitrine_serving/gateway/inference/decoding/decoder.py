@@ -106,10 +106,9 @@ class Decoder:
         profile, until `deadline` in seconds of `time.monotonic`. `pictures` is emptied, as memory
         is short.
 
-        Raises `PayloadTooLarge` where they would have too many pixels together, `InvalidImage` where
-        none can be read, or, with `all_or_none`, for the first that cannot; `InvalidRequest` where
-        one has no such box; `TooLate` where more is waiting than can be done in time, and
-        `DeadlineExceeded`.
+        Raises `PayloadTooLarge` for too many large ones; `InvalidImage` where none can be read, or,
+        with `all_or_none`, for the first that cannot; `InvalidRequest` where one has no such box;
+        `TooLate` where more is waiting than can be done in time, and `DeadlineExceeded`.
         """
         started = time.monotonic()
         are_rows = profile is FASHION_MNIST and all(map(_is_row, pictures))
