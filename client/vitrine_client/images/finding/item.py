@@ -36,7 +36,8 @@ class Item(NamedTuple):
     `instance` is the item as models take it, uint8 [28, 28], white on black, or what another profile
     makes of the picture; `box` its place, or
     None where the picture shows nothing, and then `instance` is black. `warnings` name in words
-    parts that were left out or are doubtful.
+    parts that were left out or are doubtful. `images.preprocessing` makes instances of other shapes
+    and dtypes, for models that take others.
     """
 
     instance: NDArray[Any]
