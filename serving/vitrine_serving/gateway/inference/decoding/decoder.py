@@ -139,7 +139,7 @@ class Decoder:
                 await asyncio.sleep(0)
             files = pictures[start : start + _BATCH_OF_ROWS]
             items = None if box else find_rows(files, max_pixels=self._max_pixels)
-            results += items or [self._row(picture, box) for picture in files]
+            results += items if items else [self._row(picture, box) for picture in files]
         return results
 
     def _row(self, picture: bytes, box: Box) -> Found:
