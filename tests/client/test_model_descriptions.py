@@ -53,6 +53,12 @@ def test_long_labels_are_cut():
     assert label == "x" * 200
 
 
+def test_labels_are_text():
+    """JSON's escapes can be half a surrogate pair, which no answer could hold."""
+    outputs = values('["\\ud800", "\\u001b"]', "{}", "")
+    assert Description.from_outputs(outputs).labels == ("?", "\x1b")
+
+
 @pytest.mark.parametrize("by_keys", [True, False])
 def test_a_model_of_ours_from_before_there_were_profiles(by_keys):
     """Its card has the shape of its inputs; a model made by hand to the same signatures may take

@@ -8,6 +8,7 @@ from vitrine_client.profiles.profile import (
     DTYPES,
     FASHION_MNIST,
     LABELLED,
+    MOST_LETTERS,
     SCALINGS,
     ModelProfile,
     ProfileError,
@@ -99,6 +100,8 @@ def drafted(model_signatures: Signatures, layers: Sequence[Layer]) -> Draft:
     given, sources = _merged(layers)
     found = _Found(given, sources)
     name = found.take("signature", lambda: _signature(model_signatures))
+    if len(name) > MOST_LETTERS:
+        raise ProfileError(f"`signature`: its name has {len(name):,} letters")
     if name not in model_signatures:
         known = ", ".join(sorted(model_signatures)[:8])
         raise ProfileError(f"`signature`: it has no `{name}`; it has {known}")
@@ -165,6 +168,8 @@ def _signature(known: Signatures) -> str:
 
 def _chosen(tensors: list[_Tensor], found: _Found, member: str, tell: Callable[[], str]) -> _Tensor:
     name = found.take(member, tell)
+    if len(name) > MOST_LETTERS:
+        raise ProfileError(f"`{member}`: its name has {len(name):,} letters")
     for tensor in tensors:
         if tensor.name == name:
             return tensor
