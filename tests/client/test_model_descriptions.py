@@ -24,7 +24,7 @@ def members_of(profile: ModelProfile) -> dict[str, Any]:
 def test_the_value_of_each_key_is_json():
     """In the order in which they are asked for."""
     found = Description.from_outputs(values(LABELS, CARD, ""))
-    assert found == Description(("Bag (class 0)", "Bag (class 1)"), {"model": "mlp"})
+    assert found == Description(("Bag (class 0)", "Bag (class 1)"), {"model": "mlp"}, None)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class FakeServers:
     def __init__(self) -> None:
         self.labels = {"stable": 3, "canary": 2}
         self.signatures = {"describe", "explain"}
-        self.described = {"linear": Description((), {}, reason="it answers numbers")}
+        self.described = {"linear": Description((), {}, None, "it answers numbers")}
         self.called: list[wire.ModelSpec] = []
         self.resolved: list[wire.ModelSpec] = []
         self.asked: list[tuple[str, int, int | None, str | None]] = []

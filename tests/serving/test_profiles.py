@@ -76,7 +76,7 @@ def test_what_no_picture_can_be_sent_to(http, servers):
         "assumptions": [],
     }
     assert http.get("/v1/models/linear/profile").json() == expected
-    servers.described["linear"] = Description((), {})
+    servers.described["linear"] = Description((), {}, None)
     reason = http.get("/v1/models/linear/profile").json()["reason"]
     assert reason == "it does not say what pictures it takes"
 
