@@ -184,6 +184,16 @@ def test_what_does_not_fit_the_signature(members, reason):
         drafted(serving(), [Layer(PROFILE_FILE, members)])
 
 
+def test_a_member_that_does_not_fit_is_told_with_its_file():
+    """There may be two, and one of them only says what nothing else does."""
+    layers = [Layer(PROFILE_FILE, {"shape": (32, 32)}), Layer("labels.txt", {"labels": ("a", "b")})]
+    with pytest.raises(ProfileError, match=r"^profile\.json: `shape`: \[32, 32\] is not"):
+        drafted(serving(), layers)
+    draft = drafted(serving(), layers[1:])
+    with pytest.raises(ProfileError, match=r"^labels\.txt: `labels`: there are 2, and 10 classes"):
+        draft.completed({"kind": "logits", "batchable": True}, 10)
+
+
 def test_the_first_layer_wins():
     """Member by member, and each says where it is from."""
     layers = [Layer("describe", {"labels": ("a", "b")}), Layer(PROFILE_FILE, {"kind": "binary"})]
