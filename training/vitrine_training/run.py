@@ -22,6 +22,7 @@ from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
 from vitrine_training.publish import export
 from vitrine_training.publish import versions as publish
+from vitrine_training.publish.archive import Card, ExportError
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
 from vitrine_training.tasks import Task
 
@@ -65,7 +66,7 @@ class RunListener:
     say: Callable[[str], None] = lambda _: None
 
 
-def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path, export.Card]:
+def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path, Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
     Obstacles to publishing are looked for before the first epoch. The test set is
@@ -85,7 +86,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         served = task.served(model, recipe)
         outputs = outputs_of(served, task.validation[0])
         check_outputs(outputs)
-        card: export.Card = {}
+        card: Card = {}
 
         def write(directory: Path, version: int) -> None:
             gate.check_no_worse(task.score(outputs))
@@ -100,7 +101,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
             export.check_version(directory, served, task.output, examples)
 
         version_dir = publish.publish(run.models_dir, recipe.model, write, listener.say)
-    except (SameModel, WorseModel, Diverged, export.ExportError):  # the run came to its end
+    except (SameModel, WorseModel, Diverged, ExportError):  # the run came to its end
         checkpoint.remove()
         raise
     except SystemExit as end:  # a signal, in an epoch or after the last one
@@ -118,7 +119,7 @@ def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
         raise NotKept(end.code, error) from error
 
 
-def _origin(run: Run, task: Task) -> export.Card:
+def _origin(run: Run, task: Task) -> Card:
     """The card's members that decide the training."""
     return {
         "model": run.recipe.model,
@@ -177,7 +178,7 @@ def curves(history: list[Epoch], recipe: Recipe, task: Task) -> Curves:
     return Curves(history, kept_epoch(history, recipe), rows, task.guessing, recipe)
 
 
-def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> export.Card:
+def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> Card:
     """The card's members on how the run went."""
     return {
         "verdict": dataclasses.asdict(verdict(curves(history, recipe, task))),

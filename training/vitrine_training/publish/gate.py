@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from vitrine_training.publish import cards, incumbent
 from vitrine_training.publish import versions as publish
-from vitrine_training.publish.export import Card
+from vitrine_training.publish.archive import Card
 from vitrine_training.tasks import Task
 
 
