@@ -11,13 +11,13 @@ from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
 from vitrine_serving.gateway.inference.faults import fault_of
 from vitrine_serving.gateway.inference.requests import (
-    IMAGES,
     PROBABILITIES,
     SERVING,
     InferenceRequest,
 )
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+IMAGES = "images"
 _MOST_KNOWN = 256  # as many versions as descriptions are kept of
 _DESCRIBE_S = 10.0
 
