@@ -1,15 +1,11 @@
 """One training run, from a recipe to a published version."""
 
 import dataclasses
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -24,6 +20,7 @@ from vitrine_training.publish import export
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.archive import Card, ExportError
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
+from vitrine_training.publish.provenance import code_revision, packages
 from vitrine_training.tasks import Task
 
 CHECKED_ROWS = 100
@@ -78,7 +75,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
     gate = Gate(run.models_dir, recipe.model, task, force=run.force, say=listener.say)
     model = _built(run)
     publish.rehearse(run.models_dir, recipe.model, _size_bytes(model, recipe), listener.say)
-    revision = _revision()  # of the code that trains; it may be another one afterwards
+    revision = code_revision()  # of the code that trains; it may be another one afterwards
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
     checkpoint.sweep(run.models_dir, listener.say)
     try:
@@ -128,7 +125,7 @@ def _origin(run: Run, task: Task) -> Card:
         "labels": task.labels,
         "input_shape": task.input_shape,
         "data": task.checksums,
-        "packages": _packages(),
+        "packages": packages(),
     }
 
 
@@ -185,24 +182,3 @@ def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> Card:
         "history": [dataclasses.asdict(epoch) for epoch in history],
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _packages() -> dict[str, str]:
-    names = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: package_version(name) for name in names}
-
-
-def _revision() -> str | None:
-    """The git commit of this code, with `-dirty` if it was changed; None outside its repository."""
-    here = Path(__file__)
-    tracked = _git(here.parent, "ls-files", here.name)
-    return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40") if tracked else None
-
-
-def _git(directory: Path, *words: str) -> str | None:
-    command: list[Any] = ["git", "-C", directory, *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):  # there is no git, or the disk is slow
-        return None
-    return done.stdout.strip() or None

@@ -1,6 +1,6 @@
 """Import of classifiers that others trained: loaded, looked at, and published as versions.
 
-    MODEL → limits → loading → inspection → measurement → publication
+MODEL → limits → loading → inspection → measurement → publication
 """
 
 

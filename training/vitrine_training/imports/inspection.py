@@ -1,7 +1,7 @@
 """Inspection of a model that is to be imported: what pictures it takes, what its answers are, and
 whether it is fit to be served."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from vitrine_client.images.preprocessing import model_input
 from vitrine_client.profiles import trial
 from vitrine_client.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
 from vitrine_client.profiles.profile import LABELLED, ModelProfile, ProfileError
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
-from vitrine_training.publish.picture_bytes import model_input
 from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier
 from vitrine_training.publish.wholeness import first_line
 
@@ -24,8 +24,6 @@ Call = Callable[[tf.Tensor], tf.Tensor]
 SIGNATURE, IMAGES = "serving_default", "images"
 OPTIONS = "options"
 """Source of what the command's options say."""
-
-_FREE_CHANNELS = 3
 
 
 class Inspected(NamedTuple):
@@ -54,32 +52,33 @@ class _Found:
         return lambda images: tf.cast(own(images), tf.float32)
 
 
-def inspected(model: ForeignModel, options: Mapping[str, Any]) -> Inspected:
-    """Returns a model as it can be served, with a profile by the `options` first. Raises
-    `ImportRefused` where it is no image classifier, or is not fit to be served."""
+def inspected(
+    model: ForeignModel, options: Mapping[str, Any], last: Layer | None = None
+) -> Inspected:
+    """Returns a model as it can be served. Its profile has what the `options` say first, and the
+    `last` layer for what nothing else says. Raises `ImportRefused` where it is no image classifier,
+    or is not fit to be served."""
     try:
-        found = _Found(model, _draft(model, options))
-        notes = _unfit(found)
+        found = _Found(model, _draft(model, options, last))
+        _check_operations(found)
         call = found.call()
-        if found.draft.rows and not model.batch_is_fixed:
-            raise ProfileError("it takes a fixed number of pictures")
         completed = _tried(found.draft, call, found.profile)
     except ProfileError as error:
         raise ImportRefused(f"the model is no image classifier that can be served: {error}") from (
             error
         )
+    notes = _assumptions(completed)
     if found.draft.rows:
         notes.append(
-            f"it takes {found.draft.rows} pictures a call: fewer are filled up with empty ones, "
+            f"it takes {found.draft.rows} pictures a call: fewer are filled up with copies, "
             "and more are asked for in turn"
         )
         call = _in_turn(call, found.draft.rows)
-    notes += _assumptions(completed)
     return _served(found, call, completed, notes)
 
 
-def _draft(model: ForeignModel, options: Mapping[str, Any]) -> Draft:
-    layers = [Layer(OPTIONS, options), *model.layers]
+def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) -> Draft:
+    layers = [Layer(OPTIONS, options), *model.layers, *([last] if last else [])]
     if options.get("kind") == "binary" and "output" not in options:
         layers.insert(1, Layer(OPTIONS, _only_output(model.signatures, options)))
     return drafted(model.signatures, layers)
@@ -91,7 +90,7 @@ def _only_output(signatures: Mapping[str, Any], options: Mapping[str, Any]) -> d
     return {"output": outputs[0]} if len(outputs) == 1 else {}
 
 
-def _unfit(found: _Found) -> list[str]:
+def _check_operations(found: _Found) -> None:
     """Looks for what draws at random or is changed, in all functions that are called. Raises
     `ProfileError`."""
     profile = found.profile
@@ -112,7 +111,6 @@ def _unfit(found: _Found) -> list[str]:
             f"it changes itself with each call ({', '.join(changed[:3])}), as batch normalization "
             f"does in training; {found.model.repair}"
         )
-    return []
 
 
 def made_up(profile: ModelProfile, count: int) -> Array:
@@ -133,7 +131,7 @@ def made_up(profile: ModelProfile, count: int) -> Array:
 
 def _tried(draft: Draft, call: Call, profile: ModelProfile) -> Completed:
     """Asks the model about two made-up pictures. Raises `ProfileError`."""
-    pictures = model_input(tf.constant(made_up(profile, 2)), profile).numpy()
+    pictures = model_input(made_up(profile, 2), profile)
     try:
         answers = [call(tf.constant(each)).numpy() for each in trial.calls(draft, pictures)]
     except Exception as error:  # of the model's own code
@@ -142,7 +140,9 @@ def _tried(draft: Draft, call: Call, profile: ModelProfile) -> Completed:
     completed = draft.completed(members, classes)
     rows = np.concatenate(answers)
     if completed.profile.kind == "binary" and not (rows.min() >= 0 and rows.max() <= 1):
-        raise ProfileError("`kind`: binary is a number in 0..1, and it answers others: end it with a sigmoid")
+        raise ProfileError(
+            "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid"
+        )
     if completed.profile.kind == "probabilities" and members["kind"] != "probabilities":
         raise ProfileError(
             f"`kind`: probabilities sum to 1, and it answers others, such as {members['kind']}"
@@ -156,26 +156,33 @@ def _in_turn(call: Call, rows: int) -> Call:
     def in_turn(images: tf.Tensor) -> tf.Tensor:
         count = tf.shape(images)[0]
         filled = -(-count // rows) * rows
-        borders = [[0, filled - count], *([[0, 0]] * (len(images.shape) - 1))]
-        parts = tf.reshape(tf.pad(images, borders), [-1, rows, *images.shape[1:]])
+        copies = tf.repeat(images[:1], filled - count, axis=0)
+        parts = tf.reshape(tf.concat([images, copies], axis=0), [-1, rows, *images.shape[1:]])
         answers = tf.map_fn(call, parts, fn_output_signature=tf.float32)
         return tf.reshape(answers, [filled, -1])[:count]
 
     return in_turn
 
 
+_OPTIONS = {"scaling": "scale", "resize": "resize", "polarity": "polarity", "fit": "fit"}
+
+
 def _assumptions(completed: Completed) -> list[str]:
     """Returns sentences on what nothing says; the options say it otherwise."""
-    profile = completed.profile
-    notes = []
-    for name in ("scaling", "resize", "polarity", "fit"):
-        if profile.sources.get(name) == ASSUMED and (name == "scaling" or len(profile.shape) == 3):
-            option = "scale" if name == "scaling" else name
-            notes.append(f"{name} {getattr(profile, name)} assumed: --{option} says it otherwise")
+    profile, notes = completed.profile, []
+    assumed = [name for name in _OPTIONS if profile.sources.get(name) == ASSUMED]
+    if assumed:
+        told = ", ".join(f"{name} {getattr(profile, name)}" for name in assumed)
+        names = ", ".join(f"--{_OPTIONS[name]}" for name in assumed)
+        notes.append(f"assumed: {told}; {names} {'say' if len(assumed) > 1 else 'says'} otherwise")
     if profile.sources.get(LABELLED) == ASSUMED:
-        notes.append(f"classes are numbered, 0 to {len(completed.labels) - 1}: --labels names them")
+        last = len(completed.labels) - 1
+        notes.append(f"its classes are numbered, 0 to {last}: --labels names them")
     if not profile.batchable:
-        notes.append("it answers a picture otherwise among others: callers' pictures are kept apart")
+        notes.append(
+            "it answers a picture otherwise among others, so each caller's pictures are asked for "
+            "alone"
+        )
     return notes
 
 
@@ -183,11 +190,10 @@ def _served(found: _Found, call: Call, completed: Completed, notes: list[str]) -
     profile, labels = completed
     kind, classes = profile.kind, len(labels)
     if kind == "binary":
-        kind, plain = "probabilities", call
-        call = lambda images: _of_two(plain(images))  # noqa: E731
-    original = call if kind != "logits" else lambda images: tf.nn.softmax(call(images))
-    logits = found.model.logits() if kind == "probabilities" and not found.draft.rows else None
-    if logits is not None and classes > 2:
+        kind, call = "probabilities", _then(call, _of_two)
+    original = _then(call, tf.nn.softmax) if kind == "logits" else call
+    logits = found.model.logits() if profile.kind == "probabilities" else None
+    if logits is not None:
         call, kind = logits, "logits"
     output = "scores" if kind == "scores" else "probabilities"
     written = replace(
@@ -198,12 +204,16 @@ def _served(found: _Found, call: Call, completed: Completed, notes: list[str]) -
         kind=output,
         sources={},
     )
-    known = lambda images: tf.ensure_shape(call(images), [None, classes])  # noqa: E731
+    known = _then(call, lambda rows: tf.ensure_shape(rows, [None, classes]))
     has_gradient = profile.dtype.startswith("float") and _differentiates(known, written)
     if not has_gradient:
         notes.append(f"it has no gradient for {profile.dtype} pictures, so nothing is explained")
     served = ServedClassifier(known, kind, written, labels, has_gradient)
     return Inspected(served, original, notes)
+
+
+def _then(call: Call, change: Callable[[tf.Tensor], tf.Tensor]) -> Call:
+    return lambda images: change(call(images))
 
 
 def _of_two(rows: tf.Tensor) -> tf.Tensor:
@@ -212,7 +222,7 @@ def _of_two(rows: tf.Tensor) -> tf.Tensor:
 
 
 def _differentiates(call: Call, profile: ModelProfile) -> bool:
-    images = model_input(tf.constant(made_up(profile, 1)), profile)
+    images = tf.constant(model_input(made_up(profile, 1), profile))
     try:
         with tf.GradientTape() as tape:
             tape.watch(images)

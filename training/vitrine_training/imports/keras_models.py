@@ -24,7 +24,6 @@ class KerasModel:
 
     format = "Keras"
     repair = "it calls layers with `training=True`: take that out of its code, and save it again"
-    batch_is_fixed = False
     held = None
 
     def __init__(self, model: keras.Model) -> None:

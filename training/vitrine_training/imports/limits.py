@@ -56,8 +56,7 @@ def check_h5(path: Path) -> None:
             config = content.attrs.get("model_config")
     if config is None:
         raise ImportRefused(
-            f"{path} has weights and no model: save all of it, with "
-            "`model.save(\"model.keras\")`"
+            f'{path} has weights and no model: save all of it, with `model.save("model.keras")`'
         )
     try:
         _check_widths(path, json.loads(config), widest)

@@ -5,7 +5,6 @@ A model is a program. Keras' safe mode is on, so that an archive runs no code of
 """
 
 import errno
-import os
 import zipfile
 from pathlib import Path
 
@@ -97,4 +96,4 @@ def _reason(path: Path, error: Exception) -> str:
 def _quoted(text: str) -> str:
     """Returns the first name between quotes."""
     parts = text.split("'")
-    return os.path.basename(parts[1])[:80] if len(parts) > 2 else ""
+    return parts[1].rpartition("/")[2][:80] if len(parts) > 2 else ""

@@ -1,4 +1,4 @@
-"""SavedModels of others, in memory: from Keras' export, `tf_keras`, `tf.Module`, or TensorFlow 1."""
+"""SavedModels of others, in memory: by Keras' export, `tf_keras`, `tf.Module` or TensorFlow 1."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,6 @@ class SavedModel:
 
     format = "SavedModel"
     repair = REPAIR
-    batch_is_fixed = True
 
     def __init__(self, loaded: Any, directory: Path) -> None:
         """Raises `ImportRefused` where it has no signatures, or one of those files is broken."""

@@ -1,4 +1,4 @@
-"""Tensors of signatures in the JSON of TensorFlow Serving's REST API, as profiles are drafted by."""
+"""Tensor descriptions in the JSON of TensorFlow Serving's REST API, for drafts of profiles."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -77,9 +77,7 @@ def warm_up(
     """Returns the requests that a model server runs before it serves a classifier, of 32 pictures:
     their levels, uint8 [n, ...], and as the model takes them."""
     name = classifier.profile.input
-    found: list[Request] = [
-        ("serving_default", {name: images[:count]}) for count in WARM_UP_ROWS
-    ]
+    found: list[Request] = [("serving_default", {name: images[:count]}) for count in WARM_UP_ROWS]
     if "serve_bytes" in endpoints:
         first = levels[0] if levels.ndim == 4 else levels[0][..., np.newaxis]
         found.append(("serve_bytes", {IMAGE_BYTES: tf.io.encode_png(first)[tf.newaxis]}))

@@ -24,48 +24,24 @@ def decoded(image_bytes: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
     rgb = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
     rgb = tf.ensure_shape(rgb, [None, None, 3])
     picture = tf.image.rgb_to_grayscale(rgb) if profile.channels == 1 else rgb
-    levels = _fitted(tf.cast(picture, tf.float32), profile)
+    levels = tf.cast(picture, tf.float32)
     if profile.polarity == "negative":
         levels = _WHITE - levels
-    return model_input(tf.reshape(levels, profile.shape), profile)
-
-
-def model_input(levels: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
-    """Returns levels, 0..255, [..., height, width] with or without channels, as the model takes
-    them: scaled, and of its dtype; of a model that decodes pictures, [n] of PNG."""
-    if profile.dtype == "string":
-        return tf.map_fn(tf.io.encode_png, tf.cast(levels, tf.uint8), fn_output_signature=tf.string)
-    dtype = tf.as_dtype(profile.dtype)
-    if not dtype.is_floating:
-        return tf.cast(levels if levels.dtype.is_integer else tf.round(levels), dtype)
-    return tf.cast(_scaled(tf.cast(levels, tf.float32), profile), dtype)
+    return _scaled(tf.reshape(_fitted(levels, profile), profile.shape), profile)
 
 
 def _scaled(levels: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
-    if profile.scaling == "0..255":
-        return levels
-    if profile.scaling == "-1..1":
-        return levels / (_WHITE / 2) - 1.0
-    shares = levels / _WHITE
-    if profile.scaling == "mean/std":
-        return (shares - tf.constant(profile.mean)) / tf.constant(profile.std)
-    return shares
-
-
-def _fitted(picture: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
-    """Makes a picture, float32 [h, w, c], as large as the model has it."""
-    height, width = profile.shape[:2]
-    antialias = profile.fit == "item" or not profile.resize.startswith(("bilinear", "nearest"))
-    antialias = antialias or profile.resize.endswith("-antialias")
-    method = _METHODS[profile.resize.removeprefix("pillow-").removesuffix("-antialias")]
-    if profile.fit in ("item", "pad"):
-        fitted = tf.image.resize_with_pad(picture, height, width, method, antialias=antialias)
-    else:
-        picture = _cropped(picture, height, width) if profile.fit == "crop" else picture
-        fitted = tf.image.resize(picture, [height, width], method, antialias=antialias)
-    fitted = tf.clip_by_value(fitted, 0.0, _WHITE)  # cubic filters go beyond
-    whole = profile.fit == "item" or profile.resize.startswith("pillow-")
-    return tf.round(fitted) if whole else fitted
+    """Does in a graph as `vitrine_client.images.preprocessing.model_input` does with arrays."""
+    if not profile.dtype.startswith("float"):
+        return tf.cast(tf.clip_by_value(levels, 0.0, _WHITE), profile.dtype)
+    match profile.scaling:
+        case "0..1":
+            levels = levels / _WHITE
+        case "-1..1":
+            levels = levels / (_WHITE / 2) - 1.0
+        case "mean/std":
+            levels = (levels / _WHITE - tf.constant(profile.mean)) / tf.constant(profile.std)
+    return tf.cast(levels, profile.dtype)
 
 
 _METHODS = {
@@ -76,11 +52,24 @@ _METHODS = {
 }
 
 
+def _fitted(picture: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
+    """Makes a picture, float32 [h, w, c], as large as the model has it."""
+    height, width = profile.shape[:2]
+    name, whole = profile.resize, profile.fit == "item" or profile.resize.startswith("pillow-")
+    antialias = whole or name.endswith("-antialias")
+    method = _METHODS[name.removeprefix("pillow-").removesuffix("-antialias")]
+    if profile.fit in ("item", "pad"):
+        fitted = tf.image.resize_with_pad(picture, height, width, method, antialias=antialias)
+    else:
+        seen = _cropped(picture, height, width) if profile.fit == "crop" else picture
+        fitted = tf.image.resize(seen, [height, width], method, antialias=antialias)
+    return tf.round(tf.clip_by_value(fitted, 0.0, _WHITE)) if whole else fitted
+
+
 def _cropped(picture: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Returns the largest part of a picture with these proportions, from its middle."""
-    has = tf.shape(picture)[:2]
-    scale = tf.reduce_min(tf.cast(has, tf.float64) / tf.constant([height, width], tf.float64))
-    size = tf.cast(tf.round(scale * tf.constant([height, width], tf.float64)), tf.int32)
-    size = tf.clip_by_value(size, 1, has)
-    top, left = tf.unstack((has - size) // 2)
-    return tf.image.crop_to_bounding_box(picture, top, left, size[0], size[1])
+    high, wide = tf.unstack(tf.shape(picture)[:2])
+    tall = tf.clip_by_value(wide * height // width, 1, high)
+    broad = tf.clip_by_value(high * width // height, 1, wide)
+    top, left = (high - tall) // 2, (wide - broad) // 2
+    return tf.image.crop_to_bounding_box(picture, top, left, tall, broad)

@@ -110,9 +110,7 @@ class ServedClassifier:
         return tf.math.log(tf.maximum(rows, _LEAST)) if self.kind == "probabilities" else rows
 
 
-def describe(
-    labels: Sequence[str], card: dict[str, Any], profile: ModelProfile | None
-) -> Endpoint:
+def describe(labels: Sequence[str], card: dict[str, Any], profile: ModelProfile | None) -> Endpoint:
     """Returns the signature `describe`, which looks up what a version says of itself."""
     told = {"labels": json.dumps(list(labels)), "card": strict_json.dumps(card)}
     if profile is not None:
