@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.images.preprocessing import fit_picture, model_input
+from vitrine_client.images.preprocessing import FREE_MOST, fit_picture, model_input
 from vitrine_client.profiles.profile import ModelProfile
 from vitrine_training.data import fashion_mnist
 from vitrine_training.evaluation import drift_baseline
@@ -86,11 +86,17 @@ def class_folders(directory: Path) -> list[Path]:
 
 
 def of_folder(
-    directory: Path, profile: ModelProfile, labels: Sequence[str], progress: Progress
+    directory: Path,
+    profile: ModelProfile,
+    labels: Sequence[str],
+    progress: Progress,
+    most: int = MOST_PICTURES,
 ) -> TestData:
-    """Returns the pictures in a folder's folders, one for each class, as a model takes them; files
-    that are no pictures are left out, and it is noted how many. Raises `ImportRefused`."""
-    chosen, notes = _chosen(directory, profile, labels)
+    """Returns the pictures in a folder's folders, one for each class, as a model takes them, `most`
+    at most; files that are no pictures are left out, and it is noted how many. Raises
+    `ImportRefused`."""
+    pixels = math.prod(size or FREE_MOST for size in profile.shape)
+    chosen, notes = _chosen(directory, labels, min(most, MOST_LEVELS // pixels))
     levels, class_ids, bad = [], [], []
     for number, (path, class_id) in enumerate(chosen, 1):
         try:
@@ -108,7 +114,7 @@ def of_folder(
 
 
 def _chosen(
-    directory: Path, profile: ModelProfile, labels: Sequence[str]
+    directory: Path, labels: Sequence[str], most: int
 ) -> tuple[list[tuple[Path, int]], list[str]]:
     ids = {label: class_id for class_id, label in enumerate(labels)}
     files = []
@@ -121,9 +127,7 @@ def _chosen(
     count = sum(map(len, files))
     if not count:
         raise ImportRefused(f"the folders in {directory} are empty")
-    pixels = math.prod(size or 512 for size in profile.shape)
-    most = max(len(files), min(MOST_PICTURES, MOST_LEVELS // pixels))
-    step = math.ceil(count / most)
+    step = math.ceil(count / max(most, 1))
     chosen = [each for one in files for each in one[::step]]
     notes = [f"{len(chosen):,} of {count:,} pictures were measured"] if step > 1 else []
     return chosen, notes
