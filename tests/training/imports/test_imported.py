@@ -353,3 +353,22 @@ def test_ours_are_imported_as_they_are(training_run, tmp_path):
     described = incumbent.description(written.loaded)
     assert described.profile is FASHION_MNIST
     assert described.labels[0] == "T-shirt/top"
+
+
+def test_one_that_takes_a_single_picture_and_does_not_say_so(tmp_path):
+    """Gets any number, one after the other."""
+    weights = foreign.weights(28 * 28, len(CLASSES))
+
+    def serve(images):
+        return {"probs": tf.nn.softmax(tf.reshape(images, [1, 28 * 28]) @ weights)}
+
+    spec = tf.TensorSpec([None, 28, 28], tf.float32, name="x")
+    directory = foreign.saved_function(serve, tmp_path / "single", spec)
+    written = Written(*imported(directory, tmp_path / "models"))
+    profile = profile_of(written)
+    images = pictures(profile, 5)
+    found = written.ask("serving_default", images=images)["probabilities"]
+    for row, image in zip(found, images, strict=True):
+        np.testing.assert_allclose(row, serve(image)["probs"][0], atol=1e-5)
+    assert profile.batchable
+    assert any("takes 1 pictures a call" in note for note in written.card["notes"])

@@ -40,11 +40,6 @@ class _Found:
     model: ForeignModel
     draft: Draft
 
-    @property
-    def profile(self) -> ModelProfile:
-        """The drafted profile; its kind and whether it is batchable are not known yet."""
-        return ModelProfile(**self.draft.members)
-
     def call(self) -> Call:
         """Returns the function from pictures to the output of classes, float32 [n, k]."""
         members = self.draft.members
@@ -62,19 +57,20 @@ def inspected(
         found = _Found(model, _draft(model, options, last))
         _check_operations(found)
         call = found.call()
-        completed = _tried(found.draft, call, found.profile)
+        completed, rows = _tried(found.draft, call)
     except ProfileError as error:
         raise ImportRefused(f"the model is no image classifier that can be served: {error}") from (
             error
         )
     notes = _assumptions(completed)
-    if found.draft.rows:
+    if rows:
         notes.append(
-            f"it takes {found.draft.rows} pictures a call: fewer are filled up with copies, "
-            "and more are asked for in turn"
+            f"it takes {rows} pictures a call: fewer are filled up with copies, and more are asked "
+            "for in turn"
         )
-        call = _in_turn(call, found.draft.rows)
-    return _served(found, call, completed, notes)
+        call = _in_turn(call, rows)
+    logits = None if rows else model.logits()
+    return _served(call, logits, completed, notes)
 
 
 def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) -> Draft:
@@ -93,7 +89,7 @@ def _only_output(signatures: Mapping[str, Any], options: Mapping[str, Any]) -> d
 def _check_operations(found: _Found) -> None:
     """Looks for what draws at random or is changed, in all functions that are called. Raises
     `ProfileError`."""
-    profile = found.profile
+    profile = found.draft.preliminary()
     shape = () if profile.dtype == "string" else profile.shape
     spec = tf.TensorSpec([found.draft.rows, *shape], profile.dtype)
     try:
@@ -129,25 +125,38 @@ def made_up(profile: ModelProfile, count: int) -> Array:
     return found if len(profile.shape) == 3 else found[..., 0]
 
 
-def _tried(draft: Draft, call: Call, profile: ModelProfile) -> Completed:
-    """Asks the model about two made-up pictures. Raises `ProfileError`."""
-    pictures = model_input(made_up(profile, 2), profile)
+def _tried(draft: Draft, call: Call) -> tuple[Completed, int | None]:
+    """Asks the model about two made-up pictures. Returns its profile, and how many rows it wants in
+    a call, None for any number. Raises `ProfileError`."""
+    profile = draft.preliminary()
+    asked = trial.calls(draft, model_input(trial.levels(profile), profile))
     try:
-        answers = [call(tf.constant(each)).numpy() for each in trial.calls(draft, pictures)]
+        alone, other, again = (
+            call(tf.constant(rows)).numpy() for rows in (asked.alone, asked.other, asked.again)
+        )
     except Exception as error:  # of the model's own code
         raise ProfileError(f"it cannot be asked: {first_line(error)}") from error
-    members, classes = trial.judged(draft, trial.Trial(*answers))
+    rows = draft.rows
+    try:
+        copies = call(tf.constant(asked.copies)).numpy()
+    except Exception:  # it takes one picture, and does not say so
+        copies, rows = alone[:0], 1
+    members, classes = trial.judged(asked, trial.Trial(alone, copies, other, again))
     completed = draft.completed(members, classes)
-    rows = np.concatenate(answers)
-    if completed.profile.kind == "binary" and not (rows.min() >= 0 and rows.max() <= 1):
+    _check_kind(completed.profile.kind, members["kind"], np.concatenate([alone, other]))
+    if rows == 1:
+        completed = completed._replace(profile=replace(completed.profile, batchable=True))
+    return completed, rows
+
+
+def _check_kind(kind: str, seen: str, rows: Array) -> None:
+    """Raises `ProfileError` where the answers are not what somebody said."""
+    if kind == "binary" and not (rows.min() >= 0 and rows.max() <= 1):
         raise ProfileError(
             "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid"
         )
-    if completed.profile.kind == "probabilities" and members["kind"] != "probabilities":
-        raise ProfileError(
-            f"`kind`: probabilities sum to 1, and it answers others, such as {members['kind']}"
-        )
-    return completed
+    if kind == "probabilities" and seen != "probabilities":
+        raise ProfileError(f"`kind`: probabilities sum to 1, and it answers others, such as {seen}")
 
 
 def _in_turn(call: Call, rows: int) -> Call:
@@ -186,14 +195,13 @@ def _assumptions(completed: Completed) -> list[str]:
     return notes
 
 
-def _served(found: _Found, call: Call, completed: Completed, notes: list[str]) -> Inspected:
+def _served(call: Call, logits: Call | None, completed: Completed, notes: list[str]) -> Inspected:
     profile, labels = completed
     kind, classes = profile.kind, len(labels)
     if kind == "binary":
         kind, call = "probabilities", _then(call, _of_two)
     original = _then(call, tf.nn.softmax) if kind == "logits" else call
-    logits = found.model.logits() if profile.kind == "probabilities" else None
-    if logits is not None:
+    if logits is not None and profile.kind == "probabilities":
         call, kind = logits, "logits"
     output = "scores" if kind == "scores" else "probabilities"
     written = replace(
