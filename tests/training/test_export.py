@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,12 +12,15 @@ from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_training.data.fashion_mnist import LABELS
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish import cards
 from vitrine_training.publish.export import write_version
+from vitrine_training.publish.gate import is_same
 
 CARD = {"model": "softmax", "labels": list(LABELS), "input_shape": [28, 28]}
 
 
 def written(directory, seed=0):
+    keras.utils.set_random_seed(seed)
     model = MODELS["softmax"](RECIPES["softmax"], seed)
     write_version(directory, model, CARD, np.zeros((32, 28, 28), np.uint8))
     return directory
@@ -59,14 +63,14 @@ def test_a_regression_has_no_profile(tmp_path):
     assert Description.from_outputs({"values": values}).profile is None
 
 
-def test_its_identity_is_its_fingerprint(version_dir, tmp_path):
-    """The same model is written to other bytes each time: what tells models apart
-    is the fingerprint's `singleprint`, and not the hash of a file."""
-
-    def identity(directory):
-        return tf.saved_model.experimental.read_fingerprint(str(directory)).singleprint()
-
+def test_its_identity_is_its_weights(version_dir, tmp_path):
+    """The same model is written to other bytes each time, fingerprint included: what tells models
+    apart is their weights, labels and profile, and not the hash of a file."""
     same, other = written(tmp_path / "same"), written(tmp_path / "other", seed=1)
-    graphs = [(each / "saved_model.pb").read_bytes() for each in (version_dir, same)]
-    assert graphs[0] != graphs[1]
-    assert identity(version_dir) == identity(same) != identity(other)
+    for name in ("saved_model.pb", "fingerprint.pb"):
+        assert (version_dir / name).read_bytes() != (same / name).read_bytes()
+    assert is_same(version_dir, same)
+    assert not is_same(version_dir, other)
+    card = json.loads((same / cards.PATH).read_text())
+    (same / cards.PATH).write_text(json.dumps(card | {"profile": {"scaling": "0..255"}}))
+    assert not is_same(version_dir, same)

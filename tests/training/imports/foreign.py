@@ -32,7 +32,8 @@ class AlwaysTraining(keras.layers.Layer):
 
     def __init__(self, inner, **more):
         super().__init__(**more)
-        self.inner = keras.saving.deserialize_keras_object(inner)
+        is_layer = isinstance(inner, keras.layers.Layer)
+        self.inner = inner if is_layer else keras.saving.deserialize_keras_object(inner)
 
     def build(self, shape):
         self.inner.build(shape)

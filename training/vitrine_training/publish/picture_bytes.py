@@ -3,8 +3,9 @@ Serving without our client.
 
 It differs from what the gateway does with a picture. Nothing is looked for in it: where a profile
 says `item`, all of the picture is fitted, and has to be white on black. EXIF orientation is not
-heeded, transparency is dropped, an animation has its first frame alone. Pillow's filters are those
-of TensorFlow with antialiasing, which differ by less than a level.
+heeded, transparency is dropped, an animation has its first frame alone. In the place of Pillow's
+filters there are TensorFlow's with antialiasing: a few levels apart, more in noise and at the edges
+of a part that is cut out.
 """
 
 import tensorflow as tf
