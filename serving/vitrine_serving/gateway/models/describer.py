@@ -165,7 +165,7 @@ async def _try(model: str, version: int, call: Call, draft: Draft) -> tuple[dict
 
     asked = trial.calls(draft, pictures)
     try:
-        answers = trial.Trial(
+        answers = trial.TrialCalls(
             alone=await answer(asked.alone),
             copies=await answer_several(asked.copies),
             other=await answer(asked.other),
