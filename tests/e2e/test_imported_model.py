@@ -24,7 +24,7 @@ NAME = "cnn"
 ASKED = 1_000
 """Test images that are sent as pictures."""
 
-EPOCHS = 3
+EPOCHS = 4
 BATCH = 250
 
 layers = keras.layers
@@ -36,7 +36,6 @@ def trained(dataset) -> keras.Model:
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            layers.RandomFlip("horizontal"),
             layers.Conv2D(32, 5, strides=2, padding="same", use_bias=False),
             layers.BatchNormalization(),
             layers.ReLU(),
@@ -84,7 +83,7 @@ def models_dir(model, training_run, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def service(models_dir, tmp_path_factory):
     log = tmp_path_factory.mktemp("log") / "service.log"
-    with started_service(models_dir, log, "--workers=1") as running:
+    with started_service(models_dir, log) as running:
         yield running
 
 

@@ -137,38 +137,56 @@ def import_model(model: Path, name: str, models_dir: Path, as_json: bool, **give
     Exit code 1: it is refused, or worse than the version before.
     """
     options.check_name(name)
-    context = click.get_current_context()
-    context.with_resource(options.notes_on_stderr(as_json))
-    told = _told(given)
+    click.get_current_context().with_resource(options.notes_on_stderr(as_json))
+    members = _members(given)
     console.print("Starting TensorFlow", style="dim")
     with signals.ending_at_once():
-        from vitrine_training.imports import ImportRefused
-        from vitrine_training.publish.archive import ExportError
-        from vitrine_training.publish.gate import SameModel, WorseModel
-        from vitrine_training.publish.incumbent import Incomparable
+        from vitrine_training.publish.gate import SameModel
 
     try:
-        version_dir, card = _published(model, name, models_dir, given, told)
+        version_dir, card = _published(model, name, models_dir, given, members)
     except SameModel as same:
         reason = f"the same model as {same.version_dir}: not published again (--force does)"
         _tell(as_json, {"model": name, "published": False, "reason": reason}, reason)
         return
-    except (ImportRefused, WorseModel, Incomparable, ExportError, OSError) as error:
-        reason = str(error)
+    except click.ClickException:
+        raise
+    except Exception as error:  # of the model's own code and TensorFlow's, too
+        reason = _reason(name, error)
         if as_json:
             options.print_json({"model": name, "published": False, "reason": reason})
         click.echo(f"Error: {reason}", err=True)
         sys.exit(1)
-    members = ("metrics", "labels", "profile", "notes")
-    told = {member: card[member] for member in members if member in card}
-    _tell(as_json, {**options.version_of(version_dir), "published": True, **told}, _summary(card))
+    _tell(as_json, _outcome(version_dir, card), _summary(card))
     console.print(f"published as {version_dir} after {card['duration_s']:.1f} s")
     config = models_dir / "models.config"
     if not generated_config.is_named(config, name):
         console.print(generated_config.how_to_serve(config, name))
 
 
-def _told(given: dict[str, Any]) -> dict[str, Any]:
+def _reason(name: str, error: Exception) -> str:
+    """Returns in a sentence why a model was not imported."""
+    from vitrine_training.imports import ImportRefused
+    from vitrine_training.publish.archive import ExportError
+    from vitrine_training.publish.gate import WorseModel
+    from vitrine_training.publish.incumbent import Incomparable
+    from vitrine_training.publish.wholeness import first_line
+
+    if isinstance(error, ImportRefused | WorseModel | Incomparable | ExportError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{name} was not published: {error}"
+    return f"{name} was not published: {type(error).__name__}: {first_line(error)}"
+
+
+def _outcome(version_dir: Path, card: "Card") -> dict[str, Any]:
+    """Returns what `--json` prints."""
+    told = ("metrics", "labels", "profile", "notes")
+    found = {member: card[member] for member in told if member in card}
+    return {**options.version_of(version_dir), "published": True, **found}
+
+
+def _members(given: dict[str, Any]) -> dict[str, Any]:
     """Returns the members of a profile that options say. Raises `click.UsageError`."""
     if bool(given["mean"]) != bool(given["std"]):
         raise click.UsageError("--mean and --std go together")
@@ -205,7 +223,7 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
 
 
 def _published(
-    path: Path, name: str, models_dir: Path, given: dict[str, Any], told: dict[str, Any]
+    path: Path, name: str, models_dir: Path, given: dict[str, Any], members: dict[str, Any]
 ) -> "tuple[Path, Card]":
     from vitrine_training.imports.inspection import inspected
     from vitrine_training.imports.loading import load
@@ -215,7 +233,7 @@ def _published(
     console.print(f"loading {path}")
     loaded = load(path, allow_code=given["allow_code"])
     console.print("asking it about made-up pictures")
-    found = inspected(loaded, told, _last(given["test_data"], dataset))
+    found = inspected(loaded, members, _last(given["test_data"], dataset))
     job = _job(path, name, models_dir, given, loaded, found, dataset)
     return publish_import(job, lambda text: console.print(text))
 

@@ -141,7 +141,7 @@ def _tried(draft: Draft, call: Call) -> tuple[Completed, int | None]:
         copies = call(tf.constant(asked.copies)).numpy()
     except Exception:  # it takes one picture, and does not say so
         copies, rows = alone[:0], 1
-    members, classes = trial.judged(asked, trial.Trial(alone, copies, other, again))
+    members, classes = trial.judged(asked, trial.TrialCalls(alone, copies, other, again))
     completed = draft.completed(members, classes)
     _check_kind(completed.profile.kind, members["kind"], np.concatenate([alone, other]))
     if rows == 1:
