@@ -185,11 +185,14 @@ STATUSES = wire.GetModelStatusResponse(
 )
 PREDICTED = wire.PredictResponse(model_spec=wire.ModelSpec(name="mlp"))
 PREDICTED.outputs["labels"].CopyFrom(wire.Tensor(dtype=wire.DT_STRING, string_val=[b"a", b"b"]))
+PROFILED = wire.GetModelMetadataResponse()
+PROFILED.metadata["profile"].value = management.written_profile_files({"labels.txt": "a"})
 READERS = [
     (messages.read_answer, PREDICTED),
     (messages.read_description, PREDICTED),
     (messages.read_statuses, STATUSES),
     (management.read_metadata, wire.GetModelMetadataResponse()),
+    (management.read_profile_files, PROFILED),
     (management.check_reloaded, wire.ReloadConfigResponse(status=wire.Status(error_message="a"))),
     (examples.read_classes, wire.ClassificationResponse()),
     (examples.read_values, wire.RegressionResponse()),

@@ -13,8 +13,8 @@ from PIL import Image
 
 from vitrine_client.errors import EmptyPicture, InvalidImage, NotAPicture
 from vitrine_client.images import NOTHING, Item, Picture, find_item, from_array
+from vitrine_client.images.depths import scaled
 from vitrine_client.images.given import named, read, refuse_address
-from vitrine_client.images.raster import scaled
 from vitrine_client.results.predictions import Prediction
 
 Pictures = Iterable[Picture] | str | os.PathLike[str]

@@ -4,11 +4,8 @@ A raster keeps Pillow's pixels as they were decoded. Tone and colour of a part o
 out when they are asked for, so a photo of 12 megapixels costs little more than its decoding.
 """
 
-import io
-import math
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +14,9 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
 from vitrine_client.errors import InvalidImage
+from vitrine_client.images.depths import low_bytes, raw_mode, scaled
 from vitrine_client.images.files import check_frame, open_file
+from vitrine_client.images.headers import read_header
 
 Floats = NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -28,6 +27,14 @@ Part = tuple[int, int, int, int]
 
 _DRAFT_SIDE = 400
 """A JPEG is decoded no smaller than that, so that an item of a tenth of its side has 40 pixels."""
+
+_WHOLE_PIXELS = {
+    "JPEG": 24_000_000,
+    "progressive JPEG": 10_000_000,
+    "progressive CMYK JPEG": 8_000_000,
+}
+"""Most pixels of a JPEG in colours that is decoded in its own size, at 4 bytes each beside its
+coefficients; a larger one is in half of it. Each other picture is in its own."""
 
 _FRAMES = 32
 """Frames of an animation that are looked at, at most, and only as many as `max_pixels` allow."""
@@ -44,8 +51,6 @@ _UPRIGHT = {
 }
 _INDEXED = frozenset(("1", "P", "PA"))
 _LYING = frozenset((5, 6, 7, 8))
-_DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that a sensor or a scanner gives; all of them but 8 are kept in 16."""
 
 _COLOUR_WEIGHT = 1.4
 """Differences of colour count so much beside those of tone."""
@@ -60,15 +65,8 @@ _MUCH_WHITE = 0.4
 _GREY = 6.0
 """Range of a colour difference, in levels, up to which a picture is grey."""
 
-
 _LEAST_RANGE = np.float32(0.01)
 """Levels between the darkest and the brightest of deep pixels, at least, or there is nothing."""
-
-_LARGEST_SPAN = 1e30
-"""Between levels of floats, whose differences would overflow beyond it."""
-
-_STRIP_PIXELS = 500_000
-"""Pixels of a deep picture that are worked on at a time."""
 
 _TRANSLUCENT = 25.0
 """Greatest usual opacity, of 255, around a cut-out; a more opaque surrounding is a ground."""
@@ -129,6 +127,17 @@ class Raster:
             return pixels[:1]
         pixels[1:] *= _COLOUR_WEIGHT
         return pixels
+
+    def levels(self, part: Part, mode: str) -> NDArray[np.uint8]:
+        """Returns a part of the picture as it was decoded, uint8 [h, w, channels] of `mode`, which
+        is L, RGB or RGBA; what is transparent is seen before its backdrop in the first two."""
+        image = self._image.crop(self._stored(part))
+        if image.mode == "F":
+            image = Image.fromarray(np.rint(np.asarray(image).clip(0, 255)).astype(np.uint8))
+        elif mode != "RGBA":
+            image = self._plain(image)
+        pixels = np.asarray(self._upright(image.convert(mode)))
+        return pixels.reshape(*pixels.shape[:2], -1)
 
     def _upright(self, image: Image.Image) -> Image.Image:
         turn = _UPRIGHT.get(self._orientation)
@@ -235,6 +244,27 @@ def decoded(content: bytes, max_pixels: int) -> Raster:
     return _decoded(image, size, content)
 
 
+def decoded_whole(content: bytes, max_pixels: int, *, grey: bool = False) -> Raster:
+    """Decodes a file as `decoded` does, in its own size: no pixel is an average of others, as
+    where a JPEG is made smaller on the way. But one of more than `_WHOLE_PIXELS` is in half of it.
+    With `grey`, of a JPEG in colours only its tone is decoded."""
+    image = open_file(content, max_pixels)
+    size = image.size
+    if isinstance(image, JpegImageFile):
+        tone = grey and image.mode == "RGB"
+        factor = 1 if size[0] * size[1] <= _whole_pixels(image, content, tone=tone) else 2
+        image.draft("L" if tone else image.mode, (size[0] // factor, size[1] // factor))
+    return _decoded(image, size, content)
+
+
+def _whole_pixels(image: JpegImageFile, content: bytes, *, tone: bool) -> int:
+    header = read_header(content)
+    kind = "JPEG" if header is None else header.kind
+    if kind == "JPEG" and image.info.get("progressive"):
+        kind = "progressive JPEG"
+    return 4 * _WHOLE_PIXELS[kind] if tone and kind == "JPEG" else _WHOLE_PIXELS[kind]
+
+
 def later_frames(content: bytes, max_pixels: int) -> Iterator[Raster]:
     """Decodes the frames of an animation after the first, as they are asked for, until one is
     damaged, as the first was well, or all together have more than `max_pixels` pixels."""
@@ -252,10 +282,10 @@ def later_frames(content: bytes, max_pixels: int) -> Iterator[Raster]:
 
 
 def _decoded(image: ImageFile, size: tuple[int, int], content: bytes) -> Raster:
-    raw, frame = _raw_mode(image), image.tell()
+    raw, frame = raw_mode(image), image.tell()
     raster = raster_of(image, size)
     try:
-        deep = _low_bytes(image, raw, content, frame) if raw else None
+        deep = low_bytes(image, raw, content, frame) if raw else None
     except Exception:  # its high bytes were well
         deep = None
     return raster if deep is None else raster_of(deep, size)
@@ -283,83 +313,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # EXIF is often damaged, where the pixels are well
         return 1
-
-
-def scaled(image: Image.Image) -> Image.Image:
-    """Returns levels of any depth in 0..255, mode F: where they are whole and fit, those of the
-    depth that has as many bits as they need."""
-    least, most = _extremes(image)
-    for bits in _DEPTHS:
-        if least >= 0 and 1 < most <= 2**bits - 1:
-            return _mapped(image, 0.0, 255 / (2**bits - 1))
-    span = max(most - least, 1e-30)
-    if span > _LARGEST_SPAN:
-        return scaled(_mapped(image, 0.0, 1 / _LARGEST_SPAN))
-    return _mapped(image, least, 255 / span)
-
-
-def _strips(image: Image.Image) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Yields a picture in strips, so that arrays of all of it are never in memory, each with its
-    first row."""
-    rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        yield top, np.asarray(image.crop((0, top, image.width, bottom)))
-
-
-def _extremes(image: Image.Image) -> tuple[float, float]:
-    least, most = math.inf, -math.inf
-    for _, levels in _strips(image):
-        if not np.isfinite(levels).all():
-            raise InvalidImage("The picture has pixels that are no numbers; save it as 8-bit PNG")
-        least, most = min(least, float(levels.min())), max(most, float(levels.max()))
-    return least, most
-
-
-def _mapped(image: Image.Image, least: float, factor: float) -> Image.Image:
-    """Returns levels less `least`, times `factor`, mode F."""
-    made = Image.new("F", image.size)
-    for top, levels in _strips(image):
-        strip = (levels.astype(np.float32) - np.float32(least)) * np.float32(factor)
-        made.paste(Image.fromarray(strip), (0, top))
-    return made
-
-
-def _raw_mode(image: ImageFile) -> str:
-    """Returns how 16-bit colours lie in the file, "" where there are none: Pillow keeps only their
-    high bytes, in which a picture of 10 or 12 bits is all but black."""
-    args = image.tile[0].args if image.tile else ""
-    raw = args[0] if isinstance(args, tuple) else args
-    return raw if isinstance(raw, str) and raw.startswith("RGB") and ";16" in raw else ""
-
-
-def _low_bytes(image: ImageFile, raw: str, content: bytes, frame: int) -> Image.Image | None:
-    """Returns a picture of fewer than 16 bits with all that it has, None where it has 16."""
-    if max(int(high[..., :3].max()) for _, high in _strips(image)) >= 64:
-        return None
-    again = type(image)(io.BytesIO(content))
-    again.seek(frame)
-    swapped = raw.replace("16B", "16?").replace("16L", "16B").replace("16?", "16L")
-    if raw.endswith("16N"):
-        swapped = raw.replace("16N", "16B")
-    again.tile = [
-        tile._replace(args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped)
-        for tile in again.tile
-    ]
-    again.load()
-    most = max(float(levels.max()) for _, _, levels in _both_bytes(image, again))
-    needed = next(bits for bits in _DEPTHS if most <= 2**bits - 1)
-    for top, high, levels in _both_bytes(image, again):
-        full = np.rint(levels * np.float32(255 / (2**needed - 1))).astype(np.uint8)
-        strip = np.dstack([full, *([high[..., 3]] if high.shape[2] == 4 else [])])
-        again.paste(Image.fromarray(strip), (0, top))  # in place of its low bytes
-    return again
-
-
-def _both_bytes(
-    image: Image.Image, again: Image.Image
-) -> Iterator[tuple[int, NDArray[Any], Floats]]:
-    """Yields the first row of a strip, its pixels, and its levels of 16 bits, float32 [h, w, 3]:
-    `image` has their high bytes and `again` their low ones."""
-    for (top, high), (_, low) in zip(_strips(image), _strips(again), strict=True):
-        yield top, high, high[..., :3].astype(np.float32) * 256 + low[..., :3]

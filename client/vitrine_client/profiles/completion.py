@@ -57,6 +57,10 @@ class Draft(NamedTuple):
         """Whether no answer is needed to complete it."""
         return {"kind", "batchable"} <= self.members.keys() and bool(self.labels or self.classes)
 
+    def preliminary(self) -> ModelProfile:
+        """Returns the profile by which a trial makes its pictures."""
+        return ModelProfile(**{"kind": "scores", "batchable": False, **self.members})
+
     def completed(self, members: Mapping[str, Any], classes: int) -> "Completed":
         """Returns the profile with the members that a trial has found, and its labels, one for
         each of the `classes` that are answered. Raises `ProfileError` where there are more or

@@ -37,7 +37,7 @@ class Description:
 
     labels: tuple[str, ...]
     card: dict[str, Any]
-    profile: ModelProfile | None = None
+    profile: ModelProfile | None = FASHION_MNIST
     reason: str = ""
     members: Mapping[str, Any] | None = None
 
@@ -55,7 +55,7 @@ class Description:
         try:
             members = None if content is None else read_members(content)
         except ProfileError as error:
-            return cls(named, card, reason=f"its signature `describe` has no profile: {error}")
+            return cls(named, card, None, f"its signature `describe` has no profile: {error}")
         return cls(named, card, _profile(named, card, members), members=members)
 
 

@@ -111,6 +111,11 @@ class ModelProfile(JsonRecord):
         return None not in self.shape[:2] and self.dtype != "string"
 
     @property
+    def shares_calls(self) -> bool:
+        """Whether pictures of several callers may share a call."""
+        return self.batchable and self.has_fixed_size
+
+    @property
     def assumptions(self) -> list[str]:
         """Sentences about what nothing says, and how to change it."""
         assumed = [name for name, source in self.sources.items() if source == "assumed"]

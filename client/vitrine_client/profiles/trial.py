@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.profiles.completion import Draft
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.profiles.profile import ModelProfile, ProfileError
 
 Array = npt.NDArray[Any]
 
@@ -37,19 +37,28 @@ class Trial(NamedTuple):
     again: Array
 
 
+def levels(profile: ModelProfile) -> Array:
+    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c]."""
+    sides = [side or FREE_SIDE for side in profile.shape[:2]]
+    channels = [profile.channels] if len(profile.shape) == 3 else []
+    return np.random.default_rng(0).integers(0, 256, (2, *sides, *channels), np.uint8)
+
+
 def calls(draft: Draft, pictures: Array) -> Trial:
     """Returns the calls for two made-up pictures, [2, ...], as the model takes them. A model with a
-    fixed number of rows gets so many, the rest zeros (or copies of strings)."""
+    fixed number of rows gets so many."""
     one, other = pictures[:1], pictures[1:2]
     copies = np.concatenate([one.repeat(SAME - 1, axis=0), other])
     if draft.rows:
-        one, other = _filled(one, draft.rows), _filled(other, draft.rows)
-        copies = _filled(copies[-draft.rows :], draft.rows)
+        one, other = filled(one, draft.rows), filled(other, draft.rows)
+        copies = filled(copies[-draft.rows :], draft.rows)
     return Trial(one, copies, other, one)
 
 
-def _filled(rows: Array, count: int) -> Array:
-    if rows.dtype.kind in "OSU":
+def filled(rows: Array, count: int) -> Array:
+    """Returns `count` rows: those that are missing are zeros, or the last one of encoded pictures
+    again."""
+    if rows.dtype.kind == "O":
         return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
 

@@ -32,6 +32,7 @@ from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
+from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -233,7 +234,8 @@ def make_handlers(
     versions = Versions(plane, settings.batching, settings.shedding)
     limits = settings.pictures
     decoder = Decoder(limits.max_pixels, decoding)
-    pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, offload)
+    profiles = PictureProfiles(servers, versions)
+    pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, profiles, offload)
     json_api = JsonApi(
         plane,
         offload=offload,
@@ -257,6 +259,7 @@ def make_handlers(
         "models": probes.models,
         "metrics": telemetry.metrics,
         "instances": pictures.instances,
+        "shown": pictures.instances,
         "predict": predict,
         "classify": partial(json_api.answer, verb="classify"),
         "regress": partial(json_api.answer, verb="regress"),
@@ -316,6 +319,7 @@ def create_app(
             breaker=settings.breaker,
             # With less time than that, a call that is late says nothing of the server.
             fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            models_dir=settings.upstream.models_dir,
         )
         metrics.follow_servers(made)
         return made

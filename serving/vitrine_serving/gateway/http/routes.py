@@ -97,6 +97,7 @@ ROUTES = (
     *_of_models("classify", ":classify", _POST, "Version", "Label", **_JSON),
     *_of_models("regress", ":regress", _POST, "Version", "Label", **_JSON),
     *_of_models("explain", ":explain", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("shown", ":instances", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
