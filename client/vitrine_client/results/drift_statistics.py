@@ -18,11 +18,14 @@ STATISTICS = ("brightness", "contrast", "brightest", "column", "row", "sharpness
 brightness (from the left and from the top, in pixels of an image that is made 28 wide and 28 high),
 and the mean difference of neighbours (0..1), in the image as it is."""
 
-MOST_POINTS = 96 * 96
-"""Pixels that are looked at of a larger image, a few more at times: those of every second row and
-column, or every third..., and the true neighbours of each. Less than 1 ms, however large it is."""
+MOST_CLASSES = 64
+"""More than that are not watched: a window's place in memory has a fixed size."""
 
-_TOGETHER = 4 * MOST_POINTS  # pixels of smaller images that are looked at together
+MOST_LINES = 96
+"""Rows, and columns, that are looked at of a larger image: every second, or every third..., with
+the true neighbours of each pixel. So it takes less than 1 ms, however large it is."""
+
+_TOGETHER = 4 * MOST_LINES**2  # pixels of smaller images that are looked at together
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DTYPES = (np.uint8, np.float32)
 _CHANNELS = (1, 3, 4)
@@ -89,24 +92,21 @@ def _of_any_size(images: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> F
         )
     if channels == (1,):
         return statistics(images[..., 0], probabilities)
-    pixels = math.prod(sides)
-    every = math.ceil(math.sqrt(pixels / MOST_POINTS))
-    at_once = max(1, _TOGETHER // pixels)
+    at_once = max(1, _TOGETHER // math.prod(sides))
     rows = np.empty((count, len(STATISTICS) + probabilities.shape[1]))
     for start in range(0, count, at_once):
         part = slice(start, start + at_once)
-        rows[part, : len(STATISTICS)] = _figures(images[part], every)
+        rows[part, : len(STATISTICS)] = _figures(images[part])
     rows[:, len(STATISTICS) :] = probabilities
     return rows
 
 
-def _figures(levels: npt.NDArray[Any], every: int) -> Floats:
-    """Returns `STATISTICS` [n, 6] of levels, by the pixels of each `every`th row and column."""
-    grey = _grey(levels[:, ::every, ::every])
-    if every == 1:
-        right, below = grey[:, :, 1:], grey[:, 1:]
-    else:
-        right, below = _grey(levels[:, ::every, 1::every]), _grey(levels[:, 1::every, ::every])
+def _figures(levels: npt.NDArray[Any]) -> Floats:
+    """Returns `STATISTICS` [n, 6] of levels."""
+    down, across = (math.ceil(side / MOST_LINES) for side in levels.shape[1:3])
+    grey = _grey(levels[:, ::down, ::across])
+    right = grey[:, :, 1:] if across == 1 else _grey(levels[:, ::down, 1::across])
+    below = grey[:, 1:] if down == 1 else _grey(levels[:, 1::down, ::across])
     total = grey.sum(axis=(1, 2))
     weight = np.where(total == 0, 1, total)  # a black image has its centre at 0, 0
     steps = _mean_step(grey[:, :, : right.shape[2]], right)

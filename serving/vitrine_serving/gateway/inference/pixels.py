@@ -58,6 +58,8 @@ class PixelWatch:
         ((name, inputs),) = request.inputs.items()
         if inputs.ndim not in (3, 4) or inputs.dtype.kind not in "fiu" or not inputs.size:
             return
+        if not any(map(_is_by_class, message.outputs.values())):
+            return
         rows = inputs[: self._max_images]
         answer = _Answer(request.call.signature or SERVING, name, rows, message)
         key = request.call.model.model, version
@@ -101,7 +103,7 @@ def _probabilities(message: wire.PredictResponse, profile: ModelProfile) -> Arra
     if profile.output not in message.outputs:
         return None
     tensor = message.outputs[profile.output]
-    if tensor.dtype not in _FLOATS or len(tensor.tensor_shape.dim) != 2:
+    if not _is_by_class(tensor):
         return None
     try:
         return classified({profile.output: from_tensor(tensor)}, profile)[PROBABILITIES]
@@ -109,11 +111,17 @@ def _probabilities(message: wire.PredictResponse, profile: ModelProfile) -> Arra
         return None
 
 
+def _is_by_class(tensor: wire.Tensor) -> bool:
+    return tensor.dtype in _FLOATS and len(tensor.tensor_shape.dim) == 2
+
+
 def _levels(inputs: Array, profile: ModelProfile) -> Array | None:
     """Returns pictures as a model takes them, scaled, as the levels that they are of, uint8; None
     where the array holds something else."""
     if inputs.dtype.name != profile.dtype or not _fits(inputs.shape[1:], profile.shape):
         return None
+    if len(profile.mean) > 1 and len(profile.mean) != inputs.shape[-1]:
+        return None  # channels that are free, and others than the profile has levels of
     if inputs.dtype.kind in "iu":
         if profile.scaling != "0..255":
             return None  # most levels are lost

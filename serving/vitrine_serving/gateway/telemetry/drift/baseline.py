@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.profiles.profile import Shape
-from vitrine_client.results.drift_statistics import STATISTICS, Floats
+from vitrine_client.results.drift_statistics import MOST_CLASSES, STATISTICS, Floats
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
 
 TESTS = ("covariate", "label")
-MOST_CLASSES = 64
-"""More than that are not watched; a window's place in memory has a fixed size."""
-
 _SHARES_OFF = 0.01
 
 _HUGE = 1e30  # nothing that is computed from less than that overflows

@@ -48,10 +48,12 @@ Rows = npt.NDArray[np.float64]
 
 @dataclass
 class _Version:
-    """Watched version: its baseline, and those of its answers that are not in its window yet."""
+    """Watched version: its baseline, and those of its answers that are not in its window yet; or
+    what it `lacks` a baseline for. `reason` is why no pictures can be sent to it, as it said."""
 
     known: Baseline | None
     lacks: str = ""
+    reason: str = ""
     images: list[Instances] = field(default_factory=list)
     outputs: list[Outputs] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
@@ -113,7 +115,7 @@ class Watch:
         Keeps small ones until there are enough of them, so nobody may change them. Raises nothing:
         a version that cannot be watched is `unknown` from then on.
         """
-        noted = self._versions.get((model, version)) or self._begin(model, version, description)
+        noted = self._find(model, version, description)
         if noted.known is None:
             return
         try:
@@ -169,16 +171,24 @@ class Watch:
         size = self._windows.size
         if says is None:
             return report.unknown(version, "it does not say what it is (`describe`)", size)
-        noted = self._versions.get((model, version)) or self._begin(model, version, says)
+        noted = self._find(model, version, says)
         if noted.known is None:
             return report.unknown(version, noted.lacks, size)
         return report.entry(version, noted.known, self._windows.find(model, version), size)
 
+    def _find(self, model: str, version: int, description: Description) -> _Version:
+        """Returns what is known of a version; one that says something else of why no pictures can
+        be sent to it begins again."""
+        noted = self._versions.get((model, version))
+        if noted is None or (noted.known is None and noted.reason != description.reason):
+            return self._begin(model, version, description)
+        return noted
+
     def _begin(self, model: str, version: int, description: Description) -> _Version:
         try:
-            noted = _Version(_read(model, description))
+            noted = _Version(_read(model, description), reason=description.reason)
         except BaselineError as error:
-            noted = _Version(None, str(error))
+            noted = _Version(None, str(error), description.reason)
             log.info("No watch for drift on version %d of %s: %s", version, model, error)
         if len(self._versions) >= _MOST_KNOWN:
             del self._versions[next(iter(self._versions))]  # the oldest
