@@ -12,6 +12,7 @@ from vitrine_client.profiles.profile import (
     ModelProfile,
     ProfileError,
     Shape,
+    read_shape,
 )
 from vitrine_client.results import signatures
 
@@ -232,7 +233,10 @@ def _fill_file(found: _Found) -> None:
 def _shape_of(taken: _Tensor) -> Shape:
     if taken.sizes is None or len(taken.sizes) not in (3, 4):
         raise ProfileError(f"`shape`: write that of a picture, as {taken} does not tell it")
-    return tuple(size if size > 0 else None for size in taken.sizes[1:])
+    try:
+        return read_shape([size if size > 0 else None for size in taken.sizes[1:]])
+    except ValueError as error:
+        raise ProfileError(f"`shape` of {taken}: {error}") from error
 
 
 def _check_shape(shape: Shape, taken: _Tensor) -> None:

@@ -4,6 +4,7 @@ Its JSON is that of `assets.extra/profile.json`, of the key `profile` of the sig
 and of `GET /v1/models/<model>/profile`: docs/your-own-model.md has a table of the members.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -52,9 +53,11 @@ DTYPES = MappingProxyType(
 picture, which the model decodes: it gets PNG."""
 
 MOST_SIDE = 4096
+MOST_NUMBERS = 2**22
 MOST_LABELS = 100_000
 MOST_LETTERS = 200
-"""Bounds of what a model may say: pixels of a side, labels, and letters of a name."""
+"""Bounds of what a model may say: pixels of a side, numbers of a picture, labels, and letters of a
+name."""
 
 LABELLED = "labels"
 
@@ -113,7 +116,7 @@ class ModelProfile(JsonRecord):
     @property
     def shares_calls(self) -> bool:
         """Whether pictures of several callers may share a call."""
-        return self.batchable and self.has_fixed_size
+        return self.batchable and (self.has_fixed_size or self.dtype == "string")
 
     @property
     def assumptions(self) -> list[str]:
@@ -166,7 +169,8 @@ def _one_of(known: tuple[str, ...]) -> Callable[[Any], str]:
     return read
 
 
-def _shape(value: Any) -> Shape:
+def read_shape(value: Any) -> Shape:
+    """Returns the shape of a picture. Raises `ValueError` where it is none, or too large."""
     sizes = json_values.items(value)
     if len(sizes) not in (2, 3):
         raise ValueError("write [height, width] or [height, width, channels]")
@@ -175,6 +179,8 @@ def _shape(value: Any) -> Shape:
         raise ValueError(f"height and width are 1 to {MOST_SIDE}, or null where they are free")
     if len(found) == 3 and found[2] not in (None, 1, 3, 4):
         raise ValueError("the channels come last, and are 1, 3 or 4, or null where they are free")
+    if math.prod(size or 1 for size in found) > MOST_NUMBERS:
+        raise ValueError(f"a picture has {MOST_NUMBERS:,} numbers at most")
     return found
 
 
@@ -198,7 +204,7 @@ def _flag(value: Any) -> bool:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "signature": _named,
     "input": _named,
-    "shape": _shape,
+    "shape": read_shape,
     "dtype": _one_of(tuple(DTYPES.values())),
     "scaling": _one_of(SCALINGS),
     "mean": _levels,

@@ -22,6 +22,9 @@ FREE_SIDE = 64
 SAME = 8
 """Pictures in a call, all but one of them the same: random layers seldom treat those alike."""
 
+_MOST_NUMBERS = 2**23
+"""In a call: of the largest pictures there are fewer copies."""
+
 _ABSOLUTE, _RELATIVE = 1e-4, 1e-3
 """How far answers may differ: other kernels sum in another order in larger batches."""
 
@@ -48,7 +51,8 @@ def calls(draft: Draft, pictures: Array) -> Trial:
     """Returns the calls for two made-up pictures, [2, ...], as the model takes them. A model with a
     fixed number of rows gets so many."""
     one, other = pictures[:1], pictures[1:2]
-    copies = np.concatenate([one.repeat(SAME - 1, axis=0), other])
+    count = min(max(2, _MOST_NUMBERS // max(1, one.size)), SAME)
+    copies = np.concatenate([one.repeat(count - 1, axis=0), other])
     if draft.rows:
         one, other = filled(one, draft.rows), filled(other, draft.rows)
         copies = filled(copies[-draft.rows :], draft.rows)
@@ -63,30 +67,37 @@ def filled(rows: Array, count: int) -> Array:
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
-def judged(draft: Draft, answers: Trial) -> tuple[dict[str, Any], int]:
+def judged(asked: Trial, answers: Trial) -> tuple[dict[str, Any], int]:
     """Returns the members `kind` and `batchable`, and the number of classes, by what was answered
-    to each of the calls. Raises `ProfileError` where the model answers at random, or no row of
+    to each of the calls; a model that refuses the `copies`, and so several pictures at once, has
+    answered none of them. Raises `ProfileError` where the model answers at random, or no row of
     numbers for each picture."""
-    asked = draft.rows or 0
-    for found, count in zip(answers, (1, SAME, 1, 1), strict=True):
-        if found.ndim != 2 or len(found) != (asked or count) or not found.shape[1]:
-            raise ProfileError(
-                f"it answers shape {list(found.shape)} to {asked or count} pictures, and not a row "
-                "of numbers for each"
-            )
+    refused = not len(answers.copies)
+    for found, rows in zip(answers, asked, strict=True):
+        _check_rows(found, 0 if refused and rows is asked.copies else len(rows))
     alone, copies, other, again = (np.asarray(each, np.float64) for each in answers)
     if not all(np.isfinite(each).all() for each in (alone, copies, other)):
         raise ProfileError("it answers numbers that are none (NaN or infinite)")
-    last = min(SAME, asked or SAME) - 1
-    of_one = copies[:last]
+    last = min(SAME, len(copies)) - 1
+    of_one = copies[:last] if last > 0 else copies[:0]
     if not _close(alone[:1], again[:1]) or not _close(of_one, of_one[:1]):
         raise ProfileError(
             "it answers otherwise when it is asked the same again, as one that was exported with "
             "random layers on; export it with `training=False`"
         )
-    batchable = _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
+    batchable = (
+        not refused and _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
+    )
     rows = np.concatenate([alone[:1], other[:1]])
     return {"kind": _kind(rows), "batchable": batchable}, alone.shape[1]
+
+
+def _check_rows(found: Array, count: int) -> None:
+    if count and (found.ndim != 2 or len(found) != count or not found.shape[1]):
+        raise ProfileError(
+            f"it answers shape {list(found.shape)} to {count} pictures, and not a row of numbers "
+            "for each"
+        )
 
 
 def _close(one: Array, other: Array) -> bool:

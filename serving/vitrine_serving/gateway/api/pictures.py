@@ -113,19 +113,22 @@ class PictureEndpoints:
         return answer
 
     async def _by_profile(
-        self, ask: Callable[[ModelProfile], Awaitable[T]], request: Request, target: ModelRef
-    ) -> T:
+        self,
+        ask: Callable[[ModelProfile], Awaitable[Outcome[T]]],
+        request: Request,
+        target: ModelRef,
+    ) -> Outcome[T]:
         """Returns what `ask` does by the profile of the version that answers. That is known to be
         the one that answered last, or else supposed to be that of our own classifiers; where it is
         another, all is done again by that."""
         known = self._profiles.recall(target)
-        profile = known or FASHION_MNIST
+        profile = known.profile if known else FASHION_MNIST
         kept = request.body if known is None or len(request.body) <= _KEPT_BYTES else None
         reason: Exception | None = None
         try:
             found = await ask(profile)
-            if known or not _is_empty(found):
-                self._profiles.note(target, profile)
+            if not _is_empty(found) or (known and known.version == found.version):
+                self._profiles.note(target, profile, found.version)
                 return found
         except OtherProfile as error:
             reason = error
@@ -232,9 +235,9 @@ def _predict_call(model: ModelRef, profile: ModelProfile) -> SignatureCall:
     )
 
 
-def _is_empty(found: Any) -> bool:
+def _is_empty(found: Outcome[Any]) -> bool:
     """Says whether no model was asked, as all pictures show nothing to our own classifiers."""
-    return isinstance(found, Outcome) and found.shown is not None and not len(found.shown.rows)
+    return found.shown is not None and not len(found.shown.rows)
 
 
 def _predictions(outputs: Mapping[str, Array], labels: tuple[str, ...]) -> list[Classified]:

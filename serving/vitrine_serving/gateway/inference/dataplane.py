@@ -139,9 +139,10 @@ class DataPlane:
     ) -> InferenceResponse:
         """Asks about each row by itself, all of the same version."""
         call, responses = request.call, list[InferenceResponse]()
-        for row in rows:
-            asked = call._replace(shape=() if call.profile.has_fixed_size else row.shape)
-            responses.append(await self._batched(asked, row[np.newaxis], request))
+        for index in range(len(rows)):
+            row = rows[index : index + 1] if isinstance(rows, np.ndarray) else rows[index][None]
+            asked = call._replace(shape=() if call.profile.has_fixed_size else row.shape[1:])
+            responses.append(await self._batched(asked, row, request))
             call = call._replace(model=ModelRef(call.model.model, responses[0].version))
         return InferenceResponse.joined(responses)
 
@@ -347,7 +348,7 @@ def _message(call: SignatureCall, rows: Array) -> bytes:
     constants = {name: np.full(len(rows), value, np.int64) for name, value in call.constants}
     return messages.predict_request(
         model,
-        {profile.input: model_input(rows, profile), **constants},
+        {profile.input: rows if rows.dtype == object else model_input(rows, profile), **constants},
         version=version,
         label=label,
         signature_name=call.signature,

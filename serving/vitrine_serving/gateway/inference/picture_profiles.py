@@ -6,6 +6,7 @@ whether it is its own (`OtherProfile`).
 """
 
 import time
+from typing import NamedTuple
 
 from vitrine_client.profiles.profile import ModelProfile
 from vitrine_serving.gateway.inference.profile_checks import profile_of
@@ -17,24 +18,32 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 _REMEMBERED = 1024  # references; the oldest are forgotten
 
 
+class Known(NamedTuple):
+    """Version that answered last, and its profile."""
+
+    profile: ModelProfile
+    version: int
+
+
 class PictureProfiles:
     """Memory of the profiles by model reference; lives in one event loop."""
 
     def __init__(self, servers: ModelServers, versions: Versions) -> None:
         self._servers = servers
         self._versions = versions
-        self._known: dict[ModelRef, ModelProfile] = {}
+        self._known: dict[ModelRef, Known] = {}
 
-    def recall(self, ref: ModelRef) -> ModelProfile | None:
-        """Returns the profile of the version that answered last."""
+    def recall(self, ref: ModelRef) -> Known | None:
+        """Returns what is known of the version that answered last."""
         return self._known.get(ref)
 
-    def note(self, ref: ModelRef, profile: ModelProfile) -> None:
+    def note(self, ref: ModelRef, profile: ModelProfile, version: int) -> None:
         """Remembers the profile of a version that has answered."""
-        if self._known.get(ref) is profile:
+        known = self._known.get(ref)
+        if known and known.version == version and known.profile is profile:
             return
         self._known.pop(ref, None)
-        self._known[ref] = profile
+        self._known[ref] = Known(profile, version)
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
 
@@ -46,5 +55,5 @@ class PictureProfiles:
         left_s = max(deadline - time.monotonic(), 0.001)
         described = await self._servers.describe(ref.model, version, timeout_s=left_s)
         profile = profile_of(described, ref)
-        self.note(ref, profile)
+        self.note(ref, profile, version)
         return profile

@@ -157,9 +157,21 @@ async def _try(model: str, version: int, call: Call, draft: Draft) -> tuple[dict
             raise ProfileError(f"it does not answer its output `{profile.output}`")
         return outputs[profile.output]
 
+    async def answer_several(rows: Array) -> Array:
+        try:
+            return await answer(rows)
+        except InvalidRequest:
+            return rows[:0]
+
+    asked = trial.calls(draft, pictures)
     try:
-        asked = trial.calls(draft, pictures)
-        return trial.judged(draft, trial.Trial(*[await answer(rows) for rows in asked]))
+        answers = trial.Trial(
+            alone=await answer(asked.alone),
+            copies=await answer_several(asked.copies),
+            other=await answer(asked.other),
+            again=await answer(asked.again),
+        )
+        return trial.judged(asked, answers)
     except (InvalidRequest, ModelFault) as error:
         said = " ".join(str(error).split())[:_MOST_LETTERS]
         raise ProfileError(f"it refuses a picture that was made for it: {said}") from error
