@@ -101,6 +101,13 @@ class UnsupportedMediaType(VitrineError):
     status = 415
 
 
+class TakesNoPictures(VitrineError):
+    """Model that no picture can be sent to: it is no image classifier, or does not say how its
+    pictures are made. The message says what it takes, and what to write where."""
+
+    status = 422
+
+
 class ResourceExhausted(VitrineError):
     """Load shedding or a rate limit: too much at once; less, or later, works."""
 

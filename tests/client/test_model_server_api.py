@@ -10,6 +10,8 @@ import pytest
 from harness.fake_model_server import Call, FakeModelServer, failing
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.tfserving import management
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.examples import to_example
 from vitrine_client.tfserving.tensors import to_tensor
@@ -121,6 +123,44 @@ def test_metadata():
         3,
         ["signature_def"],
     )
+
+
+def profile_answer(value: bytes) -> bytes:
+    response = wire.GetModelMetadataResponse()
+    response.metadata["profile"].value = value
+    return response.SerializeToString()
+
+
+def test_profile_files():
+    """What the embedded server hands out: the files of a version, or that one cannot be read."""
+    request = wire.GetModelMetadataRequest.FromString(management.profile_request("mlp", 3))
+    assert (request.model_spec.version.value, list(request.metadata_field)) == (3, ["profile"])
+    texts = {"labels.txt": "\0a\nä\n"}
+    written = management.written_profile_files(texts)
+    assert management.read_profile_files(profile_answer(written)) == texts
+    later = management.written_profile_files({**texts, "of a later server": ""})
+    assert management.read_profile_files(profile_answer(later)) == texts
+    broken = management.written_profile_files(ProfileError("labels.txt is \udcff"))
+    with pytest.raises(ProfileError, match=r"labels\.txt is \?"):
+        management.read_profile_files(profile_answer(broken))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{", b"[]", b"1", b'{"labels.txt": 1}', b'{"labels.txt": "\xff"}', b"[" * 100_000],
+    ids=lambda value: repr(value[:20]),
+)
+def test_profile_files_that_make_no_sense(value):
+    """It is the server's error, and no other."""
+    with pytest.raises(errors.ServerError, match="profile files cannot be read"):
+        management.read_profile_files(profile_answer(value))
+
+
+def test_profile_files_are_bounded():
+    """Before they are read."""
+    value = b" " * 50_000_001
+    with pytest.raises(errors.ServerError, match="50,000,001 bytes"):
+        management.read_profile_files(profile_answer(value))
 
 
 def test_reload():

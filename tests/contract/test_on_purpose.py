@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,10 @@ from harness.paths import ROOT
 from harness.ports import free_port
 from harness.processes import Process, running, wait_until_up
 from tests.contract.server import Server
+from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.store import profile_files
+from vitrine_client.tfserving import management, messages
+from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.model_server.__main__ import main
 
 HERE = "tests/contract/test_on_purpose.py"
@@ -95,6 +100,7 @@ HELD = {
         f"{SERVING}/test_metrics.py",
         "test_names_that_are_not_served_are_one",
     ),
+    "the metadata field `profile` over gRPC": (HERE, "test_profile_files_are_metadata"),
     "words of an error beyond 7 KiB on the wire": (
         f"{SERVING}/test_grpc_api.py",
         "test_words_of_any_length_travel",
@@ -209,6 +215,48 @@ def test_versions_that_fail_end_nobody(odd: Odd):
         int(one["version"]): one["state"] for one in json.loads(reply.body)["model_version_status"]
     }
     assert states == {3: "END", 2: "END", 1: "AVAILABLE"}
+
+
+def test_profile_files_are_metadata(odd: Odd):
+    """Those that are there when it is asked, beside the signatures; one that cannot be read is an
+    error for the reader, who else would take it for none."""
+
+    def asked(*fields: str) -> wire.GetModelMetadataResponse:
+        request = wire.GetModelMetadataRequest(metadata_field=fields)
+        request.model_spec.name = "half"
+        path = messages.path_of(management.METADATA)
+        answer = odd.server.call(path, request)
+        return wire.GetModelMetadataResponse.FromString(answer)
+
+    def read() -> dict[str, str]:
+        return management.read_profile_files(asked("profile").SerializeToString())
+
+    found = asked("profile")
+    assert (list(found.metadata), found.model_spec.version.value) == (["profile"], 1)
+    assert read() == {}
+    folder = odd.server.models / "half" / "1" / profile_files.FOLDER
+    folder.mkdir()
+    texts = {"profile.json": '{"scaling": "-1..1"}', "labels.txt": "ärgerlich\n\0\n"}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "card.json").write_text("{}")
+    assert read() == texts
+    assert set(asked("profile", "signature_def").metadata) == {"profile", "signature_def"}
+    with pytest.raises(grpc.RpcError, match="Metadata field profiles is not supported"):
+        asked("profile", "profiles")
+    reply = odd.server.http("GET", "/v1/models/half/metadata", None, {})
+    assert list(json.loads(reply.body)["metadata"]) == ["signature_def"]
+    for content, reason in (
+        (b"\xff", "is not UTF-8"),
+        (b" " * 4_000_001, "it has 4,000,001 bytes"),
+    ):
+        (folder / "labels.txt").write_bytes(content)
+        with pytest.raises(ProfileError, match=rf"labels\.txt.*{reason}"):
+            read()
+    (folder / "labels.txt").unlink()
+    (folder / "labels.txt").mkdir()
+    with pytest.raises(ProfileError, match="cannot be read"):
+        read()
 
 
 def test_a_file_is_no_version(odd: Odd):

@@ -24,6 +24,7 @@ from harness.ports import free_port
 from tests.docs.pages import ROOT
 from tests.serving.asked_gateway import PNG, form, npy, png
 from tests.serving.fake_servers import FakeServers
+from vitrine_client.profiles.description import Description
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
 from vitrine_serving.gateway.access import keys
@@ -81,6 +82,14 @@ class Servers(FakeServers):
 
     async def close(self) -> None:
         pass
+
+
+class ForeignServers(Servers):
+    """Model servers of a model that is no image classifier."""
+
+    async def describe(self, *_: Any, **__: Any) -> Description:
+        reason = "it takes `x` float32 [n, 4], and not one input of pictures, [n, height, width]"
+        return Description((), {}, None, f"{reason} with 1, 3 or 4 channels or without that axis")
 
 
 class BrokenServers(Servers):
@@ -155,6 +164,7 @@ async def _of_the_gateway(client: httpx.AsyncClient, found: Examples) -> None:
     found.answer("models", await client.get("/v1/models"))
     found.answer("status", await client.get(MODEL))
     found.answer("metadata", await client.get(f"{MODEL}/metadata"))
+    found.answer("profile", await client.get(f"{MODEL}/profile"))
 
 
 async def _pictures(client: httpx.AsyncClient, found: Examples) -> None:
@@ -164,6 +174,7 @@ async def _pictures(client: httpx.AsyncClient, found: Examples) -> None:
     found.answer("predict", await client.post(f"{MODEL}:predict", files=both))
     found.answer("explain", await client.post(f"{MODEL}:explain", content=bag, headers=PNG))
     found.answer("instances", await client.post("/v1/instances", content=bag, headers=PNG))
+    found.answer("shown", await client.post(f"{MODEL}:instances", content=bag, headers=PNG))
 
 
 async def _json(client: httpx.AsyncClient, found: Examples) -> None:
@@ -233,6 +244,8 @@ async def _failures(found: Examples) -> None:
         values = {"signature_name": "regress", "examples": [{"x": 1.5}, {"x": -0.5}]}
         found.answer("regress", await client.post("/v1/models/m:regress", json=values))
         found.bodies["regress"] = values
+    async with _gateway(Settings(), ForeignServers()) as client:
+        found.problem(await client.post("/v1/models/m:predict", **picture), 422)
     with FakeModelServer(_diverged) as server:
         settings = Settings(model_server=(server.address,), models=("mlp",))
         async with _gateway(settings) as client:

@@ -13,6 +13,7 @@ from vitrine_client.errors import NotFound, Unavailable
 from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding.decoder import Shown
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.shedding import QueueFull, SheddingSettings
@@ -94,7 +95,7 @@ def test_explanations_that_wait_go_together(runner):
 
         def ask(row: int, class_id: int | None = None):
             deadline = time.monotonic() + 30
-            asked = (pictures[row : row + 1], ModelRef("mlp"), Caller(f"of {row}"), deadline)
+            asked = (Shown(pictures[row : row + 1]), ModelRef("mlp"), Caller(f"of {row}"), deadline)
             return asyncio.create_task(explain(plane, *asked, class_id))
 
         first = ask(1)

@@ -14,8 +14,11 @@ from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.api.explanations import explain
 from vitrine_serving.gateway.inference.dataplane import DataPlane
+from vitrine_serving.gateway.inference.decoding.decoder import Shown
 from vitrine_serving.gateway.inference.requests import Caller, InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
+
+OURS = b'{"input_shape": [28, 28]}'
 
 
 class Model:
@@ -29,7 +32,7 @@ class Model:
         self._beside = beside or {}
         self.described = described or {
             "labels": np.array(LABELS, object),
-            "card": np.array(b"{}", object),
+            "card": np.array(OURS, object),
         }
         self._rows = rows
         self._error = error
@@ -147,7 +150,7 @@ def test_nobody_is_told_of_another_s_fault():
 
 NAN = np.full((1, 10), np.nan, np.float32)
 TEN = np.full((1, 10), 0.1, np.float32)
-LABELLED = {"labels": np.array(LABELS, object), "card": np.array(b"{}", object)}
+LABELLED = {"labels": np.array(LABELS, object), "card": np.array(OURS, object)}
 
 
 def tensor(*shape: int, dtype: int = wire.DT_FLOAT, **content) -> wire.Tensor:
@@ -274,7 +277,7 @@ def test_wrong_explanations_are_the_model_s_fault(wrong, told):
 
     async def main(server):
         async with to(server) as servers:
-            asked = (brightest(3), ModelRef("mlp"), Caller("id"), time.monotonic() + LONG_S)
+            asked = (Shown(brightest(3)), ModelRef("mlp"), Caller("id"), time.monotonic() + LONG_S)
             return await explain(data_plane(servers), *asked)
 
     with FakeModelServer(Model(beside=right)) as server:

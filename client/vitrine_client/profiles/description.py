@@ -37,7 +37,7 @@ class Description:
 
     labels: tuple[str, ...]
     card: dict[str, Any]
-    profile: ModelProfile | None = None
+    profile: ModelProfile | None = FASHION_MNIST
     reason: str = ""
     members: Mapping[str, Any] | None = None
 
@@ -51,11 +51,11 @@ class Description:
             raise ValueError("a `card` that is no JSON object")
         if len(labels) > MOST_LABELS:
             raise ValueError(f"{len(labels):,} `labels`")
-        named = distinct([label[:MOST_LETTERS] for label in labels])
+        named = distinct([_text(label[:MOST_LETTERS]) for label in labels])
         try:
             members = None if content is None else read_members(content)
         except ProfileError as error:
-            return cls(named, card, reason=f"its signature `describe` has no profile: {error}")
+            return cls(named, card, None, f"its signature `describe` has no profile: {error}")
         return cls(named, card, _profile(named, card, members), members=members)
 
 
@@ -96,6 +96,11 @@ def _by_name(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any, A
         raise ValueError("no `card`")
     texts = [each.decode(errors="replace") for each in labels.tolist()]
     return texts, _loaded(card.item()), None
+
+
+def _text(label: str) -> str:
+    """Returns a label as UTF-8 has it: JSON's escapes can also be half a surrogate pair."""
+    return label.encode(errors="replace").decode()
 
 
 def _loaded(text: Any) -> Any:

@@ -4,11 +4,13 @@ Its JSON is that of `assets.extra/profile.json`, of the key `profile` of the sig
 and of `GET /v1/models/<model>/profile`: docs/your-own-model.md has a table of the members.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from vitrine_client.process.visible import visible
 from vitrine_client.results import json_values
 from vitrine_client.results.strict_json import JsonRecord
 
@@ -52,16 +54,25 @@ DTYPES = MappingProxyType(
 picture, which the model decodes: it gets PNG."""
 
 MOST_SIDE = 4096
+MOST_NUMBERS = 2**22
 MOST_LABELS = 100_000
 MOST_LETTERS = 200
-"""Bounds of what a model may say: pixels of a side, labels, and letters of a name."""
+"""Bounds of what a model may say: pixels of a side, numbers of a picture, labels, and letters of a
+name."""
 
 LABELLED = "labels"
 
 
+_MOST_TOLD = 1000
+
+
 class ProfileError(ValueError):
     """Profile that is broken, or does not fit the signatures of its model; the message names the
-    member and the reason."""
+    member and the reason, in one line that is not too long, whatever names a model has."""
+
+    def __init__(self, message: str) -> None:
+        told = visible(message)
+        super().__init__(f"{told[:_MOST_TOLD]}…" if len(told) > _MOST_TOLD else told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,14 +122,20 @@ class ModelProfile(JsonRecord):
         return None not in self.shape[:2] and self.dtype != "string"
 
     @property
+    def shares_calls(self) -> bool:
+        """Whether pictures of several callers may share a call."""
+        return self.batchable and (self.has_fixed_size or self.dtype == "string")
+
+    @property
     def assumptions(self) -> list[str]:
         """Sentences about what nothing says, and how to change it."""
         assumed = [name for name, source in self.sources.items() if source == "assumed"]
         told = self.to_dict()
         return [
             f"{name} {_shown(told[name])} assumed: write profile.json to change it"
-            for name in assumed
             if name in told
+            else f"{name} 0, 1, 2… assumed: write labels.txt to name the classes"
+            for name in assumed
         ]
 
     def takes_the_same(self, other: "ModelProfile") -> bool:
@@ -145,9 +162,19 @@ def _shown(value: Any) -> str:
 
 
 def _named(value: Any) -> str:
-    text = json_values.text(value)
+    text = _text(value)
     if not 0 < len(text) <= MOST_LETTERS:
         raise ValueError(f"a name has 1 to {MOST_LETTERS} letters")
+    return text
+
+
+def _text(value: Any) -> str:
+    """Returns a text that UTF-8 has: JSON's escapes can also be half a surrogate pair."""
+    text = json_values.text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half a surrogate pair is no text") from error
     return text
 
 
@@ -161,7 +188,8 @@ def _one_of(known: tuple[str, ...]) -> Callable[[Any], str]:
     return read
 
 
-def _shape(value: Any) -> Shape:
+def read_shape(value: Any) -> Shape:
+    """Returns the shape of a picture. Raises `ValueError` where it is none, or too large."""
     sizes = json_values.items(value)
     if len(sizes) not in (2, 3):
         raise ValueError("write [height, width] or [height, width, channels]")
@@ -170,6 +198,8 @@ def _shape(value: Any) -> Shape:
         raise ValueError(f"height and width are 1 to {MOST_SIDE}, or null where they are free")
     if len(found) == 3 and found[2] not in (None, 1, 3, 4):
         raise ValueError("the channels come last, and are 1, 3 or 4, or null where they are free")
+    if math.prod(size or 1 for size in found) > MOST_NUMBERS:
+        raise ValueError(f"a picture has {MOST_NUMBERS:,} numbers at most")
     return found
 
 
@@ -178,7 +208,7 @@ def _levels(value: Any) -> tuple[float, ...]:
 
 
 def _labels(value: Any) -> tuple[str, ...]:
-    labels = json_values.texts(value)
+    labels = tuple(map(_text, json_values.items(value)))
     if len(labels) > MOST_LABELS or any(len(label) > MOST_LETTERS for label in labels):
         raise ValueError(f"there are {MOST_LABELS:,} of {MOST_LETTERS} letters at most")
     return labels
@@ -193,7 +223,7 @@ def _flag(value: Any) -> bool:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "signature": _named,
     "input": _named,
-    "shape": _shape,
+    "shape": read_shape,
     "dtype": _one_of(tuple(DTYPES.values())),
     "scaling": _one_of(SCALINGS),
     "mean": _levels,

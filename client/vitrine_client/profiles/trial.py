@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.profiles.completion import Draft
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.profiles.profile import ModelProfile, ProfileError
 
 Array = npt.NDArray[Any]
 
@@ -22,13 +22,16 @@ FREE_SIDE = 64
 SAME = 8
 """Pictures in a call, all but one of them the same: random layers seldom treat those alike."""
 
+_MOST_NUMBERS = 2**23
+"""In a call: of the largest pictures there are fewer copies."""
+
 _ABSOLUTE, _RELATIVE = 1e-4, 1e-3
 """How far answers may differ: other kernels sum in another order in larger batches."""
 
 _SHARES_OFF = 0.01
 
 
-class Trial(NamedTuple):
+class TrialCalls(NamedTuple):
     """Calls of a trial: the pictures of each, [n, ...], in the order in which they are made."""
 
     alone: Array
@@ -37,47 +40,64 @@ class Trial(NamedTuple):
     again: Array
 
 
-def calls(draft: Draft, pictures: Array) -> Trial:
+def levels(profile: ModelProfile) -> Array:
+    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c]."""
+    sides = [side or FREE_SIDE for side in profile.shape[:2]]
+    channels = [profile.channels] if len(profile.shape) == 3 else []
+    return np.random.default_rng(0).integers(0, 256, (2, *sides, *channels), np.uint8)
+
+
+def calls(draft: Draft, pictures: Array) -> TrialCalls:
     """Returns the calls for two made-up pictures, [2, ...], as the model takes them. A model with a
-    fixed number of rows gets so many, the rest zeros (or copies of strings)."""
+    fixed number of rows gets so many."""
     one, other = pictures[:1], pictures[1:2]
-    copies = np.concatenate([one.repeat(SAME - 1, axis=0), other])
+    count = min(max(2, _MOST_NUMBERS // max(1, one.size)), SAME)
+    copies = np.concatenate([one.repeat(count - 1, axis=0), other])
     if draft.rows:
-        one, other = _filled(one, draft.rows), _filled(other, draft.rows)
-        copies = _filled(copies[-draft.rows :], draft.rows)
-    return Trial(one, copies, other, one)
+        one, other = filled(one, draft.rows), filled(other, draft.rows)
+        copies = filled(copies[-draft.rows :], draft.rows)
+    return TrialCalls(one, copies, other, one)
 
 
-def _filled(rows: Array, count: int) -> Array:
-    if rows.dtype.kind in "OSU":
+def filled(rows: Array, count: int) -> Array:
+    """Returns `count` rows: those that are missing are zeros, or the last one of encoded pictures
+    again."""
+    if rows.dtype.kind == "O":
         return np.concatenate([rows, rows[-1:].repeat(count - len(rows), axis=0)])
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
-def judged(draft: Draft, answers: Trial) -> tuple[dict[str, Any], int]:
+def judged(asked: TrialCalls, answers: TrialCalls) -> tuple[dict[str, Any], int]:
     """Returns the members `kind` and `batchable`, and the number of classes, by what was answered
-    to each of the calls. Raises `ProfileError` where the model answers at random, or no row of
+    to each of the calls; a model that refuses the `copies`, and so several pictures at once, has
+    answered none of them. Raises `ProfileError` where the model answers at random, or no row of
     numbers for each picture."""
-    asked = draft.rows or 0
-    for found, count in zip(answers, (1, SAME, 1, 1), strict=True):
-        if found.ndim != 2 or len(found) != (asked or count) or not found.shape[1]:
-            raise ProfileError(
-                f"it answers shape {list(found.shape)} to {asked or count} pictures, and not a row "
-                "of numbers for each"
-            )
+    refused = not len(answers.copies)
+    for found, rows in zip(answers, asked, strict=True):
+        _check_rows(found, 0 if refused and rows is asked.copies else len(rows))
     alone, copies, other, again = (np.asarray(each, np.float64) for each in answers)
     if not all(np.isfinite(each).all() for each in (alone, copies, other)):
         raise ProfileError("it answers numbers that are none (NaN or infinite)")
-    last = min(SAME, asked or SAME) - 1
-    of_one = copies[:last]
+    last = min(SAME, len(copies)) - 1
+    of_one = copies[:last] if last > 0 else copies[:0]
     if not _close(alone[:1], again[:1]) or not _close(of_one, of_one[:1]):
         raise ProfileError(
             "it answers otherwise when it is asked the same again, as one that was exported with "
             "random layers on; export it with `training=False`"
         )
-    batchable = _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
+    batchable = (
+        not refused and _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
+    )
     rows = np.concatenate([alone[:1], other[:1]])
     return {"kind": _kind(rows), "batchable": batchable}, alone.shape[1]
+
+
+def _check_rows(found: Array, count: int) -> None:
+    if count and (found.ndim != 2 or len(found) != count or not found.shape[1]):
+        raise ProfileError(
+            f"it answers shape {list(found.shape)} to {count} pictures, and not a row of numbers "
+            "for each"
+        )
 
 
 def _close(one: Array, other: Array) -> bool:

@@ -15,6 +15,9 @@ from vitrine_client.store.shared_files import content_of
 FOLDER = "assets.extra"
 NAMES = (PROFILE_FILE, LABELS_FILE)
 
+MOST_BYTES = 4_000_000
+"""Bytes of a file: of 100,000 labels, 40 for each."""
+
 
 def texts(version_dir: Path) -> dict[str, str]:
     """Returns the contents of the files of a version that are there, by name. Raises
@@ -48,7 +51,7 @@ def layers(contents: Mapping[str, str]) -> list[Layer]:
 
 def _text(path: Path) -> str | None:
     try:
-        return content_of(path).decode()
+        return content_of(path, MOST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:

@@ -108,13 +108,13 @@ def _is_given_group(descriptor: int, group: int) -> bool:
     return os.fstat(descriptor).st_gid == group
 
 
-def content_of(path: Path) -> bytes:
+def content_of(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
     """Returns a file's content. Raises `OSError`, also with words of its own where it is no
     regular file or has more bytes."""
     found = path.stat()
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise OSError(0, "it is no regular file", str(path))
-    if found.st_size > _MOST_BYTES:
+    if found.st_size > most_bytes:
         raise OSError(0, f"it has {found.st_size:,} bytes", str(path))
     return path.read_bytes()
 

@@ -1,24 +1,44 @@
-"""Model management over gRPC: signatures of a model, and the reload of `models.config`."""
+"""Model management over gRPC: signatures of a model, its profile files, and the reload of
+`models.config`."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format, text_format
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client.errors import InvalidRequest, ServerError
+from vitrine_client.profiles.completion import LABELS_FILE, PROFILE_FILE
+from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.results.json_values import members, text
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 
 METADATA = "PredictionService/GetModelMetadata"
 RELOAD = "ModelService/HandleReloadConfigRequest"
 
+PROFILE_FIELD = "profile"
+"""Metadata that the embedded model server alone has: any other refuses it (`InvalidRequest`)."""
+
 _FIELD = "signature_def"
+_ERROR = "error"
+_MOST_BYTES = 50_000_000  # of the JSON of two files, in which a byte may take six
 
 
 def metadata_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
     """Returns the request of `METADATA` for the signatures of a version."""
+    return _request(_FIELD, model, version, label)
+
+
+def profile_request(model: str, version: int) -> bytes:
+    """Returns the request of `METADATA` for the profile files of a version."""
+    return _request(PROFILE_FIELD, model, version)
+
+
+def _request(field: str, model: str, version: int | None, label: str | None = None) -> bytes:
     spec = messages.model_spec(model, version, label)
-    request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=[_FIELD])
+    request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=[field])
     return request.SerializeToString()
 
 
@@ -38,6 +58,30 @@ def read_metadata(response: bytes) -> dict[str, Any]:
     }
 
 
+def written_profile_files(texts: Mapping[str, str] | ProfileError) -> bytes:
+    """Returns what `PROFILE_FIELD` is answered with, for what `profile_files.texts` returns or
+    raises: JSON, the text of each file by its name, or an `error`."""
+    told = {_ERROR: str(texts)} if isinstance(texts, ProfileError) else dict(texts)
+    # File names in an error may have what is no UTF-8.
+    return json.dumps(told, ensure_ascii=False).encode(errors="replace")
+
+
+def read_profile_files(response: bytes) -> dict[str, str]:
+    """Reads the response to `profile_request`: the text of each file that the version has, by its
+    name. Raises `ProfileError` where the server could not read one, as `profile_files.texts` does,
+    and `ServerError` where the response makes no sense."""
+    value = messages.parsed(wire.GetModelMetadataResponse, response).metadata[PROFILE_FIELD].value
+    try:
+        if len(value) > _MOST_BYTES:
+            raise ValueError(f"they have {len(value):,} bytes")
+        found = {name: text(each) for name, each in members(json.loads(value)).items()}
+    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8, too
+        raise ServerError(f"The profile files cannot be read: {error}") from error
+    if _ERROR in found:
+        raise ProfileError(found[_ERROR])
+    return {name: found[name] for name in (PROFILE_FILE, LABELS_FILE) if name in found}
+
+
 def _json(message: Message) -> dict[str, Any]:
     content: dict[str, Any] = json_format.MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -55,8 +99,8 @@ def parse_config(config: str | bytes, source: str) -> wire.ModelServerConfig:
     """Reads a `models.config`, which errors call `source`. Raises `InvalidRequest` with the line
     that makes no sense."""
     try:
-        text = config.decode() if isinstance(config, bytes) else config
-        return text_format.Parse(text, wire.ModelServerConfig())
+        content = config.decode() if isinstance(config, bytes) else config
+        return text_format.Parse(content, wire.ModelServerConfig())
     except (UnicodeDecodeError, text_format.ParseError) as error:
         raise InvalidRequest(f"{source} is no ModelServerConfig: {error}") from error
 

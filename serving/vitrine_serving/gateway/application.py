@@ -18,6 +18,7 @@ from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
+from vitrine_serving.gateway.api.profiles import ProfileEndpoint
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
@@ -32,6 +33,7 @@ from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
+from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -233,7 +235,8 @@ def make_handlers(
     versions = Versions(plane, settings.batching, settings.shedding)
     limits = settings.pictures
     decoder = Decoder(limits.max_pixels, decoding)
-    pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, offload)
+    profiles = PictureProfiles(servers, versions)
+    pictures = PictureEndpoints(limits.max_images, decoder, plane, versions, profiles, offload)
     json_api = JsonApi(
         plane,
         offload=offload,
@@ -257,12 +260,14 @@ def make_handlers(
         "models": probes.models,
         "metrics": telemetry.metrics,
         "instances": pictures.instances,
+        "shown": pictures.instances,
         "predict": predict,
         "classify": partial(json_api.answer, verb="classify"),
         "regress": partial(json_api.answer, verb="regress"),
         "explain": pictures.explain,
         "status": partial(json_api.about, question=json_api.status),
         "metadata": partial(json_api.about, question=json_api.metadata),
+        "profile": ProfileEndpoint(servers, versions).profile,
         "drift": telemetry.drift,
     }
 
@@ -316,6 +321,7 @@ def create_app(
             breaker=settings.breaker,
             # With less time than that, a call that is late says nothing of the server.
             fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            models_dir=settings.upstream.models_dir,
         )
         metrics.follow_servers(made)
         return made

@@ -33,8 +33,9 @@ _CUT_SHARE = 0.2  # of an item's longer side
 class Item(NamedTuple):
     """The item that was found in a picture.
 
-    `instance` is the item as models take it, uint8 [28, 28], white on black; `box` its place, or
-    None where the picture shows nothing, and then `instance` is black. `warnings` name in words
+    `instance` is the item as models take it, uint8 [28, 28], white on black, or what another
+    profile makes of the picture; `box` its place, or None where the picture shows nothing, and then
+    `instance` is black. `warnings` name in words
     parts that were left out or are doubtful. `images.preprocessing` makes instances of other shapes
     and dtypes, for models that take others.
     """

@@ -1,15 +1,19 @@
 """JSON answers about pictures: predictions, explanations and instances."""
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import orjson
+from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving import messages
+from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer
 from vitrine_serving.gateway.inference.decoding.decoder import Empty, Found, Shown
 from vitrine_serving.gateway.inference.outcomes import Classified, Outcome
@@ -39,7 +43,7 @@ def predictions(outcome: Outcome[Classified], top_k: int | None) -> Answer:
         }
 
     entries = _entries(outcome, entry)
-    content = {"predictions": entries, "model_spec": _spec(outcome, "serving_default")}
+    content = {"predictions": entries, "model_spec": _spec(outcome, _signature(outcome))}
     body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
     return Answer(200, body, headers=[_timing(outcome)])
 
@@ -67,15 +71,20 @@ def instances(shown: Shown) -> Answer:
     """Returns what models are shown: of an array its rows; of pictures also where their items are,
     and black for those that are empty."""
     pictures = [each for each in shown.found if not isinstance(each, InvalidImage)]
-    rows, beside = shown.rows, {}
+    rows, beside = list(shown.rows), {}
     if pictures:
         items = [each if isinstance(each, Item) else None for each in pictures]
-        rows = np.stack([each.instance if each else _BLACK for each in items])
+        rows = [each.instance if each else _BLACK for each in items]
         boxes = [each.box if each else None for each in items]
         beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
-    content = {"instances": messages.scaled(rows), **beside}
+    content = {"instances": [messages.scaled(_levels(row)) for row in rows], **beside}
     body = orjson.dumps(content, option=_NUMPY)
     return Answer(200, body, headers=[(_TIMING, f"decode;dur={1e3 * shown.decode_s:.3f}")])
+
+
+def _levels(row: Array) -> Array:
+    """Returns the levels of an instance, those of an encoded picture decoded."""
+    return np.asarray(Image.open(io.BytesIO(row.item()))) if row.dtype == object else row
 
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:
@@ -99,6 +108,10 @@ def _entry(
         entry["box"] = found.box
         entry["warnings"] = found.warnings
     return entry
+
+
+def _signature(outcome: Outcome[Any]) -> str:
+    return (outcome.shown.profile if outcome.shown else FASHION_MNIST).signature
 
 
 def _spec(outcome: Outcome[T], signature_name: str) -> Json:

@@ -3,9 +3,14 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
-from vitrine_client.errors import InvalidRequest, UnsupportedMediaType
+import grpc
+
+from vitrine_client.errors import InvalidRequest, Unavailable, UnsupportedMediaType
+from vitrine_client.images import SIDE
+from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.api import bodies, picture_answers
 from vitrine_serving.gateway.api.explanations import explain
@@ -15,8 +20,9 @@ from vitrine_serving.gateway.http.reading import UNSPECIFIED_TYPES
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Instances, Shown
 from vitrine_serving.gateway.inference.outcomes import Classified, Outcome
+from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
+from vitrine_serving.gateway.inference.profile_checks import OtherProfile
 from vitrine_serving.gateway.inference.requests import (
-    IMAGES,
     PROBABILITIES,
     Caller,
     InferenceRequest,
@@ -28,12 +34,16 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 Offload = Callable[..., Awaitable[Any]]
 
-Infer = Callable[[Instances, ModelRef, Caller, float], Awaitable[InferenceResponse]]
-"""Asks a model about rows, uint8 [n, 28, 28], for a caller and until a deadline; `decoded` has an
+T = TypeVar("T")
+
+Infer = Callable[[Shown, ModelRef, Caller, float], Awaitable[InferenceResponse]]
+"""Asks a model about the rows that it is shown, for a caller and until a deadline; `decoded` has an
 answer for each of them."""
 
+_KEPT_BYTES = 2**20
+"""Of a body: what has more is let go of while it is decoded, as memory is short."""
+
 _NPY = "application/x-npy"
-_OUTPUTS = (PROBABILITIES,)
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
 
 
@@ -50,6 +60,7 @@ class PictureEndpoints:
         decoder: Decoder,
         plane: DataPlane,
         versions: Versions,
+        profiles: PictureProfiles,
         offload: Offload,
     ) -> None:
         self._max_images = max_images
@@ -57,34 +68,91 @@ class PictureEndpoints:
         self._decoder = decoder
         self._plane = plane
         self._versions = versions
+        self._profiles = profiles
 
     async def predict(self, request: Request, target: ModelRef) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
         top_k, box = queries.top_k(request.query), queries.box(request.query)
-        if media_type(request) == _NPY:
-            shown = Shown(await self._array(request, box))
-        else:
-            sent = self._pictures(request, box)
-            self._plane.check_room(_predict_call(target), len(sent), request.deadline)
-            shown = await self._decoder.decode(sent, request.deadline, box)
-        outcome = await self._outcome(self._predict, shown, request, target)
+
+        async def ask(profile: ModelProfile) -> Outcome[Classified]:
+            if media_type(request) == _NPY:
+                shown = Shown(await self._array(request, box, profile), profile=profile)
+            else:
+                sent = self._pictures(request, box)
+                call = _predict_call(target, profile)
+                self._plane.check_room(call, len(sent), request.deadline)
+                shown = await self._decoder.decode(sent, request.deadline, box, profile)
+            return await self._outcome(self._predict, shown, request, target)
+
+        outcome = await self._by_profile(ask, request, target)
         request.outcome = outcome
         return picture_answers.predictions(outcome, top_k)
 
     async def explain(self, request: Request, target: ModelRef) -> Answer:
         """Answers which pixels speak for a class; a picture that cannot be read fails them all."""
         infer = partial(explain, self._plane, class_id=queries.class_id(request.query))
-        shown = await self._all_shown(request)
-        outcome = await self._outcome(infer, shown, request, target)
+
+        async def ask(profile: ModelProfile) -> Outcome[Explanation]:
+            shown = await self._all_shown(request, profile)
+            return await self._outcome(infer, shown, request, target)
+
+        outcome = await self._by_profile(ask, request, target)
         request.outcome = outcome
         answer: Answer = await self._offload(picture_answers.explanations, outcome)
         return answer
 
-    async def instances(self, request: Request) -> Answer:
-        """Answers what models are shown; a picture that cannot be read fails them all."""
-        shown = await self._all_shown(request)
+    async def instances(self, request: Request, target: ModelRef | None = None) -> Answer:
+        """Answers what a model is shown, or our own classifiers; a picture that cannot be read
+        fails them all."""
+        profile = FASHION_MNIST
+        if target:
+            caller = Caller(request.id, request.traceparent)
+            profile = await self._profiles.learn(target, caller, request.deadline)
+        shown = await self._all_shown(request, profile)
         answer: Answer = await self._offload(picture_answers.instances, shown)
         return answer
+
+    async def _by_profile(
+        self,
+        ask: Callable[[ModelProfile], Awaitable[Outcome[T]]],
+        request: Request,
+        target: ModelRef,
+    ) -> Outcome[T]:
+        """Returns what `ask` does by the profile of the version that answers. That is known to be
+        the one that answered last, or else supposed to be that of our own classifiers; where it is
+        another, all is done again by that."""
+        known = self._profiles.recall(target)
+        profile = known.profile if known else FASHION_MNIST
+        kept = request.body if known is None or len(request.body) <= _KEPT_BYTES else None
+        reason: Exception | None = None
+        try:
+            found = await ask(profile)
+            if not _is_empty(found) or (known and known.version == found.version):
+                self._profiles.note(target, profile, found.version)
+                return found
+        except OtherProfile as error:
+            reason = error
+        except InvalidRequest as error:
+            if known and not isinstance(error.__cause__, grpc.aio.AioRpcError):
+                raise
+            reason = error
+        learned = await self._profiles.learn(
+            target, Caller(request.id, request.traceparent), request.deadline
+        )
+        if learned.takes_the_same(profile):
+            if reason:
+                raise reason
+            return found
+        if kept is None:
+            raise Unavailable(
+                f"{target.described} has just become another, which is shown pictures in another "
+                "way; send them again"
+            )
+        request.body = kept
+        try:
+            return await ask(learned)
+        except OtherProfile as error:
+            raise Unavailable(f"{target.described} is changing; send it again") from error
 
     async def _outcome(
         self, infer: Infer, shown: Shown, request: Request, target: ModelRef
@@ -93,7 +161,7 @@ class PictureEndpoints:
         began = time.monotonic() - shown.decode_s
         caller = Caller(request.id, request.traceparent)
         if len(shown.rows):
-            response = await infer(shown.rows, target, caller, request.deadline)
+            response = await infer(shown, target, caller, request.deadline)
             answers, version = response.decoded, response.version
             queue_s, rpc_s = response.queue_s, response.call_s
         else:
@@ -103,12 +171,13 @@ class PictureEndpoints:
         return Outcome(results, target.model, version, shown, queue_s, rpc_s, began, shown.decode_s)
 
     def _predict(
-        self, instances: Instances, model: ModelRef, caller: Caller, deadline: float
+        self, shown: Shown, model: ModelRef, caller: Caller, deadline: float
     ) -> Awaitable[InferenceResponse]:
-        call = _predict_call(model)
-        return self._plane.infer(InferenceRequest(call, {IMAGES: instances}, caller, deadline))
+        call = _predict_call(model, shown.profile)
+        inputs = {shown.profile.input: shown.rows}
+        return self._plane.infer(InferenceRequest(call, inputs, caller, deadline))
 
-    async def _all_shown(self, request: Request) -> Shown:
+    async def _all_shown(self, request: Request, profile: ModelProfile) -> Shown:
         """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
         read."""
         if is_json(request):
@@ -118,9 +187,10 @@ class PictureEndpoints:
             )
         box = queries.box(request.query)
         if media_type(request) == _NPY:
-            return Shown(await self._array(request, box))
+            return Shown(await self._array(request, box, profile), profile=profile)
         sent = self._pictures(request, box)
-        return await self._decoder.decode(sent, request.deadline, box, all_or_none=True)
+        decode = partial(self._decoder.decode, all_or_none=True)
+        return await decode(sent, request.deadline, box, profile)
 
     def _pictures(self, request: Request, box: Sequence[float] | None) -> list[bytes]:
         """Returns the pictures in a body, still encoded, and lets go of it. Raises
@@ -135,23 +205,39 @@ class PictureEndpoints:
         request.body = b""
         return pictures
 
-    async def _array(self, request: Request, box: Sequence[float] | None) -> Instances:
-        """Returns the array that a body is. Raises `InvalidRequest` where there is a box."""
+    async def _array(
+        self, request: Request, box: Sequence[float] | None, profile: ModelProfile
+    ) -> Instances:
+        """Returns the array that a body is. Raises `InvalidRequest` where there is a box, and for a
+        model of other pictures than arrays are."""
         if box:
             raise InvalidRequest(
                 "`box` is for a picture; leave it out for an array, which is shown to models as it "
                 "is"
             )
         read = partial(bodies.read_npy, request.body, max_images=self._max_images)
-        if len(request.body) <= _LARGE_BYTES:
-            return read()
-        array: Instances = await self._offload(read)
-        return array
+        is_large = len(request.body) > _LARGE_BYTES
+        array: Instances = await self._offload(read) if is_large else read()
+        if profile is FASHION_MNIST:
+            return array
+        if profile.shape not in (array.shape[1:], (*array.shape[1:], 1)):
+            raise InvalidRequest(
+                f"Arrays are [n, {SIDE}, {SIDE}] here, and this model takes pictures of the shape "
+                f"{list(profile.shape)}; send it pictures, or TensorFlow Serving's JSON"
+            )
+        return array.reshape(len(array), *array.shape[1:], *profile.shape[2:])
 
 
 @lru_cache(1024)
-def _predict_call(model: ModelRef) -> SignatureCall:
-    return SignatureCall(model, outputs=_OUTPUTS, decode=_predictions)
+def _predict_call(model: ModelRef, profile: ModelProfile) -> SignatureCall:
+    return SignatureCall(
+        model, profile.signature, (profile.output,), decode=_predictions, profile=profile
+    )
+
+
+def _is_empty(found: Outcome[Any]) -> bool:
+    """Says whether no model was asked, as all pictures show nothing to our own classifiers."""
+    return found.shown is not None and not len(found.shown.rows)
 
 
 def _predictions(outputs: Mapping[str, Array], labels: tuple[str, ...]) -> list[Classified]:

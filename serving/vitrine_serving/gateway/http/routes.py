@@ -97,8 +97,10 @@ ROUTES = (
     *_of_models("classify", ":classify", _POST, "Version", "Label", **_JSON),
     *_of_models("regress", ":regress", _POST, "Version", "Label", **_JSON),
     *_of_models("explain", ":explain", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
+    *_of_models("shown", ":instances", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
+    *_of_models("profile", "/profile", _GET, "Version", "Label"),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
 )
 UNKNOWN = Route("other", "", ())

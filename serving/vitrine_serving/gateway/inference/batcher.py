@@ -85,6 +85,7 @@ class _Sender(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
+    max_batch_size: int
     tasks: deque[_Task[T]] = field(default_factory=deque)
     senders: list[_Sender[T]] = field(default_factory=list)
     rows: int = 0
@@ -97,7 +98,8 @@ class _Queue(Generic[T]):
 
 class Batcher(Generic[T]):
     """Sends rows in batches; of each target `servers()` may be in flight at a time, one for each
-    server that is there to be asked."""
+    server that is there to be asked. A batch has `max_batch_size` rows at most, or as many as
+    `most_rows` says for a target, by the first rows that wait for it."""
 
     def __init__(
         self,
@@ -106,11 +108,13 @@ class Batcher(Generic[T]):
         max_batch_size: int,
         max_queued_rows: int,
         servers: Callable[[], int] = lambda: 1,
+        most_rows: Callable[[Any, Rows], int | None] = lambda *_: None,
     ) -> None:
         self._send = send
         self._servers = servers
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
+        self._most_rows = most_rows
         self._queues: dict[Hashable, _Queue[T]] = {}
         self._usual_s: dict[Hashable, float] = {}  # of queues that are gone, the newest last
         self._was_alone = True  # the last request that was sent: there is no crowd to wait for
@@ -124,7 +128,7 @@ class Batcher(Generic[T]):
             self._admit(queue, count, deadline)
 
     def _admit(self, queue: _Queue[T], count: int, deadline: float) -> None:
-        batches = -(-(queue.rows + count) // self._max_batch_size)  # rounded up
+        batches = -(-(queue.rows + count) // queue.max_batch_size)  # rounded up
         # The batches in flight end first.
         wait_s = (1 - (-batches // self._servers())) * queue.batch_s
         shedding.admit(queue.rows, count, self._max_queued_rows, wait_s, deadline)
@@ -142,7 +146,8 @@ class Batcher(Generic[T]):
         if queue:
             self._admit(queue, len(rows), deadline)
         else:
-            queue = self._queues[target] = _Queue()
+            most = self._most_rows(target, rows) or self._max_batch_size
+            queue = self._queues[target] = _Queue(min(most, self._max_batch_size))
         started = time.monotonic()
         task = _Task(rows, name, deadline, asyncio.get_running_loop().create_future())
         queue.tasks.append(task)
@@ -264,7 +269,7 @@ class Batcher(Generic[T]):
         """Gives the event loop its turn until nobody arrives any more: who is on the way in, having
         been answered by the last call, say, comes along. That takes microseconds, and no timer."""
         still = 0
-        while still < _PASSES and queue.rows < self._max_batch_size:
+        while still < _PASSES and queue.rows < queue.max_batch_size:
             before = queue.rows
             await asyncio.sleep(0)
             still = still + 1 if queue.rows == before else 0
@@ -274,7 +279,7 @@ class Batcher(Generic[T]):
         batch: list[_Task[T]] = []
         size = 0
         while queue.tasks and (
-            not batch or size + len(queue.tasks[0].rows) <= self._max_batch_size
+            not batch or size + len(queue.tasks[0].rows) <= queue.max_batch_size
         ):
             task = queue.tasks.popleft()
             size += len(task.rows)

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault, ServerError
+from vitrine_client.images.preprocessing import model_input
 from vitrine_client.profiles.description import Description
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
@@ -25,12 +27,13 @@ from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
 from vitrine_serving.gateway.inference.outputs import (
     check_classes,
     check_outputs,
+    classified,
     fault_of_model,
     senseless,
 )
 from vitrine_serving.gateway.inference.pixels import Answered, PixelWatch
+from vitrine_serving.gateway.inference.profile_checks import check_profile
 from vitrine_serving.gateway.inference.requests import (
-    IMAGES,
     PROBABILITIES,
     SERVING,
     Caller,
@@ -55,6 +58,9 @@ _RESPONSES = {
     CLASSIFY: wire.ClassificationResponse,
     REGRESS: wire.RegressionResponse,
 }
+
+_BATCH_BYTES = 16 * 2**20
+"""Of the levels of pictures that share a call."""
 
 _HEDGE_TIMES = 10
 """A call that takes longer than `HEDGE_S`, and so many times as long as usual, is asked of another
@@ -100,6 +106,7 @@ class DataPlane:
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
             max_batch_size=batching.max_batch_size,
+            most_rows=_most_rows,
             max_queued_rows=shedding.max_queued_images,
             servers=servers.usable,
         )
@@ -113,12 +120,31 @@ class DataPlane:
         """
         if request.wire:
             return await self._send_alone(request, request.wire)
-        batched = await self._batcher.ask(
-            request.call, request.inputs[IMAGES], request.deadline, request.caller
-        )
+        profile = request.call.profile
+        rows = request.inputs[profile.input]
+        if (profile is FASHION_MNIST or profile.shares_calls) and isinstance(rows, np.ndarray):
+            return await self._batched(request.call, rows, request)
+        return await self._one_by_one(request, rows)
+
+    async def _batched(
+        self, call: SignatureCall, rows: Array, request: InferenceRequest
+    ) -> InferenceResponse:
+        batched = await self._batcher.ask(call, rows, request.deadline, request.caller)
         response = batched.answers
         response.queue_s, response.call_s = batched.queue_s, batched.rpc_s
         return response
+
+    async def _one_by_one(
+        self, request: InferenceRequest, rows: Array | Sequence[Array]
+    ) -> InferenceResponse:
+        """Asks about each row by itself, all of the same version."""
+        call, responses = request.call, list[InferenceResponse]()
+        for index in range(len(rows)):
+            row = rows[index : index + 1] if isinstance(rows, np.ndarray) else rows[index][None]
+            asked = call._replace(shape=() if call.profile.has_fixed_size else row.shape[1:])
+            responses.append(await self._batched(asked, row, request))
+            call = call._replace(model=ModelRef(call.model.model, responses[0].version))
+        return InferenceResponse.joined(responses)
 
     def check_room(self, call: SignatureCall, rows: int, deadline: float) -> None:
         """Raises `Unavailable` where so many more rows would be too many, or too late."""
@@ -144,7 +170,9 @@ class DataPlane:
         model = call.model.model
         version, outputs, server = await self._run_rows(call, rows, deadline, callers)
         check_outputs(outputs, call.outputs, len(rows), model, version)
-        description = await self._describe(outputs, model, version, deadline, server)
+        if call.profile is not FASHION_MNIST and call.signature == call.profile.signature:
+            outputs = classified(outputs, call.profile)
+        description = await self._describe(outputs, call, version, deadline, server)
         if self._answered:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
@@ -157,17 +185,20 @@ class DataPlane:
     async def _describe(
         self,
         outputs: Mapping[str, Array],
-        model: str,
+        call: SignatureCall,
         version: int,
         deadline: float,
         server: Connection,
     ) -> Description:
         """Returns the description that fits the outputs of a version; one from before that does not
-        fit any more is asked again."""
+        fit any more is asked again. Raises `OtherProfile` where pictures are made in another
+        way."""
+        model = call.model.model
         while True:
             # Others may not have this version: they need not be updated at the same time.
             left = max(deadline - time.monotonic(), 0.001)
             found = await self._servers.describe(model, version, timeout_s=left, first=server)
+            check_profile(call, found)
             try:
                 check_classes(outputs, found.labels, model, version)
             except ModelFault:
@@ -298,15 +329,26 @@ def left_s(deadline: float) -> float:
     return remaining_s
 
 
+def _most_rows(call: SignatureCall, rows: Array) -> int | None:
+    """Returns how many rows may share a call, None for as many as of any."""
+    profile = call.profile
+    if profile is FASHION_MNIST:
+        return None
+    if not profile.batchable:
+        return 1
+    return max(1, _BATCH_BYTES // max(1, rows[:1].nbytes))
+
+
 def _message(call: SignatureCall, rows: Array) -> bytes:
-    """Returns the serialised message for pictures' pixels, uint8 [n, 28, 28]."""
+    """Returns the serialised message for pictures, as an `InferenceRequest` has them."""
     model, version, label = call.model
-    if call.signature == SERVING:
+    profile = call.profile
+    if profile is FASHION_MNIST and call.signature == SERVING:
         return messages.instances_request(model, rows, version=version, label=label)
     constants = {name: np.full(len(rows), value, np.int64) for name, value in call.constants}
     return messages.predict_request(
         model,
-        {IMAGES: messages.scaled(rows), **constants},
+        {profile.input: rows if rows.dtype == object else model_input(rows, profile), **constants},
         version=version,
         label=label,
         signature_name=call.signature,

@@ -11,11 +11,12 @@ from typing import TypeVar
 import numpy as np
 
 from vitrine_client.errors import ModelFault, VitrineError
+from vitrine_client.profiles.trial import filled
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.outputs import check_outputs
-from vitrine_serving.gateway.inference.requests import IMAGES, SignatureCall
+from vitrine_serving.gateway.inference.requests import SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import METADATA, signature_def_map
 
@@ -53,7 +54,7 @@ class FixedRows:
             request = management.metadata_request(model, version=version, label=label)
             response = await ask(METADATA, request, timeout_s=timeout_s)
             found = signature_def_map(messages.parsed(wire.GetModelMetadataResponse, response))
-            dims = found.signature_def[call.signature].inputs[IMAGES].tensor_shape.dim
+            dims = found.signature_def[call.signature].inputs[call.profile.input].tensor_shape.dim
         except (VitrineError, ValueError):
             return None
         if not dims or not 1 <= dims[0].size <= _MOST_ROWS:
@@ -67,13 +68,12 @@ class FixedRows:
 async def in_parts(
     run: Run[T], call: SignatureCall, rows: Array, size: int
 ) -> tuple[int, Mapping[str, Array], T]:
-    """Runs a signature on `size` rows at a time, the last of them filled up with zeros; all by the
+    """Runs a signature on `size` rows at a time, the last of them filled up; all by the
     version that answers first."""
     parts: list[Mapping[str, Array]] = []
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        missing = np.zeros((size - len(part), *rows.shape[1:]), rows.dtype)
-        version, outputs, by = await run(call, np.concatenate([part, missing]))
+        version, outputs, by = await run(call, filled(part, size))
         if call.model.version not in (None, version):
             raise ModelFault(f"{call.model.described} was asked for, and version {version} answers")
         call = call._replace(model=ModelRef(call.model.model, version))

@@ -6,7 +6,7 @@ import grpc
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, ModelFault, ServerError
-from vitrine_client.images import SIDE
+from vitrine_client.profiles.profile import ModelProfile
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import RowFault
 from vitrine_serving.gateway.inference.requests import PROBABILITIES
@@ -54,6 +54,20 @@ def check_classes(
         )
 
 
+def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> dict[str, Array]:
+    """Returns the answer of a profile's signature as `probabilities`, float32 [n, classes]: the
+    softmax of logits, and two of the one number of a binary classifier; scores stay as they are."""
+    numbers = outputs[profile.output]
+    if numbers.dtype.kind != "f" or numbers.ndim != 2:
+        return {PROBABILITIES: numbers}
+    if profile.kind == "logits":
+        powers = np.exp(numbers - numbers.max(axis=1, keepdims=True), dtype=np.float64)
+        numbers = powers / powers.sum(axis=1, keepdims=True)
+    elif profile.kind == "binary":
+        numbers = np.concatenate([1 - numbers, numbers], axis=1)
+    return {PROBABILITIES: numbers.astype(np.float32)}
+
+
 def senseless(error: ServerError, model: ModelRef) -> ModelFault:
     """Returns the error for an answer that cannot be read."""
     if isinstance(error, ModelFault):
@@ -62,10 +76,14 @@ def senseless(error: ServerError, model: ModelRef) -> ModelFault:
 
 
 def check_explained(
-    outputs: Mapping[str, Array], labels: Sequence[str], model: str, version: int
+    outputs: Mapping[str, Array],
+    labels: Sequence[str],
+    sides: tuple[int, ...],
+    model: str,
+    version: int,
 ) -> None:
-    """Raises `ModelFault` unless an explanation has for each picture a number of a label, and a
-    number for each of its pixels, [n, 28, 28]."""
+    """Raises `ModelFault` unless an explanation has for each picture, of a height and width, a
+    number of a label, and a number for each of its pixels, [n, height, width]."""
     class_ids, attributions = outputs["class_ids"], outputs["attributions"]
     if class_ids.dtype.kind not in "iu" or class_ids.ndim != 1:
         told = f"class_ids {class_ids.dtype} {list(class_ids.shape)}"
@@ -75,7 +93,7 @@ def check_explained(
             f"Version {version} of {model} explains classes {sorted(set(class_ids.tolist()))[:3]}, "
             f"and has {len(labels)} labels; publish it again"
         )
-    if attributions.dtype.kind != "f" or attributions.shape[1:] != (SIDE, SIDE):
+    if attributions.dtype.kind != "f" or attributions.shape[1:] != sides:
         raise ModelFault(
             f"Version {version} of {model} answers attributions {attributions.dtype} "
             f"{list(attributions.shape)}, not a float32 for each pixel"

@@ -1,20 +1,20 @@
 """Inference requests and responses: the data plane's own, whatever the protocol they came by."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.models.reference import ModelRef
 
 SERVING = "serving_default"
 
-IMAGES = "images"
-"""Input of our classifiers that takes pictures, [n, 28, 28]."""
-
 PROBABILITIES = "probabilities"
-"""Output of our classifiers, float32 [n, classes]."""
+"""Output of our classifiers, and name of what those of others become, float32 [n, classes]."""
 
 
 class Caller(NamedTuple):
@@ -32,8 +32,9 @@ class SignatureCall(NamedTuple):
     """Signature of a model, and the outputs wanted of it, all where none is named.
 
     `constants` are int64 inputs that have one value for each row, by name. `decode` is called once
-    for all rows of a call, which costs less than once for each request. Rows of requests that are
-    equal in all of that may share a call.
+    for all rows of a call, which costs less than once for each request. Rows were made by the
+    `profile`, whose signature, where that is asked, is answered with probabilities; where sizes are
+    free, each has the `shape`. Rows of requests that are equal in all of that may share a call.
     """
 
     model: ModelRef
@@ -41,6 +42,8 @@ class SignatureCall(NamedTuple):
     outputs: tuple[str, ...] = ()
     constants: tuple[tuple[str, int], ...] = ()
     decode: Decode | None = None
+    profile: ModelProfile = FASHION_MNIST
+    shape: tuple[int, ...] = ()
 
 
 class WireCall(NamedTuple):
@@ -60,15 +63,16 @@ class WireCall(NamedTuple):
 class InferenceRequest:
     """Inference request: arrays by name for a signature of a model, from one caller.
 
-    `deadline` is in seconds of `time.monotonic`. Without `wire`, `inputs` has `images`, uint8
-    [n, 28, 28], for a classifier of ours, which gets them scaled, perhaps in one call with those
-    of others. A request with `wire` is sent as it is, and alone: JSON may hold dtypes that NumPy
-    lacks, wants all outputs, and is encoded in a thread where it is large; tf.Examples are no
-    arrays, and `inputs` is empty.
+    `deadline` is in seconds of `time.monotonic`. Without `wire`, `inputs` has pictures by the name
+    that the call's profile gives them: levels 0..255, uint8 or float32, [n, h, w] or [n, h, w, c],
+    or encoded pictures, `bytes` [n]; a list where their sizes are free. The model gets them scaled,
+    perhaps in one call with those of others. A request with `wire` is sent as it is, and alone:
+    JSON may hold dtypes that NumPy lacks, wants all outputs, and is encoded in a thread where it is
+    large; tf.Examples are no arrays, and `inputs` is empty.
     """
 
     call: SignatureCall
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Array | Sequence[Array]]
     caller: Caller
     deadline: float
     wire: WireCall | None = None
@@ -79,7 +83,7 @@ class InferenceResponse:
     """Inference response: the version that answered, and its arrays by name.
 
     The rows waited `queue_s` and were then answered in `call_s`. `labels` are those of a
-    classifier of ours. Where the call has a `decode`, `decoded` is its result, for these rows
+    classifier. Where the call has a `decode`, `decoded` is its result, for these rows
     alone, and there are no `outputs`.
     """
 
@@ -89,6 +93,23 @@ class InferenceResponse:
     queue_s: float = 0.0
     call_s: float = 0.0
     decoded: Any = None
+
+    @classmethod
+    def joined(cls, responses: "Sequence[InferenceResponse]") -> "InferenceResponse":
+        """Returns the responses of one version to several rows, which were asked one after the
+        other, as one."""
+        first = responses[0]
+        response = cls(first.version, {}, first.labels)
+        response.queue_s = sum(each.queue_s for each in responses)
+        response.call_s = sum(each.call_s for each in responses)
+        if first.decoded is not None:
+            response.decoded = [one for each in responses for one in each.decoded]
+        else:
+            response.outputs = {
+                name: np.concatenate([each.outputs[name] for each in responses])
+                for name in first.outputs
+            }
+        return response
 
     def __getitem__(self, rows: slice) -> "InferenceResponse":
         """Returns the response to some of the rows."""

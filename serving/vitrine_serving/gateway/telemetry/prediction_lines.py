@@ -1,6 +1,6 @@
 """Prediction line: a request of the prediction log, as JSON.
 
-Nothing of a picture, unless that is asked for; then it is the 28x28 pixels that the model saw, as a
+Nothing of a picture, unless that is asked for; then it is the pixels that the model saw, as a
 PNG in Base64.
 """
 
@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.results.explanations import Explanation
+from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer, Request
-from vitrine_serving.gateway.inference.decoding.decoder import Empty, Instances
+from vitrine_serving.gateway.inference.decoding.decoder import Empty, Rows
 from vitrine_serving.gateway.inference.outcomes import Classified
 from vitrine_serving.gateway.telemetry import logs
 
@@ -29,7 +31,7 @@ class Note(NamedTuple):
 
     content: dict[str, Any]
     results: Sequence[Classified | Explanation | InvalidImage]
-    instances: Instances | None
+    instances: Rows | None
     size: int
 
 
@@ -89,7 +91,10 @@ def _result(result: Classified | Explanation | InvalidImage) -> dict[str, Any]:
     }
 
 
-def _png(instance: Instances) -> str:
+def _png(instance: Array) -> str:
+    if instance.dtype == object:
+        return base64.b64encode(instance.item()).decode()
+    levels = np.rint(instance).astype(np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(instance).save(buffer, "PNG")
+    Image.fromarray(levels[..., 0] if levels.shape[2:] == (1,) else levels).save(buffer, "PNG")
     return base64.b64encode(buffer.getbuffer()).decode()

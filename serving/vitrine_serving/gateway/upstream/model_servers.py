@@ -5,7 +5,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated
 
 import grpc
@@ -13,9 +12,7 @@ from pydantic import AfterValidator, Field
 
 from vitrine_client.errors import (
     InvalidRequest,
-    ModelFault,
     ResourceExhausted,
-    ServerError,
     Unavailable,
     VitrineError,
 )
@@ -24,6 +21,7 @@ from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_mo
 from vitrine_client.profiles.description import Description
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages, ttrpc
+from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.descriptions import Descriptions
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings_part import Names, SettingsPart, each
@@ -88,6 +86,10 @@ class UpstreamSettings(SettingsPart):
     over gRPC; `vitrine-serve up` has one by itself, unless this is `off`."""
     model_server_name: str = ""
     """Name in the model servers' certificates, if not their address."""
+    models_dir: str = ""
+    """Directory of the models, where it is mounted here: `assets.extra/profile.json` and
+    `labels.txt` of models that do not describe themselves are read in it, which TensorFlow Serving
+    does not hand out. Without it an embedded model server is asked for them."""
 
 
 class ModelServers:
@@ -116,6 +118,7 @@ class ModelServers:
         retrying: RetrySettings | None = None,
         breaker: BreakerSettings | None = None,
         fair_timeout_s: float = 1.0,
+        models_dir: str = "",
     ) -> None:
         retrying, breaker = retrying or RetrySettings(), breaker or BreakerSettings()
         self.retries = self.skews = self.large_messages = 0
@@ -125,6 +128,7 @@ class ModelServers:
         self._speculation = RetryBudget(retrying.retry_budget)
         self._faulty = Lacking()
         self._descriptions = Descriptions()
+        self._describer = ModelDescriber(models_dir)
         self._pool = Pool(
             lambda endpoint: Connection(
                 endpoint,
@@ -278,36 +282,25 @@ class ModelServers:
     async def describe(
         self, model: str, version: int, *, timeout_s: float, first: Connection | None = None
     ) -> Description:
-        """Returns the labels and the card of a version, which are asked once a minute at most;
-        `first` is a server that has it.
+        """Returns the labels, the card and the profile of a version, which are asked once a minute
+        at most; `first` is a server that has it.
 
-        Raises `ModelFault` where its signature `describe` is not a classifier's of ours.
+        Raises `ModelFault` where it describes itself with nonsense.
         """
 
         async def ask() -> Description:
+            return await self._describer.describe(model, version, call)
+
+        async def call(method: str, request: bytes) -> bytes:
             # Its deadline is its own: others share the answer, who may have more time.
-            run = partial(
-                self.exchange,
-                messages.PREDICT,
+            response, _ = await self.exchange(
+                *(method, request),
                 timeout_s=_DESCRIBE_S,
                 first=first,
                 model=ModelRef(model, version),
                 hedge_after_s=HEDGE_S,
             )
-            by_keys, without = messages.describe_requests(model, version)
-            try:
-                response, _ = await run(by_keys)
-            except InvalidRequest as error:
-                if not messages.wants_no_keys(error):
-                    raise
-                response, _ = await run(without)
-            try:
-                return messages.read_description(response)
-            except (ValueError, ServerError) as error:
-                raise ModelFault(
-                    f"Version {version} of {model} answers its signature `describe` with {error}; "
-                    "publish it again with labels and card"
-                ) from error
+            return response
 
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
 

@@ -10,6 +10,9 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
+from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.store import profile_files
+from vitrine_client.tfserving import management
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.metrics import OTHER, ServingMetrics
 from vitrine_serving.model_server.repository.config import (
@@ -93,22 +96,21 @@ class ModelServerApi:
         return signature.inputs
 
     def metadata(self, request: Any) -> Any:
-        """Answers `PredictionService.GetModelMetadata`."""
+        """Answers `PredictionService.GetModelMetadata`: the signatures, and the profile files, for
+        which TensorFlow Serving has no field."""
         _check_spec(request)
         if not request.metadata_field:
             raise ServingError.invalid(
                 "GetModelMetadataRequest must specify at least one metadata_field"
             )
         for wanted in request.metadata_field:
-            if wanted != "signature_def":
+            if wanted not in _METADATA:
                 raise ServingError.invalid(f"Metadata field {wanted} is not supported")
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        signatures = get_model_metadata_pb2.SignatureDefMap()
         with self._use_spec(request.model_spec) as servable:
-            for name, declared in servable.signature_defs.items():
-                signatures.signature_def[name].CopyFrom(declared)
             inference.fill_spec(response.model_spec, servable)
-        response.metadata["signature_def"].Pack(signatures)
+            for wanted in set(request.metadata_field):
+                _METADATA[wanted](servable, response.metadata[wanted])
         return response
 
     def status(self, request: Any) -> Any:
@@ -153,6 +155,24 @@ class ModelServerApi:
             raise ServingError.invalid("ModelSpec has no name specified.")
         label = spec.version_label if spec.HasField("version_label") else None
         return self._repository.use(spec.name, _version(spec), label)
+
+
+def _pack_signatures(servable: Servable, into: Any) -> None:
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, declared in servable.signature_defs.items():
+        signatures.signature_def[name].CopyFrom(declared)
+    into.Pack(signatures)
+
+
+def _put_profile_files(servable: Servable, into: Any) -> None:
+    try:
+        into.value = management.written_profile_files(profile_files.texts(servable.path))
+    except ProfileError as error:
+        into.value = management.written_profile_files(error)
+
+
+_METADATA = {"signature_def": _pack_signatures, management.PROFILE_FIELD: _put_profile_files}
+"""Fields of metadata, and what puts each into an answer."""
 
 
 def _check_spec(request: Any) -> None:

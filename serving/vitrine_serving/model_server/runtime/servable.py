@@ -80,6 +80,7 @@ class Servable:
         """
         self.name = name
         self.version = version
+        self.path = path
         self.checks_methods = checks_methods
         definition = meta_graph(path, tags)
         self.signature_defs = dict(definition.signature_def)

@@ -1,17 +1,20 @@
 """Decoder of pictures to instances: rows of the data set at once, all others in processes."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from vitrine_client.errors import InvalidImage
+from vitrine_client.errors import InvalidImage, PayloadTooLarge
 from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item, find_rows
 from vitrine_client.images.files import check_header
+from vitrine_client.images.preprocessing import FREE_MOST
+from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
 from vitrine_serving.gateway.inference.decoding.load import work_of
@@ -20,11 +23,15 @@ from vitrine_serving.gateway.inference.decoding.runners import JobRefused
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 
 Instances = npt.NDArray[np.uint8]
+Rows = npt.NDArray[Any] | Sequence[npt.NDArray[Any]]
 T = TypeVar("T")
 
 _ROW_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4)
 """First bytes of a PNG that is a row of the data set, or as large: its item is found in 10 us,
 where in others that takes milliseconds."""
+
+_MOST_LEVELS = 40_000_000
+"""Numbers of all pictures of a request, 160 MB as float32: as many as 256 of 224x224 in colour."""
 
 _SMALL_BYTES = 4096  # more than such a PNG has, unless it is full of something else
 _NO_ROWS: Instances = np.empty((0, SIDE, SIDE), np.uint8)
@@ -58,14 +65,16 @@ Found = Item | Empty | InvalidImage
 class Shown(NamedTuple):
     """Rows that a request shows to models.
 
-    `rows` are its instances, uint8 [m, 28, 28]: those of an array, and then nothing is `found`, or
-    of the pictures that have an item. `found` is what each picture became, in order, and took
-    `decode_s`.
+    `rows` are its instances as the `profile` has them, [m, h, w] or [m, h, w, c], of our own
+    classifiers uint8 [m, 28, 28], or encoded pictures [m]; where sizes are free they are a list.
+    They are those of an array, and then nothing is `found`, or of the pictures that have an item.
+    `found` is what each picture became, in order, and took `decode_s`.
     """
 
-    rows: Instances
+    rows: Rows
     found: Sequence[Found] = ()
     decode_s: float = 0.0
+    profile: ModelProfile = FASHION_MNIST
 
     def answered(self, answers: Sequence[T]) -> Sequence[T | Empty | InvalidImage]:
         """Returns for each picture, or row of an array, its answer, or why it has none; `answers`
@@ -89,32 +98,39 @@ class Decoder:
         pictures: list[bytes],
         deadline: float,
         box: Box = None,
+        profile: ModelProfile = FASHION_MNIST,
         *,
         all_or_none: bool = False,
     ) -> Shown:
-        """Decodes pictures, or what lies in `box` (x, y, width, height) of each, until `deadline`
-        in seconds of `time.monotonic`. `pictures` is emptied, as memory is short.
+        """Decodes pictures, or what lies in `box` (x, y, width, height) of each, for models of a
+        profile, until `deadline` in seconds of `time.monotonic`. `pictures` is emptied, as memory
+        is short.
 
-        Raises `InvalidImage` where none can be read, or, with `all_or_none`, for the first that
-        cannot; `InvalidRequest` where one has no such box; `TooLate` where more is waiting than can
-        be done in time, and `DeadlineExceeded`.
+        Raises `PayloadTooLarge` for too many large ones; `InvalidImage` where none can be read, or,
+        with `all_or_none`, for the first that cannot; `InvalidRequest` where one has no such box;
+        `TooLate` where more is waiting than can be done in time, and `DeadlineExceeded`.
         """
         started = time.monotonic()
-        if len(pictures) == 1 and _is_row(pictures[0]):  # the most common one
+        are_rows = profile is FASHION_MNIST and all(map(_is_row, pictures))
+        if are_rows and len(pictures) == 1:  # the most common one
             item = find_item(pictures.pop(), max_pixels=self._max_pixels, box=box)
-            rows = _NO_ROWS if item.empty else item.instance[np.newaxis]
-            return Shown(rows, [_seen(item)], time.monotonic() - started)
+            shown = _NO_ROWS if item.empty else item.instance[np.newaxis]
+            return Shown(shown, [_seen(item)], time.monotonic() - started)
         results: list[Found]
-        if all(map(_is_row, pictures)):
+        rows: Rows = _NO_ROWS
+        if are_rows:
             results = await self._rows(pictures, box)
         else:
-            results = await self._admitted(pictures, deadline, box)
+            _check_size(len(pictures), profile)
+            results = await self._admitted(pictures, deadline, box, profile)
         pictures.clear()
         instances = [each.instance for each in results if isinstance(each, Item)]
         if len(instances) < len(results):
             _check_readable(results, all_or_none=all_or_none)
-        rows = np.stack(instances) if instances else _NO_ROWS
-        return Shown(rows, results, time.monotonic() - started)
+        if instances:
+            is_one = profile.has_fixed_size or profile.dtype == "string"
+            rows = np.stack(instances) if is_one else instances
+        return Shown(rows, results, time.monotonic() - started, profile)
 
     async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
         results: list[Found] = []
@@ -123,7 +139,7 @@ class Decoder:
                 await asyncio.sleep(0)
             files = pictures[start : start + _BATCH_OF_ROWS]
             items = None if box else find_rows(files, max_pixels=self._max_pixels)
-            results += items or [self._row(picture, box) for picture in files]
+            results += items if items else [self._row(picture, box) for picture in files]
         return results
 
     def _row(self, picture: bytes, box: Box) -> Found:
@@ -132,9 +148,11 @@ class Decoder:
         except InvalidImage as error:
             return error
 
-    async def _admitted(self, pictures: list[bytes], deadline: float, box: Box) -> list[Found]:
+    async def _admitted(
+        self, pictures: list[bytes], deadline: float, box: Box, profile: ModelProfile
+    ) -> list[Found]:
         """Those that are too large by their headers have no part in it."""
-        job = find_job(box, self._max_pixels)
+        job = find_job(box, self._max_pixels, profile)
         refused = [_too_large(picture, self._max_pixels) for picture in pictures]
         small = [picture for picture, error in zip(pictures, refused, strict=True) if not error]
         pictures.clear()
@@ -163,6 +181,16 @@ def _too_large(picture: bytes, max_pixels: int) -> InvalidImage | None:
 
 def _seen(item: Item) -> Found:
     return Empty(item.warnings) if item.empty else item
+
+
+def _check_size(count: int, profile: ModelProfile) -> None:
+    sides = [side or FREE_MOST for side in profile.shape[:2]]
+    most = max(1, _MOST_LEVELS // (math.prod(sides) * profile.channels))
+    if count > most:
+        raise PayloadTooLarge(
+            f"{count} pictures of the size that this model takes are more than {most} at once; "
+            "send them in several requests"
+        )
 
 
 def _is_row(picture: bytes) -> bool:
