@@ -33,7 +33,7 @@ def test_right_filter_gives_the_pixels_of_training(photos, pipeline):
     own = served(photos, ModelProfile(**(vars(RIGHT) | {"resize": pipeline.resize})))
     difference = np.abs(own - pipeline.read(photos, SIDE))
     fast = pipeline.name == "image_dataset_from_directory"
-    assert difference.max() < (8 if fast else 0.01)
+    assert difference.max() < (15 if fast else 0.01)
     assert difference.mean() < (1 if fast else 1e-4)
 
 
