@@ -125,8 +125,8 @@ def _grey(levels: npt.NDArray[Any]) -> Floats:
     if levels.ndim == 3:
         return levels.astype(np.float64)
     colours = levels[..., : len(_LUMA)].astype(np.float32)
-    grey = colours.reshape(-1, len(_LUMA)) @ _LUMA
-    return grey.astype(np.float64).reshape(levels.shape[:3])
+    grey: Floats = (colours @ _LUMA).astype(np.float64)
+    return grey
 
 
 def _mean_step(one: Floats, other: Floats) -> Floats:

@@ -56,6 +56,8 @@ class PixelWatch:
         if len(request.inputs) != 1:
             return
         ((name, inputs),) = request.inputs.items()
+        if not isinstance(inputs, np.ndarray):
+            return
         if inputs.ndim not in (3, 4) or inputs.dtype.kind not in "fiu" or not inputs.size:
             return
         if not any(map(_is_by_class, message.outputs.values())):
