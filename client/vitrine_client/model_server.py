@@ -143,9 +143,18 @@ class ModelServerClient:
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> list[Prediction]:
-        """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black."""
+        """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black. Also
+        raises `TakesNoPictures` for models of other pictures, which a gateway makes for them."""
         request = messages.instances_request(model, instances, version=version, label=label)
-        answer = messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
+        try:
+            answer = messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
+        except errors.InvalidRequest as error:
+            if not messages.wants_other_tensors(error):
+                raise
+            raise errors.TakesNoPictures(
+                f"{model} takes other pictures than rows of Fashion-MNIST; ask a gateway, which "
+                f"makes them for it, or `run` its signature ({error})"
+            ) from error
         with _sensible():
             version = json_values.version(answer.version)
             rows = _probabilities(answer.outputs["probabilities"], len(instances))

@@ -252,3 +252,16 @@ def test_tls(tmp_path):
             pytest.raises(errors.Unavailable, match="not signed by the CA"),
         ):
             client.status("mlp")
+
+
+def test_a_model_of_other_pictures():
+    """A gateway makes them; here it is said so, in place of TensorFlow's words alone."""
+    details = "Signature input alias: x(feed name: serving_default_x:0) not found in request"
+    answer = failing(grpc.StatusCode.INVALID_ARGUMENT, details)
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        with pytest.raises(
+            errors.TakesNoPictures, match="cnn takes other pictures than rows of Fashion"
+        ):
+            client.predict(images(4)[0], "cnn")
+        with pytest.raises(errors.InvalidRequest, match=r"^Signature input alias"):
+            client.run("cnn", {"x": images(1)})

@@ -118,6 +118,7 @@ def test_a_connection_that_cannot_be_taken(monkeypatch, caplog):
             with contextlib.closing(Client(server.path)) as client:
                 assert client.has_ended()
         assert answered(server) == b"x"
+        wait_for(lambda: len(caplog.records) == 2, LONGEST_S, "both lines")  # after the close
     told = [record.getMessage() for record in caplog.records]
     assert "The local socket took no connection: [Errno 105] No buffer space available" in told[0]
     assert told[1:] == ["The local socket failed"]

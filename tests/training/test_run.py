@@ -19,7 +19,8 @@ from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.publish import incumbent
 from vitrine_training.publish import versions as publish
-from vitrine_training.publish.export import ExportError, check_version
+from vitrine_training.publish.archive import ExportError
+from vitrine_training.publish.export import check_version
 from vitrine_training.publish.gate import SameModel, WorseModel, is_same
 from vitrine_training.run import Run, RunListener, train_and_publish
 from vitrine_training.tasks import Regression

@@ -1,15 +1,11 @@
 """One training run, from a recipe to a published version."""
 
 import dataclasses
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -22,7 +18,9 @@ from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
 from vitrine_training.publish import export
 from vitrine_training.publish import versions as publish
+from vitrine_training.publish.archive import Card, ExportError
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
+from vitrine_training.publish.provenance import code_revision, packages
 from vitrine_training.tasks import Task
 
 CHECKED_ROWS = 100
@@ -65,7 +63,7 @@ class RunListener:
     say: Callable[[str], None] = lambda _: None
 
 
-def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path, export.Card]:
+def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path, Card]:
     """Trains and returns the new version directory and its card; a run that was killed goes on.
 
     Obstacles to publishing are looked for before the first epoch. The test set is
@@ -77,7 +75,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
     gate = Gate(run.models_dir, recipe.model, task, force=run.force, say=listener.say)
     model = _built(run)
     publish.rehearse(run.models_dir, recipe.model, _size_bytes(model, recipe), listener.say)
-    revision = _revision()  # of the code that trains; it may be another one afterwards
+    revision = code_revision()  # of the code that trains; it may be another one afterwards
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
     checkpoint.sweep(run.models_dir, listener.say)
     try:
@@ -85,7 +83,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         served = task.served(model, recipe)
         outputs = outputs_of(served, task.validation[0])
         check_outputs(outputs)
-        card: export.Card = {}
+        card: Card = {}
 
         def write(directory: Path, version: int) -> None:
             gate.check_no_worse(task.score(outputs))
@@ -100,7 +98,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
             export.check_version(directory, served, task.output, examples)
 
         version_dir = publish.publish(run.models_dir, recipe.model, write, listener.say)
-    except (SameModel, WorseModel, Diverged, export.ExportError):  # the run came to its end
+    except (SameModel, WorseModel, Diverged, ExportError):  # the run came to its end
         checkpoint.remove()
         raise
     except SystemExit as end:  # a signal, in an epoch or after the last one
@@ -118,7 +116,7 @@ def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:
         raise NotKept(end.code, error) from error
 
 
-def _origin(run: Run, task: Task) -> export.Card:
+def _origin(run: Run, task: Task) -> Card:
     """The card's members that decide the training."""
     return {
         "model": run.recipe.model,
@@ -127,7 +125,7 @@ def _origin(run: Run, task: Task) -> export.Card:
         "labels": task.labels,
         "input_shape": task.input_shape,
         "data": task.checksums,
-        "packages": _packages(),
+        "packages": packages(),
     }
 
 
@@ -177,31 +175,10 @@ def curves(history: list[Epoch], recipe: Recipe, task: Task) -> Curves:
     return Curves(history, kept_epoch(history, recipe), rows, task.guessing, recipe)
 
 
-def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> export.Card:
+def _judged(history: list[Epoch], recipe: Recipe, task: Task) -> Card:
     """The card's members on how the run went."""
     return {
         "verdict": dataclasses.asdict(verdict(curves(history, recipe, task))),
         "history": [dataclasses.asdict(epoch) for epoch in history],
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _packages() -> dict[str, str]:
-    names = ("tensorflow", "keras", "numpy")
-    return {"python": platform.python_version()} | {name: package_version(name) for name in names}
-
-
-def _revision() -> str | None:
-    """The git commit of this code, with `-dirty` if it was changed; None outside its repository."""
-    here = Path(__file__)
-    tracked = _git(here.parent, "ls-files", here.name)
-    return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40") if tracked else None
-
-
-def _git(directory: Path, *words: str) -> str | None:
-    command: list[Any] = ["git", "-C", directory, *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):  # there is no git, or the disk is slow
-        return None
-    return done.stdout.strip() or None

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,10 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
+from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.evaluation import drift_baseline, robustness
-from vitrine_training.evaluation.metrics import Evaluation, at_bound, best_temperature, outputs_of
+from vitrine_training.evaluation.metrics import (
+    Evaluation,
+    at_bound,
+    best_temperature,
+    outputs_of,
+    rounded,
+)
 from vitrine_training.fit.loop import Arrays, Epoch
 from vitrine_training.fit.verdict import Guessing
 from vitrine_training.models.layers import Averaged
@@ -39,6 +48,15 @@ class Task(ABC):
     @abstractmethod
     def guessing(self) -> Guessing:
         """The level of answers that do not look at the inputs."""
+
+    @property
+    @abstractmethod
+    def profile(self) -> ModelProfile | None:
+        """Profile of the published form, None where it takes no pictures."""
+
+    def validation_outputs(self, call: Callable[[tf.Tensor], tf.Tensor]) -> Floats:
+        """Returns what `call` answers to the validation inputs."""
+        return outputs_of(call, self.validation[0])
 
     @abstractmethod
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
@@ -93,6 +111,11 @@ class Classification(Task):
         """That of classes which are as likely."""
         return Guessing(loss=math.log(len(self.labels)), accuracy=1 / len(self.labels))
 
+    @property
+    def profile(self) -> ModelProfile:
+        """That of Fashion-MNIST."""
+        return FASHION_MNIST
+
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
         """Averages over views as the recipe says, then calibrates."""
         averaged = Averaged(model, over=recipe.average_over)
@@ -122,15 +145,11 @@ class Classification(Task):
             "calibration_error_uncalibrated": uncalibrated.calibration_error,
             "temperature": served.temperature,
         }
-        by_class = zip(self.labels, test.precision, test.recall, test.f1, strict=True)
         return {
             "metrics": {"kept_epoch": kept.number}
-            | _rounded(metrics)
+            | rounded(metrics)
             | {"temperature_at_bound": at_bound(served.temperature)},
-            "classes": [
-                {"label": label} | _rounded({"precision": p, "recall": r, "f1": f})
-                for label, p, r, f in by_class
-            ],
+            "classes": test.by_class(self.labels),
             "robustness": robustness.measure(
                 self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
             ),
@@ -162,6 +181,10 @@ class Regression(Task):
         """That of the mean value."""
         return Guessing(loss=float(np.var(self.train[1])) / 2, accuracy=None)
 
+    @property
+    def profile(self) -> None:
+        """None: it takes numbers."""
+
     def served(self, model: keras.Model, recipe: Recipe) -> keras.Model:
         """Returns `model`."""
         del recipe
@@ -184,7 +207,3 @@ class Regression(Task):
             "weights": {"learned": kernel.ravel().tolist(), "true": list(weights)},
             "bias": {"learned": float(bias[0]), "true": true_bias},
         }
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(float(figure), 6) for name, figure in figures.items()}

@@ -31,7 +31,7 @@ _ABSOLUTE, _RELATIVE = 1e-4, 1e-3
 _SHARES_OFF = 0.01
 
 
-class Trial(NamedTuple):
+class TrialCalls(NamedTuple):
     """Calls of a trial: the pictures of each, [n, ...], in the order in which they are made."""
 
     alone: Array
@@ -47,7 +47,7 @@ def levels(profile: ModelProfile) -> Array:
     return np.random.default_rng(0).integers(0, 256, (2, *sides, *channels), np.uint8)
 
 
-def calls(draft: Draft, pictures: Array) -> Trial:
+def calls(draft: Draft, pictures: Array) -> TrialCalls:
     """Returns the calls for two made-up pictures, [2, ...], as the model takes them. A model with a
     fixed number of rows gets so many."""
     one, other = pictures[:1], pictures[1:2]
@@ -56,7 +56,7 @@ def calls(draft: Draft, pictures: Array) -> Trial:
     if draft.rows:
         one, other = filled(one, draft.rows), filled(other, draft.rows)
         copies = filled(copies[-draft.rows :], draft.rows)
-    return Trial(one, copies, other, one)
+    return TrialCalls(one, copies, other, one)
 
 
 def filled(rows: Array, count: int) -> Array:
@@ -67,7 +67,7 @@ def filled(rows: Array, count: int) -> Array:
     return np.concatenate([rows, np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
-def judged(asked: Trial, answers: Trial) -> tuple[dict[str, Any], int]:
+def judged(asked: TrialCalls, answers: TrialCalls) -> tuple[dict[str, Any], int]:
     """Returns the members `kind` and `batchable`, and the number of classes, by what was answered
     to each of the calls; a model that refuses the `copies`, and so several pictures at once, has
     answered none of them. Raises `ProfileError` where the model answers at random, or no row of

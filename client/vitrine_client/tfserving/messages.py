@@ -201,6 +201,14 @@ def wants_no_keys(error: errors.InvalidRequest) -> bool:
     return "input size does not match signature" in str(error)
 
 
+def wants_other_tensors(error: errors.InvalidRequest) -> bool:
+    """Says whether a model has no input or output that `instances_request` names, in the words of
+    TensorFlow Serving 2.20.0 (predict_util.cc)."""
+    return any(
+        words in str(error) for words in ("input alias", "input size", "output tensor alias")
+    )
+
+
 def status_request(model: str, *, version: int | None = None, label: str | None = None) -> bytes:
     """Returns the request of `STATUS` for all versions of a model, or for the one asked for."""
     request = wire.GetModelStatusRequest(model_spec=model_spec(model, version, label))

@@ -55,7 +55,8 @@ def to_tensor(array: Array) -> wire.Tensor:
 
 
 def from_tensor(tensor: wire.Tensor) -> Array:
-    """Returns the array in a message; strings come as an object array of `bytes`.
+    """Returns the array in a message; strings come as an object array of `bytes`, and bfloat16,
+    which NumPy lacks, as float32.
 
     Raises `ServerError` where the message contradicts itself.
     """
@@ -63,6 +64,8 @@ def from_tensor(tensor: wire.Tensor) -> Array:
     try:
         if any(size < 0 for size in shape):
             raise ValueError("a size is negative")
+        if tensor.dtype == wire.DT_BFLOAT16:
+            return _brain_floats(tensor, shape)
         dtype, field = _LISTS[tensor.dtype]
         if tensor.tensor_content and tensor.dtype == wire.DT_STRING:
             strings = packed_strings.unpack(tensor.tensor_content, math.prod(shape))
@@ -85,3 +88,12 @@ def from_tensor(tensor: wire.Tensor) -> Array:
         raise ServerError(
             f"A tensor of dtype {tensor.dtype} and shape {shape} makes no sense: {error}"
         ) from error
+
+
+def _brain_floats(tensor: wire.Tensor, shape: tuple[int, ...]) -> Array:
+    """Returns bfloat16 as float32, whose upper half it is."""
+    halves = wire.Tensor()
+    halves.CopyFrom(tensor)
+    halves.dtype = wire.DT_HALF
+    bits: Array = np.ascontiguousarray(from_tensor(halves)).view(np.uint16).astype(np.uint32) << 16
+    return bits.view(np.float32).reshape(shape)

@@ -1,4 +1,4 @@
-"""The command `vitrine-train`: train, evaluate, report, recipes, versions, rollback."""
+"""The command `vitrine-train`: train, import, evaluate, report, recipes, versions, rollback."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
 from vitrine_training.cli import judging, options
+from vitrine_training.cli.imports import import_model
 from vitrine_training.cli.options import console
 from vitrine_training.cli.rollback import rollback
 from vitrine_training.cli.train import train
@@ -36,6 +37,7 @@ def main() -> None:
     vitrine-train train                  the text's softmax and mlp, and photo
     vitrine-train train mlp-best         the best mlp we know, the next version of `mlp`
     vitrine-train train mlp --activation tanh --epochs 20 --as mlp-tanh-20
+    vitrine-train import cnn.keras --as clothes    a classifier that was trained elsewhere
     vitrine-train evaluate               what is published, class by class
     vitrine-train report                 the same as a page, with curves and pictures
     vitrine-train versions               what is published
@@ -49,6 +51,7 @@ def main() -> None:
 
 
 main.add_command(train)
+main.add_command(import_model)
 main.add_command(completion_of("vitrine-train"))
 
 

@@ -62,7 +62,7 @@ class Batch:
 
     def _train(self, run: "Run", task: "Task") -> None:
         from vitrine_training.fit.loop import Diverged
-        from vitrine_training.publish.export import ExportError
+        from vitrine_training.publish.archive import ExportError
         from vitrine_training.publish.gate import SameModel, WorseModel
         from vitrine_training.publish.incumbent import Incomparable
         from vitrine_training.publish.wholeness import first_line

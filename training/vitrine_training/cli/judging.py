@@ -40,14 +40,21 @@ class NoClassifier(str):
 def _newest(models_dir: Path, model: str) -> Path | str:
     try:
         version_dir = publish.latest(models_dir, model)
-        labels = cards.checked(version_dir).get("labels")
+        card = cards.checked(version_dir)
     except FileNotFoundError as error:
         return str(error)
     except DamagedCardError as error:
         return f"{version_dir} is damaged: {error}"
     except OSError as error:
         return f"{models_dir / model} cannot be read: {error}"
-    return version_dir if labels else NoClassifier(f"{version_dir} is no classifier with a card")
+    if "imported" in card:
+        return NoClassifier(
+            f"{version_dir} was imported, perhaps for other pictures: its card has what was "
+            "measured then, and `vitrine-train import` measures anew"
+        )
+    if card.get("labels"):
+        return version_dir
+    return NoClassifier(f"{version_dir} is no classifier with a card")
 
 
 def each(

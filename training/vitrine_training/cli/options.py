@@ -1,5 +1,6 @@
 """Options that the commands of `vitrine-train` share, and their readers."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from vitrine_training.data.idx import DataError
 from vitrine_training.publish import versions as publish
 
 console = VisibleConsole(highlight=False, soft_wrap=True)
+
+_NAME = re.compile(r"\w[\w.-]{0,199}")
 
 _UNBOUNDED = 10_000
 """Columns that no table needs: output to a file has no width to fit."""
@@ -55,6 +58,16 @@ data_dir = click.option(
     show_envvar=True,
     help="A directory with Fashion-MNIST's four .gz files.  [default: cache, download, Debian]",
 )
+
+
+def check_name(model: str) -> None:
+    """Raises `click.BadParameter` where no model can have the name that `--as` says."""
+    if not _NAME.fullmatch(model) or model == "models.config":
+        raise click.BadParameter(
+            "a model's name has letters, digits, -, _ and ., 200 at most; it is not "
+            "models.config, the name of a file",
+            param_hint="--as",
+        )
 
 
 def print_table(table: Table) -> None:

@@ -1,6 +1,5 @@
 """The command `vitrine-train train`: options for each setting, progress, and the outcome."""
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field
@@ -21,8 +20,6 @@ from vitrine_training.publish import versions as publish
 
 if TYPE_CHECKING:
     from vitrine_training.tasks import Task
-
-_NAME = re.compile(r"\w[\w.-]{0,199}")
 
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
 
@@ -227,12 +224,8 @@ def _spend_compiler_note() -> None:
 
 
 def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
-    if model is not None and (not _NAME.fullmatch(model) or model == "models.config"):
-        raise click.BadParameter(
-            "a model's name has letters, digits, -, _ and ., 200 at most; it is not "
-            "models.config, the name of a file",
-            param_hint="--as",
-        )
+    if model is not None:
+        options.check_name(model)
     if model is not None and len(names) > 1:
         raise click.UsageError("--as goes with one recipe; name it")
     given = {name: value for name, value in settings.items() if value is not None}

@@ -3,7 +3,7 @@
 All functions take logits, float32 [n, classes], or values derived from them, and class ids [n].
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,14 @@ class Evaluation:
         answered, present = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         return _share(2 * np.diag(self.confusion), answered + present)
 
+    def by_class(self, labels: Sequence[str]) -> list[dict[str, Any]]:
+        """Returns precision, recall and F1 of each class, as a card has them."""
+        columns = zip(labels, self.precision, self.recall, self.f1, strict=True)
+        return [
+            {"label": label} | rounded({"precision": p, "recall": r, "f1": f})
+            for label, p, r, f in columns
+        ]
+
     @property
     def cross_entropy(self) -> float:
         """The mean negative log-likelihood, in nats."""
@@ -106,6 +114,11 @@ class Evaluation:
         """ECE: the mean gap between confidence and accuracy (Naeini et al., 2015)."""
         gaps = [b.count * abs(b.confidence - b.accuracy) for b in self.reliability]
         return sum(gaps) / len(self.labels)
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Returns figures with six digits after the point."""
+    return {name: round(float(figure), 6) for name, figure in figures.items()}
 
 
 def _share(part: Integers, whole: Integers) -> Floats:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from vitrine_training.publish import cards, incumbent
 from vitrine_training.publish import versions as publish
-from vitrine_training.publish.export import Card
-from vitrine_training.tasks import Task
+from vitrine_training.publish.archive import Card
+from vitrine_training.publish.incumbent import Judge
 
 
 class WorseModel(Exception):
@@ -36,13 +37,13 @@ class Gate:
         self,
         models_dir: Path,
         model: str,
-        task: Task,
+        judge: Judge,
         *,
         force: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`force` lets everything pass. Raises `Incomparable`."""
-        self._models_dir, self._model, self._task = models_dir, model, task
+        self._models_dir, self._model, self._judge = models_dir, model, judge
         self._force, self._say = force, say
         self._look()
 
@@ -51,18 +52,18 @@ class Gate:
         self._incumbent = (
             None
             if self._force
-            else incumbent.find(self._models_dir, self._model, self._task, self._say)
+            else incumbent.find(self._models_dir, self._model, self._judge, self._say)
         )
 
     def check_no_worse(self, score: float) -> None:
         """Raises `WorseModel`, or `Incomparable` for a version that came meanwhile."""
         if self._versions != publish.versions(self._models_dir, self._model):
             self._look()
-        current, task = self._incumbent, self._task
+        current, judge = self._incumbent, self._judge
         if current and score < current.score:
             raise WorseModel(
                 f"This {self._model} is worse than version {current.version_dir.name} and was not "
-                f"published: {task.in_words(score)}, against {task.in_words(current.score)}. "
+                f"published: {judge.in_words(score)}, against {judge.in_words(current.score)}. "
                 "Publish it all the same with --force, or under another name with --as"
             )
 
@@ -79,9 +80,10 @@ class Gate:
 
 
 def is_same(directory: Path, other: Path) -> bool:
-    """Whether two version directories have the same weights, bit for bit, and the same labels."""
+    """Whether two version directories have the same weights, bit for bit, and the same labels and
+    profile."""
     try:
-        return _weights(directory) == _weights(other) and _labels(directory) == _labels(other)
+        return _weights(directory) == _weights(other) and _says(directory) == _says(other)
     except Exception:  # one is damaged, which raises anything from TensorFlow's depths
         return False
 
@@ -93,6 +95,6 @@ def _weights(directory: Path) -> list[bytes]:
     return sorted(reader.get_tensor(name).tobytes() for name in names)
 
 
-def _labels(directory: Path) -> list[str]:
-    labels: list[str] = cards.checked(directory)["labels"]
-    return labels
+def _says(directory: Path) -> tuple[Any, Any]:
+    card = cards.checked(directory)
+    return card["labels"], card.get("profile")

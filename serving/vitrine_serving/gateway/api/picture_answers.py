@@ -10,6 +10,7 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
@@ -42,7 +43,7 @@ def predictions(outcome: Outcome[Classified], top_k: int | None) -> Answer:
         }
 
     entries = _entries(outcome, entry)
-    content = {"predictions": entries, "model_spec": _spec(outcome, "serving_default")}
+    content = {"predictions": entries, "model_spec": _spec(outcome, _signature(outcome))}
     body = orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
     return Answer(200, body, headers=[_timing(outcome)])
 
@@ -107,6 +108,10 @@ def _entry(
         entry["box"] = found.box
         entry["warnings"] = found.warnings
     return entry
+
+
+def _signature(outcome: Outcome[Any]) -> str:
+    return (outcome.shown.profile if outcome.shown else FASHION_MNIST).signature
 
 
 def _spec(outcome: Outcome[T], signature_name: str) -> Json:

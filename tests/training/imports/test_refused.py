@@ -1,0 +1,309 @@
+"""What is no image classifier, or is not fit to be served, is refused in one sentence."""
+
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.imports import foreign
+from tests.training.imports.foreign import CLASSES, imported, layers
+from vitrine_training.imports import ImportRefused, limits
+from vitrine_training.imports.loading import load
+from vitrine_training.publish import versions as publish
+
+GREY, COLOUR = (28, 28, 1), (32, 32, 3)
+
+
+def keras_file(folder, shape, *middle):
+    return foreign.saved(foreign.sequential(shape, *middle), folder / "model.keras")
+
+
+def exported_with_flips(folder):
+    flips = (layers.RandomFlip(), layers.RandomRotation(0.2))
+    model = foreign.sequential(COLOUR, *flips, *foreign.ending())
+    return foreign.exported(model, folder / "flips")
+
+
+def dropout_in_training(folder):
+    inner = foreign.AlwaysTraining(layers.Dropout(0.5))
+    return keras_file(folder, GREY, inner, *foreign.ending())
+
+
+def moving_averages(folder):
+    inner = foreign.AlwaysTraining(layers.BatchNormalization())
+    return keras_file(folder, GREY, inner, *foreign.ending())
+
+
+def exported_moving_averages(folder):
+    inner = foreign.AlwaysTraining(layers.BatchNormalization())
+    model = foreign.sequential(GREY, inner, *foreign.ending())
+    return foreign.exported(model, folder / "moving")
+
+
+def deep_randomness(folder):
+    """Draws at random in a branch of a function of a function."""
+
+    @tf.function
+    def inner(rows):
+        return tf.cond(
+            tf.reduce_sum(rows) > -1e9, lambda: rows + tf.random.normal([4]), lambda: rows
+        )
+
+    def serve(images):
+        return {"probs": tf.map_fn(inner, tf.reduce_mean(images, axis=1)[:, :4])}
+
+    spec = tf.TensorSpec([None, 28, 28], tf.float32, name="x")
+    return foreign.saved_function(serve, folder / "deep", spec)
+
+
+def counting(folder):
+    """Keeps count of its calls."""
+    module = tf.Module()
+    module.calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28], tf.float32, name="x")])
+    def serve(images):
+        module.calls.assign_add(1.0)
+        return {"probs": tf.reduce_mean(images, axis=1)[:, :4]}
+
+    module.serve = serve
+    tf.saved_model.save(module, str(folder / "counting"), signatures=serve)
+    return folder / "counting"
+
+
+def two_inputs(folder):
+    one, other = keras.Input(GREY, name="left"), keras.Input(GREY, name="right")
+    both = layers.Flatten()(layers.Concatenate()([one, other]))
+    model = keras.Model([one, other], layers.Dense(4)(both))
+    return foreign.saved(model, folder / "two.keras")
+
+
+def without_signatures(folder):
+    module = tf.Module()
+    module.weights = tf.Variable([1.0])
+    tf.saved_model.save(module, str(folder / "bare"))
+    return folder / "bare"
+
+
+def file_of(name, content):
+    def make(folder):
+        path = folder / name
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+def weights_alone(folder):
+    path = folder / "model.weights.h5"
+    foreign.functional(GREY).save_weights(path)
+    return path
+
+
+def empty_folder(folder):
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def version_beside(folder):
+    return foreign.exported(foreign.functional(GREY), folder / "model" / "1").parent
+
+
+def graph_file(folder):
+    return foreign.exported(foreign.functional(GREY), folder / "exported") / "saved_model.pb"
+
+
+def without_variables(folder):
+    directory = foreign.exported(foreign.functional(GREY), folder / "exported")
+    (directory / "variables" / "variables.index").unlink()
+    return directory
+
+
+def cut_keras(folder):
+    path = keras_file(folder, GREY, *foreign.ending())
+    path.write_bytes(path.read_bytes()[:-1000])
+    return path
+
+
+def other_archive(folder):
+    path = folder / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    return path
+
+
+def renamed(folder):
+    path = keras_file(folder, GREY, *foreign.ending())
+    return path.rename(folder / "model.bin")
+
+
+def unbuilt(folder):
+    return foreign.saved(foreign.Subclassed(), folder / "unbuilt.keras")
+
+
+REFUSED = {
+    "random layers of an export": (exported_with_flips, "draws at random .*training=False"),
+    "dropout that is always on": (dropout_in_training, "draws at random .*training=True"),
+    "averages that move": (moving_averages, "changes itself with each call .*training=True"),
+    "an export of those": (exported_moving_averages, "changes itself with each call"),
+    "randomness deep inside": (deep_randomness, r"draws at random \(RandomStandardNormal\)"),
+    "a counter": (counting, r"changes itself with each call \(AssignAddVariableOp\)"),
+    "two inputs": (two_inputs, "takes `left` .*`right`.*, and not one picture"),
+    "no signatures": (without_signatures, "no signatures"),
+    "numbers and no picture": (
+        lambda f: keras_file(f, (13,), layers.Dense(4)),
+        r"no image classifier .*`images` float32 \[n, 13\]",
+    ),
+    "pictures out": (
+        lambda f: keras_file(f, COLOUR, layers.Conv2D(3, 3)),
+        "and not one output of classes",
+    ),
+    "one number": (
+        lambda f: keras_file(f, GREY, *foreign.ending("sigmoid", 1)),
+        "`output` float32",
+    ),
+    "another number of labels": (
+        lambda f: keras_file(f, GREY, *foreign.ending(count=7)),
+        "`labels`: there are 4, and 7 classes",
+    ),
+    "text": (file_of("model.keras", b"hello"), "is no model that can be imported"),
+    "nothing": (file_of("model.h5", b""), "is no model that can be imported"),
+    "weights alone": (weights_alone, "has weights and no model"),
+    "an empty folder": (empty_folder, "is no SavedModel"),
+    "a folder of versions": (version_beside, "is no SavedModel: .*model/1 has one"),
+    "the graph of one": (graph_file, "name its folder"),
+    "no variables": (without_variables, "is damaged: variables/variables.index is not there"),
+    "a file that was cut": (cut_keras, "no model|damaged"),
+    "another archive": (other_archive, "is no Keras model, or it is damaged"),
+    "another name": (renamed, "is a .keras file by its content: rename it"),
+    "never called": (unbuilt, "never called|cannot be"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_is_refused_in_a_sentence(case, tmp_path):
+    """Which says why; nothing is published."""
+    make, words = REFUSED[case]
+    path = make(tmp_path)
+    with pytest.raises(ImportRefused, match=words) as refused:
+        imported(path, tmp_path / "models")
+    assert "\n" not in str(refused.value)
+    assert publish.models(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"output": "nope"}, "`output`: the signature has no `nope`"),
+        ({"kind": "binary"}, "`kind`: binary is one number"),
+        ({"kind": "probabilities"}, "`kind`: probabilities sum to 1"),
+        ({"signature": "nope"}, "`signature`: it has no `nope`"),
+        ({"scaling": "mean/std", "mean": (0.5, 0.5), "std": (1.0,)}, "`mean`: "),
+        ({"labels": CLASSES[:3]}, "`labels`: there are 3, and 4 classes"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path, options, words):
+    """Each is named, with what there is."""
+    path = keras_file(tmp_path, COLOUR, *foreign.ending())
+    with pytest.raises(ImportRefused, match=words):
+        imported(path, tmp_path / "models", options)
+
+
+def test_code_is_run_only_where_that_is_allowed(tmp_path):
+    """A Lambda layer is refused, and says what allows it."""
+    path = keras_file(tmp_path, GREY, layers.Lambda(lambda x: x * 2), *foreign.ending())
+    with pytest.raises(
+        ImportRefused, match=r"has code of its own.*--allow-code runs what is in it"
+    ):
+        load(path)
+    version_dir, _ = imported(path, tmp_path / "models", allow_code=True)
+    assert version_dir.name == "1"
+
+
+def test_a_class_that_is_missing_is_named(tmp_path):
+    """With what to do instead."""
+    model = foreign.Subclassed()
+    model(np.zeros((1, *GREY), np.float32))
+    path = foreign.saved(model, tmp_path / "own.keras")
+    with keras.saving.CustomObjectScope({}):
+        registered = keras.saving.get_custom_objects()
+        kept = {name: registered.pop(name) for name in list(registered) if "Subclassed" in name}
+        try:
+            with zipfile.ZipFile(path) as archive:
+                parts = {each: archive.read(each) for each in archive.namelist()}
+            parts["config.json"] = parts["config.json"].replace(b"foreign", b"elsewhere")
+            with zipfile.ZipFile(path, "w") as archive:
+                for name, content in parts.items():
+                    archive.writestr(name, content)
+            with pytest.raises(ImportRefused, match="needs `Subclassed`, a class that is not"):
+                load(path)
+        finally:
+            registered.update(kept)
+
+
+def rewritten(path, **parts):
+    with zipfile.ZipFile(path) as archive:
+        kept = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (kept | parts).items():
+            archive.writestr(name, content)
+    return path
+
+
+class TestLimits:
+    """Before anything is loaded."""
+
+    def test_a_zip_bomb(self, tmp_path):
+        path = keras_file(tmp_path, GREY, *foreign.ending())
+        rewritten(path, **{"assets/zeros": bytes(50 << 20)})
+        with pytest.raises(ImportRefused, match=r"unpacks `assets/zeros` from .* as no weights do"):
+            load(path)
+
+    def test_a_configuration_without_end(self, tmp_path):
+        path = keras_file(tmp_path, GREY, *foreign.ending())
+        rewritten(path, **{"config.json": b"[" * 100_000})
+        with pytest.raises(ImportRefused, match=r"is damaged: its config.json is no JSON"):
+            load(path)
+
+    def test_wider_than_its_weights(self, tmp_path):
+        """A small file that would have 200 GB allocated."""
+        path = keras_file(tmp_path, GREY, *foreign.ending())
+        with zipfile.ZipFile(path) as archive:
+            config = archive.read("config.json").replace(b'"units": 4', b'"units": 99999999')
+        rewritten(path, **{"config.json": config})
+        with pytest.raises(ImportRefused, match="its `units` is 99,999,999, and no weight is so"):
+            load(path)
+
+    @pytest.mark.parametrize("options", [{}, {"chunks": True, "compression": "gzip"}])
+    def test_weights_that_are_not_there(self, tmp_path, options):
+        """HDF5 files may say shapes without having the numbers."""
+        path = tmp_path / "model.h5"
+        with h5py.File(path, "w") as file:
+            file.attrs["model_config"] = "{}"
+            file.create_dataset("kernel", (20_000, 20_000), "f4", **options)
+        with pytest.raises(ImportRefused, match="weights of 1,600,000,000 bytes, of which 0 are"):
+            limits.check_h5(path)
+
+    def test_larger_than_memory(self, tmp_path):
+        path = tmp_path / "model.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("kernel", (200_000, 200_000), "f4", chunks=True)
+        with pytest.raises(ImportRefused, match=r"takes 160.0 GB once it is unpacked"):
+            limits.check_h5(path)
+
+    def test_a_weight_in_another_file(self, tmp_path):
+        path = tmp_path / "model.h5"
+        with h5py.File(path, "w") as file:
+            file.create_dataset("kernel", (4,), "f4", external=[("/dev/zero", 0, 16)])
+        with pytest.raises(ImportRefused, match="a weight is in another file"):
+            limits.check_h5(path)
+
+    def test_a_saved_model_that_is_too_large(self, tmp_path):
+        directory = foreign.exported(foreign.functional(GREY), tmp_path / "exported")
+        with (directory / "variables" / "hole").open("wb") as file:
+            file.truncate(limits.MOST_BYTES + 1)
+        with pytest.raises(ImportRefused, match="are the most that are loaded"):
+            load(directory)

@@ -1,0 +1,148 @@
+"""Limits of model files, checked before any of it is loaded: zip bombs, huge tensors, damage."""
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from vitrine_training.imports import ImportRefused
+
+MOST_BYTES = 4 << 30
+"""Most that a model may take once it is unpacked."""
+
+MOST_CONFIG_BYTES = 64 << 20
+MOST_MEMBERS = 10_000
+
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_SQUEEZED = 200
+"""How many times as large as in its archive a member may be, beyond `_SMALL` bytes: weights do not
+become smaller by much."""
+
+_SMALL = 1 << 20
+_USUAL = 1 << 14
+"""Bytes, and the width of a layer, that do no harm."""
+
+_WIDTHS = ("units", "filters", "input_dim", "output_dim", "key_dim", "value_dim")
+"""Members of layers' configurations that say how wide a weight is."""
+
+
+def check_keras(path: Path) -> None:
+    """Checks a `.keras` archive by its directory, and the weights in it by their shapes. Raises
+    `ImportRefused`, or `OSError`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist())
+            config = json.loads(archive.read(_CONFIG))
+            if _WEIGHTS in archive.namelist():
+                with archive.open(_WEIGHTS) as weights:
+                    widest = _check_weights(path, weights)
+                _check_widths(path, config, widest)
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError) as error:
+        raise ImportRefused(f"{path} is no Keras model, or it is damaged: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused(f"{path} is damaged: its {_CONFIG} is no JSON ({error})") from error
+
+
+def check_h5(path: Path) -> None:
+    """Checks an HDF5 file by the shapes in it. Raises `ImportRefused`, or `OSError`."""
+    with path.open("rb") as file:
+        widest = _check_weights(path, file)
+        file.seek(0)
+        with h5py.File(file, "r") as content:
+            config = content.attrs.get("model_config")
+    if config is None:
+        raise ImportRefused(
+            f'{path} has weights and no model: save all of it, with `model.save("model.keras")`'
+        )
+    try:
+        _check_widths(path, json.loads(config), widest)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ImportRefused(f"{path} is damaged: its model_config is no JSON") from error
+
+
+def check_saved_model(directory: Path) -> None:
+    """Checks a SavedModel by the sizes of its files. Raises `ImportRefused`, or `OSError`."""
+    sizes = [each.stat().st_size for each in directory.rglob("*") if each.is_file()]
+    if len(sizes) > MOST_MEMBERS:
+        raise ImportRefused(f"{directory} has {len(sizes):,} files, which no model has")
+    _check_size(directory, sum(sizes))
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MOST_MEMBERS:
+        raise ImportRefused(f"{path} has {len(members):,} files in it, which no model has")
+    _check_size(path, sum(each.file_size for each in members))
+    for each in members:
+        most = _SQUEEZED * max(each.compress_size, 1)
+        if each.file_size > max(most, _SMALL):
+            raise ImportRefused(
+                f"{path} unpacks `{each.filename[:80]}` from {each.compress_size:,} bytes to "
+                f"{each.file_size:,}, as no weights do"
+            )
+        if each.filename == _CONFIG and each.file_size > MOST_CONFIG_BYTES:
+            raise ImportRefused(f"{path} has a {_CONFIG} of {each.file_size:,} bytes")
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > MOST_BYTES:
+        raise ImportRefused(
+            f"{path} takes {size / 1e9:,.1f} GB once it is unpacked, and {MOST_BYTES / 1e9:.1f} GB "
+            "are the most that are loaded"
+        )
+
+
+def _check_weights(path: Path, file: Any) -> int:
+    """Returns the largest size of a dimension of any weight."""
+    try:
+        with h5py.File(file, "r") as content:
+            tensors = list(_tensors(content))
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ImportRefused(f"{path} has no readable weights: {reason}") from error
+    size, stored = (sum(tensor[place] for tensor in tensors) for place in (1, 2))
+    _check_size(path, size)
+    if size > max(_SQUEEZED * stored, _SMALL):
+        raise ImportRefused(
+            f"{path} has weights of {size:,} bytes, of which {stored:,} are there, as no model has"
+        )
+    return max((width for tensor in tensors for width in tensor[0]), default=0)
+
+
+def _tensors(content: h5py.File) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """Yields shape, bytes, and bytes in the file of each dataset; links to other files are
+    followed by nobody."""
+    found: list[tuple[tuple[int, ...], int, int]] = []
+
+    def look(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None:
+            if item.external or item.is_virtual:
+                raise ValueError("a weight is in another file")
+            stored = item.id.get_storage_size()
+            found.append((item.shape, math.prod(item.shape) * item.dtype.itemsize, stored))
+            if len(found) > MOST_MEMBERS * 10:
+                raise ValueError("there are too many weights")
+
+    content.visititems(look)
+    return iter(found)
+
+
+def _check_widths(path: Path, config: Any, widest: int) -> None:
+    """Refuses a configuration that would build wider layers than there are weights for: they
+    would be allocated before anybody compares."""
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            for name in _WIDTHS:
+                width = one.get(name)
+                if isinstance(width, int | float) and width > max(widest, _USUAL):
+                    raise ImportRefused(
+                        f"{path} is damaged: its `{name}` is {width:,}, and no weight is so large"
+                    )
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
