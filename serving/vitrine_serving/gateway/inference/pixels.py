@@ -20,7 +20,7 @@ _MOST_KNOWN = 256  # as many versions as descriptions are kept of
 _MOST_WAITING = 32  # as many answers as wait for descriptions; more are not watched
 _DESCRIBE_S = 10.0
 
-_FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE)
+_FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE, wire.DT_BFLOAT16)
 _WHITE = 255
 
 Answered = Callable[[str, int, Description, Array, Array], None]
