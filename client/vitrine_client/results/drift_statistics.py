@@ -131,7 +131,8 @@ def _grey(levels: npt.NDArray[Any]) -> Floats:
 
 def _mean_step(one: Floats, other: Floats) -> Floats:
     """Returns how far neighbours are apart, [n]; 0 where an image has none in a direction."""
-    return np.abs(one - other).sum(axis=(1, 2)) / max(1, math.prod(one.shape[1:]))
+    total: Floats = np.abs(one - other).sum(axis=(1, 2))
+    return total / max(1, math.prod(one.shape[1:]))
 
 
 def _places(count: int) -> Floats:
