@@ -31,7 +31,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test fuzz lint format typecheck docs \
-	report accuracy bench-training bench-recipes bench-shift bench-photos bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
+	report accuracy bench-training bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers contract findings test-newest wire lock clean
 
 help: ## List the targets
@@ -111,6 +111,9 @@ bench-shift: setup ## Measure how many images it takes to notice each kind of sh
 
 bench-photos: setup ## Measure the accuracy left of pictures as people send them, kind by kind
 	@$(BIN)/python -m benchmarks.photos
+
+bench-skew: setup ## Measure how far pixels that are served are from those of training, and what it changes
+	@$(BIN)/python -m benchmarks.skew
 
 bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
 	@$(BIN)/python -m benchmarks.drift

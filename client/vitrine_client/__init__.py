@@ -13,6 +13,7 @@ from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
 
 if TYPE_CHECKING:
     from vitrine_client.client import Client
+    from vitrine_client.profiles.report import ProfileReport
     from vitrine_client.results.drift import DriftReport
     from vitrine_client.results.explanations import Explanation
     from vitrine_client.results.predictions import Prediction, VersionStatus
@@ -25,6 +26,7 @@ __all__ = [
     "Explanation",
     "InvalidImage",
     "Prediction",
+    "ProfileReport",
     "Promotion",
     "VersionStatus",
     "VitrineError",
@@ -40,6 +42,7 @@ _LATER = {
     "DriftReport": "results.drift",
     "Explanation": "results.explanations",
     "Prediction": "results.predictions",
+    "ProfileReport": "profiles.report",
     "Promotion": "store.version_labels",
     "VersionStatus": "results.predictions",
     "promote": "store.version_labels",

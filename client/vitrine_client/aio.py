@@ -30,6 +30,7 @@ from vitrine_client.images import Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches_async
 from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
+from vitrine_client.profiles.report import ProfileReport
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
@@ -124,6 +125,13 @@ class AsyncClient(GatewayClient):
         does."""
         conversation = protocol.drift(model, version)
         return await self._hold(missing.explained(conversation, (model,), version))
+
+    async def profile(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> ProfileReport:
+        """Returns what pictures a version takes, as `Client.profile` does."""
+        conversation = protocol.profile(model, version, label)
+        return await self._hold(missing.explained(conversation, (model,), version, label))
 
     async def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway, the states of their versions, and the version labels

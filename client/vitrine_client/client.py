@@ -30,6 +30,7 @@ from vitrine_client.images.pictures import Batch, Pictures, batches
 from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, Trust, Verify
+from vitrine_client.profiles.report import ProfileReport
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
@@ -177,6 +178,14 @@ class Client(GatewayClient):
         """Returns whether the AVAILABLE versions of a model, or one of them, are asked about images
         as in their validation. Raises `NotFound` where the gateway does not watch."""
         return self._hold(missing.explained(protocol.drift(model, version), (model,), version))
+
+    def profile(
+        self, model: str, *, version: int | None = None, label: str | None = None
+    ) -> ProfileReport:
+        """Returns what pictures a version takes and how its answers are read, and what is assumed
+        of that; or why no picture can be sent to it."""
+        conversation = protocol.profile(model, version, label)
+        return self._hold(missing.explained(conversation, (model,), version, label))
 
     def models(self) -> dict[str, list[VersionStatus]]:
         """Returns the models of the gateway, the states of their versions, and the version labels

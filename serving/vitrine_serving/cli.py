@@ -3,21 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import click
 
-from vitrine_client import Client
+from vitrine_client import Client, VitrineError
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
-from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process import signals, variables
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup, NotBegun
 from vitrine_client.process.numbers import MOST_THREADS
+from vitrine_client.process.visible import visible
+from vitrine_client.profiles.profile import DESCRIBE, FASHION_MNIST, ModelProfile
 from vitrine_client.results import strict_json
 from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
@@ -116,39 +117,62 @@ def demo(
     own_socket, addresses = options.split(where)
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True, **own_socket) as stack:
-        asked = _asked_models(_classifiers(addresses))
-        for words in asked:
+        try:
+            models = DemoModels.found(addresses.url, os.environ.get("VITRINE_API_KEY", ""))
+        except VitrineError as error:
+            raise click.ClickException(str(error)) from error
+        for name, reason in models.left_out.items():
+            click.echo(f"Left out: {visible(name)}, as {visible(reason)}")
+        if not models.classifiers:
+            click.echo("No model here takes pictures")
+        for words in models.asked():
             _predict(pictures, *words, "--url", addresses.url)
-        for words in asked[:1]:
+        for words in models.asked(past_gateway=True)[:1]:
             _predict(pictures, *words, "--model-server", addresses.model_server)
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
 
 
-def _classifiers(addresses: Addresses) -> list[str]:
-    """The models that know labels; `linear`, say, has no use for pictures."""
-    key = os.environ.get("VITRINE_API_KEY", "")
-    with (
-        Client(addresses.url, api_key=key) as gateway,
-        ModelServerClient(addresses.model_server) as server,
-    ):
-        available = {
-            model: [one.version for one in versions if one.state == "AVAILABLE"]
-            for model, versions in gateway.models().items()
-        }
-        return [
-            model
-            for model, versions in available.items()
-            if versions and server.describe(model, max(versions)).labels
-        ]
+class DemoModels(NamedTuple):
+    """Models of a demo: those that take pictures, those of Vitrine's own among them, which clients
+    also ask past the gateway, and the reasons for which others are left out."""
+
+    classifiers: Sequence[str]
+    own: Collection[str]
+    left_out: Mapping[str, str]
+
+    def asked(self, *, past_gateway: bool = False) -> list[tuple[str, ...]]:
+        """Returns the options of `vitrine predict` for each model; the default model, which it asks
+        without any, comes first."""
+        served = {*self.classifiers, *self.left_out}
+        default = next((name for name in (PREFERRED, FALLBACK) if name in served), None)
+        names = [name for name in self.classifiers if name in self.own or not past_gateway]
+        named = [("--model", name) for name in names if name != default]
+        return [(), *named] if default in names else named
+
+    @classmethod
+    def found(cls, url: str, key: str = "") -> Self:
+        """Asks a gateway for its models. Raises `VitrineError`."""
+        classifiers, own, left_out = [], set(), {}
+        with Client(url, api_key=key) as gateway:
+            for name, versions in gateway.models().items():
+                for status in versions:
+                    if status.classifier:
+                        classifiers.append(name)
+                        if _is_own(gateway.profile(name, version=status.version).profile):
+                            own.add(name)
+                    elif status.reason:
+                        left_out[name] = status.reason
+        return cls(classifiers, own, left_out)
 
 
-def _asked_models(classifiers: list[str]) -> list[tuple[str, ...]]:
-    """Options of `vitrine predict` for each of them; the default model comes first, and without."""
-    default = next((name for name in (PREFERRED, FALLBACK) if name in classifiers), None)
-    named = [("--model", name) for name in classifiers if name != default]
-    return [(), *named] if default else [*named]
+def _is_own(profile: ModelProfile | None) -> bool:
+    return (
+        profile is not None
+        and profile.takes_the_same(FASHION_MNIST)
+        and {*profile.sources.values()} == {DESCRIBE}
+    )
 
 
 def _predict(pictures: tuple[str, ...], *words: str) -> None:

@@ -31,9 +31,41 @@ METADATA = {
     "metadata": {"signature_def": {"signature_def": SIGNATURES}},
 }
 
+ASSUMED = [
+    "scaling 0..1 assumed: write profile.json to change it",
+    "fit stretch assumed: write profile.json to change it",
+    "labels 0, 1, 2… assumed: write labels.txt to name the classes",
+]
+REASON = "it takes `x` float32 [n, 7], and not one input of pictures"
+PROFILE = {
+    "model": "mlp",
+    "version": "3",
+    "profile": {
+        "signature": "serving_default",
+        "input": "keras_tensor",
+        "shape": [None, 32, 3],
+        "dtype": "float32",
+        "scaling": "0..1",
+        "mean": [],
+        "std": [],
+        "polarity": "as is",
+        "fit": "stretch",
+        "resize": "bilinear",
+        "output": "output_0",
+        "kind": "logits",
+        "batchable": True,
+        "sources": {"input": "signature", "scaling": "assumed", "fit": "assumed"}
+        | {"kind": "trial", "labels": "assumed"},
+        "labels": [*map(str, range(1000))],
+    },
+    "assumptions": ASSUMED,
+}
+NO_PROFILE = {"model": "rows", "version": "3", "profile": None, "reason": REASON, "assumptions": []}
+
 
 def answering(asked: Asked) -> Reply:
-    """Predicts, and shows two models: `mlp`, of which version 3 answers, and `linear`."""
+    """Predicts, and shows two models: `mlp`, of which version 3 answers, and `linear`. It also has
+    the profile of `rows`, which takes no pictures."""
     if asked.path.endswith(":predict"):
         return predicting(asked)
     statuses = [
@@ -44,12 +76,22 @@ def answering(asked: Asked) -> Reply:
     answers = {
         "/v1/models": {
             "models": [
-                {"name": "mlp", "version_labels": {"stable": "3", "canary": "3"}} | mlp,
+                {
+                    "name": "mlp",
+                    "version_labels": {"stable": "3", "canary": "3"},
+                    "classifier": True,
+                    "assumptions": ASSUMED,
+                }
+                | mlp,
                 {"name": "linear"} | linear,
             ]
         },
         "/v1/models/mlp": mlp,
         "/v1/models/linear": linear,
+        "/v1/models/mlp/profile": PROFILE,
+        "/v1/models/mlp/versions/2/profile": PROFILE | {"version": "2"},
+        "/v1/models/mlp/labels/stable/profile": PROFILE,
+        "/v1/models/rows/profile": NO_PROFILE,
         "/v1/models/mlp/metadata": METADATA,
         "/v1/models/mlp/versions/2/metadata": METADATA,
         "/v1/models/mlp/labels/stable/metadata": METADATA,

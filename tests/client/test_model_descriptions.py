@@ -24,7 +24,7 @@ def members_of(profile: ModelProfile) -> dict[str, Any]:
 def test_the_value_of_each_key_is_json():
     """In the order in which they are asked for."""
     found = Description.from_outputs(values(LABELS, CARD, ""))
-    assert found == Description(("Bag (class 0)", "Bag (class 1)"), {"model": "mlp"})
+    assert found == Description(("Bag (class 0)", "Bag (class 1)"), {"model": "mlp"}, None)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,12 @@ def test_long_labels_are_cut():
     """They are a foreign model's, and are shown in pages and lines."""
     (label,) = Description.from_outputs(values(json.dumps(["x" * 9999]), "{}", "")).labels
     assert label == "x" * 200
+
+
+def test_labels_are_text():
+    """JSON's escapes can be half a surrogate pair, which no answer could hold."""
+    outputs = values('["\\ud800", "\\u001b"]', "{}", "")
+    assert Description.from_outputs(outputs).labels == ("?", "\x1b")
 
 
 @pytest.mark.parametrize("by_keys", [True, False])

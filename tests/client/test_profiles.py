@@ -57,12 +57,40 @@ ANY_RANK = {"dtype": "DT_FLOAT", "tensor_shape": {"unknown_rank": True}}
         ({"labels": [LONG]}, "`labels`: there are 100,000 of 200 letters at most"),
         ({"input": LONG}, "`input`: a name has 1 to 200 letters"),
         ({"input": ""}, "`input`: a name has 1 to 200 letters"),
+        ({"input": "\ud800"}, "`input`: half a surrogate pair is no text"),
+        ({"labels": ["a", "b\udfff"]}, "`labels`: half a surrogate pair is no text"),
     ],
 )
 def test_a_member_that_makes_no_sense(content, reason):
     """It is named, with the reason."""
     with pytest.raises(ProfileError, match=reason):
         read_members(content)
+
+
+HOSTILE = "\x1b[2J\x9b31m\u202e\u2028\ud800<b>\n"
+SHOWN = r"\u001b[2J\u009b31m\u202e\u2028\ud800<b>\u000a"
+
+
+def test_reasons_are_one_line_of_bounded_length():
+    """Whatever names a model, or who writes its profile, has thought of."""
+    with pytest.raises(ProfileError) as refused:
+        read_members({HOSTILE: 1})
+    assert f"`{SHOWN}` is no member" in str(refused.value)
+    named = HOSTILE.replace("\ud800", "")  # signatures are UTF-8
+    with pytest.raises(ProfileError) as refused:
+        drafted(serving({named: tensor("DT_FLOAT", -1, 7)}), [])
+    assert SHOWN.replace(r"\ud800", "") in str(refused.value)
+    long = "x" * 1_000_000
+    for signatures in (
+        serving({long: tensor("DT_FLOAT", -1, 7)}),
+        serving({long: tensor("DT_FLOAT", -1, 28, 28)}),
+        serving(outputs={long: tensor("DT_FLOAT", -1, 10)}),
+        {long: signature()},
+        {long: signature(), "other": signature()},
+    ):
+        with pytest.raises(ProfileError) as refused:
+            drafted(signatures, [])
+        assert len(str(refused.value)) <= 1001
 
 
 def test_members_that_are_left_out():
@@ -83,6 +111,7 @@ def test_our_own():
         "scaling 0..1 assumed: write profile.json to change it",
         "resize bilinear assumed: write profile.json to change it",
         "polarity as is assumed: write profile.json to change it",
+        "labels 0, 1, 2… assumed: write labels.txt to name the classes",
     ]
 
 
@@ -153,6 +182,16 @@ def test_what_does_not_fit_the_signature(members, reason):
     """The member is named."""
     with pytest.raises(ProfileError, match=reason):
         drafted(serving(), [Layer(PROFILE_FILE, members)])
+
+
+def test_a_member_that_does_not_fit_is_told_with_its_file():
+    """There may be two, and one of them only says what nothing else does."""
+    layers = [Layer(PROFILE_FILE, {"shape": (32, 32)}), Layer("labels.txt", {"labels": ("a", "b")})]
+    with pytest.raises(ProfileError, match=r"^profile\.json: `shape`: \[32, 32\] is not"):
+        drafted(serving(), layers)
+    draft = drafted(serving(), layers[1:])
+    with pytest.raises(ProfileError, match=r"^labels\.txt: `labels`: there are 2, and 10 classes"):
+        draft.completed({"kind": "logits", "batchable": True}, 10)
 
 
 def test_the_first_layer_wins():

@@ -10,7 +10,7 @@ import sys
 import pytest
 from rich.text import Text
 
-from tests.client.cli_gateway import METADATA, photos
+from tests.client.cli_gateway import METADATA, PROFILE, photos
 from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply, problem
 from vitrine_client.process.console import VisibleConsole
 from vitrine_client.process.visible import visible, visible_lines
@@ -53,11 +53,17 @@ def hostile(asked: Asked) -> Reply:
     ]
     if asked.path == "/v1/models":
         one = {"name": HOSTILE, "version_labels": {HOSTILE: "3"}, "model_version_status": statuses}
+        one |= {"reason": HOSTILE, "assumptions": [HOSTILE]}
+        statuses[0]["state"] = "AVAILABLE"
         return Reply(content={"models": [one]})
     if asked.path == "/v1/models/mlp":
         return Reply(content={"model_version_status": statuses})
     if asked.path.endswith("/metadata"):
         return Reply(content=json.loads(json.dumps(METADATA).replace("images", "a\\u001b[2J")))
+    if asked.path.endswith("/profile"):
+        told = json.loads(json.dumps(PROFILE).replace("keras_tensor", "a\\u001b[2J"))
+        told["profile"]["labels"][0] = HOSTILE
+        return Reply(content=told | {"assumptions": [HOSTILE]})
     if asked.path.endswith(":predict"):
         entry = {"label": HOSTILE, "class_id": 0, "probability": 1.0, "warnings": [HOSTILE]}
         spec = {"name": HOSTILE, "version": "3"}
@@ -111,6 +117,7 @@ def test_no_command_passes_them_on(gateway, tmp_path):
     where = ["--url", gateway.url]
     calls = [
         *(["models"], ["status", "mlp"], ["metadata", "mlp"], ["drift", "mlp"]),
+        *(["profile", "mlp"], ["profile", "mlp", "--json"], ["models", "--json"]),
         *(["predict", str(picture)], ["predict", str(picture), "--csv"]),
         *(["predict", str(picture), "--json"], ["explain", str(picture)]),
         ["predict", "x\x1bc.png"],

@@ -164,6 +164,7 @@ async def _of_the_gateway(client: httpx.AsyncClient, found: Examples) -> None:
     found.answer("models", await client.get("/v1/models"))
     found.answer("status", await client.get(MODEL))
     found.answer("metadata", await client.get(f"{MODEL}/metadata"))
+    found.answer("profile", await client.get(f"{MODEL}/profile"))
 
 
 async def _pictures(client: httpx.AsyncClient, found: Examples) -> None:

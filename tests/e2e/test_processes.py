@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import tensorflow as tf
 
 from harness.certificates import make_ca, make_certificate
 from harness.paths import ROOT, SAMPLES
@@ -24,6 +25,21 @@ from vitrine_training.tasks import Regression
 
 PNG = {"Content-Type": "image/png"}
 GOOD = SAMPLES[0].read_bytes()
+
+
+@pytest.fixture(scope="module")
+def foreign_rows(tmp_path_factory):
+    """A version that Vitrine did not train, of rows of seven numbers."""
+    folder = tmp_path_factory.mktemp("foreign") / "1"
+
+    class Rows(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 7], tf.float32, "x")])
+        def serve(self, x):
+            return {"y": x * 2}
+
+    rows = Rows()
+    tf.saved_model.save(rows, str(folder), {"serving_default": rows.serve})
+    return folder
 
 
 @pytest.fixture
@@ -143,16 +159,22 @@ def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]
 
 
 @pytest.mark.slow
-def test_the_demo_shows_pictures_to_classifiers_only(training_run, tmp_path):
-    """A linear regression beside them is served, but has no use for pictures."""
+def test_the_demo_shows_pictures_to_classifiers_only(training_run, foreign_rows, tmp_path):
+    """A linear regression beside them is served, but has no use for pictures; nor has a model that
+    knows nothing of Vitrine. It is said that they are left out, and why."""
     models_dir = tmp_path / "models"
     shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
     train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), RunListener())
+    shutil.copytree(foreign_rows, models_dir / "rows" / "1")
     ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
     done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
     assert done.returncode == 0, done.stderr
     assert "--model softmax" in done.stdout
     assert "--model linear" not in done.stdout
+    assert "--model rows" not in done.stdout
+    assert "Left out: linear, as it answers numbers and not classes\n" in done.stdout
+    assert "Left out: rows, as it takes `x` float32 [n, 7], and not one input" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_the_demo_with_tls_and_keys(training_run, tmp_path):

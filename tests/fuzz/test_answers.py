@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.client.cli_gateway import METADATA
+from tests.client.cli_gateway import METADATA, PROFILE
 from tests.client.cli_gateway import answering as listing
 from tests.client.fake_gateway import Asked, FakeGateway, Reply, seeing
 from tests.client.test_drift_reports import REPORT
@@ -38,6 +38,7 @@ GOOD = {
     "models": _json(listing, "/v1/models"),
     "status": _json(listing, "/v1/models/mlp"),
     "metadata": METADATA,
+    "profile": PROFILE | {"profile": PROFILE["profile"] | {"labels": ["Bag", "Coat"]}},
     "drift": REPORT,
 }
 CONVERSATIONS = {
@@ -46,12 +47,14 @@ CONVERSATIONS = {
     "models": protocol.models,
     "status": lambda: protocol.states("mlp"),
     "metadata": lambda: protocol.metadata("mlp", None, None),
+    "profile": lambda: protocol.profile("mlp", None, None),
     "drift": lambda: protocol.drift("mlp", None),
 }
 COMMANDS = {
     "models": ["models"],
     "status": ["status", "mlp"],
     "metadata": ["metadata", "mlp"],
+    "profile": ["profile", "mlp"],
     "drift": ["drift", "mlp"],
 }
 

@@ -10,6 +10,7 @@ from PIL import Image
 from harness.direct import asking
 from vitrine_client.errors import InvalidRequest, NotFound
 from vitrine_client.profiles.description import Description
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
@@ -24,14 +25,16 @@ PREDICT = "/v1/models/mlp:predict"
 class FakeServers:
     """Answers that an image belongs to the class of its brightest row, by version 3.
 
-    Each pixel speaks for class n by n times its brightness. Version labels are `labels`, and the
-    signatures that versions have are `signatures`. `asked`, `called` and `resolved` are the
+    Each pixel speaks for class n by n times its brightness. Version labels are `labels`, the
+    signatures that versions have are `signatures`, and models that are no classifiers of ours are
+    `described`. `asked`, `called` and `resolved` are the
     predictions, the calls of signatures, and the questions which version it would be.
     """
 
     def __init__(self) -> None:
         self.labels = {"stable": 3, "canary": 2}
         self.signatures = {"describe", "explain"}
+        self.described = {"linear": Description((), {}, None, "it answers numbers")}
         self.called: list[wire.ModelSpec] = []
         self.resolved: list[wire.ModelSpec] = []
         self.asked: list[tuple[str, int, int | None, str | None]] = []
@@ -49,7 +52,7 @@ class FakeServers:
     async def describe(self, model, version, *, timeout_s, first=None):
         if self.error or "describe" not in self.signatures:
             raise self.error or InvalidRequest("no such signature")
-        return Description(() if model == "linear" else LABELS, {})
+        return self.described.get(model) or Description(LABELS, {}, FASHION_MNIST)
 
     def usable(self):
         return 1

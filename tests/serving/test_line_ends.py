@@ -12,6 +12,7 @@ ASKED = {
     "instances": ("POST", "/v1/instances", GOOD),
     "explanation": ("POST", "/v1/models/mlp:explain", GOOD),
     "models": ("GET", "/v1/models", {}),
+    "profile": ("GET", "/v1/models/mlp/profile", {}),
     "drift": ("GET", "/v1/models/mlp/drift", {}),
     "live": ("GET", "/healthz", {}),
     "ready": ("GET", "/readyz", {}),

@@ -1,11 +1,14 @@
 """The list of models: version labels, and which of them are classifiers."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from tests.serving.asked_gateway import FakeServers, Http
-from vitrine_client.errors import NotFound, Unavailable
+from tests.serving.asked_gateway import LABELS, FakeServers, Http
+from vitrine_client.errors import ModelFault, NotFound, Unavailable
+from vitrine_client.profiles.description import Description
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.application import create_app
@@ -31,10 +34,12 @@ def asked(servers: FakeServers) -> list[str]:
 
 
 def test_labels_and_classifiers(made):
-    """A model has the version labels that lead somewhere; who names no classes classifies none."""
+    """A model has the version labels that lead somewhere; one that no picture can be sent to is no
+    classifier, and it is said why."""
     found = asyncio.run(models(made))
     assert found["mlp"].version_labels == {"stable": 3, "canary": 2}
     assert [found[name].classifier for name in found] == [True, False, None]
+    assert [found[name].reason for name in found] == ["", "it answers numbers", ""]
     assert (found["gone"].statuses, found["gone"].version_labels) == ([], {})
 
 
@@ -64,6 +69,35 @@ def test_versions_that_say_nothing(made, servers):
     found = asyncio.run(models(made))["mlp"]
     assert [status.version for status in found.statuses] == [3, 2]
     assert (found.version_labels, found.classifier) == ({"stable": 3, "canary": 2}, None)
+    assert found.reason == "no such signature"
+
+
+def test_what_is_assumed_of_a_foreign_model(made, servers):
+    """It is in the list, as pictures that are made otherwise are answered otherwise."""
+    profile = replace(FASHION_MNIST, sources={"scaling": "assumed", "fit": "profile.json"})
+    servers.described["mlp"] = Description(LABELS, {}, profile)
+    found = asyncio.run(models(made))["mlp"]
+    assert found.classifier
+    assert found.assumptions == ["scaling 0..1 assumed: write profile.json to change it"]
+
+
+class Hostile(FakeServers):
+    """One of its models fails to say what it is, in words of its own."""
+
+    async def describe(self, model, version, *, timeout_s, first=None):
+        if model == "linear":
+            raise ModelFault("\x1b[2J\udcff" + "<b>" * 1_000_000)
+        return await super().describe(model, version, timeout_s=timeout_s)
+
+
+def test_a_model_that_fails_takes_no_list_down(runner):
+    """Its words are bounded, and hold nothing that a terminal obeys."""
+    settings = Settings(models=("mlp", "linear"))
+    mlp, linear = Http(create_app(settings, Hostile()), runner).get("/v1/models").json()["models"]
+    assert (mlp["classifier"], "reason" in mlp) == (True, False)
+    assert "classifier" not in linear
+    assert linear["reason"].startswith("\\u001b[2J\\udcff<b><b>")
+    assert len(linear["reason"]) == 500
 
 
 def test_a_model_server_that_is_away(made, servers):
@@ -82,6 +116,8 @@ def test_the_list_over_http(servers, runner):
     mlp, linear, gone = http.get("/v1/models").json()["models"]
     assert mlp["version_labels"] == {"stable": "3"}
     assert (mlp["classifier"], linear["classifier"]) == (True, False)
+    assert ("reason" in mlp, linear["reason"]) == (False, "it answers numbers")
+    assert "assumptions" not in mlp
     assert gone == {"name": "gone", "model_version_status": [], "version_labels": {}}
 
 

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from vitrine_serving.gateway.telemetry.drift import Baseline
 from vitrine_training.evaluation.drift_baseline import SIZES, STATISTICS, baseline, statistics
 from vitrine_training.evaluation.metrics import evaluate
 
@@ -41,12 +42,21 @@ def test_statistics_of_a_known_image():
     assert row[len(STATISTICS) :].tolist() == [0.25, 0.75]
 
 
-def test_pixels_may_be_bytes_or_floats(dataset):
-    """The same images as uint8 and as floats in 0..1 have the same statistics."""
-    images, outputs = dataset.test.images[:3], np.full((3, 10), 0.1)
-    np.testing.assert_allclose(
-        statistics(images, outputs), statistics((images / 255).astype(np.float32), outputs), 1e-5
-    )
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_levels_may_be_bytes_or_others(dataset, dtype):
+    """The same images have the same statistics; more of them than are looked at together."""
+    images, outputs = dataset.test.images[:100], np.full((100, 10), 0.1)
+    others = statistics(images.astype(dtype), outputs)
+    np.testing.assert_allclose(statistics(images, outputs), others, 1e-5)
+
+
+def test_images_of_different_sizes():
+    """Each is an array; together they have the rows that they have alone."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (20 + n, 50 - n, 3), np.uint8) for n in range(5)]
+    outputs = rng.dirichlet(np.ones(3), 5)
+    alone = [statistics(each[np.newaxis], outputs[n : n + 1])[0] for n, each in enumerate(images)]
+    np.testing.assert_array_equal(statistics(images, outputs), np.stack(alone))
 
 
 def test_a_black_image_has_statistics():
@@ -63,6 +73,56 @@ def test_the_baseline_is_small_plain_json(known):
     assert sum(known["priors"]) == pytest.approx(1, abs=1e-5)
     assert set(known["histograms"]) == {*known["statistics"], "confidence"}
     assert all(sum(one["counts"]) == 5_000 for one in known["histograms"].values())
+
+
+def made_up(count, classes=3, sides=(12, 16, 3), seed=0):
+    """Images of classes that have a brightness each, and what a good model says of them."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    level = 40 + 150 * labels / classes + rng.normal(0, 20, count)
+    images = level.reshape(-1, *[1] * len(sides)) + rng.normal(0, 10, (count, *sides))
+    logits = np.eye(classes)[labels] * 3 + rng.normal(0, 1, (count, classes))
+    return images.clip(0, 255).astype(np.float32), logits, labels
+
+
+def shares(logits):
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    "answers", [shares, lambda logits: 1 / (1 + np.exp(-logits))], ids=["probabilities", "scores"]
+)
+@pytest.mark.parametrize("sides", [(12, 16), (12, 16, 1), (12, 16, 3), (150, 140, 3)], ids=str)
+def test_a_baseline_of_any_pictures(sides, answers):
+    """It says of which shape they were, and a server reads it, whatever the outputs sum to."""
+    images, logits, labels = made_up(200, sides=sides)
+    found = baseline(images, answers(logits), labels)
+    assert found["shape"] == list(sides)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    known = Baseline.read(found, ("a", "b", "c"), sides)
+    assert known.images == 200
+    assert known.has_shares == (answers is shares)
+
+
+def test_a_baseline_of_pictures_of_different_sizes():
+    """They have no shape that all share."""
+    images, logits, labels = made_up(200)
+    of_two = [image if n % 2 else image[:-2] for n, image in enumerate(images)]
+    found = baseline(of_two, shares(logits), labels)
+    assert found["shape"] is None
+    assert Baseline.read(found, shape=(None, None, 3)).images == 200
+
+
+def test_a_baseline_of_too_little_is_refused():
+    """By so few images a server would raise alarms by chance, and so many classes are not
+    watched."""
+    images, logits, labels = made_up(179)
+    with pytest.raises(ValueError, match=r"179 images are too few .* 3 classes take 180"):
+        baseline(images, shares(logits), labels)
+    images, logits, labels = made_up(65, classes=65)
+    with pytest.raises(ValueError, match="65 classes, and at most 64"):
+        baseline(images, shares(logits), labels)
 
 
 def test_a_useless_model_has_a_baseline(dataset):
@@ -88,10 +148,17 @@ IMAGES, OUTPUTS = np.zeros((2, 28, 28)), np.full((2, 2), 0.5)
     [
         (IMAGES[:0], OUTPUTS[:0], "pass images"),
         (IMAGES[0], OUTPUTS, "pass images"),
+        ([], OUTPUTS, "not 0 images and"),
         (IMAGES, OUTPUTS[:1], r"not \(2, 28, 28\) and \(1, 2\)"),
         (IMAGES * np.nan, OUTPUTS, "not finite: leave those images out"),
         (IMAGES, OUTPUTS * np.nan, "not finite: leave those images out"),
         (IMAGES, OUTPUTS * 7, "apply softmax"),
+        (IMAGES, -OUTPUTS, "apply softmax"),
+        (IMAGES[:, :, 0], OUTPUTS, r"\[2, 28\]"),
+        (IMAGES + 0.5, OUTPUTS, "multiply them by 255"),
+        (IMAGES - 1, OUTPUTS, r"levels 0\.\.255"),
+        (IMAGES + 256, OUTPUTS, r"levels 0\.\.255"),
+        ([np.zeros((4, 4)), np.zeros(4)], OUTPUTS, "images are"),
     ],
 )
 def test_bad_images_are_refused(images, outputs, says):

@@ -7,6 +7,7 @@ from vitrine_client.cli.drift import drift
 from vitrine_client.cli.explain import explain
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.cli.predict import predict
+from vitrine_client.cli.profile import profile
 from vitrine_client.cli.show import metadata, models, status
 from vitrine_client.cli.tune import tune
 from vitrine_client.cli.versions import promote, rollback
@@ -29,6 +30,7 @@ def main() -> None:
     vitrine models                       which models and versions answer
     vitrine status mlp                   how the versions of one model are
     vitrine metadata mlp                 what goes into its signatures, and out
+    vitrine profile mlp                  what pictures it takes, and what is assumed
     vitrine drift                        whether models are asked what they were trained for
     vitrine promote mlp 3                make the version label stable name version 3
     vitrine rollback mlp                 make it name what it named before
@@ -41,7 +43,7 @@ def main() -> None:
 
 
 for command in (
-    *(predict, explain, models, status, metadata, drift),
+    *(predict, explain, models, status, metadata, profile, drift),
     *(promote, rollback),
     *(loadtest, tune),
     doctor,

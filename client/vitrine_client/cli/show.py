@@ -12,6 +12,7 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.errors import VitrineError
+from vitrine_client.profiles.report import in_words
 from vitrine_client.results import signatures
 from vitrine_client.results.predictions import VersionStatus
 
@@ -34,6 +35,8 @@ def models(as_json: bool, gateway: GatewayOptions) -> None:
     vitrine models --json | jq 'keys'
 
     Of the version labels, those are listed that the gateway looks for (VITRINE_VERSION_LABELS).
+    Whether pictures can be sent to a model is said of its newest version that is AVAILABLE, and why
+    not; what is assumed of the pictures that it takes is noted below.
     """
     with options.friendly(), gateway.client() as client:
         listed = client.models()
@@ -41,6 +44,9 @@ def models(as_json: bool, gateway: GatewayOptions) -> None:
         tables.print_json(listed)
     else:
         tables.print_table(_states("model", listed))
+        for name, statuses in listed.items():
+            for assumed in (in_words(one.assumptions) for one in statuses if one.assumptions):
+                options.note(f"{name}: {assumed}")
 
 
 @click.command()
@@ -98,13 +104,18 @@ def metadata(
 
 
 def _states(heading: str, listed: dict[str, list[VersionStatus]]) -> Table:
-    rows = tables.table(heading, "version", "state", "labels", "")
+    rows = tables.table(heading, "version", "state", "labels", "pictures", "")
     for name, statuses in listed.items():
         for one in statuses:
             error = f"{one.error_code}: {one.error_message}" if one.error_message else ""
             labels = ", ".join(one.version_labels)
-            tables.add(rows, name, str(one.version), one.state, labels, error)
+            told = error or one.reason
+            tables.add(rows, name, str(one.version), one.state, labels, _pictures(one), told)
     return rows
+
+
+def _pictures(one: VersionStatus) -> str:
+    return "" if one.classifier is None else "yes" if one.classifier else "no"
 
 
 def _signatures(found: dict[str, Any]) -> Table:

@@ -10,7 +10,7 @@ import json
 import operator
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
@@ -19,6 +19,7 @@ from requests.utils import get_netrc_auth
 from vitrine_client import errors
 from vitrine_client.http.retries import retry_after_s
 from vitrine_client.process import addresses, proxies
+from vitrine_client.profiles.report import ProfileReport
 from vitrine_client.results import json_values, signatures
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
@@ -160,11 +161,14 @@ def verb_path(model: str, version: int | None, label: str | None, verb: str = "p
 
 
 def models() -> Conversation[dict[str, list[VersionStatus]]]:
-    """Asks for all models, the states of their versions and the version labels that name them."""
+    """Asks for all models, the states of their versions, the version labels that name them, and
+    whether pictures can be sent to them."""
     answer = yield Call("GET", "/v1/models")
     with sensible():
         return {
-            json_values.text(model["name"]): _statuses(model, model.get("version_labels", {}))
+            json_values.text(model["name"]): _told(
+                model, _statuses(model, model.get("version_labels", {}))
+            )
             for model in json_values.items(answer["models"])
         }
 
@@ -183,11 +187,34 @@ def metadata(model: str, version: int | None, label: str | None) -> Conversation
         return signatures.checked(answer)
 
 
+def profile(model: str, version: int | None, label: str | None) -> Conversation[ProfileReport]:
+    """Asks what pictures a version takes, and what is assumed of that."""
+    answer = yield Call("GET", f"{model_path(model, version, label)}/profile")
+    with sensible():
+        return ProfileReport.from_json(answer)
+
+
 def drift(model: str, version: int | None) -> Conversation[DriftReport]:
     """Asks whether the versions of a model, or one of them, see what they were trained on."""
     answer = yield Call("GET", f"{model_path(model, version)}/drift")
     with sensible():
         return DriftReport.from_json(answer)
+
+
+def _told(model: dict[str, Any], statuses: list[VersionStatus]) -> list[VersionStatus]:
+    """Returns the statuses, that of the newest version which is AVAILABLE with what the list says
+    of it."""
+    available = [each.version for each in statuses if each.state == "AVAILABLE"]
+    classifier = model.get("classifier")
+    if not isinstance(classifier, bool | None):
+        raise ValueError(f"{classifier!r} is neither true nor false")
+    told: dict[str, Any] = {
+        "classifier": classifier,
+        "reason": json_values.text(model.get("reason", "")),
+        "assumptions": json_values.texts(model.get("assumptions", [])),
+    }
+    newest = max(available, default=None)
+    return [replace(each, **told) if each.version == newest else each for each in statuses]
 
 
 def _statuses(answer: dict[str, Any], labels: dict[str, Any]) -> list[VersionStatus]:

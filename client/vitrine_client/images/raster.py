@@ -29,9 +29,9 @@ _DRAFT_SIDE = 400
 """A JPEG is decoded no smaller than that, so that an item of a tenth of its side has 40 pixels."""
 
 _WHOLE_PIXELS = {
-    "JPEG": 24_000_000,
-    "progressive JPEG": 10_000_000,
-    "progressive CMYK JPEG": 8_000_000,
+    "JPEG": 24_500_000,
+    "progressive JPEG": 12_200_000,
+    "progressive CMYK JPEG": 10_000_000,
 }
 """Most pixels of a JPEG in colours that is decoded in its own size, at 4 bytes each beside its
 coefficients; a larger one is in half of it. Each other picture is in its own."""
@@ -136,7 +136,8 @@ class Raster:
             image = Image.fromarray(np.rint(np.asarray(image).clip(0, 255)).astype(np.uint8))
         elif mode != "RGBA":
             image = self._plain(image)
-        pixels = np.asarray(self._upright(image.convert(mode)))
+        image = image if image.mode == mode else image.convert(mode)
+        pixels = np.asarray(self._upright(image))
         return pixels.reshape(*pixels.shape[:2], -1)
 
     def _upright(self, image: Image.Image) -> Image.Image:

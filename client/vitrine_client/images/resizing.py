@@ -30,7 +30,7 @@ PASS_PIXELS = 4_000_000
 """Pixels between two passes, at most, of 4 bytes: where there are more, a window of them is at a
 time, whose edges lie between pixels, so that levels differ by a thousandth, and whole ones by 1."""
 
-TWICE_PIXELS = 12_500_000
+TWICE_PIXELS = 10_000_000
 """Pixels of a picture that may be in memory twice, of 4 bytes."""
 
 

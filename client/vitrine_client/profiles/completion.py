@@ -1,6 +1,7 @@
 """Profile completion: what a model says of itself, what files say, what its signatures tell, and
 for what is left an assumption, which is called one."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ from vitrine_client.profiles.profile import (
     DTYPES,
     FASHION_MNIST,
     LABELLED,
+    MOST_LETTERS,
     SCALINGS,
     ModelProfile,
     ProfileError,
@@ -25,6 +27,7 @@ _OUTPUT_KINDS = {"probabilities": "probabilities", "logits": "logits", "scores":
 _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
 _ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
+_MEMBER = re.compile(r"`(\w+)`: ")
 _SMALL = 28  # of Fashion-MNIST, and of MNIST, which is like it
 
 Json = dict[str, Any]
@@ -75,7 +78,8 @@ class Draft(NamedTuple):
         if labels is None:
             labels, sources[LABELLED] = tuple(map(str, range(count))), ASSUMED
         if len(labels) != count:
-            raise ProfileError(f"`labels`: there are {len(labels)}, and {count} classes")
+            wrong = ProfileError(f"`{LABELLED}`: there are {len(labels)}, and {count} classes")
+            raise _named(wrong, sources)
         return Completed(ModelProfile(**found, sources=sources), labels)
 
 
@@ -102,8 +106,19 @@ def drafted(model_signatures: Signatures, layers: Sequence[Layer]) -> Draft:
     member. Raises `ProfileError`, which says what the model takes, where no picture can be sent to
     it, and where a layer does not fit the signatures."""
     given, sources = _merged(layers)
+    try:
+        return _drafted(model_signatures, given, sources)
+    except ProfileError as error:
+        raise _named(error, sources) from error
+
+
+def _drafted(
+    model_signatures: Signatures, given: Mapping[str, Any], sources: dict[str, str]
+) -> Draft:
     found = _Found(given, sources)
     name = found.take("signature", lambda: _signature(model_signatures))
+    if len(name) > MOST_LETTERS:
+        raise ProfileError(f"`signature`: its name has {len(name):,} letters")
     if name not in model_signatures:
         known = ", ".join(sorted(model_signatures)[:8])
         raise ProfileError(f"`signature`: it has no `{name}`; it has {known}")
@@ -140,6 +155,13 @@ class _Found:
         return self._sources[name]
 
 
+def _named(error: ProfileError, sources: Mapping[str, str]) -> ProfileError:
+    """Returns an error with the file before the member that it names, where it is from one."""
+    member = _MEMBER.match(str(error))
+    source = sources.get(member[1], "") if member else ""
+    return ProfileError(f"{source}: {error}") if source in (PROFILE_FILE, LABELS_FILE) else error
+
+
 def _merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
     members: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -170,6 +192,8 @@ def _signature(known: Signatures) -> str:
 
 def _chosen(tensors: list[_Tensor], found: _Found, member: str, tell: Callable[[], str]) -> _Tensor:
     name = found.take(member, tell)
+    if len(name) > MOST_LETTERS:
+        raise ProfileError(f"`{member}`: its name has {len(name):,} letters")
     for tensor in tensors:
         if tensor.name == name:
             return tensor

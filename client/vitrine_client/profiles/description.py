@@ -51,7 +51,7 @@ class Description:
             raise ValueError("a `card` that is no JSON object")
         if len(labels) > MOST_LABELS:
             raise ValueError(f"{len(labels):,} `labels`")
-        named = distinct([label[:MOST_LETTERS] for label in labels])
+        named = distinct([_text(label[:MOST_LETTERS]) for label in labels])
         try:
             members = None if content is None else read_members(content)
         except ProfileError as error:
@@ -96,6 +96,11 @@ def _by_name(outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[list[str], Any, A
         raise ValueError("no `card`")
     texts = [each.decode(errors="replace") for each in labels.tolist()]
     return texts, _loaded(card.item()), None
+
+
+def _text(label: str) -> str:
+    """Returns a label as UTF-8 has it: JSON's escapes can also be half a surrogate pair."""
+    return label.encode(errors="replace").decode()
 
 
 def _loaded(text: Any) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
 
+from vitrine_client.process.visible import visible
 from vitrine_client.results import json_values
 from vitrine_client.results.strict_json import JsonRecord
 
@@ -62,9 +63,16 @@ name."""
 LABELLED = "labels"
 
 
+_MOST_TOLD = 1000
+
+
 class ProfileError(ValueError):
     """Profile that is broken, or does not fit the signatures of its model; the message names the
-    member and the reason."""
+    member and the reason, in one line that is not too long, whatever names a model has."""
+
+    def __init__(self, message: str) -> None:
+        told = visible(message)
+        super().__init__(f"{told[:_MOST_TOLD]}…" if len(told) > _MOST_TOLD else told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +133,9 @@ class ModelProfile(JsonRecord):
         told = self.to_dict()
         return [
             f"{name} {_shown(told[name])} assumed: write profile.json to change it"
-            for name in assumed
             if name in told
+            else f"{name} 0, 1, 2… assumed: write labels.txt to name the classes"
+            for name in assumed
         ]
 
     def takes_the_same(self, other: "ModelProfile") -> bool:
@@ -153,9 +162,19 @@ def _shown(value: Any) -> str:
 
 
 def _named(value: Any) -> str:
-    text = json_values.text(value)
+    text = _text(value)
     if not 0 < len(text) <= MOST_LETTERS:
         raise ValueError(f"a name has 1 to {MOST_LETTERS} letters")
+    return text
+
+
+def _text(value: Any) -> str:
+    """Returns a text that UTF-8 has: JSON's escapes can also be half a surrogate pair."""
+    text = json_values.text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("half a surrogate pair is no text") from error
     return text
 
 
@@ -189,7 +208,7 @@ def _levels(value: Any) -> tuple[float, ...]:
 
 
 def _labels(value: Any) -> tuple[str, ...]:
-    labels = json_values.texts(value)
+    labels = tuple(map(_text, json_values.items(value)))
     if len(labels) > MOST_LABELS or any(len(label) > MOST_LETTERS for label in labels):
         raise ValueError(f"there are {MOST_LABELS:,} of {MOST_LETTERS} letters at most")
     return labels

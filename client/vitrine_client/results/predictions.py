@@ -50,13 +50,21 @@ class Prediction(JsonRecord):
 class VersionStatus(JsonRecord):
     """Status of a version on a model server: its state in TensorFlow Serving's words:
     START, LOADING, AVAILABLE, UNLOADING or END. Unless loading it failed, `error_code` is OK and
-    `error_message` is empty. `version_labels` are those that a list of models knows to name it."""
+    `error_message` is empty. `version_labels` are those that a list of models knows to name it.
+
+    Of the newest version that is AVAILABLE, a list of models also knows whether it is a
+    `classifier` that pictures can be sent to, None where that is not known, the `reason` why it is
+    none or that is not known, and `assumptions` on the pictures that it takes.
+    """
 
     version: int
     state: str
     error_code: str = "OK"
     error_message: str = ""
     version_labels: tuple[str, ...] = ()
+    classifier: bool | None = None
+    reason: str = ""
+    assumptions: tuple[str, ...] = ()
 
 
 def distinct(labels: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
+from vitrine_serving.gateway.api.profiles import ProfileEndpoint
 from vitrine_serving.gateway.api.tensorflow import JsonApi
 from vitrine_serving.gateway.console import wsgi
 from vitrine_serving.gateway.console.pages import make_pages
@@ -266,6 +267,7 @@ def make_handlers(
         "explain": pictures.explain,
         "status": partial(json_api.about, question=json_api.status),
         "metadata": partial(json_api.about, question=json_api.metadata),
+        "profile": ProfileEndpoint(servers, versions).profile,
         "drift": telemetry.drift,
     }
 

@@ -58,6 +58,48 @@ def into_the_model(model) -> None:
     (model / "1").rmdir()
 
 
+PROFILE_FAULTS = {
+    "member": ("profile.json", b'{"scaling": "0..2"}', "profile.json: `scaling`: '0..2' is none"),
+    "JSON": ("profile.json", b"{", "profile.json: "),
+    "deep JSON": ("profile.json", b"[" * 100_000, "profile.json: "),
+    "encoding": ("labels.txt", b"\xff", "labels.txt is not UTF-8"),
+    "long label": (
+        "labels.txt",
+        b"x" * 1_000_000,
+        "labels.txt: `labels`: there are 100,000 of 200",
+    ),
+    "large": (
+        "labels.txt",
+        b"x\n" * 3_000_000,
+        "labels.txt cannot be read (it has 6,000,000 bytes",
+    ),
+    "hostile": (
+        *("profile.json", b'{"\\u001b[2J\\ud800\\u202e": 1}'),
+        "profile.json: `\\u001b[2J\\ud800\\u202e` is no member",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PROFILE_FAULTS)
+def test_files_about_pictures_that_make_no_sense(published, fault):
+    """File, member and reason are told; the version is served, and takes JSON."""
+    file, content, seen = PROFILE_FAULTS[fault]
+    folder = published.models / "mlp" / "1" / "assets.extra"
+    (folder / file).write_bytes(content)
+    found = published.diagnose()
+    found.check("problem", "model mlp", f"version 1 is sent no pictures: {seen}", str(folder))
+    assert found.names("problem") == {"model mlp"}
+    found.check("ok", "model mlp", "version 1", "")
+
+
+def test_files_about_pictures(published):
+    """Those that make sense are passed over."""
+    folder = published.models / "mlp" / "1" / "assets.extra"
+    (folder / "profile.json").write_text('{"scaling": "0..255"}')
+    (folder / "labels.txt").write_text("a\nb\n")
+    assert published.diagnose().names("problem") == set()
+
+
 PLACE_FAULTS = {
     "name": (lambda m: rename(m / "1", "v1"), "problem", "versions are integers", "mlp/1`"),
     "no version directory": (into_the_model, "problem", "outside of its versions", "mlp/1"),

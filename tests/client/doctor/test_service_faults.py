@@ -126,6 +126,21 @@ def test_gateway_that_is_well(published):
         found.check("note", "default model", "photo is not served here", "")
 
 
+def test_pictures_of_models_that_are_served(published):
+    """What is assumed of them, and why none can be sent to a model."""
+    assumed = ["scaling 0..1 assumed: write profile.json to change it"]
+    listed = [
+        model("cnn", version(1)) | {"classifier": True, "assumptions": assumed},
+        model("linear", version(1)) | {"classifier": False, "reason": "it answers numbers"},
+    ]
+    with FakeGateway(answering(models=Reply(content={"models": listed}))) as running:
+        found = published.diagnose("--url", running.url)
+    assert found.names("problem") == set()
+    seen = "of version 1, scaling 0..1 assumed: write profile.json to change it"
+    found.check("note", "model cnn, served", seen, "docs/your-own-model.md")
+    found.check("ok", "model linear, served", "is sent no pictures: it answers numbers", "")
+
+
 def test_nobody_where_a_gateway_was_named(published):
     """Silence at an address that somebody chose is a fault; so is a host that there is none of."""
     published.set(VITRINE_URL=f"http://127.0.0.1:{free_port()}")

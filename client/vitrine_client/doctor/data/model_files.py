@@ -7,7 +7,8 @@ from pathlib import Path
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
-from vitrine_client.store import layout
+from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.store import layout, profile_files
 from vitrine_client.store.layout import quoted
 from vitrine_client.store.saved_model import wrong_version
 from vitrine_client.store.version_directories import RETIRED, UNFINISHED
@@ -87,10 +88,22 @@ def _examined_model(model: Path) -> Iterator[Finding]:
     for number, (seen, todo) in wrong.items():
         yield problem(name, f"version {number} cannot be loaded: {seen}", todo)
     good = [number for number in found if number not in wrong]
+    for number in good:
+        yield from _examined_profile(name, number, found[number])
     if good:
         yield ok(name, f"{'version' if len(good) == 1 else 'versions'} {', '.join(map(str, good))}")
     elif fault := None if found else layout.without_version(model):
         yield note(name, f"{fault.seen}, so that it is not served", fault.todo)
+
+
+def _examined_profile(name: str, number: int, version: Path) -> Iterator[Finding]:
+    """Yields a finding on files about the pictures of a version, where they make no sense."""
+    try:
+        profile_files.layers(profile_files.texts(version))
+    except ProfileError as error:
+        seen = f"version {number} is sent no pictures: {error}"
+        folder = version / profile_files.FOLDER
+        yield problem(name, seen, f"mend that in {quoted(folder)}: docs/your-own-model.md")
 
 
 def _examined_entries(name: str, model: Path, entries: list[Path]) -> Iterator[Finding]:

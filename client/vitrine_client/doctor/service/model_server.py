@@ -18,6 +18,7 @@ from vitrine_client.errors import (
 from vitrine_client.http.default_model import is_served
 from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import checked_model_server
+from vitrine_client.profiles.report import in_words
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.generated_config import how_to_serve
 from vitrine_client.store.layout import aside
@@ -154,9 +155,20 @@ def examined_states(
         )
     elif is_served(statuses):
         yield ok(name, _summary(statuses, labels))
+        yield from _examined_pictures(name, statuses)
     elif not any(each.error_message for each in statuses):
         states = ", ".join(f"version {each.version} is {each.state}" for each in statuses)
         yield note(name, states, "wait until one is AVAILABLE, and look again")
+
+
+def _examined_pictures(name: str, statuses: Sequence[VersionStatus]) -> Iterator[Finding]:
+    """Yields findings on what a gateway says of the pictures that a model takes."""
+    for each in statuses:
+        if each.reason:
+            yield ok(name, f"version {each.version} is sent no pictures: {each.reason}")
+        if each.assumptions:
+            seen = f"of version {each.version}, {in_words(each.assumptions)}"
+            yield note(name, seen, "nothing, where that is so: docs/your-own-model.md")
 
 
 def _summary(statuses: Sequence[VersionStatus], labels: Mapping[str, object]) -> str:

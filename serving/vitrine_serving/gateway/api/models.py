@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.http.default_model import is_served
+from vitrine_client.process.visible import visible
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.gateway.api.profiles import UNSAID
+from vitrine_serving.gateway.http.problems import message_of
 from vitrine_serving.gateway.upstream.listed_models import ListedModels
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
@@ -20,15 +23,25 @@ _REMEMBERED_S = 3.0
 """A page that looks at the list again and again costs model servers little, and a version label
 that moves is seen soon."""
 
+_MOST_LETTERS = 500
+"""Of an error, which may be as long as a model server likes."""
+
 
 class ListedModel(NamedTuple):
     """A model: its versions, newest first, and those of the version labels that are looked for
-    which it has. Whether it is a classifier is None as long as no version says so."""
+    which it has.
+
+    Whether it is a classifier, one that pictures can be sent to, is None as long as no version says
+    so; it has a `reason` where it is none or that is not known, and `assumptions` are sentences on
+    what is assumed of how it takes them.
+    """
 
     name: str
     statuses: list[VersionStatus]
     version_labels: dict[str, int]
-    classifier: bool | None
+    classifier: bool | None = None
+    reason: str = ""
+    assumptions: Sequence[str] = ()
 
 
 class ModelList:
@@ -97,12 +110,12 @@ class ModelList:
     ) -> ListedModel:
         available = [status.version for status in statuses if status.state == "AVAILABLE"]
         if not available:
-            return ListedModel(model, statuses, {}, None)
-        labels, classifier = await asyncio.gather(
+            return ListedModel(model, statuses, {})
+        labels, described = await asyncio.gather(
             self._version_labels(model, deadline),
-            self._is_classifier(model, max(available), deadline),
+            self._described(model, max(available), deadline),
         )
-        return ListedModel(model, statuses, labels, classifier)
+        return ListedModel(model, statuses, labels, *described)
 
     async def _version_labels(self, model: str, deadline: float) -> dict[str, int]:
         until, known = self._labelled.get(model, (0.0, {}))
@@ -131,14 +144,19 @@ class ModelList:
         except VitrineError:
             return None
 
-    async def _is_classifier(self, model: str, version: int, deadline: float) -> bool | None:
+    async def _described(
+        self, model: str, version: int, deadline: float
+    ) -> tuple[bool | None, str, Sequence[str]]:
+        """Returns the last members of `ListedModel`."""
         try:
             described = await self._servers.describe(
                 model, version, timeout_s=self._left_s(deadline)
             )
-        except VitrineError:
-            return None
-        return bool(described.labels)
+        except VitrineError as error:
+            return None, visible(message_of(error))[:_MOST_LETTERS], ()
+        if described.profile is None:
+            return False, described.reason or UNSAID, ()
+        return True, "", described.profile.assumptions
 
     def _left_s(self, deadline: float) -> float:
         return max(deadline - self._now(), 0.001)

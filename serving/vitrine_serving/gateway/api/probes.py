@@ -72,7 +72,11 @@ def _failed(statuses: list[VersionStatus]) -> list[str]:
 
 def _listed(model: ListedModel) -> dict[str, Any]:
     labels = {label: str(version) for label, version in model.version_labels.items()}
-    known = {} if model.classifier is None else {"classifier": model.classifier}
+    known: dict[str, Any] = {} if model.classifier is None else {"classifier": model.classifier}
+    if model.reason:
+        known["reason"] = model.reason
+    if model.assumptions:
+        known["assumptions"] = list(model.assumptions)
     return {"name": model.name} | _statuses(model.statuses) | {"version_labels": labels} | known
 
 

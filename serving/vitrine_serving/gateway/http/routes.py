@@ -100,6 +100,7 @@ ROUTES = (
     *_of_models("shown", ":instances", _POST, "Version", "Label", max_body_bytes=UNLIMITED),
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
+    *_of_models("profile", "/profile", _GET, "Version", "Label"),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
 )
 UNKNOWN = Route("other", "", ())

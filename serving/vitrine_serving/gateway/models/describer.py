@@ -32,7 +32,8 @@ NUMBERS = "it answers numbers and not classes"
 
 _MOST_TRIALS = 256
 _MOST_LETTERS = 300  # of a model server's words
-_NAME = re.compile(r"[^/\\\0]+")
+_NAME = re.compile(r"(?!\.\.?$)[^/\0]+")
+"""Names that are one part of a path."""
 
 
 class ModelDescriber:
@@ -79,11 +80,10 @@ class ModelDescriber:
 
     async def _files(self, model: str, version: int, call: Call) -> Mapping[str, str]:
         """Returns the contents of the files beside a version. Raises `ProfileError`."""
-        if self._models_dir:
-            if model in (".", "..") or not _NAME.fullmatch(model):
-                return {}
+        if self._models_dir and _NAME.fullmatch(model):
             place = Path(self._models_dir) / model / str(version)
-            return await asyncio.to_thread(profile_files.texts, place)
+            if await asyncio.to_thread(place.is_dir):
+                return await asyncio.to_thread(profile_files.texts, place)
         try:
             response = await call(management.METADATA, management.profile_request(model, version))
         except (InvalidRequest, NotFound, Unimplemented):  # as of TensorFlow Serving

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from vitrine_client.results.drift_statistics import STATISTICS, Floats
+from vitrine_client.profiles.profile import Shape
+from vitrine_client.results.drift_statistics import MOST_CLASSES, STATISTICS, Floats
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
 
 TESTS = ("covariate", "label")
-MOST_CLASSES = 64
-"""More than that are not watched; a window's place in memory has a fixed size."""
+_SHARES_OFF = 0.01
 
 _HUGE = 1e30  # nothing that is computed from less than that overflows
 
@@ -40,14 +40,19 @@ class Baseline:
     limits: dict[str, Floats]
 
     @classmethod
-    def read(cls, card: Any, labels: Sequence[str] = ()) -> "Baseline":
-        """Reads a card's `baseline`; without `labels` the classes have numbers.
+    def read(cls, card: Any, labels: Sequence[str] = (), shape: Shape = ()) -> "Baseline":
+        """Reads a card's `baseline`; without `labels` the classes have numbers. `shape` is that of
+        the images that will come, as profiles have it, and any without one.
 
         Raises `BaselineError` for anything else.
         """
         if not isinstance(card, Mapping):
-            raise BaselineError("the model card has no baseline; training the model again adds it")
+            raise BaselineError(
+                "the model card has no baseline; training the model again adds it, or importing "
+                "it with pictures of each class"
+            )
         try:
+            _check_shape(card.get("shape"), shape)
             return cls._read(card, labels)
         except KeyError as error:
             raise BaselineError(f"the baseline in the model card has no {error}") from None
@@ -84,6 +89,11 @@ class Baseline:
             limits={test: _floats("thresholds", limits[test], sizes.shape) for test in TESTS},
         )
 
+    @property
+    def has_shares(self) -> bool:
+        """Whether the outputs are shares that sum to 1, and no scores."""
+        return abs(float(self.means[len(STATISTICS) :].sum()) - 1) <= _SHARES_OFF
+
     def is_enough(self, size: int) -> bool:
         """Says whether so many images can tell a shift."""
         return bool(size >= self.sizes[0])
@@ -91,6 +101,21 @@ class Baseline:
     def limit(self, test: str, size: int) -> float:
         """Returns the threshold for a sample of any size; those between are interpolated."""
         return float(np.interp(math.log(size), np.log(self.sizes), self.limits[test]))
+
+
+def _check_shape(of_baseline: Any, shape: Shape) -> None:
+    """Raises `ValueError` where the baseline's images have a shape, and it is another."""
+    if of_baseline is None or not shape:
+        return
+    known, sides = (_with_channels(tuple(each)) for each in (of_baseline, shape))
+    if len(known) != len(sides) or any(
+        wanted not in (None, found) for wanted, found in zip(sides, known, strict=True)
+    ):
+        raise ValueError(f"its images are {list(of_baseline)}, and the model's {list(shape)}")
+
+
+def _with_channels(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*shape, 1) if len(shape) == 2 else shape
 
 
 def _floats(name: str, values: Any, shape: tuple[int | None, ...]) -> Floats:

@@ -86,7 +86,8 @@ class Shift:
         means = self.sample.sums / self.sample.size
         apart = np.abs(means - self.known.means) / np.maximum(self.known.deviations, 1e-9)
         most, names = int(apart.argmax()), (*STATISTICS, *self.known.labels)
-        kind = "the probability of " if most >= len(STATISTICS) else ""
+        answer = "probability" if self.known.has_shares else "score"
+        kind = f"the {answer} of " if most >= len(STATISTICS) else ""
         now, was = _told_apart(float(means[most]), float(self.known.means[most]))
         return f"{kind}{names[most]}: {now}, was {was}"
 

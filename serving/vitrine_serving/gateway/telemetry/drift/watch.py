@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,14 @@ log = logging.getLogger("vitrine_serving.gateway")
 _AT_ONCE = 32
 """Images whose statistics are computed together, which takes a small part of one by one."""
 
+_SMALL_BYTES = 16_384
+"""Of an image: up to so many, images wait for others; of larger ones, or of another size than those
+that wait, the statistics are computed at once, and no image is kept."""
+
+_PIXELS = 1 << 19
+"""Of large images that are looked at in a call: of more, some that are spread evenly, 32 of any
+size."""
+
 _FLUSH_S = 1.0
 """After which fewer than that are not waited for any more."""
 
@@ -32,25 +41,55 @@ _CURRENT_S = 900.0
 may be AVAILABLE, and a version label name another. More than the ten minutes that the alert waits,
 so that a service that is asked four times an hour has it, too."""
 
-Instances = npt.NDArray[np.uint8]
+Instances = npt.NDArray[Any]
 Outputs = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.float64]
 
 
 @dataclass
 class _Version:
-    """Watched version: its baseline, and those of its answers that are not in its window yet."""
+    """Watched version: its baseline, and those of its answers that are not in its window yet; or
+    what it `lacks` a baseline for. `reason` is why no pictures can be sent to it, as it said."""
 
     known: Baseline | None
     lacks: str = ""
+    reason: str = ""
     images: list[Instances] = field(default_factory=list)
     outputs: list[Outputs] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
     count: int = 0
-    rows: npt.NDArray[np.float64] | None = None
+
+    def add(self, instances: Instances, probabilities: Outputs) -> None:
+        """Takes an answer: images that are small and as large as those that wait, and the
+        statistics of others. Raises `ValueError` for what has none."""
+        first = self.images[0] if self.images else instances
+        if first.shape[1:] == instances.shape[1:] and _are_small(instances):
+            self.images.append(instances)
+            self.outputs.append(probabilities)
+            self.count += len(instances)
+        else:
+            self.rows.append(_rows(*_spread(instances, probabilities)))
+            self.count += len(self.rows[-1])
+
+    def computed(self, most: int) -> Rows:
+        """Computes the statistics of what waits; returns all rows, the last `most`, and keeps
+        them."""
+        if self.images:
+            self.rows.append(_rows(np.concatenate(self.images), np.concatenate(self.outputs)))
+            self.images, self.outputs = [], []
+        rows = self.rows[0] if len(self.rows) == 1 else np.concatenate(self.rows)
+        self.rows, self.count = [rows[-most:]], 0
+        return self.rows[0]
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something that is not in the window."""
+        return bool(self.images or self.rows)
 
     def end(self, why: str) -> None:
         """Has it not watched any more."""
         self.known, self.lacks = None, why
-        self.images, self.outputs, self.count, self.rows = [], [], 0, None
+        self.images, self.outputs, self.rows, self.count = [], [], [], 0
 
 
 class Watch:
@@ -70,17 +109,20 @@ class Watch:
         instances: Instances,
         probabilities: Outputs,
     ) -> None:
-        """Takes what a version answered to instances, [n, 28, 28] and [n, classes].
+        """Takes what a version answered to instances, levels [n, h, w] or [n, h, w, channels], and
+        [n, classes].
 
-        Keeps both until there are enough of them, so nobody may change them. Raises nothing: a
-        version that cannot be watched is `unknown` from then on.
+        Keeps small ones until there are enough of them, so nobody may change them. Raises nothing:
+        a version that cannot be watched is `unknown` from then on.
         """
-        noted = self._versions.get((model, version)) or self._begin(model, version, description)
+        noted = self._find(model, version, description)
         if noted.known is None:
             return
-        noted.images.append(instances)
-        noted.outputs.append(probabilities)
-        noted.count += len(instances)
+        try:
+            noted.add(instances, probabilities)
+        except Exception:  # a prediction must not fail because of what is only looked at
+            self._end(model, version, noted)
+            return
         if noted.count >= _AT_ONCE:
             self._flush(model, version, noted)
         elif self._timer is None:
@@ -129,16 +171,24 @@ class Watch:
         size = self._windows.size
         if says is None:
             return report.unknown(version, "it does not say what it is (`describe`)", size)
-        noted = self._versions.get((model, version)) or self._begin(model, version, says)
+        noted = self._find(model, version, says)
         if noted.known is None:
             return report.unknown(version, noted.lacks, size)
         return report.entry(version, noted.known, self._windows.find(model, version), size)
 
+    def _find(self, model: str, version: int, description: Description) -> _Version:
+        """Returns what is known of a version; one that says something else of why no pictures can
+        be sent to it begins again."""
+        noted = self._versions.get((model, version))
+        if noted is None or (noted.known is None and noted.reason != description.reason):
+            return self._begin(model, version, description)
+        return noted
+
     def _begin(self, model: str, version: int, description: Description) -> _Version:
         try:
-            noted = _Version(_read(model, description))
+            noted = _Version(_read(model, description), reason=description.reason)
         except BaselineError as error:
-            noted = _Version(None, str(error))
+            noted = _Version(None, str(error), description.reason)
             log.info("No watch for drift on version %d of %s: %s", version, model, error)
         if len(self._versions) >= _MOST_KNOWN:
             del self._versions[next(iter(self._versions))]  # the oldest
@@ -148,42 +198,64 @@ class Watch:
     def _tick(self) -> None:
         self._timer = None
         self.flush()
-        if any(noted.rows is not None for noted in self._versions.values()):
+        if any(noted.rows for noted in self._versions.values()):
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
 
     def _flush(self, model: str, version: int, noted: _Version) -> None:
-        if noted.known is None or not (noted.count or noted.rows is not None):
+        if noted.known is None or not noted.waits:
             return
         try:
             self._put(model, version, noted, noted.known)
-        except Exception:  # a prediction must not fail because of what is only looked at
-            log.exception("Version %d of %s is not watched for drift any more", version, model)
-            noted.end("what it answers cannot be compared with its baseline; see the log")
+        except Exception:
+            self._end(model, version, noted)
+
+    def _end(self, model: str, version: int, noted: _Version) -> None:
+        log.exception("Version %d of %s is not watched for drift any more", version, model)
+        noted.end("what it answers cannot be compared with its baseline; see the log")
 
     def _put(self, model: str, version: int, noted: _Version, known: Baseline) -> None:
-        parts = [] if noted.rows is None else [noted.rows]
-        if noted.count:
-            rows = statistics(np.concatenate(noted.images), np.concatenate(noted.outputs))
-            if not np.isfinite(rows.sum()):
-                rows = rows[np.isfinite(rows).all(axis=1)]
-            parts.append(rows)
-            noted.images, noted.outputs, noted.count = [], [], 0
-        rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        noted.rows = rows[-self._windows.size :]
-        if noted.rows.shape[1] != len(known.means):
-            raise ValueError(f"{noted.rows.shape[1] - len(STATISTICS)} probabilities an image")
+        rows = noted.computed(self._windows.size)
+        if rows.shape[1] != len(known.means):
+            raise ValueError(f"{rows.shape[1] - len(STATISTICS)} probabilities an image")
         with self._windows.change(model, version, len(known.labels)) as window:
             if window is None:  # others are at it; these come along next time
                 return
-            if len(noted.rows):
-                window.add(noted.rows, self._windows.now())
+            if len(rows):
+                window.add(rows, self._windows.now())
                 window.note(judge(known, window.sample(), window.kind))
-        noted.rows = None
+        noted.rows = []
+
+
+def _are_small(instances: Instances) -> bool:
+    return instances.nbytes <= _SMALL_BYTES * len(instances)
+
+
+def _spread(instances: Instances, probabilities: Outputs) -> tuple[Instances, Outputs]:
+    """Returns as many of a call's images as there is time for, and their outputs; those of several
+    callers may be in one call."""
+    count = len(instances)
+    most = max(_AT_ONCE, _PIXELS // max(1, math.prod(instances.shape[1:3])))
+    if count <= most:
+        return instances, probabilities
+    chosen = np.linspace(0, count - 1, most).astype(np.int64)
+    return instances[chosen], probabilities[chosen]
+
+
+def _rows(instances: Instances, probabilities: Outputs) -> Rows:
+    """Returns the statistics of those that have some."""
+    rows = statistics(instances, probabilities)
+    return rows if np.isfinite(rows.sum()) else rows[np.isfinite(rows).all(axis=1)]
 
 
 def _read(model: str, description: Description) -> Baseline:
+    profile = description.profile
+    if description.reason:
+        raise BaselineError(f"no pictures can be sent to it: {description.reason}")
     if not description.labels:
         raise BaselineError("it answers numbers and not classes")
+    if profile and profile.dtype == "string":
+        raise BaselineError("it decodes pictures itself, so nobody else sees what it looks at")
     if len(model.encode()) > MODEL_BYTES:
         raise BaselineError(f"names of more than {MODEL_BYTES} bytes are not watched")
-    return Baseline.read(description.card.get("baseline"), description.labels)
+    shape = profile.shape if profile else ()
+    return Baseline.read(description.card.get("baseline"), description.labels, shape)

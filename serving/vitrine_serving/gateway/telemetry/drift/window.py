@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vitrine_client.results.drift_statistics import STATISTICS, Floats
-from vitrine_serving.gateway.telemetry.drift.baseline import MOST_CLASSES, TESTS
+from vitrine_client.results.drift_statistics import MOST_CLASSES, STATISTICS, Floats
+from vitrine_serving.gateway.telemetry.drift.baseline import TESTS
 from vitrine_serving.gateway.telemetry.drift.detect import Kind, Sample, Shift
 
 MODEL_BYTES = 256

@@ -1,0 +1,60 @@
+"""The demo's choice of models: those that pictures can be sent to, the default model first."""
+
+import pytest
+
+from tests.client.cli_gateway import PROFILE
+from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply
+from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_serving.cli import DemoModels
+
+
+@pytest.mark.parametrize(
+    ("classifiers", "left_out", "asked"),
+    [
+        (["mlp", "photo", "softmax"], [], [[], ["mlp"], ["softmax"]]),
+        (["mlp", "softmax"], ["linear"], [[], ["softmax"]]),
+        (["cnn", "softmax"], [], [["cnn"], ["softmax"]]),
+        (["mlp", "softmax"], ["photo"], [["mlp"], ["softmax"]]),  # it would be asked by default
+        ([], ["linear"], []),
+    ],
+)
+def test_the_default_model_comes_first(classifiers, left_out, asked):
+    """Asked without a name, where that is the one that answers then."""
+    models = DemoModels(classifiers, classifiers, dict.fromkeys(left_out, "no"))
+    assert models.asked() == [("--model", *each) if each else () for each in asked]
+
+
+def test_past_the_gateway_our_own_are_asked():
+    """The client makes pictures for no others there."""
+    models = DemoModels(["cnn", "mlp", "softmax"], {"softmax"}, {})
+    assert models.asked(past_gateway=True) == [("--model", "softmax")]
+
+
+def answering(asked: Asked) -> Reply:
+    """Four models: one of ours, a foreign one, one that takes no pictures, and one that fails."""
+    ours = FASHION_MNIST.to_dict() | {"labels": ["Bag", "Coat"]}
+    profiles = {"mlp": PROFILE | {"profile": ours}, "cnn": PROFILE}
+    if asked.model:
+        return Reply(content=profiles[asked.model])
+    said = {
+        "mlp": {"classifier": True},
+        "cnn": {"classifier": True},
+        "rows": {"classifier": False, "reason": "it takes rows"},
+        "broken": {"reason": "it fails"},
+        "empty": {},
+    }
+    state = {"version": "3", "state": "AVAILABLE", "status": STATUS_OK}
+    models = [
+        {"name": name, "model_version_status": [state] * (name != "empty"), **each}
+        for name, each in said.items()
+    ]
+    return Reply(content={"models": models})
+
+
+def test_a_gateway_says_which_there_are():
+    """Each model has a reason why it is left out, but for one without a version."""
+    with FakeGateway(answering) as gateway:
+        models = DemoModels.found(gateway.url)
+    assert (models.classifiers, models.own) == (["mlp", "cnn"], {"mlp"})
+    assert models.left_out == {"rows": "it takes rows", "broken": "it fails"}
+    assert models.asked(past_gateway=True) == [()]
