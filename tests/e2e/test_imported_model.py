@@ -18,7 +18,7 @@ from PIL import Image
 from harness.service import started_service
 from harness.waiting import wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NAME = "cnn"
 ASKED = 1_000

@@ -36,7 +36,8 @@ class AlwaysTraining(keras.layers.Layer):
         self.inner = inner if is_layer else keras.saving.deserialize_keras_object(inner)
 
     def build(self, shape):
-        self.inner.build(shape)
+        if not self.inner.built:
+            self.inner.build(shape)
 
     def call(self, inputs):
         return self.inner(inputs, training=True)

@@ -212,9 +212,11 @@ def test_options_that_do_not_fit(tmp_path, options, words):
         imported(path, tmp_path / "models", options)
 
 
-def test_code_is_run_only_where_that_is_allowed(tmp_path):
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_code_is_run_only_where_that_is_allowed(tmp_path, name):
     """A Lambda layer is refused, and says what allows it."""
-    path = keras_file(tmp_path, GREY, layers.Lambda(lambda x: x * 2), *foreign.ending())
+    model = foreign.sequential(GREY, layers.Lambda(lambda x: x * 2), *foreign.ending())
+    path = foreign.saved(model, tmp_path / name)
     with pytest.raises(
         ImportRefused, match=r"has code of its own.*--allow-code runs what is in it"
     ):

@@ -35,7 +35,8 @@ def changing_operations(graph_def: Any) -> list[str]:
 def _operations(graph_def: Any) -> Iterator[str]:
     """Yields the operations of a graph, and of the functions that it calls, whatever the depth."""
     functions = {each.signature.name: each for each in graph_def.library.function}
-    waiting, seen = [list(graph_def.node)], set()
+    waiting = [list(graph_def.node)]
+    seen: set[str] = set()
     while waiting:
         for node in waiting.pop():
             yield node.op

@@ -3,9 +3,8 @@
 import json
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 
@@ -99,35 +98,44 @@ def _check_weights(path: Path, file: Any) -> int:
     """Returns the largest size of a dimension of any weight."""
     try:
         with h5py.File(file, "r") as content:
-            tensors = list(_tensors(content))
+            tensors = _tensors(content)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ImportRefused(f"{path} has no readable weights: {reason}") from error
-    size, stored = (sum(tensor[place] for tensor in tensors) for place in (1, 2))
+    size = sum(tensor.size for tensor in tensors)
+    stored = sum(tensor.stored for tensor in tensors)
     _check_size(path, size)
     if size > max(_SQUEEZED * stored, _SMALL):
         raise ImportRefused(
             f"{path} has weights of {size:,} bytes, of which {stored:,} are there, as no model has"
         )
-    return max((width for tensor in tensors for width in tensor[0]), default=0)
+    return max((width for tensor in tensors for width in tensor.shape), default=0)
 
 
-def _tensors(content: h5py.File) -> Iterator[tuple[tuple[int, ...], int, int]]:
-    """Yields shape, bytes, and bytes in the file of each dataset; links to other files are
-    followed by nobody."""
-    found: list[tuple[tuple[int, ...], int, int]] = []
+class _Tensor(NamedTuple):
+    """Shape of a weight, its bytes, and those of them that are in the file."""
+
+    shape: tuple[int, ...]
+    size: int
+    stored: int
+
+
+def _tensors(content: h5py.File) -> list[_Tensor]:
+    """Returns all weights of a file. Raises `ValueError` where one is in another file."""
+    found: list[_Tensor] = []
 
     def look(_: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.shape is not None:
             if item.external or item.is_virtual:
                 raise ValueError("a weight is in another file")
             stored = item.id.get_storage_size()
-            found.append((item.shape, math.prod(item.shape) * item.dtype.itemsize, stored))
+            size = math.prod(item.shape) * item.dtype.itemsize
+            found.append(_Tensor(item.shape, size, stored))
             if len(found) > MOST_MEMBERS * 10:
                 raise ValueError("there are too many weights")
 
     content.visititems(look)
-    return iter(found)
+    return found
 
 
 def _check_widths(path: Path, config: Any, widest: int) -> None:

@@ -65,8 +65,12 @@ def of_fashion_mnist(dataset: fashion_mnist.Dataset, profile: ModelProfile) -> T
         levels = 255 - split.images if profile.polarity == "negative" else split.images
         return Labelled(levels.reshape(-1, *profile.shape), split.labels)  # type: ignore[arg-type]
 
-    parts = (labelled(split) for split in (dataset.validation, dataset.test))
-    return TestData(*parts, source="Fashion-MNIST", checksums=dataset.checksums)
+    return TestData(
+        validation=labelled(dataset.validation),
+        test=labelled(dataset.test),
+        source="Fashion-MNIST",
+        checksums=dataset.checksums,
+    )
 
 
 def class_folders(directory: Path) -> list[Path]:

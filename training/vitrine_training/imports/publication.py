@@ -30,7 +30,7 @@ _GRAPH_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Importing:
-    """What is imported from which `path`, in which `format`, and as which version; `held` is what
+    """Import of a model from a `path`, in a `format`, as the next version of `name`; `held` is what
     its functions are parts of."""
 
     path: Path

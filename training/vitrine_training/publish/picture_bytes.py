@@ -55,7 +55,7 @@ _METHODS = {
 
 def _fitted(picture: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
     """Makes a picture, float32 [h, w, c], as large as the model has it."""
-    height, width = profile.shape[:2]
+    height, width = profile.height or 0, profile.width or 0  # neither is free
     name, whole = profile.resize, profile.fit == "item" or profile.resize.startswith("pillow-")
     antialias = whole or name.endswith("-antialias")
     method = _METHODS[name.removeprefix("pillow-").removesuffix("-antialias")]
