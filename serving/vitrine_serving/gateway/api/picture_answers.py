@@ -10,6 +10,7 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
+from vitrine_client.images.preprocessing import shown as looked_at
 from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving import messages
@@ -82,9 +83,12 @@ def instances(shown: Shown) -> Answer:
     return Answer(200, body, headers=[(_TIMING, f"decode;dur={1e3 * shown.decode_s:.3f}")])
 
 
-def _levels(row: Array) -> Array:
-    """Returns the levels of an instance, those of an encoded picture decoded."""
-    return np.asarray(Image.open(io.BytesIO(row.item()))) if row.dtype == object else row
+def _levels(row: Array | bytes) -> Array:
+    """Returns the levels of an instance as people see them, uint8; those of an encoded picture
+    decoded."""
+    if isinstance(row, bytes) or row.dtype == object:
+        return np.asarray(Image.open(io.BytesIO(row if isinstance(row, bytes) else row.item())))
+    return looked_at(row)
 
 
 def _entries(outcome: Outcome[T], told: Callable[[T], Json]) -> list[Json]:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from vitrine_client.errors import InvalidImage
+from vitrine_client.images.preprocessing import shown
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -94,7 +94,7 @@ def _result(result: Classified | Explanation | InvalidImage) -> dict[str, Any]:
 def _png(instance: Array) -> str:
     if instance.dtype == object:
         return base64.b64encode(instance.item()).decode()
-    levels = np.rint(instance).astype(np.uint8)
+    levels = shown(instance)
     buffer = io.BytesIO()
     Image.fromarray(levels[..., 0] if levels.shape[2:] == (1,) else levels).save(buffer, "PNG")
     return base64.b64encode(buffer.getbuffer()).decode()
