@@ -30,8 +30,8 @@ _GRAPH_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Importing:
-    """What is imported from which `path`, in which `format`, and as which version; `held` is what
-    its functions are parts of."""
+    """Import of a model: from which `path`, in which `format`, as a version of which `name`. `held`
+    is what its functions are parts of."""
 
     path: Path
     format: str
