@@ -3,7 +3,6 @@
 import os
 import platform
 import random
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +26,7 @@ from benchmarks.gateway.rounds import AnyPeer, Expected, WrongAnswerError, expec
 from benchmarks.gateway.vitrine import vitrines
 from benchmarks.published import newest_version
 from harness.processes import NotStartedError
+from vitrine_client.process import signals
 
 _WIDTH = 130
 _COUNT = click.IntRange(1)
@@ -160,7 +160,6 @@ def main(
     only_profile: bool,
 ) -> None:
     """Measure the gateway and its peers, each alone, in several rounds; then its steps."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     # Tables are wide; a file has room for them.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     version = newest_version(models_dir)
@@ -187,4 +186,5 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    with signals.raising():  # so that what was started is ended
+        main()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 import keras
@@ -20,7 +21,7 @@ from benchmarks.skew.pipelines import PIPELINES, RESIZES, served
 from vitrine_client.profiles.profile import ModelProfile
 from vitrine_training.data.fashion_mnist import load
 
-MISTAKES: Mapping[str, Mapping[str, str]] = {
+MISTAKES: Mapping[str, Mapping[str, Any]] = {
     "none": {},
     "`crop` for `stretch`": {"fit": "crop"},
     "`pad` for `stretch`": {"fit": "pad"},

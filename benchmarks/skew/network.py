@@ -62,7 +62,7 @@ class Trained:
             float(np.mean(classes == self._labels)),
         )
 
-    def _ask(self, numbers: Levels) -> npt.NDArray[np.integer]:
+    def _ask(self, numbers: npt.NDArray[np.floating]) -> npt.NDArray[np.integer]:
         return np.argmax(self._network.predict(numbers, verbose=0), axis=1)
 
 

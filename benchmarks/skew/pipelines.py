@@ -52,14 +52,18 @@ def _decoded(path: Path) -> tf.Tensor:
 
 
 def _by_load_img(paths: Sequence[Path], side: int) -> Levels:
-    return np.stack([np.float32(keras.utils.load_img(p, target_size=(side, side))) for p in paths])
+    return np.stack(
+        [np.asarray(keras.utils.load_img(p, target_size=(side, side)), np.float32) for p in paths]
+    )
 
 
 def _by_pillow(paths: Sequence[Path], side: int) -> Levels:
     """As torchvision's `ImageFolder` and `Resize` do it."""
     size = side, side
     images = (Image.open(path).convert("RGB") for path in paths)
-    return np.stack([np.float32(each.resize(size, Image.Resampling.BILINEAR)) for each in images])
+    return np.stack(
+        [np.asarray(each.resize(size, Image.Resampling.BILINEAR), np.float32) for each in images]
+    )
 
 
 PIPELINES = (

@@ -148,7 +148,7 @@ class DemoModels(NamedTuple):
         served = {*self.classifiers, *self.left_out}
         default = next((name for name in (PREFERRED, FALLBACK) if name in served), None)
         names = [name for name in self.classifiers if name in self.own or not past_gateway]
-        named = [("--model", name) for name in names if name != default]
+        named: list[tuple[str, ...]] = [("--model", name) for name in names if name != default]
         return [(), *named] if default in names else named
 
     @classmethod

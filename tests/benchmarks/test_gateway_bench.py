@@ -4,6 +4,7 @@ import io
 import json
 import math
 import shutil
+import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ from benchmarks.gateway.rounds import single as single_figures
 from harness.ports import free_port
 from harness.programmed_latency import Behaviour, Latency
 from harness.programmed_server import programmed_server
+from vitrine_client.process import signals
 
 ROUNDS = {
     "vitrine": [{"rate_64": 130.0, "worker_mb": 99.0}, {"rate_64": 260.0}, {"rate_64": 150.0}],
@@ -341,10 +343,13 @@ def test_tables_are_written_as_docs_have_them():
     ],
 )
 def test_options_that_measure_nothing(tmp_path, monkeypatch, words, told):
-    """Are refused by their names before anything is started."""
+    """Are refused by their names before anything is started; and signals stay with whoever had
+    them: only the command itself takes them."""
+    before = [signal.getsignal(number) for number in signals.ENDING]
     monkeypatch.setattr(wrk, "require", lambda: None)
     (tmp_path / "mlp" / "1").mkdir(parents=True)
     (tmp_path / "mlp" / "1" / "saved_model.pb").touch()
     done = CliRunner().invoke(main, [*words, "--models-dir", str(tmp_path)])
     assert done.exit_code == 2
     assert told in done.output
+    assert [signal.getsignal(number) for number in signals.ENDING] == before

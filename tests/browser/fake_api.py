@@ -7,12 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 from playwright.sync_api import Error, Page, Route
 
+from tests.browser.foreign import Foreign, profiled
 from vitrine_client.images import Item, find_item
+from vitrine_client.profiles.profile import FASHION_MNIST
 
 LABELS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -21,6 +23,8 @@ LABELS = (
 BAG = 8
 TIMING = "decode;dur=0.012, queue;dur=0.041, rpc;dur=1.873"
 TIMINGS = {"instances": "decode;dur=0.6"}
+
+CANNOT_EXPLAIN = "It has no signature `explain`"
 
 NPY = "application/x-npy"
 
@@ -76,7 +80,8 @@ class FakeApi:
     of a path; with a `key`, all else than that is refused; paths that end with `holding`, if that
     is not empty, are answered by `release`, or never. `sent` has what was posted, as (path, content
     type, bytes); no version of the `broken` models has been loaded; `labels` are the classes by
-    id, and `best` is the one that is answered.
+    id, and `best` is the one that is answered. `foreign` has the models that are none of Vitrine's,
+    by name, and `others` the reasons of models that take no pictures.
     """
 
     version_labels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -92,6 +97,8 @@ class FakeApi:
     sent: list[tuple[str, str, bytes]] = field(default_factory=list)
     labels: Sequence[str] = LABELS
     best: int = BAG
+    foreign: dict[str, Foreign] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=lambda: {"linear": ""})
     held: list[Route] = field(default_factory=list)
 
     def stand_before(self, page: Page) -> None:
@@ -133,21 +140,36 @@ class FakeApi:
         if self.key and route.request.headers.get("authorization") != f"Bearer {self.key}":
             return problem(401, "This gateway wants an API key; send it as `X-API-Key: <key>`")
         path = urlsplit(route.request.url).path
+        found = _MODEL.search(path)
+        foreign = self.foreign.get(unquote(found["model"])) if found else None
+        if foreign and not foreign.explains and path.endswith(":explain"):
+            return problem(400, CANNOT_EXPLAIN)
         return next((each for end, each in self.refusals.items() if path.endswith(end)), None)
 
     def _body(self, path: str, query: str, route: Route) -> dict[str, Any]:
         if path.endswith("/v1/models"):
-            return {"models": [*map(self._listed, sorted(self.models)), _REGRESSION]}
+            names = sorted([*self.models, *self.foreign])
+            return {
+                "models": [
+                    *map(self._listed, names),
+                    *(_no_classifier(*each) for each in self.others.items()),
+                ]
+            }
         if path.endswith("/v1/instances"):
             item = self._item(route)
             shown = {"instances": [_scaled(item).tolist()]}
             return shown | {"boxes": [item.box], "warnings": [item.warnings]}
         found = _MODEL.search(path)
         assert found, path
-        model = found["model"]
+        model = unquote(found["model"])
         version = self.version_labels.get(model, {}).get(found["version"], "1")
         if path.endswith("/drift"):
             return {"model": model, "versions": self.watches.get(model, [watched(version)])}
+        if path.endswith("/profile"):
+            ours = profiled(FASHION_MNIST, self.labels)
+            return self.foreign[model].told() if model in self.foreign else ours
+        if model in self.foreign:
+            return self._of_foreign(self.foreign[model], model, path, query, route)
         row = np.load(io.BytesIO(route.request.post_data_buffer or b""))[0]
         spec = {"name": model, "version": version, "signature_name": "serving_default"}
         if path.endswith(":explain"):
@@ -157,6 +179,20 @@ class FakeApi:
                 "model_spec": spec,
             }
         return {"predictions": [self._prediction(model, version)], "model_spec": spec}
+
+    def _of_foreign(
+        self, foreign: Foreign, model: str, path: str, query: str, route: Route
+    ) -> dict[str, Any]:
+        method, asked = path.rpartition(":")[2], parse_qs(query)
+        spec = {"name": model, "version": "1", "signature_name": "serving_default"}
+        if method == "predict":
+            return {"predictions": [foreign.prediction()], "model_spec": spec}
+        if method == "explain":
+            explanation = foreign.explanation(int(asked["class_id"][0]))
+            return {"explanations": [explanation], "model_spec": spec}
+        box = tuple(map(int, asked["box"][0].split(","))) if "box" in asked else None
+        picture = route.request.post_data_buffer or b""
+        return foreign.instances(picture, box) | {"model_spec": spec}
 
     def _prediction(self, model: str, version: str) -> dict[str, Any]:
         shares = _probabilities(model, version, self.best).tolist()[: len(self.labels)]
@@ -195,7 +231,9 @@ class FakeApi:
         return {"name": model, **known, "version_labels": labels}
 
 
-_REGRESSION = {"name": "linear", "classifier": False, "version_labels": {}}
+def _no_classifier(model: str, reason: str) -> dict[str, Any]:
+    listed = {"name": model, "classifier": False, "version_labels": {}}
+    return listed | ({"reason": reason} if reason else {})
 
 
 def _scaled(item: Item) -> np.ndarray:

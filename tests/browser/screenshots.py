@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from harness.paths import ROOT
 from tests.browser.chromium import find, launch
 from tests.browser.fake_api import FakeApi, label_shift, problem, watched
+from tests.browser.foreign import Foreign
 from tests.browser.visit import item_box, sample, unfold_drift, verdict, why
 from vitrine_client.images import NOTHING, SIDE, Item
 
@@ -99,6 +100,8 @@ def for_review(browser: Browser, url: str, folder: Path) -> None:
     shown = np.full((SIDE, SIDE), 99, np.uint8)
     doubtful = Item(shown, (2, 3, 22, 18), ("stray marks left out", "two items, the larger one"))
     blank = Item(np.zeros_like(shown), None, (NOTHING,))
+    many = tuple(f"class {number}" for number in range(1000))
+    foreign = {"cats": Foreign(explains=False), "net": Foreign(labels=many, best=700)}
     cases: list[tuple[str, str, FakeApi, dict, Then]] = [
         ("empty", "", FakeApi(), DESKTOP, nothing),
         ("light", "?sample=bag", FakeApi(), DESKTOP, ask_why),
@@ -112,6 +115,7 @@ def for_review(browser: Browser, url: str, folder: Path) -> None:
         ("nothing", "?sample=bag", FakeApi(item=blank), DESKTOP, nothing),
         ("drift-alarm", "", FakeApi(watches=drifted), DESKTOP, unfold_drift),
         ("many", "", FakeApi(models=[f"m{each:02}" for each in range(28)]), DESKTOP, choose),
+        ("foreign", "?sample=bag", FakeApi(foreign=foreign), DESKTOP, nothing),
         (
             "canary",
             "?sample=bag",

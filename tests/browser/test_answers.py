@@ -186,3 +186,5 @@ def test_below_a_path(visit, service):
     expect(command(page, "curl command")).to_contain_text(f"{prefix}/v1/models/")
     assert [url for url in asked if not url.startswith((prefix, "blob:"))] == []
     assert len(LABELS) == answer(page, "mlp").locator(".classes li").count()
+    expect(page.get_by_role("heading", name="Why ")).to_have_count(2)  # all is answered
+    page.unroute_all(behavior="ignoreErrors")

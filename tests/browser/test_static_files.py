@@ -1,5 +1,6 @@
 """The page's files, without a browser."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from harness.paths import SAMPLES
 from vitrine_client.images import NOTHING
+from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_serving import gateway
 
 FOLDER = Path(gateway.__file__).parent / "console"
@@ -36,6 +38,18 @@ def test_every_module_is_loaded_at_once():
     listed = re.search(r"for name in \(([^)]*)\) %\}\n<link rel=\"modulepreload\"", PAGE)
     assert listed
     assert set(re.findall(r'"([\w/]+)"', listed[1])) == modules - {"page", "docs"}
+
+
+def test_the_profile_of_our_models_is_known():
+    """To the page, which shows all models of it one instance."""
+    text = (FOLDER / "static" / "answers" / "profiles.js").read_text()
+    found = re.search(r"const FASHION_MNIST = {\n(.*?)};", text, re.DOTALL)
+    assert found
+    told = dict(re.findall(r"  (\w+): (.*),\n", found[1]))
+    untold = {"mean", "std", "batchable", "sources"}
+    for name, value in FASHION_MNIST.to_dict().items():
+        assert name in untold or json.loads(told.pop(name)) == value
+    assert not told
 
 
 @pytest.mark.parametrize("kind", ["js", "css", "html", "svg"])

@@ -141,7 +141,7 @@ def test_profile_files():
     later = management.written_profile_files({**texts, "of a later server": ""})
     assert management.read_profile_files(profile_answer(later)) == texts
     broken = management.written_profile_files(ProfileError("labels.txt is \udcff"))
-    with pytest.raises(ProfileError, match=r"labels\.txt is \?"):
+    with pytest.raises(ProfileError, match=r"labels\.txt is \\udcff"):
         management.read_profile_files(profile_answer(broken))
 
 

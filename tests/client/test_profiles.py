@@ -147,7 +147,10 @@ def test_inputs_by_their_signature(sizes, dtype, shape, scaling, fit):
             serving({"a": tensor("DT_FLOAT", -1, 28, 28), "b": tensor("DT_FLOAT", -1, 3)}),
             r"it takes `a` float32 \[n, 28, 28\], `b` float32 \[n, 3\]",
         ),
-        (serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}), "not one output of classes"),
+        (
+            serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}),
+            r"`kind`: `y` float32 \[n, 1\] is one number for each picture; `binary` reads it",
+        ),
         (serving(outputs={"y": tensor("DT_INT64", -1, 10)}), "not one output of classes"),
         (
             serving(outputs={n: tensor("DT_FLOAT", -1, 10) for n in ("head", "tail")}),
@@ -192,6 +195,14 @@ def test_a_member_that_does_not_fit_is_told_with_its_file():
     draft = drafted(serving(), layers[1:])
     with pytest.raises(ProfileError, match=r"^labels\.txt: `labels`: there are 2, and 10 classes"):
         draft.completed({"kind": "logits", "batchable": True}, 10)
+
+
+def test_a_binary_classifier_needs_to_say_no_more():
+    """Its only output is meant, and its kind is the file's."""
+    layers = [Layer(PROFILE_FILE, {"kind": "binary", "labels": ("cat", "dog")})]
+    draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
+    profile, labels = draft.completed({"batchable": True, "kind": "scores"}, 1)
+    assert (profile.output, profile.kind, labels) == ("dog", "binary", ("cat", "dog"))
 
 
 def test_the_first_layer_wins():

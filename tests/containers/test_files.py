@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 
 from harness.paths import ROOT
 from harness.ports import free_port
@@ -45,6 +46,17 @@ def test_the_configuration_is_what_model_servers_read():
     parameters = read_parameters(CONFIG / "batching.config")
     assert parameters.batch_timeout_s == 0
     assert "--enable_batching=" not in COMPOSE
+
+
+def test_the_gateway_reads_the_files_beside_models():
+    """Compose mounts the same directory for it as for the model server, read-only, and says where:
+    TensorFlow Serving hands out no profile.json."""
+    services = yaml.safe_load(COMPOSE)["services"]
+    gateway = services["gateway"]
+    (models,) = gateway["volumes"]
+    assert models in services["model-server"]["volumes"]
+    assert models["read_only"] is True
+    assert gateway["environment"]["VITRINE_MODELS_DIR"] == models["target"]
 
 
 def _text(name: str) -> str:

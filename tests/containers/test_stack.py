@@ -84,7 +84,7 @@ SCRATCH = "/tmp/x"  # noqa: S108 - in the container
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_a_container_may_do(stack, service):
     """Seen from inside: no root, no capability, nothing to write to but /tmp, a memory limit."""
-    closed = [*CLOSED, "/models/x", "/config/x"] if service == "model-server" else CLOSED
+    closed = [*CLOSED, "/models/x", *(["/config/x"] if service == "model-server" else [])]
     found = stack.python(service, INSIDE % [*closed, SCRATCH])
     assert found["user"] == [10001, 10001]
     assert found["capabilities"] == [0, 0, 0]

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,19 @@ def sent(running: Gateway, picture: bytes) -> requests.Response:
 def total(running: Gateway, metric: str) -> float:
     lines = requests.get(f"{running.url}/metrics", timeout=20).text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(metric))
+
+
+@contextmanager
+def stopped(running: Gateway) -> Iterator[None]:
+    """Stops the decoding processes for the time of a block: they take pictures, and read none."""
+    decoders = running.decoders
+    for pid in decoders:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in decoders:
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_picture_that_takes_too_long(model_server, log):
@@ -124,13 +139,13 @@ def test_more_than_can_be_decoded(model_server, log):
 
 
 def test_a_form_of_small_files_with_many_pixels(model_server, log):
-    """Some hundred bytes each, which take longer than there is: 504, and the worker answers all
-    others meanwhile and after it."""
+    """Some hundred bytes each, and no time is enough for them: 504, and the worker, which reads
+    none of them itself, answers all others meanwhile and after it."""
     flat = encoded(Image.new("RGB", (3200, 2400), "red"), "WEBP", lossless=True)
     assert len(flat) < 2000
-    with gateway(model_server.address, log, workers=1, request_timeout_s=1) as running:
+    with gateway(model_server.address, log, workers=1, request_timeout_s=5) as running:
         workers = running.workers
-        with ThreadPoolExecutor(4) as threads:
+        with stopped(running), ThreadPoolExecutor(4) as threads:
             forms = [
                 threads.submit(
                     requests.post,
@@ -143,6 +158,7 @@ def test_a_form_of_small_files_with_many_pixels(model_server, log):
             while not all(form.done() for form in forms):
                 assert running.predict().status_code == 200
         assert {form.result().status_code for form in forms} <= {503, 504}
+        wait_for(lambda: sent(running, PHOTO).status_code == 200, 30, "decoding")
         assert running.workers == workers
 
 
@@ -174,13 +190,8 @@ def test_they_end_with_the_gateway(model_server, log, number):
 
 def test_a_row_of_the_data_set_needs_none(running):
     """28x28 PNGs are so cheap that a worker reads them itself."""
-    for pid in running.decoders:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(running):
         assert running.predict().status_code == 200
-    finally:
-        for pid in running.decoders:
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_reload_keeps_them(running):

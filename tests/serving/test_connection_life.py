@@ -63,8 +63,6 @@ def test_time_for_the_first_head_and_between_requests():
     answered; each answer begins its time anew."""
 
     async def main() -> None:
-        silent = Wire(patience=Patience(header_s=0.02))
-        silent.send(b"GET / HT")
         busy = Wire(patience=Patience(header_s=0.02, keepalive_s=FAR))
         busy.app.may_answer.clear()
         busy.send(request("/"))
@@ -72,10 +70,11 @@ def test_time_for_the_first_head_and_between_requests():
         asked.send(request("/"))
         short = Wire(patience=Patience(header_s=FAR, keepalive_s=0.02))
         short.send(request("/"))
+        silent = Wire(patience=Patience(header_s=0.02))  # the last: the others' time ends first
+        silent.send(b"GET / HT")
         await silent.ends()
         await short.ends()
         assert silent.transport.sent == b""
-        await asyncio.sleep(0.05)
         assert not busy.transport.is_closed
         assert not asked.transport.is_closed
         busy.app.may_answer.set()

@@ -165,7 +165,7 @@ WRONG = {
         {"answer": lambda rows: np.full((len(rows), 3), np.nan)},
         "it answers numbers that are none",
     ),
-    "other rows": ({"answer": lambda rows: np.zeros((1, 3))}, "it answers shape [1, 3] to 8"),
+    "other rows": ({"answer": lambda rows: np.zeros((1, 3))}, "it answers shape [1, 3] to 32"),
 }
 
 

@@ -306,3 +306,18 @@ def test_many_answers_before_the_description():
 
 def messages_of(array):
     return wire.PredictRequest.FromString(messages.predict_request("mlp", {"x": array}))
+
+
+def test_answers_in_bfloat16():
+    """As models of mixed precision give them."""
+
+    class Mixed(Foreign):
+        def _predict(self, request):
+            response = super()._predict(request)
+            tensor = response.outputs["output_0"]
+            halves = np.frombuffer(tensor.tensor_content, np.uint16)[1::2]
+            tensor.dtype, tensor.tensor_content = wire.DT_BFLOAT16, halves.tobytes()
+            return response
+
+    ((*_, seen),) = seen_of(Mixed(), model_input(levels_of(COLOURS), COLOURS))
+    np.testing.assert_allclose(seen, [SHARES] * 2, atol=2e-3)

@@ -6,12 +6,14 @@ from dataclasses import fields, replace
 
 import pytest
 
-from tests.serving.asked_gateway import LABELS
+from tests.serving.asked_gateway import LABELS, PNG, Http, picture
 from vitrine_client.errors import ModelFault
 from vitrine_client.profiles.completion import drafted
 from vitrine_client.profiles.description import Description
 from vitrine_client.profiles.profile import FASHION_MNIST, MEMBERS, ModelProfile
 from vitrine_client.store import profile_files
+from vitrine_serving.gateway.application import create_app
+from vitrine_serving.gateway.settings import Settings
 
 PROFILE = "/v1/models/mlp/profile"
 COLOUR = ModelProfile(
@@ -113,9 +115,34 @@ def test_a_version_that_describes_itself_with_nonsense(http, servers):
     assert (answer.status_code, "nonsense" in answer.json()["detail"]) == (502, True)
 
 
+HOSTILE = ("\x1b[2J", "\x9b31m", "\u202e", "\u2028", "<script>", "\x00", "\n", "\r", '"', "x" * 200)
+"""Labels of as many classes as the model servers answer."""
+
+
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_hostile_labels_are_text(servers, runner, tmp_path, verb):
+    """Of a foreign model, in answers and in the log of predictions, each of which is a line."""
+    servers.described["mlp"] = Description(HOSTILE, {}, FASHION_MNIST)
+    log = tmp_path / "log"
+    app = create_app(Settings(models=("mlp",), prediction_log=log), servers)
+    http = Http(app, runner)
+    for row in range(10):
+        asked = {"content": picture(row), "headers": PNG}
+        told = http.post(f"/v1/models/mlp:{verb}", **asked).json()
+        [entry] = told.get("predictions") or told["explanations"]
+        assert entry["label"] == HOSTILE[entry["class_id"]]
+    assert http.get("/v1/models/mlp/drift").status_code == 200
+    app.close()
+    lines = log.read_bytes().split(b"\n")[:-1]
+    predicted = [json.loads(line) for line in lines]
+    assert [line["results"][0]["label"] in HOSTILE for line in predicted if "results" in line] == [
+        True
+    ] * 10
+
+
 def test_hostile_names_are_text(http, servers):
     """Of a foreign model; JSON can hold them all."""
-    labels = ("\x1b[2J", "\u202e", "<script>", "\x00", "x" * 200)
+    labels = HOSTILE
     servers.described["mlp"] = Description(labels, {}, replace(COLOUR, input="<b>\x9b31m"))
     told = http.get(PROFILE).json()["profile"]
     assert (told["labels"], told["input"]) == (list(labels), "<b>\x9b31m")

@@ -189,7 +189,8 @@ def _scaled(numbers: Levels, profile: ModelProfile) -> Levels:
             return numbers / 127.5 - 1
         case "mean/std":
             mean, std = (np.array(each, numbers.dtype) for each in (profile.mean, profile.std))
-            return (numbers / 255 - mean) / std
+            scaled: Levels = (numbers / 255 - mean) / std
+            return scaled
     return numbers
 
 

@@ -87,7 +87,8 @@ def _nearest_places(start: int, end: int, size: int) -> _Indices:
     formula would differ where a place is just between two pixels."""
     ramp = Image.fromarray(np.arange(end, dtype=np.int32)[None])
     taken = ramp.resize((size, 1), Image.Resampling.NEAREST, (start, 0, end, 1))
-    return np.asarray(taken)[0].astype(np.intp)
+    places: _Indices = np.asarray(taken)[0].astype(np.intp)
+    return places
 
 
 class _Between(NamedTuple):
@@ -103,22 +104,22 @@ def _bilinear(read: Read, part: Part, size: tuple[int, int]) -> Levels:
     left, top, right, bottom = part
     height, width = size
     rows, columns = _between(bottom - top, height), _between(right - left, width)
-    share = columns.share[:, None]
     blocks = []
     step = max(1, STRIP_PIXELS // (4 * width))
     for begin in range(0, height, step):
         block = slice(begin, begin + step)
         first, second = rows.first[block], rows.second[block]
         needed, places = np.unique(np.concatenate([first, second]), return_inverse=True)
-        across = np.concatenate(
-            [
-                _mixed(*(strip[:, x].astype(np.float32) for x in columns[:2]), share)
-                for strip in _rows(read, part, top + needed)
-            ]
-        )
+        strips = [_across(strip, columns) for strip in _rows(read, part, top + needed)]
+        across = np.concatenate(strips)
         upper, lower = places[: len(first)], places[len(first) :]
         blocks.append(_mixed(across[upper], across[lower], rows.share[block, None, None]))
     return np.concatenate(blocks)
+
+
+def _across(strip: NDArray[np.uint8], columns: _Between) -> Levels:
+    first, second = (strip[:, places].astype(np.float32) for places in columns[:2])
+    return _mixed(first, second, columns.share[:, None])
 
 
 def _between(size: int, resized_size: int) -> _Between:

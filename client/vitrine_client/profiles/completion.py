@@ -297,6 +297,8 @@ def _class_output(outputs: list[_Tensor]) -> str:
             return name
     if len(names) == 1:
         return names[0]
+    if len(outputs) == 1 and _is_one_number(outputs[0]):
+        return outputs[0].name  # of two classes, if the profile says so
     listed = ", ".join(map(str, outputs[:8])) or "nothing"
     raise ProfileError(f"it answers {listed}, and not one output of classes, [n, classes]")
 
@@ -304,6 +306,10 @@ def _class_output(outputs: list[_Tensor]) -> str:
 def _is_classes(tensor: _Tensor) -> bool:
     shaped = tensor.sizes is None or (len(tensor.sizes) == 2 and tensor.sizes[1] != 1)
     return tensor.dtype in _FLOATS and shaped
+
+
+def _is_one_number(tensor: _Tensor) -> bool:
+    return tensor.dtype in _FLOATS and tensor.sizes is not None and tensor.sizes[1:] == [1]
 
 
 def _fill_output(found: _Found, answered: _Tensor) -> int | None:

@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 FREE_SIDE = 64
 """Pixels of a made-up picture's side where that is free."""
 
-SAME = 8
+SAME = 32
 """Pictures in a call, all but one of them the same: random layers seldom treat those alike."""
 
 _MOST_NUMBERS = 2**23

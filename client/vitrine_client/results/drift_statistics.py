@@ -125,13 +125,14 @@ def _grey(levels: npt.NDArray[Any]) -> Floats:
     if levels.ndim == 3:
         return levels.astype(np.float64)
     colours = levels[..., : len(_LUMA)].astype(np.float32)
-    grey = colours.reshape(-1, len(_LUMA)) @ _LUMA
-    return grey.astype(np.float64).reshape(levels.shape[:3])
+    grey: Floats = (colours @ _LUMA).astype(np.float64)
+    return grey
 
 
 def _mean_step(one: Floats, other: Floats) -> Floats:
     """Returns how far neighbours are apart, [n]; 0 where an image has none in a direction."""
-    return np.abs(one - other).sum(axis=(1, 2)) / max(1, math.prod(one.shape[1:]))
+    total: Floats = np.abs(one - other).sum(axis=(1, 2))
+    return total / max(1, math.prod(one.shape[1:]))
 
 
 def _places(count: int) -> Floats:

@@ -62,8 +62,7 @@ def written_profile_files(texts: Mapping[str, str] | ProfileError) -> bytes:
     """Returns what `PROFILE_FIELD` is answered with, for what `profile_files.texts` returns or
     raises: JSON, the text of each file by its name, or an `error`."""
     told = {_ERROR: str(texts)} if isinstance(texts, ProfileError) else dict(texts)
-    # File names in an error may have what is no UTF-8.
-    return json.dumps(told, ensure_ascii=False).encode(errors="replace")
+    return json.dumps(told, ensure_ascii=False).encode()
 
 
 def read_profile_files(response: bytes) -> dict[str, str]:

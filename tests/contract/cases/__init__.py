@@ -20,6 +20,8 @@ from tests.contract.cases import (
     rest_grammar,
     rest_http,
     rest_json,
+    rest_json_names,
+    rest_json_reading,
     rest_libevent,
     rest_numbers,
     rest_paths,
@@ -46,7 +48,8 @@ STEADY = [
         case
         for topic in (
             *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
-            *(rest, rest_errors, rest_grammar, rest_json, rest_numbers, rest_paths, examples_rest),
+            *(rest, rest_errors, rest_grammar, rest_json_reading, rest_json, rest_json_names),
+            *(rest_numbers, rest_paths, examples_rest),
         )
         for case in topic.CASES
     ),

@@ -30,8 +30,8 @@ _GRAPH_BYTES = 2_000_000
 
 @dataclass(frozen=True)
 class Importing:
-    """Import of a model: from which `path`, in which `format`, as a version of which `name`. `held`
-    is what its functions are parts of."""
+    """Import of a model from a `path`, in a `format`, as the next version of `name`; `held` is what
+    its functions are parts of."""
 
     path: Path
     format: str

@@ -20,7 +20,7 @@ _MOST_KNOWN = 256  # as many versions as descriptions are kept of
 _MOST_WAITING = 32  # as many answers as wait for descriptions; more are not watched
 _DESCRIBE_S = 10.0
 
-_FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE)
+_FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE, wire.DT_BFLOAT16)
 _WHITE = 255
 
 Answered = Callable[[str, int, Description, Array, Array], None]
@@ -56,6 +56,8 @@ class PixelWatch:
         if len(request.inputs) != 1:
             return
         ((name, inputs),) = request.inputs.items()
+        if not isinstance(inputs, np.ndarray):
+            return
         if inputs.ndim not in (3, 4) or inputs.dtype.kind not in "fiu" or not inputs.size:
             return
         if not any(map(_is_by_class, message.outputs.values())):

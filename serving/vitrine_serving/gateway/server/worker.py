@@ -97,22 +97,24 @@ class Worker(base.Worker):
         self.gateway = self.wsgi()
 
     def init_signals(self) -> None:
-        """Takes signals from here on, and those that came since the fork, which the copy of the
-        master's handler has put into its queue."""
+        """Takes signals while it starts, also those that came since the fork, which the copy of the
+        master's handler has put into its queue. Not by the loop: uvloop forgets those that come
+        before it runs."""
+        handlers = {
+            signal.SIGTERM: self.end_once_started,
+            signal.SIGINT: self.give_up,
+            signal.SIGQUIT: self.give_up,
+            signal.SIGABRT: self.give_up,
+            signal.SIGUSR1: self.log.reopen_files,
+            signal.SIGWINCH: lambda: None,
+        }
         for number in self.SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        for number, handle in (
-            (signal.SIGTERM, self.begin_ending),
-            (signal.SIGINT, self.end_quickly),
-            (signal.SIGQUIT, self.end_quickly),
-            (signal.SIGABRT, self.end_at_once),
-            (signal.SIGUSR1, self.log.reopen_files),
-            (signal.SIGWINCH, lambda: None),
-        ):
-            self.loop.add_signal_handler(number, handle)
+            handle = handlers.get(number)
+            signal.signal(number, partial(_call, handle) if handle else signal.SIG_DFL)
         while not self.master_signals.empty():
-            if self.master_signals.get_nowait() in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-                self.alive = False
+            came = self.master_signals.get_nowait()
+            if came in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                signal.raise_signal(came)
 
     def run(self) -> None:
         """Serves until it is told to end."""
@@ -133,6 +135,7 @@ class Worker(base.Worker):
         listeners = [self._listen(each.sock) for each in self.sockets]
         for each in self.sockets:
             self.log.info("HTTP server listening on %s", each)
+        self._take_signals()
         if not self.alive:
             self.begin_ending()
         while self.alive:
@@ -143,6 +146,18 @@ class Worker(base.Worker):
                 break
             await asyncio.sleep(_BEAT_S)
         await self._end(listeners)
+
+    def _take_signals(self) -> None:
+        """Has the loop, which runs, call what handles signals from here on."""
+        for number, handle in (
+            (signal.SIGTERM, self.begin_ending),
+            (signal.SIGINT, self.end_quickly),
+            (signal.SIGQUIT, self.end_quickly),
+            (signal.SIGABRT, self.end_at_once),
+            (signal.SIGUSR1, self.log.reopen_files),
+            (signal.SIGWINCH, lambda: None),
+        ):
+            self.loop.add_signal_handler(number, handle)
 
     def _connections(self) -> ClientConnections:
         cfg, shares, slot = self.cfg, self.shares, self.slot
@@ -189,10 +204,21 @@ class Worker(base.Worker):
                 with contextlib.suppress(OSError):
                     connection.send(refusal(self.connections))
 
+    def end_once_started(self) -> None:
+        """SIGTERM while it starts: it begins to end then, as the last one has to take those that
+        wait at the socket."""
+        self.alive = False
+
+    def give_up(self) -> None:
+        """SIGINT, SIGQUIT or SIGABRT while it starts: nobody has asked it for anything."""
+        os._exit(0)
+
     def begin_ending(self) -> None:
         """SIGTERM, or enough requests: those that have one in hand get their answer, the others
         go."""
         self.alive = False
+        if self.connections.is_ending:
+            return
         self.gateway.begin_draining()
         # Those that are opened from here on have their own time to begin.
         self.connections.begin_ending(LAST_CALL_S)
@@ -229,3 +255,8 @@ class Worker(base.Worker):
         if tasks:
             self.loop.run_until_complete(asyncio.wait(tasks, timeout=_GATHER_S))
         self.loop.close()
+
+
+def _call(handle: Callable[[], object], *_: object) -> None:
+    """Handles a signal by what takes neither its number nor a frame."""
+    handle()

@@ -1,5 +1,9 @@
 /** Elements of the page: made, and found. */
 
+const MOST_NAME = 100; // letters that are shown
+const MOST_SENTENCE = 250;
+const MOST_TITLE = 2000;
+
 /** The element of the page with this id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -11,6 +15,24 @@ export function element(tag, attributes = {}, ...children) {
   }
   made.append(...children);
   return made;
+}
+
+/** Sets a name that somebody else gave; of a long one the beginning, and all in the title. Returns
+the element. */
+export function setCut(target, text, most = MOST_NAME) {
+  const letters = [...text];
+  const isLong = letters.length > most;
+  target.textContent = isLong ? `${letters.slice(0, most).join("").trimEnd()}…` : text;
+  if (isLong) target.title = letters.slice(0, MOST_TITLE).join("");
+  else target.removeAttribute("title");
+  return target;
+}
+
+/** The same of a sentence of the API's, in which code is marked. */
+export function setSentence(target, text) {
+  setCut(target, text, MOST_SENTENCE);
+  target.replaceChildren(...prose(target.textContent));
+  return target;
 }
 
 /** What the API says, as nodes: what it has in backticks is code. */

@@ -39,7 +39,8 @@ function known() {
   if (variants) return variants;
   const asked = loadVariants().then((found) => {
     if (asked !== variants) return; // those who entered another key ask anew
-    choice.offer(found);
+    choice.offer(found.variants);
+    choice.leaveOut(found.others);
     useChoice();
   });
   asked.catch(() => {
@@ -92,7 +93,7 @@ async function answer(signal, onShown = () => {}) {
     signal.throwIfAborted();
     const errors = await answers.ask(asked, signal, onShown);
     tray.note(asked, answers.inShort());
-    await showProgram(answers.seen?.empty ? [] : choice.chosen, asked, signal);
+    await showProgram(answers.isEmpty ? [] : choice.chosen, asked, signal);
     signal.throwIfAborted();
     if (errors.some((each) => each.status === 404)) variants = null; // labels move, models go
     if (errors.length) showProblems(errors, () => ask());

@@ -4,7 +4,7 @@ import { tellWaiting } from "./api.js";
 import { byId, element, prose } from "./dom.js";
 import { PictureError } from "./picture/picture.js";
 
-const IN_VAIN = new Set([400, 401, 413, 415]); // the same would fail again
+const IN_VAIN = new Set([400, 401, 413, 415, 422]); // the same would fail again
 
 /** Shows errors (`ApiError`, `PictureError`, or other with `message`), each text once. */
 export function showProblems(errors, onRetry) {

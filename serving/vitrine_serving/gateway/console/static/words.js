@@ -12,8 +12,16 @@ export function percent(share) {
   return `${(100 * share).toFixed(1)}${SPACE}%`;
 }
 
+/** A figure of a class: a share of all, unless the model's are scores, which sum to anything. */
+export function figureOf(kind, value) {
+  if (!Number.isFinite(value)) return "–";
+  if (kind !== "scores") return percent(value);
+  return Math.abs(value) < 1000 ? value.toFixed(3) : value.toPrecision(4);
+}
+
 /** How sure a probability is, to put before a label. */
-export function sureness(probability) {
+export function sureness(kind, probability) {
+  if (kind === "scores") return "Highest score";
   if (probability >= 0.95) return "Almost certainly";
   if (probability >= 0.75) return "Very likely";
   return probability >= 0.5 ? "Probably" : "Perhaps";
@@ -22,8 +30,16 @@ export function sureness(probability) {
 /** Milliseconds with as many digits as mean something. */
 export const milliseconds = (ms) => `${ms.toFixed(ms < 100 ? 1 : 0)}${SPACE}ms`;
 
-/** A figure with its sign, a real minus included. */
-export const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+/** A figure with its sign, a real minus included; of small ones the digits that count. */
+export function signed(value) {
+  const size = Math.abs(value);
+  const text = size >= 0.01 || !size ? size.toFixed(2) : size.toPrecision(2);
+  return `${value < 0 ? "−" : "+"}${text}`;
+}
+
+/** The size of what a model sees. */
+export const dimensions = ({ width, height, colour }) =>
+  `${width} × ${height} pixels${colour ? ", in colour" : ""}`;
 
 /** A time of today as hours and minutes, of another day with its date. */
 export function moment(rfc3339) {

@@ -1,9 +1,10 @@
 /** Choice of models: which of those that are served the page asks. */
 
-import { byId, element } from "../dom.js";
+import { byId, element, setCut, setSentence } from "../dom.js";
 import { nameOf } from "./variants.js";
 
 const MOST = 6; // that are asked unless somebody chooses others
+const NAMED = 6; // of those that cannot be asked
 
 export class Choice {
   /** `onChange()` is called when somebody chooses. */
@@ -40,7 +41,19 @@ export class Choice {
       this.count();
       this.onChange();
     });
-    return element("li", {}, element("label", {}, box, element("span", {}, name)));
+    return element("li", {}, element("label", {}, box, setCut(element("span"), name)));
+  }
+
+  /** Names the models that nobody can ask about a picture, with the reason where there is one. */
+  leaveOut(models) {
+    const told = models.slice(0, NAMED).flatMap(({ name, reason }, at) => [
+      at ? ", " : "Not asked: ",
+      setCut(element("bdi"), name),
+      ...(reason ? [" (", setSentence(element("bdi"), reason), ")"] : []),
+    ]);
+    if (models.length > NAMED) told.push(` and ${models.length - NAMED} more`);
+    byId("not-asked").replaceChildren(...told);
+    byId("not-asked").hidden = !models.length;
   }
 
   count() {

@@ -4,14 +4,16 @@ import { get } from "../api.js";
 
 const FIRST = ["photo", "mlp", "softmax"]; // what knows pictures best, as far as we know
 
-/** Returns a list of { model, version, labels, path, answers }, of models for pictures first and of
-those without a version that answers last; a path is like "v1/models/mlp". */
+/** Returns what can be asked, and what cannot, as { variants, others }. A variant is { model,
+version, labels, path, answers }, of models for pictures first and of those without a version that
+answers last; a path is like "v1/models/mlp". The others are models, with a `reason` or none. */
 export async function loadVariants(signal) {
   const { models } = await get("v1/models", signal);
-  return models
+  const variants = models
     .filter((each) => each.classifier !== false)
     .sort((one, other) => answers(other) - answers(one) || rank(one) - rank(other))
     .flatMap(variantsOf);
+  return { variants, others: models.filter((each) => each.classifier === false) };
 }
 
 const rank = ({ name }) => (FIRST.indexOf(name) + 1 || FIRST.length + 1);

@@ -2,7 +2,7 @@
 
 import { nameOf } from "../answers/variants.js";
 import { addressOf, hasKey } from "../api.js";
-import { byId, element } from "../dom.js";
+import { byId, element, setCut } from "../dom.js";
 import { boxed, typeOf } from "../picture/instance.js";
 import { offerCopy } from "./copy.js";
 
@@ -13,7 +13,8 @@ export async function showProgram(variants, picture, signal) {
   if (signal.aborted) return;
   const select = byId("program-model");
   const chosen = select.value;
-  select.replaceChildren(...variants.map((variant) => element("option", {}, nameOf(variant))));
+  const names = variants.map(nameOf);
+  select.replaceChildren(...names.map((value) => setCut(element("option", { value }), value)));
   if (variants.some((variant) => nameOf(variant) === chosen)) select.value = chosen;
   select.onchange = () => {
     byId("curl").textContent = curl(variants[select.selectedIndex], picture, typeOf(blob));

@@ -7,7 +7,7 @@ export class Picture {
   constructor({ name, path = name, sample = null, unsaved = false, read }) {
     Object.assign(this, { name, path, sample, unsaved, read });
     this.box = null; // [x, y, width, height] that was put by hand
-    this.seen = new Map(); // by box, what the gateway found
+    this.seen = new Map(); // by where it was asked for, what models see
   }
 
   /** Its bytes; where reading them failed, they are read again. */
