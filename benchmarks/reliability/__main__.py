@@ -1,5 +1,6 @@
 """`python -m benchmarks.reliability`: all of it, one after the other."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,14 @@ from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import overload
 from benchmarks.reliability.silence import scaling, silence
 from benchmarks.reliability.soak import soak
+from benchmarks.reliability.subject import served
+from harness.gateway import Gateway
+
+
+def _with(models: Path, scratch: Path, measure: Callable[[Gateway], Any]) -> Any:
+    """Measures a gateway in front of a model server that are started for it."""
+    with served(models, scratch) as started:
+        return measure(started)
 
 
 @click.command()
@@ -42,10 +51,12 @@ def main(
             "overload": lambda: overload(overload_s),
             **{f"decoding {name}": partial(decoding, name, overload_s) for name in FORMATS},
             "kills": lambda: kills(models, scratch, kill_count),
-            "terms": lambda: terms(models, scratch, term_count),
+            "terms": lambda: _with(models, scratch, lambda started: terms(started, term_count)),
             "silence": lambda: silence(silence_s),
             "scaling": lambda: scaling(silence_s),
-            "soak": lambda: soak(models, scratch, soak_s, min(60.0, soak_s / 4)),
+            "soak": lambda: _with(
+                models, scratch, lambda started: soak(started, soak_s, min(60.0, soak_s / 4))
+            ),
         }
         for name, run in scenarios.items():
             with console.status(f"{name} ..."):

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from benchmarks.reliability.load import Replies, ask, statuses
-from benchmarks.reliability.subject import await_predictions, served
+from benchmarks.reliability.subject import await_predictions
 from harness.gateway import Gateway, gateway
 from harness.model_server import flags, model_server
 from harness.ports import free_port
@@ -88,20 +88,19 @@ def kills(models_dir: Path, folder: Path, count: int) -> Ends:
         return _loaded(started, kill, count)
 
 
-def terms(models_dir: Path, folder: Path, count: int) -> Ends:
-    """Ends a worker of the gateway `count` times with SIGTERM under load."""
-    with served(models_dir, folder) as started:
+def terms(started: Gateway, count: int) -> Ends:
+    """Ends a worker of a gateway `count` times with SIGTERM under load."""
 
-        def term(number: int) -> float:
-            wait_for(lambda: len(started.workers) == 2, _START_S, "two workers")
-            victim = sorted(started.workers)[number % 2]
-            began = time.monotonic()
-            os.kill(victim, signal.SIGTERM)
-            wait_for(
-                lambda: victim not in started.workers and len(started.workers) == 2,
-                _START_S,
-                "another worker",
-            )
-            return time.monotonic() - began
+    def term(number: int) -> float:
+        wait_for(lambda: len(started.workers) == 2, _START_S, "two workers")
+        victim = sorted(started.workers)[number % 2]
+        began = time.monotonic()
+        os.kill(victim, signal.SIGTERM)
+        wait_for(
+            lambda: victim not in started.workers and len(started.workers) == 2,
+            _START_S,
+            "another worker",
+        )
+        return time.monotonic() - began
 
-        return _loaded(started, term, count)
+    return _loaded(started, term, count)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.reliability.load import RIGHT, ask, statuses
-from benchmarks.reliability.subject import served, workers_mb
+from benchmarks.reliability.subject import workers_mb
+from harness.gateway import Gateway
 from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.plan import Closed
 
@@ -26,13 +26,12 @@ class Soak:
         return self.rss_mb_after / self.rss_mb_before - 1
 
 
-def soak(models_dir: Path, folder: Path, duration_s: float, warm_up_s: float) -> Soak:
+def soak(started: Gateway, duration_s: float, warm_up_s: float) -> Soak:
     """Asks over 16 connections without a pause; memory is weighed after `warm_up_s` and at the
     end."""
-    with served(models_dir, folder) as started:
-        ask(started, Closed(16, warm_up_s))
-        before_mb = workers_mb(started)
-        seen = ask(started, Closed(16, duration_s))
-        counted = statuses(seen.errors + Counter({RIGHT: seen.answered}))
-        wrong = seen.errors[faults.WRONG]
-        return Soak(duration_s, counted, wrong, before_mb, workers_mb(started))
+    ask(started, Closed(16, warm_up_s))
+    before_mb = workers_mb(started)
+    seen = ask(started, Closed(16, duration_s))
+    counted = statuses(seen.errors + Counter({RIGHT: seen.answered}))
+    wrong = seen.errors[faults.WRONG]
+    return Soak(duration_s, counted, wrong, before_mb, workers_mb(started))

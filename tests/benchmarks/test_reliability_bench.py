@@ -6,6 +6,7 @@ from benchmarks.reliability.ends import kills, terms
 from benchmarks.reliability.overload import Overload, overload
 from benchmarks.reliability.silence import silence
 from benchmarks.reliability.soak import soak
+from benchmarks.reliability.subject import served
 from benchmarks.reliability.swaps import swap_under_load
 from tests.conftest import measured
 
@@ -35,19 +36,26 @@ def test_a_model_server_that_is_killed_comes_back(training_run, tmp_path):
     assert found.longest_ms < 10_000  # the deadline is 3 s, and the machine may stall
 
 
-def test_a_worker_that_is_ended_loses_no_request(training_run, tmp_path):
-    """SIGTERM to one worker after the other under load: every request is answered."""
-    found = terms(training_run.models_dir, tmp_path, 2)
-    assert set(found.statuses) == {200}
-    assert found.wrong == 0
+@pytest.fixture(scope="module")
+def started(training_run, tmp_path_factory):
+    """A gateway in front of a model server, for those tests that leave it as it was."""
+    with served(training_run.models_dir, tmp_path_factory.mktemp("served")) as running:
+        yield running
 
 
-def test_memory_does_not_grow(training_run, tmp_path):
+def test_memory_does_not_grow(started):
     """Seconds of load leave no more behind than they found."""
-    found = soak(training_run.models_dir, tmp_path, 3, 3)
+    found = soak(started, 3, 3)
     assert set(found.statuses) == {200}
     assert found.wrong == 0
     assert found.growth < 0.1
+
+
+def test_a_worker_that_is_ended_loses_no_request(started):
+    """SIGTERM to one worker after the other under load: every request is answered."""
+    found = terms(started, 2)
+    assert set(found.statuses) == {200}
+    assert found.wrong == 0
 
 
 def test_versions_swap_under_load(tmp_path):
