@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.shift import SHARES, noisy
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 from vitrine_training.data.fashion_mnist import LABELS, Split
 from vitrine_training.evaluation.metrics import evaluate

@@ -21,8 +21,8 @@ from vitrine_client.images import MAX_PIXELS, find_item, to_instance
 from vitrine_client.images.finding.item import item_of
 from vitrine_client.images.raster import decoded
 from vitrine_client.process import local_sockets
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.predictions import VersionStatus, to_predictions
+from vitrine_client.results.profiles.description import Description
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor

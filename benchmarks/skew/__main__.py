@@ -18,7 +18,7 @@ from benchmarks import results
 from benchmarks.skew.network import Skew, Trained
 from benchmarks.skew.photos import draw
 from benchmarks.skew.pipelines import PIPELINES, RESIZES, served
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data.fashion_mnist import load
 
 MISTAKES: Mapping[str, Mapping[str, Any]] = {

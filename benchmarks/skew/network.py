@@ -11,7 +11,7 @@ from keras import layers
 
 from benchmarks.skew.pipelines import Levels, Pipeline
 from vitrine_client.images.preprocessing import model_input
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 
 
 class Skew(NamedTuple):

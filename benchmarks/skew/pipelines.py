@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from vitrine_client.images.preprocessing import fit_picture
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 
 Levels = npt.NDArray[np.float32]
 """Pictures, [n, height, width, 3], in 0..255."""

@@ -13,10 +13,10 @@ from vitrine_client.errors import EmptyPicture, InvalidImage, VitrineError
 
 if TYPE_CHECKING:
     from vitrine_client.client import Client
-    from vitrine_client.profiles.report import ProfileReport
     from vitrine_client.results.drift import DriftReport
     from vitrine_client.results.explanations import Explanation
     from vitrine_client.results.predictions import Prediction, VersionStatus
+    from vitrine_client.results.profiles.report import ProfileReport
     from vitrine_client.store.version_labels import Promotion, promote, rollback
 
 __all__ = [

@@ -30,10 +30,10 @@ from vitrine_client.images.pictures import Batch, Pictures, batches
 from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, Trust, Verify
-from vitrine_client.profiles.report import ProfileReport
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.predictions import Prediction, VersionStatus
+from vitrine_client.results.profiles.report import ProfileReport
 
 _PIECE_BYTES = 65536
 _OF_ANSWERS = (ProtocolError, DecodeError)

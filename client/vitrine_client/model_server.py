@@ -18,9 +18,9 @@ from vitrine_client.images import Item, Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
-from vitrine_client.profiles.description import Description
 from vitrine_client.results import json_values
 from vitrine_client.results.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_client.results.profiles.description import Description
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.channel import Channel, Verify, new_channel, trust_of
 from vitrine_client.tfserving.examples import (

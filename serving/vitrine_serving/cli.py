@@ -18,8 +18,8 @@ from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup, NotBegun
 from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.process.visible import visible
-from vitrine_client.profiles.profile import DESCRIBE, FASHION_MNIST, ModelProfile
 from vitrine_client.results import strict_json
+from vitrine_client.results.profiles.profile import DESCRIBE, FASHION_MNIST, ModelProfile
 from vitrine_serving import options, ports
 from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings

@@ -7,7 +7,7 @@ from benchmarks.skew.__main__ import MISTAKES
 from benchmarks.skew.network import Trained
 from benchmarks.skew.photos import draw
 from benchmarks.skew.pipelines import PIPELINES, served
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data.fashion_mnist import load
 
 SIDE = 32

@@ -14,7 +14,7 @@ from playwright.sync_api import Error, Page, Route
 
 from tests.browser.foreign import Foreign, profiled
 from vitrine_client.images import Item, find_item
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 
 LABELS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),

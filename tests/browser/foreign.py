@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 
 COLOUR = replace(FASHION_MNIST, shape=(24, 32, 3), fit="stretch", sources={})
 

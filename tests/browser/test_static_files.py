@@ -8,7 +8,7 @@ import pytest
 
 from harness.paths import SAMPLES
 from vitrine_client.images import NOTHING
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_serving import gateway
 
 FOLDER = Path(gateway.__file__).parent / "console"

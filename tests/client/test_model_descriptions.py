@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 
 LABELS, CARD = '["Bag", "Bag"]', '{"model": "mlp"}'
 COLOUR = ModelProfile(input="x", shape=(32, 32, 3), fit="stretch", output="y", kind="logits")

@@ -10,7 +10,7 @@ import pytest
 from harness.fake_model_server import Call, FakeModelServer, failing
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.tfserving import management
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.examples import to_example

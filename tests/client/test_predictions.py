@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.predictions import distinct, to_predictions
+from vitrine_client.results.profiles.description import Description
 
 
 @pytest.mark.parametrize(

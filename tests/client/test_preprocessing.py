@@ -20,7 +20,7 @@ from vitrine_client.images.preprocessing import (
 )
 from vitrine_client.images.raster import decoded_whole
 from vitrine_client.images.resizing import PASS_PIXELS, STRIP_PIXELS, TWICE_PIXELS, resized
-from vitrine_client.profiles.profile import FASHION_MNIST, FITS, RESIZES, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, FITS, RESIZES, ModelProfile
 
 pytestmark = pytest.mark.filterwarnings("error")
 

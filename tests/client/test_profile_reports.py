@@ -7,7 +7,7 @@ import pytest
 from tests.client.cli_gateway import ASSUMED, NO_PROFILE, PROFILE, REASON
 from tests.client.fake_gateway import KINDS, STATUS_OK, FakeGateway, Kind, Reply, problem
 from vitrine_client import ProfileReport, errors
-from vitrine_client.profiles.report import in_words
+from vitrine_client.results.profiles.report import in_words
 
 both = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 

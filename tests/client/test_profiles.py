@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from vitrine_client.profiles.completion import PROFILE_FILE, Layer, drafted
-from vitrine_client.profiles.profile import FASHION_MNIST, ProfileError, read_members
+from vitrine_client.results.profiles.completion import PROFILE_FILE, Layer, drafted
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ProfileError, read_members
 
 LONG = "x" * 201
 

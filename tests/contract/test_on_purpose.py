@@ -19,7 +19,7 @@ from harness.paths import ROOT
 from harness.ports import free_port
 from harness.processes import Process, running, wait_until_up
 from tests.contract.server import Server
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.store import profile_files
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire

@@ -24,7 +24,7 @@ from harness.ports import free_port
 from tests.docs.pages import ROOT
 from tests.serving.asked_gateway import PNG, form, npy, png
 from tests.serving.fake_servers import FakeServers
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
 from vitrine_serving.gateway.access import keys

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.docs.pages import PAGES, fences, tables
-from vitrine_client.profiles import profile
+from vitrine_client.results.profiles import profile
 from vitrine_client.store.profile_files import NAMES
 
 PAGE = PAGES["docs/your-own-model.md"]

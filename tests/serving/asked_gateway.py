@@ -9,9 +9,9 @@ from PIL import Image
 
 from harness.direct import asking
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor

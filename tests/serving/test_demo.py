@@ -4,7 +4,7 @@ import pytest
 
 from tests.client.cli_gateway import PROFILE
 from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_serving.cli import DemoModels
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.serving.asked_gateway import FakeServers
 from tests.serving.test_misbehaving_models import brightest, classes_of
 from vitrine_client.errors import ModelFault, Unavailable
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.models.descriptions import Descriptions

@@ -7,9 +7,9 @@ import pytest
 
 from tests.serving.asked_gateway import LABELS, FakeServers, Http
 from vitrine_client.errors import ModelFault, NotFound, Unavailable
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings

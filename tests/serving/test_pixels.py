@@ -10,8 +10,8 @@ import pytest
 from tests.serving.asked_gateway import FakeServers
 from vitrine_client import errors
 from vitrine_client.images.preprocessing import model_input
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor

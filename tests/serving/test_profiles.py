@@ -8,9 +8,9 @@ import pytest
 
 from tests.serving.asked_gateway import LABELS, PNG, Http, picture
 from vitrine_client.errors import ModelFault
-from vitrine_client.profiles.completion import drafted
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST, MEMBERS, ModelProfile
+from vitrine_client.results.profiles.completion import drafted
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST, MEMBERS, ModelProfile
 from vitrine_client.store import profile_files
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings

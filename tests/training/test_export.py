@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vitrine_client.profiles.description import DESCRIBED, Description
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.description import DESCRIBED, Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_training.data.fashion_mnist import LABELS
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES

@@ -11,7 +11,7 @@ from PIL import Image
 
 from vitrine_client.images.preprocessing import fit_picture, model_input
 from vitrine_client.images.resizing import STRIP_PIXELS
-from vitrine_client.profiles.profile import RESIZES, ModelProfile
+from vitrine_client.results.profiles.profile import RESIZES, ModelProfile
 
 PICTURES = [(40, 60), (481, 333), (333, 47), (17, 401), (1, 20), (20, 1), (1, 1), (2, 2)]
 SIZES = [(28, 28), (224, 224), (97, 31), (1, 1), (1, 50)]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.evaluation import drift_baseline, robustness
 from vitrine_training.evaluation.metrics import (

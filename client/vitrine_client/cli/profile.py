@@ -11,8 +11,8 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.cli.show import model_argument
-from vitrine_client.profiles.profile import LABELLED
-from vitrine_client.profiles.report import ProfileReport
+from vitrine_client.results.profiles.profile import LABELLED
+from vitrine_client.results.profiles.report import ProfileReport
 
 _MOST_LABELS = 5
 

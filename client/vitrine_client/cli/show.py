@@ -12,9 +12,9 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.errors import VitrineError
-from vitrine_client.profiles.report import in_words
 from vitrine_client.results import signatures
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.report import in_words
 
 _DTYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
 

@@ -19,10 +19,10 @@ from requests.utils import get_netrc_auth
 from vitrine_client import errors
 from vitrine_client.http.retries import retry_after_s
 from vitrine_client.process import addresses, proxies
-from vitrine_client.profiles.report import ProfileReport
 from vitrine_client.results import json_values, signatures
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.report import ProfileReport
 
 C = TypeVar("C")
 T = TypeVar("T")

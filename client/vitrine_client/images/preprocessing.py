@@ -18,7 +18,7 @@ from vitrine_client.images.finding.item import Item, checked_box
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Part, Raster, decoded_whole, raster_of
 from vitrine_client.images.resizing import Levels, is_pillows, resized
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 
 FREE_MOST, FREE_LEAST = 512, 32
 """Pixels of a picture's longest side, at most, and of its shortest one, at least, where the model

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from vitrine_client.profiles.completion import LABELS_FILE, PROFILE_FILE, Layer
-from vitrine_client.profiles.profile import LABELLED, ProfileError, read_members
+from vitrine_client.results.profiles.completion import LABELS_FILE, PROFILE_FILE, Layer
+from vitrine_client.results.profiles.profile import LABELLED, ProfileError, read_members
 from vitrine_client.store.shared_files import content_of
 
 FOLDER = "assets.extra"

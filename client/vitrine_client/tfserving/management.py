@@ -9,9 +9,9 @@ from google.protobuf import json_format, text_format
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client.errors import InvalidRequest, ServerError
-from vitrine_client.profiles.completion import LABELS_FILE, PROFILE_FILE
-from vitrine_client.profiles.profile import ProfileError
 from vitrine_client.results.json_values import members, text
+from vitrine_client.results.profiles.completion import LABELS_FILE, PROFILE_FILE
+from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 

@@ -14,8 +14,8 @@ import numpy as np
 from google.protobuf.message import DecodeError, Message
 
 from vitrine_client import errors
-from vitrine_client.profiles.description import DESCRIBED, Description
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.description import DESCRIBED, Description
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor, to_tensor
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import NotFound
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.description import Description
 
 
 @dataclass

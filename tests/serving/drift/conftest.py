@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.serving.drift.asked import Asked
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_training.data.fashion_mnist import LABELS
 from vitrine_training.evaluation.drift_baseline import baseline
 

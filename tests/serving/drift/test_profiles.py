@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.serving.drift.asked import FakeServers
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 from vitrine_training.evaluation.drift_baseline import baseline
 

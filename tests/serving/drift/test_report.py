@@ -10,7 +10,7 @@ import pytest
 from tests.serving.clock import Clock
 from tests.serving.drift.asked import FakeServers, inverted
 from vitrine_client.errors import NotFound
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import STATISTICS, Watch, Windows
 from vitrine_training.data.fashion_mnist import LABELS
 

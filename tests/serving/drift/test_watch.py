@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.serving.drift.asked import inverted
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import Watch, Windows
 from vitrine_training.data.fashion_mnist import LABELS
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.training.imports import foreign
 from tests.training.imports.foreign import CLASSES, Written, imported, layers, pictures
 from vitrine_client.images.preprocessing import fit_picture, model_input
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.publish import incumbent, picture_bytes
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.training.imports import foreign
 from tests.training.imports.foreign import imported, layers
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data.fashion_mnist import LABELS
 from vitrine_training.imports import ImportRefused, measurement
 from vitrine_training.imports.measurement import of_fashion_mnist, of_folder

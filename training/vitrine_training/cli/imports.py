@@ -8,8 +8,8 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from vitrine_client.process import signals
-from vitrine_client.profiles.completion import LABELS_FILE
-from vitrine_client.profiles.profile import (
+from vitrine_client.results.profiles.completion import LABELS_FILE
+from vitrine_client.results.profiles.profile import (
     FITS,
     KINDS,
     LABELLED,
@@ -24,7 +24,7 @@ from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
 
 if TYPE_CHECKING:
-    from vitrine_client.profiles.completion import Layer
+    from vitrine_client.results.profiles.completion import Layer
     from vitrine_training.imports.inspection import Inspected
     from vitrine_training.imports.loading import ForeignModel
     from vitrine_training.imports.measurement import TestData
@@ -240,7 +240,7 @@ def _published(
 
 def _last(test_data: Path | None, dataset: data.Dataset | None) -> "Layer | None":
     """Returns the labels that the data to measure by has."""
-    from vitrine_client.profiles.completion import Layer
+    from vitrine_client.results.profiles.completion import Layer
     from vitrine_training.imports.measurement import class_folders
 
     if dataset is not None:

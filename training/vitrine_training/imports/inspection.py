@@ -10,9 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from vitrine_client.images.preprocessing import model_input
-from vitrine_client.profiles import trial
-from vitrine_client.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
-from vitrine_client.profiles.profile import LABELLED, ModelProfile, ProfileError
+from vitrine_client.results.profiles import trial
+from vitrine_client.results.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
+from vitrine_client.results.profiles.profile import LABELLED, ModelProfile, ProfileError
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
 from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier

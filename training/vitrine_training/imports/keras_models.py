@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vitrine_client.profiles.completion import Layer, Signatures
+from vitrine_client.results.profiles.completion import Layer, Signatures
 from vitrine_training.imports import ImportRefused, tensor_json
 from vitrine_training.publish.wholeness import first_line
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from vitrine_client.errors import VitrineError
 from vitrine_client.images.preprocessing import FREE_MOST, fit_picture, model_input
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data import fashion_mnist
 from vitrine_training.evaluation import drift_baseline
 from vitrine_training.evaluation.metrics import Evaluation, rounded

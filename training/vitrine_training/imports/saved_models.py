@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from vitrine_client.profiles.completion import Layer, Signatures
-from vitrine_client.profiles.profile import DESCRIBE, LABELLED, ProfileError
+from vitrine_client.results.profiles.completion import Layer, Signatures
+from vitrine_client.results.profiles.profile import DESCRIBE, LABELLED, ProfileError
 from vitrine_client.store import profile_files
 from vitrine_training.imports import ImportRefused, tensor_json
 from vitrine_training.publish.incumbent import description

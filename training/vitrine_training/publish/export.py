@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_training.evaluation.explain import ANSWERED
 from vitrine_training.evaluation.metrics import answers, outputs_of
 from vitrine_training.fit.augment import scaled

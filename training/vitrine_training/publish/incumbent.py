@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_client.profiles.description import DESCRIBED, Description
-from vitrine_client.profiles.profile import ModelProfile
 from vitrine_client.results.predictions import distinct
+from vitrine_client.results.profiles.description import DESCRIBED, Description
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish import wholeness
 from vitrine_training.publish.wholeness import DamagedError, first_line

@@ -10,7 +10,7 @@ of a part that is cut out.
 
 import tensorflow as tf
 
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 
 _WHITE = 255.0
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from vitrine_client.profiles.profile import ModelProfile
 from vitrine_client.results import strict_json
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.evaluation.explain import explained
 from vitrine_training.publish import picture_bytes
 

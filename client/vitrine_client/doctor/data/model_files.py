@@ -7,7 +7,7 @@ from pathlib import Path
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.store import layout, profile_files
 from vitrine_client.store.layout import quoted
 from vitrine_client.store.saved_model import wrong_version

@@ -18,8 +18,8 @@ from vitrine_client.errors import (
 from vitrine_client.http.default_model import is_served
 from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import checked_model_server
-from vitrine_client.profiles.report import in_words
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.report import in_words
 from vitrine_client.store.generated_config import how_to_serve
 from vitrine_client.store.layout import aside
 from vitrine_client.store.saved_model import wrong_version

@@ -11,8 +11,8 @@ from PIL import Image
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
 from vitrine_client.images.preprocessing import shown as looked_at
-from vitrine_client.profiles.profile import FASHION_MNIST
 from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer

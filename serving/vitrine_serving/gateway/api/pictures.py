@@ -9,8 +9,8 @@ import grpc
 
 from vitrine_client.errors import InvalidRequest, Unavailable, UnsupportedMediaType
 from vitrine_client.images import SIDE
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.api import bodies, picture_answers
 from vitrine_serving.gateway.api.explanations import explain

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import DESCRIBE, LABELLED
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import DESCRIBE, LABELLED
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.inference.versions import Versions

@@ -17,8 +17,8 @@ import numpy as np
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, ModelFault, ServerError
 from vitrine_client.images.preprocessing import model_input
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from vitrine_client.errors import ModelFault, VitrineError
-from vitrine_client.profiles.trial import filled
+from vitrine_client.results.profiles.trial import filled
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array

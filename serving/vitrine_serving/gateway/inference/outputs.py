@@ -6,7 +6,7 @@ import grpc
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, ModelFault, ServerError
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import RowFault
 from vitrine_serving.gateway.inference.requests import PROBABILITIES

@@ -8,7 +8,7 @@ whether it is its own (`OtherProfile`).
 import time
 from typing import NamedTuple
 
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_serving.gateway.inference.profile_checks import profile_of
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.inference.versions import Versions

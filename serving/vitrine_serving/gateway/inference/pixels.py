@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import ModelProfile, Shape
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import ModelProfile, Shape
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
 from vitrine_serving.gateway.inference.faults import fault_of

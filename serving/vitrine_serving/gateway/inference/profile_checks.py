@@ -1,8 +1,8 @@
 """Profile checks: whether a version takes pictures, and those that were made for it."""
 
 from vitrine_client.errors import TakesNoPictures
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_serving.gateway.inference.requests import SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
 

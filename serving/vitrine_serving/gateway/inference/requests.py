@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.models.reference import ModelRef

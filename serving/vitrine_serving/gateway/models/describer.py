@@ -14,12 +14,12 @@ from typing import Any
 
 from vitrine_client.errors import InvalidRequest, ModelFault, NotFound, ServerError, Unimplemented
 from vitrine_client.images.preprocessing import model_input
-from vitrine_client.profiles import trial
-from vitrine_client.profiles.completion import Draft, Layer, drafted
-from vitrine_client.profiles.description import Description
-from vitrine_client.profiles.profile import DESCRIBE, LABELLED, ProfileError
 from vitrine_client.results import signatures
 from vitrine_client.results.predictions import distinct
+from vitrine_client.results.profiles import trial
+from vitrine_client.results.profiles.completion import Draft, Layer, drafted
+from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import DESCRIBE, LABELLED, ProfileError
 from vitrine_client.store import profile_files
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.tensors import Array

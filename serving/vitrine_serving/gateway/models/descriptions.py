@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
 from vitrine_client.errors import DeadlineExceeded
-from vitrine_client.profiles.description import Description
+from vitrine_client.results.profiles.description import Description
 
 _MOST_KNOWN = 256  # far more versions than are ever served at a time
 _OLD_S, _FRESH_S = 1.0, 60.0

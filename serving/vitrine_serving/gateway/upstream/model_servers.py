@@ -18,8 +18,8 @@ from vitrine_client.errors import (
 )
 from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import GRPC_OFFSET, HOST, PORT, checked_model_server
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.predictions import VersionStatus
+from vitrine_client.results.profiles.description import Description
 from vitrine_client.tfserving import messages, ttrpc
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.descriptions import Descriptions

@@ -10,7 +10,7 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
-from vitrine_client.profiles.profile import ProfileError
+from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.store import profile_files
 from vitrine_client.tfserving import management
 from vitrine_serving.errors import ServingError

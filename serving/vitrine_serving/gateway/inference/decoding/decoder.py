@@ -14,7 +14,7 @@ from vitrine_client.errors import InvalidImage, PayloadTooLarge
 from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item, find_rows
 from vitrine_client.images.files import check_header
 from vitrine_client.images.preprocessing import FREE_MOST
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
 from vitrine_serving.gateway.inference.decoding.load import work_of

@@ -11,7 +11,7 @@ from PIL import Image
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import Item
 from vitrine_client.images.preprocessing import fit_picture
-from vitrine_client.profiles.profile import FASHION_MNIST, ModelProfile, read_members
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile, read_members
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.decoding.jobs import Head
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vitrine_client.profiles.profile import Shape
 from vitrine_client.results.drift_statistics import MOST_CLASSES, STATISTICS, Floats
+from vitrine_client.results.profiles.profile import Shape
 from vitrine_serving.gateway.telemetry.drift.priors import Confusion
 
 TESTS = ("covariate", "label")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest, NotFound
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.drift_statistics import STATISTICS
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline
 from vitrine_serving.gateway.telemetry.drift.detect import Sample, Shift, judge
 from vitrine_serving.gateway.telemetry.drift.window import Window

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.profiles.description import Description
 from vitrine_client.results.drift_statistics import STATISTICS, statistics
+from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
 from vitrine_serving.gateway.telemetry.drift.baseline import Baseline, BaselineError
 from vitrine_serving.gateway.telemetry.drift.detect import judge

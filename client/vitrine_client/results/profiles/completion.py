@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vitrine_client.profiles.profile import (
+from vitrine_client.results import signatures
+from vitrine_client.results.profiles.profile import (
     DTYPES,
     FASHION_MNIST,
     LABELLED,
@@ -16,7 +17,6 @@ from vitrine_client.profiles.profile import (
     Shape,
     read_shape,
 )
-from vitrine_client.results import signatures
 
 PROFILE_FILE, LABELS_FILE = "profile.json", "labels.txt"
 SIGNATURE, TRIAL, ASSUMED = "signature", "trial", "assumed"

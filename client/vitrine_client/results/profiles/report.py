@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from vitrine_client.profiles.profile import LABELLED, MEMBERS, ModelProfile, read_members
 from vitrine_client.results import json_values
+from vitrine_client.results.profiles.profile import LABELLED, MEMBERS, ModelProfile, read_members
 from vitrine_client.results.strict_json import JsonRecord
 
 

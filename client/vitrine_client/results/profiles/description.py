@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from vitrine_client.profiles.profile import (
+from vitrine_client.results.predictions import distinct
+from vitrine_client.results.profiles.profile import (
     FASHION_MNIST,
     MOST_LABELS,
     MOST_LETTERS,
@@ -15,7 +16,6 @@ from vitrine_client.profiles.profile import (
     ProfileError,
     read_members,
 )
-from vitrine_client.results.predictions import distinct
 
 DESCRIBED = ("labels", "card", "profile")
 """Keys that the signature `describe` is asked for; the value of each is JSON, "" of one that a

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.profiles.completion import Draft
-from vitrine_client.profiles.profile import ModelProfile, ProfileError
+from vitrine_client.results.profiles.completion import Draft
+from vitrine_client.results.profiles.profile import ModelProfile, ProfileError
 
 Array = npt.NDArray[Any]
 
