@@ -1,6 +1,7 @@
 """What the tests share: the real data, models trained by the real command, a running service."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -47,6 +48,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     shared = {item.path for item in items if not item.get_closest_marker("alone")}
     items.sort(key=lambda item: (item.path not in shared, item.path not in slow))
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Gives each test its environment back: a command's `main` that it runs in this process sets
+    variables for TensorFlow, which processes of later tests would inherit."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 def measured(measure: Callable[[], T], check: Callable[[T], None]) -> None:
