@@ -55,14 +55,14 @@ def test_what_does_not_fit_is_asked_again(old_s):
 
     class Servers(FakeServers):
         known = Descriptions(old_s=old_s)
-        described = 0
+        times = 0
 
         async def describe(self, model, version, *, timeout_s, first=None):
             right = await super().describe(model, version, timeout_s=timeout_s)
 
             async def ask():
-                self.described += 1
-                return described("a") if self.described == 1 else right
+                self.times += 1
+                return described("a") if self.times == 1 else right
 
             return await self.known.get(model, version, ask, timeout_s=timeout_s)
 
@@ -77,6 +77,6 @@ def test_what_does_not_fit_is_asked_again(old_s):
             with pytest.raises(ModelFault, match="has 1 labels"):
                 await classes_of(plane, brightest(7))
         assert np.shape(await classes_of(plane, brightest(7))) == (1,)
-        assert servers.described == 2
+        assert servers.times == 2
 
     asyncio.run(main())

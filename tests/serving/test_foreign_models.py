@@ -154,7 +154,10 @@ def test_files_in_a_mounted_directory(tmp_path):
 WRONG = {
     "no JSON": ({"files": {"profile.json": "{"}}, "profile.json: Expecting property name"),
     "no member": ({"files": {"profile.json": '{"size": 3}'}}, "profile.json: `size` is no member"),
-    "labels": ({"files": {"labels.txt": "ant"}}, "labels.txt: `labels`: there are 1, and 3 classes"),
+    "labels": (
+        {"files": {"labels.txt": "ant"}},
+        "labels.txt: `labels`: there are 1, and 3 classes",
+    ),
     "input": ({"shape": (-1, 784)}, "it takes `keras_tensor` float32 [n, 784], and not one input"),
     "outputs": ({"outputs": ("a", "b")}, "it answers `a` float32 [n, 3], `b` float32 [n, 3]"),
     "random": (

@@ -7,7 +7,12 @@ from typing import Any, TypeVar
 
 import grpc
 
-from vitrine_client.errors import InvalidRequest, Unavailable, UnsupportedMediaType
+from vitrine_client.errors import (
+    InvalidImage,
+    InvalidRequest,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from vitrine_client.images import SIDE
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
@@ -132,6 +137,8 @@ class PictureEndpoints:
                 return found
         except OtherProfile as error:
             reason = error
+        except InvalidImage:  # whatever it is made for
+            raise
         except InvalidRequest as error:
             if known and not isinstance(error.__cause__, grpc.aio.AioRpcError):
                 raise
