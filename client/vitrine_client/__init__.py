@@ -42,7 +42,7 @@ _LATER = {
     "DriftReport": "results.drift",
     "Explanation": "results.explanations",
     "Prediction": "results.predictions",
-    "ProfileReport": "profiles.report",
+    "ProfileReport": "results.profiles.report",
     "Promotion": "store.version_labels",
     "VersionStatus": "results.predictions",
     "promote": "store.version_labels",
