@@ -241,7 +241,7 @@ def test_first_frame_of_an_animation_counts():
         np.zeros((0, 5), np.uint8),
         Image.fromarray(np.full((5, 5), np.inf, np.float32)),
     ],
-    ids=str,
+    ids=["empty", "words", "cut PNG", "cut JPEG", "narrow", "NaN", "no rows", "infinite"],
 )
 def test_what_is_no_picture_is_refused_as_for_items(content):
     with pytest.raises(InvalidImage) as refused:
