@@ -279,14 +279,33 @@ def _check_scaling(found: _Found, shape: Shape, *, whole: bool) -> None:
     if whole and scaling != "0..255":
         raise ProfileError(f"`scaling`: whole numbers are 0..255, not {scaling}")
     if scaling != SCALINGS[-1]:
+        _check_unused(found, scaling)
         return
     channels = shape[2] if len(shape) == 3 else 1
     for member in ("mean", "std"):
         count = len(found.members.get(member, ()))
+        if not count:
+            raise ProfileError(
+                f"`scaling`: {scaling} wants `mean` and `std`, and has no `{member}`"
+            )
         if count not in (1, channels or 3):
             raise ProfileError(f"`{member}`: {scaling} wants one, or one for each channel")
     if not all(level > 0 for level in found.members["std"]):
         raise ProfileError("`std`: it is above 0")
+
+
+def _check_unused(found: _Found, scaling: str) -> None:
+    """Raises `ProfileError` for levels of a source that has no scaling, or one without them: who
+    tells them means them. Another source may have them for a scaling of its own."""
+    source = found.source("scaling")
+    for member in ("mean", "std"):
+        if not found.members.get(member):
+            continue
+        if source in (ASSUMED, SIGNATURE, found.source(member)):
+            raise ProfileError(
+                f"`{member}`: it is for the scaling {SCALINGS[-1]}, and that is {scaling}: tell "
+                f'`"scaling": "{SCALINGS[-1]}"` beside it'
+            )
 
 
 def _class_output(outputs: list[_Tensor]) -> str:
