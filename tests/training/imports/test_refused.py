@@ -207,7 +207,20 @@ def configured(folder, **members):
     return path
 
 
+def a_pipe_inside(folder):
+    directory = foreign.exported(foreign.sequential(GREY, *foreign.ending()), folder / "exported")
+    os.mkfifo(directory / "variables" / "more")
+    return directory
+
+
+def many_classes(folder):
+    pooled = (layers.GlobalAveragePooling2D(), layers.Dense(100_001))
+    return keras_file(folder, COLOUR, *pooled)
+
+
 REFUSED |= {
+    "more classes than are described": (many_classes, "100,001 classes, and 100,000 are the most"),
+    "a pipe inside": (a_pipe_inside, "variables/more is no file"),
     "a pipe": (a_pipe, "is no file"),
     "a width that is none": (lambda f: configured(f, units=-3), "cannot be loaded: .*units=-3"),
 }
