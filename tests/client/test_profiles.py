@@ -232,6 +232,14 @@ def test_a_binary_classifier_needs_to_say_no_more():
     assert (profile.output, profile.kind, labels) == ("dog", "binary", ("cat", "dog"))
 
 
+def test_a_binary_classifier_whose_number_is_no_share():
+    """As of Keras' tutorials that end without a sigmoid: 1.7 and -0.7 are no probabilities."""
+    layers = [Layer(PROFILE_FILE, {"kind": "binary"})]
+    draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
+    with pytest.raises(ProfileError, match=r"^profile\.json: `kind`: binary is one number in 0"):
+        draft.completed({"batchable": True, "kind": "logits"}, 1)
+
+
 def test_the_first_layer_wins():
     """Member by member, and each says where it is from."""
     layers = [Layer("describe", {"labels": ("a", "b")}), Layer(PROFILE_FILE, {"kind": "binary"})]

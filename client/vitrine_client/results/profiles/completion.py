@@ -27,6 +27,10 @@ _OUTPUT_KINDS = {"probabilities": "probabilities", "logits": "logits", "scores":
 _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
 _ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
+_NO_SHARE = (
+    "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, and "
+    "export it again"
+)
 _MEMBER = re.compile(r"`(\w+)`: ")
 _SMALL = 28  # of Fashion-MNIST, and of MNIST, which is like it
 
@@ -68,7 +72,9 @@ class Draft(NamedTuple):
     def completed(self, members: Mapping[str, Any], classes: int) -> "Completed":
         """Returns the profile with the members that a trial has found, and its labels, one for
         each of the `classes` that are answered. Raises `ProfileError` where there are more or
-        fewer."""
+        fewer, and where the answers are not of the kind that somebody says."""
+        if self.members.get("kind") == "binary" and members.get("kind") == "logits":
+            raise _named(ProfileError(_NO_SHARE), self.sources)
         found = {**members, **self.members}
         sources = {**dict.fromkeys(members, TRIAL), **self.sources}
         count = _BINARY if found["kind"] == "binary" else classes
