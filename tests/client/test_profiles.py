@@ -54,7 +54,8 @@ ANY_RANK = {"dtype": "DT_FLOAT", "tensor_shape": {"unknown_rank": True}}
         ({"kind": "probability"}, "`kind`: 'probability' is none of"),
         ({"batchable": 1}, "`batchable`: write true or false"),
         ({"labels": [1]}, "`labels`: 1 is no text"),
-        ({"labels": [LONG]}, "`labels`: there are 100,000 of 200 letters at most"),
+        ({"labels": ["a", LONG]}, "`labels`: that of class 1 has 201 letters, and 200 are the"),
+        ({"labels": ["a"] * 100_001}, "`labels`: there are 100,001, and 100,000 are the most"),
         ({"input": LONG}, "`input`: a name has 1 to 200 letters"),
         ({"input": ""}, "`input`: a name has 1 to 200 letters"),
         ({"input": "\ud800"}, "`input`: half a surrogate pair is no text"),
@@ -176,7 +177,10 @@ def test_what_no_picture_can_be_sent_to(signatures, reason):
         ({"shape": (32, 32)}, r"`shape`: \[32, 32\] is not that of `keras_tensor`"),
         ({"shape": (28, 28, 1)}, r"`shape`: \[28, 28, 1\] is not that of"),
         ({"dtype": "uint8"}, "`dtype`: `keras_tensor` float32 .* is no uint8"),
-        ({"scaling": "mean/std", "mean": (0.5,)}, "`std`: mean/std wants one"),
+        (
+            {"scaling": "mean/std", "mean": (0.5,), "std": (0.5, 0.5)},
+            "`std`: mean/std wants one, or",
+        ),
         ({"scaling": "mean/std", "mean": (0.5,), "std": (0.0,)}, "`std`: it is above 0"),
         ({"kind": "binary"}, "`kind`: binary is one number for each picture"),
     ],
@@ -185,6 +189,29 @@ def test_what_does_not_fit_the_signature(members, reason):
     """The member is named."""
     with pytest.raises(ProfileError, match=reason):
         drafted(serving(), [Layer(PROFILE_FILE, members)])
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"mean": (0.5,), "std": (0.5,)}, "`mean`: it is for the scaling mean/std, and that is 0"),
+        ({"std": (0.5,)}, "`std`: it is for the scaling mean/std"),
+        ({"scaling": "-1..1", "mean": (0.5,)}, "`mean`: it is for .* and that is -1..1: tell"),
+        ({"scaling": "mean/std"}, "`scaling`: mean/std wants `mean` and `std`, and has no `mean`"),
+        ({"scaling": "mean/std", "mean": (0.5,)}, "`scaling`: .*, and has no `std`"),
+    ],
+)
+def test_levels_and_their_scaling_go_together(members, reason):
+    """Else pictures would be scaled otherwise than who wrote them thinks."""
+    with pytest.raises(ProfileError, match=rf"^profile\.json: {reason}"):
+        drafted(serving(), [Layer(PROFILE_FILE, members)])
+
+
+def test_a_scaling_before_levels_of_another_source():
+    """It wins, and they are not needed."""
+    layers = [Layer("options", {"scaling": "0..255"})]
+    layers.append(Layer(PROFILE_FILE, {"scaling": "mean/std", "mean": (0.5,), "std": (0.5,)}))
+    assert drafted(serving(), layers).members["scaling"] == "0..255"
 
 
 def test_a_member_that_does_not_fit_is_told_with_its_file():
@@ -203,6 +230,14 @@ def test_a_binary_classifier_needs_to_say_no_more():
     draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
     profile, labels = draft.completed({"batchable": True, "kind": "scores"}, 1)
     assert (profile.output, profile.kind, labels) == ("dog", "binary", ("cat", "dog"))
+
+
+def test_a_binary_classifier_whose_number_is_no_share():
+    """As of Keras' tutorials that end without a sigmoid: 1.7 and -0.7 are no probabilities."""
+    layers = [Layer(PROFILE_FILE, {"kind": "binary"})]
+    draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
+    with pytest.raises(ProfileError, match=r"^profile\.json: `kind`: binary is one number in 0"):
+        draft.completed({"batchable": True, "kind": "logits"}, 1)
 
 
 def test_the_first_layer_wins():

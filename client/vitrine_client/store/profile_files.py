@@ -5,11 +5,18 @@ mounted, or the embedded model server hands out what is in them (`NAMES`).
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vitrine_client.results.profiles.completion import LABELS_FILE, PROFILE_FILE, Layer
-from vitrine_client.results.profiles.profile import LABELLED, ProfileError, read_members
+from vitrine_client.results.profiles.profile import (
+    LABELLED,
+    MOST_LETTERS,
+    ProfileError,
+    read_members,
+)
 from vitrine_client.store.shared_files import content_of
 
 FOLDER = "assets.extra"
@@ -18,13 +25,18 @@ NAMES = (PROFILE_FILE, LABELS_FILE)
 MOST_BYTES = 4_000_000
 """Bytes of a file: of 100,000 labels, 40 for each."""
 
+_MARK = "\ufeff"
+"""Byte order mark, as some editors put it before UTF-8."""
 
-def texts(version_dir: Path) -> dict[str, str]:
-    """Returns the contents of the files of a version that are there, by name. Raises
-    `ProfileError` where one cannot be read."""
-    return {
-        name: text for name in NAMES if (text := _text(version_dir / FOLDER / name)) is not None
-    }
+_LINE_END = re.compile(r"\r\n|\r|\n")
+"""Line ends of files, as `open` knows them: `str.splitlines` has more, which labels may hold."""
+
+
+def texts(version_dir: Path, folder: str = FOLDER) -> dict[str, str]:
+    """Returns the contents of the files that are there in a folder of a version, by name. Raises
+    `ProfileError` where one cannot be read, and where it is a link out of the version: whoever may
+    write models may not be one who may read all that the server can."""
+    return {name: text for name in NAMES if (text := _text(version_dir, folder, name)) is not None}
 
 
 def layers(contents: Mapping[str, str]) -> list[Layer]:
@@ -33,12 +45,13 @@ def layers(contents: Mapping[str, str]) -> list[Layer]:
     found = []
     if PROFILE_FILE in contents:
         try:
-            members = read_members(json.loads(contents[PROFILE_FILE]))
+            text = contents[PROFILE_FILE].removeprefix(_MARK)
+            members = read_members(json.loads(text, object_pairs_hook=_told_once))
         except (ValueError, RecursionError) as error:  # `ProfileError` is one
             raise ProfileError(f"{PROFILE_FILE}: {error}") from error
         found.append(Layer(PROFILE_FILE, members))
     if LABELS_FILE in contents:
-        lines = contents[LABELS_FILE].removeprefix("\ufeff").splitlines()
+        lines = _LINE_END.split(contents[LABELS_FILE].removeprefix(_MARK))
         while lines and not lines[-1].strip():
             lines.pop()
         try:
@@ -49,8 +62,20 @@ def layers(contents: Mapping[str, str]) -> list[Layer]:
     return found
 
 
-def _text(path: Path) -> str | None:
+def _told_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ProfileError(f"`{twice[:MOST_LETTERS]}` is there more than once")
+    return found
+
+
+def _text(version_dir: Path, folder: str, name: str) -> str | None:
+    path = version_dir / folder / name
     try:
+        if not path.resolve(strict=True).is_relative_to(version_dir.resolve()):
+            raise ProfileError(f"{name} is a link out of its version's directory: copy it there")
         return content_of(path, MOST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError):
         return None

@@ -66,7 +66,7 @@ PROFILE_FAULTS = {
     "long label": (
         "labels.txt",
         b"x" * 1_000_000,
-        "labels.txt: `labels`: there are 100,000 of 200",
+        "labels.txt: `labels`: that of class 0 has 1,000,000 letters",
     ),
     "large": (
         "labels.txt",

@@ -12,6 +12,7 @@ from tests.training.imports import foreign
 from tests.training.imports.foreign import CLASSES, Written, imported, layers, pictures
 from vitrine_client.images.preprocessing import fit_picture, model_input
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_training.imports import ImportRefused
 from vitrine_training.publish import incumbent, picture_bytes
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
@@ -332,6 +333,15 @@ def test_files_beside_a_saved_model_say_what_it_takes(tmp_path):
     profile = profile_of(found)
     assert (profile.scaling, profile.fit, profile.resize) == ("-1..1", "pad", "nearest")
     assert found.card["notes"][0] == "assumed: polarity as is; --polarity says otherwise"
+
+
+def test_files_beside_a_saved_model_are_no_links_elsewhere(tmp_path):
+    """Their content would be in the version for all to see."""
+    directory = foreign.exported(foreign.functional(COLOUR), tmp_path / "exported")
+    (tmp_path / "secret").write_text("one\ntwo\nthree\nfour\n")
+    (directory / "labels.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(ImportRefused, match=r"labels\.txt is a link out of"):
+        _without_labels(directory, tmp_path / "models", {})
 
 
 def _without_labels(path, models_dir, options):

@@ -1,5 +1,7 @@
 """What is no image classifier, or is not fit to be served, is refused in one sentence."""
 
+import json
+import os
 import zipfile
 
 import h5py
@@ -13,6 +15,7 @@ from tests.training.imports.foreign import CLASSES, imported, layers
 from vitrine_training.imports import ImportRefused, limits
 from vitrine_training.imports.loading import load
 from vitrine_training.publish import versions as publish
+from vitrine_training.publish.wholeness import first_line
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 
@@ -183,6 +186,46 @@ REFUSED = {
 }
 
 
+def a_pipe(folder):
+    os.mkfifo(folder / "model.keras")
+    return folder / "model.keras"
+
+
+def configured(folder, **members):
+    """A file of Keras whose dense layers are configured otherwise than they can be."""
+    path = keras_file(folder, GREY, *foreign.ending())
+    with zipfile.ZipFile(path) as archive:
+        content = {each: archive.read(each) for each in archive.namelist()}
+    config = json.loads(content["config.json"])
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dense":
+            layer["config"] |= members
+    content["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, each in content.items():
+            archive.writestr(name, each)
+    return path
+
+
+def a_pipe_inside(folder):
+    directory = foreign.exported(foreign.sequential(GREY, *foreign.ending()), folder / "exported")
+    os.mkfifo(directory / "variables" / "more")
+    return directory
+
+
+def many_classes(folder):
+    pooled = (layers.GlobalAveragePooling2D(), layers.Dense(100_001))
+    return keras_file(folder, COLOUR, *pooled)
+
+
+REFUSED |= {
+    "more classes than are described": (many_classes, "100,001 classes, and 100,000 are the most"),
+    "a pipe inside": (a_pipe_inside, "variables/more is no file"),
+    "a pipe": (a_pipe, "is no file"),
+    "a width that is none": (lambda f: configured(f, units=-3), "cannot be loaded: .*units=-3"),
+}
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_it_is_refused_in_a_sentence(case, tmp_path):
     """Which says why; nothing is published."""
@@ -192,6 +235,29 @@ def test_it_is_refused_in_a_sentence(case, tmp_path):
         imported(path, tmp_path / "models")
     assert "\n" not in str(refused.value)
     assert publish.models(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("one\ntwo", "one"),
+        ("", "ValueError"),
+        (
+            "Exception encountered when calling A.call().\n\n\x1b[1mtoo large\x1b[0m\n\nArgs",
+            "too large",
+        ),
+        ('in user code:\n\n  File "a.py", line 1\n\n    TypeError: no such op\n', "no such op"),
+        (
+            "<class 'A'> could not be deserialized properly. Look.\n\nException encountered: "
+            "<class 'B'> could not be deserialized properly.\n\nException encountered: bad units",
+            "bad units",
+        ),
+        ("in user code:", "in user code:"),
+    ],
+)
+def test_the_line_of_an_error_that_has_the_reason(text, reason):
+    """Keras says the place before it, and colours it."""
+    assert first_line(ValueError(text)) == reason
 
 
 @pytest.mark.parametrize(

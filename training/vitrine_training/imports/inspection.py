@@ -12,7 +12,12 @@ import tensorflow as tf
 from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results.profiles import trial
 from vitrine_client.results.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
-from vitrine_client.results.profiles.profile import LABELLED, ModelProfile, ProfileError
+from vitrine_client.results.profiles.profile import (
+    LABELLED,
+    MOST_LABELS,
+    ModelProfile,
+    ProfileError,
+)
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
 from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier
@@ -142,6 +147,8 @@ def _tried(draft: Draft, call: Call) -> tuple[Completed, int | None]:
     except Exception:  # it takes one picture, and does not say so
         copies, rows = alone[:0], 1
     members, classes = trial.judged(asked, trial.TrialCalls(alone, copies, other, again))
+    if classes > MOST_LABELS:
+        raise ProfileError(f"it has {classes:,} classes, and {MOST_LABELS:,} are the most")
     completed = draft.completed(members, classes)
     _check_kind(completed.profile.kind, members["kind"], np.concatenate([alone, other]))
     if rows == 1:

@@ -64,8 +64,13 @@ def check_h5(path: Path) -> None:
 
 
 def check_saved_model(directory: Path) -> None:
-    """Checks a SavedModel by the sizes of its files. Raises `ImportRefused`, or `OSError`."""
-    sizes = [each.stat().st_size for each in directory.rglob("*") if each.is_file()]
+    """Checks a SavedModel by the sizes of its files, and that they are files: TensorFlow waits for
+    pipes. Raises `ImportRefused`, or `OSError`."""
+    entries = [each for each in directory.rglob("*") if not each.is_dir()]
+    for each in entries:
+        if each.exists() and not each.is_file():
+            raise ImportRefused(f"{each} is no file: a pipe or a device")
+    sizes = [each.stat().st_size for each in entries if each.is_file()]
     if len(sizes) > MOST_MEMBERS:
         raise ImportRefused(f"{directory} has {len(sizes):,} files, which no model has")
     _check_size(directory, sum(sizes))

@@ -32,6 +32,8 @@ def load(path: Path, *, allow_code: bool = False) -> ForeignModel:
     try:
         if path.is_dir():
             return _saved_model(path)
+        if not path.is_file():
+            raise ImportRefused(f"{path} is no file: a pipe or a device")
         if zipfile.is_zipfile(path):
             limits.check_keras(path)
             return KerasModel(_keras(path, ".keras", allow_code))

@@ -62,13 +62,5 @@ class SavedModel:
 
 
 def _texts(directory: Path) -> dict[str, str]:
-    found = {}
-    for name in profile_files.NAMES:
-        path = directory / name
-        if path.is_file() and path.stat().st_size <= _MOST:
-            found[name] = path.read_text(encoding="utf-8", errors="replace")
-    return found | profile_files.texts(directory)
-
-
-_MOST = 16 << 20
-"""Bytes of a profile, or of labels."""
+    """Returns what is in the files beside the graph, and in `assets.extra`, which counts first."""
+    return profile_files.texts(directory, "") | profile_files.texts(directory)

@@ -3,6 +3,7 @@
 A version that is whole may still be one that this machine or this package cannot use.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,22 @@ def described(version_dir: Path, error: Exception) -> str:
     return f"{version_dir} cannot be evaluated: {first_line(error)}"
 
 
+_HEADING = re.compile(
+    r"Exception encountered when calling .*|in user code:|<class .* could not be deserialized .*"
+)
+"""Lines of Keras' and TensorFlow's before the one with the reason."""
+
+_CAUSE = re.compile(r"^\s*(?:Exception encountered: |\w*(?:Error|Exception): )(.+)$", re.MULTILINE)
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error; TensorFlow's go on for pages."""
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    """Returns the first line of an error that says something; TensorFlow's go on for pages, and
+    Keras has the place before the reason."""
+    text = _COLOURS.sub("", str(error)).strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or not _HEADING.fullmatch(lines[0]):
+        return next(iter(lines), "") or type(error).__name__
+    if causes := _CAUSE.findall(text):
+        return str(causes[-1]).strip()
+    return next((line for line in lines if not _HEADING.fullmatch(line)), lines[0])

@@ -27,6 +27,10 @@ _OUTPUT_KINDS = {"probabilities": "probabilities", "logits": "logits", "scores":
 _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
 _ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
+_NO_SHARE = (
+    "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, and "
+    "export it again"
+)
 _MEMBER = re.compile(r"`(\w+)`: ")
 _SMALL = 28  # of Fashion-MNIST, and of MNIST, which is like it
 
@@ -68,7 +72,9 @@ class Draft(NamedTuple):
     def completed(self, members: Mapping[str, Any], classes: int) -> "Completed":
         """Returns the profile with the members that a trial has found, and its labels, one for
         each of the `classes` that are answered. Raises `ProfileError` where there are more or
-        fewer."""
+        fewer, and where the answers are not of the kind that somebody says."""
+        if self.members.get("kind") == "binary" and members.get("kind") == "logits":
+            raise _named(ProfileError(_NO_SHARE), self.sources)
         found = {**members, **self.members}
         sources = {**dict.fromkeys(members, TRIAL), **self.sources}
         count = _BINARY if found["kind"] == "binary" else classes
@@ -279,14 +285,33 @@ def _check_scaling(found: _Found, shape: Shape, *, whole: bool) -> None:
     if whole and scaling != "0..255":
         raise ProfileError(f"`scaling`: whole numbers are 0..255, not {scaling}")
     if scaling != SCALINGS[-1]:
+        _check_unused(found, scaling)
         return
     channels = shape[2] if len(shape) == 3 else 1
     for member in ("mean", "std"):
         count = len(found.members.get(member, ()))
+        if not count:
+            raise ProfileError(
+                f"`scaling`: {scaling} wants `mean` and `std`, and has no `{member}`"
+            )
         if count not in (1, channels or 3):
             raise ProfileError(f"`{member}`: {scaling} wants one, or one for each channel")
     if not all(level > 0 for level in found.members["std"]):
         raise ProfileError("`std`: it is above 0")
+
+
+def _check_unused(found: _Found, scaling: str) -> None:
+    """Raises `ProfileError` for levels of a source that has no scaling, or one without them: who
+    tells them means them. Another source may have them for a scaling of its own."""
+    source = found.source("scaling")
+    for member in ("mean", "std"):
+        if not found.members.get(member):
+            continue
+        if source in (ASSUMED, SIGNATURE, found.source(member)):
+            raise ProfileError(
+                f"`{member}`: it is for the scaling {SCALINGS[-1]}, and that is {scaling}: tell "
+                f'`"scaling": "{SCALINGS[-1]}"` beside it'
+            )
 
 
 def _class_output(outputs: list[_Tensor]) -> str:

@@ -209,8 +209,13 @@ def _levels(value: Any) -> tuple[float, ...]:
 
 def _labels(value: Any) -> tuple[str, ...]:
     labels = tuple(map(_text, json_values.items(value)))
-    if len(labels) > MOST_LABELS or any(len(label) > MOST_LETTERS for label in labels):
-        raise ValueError(f"there are {MOST_LABELS:,} of {MOST_LETTERS} letters at most")
+    if len(labels) > MOST_LABELS:
+        raise ValueError(f"there are {len(labels):,}, and {MOST_LABELS:,} are the most")
+    for place, label in enumerate(labels):
+        if len(label) > MOST_LETTERS:
+            raise ValueError(
+                f"that of class {place} has {len(label):,} letters, and {MOST_LETTERS} are the most"
+            )
     return labels
 
 
