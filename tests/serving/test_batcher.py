@@ -1,8 +1,10 @@
 """What arrives together goes out together, and nobody waits for a timer."""
 
 import asyncio
+import time
 from itertools import chain
 
+import numpy as np
 import pytest
 
 from tests.serving.crowd import Crowd, FakeServer, run
@@ -159,5 +161,28 @@ def test_a_server_that_comes_back_takes_what_waits():
             await asyncio.wait([waiting], timeout=0.05)
         crowd.server.go_on.set()
         assert (await first, await waiting) == ([0], [1])
+
+    run(test)
+
+
+def test_rows_that_cannot_be_joined():
+    """Their requests fail at once, and the next one is answered."""
+
+    async def test():
+        crowd = Crowd(FakeServer())
+        first = await crowd.hold()
+        deadline = time.monotonic() + 30
+        shapes = ((1,), (1, 2))
+        asked = [
+            asyncio.create_task(crowd.batcher.ask("m", np.zeros(shape), deadline))
+            for shape in shapes
+        ]
+        await crowd.enter(*asked)
+        crowd.server.go_on.set()
+        await first
+        for task in asked:
+            with pytest.raises(ValueError, match="dimensions"):
+                await asyncio.wait_for(task, 5)
+        assert await crowd.predict(9) == [9]
 
     run(test)

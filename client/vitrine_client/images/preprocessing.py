@@ -68,7 +68,7 @@ def model_input(levels: Levels, profile: ModelProfile) -> Levels:
     are cut, as `tf.cast` and Keras do it. Of a model that decodes pictures itself, an array of n
     PNG files, still and plain."""
     if profile.dtype == "string":
-        return np.array([_png(each) for each in shown(levels)], object)
+        return np.array([plain_png(each) for each in shown(levels)], object)
     if not profile.dtype.startswith("float"):
         return levels.clip(0, 255).astype(profile.dtype)
     numbers = levels.astype(np.float64 if profile.dtype == "float64" else np.float32)
@@ -81,6 +81,15 @@ def shown(levels: Levels) -> NDArray[np.uint8]:
         return levels
     pixels: NDArray[np.uint8] = np.rint(levels.clip(0, 255)).astype(np.uint8)
     return pixels
+
+
+def plain_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Returns pixels, [h, w] or [h, w, channels], as a plain still picture: decoders of models were
+    seen to die on others."""
+    file = io.BytesIO()
+    grey = pixels.ndim == 3 and pixels.shape[2] == 1
+    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()
 
 
 def target_size(profile: ModelProfile, size: tuple[int, int]) -> tuple[int, int]:
@@ -192,10 +201,3 @@ def _scaled(numbers: Levels, profile: ModelProfile) -> Levels:
             scaled: Levels = (numbers / 255 - mean) / std
             return scaled
     return numbers
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    grey = pixels.ndim == 3 and pixels.shape[2] == 1
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()

@@ -222,6 +222,10 @@ class PictureEndpoints:
                 "`box` is for a picture; leave it out for an array, which is shown to models as it "
                 "is"
             )
+        if profile.dtype == "string":
+            raise InvalidRequest(
+                "This model decodes pictures itself, and so takes no arrays; send it pictures"
+            )
         read = partial(bodies.read_npy, request.body, max_images=self._max_images)
         is_large = len(request.body) > _LARGE_BYTES
         array: Instances = await self._offload(read) if is_large else read()

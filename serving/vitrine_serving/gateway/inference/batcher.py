@@ -288,12 +288,13 @@ class Batcher(Generic[T]):
         return batch
 
     async def _answer(self, target: Hashable, queue: _Queue[T], batch: list[_Task[T]]) -> None:
-        rows = batch[0].rows if len(batch) == 1 else np.concatenate([task.rows for task in batch])
         started = time.monotonic()
         for task in batch:
             task.sent_at = started
         left_s = max(max(task.deadline for task in batch) - started, 0.001)
-        try:
+        try:  # also what cannot be joined is an error of these requests, and of no others
+            parts = [task.rows for task in batch]
+            rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
             answers = await self._send(target, rows, left_s, [task.name for task in batch])
             self._hand_out(batch, answers)
         except (InvalidRequest, RowFault) as error:

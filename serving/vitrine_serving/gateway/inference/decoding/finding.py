@@ -1,16 +1,14 @@
 """Finding of a picture's item, or fitting of it to a model's profile, as a decoding job."""
 
-import io
 import json
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import Item
-from vitrine_client.images.preprocessing import fit_picture
+from vitrine_client.images.preprocessing import fit_picture, plain_png
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile, read_members
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.decoding.jobs import Head
@@ -46,7 +44,7 @@ def find(head: Head, content: bytes) -> tuple[Head, bytes]:
         item = fit_picture(content, profile, max_pixels=head["max_pixels"], box=head["box"])
         told = {"box": item.box, "warnings": item.warnings}
         if profile.dtype == "string":
-            return {**told, "dtype": _ENCODED}, _png(item.instance)
+            return {**told, "dtype": _ENCODED}, plain_png(item.instance)
     except MemoryError as error:
         raise InvalidImage(
             "The picture takes more memory than a picture may; scale it down"
@@ -64,10 +62,3 @@ def found(head: Head, content: bytes) -> Item:
     else:
         instance = np.frombuffer(content, head["dtype"]).reshape(head["shape"])
     return Item(instance, None if box is None else tuple(box), tuple(head["warnings"]))
-
-
-def _png(levels: Array) -> bytes:
-    """Returns a plain still picture: decoders of models were seen to die on others."""
-    buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()

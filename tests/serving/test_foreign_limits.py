@@ -1,0 +1,56 @@
+"""Limits of pictures for models that Vitrine did not train: what is too much, or does not fit."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.serving.asked_gateway import PNG, npy
+from tests.serving.foreign_model import ForeignModel
+from tests.serving.test_foreign_models import bright, gateway, labels
+
+NPY = {"Content-Type": "application/x-npy"}
+INSTANCES = "/v1/models/m:instances"
+
+
+def pixels_of(file: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(file)))
+
+
+def by_third(files: np.ndarray) -> np.ndarray:
+    """Shares of three classes: that of the brightest third of a picture's rows is 1."""
+    shares = []
+    for file in files.tolist():
+        thirds = np.array_split(pixels_of(file), 3)
+        shares.append(np.eye(3)[np.argmax([each.mean() for each in thirds])])
+    return np.stack(shares)
+
+
+def decoding(shape: list[int | None] | None = None) -> ForeignModel:
+    """A model that decodes pictures itself, of a shape that a file beside it tells."""
+    files = {"profile.json": json.dumps({"shape": shape})} if shape else None
+    return ForeignModel((-1,), by_third, name="image_bytes", dtype="string", files=files)
+
+
+@pytest.mark.parametrize(
+    "shape", [[None, None, 1], [None, None, 3], [None, None, 4], [28, 28], [30, 20, 1]]
+)
+def test_models_that_decode_pictures(shape):
+    """Whatever channels they take: each gets a PNG of them."""
+    with gateway(decoding(shape)) as asked:
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+        channels = pixels_of(asked.model.calls[-1][0]).shape[2:]
+        assert channels == (() if shape[2:] in ([], [1]) else tuple(shape[2:]))
+
+
+def test_a_model_that_decodes_pictures_takes_no_arrays():
+    """Rows of the two could not share a call."""
+    array = {"content": npy(np.zeros((1, 28, 28), np.uint8)), "headers": NPY}
+    with gateway(decoding([28, 28])) as asked:
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+        for path in ("/v1/models/m:predict", INSTANCES):
+            answer = asked.post(path, **array)
+            assert answer.status_code == 400
+            assert "This model decodes pictures itself" in answer.json()["detail"]
