@@ -10,6 +10,7 @@ import pytest
 from tests.serving.crowd import Crowd, FakeServer, run
 from vitrine_client.errors import NotFound
 from vitrine_serving.gateway.inference.batcher import Batcher
+from vitrine_serving.gateway.shedding import QueueFull
 
 
 def test_an_idle_server_is_asked_at_once():
@@ -184,5 +185,52 @@ def test_rows_that_cannot_be_joined():
             with pytest.raises(ValueError, match="dimensions"):
                 await asyncio.wait_for(task, 5)
         assert await crowd.predict(9) == [9]
+
+    run(test)
+
+
+def test_targets_that_share_a_queue():
+    """One bound counts the rows of all of them, and a batch is of one alone."""
+
+    async def test():
+        server, told = FakeServer(), []
+
+        async def send(target, *rest):
+            told.append(target)
+            return await server.send(target, *rest)
+
+        crowd = Crowd(server)
+        crowd.batcher = Batcher(
+            send, max_batch_size=8, max_queued_rows=4, queue_of=lambda target: target[0]
+        )
+        first = await crowd.hold()
+        asked = [crowd.ask(row, target=f"m{row % 2}") for row in range(1, 5)]
+        await crowd.enter(*asked)
+        assert crowd.batcher.waiting() == {"m": 4}
+        with pytest.raises(QueueFull):
+            crowd.batcher.check_room("m7", 1, time.monotonic() + 30)
+        with pytest.raises(QueueFull):
+            await crowd.predict(9, target="m8")
+        crowd.server.go_on.set()
+        assert await first == [0]
+        assert [await task for task in asked] == [[1], [2], [3], [4]]
+        assert told == ["m", "m1", "m0"]
+        assert server.batches == [[0], [1, 3], [2, 4]]
+        assert crowd.batcher.usual_s("m9") > 0
+
+    run(test)
+
+
+def test_large_rows_that_come_later():
+    """They make the batches of those that wait with them smaller."""
+
+    async def test():
+        crowd = Crowd(FakeServer(), most_rows=lambda _, rows: 2 if rows[0] > 2 else None)
+        first = await crowd.hold()
+        asked = [crowd.ask(row) for row in range(1, 5)]
+        await crowd.enter(*asked)
+        crowd.server.go_on.set()
+        await asyncio.gather(first, *asked)
+        assert crowd.server.batches == [[0], [1, 2], [3, 4]]
 
     run(test)

@@ -2,13 +2,16 @@
 
 import io
 import json
+import threading
+from collections import Counter
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.serving.asked_gateway import PNG, npy
-from tests.serving.foreign_model import ForeignModel
+from tests.serving.foreign_model import ForeignModel, by_brightness
 from tests.serving.test_foreign_models import bright, gateway, labels
 
 NPY = {"Content-Type": "application/x-npy"}
@@ -54,3 +57,26 @@ def test_a_model_that_decodes_pictures_takes_no_arrays():
             answer = asked.post(path, **array)
             assert answer.status_code == 400
             assert "This model decodes pictures itself" in answer.json()["detail"]
+
+
+def test_pictures_of_many_sizes_wait_in_one_queue():
+    """Where a model takes any size, too many are refused before they are decoded."""
+    go_on = threading.Event()
+    go_on.set()
+
+    def answer(rows: np.ndarray) -> np.ndarray:
+        assert go_on.wait(30)
+        return by_brightness(rows)
+
+    def go_on_if_refused(seen: httpx.Response) -> None:
+        if seen.status_code == 503:
+            go_on.set()
+
+    with gateway(ForeignModel((-1, -1, -1, 3), answer), max_queued_images=3) as asked:
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+        go_on.clear()
+        pictures = [bright(1, size=(40 + each, 60)) for each in range(8)]
+        answers = asked.at_once(pictures, go_on_if_refused)
+        codes = Counter(each.status_code for each in answers)
+        assert set(codes) == {200, 503}
+        assert codes[200] >= 4

@@ -31,10 +31,16 @@ class Asked:
     def post(self, path: str = PREDICT, **body) -> httpx.Response:
         return self._runner.run(self._client.post(path, **body))
 
-    def at_once(self, bodies: list[bytes]) -> list[httpx.Response]:
+    def at_once(self, bodies: list[bytes], seen=lambda _: None) -> list[httpx.Response]:
+        """`seen` is told of each answer as it comes."""
+
+        async def ask(body):
+            answer = await self._client.post(PREDICT, content=body, headers=PNG)
+            seen(answer)
+            return answer
+
         async def all_of_them():
-            asked = (self._client.post(PREDICT, content=each, headers=PNG) for each in bodies)
-            return await asyncio.gather(*asked)
+            return await asyncio.gather(*map(ask, bodies))
 
         return self._runner.run(all_of_them())
 

@@ -70,6 +70,7 @@ class Batched(NamedTuple, Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Task(Generic[T]):
+    target: Hashable
     rows: Rows
     name: Any
     deadline: float
@@ -99,7 +100,11 @@ class _Queue(Generic[T]):
 class Batcher(Generic[T]):
     """Sends rows in batches; of each target `servers()` may be in flight at a time, one for each
     server that is there to be asked. A batch has `max_batch_size` rows at most, or as many as
-    `most_rows` says for a target, by the first rows that wait for it."""
+    `most_rows` says for a target and the rows that wait for it.
+
+    Targets whose `queue_of` is equal wait in one queue, with one bound and one share of the
+    servers; a batch is of one target.
+    """
 
     def __init__(
         self,
@@ -109,12 +114,14 @@ class Batcher(Generic[T]):
         max_queued_rows: int,
         servers: Callable[[], int] = lambda: 1,
         most_rows: Callable[[Any, Rows], int | None] = lambda *_: None,
+        queue_of: Callable[[Any], Hashable] = lambda target: target,
     ) -> None:
         self._send = send
         self._servers = servers
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
         self._most_rows = most_rows
+        self._queue_of = queue_of
         self._queues: dict[Hashable, _Queue[T]] = {}
         self._usual_s: dict[Hashable, float] = {}  # of queues that are gone, the newest last
         self._was_alone = True  # the last request that was sent: there is no crowd to wait for
@@ -124,7 +131,7 @@ class Batcher(Generic[T]):
 
         Ask before work goes into the rows: what is refused should cost nearly nothing.
         """
-        if queue := self._queues.get(target):
+        if queue := self._queues.get(self._queue_of(target)):
             self._admit(queue, count, deadline)
 
     def _admit(self, queue: _Queue[T], count: int, deadline: float) -> None:
@@ -142,17 +149,20 @@ class Batcher(Generic[T]):
         `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
         not sent, and a batch that nobody waits for any more is given up.
         """
-        queue = self._queues.get(target)
+        key = self._queue_of(target)
+        queue = self._queues.get(key)
+        most = self._most_rows(target, rows) or self._max_batch_size
         if queue:
             self._admit(queue, len(rows), deadline)
         else:
-            most = self._most_rows(target, rows) or self._max_batch_size
-            queue = self._queues[target] = _Queue(min(most, self._max_batch_size))
+            queue = self._queues[key] = _Queue(self._max_batch_size)
+        if most < queue.max_batch_size:
+            queue.max_batch_size = most
         started = time.monotonic()
-        task = _Task(rows, name, deadline, asyncio.get_running_loop().create_future())
+        task = _Task(target, rows, name, deadline, asyncio.get_running_loop().create_future())
         queue.tasks.append(task)
         queue.rows += len(rows)
-        self._start_sender(target, queue)
+        self._start_sender(key, queue)
         if deadline < queue.timer_s:
             self._set_timer(queue, deadline)
         try:
@@ -163,27 +173,28 @@ class Batcher(Generic[T]):
         return Batched(answers, task.sent_at - started, time.monotonic() - task.sent_at)
 
     def waiting(self) -> dict[Any, int]:
-        """Returns how many rows wait for each target; from any thread."""
-        return {target: queue.rows for target, queue in list(self._queues.items())}
+        """Returns how many rows wait in each queue; from any thread."""
+        return {key: queue.rows for key, queue in list(self._queues.items())}
 
     def usual_s(self, target: Hashable) -> float:
         """Returns the moving average of the seconds that a batch takes, 0 before the first. What
         takes far longer counts little: that a server stalls now and then does not become usual."""
-        queue = self._queues.get(target)
-        return (queue and queue.usual_s) or self._usual_s.get(target, 0.0)
+        key = self._queue_of(target)
+        queue = self._queues.get(key)
+        return (queue and queue.usual_s) or self._usual_s.get(key, 0.0)
 
-    def _forget(self, target: Hashable, queue: _Queue[T]) -> None:
+    def _forget(self, key: Hashable, queue: _Queue[T]) -> None:
         """Takes out a queue that is empty; its average is kept for a while."""
-        del self._queues[target]
+        del self._queues[key]
         if queue.timer:
             queue.timer.cancel()
         if queue.usual_s:
-            self._usual_s.pop(target, None)
-            self._usual_s[target] = queue.usual_s
+            self._usual_s.pop(key, None)
+            self._usual_s[key] = queue.usual_s
             if len(self._usual_s) > _MOST_USUAL:
                 del self._usual_s[next(iter(self._usual_s))]
 
-    def _start_sender(self, target: Hashable, queue: _Queue[T]) -> None:
+    def _start_sender(self, key: Hashable, queue: _Queue[T]) -> None:
         """Starts another sender where a server is free, and none gathers a batch already. Rows
         that wait are looked at again: servers come back, and not only requests."""
         for each in queue.senders:
@@ -193,19 +204,19 @@ class Batcher(Generic[T]):
             if not queue.is_looked_at:
                 queue.is_looked_at = True
                 loop = asyncio.get_running_loop()
-                loop.call_later(_LOOK_AGAIN_S, self._look_again, target, queue)
+                loop.call_later(_LOOK_AGAIN_S, self._look_again, key, queue)
             return
         sender: _Sender[T] = _Sender()  # the alias would be called in Python
         queue.senders.append(sender)
         # It belongs to no request, and so has no request's context.
         sender.task = asyncio.get_running_loop().create_task(
-            self._send_all(target, queue, sender), context=contextvars.Context()
+            self._send_all(key, queue, sender), context=contextvars.Context()
         )
 
-    def _look_again(self, target: Hashable, queue: _Queue[T]) -> None:
+    def _look_again(self, key: Hashable, queue: _Queue[T]) -> None:
         queue.is_looked_at = False
         if queue.tasks:
-            self._start_sender(target, queue)
+            self._start_sender(key, queue)
 
     def _set_timer(self, queue: _Queue[T], deadline: float) -> None:
         """Has requests end by their deadline; one timer for all of them."""
@@ -245,7 +256,7 @@ class Batcher(Generic[T]):
                     sender.task.cancel()
                 return
 
-    async def _send_all(self, target: Hashable, queue: _Queue[T], sender: _Sender[T]) -> None:
+    async def _send_all(self, key: Hashable, queue: _Queue[T], sender: _Sender[T]) -> None:
         """Sends one batch after the other, until nothing waits or servers are fewer."""
         try:
             while queue.tasks and len(queue.senders) <= self._servers():
@@ -255,15 +266,15 @@ class Batcher(Generic[T]):
                     self._was_alone = len(batch) == 1
                     sender.batch = batch
                     if queue.tasks:
-                        self._start_sender(target, queue)
-                    await self._answer(target, queue, batch)
+                        self._start_sender(key, queue)
+                    await self._answer(queue, batch)
                     sender.batch = ()
         finally:
             queue.senders.remove(sender)
             if queue.tasks:  # the call was given up, and others came meanwhile
-                self._start_sender(target, queue)
-            elif not queue.senders and self._queues.get(target) is queue:
-                self._forget(target, queue)
+                self._start_sender(key, queue)
+            elif not queue.senders and self._queues.get(key) is queue:
+                self._forget(key, queue)
 
     async def _let_in(self, queue: _Queue[T]) -> None:
         """Gives the event loop its turn until nobody arrives any more: who is on the way in, having
@@ -275,19 +286,25 @@ class Batcher(Generic[T]):
             still = still + 1 if queue.rows == before else 0
 
     def _next_batch(self, queue: _Queue[T]) -> list[_Task[T]]:
-        """Takes as many tasks as fit; the first is always taken."""
+        """Takes as many tasks as fit, of the first one's target; that one is always taken."""
         batch: list[_Task[T]] = []
+        others: list[_Task[T]] = []
         size = 0
         while queue.tasks and (
             not batch or size + len(queue.tasks[0].rows) <= queue.max_batch_size
         ):
             task = queue.tasks.popleft()
+            if batch and task.target is not batch[0].target and task.target != batch[0].target:
+                others.append(task)
+                continue
             size += len(task.rows)
             batch.append(task)
+        queue.tasks.extendleft(reversed(others))
         queue.rows -= size
         return batch
 
-    async def _answer(self, target: Hashable, queue: _Queue[T], batch: list[_Task[T]]) -> None:
+    async def _answer(self, queue: _Queue[T], batch: list[_Task[T]]) -> None:
+        target = batch[0].target
         started = time.monotonic()
         for task in batch:
             task.sent_at = started
@@ -302,7 +319,7 @@ class Batcher(Generic[T]):
                 _fail(batch, error)
             else:  # perhaps the fault of one of them, or of their number
                 there = [task for task in batch if not task.answered.done()]
-                await asyncio.gather(*(self._answer(target, queue, [task]) for task in there))
+                await asyncio.gather(*(self._answer(queue, [task]) for task in there))
             return
         except Exception as error:
             _fail(batch, error)

@@ -107,6 +107,7 @@ class DataPlane:
             self._send_batch,
             max_batch_size=batching.max_batch_size,
             most_rows=_most_rows,
+            queue_of=_queue_of,
             max_queued_rows=shedding.max_queued_images,
             servers=servers.usable,
         )
@@ -114,6 +115,7 @@ class DataPlane:
     async def infer(self, request: InferenceRequest) -> InferenceResponse:
         """Runs a signature. Pictures for our classifiers may share a call with those of other
         callers: explanations wait as predictions do, in queues of their own with the same bounds.
+        Those for another model wait in one queue, whatever their sizes.
 
         Raises `Unavailable` where too many rows wait, `DeadlineExceeded`, what the model server
         answers, and `ModelFault` where a model does not keep its signature's promise.
@@ -336,7 +338,17 @@ def _most_rows(call: SignatureCall, rows: Array) -> int | None:
         return None
     if not profile.batchable:
         return 1
-    return max(1, _BATCH_BYTES // max(1, rows[:1].nbytes))
+    encoded = rows.dtype == object
+    largest = max(map(len, rows), default=0) if encoded else rows[:1].nbytes
+    return max(1, _BATCH_BYTES // max(1, largest))
+
+
+def _queue_of(call: SignatureCall) -> SignatureCall:
+    """Returns the call that stands for all that wait with it: of another model than ours those of
+    every version and size, as one server computes them all."""
+    if call.profile is FASHION_MNIST:
+        return call
+    return call._replace(model=ModelRef(call.model.model), shape=())
 
 
 def _message(call: SignatureCall, rows: Array) -> bytes:

@@ -55,10 +55,11 @@ def find(head: Head, content: bytes) -> tuple[Head, bytes]:
 
 def found(head: Head, content: bytes) -> Item:
     """Returns the item of an answer: its instance is levels, or an encoded picture, `bytes` []."""
-    box = head["box"]
-    instance: Array
+    box = None if head["box"] is None else tuple(head["box"])
+    return Item(_instance(head, content), box, tuple(head["warnings"]))
+
+
+def _instance(head: Head, content: bytes) -> Array:
     if head["dtype"] == _ENCODED:
-        instance = np.array(content, object)
-    else:
-        instance = np.frombuffer(content, head["dtype"]).reshape(head["shape"])
-    return Item(instance, None if box is None else tuple(box), tuple(head["warnings"]))
+        return np.array(content, object)
+    return np.frombuffer(content, head["dtype"]).reshape(head["shape"])
