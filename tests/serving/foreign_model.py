@@ -28,7 +28,8 @@ def by_brightness(rows: np.ndarray) -> np.ndarray:
 
 class ForeignModel:
     """Model of one signature; the newest of its `versions` answers. `files` are those beside it,
-    None of a server that hands out none, and `calls` the rows of each call."""
+    None of a server that hands out none, `calls` the rows of each call, and
+    `versions` those that were asked for, 0 where none was."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class ForeignModel:
         self.classes, self.files, self.outputs, self.version = classes, files, outputs, version
         self.calls: list[np.ndarray] = []
         self.asked: list[str] = []
+        self.versions: list[int] = []
 
     def __call__(self, call: Call, context: grpc.ServicerContext) -> bytes:
         if call.method.endswith("GetModelMetadata"):
@@ -53,6 +55,7 @@ class ForeignModel:
         request = wire.PredictRequest.FromString(call.request)
         spec = request.model_spec
         self.asked.append(spec.signature_name)
+        self.versions.append(spec.version.value)
         if spec.signature_name != SERVING:
             details = f'Serving signature key "{spec.signature_name}" not found.'
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serving.asked_gateway import PNG, npy
+from tests.serving.asked_gateway import PNG, form, npy, png
 from tests.serving.foreign_model import ForeignModel, by_brightness
 from tests.serving.test_foreign_models import bright, gateway, labels
+from vitrine_client.images.preprocessing import model_input
 
 NPY = {"Content-Type": "application/x-npy"}
 INSTANCES = "/v1/models/m:instances"
@@ -80,3 +81,32 @@ def test_pictures_of_many_sizes_wait_in_one_queue():
         codes = Counter(each.status_code for each in answers)
         assert set(codes) == {200, 503}
         assert codes[200] >= 4
+
+
+def test_many_large_pictures_go_in_parts(monkeypatch):
+    """Their messages are made in a thread: the event loop has others to serve."""
+    threads = set()
+
+    def noting(*arguments):
+        threads.add(threading.current_thread())
+        return model_input(*arguments)
+
+    monkeypatch.setattr("vitrine_serving.gateway.inference.dataplane.model_input", noting)
+    with gateway(ForeignModel((-1, 512, 256, 3), dtype="uint8")) as asked:
+        thirds = [number % 3 for number in range(12)]
+        several = form(*[bright(each, size=(32, 48)) for each in thirds])
+        assert labels(asked.post(files=several)) == [str(each) for each in thirds]
+        assert [len(rows) for rows in asked.model.calls[-2:]] == [10, 2]
+        assert asked.model.versions[-1] == 1
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_encoded_pictures_go_in_parts():
+    """By their bytes: a message has a bound."""
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    with gateway(decoding([None, None, 3])) as asked:
+        several = form(*[png(noise)] * 6)
+        assert len(labels(asked.post(files=several))) == 6
+        sizes = [sum(map(len, rows)) for rows in asked.model.calls]
+        assert max(sizes) <= 16 * 2**20 < sum(sizes)

@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -59,6 +59,9 @@ _RESPONSES = {
     REGRESS: wire.RegressionResponse,
 }
 
+_QUICK_BYTES = 2**20
+"""Of rows: those that have more become a message in a thread."""
+
 _BATCH_BYTES = 16 * 2**20
 """Of the levels of pictures that share a call."""
 
@@ -81,7 +84,7 @@ class DataPlane:
     `measured` is told of every call that a version answered, `answered` of pictures that a
     classifier of ours answered, `pixels` sees the other requests with pixels, and `trace` makes
     spans of calls. None of them may raise. What has more than `LARGE_BYTES` is read by `offload`,
-    which is called as `asyncio.to_thread` is.
+    which is called as `asyncio.to_thread` is, and messages of many pictures are made by it.
     """
 
     def __init__(
@@ -124,9 +127,9 @@ class DataPlane:
             return await self._send_alone(request, request.wire)
         profile = request.call.profile
         rows = request.inputs[profile.input]
-        if (profile is FASHION_MNIST or profile.shares_calls) and isinstance(rows, np.ndarray):
+        if profile is FASHION_MNIST and isinstance(rows, np.ndarray):
             return await self._batched(request.call, rows, request)
-        return await self._one_by_one(request, rows)
+        return await self._part_by_part(request, rows)
 
     async def _batched(
         self, call: SignatureCall, rows: Array, request: InferenceRequest
@@ -136,17 +139,18 @@ class DataPlane:
         response.queue_s, response.call_s = batched.queue_s, batched.rpc_s
         return response
 
-    async def _one_by_one(
+    async def _part_by_part(
         self, request: InferenceRequest, rows: Array | Sequence[Array]
     ) -> InferenceResponse:
-        """Asks about each row by itself, all of the same version."""
+        """Asks about as many rows as may share a call, one part after the other, all of the same
+        version."""
         call, responses = request.call, list[InferenceResponse]()
-        for index in range(len(rows)):
-            row = rows[index : index + 1] if isinstance(rows, np.ndarray) else rows[index][None]
-            asked = call._replace(shape=() if call.profile.has_fixed_size else row.shape[1:])
-            responses.append(await self._batched(asked, row, request))
+        for part in _parts(call, rows):
+            is_one = call.profile.has_fixed_size or call.profile.shares_calls
+            asked = call._replace(shape=() if is_one else part.shape[1:])
+            responses.append(await self._batched(asked, part, request))
             call = call._replace(model=ModelRef(call.model.model, responses[0].version))
-        return InferenceResponse.joined(responses)
+        return responses[0] if len(responses) == 1 else InferenceResponse.joined(responses)
 
     def check_room(self, call: SignatureCall, rows: int, deadline: float) -> None:
         """Raises `Unavailable` where so many more rows would be too many, or too late."""
@@ -231,9 +235,13 @@ class DataPlane:
         """Makes one call; returns the version that answered, its outputs, and the connection."""
         started = time.monotonic()
         model, count = call.model.model, len(rows)
+        if call.profile is FASHION_MNIST or _bytes(rows) <= _QUICK_BYTES:
+            message = _message(call, rows)
+        else:
+            message = await self._offload(_message, call, rows)
         response, server = await self._call(
             messages.PREDICT,
-            _message(call, rows),
+            message,
             left_s(deadline),
             callers,
             _about(model, count),
@@ -338,9 +346,22 @@ def _most_rows(call: SignatureCall, rows: Array) -> int | None:
         return None
     if not profile.batchable:
         return 1
-    encoded = rows.dtype == object
-    largest = max(map(len, rows), default=0) if encoded else rows[:1].nbytes
+    largest = max(map(len, rows), default=0) if rows.dtype == object else rows[:1].nbytes
     return max(1, _BATCH_BYTES // max(1, largest))
+
+
+def _parts(call: SignatureCall, rows: Array | Sequence[Array]) -> Iterator[Array]:
+    """Yields as many rows as may share a call; each alone where they may not."""
+    if not isinstance(rows, np.ndarray):
+        yield from (row[None] for row in rows)
+        return
+    size = (_most_rows(call, rows) or len(rows)) if call.profile.shares_calls else 1
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _bytes(rows: Array) -> int:
+    return sum(map(len, rows)) if rows.dtype == object else rows.nbytes
 
 
 def _queue_of(call: SignatureCall) -> SignatureCall:

@@ -33,6 +33,9 @@ where in others that takes milliseconds."""
 _MOST_LEVELS = 40_000_000
 """Numbers of all pictures of a request, 160 MB as float32: as many as 256 of 224x224 in colour."""
 
+_QUICK_BYTES = 2**20
+"""Of rows: to copy more takes milliseconds, which others should not have to wait for."""
+
 _SMALL_BYTES = 4096  # more than such a PNG has, unless it is full of something else
 _NO_ROWS: Instances = np.empty((0, SIDE, SIDE), np.uint8)
 _BATCH_OF_ROWS = 16  # that are decoded before others have their turn
@@ -129,7 +132,7 @@ class Decoder:
             _check_readable(results, all_or_none=all_or_none)
         if instances:
             is_one = profile.has_fixed_size or profile.dtype == "string"
-            rows = np.stack(instances) if is_one else instances
+            rows = await _stacked(instances) if is_one else instances
         return Shown(rows, results, time.monotonic() - started, profile)
 
     async def _rows(self, pictures: list[bytes], box: Box) -> list[Found]:
@@ -159,6 +162,12 @@ class Decoder:
         with self._queue.admitted([*map(work_of, small)], deadline) as jobs:
             small.reverse()
             return [error or await _one(jobs, job, [small.pop()]) for error in refused]
+
+
+async def _stacked(instances: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    if sum(each.nbytes for each in instances) <= _QUICK_BYTES:
+        return np.stack(instances)
+    return await asyncio.to_thread(np.stack, instances)
 
 
 async def _one(jobs: AdmittedJobs, job: Head, file: list[bytes]) -> Found:
