@@ -217,17 +217,17 @@ class DataPlane:
         self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
     ) -> tuple[int, Mapping[str, Array], Connection]:
         """Runs a signature on rows, in as many calls as it needs: one, unless the signature has a
-        fixed number of rows."""
-        fixed = self._fixed_rows.recall(call)
-        if not fixed:
-            try:
-                return await self._run(call, rows, deadline, callers)
-            except InvalidRequest:
-                fixed = await self._fixed_rows.learn(call, self.call, left_s(deadline))
-                if fixed in (None, len(rows)):
-                    raise
+        fixed number of rows. That is looked up again where it is refused: a newer version may take
+        another."""
         run = partial(self._run, deadline=deadline, callers=callers)
-        return await in_parts(run, call, rows, fixed)
+        known = self._fixed_rows.recall(call)
+        try:
+            return await (in_parts(run, call, rows, known) if known else run(call, rows))
+        except InvalidRequest:
+            fixed = await self._fixed_rows.learn(call, self.call, left_s(deadline))
+            if fixed == (known or len(rows)) or (fixed is None and known is None):
+                raise
+        return await (in_parts(run, call, rows, fixed) if fixed else run(call, rows))
 
     async def _run(
         self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]

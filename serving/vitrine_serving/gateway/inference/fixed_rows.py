@@ -50,6 +50,7 @@ class FixedRows:
         """Returns as `recall` does, having looked at the signature. Raises nothing: that a call was
         refused has told more than a server that does not answer this."""
         model, version, label = call.model
+        self._known.pop((call.model, call.signature), None)
         try:
             request = management.metadata_request(model, version=version, label=label)
             response = await ask(METADATA, request, timeout_s=timeout_s)
