@@ -1,6 +1,7 @@
 """Preprocessing by a profile: fits, sizes, channels and numbers, of any picture that is read."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vitrine_client.images.preprocessing import (
     STILL_MOST,
     fit_picture,
     model_input,
+    most_numbers,
     shown,
     target_size,
 )
@@ -169,10 +171,13 @@ def test_orientation_is_applied(orientation, resize):
         ((None, 100, 3), (300, 200), (67, 100)),
         ((None, 100, 3), (100, 2800), (FREE_MOST, 100)),
         ((None, 1000, 3), (100, 200), (1000, 1000)),
+        ((None, 4096, 3), (100, 200), (341, 4096)),
+        ((4096, None, 4), (200, 100), (4096, 256)),
     ],
 )
 def test_free_sizes_follow_from_the_picture(shape, size, expected):
     assert target_size(profile(shape), size) == expected
+    assert math.prod(expected) * profile(shape).channels <= most_numbers(profile(shape)) <= 2**22
 
 
 @pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])

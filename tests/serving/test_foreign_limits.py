@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.serving.asked_gateway import PNG, form, npy, png
-from tests.serving.foreign_model import ForeignModel, by_brightness
+from tests.serving.asked_gateway import PNG, form, npy, picture, png
+from tests.serving.foreign_model import ForeignModel, InvalidInput, by_brightness
 from tests.serving.test_foreign_models import bright, gateway, labels
 from vitrine_client.images.preprocessing import model_input
 
@@ -110,3 +110,62 @@ def test_encoded_pictures_go_in_parts():
         assert len(labels(asked.post(files=several))) == 6
         sizes = [sum(map(len, rows)) for rows in asked.model.calls]
         assert max(sizes) <= 16 * 2**20 < sum(sizes)
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (decoding([None, None, 3]), 1),
+        (ForeignModel((-1, 1024, 1024, 3)), 1),
+        (ForeignModel((-1, 512, 1024, 3)), 2),
+        (ForeignModel((-1, -1, -1, 3)), 5),
+        (ForeignModel((-1, 4096, -1, 3)), 1),
+    ],
+)
+def test_instances_that_are_too_many_numbers(model, most):
+    """Their JSON would take far more memory than the pictures."""
+    with gateway(model) as asked:
+        answer = asked.post(INSTANCES, files=form(*[bright(0)] * (most + 1)))
+        assert answer.status_code == 413
+        assert f"{most + 1} pictures of the size that this model takes are more" in answer.text
+        assert asked.post(INSTANCES, files=form(bright(0))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "most"), [(decoding(), 12), (ForeignModel((-1, 4096, -1, 3)), 9)]
+)
+def test_too_many_pictures_of_a_free_size(model, most):
+    """They count as large as they may become."""
+    with gateway(model) as asked:
+        answer = asked.post(files=form(*[bright(0)] * (most + 1)))
+        assert answer.status_code == 413
+        assert f"more than {most} at once" in answer.text
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1)])
+def test_instances_of_empty_pictures(shape):
+    """They are black, in the shape that the others have."""
+    files = {"profile.json": '{"fit": "item"}'}
+    with gateway(ForeignModel((-1, *shape), files=files)) as asked:
+        several = form(picture(4), bright(0, colour=(0, 0, 0)))
+        instances = asked.post(INSTANCES, files=several).json()["instances"]
+        assert np.shape(instances) == (2, *shape)
+        assert not np.any(instances[1])
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_newer_version_that_takes_other_numbers_of_rows(rows):
+    """The number that the last one took is not insisted on."""
+
+    def answer(asked: np.ndarray) -> np.ndarray:
+        if model.shape[0] not in (-1, len(asked)):
+            raise InvalidInput
+        return by_brightness(asked)
+
+    model = ForeignModel((2, 30, 20, 3), answer)
+    with gateway(model) as asked:
+        several = form(bright(2), bright(0), bright(1))
+        assert labels(asked.post(files=several)) == ["2", "0", "1"]
+        model.shape, model.version = (rows, 30, 20, 3), 2
+        assert labels(asked.post(files=several)) == ["2", "0", "1"]
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]

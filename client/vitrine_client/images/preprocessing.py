@@ -18,7 +18,7 @@ from vitrine_client.images.finding.item import Item, checked_box
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Part, Raster, decoded_whole, raster_of
 from vitrine_client.images.resizing import Levels, is_pillows, resized
-from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, MOST_NUMBERS, ModelProfile
 
 FREE_MOST, FREE_LEAST = 512, 32
 """Pixels of a picture's longest side, at most, and of its shortest one, at least, where the model
@@ -107,9 +107,25 @@ def target_size(profile: ModelProfile, size: tuple[int, int]) -> tuple[int, int]
         factor = profile.width / width
     else:
         factor = min(max(1.0, FREE_LEAST / min(size)), FREE_MOST / max(size))
-    most = max(FREE_MOST, profile.height or 0, profile.width or 0)
+    most = _most_free(profile)
     high, wide = (min(max(round(side * factor), FREE_LEAST), most) for side in (height, width))
     return profile.height or high, profile.width or wide
+
+
+def most_numbers(profile: ModelProfile) -> int:
+    """Returns how many numbers a picture of any size becomes, at most."""
+    if profile.dtype == "string" and not (profile.height and profile.width):
+        return STILL_MOST**2 * profile.channels
+    free = _most_free(profile)
+    return (profile.height or free) * (profile.width or free) * profile.channels
+
+
+def _most_free(profile: ModelProfile) -> int:
+    """Returns the most pixels of a side that is free: beside a long one there are fewer."""
+    fixed = profile.height or profile.width
+    if not fixed:
+        return FREE_MOST
+    return min(max(FREE_MOST, fixed), MOST_NUMBERS // (fixed * profile.channels))
 
 
 def _item(

@@ -12,7 +12,7 @@ from vitrine_client.errors import InvalidImage
 from vitrine_client.images import SIDE, Item
 from vitrine_client.images.preprocessing import shown as looked_at
 from vitrine_client.results.explanations import Explanation
-from vitrine_client.results.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer
@@ -24,7 +24,6 @@ Json = dict[str, Any]
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 _TIMING = "Server-Timing"
-_BLACK = np.zeros((SIDE, SIDE), np.uint8)
 
 
 def predictions(outcome: Outcome[Classified], top_k: int | None) -> Answer:
@@ -75,12 +74,16 @@ def instances(shown: Shown) -> Answer:
     rows, beside = list(shown.rows), {}
     if pictures:
         items = [each if isinstance(each, Item) else None for each in pictures]
-        rows = [each.instance if each else _BLACK for each in items]
+        rows = [each.instance if each else _black(shown.profile) for each in items]
         boxes = [each.box if each else None for each in items]
         beside = {"boxes": boxes, "warnings": [each.warnings for each in pictures]}
     content = {"instances": [messages.scaled(_levels(row)) for row in rows], **beside}
     body = orjson.dumps(content, option=_NUMPY)
     return Answer(200, body, headers=[(_TIMING, f"decode;dur={1e3 * shown.decode_s:.3f}")])
+
+
+def _black(profile: ModelProfile) -> Array:
+    return np.zeros((SIDE, SIDE, *[each or 1 for each in profile.shape[2:]]), np.uint8)
 
 
 def _levels(row: Array | bytes) -> Array:

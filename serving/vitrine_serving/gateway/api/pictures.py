@@ -23,7 +23,12 @@ from vitrine_serving.gateway.http import queries
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import UNSPECIFIED_TYPES
 from vitrine_serving.gateway.inference.dataplane import DataPlane
-from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Instances, Shown
+from vitrine_serving.gateway.inference.decoding.decoder import (
+    MOST_LEVELS,
+    Decoder,
+    Instances,
+    Shown,
+)
 from vitrine_serving.gateway.inference.outcomes import Classified, Outcome
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.profile_checks import OtherProfile
@@ -47,6 +52,9 @@ answer for each of them."""
 
 _KEPT_BYTES = 2**20
 """Of a body: what has more is let go of while it is decoded, as memory is short."""
+
+_MOST_TOLD = 2**22
+"""Numbers of instances that are answered: as JSON, of 8 bytes and more each."""
 
 _NPY = "application/x-npy"
 _LARGE_BYTES = 65536  # takes milliseconds to read, which others should not have to wait for
@@ -113,7 +121,7 @@ class PictureEndpoints:
         if target:
             caller = Caller(request.id, request.traceparent)
             profile = await self._profiles.learn(target, caller, request.deadline)
-        shown = await self._all_shown(request, profile)
+        shown = await self._all_shown(request, profile, _MOST_TOLD)
         answer: Answer = await self._offload(picture_answers.instances, shown)
         return answer
 
@@ -184,7 +192,9 @@ class PictureEndpoints:
         inputs = {shown.profile.input: shown.rows}
         return self._plane.infer(InferenceRequest(call, inputs, caller, deadline))
 
-    async def _all_shown(self, request: Request, profile: ModelProfile) -> Shown:
+    async def _all_shown(
+        self, request: Request, profile: ModelProfile, most_levels: int = MOST_LEVELS
+    ) -> Shown:
         """Returns what models are shown. Raises `InvalidImage` for a picture that cannot be
         read."""
         if is_json(request):
@@ -196,7 +206,7 @@ class PictureEndpoints:
         if media_type(request) == _NPY:
             return Shown(await self._array(request, box, profile), profile=profile)
         sent = self._pictures(request, box)
-        decode = partial(self._decoder.decode, all_or_none=True)
+        decode = partial(self._decoder.decode, all_or_none=True, most_levels=most_levels)
         return await decode(sent, request.deadline, box, profile)
 
     def _pictures(self, request: Request, box: Sequence[float] | None) -> list[bytes]:

@@ -1,7 +1,6 @@
 """Decoder of pictures to instances: rows of the data set at once, all others in processes."""
 
 import asyncio
-import math
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -13,7 +12,7 @@ from pydantic import Field
 from vitrine_client.errors import InvalidImage, PayloadTooLarge
 from vitrine_client.images import MAX_PIXELS, SIDE, Item, find_item, find_rows
 from vitrine_client.images.files import check_header
-from vitrine_client.images.preprocessing import FREE_MOST
+from vitrine_client.images.preprocessing import most_numbers
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_serving.gateway.inference.decoding.finding import Box, find_job, found
 from vitrine_serving.gateway.inference.decoding.jobs import Head
@@ -30,7 +29,7 @@ _ROW_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + 2 * SIDE.to_bytes(4)
 """First bytes of a PNG that is a row of the data set, or as large: its item is found in 10 us,
 where in others that takes milliseconds."""
 
-_MOST_LEVELS = 40_000_000
+MOST_LEVELS = 40_000_000
 """Numbers of all pictures of a request, 160 MB as float32: as many as 256 of 224x224 in colour."""
 
 _QUICK_BYTES = 2**20
@@ -104,14 +103,16 @@ class Decoder:
         profile: ModelProfile = FASHION_MNIST,
         *,
         all_or_none: bool = False,
+        most_levels: int = MOST_LEVELS,
     ) -> Shown:
         """Decodes pictures, or what lies in `box` (x, y, width, height) of each, for models of a
         profile, until `deadline` in seconds of `time.monotonic`. `pictures` is emptied, as memory
         is short.
 
-        Raises `PayloadTooLarge` for too many large ones; `InvalidImage` where none can be read, or,
-        with `all_or_none`, for the first that cannot; `InvalidRequest` where one has no such box;
-        `TooLate` where more is waiting than can be done in time, and `DeadlineExceeded`.
+        Raises `PayloadTooLarge` for so many that they might have more than `most_levels`;
+        `InvalidImage` where none can be read, or, with `all_or_none`, for the first that cannot;
+        `InvalidRequest` where one has no such box; `TooLate` where more is waiting than can be done
+        in time, and `DeadlineExceeded`.
         """
         started = time.monotonic()
         are_rows = profile is FASHION_MNIST and all(map(_is_row, pictures))
@@ -124,7 +125,7 @@ class Decoder:
         if are_rows:
             results = await self._rows(pictures, box)
         else:
-            _check_size(len(pictures), profile)
+            _check_size(len(pictures), profile, most_levels)
             results = await self._admitted(pictures, deadline, box, profile)
         pictures.clear()
         instances = [each.instance for each in results if isinstance(each, Item)]
@@ -192,9 +193,8 @@ def _seen(item: Item) -> Found:
     return Empty(item.warnings) if item.empty else item
 
 
-def _check_size(count: int, profile: ModelProfile) -> None:
-    sides = [side or FREE_MOST for side in profile.shape[:2]]
-    most = max(1, _MOST_LEVELS // (math.prod(sides) * profile.channels))
+def _check_size(count: int, profile: ModelProfile, most_levels: int) -> None:
+    most = max(1, most_levels // most_numbers(profile))
     if count > most:
         raise PayloadTooLarge(
             f"{count} pictures of the size that this model takes are more than {most} at once; "
