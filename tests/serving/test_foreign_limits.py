@@ -92,7 +92,7 @@ def test_many_large_pictures_go_in_parts(monkeypatch):
         return model_input(*arguments)
 
     monkeypatch.setattr("vitrine_serving.gateway.inference.dataplane.model_input", noting)
-    with gateway(ForeignModel((-1, 512, 256, 3), dtype="uint8")) as asked:
+    with gateway(ForeignModel((-1, 512, 256, 3), dtype="uint8"), request_timeout_s=60) as asked:
         thirds = [number % 3 for number in range(12)]
         several = form(*[bright(each, size=(32, 48)) for each in thirds])
         assert labels(asked.post(files=several)) == [str(each) for each in thirds]
@@ -105,7 +105,7 @@ def test_many_large_pictures_go_in_parts(monkeypatch):
 def test_encoded_pictures_go_in_parts():
     """By their bytes: a message has a bound."""
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
-    with gateway(decoding([None, None, 3])) as asked:
+    with gateway(decoding([None, None, 3]), request_timeout_s=60) as asked:
         several = form(*[png(noise)] * 6)
         assert len(labels(asked.post(files=several))) == 6
         sizes = [sum(map(len, rows)) for rows in asked.model.calls]
