@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results.profiles.completion import Draft
-from vitrine_client.results.profiles.profile import ModelProfile, ProfileError
+from vitrine_client.results.profiles.profile import FREE_SIDES, ModelProfile, ProfileError
 
 Array = npt.NDArray[Any]
 
-FREE_SIDE = 64
+FREE_SIDE = FREE_SIDES[0]
 """Pixels of a made-up picture's side where that is free."""
 
 SAME = 32
@@ -72,9 +72,10 @@ def judged(asked: TrialCalls, answers: TrialCalls) -> tuple[dict[str, Any], int]
     to each of the calls; a model that refuses the `copies`, and so several pictures at once, has
     answered none of them. Raises `ProfileError` where the model answers at random, or no row of
     numbers for each picture."""
-    refused = not len(answers.copies)
+    refused = answers.copies.shape[:1] == (0,)
     for found, rows in zip(answers, asked, strict=True):
         _check_rows(found, 0 if refused and rows is asked.copies else len(rows))
+    _check_widths([each for each in answers if len(each)])
     alone, copies, other, again = (np.asarray(each, np.float64) for each in answers)
     if not all(np.isfinite(each).all() for each in (alone, copies, other)):
         raise ProfileError("it answers numbers that are none (NaN or infinite)")
@@ -98,6 +99,14 @@ def _check_rows(found: Array, count: int) -> None:
             f"it answers shape {list(found.shape)} to {count} pictures, and not a row of numbers "
             "for each"
         )
+    if found.dtype.kind in "OSUc":
+        raise ProfileError("it answers texts or complex numbers, and not a row of numbers for each")
+
+
+def _check_widths(answers: list[Array]) -> None:
+    widths = sorted({each.shape[1] for each in answers})
+    if len(widths) > 1:
+        raise ProfileError(f"it answers rows of {widths[0]} numbers, and others of {widths[-1]}")
 
 
 def _close(one: Array, other: Array) -> bool:
