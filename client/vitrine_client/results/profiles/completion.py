@@ -31,8 +31,11 @@ _BINARY = 2
 _MOST_ROWS, _MOST_NUMBERS = 4096, 2**24
 """Of a call, where a signature has a fixed number of rows: a trial makes them all."""
 _ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
-_NO_SHARES = "`kind`: {} are in 0..1, and it answers numbers that are not; `logits` reads them"
-_SIGMOID = "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid"
+_NO_LOGITS = {
+    "probabilities": "`kind`: probabilities sum to 1, and it answers others, such as logits",
+    "scores": "`kind`: scores are in 0..1, and it answers others, such as logits",
+    "binary": "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid",
+}
 _MEMBER = re.compile(r"`(\w+)`: ")
 _SMALL = 28  # of Fashion-MNIST, and of MNIST, which is like it
 
@@ -79,8 +82,7 @@ class Draft(NamedTuple):
         sources = {**dict.fromkeys(members, TRIAL), **self.sources}
         if _contradict(found["kind"], members.get("kind", "")):
             if sources["kind"] != SIGNATURE:
-                advice = _SIGMOID if found["kind"] == "binary" else _NO_SHARES
-                raise _named(ProfileError(advice.format(found["kind"])), sources)
+                raise _named(ProfileError(_NO_LOGITS[found["kind"]]), sources)
             found["kind"], sources["kind"] = members["kind"], TRIAL  # a name is only a name
         count = _BINARY if found["kind"] == "binary" else classes
         if count == 1:

@@ -40,11 +40,25 @@ class TrialCalls(NamedTuple):
     again: Array
 
 
-def levels(profile: ModelProfile) -> Array:
-    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c]."""
-    sides = [side or FREE_SIDE for side in profile.shape[:2]]
+def sides(draft: Draft) -> tuple[int, ...]:
+    """Returns the sides of made-up pictures, where they are free, that are tried in turn."""
+    profile = draft.preliminary()
+    free = FREE_SIDES if None in profile.shape[:2] else FREE_SIDES[:1]
+    rows = draft.rows or 1
+    height, width = profile.shape[:2]
+
+    def numbers(side: int) -> int:
+        return rows * (height or side) * (width or side) * profile.channels
+
+    return tuple(s for s in free if s == FREE_SIDE or numbers(s) <= _MOST_NUMBERS)
+
+
+def levels(profile: ModelProfile, side: int = FREE_SIDE) -> Array:
+    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c], of a side
+    where that is free."""
+    height_width = [own or side for own in profile.shape[:2]]
     channels = [profile.channels] if len(profile.shape) == 3 else []
-    return np.random.default_rng(0).integers(0, 256, (2, *sides, *channels), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (2, *height_width, *channels), np.uint8)
 
 
 def calls(draft: Draft, pictures: Array) -> TrialCalls:
