@@ -1,6 +1,8 @@
 """Model profiles: members of their own, and those that signatures tell or that are assumed."""
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from vitrine_client.results.profiles import trial
 from vitrine_client.results.profiles.completion import PROFILE_FILE, Layer, drafted
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ProfileError, read_members
+from vitrine_client.store import profile_files
 
 LONG = "x" * 201
 
@@ -332,3 +335,59 @@ def test_a_model_that_decodes_pictures():
     draft = drafted(serving({"image_bytes": tensor("DT_STRING", -1)}), [])
     assert draft.members["dtype"] == "string"
     assert not draft.completed({"kind": "logits", "batchable": True}, 3).profile.has_fixed_size
+
+
+def beside(version: Path) -> Path:
+    """Returns the place of a version's labels."""
+    folder = version / profile_files.FOLDER
+    folder.mkdir(parents=True)
+    return folder / "labels.txt"
+
+
+def test_a_link_that_leaves_the_version(tmp_path):
+    """It would show whoever may ask what else the reader can read."""
+    secret = tmp_path / "secret"
+    secret.write_text("sesame")
+    for number, target in enumerate([secret, Path("../../secret"), Path("/proc/self/environ")]):
+        version = tmp_path / str(number)
+        beside(version).symlink_to(target)
+        with pytest.raises(ProfileError, match=r"labels\.txt cannot be read \(it is a link that"):
+            profile_files.texts(version)
+    version = tmp_path / "folder"
+    beside(tmp_path / "other").write_text("ant")
+    version.mkdir()
+    (version / profile_files.FOLDER).symlink_to(tmp_path / "other" / profile_files.FOLDER)
+    with pytest.raises(ProfileError, match="it is a link that leaves the version's directory"):
+        profile_files.texts(version)
+
+
+def test_links_that_stay(tmp_path):
+    """As those of a mounted ConfigMap, and of a version's directory itself."""
+    labels = beside(tmp_path / "1")
+    (labels.parent / "..data").mkdir()
+    (labels.parent / "..data" / labels.name).write_text("ant")
+    labels.symlink_to(Path("..data") / labels.name)
+    (tmp_path / "linked").symlink_to("1")
+    assert profile_files.texts(tmp_path / "linked") == {"labels.txt": "ant"}
+    labels.unlink()
+    labels.symlink_to("gone")
+    assert profile_files.texts(tmp_path / "1") == {}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "loop", "large"])
+def test_what_is_no_file(kind, tmp_path, monkeypatch):
+    """Nobody waits for it, and nobody reads more of it than a file may have."""
+    labels = beside(tmp_path)
+    if kind == "pipe":
+        os.mkfifo(labels)
+    elif kind == "folder":
+        labels.mkdir()
+    elif kind == "loop":
+        labels.symlink_to(labels)
+    else:
+        labels.write_text("x" * 99)
+        monkeypatch.setattr(profile_files, "MOST_BYTES", 98)
+    with pytest.raises(
+        ProfileError, match=r"labels\.txt cannot be read \(.*(regular|direc|sym|99)"
+    ):
+        profile_files.texts(tmp_path)
