@@ -212,3 +212,53 @@ def test_a_version_that_is_published_again_under_its_number():
     clock[0] = 20.0
     described(describer, model)
     assert len(model.calls) == tried
+
+
+LATER = {
+    "probabilities": lambda rows: np.eye(3)[[0] * len(rows)] if is_noise(rows) else logits(rows),
+    "scores": lambda rows: np.full((len(rows), 3), 0.9) if is_noise(rows) else logits(rows),
+}
+
+
+def is_noise(rows: np.ndarray) -> bool:
+    """Whether they are pictures of a trial."""
+    return len(np.unique(rows)) > 2
+
+
+def logits(rows: np.ndarray) -> np.ndarray:
+    return np.tile([-10, 0.5, 2], (len(rows), 1))
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_answers_that_are_not_of_their_kind(kind):
+    """A trial has seen two pictures only; nobody is told of a probability of -10."""
+    with gateway(ForeignModel(answer=LATER[kind])) as asked:
+        answer = asked.post(content=bright(1), headers=PNG)
+        assert answer.status_code == 502
+        assert f"not in 0..1, and its kind is {kind}" in answer.json()["detail"]
+
+
+def test_a_kind_that_is_told_wrongly():
+    """Where nothing is left to be tried."""
+    told = saying(ABC, {}, COLOUR | {"kind": "probabilities"})
+    with gateway(Describing(told)) as asked:
+        answer = asked.post(content=bright(1), headers=PNG)
+        assert answer.status_code == 502
+        assert "not in 0..1, and its kind is probabilities" in answer.json()["detail"]
+
+
+def test_another_version_of_another_kind():
+    """Its answers are read as its own profile says, not as that of the one before."""
+    model = ForeignModel(answer=lambda rows: np.full((len(rows), 3), 0.9))
+    with gateway(model) as asked:
+        assert asked.post(content=bright(1), headers=PNG).status_code == 200
+        model.answer, model.version = by_brightness, 2
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+
+
+def test_shares_that_are_a_little_off():
+    """As those of a model in half precision."""
+    model = ForeignModel(answer=lambda rows: np.tile([-0.004, 1.004, 0], (len(rows), 1)))
+    model.files = {"profile.json": json.dumps({"kind": "scores", "batchable": True})}
+    with gateway(model) as asked:
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
