@@ -20,7 +20,7 @@ _OFF = 0.01
 """How far a share may be from 0..1, as of a model in half precision."""
 
 
-class Classified(dict[str, Array]):
+class AnswerByKind(dict[str, Array]):
     """Answer by a profile, as `classified` returns it; `kind` is that of the profile."""
 
     def __init__(self, kind: str, probabilities: Array) -> None:
@@ -65,7 +65,7 @@ def check_classes(
             f"Version {version} of {model} has {len(labels)} labels, and answers "
             f"{probabilities.shape[1]} classes; publish it with a label for each"
         )
-    if isinstance(outputs, Classified) and not _are_shares(probabilities):
+    if isinstance(outputs, AnswerByKind) and not _are_shares(probabilities):
         raise ModelFault(
             f"Version {version} of {model} answers numbers that are not in 0..1, and its kind is "
             f"{outputs.kind}; tell `kind` in its profile, such as logits: docs/your-own-model.md"
@@ -76,7 +76,7 @@ def _are_shares(numbers: Array) -> bool:
     return bool(((numbers >= -_OFF) & (numbers <= 1 + _OFF)).all())
 
 
-def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> Classified:
+def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> AnswerByKind:
     """Returns the answer of a profile's signature as `probabilities`, float32 [n, classes]: the
     softmax of logits, and two of the one number of a binary classifier; scores stay as they are.
 
@@ -84,13 +84,13 @@ def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> Classifie
     answered has this profile."""
     numbers = outputs[profile.output]
     if numbers.dtype.kind != "f" or numbers.ndim != 2:
-        return Classified(profile.kind, numbers)
+        return AnswerByKind(profile.kind, numbers)
     if profile.kind == "logits":
         powers = np.exp(numbers - numbers.max(axis=1, keepdims=True), dtype=np.float64)
         numbers = powers / powers.sum(axis=1, keepdims=True)
     elif profile.kind == "binary":
         numbers = np.concatenate([1 - numbers, numbers], axis=1)
-    return Classified(profile.kind, numbers.astype(np.float32))
+    return AnswerByKind(profile.kind, numbers.astype(np.float32))
 
 
 def senseless(error: ServerError, model: ModelRef) -> ModelFault:

@@ -51,7 +51,7 @@ _NAME = re.compile(r"(?!\.\.?$)[^/\0]+")
 
 
 class _Trial(NamedTuple):
-    """What a trial has found: the members, and the number of classes; it holds for a draft, and
+    """Findings of a trial: the members, and the number of classes; they hold for a draft, and
     `until` then."""
 
     draft: Draft
