@@ -74,3 +74,12 @@ def test_lines_of_labels():
     text = "a\u2028b\r\nc\x0cd\re\x85f\n g \n\n"
     (layer,) = profile_files.layers({"labels.txt": text})
     assert layer.members["labels"] == ("a\u2028b", "c\x0cd", "e\x85f", "g")
+
+
+def test_links_in_a_circle(tmp_path):
+    """They are told of as any file that cannot be read."""
+    (tmp_path / "assets.extra").mkdir()
+    labels = tmp_path / "assets.extra" / "labels.txt"
+    labels.symlink_to(labels)
+    with pytest.raises(ProfileError, match=r"^labels\.txt cannot be read \("):
+        profile_files.texts(tmp_path)

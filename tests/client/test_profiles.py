@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
+from vitrine_client.results.profiles import trial
 from vitrine_client.results.profiles.completion import PROFILE_FILE, Layer, drafted
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ProfileError, read_members
 
@@ -50,6 +52,11 @@ ANY_RANK = {"dtype": "DT_FLOAT", "tensor_shape": {"unknown_rank": True}}
         ({"scaling": {"mean": 1}}, "`scaling`: .* is none of"),
         ({"mean": "0.5"}, "`mean`: '0.5' is no list"),
         ({"std": [10**400]}, "`std`: int too large"),
+        ({"std": [1, 0]}, "`std`: a deviation is 0.000001 or more"),
+        ({"std": [1e-7]}, "`std`: a deviation is 0.000001 or more"),
+        ({"mean": [1e7]}, "`mean`: write at most 4 numbers, none above 1,000,000"),
+        ({"mean": [-1e300]}, "`mean`: write at most 4 numbers"),
+        ({"mean": [0.5] * 5}, "`mean`: write at most 4 numbers"),
         ({"fit": "squash"}, "`fit`: 'squash' is none of"),
         ({"kind": "probability"}, "`kind`: 'probability' is none of"),
         ({"batchable": 1}, "`batchable`: write true or false"),
@@ -183,6 +190,11 @@ def test_what_no_picture_can_be_sent_to(signatures, reason):
         ),
         ({"scaling": "mean/std", "mean": (0.5,), "std": (0.0,)}, "`std`: it is above 0"),
         ({"kind": "binary"}, "`kind`: binary is one number for each picture"),
+        ({"mean": (0.5,)}, "`mean`: `mean` and `std` are told together"),
+        ({"std": (0.5,), "mean": ()}, "`std`: `mean` and `std` are told together"),
+        ({"mean": (0.5,), "std": (0.5,), "scaling": "0..1"}, "`mean`: it is for the scaling mean"),
+        ({"std": (0.5,), "scaling": "0..255"}, "`std`: it is for the scaling mean/std, and that is 0..255"),
+        ({"mean": (0.5, 0.5), "std": (0.5,)}, "`mean`: mean/std wants one, or one for each"),
     ],
 )
 def test_what_does_not_fit_the_signature(members, reason):
@@ -194,8 +206,7 @@ def test_what_does_not_fit_the_signature(members, reason):
 @pytest.mark.parametrize(
     ("members", "reason"),
     [
-        ({"mean": (0.5,), "std": (0.5,)}, "`mean`: it is for the scaling mean/std, and that is 0"),
-        ({"std": (0.5,)}, "`std`: it is for the scaling mean/std"),
+        ({"std": (0.5,)}, "`std`: `mean` and `std` are told together"),
         ({"scaling": "-1..1", "mean": (0.5,)}, "`mean`: it is for .* and that is -1..1: tell"),
         ({"scaling": "mean/std"}, "`scaling`: mean/std wants `mean` and `std`, and has no `mean`"),
         ({"scaling": "mean/std", "mean": (0.5,)}, "`scaling`: .*, and has no `std`"),
@@ -212,6 +223,90 @@ def test_a_scaling_before_levels_of_another_source():
     layers = [Layer("options", {"scaling": "0..255"})]
     layers.append(Layer(PROFILE_FILE, {"scaling": "mean/std", "mean": (0.5,), "std": (0.5,)}))
     assert drafted(serving(), layers).members["scaling"] == "0..255"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ((200_000, 28, 28), "has more than 4,096 rows in each call"),
+        ((4096, 224, 224, 3), "has more than 16,777,216 numbers in each call"),
+        ((2048, -1, -1, 3), "has more than 16,777,216 numbers in each call"),
+    ],
+)
+def test_more_rows_than_a_trial_makes(sizes, told):
+    """A signature is not told how much memory a gateway has."""
+    with pytest.raises(ProfileError, match=f"`input`: `x` float32 .* {told}"):
+        drafted(serving({"x": tensor("DT_FLOAT", *sizes)}), [])
+    assert drafted(serving({"x": tensor("DT_FLOAT", 32, 299, 299, 3)}), []).rows == 32
+
+
+def test_levels_tell_their_scaling():
+    """Nobody writes them for another one; those of a profile that was saved may be empty."""
+    draft = drafted(serving(), [Layer(PROFILE_FILE, {"mean": (0.5,), "std": (0.25,)})])
+    assert (draft.members["scaling"], draft.sources["scaling"]) == ("mean/std", PROFILE_FILE)
+    saved = {"mean": (), "std": (), "scaling": "0..255"}
+    assert drafted(serving(), [Layer(PROFILE_FILE, saved)]).members["scaling"] == "0..255"
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"fit": "item"}, "`fit`: `item` is for pixels"),
+        ({"scaling": "-1..1"}, "`scaling`: encoded pictures have levels of 0..255"),
+        ({"scaling": "mean/std", "mean": (0.5,), "std": (0.5,)}, "`scaling`: encoded pictures"),
+        ({"mean": (0.5,), "std": (0.5,)}, "`scaling`: encoded pictures"),
+    ],
+)
+def test_what_means_nothing_to_a_model_that_decodes_pictures(members, reason):
+    """It would be ignored, and answers look right."""
+    with pytest.raises(ProfileError, match=f"profile.json: {reason}"):
+        drafted(serving({"image_bytes": tensor("DT_STRING", -1)}), [Layer(PROFILE_FILE, members)])
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "scores", "binary"])
+def test_a_kind_that_the_answers_contradict(kind):
+    """Where somebody has told it; a name of an output is only a name."""
+    outputs = {"probabilities": tensor("DT_FLOAT", -1, 1 if kind == "binary" else 10)}
+    draft = drafted(serving(outputs=outputs), [Layer(PROFILE_FILE, {"kind": kind})])
+    with pytest.raises(ProfileError, match=f"profile.json: `kind`: {kind} .* answers others"):
+        draft.completed({"kind": "logits", "batchable": True}, 10)
+    assert draft.completed({"kind": "scores", "batchable": True}, 10).profile.kind == kind
+
+
+def test_a_name_that_the_answers_contradict():
+    """They are seen, and it is not told by anybody."""
+    draft = drafted(serving(outputs={"scores": tensor("DT_FLOAT", -1, 10)}), [])
+    profile = draft.completed({"kind": "logits", "batchable": True}, 10).profile
+    assert (profile.kind, profile.sources["kind"]) == ("logits", "trial")
+
+
+def trial_of(*answers: np.ndarray) -> tuple[dict[str, Any], int]:
+    draft = drafted(serving(), [])
+    asked = trial.calls(draft, np.zeros((2, 28, 28), np.float32))
+    return trial.judged(asked, trial.TrialCalls(*answers))
+
+
+def test_answers_of_a_trial_that_differ_in_width():
+    """A model may have as many classes as there are pictures."""
+    one, several = np.ones((1, 1)), np.ones((32, 32))
+    with pytest.raises(ProfileError, match="it answers rows of 1 numbers, and others of 32"):
+        trial_of(one, several, one, one)
+    with pytest.raises(ProfileError, match="it answers rows of 1 numbers, and others of 2"):
+        trial_of(one, several[:0], one, np.ones((1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (np.array([[b"a", b"b"]], object), "it answers texts or complex numbers"),
+        (np.array([["a", "b"]]), "it answers texts or complex numbers"),
+        (np.array(0.5), r"it answers shape \[\] to 1 pictures"),
+    ],
+)
+def test_answers_of_a_trial_that_are_no_rows(answer, told):
+    """Whatever a signature promises."""
+    with pytest.raises(ProfileError, match=told):
+        trial_of(answer, answer, answer, answer)
 
 
 def test_a_member_that_does_not_fit_is_told_with_its_file():

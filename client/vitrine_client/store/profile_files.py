@@ -5,6 +5,7 @@ mounted, or the embedded model server hands out what is in them (`NAMES`).
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,10 @@ def _told_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 def _text(version_dir: Path, folder: str, name: str) -> str | None:
     path = version_dir / folder / name
     try:
-        if not path.resolve(strict=True).is_relative_to(version_dir.resolve()):
+        found = Path(
+            os.path.realpath(path, strict=True)
+        )  # `resolve` raises `RuntimeError` of loops
+        if not found.is_relative_to(version_dir.resolve()):
             raise ProfileError(f"{name} is a link out of its version's directory: copy it there")
         return content_of(path, MOST_BYTES).decode()
     except (FileNotFoundError, NotADirectoryError):

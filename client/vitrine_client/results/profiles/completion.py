@@ -1,6 +1,7 @@
 """Profile completion: what a model says of itself, what files say, what its signatures tell, and
 for what is left an assumption, which is called one."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from vitrine_client.results import signatures
 from vitrine_client.results.profiles.profile import (
     DTYPES,
     FASHION_MNIST,
+    FREE_SIDES,
     LABELLED,
     MOST_LETTERS,
     SCALINGS,
@@ -26,11 +28,15 @@ _OTHER_PURPOSES = ("describe", "explain", "classify", "regress", "serve_bytes")
 _OUTPUT_KINDS = {"probabilities": "probabilities", "logits": "logits", "scores": "scores"}
 _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
+_MOST_ROWS, _MOST_NUMBERS = 4096, 2**24
+"""Of a call, where a signature has a fixed number of rows: a trial makes them all."""
 _ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
-_NO_SHARE = (
-    "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, and "
-    "export it again"
-)
+_NO_LOGITS = {
+    "probabilities": "`kind`: probabilities sum to 1, and it answers others, such as logits",
+    "scores": "`kind`: scores are in 0..1, and it answers others, such as logits",
+    "binary": "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, "
+    "and export it again",
+}
 _MEMBER = re.compile(r"`(\w+)`: ")
 _SMALL = 28  # of Fashion-MNIST, and of MNIST, which is like it
 
@@ -73,10 +79,12 @@ class Draft(NamedTuple):
         """Returns the profile with the members that a trial has found, and its labels, one for
         each of the `classes` that are answered. Raises `ProfileError` where there are more or
         fewer, and where the answers are not of the kind that somebody says."""
-        if self.members.get("kind") == "binary" and members.get("kind") == "logits":
-            raise _named(ProfileError(_NO_SHARE), self.sources)
         found = {**members, **self.members}
         sources = {**dict.fromkeys(members, TRIAL), **self.sources}
+        if _contradict(found["kind"], members.get("kind", "")):
+            if sources["kind"] != SIGNATURE:
+                raise _named(ProfileError(_NO_LOGITS[found["kind"]]), sources)
+            found["kind"], sources["kind"] = members["kind"], TRIAL  # a name is only a name
         count = _BINARY if found["kind"] == "binary" else classes
         if count == 1:
             raise ProfileError(_ONE_NUMBER.format("it answers"))
@@ -94,6 +102,12 @@ class Completed(NamedTuple):
 
     profile: ModelProfile
     labels: tuple[str, ...]
+
+
+def _contradict(kind: str, seen: str) -> bool:
+    """Says whether numbers that a trial has seen cannot be of a kind: logits may look like shares
+    by chance, and nothing else like logits."""
+    return seen == "logits" != kind
 
 
 class _Tensor(NamedTuple):
@@ -135,6 +149,7 @@ def _drafted(
     answered = _chosen(outputs, found, "output", lambda: _class_output(outputs))
     classes = _fill_output(found, answered)
     rows = taken.sizes[0] if taken.sizes and taken.sizes[0] > 0 else None
+    _check_rows(rows or 1, found.members["shape"], taken)
     return Draft(found.members, sources, given.get(LABELLED), rows, classes)
 
 
@@ -237,6 +252,7 @@ def _fill_input(found: _Found, taken: _Tensor) -> None:
         raise ProfileError(f"`input`: {taken} has a dtype that no picture is made for")
     if found.take("dtype", lambda: dtype) != dtype:
         raise ProfileError(f"`dtype`: {taken} is no {found.members['dtype']}")
+    _fill_levels(found)
     if dtype == "string":
         _fill_file(found)
         return
@@ -253,7 +269,21 @@ def _fill_input(found: _Found, taken: _Tensor) -> None:
     found.put("polarity", FASHION_MNIST.polarity)
 
 
+def _check_rows(rows: int, shape: Shape, taken: _Tensor) -> None:
+    if rows > _MOST_ROWS:
+        raise ProfileError(f"`input`: {taken} has more than {_MOST_ROWS:,} rows in each call")
+    numbers = math.prod(size or FREE_SIDES[0] for size in shape[:2]) * math.prod(
+        size or 3 for size in shape[2:]
+    )
+    if rows > 1 and rows * numbers > _MOST_NUMBERS:
+        raise ProfileError(f"`input`: {taken} has more than {_MOST_NUMBERS:,} numbers in each call")
+
+
 def _fill_file(found: _Found) -> None:
+    if found.members.get("fit") == "item":
+        raise ProfileError("`fit`: `item` is for pixels, and encoded pictures are sent as they are")
+    if found.members.get("scaling", "0..255") != "0..255":
+        raise ProfileError("`scaling`: encoded pictures have levels of 0..255, and no others")
     found.put("shape", (None, None, 3), SIGNATURE)
     for member, value in (("fit", "stretch"), ("scaling", "0..255"), ("polarity", "as is")):
         found.put(member, value, SIGNATURE)
@@ -278,6 +308,16 @@ def _check_shape(shape: Shape, taken: _Tensor) -> None:
     )
     if not fits:
         raise ProfileError(f"`shape`: {list(shape)} is not that of {taken}")
+
+
+def _fill_levels(found: _Found) -> None:
+    """Takes the scaling from `mean` and `std`, which are for one alone; empty ones say nothing."""
+    told = [member for member in ("mean", "std") if found.members.get(member)]
+    if not told:
+        return
+    if len(told) == 1 and "scaling" not in found.members:
+        raise ProfileError(f"`{told[0]}`: `mean` and `std` are told together")
+    found.put("scaling", SCALINGS[-1], found.source(told[0]))
 
 
 def _check_scaling(found: _Found, shape: Shape, *, whole: bool) -> None:

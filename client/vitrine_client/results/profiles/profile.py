@@ -60,8 +60,13 @@ MOST_LETTERS = 200
 """Bounds of what a model may say: pixels of a side, numbers of a picture, labels, and letters of a
 name."""
 
+FREE_SIDES = (64, 128, 224, 299)
+"""Pixels of the sides of made-up pictures where those are free: a model may refuse small ones."""
+
 LABELLED = "labels"
 
+_MOST_CHANNELS, _MOST_LEVEL, _LEAST_DEVIATION = 4, 1_000_000, 1e-6
+"""Of `mean` and `std`: numbers that pictures are made by stay far from the bounds of floats."""
 
 _MOST_TOLD = 1000
 
@@ -204,7 +209,17 @@ def read_shape(value: Any) -> Shape:
 
 
 def _levels(value: Any) -> tuple[float, ...]:
-    return tuple(map(json_values.number, json_values.items(value)))
+    levels = tuple(map(json_values.number, json_values.items(value)))
+    if len(levels) > _MOST_CHANNELS or not all(abs(level) <= _MOST_LEVEL for level in levels):
+        raise ValueError(f"write at most {_MOST_CHANNELS} numbers, none above {_MOST_LEVEL:,}")
+    return levels
+
+
+def _deviations(value: Any) -> tuple[float, ...]:
+    levels = _levels(value)
+    if not all(level >= _LEAST_DEVIATION for level in levels):
+        raise ValueError(f"a deviation is {_LEAST_DEVIATION:f} or more")
+    return levels
 
 
 def _labels(value: Any) -> tuple[str, ...]:
@@ -232,7 +247,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "dtype": _one_of(tuple(DTYPES.values())),
     "scaling": _one_of(SCALINGS),
     "mean": _levels,
-    "std": _levels,
+    "std": _deviations,
     "polarity": _one_of(POLARITIES),
     "fit": _one_of(FITS),
     "resize": _one_of(RESIZES),

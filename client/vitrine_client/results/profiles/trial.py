@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results.profiles.completion import Draft
-from vitrine_client.results.profiles.profile import ModelProfile, ProfileError
+from vitrine_client.results.profiles.profile import FREE_SIDES, ModelProfile, ProfileError
 
 Array = npt.NDArray[Any]
 
-FREE_SIDE = 64
+FREE_SIDE = FREE_SIDES[0]
 """Pixels of a made-up picture's side where that is free."""
 
 SAME = 32
@@ -40,11 +40,25 @@ class TrialCalls(NamedTuple):
     again: Array
 
 
-def levels(profile: ModelProfile) -> Array:
-    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c]."""
-    sides = [side or FREE_SIDE for side in profile.shape[:2]]
+def sides(draft: Draft) -> tuple[int, ...]:
+    """Returns the sides of made-up pictures, where they are free, that are tried in turn."""
+    profile = draft.preliminary()
+    free = FREE_SIDES if None in profile.shape[:2] else FREE_SIDES[:1]
+    rows = draft.rows or 1
+    height, width = profile.shape[:2]
+
+    def numbers(side: int) -> int:
+        return rows * (height or side) * (width or side) * profile.channels
+
+    return tuple(s for s in free if s == FREE_SIDE or numbers(s) <= _MOST_NUMBERS)
+
+
+def levels(profile: ModelProfile, side: int = FREE_SIDE) -> Array:
+    """Returns two made-up pictures, noise of all levels, uint8 [2, h, w] or [2, h, w, c], of a side
+    where that is free."""
+    height_width = [own or side for own in profile.shape[:2]]
     channels = [profile.channels] if len(profile.shape) == 3 else []
-    return np.random.default_rng(0).integers(0, 256, (2, *sides, *channels), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (2, *height_width, *channels), np.uint8)
 
 
 def calls(draft: Draft, pictures: Array) -> TrialCalls:
@@ -72,9 +86,10 @@ def judged(asked: TrialCalls, answers: TrialCalls) -> tuple[dict[str, Any], int]
     to each of the calls; a model that refuses the `copies`, and so several pictures at once, has
     answered none of them. Raises `ProfileError` where the model answers at random, or no row of
     numbers for each picture."""
-    refused = not len(answers.copies)
+    refused = answers.copies.shape[:1] == (0,)
     for found, rows in zip(answers, asked, strict=True):
         _check_rows(found, 0 if refused and rows is asked.copies else len(rows))
+    _check_widths([each for each in answers if len(each)])
     alone, copies, other, again = (np.asarray(each, np.float64) for each in answers)
     if not all(np.isfinite(each).all() for each in (alone, copies, other)):
         raise ProfileError("it answers numbers that are none (NaN or infinite)")
@@ -98,6 +113,14 @@ def _check_rows(found: Array, count: int) -> None:
             f"it answers shape {list(found.shape)} to {count} pictures, and not a row of numbers "
             "for each"
         )
+    if found.dtype.kind in "OSUc":
+        raise ProfileError("it answers texts or complex numbers, and not a row of numbers for each")
+
+
+def _check_widths(answers: list[Array]) -> None:
+    widths = sorted({each.shape[1] for each in answers})
+    if len(widths) > 1:
+        raise ProfileError(f"it answers rows of {widths[0]} numbers, and others of {widths[-1]}")
 
 
 def _close(one: Array, other: Array) -> bool:

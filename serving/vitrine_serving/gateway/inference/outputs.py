@@ -16,6 +16,18 @@ _LOST_VARIABLES = ("Could not find variable", "uninitialized", "not initialized"
 """Words of TensorFlow 2.20 for a graph whose variables, or tables, were not saved with it."""
 
 
+_OFF = 0.01
+"""How far a share may be from 0..1, as of a model in half precision."""
+
+
+class AnswerByKind(dict[str, Array]):
+    """Answer by a profile, as `classified` returns it; `kind` is that of the profile."""
+
+    def __init__(self, kind: str, probabilities: Array) -> None:
+        super().__init__({PROBABILITIES: probabilities})
+        self.kind = kind
+
+
 def check_outputs(
     outputs: Mapping[str, Array], wanted: Sequence[str], rows: int, model: str, version: int
 ) -> None:
@@ -40,7 +52,8 @@ def check_outputs(
 def check_classes(
     outputs: Mapping[str, Array], labels: Sequence[str], model: str, version: int
 ) -> None:
-    """Raises `ModelFault` unless `probabilities` has a float for each of the labels."""
+    """Raises `ModelFault` unless `probabilities` has a float for each of the labels, in 0..1 where
+    it is answered by a profile that says so."""
     probabilities = outputs[PROBABILITIES]
     if probabilities.dtype.kind != "f" or probabilities.ndim != 2:
         raise ModelFault(
@@ -52,20 +65,32 @@ def check_classes(
             f"Version {version} of {model} has {len(labels)} labels, and answers "
             f"{probabilities.shape[1]} classes; publish it with a label for each"
         )
+    if isinstance(outputs, AnswerByKind) and not _are_shares(probabilities):
+        raise ModelFault(
+            f"Version {version} of {model} answers numbers that are not in 0..1, and its kind is "
+            f"{outputs.kind}; tell `kind` in its profile, such as logits: docs/your-own-model.md"
+        )
 
 
-def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> dict[str, Array]:
+def _are_shares(numbers: Array) -> bool:
+    return bool(((numbers >= -_OFF) & (numbers <= 1 + _OFF)).all())
+
+
+def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> AnswerByKind:
     """Returns the answer of a profile's signature as `probabilities`, float32 [n, classes]: the
-    softmax of logits, and two of the one number of a binary classifier; scores stay as they are."""
+    softmax of logits, and two of the one number of a binary classifier; scores stay as they are.
+
+    Whether they are in 0..1 is for `check_classes`, once it is known that the version that has
+    answered has this profile."""
     numbers = outputs[profile.output]
     if numbers.dtype.kind != "f" or numbers.ndim != 2:
-        return {PROBABILITIES: numbers}
+        return AnswerByKind(profile.kind, numbers)
     if profile.kind == "logits":
         powers = np.exp(numbers - numbers.max(axis=1, keepdims=True), dtype=np.float64)
         numbers = powers / powers.sum(axis=1, keepdims=True)
     elif profile.kind == "binary":
         numbers = np.concatenate([1 - numbers, numbers], axis=1)
-    return {PROBABILITIES: numbers.astype(np.float32)}
+    return AnswerByKind(profile.kind, numbers.astype(np.float32))
 
 
 def senseless(error: ServerError, model: ModelRef) -> ModelFault:
