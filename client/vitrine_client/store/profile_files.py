@@ -19,11 +19,11 @@ MOST_BYTES = 4_000_000
 """Bytes of a file: of 100,000 labels, 40 for each."""
 
 
-def texts(version_dir: Path) -> dict[str, str]:
-    """Returns the contents of the files of a version that are there, by name. Raises
-    `ProfileError` where one cannot be read."""
+def texts(version_dir: Path, folder: str = FOLDER) -> dict[str, str]:
+    """Returns the contents of the files of a version that are there, in its `folder`, by name.
+    Raises `ProfileError` where one cannot be read."""
     return {
-        name: text for name in NAMES if (text := _text(version_dir / FOLDER / name)) is not None
+        name: text for name in NAMES if (text := _text(version_dir / folder / name)) is not None
     }
 
 
