@@ -201,6 +201,7 @@ def test_it_is_refused_in_a_sentence(case, tmp_path):
     [
         ({"output": "nope"}, "`output`: the signature has no `nope`"),
         ({"kind": "binary"}, "`kind`: binary is one number"),
+        ({"kind": "logits"}, "`kind`: its rows sum to 1, so they are probabilities"),
         ({"kind": "probabilities"}, "`kind`: probabilities sum to 1"),
         ({"signature": "nope"}, "`signature`: it has no `nope`"),
         ({"scaling": "mean/std", "mean": (0.5, 0.5), "std": (1.0,)}, "`mean`: "),
@@ -209,7 +210,8 @@ def test_it_is_refused_in_a_sentence(case, tmp_path):
 )
 def test_options_that_do_not_fit(tmp_path, options, words):
     """Each is named, with what there is."""
-    path = keras_file(tmp_path, COLOUR, *foreign.ending())
+    ends = "softmax" if options == {"kind": "logits"} else None
+    path = keras_file(tmp_path, COLOUR, *foreign.ending(ends))
     with pytest.raises(ImportRefused, match=words):
         imported(path, tmp_path / "models", options)
 
@@ -255,6 +257,23 @@ def rewritten(path, **parts):
         for name, content in (kept | parts).items():
             archive.writestr(name, content)
     return path
+
+
+@pytest.mark.parametrize("name", ["profile.json", "labels.txt"])
+@pytest.mark.parametrize("folder", [".", "assets.extra"])
+def test_files_beside_a_saved_model_that_cannot_be_read(tmp_path, name, folder):
+    """By the bounds of those that are served."""
+    directory = foreign.exported(foreign.functional(GREY), tmp_path / "exported")
+    (directory / folder).mkdir(exist_ok=True)
+    (directory / folder / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(ImportRefused, match=f"{name} is not UTF-8"):
+        load(directory)
+
+
+def test_the_keras_that_safe_mode_was_looked_at_in():
+    """Another one is looked at first: imports rest on it, and on building without memory. Then the
+    bound in training/pyproject.toml moves, and this with it."""
+    assert keras.__version__.startswith("3.15.")
 
 
 class TestLimits:

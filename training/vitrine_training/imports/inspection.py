@@ -157,6 +157,11 @@ def _check_kind(kind: str, seen: str, rows: Array) -> None:
         raise ProfileError(
             "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid"
         )
+    if kind == "logits" and seen == "probabilities":
+        raise ProfileError(
+            "`kind`: its rows sum to 1, so they are probabilities, and a softmax of those would be "
+            "served: leave out that they are logits"
+        )
     if kind == "probabilities" and seen != "probabilities":
         raise ProfileError(f"`kind`: probabilities sum to 1, and it answers others, such as {seen}")
 

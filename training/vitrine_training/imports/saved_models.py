@@ -38,7 +38,8 @@ class SavedModel:
             for name, function in self._functions.items()
         }
         try:
-            self.layers = [*self._own(), *profile_files.layers(_texts(directory))]
+            files = profile_files.texts(directory, ".") | profile_files.texts(directory)
+            self.layers = [*self._own(), *profile_files.layers(files)]
         except ProfileError as error:
             raise ImportRefused(f"{directory}: {error}") from error
 
@@ -59,16 +60,3 @@ class SavedModel:
             return []
         labels = {LABELLED: described.labels} if described.labels else {}
         return [Layer(DESCRIBE, {**(described.members or {}), **labels})]
-
-
-def _texts(directory: Path) -> dict[str, str]:
-    found = {}
-    for name in profile_files.NAMES:
-        path = directory / name
-        if path.is_file() and path.stat().st_size <= _MOST:
-            found[name] = path.read_text(encoding="utf-8", errors="replace")
-    return found | profile_files.texts(directory)
-
-
-_MOST = 16 << 20
-"""Bytes of a profile, or of labels."""
