@@ -170,3 +170,19 @@ def test_more_versions_than_there_are_slots(asked):
         assert [state.version for state in watch.states()] == [2, 3]
 
     in_loop(work)
+
+
+def test_what_a_kernel_overshoots_by_is_no_shift(asked):
+    """It is cut off, as in the baseline: levels beyond 0..255 count as these."""
+    images = asked.test.images[:500]
+    levels = images.astype(np.float32)
+    overshot = np.where(images == 0, -30, np.where(images == 255, 290, levels)).astype(np.float32)
+    outputs = asked.answer(images)
+
+    def scores(instances):
+        watch = Watch(Windows(500))
+        watch.note("m", 1, asked.description, instances, outputs)
+        (state,) = watch.states()
+        return state.scores
+
+    assert in_loop(lambda: scores(overshot)) == in_loop(lambda: scores(levels))

@@ -13,6 +13,7 @@ from tests.training.imports.foreign import CLASSES, Written, imported, layers, p
 from vitrine_client.images.preprocessing import fit_picture, model_input
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.imports import ImportRefused
+from vitrine_training.imports.loading import load
 from vitrine_training.publish import incumbent, picture_bytes
 
 GREY, COLOUR = (28, 28, 1), (32, 32, 3)
@@ -383,3 +384,34 @@ def test_one_that_takes_a_single_picture_and_does_not_say_so(tmp_path):
         np.testing.assert_allclose(row, serve(image)["probs"][0], atol=1e-5)
     assert profile.batchable
     assert any("takes 1 pictures a call" in note for note in written.card["notes"])
+
+
+def nested(*first):
+    given = keras.Input((40, 40, 3))
+    found = given
+    for layer in first:
+        found = layer(found)
+    return keras.Model(given, found)
+
+
+SCALED_BY_ITSELF = {
+    "after resizing": lambda: [layers.Resizing(16, 16), layers.Rescaling(1 / 255)],
+    "after a crop": lambda: [layers.CenterCrop(16, 16), layers.Rescaling(1 / 127.5, -1)],
+    "in a functional model": lambda: [nested(layers.Rescaling(1 / 255))],
+    "deeper": lambda: [nested(nested(layers.Resizing(20, 20), layers.Rescaling(1 / 255)))],
+    "after nothing": lambda: [layers.Identity(), layers.Rescaling(1 / 255)],
+}
+
+
+@pytest.mark.parametrize("case", SCALED_BY_ITSELF)
+def test_a_model_that_scales_levels_itself_gets_levels(case, tmp_path):
+    """Wherever it does so before it looks at them."""
+    model = foreign.sequential((40, 40, 3), *SCALED_BY_ITSELF[case](), *foreign.ending())
+    loaded = load(foreign.saved(model, tmp_path / "m.keras"))
+    assert [each.members for each in loaded.layers] == [{"scaling": "0..255"}]
+
+
+def test_a_rescaling_in_the_middle_is_none_of_levels(tmp_path):
+    middle = [layers.Conv2D(3, 3), layers.Rescaling(1 / 255)]
+    model = foreign.sequential((40, 40, 3), *middle, *foreign.ending())
+    assert not load(foreign.saved(model, tmp_path / "m.keras")).layers

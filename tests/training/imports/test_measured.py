@@ -3,13 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.training.imports import foreign
 from tests.training.imports.foreign import imported, layers
 from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data.fashion_mnist import LABELS
-from vitrine_training.imports import ImportRefused, measurement
+from vitrine_training.imports import ImportRefused, measurement, publication
 from vitrine_training.imports.measurement import of_fashion_mnist, of_folder
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.gate import SameModel, WorseModel
@@ -96,6 +97,79 @@ def test_of_many_pictures_some_of_each_class(folder):
     data = of_folder(folder, PROFILE, list(COLOURS), silent, most=10)
     assert np.bincount(data.test.class_ids).tolist() == [3, 3, 3]
     assert data.notes == ["9 of 24 pictures were measured"]
+
+
+def test_free_channels_are_as_many_as_the_profile_has(folder, monkeypatch):
+    """And not as many as a free side has pixels."""
+    profile = ModelProfile(shape=(8, 8, None), fit="stretch", scaling="0..255", sources={})
+    monkeypatch.setattr(measurement, "MOST_LEVELS", 24 * 8 * 8 * profile.channels)
+    data = of_folder(folder, profile, list(COLOURS), silent)
+    assert len(data.test.levels) == 24
+    assert not data.notes
+
+
+def test_pictures_of_nothing_are_left_out_and_counted(folder):
+    """Where the model is for items: no model is asked about them."""
+    Image.new("L", (60, 60), 200).save(folder / "red" / "nothing.png")
+    drawn = np.full((200, 200), 255, np.uint8)
+    drawn[50:160, 70:130] = 20
+    drawn[50:80, 40:160] = 20
+    Image.fromarray(drawn).save(folder / "blue" / "item.png")
+    profile = ModelProfile(shape=(28, 28), fit="item", sources={})
+    data = of_folder(folder, profile, list(COLOURS), silent)
+    assert all(each.any() for each in data.test.levels)
+    (note,) = data.notes
+    assert "pictures have nothing in them and were left out" in note
+
+
+def test_what_a_kernel_overshoots_by_is_no_reason_to_leave_drift_alone(tmp_path):
+    """It is cut off, as the gateway does it."""
+    rng = np.random.default_rng(0)
+    levels = list(rng.uniform(-20, 280, (200, *SHAPE)).astype(np.float32))
+    class_ids = np.arange(200) % 3
+    labelled = measurement.Labelled(levels, class_ids)
+    data = measurement.DataToMeasureBy(labelled, labelled, "made up")
+    options = OPTIONS | {"resize": "bicubic-antialias"}
+    _, card = imported(by_colour(tmp_path / "m.keras"), tmp_path / "models", options, data=data)
+    assert card["baseline"]["images"] == 200
+
+
+def test_the_written_version_is_compared_on_pictures_of_all_classes(folder, tmp_path, monkeypatch):
+    """Though those of the first class come first."""
+    monkeypatch.setattr(publication, "CHECKED_ROWS", 6)
+    checked = []
+    monkeypatch.setattr(publication.archive, "check", lambda *words: checked.append(words[2]))
+    imported(by_colour(tmp_path / "m.keras"), tmp_path / "models", OPTIONS, data=data_of(folder))
+    assert set(checked[0].argmax(axis=1)) == {0, 1, 2}
+    assert len(checked[0]) <= 6
+
+
+def frozen(path, factor):
+    """A SavedModel without weights."""
+    kernel = np.eye(3, dtype=np.float32)[::-1] * factor
+
+    def serve(images):
+        return {"probs": tf.nn.softmax(tf.reduce_mean(images, axis=[1, 2]) @ kernel)}
+
+    return foreign.saved_function(serve, path, tf.TensorSpec([None, *SHAPE], tf.float32, name="x"))
+
+
+def test_models_without_weights_are_never_the_same(folder, tmp_path):
+    """What they know is in their graphs."""
+    models_dir, data = tmp_path / "models", data_of(folder)
+    assert imported(frozen(tmp_path / "a", 0.1), models_dir, OPTIONS, data=data)[0].name == "1"
+    assert imported(frozen(tmp_path / "b", 0.2), models_dir, OPTIONS, data=data)[0].name == "2"
+
+
+def test_the_same_weights_in_another_graph_are_another_model(folder, tmp_path):
+    """As its answers tell."""
+    models_dir, data = tmp_path / "models", data_of(folder)
+    good = by_colour(tmp_path / "m.keras")
+    assert imported(good, models_dir, OPTIONS, data=data)[0].name == "1"
+    model = keras.models.load_model(good)
+    more = keras.Sequential([keras.Input(SHAPE), *model.layers, layers.Rescaling(3.0)])
+    path = foreign.saved(more, tmp_path / "more.keras")
+    assert imported(path, models_dir, OPTIONS, data=data)[0].name == "2"
 
 
 def empty(folder):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import resource
 import zipfile
 
 import h5py
@@ -265,6 +267,7 @@ def test_the_line_of_an_error_that_has_the_reason(text, reason):
     [
         ({"output": "nope"}, "`output`: the signature has no `nope`"),
         ({"kind": "binary"}, "`kind`: binary is one number"),
+        ({"kind": "logits"}, "`kind`: its rows sum to 1, so they are probabilities"),
         ({"kind": "probabilities"}, "`kind`: probabilities sum to 1"),
         ({"signature": "nope"}, "`signature`: it has no `nope`"),
         ({"scaling": "mean/std", "mean": (0.5, 0.5), "std": (1.0,)}, "`mean`: "),
@@ -273,7 +276,8 @@ def test_the_line_of_an_error_that_has_the_reason(text, reason):
 )
 def test_options_that_do_not_fit(tmp_path, options, words):
     """Each is named, with what there is."""
-    path = keras_file(tmp_path, COLOUR, *foreign.ending())
+    ends = "softmax" if options == {"kind": "logits"} else None
+    path = keras_file(tmp_path, COLOUR, *foreign.ending(ends))
     with pytest.raises(ImportRefused, match=words):
         imported(path, tmp_path / "models", options)
 
@@ -321,6 +325,23 @@ def rewritten(path, **parts):
     return path
 
 
+@pytest.mark.parametrize("name", ["profile.json", "labels.txt"])
+@pytest.mark.parametrize("folder", [".", "assets.extra"])
+def test_files_beside_a_saved_model_that_cannot_be_read(tmp_path, name, folder):
+    """By the bounds of those that are served."""
+    directory = foreign.exported(foreign.functional(GREY), tmp_path / "exported")
+    (directory / folder).mkdir(exist_ok=True)
+    (directory / folder / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(ImportRefused, match=f"{name} is not UTF-8"):
+        load(directory)
+
+
+def test_the_keras_that_safe_mode_was_looked_at_in():
+    """Another one is looked at first: imports rest on it, and on building without memory. Then the
+    bound in training/pyproject.toml moves, and this with it."""
+    assert keras.__version__.startswith("3.15.")
+
+
 class TestLimits:
     """Before anything is loaded."""
 
@@ -344,6 +365,62 @@ class TestLimits:
         rewritten(path, **{"config.json": config})
         with pytest.raises(ImportRefused, match="its `units` is 99,999,999, and no weight is so"):
             load(path)
+
+    def test_no_weights_at_all(self, tmp_path):
+        """Nothing bounds its layers then."""
+        path = keras_file(tmp_path, GREY, *foreign.ending())
+        with zipfile.ZipFile(path) as archive:
+            config = archive.read("config.json")
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", config)
+        with pytest.raises(ImportRefused, match=r"or it is damaged: .*model.weights.h5"):
+            load(path)
+
+    @pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+    @pytest.mark.parametrize("sides", ["[20000, 20000]", "[10000000, 10000000]"])
+    def test_products_that_are_larger_than_its_weights(self, tmp_path, name, sides):
+        """No number is so large by itself; nothing is allocated for them."""
+        middle = layers.Conv2D(3, 3, padding="same")
+        model = foreign.sequential(GREY, middle, *foreign.ending())
+        path = foreign.saved(model, tmp_path / name)
+        kernel = re.compile(rb'"kernel_size": \[3, 3\]')
+        changed = b'"kernel_size": ' + sides.encode()
+        if name.endswith(".h5"):
+            with h5py.File(path, "r+") as file:
+                config = str(file.attrs["model_config"]).encode()
+                file.attrs["model_config"] = kernel.sub(changed, config).decode()
+        else:
+            with zipfile.ZipFile(path) as archive:
+                config = archive.read("config.json")
+            rewritten(path, **{"config.json": kernel.sub(changed, config)})
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(ImportRefused) as refused:
+            load(path)
+        assert "\n" not in str(refused.value)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - most < 400_000
+
+    def test_layers_without_weights_that_are_there(self, tmp_path):
+        """A layer more than the file has weights for, with few numbers in each dimension."""
+        path = tmp_path / "model.keras"
+        with pytest.raises(ImportRefused, match=r"weights of 2,000,000,000 bytes, and 10 are"):
+            limits.check_built(path, 2_000_000_000, 10)
+        limits.check_built(path, 60_000_000, 10)
+
+    @pytest.mark.parametrize(
+        "middle",
+        [
+            [layers.UpSampling2D(10_000), layers.GlobalAveragePooling2D()],
+            [layers.ZeroPadding2D(100_000), layers.GlobalAveragePooling2D()],
+            [layers.Flatten(), layers.RepeatVector(1_000_000), layers.GlobalAveragePooling1D()],
+        ],
+        ids=["upsampling", "padding", "repeating"],
+    )
+    def test_pictures_that_become_too_large(self, tmp_path, middle):
+        """Is seen in the graph, before a picture is asked for."""
+        model = foreign.sequential(GREY, *middle, layers.Dense(4))
+        path = foreign.saved(model, tmp_path / "model.keras")
+        with pytest.raises(ImportRefused, match=r"takes too much memory: .* of a single picture"):
+            imported(path, tmp_path / "models")
 
     @pytest.mark.parametrize("options", [{}, {"chunks": True, "compression": "gzip"}])
     def test_weights_that_are_not_there(self, tmp_path, options):

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vitrine_client.results.profiles.completion import Layer
     from vitrine_training.imports.inspection import Inspected
     from vitrine_training.imports.loading import ForeignModel
-    from vitrine_training.imports.measurement import TestData
+    from vitrine_training.imports.measurement import DataToMeasureBy
     from vitrine_training.imports.publication import Importing
     from vitrine_training.publish.archive import Card
 
@@ -152,16 +152,22 @@ def import_model(model: Path, name: str, models_dir: Path, as_json: bool, **give
     except click.ClickException:
         raise
     except Exception as error:  # of the model's own code and TensorFlow's, too
-        reason = _reason(name, error)
-        if as_json:
-            options.print_json({"model": name, "published": False, "reason": reason})
-        click.echo(f"Error: {reason}", err=True)
-        sys.exit(1)
+        _give_up(as_json, name, _reason(name, error))
     _tell(as_json, _outcome(version_dir, card), _summary(card))
     console.print(f"published as {version_dir} after {card['duration_s']:.1f} s")
-    config = models_dir / "models.config"
+    _tell_how_to_serve(models_dir / "models.config", name)
+
+
+def _tell_how_to_serve(config: Path, name: str) -> None:
     if not generated_config.is_named(config, name):
         console.print(generated_config.how_to_serve(config, name))
+
+
+def _give_up(as_json: bool, name: str, reason: str) -> NoReturn:
+    if as_json:
+        options.print_json({"model": name, "published": False, "reason": reason})
+    click.echo(f"Error: {reason}", err=True)
+    sys.exit(1)
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -271,7 +277,7 @@ def _job(
 
 def _test_data(
     found: "Inspected", test_data: Path | None, dataset: data.Dataset | None
-) -> "TestData | None":
+) -> "DataToMeasureBy | None":
     from vitrine_training.imports.measurement import of_fashion_mnist, of_folder
 
     profile, labels = found.served.profile, found.served.labels

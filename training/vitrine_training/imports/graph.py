@@ -6,6 +6,7 @@ its averages with each request: the one answers a picture now this, now that, th
 worse by being served.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,9 @@ _CHANGES = re.compile(
     r"|LookupTable(Insert|Import|Remove)(V2)?|AssignVariableXlaConcatND"
 )
 
+MOST_BYTES = 1 << 30
+"""Bytes of a tensor, at most, where those sides count 1 that the graph leaves free."""
+
 
 def random_operations(graph_def: Any) -> list[str]:
     """Returns the operations of a graph that draw at random, sorted."""
@@ -30,6 +34,18 @@ def random_operations(graph_def: Any) -> list[str]:
 def changing_operations(graph_def: Any) -> list[str]:
     """Returns the operations of a graph that change what is kept between calls, sorted."""
     return sorted(name for name in set(_operations(graph_def)) if _CHANGES.fullmatch(name))
+
+
+def large_tensors(graph: Any) -> list[str]:
+    """Returns the tensors of a graph that take more than `MOST_BYTES` for a picture, in words."""
+    found = []
+    for operation in graph.get_operations():
+        for tensor in operation.outputs:
+            sides = tensor.shape.as_list() if tensor.shape.rank is not None else []
+            size = math.prod(side or 1 for side in sides) * max(tensor.dtype.size or 1, 1)
+            if size > MOST_BYTES:
+                found.append(f"{size:,} bytes in `{operation.name[:80]}`")
+    return found
 
 
 def _operations(graph_def: Any) -> Iterator[str]:

@@ -101,6 +101,8 @@ def _check_operations(found: _Found) -> None:
         traced = tf.function(found.call()).get_concrete_function(spec)
     except Exception as error:  # of the model's own code
         raise ProfileError(f"it cannot be called: {first_line(error)}") from error
+    if large := graph.large_tensors(traced.graph):
+        raise ProfileError(f"it takes too much memory: {large[0]} of a single picture")
     operations = traced.graph.as_graph_def()
     if drawn := graph.random_operations(operations):
         raise ProfileError(
@@ -161,6 +163,11 @@ def _check_kind(kind: str, seen: str, rows: Array) -> None:
     if kind == "binary" and not (rows.min() >= 0 and rows.max() <= 1):
         raise ProfileError(
             "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid"
+        )
+    if kind == "logits" and seen == "probabilities":
+        raise ProfileError(
+            "`kind`: its rows sum to 1, so they are probabilities, and a softmax of those would be "
+            "served: leave out that they are logits"
         )
     if kind == "probabilities" and seen != "probabilities":
         raise ProfileError(f"`kind`: probabilities sum to 1, and it answers others, such as {seen}")

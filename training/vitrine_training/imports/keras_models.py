@@ -18,6 +18,20 @@ MODEL = "model"
 
 _RESCALINGS = (1 / 255, 1 / 127.5)
 
+_KEEPS_LEVELS = (
+    keras.layers.InputLayer,
+    keras.layers.Identity,
+    keras.layers.Resizing,
+    keras.layers.CenterCrop,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.Reshape,
+    keras.layers.Permute,
+    keras.layers.Dropout,
+    keras.layers.GaussianNoise,
+)
+"""Layers after which levels are what they were, if others or elsewhere."""
+
 
 class KerasModel:
     """A Keras model, which is called with `training=False`, so that random layers are off."""
@@ -106,13 +120,14 @@ def _spec(model: keras.Model) -> tf.TensorSpec:
 
 
 def _rescaled(model: keras.Model) -> str | None:
-    """Returns the scaling of pictures for a model whose first layer scales levels itself."""
+    """Returns the scaling of pictures for a model that scales levels itself, before any layer but
+    those that leave them as they are, and however deep in models of its."""
     layers: list[Any] = list(getattr(model, "layers", []))
     while layers:
         first = layers.pop(0)
-        if isinstance(first, keras.layers.InputLayer) or "Random" in type(first).__name__:
+        if isinstance(first, _KEEPS_LEVELS) or "Random" in type(first).__name__:
             continue
-        if isinstance(first, keras.Sequential):
+        if isinstance(first, keras.Model):
             layers = [*first.layers, *layers]
             continue
         scale = getattr(first, "scale", None) if isinstance(first, keras.layers.Rescaling) else None

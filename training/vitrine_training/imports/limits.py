@@ -25,31 +25,35 @@ _SMALL = 1 << 20
 _USUAL = 1 << 14
 """Bytes, and the width of a layer, that do no harm."""
 
+ROOM = 64 << 20
+"""Bytes of weights that a model may have beyond twice those in its file."""
+
 _WIDTHS = ("units", "filters", "input_dim", "output_dim", "key_dim", "value_dim")
 """Members of layers' configurations that say how wide a weight is."""
 
 
-def check_keras(path: Path) -> None:
-    """Checks a `.keras` archive by its directory, and the weights in it by their shapes. Raises
-    `ImportRefused`, or `OSError`."""
+def check_keras(path: Path) -> int:
+    """Checks a `.keras` archive by its directory, and the weights in it by their shapes. Returns
+    the bytes of those. Raises `ImportRefused`, or `OSError`."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist())
             config = json.loads(archive.read(_CONFIG))
-            if _WEIGHTS in archive.namelist():
-                with archive.open(_WEIGHTS) as weights:
-                    widest = _check_weights(path, weights)
-                _check_widths(path, config, widest)
+            with archive.open(_WEIGHTS) as weights:
+                size, widest = _check_weights(path, weights)
+            _check_widths(path, config, widest)
+            return size
     except (zipfile.BadZipFile, KeyError, NotImplementedError, EOFError) as error:
         raise ImportRefused(f"{path} is no Keras model, or it is damaged: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ImportRefused(f"{path} is damaged: its {_CONFIG} is no JSON ({error})") from error
 
 
-def check_h5(path: Path) -> None:
-    """Checks an HDF5 file by the shapes in it. Raises `ImportRefused`, or `OSError`."""
+def check_h5(path: Path) -> int:
+    """Checks an HDF5 file by the shapes in it. Returns the bytes of its weights. Raises
+    `ImportRefused`, or `OSError`."""
     with path.open("rb") as file:
-        widest = _check_weights(path, file)
+        size, widest = _check_weights(path, file)
         file.seek(0)
         with h5py.File(file, "r") as content:
             config = content.attrs.get("model_config")
@@ -61,6 +65,7 @@ def check_h5(path: Path) -> None:
         _check_widths(path, json.loads(config), widest)
     except (ValueError, TypeError, RecursionError) as error:
         raise ImportRefused(f"{path} is damaged: its model_config is no JSON") from error
+    return size
 
 
 def check_saved_model(directory: Path) -> None:
@@ -99,8 +104,19 @@ def _check_size(path: Path, size: int) -> None:
         )
 
 
-def _check_weights(path: Path, file: Any) -> int:
-    """Returns the largest size of a dimension of any weight."""
+def check_built(path: Path, built: int, stored: int) -> None:
+    """Checks the bytes of the weights that a model would have by those that its file has. Raises
+    `ImportRefused`."""
+    _check_size(path, built)
+    if built > 2 * stored + ROOM:
+        raise ImportRefused(
+            f"{path} is damaged: its layers would have weights of {built:,} bytes, and {stored:,} "
+            "are there"
+        )
+
+
+def _check_weights(path: Path, file: Any) -> tuple[int, int]:
+    """Returns the bytes of all weights, and the largest size of a dimension of any."""
     try:
         with h5py.File(file, "r") as content:
             tensors = _tensors(content)
@@ -114,7 +130,7 @@ def _check_weights(path: Path, file: Any) -> int:
         raise ImportRefused(
             f"{path} has weights of {size:,} bytes, of which {stored:,} are there, as no model has"
         )
-    return max((width for tensor in tensors for width in tensor.shape), default=0)
+    return size, max((width for tensor in tensors for width in tensor.shape), default=0)
 
 
 class _Tensor(NamedTuple):

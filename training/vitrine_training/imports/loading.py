@@ -7,12 +7,13 @@ A model is a program. Keras' safe mode is on, so that an archive runs no code of
 import errno
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 import tensorflow as tf
 
-from vitrine_training.imports import ImportRefused, limits
+from vitrine_training.imports import ImportRefused, limits, rehearsal
 from vitrine_training.imports.keras_models import KerasModel
 from vitrine_training.imports.saved_models import SavedModel
 from vitrine_training.publish.wholeness import DamagedError, check, first_line
@@ -35,11 +36,11 @@ def load(path: Path, *, allow_code: bool = False) -> ForeignModel:
         if not path.is_file():
             raise ImportRefused(f"{path} is no file: a pipe or a device")
         if zipfile.is_zipfile(path):
-            limits.check_keras(path)
-            return KerasModel(_keras(path, ".keras", allow_code))
+            stored = limits.check_keras(path)
+            return KerasModel(_keras(path, ".keras", stored, allow_code))
         if h5py.is_hdf5(path):
-            limits.check_h5(path)
-            return KerasModel(_keras(path, ".h5", allow_code))
+            stored = limits.check_h5(path)
+            return KerasModel(_keras(path, ".h5", stored, allow_code))
     except OSError as error:
         raise ImportRefused(f"{path} cannot be read: {error.strerror or error}") from error
     if path.name in GRAPHS:
@@ -67,11 +68,21 @@ def _saved_model(directory: Path) -> SavedModel:
         raise ImportRefused(f"{directory} cannot be loaded: {first_line(error)}") from error
 
 
-def _keras(path: Path, suffix: str, allow_code: bool) -> keras.Model:
+def _keras(path: Path, suffix: str, stored: int, allow_code: bool) -> keras.Model:
+    """Loads a model with so many bytes of weights in its file. First it is built without memory for
+    them, unless it may run code, which may need their numbers, and take what it likes."""
     if path.suffix not in (suffix, ".hdf5"):
         raise ImportRefused(f"{path} is a {suffix} file by its content: rename it to say so")
+
+    def load_model() -> Any:
+        return keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+
     try:
-        model = keras.models.load_model(path, compile=False, safe_mode=not allow_code)
+        if not allow_code:
+            limits.check_built(path, rehearsal.bytes_of_weights(load_model), stored)
+        model = load_model()
+    except ImportRefused:
+        raise
     except OSError as error:
         raise OSError(error.errno or errno.EIO, first_line(error)) from error
     except Exception as error:  # Keras raises anything, too

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from vitrine_client.errors import VitrineError
-from vitrine_client.images.preprocessing import FREE_MOST, fit_picture, model_input
+from vitrine_client.images.preprocessing import FREE_MOST, fit_picture, model_input, shown
 from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_training.data import fashion_mnist
 from vitrine_training.evaluation import drift_baseline
@@ -41,7 +41,7 @@ class Labelled:
 
 
 @dataclass(frozen=True)
-class TestData:
+class DataToMeasureBy:
     """Data to measure by: `validation` is for the gate and for the drift baseline, `test` for the
     figures; of a folder both are the same. `checksums` go into the card."""
 
@@ -52,7 +52,7 @@ class TestData:
     notes: list[str] = field(default_factory=list)
 
 
-def of_fashion_mnist(dataset: fashion_mnist.Dataset, profile: ModelProfile) -> TestData:
+def of_fashion_mnist(dataset: fashion_mnist.Dataset, profile: ModelProfile) -> DataToMeasureBy:
     """Returns Fashion-MNIST as a model takes it. Raises `ImportRefused` where it takes others."""
     side = fashion_mnist.SIDE
     if profile.shape not in ((side, side), (side, side, 1)):
@@ -65,7 +65,7 @@ def of_fashion_mnist(dataset: fashion_mnist.Dataset, profile: ModelProfile) -> T
         levels = 255 - split.images if profile.polarity == "negative" else split.images
         return Labelled(levels.reshape(-1, *profile.shape), split.labels)  # type: ignore[arg-type]
 
-    return TestData(
+    return DataToMeasureBy(
         validation=labelled(dataset.validation),
         test=labelled(dataset.test),
         source="Fashion-MNIST",
@@ -95,26 +95,37 @@ def of_folder(
     labels: Sequence[str],
     progress: Progress,
     most: int = MOST_PICTURES,
-) -> TestData:
+) -> DataToMeasureBy:
     """Returns the pictures in a folder's folders, one for each class, as a model takes them, `most`
     at most; files that are no pictures are left out, and it is noted how many. Raises
     `ImportRefused`."""
-    pixels = math.prod(size or FREE_MOST for size in profile.shape)
-    chosen, notes = _chosen(directory, labels, min(most, MOST_LEVELS // pixels))
-    levels, class_ids, bad = [], [], []
+    sides = math.prod(size or FREE_MOST for size in profile.shape[:2])
+    numbers = sides * profile.channels
+    chosen, notes = _chosen(directory, labels, min(most, MOST_LEVELS // numbers))
+    levels, class_ids, bad, empty = [], [], [], []
     for number, (path, class_id) in enumerate(chosen, 1):
         try:
-            levels.append(fit_picture(path, profile).instance)
-            class_ids.append(class_id)
+            item = fit_picture(path, profile)
+            if item.box is None:
+                empty.append(str(path))
+            else:
+                levels.append(item.instance)
+                class_ids.append(class_id)
         except (VitrineError, OSError) as error:
             bad.append(f"{path} ({error})")
         progress(number, len(chosen))
     if not levels:
-        raise ImportRefused(f"{directory} has no picture that can be read, such as {bad[0]}")
+        first = bad[0] if bad else f"{empty[0]} (nothing is seen in it)"
+        raise ImportRefused(f"{directory} has no picture that can be read, such as {first}")
     if bad:
         notes.append(f"{len(bad)} files are no pictures and were left out, such as {bad[0]}")
+    if empty:
+        notes.append(
+            f"{len(empty)} pictures have nothing in them and were left out, as no model is asked "
+            f"about them, such as {empty[0]}"
+        )
     all_of_them = Labelled(levels, np.array(class_ids, np.int64))
-    return TestData(all_of_them, all_of_them, source=str(directory), notes=notes)
+    return DataToMeasureBy(all_of_them, all_of_them, source=str(directory), notes=notes)
 
 
 def _chosen(
@@ -144,7 +155,7 @@ class ImportJudge:
 
     labels: Sequence[str]
     profile: ModelProfile
-    data: TestData | None
+    data: DataToMeasureBy | None
     progress: Progress
 
     @property
@@ -225,8 +236,9 @@ def _logits(outputs: Array) -> Array:
 
 
 def _seen(levels: Sequence[Array]) -> Any:
-    """Returns levels as drift is measured: an array where they have one shape, grey ones without
-    an axis of channels."""
+    """Returns levels as drift is measured: pixels, without what a kernel overshoots by, an array
+    where they have one shape, grey ones without an axis of channels."""
+    levels = [shown(each) for each in levels]
     shapes = {each.shape for each in levels}
     if len(shapes) > 1:
         return levels

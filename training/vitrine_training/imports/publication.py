@@ -1,7 +1,7 @@
 """Publication of an imported classifier: measured, gated, written, checked, and whole or absent."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +102,7 @@ def _check(job: Importing, directory: Path) -> None:
     Raises `ExportError`."""
     profile = job.inspected.served.profile
     data = job.judge.data
-    levels = data.test.levels[:CHECKED_ROWS] if data and profile.has_fixed_size else ()
+    levels = _spread(data.test.levels) if data and profile.has_fixed_size else ()
     rows = np.stack(levels) if len(levels) else made_up(profile, CHECKED_ROWS)
     images = tf.constant(model_input(rows, profile))
     expected = _in_parts(job.inspected.original, images)
@@ -112,6 +112,11 @@ def _check(job: Importing, directory: Path) -> None:
         return _in_parts(lambda part: serve(**{profile.input: part})[profile.output], images)
 
     archive.check(directory, profile.output, expected, answered)
+
+
+def _spread(levels: Sequence[Any]) -> Sequence[Any]:
+    """Returns some levels from all of them, as those of a class lie together."""
+    return levels[:: -(-len(levels) // CHECKED_ROWS)]
 
 
 def _in_parts(call: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> Any:

@@ -38,7 +38,8 @@ class SavedModel:
             for name, function in self._functions.items()
         }
         try:
-            self.layers = [*self._own(), *profile_files.layers(_texts(directory))]
+            files = profile_files.texts(directory, ".") | profile_files.texts(directory)
+            self.layers = [*self._own(), *profile_files.layers(files)]
         except ProfileError as error:
             raise ImportRefused(f"{directory}: {error}") from error
 
@@ -59,8 +60,3 @@ class SavedModel:
             return []
         labels = {LABELLED: described.labels} if described.labels else {}
         return [Layer(DESCRIBE, {**(described.members or {}), **labels})]
-
-
-def _texts(directory: Path) -> dict[str, str]:
-    """Returns what is in the files beside the graph, and in `assets.extra`, which counts first."""
-    return profile_files.texts(directory, "") | profile_files.texts(directory)

@@ -47,7 +47,7 @@ def write(
     directory: Path,
     endpoints: Endpoints,
     card: Card,
-    warm_up: Sequence[Request],
+    requests: Sequence[Request],
     held: Any = None,
 ) -> None:
     """Writes a whole version directory. `held` is what endpoints use beside variables, such as a
@@ -67,7 +67,7 @@ def write(
         _set_methods(directory)
         (directory / WARM_UP).parent.mkdir()
         (directory / cards.PATH).write_text(strict_json.dumps(card, indent=2) + "\n")
-        _write_warm_up(directory / WARM_UP, card["model"], warm_up)
+        _write_warm_up(directory / WARM_UP, card["model"], requests)
     except tf.errors.OpError as error:  # a full disk, in TensorFlow's words
         raise OSError(f"{directory} cannot be written: {error.message}") from error
 
@@ -76,7 +76,7 @@ def check(directory: Path, output: str, expected: Array, answered: Callable[[], 
     """Loads the written version, replays its warm-up records, and compares what it has `answered`
     with what the model in memory answers. Raises `ExportError`."""
     loaded = tf.saved_model.load(str(directory))
-    for signature, tensors in _warm_up(directory):
+    for signature, tensors in warm_up(directory):
         loaded.signatures[signature](**tensors)
     found = answered()
     gaps = np.abs(found - expected)
@@ -114,10 +114,10 @@ def _set_methods(directory: Path) -> None:
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
-def _write_warm_up(path: Path, model: str, warm_up: Sequence[Request]) -> None:
+def _write_warm_up(path: Path, model: str, requests: Sequence[Request]) -> None:
     """TensorFlow Serving's format: https://www.tensorflow.org/tfx/serving/saved_model_warmup."""
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in warm_up:
+        for signature, inputs in requests:
             request = predict_pb2.PredictRequest()
             request.model_spec.name = model
             request.model_spec.signature_name = signature
@@ -129,7 +129,8 @@ def _write_warm_up(path: Path, model: str, warm_up: Sequence[Request]) -> None:
             writer.write(log.SerializeToString())
 
 
-def _warm_up(directory: Path) -> Iterator[Request]:
+def warm_up(directory: Path) -> Iterator[Request]:
+    """Yields the requests that a version is warmed up with."""
     for record in tf.data.TFRecordDataset(str(directory / WARM_UP)).as_numpy_iterator():
         request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
         tensors = {name: tf.constant(tf.make_ndarray(t)) for name, t in request.inputs.items()}

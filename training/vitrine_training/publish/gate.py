@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from vitrine_training.publish import cards, incumbent
+from vitrine_training.publish import archive, cards, incumbent
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.archive import Card
 from vitrine_training.publish.incumbent import Judge
@@ -80,10 +81,20 @@ class Gate:
 
 
 def is_same(directory: Path, other: Path) -> bool:
-    """Whether two version directories have the same weights, bit for bit, and the same labels and
-    profile."""
+    """Whether two version directories have the same weights, bit for bit, the same labels and
+    profile, and answer the warm-up's inputs alike.
+
+    Those without weights are never the same: what they know is in their graphs, and differs where
+    no input shows it.
+    """
     try:
-        return _weights(directory) == _weights(other) and _says(directory) == _says(other)
+        weights = _weights(directory)
+        return (
+            bool(weights)
+            and weights == _weights(other)
+            and _says(directory) == _says(other)
+            and _answers_alike(directory, other)
+        )
     except Exception:  # one is damaged, which raises anything from TensorFlow's depths
         return False
 
@@ -93,6 +104,32 @@ def _weights(directory: Path) -> list[bytes]:
     reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
     return sorted(reader.get_tensor(name).tobytes() for name in names)
+
+
+def _answers_alike(directory: Path, other: Path) -> bool:
+    """Whether both answer the requests that one of them is warmed up with alike, at all of their
+    signatures; graphs may differ where weights do not."""
+    one, another = (tf.saved_model.load(str(each)).signatures for each in (directory, other))
+    if set(one) != set(another):
+        return False
+    return all(
+        _are_alike(one[signature](**tensors), another[signature](**tensors))
+        for signature, tensors in archive.warm_up(directory)
+    )
+
+
+def _are_alike(outputs: dict[str, tf.Tensor], others: dict[str, tf.Tensor]) -> bool:
+    """Whether outputs are equal, floats but for the order in which kernels sum."""
+    if outputs.keys() != others.keys():
+        return False
+    for name, tensor in outputs.items():
+        one, other = tensor.numpy(), others[name].numpy()
+        if one.dtype.kind == "f" and one.shape == other.shape:
+            if not np.allclose(one, other, rtol=1e-5, atol=1e-6, equal_nan=True):
+                return False
+        elif not np.array_equal(one, other):
+            return False
+    return True
 
 
 def _says(directory: Path) -> tuple[Any, Any]:

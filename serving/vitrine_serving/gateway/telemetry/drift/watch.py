@@ -242,7 +242,10 @@ def _spread(instances: Instances, probabilities: Outputs) -> tuple[Instances, Ou
 
 
 def _rows(instances: Instances, probabilities: Outputs) -> Rows:
-    """Returns the statistics of those that have some."""
+    """Returns the statistics of those that have some. What a kernel overshoots by is cut off, as in
+    the baseline of training."""
+    if instances.dtype != np.uint8:
+        instances = np.where(np.isfinite(instances), instances.clip(0, 255), instances)
     rows = statistics(instances, probabilities)
     return rows if np.isfinite(rows.sum()) else rows[np.isfinite(rows).all(axis=1)]
 
