@@ -1,5 +1,7 @@
 """Models as people have them on their disks, small and untrained, and how they are imported."""
 
+import zipfile
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -118,3 +120,16 @@ class Written:
 def pictures(profile, count=20):
     """Made-up pictures as a model takes them."""
     return model_input(made_up(profile, count), profile)
+
+
+def keras_file(folder, shape, *middle):
+    return saved(sequential(shape, *middle), folder / "model.keras")
+
+
+def rewritten(path, **parts):
+    with zipfile.ZipFile(path) as archive:
+        kept = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (kept | parts).items():
+            archive.writestr(name, content)
+    return path

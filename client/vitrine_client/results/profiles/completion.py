@@ -53,7 +53,7 @@ class Layer(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """Profile without what only answers tell.
+    """Draft of a model profile, without what only answers tell.
 
     `members` are all but `kind` and `batchable`, where nothing says them; `labels` are None where
     nothing names the classes. Calls have `rows` rows, None for any number; `classes` are answered,
@@ -154,7 +154,7 @@ def _drafted(
 
 
 class _Found:
-    """Members so far; what no layer has comes from the signature, or is assumed."""
+    """Profile members found so far; what no layer has comes from the signature, or is assumed."""
 
     def __init__(self, given: Mapping[str, Any], sources: dict[str, str]) -> None:
         self.members = {name: value for name, value in given.items() if name != LABELLED}
