@@ -52,10 +52,12 @@ class Crowd:
             server.send, **({"max_batch_size": 8, "max_queued_rows": 100} | options)
         )
 
-    async def predict(self, *rows: int, target: str = "m", timeout_s: float = 30) -> list[int]:
+    async def predict(
+        self, *rows: int, target: str = "m", timeout_s: float = 30, **options
+    ) -> list[int]:
         name = f"of {rows[0]}"
         deadline = time.monotonic() + timeout_s
-        batched = await self.batcher.ask(target, np.array(rows), deadline, name)
+        batched = await self.batcher.ask(target, np.array(rows), deadline, name, **options)
         return [prediction.class_id for prediction in batched.answers]
 
     def ask(self, *rows: int, **options) -> "asyncio.Task[list[int]]":

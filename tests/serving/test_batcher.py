@@ -200,23 +200,21 @@ def test_targets_that_share_a_queue():
             return await server.send(target, *rest)
 
         crowd = Crowd(server)
-        crowd.batcher = Batcher(
-            send, max_batch_size=8, max_queued_rows=4, queue_of=lambda target: target[0]
-        )
+        crowd.batcher = Batcher(send, max_batch_size=8, max_queued_rows=4)
         first = await crowd.hold()
-        asked = [crowd.ask(row, target=f"m{row % 2}") for row in range(1, 5)]
+        asked = [crowd.ask(row, target=f"m{row % 2}", queue_name="m") for row in range(1, 5)]
         await crowd.enter(*asked)
         assert crowd.batcher.waiting() == {"m": 4}
         with pytest.raises(QueueFull):
-            crowd.batcher.check_room("m7", 1, time.monotonic() + 30)
+            crowd.batcher.check_room("m", 1, time.monotonic() + 30)
         with pytest.raises(QueueFull):
-            await crowd.predict(9, target="m8")
+            await crowd.predict(9, target="m8", queue_name="m")
         crowd.server.go_on.set()
         assert await first == [0]
         assert [await task for task in asked] == [[1], [2], [3], [4]]
         assert told == ["m", "m1", "m0"]
         assert server.batches == [[0], [1, 3], [2, 4]]
-        assert crowd.batcher.usual_s("m9") > 0
+        assert crowd.batcher.usual_s("m") > 0
 
     run(test)
 
@@ -225,9 +223,9 @@ def test_large_rows_that_come_later():
     """They make the batches of those that wait with them smaller."""
 
     async def test():
-        crowd = Crowd(FakeServer(), most_rows=lambda _, rows: 2 if rows[0] > 2 else None)
+        crowd = Crowd(FakeServer())
         first = await crowd.hold()
-        asked = [crowd.ask(row) for row in range(1, 5)]
+        asked = [crowd.ask(row, most_rows=2 if row > 2 else None) for row in range(1, 5)]
         await crowd.enter(*asked)
         crowd.server.go_on.set()
         await asyncio.gather(first, *asked)

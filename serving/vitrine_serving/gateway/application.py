@@ -6,7 +6,7 @@ No stack of middleware: the order of these steps is `Gateway`'s own.
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar, TypeVarTuple
@@ -248,10 +248,10 @@ def make_handlers(
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
 
-    async def predict(request: Request, model: ModelRef) -> Answer:
+    def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
-            return await json_api.answer(request, model, "predict")
-        return await pictures.predict(request, model)
+            return json_api.answer(request, model, "predict")
+        return pictures.predict(request, model)
 
     return {
         **dict.fromkeys(("page", "docs", "openapi", "static"), console),

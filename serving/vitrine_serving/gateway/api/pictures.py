@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 
@@ -14,7 +14,6 @@ from vitrine_client.errors import (
     UnsupportedMediaType,
 )
 from vitrine_client.images import SIDE
-from vitrine_client.results.explanations import Explanation
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.api import bodies, picture_answers
@@ -44,7 +43,8 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 Offload = Callable[..., Awaitable[Any]]
 
-T = TypeVar("T")
+Show = Callable[[ModelProfile], Awaitable[Shown]]
+"""Makes the pictures of a request as a profile has them."""
 
 Infer = Callable[[Shown, ModelRef, Caller, float], Awaitable[InferenceResponse]]
 """Asks a model about the rows that it is shown, for a caller and until a deadline; `decoded` has an
@@ -86,30 +86,16 @@ class PictureEndpoints:
     async def predict(self, request: Request, target: ModelRef) -> Answer:
         """Answers what pictures show, and leaves the outcome in the request."""
         top_k, box = queries.top_k(request.query), queries.box(request.query)
-
-        async def ask(profile: ModelProfile) -> Outcome[Classified]:
-            if media_type(request) == _NPY:
-                shown = Shown(await self._array(request, box, profile), profile=profile)
-            else:
-                sent = self._pictures(request, box)
-                call = _predict_call(target, profile)
-                self._plane.check_room(call, len(sent), request.deadline)
-                shown = await self._decoder.decode(sent, request.deadline, box, profile)
-            return await self._outcome(self._predict, shown, request, target)
-
-        outcome = await self._by_profile(ask, request, target)
+        show = partial(self._shown, request, target, box)
+        outcome = await self._by_profile(show, self._predict, request, target)
         request.outcome = outcome
         return picture_answers.predictions(outcome, top_k)
 
     async def explain(self, request: Request, target: ModelRef) -> Answer:
         """Answers which pixels speak for a class; a picture that cannot be read fails them all."""
+        show = partial(self._all_shown, request)
         infer = partial(explain, self._plane, class_id=queries.class_id(request.query))
-
-        async def ask(profile: ModelProfile) -> Outcome[Explanation]:
-            shown = await self._all_shown(request, profile)
-            return await self._outcome(infer, shown, request, target)
-
-        outcome = await self._by_profile(ask, request, target)
+        outcome = await self._by_profile(show, infer, request, target)
         request.outcome = outcome
         answer: Answer = await self._offload(picture_answers.explanations, outcome)
         return answer
@@ -126,46 +112,45 @@ class PictureEndpoints:
         return answer
 
     async def _by_profile(
-        self,
-        ask: Callable[[ModelProfile], Awaitable[Outcome[T]]],
-        request: Request,
-        target: ModelRef,
-    ) -> Outcome[T]:
-        """Returns what `ask` does by the profile of the version that answers. That is known to be
+        self, show: Show, infer: Infer, request: Request, target: ModelRef
+    ) -> Outcome[Any]:
+        """Asks about what is shown by the profile of the version that answers. That is known to be
         the one that answered last, or else supposed to be that of our own classifiers; where it is
         another, all is done again by that."""
         known = self._profiles.recall(target)
         profile = known.profile if known else FASHION_MNIST
         kept = request.body if known is None or len(request.body) <= _KEPT_BYTES else None
-        reason: Exception | None = None
+        outcome: Outcome[Any] | Exception
         try:
-            found = await ask(profile)
-            if not _is_empty(found) or (known and known.version == found.version):
-                self._profiles.note(target, profile, found.version)
-                return found
+            shown = await show(profile)
+            outcome = await self._outcome(infer, shown, request, target)
+            if known and known.version == outcome.version:
+                return outcome  # as nearly always
+            if len(shown.rows):  # or nobody was asked, as all pictures are empty to our classifiers
+                self._profiles.note(target, profile, outcome.version)
+                return outcome
         except OtherProfile as error:
-            reason = error
+            outcome = error
         except InvalidImage:  # whatever it is made for
             raise
         except InvalidRequest as error:
             if known and not isinstance(error.__cause__, grpc.aio.AioRpcError):
                 raise
-            reason = error
-        learned = await self._profiles.learn(
-            target, Caller(request.id, request.traceparent), request.deadline
-        )
-        if learned.takes_the_same(profile):
-            if reason:
-                raise reason
-            return found
-        if kept is None:
-            raise Unavailable(
-                f"{target.described} has just become another, which is shown pictures in another "
-                "way; send them again"
-            )
-        request.body = kept
+            outcome = error
+        caller = Caller(request.id, request.traceparent)
+        learned = await self._profiles.learn(target, caller, request.deadline)
+        if not learned.takes_the_same(profile):
+            request.body = _given_back(kept, target)
+            return await self._again(show(learned), infer, request, target)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _again(
+        self, shown: Awaitable[Shown], infer: Infer, request: Request, target: ModelRef
+    ) -> Outcome[Any]:
         try:
-            return await ask(learned)
+            return await self._outcome(infer, await shown, request, target)
         except OtherProfile as error:
             raise Unavailable(f"{target.described} is changing; send it again") from error
 
@@ -192,6 +177,21 @@ class PictureEndpoints:
         inputs = {shown.profile.input: shown.rows}
         return self._plane.infer(InferenceRequest(call, inputs, caller, deadline))
 
+    def _shown(
+        self,
+        request: Request,
+        target: ModelRef,
+        box: Sequence[float] | None,
+        profile: ModelProfile,
+    ) -> Awaitable[Shown]:
+        """Returns what a model is shown, without the pictures that cannot be read. Raises
+        `Unavailable` where there is no room for so many."""
+        if media_type(request) == _NPY:
+            return self._array(request, box, profile)
+        sent = self._pictures(request, box)
+        self._plane.check_room(_predict_call(target, profile), len(sent), request.deadline)
+        return self._decoder.decode(sent, request.deadline, box, profile)
+
     async def _all_shown(
         self, request: Request, profile: ModelProfile, most_levels: int = MOST_LEVELS
     ) -> Shown:
@@ -204,7 +204,7 @@ class PictureEndpoints:
             )
         box = queries.box(request.query)
         if media_type(request) == _NPY:
-            return Shown(await self._array(request, box, profile), profile=profile)
+            return await self._array(request, box, profile)
         sent = self._pictures(request, box)
         decode = partial(self._decoder.decode, all_or_none=True, most_levels=most_levels)
         return await decode(sent, request.deadline, box, profile)
@@ -224,9 +224,9 @@ class PictureEndpoints:
 
     async def _array(
         self, request: Request, box: Sequence[float] | None, profile: ModelProfile
-    ) -> Instances:
-        """Returns the array that a body is. Raises `InvalidRequest` where there is a box, and for a
-        model of other pictures than arrays are."""
+    ) -> Shown:
+        """Returns the rows of the array that a body is. Raises `InvalidRequest` where there is a
+        box, and for a model of other pictures than arrays are."""
         if box:
             raise InvalidRequest(
                 "`box` is for a picture; leave it out for an array, which is shown to models as it "
@@ -240,13 +240,14 @@ class PictureEndpoints:
         is_large = len(request.body) > _LARGE_BYTES
         array: Instances = await self._offload(read) if is_large else read()
         if profile is FASHION_MNIST:
-            return array
+            return Shown(array)
         if profile.shape not in (array.shape[1:], (*array.shape[1:], 1)):
             raise InvalidRequest(
                 f"Arrays are [n, {SIDE}, {SIDE}] here, and this model takes pictures of the shape "
                 f"{list(profile.shape)}; send it pictures, or TensorFlow Serving's JSON"
             )
-        return array.reshape(len(array), *array.shape[1:], *profile.shape[2:])
+        rows = array.reshape(len(array), *array.shape[1:], *profile.shape[2:])
+        return Shown(rows, profile=profile)
 
 
 @lru_cache(1024)
@@ -256,9 +257,14 @@ def _predict_call(model: ModelRef, profile: ModelProfile) -> SignatureCall:
     )
 
 
-def _is_empty(found: Outcome[Any]) -> bool:
-    """Says whether no model was asked, as all pictures show nothing to our own classifiers."""
-    return found.shown is not None and not len(found.shown.rows)
+def _given_back(body: bytes | None, target: ModelRef) -> bytes:
+    """Returns a body that was kept. Raises `Unavailable` where it was too large for that."""
+    if body is None:
+        raise Unavailable(
+            f"{target.described} has just become another, which is shown pictures in another way; "
+            "send them again"
+        )
+    return body
 
 
 def _predictions(outputs: Mapping[str, Array], labels: tuple[str, ...]) -> list[Classified]:

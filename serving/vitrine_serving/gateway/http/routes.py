@@ -162,8 +162,8 @@ class RoutedRequest:
             raise self._fault
         self.route.check_method(self._request.method, self._request.path)
 
-    async def answer(self, handlers: Mapping[str, Handler]) -> Answer:
-        """Returns the answer of the route's handler, among those by endpoint. Raises
-        `VitrineError`."""
+    def answer(self, handlers: Mapping[str, Handler]) -> Awaitable[Answer]:
+        """Returns what the route's handler, among those by endpoint, will answer. Raises
+        `VitrineError`, at once or when it is awaited."""
         request, handler = self._request, handlers[self.route.endpoint]
-        return await (handler(request, request.target) if request.target else handler(request))
+        return handler(request, request.target) if request.target else handler(request)

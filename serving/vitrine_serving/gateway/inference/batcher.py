@@ -25,7 +25,7 @@ from vitrine_serving.gateway.settings_part import Count, SettingsPart
 Rows = npt.NDArray[Any]
 T = TypeVar("T", bound="Sliceable")
 Send = Callable[[Any, Rows, float, Sequence[Any]], Awaitable[T]]
-"""Takes a target, the rows for it, the seconds left, and what each request calls itself; returns
+"""Takes a target, the rows for it, the seconds left, and the caller of each request; returns
 answers to the rows, of which a slice is the answers to a slice of the rows."""
 
 _PASSES = 6
@@ -72,7 +72,7 @@ class Batched(NamedTuple, Generic[T]):
 class _Task(Generic[T]):
     target: Hashable
     rows: Rows
-    name: Any
+    caller: Any
     deadline: float
     answered: asyncio.Future[T]
     sent_at: float = 0.0
@@ -99,11 +99,10 @@ class _Queue(Generic[T]):
 
 class Batcher(Generic[T]):
     """Sends rows in batches; of each target `servers()` may be in flight at a time, one for each
-    server that is there to be asked. A batch has `max_batch_size` rows at most, or as many as
-    `most_rows` says for a target and the rows that wait for it.
+    server that is there to be asked. A batch has `max_batch_size` rows at most.
 
-    Targets whose `queue_of` is equal wait in one queue, with one bound and one share of the
-    servers; a batch is of one target.
+    A target has a queue of its own, unless it is asked with the name of one that it shares with
+    others; each queue has its bound and its share of the servers, and a batch is of one target.
     """
 
     def __init__(
@@ -113,25 +112,22 @@ class Batcher(Generic[T]):
         max_batch_size: int,
         max_queued_rows: int,
         servers: Callable[[], int] = lambda: 1,
-        most_rows: Callable[[Any, Rows], int | None] = lambda *_: None,
-        queue_of: Callable[[Any], Hashable] = lambda target: target,
     ) -> None:
         self._send = send
         self._servers = servers
         self._max_batch_size = max_batch_size
         self._max_queued_rows = max_queued_rows
-        self._most_rows = most_rows
-        self._queue_of = queue_of
         self._queues: dict[Hashable, _Queue[T]] = {}
         self._usual_s: dict[Hashable, float] = {}  # of queues that are gone, the newest last
         self._was_alone = True  # the last request that was sent: there is no crowd to wait for
 
-    def check_room(self, target: Hashable, count: int, deadline: float) -> None:
-        """Raises `QueueFull` or `TooLate` where `count` more rows would be too many, or too late.
+    def check_room(self, name: Hashable, count: int, deadline: float) -> None:
+        """Raises `QueueFull` or `TooLate` where `count` more rows in a queue would be
+        too many, or too late.
 
         Ask before work goes into the rows: what is refused should cost nearly nothing.
         """
-        if queue := self._queues.get(self._queue_of(target)):
+        if queue := self._queues.get(name):
             self._admit(queue, count, deadline)
 
     def _admit(self, queue: _Queue[T], count: int, deadline: float) -> None:
@@ -141,25 +137,33 @@ class Batcher(Generic[T]):
         shedding.admit(queue.rows, count, self._max_queued_rows, wait_s, deadline)
 
     async def ask(
-        self, target: Hashable, rows: Rows, deadline: float, name: Any = None
+        self,
+        target: Hashable,
+        rows: Rows,
+        deadline: float,
+        caller: Any = None,
+        *,
+        queue_name: Hashable = None,
+        most_rows: int | None = None,
     ) -> Batched[T]:
         """Returns an answer for each of `rows` [n, ...], all of the same version.
 
-        `deadline` is in seconds of `time.monotonic`. Raises what `check_room` does,
-        `DeadlineExceeded`, and what `send` raises. Rows that wait for a call that is cancelled are
-        not sent, and a batch that nobody waits for any more is given up.
+        `deadline` is in seconds of `time.monotonic`; the queue's batches have `most_rows` at most
+        from here on. Raises what `check_room` does, `DeadlineExceeded`, and what `send` raises.
+        Rows that wait for a call that is cancelled are not sent, and a batch that nobody waits for
+        any more is given up.
         """
-        key = self._queue_of(target)
+        key = target if queue_name is None else queue_name
         queue = self._queues.get(key)
-        most = self._most_rows(target, rows) or self._max_batch_size
         if queue:
             self._admit(queue, len(rows), deadline)
         else:
-            queue = self._queues[key] = _Queue(self._max_batch_size)
-        if most < queue.max_batch_size:
-            queue.max_batch_size = most
+            usual_s = self._usual_s.pop(key, 0.0)
+            queue = self._queues[key] = _Queue(self._max_batch_size, usual_s=usual_s)
+        if most_rows and most_rows < queue.max_batch_size:
+            queue.max_batch_size = most_rows
         started = time.monotonic()
-        task = _Task(target, rows, name, deadline, asyncio.get_running_loop().create_future())
+        task = _Task(target, rows, caller, deadline, asyncio.get_running_loop().create_future())
         queue.tasks.append(task)
         queue.rows += len(rows)
         self._start_sender(key, queue)
@@ -176,12 +180,12 @@ class Batcher(Generic[T]):
         """Returns how many rows wait in each queue; from any thread."""
         return {key: queue.rows for key, queue in list(self._queues.items())}
 
-    def usual_s(self, target: Hashable) -> float:
-        """Returns the moving average of the seconds that a batch takes, 0 before the first. What
-        takes far longer counts little: that a server stalls now and then does not become usual."""
-        key = self._queue_of(target)
-        queue = self._queues.get(key)
-        return (queue and queue.usual_s) or self._usual_s.get(key, 0.0)
+    def usual_s(self, name: Hashable) -> float:
+        """Returns the moving average of the seconds that a batch of a queue takes, 0 before the
+        first. What takes far longer counts little: that a server stalls now and then does not
+        become usual."""
+        queue = self._queues.get(name)
+        return queue.usual_s if queue else self._usual_s.get(name, 0.0)
 
     def _forget(self, key: Hashable, queue: _Queue[T]) -> None:
         """Takes out a queue that is empty; its average is kept for a while."""
@@ -189,7 +193,6 @@ class Batcher(Generic[T]):
         if queue.timer:
             queue.timer.cancel()
         if queue.usual_s:
-            self._usual_s.pop(key, None)
             self._usual_s[key] = queue.usual_s
             if len(self._usual_s) > _MOST_USUAL:
                 del self._usual_s[next(iter(self._usual_s))]
@@ -299,7 +302,8 @@ class Batcher(Generic[T]):
                 continue
             size += len(task.rows)
             batch.append(task)
-        queue.tasks.extendleft(reversed(others))
+        if others:
+            queue.tasks.extendleft(reversed(others))
         queue.rows -= size
         return batch
 
@@ -310,9 +314,10 @@ class Batcher(Generic[T]):
             task.sent_at = started
         left_s = max(max(task.deadline for task in batch) - started, 0.001)
         try:  # also what cannot be joined is an error of these requests, and of no others
-            parts = [task.rows for task in batch]
-            rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            answers = await self._send(target, rows, left_s, [task.name for task in batch])
+            rows = batch[0].rows
+            if len(batch) > 1:
+                rows = np.concatenate([task.rows for task in batch])
+            answers = await self._send(target, rows, left_s, [task.caller for task in batch])
             self._hand_out(batch, answers)
         except (InvalidRequest, RowFault) as error:
             if len(batch) == 1:
@@ -326,7 +331,7 @@ class Batcher(Generic[T]):
             return
         batch_s = time.monotonic() - started
         queue.batch_s += (batch_s - queue.batch_s) * (_SMOOTHING if queue.batch_s else 1)
-        usual_s = self.usual_s(target) or batch_s
+        usual_s = queue.usual_s or batch_s
         queue.usual_s = usual_s + (min(batch_s, _FAR_TIMES * usual_s) - usual_s) * _SMOOTHING
 
     @staticmethod

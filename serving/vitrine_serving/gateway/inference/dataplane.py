@@ -22,7 +22,7 @@ from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array
-from vitrine_serving.gateway.inference.batcher import Batcher, BatchingSettings
+from vitrine_serving.gateway.inference.batcher import Batched, Batcher, BatchingSettings
 from vitrine_serving.gateway.inference.fixed_rows import FixedRows, in_parts
 from vitrine_serving.gateway.inference.outputs import (
     check_classes,
@@ -109,8 +109,6 @@ class DataPlane:
         self._batcher = Batcher[InferenceResponse](
             self._send_batch,
             max_batch_size=batching.max_batch_size,
-            most_rows=_most_rows,
-            queue_of=_queue_of,
             max_queued_rows=shedding.max_queued_images,
             servers=servers.usable,
         )
@@ -125,19 +123,11 @@ class DataPlane:
         """
         if request.wire:
             return await self._send_alone(request, request.wire)
-        profile = request.call.profile
-        rows = request.inputs[profile.input]
-        if profile is FASHION_MNIST and isinstance(rows, np.ndarray):
-            return await self._batched(request.call, rows, request)
-        return await self._part_by_part(request, rows)
-
-    async def _batched(
-        self, call: SignatureCall, rows: Array, request: InferenceRequest
-    ) -> InferenceResponse:
-        batched = await self._batcher.ask(call, rows, request.deadline, request.caller)
-        response = batched.answers
-        response.queue_s, response.call_s = batched.queue_s, batched.rpc_s
-        return response
+        call = request.call
+        rows = request.inputs[call.profile.input]
+        if call.profile is not FASHION_MNIST or not isinstance(rows, np.ndarray):
+            return await self._part_by_part(request, rows)
+        return _timed(await self._batcher.ask(call, rows, request.deadline, request.caller))
 
     async def _part_by_part(
         self, request: InferenceRequest, rows: Array | Sequence[Array]
@@ -148,13 +138,19 @@ class DataPlane:
         for part in _parts(call, rows):
             is_one = call.profile.has_fixed_size or call.profile.shares_calls
             asked = call._replace(shape=() if is_one else part.shape[1:])
-            responses.append(await self._batched(asked, part, request))
+            batched = await self._batcher.ask(
+                *(asked, part, request.deadline, request.caller),
+                queue_name=_queue_name(asked),
+                most_rows=_most_rows(asked, part),
+            )
+            responses.append(_timed(batched))
             call = call._replace(model=ModelRef(call.model.model, responses[0].version))
         return responses[0] if len(responses) == 1 else InferenceResponse.joined(responses)
 
     def check_room(self, call: SignatureCall, rows: int, deadline: float) -> None:
         """Raises `Unavailable` where so many more rows would be too many, or too late."""
-        self._batcher.check_room(call, rows, deadline)
+        name = call if call.profile is FASHION_MNIST else _queue_name(call)
+        self._batcher.check_room(name, rows, deadline)
 
     def rows_waiting(self) -> Counter[str]:
         """Returns the number of rows that wait to be sent, by model; from any thread."""
@@ -204,7 +200,8 @@ class DataPlane:
             # Others may not have this version: they need not be updated at the same time.
             left = max(deadline - time.monotonic(), 0.001)
             found = await self._servers.describe(model, version, timeout_s=left, first=server)
-            check_profile(call, found)
+            if found.profile is not call.profile:
+                check_profile(call, found)
             try:
                 check_classes(outputs, found.labels, model, version)
             except ModelFault:
@@ -219,15 +216,28 @@ class DataPlane:
         """Runs a signature on rows, in as many calls as it needs: one, unless the signature has a
         fixed number of rows. That is looked up again where it is refused: a newer version may take
         another."""
-        run = partial(self._run, deadline=deadline, callers=callers)
         known = self._fixed_rows.recall(call)
         try:
-            return await (in_parts(run, call, rows, known) if known else run(call, rows))
+            return await self._run_parts(call, rows, deadline, callers, known)
         except InvalidRequest:
             fixed = await self._fixed_rows.learn(call, self.call, left_s(deadline))
             if fixed == (known or len(rows)) or (fixed is None and known is None):
                 raise
-        return await (in_parts(run, call, rows, fixed) if fixed else run(call, rows))
+        return await self._run_parts(call, rows, deadline, callers, fixed)
+
+    def _run_parts(
+        self,
+        call: SignatureCall,
+        rows: Array,
+        deadline: float,
+        callers: Sequence[Caller],
+        fixed: int | None,
+    ) -> Awaitable[tuple[int, Mapping[str, Array], Connection]]:
+        """Makes a call with all rows, or as many as it takes with a `fixed` number of them."""
+        if not fixed:
+            return self._run(call, rows, deadline, callers)
+        run = partial(self._run, deadline=deadline, callers=callers)
+        return in_parts(run, call, rows, fixed)
 
     async def _run(
         self, call: SignatureCall, rows: Array, deadline: float, callers: Sequence[Caller]
@@ -257,7 +267,7 @@ class DataPlane:
         return answer.version, answer.outputs, server
 
     def _hedge_after_s(self, call: SignatureCall, deadline: float) -> float:
-        usual_s = self._batcher.usual_s(call)
+        usual_s = self._batcher.usual_s(_queue_name(call))
         return max(HEDGE_S, _HEDGE_TIMES * usual_s if usual_s else left_s(deadline) / 2)
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
@@ -327,6 +337,12 @@ class DataPlane:
         return [("x-request-id", ids), *(("traceparent", trace) for trace in kept)]
 
 
+def _timed(batched: Batched[InferenceResponse]) -> InferenceResponse:
+    response = batched.answers
+    response.queue_s, response.call_s = batched.queue_s, batched.rpc_s
+    return response
+
+
 def _about(model: str, rows: int) -> dict[str, Any]:
     return {"vitrine.model": model, "vitrine.images": rows}
 
@@ -364,7 +380,7 @@ def _bytes(rows: Array) -> int:
     return sum(map(len, rows)) if rows.dtype == object else rows.nbytes
 
 
-def _queue_of(call: SignatureCall) -> SignatureCall:
+def _queue_name(call: SignatureCall) -> SignatureCall:
     """Returns the call that stands for all that wait with it: of another model than ours those of
     every version and size, as one server computes them all."""
     if call.profile is FASHION_MNIST:

@@ -24,8 +24,5 @@ def profile_of(described: Description, model: ModelRef) -> ModelProfile:
 def check_profile(call: SignatureCall, described: Description) -> None:
     """Raises `OtherProfile` where a version's pictures are made otherwise than those of a call, and
     `TakesNoPictures`."""
-    found = described.profile
-    if found is call.profile:
-        return
     if not profile_of(described, call.model).takes_the_same(call.profile):
         raise OtherProfile

@@ -115,14 +115,14 @@ class Decoder:
         in time, and `DeadlineExceeded`.
         """
         started = time.monotonic()
-        are_rows = profile is FASHION_MNIST and all(map(_is_row, pictures))
-        if are_rows and len(pictures) == 1:  # the most common one
+        is_ours = profile is FASHION_MNIST
+        if is_ours and len(pictures) == 1 and _is_row(pictures[0]):  # the most common one
             item = find_item(pictures.pop(), max_pixels=self._max_pixels, box=box)
             shown = _NO_ROWS if item.empty else item.instance[np.newaxis]
             return Shown(shown, [_seen(item)], time.monotonic() - started)
         results: list[Found]
         rows: Rows = _NO_ROWS
-        if are_rows:
+        if is_ours and all(map(_is_row, pictures)):
             results = await self._rows(pictures, box)
         else:
             _check_size(len(pictures), profile, most_levels)

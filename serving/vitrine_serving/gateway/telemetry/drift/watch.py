@@ -115,9 +115,11 @@ class Watch:
         Keeps small ones until there are enough of them, so nobody may change them. Raises nothing:
         a version that cannot be watched is `unknown` from then on.
         """
-        noted = self._find(model, version, description)
-        if noted.known is None:
-            return
+        noted = self._versions.get((model, version))
+        if noted is None or noted.known is None:
+            noted = self._find(model, version, description)
+            if noted.known is None:
+                return
         try:
             noted.add(instances, probabilities)
         except Exception:  # a prediction must not fail because of what is only looked at
