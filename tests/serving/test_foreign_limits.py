@@ -80,7 +80,7 @@ def test_pictures_of_many_sizes_wait_in_one_queue():
         answers = asked.at_once(pictures, go_on_if_refused)
         codes = Counter(each.status_code for each in answers)
         assert set(codes) == {200, 503}
-        assert codes[200] >= 4
+        assert codes[200] >= 3  # as many as may wait: the first need not be on its way by then
 
 
 def test_many_large_pictures_go_in_parts(monkeypatch):
