@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import turns
 from tests.contract import models, server
 from tests.contract.server import Server
 
@@ -21,9 +22,15 @@ OURS_TO_START = [kind for kind in PRESENT if kind != "address"]
 
 @pytest.fixture(scope="session")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where there is one version of each kind of model."""
-    directory = tmp_path_factory.mktemp("kinds")
-    models.export(directory)
+    """Where there is one version of each kind of model, made by the first process that asks."""
+    folder = turns.shared(tmp_path_factory) / "contract"
+    folder.mkdir(exist_ok=True)
+    with turns.locked(folder):
+        directory = folder / "kinds"
+        if not directory.exists():
+            made = tmp_path_factory.mktemp("kinds")
+            models.export(made)
+            made.rename(directory)
     return directory
 
 

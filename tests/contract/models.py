@@ -1,10 +1,11 @@
-"""The SavedModels of the cases: made in a second or two, without training.
+"""The SavedModels of the cases: made in some seconds, without training.
 
 | kind | what it is |
 |---|---|
 | `half_plus_two`, `half_plus_three` | as in TensorFlow Serving's own tests: x / 2 + 2, and + 3; predict, classify, regress |
 | `echo` | no variables; a signature for each dtype, and for each form of input and output |
 | `images` | a TensorFlow 2 export: pictures in, `describe` without inputs |
+| `imported` | a Keras CNN, imported by `vitrine-train import` |
 | `broken` | `half_plus_two` with its `saved_model.pb` cut in half |
 """  # noqa: E501
 
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+
+from tests.contract import imported
 
 v1 = tf.compat.v1
 Tensors = dict[str, tf.Tensor]
@@ -150,6 +153,7 @@ def export(directory: Path) -> None:
     _build(lambda: _half_plus(3.0), directory / "half_plus_three")
     _build(_echo, directory / "echo")
     _images(directory / "images")
+    imported.export(directory / "imported")
     broken = shutil.copytree(directory / "half_plus_two", directory / "broken") / "saved_model.pb"
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
 

@@ -59,8 +59,8 @@ class Reply:
 
 @dataclass
 class Server:
-    """A running model server. It serves `half_plus_two` (versions 1 and 2), `echo` and `images`
-    from `models`; `kinds` is where `models.export` wrote."""
+    """A running model server. It serves `half_plus_two` (versions 1 and 2), `echo`, `images`
+    and `imported` from `models`; `kinds` is where `models.export` wrote."""
 
     grpc_address: str
     rest_address: str
@@ -181,11 +181,14 @@ def _replies(received: bytes) -> list[Reply]:
     return found
 
 
-def steady_config(base: Path) -> str:
+MODELS = ("half_plus_two", "echo", "images", "imported")
+
+
+def steady_config(base: Path, names: Sequence[str] = MODELS) -> str:
     """`--model_config_file` for models in `base`."""
     labels = {"stable": 1, "canary": 2, "gone": 7}
     config = config_pb2.ModelServerConfig()
-    for name in ("half_plus_two", "echo", "images"):
+    for name in names:
         model = config.model_config_list.config.add(
             name=name, base_path=str(base / name), model_platform="tensorflow"
         )
@@ -195,16 +198,18 @@ def steady_config(base: Path) -> str:
     return text_format.MessageToString(config)
 
 
-def fill(kinds: Path, base: Path) -> None:
+def fill(kinds: Path, base: Path, names: Sequence[str] = MODELS) -> None:
     """Publishes the models of `steady_config`, and writes it beside them."""
     for kind, name, version in (
         ("half_plus_two", "half_plus_two", 1),
         ("half_plus_three", "half_plus_two", 2),
         ("echo", "echo", 1),
         ("images", "images", 1),
+        ("imported", "imported", 1),
     ):
-        models.publish(kinds, kind, base / name, version)
-    (base / "models.config").write_text(steady_config(base))
+        if name in names:
+            models.publish(kinds, kind, base / name, version)
+    (base / "models.config").write_text(steady_config(base, names))
     (base / "batching.config").write_text(BATCHING)
     (base / "monitoring.config").write_text("prometheus_config { enable: true }")
 

@@ -13,12 +13,15 @@ from tests.contract.conftest import OURS_TO_START
 from tests.contract.local import over_its_socket
 from tests.contract.server import Server
 
+WITHOUT_WARM_UP = [name for name in server.MODELS if name != "imported"]
+"""Models that load whatever a batch may have: that one is warmed up with 32 pictures at once."""
+
 
 @pytest.mark.parametrize("kind", OURS_TO_START)
 @pytest.mark.parametrize("started", STARTED, ids=lambda started: started.name)
 def test_started(kind: str, started: Started, kinds: Path, tmp_path: Path):
     """The file is taken, and each case answered; by the embedded server over its socket, too."""
-    server.fill(kinds, tmp_path)
+    server.fill(kinds, tmp_path, WITHOUT_WARM_UP)
     grpc_port, rest_port = free_port(), free_port()
     flags = [f"--port={grpc_port}", f"--rest_api_port={rest_port}", *started.flags]
     config = tmp_path / "models.config"
@@ -47,7 +50,7 @@ def test_started(kind: str, started: Started, kinds: Path, tmp_path: Path):
 @pytest.mark.parametrize(("batching", "words"), REFUSED)
 def test_refused(kind: str, batching: str, words: str, kinds: Path, tmp_path: Path):
     """The server ends with 255, and says why; the real one, once each version has failed so."""
-    server.fill(kinds, tmp_path)
+    server.fill(kinds, tmp_path, WITHOUT_WARM_UP)
     file = tmp_path / "own.config"
     file.write_text(batching)
     flags = [f"--port={free_port()}", "--rest_api_port=0", "--enable_batching=true"]

@@ -8,6 +8,7 @@ from tests.contract.cases import (
     classify,
     examples_rest,
     grpc_edges,
+    imported,
     infer,
     metadata,
     predict,
@@ -49,7 +50,7 @@ STEADY = [
         for topic in (
             *(tensors, predict, classify, regress, infer, status, metadata, grpc_edges),
             *(rest, rest_errors, rest_grammar, rest_json_reading, rest_json, rest_json_names),
-            *(rest_numbers, rest_paths, examples_rest),
+            *(rest_numbers, rest_paths, examples_rest, imported),
         )
         for case in topic.CASES
     ),
@@ -63,6 +64,7 @@ CHANGING = [
     *reload_states.CASES,
     *batching.CASES,
     *warm_up.CASES,
+    *imported.CHANGING,
     *grpc_edges.HEALTH_CASES,
     *rest_http.CHANGING,
     *runs.CHANGING,

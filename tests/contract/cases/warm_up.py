@@ -19,6 +19,10 @@ from tests.contract.server import Server
 
 UTIL = "saved_model_warmup_util.cc"
 CODE = grpc.StatusCode
+BATCHED = (
+    "not seen; saved_model_bundle_source_adapter.cc GetServableCreator: the session is one that "
+    "batches already"
+)
 RECORDS = "assets.extra/tf_serving_warmup_requests"
 HALF = predict(spec("half"), x=[2.0])
 
@@ -119,6 +123,17 @@ CASES = [
     _case("another model's name", [_log(predict_log=predict(spec("other"), x=[2.0]))]),
     _case("a version that is not there", [_log(predict_log=predict(spec(version=9), x=[2.0]))]),
     _case("another shape", [_log(predict_log=predict(spec("half"), x=listed([[2.0]])))]),
+    _case(
+        "as many rows as a batch may have",
+        [_log(predict_log=predict(spec("half"), x=[2.0] * 32))],
+        source=BATCHED,
+    ),
+    _case(
+        "more rows than a batch may have",
+        [_log(predict_log=predict(spec("half"), x=[2.0] * 33))],
+        (CODE.INVALID_ARGUMENT, "Task size 33 is larger than maximum input batch size 32"),
+        BATCHED,
+    ),
     _case("an empty record", [b""]),
     _case("no records", []),
     _case("a text of five letters", lambda _: b"hello"),

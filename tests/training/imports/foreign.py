@@ -11,11 +11,13 @@ from vitrine_training.imports.inspection import inspected, made_up
 from vitrine_training.imports.loading import load
 from vitrine_training.imports.measurement import ImportJudge
 from vitrine_training.imports.publication import Importing, publish_import
+from vitrine_training.publish import incumbent
 
 layers = keras.layers
 
 CLASSES = ("ant", "bee", "cat", "dog")
 COUNT = len(CLASSES)
+GREY, COLOUR = (28, 28, 1), (32, 32, 3)
 
 
 @keras.saving.register_keras_serializable("vitrine-tests")
@@ -95,10 +97,14 @@ def weights(*shape):
     return np.random.default_rng(3).normal(0, 0.1, shape).astype(np.float32)
 
 
-def imported(path, models_dir, options=None, *, data=None, name="mine", force=False, **more):
-    """Imports a model as the command does; returns its directory and its card."""
+def imported(
+    path, models_dir, options=None, *, labels=CLASSES, data=None, name="mine", force=False, **more
+):
+    """Imports a model as the command does; returns its directory and its card. Labels of None are
+    left to the model, and to files beside it."""
     loaded = load(path, **more)
-    found = inspected(loaded, {"labels": CLASSES} | (options or {}))
+    told = {"labels": labels} if labels else {}
+    found = inspected(loaded, told | (options or {}))
     judge = ImportJudge(found.served.labels, found.served.profile, data, lambda *_: None)
     job = Importing(path, loaded.format, name, models_dir, force, found, judge, loaded.held)
     return publish_import(job, lambda _: None)
@@ -115,6 +121,13 @@ class Written:
     def ask(self, signature, **inputs):
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         return {name: v.numpy() for name, v in self.signatures[signature](**tensors).items()}
+
+
+def profile_of(written):
+    """Returns the profile that a version describes."""
+    found = incumbent.description(written.loaded).profile
+    assert found is not None
+    return found
 
 
 def pictures(profile, count=20):
