@@ -18,7 +18,7 @@ from vitrine_client.results.profiles.profile import (
     SCALINGS,
     ProfileError,
 )
-from vitrine_client.store import generated_config, profile_files
+from vitrine_client.store import generated_config, profile_files, shared_files
 from vitrine_training.cli import options
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
@@ -221,9 +221,13 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        (layer,) = profile_files.layers({LABELS_FILE: path.read_text(encoding="utf-8")})
-    except (ProfileError, UnicodeDecodeError, OSError) as error:
+        text = shared_files.content_of(path, profile_files.MOST_BYTES).decode()
+        (layer,) = profile_files.layers({LABELS_FILE: text})
+    except (ProfileError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{path}: {error}", param_hint="--labels") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise click.BadParameter(f"{path}: {reason}", param_hint="--labels") from error
     found: tuple[str, ...] = layer.members[LABELLED]
     return found
 
