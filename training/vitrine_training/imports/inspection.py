@@ -101,9 +101,9 @@ def _check_operations(found: _Found) -> None:
         traced = tf.function(found.call()).get_concrete_function(spec)
     except Exception as error:  # of the model's own code
         raise ProfileError(f"it cannot be called: {first_line(error)}") from error
-    if large := graph.large_tensors(traced.graph):
+    operations = traced.graph.as_graph_def(add_shapes=True)
+    if large := graph.large_tensors(operations):
         raise ProfileError(f"it takes too much memory: {large[0]} of a single picture")
-    operations = traced.graph.as_graph_def()
     if drawn := graph.random_operations(operations):
         raise ProfileError(
             f"it draws at random ({', '.join(drawn[:3])}), so a picture gets now this answer, now "
