@@ -1,6 +1,7 @@
 """Inspection of a model that is to be imported: what pictures it takes, what its answers are, and
 whether it is fit to be served."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from vitrine_client.results.profiles.profile import (
     ModelProfile,
     ProfileError,
 )
+from vitrine_client.results.signatures import sizes as sizes_of
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
 from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier
@@ -64,9 +66,7 @@ def inspected(
         call = found.call()
         completed, rows = _tried(found.draft, call)
     except ProfileError as error:
-        raise ImportRefused(f"the model is no image classifier that can be served: {error}") from (
-            error
-        )
+        raise ImportRefused(_in_options(str(error), options)) from error
     notes = _assumptions(completed)
     if rows:
         notes.append(
@@ -78,6 +78,15 @@ def inspected(
     return _served(call, logits, completed, notes)
 
 
+def _in_options(reason: str, options: Mapping[str, Any]) -> str:
+    """Returns the reason with the option that it is about, where it names one that was given."""
+    found = _MEMBER.match(reason)
+    if found and found[1] in options:
+        option = _OPTIONS.get(found[1], found[1])
+        return f"--{option} does not fit the model: {reason[found.end() :]}"
+    return f"the model is no image classifier that can be served: {reason}"
+
+
 def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) -> Draft:
     layers = [Layer(OPTIONS, options), *model.layers, *([last] if last else [])]
     if options.get("kind") == "binary" and "output" not in options:
@@ -86,9 +95,13 @@ def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) 
 
 
 def _only_output(signatures: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the output with one number for each picture, where there is one of that kind, or one
+    output at all."""
     name = options.get("signature", SIGNATURE)
-    outputs = list(signatures.get(name, {}).get("outputs", {}))
-    return {"output": outputs[0]} if len(outputs) == 1 else {}
+    outputs = signatures.get(name, {}).get("outputs", {})
+    ones = [each for each in outputs if (sizes_of(outputs[each]) or [])[1:] == [1]]
+    names = ones or list(outputs)
+    return {"output": names[0]} if len(names) == 1 else {}
 
 
 def _check_operations(found: _Found) -> None:
@@ -170,7 +183,10 @@ def _check_kind(kind: str, seen: str, rows: Array) -> None:
             "served: leave out that they are logits"
         )
     if kind == "probabilities" and seen != "probabilities":
-        raise ProfileError(f"`kind`: probabilities sum to 1, and it answers others, such as {seen}")
+        raise ProfileError(
+            f"`kind`: probabilities sum to 1, and it answers others, such as {seen}: tell that, or "
+            "leave it out"
+        )
 
 
 def _in_turn(call: Call, rows: int) -> Call:
@@ -188,6 +204,7 @@ def _in_turn(call: Call, rows: int) -> Call:
 
 
 _OPTIONS = {"scaling": "scale", "resize": "resize", "polarity": "polarity", "fit": "fit"}
+_MEMBER = re.compile(r"`(\w+)`:? ")
 
 
 def _assumptions(completed: Completed) -> list[str]:

@@ -30,10 +30,11 @@ _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
 _MOST_ROWS, _MOST_NUMBERS = 4096, 2**24
 """Of a call, where a signature has a fixed number of rows: a trial makes them all."""
-_ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
+_ONE_NUMBER = "`kind`: {} one number for each picture: tell binary, with two labels"
+_OR_LOGITS = "and it answers others, such as logits: tell that, or leave `kind` out"
 _NO_LOGITS = {
-    "probabilities": "`kind`: probabilities sum to 1, and it answers others, such as logits",
-    "scores": "`kind`: scores are in 0..1, and it answers others, such as logits",
+    "probabilities": f"`kind`: probabilities sum to 1, {_OR_LOGITS}",
+    "scores": f"`kind`: scores are in 0..1, {_OR_LOGITS}",
     "binary": "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, "
     "and export it again",
 }
@@ -141,7 +142,7 @@ def _drafted(
         raise ProfileError(f"`signature`: its name has {len(name):,} letters")
     if name not in model_signatures:
         known = ", ".join(sorted(model_signatures)[:8])
-        raise ProfileError(f"`signature`: it has no `{name}`; it has {known}")
+        raise ProfileError(f"`signature`: it has no `{name}`; it has {known}: tell one of these")
     inputs = _tensors(model_signatures[name], "inputs")
     outputs = _tensors(model_signatures[name], "outputs")
     taken = _chosen(inputs, found, "input", lambda: _picture_input(inputs))
@@ -219,7 +220,7 @@ def _chosen(tensors: list[_Tensor], found: _Found, member: str, tell: Callable[[
         if tensor.name == name:
             return tensor
     listed = ", ".join(map(str, tensors[:8])) or "none"
-    raise ProfileError(f"`{member}`: the signature has no `{name}`; it has {listed}")
+    raise ProfileError(f"`{member}`: the signature has no `{name}`; tell one that it has: {listed}")
 
 
 def _picture_input(inputs: list[_Tensor]) -> str:
@@ -392,6 +393,7 @@ def _fill_output(found: _Found, answered: _Tensor) -> int | None:
         raise ProfileError(
             _ONE_NUMBER.format(f"{answered} is")
             if classes == 1
-            else f"`kind`: binary is one number for each picture, and {answered} has more"
+            else f"`kind`: binary is one number for each picture, and {answered} has more: tell "
+            "another `kind`, or leave it out"
         )
     return classes
