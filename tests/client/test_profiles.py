@@ -157,7 +157,7 @@ def test_inputs_by_their_signature(sizes, dtype, shape, scaling, fit):
         ),
         (
             serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}),
-            r"`kind`: `y` float32 \[n, 1\] is one number for each picture; `binary` reads it",
+            r"`kind`: `y` float32 \[n, 1\] is one number for each picture: tell binary",
         ),
         (serving(outputs={"y": tensor("DT_INT64", -1, 10)}), "not one output of classes"),
         (
