@@ -12,9 +12,15 @@ import tensorflow as tf
 
 from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results.profiles import trial
-from vitrine_client.results.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
+from vitrine_client.results.profiles.completion import (
+    ASSUMED,
+    Completed,
+    Draft,
+    ProfileLayer,
+    drafted,
+)
 from vitrine_client.results.profiles.profile import (
-    LABELLED,
+    LABELS_MEMBER,
     MOST_LABELS,
     ModelProfile,
     ProfileError,
@@ -22,13 +28,12 @@ from vitrine_client.results.profiles.profile import (
 from vitrine_client.results.signatures import sizes as sizes_of
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
-from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier
+from vitrine_training.publish.signatures import IMAGE_BYTES, IMAGES, SERVING, ServedClassifier
 from vitrine_training.publish.wholeness import first_line
 
 Array = npt.NDArray[Any]
 Call = Callable[[tf.Tensor], tf.Tensor]
 
-SIGNATURE, IMAGES = "serving_default", "images"
 OPTIONS = "options"
 """Source of what the command's options say."""
 
@@ -55,7 +60,7 @@ class _Found:
 
 
 def inspected(
-    model: ForeignModel, options: Mapping[str, Any], last: Layer | None = None
+    model: ForeignModel, options: Mapping[str, Any], last: ProfileLayer | None = None
 ) -> Inspected:
     """Returns a model as it can be served. Its profile has what the `options` say first, and the
     `last` layer for what nothing else says. Raises `ImportRefused` where it is no image classifier,
@@ -87,17 +92,17 @@ def _in_options(reason: str, options: Mapping[str, Any]) -> str:
     return f"the model is no image classifier that can be served: {reason}"
 
 
-def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) -> Draft:
-    layers = [Layer(OPTIONS, options), *model.layers, *([last] if last else [])]
+def _draft(model: ForeignModel, options: Mapping[str, Any], last: ProfileLayer | None) -> Draft:
+    layers = [ProfileLayer(OPTIONS, options), *model.layers, *([last] if last else [])]
     if options.get("kind") == "binary" and "output" not in options:
-        layers.insert(1, Layer(OPTIONS, _only_output(model.signatures, options)))
+        layers.insert(1, ProfileLayer(OPTIONS, _only_output(model.signatures, options)))
     return drafted(model.signatures, layers)
 
 
 def _only_output(signatures: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
     """Returns the output with one number for each picture, where there is one of that kind, or one
     output at all."""
-    name = options.get("signature", SIGNATURE)
+    name = options.get("signature", SERVING)
     outputs = signatures.get(name, {}).get("outputs", {})
     ones = [each for each in outputs if (sizes_of(outputs[each]) or [])[1:] == [1]]
     names = ones or list(outputs)
@@ -215,7 +220,7 @@ def _assumptions(completed: Completed) -> list[str]:
         told = ", ".join(f"{name} {getattr(profile, name)}" for name in assumed)
         names = ", ".join(f"--{_OPTIONS[name]}" for name in assumed)
         notes.append(f"assumed: {told}; {names} {'say' if len(assumed) > 1 else 'says'} otherwise")
-    if profile.sources.get(LABELLED) == ASSUMED:
+    if profile.sources.get(LABELS_MEMBER) == ASSUMED:
         last = len(completed.labels) - 1
         notes.append(f"its classes are numbered, 0 to {last}: --labels names them")
     if not profile.batchable:
@@ -237,7 +242,7 @@ def _served(call: Call, logits: Call | None, completed: Completed, notes: list[s
     output = "scores" if kind == "scores" else "probabilities"
     written = replace(
         profile,
-        signature=SIGNATURE,
+        signature=SERVING,
         input=IMAGE_BYTES if profile.dtype == "string" else IMAGES,
         output=output,
         kind=output,

@@ -4,7 +4,7 @@ Whoever asks a model server past the gateway has no pictures made by a model's p
 another model would answer to such rows is wrong, and looks right.
 """
 
-from vitrine_client.results.profiles.completion import Layer, Signatures, drafted
+from vitrine_client.results.profiles.completion import ProfileLayer, Signatures, drafted
 from vitrine_client.results.profiles.description import Description
 from vitrine_client.results.profiles.profile import (
     DESCRIBE,
@@ -33,7 +33,7 @@ def why_not(described: Description, known: Signatures | None = None) -> str:
 
 def _drafted(described: Description, known: Signatures) -> ModelProfile:
     """Returns the profile as far as it is told, and where only answers tell, ours."""
-    draft = drafted(known, [Layer(DESCRIBE, described.members or {})])
+    draft = drafted(known, [ProfileLayer(DESCRIBE, described.members or {})])
     ours = {"kind": FASHION_MNIST.kind, "batchable": FASHION_MNIST.batchable}
     return ModelProfile(**{**ours, **draft.members})
 

@@ -26,9 +26,14 @@ from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results import signatures
 from vitrine_client.results.predictions import distinct
 from vitrine_client.results.profiles import trial
-from vitrine_client.results.profiles.completion import Draft, Layer, drafted
+from vitrine_client.results.profiles.completion import Draft, ProfileLayer, drafted
 from vitrine_client.results.profiles.description import DESCRIBED, Description
-from vitrine_client.results.profiles.profile import DESCRIBE, FASHION_MNIST, LABELLED, ProfileError
+from vitrine_client.results.profiles.profile import (
+    DESCRIBE,
+    FASHION_MNIST,
+    LABELS_MEMBER,
+    ProfileError,
+)
 from vitrine_client.store import profile_files
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.tensors import Array
@@ -212,9 +217,9 @@ def _is_description(response: bytes) -> bool:
     return bool(outputs)
 
 
-def _layer(said: Description) -> Layer:
-    labels = {LABELLED: said.labels} if said.labels else {}
-    return Layer(DESCRIBE, {**(said.members or {}), **labels})
+def _layer(said: Description) -> ProfileLayer:
+    labels = {LABELS_MEMBER: said.labels} if said.labels else {}
+    return ProfileLayer(DESCRIBE, {**(said.members or {}), **labels})
 
 
 async def _try(model: str, version: int, call: Call, draft: Draft) -> tuple[dict[str, Any], int]:
