@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import layers
 
-from benchmarks.skew.pipelines import Levels, Pipeline
+from benchmarks.skew.pipelines import FloatLevels, Pipeline
 from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results.profiles.profile import ModelProfile
 
@@ -50,7 +50,7 @@ class Trained:
         self._classes = self._ask(self._numbers)
         self.accuracy = float(np.mean(self._classes == self._labels))
 
-    def skew(self, levels: Levels, profile: ModelProfile) -> Skew:
+    def skew(self, levels: FloatLevels, profile: ModelProfile) -> Skew:
         """Returns how the same photos fare as they are served by a profile."""
         numbers = model_input(levels, profile)
         difference = 255 * np.abs(numbers - self._numbers)

@@ -13,7 +13,7 @@ from PIL import Image
 from vitrine_client.images.preprocessing import fit_picture
 from vitrine_client.results.profiles.profile import ModelProfile
 
-Levels = npt.NDArray[np.float32]
+FloatLevels = npt.NDArray[np.float32]
 """Pictures, [n, height, width, 3], in 0..255."""
 
 
@@ -22,10 +22,10 @@ class Pipeline(NamedTuple):
 
     name: str
     resize: str
-    read: Callable[[Sequence[Path], int], Levels]
+    read: Callable[[Sequence[Path], int], FloatLevels]
 
 
-def _by_keras(paths: Sequence[Path], side: int) -> Levels:
+def _by_keras(paths: Sequence[Path], side: int) -> FloatLevels:
     """Reads the folder that the files of all classes are in."""
     batches = keras.utils.image_dataset_from_directory(
         paths[0].parent.parent, image_size=(side, side), shuffle=False, verbose=False
@@ -35,8 +35,8 @@ def _by_keras(paths: Sequence[Path], side: int) -> Levels:
     return np.concatenate([np.asarray(images) for images, _ in batches])
 
 
-def _by_tensorflow(*, antialias: bool) -> Callable[[Sequence[Path], int], Levels]:
-    def read(paths: Sequence[Path], side: int) -> Levels:
+def _by_tensorflow(*, antialias: bool) -> Callable[[Sequence[Path], int], FloatLevels]:
+    def read(paths: Sequence[Path], side: int) -> FloatLevels:
         decoded = (_decoded(path) for path in paths)
         resized = [tf.image.resize(each, (side, side), antialias=antialias) for each in decoded]
         return np.stack(resized)
@@ -51,13 +51,13 @@ def _decoded(path: Path) -> tf.Tensor:
     return tf.io.decode_png(content, 3)
 
 
-def _by_load_img(paths: Sequence[Path], side: int) -> Levels:
+def _by_load_img(paths: Sequence[Path], side: int) -> FloatLevels:
     return np.stack(
         [np.asarray(keras.utils.load_img(p, target_size=(side, side)), np.float32) for p in paths]
     )
 
 
-def _by_pillow(paths: Sequence[Path], side: int) -> Levels:
+def _by_pillow(paths: Sequence[Path], side: int) -> FloatLevels:
     """As torchvision's `ImageFolder` and `Resize` do it."""
     size = side, side
     images = (Image.open(path).convert("RGB") for path in paths)
@@ -77,6 +77,6 @@ PIPELINES = (
 RESIZES = tuple(dict.fromkeys(each.resize for each in PIPELINES))
 
 
-def served(paths: Sequence[Path], profile: ModelProfile) -> Levels:
+def served(paths: Sequence[Path], profile: ModelProfile) -> FloatLevels:
     """Returns what the gateway makes of files by a profile."""
     return np.stack([np.float32(fit_picture(path, profile).instance) for path in paths])

@@ -18,9 +18,11 @@ from vitrine_client.images import Item, Picture
 from vitrine_client.images.pictures import Batch, Pictures, batches, item_in, items, with_item
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Certificate
-from vitrine_client.results import json_values
+from vitrine_client.results import json_values, signatures
 from vitrine_client.results.predictions import Prediction, VersionStatus, to_predictions
+from vitrine_client.results.profiles import row_takers
 from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.channel import Channel, Verify, new_channel, trust_of
 from vitrine_client.tfserving.examples import (
@@ -86,6 +88,7 @@ class ModelServerClient:
         )
         self._default = DefaultModel()
         self._descriptions: dict[tuple[str, int], Description] = {}
+        self._row_takers: set[tuple[str, int]] = set()
 
     def __enter__(self) -> Self:
         errors.check_open(self._closed)
@@ -144,23 +147,43 @@ class ModelServerClient:
         timeout_s: float | None = None,
     ) -> list[Prediction]:
         """Returns a prediction for each row of `instances`, uint8 [n, 28, 28], white on black. Also
-        raises `TakesNoPictures` for models of other pictures, which a gateway makes for them."""
+        raises `TakesNoPictures` for models of other pictures, which a gateway makes for them, and
+        those that do not describe themselves."""
         request = messages.instances_request(model, instances, version=version, label=label)
         try:
             answer = messages.read_answer(self._call(messages.PREDICT, request, timeout_s))
         except errors.InvalidRequest as error:
             if not messages.wants_other_tensors(error):
                 raise
-            raise errors.TakesNoPictures(
-                f"{model} takes other pictures than rows of Fashion-MNIST; ask a gateway, which "
-                f"makes them for it, or `run` its signature ({error})"
-            ) from error
+            raise _other_pictures(model, str(error)) from error
         with _sensible():
             version = json_values.version(answer.version)
             rows = _probabilities(answer.outputs["probabilities"], len(instances))
-        labels = self.describe(model, version, timeout_s=timeout_s).labels
+        labels = self._row_taker(model, version, timeout_s).labels
         with _sensible():
             return to_predictions(rows, labels, model, version)
+
+    def _row_taker(self, model: str, version: int, timeout_s: float | None) -> Description:
+        """Returns the description of a version that takes rows of Fashion-MNIST as they are. Raises
+        `TakesNoPictures` for others."""
+        try:
+            described = self.describe(model, version, timeout_s=timeout_s)
+        except errors.InvalidRequest as error:
+            raise errors.TakesNoPictures(
+                f"{model} does not describe itself, so neither its pictures nor its labels are "
+                f"known here; ask a gateway, or `run` its signature ({error})"
+            ) from error
+        key = (model, version)
+        if described.profile is not FASHION_MNIST and key not in self._row_takers:
+            known = None
+            if row_takers.is_open(described):
+                answer = self.metadata(model, version=version, timeout_s=timeout_s)
+                with _sensible():
+                    known = signatures.of(signatures.checked(answer))
+            if reason := row_takers.why_not(described, known):
+                raise _other_pictures(model, reason)
+            self._row_takers.add(key)
+        return described
 
     def predict(
         self,
@@ -306,6 +329,13 @@ class ModelServerClient:
         errors.check_open(self._closed)
         within_s = self._timeout_s if timeout_s is None else protocol.checked_timeout_s(timeout_s)
         return self._channel.call(name, request, within_s)
+
+
+def _other_pictures(model: str, told: str) -> errors.TakesNoPictures:
+    return errors.TakesNoPictures(
+        f"{model} takes other pictures than rows of Fashion-MNIST; ask a gateway, which makes them "
+        f"for it, or `run` its signature ({told})"
+    )
 
 
 _sensible = partial(protocol.sensible, "is that a model server, and does the model name classes?")

@@ -1,15 +1,19 @@
 """The client that asks a model server over gRPC and waits, and the messages that it shares."""
 
+import json
+import re
+
 import grpc
 import numpy as np
 import pytest
 
 from harness.certificates import make_ca, make_certificate
-from harness.fake_model_server import LABELS, FakeModelServer, Gate, classifying, failing
+from harness.fake_model_server import LABELS, Answer, FakeModelServer, Gate, classifying, failing
 from harness.ports import free_port
 from tests.client.fake_gateway import FakeGateway
 from vitrine_client import errors
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
@@ -265,3 +269,84 @@ def test_a_model_of_other_pictures():
             client.predict(images(4)[0], "cnn")
         with pytest.raises(errors.InvalidRequest, match=r"^Signature input alias"):
             client.run("cnn", {"x": images(1)})
+
+
+WHOLE = {name: told for name, told in FASHION_MNIST.to_dict().items() if name != "sources"}
+IMAGES, ROWS = wire.DT_FLOAT, (-1, 28, 28)
+
+
+def describing(card: dict, profile: dict | None, *, dtype=IMAGES, sizes=ROWS) -> Answer:
+    """Answers as a classifier does that says this of itself; its signature has one input."""
+    told = [json.dumps(each).encode() if each is not None else b"" for each in (card, profile)]
+    predict = classifying()
+
+    def answer(call, context):
+        if call.method.endswith("GetModelMetadata"):
+            found, response = wire.SignatureDefMap(), wire.GetModelMetadataResponse()
+            signature = found.signature_def["serving_default"]
+            for tensors, name, size in (
+                (signature.inputs, "images", sizes),
+                (signature.outputs, "probabilities", (-1, 10)),
+            ):
+                tensors[name].dtype = dtype if name == "images" else IMAGES
+                for each in size:
+                    tensors[name].tensor_shape.dim.add(size=each)
+            response.model_spec.name = "cnn"
+            response.metadata["signature_def"].Pack(found)
+            return response.SerializeToString()
+        response = wire.PredictResponse.FromString(predict(call, context))
+        if "values" in response.outputs:
+            values = np.array([json.dumps(LABELS).encode(), *told], object)
+            response.outputs["values"].CopyFrom(to_tensor(values))
+        return response.SerializeToString()
+
+    return answer
+
+
+OTHER_PICTURES = {
+    "another scaling": (describing({}, WHOLE | {"scaling": "0..255"}), "(scaling 0..255)"),
+    "some of it": (describing({}, {"scaling": "-1..1", "fit": "pad"}), "scaling -1..1, fit pad"),
+    "none of it, and whole numbers": (describing({}, None, dtype=wire.DT_UINT8), "dtype uint8"),
+    "alone": (describing({}, WHOLE | {"batchable": False}), "(batchable False)"),
+    "a broken one": (describing({}, {"scaling": 7}), "`scaling`: 7 is none of"),
+    "one that does not fit": (describing({}, {"input": "x"}), "the signature has no `x`"),
+    "free sizes": (describing({}, None, sizes=(-1, -1, -1)), "shape [None, None], fit stretch"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_PICTURES)
+def test_a_model_that_answers_rows_and_is_for_other_pictures(kind):
+    """Its answers would look right, and be wrong."""
+    answer, told = OTHER_PICTURES[kind]
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        for _ in range(2):
+            with pytest.raises(errors.TakesNoPictures, match=re.escape(told)) as refused:
+                client.predict(images(4)[0], "cnn")
+            assert "ask a gateway" in str(refused.value)
+
+
+@pytest.mark.parametrize("profile", [None, {"scaling": "0..1"}, WHOLE])
+def test_a_model_that_takes_rows_as_they_are(profile):
+    """By its description, and where that leaves something open, by its signature: asked once."""
+    answer = describing({}, profile)
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        for row in (4, 6):
+            assert client.predict(images(row)[0], "cnn").class_id == row
+        asked = [call.method.rpartition("/")[2] for call in server.calls]
+        assert asked.count("GetModelMetadata") == (profile is not WHOLE)
+
+
+def test_a_model_that_does_not_describe_itself():
+    """It is said so: neither its pictures nor its labels are known."""
+
+    def answer(call, context):
+        if wire.PredictRequest.FromString(call.request).model_spec.signature_name == "describe":
+            details = 'Serving signature key "describe" not found.'
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
+        return classifying()(call, context)
+
+    with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
+        with pytest.raises(errors.TakesNoPictures, match="cnn does not describe itself, so"):
+            client.predict(images(4)[0], "cnn")
+        with pytest.raises(errors.TakesNoPictures, match="ask a gateway"):
+            list(client.predict_many([images(4)[0]], "cnn"))

@@ -256,6 +256,16 @@ def test_what_is_no_picture_is_refused_as_for_items(content):
     assert str(refused.value) == str(expected.value)
 
 
+@pytest.mark.parametrize("fit", FITS)
+def test_picture_that_is_too_narrow_is_told_so_whatever_a_model_is_for(fit):
+    """Only some models know what an item is."""
+    shape = (28, 28) if fit == "item" else (20, 20, 3)
+    with pytest.raises(InvalidImage) as refused:
+        fit_picture(encoded(noise(290, 10)), profile(shape, fit=fit))
+    assert "290x10 pixels, too narrow: one side is more than 28 times" in str(refused.value)
+    assert "item" not in str(refused.value)
+
+
 def test_picture_that_is_too_large_is_refused_before_it_is_decoded():
     for picture in (noise(), encoded(noise()), np.asarray(noise())):
         with pytest.raises(InvalidImage, match="60x40 pixels, more than 2399"):

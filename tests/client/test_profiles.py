@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vitrine_client.results.profiles import trial
-from vitrine_client.results.profiles.completion import PROFILE_FILE, Layer, drafted
+from vitrine_client.results.profiles.completion import PROFILE_FILE, ProfileLayer, drafted
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ProfileError, read_members
 
 LONG = "x" * 201
@@ -157,7 +157,7 @@ def test_inputs_by_their_signature(sizes, dtype, shape, scaling, fit):
         ),
         (
             serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}),
-            r"`kind`: `y` float32 \[n, 1\] is one number for each picture; `binary` reads it",
+            r"`kind`: `y` float32 \[n, 1\] is one number for each picture: tell binary",
         ),
         (serving(outputs={"y": tensor("DT_INT64", -1, 10)}), "not one output of classes"),
         (
@@ -179,7 +179,7 @@ def test_what_no_picture_can_be_sent_to(signatures, reason):
     ("members", "reason"),
     [
         ({"signature": "predict"}, "`signature`: it has no `predict`; it has serving_default"),
-        ({"input": "images"}, r"`input`: the signature has no `images`; it has `keras_tensor`"),
+        ({"input": "images"}, r"`input`: .* has no `images`; tell one that it has: `keras_t"),
         ({"output": "scores"}, r"`output`: the signature has no `scores`"),
         ({"shape": (32, 32)}, r"`shape`: \[32, 32\] is not that of `keras_tensor`"),
         ({"shape": (28, 28, 1)}, r"`shape`: \[28, 28, 1\] is not that of"),
@@ -203,7 +203,7 @@ def test_what_no_picture_can_be_sent_to(signatures, reason):
 def test_what_does_not_fit_the_signature(members, reason):
     """The member is named."""
     with pytest.raises(ProfileError, match=reason):
-        drafted(serving(), [Layer(PROFILE_FILE, members)])
+        drafted(serving(), [ProfileLayer(PROFILE_FILE, members)])
 
 
 @pytest.mark.parametrize(
@@ -218,13 +218,15 @@ def test_what_does_not_fit_the_signature(members, reason):
 def test_levels_and_their_scaling_go_together(members, reason):
     """Else pictures would be scaled otherwise than who wrote them thinks."""
     with pytest.raises(ProfileError, match=rf"^profile\.json: {reason}"):
-        drafted(serving(), [Layer(PROFILE_FILE, members)])
+        drafted(serving(), [ProfileLayer(PROFILE_FILE, members)])
 
 
 def test_a_scaling_before_levels_of_another_source():
     """It wins, and they are not needed."""
-    layers = [Layer("options", {"scaling": "0..255"})]
-    layers.append(Layer(PROFILE_FILE, {"scaling": "mean/std", "mean": (0.5,), "std": (0.5,)}))
+    layers = [ProfileLayer("options", {"scaling": "0..255"})]
+    layers.append(
+        ProfileLayer(PROFILE_FILE, {"scaling": "mean/std", "mean": (0.5,), "std": (0.5,)})
+    )
     assert drafted(serving(), layers).members["scaling"] == "0..255"
 
 
@@ -245,10 +247,10 @@ def test_more_rows_than_a_trial_makes(sizes, told):
 
 def test_levels_tell_their_scaling():
     """Nobody writes them for another one; those of a profile that was saved may be empty."""
-    draft = drafted(serving(), [Layer(PROFILE_FILE, {"mean": (0.5,), "std": (0.25,)})])
+    draft = drafted(serving(), [ProfileLayer(PROFILE_FILE, {"mean": (0.5,), "std": (0.25,)})])
     assert (draft.members["scaling"], draft.sources["scaling"]) == ("mean/std", PROFILE_FILE)
     saved = {"mean": (), "std": (), "scaling": "0..255"}
-    assert drafted(serving(), [Layer(PROFILE_FILE, saved)]).members["scaling"] == "0..255"
+    assert drafted(serving(), [ProfileLayer(PROFILE_FILE, saved)]).members["scaling"] == "0..255"
 
 
 @pytest.mark.parametrize(
@@ -263,14 +265,16 @@ def test_levels_tell_their_scaling():
 def test_what_means_nothing_to_a_model_that_decodes_pictures(members, reason):
     """It would be ignored, and answers look right."""
     with pytest.raises(ProfileError, match=f"profile.json: {reason}"):
-        drafted(serving({"image_bytes": tensor("DT_STRING", -1)}), [Layer(PROFILE_FILE, members)])
+        drafted(
+            serving({"image_bytes": tensor("DT_STRING", -1)}), [ProfileLayer(PROFILE_FILE, members)]
+        )
 
 
 @pytest.mark.parametrize("kind", ["probabilities", "scores", "binary"])
 def test_a_kind_that_the_answers_contradict(kind):
     """Where somebody has told it; a name of an output is only a name."""
     outputs = {"probabilities": tensor("DT_FLOAT", -1, 1 if kind == "binary" else 10)}
-    draft = drafted(serving(outputs=outputs), [Layer(PROFILE_FILE, {"kind": kind})])
+    draft = drafted(serving(outputs=outputs), [ProfileLayer(PROFILE_FILE, {"kind": kind})])
     with pytest.raises(ProfileError, match=f"profile.json: `kind`: {kind} .* answers others"):
         draft.completed({"kind": "logits", "batchable": True}, 10)
     assert draft.completed({"kind": "scores", "batchable": True}, 10).profile.kind == kind
@@ -314,7 +318,10 @@ def test_answers_of_a_trial_that_are_no_rows(answer, told):
 
 def test_a_member_that_does_not_fit_is_told_with_its_file():
     """There may be two, and one of them only says what nothing else does."""
-    layers = [Layer(PROFILE_FILE, {"shape": (32, 32)}), Layer("labels.txt", {"labels": ("a", "b")})]
+    layers = [
+        ProfileLayer(PROFILE_FILE, {"shape": (32, 32)}),
+        ProfileLayer("labels.txt", {"labels": ("a", "b")}),
+    ]
     with pytest.raises(ProfileError, match=r"^profile\.json: `shape`: \[32, 32\] is not"):
         drafted(serving(), layers)
     draft = drafted(serving(), layers[1:])
@@ -324,7 +331,7 @@ def test_a_member_that_does_not_fit_is_told_with_its_file():
 
 def test_a_binary_classifier_needs_to_say_no_more():
     """Its only output is meant, and its kind is the file's."""
-    layers = [Layer(PROFILE_FILE, {"kind": "binary", "labels": ("cat", "dog")})]
+    layers = [ProfileLayer(PROFILE_FILE, {"kind": "binary", "labels": ("cat", "dog")})]
     draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
     profile, labels = draft.completed({"batchable": True, "kind": "scores"}, 1)
     assert (profile.output, profile.kind, labels) == ("dog", "binary", ("cat", "dog"))
@@ -332,7 +339,7 @@ def test_a_binary_classifier_needs_to_say_no_more():
 
 def test_a_binary_classifier_whose_number_is_no_share():
     """As of Keras' tutorials that end without a sigmoid: 1.7 and -0.7 are no probabilities."""
-    layers = [Layer(PROFILE_FILE, {"kind": "binary"})]
+    layers = [ProfileLayer(PROFILE_FILE, {"kind": "binary"})]
     draft = drafted(serving(outputs={"dog": tensor("DT_FLOAT", -1, 1)}), layers)
     with pytest.raises(ProfileError, match=r"^profile\.json: `kind`: binary is one number in 0"):
         draft.completed({"batchable": True, "kind": "logits"}, 1)
@@ -340,11 +347,14 @@ def test_a_binary_classifier_whose_number_is_no_share():
 
 def test_the_first_layer_wins():
     """Member by member, and each says where it is from."""
-    layers = [Layer("describe", {"labels": ("a", "b")}), Layer(PROFILE_FILE, {"kind": "binary"})]
-    layers.append(Layer("labels.txt", {"labels": ("c", "d")}))
+    layers = [
+        ProfileLayer("describe", {"labels": ("a", "b")}),
+        ProfileLayer(PROFILE_FILE, {"kind": "binary"}),
+    ]
+    layers.append(ProfileLayer("labels.txt", {"labels": ("c", "d")}))
     draft = drafted(
         serving(outputs={"y": tensor("DT_FLOAT", -1, 1)}),
-        [*layers, Layer(PROFILE_FILE, {"output": "y"})],
+        [*layers, ProfileLayer(PROFILE_FILE, {"output": "y"})],
     )
     profile, labels = draft.completed({"batchable": False, "kind": "scores"}, 1)
     assert labels == ("a", "b")
@@ -357,7 +367,7 @@ def test_labels_that_do_not_fit_the_answers():
     """Classes are numbered where nobody names them."""
     draft = drafted(serving(), [])
     assert draft.completed({"kind": "logits", "batchable": True}, 3).labels == ("0", "1", "2")
-    named = drafted(serving(), [Layer("labels.txt", {"labels": ("a", "b")})])
+    named = drafted(serving(), [ProfileLayer("labels.txt", {"labels": ("a", "b")})])
     with pytest.raises(ProfileError, match="`labels`: there are 2, and 10 classes"):
         named.completed({"kind": "logits", "batchable": True}, 10)
     with pytest.raises(ProfileError, match="it answers one number for each picture"):

@@ -238,6 +238,41 @@ def test_answers_that_are_not_of_their_kind(kind):
         assert f"not in 0..1, and its kind is {kind}" in answer.json()["detail"]
 
 
+OTHERWISE = {
+    "logits": by_brightness,
+    "another width": lambda rows: np.eye(5)[np.argmax(by_brightness(rows), axis=1)],
+    "logits of another width": lambda rows: np.pad(
+        by_brightness(rows), ((0, 0), (0, 2)), constant_values=-100
+    ),
+}
+
+
+def shares(rows: np.ndarray) -> np.ndarray:
+    return np.eye(3)[np.argmax(by_brightness(rows), axis=1)]
+
+
+@pytest.mark.parametrize("kind", OTHERWISE)
+def test_answers_that_become_others(kind):
+    """As of a server that was started again with another model: it is tried again at once, and the
+    request is answered."""
+    model = ForeignModel(answer=shares, classes=-1)
+    with gateway(model, ModelDescriber(trial_rest_s=0)) as asked:
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+        model.answer = OTHERWISE[kind]
+        assert labels(asked.post(content=bright(1), headers=PNG)) == ["1"]
+
+
+def test_answers_that_never_fit_are_not_tried_with_each_request():
+    clock = [0.0]
+    describer = ModelDescriber(trial_rest_s=5, now=lambda: clock[0])
+    model = ForeignModel(answer=LATER["scores"])
+    with gateway(model, describer) as asked:
+        for now, tried in ((0.0, 4), (4.0, 4), (6.0, 8), (7.0, 8), (12.0, 12)):
+            clock[0] = now
+            assert asked.post(content=bright(1), headers=PNG).status_code == 502
+            assert sum(map(is_noise, model.calls)) == tried
+
+
 def test_a_kind_that_is_told_wrongly():
     """Where nothing is left to be tried."""
     told = saying(ABC, {}, COLOUR | {"kind": "probabilities"})

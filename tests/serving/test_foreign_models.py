@@ -18,6 +18,7 @@ from tests.serving.foreign_model import ForeignModel, InvalidInput, by_brightnes
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 PREDICT = "/v1/models/m:predict"
 
@@ -46,15 +47,17 @@ class Asked:
 
 
 @contextmanager
-def gateway(model, **settings) -> Iterator[Asked]:
+def gateway(model, describer=None, **settings) -> Iterator[Asked]:
     with FakeModelServer(model) as server, asyncio.Runner() as runner:
-        app = create_app(Settings(model_server=(server.address,), models=("m",), **settings))
 
         async def start():
+            servers = describer and ModelServers([server.address], describer=describer)
+            known = Settings(model_server=(server.address,), models=("m",), **settings)
+            app = create_app(known, servers)
             app.start()
-            return asking(app)
+            return app, asking(app)
 
-        client = runner.run(start())
+        app, client = runner.run(start())
         try:
             yield Asked(client, runner, model)
         finally:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -152,6 +153,24 @@ def test_damaged_files_are_refused_by_name(good, tmp_path, damage):
     with pytest.raises(DataError, match=NAMES[3]):
         data.locate(tmp_path, tmp_path / "cache", {"web": never}, quiet)
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("kind", ["large", "unpacks without end"])
+def test_files_that_are_larger_than_the_data_set(tmp_path, kind):
+    """Neither is read, or unpacked, beyond what the data set has."""
+    path = tmp_path / NAMES[3]
+    if kind == "large":
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        part = gzip.compress(bytes(5 << 20))
+        path.write_bytes(part * 13)  # 65 MB in 65 KB
+    tracemalloc.start()
+    with pytest.raises(DataError, match=NAMES[3]):
+        read_idx(path, FILES[3])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 << 20
 
 
 def test_a_damaged_cache_is_replaced(good, tmp_path):

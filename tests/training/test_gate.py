@@ -1,5 +1,6 @@
 """The version that a candidate is compared with: the newest whole one, if it can be compared."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -142,6 +143,66 @@ def test_a_foreign_model_wants_force_before_the_first_epoch(small_task, tmp_path
     assert publish.versions(tmp_path, "softmax") == [1700000000, 1700000001]
     version_dir, _ = train_and_publish(run(tmp_path, force=True), small_task, RunListener())
     assert version_dir.name == "1700000002"
+
+
+def exported_by_tensorflow_1(directory, labels, described, served=("images",)):
+    """Writes a model with these inputs of `describe` and of `serving_default`, one of which may be
+    `sparse`."""
+    v1 = tf.compat.v1
+    info = v1.saved_model.utils.build_tensor_info
+    written = v1.saved_model.signature_def_utils.build_signature_def
+    with v1.Graph().as_default(), v1.Session() as session:
+        placed = {
+            "images": v1.placeholder(tf.float32, [None, 28, 28]),
+            "keep": v1.placeholder(tf.float32, []),
+            "keys": v1.placeholder(tf.string, [None]),
+            "text": v1.placeholder(tf.string, [None]),
+            "sparse": v1.sparse_placeholder(tf.float32, [None, 28, 28]),
+        }
+        card = json.dumps({"input_shape": [28, 28]})
+        values = tf.constant([json.dumps(list(labels)), card, ""])
+        shares = tf.nn.softmax(tf.reshape(placed["images"], [-1, 784])[:, :10])
+        if "images" not in served:
+            shares = tf.sparse.to_dense(placed["sparse"])[:, 0, :10]
+        told = {"describe": (described, "values", values)}
+        told["serving_default"] = (served, "probabilities", shares)
+        signatures = {
+            name: written({each: info(placed[each]) for each in inputs}, {output: info(made)})
+            for name, (inputs, output, made) in told.items()
+        }
+        builder = v1.saved_model.Builder(str(directory))
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+        builder.save()
+
+
+TENSORFLOW_1 = {
+    "another describe": ((["text"],), "it does not say which classes it knows"),
+    "a describe of two": ((["keys", "text"],), "it does not say which classes it knows"),
+    "a sparse describe": ((["sparse"],), "it does not say which classes it knows"),
+    "two inputs": ((["keys"], ["images", "keep"]), "takes `images`, `keep`, and not pictures"),
+    "a sparse input": ((["keys"], ["sparse"]), "takes `sparse_dense_shape`, .*, and not pictures"),
+}
+
+
+@pytest.mark.parametrize("kind", TENSORFLOW_1)
+def test_a_version_that_tensorflow_1_wrote(small_task, tmp_path, kind):
+    """Why it cannot be compared is said in a sentence of ours."""
+    inputs, reason = TENSORFLOW_1[kind]
+    exported_by_tensorflow_1(tmp_path / "softmax" / "1", small_task.labels, *inputs)
+    with pytest.raises(Incomparable, match=f"1 cannot be compared with .*{reason}") as found:
+        incumbent.find(tmp_path, "softmax", small_task, print)
+    assert "Binding" not in str(found.value)
+    loaded = tf.saved_model.load(str(tmp_path / "softmax" / "1"))
+    if inputs[0] != ["keys"]:
+        with pytest.raises(ValueError, match="its signature describe takes"):
+            incumbent.description(loaded)
+
+
+def test_a_version_that_tensorflow_1_wrote_and_that_says_its_classes(small_task, tmp_path):
+    """It is compared as any other."""
+    exported_by_tensorflow_1(tmp_path / "softmax" / "1", small_task.labels, ["keys"])
+    found = incumbent.find(tmp_path, "softmax", small_task, print)
+    assert 0 <= found.score <= 500
 
 
 def test_a_whole_format_that_is_not_ours_is_no_damage(trained, small_task, tmp_path):

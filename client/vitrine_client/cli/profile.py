@@ -11,7 +11,7 @@ from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import which_version
 from vitrine_client.cli.output import tables
 from vitrine_client.cli.show import model_argument
-from vitrine_client.results.profiles.profile import LABELLED
+from vitrine_client.results.profiles.profile import LABELS_MEMBER
 from vitrine_client.results.profiles.report import ProfileReport
 
 _MOST_LABELS = 5
@@ -60,11 +60,11 @@ def profile(
 def _members(report: ProfileReport) -> Table:
     rows = tables.table("member", "value", "from")
     told = report.to_dict()["profile"]
-    sources, labels = told.pop("sources"), told.pop(LABELLED)
+    sources, labels = told.pop("sources"), told.pop(LABELS_MEMBER)
     for name, value in told.items():
         if value != []:  # `mean` and `std` are for one scaling alone
             tables.add(rows, name, _shown(value), sources.get(name, ""))
-    tables.add(rows, LABELLED, _some(labels), sources.get(LABELLED, ""))
+    tables.add(rows, LABELS_MEMBER, _some(labels), sources.get(LABELS_MEMBER, ""))
     return rows
 
 

@@ -227,5 +227,6 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
         )
     if max(size) > MAX_ASPECT * min(size):
         raise InvalidImage(
-            f"The picture has {width}x{height} pixels, too narrow to show an item; crop it"
+            f"The picture has {width}x{height} pixels, too narrow: one side is more than "
+            f"{MAX_ASPECT} times the other; crop it"
         )

@@ -6,6 +6,8 @@ Needs no protobuf: it looks at the text alone.
 import json
 from pathlib import Path
 
+from vitrine_client.store.shared_files import content_of
+
 MARK = "# Written by vitrine-serve at each start, as long as no version label is in it.\n"
 """First line of the file."""
 
@@ -20,7 +22,7 @@ def is_generated(text: str) -> bool:
 def is_named(config: Path, model: str) -> bool:
     """Whether a file names a model, or there is no file, so that all are served."""
     try:
-        return f"name: {_quoted(model)}" in config.read_text()
+        return f"name: {_quoted(model)}" in content_of(config).decode()
     except (OSError, ValueError):
         return True
 
@@ -39,7 +41,7 @@ def _quoted(text: str) -> str:
 def how_to_serve(config: Path, model: str) -> str:
     """Returns the instruction to serve a model that is published beside the file and not in it."""
     try:
-        generated = is_generated(config.read_text())
+        generated = is_generated(content_of(config).decode())
     except (OSError, ValueError):
         generated = True
     if generated:

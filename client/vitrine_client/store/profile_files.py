@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vitrine_client.results.profiles.completion import LABELS_FILE, PROFILE_FILE, Layer
+from vitrine_client.results.profiles.completion import LABELS_FILE, PROFILE_FILE, ProfileLayer
 from vitrine_client.results.profiles.profile import (
-    LABELLED,
+    LABELS_MEMBER,
     MOST_LETTERS,
     ProfileError,
     read_members,
@@ -40,7 +40,7 @@ def texts(version_dir: Path, folder: str = FOLDER) -> dict[str, str]:
     return {name: text for name in NAMES if (text := _text(version_dir, folder, name)) is not None}
 
 
-def layers(contents: Mapping[str, str]) -> list[Layer]:
+def layers(contents: Mapping[str, str]) -> list[ProfileLayer]:
     """Returns what files say, the profile first, by their contents. Raises `ProfileError`, which
     names the file."""
     found = []
@@ -50,16 +50,16 @@ def layers(contents: Mapping[str, str]) -> list[Layer]:
             members = read_members(json.loads(text, object_pairs_hook=_told_once))
         except (ValueError, RecursionError) as error:  # `ProfileError` is one
             raise ProfileError(f"{PROFILE_FILE}: {error}") from error
-        found.append(Layer(PROFILE_FILE, members))
+        found.append(ProfileLayer(PROFILE_FILE, members))
     if LABELS_FILE in contents:
         lines = _LINE_END.split(contents[LABELS_FILE].removeprefix(_MARK))
         while lines and not lines[-1].strip():
             lines.pop()
         try:
-            labels = read_members({LABELLED: [line.strip() for line in lines]})
+            labels = read_members({LABELS_MEMBER: [line.strip() for line in lines]})
         except ProfileError as error:
             raise ProfileError(f"{LABELS_FILE}: {error}") from error
-        found.append(Layer(LABELS_FILE, labels))
+        found.append(ProfileLayer(LABELS_FILE, labels))
     return found
 
 

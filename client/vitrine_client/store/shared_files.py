@@ -115,7 +115,8 @@ def content_of(path: Path, most_bytes: int = _MOST_BYTES) -> bytes:
     if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise OSError(0, "it is no regular file", str(path))
     if found.st_size > most_bytes:
-        raise OSError(0, f"it has {found.st_size:,} bytes", str(path))
+        told = f"it has {found.st_size:,} bytes, and {most_bytes:,} are the most"
+        raise OSError(0, told, str(path))
     return path.read_bytes()
 
 

@@ -36,6 +36,7 @@ from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, Th
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.versions import Versions
+from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.settings import Settings
@@ -321,7 +322,7 @@ def create_app(
             breaker=settings.breaker,
             # With less time than that, a call that is late says nothing of the server.
             fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
-            models_dir=settings.upstream.models_dir,
+            describer=ModelDescriber(settings.upstream.models_dir),
         )
         metrics.follow_servers(made)
         return made

@@ -1,6 +1,7 @@
 """The command `vitrine-train import`: options, what it prints, exit codes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -121,6 +122,32 @@ def test_files_that_are_not_there(tmp_path, cnn):
     done = vitrine_train("import", cnn, "--as", "x", "--labels", tmp_path / "binary.txt")
     assert done.exit_code == 2
     assert "binary.txt" in done.output
+
+
+def too_large(path):
+    with path.open("wb") as file:
+        file.truncate(4_000_001)
+
+
+LABELS = {
+    "too large": (too_large, "it has 4,000,001 bytes, and 4,000,000 are the most"),
+    "a pipe": (os.mkfifo, "it is no regular file"),
+    "another text": (
+        lambda path: path.write_text("a\nb" + "c" * 300),
+        "labels.txt: `labels`: that",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+def test_labels_that_are_none(cnn, tmp_path, case):
+    """Nothing waits for them, and no memory is taken for them."""
+    make, reason = LABELS[case]
+    make(tmp_path / "names.txt")
+    done = vitrine_train("import", cnn, "--as", "x", "--labels", tmp_path / "names.txt")
+    assert done.exit_code == 2
+    assert reason in " ".join(done.output.split())
+    assert "Errno" not in done.output
 
 
 def test_imported_ones_are_judged_by_name_alone(cnn, labels, tmp_path):

@@ -6,10 +6,11 @@ import zipfile
 
 import h5py
 import pytest
+import tensorflow as tf
 
 from tests.training.imports import foreign
 from tests.training.imports.foreign import imported, keras_file, layers, rewritten
-from vitrine_training.imports import ImportRefused, limits
+from vitrine_training.imports import ImportRefused, graph, limits
 from vitrine_training.imports.loading import load
 
 GREY = (28, 28, 1)
@@ -132,3 +133,62 @@ def test_a_saved_model_that_is_too_large(tmp_path):
         file.truncate(limits.MOST_BYTES + 1)
     with pytest.raises(ImportRefused, match="are the most that are loaded"):
         load(directory)
+
+
+def saved(folder, serve):
+    spec = tf.TensorSpec([None, 28, 28], tf.float32, name="x")
+    return foreign.saved_function(serve, folder / "saved", spec)
+
+
+def classes_of(images):
+    return tf.reduce_mean(images, axis=1)[:, : foreign.COUNT]
+
+
+def enlarged(folder):
+    middle = (layers.UpSampling2D(40), layers.GlobalAveragePooling2D(), layers.Dense(4))
+    return foreign.exported(foreign.sequential(GREY, *middle), folder / "exported")
+
+
+def made_of_nothing(folder):
+    """Numbers that no file has."""
+    return saved(folder, lambda x: {"y": classes_of(x) + tf.reduce_sum(tf.zeros([1024, 512]))})
+
+
+def made_in_a_branch(folder):
+    """In a function of a function that is called for each row."""
+
+    @tf.function
+    def inner(row):
+        many = tf.tile(row, [200_000])
+        return tf.cond(row[0] > 0, lambda: row + tf.reduce_sum(many), lambda: row)
+
+    return saved(folder, lambda x: {"y": tf.map_fn(inner, classes_of(x))})
+
+
+def a_table(folder):
+    table = tf.constant(foreign.weights(512, 1024))
+    return saved(folder, lambda x: {"y": classes_of(x) + tf.reduce_sum(table)})
+
+
+@pytest.mark.parametrize("make", [enlarged, made_of_nothing, made_in_a_branch, a_table])
+def test_tensors_inside_a_saved_model(tmp_path, make, monkeypatch):
+    """They are looked for in the functions that its signature calls."""
+    path = make(tmp_path)
+    imported(path, tmp_path / "models")
+    monkeypatch.setattr(graph, "MOST_BYTES", 1 << 20)
+    with pytest.raises(ImportRefused, match=r"too much memory: [\d,]{9,} bytes in .* of a single"):
+        imported(path, tmp_path / "models", name="other")
+
+
+def test_constants_that_are_larger_than_their_file(tmp_path, monkeypatch):
+    """A single number may stand for all; it is known before the model is loaded."""
+
+    def serve(images):
+        return {"y": classes_of(images) + tf.reduce_sum(tf.constant(7.0, shape=(1024, 512)))}
+
+    path = saved(tmp_path, serve)
+    size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    assert size < 1 << 20
+    monkeypatch.setattr(limits, "MOST_BYTES", 1 << 20)
+    with pytest.raises(ImportRefused, match=r"takes 0.0 GB once it is unpacked"):
+        load(path)

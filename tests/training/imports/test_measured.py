@@ -93,6 +93,14 @@ def test_a_folder_is_read_as_keras_does(folder):
     assert data.notes[0].startswith("1 files are no pictures and were left out, such as ")
 
 
+def test_a_file_that_is_too_large_for_a_picture(folder):
+    """It is left out as one that is no picture; none of it is read."""
+    with (folder / "red" / "film.png").open("wb") as file:
+        file.truncate(1 << 40)
+    (note,) = data_of(folder).notes
+    assert "film.png (it has 1,099,511,627,776 bytes, and 268,435,456 are the most)" in note
+
+
 def test_of_many_pictures_some_of_each_class(folder):
     data = of_folder(folder, PROFILE, list(COLOURS), silent, most=10)
     assert np.bincount(data.test.class_ids).tolist() == [3, 3, 3]

@@ -255,24 +255,70 @@ def test_the_line_of_an_error_that_has_the_reason(text, reason):
     assert first_line(ValueError(text)) == reason
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"output": "nope"}, "`output`: the signature has no `nope`"),
-        ({"kind": "binary"}, "`kind`: binary is one number"),
-        ({"kind": "logits"}, "`kind`: its rows sum to 1, so they are probabilities"),
-        ({"kind": "probabilities"}, "`kind`: probabilities sum to 1"),
-        ({"signature": "nope"}, "`signature`: it has no `nope`"),
-        ({"scaling": "mean/std", "mean": (0.5, 0.5), "std": (1.0,)}, "`mean`: "),
-        ({"labels": CLASSES[:3]}, "`labels`: there are 3, and 4 classes"),
-    ],
-)
-def test_options_that_do_not_fit(tmp_path, options, words):
-    """Each is named, with what there is."""
-    ends = "softmax" if options == {"kind": "logits"} else None
-    path = keras_file(tmp_path, COLOUR, *foreign.ending(ends))
-    with pytest.raises(ImportRefused, match=words):
+def two_outputs(folder):
+    given = keras.Input(COLOUR, name="pixels")
+    flat = layers.Flatten()(given)
+    species = layers.Dense(4, name="species")(flat)
+    age = layers.Dense(1, "sigmoid", name="age")(flat)
+    return foreign.saved(keras.Model(given, {"species": species, "age": age}), folder / "two.keras")
+
+
+def ending_with(*ending):
+    return lambda folder: keras_file(folder, COLOUR, *foreign.ending(*ending))
+
+
+FOUR, SHARES, ONE = ending_with(), ending_with("softmax"), ending_with("sigmoid", 1)
+
+MISFITS = {
+    "an output": (FOUR, {"output": "nope"}, "--output .*tell one that it has: `output` float32"),
+    "one of two outputs": (two_outputs, {"output": "x"}, r"--output .*`age` .*\[n, 1\], `species`"),
+    "a signature": (FOUR, {"signature": "nope"}, "--signature .*it has serving_default: tell one"),
+    "binary, of four classes": (
+        FOUR,
+        {"kind": "binary"},
+        r"--kind .*`output` float32 \[n, 4\] has more: tell another `kind`, or leave it out",
+    ),
+    "binary, of another output": (
+        two_outputs,
+        {"kind": "binary", "output": "species"},
+        r"--kind .*`species` float32 \[n, 4\] has more: tell another",
+    ),
+    "binary without a sigmoid": (
+        ending_with(None, 1),
+        {"kind": "binary", "labels": CLASSES[:2]},
+        "--kind .*end it with a sigmoid",
+    ),
+    "scores of one number": (ONE, {"kind": "scores"}, r"--kind .*one number .*: tell binary"),
+    "logits of shares": (SHARES, {"kind": "logits"}, "--kind .*its rows sum to 1, so they are"),
+    "shares of logits": (
+        FOUR,
+        {"kind": "probabilities"},
+        "--kind .*sum to 1, .*tell that, or leave",
+    ),
+    "scores of logits": (FOUR, {"kind": "scores"}, "--kind .*in 0..1, .*tell that, or leave"),
+    "levels": (
+        FOUR,
+        {"scaling": "mean/std", "mean": (0.5, 0.5), "std": (1.0,)},
+        "--mean does not fit the model: mean/std wants one, or one for each channel",
+    ),
+    "a fit": (FOUR, {"fit": "item"}, "--fit .*is for pictures of 28x28"),
+    "labels": (FOUR, {"labels": CLASSES[:3]}, "--labels .*there are 3, and 4 classes"),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_options_that_do_not_fit(tmp_path, case):
+    """Each is named, with what the model has, and what to write."""
+    make, options, words = MISFITS[case]
+    path = make(tmp_path)
+    with pytest.raises(ImportRefused, match=f"^{words}"):
         imported(path, tmp_path / "models", options)
+
+
+def test_the_only_output_of_one_number_is_the_binary_one(tmp_path):
+    options = {"kind": "binary", "labels": CLASSES[:2]}
+    _, card = imported(two_outputs(tmp_path), tmp_path / "models", options)
+    assert card["labels"] == list(CLASSES[:2])
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.h5"])

@@ -12,19 +12,19 @@ from vitrine_client.results.profiles.completion import LABELS_FILE
 from vitrine_client.results.profiles.profile import (
     FITS,
     KINDS,
-    LABELLED,
+    LABELS_MEMBER,
     POLARITIES,
     RESIZES,
     SCALINGS,
     ProfileError,
 )
-from vitrine_client.store import generated_config, profile_files
+from vitrine_client.store import generated_config, profile_files, shared_files
 from vitrine_training.cli import options
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
 
 if TYPE_CHECKING:
-    from vitrine_client.results.profiles.completion import Layer
+    from vitrine_client.results.profiles.completion import ProfileLayer
     from vitrine_training.imports.inspection import Inspected
     from vitrine_training.imports.loading import ForeignModel
     from vitrine_training.imports.measurement import DataToMeasureBy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _BY_CHANNEL = "mean/std"
 
 
-class Levels(click.ParamType[tuple[float, ...]]):
+class NumberList(click.ParamType[tuple[float, ...]]):
     """Numbers, separated by commas."""
 
     name = "NUMBERS"
@@ -65,8 +65,10 @@ class Levels(click.ParamType[tuple[float, ...]]):
     help="What levels of 0 to 255 become before the model sees them.  [default: by the model's "
     "first layer or the dtype of its input, else 0..1]",
 )
-@click.option("--mean", type=Levels(), help="Of each channel, in 0..1, with --std: as torchvision.")
-@click.option("--std", type=Levels(), help="Of each channel: (level / 255 - mean) / std.")
+@click.option(
+    "--mean", type=NumberList(), help="Of each channel, in 0..1, with --std: as torchvision."
+)
+@click.option("--std", type=NumberList(), help="Of each channel: (level / 255 - mean) / std.")
 @click.option(
     "--fit",
     type=click.Choice(FITS),
@@ -212,7 +214,7 @@ def _members(given: dict[str, Any]) -> dict[str, Any]:
         "scaling": _BY_CHANNEL if given["mean"] else given["scale"],
         **{each: given[each] for each in ("mean", "std", "fit", "resize", "polarity")},
         **{each: given[each] for each in ("signature", "output", "kind")},
-        LABELLED: _labels(given["labels"]),
+        LABELS_MEMBER: _labels(given["labels"]),
     }
     return {member: value for member, value in members.items() if value is not None}
 
@@ -221,10 +223,14 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        (layer,) = profile_files.layers({LABELS_FILE: path.read_text(encoding="utf-8")})
-    except (ProfileError, UnicodeDecodeError, OSError) as error:
+        text = shared_files.content_of(path, profile_files.MOST_BYTES).decode()
+        (layer,) = profile_files.layers({LABELS_FILE: text})
+    except (ProfileError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{path}: {error}", param_hint="--labels") from error
-    found: tuple[str, ...] = layer.members[LABELLED]
+    except OSError as error:
+        reason = error.strerror or error
+        raise click.BadParameter(f"{path}: {reason}", param_hint="--labels") from error
+    found: tuple[str, ...] = layer.members[LABELS_MEMBER]
     return found
 
 
@@ -244,16 +250,18 @@ def _published(
     return publish_import(job, lambda text: console.print(text))
 
 
-def _last(test_data: Path | None, dataset: data.Dataset | None) -> "Layer | None":
+def _last(test_data: Path | None, dataset: data.Dataset | None) -> "ProfileLayer | None":
     """Returns the labels that the data to measure by has."""
-    from vitrine_client.results.profiles.completion import Layer
+    from vitrine_client.results.profiles.completion import ProfileLayer
     from vitrine_training.imports.measurement import class_folders
 
     if dataset is not None:
-        return Layer("Fashion-MNIST", {LABELLED: tuple(data.LABELS)})
+        return ProfileLayer("Fashion-MNIST", {LABELS_MEMBER: tuple(data.LABELS)})
     if test_data is None:
         return None
-    return Layer(str(test_data), {LABELLED: tuple(e.name for e in class_folders(test_data))})
+    return ProfileLayer(
+        str(test_data), {LABELS_MEMBER: tuple(e.name for e in class_folders(test_data))}
+    )
 
 
 def _job(

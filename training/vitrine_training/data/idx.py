@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import io
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.store.shared_files import content_of
+
 Pixels = npt.NDArray[np.uint8]
+
+_PACKING_BYTES = 1 << 16
+"""Bytes that gzip takes at most beside the content, its name and comment included."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,16 @@ class IdxFile:
     md5: str
     content_md5: str
     shape: tuple[int, ...]
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes of the magic number, and of a big-endian int32 per dimension."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def content_bytes(self) -> int:
+        """Bytes of the file once it is unpacked."""
+        return self.header_bytes + math.prod(self.shape)
 
 
 FILES = (
@@ -73,7 +90,7 @@ def read_idx(path: Path, file: IdxFile) -> Pixels:
     `DataError` where it cannot be read, is truncated or has another checksum.
     """
     try:
-        packed = path.read_bytes()
+        packed = content_of(path, file.content_bytes + _PACKING_BYTES)
     except FileNotFoundError:
         raise MissingError(f"{path} is not there") from None
     except PermissionError as error:
@@ -84,7 +101,8 @@ def read_idx(path: Path, file: IdxFile) -> Pixels:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     try:
-        content = gzip.decompress(packed)
+        with gzip.open(io.BytesIO(packed)) as unpacking:
+            content = unpacking.read(file.content_bytes + 1)  # a byte too many changes the checksum
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); delete it and try again") from error
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -93,5 +111,4 @@ def read_idx(path: Path, file: IdxFile) -> Pixels:
             f"{path} is not Fashion-MNIST's {file.name}: "
             f"its content has MD5 {found}, not {file.content_md5}"
         )
-    header_bytes = 4 + 4 * len(file.shape)  # magic number, then one big-endian int32 per dimension
-    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(file.shape)
+    return np.frombuffer(content, np.uint8, offset=file.header_bytes).reshape(file.shape)

@@ -1,6 +1,7 @@
 """Inspection of a model that is to be imported: what pictures it takes, what its answers are, and
 whether it is fit to be served."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -11,22 +12,28 @@ import tensorflow as tf
 
 from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results.profiles import trial
-from vitrine_client.results.profiles.completion import ASSUMED, Completed, Draft, Layer, drafted
+from vitrine_client.results.profiles.completion import (
+    ASSUMED,
+    Completed,
+    Draft,
+    ProfileLayer,
+    drafted,
+)
 from vitrine_client.results.profiles.profile import (
-    LABELLED,
+    LABELS_MEMBER,
     MOST_LABELS,
     ModelProfile,
     ProfileError,
 )
+from vitrine_client.results.signatures import sizes as sizes_of
 from vitrine_training.imports import ImportRefused, graph
 from vitrine_training.imports.loading import ForeignModel
-from vitrine_training.publish.signatures import IMAGE_BYTES, ServedClassifier
+from vitrine_training.publish.signatures import IMAGE_BYTES, IMAGES, SERVING, ServedClassifier
 from vitrine_training.publish.wholeness import first_line
 
 Array = npt.NDArray[Any]
 Call = Callable[[tf.Tensor], tf.Tensor]
 
-SIGNATURE, IMAGES = "serving_default", "images"
 OPTIONS = "options"
 """Source of what the command's options say."""
 
@@ -53,7 +60,7 @@ class _Found:
 
 
 def inspected(
-    model: ForeignModel, options: Mapping[str, Any], last: Layer | None = None
+    model: ForeignModel, options: Mapping[str, Any], last: ProfileLayer | None = None
 ) -> Inspected:
     """Returns a model as it can be served. Its profile has what the `options` say first, and the
     `last` layer for what nothing else says. Raises `ImportRefused` where it is no image classifier,
@@ -64,9 +71,7 @@ def inspected(
         call = found.call()
         completed, rows = _tried(found.draft, call)
     except ProfileError as error:
-        raise ImportRefused(f"the model is no image classifier that can be served: {error}") from (
-            error
-        )
+        raise ImportRefused(_in_options(str(error), options)) from error
     notes = _assumptions(completed)
     if rows:
         notes.append(
@@ -78,17 +83,30 @@ def inspected(
     return _served(call, logits, completed, notes)
 
 
-def _draft(model: ForeignModel, options: Mapping[str, Any], last: Layer | None) -> Draft:
-    layers = [Layer(OPTIONS, options), *model.layers, *([last] if last else [])]
+def _in_options(reason: str, options: Mapping[str, Any]) -> str:
+    """Returns the reason with the option that it is about, where it names one that was given."""
+    found = _MEMBER.match(reason)
+    if found and found[1] in options:
+        option = _OPTIONS.get(found[1], found[1])
+        return f"--{option} does not fit the model: {reason[found.end() :]}"
+    return f"the model is no image classifier that can be served: {reason}"
+
+
+def _draft(model: ForeignModel, options: Mapping[str, Any], last: ProfileLayer | None) -> Draft:
+    layers = [ProfileLayer(OPTIONS, options), *model.layers, *([last] if last else [])]
     if options.get("kind") == "binary" and "output" not in options:
-        layers.insert(1, Layer(OPTIONS, _only_output(model.signatures, options)))
+        layers.insert(1, ProfileLayer(OPTIONS, _only_output(model.signatures, options)))
     return drafted(model.signatures, layers)
 
 
 def _only_output(signatures: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
-    name = options.get("signature", SIGNATURE)
-    outputs = list(signatures.get(name, {}).get("outputs", {}))
-    return {"output": outputs[0]} if len(outputs) == 1 else {}
+    """Returns the output with one number for each picture, where there is one of that kind, or one
+    output at all."""
+    name = options.get("signature", SERVING)
+    outputs = signatures.get(name, {}).get("outputs", {})
+    ones = [each for each in outputs if (sizes_of(outputs[each]) or [])[1:] == [1]]
+    names = ones or list(outputs)
+    return {"output": names[0]} if len(names) == 1 else {}
 
 
 def _check_operations(found: _Found) -> None:
@@ -101,9 +119,9 @@ def _check_operations(found: _Found) -> None:
         traced = tf.function(found.call()).get_concrete_function(spec)
     except Exception as error:  # of the model's own code
         raise ProfileError(f"it cannot be called: {first_line(error)}") from error
-    if large := graph.large_tensors(traced.graph):
+    operations = traced.graph.as_graph_def(add_shapes=True)
+    if large := graph.large_tensors(operations):
         raise ProfileError(f"it takes too much memory: {large[0]} of a single picture")
-    operations = traced.graph.as_graph_def()
     if drawn := graph.random_operations(operations):
         raise ProfileError(
             f"it draws at random ({', '.join(drawn[:3])}), so a picture gets now this answer, now "
@@ -170,7 +188,10 @@ def _check_kind(kind: str, seen: str, rows: Array) -> None:
             "served: leave out that they are logits"
         )
     if kind == "probabilities" and seen != "probabilities":
-        raise ProfileError(f"`kind`: probabilities sum to 1, and it answers others, such as {seen}")
+        raise ProfileError(
+            f"`kind`: probabilities sum to 1, and it answers others, such as {seen}: tell that, or "
+            "leave it out"
+        )
 
 
 def _in_turn(call: Call, rows: int) -> Call:
@@ -188,6 +209,7 @@ def _in_turn(call: Call, rows: int) -> Call:
 
 
 _OPTIONS = {"scaling": "scale", "resize": "resize", "polarity": "polarity", "fit": "fit"}
+_MEMBER = re.compile(r"`(\w+)`:? ")
 
 
 def _assumptions(completed: Completed) -> list[str]:
@@ -198,7 +220,7 @@ def _assumptions(completed: Completed) -> list[str]:
         told = ", ".join(f"{name} {getattr(profile, name)}" for name in assumed)
         names = ", ".join(f"--{_OPTIONS[name]}" for name in assumed)
         notes.append(f"assumed: {told}; {names} {'say' if len(assumed) > 1 else 'says'} otherwise")
-    if profile.sources.get(LABELLED) == ASSUMED:
+    if profile.sources.get(LABELS_MEMBER) == ASSUMED:
         last = len(completed.labels) - 1
         notes.append(f"its classes are numbered, 0 to {last}: --labels names them")
     if not profile.batchable:
@@ -220,7 +242,7 @@ def _served(call: Call, logits: Call | None, completed: Completed, notes: list[s
     output = "scores" if kind == "scores" else "probabilities"
     written = replace(
         profile,
-        signature=SIGNATURE,
+        signature=SERVING,
         input=IMAGE_BYTES if profile.dtype == "string" else IMAGES,
         output=output,
         kind=output,

@@ -7,11 +7,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from vitrine_client.results.profiles.completion import Layer, Signatures
+from vitrine_client.results.profiles.completion import ProfileLayer, Signatures
 from vitrine_training.imports import ImportRefused, tensor_json
+from vitrine_training.publish.signatures import IMAGES, SERVING
 from vitrine_training.publish.wholeness import first_line
 
-SIGNATURE, INPUT, OUTPUT = "serving_default", "images", "output"
+OUTPUT = "output"
 
 MODEL = "model"
 """Source of members of a profile: the layers of a model."""
@@ -49,10 +50,10 @@ class KerasModel:
         except Exception as error:  # of the model's own code
             raise ImportRefused(f"the model cannot be called: {first_line(error)}") from error
         self.signatures: Signatures = {
-            SIGNATURE: tensor_json.signature({INPUT: spec}, traced.structured_outputs)
+            SERVING: tensor_json.signature({IMAGES: spec}, traced.structured_outputs)
         }
         scaling = _rescaled(model)
-        self.layers = [Layer(MODEL, {"scaling": scaling})] if scaling else []
+        self.layers = [ProfileLayer(MODEL, {"scaling": scaling})] if scaling else []
 
     def function(self, signature: str, name: str, output: str) -> Callable[[tf.Tensor], tf.Tensor]:
         """Returns the function from its input to one of its outputs."""
@@ -107,7 +108,7 @@ def _spec(model: keras.Model) -> tf.TensorSpec:
         names = ", ".join(f"`{each.name}` {list(each.shape[1:])}" for each in inputs[:8])
         raise ImportRefused(f"the model takes {names}, and not one picture")
     if inputs:
-        return tf.TensorSpec([None, *inputs[0].shape[1:]], inputs[0].dtype, name=INPUT)
+        return tf.TensorSpec([None, *inputs[0].shape[1:]], inputs[0].dtype, name=IMAGES)
     shape = (model.get_build_config() or {}).get("input_shape")
     if not isinstance(shape, list | tuple) or not all(
         size is None or isinstance(size, int) for size in shape
@@ -116,7 +117,7 @@ def _spec(model: keras.Model) -> tf.TensorSpec:
             "nobody knows the shape that the model takes, as it was never called: call it with a "
             "picture, and save it again"
         )
-    return tf.TensorSpec([None, *shape[1:]], tf.float32, name=INPUT)
+    return tf.TensorSpec([None, *shape[1:]], tf.float32, name=IMAGES)
 
 
 def _rescaled(model: keras.Model) -> str | None:

@@ -78,13 +78,13 @@ def check_saved_model(directory: Path) -> None:
     sizes = [each.stat().st_size for each in entries if each.is_file()]
     if len(sizes) > MOST_MEMBERS:
         raise ImportRefused(f"{directory} has {len(sizes):,} files, which no model has")
-    _check_size(directory, sum(sizes))
+    check_size(directory, sum(sizes))
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MOST_MEMBERS:
         raise ImportRefused(f"{path} has {len(members):,} files in it, which no model has")
-    _check_size(path, sum(each.file_size for each in members))
+    check_size(path, sum(each.file_size for each in members))
     for each in members:
         most = _SQUEEZED * max(each.compress_size, 1)
         if each.file_size > max(most, _SMALL):
@@ -96,7 +96,8 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
             raise ImportRefused(f"{path} has a {_CONFIG} of {each.file_size:,} bytes")
 
 
-def _check_size(path: Path, size: int) -> None:
+def check_size(path: Path, size: int) -> None:
+    """Raises `ImportRefused` where a model takes more bytes than any may."""
     if size > MOST_BYTES:
         raise ImportRefused(
             f"{path} takes {size / 1e9:,.1f} GB once it is unpacked, and {MOST_BYTES / 1e9:.1f} GB "
@@ -107,7 +108,7 @@ def _check_size(path: Path, size: int) -> None:
 def check_built(path: Path, built: int, stored: int) -> None:
     """Checks the bytes of the weights that a model would have by those that its file has. Raises
     `ImportRefused`."""
-    _check_size(path, built)
+    check_size(path, built)
     if built > 2 * stored + ROOM:
         raise ImportRefused(
             f"{path} is damaged: its layers would have weights of {built:,} bytes, and {stored:,} "
@@ -125,7 +126,7 @@ def _check_weights(path: Path, file: Any) -> tuple[int, int]:
         raise ImportRefused(f"{path} has no readable weights: {reason}") from error
     size = sum(tensor.size for tensor in tensors)
     stored = sum(tensor.stored for tensor in tensors)
-    _check_size(path, size)
+    check_size(path, size)
     if size > max(_SQUEEZED * stored, _SMALL):
         raise ImportRefused(
             f"{path} has weights of {size:,} bytes, of which {stored:,} are there, as no model has"

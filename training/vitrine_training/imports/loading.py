@@ -13,10 +13,10 @@ import h5py
 import keras
 import tensorflow as tf
 
-from vitrine_training.imports import ImportRefused, limits, rehearsal
+from vitrine_training.imports import ImportRefused, graph, limits, rehearsal
 from vitrine_training.imports.keras_models import KerasModel
 from vitrine_training.imports.saved_models import SavedModel
-from vitrine_training.publish.wholeness import DamagedError, check, first_line
+from vitrine_training.publish.wholeness import DamagedError, check, first_line, graphs
 
 ForeignModel = KerasModel | SavedModel
 
@@ -59,6 +59,7 @@ def _saved_model(directory: Path) -> SavedModel:
     limits.check_saved_model(directory)
     try:
         check(directory)
+        limits.check_size(directory, sum(map(graph.constant_bytes, _graphs(directory))))
         return SavedModel(tf.saved_model.load(str(directory)), directory)
     except DamagedError as error:
         raise ImportRefused(f"{directory} is damaged: {error}") from error
@@ -66,6 +67,10 @@ def _saved_model(directory: Path) -> SavedModel:
         raise
     except Exception as error:  # TensorFlow raises anything
         raise ImportRefused(f"{directory} cannot be loaded: {first_line(error)}") from error
+
+
+def _graphs(directory: Path) -> list[Any]:
+    return [each.graph_def for each in graphs(directory).meta_graphs]
 
 
 def _keras(path: Path, suffix: str, stored: int, allow_code: bool) -> keras.Model:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from vitrine_client.errors import VitrineError
 from vitrine_client.images.preprocessing import FREE_MOST, fit_picture, model_input, shown
 from vitrine_client.results.profiles.profile import ModelProfile
+from vitrine_client.store.shared_files import content_of
 from vitrine_training.data import fashion_mnist
 from vitrine_training.evaluation import drift_baseline
 from vitrine_training.evaluation.metrics import Evaluation, rounded
@@ -28,6 +29,7 @@ MOST_PICTURES = 5_000
 MOST_LEVELS = 1 << 28
 """Numbers in those pictures, at most."""
 
+_MOST_FILE_BYTES = 1 << 28  # of a picture; one of 50 megapixels takes 150 MB where it is not packed
 _BATCH = 100
 _LEAST = 1e-30  # a probability whose logarithm is taken
 
@@ -105,14 +107,16 @@ def of_folder(
     levels, class_ids, bad, empty = [], [], [], []
     for number, (path, class_id) in enumerate(chosen, 1):
         try:
-            item = fit_picture(path, profile)
+            item = fit_picture(content_of(path, _MOST_FILE_BYTES), profile)
             if item.box is None:
                 empty.append(str(path))
             else:
                 levels.append(item.instance)
                 class_ids.append(class_id)
-        except (VitrineError, OSError) as error:
+        except VitrineError as error:
             bad.append(f"{path} ({error})")
+        except OSError as error:
+            bad.append(f"{path} ({error.strerror or error})")
         progress(number, len(chosen))
     if not levels:
         first = bad[0] if bad else f"{empty[0]} (nothing is seen in it)"

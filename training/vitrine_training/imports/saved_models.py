@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from vitrine_client.results.profiles.completion import Layer, Signatures
-from vitrine_client.results.profiles.profile import DESCRIBE, LABELLED, ProfileError
+from vitrine_client.results.profiles.completion import ProfileLayer, Signatures
+from vitrine_client.results.profiles.profile import DESCRIBE, LABELS_MEMBER, ProfileError
 from vitrine_client.store import profile_files
 from vitrine_training.imports import ImportRefused, tensor_json
 from vitrine_training.publish.incumbent import description
@@ -52,11 +52,11 @@ class SavedModel:
         """Returns None: what comes before the last layer is not told apart."""
         return None
 
-    def _own(self) -> list[Layer]:
+    def _own(self) -> list[ProfileLayer]:
         """Returns what the signature `describe` says, of versions that Vitrine has published."""
         try:
             described = description(self.held)
         except Exception:  # one of somebody else's, or none
             return []
-        labels = {LABELLED: described.labels} if described.labels else {}
-        return [Layer(DESCRIBE, {**(described.members or {}), **labels})]
+        labels = {LABELS_MEMBER: described.labels} if described.labels else {}
+        return [ProfileLayer(DESCRIBE, {**(described.members or {}), **labels})]

@@ -118,10 +118,12 @@ def _loaded(version_dir: Path) -> Any:
 
 def description(loaded: Any) -> Description:
     """Returns what a loaded version says of itself. Raises `KeyError` where it has no signature
-    `describe`, and `ValueError`."""
+    `describe`, and `ValueError` where that is one for something else."""
     describe = loaded.signatures["describe"]
-    by_keys = "keys" in describe.structured_input_signature[1]
-    outputs = describe(keys=tf.constant(DESCRIBED)) if by_keys else describe()
+    taken = _inputs(describe)
+    if taken not in ([], ["keys"]):
+        raise ValueError(f"its signature describe takes {_listed(taken)}, and not `keys` alone")
+    outputs = describe(keys=tf.constant(DESCRIBED)) if taken else describe()
     return Description.from_outputs({name: np.asarray(each) for name, each in outputs.items()})
 
 
@@ -133,4 +135,17 @@ def _serving(loaded: Any, judge: Judge) -> Callable[[tf.Tensor], tf.Tensor]:
     name = next((n for n in (judge.output, "probabilities") if n in serve.structured_outputs), None)
     if name is None:
         raise LookupError(f"its serving_default has no output {judge.output}")
+    taken = _inputs(serve)
+    if len(taken) != 1:
+        raise LookupError(f"its serving_default takes {_listed(taken)}, and not pictures alone")
     return lambda rows: serve(rows)[name]
+
+
+def _inputs(signature: Any) -> list[str]:
+    """Returns the names of a signature's inputs; one that TensorFlow 1 wrote takes some of them, as
+    the parts of a sparse tensor, by names of its own."""
+    return sorted((signature.structured_input_signature or ((), {}))[1])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:8]) or "nothing"

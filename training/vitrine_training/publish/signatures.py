@@ -18,6 +18,9 @@ Function = Callable[..., Outputs]
 Endpoint = tuple[Function, list[tf.TensorSpec]]
 Endpoints = dict[str, Endpoint]
 
+SERVING, IMAGES = "serving_default", "images"
+"""Names of the signature that a model is asked by, and of its input."""
+
 IMAGE_BYTES = "image_bytes"
 """Name of an input of encoded pictures; TensorFlow Serving has the suffix for such."""
 
@@ -50,7 +53,7 @@ class ServedClassifier:
         """Returns all signatures that the profile allows. Pictures of free sizes have no
         `serve_bytes`, as one call has one size; a model that decodes pictures takes bytes anyway.
         """
-        found = {"serving_default": (self.answer, [self._images()])}
+        found = {SERVING: (self.answer, [self._images()])}
         if self.profile.has_fixed_size:
             if picture_bytes.decodes(self.profile):
                 found["serve_bytes"] = (self._serve_bytes(), [_strings(IMAGE_BYTES)])

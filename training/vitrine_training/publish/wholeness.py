@@ -26,7 +26,7 @@ def check(version_dir: Path) -> None:
 
     Reads all of it: TensorFlow keeps a checksum beside each variable.
     """
-    saved = _graph(version_dir / GRAPH)
+    saved = graphs(version_dir)
     index = version_dir / f"{CHECKPOINT}.index"
     if index.is_file():
         _check_variables(version_dir)
@@ -38,7 +38,9 @@ def check(version_dir: Path) -> None:
                 raise DamagedError(f"assets/{asset.filename} is not there")
 
 
-def _graph(path: Path) -> Any:
+def graphs(version_dir: Path) -> Any:
+    """Returns the graphs of a version, a `SavedModel` message. Raises as `check` does."""
+    path = version_dir / GRAPH
     text = path.with_suffix(".pbtxt")
     try:
         if text.is_file() and not path.is_file():

@@ -11,7 +11,7 @@ from vitrine_client.results.profiles.profile import (
     DTYPES,
     FASHION_MNIST,
     FREE_SIDES,
-    LABELLED,
+    LABELS_MEMBER,
     MOST_LETTERS,
     SCALINGS,
     ModelProfile,
@@ -21,7 +21,7 @@ from vitrine_client.results.profiles.profile import (
 )
 
 PROFILE_FILE, LABELS_FILE = "profile.json", "labels.txt"
-SIGNATURE, TRIAL, ASSUMED = "signature", "trial", "assumed"
+OF_SIGNATURE, TRIAL, ASSUMED = "signature", "trial", "assumed"
 """Sources of a member, the first that has it wins."""
 
 _OTHER_PURPOSES = ("describe", "explain", "classify", "regress", "serve_bytes")
@@ -30,10 +30,11 @@ _FLOATS = ("DT_FLOAT", "DT_HALF", "DT_DOUBLE", "DT_BFLOAT16")
 _BINARY = 2
 _MOST_ROWS, _MOST_NUMBERS = 4096, 2**24
 """Of a call, where a signature has a fixed number of rows: a trial makes them all."""
-_ONE_NUMBER = "`kind`: {} one number for each picture; `binary` reads it, with two labels"
+_ONE_NUMBER = "`kind`: {} one number for each picture: tell binary, with two labels"
+_OR_LOGITS = "and it answers others, such as logits: tell that, or leave `kind` out"
 _NO_LOGITS = {
-    "probabilities": "`kind`: probabilities sum to 1, and it answers others, such as logits",
-    "scores": "`kind`: scores are in 0..1, and it answers others, such as logits",
+    "probabilities": f"`kind`: probabilities sum to 1, {_OR_LOGITS}",
+    "scores": f"`kind`: scores are in 0..1, {_OR_LOGITS}",
     "binary": "`kind`: binary is one number in 0..1, and it answers others: end it with a sigmoid, "
     "and export it again",
 }
@@ -45,7 +46,7 @@ Signatures = Mapping[str, Json]
 """Signatures by name, in the JSON of TensorFlow Serving's REST API."""
 
 
-class Layer(NamedTuple):
+class ProfileLayer(NamedTuple):
     """Members of a profile that one source has."""
 
     source: str
@@ -82,7 +83,7 @@ class Draft(NamedTuple):
         found = {**members, **self.members}
         sources = {**dict.fromkeys(members, TRIAL), **self.sources}
         if _contradict(found["kind"], members.get("kind", "")):
-            if sources["kind"] != SIGNATURE:
+            if sources["kind"] != OF_SIGNATURE:
                 raise _named(ProfileError(_NO_LOGITS[found["kind"]]), sources)
             found["kind"], sources["kind"] = members["kind"], TRIAL  # a name is only a name
         count = _BINARY if found["kind"] == "binary" else classes
@@ -90,9 +91,9 @@ class Draft(NamedTuple):
             raise ProfileError(_ONE_NUMBER.format("it answers"))
         labels = self.labels
         if labels is None:
-            labels, sources[LABELLED] = tuple(map(str, range(count))), ASSUMED
+            labels, sources[LABELS_MEMBER] = tuple(map(str, range(count))), ASSUMED
         if len(labels) != count:
-            wrong = ProfileError(f"`{LABELLED}`: there are {len(labels)}, and {count} classes")
+            wrong = ProfileError(f"`{LABELS_MEMBER}`: there are {len(labels)}, and {count} classes")
             raise _named(wrong, sources)
         return Completed(ModelProfile(**found, sources=sources), labels)
 
@@ -121,7 +122,7 @@ class _Tensor(NamedTuple):
         return f"`{self.name}` {DTYPES.get(self.dtype, self.dtype[3:].lower())} {shape}"
 
 
-def drafted(model_signatures: Signatures, layers: Sequence[Layer]) -> Draft:
+def drafted(model_signatures: Signatures, layers: Sequence[ProfileLayer]) -> Draft:
     """Returns the profile of a model with these signatures, by the first of the layers that has a
     member. Raises `ProfileError`, which says what the model takes, where no picture can be sent to
     it, and where a layer does not fit the signatures."""
@@ -141,7 +142,7 @@ def _drafted(
         raise ProfileError(f"`signature`: its name has {len(name):,} letters")
     if name not in model_signatures:
         known = ", ".join(sorted(model_signatures)[:8])
-        raise ProfileError(f"`signature`: it has no `{name}`; it has {known}")
+        raise ProfileError(f"`signature`: it has no `{name}`; it has {known}: tell one of these")
     inputs = _tensors(model_signatures[name], "inputs")
     outputs = _tensors(model_signatures[name], "outputs")
     taken = _chosen(inputs, found, "input", lambda: _picture_input(inputs))
@@ -150,20 +151,20 @@ def _drafted(
     classes = _fill_output(found, answered)
     rows = taken.sizes[0] if taken.sizes and taken.sizes[0] > 0 else None
     _check_rows(rows or 1, found.members["shape"], taken)
-    return Draft(found.members, sources, given.get(LABELLED), rows, classes)
+    return Draft(found.members, sources, given.get(LABELS_MEMBER), rows, classes)
 
 
 class _Found:
     """Profile members found so far; what no layer has comes from the signature, or is assumed."""
 
     def __init__(self, given: Mapping[str, Any], sources: dict[str, str]) -> None:
-        self.members = {name: value for name, value in given.items() if name != LABELLED}
+        self.members = {name: value for name, value in given.items() if name != LABELS_MEMBER}
         self._sources = sources
 
     def take(self, name: str, tell: Callable[[], Any]) -> Any:
         """Returns a member, by what `tell` returns where no layer has it."""
         if name not in self.members:
-            self.put(name, tell(), SIGNATURE)
+            self.put(name, tell(), OF_SIGNATURE)
         return self.members[name]
 
     def put(self, name: str, value: Any, source: str = ASSUMED) -> None:
@@ -183,7 +184,7 @@ def _named(error: ProfileError, sources: Mapping[str, str]) -> ProfileError:
     return ProfileError(f"{source}: {error}") if source in (PROFILE_FILE, LABELS_FILE) else error
 
 
-def _merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+def _merged(layers: Sequence[ProfileLayer]) -> tuple[dict[str, Any], dict[str, str]]:
     members: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for layer in reversed(layers):
@@ -219,7 +220,7 @@ def _chosen(tensors: list[_Tensor], found: _Found, member: str, tell: Callable[[
         if tensor.name == name:
             return tensor
     listed = ", ".join(map(str, tensors[:8])) or "none"
-    raise ProfileError(f"`{member}`: the signature has no `{name}`; it has {listed}")
+    raise ProfileError(f"`{member}`: the signature has no `{name}`; tell one that it has: {listed}")
 
 
 def _picture_input(inputs: list[_Tensor]) -> str:
@@ -263,7 +264,7 @@ def _fill_input(found: _Found, taken: _Tensor) -> None:
     found.put("fit", "item" if small else "stretch")
     if found.members["fit"] == "item" and not small:
         raise ProfileError("`fit`: `item` is for pictures of 28x28 pixels with one channel")
-    found.put("scaling", "0..255" if whole else "0..1", SIGNATURE if whole else ASSUMED)
+    found.put("scaling", "0..255" if whole else "0..1", OF_SIGNATURE if whole else ASSUMED)
     _check_scaling(found, shape, whole=whole)
     found.put("resize", FASHION_MNIST.resize)
     found.put("polarity", FASHION_MNIST.polarity)
@@ -284,10 +285,10 @@ def _fill_file(found: _Found) -> None:
         raise ProfileError("`fit`: `item` is for pixels, and encoded pictures are sent as they are")
     if found.members.get("scaling", "0..255") != "0..255":
         raise ProfileError("`scaling`: encoded pictures have levels of 0..255, and no others")
-    found.put("shape", (None, None, 3), SIGNATURE)
+    found.put("shape", (None, None, 3), OF_SIGNATURE)
     for member, value in (("fit", "stretch"), ("scaling", "0..255"), ("polarity", "as is")):
-        found.put(member, value, SIGNATURE)
-    found.put("resize", FASHION_MNIST.resize, SIGNATURE)
+        found.put(member, value, OF_SIGNATURE)
+    found.put("resize", FASHION_MNIST.resize, OF_SIGNATURE)
 
 
 def _shape_of(taken: _Tensor) -> Shape:
@@ -347,7 +348,7 @@ def _check_unused(found: _Found, scaling: str) -> None:
     for member in ("mean", "std"):
         if not found.members.get(member):
             continue
-        if source in (ASSUMED, SIGNATURE, found.source(member)):
+        if source in (ASSUMED, OF_SIGNATURE, found.source(member)):
             raise ProfileError(
                 f"`{member}`: it is for the scaling {SCALINGS[-1]}, and that is {scaling}: tell "
                 f'`"scaling": "{SCALINGS[-1]}"` beside it'
@@ -381,8 +382,8 @@ def _fill_output(found: _Found, answered: _Tensor) -> int | None:
     """Fills in the kind, where its name tells it; returns the number of classes, if it is said."""
     if answered.dtype not in _FLOATS:
         raise ProfileError(f"`output`: {answered} is no list of floats for each picture")
-    if answered.name in _OUTPUT_KINDS and found.source("output") == SIGNATURE:
-        found.put("kind", _OUTPUT_KINDS[answered.name], SIGNATURE)
+    if answered.name in _OUTPUT_KINDS and found.source("output") == OF_SIGNATURE:
+        found.put("kind", _OUTPUT_KINDS[answered.name], OF_SIGNATURE)
     sizes = answered.sizes
     if sizes is not None and len(sizes) != 2:
         raise ProfileError(f"`output`: {answered} is no row of numbers for each picture")
@@ -392,6 +393,7 @@ def _fill_output(found: _Found, answered: _Tensor) -> int | None:
         raise ProfileError(
             _ONE_NUMBER.format(f"{answered} is")
             if classes == 1
-            else f"`kind`: binary is one number for each picture, and {answered} has more"
+            else f"`kind`: binary is one number for each picture, and {answered} has more: tell "
+            "another `kind`, or leave it out"
         )
     return classes

@@ -63,7 +63,7 @@ name."""
 FREE_SIDES = (64, 128, 224, 299)
 """Pixels of the sides of made-up pictures where those are free: a model may refuse small ones."""
 
-LABELLED = "labels"
+LABELS_MEMBER = "labels"
 
 _MOST_CHANNELS, _MOST_LEVEL, _LEAST_DEVIATION = 4, 1_000_000, 1e-6
 """Of `mean` and `std`: numbers that pictures are made by stay far from the bounds of floats."""
@@ -254,7 +254,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "output": _named,
     "kind": _one_of(KINDS),
     "batchable": _flag,
-    LABELLED: _labels,
+    LABELS_MEMBER: _labels,
 }
 
 MEMBERS = tuple(_READERS)

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from vitrine_client.results import json_values
-from vitrine_client.results.profiles.profile import LABELLED, MEMBERS, ModelProfile, read_members
+from vitrine_client.results.profiles.profile import (
+    LABELS_MEMBER,
+    MEMBERS,
+    ModelProfile,
+    read_members,
+)
 from vitrine_client.results.strict_json import JsonRecord
 
 
@@ -46,9 +51,9 @@ class ProfileReport(JsonRecord):
         """Returns the members as JSON holds them: labels are in the profile, which so can be saved
         as `profile.json`."""
         told = super().to_dict()
-        labels = told.pop(LABELLED)
+        labels = told.pop(LABELS_MEMBER)
         if told["profile"] is not None:
-            told["profile"][LABELLED] = labels
+            told["profile"][LABELS_MEMBER] = labels
         return told
 
 
@@ -67,6 +72,6 @@ def in_words(assumptions: Iterable[str]) -> str:
 def _read(told: dict[str, Any]) -> tuple[ModelProfile, tuple[str, ...]]:
     members = read_members({name: told[name] for name in MEMBERS if name in told})
     sources = json_values.members(told["sources"])
-    labels = members.pop(LABELLED)
+    labels = members.pop(LABELS_MEMBER)
     named = {name: json_values.text(source) for name, source in sources.items()}
     return ModelProfile(**members, sources=named), labels

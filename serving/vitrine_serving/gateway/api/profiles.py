@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from vitrine_client.results.profiles.description import Description
-from vitrine_client.results.profiles.profile import DESCRIBE, LABELLED
+from vitrine_client.results.profiles.profile import DESCRIBE, LABELS_MEMBER
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.inference.versions import Versions
@@ -40,9 +40,9 @@ def _told(described: Description) -> dict[str, Any]:
     if profile is None:
         return {"profile": None, "reason": described.reason or UNSAID, "assumptions": []}
     members = profile.to_dict()
-    sources = {LABELLED: DESCRIBE} | members["sources"]
+    sources = {LABELS_MEMBER: DESCRIBE} | members["sources"]
     labels = list(described.labels)
     return {
-        "profile": members | {LABELLED: labels, "sources": sources},
+        "profile": members | {LABELS_MEMBER: labels, "sources": sources},
         "assumptions": profile.assumptions,
     }

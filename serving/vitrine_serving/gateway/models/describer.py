@@ -26,9 +26,14 @@ from vitrine_client.images.preprocessing import model_input
 from vitrine_client.results import signatures
 from vitrine_client.results.predictions import distinct
 from vitrine_client.results.profiles import trial
-from vitrine_client.results.profiles.completion import Draft, Layer, drafted
+from vitrine_client.results.profiles.completion import Draft, ProfileLayer, drafted
 from vitrine_client.results.profiles.description import DESCRIBED, Description
-from vitrine_client.results.profiles.profile import DESCRIBE, FASHION_MNIST, LABELLED, ProfileError
+from vitrine_client.results.profiles.profile import (
+    DESCRIBE,
+    FASHION_MNIST,
+    LABELS_MEMBER,
+    ProfileError,
+)
 from vitrine_client.store import profile_files
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.tensors import Array
@@ -44,6 +49,9 @@ NUMBERS = "it answers numbers and not classes"
 TRIAL_AGE_S = 600.0
 """A version may be published again under its number, and answer otherwise."""
 
+TRIAL_REST_S = 5.0
+"""A model whose answers never fit is not tried more often."""
+
 _MOST_TRIALS = 256
 _MOST_LETTERS = 300  # of a model server's words
 _NAME = re.compile(r"(?!\.\.?$)[^/\0]+")
@@ -51,27 +59,28 @@ _NAME = re.compile(r"(?!\.\.?$)[^/\0]+")
 
 
 class _Trial(NamedTuple):
-    """Findings of a trial: the members, and the number of classes; they hold for a draft, and
-    `until` then."""
+    """Findings of a trial: the members, and the number of classes; they hold for a draft."""
 
     draft: Draft
-    until: float
+    made_s: float
     members: dict[str, Any]
     classes: int
 
 
 class ModelDescriber:
-    """Describer of versions; `models_dir` is where their directories are, if that is here, and a
-    trial is made again after `trial_age_s`. Lives in one event loop."""
+    """Describer of versions; `models_dir` is where their directories are, if that is here. A trial
+    is made again after `trial_age_s`, or, where an answer contradicts it, `trial_rest_s`. Lives in
+    one event loop."""
 
     def __init__(
         self,
         models_dir: str = "",
         trial_age_s: float = TRIAL_AGE_S,
+        trial_rest_s: float = TRIAL_REST_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._models_dir = models_dir
-        self._trial_age_s = trial_age_s
+        self._trial_age_s, self._trial_rest_s = trial_age_s, trial_rest_s
         self._now = now
         self._trials: dict[tuple[str, int], _Trial] = {}
         self._told: set[tuple[str, int]] = set()
@@ -98,6 +107,15 @@ class ModelDescriber:
             self._tell_broken(model, version)
             reason = str(ProfileError(f"it cannot be tried: {type(error).__name__}: {error}"))
         return replace(said or Description((), {}), profile=None, reason=reason)
+
+    def forget_trial(self, model: str, version: int) -> bool:
+        """Has a version tried again, as its answers contradict its trial; returns whether it will
+        be: one that was tried a moment ago is not."""
+        known = self._trials.get((model, version))
+        if known is None or self._now() - known.made_s < self._trial_rest_s:
+            return False
+        del self._trials[model, version]
+        return True
 
     def _tell_broken(self, model: str, version: int) -> None:
         """Logs the exception once: a version is asked again and again."""
@@ -149,13 +167,13 @@ class ModelDescriber:
         if draft.is_whole:
             return {}, draft.classes or len(draft.labels or ())
         known = self._trials.get((model, version))
-        if known and known.draft == draft and self._now() < known.until:
+        if known and known.draft == draft and self._now() - known.made_s < self._trial_age_s:
             return known.members, known.classes
         found = await _try(model, version, call, draft)
         self._trials.pop((model, version), None)
         if len(self._trials) >= _MOST_TRIALS:
             del self._trials[next(iter(self._trials))]  # the oldest
-        self._trials[model, version] = _Trial(draft, self._now() + self._trial_age_s, *found)
+        self._trials[model, version] = _Trial(draft, self._now(), *found)
         return found
 
 
@@ -199,9 +217,9 @@ def _is_description(response: bytes) -> bool:
     return bool(outputs)
 
 
-def _layer(said: Description) -> Layer:
-    labels = {LABELLED: said.labels} if said.labels else {}
-    return Layer(DESCRIBE, {**(said.members or {}), **labels})
+def _layer(said: Description) -> ProfileLayer:
+    labels = {LABELS_MEMBER: said.labels} if said.labels else {}
+    return ProfileLayer(DESCRIBE, {**(said.members or {}), **labels})
 
 
 async def _try(model: str, version: int, call: Call, draft: Draft) -> tuple[dict[str, Any], int]:

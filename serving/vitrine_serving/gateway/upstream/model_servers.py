@@ -118,7 +118,7 @@ class ModelServers:
         retrying: RetrySettings | None = None,
         breaker: BreakerSettings | None = None,
         fair_timeout_s: float = 1.0,
-        models_dir: str = "",
+        describer: ModelDescriber | None = None,
     ) -> None:
         retrying, breaker = retrying or RetrySettings(), breaker or BreakerSettings()
         self.retries = self.skews = self.large_messages = 0
@@ -128,7 +128,7 @@ class ModelServers:
         self._speculation = RetryBudget(retrying.retry_budget)
         self._faulty = Lacking()
         self._descriptions = Descriptions()
-        self._describer = ModelDescriber(models_dir)
+        self._describer = describer or ModelDescriber()
         self._pool = Pool(
             lambda endpoint: Connection(
                 endpoint,
@@ -305,9 +305,10 @@ class ModelServers:
         return await self._descriptions.get(model, version, ask, timeout_s=timeout_s)
 
     def forget_description(self, model: str, version: int) -> bool:
-        """Has a version asked again, as its description does not fit its answers; returns whether
-        that was an old one, and may be another now."""
-        return self._descriptions.forget(model, version)
+        """Has a version asked again, and tried again, as its description does not fit its answers;
+        returns whether that was an old one, and may be another now."""
+        is_tried_again = self._describer.forget_trial(model, version)
+        return self._descriptions.forget(model, version) or is_tried_again
 
     async def status(
         self, model: str, *, version: int | None = None, timeout_s: float

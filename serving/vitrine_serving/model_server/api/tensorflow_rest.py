@@ -1,4 +1,8 @@
-"""REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a WSGI application."""
+"""REST server: https://www.tensorflow.org/tfx/serving/api_rest, as a WSGI application.
+
+It is werkzeug's request and response alone: Flask's routing, contexts and signals take longer than
+all else of a request for one row.
+"""
 
 import logging
 import re
@@ -8,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 import grpc
@@ -27,7 +31,7 @@ from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api import libevent
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
-from vitrine_serving.model_server.runtime.tensors import EMPTY_DTYPES
+from vitrine_serving.model_server.runtime.tensors import MESSAGE_DTYPES
 from vitrine_serving.rest_json import answers
 from vitrine_serving.rest_json.examples import read_examples
 from vitrine_serving.rest_json.strings import quoted
@@ -104,11 +108,9 @@ def make_app(
     have the shortest form that reads back, and not TensorFlow Serving's digits. gzip bodies are
     taken for empty where they are broken or would be larger than `max_inflated_bytes`; they are not
     inflated further than that.
-
-    It is werkzeug's request and response alone: Flask's routing, contexts and signals take longer
-    than all else of a request for one row.
     """
     methods = _Methods(api, timeout_s if timeout_s > 0 else None, shortest_floats)
+    below_v1 = _BelowV1(api, methods, observe, max_inflated_bytes)
 
     @Request.application
     def answer(request: Request) -> Response:
@@ -120,24 +122,33 @@ def make_app(
         if not address.whole.lower().startswith("/v1/"):
             return libevent.page(request, HTTPStatus.NOT_FOUND)
         names = _Names()
-        response = _answered(lambda: answer_below_v1(request, address.whole, names), names)
+        response = _answered(lambda: below_v1.answer(request, address.whole, names), names)
         if cors:
             response.headers.update(_CORS)
         return response
 
-    def answer_below_v1(request: Request, uri: str, names: _Names) -> Response:
-        with _observed(observe) as call:
+    return answer
+
+
+class _BelowV1(NamedTuple):
+    """Addresses below /v1/: predictions, states and metadata."""
+
+    api: ModelServerApi
+    methods: "_Methods"
+    observe: Observe
+    max_inflated_bytes: int
+
+    def answer(self, request: Request, uri: str, names: "_Names") -> Response:
+        with _observed(self.observe) as call:
             if request.method == "OPTIONS":
                 return _preflight(request)
             if request.method == "POST" and (found := _PREDICTION.fullmatch(uri)):
                 call.name, call.method = unquote(found[1]), found[4]
-                return _json(_post(methods, request, found, names, max_inflated_bytes))
+                return _json(_post(self.methods, request, found, names, self.max_inflated_bytes))
             if request.method == "GET" and (found := _STATUS.fullmatch(uri)):
                 call.name = unquote(found[1] or "")
-                return _json(_get(api, found, names))
+                return _json(_get(self.api, found, names))
             raise _malformed(request, uri)
-
-    return answer
 
 
 class _Names:
@@ -229,7 +240,7 @@ class _Methods:
         spec.signature_name = names.text(request.signature_name)
         infos = self._api.signature_inputs(spec)
         dtypes = {alias: info.dtype for alias, info in infos.items()}
-        inputs = request.read_deep(dtypes, EMPTY_DTYPES)
+        inputs = request.read_deep(dtypes, MESSAGE_DTYPES)
         outputs = self._api.run(spec, inputs, timeout_s=self._timeout_s)
         return answers.write_predict(outputs, by_row=request.by_row, shortest_floats=self._shortest)
 

@@ -19,7 +19,7 @@ CLASSIFY = tf.saved_model.CLASSIFY_METHOD_NAME
 REGRESS = tf.saved_model.REGRESS_METHOD_NAME
 
 
-def count_examples(request_input: Any) -> int:
+def examples_in(request_input: Any) -> int:
     """Returns how many examples an `Input` holds."""
     kind = request_input.WhichOneof("kind")
     return len(getattr(request_input, kind).examples) if kind else 0
@@ -27,7 +27,7 @@ def count_examples(request_input: Any) -> int:
 
 def examples_of(request_input: Any) -> Array:
     """The examples, serialised, as `[n]` strings. A context goes before each (input.proto)."""
-    if not count_examples(request_input):
+    if not examples_in(request_input):
         raise ServingError.invalid("Input is empty.")
     listed = getattr(request_input, request_input.WhichOneof("kind"))
     context = (

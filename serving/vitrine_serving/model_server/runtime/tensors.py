@@ -72,7 +72,7 @@ _FIELDS: dict[int, tuple[str, Any]] = {
 }
 """Fields in which elements of each dtype are listed, and what their bits are read as there."""
 
-EMPTY_DTYPES: dict[int, Any] = {
+MESSAGE_DTYPES: dict[int, Any] = {
     number: tf.as_dtype(number).as_numpy_dtype
     for number in _DTYPES - {types_pb2.DT_INVALID, *_NO_ARRAYS}
 }
