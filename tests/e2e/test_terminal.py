@@ -261,11 +261,15 @@ def ports() -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("send", "when"),
-    [*((send, "Ready: ") for send in SIGNALS), (ctrl_c, "Starting gunicorn")],
+    [
+        (ctrl_c, "Ready: "),
+        (ctrl_c, "Starting gunicorn"),
+        *(pytest.param(send, "Ready: ", marks=pytest.mark.wide) for send in (sigterm, closed)),
+    ],
 )
 @pytest.mark.slow
 def test_up(send, when, training_run):
-    """Ready, or not yet."""
+    """Ready, or not yet. Of SIGTERM and a closed terminal test_processes.py has `make serve`."""
     models = ["--models-dir", training_run.models_dir]
     with Terminal(*SERVE, "up", *models, variables=ports()) as terminal:
         terminal.wait_for(when)
@@ -274,7 +278,11 @@ def test_up(send, when, training_run):
 
 @pytest.mark.parametrize(
     ("send", "when"),
-    [(ctrl_c, "$ vitrine predict"), (ctrl_c, "Try it"), (sigterm, "$ vitrine predict")],
+    [
+        (ctrl_c, "$ vitrine predict"),
+        pytest.param(sigterm, "$ vitrine predict", marks=pytest.mark.wide),
+        pytest.param(ctrl_c, "Try it", marks=pytest.mark.wide),  # below by make
+    ],
 )
 @pytest.mark.slow
 def test_demo(send, when, training_run):
