@@ -240,6 +240,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     assert [path.name for path in (tmp_path / "mlp").iterdir()] == [".lock"]
 
 
+@pytest.mark.wide
 def test_a_really_full_disk(tmp_path):
     """The same on a file system with no space left, where this machine lets us mount one."""
     script = (
