@@ -30,7 +30,7 @@ ORIGIN := import sys; print(sys.base_prefix, sys.version_info[:2])
 PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup compose demo train evaluate serve predict loadtest test fuzz lint format typecheck docs \
+.PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers contract findings test-newest wire lock clean
 
@@ -121,8 +121,14 @@ bench-drift: setup ## Measure how soon drift is seen, and how often where there 
 bench-metrics: setup ## Measure what counting costs a request
 	@$(BIN)/python -m benchmarks.metrics
 
-test: setup ## Run every test that can run here, in PROCESSES (2) at a time
+# Hundreds of processes import the same modules: they are compiled once, also where a variable would not have it.
+test test-wide: export PYTHONDONTWRITEBYTECODE =
+
+test: setup ## Run every test that can run here, but for the wide ones, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
+
+test-wide: setup ## Run the wide tests: environments from the locks, and more cases of what `make test` has one of (10 minutes)
+	@$(PYTEST) -m wide $(TESTS)
 
 contract: setup ## Compare the contract's table with the embedded server and a real one: TFS=address, binary or image
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.contract.differences $(TFS) $(if $(RECORD),--record)

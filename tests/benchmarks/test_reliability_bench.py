@@ -1,4 +1,5 @@
-"""The reliability benchmark's scenarios, for seconds: what has to hold however long they last."""
+"""The reliability benchmark's scenarios, for seconds: what has to hold however long they last.
+Those that share a service are in `make test`, and all others wide."""
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.conftest import measured
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.wide
 @pytest.mark.alone
 def test_too_much_load_is_refused_and_the_rest_is_answered():
     """At three times what the model server takes, those who are let in are answered before their
@@ -28,6 +30,7 @@ def test_too_much_load_is_refused_and_the_rest_is_answered():
     measured(lambda: overload(2), check)
 
 
+@pytest.mark.wide
 def test_a_model_server_that_is_killed_comes_back(training_run, tmp_path):
     """Under load there are only answers and 503, nobody hangs, and no answer is wrong."""
     found = kills(training_run.models_dir, tmp_path, 1)
@@ -58,6 +61,7 @@ def test_a_worker_that_is_ended_loses_no_request(started):
     assert found.wrong == 0
 
 
+@pytest.mark.wide
 def test_versions_swap_under_load(tmp_path):
     """10 versions published, rolled back, restored, some broken ones between them, under 4 clients:
     no failed and no wrong answer, every version seen, and the server no heavier than before."""
@@ -72,6 +76,7 @@ def test_versions_swap_under_load(tmp_path):
     assert outcome.growth < 0.1
 
 
+@pytest.mark.wide
 def test_a_silent_model_server_holds_up_nobody():
     """Of two one stands still, or the network forgets the connection to the only one: every request
     is answered."""

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from harness.paths import ROOT, SAMPLES
 from tests.client.cli_gateway import answering
 from tests.client.fake_gateway import FakeGateway
+from vitrine_client.cli import main
 
 NO_SECONDS = ("nan", "inf", "1e400", "0", "-1", "1e10")
 
@@ -104,6 +106,6 @@ def test_a_name_that_is_no_text(gateway):
 )
 def test_seconds_that_are_none(words, seconds):
     """Wrong usage, and the option is named."""
-    done = run('"$@"', *words, seconds)
-    assert done.returncode == 2
-    assert f"Invalid value for '{words[-1]}'".encode() in done.stderr
+    done = CliRunner().invoke(main, [*map(str, words), seconds])
+    assert done.exit_code == 2
+    assert f"Invalid value for '{words[-1]}'" in done.stderr

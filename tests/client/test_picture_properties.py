@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from tests.client.made_pictures import encoded
 from vitrine_client.images import find_item
 
-PICTURES = 200
+PICTURES = [40, pytest.param(200, marks=pytest.mark.wide)]
 
 USUAL = 5.0
 """Distance that nine of ten pictures stay within, for any of the changes."""
@@ -98,11 +98,12 @@ CHANGES = {
 }
 
 
+@pytest.mark.parametrize("pictures", PICTURES)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_instance_stays(dataset, change):
+def test_instance_stays(dataset, change, pictures):
     """All pictures stay within the distance that is stated, and nine of ten within `USUAL`."""
     distances = []
-    for number, item in enumerate(dataset.test.images[:PICTURES]):
+    for number, item in enumerate(dataset.test.images[:pictures]):
         rng = np.random.default_rng([7, number])
         picture = photo(item, rng)
         before = find_item(encoded(picture)).instance.astype(int)

@@ -76,7 +76,7 @@ def said(request: pytest.FixtureRequest, ovmsclient: Path, embedded: Server) -> 
     return {**json.loads(done.stdout), "transport": request.param}
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 def test_ovmsclient_predicts(said: dict[str, Any]):
     """Named outputs come by name, and a single one as it is."""
     logits = [[float(first * j) for j in range(10)] for first in (1, 2)]
@@ -84,14 +84,14 @@ def test_ovmsclient_predicts(said: dict[str, Any]):
     assert said["one output"] == [4.0, 4.5]
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 def test_ovmsclient_reads_the_status(said: dict[str, Any]):
     """The state of a version, and that there is no error."""
     fine = {"state": "AVAILABLE", "error_code": 0, "error_message": ""}
     assert said["status"] == {"1": fine}
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 def test_ovmsclient_reads_the_metadata(said: dict[str, Any]):
     """Names, dtypes and shapes; over HTTP it takes TensorFlow Serving's JSON as it is."""
     metadata = said["metadata"]
@@ -107,7 +107,7 @@ def test_ovmsclient_reads_the_metadata(said: dict[str, Any]):
         assert metadata["outputs"]["class_ids"] == {"dtype": "DT_INT64", "shape": [-1]}
 
 
-@pytest.mark.slow
+@pytest.mark.wide
 def test_ovmsclient_knows_the_error(said: dict[str, Any]):
     """A model that is not there is its own error, which it finds by code and by status."""
     name, text = said["error"]

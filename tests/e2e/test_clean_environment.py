@@ -20,16 +20,26 @@ FORBIDDEN = ("tensorflow", "keras", "tensorflow_serving")
 EXTRAS = ("aiohttp", "google.protobuf", "grpc", "hdrh", "httptools", "jinja2", "matplotlib")
 
 
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory) -> dict[str, Path]:
-    """The members as wheels, built by the tools that the lock pins."""
-    folder = tmp_path_factory.mktemp("wheels")
+def wheel(folder: Path, member: str) -> Path:
+    """A member as a wheel, built by the tools that the lock pins."""
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", f"--wheel-dir={folder}"]
-    for member in ("client", "serving"):
-        source = folder / member  # not in place: a build leaves files behind
-        shutil.copytree(ROOT / member, source, ignore=shutil.ignore_patterns("__pycache__"))
-        subprocess.run([sys.executable, "-m", "pip", *build, str(source)], check=True)
-    return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+    source = folder / member  # not in place: a build leaves files behind
+    shutil.copytree(ROOT / member, source, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([sys.executable, "-m", "pip", *build, str(source)], check=True)
+    (made,) = folder.glob(f"vitrine_{member}-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def client_wheel(tmp_path_factory) -> Path:
+    return wheel(tmp_path_factory.mktemp("wheels"), "client")
+
+
+@pytest.fixture(scope="module")
+def client(client_wheel, tmp_path_factory) -> Path:
+    """The programs of an environment that has `pip install ./client` alone."""
+    folder = tmp_path_factory.mktemp("client") / "environment"
+    return make_environment(folder, "client.txt", client_wheel)
 
 
 def make_environment(folder: Path, lock: str, *wheels: Path) -> Path:
@@ -71,14 +81,11 @@ def installed(bin_: Path) -> set[str]:
     return set(python(bin_, code.format(names)).split())
 
 
-def test_a_gateway_without_tensorflow_answers(wheels, service, tmp_path):
+@pytest.mark.wide
+def test_a_gateway_without_tensorflow_answers(client_wheel, service, tmp_path):
     """Only `requirements/gateway.txt`: no TensorFlow to import, and predictions all the same."""
-    bin_ = make_environment(
-        tmp_path / "gateway",
-        "gateway.txt",
-        wheels["vitrine_client"],
-        wheels["vitrine_serving"],
-    )
+    wheels = client_wheel, wheel(tmp_path, "serving")
+    bin_ = make_environment(tmp_path / "gateway", "gateway.txt", *wheels)
     assert installed(bin_) == {"grpc", "flask", "requests"}
     port = free_port()
     gateway = subprocess.Popen(
@@ -106,27 +113,30 @@ def test_a_gateway_without_tensorflow_answers(wheels, service, tmp_path):
         end(gateway)
 
 
-def test_a_client_predicts_and_grows_by_its_extras(wheels, service, tmp_path):
-    """`pip install ./client` alone: neither TensorFlow nor Flask nor gRPC, and HTTP works. With all
-    its extras there is still no TensorFlow, and what needs them works."""
-    bin_ = make_environment(tmp_path / "client", "client.txt", wheels["vitrine_client"])
-    assert installed(bin_) == {"requests"}
+def test_a_client_predicts(client, service):
+    """Neither TensorFlow nor Flask nor gRPC is there, and HTTP works."""
+    assert installed(client) == {"requests"}
     code = (
         "from vitrine_client import Client\n"
         f"print(Client({service.url!r}).predict({str(SAMPLES[0])!r}).label)"
     )
-    assert python(bin_, code) == "Ankle boot"
+    assert python(client, code) == "Ankle boot"
     done = subprocess.run(
-        [str(bin_ / "vitrine"), "predict", "--model-server", "127.0.0.1:1", str(SAMPLES[0])],
+        [str(client / "vitrine"), "predict", "--model-server", "127.0.0.1:1", str(SAMPLES[0])],
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 2
     assert "pip install 'vitrine-client[grpc]'" in done.stderr
-    all_of_it = f"{wheels['vitrine_client']}[async,loadtest]"
-    install(bin_, "--constraint", str(versions(tmp_path)), all_of_it)
-    assert installed(bin_) == {"aiohttp", "grpc", "matplotlib", "requests"}
+
+
+@pytest.mark.wide
+def test_a_client_grows_by_its_extras(client, client_wheel, service, tmp_path):
+    """With all of them there is still no TensorFlow, and what needs them works."""
+    extras = f"{client_wheel}[async,loadtest]"
+    install(client, "--constraint", str(versions(tmp_path)), extras)
+    assert installed(client) == {"aiohttp", "grpc", "matplotlib", "requests"}
     code = (
         "import asyncio\n"
         "from vitrine_client.aio import AsyncClient\n"
@@ -138,7 +148,7 @@ def test_a_client_predicts_and_grows_by_its_extras(wheels, service, tmp_path):
         "print(asyncio.run(ask()).label)\n"
         f"print(ModelServerClient({service.grpc_address!r}).predict(picture).label)"
     )
-    assert python(bin_, code).splitlines() == ["Ankle boot"] * 2
+    assert python(client, code).splitlines() == ["Ankle boot"] * 2
 
 
 @pytest.mark.parametrize("module", ["vitrine_serving.gateway.application", "vitrine_serving.cli"])

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,12 @@ def picture(width: int, height: int, noise: int) -> Image.Image:
 
 
 PHOTO = encoded(picture(400, 300, 0), "JPEG")
-SLOW = encoded(picture(3000, 2500, 15), compress_level=6)
-"""Some tenths of a second, and what is in it cannot be guessed."""
+
+
+@cache
+def slow() -> bytes:
+    """Some tenths of a second, and what is in it cannot be guessed."""
+    return encoded(picture(3000, 2500, 15), compress_level=6)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def test_a_picture_that_takes_too_long(model_server, log):
         workers, decoders = set(running.workers), set(running.decoders)
         assert len(decoders) == 2
         for _ in range(3):
-            answer = sent(running, SLOW)
+            answer = sent(running, slow())
             assert answer.status_code == 400
             assert "longer than 0.02 s to decode" in answer.json()["detail"]
             assert running.predict().status_code == 200
@@ -93,7 +98,7 @@ def test_a_picture_that_takes_too_long(model_server, log):
 def test_a_deadline_in_the_middle(model_server, log):
     """504 says where the time went; nobody goes on with the picture."""
     with gateway(model_server.address, log, request_timeout_s=0.05) as running:
-        answer = sent(running, SLOW)
+        answer = sent(running, slow())
         assert answer.status_code == 504
         assert "not decoded in time" in answer.json()["detail"]
         wait_for(lambda: len(running.decoders) == 2, 20, "both processes")
@@ -108,7 +113,7 @@ def test_processes_that_are_killed(running):
     wait_for(lambda: len(set(running.decoders) - gone) == 2, 20, "others")
     assert sent(running, PHOTO).status_code == 200
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(sent, running, SLOW)
+        asked = threads.submit(sent, running, slow())
         wait_for(lambda: any(map(busy, running.decoders)), 20, "its beginning")
         os.kill(next(filter(busy, running.decoders)), signal.SIGKILL)
         answer = asked.result()
@@ -128,7 +133,7 @@ def test_more_than_can_be_decoded(model_server, log):
     settings = {"request_timeout_s": 2, "max_body_bytes_in_flight": 2**30}
     with gateway(model_server.address, log, workers=1, **settings) as running:
         with ThreadPoolExecutor(40) as threads:
-            answers = list(threads.map(lambda _: sent(running, SLOW), range(40)))
+            answers = list(threads.map(sent, [running] * 40, [slow()] * 40))
         refused = [each for each in answers if each.status_code == 503]
         assert refused
         assert {200, 503} <= {each.status_code for each in answers} <= {200, 503, 504}
@@ -165,7 +170,7 @@ def test_a_form_of_small_files_with_many_pixels(model_server, log):
 def test_a_worker_that_is_killed_with_pictures_waiting(running):
     """What it had waiting is forgotten, and shuts nobody out."""
     with ThreadPoolExecutor(6) as threads:
-        lost = [threads.submit(sent, running, SLOW) for _ in range(6)]
+        lost = [threads.submit(sent, running, slow()) for _ in range(6)]
         wait_for(lambda: any(map(busy, running.decoders)), 20, "work")
         running.lose_a_worker()
         assert all(isinstance(each.exception(), requests.ConnectionError) for each in lost)

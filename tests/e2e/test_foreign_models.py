@@ -167,6 +167,7 @@ def test_lists(urls: Urls, way: str) -> None:
         assert ready.ok, ready.text
 
 
+@pytest.mark.wide  # test_processes.py has a demo with models of which two are left out
 def test_the_demo_leaves_out_what_takes_no_pictures(
     made: Path, training_run: TrainingRun, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,26 +17,25 @@ from vitrine_client.errors import Unavailable
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("road", ["gRPC", "local socket"])
-def test_the_gateway_outlives_its_model_server(road, training_run, tmp_path):
-    """kill -9 of the model server: the gateway says so, and answers again within 2 s of the new
-    one's readiness, without a restart of its own."""
+def test_gateways_outlive_their_model_server(training_run, tmp_path):
+    """kill -9 of the model server: a gateway says so, over gRPC as over a local socket, and answers
+    again within 2 s of the new one's readiness, without a restart of its own."""
     ports = free_port(), free_port()
-    flags = ["--model_name=mlp", f"--model_base_path={training_run.models_dir / 'mlp'}"]
-    address = f"127.0.0.1:{ports[0]}"
-    if road != "gRPC":
-        address = f"ttrpc:{tmp_path / 'socket'}"
-        flags.append(f"--local_socket={tmp_path / 'socket'}")
-    with (
-        gateway(address) as running,
+    flags = [f"--local_socket={tmp_path / 'socket'}", "--model_name=mlp"]
+    flags.append(f"--model_base_path={training_run.models_dir / 'mlp'}")
+    with ExitStack() as stack:
+        gateways = [
+            stack.enter_context(gateway(address))
+            for address in (f"127.0.0.1:{ports[0]}", f"ttrpc:{tmp_path / 'socket'}")
+        ]
         # No second try of the client's own may hide what the gateway says.
-        Client(running.url, retries=0) as client,
-    ):
+        clients = [stack.enter_context(Client(each.url, retries=0)) for each in gateways]
         for _ in range(2):
             with model_server(tmp_path / "log", *flags, ports=ports) as server:
                 # In 2 s, and in the 3 s that a busy machine may stall.
-                wait_for(lambda: predicts(client), 5, "the gateway's answer")
+                wait_for(lambda: all(map(predicts, clients)), 5, "the gateways' answers")
                 os.kill(server.pid, signal.SIGKILL)
-                with pytest.raises(Unavailable):
-                    client.predict(SAMPLES[0])
-        assert running.process.poll() is None
+                for client in clients:
+                    with pytest.raises(Unavailable):
+                        client.predict(SAMPLES[0])
+        assert all(each.process.poll() is None for each in gateways)

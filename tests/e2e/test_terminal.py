@@ -231,8 +231,18 @@ def test_while_modules_are_imported(command, send, models_dir, tmp_path):
         ended(terminal, send)
 
 
-@pytest.mark.parametrize("send", [ctrl_c, sigterm])
-@pytest.mark.parametrize("command", ["train", "evaluate", "report"])
+@pytest.mark.parametrize(
+    ("command", "send"),
+    [
+        ("train", ctrl_c),
+        ("evaluate", sigterm),
+        *(
+            pytest.param(*case, marks=pytest.mark.wide)
+            for case in [("train", sigterm), ("evaluate", ctrl_c)]
+        ),
+        *(pytest.param("report", send, marks=pytest.mark.wide) for send in (ctrl_c, sigterm)),
+    ],
+)
 def test_while_tensorflow_is_imported(command, send, training_run, tmp_path):
     """It ends at once, and tells nothing of an import that failed."""
     models = ["--models-dir", training_run.models_dir if command != "train" else tmp_path]
@@ -241,7 +251,7 @@ def test_while_tensorflow_is_imported(command, send, training_run, tmp_path):
         ended(terminal, send)
 
 
-@pytest.mark.slow
+@pytest.mark.wide  # tests/training/test_run.py goes on after kill -9, and tells how after Ctrl-C
 def test_training_goes_on(tmp_path):
     """It says after which epoch the same command goes on, though the last checkpoint was to be
     written much later; and so it does."""
@@ -261,11 +271,15 @@ def ports() -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("send", "when"),
-    [*((send, "Ready: ") for send in SIGNALS), (ctrl_c, "Starting gunicorn")],
+    [
+        (ctrl_c, "Ready: "),
+        (ctrl_c, "Starting gunicorn"),
+        *(pytest.param(send, "Ready: ", marks=pytest.mark.wide) for send in (sigterm, closed)),
+    ],
 )
 @pytest.mark.slow
 def test_up(send, when, training_run):
-    """Ready, or not yet."""
+    """Ready, or not yet. Of SIGTERM and a closed terminal test_processes.py has `make serve`."""
     models = ["--models-dir", training_run.models_dir]
     with Terminal(*SERVE, "up", *models, variables=ports()) as terminal:
         terminal.wait_for(when)
@@ -274,7 +288,11 @@ def test_up(send, when, training_run):
 
 @pytest.mark.parametrize(
     ("send", "when"),
-    [(ctrl_c, "$ vitrine predict"), (ctrl_c, "Try it"), (sigterm, "$ vitrine predict")],
+    [
+        (ctrl_c, "$ vitrine predict"),
+        pytest.param(sigterm, "$ vitrine predict", marks=pytest.mark.wide),
+        pytest.param(ctrl_c, "Try it", marks=pytest.mark.wide),  # below by make
+    ],
 )
 @pytest.mark.slow
 def test_demo(send, when, training_run):

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 
 import pytest
 from PIL import Image
@@ -51,6 +52,7 @@ def webp(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(canvas) + len(small)) + b"WEBP" + canvas + small
 
 
+@cache
 def zeros(count: int) -> bytes:
     return zlib.compress(bytes(count), 9)
 
