@@ -81,7 +81,6 @@ def installed(bin_: Path) -> set[str]:
     return set(python(bin_, code.format(names)).split())
 
 
-@pytest.mark.wide
 def test_a_gateway_without_tensorflow_answers(client_wheel, service, tmp_path):
     """Only `requirements/gateway.txt`: no TensorFlow to import, and predictions all the same."""
     wheels = client_wheel, wheel(tmp_path, "serving")
