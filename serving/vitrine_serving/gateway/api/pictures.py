@@ -139,7 +139,7 @@ class PictureEndpoints:
             outcome = error
         caller = Caller(request.id, request.traceparent)
         learned = await self._profiles.learn(target, caller, request.deadline)
-        if not learned.takes_the_same(profile):
+        if isinstance(outcome, OtherProfile) or not learned.takes_the_same(profile):
             request.body = _given_back(kept, target)
             return await self._again(show(learned), infer, request, target)
         if isinstance(outcome, Exception):
