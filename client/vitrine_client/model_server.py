@@ -350,7 +350,7 @@ def _description(model: str, response: bytes) -> Description:
         try:
             return messages.read_description(response)
         except ValueError as error:
-            if messages.is_description(response):
+            if messages.is_description(response) or not messages.read_answer(response).outputs:
                 raise
             told = f"{model} has a signature `describe` for something else: it answers {error}"
             raise errors.InvalidRequest(told) from error
