@@ -22,7 +22,6 @@ from vitrine_client.results import json_values, signatures
 from vitrine_client.results.predictions import Prediction, VersionStatus, to_predictions
 from vitrine_client.results.profiles import row_takers
 from vitrine_client.results.profiles.description import Description
-from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import management, messages
 from vitrine_client.tfserving.channel import Channel, Verify, new_channel, trust_of
 from vitrine_client.tfserving.examples import (
@@ -88,7 +87,7 @@ class ModelServerClient:
         )
         self._default = DefaultModel()
         self._descriptions: dict[tuple[str, int], Description] = {}
-        self._row_takers: set[tuple[str, int]] = set()
+        self._refusals: dict[tuple[str, int], str] = {}  # "" of versions that take rows
 
     def __enter__(self) -> Self:
         errors.check_open(self._closed)
@@ -155,35 +154,40 @@ class ModelServerClient:
         except errors.InvalidRequest as error:
             if not messages.wants_other_tensors(error):
                 raise
-            raise _other_pictures(model, str(error)) from error
+            raise errors.TakesNoPictures(_other_pictures(model, str(error))) from error
         with _sensible():
             version = json_values.version(answer.version)
             rows = _probabilities(answer.outputs["probabilities"], len(instances))
-        labels = self._row_taker(model, version, timeout_s).labels
+        labels = self._labels(model, version, timeout_s)
         with _sensible():
             return to_predictions(rows, labels, model, version)
 
-    def _row_taker(self, model: str, version: int, timeout_s: float | None) -> Description:
-        """Returns the description of a version that takes rows of Fashion-MNIST as they are. Raises
-        `TakesNoPictures` for others."""
+    def _labels(self, model: str, version: int, timeout_s: float | None) -> tuple[str, ...]:
+        """Returns the labels of a version that takes rows of Fashion-MNIST as they are. Raises
+        `TakesNoPictures` for others; each version is asked once."""
+        key = (model, version)
+        refusal = self._refusals.get(key)
+        if refusal is None:
+            refusal = self._refusals[key] = self._refusal(model, version, timeout_s)
+        if refusal:
+            raise errors.TakesNoPictures(refusal)
+        return self._descriptions[key].labels
+
+    def _refusal(self, model: str, version: int, timeout_s: float | None) -> str:
         try:
             described = self.describe(model, version, timeout_s=timeout_s)
         except errors.InvalidRequest as error:
-            raise errors.TakesNoPictures(
+            return (
                 f"{model} does not describe itself, so neither its pictures nor its labels are "
                 f"known here; ask a gateway, or `run` its signature ({error})"
-            ) from error
-        key = (model, version)
-        if described.profile is not FASHION_MNIST and key not in self._row_takers:
-            known = None
-            if row_takers.is_open(described):
-                answer = self.metadata(model, version=version, timeout_s=timeout_s)
-                with _sensible():
-                    known = signatures.of(signatures.checked(answer))
-            if reason := row_takers.why_not(described, known):
-                raise _other_pictures(model, reason)
-            self._row_takers.add(key)
-        return described
+            )
+        known = None
+        if row_takers.is_open(described):
+            answer = self.metadata(model, version=version, timeout_s=timeout_s)
+            with _sensible():
+                known = signatures.of(signatures.checked(answer))
+        reason = row_takers.why_not(described, known)
+        return _other_pictures(model, reason) if reason else ""
 
     def predict(
         self,
@@ -276,7 +280,8 @@ class ModelServerClient:
         return read_values(self._call(REGRESS, request, timeout_s))
 
     def describe(self, model: str, version: int, *, timeout_s: float | None = None) -> Description:
-        """Returns the labels and the card of a version; each version is asked once."""
+        """Returns the labels and the card of a version; each version is asked once. A version whose
+        `describe` is for something else is `InvalidRequest`, as one without any is."""
         key = (model, version)
         if key not in self._descriptions:
             by_keys, without = messages.describe_requests(model, version)
@@ -286,8 +291,7 @@ class ModelServerClient:
                 if not messages.wants_no_keys(error):
                     raise
                 response = self._call(messages.PREDICT, without, timeout_s)
-            with _sensible():
-                self._descriptions[key] = messages.read_description(response)
+            self._descriptions[key] = _description(model, response)
         return self._descriptions[key]
 
     def status(
@@ -331,14 +335,25 @@ class ModelServerClient:
         return self._channel.call(name, request, within_s)
 
 
-def _other_pictures(model: str, told: str) -> errors.TakesNoPictures:
-    return errors.TakesNoPictures(
+def _other_pictures(model: str, told: str) -> str:
+    return (
         f"{model} takes other pictures than rows of Fashion-MNIST; ask a gateway, which makes them "
         f"for it, or `run` its signature ({told})"
     )
 
 
 _sensible = partial(protocol.sensible, "is that a model server, and does the model name classes?")
+
+
+def _description(model: str, response: bytes) -> Description:
+    with _sensible():
+        try:
+            return messages.read_description(response)
+        except ValueError as error:
+            if messages.is_description(response) or not messages.read_answer(response).outputs:
+                raise
+            told = f"{model} has a signature `describe` for something else: it answers {error}"
+            raise errors.InvalidRequest(told) from error
 
 
 def _probabilities(rows: Array, count: int) -> Array:

@@ -323,6 +323,9 @@ def test_a_model_that_answers_rows_and_is_for_other_pictures(kind):
             with pytest.raises(errors.TakesNoPictures, match=re.escape(told)) as refused:
                 client.predict(images(4)[0], "cnn")
             assert "ask a gateway" in str(refused.value)
+        asked = [call.method.rpartition("/")[2] for call in server.calls]
+        assert asked.count("Predict") == 3, "it describes itself once"
+        assert asked.count("GetModelMetadata") <= 1
 
 
 @pytest.mark.parametrize("profile", [None, {"scaling": "0..1"}, WHOLE])
@@ -336,17 +339,51 @@ def test_a_model_that_takes_rows_as_they_are(profile):
         assert asked.count("GetModelMetadata") == (profile is not WHOLE)
 
 
-def test_a_model_that_does_not_describe_itself():
-    """It is said so: neither its pictures nor its labels are known."""
+def for_something_else(**outputs: np.ndarray) -> Answer:
+    """Answers as a classifier does whose signature `describe` is not what ours is, or, without any
+    outputs, as one that has none."""
 
     def answer(call, context):
-        if wire.PredictRequest.FromString(call.request).model_spec.signature_name == "describe":
+        if wire.PredictRequest.FromString(call.request).model_spec.signature_name != "describe":
+            return classifying()(call, context)
+        if not outputs:
             details = 'Serving signature key "describe" not found.'
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, details)
-        return classifying()(call, context)
+        response = wire.PredictResponse()
+        for name, made in outputs.items():
+            response.outputs[name].CopyFrom(to_tensor(made))
+        return response.SerializeToString()
 
+    return answer
+
+
+NO_DESCRIPTIONS = {
+    "none": for_something_else(),
+    "another output": for_something_else(caption=np.array([b"a cat"], object)),
+    "numbers": for_something_else(values=np.zeros(3, np.float32)),
+    "other values": for_something_else(values=np.array([[b"{}"]], object)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_DESCRIPTIONS)
+def test_a_model_that_does_not_describe_itself(kind):
+    """It is said so, and it is asked once: neither its pictures nor its labels are known."""
+    answer = NO_DESCRIPTIONS[kind]
     with FakeModelServer(answer) as server, ModelServerClient(server.address) as client:
         with pytest.raises(errors.TakesNoPictures, match="cnn does not describe itself, so"):
             client.predict(images(4)[0], "cnn")
+        asked = len(server.calls)
         with pytest.raises(errors.TakesNoPictures, match="ask a gateway"):
             list(client.predict_many([images(4)[0]], "cnn"))
+        assert len(server.calls) == asked + 1
+        with pytest.raises(errors.InvalidRequest):
+            client.describe("cnn", 3)
+
+
+def test_a_description_that_is_broken():
+    """It is one: something is wrong with the version."""
+    broken = for_something_else(values=np.array([b"", b"{}", b""], object))
+    with FakeModelServer(broken) as server, ModelServerClient(server.address) as client:
+        for ask in (lambda: client.predict(images(4)[0], "cnn"), lambda: client.describe("cnn", 3)):
+            with pytest.raises(errors.ServerError, match="`labels` that are no JSON list of texts"):
+                ask()

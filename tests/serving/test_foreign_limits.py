@@ -104,7 +104,7 @@ def test_many_large_pictures_go_in_parts(monkeypatch):
 
 def test_encoded_pictures_go_in_parts(monkeypatch):
     """By their bytes: a message has a bound."""
-    monkeypatch.setattr("vitrine_serving.gateway.inference.dataplane._BATCH_BYTES", 2**17)
+    monkeypatch.setattr("vitrine_serving.gateway.inference.shared_calls._BATCH_BYTES", 2**17)
     noise = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
     with gateway(decoding([None, None, 3])) as asked:
         several = form(*[png(noise)] * 6)

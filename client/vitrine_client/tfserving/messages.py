@@ -233,6 +233,20 @@ def read_description(response: bytes) -> Description:
     return Description.from_outputs(read_answer(response, ("values", "labels", "card")).outputs)
 
 
+def is_description(response: bytes) -> bool:
+    """Says whether the response of `PREDICT` to either of `describe_requests` has the form of a
+    description, by keys or by name, whatever is in it: a signature `describe` may be for something
+    else."""
+    try:
+        outputs = read_answer(response, ("values", "labels", "card")).outputs
+    except errors.ServerError:
+        return False
+    if "values" in outputs:
+        values = outputs["values"]
+        return values.shape == (len(DESCRIBED),) and values.dtype.kind == "O"
+    return bool(outputs)
+
+
 def read_statuses(response: bytes) -> list[VersionStatus]:
     """Reads the response of `STATUS`. Raises `ServerError` where it makes no sense."""
     return [

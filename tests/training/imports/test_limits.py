@@ -7,6 +7,8 @@ import zipfile
 import h5py
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.training.imports import foreign
 from tests.training.imports.foreign import imported, keras_file, layers, rewritten
@@ -180,13 +182,22 @@ def test_tensors_inside_a_saved_model(tmp_path, make, monkeypatch):
         imported(path, tmp_path / "models", name="other")
 
 
-def test_constants_that_are_larger_than_their_file(tmp_path, monkeypatch):
-    """A single number may stand for all; it is known before the model is loaded."""
+@pytest.mark.parametrize("operation", ["Const", "HostConst"])
+def test_constants_that_are_larger_than_their_file(tmp_path, operation, monkeypatch):
+    """A single number may stand for all; it is known before the model is loaded, whichever the
+    operation that has it."""
 
     def serve(images):
         return {"y": classes_of(images) + tf.reduce_sum(tf.constant(7.0, shape=(1024, 512)))}
 
     path = saved(tmp_path, serve)
+    graphs = path / "saved_model.pb"
+    found = saved_model_pb2.SavedModel.FromString(graphs.read_bytes())
+    for function in found.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            if node.op == "Const" and node.attr["dtype"].type == types_pb2.DT_FLOAT:
+                node.op = operation
+    graphs.write_bytes(found.SerializeToString())
     size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
     assert size < 1 << 20
     monkeypatch.setattr(limits, "MOST_BYTES", 1 << 20)

@@ -56,16 +56,21 @@ def large_tensors(graph_def: Any) -> list[str]:
 
 
 def constant_bytes(graph_def: Any) -> int:
-    """Returns the bytes that all constants of a graph and its functions take in memory: one with a
-    single number in the file may be of any size."""
+    """Returns the bytes that all constants of a graph and its functions take in memory, whichever
+    operations they belong to: one with a single number in the file may be of any size."""
     functions = (each.node_def for each in graph_def.library.function)
-    constants = (
-        node.attr["value"].tensor
+    attributes = (
+        attribute
         for nodes in (graph_def.node, *functions)
         for node in nodes
-        if node.op == "Const" and "value" in node.attr
+        for attribute in node.attr.values()
     )
-    return sum(_bytes(each.tensor_shape, _width(each.dtype)) for each in constants)
+    return sum(
+        _bytes(each.tensor_shape, _width(each.dtype))
+        for attribute in attributes
+        for each in (attribute.tensor, *attribute.list.tensor)
+        if each.dtype != types_pb2.DT_INVALID
+    )
 
 
 def _bytes(shape: Any, width: int) -> int:

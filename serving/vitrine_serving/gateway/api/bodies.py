@@ -23,8 +23,7 @@ _NPY_HINT = (
 )
 
 
-@lru_cache(256)
-@lru_cache(64)  # clients have few, and it is asked several times a request
+@lru_cache(256)  # clients have few, and it is asked several times a request
 def media_type(content_type: str) -> str:
     """Returns the media type of a content type in lower case, without parameters."""
     return content_type.partition(";")[0].strip().lower()

@@ -10,6 +10,7 @@ import grpc
 from vitrine_client.errors import (
     InvalidImage,
     InvalidRequest,
+    NotFound,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -106,7 +107,7 @@ class PictureEndpoints:
         profile = FASHION_MNIST
         if target:
             caller = Caller(request.id, request.traceparent)
-            profile = await self._profiles.learn(target, caller, request.deadline)
+            profile = (await self._profiles.learn(target, caller, request.deadline)).profile
         shown = await self._all_shown(request, profile, _MOST_TOLD)
         answer: Answer = await self._offload(picture_answers.instances, shown)
         return answer
@@ -116,7 +117,7 @@ class PictureEndpoints:
     ) -> Outcome[Any]:
         """Asks about what is shown by the profile of the version that answers. That is known to be
         the one that answered last, or else supposed to be that of our own classifiers; where it is
-        another, all is done again by that."""
+        another, or that is refused, all is done again for the version that would answer now."""
         known = self._profiles.recall(target)
         profile = known.profile if known else FASHION_MNIST
         kept = request.body if known is None or len(request.body) <= _KEPT_BYTES else None
@@ -139,19 +140,28 @@ class PictureEndpoints:
             outcome = error
         caller = Caller(request.id, request.traceparent)
         learned = await self._profiles.learn(target, caller, request.deadline)
-        if not learned.takes_the_same(profile):
-            request.body = _given_back(kept, target)
-            return await self._again(show(learned), infer, request, target)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if learned.profile.takes_the_same(profile) and not isinstance(outcome, OtherProfile):
+            if not isinstance(outcome, Exception):
+                return outcome
+            if not kept or not _may_be_of_another(outcome, target):
+                raise outcome
+        request.body = _given_back(kept, target)
+        return await self._again(show(learned.profile), infer, request, target, learned.version)
 
     async def _again(
-        self, shown: Awaitable[Shown], infer: Infer, request: Request, target: ModelRef
+        self,
+        shown: Awaitable[Shown],
+        infer: Infer,
+        request: Request,
+        target: ModelRef,
+        version: int,
     ) -> Outcome[Any]:
+        """Asks the version that the pictures are made for, and no other: servers need not have the
+        same newest one."""
+        made_for = ModelRef(target.model, version)
         try:
-            return await self._outcome(infer, await shown, request, target)
-        except OtherProfile as error:
+            return await self._outcome(infer, await shown, request, made_for)
+        except (OtherProfile, NotFound) as error:
             raise Unavailable(f"{target.described} is changing; send it again") from error
 
     async def _outcome(
@@ -265,6 +275,12 @@ def _given_back(body: bytes | None, target: ModelRef) -> bytes:
             "send them again"
         )
     return body
+
+
+def _may_be_of_another(refused: Exception, target: ModelRef) -> bool:
+    """Says whether a model server has refused pictures that another version may have been asked
+    about."""
+    return target.version is None and isinstance(refused.__cause__, grpc.aio.AioRpcError)
 
 
 def _predictions(outputs: Mapping[str, Array], labels: tuple[str, ...]) -> list[Classified]:

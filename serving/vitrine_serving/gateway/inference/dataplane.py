@@ -8,7 +8,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -42,6 +42,12 @@ from vitrine_serving.gateway.inference.requests import (
     SignatureCall,
     WireCall,
 )
+from vitrine_serving.gateway.inference.shared_calls import (
+    bytes_of,
+    most_rows,
+    parts_of,
+    queue_name,
+)
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.upstream.connection import Connection, Metadata
@@ -61,9 +67,6 @@ _RESPONSES = {
 
 _QUICK_BYTES = 2**20
 """Of rows: those that have more become a message in a thread."""
-
-_BATCH_BYTES = 16 * 2**20
-"""Of the levels of pictures that share a call."""
 
 _HEDGE_TIMES = 10
 """A call that takes longer than `HEDGE_S`, and so many times as long as usual, is asked of another
@@ -135,13 +138,13 @@ class DataPlane:
         """Asks about as many rows as may share a call, one part after the other, all of the same
         version."""
         call, responses = request.call, list[InferenceResponse]()
-        for part in _parts(call, rows):
+        for part in parts_of(call, rows):
             is_one = call.profile.has_fixed_size or call.profile.shares_calls
             asked = call._replace(shape=() if is_one else part.shape[1:])
             batched = await self._batcher.ask(
                 *(asked, part, request.deadline, request.caller),
-                queue_name=_queue_name(asked),
-                most_rows=_most_rows(asked, part),
+                queue_name=queue_name(asked),
+                most_rows=most_rows(asked, part),
             )
             responses.append(_timed(batched))
             call = call._replace(model=ModelRef(call.model.model, responses[0].version))
@@ -149,7 +152,7 @@ class DataPlane:
 
     def check_room(self, call: SignatureCall, rows: int, deadline: float) -> None:
         """Raises `Unavailable` where so many more rows would be too many, or too late."""
-        name = call if call.profile is FASHION_MNIST else _queue_name(call)
+        name = call if call.profile is FASHION_MNIST else queue_name(call)
         self._batcher.check_room(name, rows, deadline)
 
     def rows_waiting(self) -> Counter[str]:
@@ -245,7 +248,7 @@ class DataPlane:
         """Makes one call; returns the version that answered, its outputs, and the connection."""
         started = time.monotonic()
         model, count = call.model.model, len(rows)
-        if call.profile is FASHION_MNIST or _bytes(rows) <= _QUICK_BYTES:
+        if call.profile is FASHION_MNIST or bytes_of(rows) <= _QUICK_BYTES:
             message = _message(call, rows)
         else:
             message = await self._offload(_message, call, rows)
@@ -267,7 +270,7 @@ class DataPlane:
         return answer.version, answer.outputs, server
 
     def _hedge_after_s(self, call: SignatureCall, deadline: float) -> float:
-        usual_s = self._batcher.usual_s(_queue_name(call))
+        usual_s = self._batcher.usual_s(queue_name(call))
         return max(HEDGE_S, _HEDGE_TIMES * usual_s if usual_s else left_s(deadline) / 2)
 
     async def _send_alone(self, request: InferenceRequest, call: WireCall) -> InferenceResponse:
@@ -353,39 +356,6 @@ def left_s(deadline: float) -> float:
     if remaining_s <= 0:
         raise DeadlineExceeded("Deadline Exceeded")
     return remaining_s
-
-
-def _most_rows(call: SignatureCall, rows: Array) -> int | None:
-    """Returns how many rows may share a call, None for as many as of any."""
-    profile = call.profile
-    if profile is FASHION_MNIST:
-        return None
-    if not profile.batchable:
-        return 1
-    largest = max(map(len, rows), default=0) if rows.dtype == object else rows[:1].nbytes
-    return max(1, _BATCH_BYTES // max(1, largest))
-
-
-def _parts(call: SignatureCall, rows: Array | Sequence[Array]) -> Iterator[Array]:
-    """Yields as many rows as may share a call; each alone where they may not."""
-    if not isinstance(rows, np.ndarray):
-        yield from (row[None] for row in rows)
-        return
-    size = (_most_rows(call, rows) or len(rows)) if call.profile.shares_calls else 1
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
-
-
-def _bytes(rows: Array) -> int:
-    return sum(map(len, rows)) if rows.dtype == object else rows.nbytes
-
-
-def _queue_name(call: SignatureCall) -> SignatureCall:
-    """Returns the call that stands for all that wait with it: of another model than ours those of
-    every version and size, as one server computes them all."""
-    if call.profile is FASHION_MNIST:
-        return call
-    return call._replace(model=ModelRef(call.model.model), shape=())
 
 
 def _message(call: SignatureCall, rows: Array) -> bytes:

@@ -19,7 +19,7 @@ _REMEMBERED = 1024  # references; the oldest are forgotten
 
 
 class Known(NamedTuple):
-    """Version that answered last, and its profile."""
+    """Version that answered last, or would answer now, and its profile."""
 
     profile: ModelProfile
     version: int
@@ -47,8 +47,8 @@ class PictureProfiles:
         if len(self._known) > _REMEMBERED:
             del self._known[next(iter(self._known))]
 
-    async def learn(self, ref: ModelRef, caller: Caller, deadline: float) -> ModelProfile:
-        """Returns the profile of the version that would answer now. Raises `TakesNoPictures`, and
+    async def learn(self, ref: ModelRef, caller: Caller, deadline: float) -> Known:
+        """Returns the version that would answer now, and its profile. Raises `TakesNoPictures`, and
         what `Versions.resolve` raises."""
         resolved = await self._versions.resolve(ref, caller, deadline)
         (version,) = resolved.answers
@@ -56,4 +56,4 @@ class PictureProfiles:
         described = await self._servers.describe(ref.model, version, timeout_s=left_s)
         profile = profile_of(described, ref)
         self.note(ref, profile, version)
-        return profile
+        return Known(profile, version)

@@ -27,7 +27,7 @@ from vitrine_client.results import signatures
 from vitrine_client.results.predictions import distinct
 from vitrine_client.results.profiles import trial
 from vitrine_client.results.profiles.completion import Draft, ProfileLayer, drafted
-from vitrine_client.results.profiles.description import DESCRIBED, Description
+from vitrine_client.results.profiles.description import Description
 from vitrine_client.results.profiles.profile import (
     DESCRIBE,
     FASHION_MNIST,
@@ -200,21 +200,9 @@ async def _said(
             f"Version {version} of {model} answers its signature `describe` with {error}; "
             "publish it again with labels and card"
         )
-        if _is_description(response):
+        if messages.is_description(response):
             raise fault from error
         return None, fault
-
-
-def _is_description(response: bytes) -> bool:
-    """Says whether an answer has the form of one, by keys or by name, whatever is in it."""
-    try:
-        outputs = messages.read_answer(response, ("values", "labels", "card")).outputs
-    except ServerError:
-        return False
-    if "values" in outputs:
-        values = outputs["values"]
-        return values.shape == (len(DESCRIBED),) and values.dtype.kind == "O"
-    return bool(outputs)
 
 
 def _layer(said: Description) -> ProfileLayer:
