@@ -12,7 +12,7 @@ from vitrine_client.images import FORMATS, NOTHING, SIDE, find_item
 from vitrine_client.images.finding.item import CUT_OFF, FAINT, OUTLINE, STRAYS, SURROUNDINGS
 from vitrine_training.photos import KINDS, STRANGERS
 
-ITEMS = [range(4), pytest.param(range(4, 12), marks=pytest.mark.wide)]
+ITEMS = [range(4), pytest.param(range(8), marks=pytest.mark.wide)]
 """Pictures of each kind: enough to tell a kind that is read from one that is not."""
 
 LIKE = 0.6
