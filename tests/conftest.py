@@ -44,10 +44,25 @@ def pytest_runtest_makereport() -> Iterator[None]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts files with slow tests first, so that all processes are done at about the same time, and
-    those last in which all tests are to be alone."""
+    those last in which all tests are to be alone.
+
+    One that wants trained models is the very first, so that a process trains them while the other
+    has files that do not wait for them.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     shared = {item.path for item in items if not item.get_closest_marker("alone")}
-    items.sort(key=lambda item: (item.path not in shared, item.path not in slow))
+    trained = {
+        item.path: None for item in items if "training_run" in getattr(item, "fixturenames", ())
+    }
+    first = next((path for path in trained if path in slow & shared), None)
+    items.sort(
+        key=lambda item: (
+            item.path not in shared,
+            item.path not in slow,
+            item.path != first,
+            item.path in trained,
+        )
+    )
 
 
 @pytest.fixture(autouse=True)

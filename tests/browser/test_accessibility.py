@@ -77,6 +77,7 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @everywhere
 def test_reports(chromium: str, browser: Browser, reports: Path, width: int, scheme: str):
     """The index, and all that it leads to."""
@@ -114,7 +115,13 @@ OUTCOMES = {
 
 
 @everywhere
-@pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES)
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        pytest.param(outcome, id=name, marks=[pytest.mark.wide] if name == "sweep" else [])
+        for name, outcome in OUTCOMES.items()
+    ],
+)
 def test_reports_of_every_kind(browser: Browser, tmp_path: Path, outcome, width: int, scheme: str):
     """Load tests with errors, warnings and events, and what was found by several."""
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)

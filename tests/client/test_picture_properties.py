@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from tests.client.made_pictures import encoded
 from vitrine_client.images import find_item
 
-PICTURES = [40, pytest.param(200, marks=pytest.mark.wide)]
+PICTURES = [20, pytest.param(200, marks=pytest.mark.wide)]
 
 USUAL = 5.0
 """Distance that nine of ten pictures stay within, for any of the changes."""

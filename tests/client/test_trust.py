@@ -5,15 +5,14 @@ import base64
 import os
 import ssl
 import subprocess
-import sys
 
 import grpc
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from harness.certificates import make_ca, make_certificate
 from harness.fake_model_server import FakeModelServer, classifying
-from harness.paths import ROOT, SAMPLES
+from harness.paths import SAMPLES
 from harness.ports import free_port
 from tests.client.fake_gateway import KINDS, FakeGateway
 from vitrine_client import errors
@@ -65,15 +64,9 @@ def nowhere(monkeypatch):
     return monkeypatch
 
 
-def run(*words: object, **environment: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "vitrine_client", *map(str, words)],
-        env=os.environ | {name: str(value) for name, value in environment.items()},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def run(*words: object, **environment: object) -> Result:
+    variables = {name: str(value) for name, value in environment.items()}
+    return CliRunner().invoke(main, [*map(str, words)], env=variables)
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
@@ -153,13 +146,13 @@ def test_commands_name_them_by_options_and_by_variables(mutual, files, nowhere):
     variables |= {"VITRINE_CERT_KEY": client.key}
     for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
         refused = run(*words, "--url", mutual.url)
-        assert refused.returncode == 2, refused.stderr
+        assert refused.exit_code == 2, refused.stderr
         assert "--ca, VITRINE_CA" in refused.stderr
         for how, named in ((options, {}), ((), variables)):
             done = run(*words, "--url", mutual.url, *how, **named)
-            assert done.returncode == 0, done.stderr
+            assert done.exit_code == 0, done.stderr
     http = run("models", "--url=http://127.0.0.1:1", f"--ca={ca.cert}")
-    assert http.returncode == 2
+    assert http.exit_code == 2
     assert "http://127.0.0.1:1 has no TLS: leave out --ca" in http.stderr
     alone = run("models", "--url", mutual.url, f"--cert-key={client.key}")
     assert "give --cert, too" in alone.stderr
@@ -190,10 +183,10 @@ def test_a_model_server_with_tls(files, nowhere, tmp_path):
         variables = {f"VITRINE_MODEL_SERVER_{name}": path for name, path in names.items()}
         where = f"--model-server={server.address}"
         for words in (("predict", SAMPLES[0]), ("loadtest", "closed", SAMPLES[0], *LOAD)):
-            assert run(*words, where, VITRINE_CA=ca.cert).returncode == 2
+            assert run(*words, where, VITRINE_CA=ca.cert).exit_code == 2
             for how, named in ((options, {}), ((), variables)):
                 done = run(*words, where, *how, **named)
-                assert done.returncode == 0, done.stderr
+                assert done.exit_code == 0, done.stderr
     with pytest.raises(errors.InvalidRequest, match="needs a CA to trust"):
         ModelServerClient(server.address, cert=shown)
 
@@ -222,8 +215,8 @@ def test_no_command_shows_a_password(tmp_path, capsys):
     with FakeGateway() as gateway:
         url = gateway.url.replace("://", "://user:s3cret@")
         done = run("loadtest", "closed", SAMPLES[0], *LOAD, "--url", url, *reports)
-        assert done.returncode == 0, done.stderr
-        told = done.stdout + done.stderr + "".join(each.read_text() for each in tmp_path.iterdir())
+        assert done.exit_code == 0, done.stderr
+        told = done.output + "".join(each.read_text() for each in tmp_path.iterdir())
         assert gateway.url in told
         assert "s3cret" not in told
         assert {asked.headers["authorization"] for asked in gateway.asked} == {sent.decode()}

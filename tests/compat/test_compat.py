@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.compat.make_set import BOOT, COAT, HERE, PNG, Service, command, serving
+import vitrine_client.cli
+import vitrine_serving.cli
+import vitrine_training.cli
+from tests.compat.make_set import BOOT, COAT, HERE, PNG, Service, serving
 from vitrine_client.model_server import ModelServerClient
 
 SETS = sorted(path.parent for path in HERE.glob("*/set.json"))
@@ -48,6 +52,20 @@ def service(folder, about, models_dir) -> Iterator[Service]:
     """Today's service of a set's models, labels and keys."""
     with serving(models_dir, folder / "keys", about["key"]) as running:
         yield running
+
+
+MAINS = {
+    "client": vitrine_client.cli.main,
+    "serving": vitrine_serving.cli.main,
+    "training": vitrine_training.cli.main,
+}
+
+
+def command(member: str, *words: object) -> Result:
+    """Runs a command of ours in this process, and checks that all was well."""
+    done = CliRunner().invoke(MAINS[member], [*map(str, words)])
+    assert done.exit_code == 0, f"{words}: {done.exit_code}\n{done.output}"
+    return done
 
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
@@ -166,6 +184,7 @@ def test_old_results_are_read(folder, name):
     assert "too little data" not in compared[2]
 
 
+@pytest.mark.slow
 def test_training_reads_old_versions(folder, models_dir, tmp_path):
     """Listed and tested as their cards say, and reported on."""
     where = ("--models-dir", models_dir)

@@ -13,12 +13,25 @@ from tests.contract.conftest import OURS_TO_START
 from tests.contract.local import over_its_socket
 from tests.contract.server import Server
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_WARM_UP = [name for name in server.MODELS if name != "imported"]
 """Models that load whatever a batch may have: that one is warmed up with 32 pictures at once."""
 
 
+WIDE = {"a negative bound, padding, and a pool with a name", "splitting"}
+"""Of files of batching parameters: tests/serving/test_batching.py has what they say, and others
+here that a server takes them."""
+
+
 @pytest.mark.parametrize("kind", OURS_TO_START)
-@pytest.mark.parametrize("started", STARTED, ids=lambda started: started.name)
+@pytest.mark.parametrize(
+    "started",
+    [
+        pytest.param(each, id=each.name, marks=[pytest.mark.wide] if each.name in WIDE else [])
+        for each in STARTED
+    ],
+)
 def test_started(kind: str, started: Started, kinds: Path, tmp_path: Path):
     """The file is taken, and each case answered; by the embedded server over its socket, too."""
     server.fill(kinds, tmp_path, WITHOUT_WARM_UP)
