@@ -53,7 +53,7 @@ def ordered(examples: Examples) -> Examples:
     digests = b"".join(hashlib.sha256(image.tobytes()).digest() for image in examples.images)
     words = np.frombuffer(digests, ">u8").reshape(count, 4)
     order = np.lexsort((*words.T[::-1], examples.labels))  # the last key is the first one
-    return Examples(examples.images[order], examples.labels[order])
+    return Examples(np.ascontiguousarray(examples.images[order]), examples.labels[order])
 
 
 def checksum(examples: Examples) -> str:
