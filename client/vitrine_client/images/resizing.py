@@ -44,6 +44,9 @@ class Filter(NamedTuple):
     whole: bool
 
 
+DRAFT = "pillow-draft"
+"""Name of Pillow's bilinear filter for a JPEG that is made smaller while it is decoded."""
+
 _LINEAR, _CUBIC, _LANCZOS = (
     Image.Resampling.BILINEAR,
     Image.Resampling.BICUBIC,
@@ -55,6 +58,7 @@ FILTERS = {
     "lanczos3-antialias": Filter(_LANCZOS, 3, whole=False),
     "pillow-bilinear": Filter(_LINEAR, 1, whole=True),
     "pillow-bicubic": Filter(_CUBIC, 2, whole=True),
+    DRAFT: Filter(_LINEAR, 1, whole=True),
 }
 """Filters by their names in a profile. TensorFlow's kernels with antialias are Pillow's."""
 

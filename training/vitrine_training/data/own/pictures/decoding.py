@@ -22,8 +22,9 @@ from vitrine_client.results.profiles.profile import ModelProfile
 
 Pixels = npt.NDArray[np.uint8]
 
-RESIZE = "pillow-bilinear"
-"""Filter by default: with antialias, and in whole levels, so that they are kept as they are."""
+RESIZE = "pillow-draft"
+"""Filter by default: with antialias, the fastest for photos, and in whole levels, so that they are
+kept as they are."""
 
 MOST_FILE_BYTES = 64 << 20
 """Of a picture's file: the largest that may be read, a BMP of 16 million pixels, has fewer."""
