@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import MAX_PIXELS
-from vitrine_client.images.files import check_header, open_file
+from vitrine_client.images.files import check_header
 from vitrine_client.images.preprocessing import fit_picture, shown
 from vitrine_client.images.rows import SIDE, read_row
 from vitrine_client.results.profiles.profile import ModelProfile
@@ -32,8 +32,8 @@ MOST_FILE_BYTES = 64 << 20
 _HEAD_BYTES = 1 << 16
 """Of a large file: its header, which tells its pixels before the rest is read."""
 
-_GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"))
-"""Modes of Pillow's pictures that have no colours."""
+_PNG, _COLOUR_TYPE_AT, _GREY_TYPES = b"\x89PNG", 25, frozenset((0, 4))
+"""Of PNG: https://www.w3.org/TR/png-3/, 11.2.1."""
 
 TOO_LARGE = "files that are too large"
 NO_PICTURE = "files that are no pictures, or of a format that is not read"
@@ -78,17 +78,14 @@ def decode(path: str | os.PathLike[str], fitting: Fitting) -> Pixels:
 
     Grey are those of a picture without colours, however it is stored. Raises `Undecodable`.
     """
+    content = None
     try:
         content = _content(path)
+        return _fitted(content, fitting)
     except OSError as error:
         raise Undecodable(UNREADABLE, error.strerror or str(error)) from error
     except InvalidImage as error:
-        raise Undecodable(TOO_LARGE, str(error)) from error
-    try:
-        return _fitted(content, fitting)
-    except InvalidImage as error:
-        reason = NO_PICTURE if str(error).startswith(("This is ", "SVG is ")) else DAMAGED
-        raise Undecodable(reason, str(error)) from error
+        raise Undecodable(_reason(content, error), str(error)) from error
     except MemoryError as error:
         raise Undecodable(TOO_LARGE, "there is not enough memory for it") from error
 
@@ -99,11 +96,23 @@ def _content(path: str | os.PathLike[str]) -> bytes:
     with Path(path).open("rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(_HEAD_BYTES if size > _HEAD_BYTES else size + 1) or b""
-        check_header(head, MAX_PIXELS)
+        if size > len(head):
+            check_header(head, MAX_PIXELS)
         if size > MOST_FILE_BYTES:
             raise InvalidImage(f"The file has {size:,} bytes, and {MOST_FILE_BYTES:,} are the most")
         rest = file.read(size - len(head)) if size > len(head) else b""
         return head + rest if rest else head
+
+
+def _reason(content: bytes | None, error: InvalidImage) -> str:
+    """Returns why a file has no pixels; `content` is None of one that was not read whole."""
+    if content is None:
+        return TOO_LARGE
+    try:
+        check_header(content, MAX_PIXELS)
+    except InvalidImage:
+        return TOO_LARGE
+    return NO_PICTURE if str(error).startswith(("This is ", "SVG is ")) else DAMAGED
 
 
 def _fitted(content: bytes, fitting: Fitting) -> Pixels:
@@ -113,7 +122,7 @@ def _fitted(content: bytes, fitting: Fitting) -> Pixels:
             return row
     if fitting.grey is not None:
         return _levels(content, fitting.grey_profile if fitting.grey else fitting.colour_profile)
-    if open_file(content, MAX_PIXELS).mode in _GREY_MODES:
+    if content.startswith(_PNG) and content[_COLOUR_TYPE_AT] in _GREY_TYPES:
         return _levels(content, fitting.grey_profile)
     colour = _levels(content, fitting.colour_profile)
     first = colour[..., 0]
