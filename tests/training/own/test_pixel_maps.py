@@ -14,7 +14,7 @@ from PIL import Image
 
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.folders import read_folder
-from vitrine_training.data.own.pictures.chunks import Job, decode_chunk
+from vitrine_training.data.own.pictures.chunks import DecodingJob, decode_chunk
 from vitrine_training.data.own.pictures.decoding import ENDED, RESIZE, Fitting
 from vitrine_training.data.own.pictures.pixel_maps import MapIndex, PixelMaps
 
@@ -201,7 +201,7 @@ def test_a_process_that_is_killed_is_replaced(folder, read):
 
 def test_a_file_at_which_processes_end_is_left_out(small):
     paths = ("1/001.png", "0/002.png")
-    pixels, record = decode_chunk(str(small), Job(0, paths, frozenset([1])), FITTING, [0])
+    pixels, record = decode_chunk(str(small), DecodingJob(0, paths, frozenset([1])), FITTING, [0])
     assert pixels.shape == (1, 28, 28)
     assert [(at, reason) for at, reason, _ in record.failures] == [(1, ENDED)]
 
@@ -244,7 +244,7 @@ def make_map(maps, key, used_s):
     with maps.being_made(key), maps.writing(key, (10, 10, 10)) as file:
         file.write(bytes(1000))
     with maps.being_made(key):
-        gone = maps.publish(key, MapIndex((10, 10, 10), ("a",), {"all": (10,)}, {}, ()))
+        gone = maps.publish(key, MapIndex((10, 10, 10), ("a",), {"all": (10,)}, {}, (), ()))
     for file in (maps.root / key).iterdir():
         os.utime(file, (used_s, used_s))
     return gone

@@ -6,6 +6,7 @@ cache, by the path, the size and the time of each file and by how pictures are f
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
@@ -21,7 +22,7 @@ from vitrine_training.data.fashion_mnist import SIDE, default_cache
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.checks import checked
 from vitrine_training.data.own.examples import Examples, OwnData
-from vitrine_training.data.own.pictures.chunks import ChunkRecord, Job, jobs_of, read_record
+from vitrine_training.data.own.pictures.chunks import ChunkRecord, DecodingJob, jobs_of, read_record
 from vitrine_training.data.own.pictures.decoding import RESIZE, Fitting
 from vitrine_training.data.own.pictures.listing import PictureFile, list_pictures
 from vitrine_training.data.own.pictures.merging import (
@@ -114,7 +115,8 @@ def _key(folder: Path, files: Sequence[PictureFile], fitting: Fitting) -> str:
     head = [_VERSION, PIL.__version__, str(folder), *astuple(fitting)]
     found.update(json.dumps(head).encode())
     for file in files:
-        found.update(json.dumps(file).encode())
+        words = file.path, file.part, file.label, str(file.size), str(file.mtime_ns)
+        found.update("\0".join((*words, "")).encode(errors="surrogateescape"))
     return found.hexdigest()[:32]
 
 
@@ -136,12 +138,12 @@ class _Reading:
     def map(self, processes: int) -> tuple[npt.NDArray[np.uint8], MapIndex]:
         """Returns the pixels and the index of the folder's map, which is made where there is none.
         Raises `OSError` and `DataError`."""
-        if found := self._maps.find(self._key):
+        if found := self._current():
             return found
         if self._maps.is_being_made(self._key):
             self._progress.say("Waiting for another process, if one decodes the same pictures")
         with self._maps.being_made(self._key) as chunks:
-            if found := self._maps.find(self._key):
+            if found := self._current():
                 return found
             jobs = list(jobs_of(self._files, self._fitting.size))
             records = self._decoded(jobs, chunks, processes)
@@ -154,7 +156,17 @@ class _Reading:
             raise DataError(f"{visible(str(self._maps.root))} was changed meanwhile: try again")
         return found
 
-    def _decoded(self, jobs: Sequence[Job], chunks: Path, processes: int) -> dict[int, ChunkRecord]:
+    def _current(self) -> tuple[npt.NDArray[np.uint8], MapIndex] | None:
+        """Returns the folder's map, None where there is none, or files that could not be read then
+        can be read now."""
+        found = self._maps.find(self._key)
+        if found and any(os.access(self._folder / path, os.R_OK) for path in found[1].unreadable):
+            return None
+        return found
+
+    def _decoded(
+        self, jobs: Sequence[DecodingJob], chunks: Path, processes: int
+    ) -> dict[int, ChunkRecord]:
         """Decodes the chunks that are not there yet; returns the records of all."""
         records = {job.number: record for job in jobs if (record := read_record(chunks, job))}
         missing = [job for job in jobs if job.number not in records]

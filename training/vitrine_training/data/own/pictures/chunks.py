@@ -27,7 +27,7 @@ MOST_FILES, MOST_BYTES = 512, 16 << 20
 
 
 @dataclass(frozen=True)
-class Job:
+class DecodingJob:
     """Chunk that is to be decoded: its number, the paths of its files below the folder, and the
     places of those that are not tried again, as the decoder ended at them."""
 
@@ -50,23 +50,23 @@ class ChunkRecord:
     colours: int
 
 
-def jobs_of(files: Sequence[PictureFile], side: int) -> Iterator[Job]:
+def jobs_of(files: Sequence[PictureFile], side: int) -> Iterator[DecodingJob]:
     """Yields the chunks of all files, in their order; pixels are at most `side` high and wide."""
     most = min(MOST_FILES, max(1, MOST_BYTES // (3 * side * side)))
     paths: list[str] = []
     number, size = 0, 0
     for file in files:
         if paths and (len(paths) >= most or size + file.size > MOST_BYTES):
-            yield Job(number, tuple(paths))
+            yield DecodingJob(number, tuple(paths))
             paths, number, size = [], number + 1, 0
         paths.append(file.path)
         size += file.size
     if paths:
-        yield Job(number, tuple(paths))
+        yield DecodingJob(number, tuple(paths))
 
 
 def decode_chunk(
-    folder: str, job: Job, fitting: Fitting, place: "Pixels | list[int] | np.ndarray"
+    folder: str, job: DecodingJob, fitting: Fitting, place: "Pixels | list[int] | np.ndarray"
 ) -> tuple[Pixels, ChunkRecord]:
     """Returns the pixels of a chunk's files, uint8 [n, h, w] where all are grey, else [n, h, w, 3],
     and its record; `place[0]` is that of the file which is being read."""
@@ -109,7 +109,7 @@ def write_chunk(where: Path, number: int, pixels: Pixels, record: ChunkRecord) -
         raise
 
 
-def read_record(where: Path, job: Job) -> ChunkRecord | None:
+def read_record(where: Path, job: DecodingJob) -> ChunkRecord | None:
     """Returns the record of a chunk that is whole, else None: pixels are checked."""
     file, told = _files(where, job.number)
     try:

@@ -45,7 +45,7 @@ ENDED = "files at which the decoder ended"
 
 
 class Undecodable(Exception):
-    """A file has no pixels, for one of the reasons above; the message says more about it."""
+    """File without pixels, for one of the reasons above; the message says more about it."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -54,8 +54,8 @@ class Undecodable(Exception):
 
 @dataclass(frozen=True)
 class Fitting:
-    """How pictures become pixels: their side, a profile's `fit` and `resize`, and whether they are
-    made grey; None where each keeps the colours that it has."""
+    """Fitting of pictures to a model: their side, a profile's `fit` and `resize`, and whether they
+    are made grey; None where each keeps the colours that it has."""
 
     size: int
     fit: str

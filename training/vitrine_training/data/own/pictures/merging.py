@@ -12,7 +12,13 @@ import numpy.typing as npt
 
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import PARTS, Examples, checksum
-from vitrine_training.data.own.pictures.chunks import ChunkRecord, Job, in_colours, read_pixels
+from vitrine_training.data.own.pictures.chunks import (
+    ChunkRecord,
+    DecodingJob,
+    in_colours,
+    read_pixels,
+)
+from vitrine_training.data.own.pictures.decoding import UNREADABLE
 from vitrine_training.data.own.pictures.listing import PictureFile, few
 from vitrine_training.data.own.pictures.pixel_maps import MapIndex, PixelMaps
 
@@ -27,7 +33,7 @@ class Decoding:
 
     chunks: Path
     files: Sequence[PictureFile]
-    jobs: Sequence[Job]
+    jobs: Sequence[DecodingJob]
     records: Mapping[int, ChunkRecord]
 
     @property
@@ -35,7 +41,7 @@ class Decoding:
         """Whether one picture is in colour, or all were to be."""
         return any(len(record.shape) == 4 for record in self.records.values())
 
-    def each(self) -> Iterator[tuple[Job, ChunkRecord, Sequence[PictureFile]]]:
+    def each(self) -> Iterator[tuple[DecodingJob, ChunkRecord, Sequence[PictureFile]]]:
         """Yields the jobs with their records and files."""
         first = 0
         for job in self.jobs:
@@ -49,6 +55,15 @@ class Decoding:
             failed = {at for at, _, _ in record.failures}
             found += [file for at, file in enumerate(files) if at not in failed]
         return found
+
+    def unreadable(self) -> tuple[str, ...]:
+        """Returns the paths of the files that could not be read, which may change."""
+        return tuple(
+            files[at].path
+            for _, record, files in self.each()
+            for at, reason, _ in record.failures
+            if reason == UNREADABLE
+        )
 
     def pixels(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Yields the pixels of the readable files, one by one. Raises `OSError`."""
@@ -90,7 +105,7 @@ def merge(decoding: Decoding, maps: PixelMaps, key: str) -> MapIndex:
     counts = np.zeros((len(parts), len(classes)), np.int64)
     np.add.at(counts, tuple(np.array(ranks).T), 1)
     by_part = {part: tuple(map(int, row)) for part, row in zip(parts, counts, strict=True)}
-    index = MapIndex(shape, classes, by_part, {}, tuple(notes))
+    index = MapIndex(shape, classes, by_part, {}, tuple(notes), decoding.unreadable())
     found = parts_in(maps.written(key), index)
     return replace(index, checksums={part: checksum(each) for part, each in found.items()})
 

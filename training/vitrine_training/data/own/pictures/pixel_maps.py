@@ -33,13 +33,15 @@ _IN_USE_S = 3600
 @dataclass(frozen=True)
 class MapIndex:
     """Index of a map: its shape, [n, h, w] or [n, h, w, 3], the classes, how many pictures of each
-    class every part has, in the order of the rows, the SHA-256 of every part, and notes."""
+    class every part has, in the order of the rows, the SHA-256 of every part, notes, and the paths
+    of files that could not be read."""
 
     shape: tuple[int, ...]
     classes: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
     checksums: dict[str, str]
     notes: tuple[str, ...]
+    unreadable: tuple[str, ...]
 
 
 class PixelMaps:
@@ -164,4 +166,5 @@ def _index(folder: Path) -> MapIndex:
         {part: tuple(counts) for part, counts in content["counts"].items()},
         dict(content["checksums"]),
         tuple(content["notes"]),
+        tuple(content["unreadable"]),
     )

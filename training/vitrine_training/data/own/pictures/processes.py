@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vitrine_client.process import signals
 from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
-from vitrine_training.data.own.pictures.chunks import ChunkRecord, Job, decode_chunk, write_chunk
+from vitrine_training.data.own.pictures.chunks import (
+    ChunkRecord,
+    DecodingJob,
+    decode_chunk,
+    write_chunk,
+)
 from vitrine_training.data.own.pictures.decoding import Fitting
 
 if TYPE_CHECKING:
@@ -39,7 +44,7 @@ class Decoded(NamedTuple):
     """News of a decoding: a chunk that is done, with its record, if one is; and how many files are
     being worked on and done in those that are not."""
 
-    job: Job | None
+    job: DecodingJob | None
     record: ChunkRecord | None
     under_way: int
 
@@ -57,7 +62,7 @@ def default_processes() -> int:
 
 
 def decode_jobs(
-    jobs: Sequence[Job], paths: Paths, fitting: Fitting, processes: int
+    jobs: Sequence[DecodingJob], paths: Paths, fitting: Fitting, processes: int
 ) -> Iterator[Decoded]:
     """Decodes chunks and writes them; yields news a few times a second.
 
@@ -78,7 +83,7 @@ def work(paths: Paths, fitting: Fitting, place: Any, pipe: Connection) -> None:
     """Decodes the chunks that come through a pipe, until it is closed."""
     with suppress(*_GONE):
         while True:
-            job: Job = pipe.recv()
+            job: DecodingJob = pipe.recv()
             try:
                 pixels, record = decode_chunk(paths.pictures, job, fitting, place)
                 write_chunk(paths.chunks, job.number, pixels, record)
@@ -95,7 +100,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.place = context.RawArray("q", 1)
-        self.job: Job | None = None
+        self.job: DecodingJob | None = None
         self.process: SpawnProcess = context.Process(
             target=work, args=(paths, fitting, self.place, theirs), daemon=True
         )
@@ -105,7 +110,7 @@ class _Worker:
             self.process.start()
         theirs.close()
 
-    def give(self, job: Job) -> None:
+    def give(self, job: DecodingJob) -> None:
         """Gives it a chunk to work on."""
         self.place[0] = _NOT_BEGUN
         self.job = job
@@ -135,7 +140,7 @@ class _Pool:
             for worker in self._workers:
                 worker.end()
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Decoded]:
+    def run(self, jobs: Sequence[DecodingJob]) -> Iterator[Decoded]:
         """Yields news until all chunks are done."""
         waiting = list(reversed(jobs))
         for _ in range(self._count):
@@ -152,12 +157,12 @@ class _Pool:
     def _under_way(self) -> int:
         return sum(max(0, worker.place[0]) for worker in self._workers if worker.job)
 
-    def _start(self, waiting: list[Job]) -> None:
+    def _start(self, waiting: list[DecodingJob]) -> None:
         worker = _Worker(self._paths, self._fitting)
         self._workers.append(worker)
         worker.give(waiting.pop())
 
-    def _received(self, worker: _Worker, waiting: list[Job]) -> ChunkRecord | None:
+    def _received(self, worker: _Worker, waiting: list[DecodingJob]) -> ChunkRecord | None:
         """Returns the record of a chunk that is done, and gives the process the next one; None
         where the process has ended, and another one takes its place."""
         try:
@@ -175,7 +180,7 @@ class _Pool:
         record: ChunkRecord = news
         return record
 
-    def _replace(self, worker: _Worker, waiting: list[Job]) -> None:
+    def _replace(self, worker: _Worker, waiting: list[DecodingJob]) -> None:
         """Starts another process in place of one that has ended, with the same chunk. The file that
         it was at is left out where it was the second one."""
         self._workers.remove(worker)
