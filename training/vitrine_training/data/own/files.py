@@ -1,6 +1,7 @@
 """Files of own data: regular ones alone are opened, and unpacked where gzip packed them."""
 
 import gzip
+import math
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,11 @@ def listed(names: Iterable[str], most: int = 5) -> str:
     every = [visible(name) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
+
+
+def array_bytes(shape: Iterable[int], itemsize: int) -> int:
+    """Returns the bytes that an array asks for; a length of 0 makes none of the others harmless."""
+    return math.prod(max(length, 1) for length in shape) * max(itemsize, 1)
 
 
 @contextmanager

@@ -60,17 +60,15 @@ def _decoded(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.gen
 
 def _numbers(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.int64]:
     """Returns numbers as int64; raises `DataError` of the first that is no label."""
-    if array.dtype.kind == "f":
-        values = array.astype(np.float64)
-        _refuse(
-            ~np.isfinite(values) | (values != np.rint(values)),
-            lambda row: f"{place(row)}: the label {array[row]} is no whole number",
-        )
-    outside = (array < 0) | (array > MOST_LABEL) if array.dtype.kind != "b" else array != array
+    values = array.astype(np.float64)
     _refuse(
-        np.asarray(outside, bool),
+        ~np.isfinite(values) | (values != np.rint(values)),
+        lambda row: f"{place(row)}: the label {array[row]} is no whole number",
+    )
+    _refuse(
+        (values < 0) | (values > MOST_LABEL),
         lambda row: (
-            f"{place(row)}: the label {array[row]:g} is out of range: "
+            f"{place(row)}: the label {values[row]:.0f} is out of range: "
             f"0 to {MOST_LABEL:,} are labels"
         ),
     )

@@ -1,6 +1,5 @@
 """NumPy archives (.npz): x_train, y_train and their likes, read without pickle and bounded."""
 
-import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.files import MOST_BYTES, listed, opened, shown
+from vitrine_training.data.own.files import MOST_BYTES, array_bytes, listed, opened, shown
 from vitrine_training.data.own.names import IMAGE_WORDS, LABEL_WORDS, parts, tokens
 
 _WANTED = "x_train and y_train (also of val and test), or x and y, or images and labels"
@@ -137,7 +136,7 @@ def _check_sizes(
                 f"{shown(path)} has Python objects in {visible(name)}, which are not loaded: "
                 "save an array of numbers"
             )
-        total += math.prod(shape) * max(dtype.itemsize, 1)
+        total += array_bytes(shape, dtype.itemsize)
     if total > most_bytes:
         raise DataError(
             f"{shown(path)} has arrays of {total:,} bytes, and {most_bytes:,} are the most: "
