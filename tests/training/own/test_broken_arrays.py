@@ -291,6 +291,30 @@ def test_two_arrays_of_one_name(tmp_path):
     assert "has two arrays x" in refused(tmp_path / "data.npz")
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_packed_otherwise(tmp_path, packing):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", packing) as archive:
+        for name, array in (("x.npy", IMAGES), ("y.npy", LABELS)):
+            with archive.open(name, "w") as file:
+                np.save(file, array)
+    (tmp_path / "data.npz").write_bytes(content.getvalue())
+    assert len(load(tmp_path / "data.npz").parts["all"]) == 60
+    broken = bytearray(content.getvalue())
+    broken[60:200] = bytes(140)
+    (tmp_path / "data.npz").write_bytes(broken)
+    assert "cannot be unpacked" in refused(tmp_path / "data.npz")
+
+
+def test_an_archive_whose_names_are_in_no_encoding(tmp_path):
+    content = bytearray(npz(x=IMAGES, y=LABELS)["data.npz"])
+    at = content.index(b"PK\x01\x02")
+    content[at + 9] |= 8  # UTF-8
+    content[at + 46] = 0xFF
+    (tmp_path / "data.npz").write_bytes(content)
+    assert "cannot be unpacked" in refused(tmp_path / "data.npz")
+
+
 def test_a_locked_archive(tmp_path):
     content = bytearray(npz(x=IMAGES, y=LABELS)["data.npz"])
     for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

@@ -10,16 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.files import MOST_BYTES, listed, opened, shown
+from vitrine_training.data.own.files import MOST_BYTES, cut, listed, opened, shown
 from vitrine_training.data.own.labels import text_labels
 from vitrine_training.data.own.names import LABEL_WORDS
 from vitrine_training.data.own.shapes import flat_shape
@@ -56,9 +55,9 @@ class _Reader:
     labels: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
-    def read(self, file: BinaryIO) -> LabelledArrays:
+    def read(self, text: io.TextIOWrapper) -> LabelledArrays:
         """Returns a file's rows."""
-        lines = self._lines(file)
+        lines = self._lines(text)
         first = next(lines, None)
         if first is None:
             raise DataError(f"{shown(self.path)} is empty: name a file with pixels in it")
@@ -73,9 +72,8 @@ class _Reader:
         labels = text_labels(np.asarray(self.labels), place)
         return LabelledArrays(images, labels, shown(self.path), shown(self.path))
 
-    def _lines(self, file: BinaryIO) -> Iterator[tuple[int, str]]:
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
         """Yields the lines that are not blank, with their numbers."""
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
         number = total = 0
         while line := text.readline(_MOST_LINE + 1):
             number, total = number + 1, total + len(line)
@@ -172,7 +170,7 @@ class _Reader:
                         f"{shown(self.path)}, line {line.number}: {_cell(cell)} in column "
                         f"{column} is no number{self._other_end()}"
                     )
-        raise DataError(f"{shown(self.path)}, from line {block[0].number} on: {visible(told)}")
+        raise DataError(f"{shown(self.path)}, from line {block[0].number} on: {cut(told)}")
 
     def _other_end(self) -> str:
         other = "last" if self.label_column == "first" else "first"
@@ -188,8 +186,11 @@ def read_csv(
     """
     found, notes = dict[str, LabelledArrays](), list[str]()
     for part, path in paths.items():
-        with opened(path) as file:
-            rows = _Reader(path, label_column, most_bytes).read(file)
+        with (
+            opened(path) as file,
+            io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as text,
+        ):
+            rows = _Reader(path, label_column, most_bytes).read(text)
         most_bytes -= rows.images.nbytes
         if part == "test" and _lacks_labels(rows, found.get("train")):
             notes.append(f"{shown(path)} has no labels and is left out")
@@ -247,4 +248,4 @@ def _unquoted(cell: str) -> str:
 
 
 def _cell(cell: str) -> str:
-    return f"'{visible(cell.strip()[:20])}'" if cell.strip() else "nothing"
+    return f"'{cut(cell.strip(), 20)}'" if cell.strip() else "nothing"

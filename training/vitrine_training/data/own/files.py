@@ -23,9 +23,14 @@ def shown(path: Path) -> str:
     return visible(str(path))
 
 
+def cut(text: str, most: int = 80) -> str:
+    """Returns a text of somebody's for a message: visible, and no longer than a line of it."""
+    return visible(text if len(text) <= most else f"{text[:most]}…")
+
+
 def listed(names: Iterable[str], most: int = 5) -> str:
     """Returns names for a message, the first few of them, with hidden characters escaped."""
-    every = [visible(name) for name in names]
+    every = [cut(name) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
+from vitrine_training.data.own.files import cut
 
 MOST_CLASSES = 1_000
 MOST_LABEL = 1_000_000_000
@@ -93,7 +93,7 @@ def class_ids(labels: Mapping[str, npt.NDArray[np.generic]]) -> tuple[tuple[str,
     given = [array for array in labels.values() if len(array)]
     found = np.unique(np.concatenate(given)) if given else np.empty(0, np.int64)
     if len(found) > MOST_CLASSES:
-        first = ", ".join(visible(str(label)) for label in found[:3])
+        first = ", ".join(cut(str(label)) for label in found[:3])
         raise DataError(
             f"labels have {len(found):,} different values ({first}, …), and {MOST_CLASSES:,} "
             "classes are the most: check that they are labels"
