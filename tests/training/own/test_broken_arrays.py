@@ -99,9 +99,21 @@ NPZ = {
         npz_of(**{"x.npy": header("<U0", "(999999999999,)"), "y.npy": header("|u1", "(1,)")}),
         "are the most: save uint8, or fewer pictures",
     ),
+    "lengths without end": (
+        npz_of(**{"x.npy": header("|u1", f"({'9' * 99}, 0)"), "y.npy": header("|u1", "(1,)")}),
+        "are the most: save uint8, or fewer pictures",
+    ),
+    "a header that is no Python": (
+        npz_of(**{"x.npy": header("|u1", "(1,2"), "y.npy": header("|u1", "(1,)")}),
+        "x, which is no array",
+    ),
     "a negative length": (
         npz_of(**{"x.npy": header("|u1", "(-1, 8, 8)"), "y.npy": header("|u1", "(1,)")}),
-        "negative length",
+        "x of the shape (-1, 8, 8)",
+    ),
+    "a length of True": (
+        npz_of(**{"x.npy": header("|u1", "(True, 8, 8)"), "y.npy": header("|u1", "(1,)")}),
+        "x of the shape (True, 8, 8)",
     ),
     "a bomb": (npz_of(**{"x.npy": header("|u1", "(1, 8, 8)") + bytes(10**7)}), "no labels to it"),
     "fewer labels": (npz(x=IMAGES, y=LABELS[:-1]), "x has 60 pictures, and y 59 labels"),

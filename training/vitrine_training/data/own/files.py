@@ -36,8 +36,11 @@ def listed(names: Iterable[str], most: int = 5) -> str:
 
 
 def array_bytes(shape: Iterable[int], itemsize: int) -> int:
-    """Returns the bytes that an array asks for; a length of 0 makes none of the others harmless."""
-    return math.prod(max(length, 1) for length in shape) * max(itemsize, 1)
+    """Returns the bytes that an array asks for, 2^60 where it is more.
+
+    A length of 0 makes none of the others harmless, so it counts as 1.
+    """
+    return min(math.prod(max(length, 1) for length in shape) * max(itemsize, 1), 1 << 60)
 
 
 @contextmanager

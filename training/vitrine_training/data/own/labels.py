@@ -60,7 +60,8 @@ def _decoded(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.gen
 
 def _numbers(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.int64]:
     """Returns numbers as int64; raises `DataError` of the first that is no label."""
-    values = array.astype(np.float64)
+    with np.errstate(all="ignore"):  # NaN and infinity are refused below
+        values = array.astype(np.float64)
     _refuse(
         ~np.isfinite(values) | (values != np.rint(values)),
         lambda row: f"{place(row)}: the label {array[row]} is no whole number",

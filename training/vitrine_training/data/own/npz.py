@@ -2,6 +2,7 @@
 
 import lzma
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,9 @@ _DAMAGED = (
     lzma.LZMAError,
 )
 """All that reading an archive raises where its bytes are wrong."""
+
+_NO_HEADER = (ValueError, KeyError, TypeError, SyntaxError, RecursionError, tokenize.TokenError)
+"""All that NumPy raises of an array's header, which it reads as Python's literals."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +159,14 @@ def _check_sizes(
 def _header(path: Path, name: str, file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     try:
         shape, _, dtype = _VERSIONS[np.lib.format.read_magic(file)](file)
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+    except _NO_HEADER as error:
         raise DataError(
             f"{shown(path)} has {cut(name)}, which is no array of numbers: save it again"
         ) from error
-    if any(length < 0 for length in shape):
-        raise DataError(f"{shown(path)} has {cut(name)} of a negative length: save it again")
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise DataError(
+            f"{shown(path)} has {cut(name)} of the shape {cut(str(shape))}: save it again"
+        )
     return shape, dtype
 
 
