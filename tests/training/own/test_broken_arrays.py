@@ -228,6 +228,10 @@ CSV = {
     "a level of NaN": (with_line(6, "1,nan" + ",0" * 63), "line 7: nan is no level"),
     "a label of -1": (with_line(6, "-1" + ",0" * 64), "line 7: the label -1 is out of range"),
     "a label of 1.5": (with_line(6, "1.5" + ",0" * 64), "line 7: the label 1.5 is no whole number"),
+    "no number in the first line": (
+        with_line(0, LINES[0].replace(",", ",a", 1)),
+        "line 1: 'a",
+    ),
     "no label": (with_line(6, ",0" * 64), "line 7: the label is empty"),
     "not square": (
         {"data.csv": TEXT.replace("\n", ",0\n")},
@@ -264,6 +268,10 @@ OTHERS = {
     "one array": ({"x.npy": header("|u1", "(1,)")}, "is one array without labels"),
     "a picture": ({"a.png": b"\x89PNG\r\n\x1a\n"}, "is one picture: name the folder"),
     "a file of another kind": ({"a.h5": b"\x89HDF\r\n\x1a\n\0\0"}, "is none of folders of"),
+    "pictures without classes": (
+        {"a.PNG": b"\x89PNG\r\n\x1a\n", "b.txt": b""},
+        "has pictures and no folders of classes",
+    ),
     "two forms": (npz(x=IMAGES, y=LABELS) | {"a.csv": TEXT}, "npz files and CSV: name the file"),
     "two archives": (
         npz(x=IMAGES, y=LABELS) | {"b.npz": b""},

@@ -35,6 +35,8 @@ def write(folder, names, images=IMAGES, labels=LABELS):
         ("images-idx3-ubyte", IdxName("", "all", "images")),
         ("my_digits_val_images.idx", IdxName("my-digits", "validation", "images")),
         ("train-images.png", None),
+        ("train-data.csv.gz", None),
+        ("x_train.gz", None),
         ("emnist-letters-mapping.txt", None),
         ("readme-idx.txt", None),
     ],

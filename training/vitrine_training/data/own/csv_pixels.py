@@ -225,10 +225,13 @@ def _block(rows: Iterator[_Line]) -> Iterator[_Line]:
 
 
 def _is_header(pixels: list[str]) -> bool:
-    """Tells whether cells are names of columns: some are no numbers, or they count from 0 or 1."""
-    if not all(map(_is_number, pixels)):
-        return True
+    """Tells whether cells are names of columns: most are no numbers, or they count from 0 or 1.
+
+    A line of pixels with a few that are wrong is none, and refused.
+    """
     count = len(pixels)
+    if 2 * sum(map(_is_number, pixels)) < count:
+        return True
     return count > 2 and pixels in (
         [str(number) for number in range(count)],
         [str(number) for number in range(1, count + 1)],

@@ -23,7 +23,8 @@ from vitrine_training.data.own.names import IMAGE_WORDS, LABEL_WORDS, PART_WORDS
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
-_FORM_WORDS = re.compile(r"idx\d?|ubyte|byte|short|int|float|double|gz")
+_FORM_WORDS = re.compile(r"idx\d?|ubyte")
+_OTHER_WORDS = {"byte", "short", "int", "float", "double", "gz"}
 _DIGITS_AND_LETTERS = string.digits + string.ascii_uppercase
 _MERGED = _DIGITS_AND_LETTERS + "abdefghnqrt"
 _EMNIST = {
@@ -63,7 +64,7 @@ def idx_name(name: str) -> IdxName | None:
     part = parts(name)
     if len(kind) != 1 or len(part) > 1 or not any(map(_FORM_WORDS.fullmatch, words)):
         return None
-    known = {*kinds, *PART_WORDS}
+    known = {*kinds, *PART_WORDS, *_OTHER_WORDS}
     rest = [word for word in words if word not in known and not _FORM_WORDS.fullmatch(word)]
     return IdxName("-".join(rest), (part or ["all"])[0], kind[0])
 
