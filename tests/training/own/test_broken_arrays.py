@@ -270,7 +270,7 @@ OTHERS = {
     "a file of another kind": ({"a.h5": b"\x89HDF\r\n\x1a\n\0\0"}, "is none of folders of"),
     "pictures without classes": (
         {"a.PNG": b"\x89PNG\r\n\x1a\n", "b.txt": b""},
-        "has pictures and no folders of classes",
+        "but pictures: put those of each class into a folder with its name",
     ),
     "two forms": (npz(x=IMAGES, y=LABELS) | {"a.csv": TEXT}, "npz files and CSV: name the file"),
     "two archives": (

@@ -81,8 +81,8 @@ def _from_folder(
         found.append("folders")
     if not found and any(file.suffix.lower() in _PICTURE_SUFFIXES for file in files):
         raise DataError(
-            f"{shown(folder)} has pictures and no folders of classes: put those of each class "
-            "into a folder with its name"
+            f"{shown(folder)} has none of {_FORMS}, but pictures: put those of each class into a "
+            "folder with its name"
         )
     if not found:
         raise DataError(f"{shown(folder)} has none of {_FORMS}: check the path")
