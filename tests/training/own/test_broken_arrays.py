@@ -127,6 +127,7 @@ NPZ = {
     "labels in between": (npz(x=IMAGES, y=LABELS * 0 + 0.5), "0.5 is no whole number"),
     "dates as labels": (npz(x=IMAGES, y=LABELS.astype("M8[s]")), "no labels but datetime64[s]"),
     "an empty label": (npz(x=IMAGES, y=np.array(["a", ""] * 30)), "y[1]: the label is empty"),
+    "a long label": (npz(x=IMAGES, y=np.array(["a" * 201] * 60)), "a label of 201 characters"),
     "names of no encoding": (npz(x=IMAGES, y=np.array([b"\xff"] * 60)), "not in UTF-8"),
     "numbers and names": (
         npz(x_train=IMAGES, y_train=LABELS, x_test=IMAGES, y_test=np.array(["a"] * 60)),
@@ -238,9 +239,14 @@ CSV = {
         "65 values a row, and no square picture has so many in grey or in three colours: leave out "
         "the column too many",
     ),
+    "a label without end": (
+        with_line(6, "a" * 201 + ",0" * 64),
+        "line 7: a label of 201 characters, 200 are the most",
+    ),
     "labels last": (
         {"data.csv": "".join(f"0{',7' * 63},{label}\n" for label in LABELS)},
-        "has one label, 0, in the first column",
+        "has one label, 0, in the first column: two classes are the least, or the labels are in "
+        "the last one (--label-column last)",
     ),
     "labels in the middle": (
         {"data.csv": ",".join(["a", "label", *"b" * 63]) + "\n" + TEXT},

@@ -79,6 +79,15 @@ def test_labels_may_be_names(written):
     assert load(written(first + lines[1:])).classes == ("9", "T-shirt", "bag")
 
 
+@pytest.mark.parametrize("label_column", ["first", "last"])
+def test_a_name_may_have_the_separator_in_it(written, label_column):
+    names = np.array(['"T-shirt, top"', '"a ""bag"""', "coat"])[LABELS]
+    text = csv_text(IMAGES, names, label_column == "first")
+    data = load(written(text), label_column)
+    assert data.classes == ("T-shirt, top", 'a "bag"', "coat")
+    assert len(data.parts["all"]) == 60
+
+
 def test_levels_from_0_to_1_are_scaled(written):
     rows = np.column_stack([LABELS, IMAGES.reshape(60, -1) / 255])
     text = "".join(",".join(map(repr, row)) + "\n" for row in rows.tolist())

@@ -19,7 +19,7 @@ from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
 from vitrine_training.data.own.files import MOST_BYTES, cut, listed, opened, shown
-from vitrine_training.data.own.labels import text_labels
+from vitrine_training.data.own.labels import MOST_NAME, text_labels
 from vitrine_training.data.own.names import LABEL_WORDS
 from vitrine_training.data.own.shapes import flat_shape
 
@@ -30,6 +30,7 @@ _MOST_LINE = 4 << 20
 
 _BLOCK_CHARACTERS = 4 << 20
 _DELIMITERS = ",;\t"
+_OTHER: dict[LabelColumn, LabelColumn] = {"first": "last", "last": "first"}
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,16 @@ class _Reader:
         number, text = first
         self.delimiter = max(_DELIMITERS, key=text.count)
         cells = [_unquoted(cell) for cell in text.split(self.delimiter)]
-        self.first_line, self.columns = number, len(cells)
-        if self.columns < 2:
+        self.first_line = number
+        if len(cells) < 2:
             raise DataError(
                 f"{shown(self.path)}, line {number}: one value and no picture; separate a label "
                 "and pixels by commas, semicolons or tabs"
             )
         self._find_label(cells)
-        pixels = cells[1:] if self.label_column == "first" else cells[:-1]
-        if not _is_header(pixels):
+        _, pixels = self._halves(text)
+        self.columns = 1 + len(pixels.split(self.delimiter))
+        if not _is_header([_unquoted(cell) for cell in pixels.split(self.delimiter)]):
             yield self._row(number, text)
         for number, text in lines:
             yield self._row(number, text)
@@ -121,11 +123,27 @@ class _Reader:
         self.label_column = "first" if at[0] == 0 else "last"
 
     def _row(self, number: int, text: str) -> _Line:
+        label, pixels = self._halves(text)
+        if len(label) > MOST_NAME:
+            raise DataError(
+                f"{shown(self.path)}, line {number}: a label of {len(label):,} characters, "
+                f"{MOST_NAME} are the most"
+            )
+        return _Line(number, label, pixels)
+
+    def _halves(self, text: str) -> tuple[str, str]:
+        """Returns the label of a line, in which a delimiter may be quoted, and its pixels."""
         if self.label_column == "first":
+            end = text.find(f'"{self.delimiter}', 1) if text.startswith('"') else -1
+            if end > 0:
+                return text[1:end].replace('""', '"'), text[end + 2 :]
             label, _, pixels = text.partition(self.delimiter)
-        else:
-            pixels, _, label = text.rpartition(self.delimiter)
-        return _Line(number, _unquoted(label), pixels)
+            return _unquoted(label), pixels
+        begin = text.rfind(f'{self.delimiter}"', 0, -1) if text.endswith('"') else -1
+        if begin > 0:
+            return text[begin + 2 : -1].replace('""', '"'), text[:begin]
+        pixels, _, label = text.rpartition(self.delimiter)
+        return _unquoted(label), pixels
 
     def _add(self, block: list[_Line]) -> None:
         texts = [line.pixels for line in block]
@@ -173,7 +191,7 @@ class _Reader:
         raise DataError(f"{shown(self.path)}, from line {block[0].number} on: {cut(told)}")
 
     def _other_end(self) -> str:
-        other = "last" if self.label_column == "first" else "first"
+        other = _OTHER[self.label_column]
         return f" (the label was taken to be {self.label_column}; --label-column {other} else)"
 
 
@@ -204,7 +222,8 @@ def read_csv(
     if len(data.classes) == 1:
         raise DataError(
             f"{where} has one label, {listed(data.classes)}, in the {label_column} column: two "
-            "classes are the least, or the labels are in another column (--label-column)"
+            f"classes are the least, or the labels are in the {_OTHER[label_column]} one "
+            f"(--label-column {_OTHER[label_column]})"
         )
     return data
 

@@ -10,6 +10,8 @@ from vitrine_training.data.own.files import cut
 
 MOST_CLASSES = 1_000
 MOST_LABEL = 1_000_000_000
+MOST_NAME = 200
+"""Characters of a label that is a name."""
 
 Place = Callable[[int], str]
 """Words for the place of a row's label, as "line 7"."""
@@ -44,7 +46,14 @@ def text_labels(texts: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.
     Raises `DataError` where one is empty, or a number that is no label.
     """
     names = np.strings.strip(texts.astype(np.str_))
-    _refuse(np.strings.str_len(names) == 0, lambda row: f"{place(row)}: the label is empty")
+    lengths = np.strings.str_len(names)
+    _refuse(lengths == 0, lambda row: f"{place(row)}: the label is empty")
+    _refuse(
+        lengths > MOST_NAME,
+        lambda row: (
+            f"{place(row)}: a label of {lengths[row]:,} characters, {MOST_NAME} are the most"
+        ),
+    )
     try:
         return _numbers(names.astype(np.float64), place)
     except ValueError:  # names, or at least one
