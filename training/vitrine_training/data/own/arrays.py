@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_training.data.idx import DataError
-from vitrine_training.data.own.examples import Examples, OwnData, checksum, ordered
+from vitrine_training.data.own.examples import PARTS, Examples, OwnData, checksum, ordered
 from vitrine_training.data.own.labels import as_labels, class_ids
 from vitrine_training.data.own.levels import as_levels
 from vitrine_training.data.own.shapes import as_pictures
@@ -43,7 +43,8 @@ def from_arrays(
     classes, ids = class_ids(labels)
     levels, told = as_levels({each.images_name: each.images for each in found.values()})
     parts = {}
-    for part, each in found.items():
+    for part in (part for part in PARTS if part in found):
+        each = found[part]
         images, assumed = as_pictures(levels[each.images_name], each.images_name)
         told += assumed
         parts[part] = ordered(Examples(images, ids[part]))

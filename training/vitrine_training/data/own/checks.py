@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import PARTS, OwnData
@@ -13,6 +14,7 @@ from vitrine_training.data.own.labels import MOST_CLASSES
 FEW = 20
 """Pictures of a class below which its figures say little."""
 
+_BLOCK_ROWS = 256
 _HELD_OUT = ("validation", "test")
 
 
@@ -96,11 +98,17 @@ def _doubts(data: OwnData) -> Iterable[str]:
             missing := _classes(data, (counts[part] == 0) & (counts[learnt] > 0))
         ):
             yield f"{_class(missing)}: no pictures in {part}, so nothing is measured of it there"
-    if all(np.ptp(examples.images) == 0 for examples in data.parts.values()):
+    if all(_has_one_level(examples.images) for examples in data.parts.values()):
         yield "all pixels of all pictures have one level, so there is nothing to tell them by"
 
 
-def _counts(data: OwnData) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _has_one_level(images: npt.NDArray[np.uint8]) -> bool:
+    """Tells whether all pixels are the same; of most pictures the first block is enough to read."""
+    blocks = (images[at : at + _BLOCK_ROWS] for at in range(0, len(images), _BLOCK_ROWS))
+    return all(bool((block == images[0].flat[0]).all()) for block in blocks)
+
+
+def _counts(data: OwnData) -> dict[str, npt.NDArray[np.int64]]:
     """Returns the number of pictures by part, in it by class id."""
     return {
         part: np.bincount(examples.labels, minlength=len(data.classes))
@@ -108,7 +116,7 @@ def _counts(data: OwnData) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64
     }
 
 
-def _classes(data: OwnData, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[str]:
+def _classes(data: OwnData, chosen: npt.NDArray[np.bool_]) -> list[str]:
     return [name for name, taken in zip(data.classes, chosen, strict=True) if taken]
 
 

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.files import MOST_BYTES, listed, opened, shown
-from vitrine_training.data.own.labels import text_labels
+from vitrine_training.data.own.files import MOST_BYTES, cut, listed, opened, shown
+from vitrine_training.data.own.labels import MOST_NAME, text_labels
 from vitrine_training.data.own.names import LABEL_WORDS
 from vitrine_training.data.own.shapes import flat_shape
 
@@ -31,6 +30,7 @@ _MOST_LINE = 4 << 20
 
 _BLOCK_CHARACTERS = 4 << 20
 _DELIMITERS = ",;\t"
+_OTHER: dict[LabelColumn, LabelColumn] = {"first": "last", "last": "first"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class _Reader:
     labels: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
-    def read(self, file: BinaryIO) -> LabelledArrays:
+    def read(self, text: io.TextIOWrapper) -> LabelledArrays:
         """Returns a file's rows."""
-        lines = self._lines(file)
+        lines = self._lines(text)
         first = next(lines, None)
         if first is None:
             raise DataError(f"{shown(self.path)} is empty: name a file with pixels in it")
@@ -73,9 +73,8 @@ class _Reader:
         labels = text_labels(np.asarray(self.labels), place)
         return LabelledArrays(images, labels, shown(self.path), shown(self.path))
 
-    def _lines(self, file: BinaryIO) -> Iterator[tuple[int, str]]:
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[tuple[int, str]]:
         """Yields the lines that are not blank, with their numbers."""
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace")
         number = total = 0
         while line := text.readline(_MOST_LINE + 1):
             number, total = number + 1, total + len(line)
@@ -92,15 +91,16 @@ class _Reader:
         number, text = first
         self.delimiter = max(_DELIMITERS, key=text.count)
         cells = [_unquoted(cell) for cell in text.split(self.delimiter)]
-        self.first_line, self.columns = number, len(cells)
-        if self.columns < 2:
+        self.first_line = number
+        if len(cells) < 2:
             raise DataError(
                 f"{shown(self.path)}, line {number}: one value and no picture; separate a label "
                 "and pixels by commas, semicolons or tabs"
             )
         self._find_label(cells)
-        pixels = cells[1:] if self.label_column == "first" else cells[:-1]
-        if not _is_header(pixels):
+        _, pixels = self._halves(text)
+        self.columns = 1 + len(pixels.split(self.delimiter))
+        if not _is_header([_unquoted(cell) for cell in pixels.split(self.delimiter)]):
             yield self._row(number, text)
         for number, text in lines:
             yield self._row(number, text)
@@ -123,11 +123,27 @@ class _Reader:
         self.label_column = "first" if at[0] == 0 else "last"
 
     def _row(self, number: int, text: str) -> _Line:
+        label, pixels = self._halves(text)
+        if len(label) > MOST_NAME:
+            raise DataError(
+                f"{shown(self.path)}, line {number}: a label of {len(label):,} characters, "
+                f"{MOST_NAME} are the most"
+            )
+        return _Line(number, label, pixels)
+
+    def _halves(self, text: str) -> tuple[str, str]:
+        """Returns the label of a line, in which a delimiter may be quoted, and its pixels."""
         if self.label_column == "first":
+            end = text.find(f'"{self.delimiter}', 1) if text.startswith('"') else -1
+            if end > 0:
+                return text[1:end].replace('""', '"'), text[end + 2 :]
             label, _, pixels = text.partition(self.delimiter)
-        else:
-            pixels, _, label = text.rpartition(self.delimiter)
-        return _Line(number, _unquoted(label), pixels)
+            return _unquoted(label), pixels
+        begin = text.rfind(f'{self.delimiter}"', 0, -1) if text.endswith('"') else -1
+        if begin > 0:
+            return text[begin + 2 : -1].replace('""', '"'), text[:begin]
+        pixels, _, label = text.rpartition(self.delimiter)
+        return _unquoted(label), pixels
 
     def _add(self, block: list[_Line]) -> None:
         texts = [line.pixels for line in block]
@@ -172,10 +188,10 @@ class _Reader:
                         f"{shown(self.path)}, line {line.number}: {_cell(cell)} in column "
                         f"{column} is no number{self._other_end()}"
                     )
-        raise DataError(f"{shown(self.path)}, from line {block[0].number} on: {visible(told)}")
+        raise DataError(f"{shown(self.path)}, from line {block[0].number} on: {cut(told)}")
 
     def _other_end(self) -> str:
-        other = "last" if self.label_column == "first" else "first"
+        other = _OTHER[self.label_column]
         return f" (the label was taken to be {self.label_column}; --label-column {other} else)"
 
 
@@ -188,8 +204,11 @@ def read_csv(
     """
     found, notes = dict[str, LabelledArrays](), list[str]()
     for part, path in paths.items():
-        with opened(path) as file:
-            rows = _Reader(path, label_column, most_bytes).read(file)
+        with (
+            opened(path) as file,
+            io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace") as text,
+        ):
+            rows = _Reader(path, label_column, most_bytes).read(text)
         most_bytes -= rows.images.nbytes
         if part == "test" and _lacks_labels(rows, found.get("train")):
             notes.append(f"{shown(path)} has no labels and is left out")
@@ -203,7 +222,8 @@ def read_csv(
     if len(data.classes) == 1:
         raise DataError(
             f"{where} has one label, {listed(data.classes)}, in the {label_column} column: two "
-            "classes are the least, or the labels are in another column (--label-column)"
+            f"classes are the least, or the labels are in the {_OTHER[label_column]} one "
+            f"(--label-column {_OTHER[label_column]})"
         )
     return data
 
@@ -224,10 +244,13 @@ def _block(rows: Iterator[_Line]) -> Iterator[_Line]:
 
 
 def _is_header(pixels: list[str]) -> bool:
-    """Tells whether cells are names of columns: some are no numbers, or they count from 0 or 1."""
-    if not all(map(_is_number, pixels)):
-        return True
+    """Tells whether cells are names of columns: most are no numbers, or they count from 0 or 1.
+
+    A line of pixels with a few that are wrong is none, and refused.
+    """
     count = len(pixels)
+    if 2 * sum(map(_is_number, pixels)) < count:
+        return True
     return count > 2 and pixels in (
         [str(number) for number in range(count)],
         [str(number) for number in range(1, count + 1)],
@@ -247,4 +270,4 @@ def _unquoted(cell: str) -> str:
 
 
 def _cell(cell: str) -> str:
-    return f"'{visible(cell.strip()[:20])}'" if cell.strip() else "nothing"
+    return f"'{cut(cell.strip(), 20)}'" if cell.strip() else "nothing"

@@ -1,6 +1,7 @@
 """Files of own data: regular ones alone are opened, and unpacked where gzip packed them."""
 
 import gzip
+import math
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -22,11 +23,24 @@ def shown(path: Path) -> str:
     return visible(str(path))
 
 
+def cut(text: str, most: int = 80) -> str:
+    """Returns a text of somebody's for a message: visible, and no longer than a line of it."""
+    return visible(text if len(text) <= most else f"{text[:most]}…")
+
+
 def listed(names: Iterable[str], most: int = 5) -> str:
     """Returns names for a message, the first few of them, with hidden characters escaped."""
-    every = [visible(name) for name in names]
+    every = [cut(name) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
+
+
+def array_bytes(shape: Iterable[int], itemsize: int) -> int:
+    """Returns the bytes that an array asks for, 2^60 where it is more.
+
+    A length of 0 makes none of the others harmless, so it counts as 1.
+    """
+    return min(math.prod(max(length, 1) for length in shape) * max(itemsize, 1), 1 << 60)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ _FORMS = (
 )
 _CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _HEAD_BYTES = 4_096
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
+_PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+_PICTURE_HEADS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 
 
 def load(path: Path, label_column: LabelColumn = "first", **picture_options: Any) -> OwnData:
@@ -55,7 +56,7 @@ def _from_file(path: Path, label_column: LabelColumn) -> OwnData:
             f"{shown(path)} is one array without labels: save both, "
             "by np.savez(file, x_train=…, y_train=…)"
         )
-    if head.startswith(_PICTURES):
+    if head.startswith(_PICTURE_HEADS):
         raise DataError(f"{shown(path)} is one picture: name the folder that has the classes")
     if not head.strip():
         raise DataError(f"{shown(path)} is empty: it needs to be one of {_FORMS}")
@@ -78,6 +79,11 @@ def _from_folder(
         if found in ([], ["CSV"]):  # CSV beside pictures may be of anything
             return _pictures(folder, picture_options)
         found.append("folders")
+    if not found and any(file.suffix.lower() in _PICTURE_SUFFIXES for file in files):
+        raise DataError(
+            f"{shown(folder)} has none of {_FORMS}, but pictures: put those of each class into a "
+            "folder with its name"
+        )
     if not found:
         raise DataError(f"{shown(folder)} has none of {_FORMS}: check the path")
     if len(found) > 1:

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.files import MOST_BYTES, listed, opened, shown
+from vitrine_training.data.own.files import MOST_BYTES, array_bytes, listed, opened, shown
 from vitrine_training.data.own.names import IMAGE_WORDS, LABEL_WORDS, PART_WORDS, parts, tokens
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
-_FORM_WORDS = re.compile(r"idx\d?|ubyte|byte|short|int|float|double|gz")
+_FORM_WORDS = re.compile(r"idx\d?|ubyte")
+_OTHER_WORDS = {"byte", "short", "int", "float", "double", "gz"}
 _DIGITS_AND_LETTERS = string.digits + string.ascii_uppercase
 _MERGED = _DIGITS_AND_LETTERS + "abdefghnqrt"
 _EMNIST = {
@@ -63,7 +64,7 @@ def idx_name(name: str) -> IdxName | None:
     part = parts(name)
     if len(kind) != 1 or len(part) > 1 or not any(map(_FORM_WORDS.fullmatch, words)):
         return None
-    known = {*kinds, *PART_WORDS}
+    known = {*kinds, *PART_WORDS, *_OTHER_WORDS}
     rest = [word for word in words if word not in known and not _FORM_WORDS.fullmatch(word)]
     return IdxName("-".join(rest), (part or ["all"])[0], kind[0])
 
@@ -159,13 +160,15 @@ def _content(path: Path, most_bytes: int) -> npt.NDArray[np.generic]:
             raise DataError(f"{shown(path)} ends in its header: fetch the file again")
         shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
         dtype = np.dtype(_TYPES[head[2]])
-        count = math.prod(shape)
-        if count * dtype.itemsize > most_bytes or max(shape) > most_bytes:
+        asked = array_bytes(shape, dtype.itemsize)
+        if asked > most_bytes:
             raise DataError(
-                f"{shown(path)} says that it has {count * dtype.itemsize:,} bytes, and "
+                f"{shown(path)} says that it has {asked:,} bytes, and "
                 f"{most_bytes:,} are the most of a data set"
             )
-        array = np.frombuffer(_bytes(path, file, count * dtype.itemsize), dtype).reshape(shape)
+        array = np.frombuffer(_bytes(path, file, math.prod(shape) * dtype.itemsize), dtype).reshape(
+            shape
+        )
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 

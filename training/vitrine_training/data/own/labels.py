@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
+from vitrine_training.data.own.files import cut
 
 MOST_CLASSES = 1_000
 MOST_LABEL = 1_000_000_000
+MOST_NAME = 200
+"""Characters of a label that is a name."""
 
 Place = Callable[[int], str]
 """Words for the place of a row's label, as "line 7"."""
@@ -44,7 +46,14 @@ def text_labels(texts: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.
     Raises `DataError` where one is empty, or a number that is no label.
     """
     names = np.strings.strip(texts.astype(np.str_))
-    _refuse(np.strings.str_len(names) == 0, lambda row: f"{place(row)}: the label is empty")
+    lengths = np.strings.str_len(names)
+    _refuse(lengths == 0, lambda row: f"{place(row)}: the label is empty")
+    _refuse(
+        lengths > MOST_NAME,
+        lambda row: (
+            f"{place(row)}: a label of {lengths[row]:,} characters, {MOST_NAME} are the most"
+        ),
+    )
     try:
         return _numbers(names.astype(np.float64), place)
     except ValueError:  # names, or at least one
@@ -60,17 +69,16 @@ def _decoded(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.gen
 
 def _numbers(array: npt.NDArray[np.generic], place: Place) -> npt.NDArray[np.int64]:
     """Returns numbers as int64; raises `DataError` of the first that is no label."""
-    if array.dtype.kind == "f":
+    with np.errstate(all="ignore"):  # NaN and infinity are refused below
         values = array.astype(np.float64)
-        _refuse(
-            ~np.isfinite(values) | (values != np.rint(values)),
-            lambda row: f"{place(row)}: the label {array[row]} is no whole number",
-        )
-    outside = (array < 0) | (array > MOST_LABEL) if array.dtype.kind != "b" else array != array
     _refuse(
-        np.asarray(outside, bool),
+        ~np.isfinite(values) | (values != np.rint(values)),
+        lambda row: f"{place(row)}: the label {array[row]} is no whole number",
+    )
+    _refuse(
+        (values < 0) | (values > MOST_LABEL),
         lambda row: (
-            f"{place(row)}: the label {array[row]:g} is out of range: "
+            f"{place(row)}: the label {values[row]:.0f} is out of range: "
             f"0 to {MOST_LABEL:,} are labels"
         ),
     )
@@ -95,7 +103,7 @@ def class_ids(labels: Mapping[str, npt.NDArray[np.generic]]) -> tuple[tuple[str,
     given = [array for array in labels.values() if len(array)]
     found = np.unique(np.concatenate(given)) if given else np.empty(0, np.int64)
     if len(found) > MOST_CLASSES:
-        first = ", ".join(visible(str(label)) for label in found[:3])
+        first = ", ".join(cut(str(label)) for label in found[:3])
         raise DataError(
             f"labels have {len(found):,} different values ({first}, …), and {MOST_CLASSES:,} "
             "classes are the most: check that they are labels"

@@ -82,7 +82,8 @@ def _white(arrays: Mapping[str, NumberArray]) -> int:
 
 def _highest(name: str, array: NumberArray) -> float:
     """Returns the highest number of an array; raises `DataError` where one is no level."""
-    low, high = float(np.min(array)), float(np.max(array))  # NaN where there is one
+    with np.errstate(all="ignore"):
+        low, high = float(np.min(array)), float(np.max(array))  # NaN where there is one
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DataError(f"{name} has NaN or infinity in it: levels are 0 to 255, or 0 to 1")
     most = 65_535 if array.dtype.str[1:] == "u2" else 255  # in whatever order of bytes

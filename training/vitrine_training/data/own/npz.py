@@ -1,6 +1,8 @@
 """NumPy archives (.npz): x_train, y_train and their likes, read without pickle and bounded."""
 
-import math
+import lzma
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,11 +14,10 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.arrays import LabelledArrays, from_arrays
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.files import MOST_BYTES, listed, opened, shown
+from vitrine_training.data.own.files import MOST_BYTES, array_bytes, cut, listed, opened, shown
 from vitrine_training.data.own.names import IMAGE_WORDS, LABEL_WORDS, parts, tokens
 
 _WANTED = "x_train and y_train (also of val and test), or x and y, or images and labels"
@@ -24,6 +25,22 @@ _VERSIONS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    NotImplementedError,  # packed in a way that Python has not
+    RuntimeError,  # encrypted
+    EOFError,
+    OSError,  # a place before the file's begin
+    ValueError,  # a name in no encoding
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""All that reading an archive raises where its bytes are wrong."""
+
+_NO_HEADER = (ValueError, KeyError, TypeError, SyntaxError, RecursionError, tokenize.TokenError)
+"""All that NumPy raises of an array's header, which it reads as Python's literals."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +65,7 @@ def read_npz(path: Path, most_bytes: int = MOST_BYTES) -> OwnData:
         arrays = {name: _array(path, archive, members[name]) for name in used}
     found = {
         part: LabelledArrays(
-            arrays[pair.images], arrays[pair.labels], visible(pair.images), visible(pair.labels)
+            arrays[pair.images], arrays[pair.labels], cut(pair.images), cut(pair.labels)
         )
         for part, pair in pairs.items()
     }
@@ -61,14 +78,8 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive
-        except (
-            zipfile.BadZipFile,
-            NotImplementedError,  # a way of packing that Python has not
-            RuntimeError,  # it is encrypted
-            EOFError,
-            zlib.error,
-        ) as error:
-            told = visible(str(error))
+        except _DAMAGED as error:
+            told = cut(str(error), 160)
             raise DataError(f"{shown(path)} cannot be unpacked ({told}): save it again") from error
 
 
@@ -78,7 +89,7 @@ def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]
     for member in archive.infolist():
         name = member.filename.removesuffix(".npy")
         if name in found:
-            raise DataError(f"{shown(path)} has two arrays {visible(name)}: save it again")
+            raise DataError(f"{shown(path)} has two arrays {cut(name)}: save it again")
         if name != member.filename:
             found[name] = member
     if not found:
@@ -98,7 +109,7 @@ def _pairs(path: Path, names: Mapping[str, object]) -> dict[str, _Pair]:
         if part not in images or part not in labels:
             lacking = "labels" if part in images else "images"
             raise DataError(
-                f"{shown(path)} has {visible(name)} and no {lacking} to it: it needs {_WANTED}"
+                f"{shown(path)} has {cut(name)} and no {lacking} to it: it needs {_WANTED}"
             )
     return {part: _Pair(name, labels[part]) for part, name in images.items()}
 
@@ -134,10 +145,10 @@ def _check_sizes(
             shape, dtype = _header(path, name, cast(BinaryIO, file))
         if dtype.hasobject:
             raise DataError(
-                f"{shown(path)} has Python objects in {visible(name)}, which are not loaded: "
+                f"{shown(path)} has Python objects in {cut(name)}, which are not loaded: "
                 "save an array of numbers"
             )
-        total += math.prod(shape) * max(dtype.itemsize, 1)
+        total += array_bytes(shape, dtype.itemsize)
     if total > most_bytes:
         raise DataError(
             f"{shown(path)} has arrays of {total:,} bytes, and {most_bytes:,} are the most: "
@@ -148,12 +159,14 @@ def _check_sizes(
 def _header(path: Path, name: str, file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     try:
         shape, _, dtype = _VERSIONS[np.lib.format.read_magic(file)](file)
-    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+    except _NO_HEADER as error:
         raise DataError(
-            f"{shown(path)} has {visible(name)}, which is no array of numbers: save it again"
+            f"{shown(path)} has {cut(name)}, which is no array of numbers: save it again"
         ) from error
-    if any(length < 0 for length in shape):
-        raise DataError(f"{shown(path)} has {visible(name)} of a negative length: save it again")
+    if any(type(length) is not int or length < 0 for length in shape):
+        raise DataError(
+            f"{shown(path)} has {cut(name)} of the shape {cut(str(shape))}: save it again"
+        )
     return shape, dtype
 
 
@@ -165,7 +178,7 @@ def _array(
             array = np.lib.format.read_array(cast(BinaryIO, file), allow_pickle=False)
         except ValueError as error:
             raise DataError(
-                f"{shown(path)} is cut off in {visible(member.filename)}: save it again"
+                f"{shown(path)} is cut off in {cut(member.filename)}: save it again"
             ) from error
     return cast(npt.NDArray[np.generic], array)
 
