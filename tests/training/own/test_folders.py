@@ -3,6 +3,7 @@
 import io
 import os
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,6 +173,26 @@ def test_folders_below_a_class_are_of_it(folder, read):
     assert data.parts["all"].labels.tolist() == [0, 0, 1]
 
 
+@pytest.fixture
+def deep(folder, monkeypatch):
+    """A class with a picture in folders deeper than functions may call themselves."""
+    write(folder, two_classes())
+    monkeypatch.chdir(folder / "cat")
+    for _ in range(1200):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("1.png").write_bytes(GREY)
+    yield folder
+    Path("1.png").unlink()
+    for _ in range(1200):  # shutil.rmtree calls itself
+        os.chdir("..")
+        Path("d").rmdir()
+
+
+def test_folders_may_be_deep(deep, read):
+    assert read(deep).parts["all"].labels.tolist() == [0, 0, 1]
+
+
 def test_a_name_with_escapes_is_shown_escaped(folder, read):
     data = read(write(folder, {"a\x1b[31m/1.png": GREY, "b\udce9/1.png": GREY}))
     assert data.classes == ("a\\u001b[31m", "b\\udce9")
@@ -273,6 +294,10 @@ BROKEN = [
     ({"train/1": GREY, "test/1": GREY}, "no folders of classes in them"),
     ({"train/a/1": GREY, "val/a/1": GREY, "valid/a/1": GREY}, "two folders for validation"),
     ({"train/a/1": GREY, "extra/1": GREY}, "has parts (train) and other folders beside them (e"),
+    ({f"{'n' * 201}/1": GREY, "b/1": GREY}, "has a name of 201 characters, and a class 200"),
+    ({f"{60 * chr(1)}/1": GREY, "b/1": GREY}, "has a name of 360 characters, and a class 200"),
+    ({"\x1b/1": GREY, "\\u001b/1": GREY}, "Two folders are shown as \\u001b: rename one"),
+    ({f"{p}/a/1": GREY for p in ("train", "dev", "val")}, "for validation, dev and val: keep"),
     ({"data/a/1": GREY, "data/b/1": GREY}, "has one folder, data, which has 2: name "),
     ({f"{n}/1": GREY for n in range(1001)}, "has 1,001 classes, and 1,000 are the most"),
 ]  # fmt: skip

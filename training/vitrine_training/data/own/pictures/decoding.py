@@ -88,6 +88,10 @@ def decode(path: str | os.PathLike[str], fitting: Fitting) -> Pixels:
         raise Undecodable(_reason(content, error), str(error)) from error
     except MemoryError as error:
         raise Undecodable(TOO_LARGE, "there is not enough memory for it") from error
+    except Undecodable:
+        raise
+    except Exception as error:  # one bad file ends no training
+        raise Undecodable(DAMAGED, f"{type(error).__name__}, {error}") from error
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
+from vitrine_training.data.own.labels import MOST_NAME
 
 PART_NAMES = {
     "train": "train",
@@ -20,6 +21,7 @@ PART_NAMES = {
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "dev": "validation",
     "test": "test",
     "testing": "test",
 }
@@ -38,6 +40,9 @@ _EMPTY = "folders without pictures"
 _BESIDE = "beside the folders of classes"
 _UNLABELLED = "parts without folders of classes"
 _FORBIDDEN = "folders that cannot be read"
+
+_MOST_TOLD = 40
+"""Characters of a long name that a message has."""
 
 _TOLD = 3
 """Names of what was left out that a note has."""
@@ -76,11 +81,6 @@ def few(names: list[str]) -> str:
     """Returns the first few names of many, with hidden characters escaped."""
     told = ", ".join(visible(name) for name in names[:_TOLD])
     return f"{told}, …" if len(names) > _TOLD else told
-
-
-def label_of(name: str) -> str:
-    """Returns the class that a folder is for: its name, with hidden characters escaped."""
-    return visible(name)
 
 
 def list_pictures(folder: Path) -> tuple[list[PictureFile], Omissions]:
@@ -149,16 +149,17 @@ class _Walk:
 
     def files(self, path: str, part: str, label: str) -> Iterator[PictureFile]:
         """Yields all files below a folder, as pictures of a class."""
-        is_empty = True
-        for each in self._entries(path):
-            is_empty = False
-            if each.is_folder:
-                yield from self.files(each.path, part, label)
-            else:
+        ahead = [path]
+        while ahead:
+            path = ahead.pop()
+            found = self._entries(path)
+            if not found:
+                self.omissions.add(_EMPTY, f"{path}{os.sep}")
+            for each in found:
                 status = each.status
-                yield PictureFile(each.path, part, label, status.st_size, status.st_mtime_ns)
-        if is_empty:
-            self.omissions.add(_EMPTY, f"{path}{os.sep}")
+                if not each.is_folder:
+                    yield PictureFile(each.path, part, label, status.st_size, status.st_mtime_ns)
+            ahead += reversed([each.path for each in found if each.is_folder])
 
     def _entries(self, path: str) -> list[_Found]:
         """Returns the entries of a folder, by name, but for those that are left out."""
@@ -222,7 +223,7 @@ def _layout(walk: _Walk) -> _Layout:
                 f"each class, such as {visible(next(iter(inner)))}/cat"
             )
         _check_not_above(walk, names)
-        return {"all": [(label_of(name), name) for name in names]}
+        return {"all": _labelled(names, "")}
     others = [name for name in names if name not in inner and any(walk.peek(name))]
     for name in (name for name in names if name not in split and name not in others):
         reason = _UNLABELLED if any(walk.peek(name)) else _EMPTY
@@ -235,6 +236,24 @@ def _layout(walk: _Walk) -> _Layout:
     return _parts(walk, split, shown)
 
 
+def _labelled(names: list[str], above: str) -> list[tuple[str, str]]:
+    """Returns the labels and the paths of the folders of classes. Raises `DataError` where a label
+    is too long, or the same for two folders: one of them has in its name what an escape looks like.
+    """
+    folder_of: dict[str, str] = {}
+    for name in names:
+        label = visible(name)
+        if len(label) > MOST_NAME:
+            raise DataError(
+                f"The folder {visible(above)}{label[:_MOST_TOLD]}… has a name of {len(label):,} "
+                f"characters, and a class {MOST_NAME} at most: rename it"
+            )
+        if label in folder_of:
+            raise DataError(f"Two folders are shown as {visible(above)}{label}: rename one")
+        folder_of[label] = f"{above}{name}"
+    return list(folder_of.items())
+
+
 def _parts(walk: _Walk, split: list[str], shown: str) -> _Layout:
     layout: _Layout = {}
     folder_of: dict[str, str] = {}
@@ -245,7 +264,7 @@ def _parts(walk: _Walk, split: list[str], shown: str) -> _Layout:
                 f"{shown} has two folders for {part}, {folder_of[part]} and {name}: keep one"
             )
         folder_of[part] = name
-        layout[part] = [(label_of(label), f"{name}{os.sep}{label}") for label in walk.folders(name)]
+        layout[part] = _labelled(walk.folders(name), f"{name}{os.sep}")
     if "train" not in layout:
         raise DataError(f"{shown} has {few(split)} and nothing to train on: add train")
     return layout

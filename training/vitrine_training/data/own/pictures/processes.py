@@ -6,6 +6,7 @@ which that happens twice is left out.
 
 import multiprocessing
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -71,7 +72,8 @@ def decode_jobs(
     """
     if sum(len(job.paths) for job in jobs) <= FEW_FILES:
         for job in jobs:
-            pixels, record = decode_chunk(paths.pictures, job, fitting, [0])
+            with warnings.catch_warnings(action="ignore"):
+                pixels, record = decode_chunk(paths.pictures, job, fitting, [0])
             write_chunk(paths.chunks, job.number, pixels, record)
             yield Decoded(job, record, 0)
         return
@@ -81,6 +83,7 @@ def decode_jobs(
 
 def work(paths: Paths, fitting: Fitting, place: Any, pipe: Connection) -> None:
     """Decodes the chunks that come through a pipe, until it is closed."""
+    warnings.simplefilter("ignore")  # decoders warn of files that they do read
     with suppress(*_GONE):
         while True:
             job: DecodingJob = pipe.recv()
