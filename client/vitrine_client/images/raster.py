@@ -36,6 +36,8 @@ _WHOLE_PIXELS = {
 """Most pixels of a JPEG in colours that is decoded in its own size, at 4 bytes each beside its
 coefficients; a larger one is in half of it. Each other picture is in its own."""
 
+_LEAST_WHOLE = min(_WHOLE_PIXELS.values())
+
 _FRAMES = 32
 """Frames of an animation that are looked at, at most, and only as many as `max_pixels` allow."""
 
@@ -256,7 +258,10 @@ def decoded_whole(
     size = image.size
     if isinstance(image, JpegImageFile):
         tone = grey and image.mode == "RGB"
-        factor = 1 if size[0] * size[1] <= _whole_pixels(image, content, tone=tone) else 2
+        pixels = size[0] * size[1]
+        factor = 1
+        if pixels > _LEAST_WHOLE and pixels > _whole_pixels(image, content, tone=tone):
+            factor = 2
         if least is not None:
             factor = max(factor, min(8, min(size) // least))
         image.draft("L" if tone else image.mode, (size[0] // factor, size[1] // factor))
