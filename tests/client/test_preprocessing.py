@@ -290,6 +290,37 @@ def test_large_jpeg_is_decoded_in_half_of_its_size(size, grey, factor):
     assert raster.decoded == (size[0] // factor, size[1] // factor)
 
 
+@pytest.mark.parametrize(
+    ("size", "shape", "factor"),
+    [
+        ((448, 600), (28, 28), 8),
+        ((447, 600), (28, 28), 4),
+        ((600, 111), (28, 28), 1),
+        ((600, 400), (20, 90), 2),
+        ((40, 40), (28, 28), 1),
+    ],
+)
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_draft_is_of_a_jpeg_that_keeps_twice_the_size(size, shape, factor, form):
+    file = encoded(Image.effect_mandelbrot(size, (-2, -1, 1, 1), 60).convert("RGB"), form)
+    picture = Image.open(io.BytesIO(file))
+    if form == "JPEG":
+        picture.draft("RGB", (size[0] // factor, size[1] // factor))
+    expected = picture.resize(shape[::-1], Image.Resampling.BILINEAR)
+    found = fit_picture(file, profile((*shape, 3), fit="stretch", resize="pillow-draft"))
+    assert found.box == (0, 0, *size)
+    assert (found.instance == np.asarray(expected)).all()
+
+
+def test_draft_is_not_of_a_box():
+    file = encoded(noise(900, 900), "JPEG")
+    draft, plain = (
+        fit_picture(file, profile((9, 9), resize=resize), box=(10, 20, 200, 300))
+        for resize in ("pillow-draft", "pillow-bilinear")
+    )
+    assert (draft.instance == plain.instance).all()
+
+
 def test_box_of_a_jpeg_that_is_decoded_in_half_is_that_of_the_original():
     picture = Image.new("RGB", (5801, 4291), "white")
     picture.paste("black", (101, 301, 2001, 1001))

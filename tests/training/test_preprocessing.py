@@ -19,6 +19,7 @@ PILLOWS = {
     "nearest": Image.Resampling.NEAREST,
     "pillow-bilinear": Image.Resampling.BILINEAR,
     "pillow-bicubic": Image.Resampling.BICUBIC,
+    "pillow-draft": Image.Resampling.BILINEAR,
 }
 TOLERANCES = {"bilinear": 1e-4} | dict.fromkeys(PILLOWS, 0)
 ANTIALIAS = 6e-3

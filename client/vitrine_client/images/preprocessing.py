@@ -17,7 +17,7 @@ from vitrine_client.images.files import check_size
 from vitrine_client.images.finding.item import Item, checked_box
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Part, Raster, decoded_whole, raster_of
-from vitrine_client.images.resizing import Levels, is_pillows, resized
+from vitrine_client.images.resizing import DRAFT, Levels, is_pillows, resized
 from vitrine_client.results.profiles.profile import FASHION_MNIST, MOST_NUMBERS, ModelProfile
 
 FREE_MOST, FREE_LEAST = 512, 32
@@ -53,7 +53,7 @@ def fit_picture(
     """
     if profile.fit == "item" and profile.dtype != "string":
         return _item(picture, profile, max_pixels, box)
-    raster = _raster(picture, profile, max_pixels)
+    raster = _raster(picture, profile, max_pixels, _least_side(profile) if box is None else None)
     chosen = (0, 0, *raster.size) if box is None else checked_box(box, raster.size)
     size = target_size(profile, chosen[2:])
     seen = _cropped(chosen, size) if profile.fit == "crop" else chosen
@@ -138,13 +138,21 @@ def _item(
     return item._replace(instance=levels.reshape(*levels.shape, *profile.shape[2:]))
 
 
-def _raster(picture: Picture, profile: ModelProfile, max_pixels: int) -> Raster:
+def _least_side(profile: ModelProfile) -> int | None:
+    """Returns how many pixels the shortest side of a decoded JPEG has at least, None where it is
+    decoded in its own size: it is still made twice smaller by the filter itself."""
+    if profile.resize != DRAFT or not (profile.height and profile.width):
+        return None
+    return 2 * max(profile.height, profile.width)
+
+
+def _raster(picture: Picture, profile: ModelProfile, max_pixels: int, least: int | None) -> Raster:
     """Decodes a picture. Grey levels of a JPEG are its tone, as in TensorFlow, except for filters
     of Pillow's, for which they are made of its colours, as Pillow and so Keras' `load_img` do."""
     given = read(picture)
     if isinstance(given, bytes):
         tone = profile.channels == 1 and not is_pillows(profile.resize)
-        return decoded_whole(given, max_pixels, grey=tone)
+        return decoded_whole(given, max_pixels, grey=tone, least=least)
     if isinstance(given, np.ndarray):
         return raster_of(from_array(given, max_pixels))
     check_size(given.size, max_pixels)

@@ -36,6 +36,8 @@ _WHOLE_PIXELS = {
 """Most pixels of a JPEG in colours that is decoded in its own size, at 4 bytes each beside its
 coefficients; a larger one is in half of it. Each other picture is in its own."""
 
+_LEAST_WHOLE = min(_WHOLE_PIXELS.values())
+
 _FRAMES = 32
 """Frames of an animation that are looked at, at most, and only as many as `max_pixels` allow."""
 
@@ -245,15 +247,23 @@ def decoded(content: bytes, max_pixels: int) -> Raster:
     return _decoded(image, size, content)
 
 
-def decoded_whole(content: bytes, max_pixels: int, *, grey: bool = False) -> Raster:
+def decoded_whole(
+    content: bytes, max_pixels: int, *, grey: bool = False, least: int | None = None
+) -> Raster:
     """Decodes a file as `decoded` does, in its own size: no pixel is an average of others, as
-    where a JPEG is made smaller on the way. But one of more than `_WHOLE_PIXELS` is in half of it.
-    With `grey`, of a JPEG in colours only its tone is decoded."""
+    where a JPEG is made smaller on the way. But one of more than `_WHOLE_PIXELS` is in half of it,
+    and with `least` a JPEG is in an eighth, a quarter or half, as long as its shortest side keeps
+    so many pixels. With `grey`, of a JPEG in colours only its tone is decoded."""
     image = open_file(content, max_pixels)
     size = image.size
     if isinstance(image, JpegImageFile):
         tone = grey and image.mode == "RGB"
-        factor = 1 if size[0] * size[1] <= _whole_pixels(image, content, tone=tone) else 2
+        pixels = size[0] * size[1]
+        factor = 1
+        if pixels > _LEAST_WHOLE and pixels > _whole_pixels(image, content, tone=tone):
+            factor = 2
+        if least is not None:
+            factor = max(factor, min(8, min(size) // least))
         image.draft("L" if tone else image.mode, (size[0] // factor, size[1] // factor))
     return _decoded(image, size, content)
 

@@ -44,6 +44,9 @@ class Filter(NamedTuple):
     whole: bool
 
 
+DRAFT = "pillow-draft"
+"""Name of Pillow's bilinear filter for a JPEG that is made smaller while it is decoded."""
+
 _LINEAR, _CUBIC, _LANCZOS = (
     Image.Resampling.BILINEAR,
     Image.Resampling.BICUBIC,
@@ -55,6 +58,7 @@ FILTERS = {
     "lanczos3-antialias": Filter(_LANCZOS, 3, whole=False),
     "pillow-bilinear": Filter(_LINEAR, 1, whole=True),
     "pillow-bicubic": Filter(_CUBIC, 2, whole=True),
+    DRAFT: Filter(_LINEAR, 1, whole=True),
 }
 """Filters by their names in a profile. TensorFlow's kernels with antialias are Pillow's."""
 
@@ -68,6 +72,10 @@ def resized(read: Read, part: Part, size: tuple[int, int], resize: str, around: 
     """Returns a part of a picture in a size, height and width, by the filter of that name, [h, w,
     channels]: uint8 by `nearest` and `pillow-`, else float32, and beyond 0..255 where the kernel
     overshoots. Pixels of `around` count at the part's edges."""
+    height, width = part[3] - part[1], part[2] - part[0]
+    if (height, width) == size and part == around and height * width <= STRIP_PIXELS:
+        levels = read(part)
+        return levels if is_pillows(resize) else levels.astype(np.float32)
     if resize == "bilinear":
         return _bilinear(read, part, size)
     if resize == "nearest":

@@ -27,11 +27,12 @@ of the model's proportions; all of it between black bars; all of it, whatever it
 
 RESIZES = (
     *("bilinear", "bilinear-antialias", "bicubic-antialias", "lanczos3-antialias"),
-    *("nearest", "pillow-bilinear", "pillow-bicubic"),
+    *("nearest", "pillow-bilinear", "pillow-bicubic", "pillow-draft"),
 )
 """Filters by which a picture is made smaller or larger. `bilinear` is `tf.image.resize`, and so
 Keras' `image_dataset_from_directory`; `-antialias` is the same with `antialias=True`; `nearest` is
-Keras' `load_img`; `pillow-` is Pillow's on whole levels, and so torchvision's on its images."""
+Keras' `load_img`; `pillow-` is Pillow's on whole levels, and so torchvision's on its images;
+`pillow-draft` is its bilinear one, of a JPEG that is made smaller while it is decoded."""
 
 POLARITIES = ("as is", "negative")
 

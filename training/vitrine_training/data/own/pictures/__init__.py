@@ -1,0 +1,1 @@
+"""Pictures in files: listed, decoded in processes, and kept as memory maps of pixels."""
