@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks import results
 from vitrine_training.data.fashion_mnist import Dataset, load
 from vitrine_training.fit.loop import compiled_epoch, compiled_measure, make_optimizer
-from vitrine_training.models.networks import MODELS
+from vitrine_training.models.networks import MODELS, ImageSpec
 from vitrine_training.models.recipes import RECIPES, Recipe
 
 REFERENCE = "mlp-best"
@@ -43,7 +43,7 @@ def loop(recipe: Recipe, dataset: Dataset) -> Loop:
         (split.images, split.labels) for split in (dataset.train, dataset.validation)
     )
     alike = tuple(array[: len(validation[1])] for array in train)
-    model = MODELS[recipe.architecture](recipe, 0)
+    model = MODELS[recipe.architecture](recipe, 0, ImageSpec())
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)
     steps = compiled_epoch(model, optimizer, recipe, train, 0)

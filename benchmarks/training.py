@@ -22,7 +22,7 @@ from rich.table import Table
 from benchmarks import results
 from vitrine_training.data.fashion_mnist import load
 from vitrine_training.fit.loop import Arrays, compiled_epoch, make_optimizer
-from vitrine_training.models.networks import MODELS
+from vitrine_training.models.networks import MODELS, ImageSpec
 from vitrine_training.models.recipes import RECIPES, Recipe
 
 Loop = Callable[[int], None]
@@ -37,7 +37,7 @@ class Model:
     def __init__(self, recipe: Recipe, train: Arrays) -> None:
         self.recipe = recipe
         self.train = train
-        self.model = MODELS[recipe.architecture](recipe, 0)
+        self.model = MODELS[recipe.architecture](recipe, 0, ImageSpec())
         self.optimizer = make_optimizer(recipe, len(train[1]))
         self.optimizer.build(self.model.trainable_variables)
         self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

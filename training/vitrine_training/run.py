@@ -73,7 +73,7 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
     """
     recipe, started, origin = run.recipe, time.monotonic(), _origin(run, task)
     gate = Gate(run.models_dir, recipe.model, task, force=run.force, say=listener.say)
-    model = _built(run)
+    model = _built(run, task)
     publish.rehearse(run.models_dir, recipe.model, _size_bytes(model, recipe), listener.say)
     revision = code_revision()  # of the code that trains; it may be another one afterwards
     checkpoint = Checkpoint(run.models_dir / recipe.model, origin, run.checkpoint_every_s)
@@ -88,12 +88,13 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         def write(directory: Path, version: int) -> None:
             gate.check_no_worse(task.score(outputs))
             kept = kept_epoch(history, recipe)
-            card.update(origin, version=version, **task.findings(served, outputs, kept))
+            card.update(origin, version=version, **task.about_data)
+            card.update(task.findings(served, outputs, kept))
             card.update(_judged(history, recipe, task), revision=revision)
             card["duration_s"] = round(time.monotonic() - started, 3)
             card.update(strict_json.plain(card))  # a figure that is no number is null
             examples = task.validation[0][:CHECKED_ROWS]
-            export.write_version(directory, served, card, examples)
+            export.write_version(directory, served, card, examples, task.profile)
             gate.check_not_same(directory, card)
             export.check_version(directory, served, task.output, examples)
 
@@ -129,9 +130,9 @@ def _origin(run: Run, task: Task) -> Card:
     }
 
 
-def _built(run: Run) -> keras.Model:
+def _built(run: Run, task: Task) -> keras.Model:
     keras.utils.set_random_seed(run.seed)
-    return MODELS[run.recipe.architecture](run.recipe, run.seed)
+    return MODELS[run.recipe.architecture](run.recipe, run.seed, task.images)
 
 
 def _size_bytes(model: keras.Model, recipe: Recipe) -> int:

@@ -25,6 +25,7 @@ from vitrine_training.evaluation.metrics import (
 from vitrine_training.fit.loop import Arrays, Epoch
 from vitrine_training.fit.verdict import Guessing
 from vitrine_training.models.layers import Averaged
+from vitrine_training.models.networks import ImageSpec
 from vitrine_training.models.recipes import Recipe
 
 Floats = npt.NDArray[np.float32]
@@ -53,6 +54,16 @@ class Task(ABC):
     @abstractmethod
     def profile(self) -> ModelProfile | None:
         """Profile of the published form, None where it takes no pictures."""
+
+    @property
+    def images(self) -> ImageSpec:
+        """Images that a model is built for; those of Fashion-MNIST, which a regression lets be."""
+        return ImageSpec()
+
+    @property
+    def about_data(self) -> dict[str, Any]:
+        """The card's members on where the data is from, beside its checksums."""
+        return {}
 
     def validation_outputs(self, call: Callable[[tf.Tensor], tf.Tensor]) -> Floats:
         """Returns what `call` answers to the validation inputs."""
@@ -150,13 +161,22 @@ class Classification(Task):
             | rounded(metrics)
             | {"temperature_at_bound": at_bound(served.temperature)},
             "classes": test.by_class(self.labels),
-            "robustness": robustness.measure(
-                self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
-            ),
-            "baseline": drift_baseline.baseline(
-                self.validation[0], validation.probabilities, self.validation[1]
-            ),
+            **self.robustness(served),
+            **self.baseline(validation),
         }
+
+    def robustness(self, served: keras.Model) -> dict[str, Any]:
+        """Returns the card's member on items that are harder to recognise."""
+        found = robustness.measure(
+            self.sample, lambda images: outputs_of(served, images).argmax(axis=1), self.labels
+        )
+        return {"robustness": found}
+
+    def baseline(self, validation: Evaluation) -> dict[str, Any]:
+        """Returns the card's member by which a server notices drift. Raises `ValueError` where
+        there are too few images for that."""
+        images, labels = self.validation
+        return {"baseline": drift_baseline.baseline(images, validation.probabilities, labels)}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ def _newest(models_dir: Path, model: str) -> Path | str:
             f"{version_dir} was imported, perhaps for other pictures: its card has what was "
             "measured then, and `vitrine-train import` measures anew"
         )
+    if "own_data" in card:
+        return NoClassifier(
+            f"{version_dir} was trained on own data, not on Fashion-MNIST: its card has what was "
+            "measured then"
+        )
     if card.get("labels"):
         return version_dir
     return NoClassifier(f"{version_dir} is no classifier with a card")

@@ -16,9 +16,10 @@ def show(recipe: Recipe, card: dict[str, Any]) -> None:
     metrics = card["metrics"]
     if "test_accuracy" in metrics:
         low, high = recipe.expected
+        known = f" (the recipe's own: {low}-{high})" if recipe.is_expected else ""
         console.print(
-            f"  [bold]{recipe.model} test accuracy {figure(metrics['test_accuracy'])}[/] "
-            f"(the recipe's own: {low}-{high}), with the weights of epoch {metrics['kept_epoch']}\n"
+            f"  [bold]{recipe.model} test accuracy {figure(metrics['test_accuracy'])}[/]"
+            f"{known}, with the weights of epoch {metrics['kept_epoch']}\n"
             f"  {validation(recipe, card)}\n"
             f"  {calibration(metrics)}"
         )

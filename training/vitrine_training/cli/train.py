@@ -10,10 +10,11 @@ import click
 
 from vitrine_client.process import signals, standard_streams
 from vitrine_client.process.numbers import FiniteNumber, Number
-from vitrine_training.cli import options, unused_settings
+from vitrine_training.cli import options, own_data, unused_settings
 from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
+from vitrine_training.data.own.examples import OwnData
 from vitrine_training.evaluation import robustness
 from vitrine_training.models.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 from vitrine_training.publish import versions as publish
@@ -66,6 +67,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("recipes", nargs=-1, type=click.Choice(list(RECIPES)), metavar="[RECIPE]...")
 @options.models_dir
 @options.data_dir
+@own_data.data_options
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -100,6 +102,10 @@ def train(
     recipes: tuple[str, ...],
     models_dir: Path,
     data_dir: Path | None,
+    own_path: Path | None,
+    size: int,
+    fit: str,
+    label_column: str,
     seed: int,
     if_missing: bool,
     force: bool,
@@ -121,6 +127,10 @@ def train(
     A model that is worse, or whose training fails, keeps no other from its turn. Exit code 1: there
     was one.
     """
+    own_data.check_unused(own_path)
+    if own_path is not None:
+        recipes, name = (own_data.recipe_of(recipes),), own_data.name_of(own_path, name)
+    own_options = {"size": size, "fit": fit, "label_column": label_column}
     chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
     _check_needed(chosen)
     batch = Batch()
@@ -132,8 +142,12 @@ def train(
         _leave_what_is_there(chosen, models_dir, batch)
     if not chosen:
         return
-    dataset = _dataset(chosen, data_dir, batch)
-    tasks = _tasks(chosen, dataset, seed, hard_pictures)
+    if own_path is not None:
+        found = own_data.load(own_path, seed, **own_options)
+        chosen = [own_data.fitted(each, found, is_given=options.was_typed) for each in chosen]
+        tasks = _own_tasks(found, fit)
+    else:
+        tasks = _tasks(chosen, _dataset(chosen, data_dir, batch), seed, hard_pictures)
     from vitrine_training.run import Run
 
     runs = [
@@ -163,6 +177,16 @@ def _tasks(
         Regression.of(seed) if images is None or _makes_data(recipe) else images
         for recipe in chosen
     ]
+
+
+def _own_tasks(found: OwnData, fit: str) -> "list[Task]":
+    """Returns the task that own data sets. Imports TensorFlow, which takes seconds."""
+    console.print("Starting TensorFlow", style="dim")
+    with signals.ending_at_once():
+        from vitrine_training.own_task import OwnClassification
+
+        _spend_compiler_note()
+    return [OwnClassification.of_own(found, fit)]
 
 
 def _leave_what_is_there(chosen: list[Recipe], models_dir: Path, batch: Batch) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from vitrine_training.fit.retouch import retouched, retouches
+from vitrine_training.fit.retouch import retouched
 from vitrine_training.models.recipes import Recipe
 
 Seed = Sequence[int | tf.Tensor]
@@ -42,15 +42,16 @@ def warped(images: tf.Tensor, recipe: Recipe, seed: Seed) -> tf.Tensor:
     """
     if not warps(recipe):
         return images
-    rows, height, width = images.shape
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images[..., tf.newaxis],
+    rows, height, width, *channels = images.shape
+    warped = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images if channels else images[..., tf.newaxis],
         transforms=_inverse_maps(rows, height, width, recipe, seed),
         output_shape=[height, width],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
-    )[..., 0]
+    )
+    return warped if channels else warped[..., 0]
 
 
 def _inverse_maps(rows: int, height: int, width: int, recipe: Recipe, seed: Seed) -> tf.Tensor:
@@ -84,16 +85,16 @@ def augmented(
     """
     if (recipe.flip or recipe.shift) and not warps(recipe):
         batch = _moved(batch, recipe, seed)
-    if leftovers is None or not retouches(recipe):
+    if leftovers is None or not recipe.retouches:
         return scaled(batch)
     return retouched(scaled(batch), scaled(leftovers), recipe, seed)
 
 
 def _moved(batch: tf.Tensor, recipe: Recipe, seed: Seed) -> tf.Tensor:
-    rows, height, width = batch.shape
+    rows, height, width, *channels = batch.shape
     chosen = tf.random.stateless_uniform([3, rows, 1], seed=seed)
     border = [recipe.shift, recipe.shift]
-    padded = tf.pad(batch, [[0, 0], border, border])
+    padded = tf.pad(batch, [[0, 0], border, border, *([0, 0] for _ in channels)])
     reach = 2 * recipe.shift
     top, left = tf.unstack(reach - tf.cast(chosen[:2] * (reach + 1), tf.int32))
     columns = tf.range(width)[tf.newaxis]
@@ -101,4 +102,4 @@ def _moved(batch: tf.Tensor, recipe: Recipe, seed: Seed) -> tf.Tensor:
         columns = tf.where(chosen[2] < 0.5, width - 1 - columns, columns)
     y, x = (tf.range(height)[tf.newaxis] + top)[..., tf.newaxis], (columns + left)[:, tf.newaxis]
     first = tf.reshape(tf.range(rows) * padded.shape[1], [rows, 1, 1])
-    return tf.gather(tf.reshape(padded, [-1]), (first + y) * padded.shape[2] + x)
+    return tf.gather(tf.reshape(padded, [-1, *channels]), (first + y) * padded.shape[2] + x)

@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from vitrine_training.fit import leftovers
 from vitrine_training.fit.augment import augmented, scaled, warped
-from vitrine_training.fit.retouch import retouches
 from vitrine_training.models.recipes import Recipe
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -194,7 +193,7 @@ def _prepared_rows(
     """Returns a function as `compiled_epoch` does, which returns inputs, warped as the recipe says,
     targets and, where the recipe retouches, leftovers, all in order."""
     inputs, targets = tf.constant(train[0]), tf.constant(train[1])
-    bank = tf.constant(leftovers.bank(seed)) if retouches(recipe) else None
+    bank = tf.constant(leftovers.bank(seed)) if recipe.retouches else None
 
     @tf.function
     def prepared(order: tf.Tensor, number: tf.Tensor) -> Rows:

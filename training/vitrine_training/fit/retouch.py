@@ -23,11 +23,6 @@ GRAIN = 0.6
 """The widest range that the grain of a pixel is from."""
 
 
-def retouches(recipe: Recipe) -> bool:
-    """Whether `retouched` changes anything."""
-    return bool(recipe.redraw or recipe.relight or recipe.dirt or recipe.grain)
-
-
 def retouched(
     images: tf.Tensor, leftovers: tf.Tensor, recipe: Recipe, seed: tf.Tensor
 ) -> tf.Tensor:

@@ -128,6 +128,12 @@ class Curves:
         return stopped_early(self.history, self.recipe.patience)
 
     @property
+    def knows_all(self) -> bool:
+        """Whether all training rows that are measured are answered right: more epochs have nothing
+        to teach."""
+        return self.accuracies is not None and self.accuracies[0] == 1
+
+    @property
     def is_low(self) -> bool:
         """Whether even the training rows are answered far worse than the recipe is known to."""
         low, high = self.recipe.expected
@@ -218,6 +224,8 @@ def verdict(run: Curves) -> Verdict:
     if run.ended_early:
         ended = f"the validation loss had no new low for {run.recipe.patience} epochs"
         return Verdict("fits", f"{run.figures}; {ended}")
+    if run.knows_all:
+        return Verdict("fits", f"{run.figures}; all training images are answered right")
     if run.fall > NOTABLE_FALL:
         return Verdict("underfits", f"{run.figures}; {_how_it_underfits(run)}")
     return Verdict("fits", f"{run.figures}; both curves have levelled off")

@@ -107,7 +107,7 @@ class Averaged(keras.Model):
         self.temperature = temperature
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns logits, float32 [n, classes], for float32 [n, height, width]."""
+        """Returns logits, float32 [n, classes], for float32 [n, height, width, ...]."""
         views = self._views(images)
         logits = self.model(tf.concat(views, axis=0), training=False)
         if len(views) > 1:
@@ -118,8 +118,8 @@ class Averaged(keras.Model):
     def _views(self, images: tf.Tensor) -> list[tf.Tensor]:
         views = [images]
         if self.over == "neighbours":
-            height, width = images.shape[1:]
-            padded = tf.pad(images, [[0, 0], [1, 1], [1, 1]])
+            height, width, *channels = images.shape[1:]
+            padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], *([0, 0] for _ in channels)])
             views += [
                 padded[:, y : y + height, x : x + width]
                 for y, x in ((0, 1), (2, 1), (1, 0), (1, 2))

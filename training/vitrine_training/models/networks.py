@@ -1,10 +1,12 @@
 """The models of the text, as Keras models that a reader of its chapters recognises.
 
-Classifiers take images, float32 [n, 28, 28] with 0 for black and 1 for white, and return logits,
-float32 [n, 10]. Every random number comes from `seed`, so that equal seeds give equal models.
+Classifiers take images, float32 [n, 28, 28] with 0 for black and 1 for white, or of the shape that
+somebody's own data has, and return logits, float32 [n, classes]. Every random number comes from
+`seed`, so that equal seeds give equal models.
 """
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import keras
 
@@ -12,40 +14,52 @@ from vitrine_training.data.fashion_mnist import LABELS, LINEAR_FEATURES, SIDE
 from vitrine_training.models.layers import Convolution, Dropout
 from vitrine_training.models.recipes import Recipe
 
-PIXEL_MEAN, PIXEL_STDDEV = 0.2860, 0.3530
-"""Of the training images, scaled to 0..1."""
+
+class ImageSpec(NamedTuple):
+    """Images that a classifier is for: their `shape`, [h, w] or [h, w, 3], the number of `classes`,
+    and the mean and the standard deviation of the training images' pixels, scaled to 0..1. The
+    defaults are those of Fashion-MNIST."""
+
+    shape: tuple[int, ...] = (SIDE, SIDE)
+    classes: int = len(LABELS)
+    pixel_mean: float = 0.2860
+    pixel_stddev: float = 0.3530
 
 
-def linear(recipe: Recipe, seed: int) -> keras.Model:
+FASHION_MNIST = ImageSpec()
+
+
+def linear(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
     """Linear regression: one affine map of the features, float32 [n, 2], to a value [n, 1]."""
+    del spec  # it has no images
     return keras.Sequential(
         [keras.Input([LINEAR_FEATURES]), _dense(1, recipe, seed)],
         name="linear",
     )
 
 
-def softmax(recipe: Recipe, seed: int) -> keras.Model:
-    """Softmax regression: one affine map of the 784 pixels."""
+def softmax(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
+    """Softmax regression: one affine map of the pixels."""
     return keras.Sequential(
         [
-            keras.Input([SIDE, SIDE]),
+            keras.Input(spec.shape),
             keras.layers.Flatten(),
-            *_normalised(recipe),
-            _dense(len(LABELS), recipe, seed),
+            *_normalised(recipe, spec),
+            _dense(spec.classes, recipe, seed),
         ],
         name="softmax",
     )
 
 
-def mlp(recipe: Recipe, seed: int) -> keras.Model:
+def mlp(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
     """Multilayer perceptron: affine maps with an activation between them."""
     return keras.Sequential(
         [
-            keras.Input([SIDE, SIDE]),
+            keras.Input(spec.shape),
             keras.layers.Flatten(),
-            *_normalised(recipe),
+            *_normalised(recipe, spec),
             *_hidden_layers(recipe, seed),
-            _dense(len(LABELS), recipe, 100 * seed),
+            _dense(spec.classes, recipe, 100 * seed),
         ],
         name="mlp",
     )
@@ -54,11 +68,11 @@ def mlp(recipe: Recipe, seed: int) -> keras.Model:
 class MLP(keras.Model):
     """The same network as `mlp`, written as a class."""
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
+    def __init__(self, recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> None:
         super().__init__(name="mlp")
         self.flatten = keras.layers.Flatten()
-        self.hidden = [*_normalised(recipe), *_hidden_layers(recipe, seed)]
-        self.out = _dense(len(LABELS), recipe, 100 * seed)
+        self.hidden = [*_normalised(recipe, spec), *_hidden_layers(recipe, seed)]
+        self.out = _dense(spec.classes, recipe, 100 * seed)
 
     def call(self, images: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Returns logits."""
@@ -68,44 +82,47 @@ class MLP(keras.Model):
         return self.out(outputs)
 
 
-def mlp_subclassed(recipe: Recipe, seed: int) -> keras.Model:
+def mlp_subclassed(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
     """Returns an `MLP` whose weights are there already."""
-    model = MLP(recipe, seed)
-    model(keras.ops.zeros([1, SIDE, SIDE]))  # the first call makes them
+    model = MLP(recipe, seed, spec)
+    model(keras.ops.zeros([1, *spec.shape]))  # the first call makes them
     return model
 
 
-def cnn(recipe: Recipe, seed: int) -> keras.Model:
+def cnn(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
     """Convolutional network, after LeNet (LeCun et al., 1998): convolutions whose strides shrink
     the image, then the layers of `mlp`."""
     return keras.Sequential(
         [
-            keras.Input([SIDE, SIDE]),
-            keras.layers.Reshape([SIDE, SIDE, 1]),
-            *_normalised(recipe),
+            keras.Input(spec.shape),
+            keras.layers.Reshape([*spec.shape[:2], *(spec.shape[2:] or [1])]),
+            *_normalised(recipe, spec),
             *_convolutions(recipe, seed),
             keras.layers.Flatten(),
             *_hidden_layers(recipe, seed),
-            _dense(len(LABELS), recipe, 100 * seed),
+            _dense(spec.classes, recipe, 100 * seed),
         ],
         name="cnn",
     )
 
 
-MODELS: dict[str, Callable[[Recipe, int], keras.Model]] = {
+Builder = Callable[[Recipe, int, ImageSpec], keras.Model]
+
+MODELS: dict[str, Builder] = {
     "linear": linear,
     "softmax": softmax,
     "mlp": mlp,
     "mlp-subclassed": mlp_subclassed,
     "cnn": cnn,
 }
-"""Builders, from a recipe and a seed, by the architecture that recipes name."""
+"""Builders, from a recipe, a seed and the images, by the architecture that recipes name."""
 
 
-def _normalised(recipe: Recipe) -> list[keras.layers.Layer]:
+def _normalised(recipe: Recipe, spec: ImageSpec) -> list[keras.layers.Layer]:
     if not recipe.normalise:
         return []
-    return [keras.layers.Rescaling(1 / PIXEL_STDDEV, offset=-PIXEL_MEAN / PIXEL_STDDEV)]
+    mean, stddev = spec.pixel_mean, spec.pixel_stddev
+    return [keras.layers.Rescaling(1 / stddev, offset=-mean / stddev)]
 
 
 def _convolutions(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:

@@ -20,6 +20,10 @@ CHOICES = {
 """Values of the settings that are words."""
 
 
+ANY = (0.0, 1.0)
+"""Accuracy to expect where nobody knows it."""
+
+
 def _setting(default: Any, meaning: str, *, least: float = 0, below: float = float("inf")) -> Any:
     return field(default=default, metadata={"help": meaning, "least": least, "below": below})
 
@@ -99,6 +103,16 @@ class Recipe:
             numbers = value if isinstance(value, tuple) else (value,)
             if not all(limits["least"] <= number < limits["below"] for number in numbers):
                 raise ValueError(f"{setting.name} must be {_range(**limits)}")
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether somebody knows what it reaches: on data of one's own nobody does."""
+        return self.expected != ANY
+
+    @property
+    def retouches(self) -> bool:
+        """Whether training images are redrawn, relit and soiled, as pictures of clothes are."""
+        return bool(self.redraw or self.relight or self.dirt or self.grain)
 
     def varied(self, settings: Mapping[str, Any], model: str | None = None) -> "Recipe":
         """Returns this recipe with other settings, to be published as `model`.

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from vitrine_client.results.profiles.profile import FASHION_MNIST
+from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.evaluation.explain import ANSWERED
 from vitrine_training.evaluation.metrics import answers, outputs_of
 from vitrine_training.fit.augment import scaled
@@ -40,14 +40,20 @@ from vitrine_training.publish.signatures import (
 
 
 def write_version(
-    directory: Path, model: keras.Model, card: Card, examples: npt.NDArray[Any]
+    directory: Path,
+    model: keras.Model,
+    card: Card,
+    examples: npt.NDArray[Any],
+    profile: ModelProfile | None = FASHION_MNIST,
 ) -> None:
-    """Writes a whole version directory; `examples` are at least 32 inputs to warm up with.
+    """Writes a whole version directory; `examples` are inputs to warm up with, of which 32 are
+    used.
 
     Raises `OSError` where it cannot be written.
     """
     if card["labels"]:
-        classifier = ServedClassifier(model, "logits", FASHION_MNIST, card["labels"])
+        pictures = profile or FASHION_MNIST
+        classifier = ServedClassifier(model, "logits", pictures, card["labels"])
         endpoints = classifier.endpoints(card)
         requests = warm_up(classifier, endpoints, examples, scaled(tf.constant(examples)))
     else:

@@ -47,6 +47,7 @@ def _scaled(levels: tf.Tensor, profile: ModelProfile) -> tf.Tensor:
 
 _METHODS = {
     "bilinear": tf.image.ResizeMethod.BILINEAR,
+    "draft": tf.image.ResizeMethod.BILINEAR,
     "bicubic": tf.image.ResizeMethod.BICUBIC,
     "lanczos3": tf.image.ResizeMethod.LANCZOS3,
     "nearest": tf.image.ResizeMethod.NEAREST_NEIGHBOR,

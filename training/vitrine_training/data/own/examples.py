@@ -49,11 +49,21 @@ def ordered(examples: Examples) -> Examples:
 
     The same pictures give the same rows in the same order, whatever lossless form they came in.
     """
-    count = len(examples)
-    digests = b"".join(hashlib.sha256(image.tobytes()).digest() for image in examples.images)
-    words = np.frombuffer(digests, ">u8").reshape(count, 4)
-    order = np.lexsort((*words.T[::-1], examples.labels))  # the last key is the first one
+    order = row_order(row_digests(examples.images), examples.labels)
     return Examples(np.ascontiguousarray(examples.images[order]), examples.labels[order])
+
+
+def row_digests(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
+    """Returns SHA-256 of the pixels of each picture, big-endian uint64 [n, 4]."""
+    digests = b"".join(hashlib.sha256(image.tobytes()).digest() for image in images)
+    return np.frombuffer(digests, ">u8").reshape(len(images), 4)
+
+
+def row_order(
+    digests: npt.NDArray[np.generic], labels: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Returns the rows in the order of their labels, then of their digests, int64 [n]."""
+    return np.lexsort((*digests.T[::-1], labels))  # the last key is the first one
 
 
 def checksum(examples: Examples) -> str:

@@ -1,0 +1,159 @@
+"""Training by own data: from files to a version that answers pictures as it was trained."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+from PIL import Image
+
+from tests.training.own.made_arrays import WRITERS
+from vitrine_client.images.preprocessing import fit_picture
+from vitrine_client.results.profiles.profile import ModelProfile, read_members
+from vitrine_training.cli import main
+from vitrine_training.evaluation.metrics import answers
+from vitrine_training.publish import cards
+
+pytestmark = pytest.mark.slow
+
+SIDE, CLASSES, A_CLASS = 9, 3, 40
+
+
+def drawn(*channels):
+    """Bright lines, by class in another row, on noise."""
+    random = np.random.default_rng(16)
+    labels = np.arange(CLASSES * A_CLASS) % CLASSES
+    images = random.integers(0, 120, (len(labels), SIDE, SIDE, *channels), np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 + 2 * label] = random.integers(180, 256, (SIDE, *channels))
+    order = random.permutation(len(labels))
+    return images[order], labels[order]
+
+
+def in_folders(folder, images, labels):
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / str(label) / f"{number}.png")
+    return folder
+
+
+def train(models_dir, path, *options):
+    words = ("train", "softmax", "--data", path, "--models-dir", models_dir, "--json", *options)
+    return CliRunner().invoke(main, [*map(str, words)])
+
+
+def published(models_dir, path, *options):
+    """Trains for a few epochs; returns the version directory."""
+    done = train(models_dir, path, "--epochs", 12, *options)
+    assert done.exit_code == 0, done.output
+    (outcome,) = json.loads(done.stdout)
+    assert outcome["published"], outcome
+    return models_dir / outcome["model"] / str(outcome["version"])
+
+
+def weights(version_dir):
+    reader = tf.train.load_checkpoint(str(version_dir / "variables" / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return {name: reader.get_tensor(name).tobytes() for name in names}
+
+
+@pytest.fixture(scope="module")
+def own_cache(tmp_path_factory):
+    """A cache for decoded pictures that is nobody's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITRINE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, own_cache):
+    """Versions that were trained by the same grey pictures, as files and as CSV."""
+    base = tmp_path_factory.mktemp("own")
+    images, labels = drawn()
+    folder = in_folders(base / "lines", images, labels)
+    files = published(base / "models", folder, "--size", SIDE)
+    table = WRITERS["CSV"](base, images, labels)
+    return files, published(base / "models", table, "--as", "table")
+
+
+def test_forms_give_equal_weights(trained):
+    """Bit for bit: rows have the same order, whatever they were read from."""
+    files, table = trained
+    assert files.parent.name == "lines"  # the folder's name
+    assert weights(files) == weights(table)
+
+
+def test_card_tells_of_the_data(trained):
+    card = cards.checked(trained[0])
+    assert card["labels"] == ["0", "1", "2"]
+    assert card["input_shape"] == [SIDE, SIDE]
+    assert card["metrics"]["test_accuracy"] > 0.9
+    assert set(card["data"]) == {"train", "validation", "test"}
+    told = card["own_data"]
+    assert "lines" in told["source"]
+    assert sum(told["pictures"].values()) == CLASSES * A_CLASS
+    assert "robustness" not in card
+    assert "too few" in card["not_watched"]
+
+
+def test_pictures_are_served_as_they_were_read(trained):
+    """A picture of another size becomes by the published profile what training saw of it."""
+    serve = tf.saved_model.load(str(trained[0])).signatures["describe"]
+    told = serve(keys=tf.constant(["profile"]))["values"].numpy()[0]
+    profile = ModelProfile(**read_members(json.loads(told)))
+    assert (profile.shape, profile.fit, profile.polarity) == ((SIDE, SIDE), "pad", "as is")
+    images, labels = drawn()
+    levels = []
+    for image in images:
+        file = trained[0].parent / "asked.png"
+        Image.fromarray(image).resize((4 * SIDE, 4 * SIDE), Image.Resampling.NEAREST).save(file)
+        levels.append(fit_picture(file.read_bytes(), profile).instance)
+        file.unlink()
+    found = answers(trained[0], np.stack(levels))
+    assert np.mean(found["class_ids"] == labels) > 0.95
+
+
+def test_colours_stay(tmp_path, own_cache):
+    images, labels = drawn(3)
+    version_dir = published(
+        tmp_path / "models",
+        in_folders(tmp_path / "c", images, labels),
+        "--size",
+        SIDE,
+        "--as",
+        "colours",
+    )
+    serve = tf.saved_model.load(str(version_dir)).signatures["serving_default"]
+    ((_, inputs),) = [serve.structured_input_signature]
+    assert inputs["images"].shape.as_list() == [None, SIDE, SIDE, 3]
+
+
+def test_a_model_of_other_classes_is_not_replaced(trained, tmp_path):
+    images, labels = drawn()
+    kept = labels < 2
+    done = train(
+        trained[0].parent.parent,
+        WRITERS["CSV"](tmp_path, images[kept], labels[kept]),
+        *("--as", "lines", "--epochs", 1),
+    )
+    assert done.exit_code == 1
+    assert "it is for other classes" in done.stderr
+
+
+WRONG = {
+    "no data": (("train", "--size", "32"), 2, "--size: it goes with --data"),
+    "two recipes": (("train", "mlp", "softmax", "--data", "D"), 2, "--data goes with one recipe"),
+    "a recipe for clothes": (("train", "photo", "--data", "D"), 2, "photo is for data of its own"),
+    "Fashion-MNIST's option": (("train", "--data", "D", "--hard-pictures", "1"), 2, "for Fashion"),
+    "nothing there": (("train", "--data", "nowhere"), 2, "'nowhere' does not exist"),
+    "no pictures": (("train", "--data", "D"), 1, "has none of folders of pictures by class"),
+}
+
+
+@pytest.mark.parametrize(("words", "code", "said"), WRONG.values(), ids=WRONG)
+def test_what_makes_no_sense(words, code, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "D").mkdir()
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, said in " ".join(done.output.split())) == (code, True), done.output
