@@ -165,7 +165,7 @@ REFUSED = {
     ),
     "another number of labels": (
         lambda f: keras_file(f, GREY, *foreign.ending(count=7)),
-        "`labels`: there are 4, and 7 classes",
+        "--labels does not fit the model: there are 4, and 7 classes",
     ),
     "text": (file_of("model.keras", b"hello"), "is no model that can be imported"),
     "nothing": (file_of("model.h5", b""), "is no model that can be imported"),
