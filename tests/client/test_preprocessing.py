@@ -1,4 +1,4 @@
-"""Preprocessing by a profile: fits, sizes, channels and numbers, of any picture that is read."""
+"""Preprocessing by a profile: fits, sizes and channels, of any picture that is read."""
 
 import io
 import math
@@ -13,11 +13,8 @@ from vitrine_client.images import find_item
 from vitrine_client.images.preprocessing import (
     FREE_LEAST,
     FREE_MOST,
-    STILL_MOST,
     fit_picture,
-    model_input,
     most_numbers,
-    shown,
     target_size,
 )
 from vitrine_client.images.raster import decoded_whole
@@ -369,68 +366,3 @@ def test_picture_that_is_not_in_memory_twice():
     expected = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
     own = resized(read, whole, (64, 64), "pillow-bicubic", whole)[..., 0]
     assert abs(own - expected).max() <= 1
-
-
-# Numbers
-
-
-@pytest.mark.parametrize(
-    ("members", "expected"),
-    [
-        ({"scaling": "0..1"}, [0, 51 / 255, 1]),
-        ({"scaling": "0..255"}, [0, 51, 255]),
-        ({"scaling": "-1..1"}, [-1, -0.6, 1]),
-        ({"scaling": "mean/std", "mean": (0.5,), "std": (0.25,)}, [-2, -1.2, 2]),
-    ],
-)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_scaling(members, expected, dtype):
-    rows = np.uint8([[[0, 51, 255]]])
-    numbers = model_input(rows, profile((1, 3), dtype=dtype, **members))
-    assert numbers.dtype == dtype
-    np.testing.assert_allclose(numbers[0, 0], expected, rtol=1e-3 if dtype == "float16" else 1e-6)
-
-
-def test_each_channel_has_its_mean_and_deviation():
-    rows = np.full((2, 1, 1, 3), 51, np.uint8)
-    members = {"scaling": "mean/std", "mean": (0.2, 0.1, 0.0), "std": (1.0, 0.1, 0.5)}
-    numbers = model_input(rows, profile((1, 1, 3), **members))
-    np.testing.assert_allclose(numbers[1, 0, 0], [0, 1, 0.4], atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
-def test_whole_numbers_are_cut(dtype):
-    rows = np.float32([[[-3.2, 0.9, 254.6, 261]]])
-    numbers = model_input(rows, profile((1, 4), dtype=dtype, scaling="0..255"))
-    assert numbers.dtype == dtype
-    np.testing.assert_array_equal(numbers[0, 0], [0, 0, 254, 255])
-
-
-def test_levels_are_shown_within_their_range():
-    np.testing.assert_array_equal(shown(np.float32([-3.2, 0.9, 254.6, 261])), [0, 1, 255, 255])
-
-
-def test_model_that_decodes_gets_still_plain_png():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    file = encoded(noise(), "JPEG", exif=exif, icc_profile=b"x" * 99)
-    found = fit_picture(file, STRING)
-    assert (found.instance.shape, found.instance.dtype) == ((60, 40, 3), np.uint8)
-    rows = model_input(np.stack([found.instance, 255 - found.instance]), STRING)
-    assert (rows.shape, rows.dtype) == ((2,), object)
-    image = Image.open(io.BytesIO(rows[0]))
-    assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
-    np.testing.assert_array_equal(np.asarray(image), found.instance)
-
-
-@pytest.mark.parametrize("shape", [(None, None), (None, None, 1), (None, None, 4)])
-def test_model_that_decodes_gets_its_channels(shape):
-    taken = profile(shape, dtype="string", scaling="0..255")
-    (file,) = model_input(fit_picture(noise(), taken).instance[None], taken)
-    assert Image.open(io.BytesIO(file)).mode == ("RGBA" if shape[2:] == (4,) else "L")
-
-
-def test_model_that_decodes_gets_no_large_picture():
-    found = fit_picture(Image.new("RGB", (3000, 2000), "red"), STRING)
-    assert found.instance.shape == (round(2000 * STILL_MOST / 3000), STILL_MOST, 3)
-    assert found.box == (0, 0, 3000, 2000)

@@ -11,7 +11,7 @@ from tests.training.own.made_arrays import digits
 from tests.training.own.test_near_duplicates import duplicates, jpeg, smooth
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import Examples, OwnData, checksum, ordered
-from vitrine_training.data.own.splitting import class_weights, imbalance, split
+from vitrine_training.data.own.splitting import imbalance, split
 
 PARTS = ("train", "validation", "test")
 
@@ -229,13 +229,6 @@ def test_imbalance_in_words():
         "24 pictures of class 0, 2 of class 3: 12 : 1"
     )
     assert imbalance(own(2, all=(images, np.arange(30) % 2))) == "15 pictures of each class"
-
-
-def test_class_weights_are_as_scikit_learn_balances_them():
-    weights = class_weights(np.repeat([0, 1, 2], [6, 3, 1]))
-    assert weights.dtype == np.float32
-    assert weights == pytest.approx([10 / 18, 10 / 9, 10 / 3])
-    assert class_weights(np.array([0, 2, 2, 2]), 4) == pytest.approx([2, 0, 4 / 6, 0])
 
 
 def test_large_shares_leave_something_to_train_on():

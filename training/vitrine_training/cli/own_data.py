@@ -1,4 +1,4 @@
-"""Own data on the command line: options that name it, and what was found, in words."""
+"""Data options of `vitrine-train train`: those that name somebody's own, and what was found."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from vitrine_training.cli import options
 from vitrine_training.cli.options import console
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.splitting import split
+from vitrine_training.data.own.splitting import imbalance, split
 from vitrine_training.models.recipes import ANY, RECIPES, Recipe
 
 DEFAULT_RECIPE = "mlp"
@@ -170,5 +170,6 @@ def _tell(data: OwnData) -> None:
     console.print(
         f"{data.source}: {len(data.classes)} classes, {shape}, {colour}; {counts}", markup=False
     )
+    console.print(f"  to train on: {imbalance(data)}", markup=False)
     for note in data.notes:
         console.print(f"  {note}", markup=False)

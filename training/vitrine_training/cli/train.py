@@ -20,6 +20,7 @@ from vitrine_training.models.recipes import CHOICES, RECIPES, SETTINGS, Recipe
 from vitrine_training.publish import versions as publish
 
 if TYPE_CHECKING:
+    from vitrine_training.run import Run
     from vitrine_training.tasks import Task
 
 # TensorFlow takes seconds to import, so what needs it is imported where it is needed.
@@ -150,10 +151,12 @@ def train(
         tasks = _tasks(chosen, _dataset(chosen, data_dir, batch), seed, hard_pictures)
     from vitrine_training.run import Run
 
-    runs = [
-        (Run(recipe, seed, models_dir, force, checkpoint_every_s), task)
-        for recipe, task in zip(chosen, tasks, strict=True)
-    ]
+    runs = [Run(recipe, seed, models_dir, force, checkpoint_every_s) for recipe in chosen]
+    _train_all(batch, list(zip(runs, tasks, strict=True)))
+
+
+def _train_all(batch: Batch, runs: "Sequence[tuple[Run, Task]]") -> None:
+    """Trains by each run, tells what became of them, and ends the command."""
     try:
         batch.train(runs)
     finally:

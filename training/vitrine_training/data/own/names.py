@@ -10,9 +10,10 @@ PART_WORDS = {
     "validation": "validation",
     "dev": "validation",
     "test": "test",
+    "testing": "test",
     "t10k": "test",
 }
-"""Parts by the words for them."""
+"""Parts by the words for them in names of files and arrays, and by the names of folders."""
 
 IMAGE_WORDS = ("x", "images", "image", "imgs", "img", "pixels", "data")
 LABEL_WORDS = ("y", "labels", "label", "targets", "target", "class")

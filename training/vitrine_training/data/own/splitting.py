@@ -244,14 +244,3 @@ def imbalance(data: OwnData) -> str:
         f"{counts[large]:,} pictures of {_named(data, large[np.newaxis])}, {counts[small]:,} of "
         f"{_named(data, small[np.newaxis])}: {counts[large] / counts[small]:.3g} : 1"
     )
-
-
-def class_weights(labels: Rows, classes: int | None = None) -> npt.NDArray[np.float32]:
-    """Returns weights that make all classes count alike, float32 [classes].
-
-    As scikit-learn's "balanced": n / (k * count), with k of the classes that are present; a class
-    without pictures has the weight 0.
-    """
-    counts = np.bincount(labels, minlength=classes or 0)
-    share = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-    return np.where(counts > 0, share, 0).astype(np.float32)

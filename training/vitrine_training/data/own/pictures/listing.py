@@ -14,18 +14,7 @@ from typing import NamedTuple
 from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.labels import MOST_NAME
-
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Parts of a data set by the names of their folders, in any case."""
+from vitrine_training.data.own.names import PART_WORDS
 
 _SYSTEM_FILES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini"))
 _SYSTEM_FOLDERS = frozenset(("__macosx", "@eadir", "$recycle.bin"))
@@ -214,10 +203,10 @@ def _layout(walk: _Walk) -> _Layout:
     """Returns the parts and classes of a folder. Raises `DataError` where they are in doubt."""
     names = walk.folders("")
     shown = visible(walk.root)
-    inner = {name: walk.peek(name) for name in names if name.lower() in PART_NAMES}
+    inner = {name: walk.peek(name) for name in names if name.lower() in PART_WORDS}
     split = [name for name, (folders, _) in inner.items() if folders]
     if not split:
-        if "train" in {PART_NAMES[name.lower()] for name in inner} and len(inner) == len(names):
+        if "train" in {PART_WORDS[name.lower()] for name in inner} and len(inner) == len(names):
             raise DataError(
                 f"{shown} has {few(names)} and no folders of classes in them: make a folder for "
                 f"each class, such as {visible(next(iter(inner)))}/cat"
@@ -258,7 +247,7 @@ def _parts(walk: _Walk, split: list[str], shown: str) -> _Layout:
     layout: _Layout = {}
     folder_of: dict[str, str] = {}
     for name in split:
-        part = PART_NAMES[name.lower()]
+        part = PART_WORDS[name.lower()]
         if part in folder_of:
             raise DataError(
                 f"{shown} has two folders for {part}, {folder_of[part]} and {name}: keep one"
