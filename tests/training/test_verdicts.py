@@ -170,3 +170,12 @@ def test_guessing_ends_three_standard_errors_above_chance(accuracy, word):
     """Of 5,000 images, 1.3 points."""
     points = ((2.1, accuracy, 2.1, 0.1), (2.0, accuracy, 2.0, 0.1))
     assert verdict(run_of(*points)).word == word
+
+
+def test_few_rows_that_are_all_right_are_no_guesses():
+    """Of own data, six may be all that there are to measure by."""
+    history = [Epoch(n, 0.1, loss, 1.0, loss, 1.0, 0.0) for n, loss in ((1, 0.6), (2, 0.5))]
+    run = Curves(
+        history, history[-1], Measured(46, 6, 6), Guessing(loss=0.69, accuracy=0.5), RECIPES["mlp"]
+    )
+    assert verdict(run).word == "fits"

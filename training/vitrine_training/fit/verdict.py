@@ -73,6 +73,8 @@ class Curves:
         chance makes it in 1 case of 1,000 (three standard errors), or by a loss as high."""
         if not self.recipe.learning_rate:
             return True
+        if self.knows_all:  # which chance could explain, too, where there are few rows
+            return False
         too_high = self.kept.train_loss >= self.guessing.loss
         if self.accuracies is None or self.guessing.accuracy is None:
             return too_high
