@@ -89,6 +89,12 @@ class RequestTimeout(VitrineError):
     status = 408
 
 
+class AlreadyFlagged(VitrineError):
+    """Picture that was flagged with another label before."""
+
+    status = 409
+
+
 class PayloadTooLarge(VitrineError):
     """Body with more bytes, or more images, than the gateway takes at once."""
 
@@ -153,6 +159,12 @@ class DeadlineExceeded(VitrineError):
     """Deadline that passed without an answer."""
 
     status = 504
+
+
+class NotStored(VitrineError):
+    """Feedback that the gateway could not write: its disk is full, or may not be written to."""
+
+    status = 507
 
 
 class ClientClosed(VitrineError, RuntimeError):

@@ -28,9 +28,9 @@ their commands ask."""
 def made(examples: Examples) -> dict[str, Any]:
     """Returns the document with these examples."""
     document = {
-        "x-generated": "by `make docs` of paths.yaml and components.yaml; edit those",
+        "x-generated": "by `make docs` of paths.yaml, components.yaml and schemas.yaml; edit those",
         **_read("paths.yaml"),
-        "components": _read("components.yaml"),
+        "components": {**_read("components.yaml"), "schemas": _read("schemas.yaml")},
     }
     document["paths"] = dict(_paths(document["paths"]))
     for path, item in document["paths"].items():

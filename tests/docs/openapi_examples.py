@@ -25,6 +25,7 @@ from tests.docs.pages import ROOT
 from tests.serving.asked_gateway import PNG, form, npy, png
 from tests.serving.fake_servers import FakeServers
 from vitrine_client.results.profiles.description import Description
+from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import to_tensor
 from vitrine_serving.gateway.access import keys
@@ -92,6 +93,13 @@ class ForeignServers(Servers):
         return Description((), {}, None, f"{reason} with 1, 3 or 4 channels or without that axis")
 
 
+class ClassifyingServers(Servers):
+    """Model servers of a model that tells clothes apart."""
+
+    async def describe(self, *_: Any, **__: Any) -> Description:
+        return Description(("Coat", "Bag"), {}, FASHION_MNIST)
+
+
 class BrokenServers(Servers):
     """Model servers of which the gateway learns what nobody has thought of."""
 
@@ -116,6 +124,7 @@ async def _examples() -> Examples:
             await _drift(client, found)
             await _refused(client, found)
     await _failures(found)
+    await _feedback(found)
     return found
 
 
@@ -216,6 +225,29 @@ async def _refused(client: httpx.AsyncClient, found: Examples) -> None:
     found.problem(await client.post(ask, files=form(*[bag] * 257)), 413)
     packed = PNG | {"Content-Encoding": "br"}
     found.problem(await client.post(ask, content=bag, headers=packed), 415)
+
+
+async def _feedback(found: Examples) -> None:
+    """Of a gateway that takes it, until its file is a directory."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, file = Path(folder, "feedback.jsonl"), Path(folder, "keys")
+        header = {"X-API-Key": keys.add(file, "app")}
+        settings = Settings(feedback_log=log, keys_file=file)
+        ask = "/v1/models/m/feedback"
+        body = {"request_id": REQUEST_ID["X-Request-ID"], "index": 0, "label": "Bag"}
+        found.bodies["feedback"] = body
+        async with _gateway(settings, ClassifyingServers()) as client:
+            found.answer("feedback", await client.post(ask, json=body, headers=header), 201)
+            found.answer("feedback", await client.post(ask, json=body, headers=header), 200)
+            other = body | {"label": "Coat"}
+            found.problem(await client.post(ask, json=other, headers=header), 409)
+            log.unlink()
+            log.mkdir()
+            logging.disable()  # the log would say why
+            try:
+                found.problem(await client.post(ask, json=body, headers=header), 507)
+            finally:
+                logging.disable(logging.NOTSET)
 
 
 async def _failures(found: Examples) -> None:

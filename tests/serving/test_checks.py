@@ -25,6 +25,8 @@ WRONG = {
     "VITRINE_TRUSTED_PROXIES": ("10.0.0.0/33", "'10.0.0.0/33' is no network"),
     "VITRINE_KEYS_FILE": ("/no/such/keys", "/no/such/keys"),
     "VITRINE_PREDICTION_LOG": ("/no/such/log", "name a file"),
+    "VITRINE_FEEDBACK_LOG": ("feedback", "set VITRINE_KEYS_FILE as well"),
+    "VITRINE_FEEDBACK_LOG_FILES": ("101", "expected a whole number from 1 up to 100"),
     "VITRINE_TRACES_URL": ("here", "write http://HOST:4318"),
     "VITRINE_TLS_CLIENT_CA": ("ca.pem", "VITRINE_TLS_CLIENT_CA needs VITRINE_TLS_CERT"),
 }

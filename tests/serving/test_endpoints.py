@@ -22,6 +22,7 @@ from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import SheddingSettings
+from vitrine_serving.gateway.telemetry.feedback.log import FeedbackLog, FeedbackSettings
 
 
 class FakeWatch:
@@ -66,6 +67,7 @@ def ask(servers):
                     is_draining=lambda: False,
                     metrics=metrics,
                     watch=watch,
+                    feedback_log=FeedbackLog(FeedbackSettings()),
                 )
                 routed = RoutedRequest(asked)
                 routed.check()

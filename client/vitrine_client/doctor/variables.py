@@ -148,7 +148,8 @@ CHECKS: dict[str, Wrong] = {
     "MAX_BODY_BYTES_IN_FLIGHT": _count(1),
     **dict.fromkeys(("MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
-    "PREDICTION_LOG_MAX_BYTES": _count(4096),
+    **dict.fromkeys(("PREDICTION_LOG_MAX_BYTES", "FEEDBACK_LOG_MAX_BYTES"), _count(4096)),
+    "FEEDBACK_LOG_FILES": _count(1, 100),
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     "RATE_LIMIT": _number(0, 1_000_000),
@@ -159,7 +160,7 @@ CHECKS: dict[str, Wrong] = {
     ),
     **dict.fromkeys(("DRIFT", "ACCESS_LOG", "PREDICTION_LOG_IMAGES"), _FLAG),
     "LOG_FORMAT": _value("text or json", ("text", "json").__contains__),
-    "PREDICTION_LOG": _file_to_be,
+    **dict.fromkeys(("PREDICTION_LOG", "FEEDBACK_LOG"), _file_to_be),
     "API_KEY": _value(_KEY, lambda text: key_headers(text) is not None),
 }
 """Each variable without its prefix, and the check of its value."""
@@ -202,10 +203,15 @@ def _misvalued(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _unused(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that need another one, which is not set."""
-    log = f"{PREFIX}PREDICTION_LOG"
-    for name in sorted(environ) if not environ.get(log) else ():
-        if name.startswith(f"{log}_") and environ[name].lower() not in _OFF:
-            yield note(name, f"has no effect without a prediction log, {log}")
+    for kind in ("prediction", "feedback"):
+        log = f"{PREFIX}{kind.upper()}_LOG"
+        for name in sorted(environ) if not environ.get(log) else ():
+            if name.startswith(f"{log}_") and environ[name].lower() not in _OFF:
+                yield note(name, f"has no effect without a {kind} log, {log}")
+    feedback, keys = f"{PREFIX}FEEDBACK_LOG", f"{PREFIX}KEYS_FILE"
+    if environ.get(feedback) and not environ.get(keys):
+        todo = f"`export {keys}=…` (`vitrine-serve keys add`), or `unset {feedback}`"
+        yield problem(feedback, "needs API keys, and no file of them is named", todo)
     group = f"{PREFIX}LOCAL_SOCKET_GROUP"
     if environ.get(group) and environ.get(f"{PREFIX}LOCAL_SOCKET", OFF) in ("", OFF):
         todo = f"`export {PREFIX}LOCAL_SOCKET=/run/vitrine/model-server.sock`, or `unset {group}`"

@@ -14,6 +14,7 @@ from typing import TypeVar, TypeVarTuple
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
+from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -45,6 +46,7 @@ from vitrine_serving.gateway.shedding import Shed
 from vitrine_serving.gateway.telemetry import logs
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.endpoints import TelemetryEndpoints
+from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
@@ -98,6 +100,7 @@ class Gateway:
         self.budget = settings.requests.budget()
         self._tracer = make_tracer(settings.logs.traces_url, scheme=settings.tls.scheme)
         self._prediction_log = PredictionLog(settings.prediction_log)
+        self._feedback_log = FeedbackLog(settings.feedback)
         self._note_metrics = harmless(metrics.note_request)
         self._observers = [harmless(each) for each in (*self._own_observers(), *observers)]
         self._closers = [harmless(each) for each in self._own_closers()]
@@ -114,6 +117,7 @@ class Gateway:
         if self._watch:
             yield self._watch.flush
         yield self._prediction_log.close
+        yield self._feedback_log.close
         if self._tracer:
             yield self._tracer.close
         yield self.metrics.close
@@ -161,6 +165,7 @@ class Gateway:
             is_draining=lambda: self._is_ending or self._draining.has_begun,
             metrics=self.metrics,
             watch=self._watch,
+            feedback_log=self._feedback_log,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
@@ -231,6 +236,7 @@ def make_handlers(
     is_draining: Callable[[], bool],
     metrics: Metrics,
     watch: Watch | None,
+    feedback_log: FeedbackLog,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -246,6 +252,7 @@ def make_handlers(
         max_pixels=limits.max_pixels,
     )
     telemetry = TelemetryEndpoints(servers, metrics, watch, offload)
+    feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
 
@@ -269,6 +276,7 @@ def make_handlers(
         "status": partial(json_api.about, question=json_api.status),
         "metadata": partial(json_api.about, question=json_api.metadata),
         "profile": ProfileEndpoint(servers, versions).profile,
+        "feedback": feedback.feedback,
         "drift": telemetry.drift,
     }
 

@@ -15,6 +15,7 @@ from vitrine_serving.gateway.server.worker import unheeded
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.telemetry import logs, prediction_log
+from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
 from vitrine_serving.ports import PortError
 
 try:
@@ -54,7 +55,9 @@ def on_starting(master: Any) -> None:
         print(f"Error: {said}", file=sys.stderr)
         sys.exit(NOT_BEGUN)
     fitting = descriptors.warning(_settings.shedding.connections, worker_connections)
-    for said in filter(None, (fitting, prediction_log.unused(_settings.prediction_log))):
+    no_predictions = prediction_log.unused(_settings.prediction_log)
+    no_feedback = feedback_log.unused(_settings.feedback)
+    for said in filter(None, (fitting, no_predictions, no_feedback)):
         master.log.warning(said)
     master.look = _shared.look
     master.draining = _shared.draining

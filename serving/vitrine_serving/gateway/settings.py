@@ -27,6 +27,8 @@ from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.telemetry import prediction_log, tracing
 from vitrine_serving.gateway.telemetry.drift.windows import DriftSettings
+from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
+from vitrine_serving.gateway.telemetry.feedback.log import FeedbackLogError, FeedbackSettings
 from vitrine_serving.gateway.telemetry.logs import LogSettings
 from vitrine_serving.gateway.telemetry.prediction_log import (
     PredictionLogError,
@@ -39,6 +41,17 @@ from vitrine_serving.gateway.upstream.model_servers import UpstreamSettings
 from vitrine_serving.gateway.upstream.retries import RetrySettings
 
 _BOUNDS = {"ge": "from {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
+
+
+_UNUSABLE = (
+    InvalidRequest,
+    KeysFileError,
+    TlsError,
+    PredictionLogError,
+    FeedbackLogError,
+    TracingError,
+)
+"""Errors of files and addresses that settings name."""
 
 
 class SettingsError(ValueError):
@@ -69,6 +82,7 @@ class Settings(BaseModel):
     prediction_log: PredictionLogSettings
     tls: TlsSettings
     access: AccessSettings
+    feedback: FeedbackSettings
     rates: RateLimitSettings
 
     def __init__(self, **given: Any) -> None:
@@ -93,6 +107,18 @@ class Settings(BaseModel):
         port = model_server_port("VITRINE_GRPC_PORT", os.environ, info.data["server"].port)
         return value | {"model_server": (f"{HOST}:{port}",)}
 
+    @field_validator("feedback")
+    @classmethod
+    def _with_keys(cls, value: FeedbackSettings, info: ValidationInfo) -> FeedbackSettings:
+        """Feedback is by those alone who have a key: training may learn from it."""
+        if value.feedback_log and "access" in info.data and not info.data["access"].keys_file:
+            raise ValueError(
+                f"{PREFIX}FEEDBACK_LOG={str(value.feedback_log)!r}: feedback needs API keys, as "
+                f"anybody could teach models wrong labels; set {PREFIX}KEYS_FILE as well "
+                "(`vitrine-serve keys add FILE NAME` makes one)"
+            )
+        return value
+
 
 PARTS: dict[str, dict[str, FieldInfo]] = {
     part: field.annotation.model_fields  # type: ignore[union-attr]
@@ -110,12 +136,13 @@ def checked_settings(**given: Any) -> Settings:
         settings = Settings(**given)
         Tls(settings.tls)
         prediction_log.check(settings.prediction_log)
+        feedback_log.check(settings.feedback)
         tracing.check(settings.logs.traces_url)
         if settings.access.keys_file:
             keys.read(settings.access.keys_file)
     except ValidationError as error:
         raise SettingsError(explain(error)) from error
-    except (InvalidRequest, KeysFileError, TlsError, PredictionLogError, TracingError) as error:
+    except _UNUSABLE as error:
         raise SettingsError(str(error)) from error
     return settings
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.variables import PREFIX
 
 
 class SettingsPart(BaseModel):
@@ -15,6 +16,23 @@ class SettingsPart(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    def unused_without(self, main: str, described: str) -> str:
+        """Returns a warning of the settings that have no effect while the one `main`, a file's, is
+        not there, empty where there are none; `described` are words for what it makes."""
+        fields = type(self).model_fields
+        names = [
+            f"{PREFIX}{name.upper()}"
+            for name in sorted(self.model_fields_set)
+            if getattr(self, name) != fields[name].default
+        ]
+        if getattr(self, main) or not names:
+            return ""
+        have = "has" if len(names) == 1 else "have"
+        return (
+            f"{', '.join(names)} {have} no effect without {described}: name its file in "
+            f"{PREFIX}{main.upper()}"
+        )
 
 
 def _split(value: object) -> object:

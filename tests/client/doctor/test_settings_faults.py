@@ -40,6 +40,7 @@ NO_FILE = "/nowhere/file"
         ({"VITRINE_CORS_ORIGINS": "a.org"}, "VITRINE_CORS_ORIGINS", "write https://a.org", "set"),
         ({"VITRINE_API_KEY": "secret\n"}, "VITRINE_API_KEY", "without blanks", "unset"),
         ({"VITRINE_PREDICTION_LOG": NO_FILE}, "VITRINE_PREDICTION_LOG", "/nowhere is none", "set"),
+        ({"VITRINE_FEEDBACK_LOG": "feedback"}, "VITRINE_FEEDBACK_LOG", "API keys", "keys add"),
         ({"VITRINE_MODEL_SERVER": "foo"}, "model server", "HOST:PORT", "export VITRINE_MODEL"),
         (
             {"VITRINE_MODEL_SERVER": "ttrpc:a"},
@@ -133,11 +134,13 @@ def test_what_the_gateway_takes_for_no_prediction_log(tmp_path):
 
 
 def test_settings_of_no_log(tmp_path):
-    """What is set beside a prediction log that is not: it has no effect."""
-    named = ["VITRINE_PREDICTION_LOG_FILES", "VITRINE_PREDICTION_LOG_IMAGES"]
-    found = list(check(Installation(dict.fromkeys(named, "1"), "http://x", tmp_path)))
-    assert [each.name for each in found] == named
-    assert all("no effect without a prediction log" in each.seen for each in found)
+    """What is set beside a log that is not: it has no effect."""
+    for kind, names in (("PREDICTION", ("FILES", "IMAGES")), ("FEEDBACK", ("FILES", "MAX_BYTES"))):
+        named = [f"VITRINE_{kind}_LOG_{name}" for name in names]
+        found = list(check(Installation(dict.fromkeys(named, "5000"), "http://x", tmp_path)))
+        noted = [each for each in found if not each.todo]
+        assert [each.name for each in noted] == named
+        assert all(f"without a {kind.lower()} log" in each.seen for each in noted)
 
 
 def test_one_port_twice_and_ports_beyond_the_last(published):
@@ -277,6 +280,7 @@ FAR = ("nan", "inf", "1e6", "1e9", "1e308", "https://a.example", "a b")
 VALUES = ("0", "1", "-1", "7", "51", "5000", "1e3", "0.5", "1.5", "many", "yes", "json", *FAR)
 ELSEWHERE = {
     *("host", "port", "models", "model_server", "trusted_proxies", "prediction_log"),
+    "feedback_log",
     *(f"{kind}_{name}" for kind in ("tls", "model_server") for name in ("cert", "key", "ca")),
     *("tls_client_ca", "keys_file"),
 }

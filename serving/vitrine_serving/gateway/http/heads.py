@@ -32,7 +32,9 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*+|\[[0-9A-Za-z:.%]++\])(?::\
 
 # RFC 9112, section 3.2.2: a server takes `GET http://host/path` as well.
 _AUTHORITY = re.compile(r"https?://[^/]*", re.IGNORECASE)
-_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+"""Request ids that are taken from clients, whole."""
+
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -123,7 +125,7 @@ def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
         query,
         fields,
         client,
-        request_id if request_id and _REQUEST_ID.fullmatch(request_id) else _new_id(),
+        request_id if request_id and REQUEST_ID.fullmatch(request_id) else _new_id(),
         traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
     )
     return RequestHead(request, length, keeps_alive and method != "CONNECT")

@@ -51,7 +51,8 @@ class RequestSettings(SettingsPart):
         """Returns the limit of a body of a content type."""
         kind = "json" if route.is_json else _kind(content_type)
         most_of_kind = UNLIMITED if kind == "picture" else self.max_json_bytes
-        return _limit(route.max_body_bytes, self.max_body_bytes, most_of_kind, _HINTS[kind])
+        hint = _HINTS[kind if route.max_body_bytes == UNLIMITED else "small"]
+        return _limit(route.max_body_bytes, self.max_body_bytes, most_of_kind, hint)
 
 
 class BodyLimit(NamedTuple):
@@ -223,6 +224,7 @@ class Body:
 _HINTS = {
     "picture": "send fewer or smaller pictures at once",
     "json": "send fewer instances at once",
+    "small": "no request to this address needs so many",
     "untold": "send fewer instances at once, or say that it is a picture: "
     "`-H 'Content-Type: image/png' --data-binary @shoe.png`",
 }

@@ -24,6 +24,7 @@ UNLIMITED = sys.maxsize
 _POST = ("POST",)
 _GET = ("GET", "HEAD")
 _JSON = {"max_body_bytes": UNLIMITED, "is_json": True}
+_SMALL_JSON = {"max_body_bytes": 65536, "is_json": True}
 _PARTS = {
     "model": r"(?P<model>[^/:]+)",
     "version": r"(?P<version>\d+)",
@@ -101,6 +102,7 @@ ROUTES = (
     *_of_models("status", "", _GET, "Version", "Label"),
     *_of_models("metadata", "/metadata", _GET, "Version", "Label"),
     *_of_models("profile", "/profile", _GET, "Version", "Label"),
+    *_of_models("feedback", "/feedback", _POST, "Version", "Label", **_SMALL_JSON),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
 )
 UNKNOWN = Route("other", "", ())

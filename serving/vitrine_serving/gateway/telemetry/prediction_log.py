@@ -14,7 +14,6 @@ from queue import SimpleQueue
 
 from pydantic import Field
 
-from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.settings_part import Count, SettingsPart
 from vitrine_serving.gateway.telemetry.prediction_lines import Note, line_of, note_of
@@ -75,19 +74,7 @@ def check(settings: PredictionLogSettings) -> None:
 def unused(settings: PredictionLogSettings) -> str:
     """Returns a warning of settings that have no effect, as there is no log; empty where there are
     none."""
-    fields = type(settings).model_fields
-    names = [
-        f"{PREFIX}{name.upper()}"
-        for name in sorted(settings.model_fields_set)
-        if getattr(settings, name) != fields[name].default
-    ]
-    if settings.prediction_log or not names:
-        return ""
-    have = "has" if len(names) == 1 else "have"
-    return (
-        f"{', '.join(names)} {have} no effect without a prediction log: name its file in "
-        f"{PREFIX}PREDICTION_LOG"
-    )
+    return settings.unused_without("prediction_log", "a prediction log")
 
 
 def _file(path: Path, settings: PredictionLogSettings) -> RotatingFile:

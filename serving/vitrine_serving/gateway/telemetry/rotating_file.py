@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -43,12 +43,19 @@ class RotatingFile:
 
     def append(self, lines: bytes) -> None:
         """Appends all of it, or nothing. Raises `OSError` where that can't be."""
-        with self._locked() as file:
-            if not self._is_full(file, len(lines)):
-                _write(file, lines)
-                return
-            self._rotate()
-        self.append(lines)
+        self.append_made(lambda: lines)
+
+    def append_made(self, make: Callable[[], bytes]) -> None:
+        """Appends what `make` returns, which is called while nobody else can append, and again
+        after a rotation, as others may have come between; raises as `append` does, and what `make`
+        raises."""
+        while True:
+            with self._locked() as file:
+                lines = make()
+                if not (lines and self._is_full(file, len(lines))):
+                    _write(file, lines)
+                    return
+                self._rotate()
 
     def close(self) -> None:
         """Closes it; to append opens it again."""

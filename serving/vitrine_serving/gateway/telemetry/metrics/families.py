@@ -98,6 +98,13 @@ PREDICTIONS_LOGGED = _counter(
     "Lines for the prediction log: written, or dropped as the disk did not keep up.",
     ("result",),
 )
+FEEDBACK = _counter(
+    "vitrine_feedback_total",
+    "Answers that people flagged: noted, again with the same label, differs from the label they "
+    "have, refused, or unwritten as the file could not be.",
+    ("model", "outcome"),
+)
+FEEDBACK_OUTCOMES = ("noted", "again", "differs", "refused", "unwritten")
 DRIFT_ALARM = _gauge(
     "vitrine_drift_alarm",
     "1 while the images (covariate) or the shares of classes (label) are not as in training.",

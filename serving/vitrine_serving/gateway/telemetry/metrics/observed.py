@@ -68,6 +68,11 @@ class Metrics:
             name: self._ledger.single(families.EMPTY_PICTURES, name) for name in (*models, OTHER)
         }
         self._sheds = {reason: self._ledger.single(families.SHEDS, reason) for reason in REASONS}
+        self._feedback = {
+            (name, outcome): self._ledger.single(families.FEEDBACK, name, outcome)
+            for name in (*models, OTHER)
+            for outcome in families.FEEDBACK_OUTCOMES
+        }
         self._timer: asyncio.TimerHandle | None = None
         self._looks: list[Callable[[], None]] = []
         self._tick = harmless(self._look_and_flush)
@@ -100,6 +105,10 @@ class Metrics:
     def count_shed(self, reason: str) -> None:
         """Counts what was turned away; `reason` is one of `sheds.REASONS`."""
         self._sheds[reason].value += 1
+
+    def count_feedback(self, model: str, outcome: str) -> None:
+        """Counts a flag by what came of it, one of `families.FEEDBACK_OUTCOMES`."""
+        self._feedback[self.model_label(model), outcome].value += 1
 
     def follow_servers(self, servers: ModelServers) -> None:
         """Follows the retries, and how each model server is doing."""

@@ -1,0 +1,62 @@
+"""Flag: the right label of a picture that was answered wrongly, as a line of the feedback log."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from vitrine_serving.gateway.telemetry import logs
+
+Place = tuple[str, int]
+"""Request id, and the index of a picture in that request."""
+
+
+class Flagged(NamedTuple):
+    """Label that a picture was flagged with, and the model that had answered."""
+
+    model: str
+    label: str
+
+
+class Flag(NamedTuple):
+    """Flag that somebody, by the name of their `key`, sends of one picture of a request."""
+
+    request_id: str
+    index: int
+    model: str
+    asked_version: int | None
+    class_id: int
+    label: str
+    key: str
+
+    @property
+    def place(self) -> Place:
+        """Picture that it is about."""
+        return self.request_id, self.index
+
+    @property
+    def flagged(self) -> Flagged:
+        """What it says of that."""
+        return Flagged(self.model, self.label)
+
+
+def line_of(flag: Flag) -> bytes:
+    """Returns the line, with the time of now, and its end; members without a value are left out."""
+    moment = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="microseconds")
+    members = {"time": f"{moment[:-6]}Z", **flag._asdict()}
+    told = {name: value for name, value in members.items() if value not in ("", None)}
+    return f"{logs.json_line(told)}\n".encode()
+
+
+def read_line(line: bytes) -> tuple[Place, Flagged] | None:
+    """Returns what a line says; None of one that is broken, as a process that is killed leaves
+    it."""
+    try:
+        content: Any = orjson.loads(line)
+        request_id, index = content["request_id"], content["index"]
+        model, label = content["model"], content["label"]
+    except (ValueError, LookupError, TypeError):
+        return None
+    texts = all(isinstance(each, str) for each in (request_id, model, label))
+    return ((request_id, index), Flagged(model, label)) if texts and type(index) is int else None
