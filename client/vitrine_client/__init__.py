@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vitrine_client.client import Client
     from vitrine_client.results.drift import DriftReport
     from vitrine_client.results.explanations import Explanation
+    from vitrine_client.results.feedback import Feedback
     from vitrine_client.results.predictions import Prediction, VersionStatus
     from vitrine_client.results.profiles.report import ProfileReport
     from vitrine_client.store.version_labels import Promotion, promote, rollback
@@ -24,6 +25,7 @@ __all__ = [
     "DriftReport",
     "EmptyPicture",
     "Explanation",
+    "Feedback",
     "InvalidImage",
     "Prediction",
     "ProfileReport",
@@ -41,6 +43,7 @@ _LATER = {
     "Client": "client",
     "DriftReport": "results.drift",
     "Explanation": "results.explanations",
+    "Feedback": "results.feedback",
     "Prediction": "results.predictions",
     "ProfileReport": "results.profiles.report",
     "Promotion": "store.version_labels",

@@ -13,6 +13,7 @@ from vitrine_client import errors
 from vitrine_client.errors import VitrineError
 from vitrine_client.http import (
     explanations,
+    feedback,
     missing,
     predictions,
     protocol,
@@ -32,6 +33,7 @@ from vitrine_client.process import proxies
 from vitrine_client.process.per_process import PerProcess
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.feedback import Feedback
 from vitrine_client.results.predictions import Prediction, VersionStatus
 from vitrine_client.results.profiles.report import ProfileReport
 
@@ -119,6 +121,21 @@ class AsyncClient(GatewayClient):
         asked = AskedModel(model, version, label, self._default, "explain")
         conversation = explanations.explain(picture, asked, class_id=class_id, box=box)
         return await self._hold(conversation, in_thread=True)
+
+    async def send_feedback(
+        self,
+        request_id: str,
+        label: str | int,
+        index: int = 0,
+        *,
+        model: str | None = None,
+        version: int | None = None,
+        version_label: str | None = None,
+    ) -> Feedback:
+        """Tells the gateway what a picture shows that it answered wrongly, as
+        `Client.send_feedback` does."""
+        asked = AskedModel(model, version, version_label, self._default, "feedback")
+        return await self._hold(feedback.send_feedback(request_id, label, index, asked))
 
     async def drift(self, model: str, *, version: int | None = None) -> DriftReport:
         """Returns whether a model is asked about images as in its validation, as `Client.drift`

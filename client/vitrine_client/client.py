@@ -11,6 +11,7 @@ from vitrine_client import errors
 from vitrine_client.errors import VitrineError
 from vitrine_client.http import (
     explanations,
+    feedback,
     missing,
     predictions,
     protocol,
@@ -32,6 +33,7 @@ from vitrine_client.process.per_process import PerProcess
 from vitrine_client.process.trust import Certificate, Trust, Verify
 from vitrine_client.results.drift import DriftReport
 from vitrine_client.results.explanations import Explanation
+from vitrine_client.results.feedback import Feedback
 from vitrine_client.results.predictions import Prediction, VersionStatus
 from vitrine_client.results.profiles.report import ProfileReport
 
@@ -173,6 +175,26 @@ class Client(GatewayClient):
         """
         asked = AskedModel(model, version, label, self._default, "explain")
         return self._hold(explanations.explain(picture, asked, class_id=class_id, box=box))
+
+    def send_feedback(
+        self,
+        request_id: str,
+        label: str | int,
+        index: int = 0,
+        *,
+        model: str | None = None,
+        version: int | None = None,
+        version_label: str | None = None,
+    ) -> Feedback:
+        """Tells the gateway what a picture shows that it answered wrongly, by the `request_id` of
+        the prediction and its `index`; `label` is that of a class, or a class id.
+
+        The model is chosen as for `predict`; name it where it was named there. A picture has one
+        label: the same again is no fault, another one is `AlreadyFlagged`. `InvalidRequest` where
+        the model has no such class, `NotFound` where the gateway takes no feedback.
+        """
+        asked = AskedModel(model, version, version_label, self._default, "feedback")
+        return self._hold(feedback.send_feedback(request_id, label, index, asked))
 
     def drift(self, model: str, *, version: int | None = None) -> DriftReport:
         """Returns whether the AVAILABLE versions of a model, or one of them, are asked about images

@@ -5,6 +5,7 @@ import click
 from vitrine_client.cli.doctor import doctor
 from vitrine_client.cli.drift import drift
 from vitrine_client.cli.explain import explain
+from vitrine_client.cli.feedback import feedback
 from vitrine_client.cli.loadtest.command import loadtest
 from vitrine_client.cli.predict import predict
 from vitrine_client.cli.profile import profile
@@ -27,6 +28,7 @@ def main() -> None:
     vitrine predict shoe.png photos/     what it sees in each
     vitrine predict - < shoe.png         the same, from standard input
     vitrine explain shoe.png             which pixels speak for its answer
+    vitrine feedback ID Coat             what it really shows, by the request id of the answer
     vitrine models                       which models and versions answer
     vitrine status mlp                   how the versions of one model are
     vitrine metadata mlp                 what goes into its signatures, and out
@@ -43,7 +45,7 @@ def main() -> None:
 
 
 for command in (
-    *(predict, explain, models, status, metadata, profile, drift),
+    *(predict, explain, feedback, models, status, metadata, profile, drift),
     *(promote, rollback),
     *(loadtest, tune),
     doctor,

@@ -21,13 +21,15 @@ class AskedModel:
     version: int | None
     label: str | None
     default: DefaultModel
-    verb: Literal["predict", "explain"] = "predict"
+    verb: Literal["predict", "explain", "feedback"] = "predict"
 
     def __post_init__(self) -> None:
         self.path(PREFERRED if self.model is None else self.model)
 
     def path(self, model: str) -> str:
         """Returns the path at which `model` is asked."""
+        if self.verb == "feedback":
+            return f"{protocol.model_path(model, self.version, self.label)}/feedback"
         return protocol.verb_path(model, self.version, self.label, self.verb)
 
     def send(self, make: Callable[[str], Call]) -> Conversation[Any]:

@@ -199,10 +199,13 @@ def _outcomes(answer: Any, count: int) -> list[PredictionOutcome]:
         spec, entries = answer["model_spec"], json_values.items(answer["predictions"])
         if len(entries) != count:
             raise ValueError(f"{len(entries)} predictions for {count} pictures")
-        return [_outcome(entry, spec) for entry in entries]
+        request_id = getattr(answer, "request_id", "")
+        return [_outcome(entry, spec, request_id, index) for index, entry in enumerate(entries)]
 
 
-def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> PredictionOutcome:
+def _outcome(
+    entry: dict[str, Any], spec: dict[str, Any], request_id: str, index: int
+) -> PredictionOutcome:
     """Reads an entry; gateways of before say neither box nor warnings, nor that it is empty."""
     if "error" in entry:
         return InvalidImage(json_values.text(entry["error"]).partition(": ")[2])  # "image 3: why"
@@ -216,6 +219,8 @@ def _outcome(entry: dict[str, Any], spec: dict[str, Any]) -> PredictionOutcome:
         json_values.version(spec["version"]),
         box,
         warnings,
+        request_id,
+        index,
     )
 
 

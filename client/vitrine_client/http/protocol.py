@@ -49,6 +49,12 @@ class Call:
         return {"Content-Type": self.content_type} if self.content_type else {}
 
 
+class AnswerContent(dict[str, Any]):
+    """Object of an answer, with the id of the request that it is to, empty where that has none."""
+
+    request_id = ""
+
+
 Conversation = Generator[Call, Any, T]
 
 
@@ -284,6 +290,9 @@ def read_answer(url: str, status: int, headers: Mapping[str, str], body: bytes) 
             f"is the gateway, name it ({addresses.URL_NAMES})"
         )
     content = _json_of(body)
+    if status < 300 and isinstance(content, dict):
+        content = AnswerContent(content)
+        content.request_id = headers.get("X-Request-ID", "")
     if status < 300 and content is not None:
         return content
     told = content if isinstance(content, dict) else {}

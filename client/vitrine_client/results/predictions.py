@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,8 @@ class Prediction(JsonRecord):
     `probabilities` has them all by label, in the order of class ids, and sums to 1. `model` and
     `version` say which model answered. `box` is where the item was found, x, y, width and height in
     pixels of the upright picture, and `warnings` name parts that were left out or are doubtful; an
-    array is no picture, and has neither.
+    array is no picture, and has neither. `request_id` is that of the request to a gateway, and
+    `index` the picture's place in it: `send_feedback` takes both.
     """
 
     label: str
@@ -33,6 +34,8 @@ class Prediction(JsonRecord):
     version: int
     box: tuple[int, int, int, int] | None = None
     warnings: tuple[str, ...] = ()
+    request_id: str = field(default="", compare=False)
+    index: int = field(default=0, compare=False)
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Returns the `count` most probable labels and their probabilities, best first."""
