@@ -39,6 +39,7 @@ from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
 from vitrine_serving.gateway.inference.outcomes import Classified
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
@@ -261,6 +262,7 @@ def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
         is_draining=lambda: False,
         metrics=Metrics(settings.listed.models),
         watch=None,
+        feedback_log=FeedbackLog(settings.feedback),
     )
 
 

@@ -133,6 +133,7 @@ class FakeApi:
             headers.update(*more)
         else:
             status, body = 200, self._body(url.path, url.query, route)
+            headers["X-Request-ID"] = f"request-{len(self.asked)}"
             headers["Server-Timing"] = TIMINGS.get(url.path.rpartition("/")[2], TIMING)
         route.fulfill(status=status, body=json.dumps(body), headers=headers)
 

@@ -286,6 +286,7 @@ def _make_console(settings: Settings, offload: Offload) -> Handler:
     pages = make_pages(
         document(settings.listed.models),
         max_body_bytes=settings.requests.max_body_bytes,
+        feedback=settings.feedback.feedback_log is not None,
         tls=scheme == "https",
     )
 

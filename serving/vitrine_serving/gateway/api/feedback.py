@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -27,7 +28,8 @@ _MOST_LETTERS = 60
 """Of a text that a message quotes."""
 
 
-class Feedback(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Feedback:
     """Feedback as it is sent: a picture, by its request and its index there, and its right label,
     or the class id of that."""
 
@@ -84,9 +86,15 @@ class FeedbackEndpoint:
         described = await self._servers.describe(model.model, version, timeout_s=request.left_s())
         profile_of(described, model)
         class_id = _class_of(sent.label, described.labels, model.model)
-        label = described.labels[class_id]
-        place = (sent.request_id, sent.index, model.model, model.version)
-        return Flag(*place, class_id, label, request.key_name)
+        return Flag(
+            request_id=sent.request_id,
+            index=sent.index,
+            model=model.model,
+            asked_version=model.version,
+            class_id=class_id,
+            label=described.labels[class_id],
+            key=request.key_name,
+        )
 
 
 def _already(flag: Flag, before: Flagged) -> AlreadyFlagged:

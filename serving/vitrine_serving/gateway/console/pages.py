@@ -11,9 +11,12 @@ from vitrine_serving.gateway.http import problems
 from vitrine_serving.gateway.http.routes import UnknownAddress
 
 
-def make_pages(document: docs_page.Json, *, max_body_bytes: int, tls: bool = False) -> flask.Flask:
+def make_pages(
+    document: docs_page.Json, *, max_body_bytes: int, feedback: bool = False, tls: bool = False
+) -> flask.Flask:
     """Returns the WSGI application that shows the OpenAPI `document`; the try-it page uploads
-    nothing that has more than `max_body_bytes`. `tls` where the gateway itself speaks HTTPS."""
+    nothing that has more than `max_body_bytes`, and has people flag wrong answers where `feedback`
+    is taken. `tls` where the gateway itself speaks HTTPS."""
     app = flask.Flask(__name__)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # the gateway answers for them
     app.url_map.merge_slashes = False  # by a redirect to whatever host a header names
@@ -30,7 +33,7 @@ def make_pages(document: docs_page.Json, *, max_body_bytes: int, tls: bool = Fal
 
     @app.get("/")
     def page() -> str:
-        return flask.render_template("index.html", max_body_bytes=max_body_bytes)
+        return flask.render_template("index.html", max_body_bytes=max_body_bytes, feedback=feedback)
 
     @app.get("/docs")
     def docs() -> str:

@@ -37,11 +37,13 @@ export async function get(path, signal) {
   return (await ask(path, { signal })).body;
 }
 
-/** Posts bytes. Returns the JSON, its text, the milliseconds by stage, and those in all. */
+/** Posts bytes. Returns the JSON, its text, the id of the request, the milliseconds by stage, and
+those in all. */
 export async function post(path, bytes, type, signal) {
   const options = { method: "POST", body: bytes, signal, headers: { "Content-Type": type } };
   const { body, text, headers, tookMs } = await ask(path, options);
-  return { body, text, stages: stagesIn(headers.get("Server-Timing") ?? ""), tookMs };
+  const requestId = headers.get("X-Request-ID");
+  return { body, text, requestId, stages: stagesIn(headers.get("Server-Timing") ?? ""), tookMs };
 }
 
 /** Says what is amiss where nobody answers: offline, it is not the gateway. */

@@ -1,6 +1,7 @@
 """Flag: the right label of a picture that was answered wrongly, as a line of the feedback log."""
 
 import time
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ class Flagged(NamedTuple):
     label: str
 
 
-class Flag(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Flag:
     """Flag that somebody, by the name of their `key`, sends of one picture of a request."""
 
     request_id: str
@@ -44,7 +46,7 @@ class Flag(NamedTuple):
 def line_of(flag: Flag) -> bytes:
     """Returns the line, with the time of now, and its end; members without a value are left out."""
     moment = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="microseconds")
-    members = {"time": f"{moment[:-6]}Z", **flag._asdict()}
+    members = {"time": f"{moment[:-6]}Z", **asdict(flag)}
     told = {name: value for name, value in members.items() if value not in ("", None)}
     return f"{logs.json_line(told)}\n".encode()
 

@@ -32,7 +32,8 @@ export class Answers {
     const kept = new Map(this.cards.map((card) => [card.id, card]));
     this.cards = variants.map(
       (variant) =>
-        kept.get(JSON.stringify(variant)) ?? new Card(variant, (...which) => this.why(...which)),
+        kept.get(JSON.stringify(variant)) ??
+        new Card(variant, (...which) => this.why(...which), this.onErrors),
     );
     const models = [...new Set(variants.map((variant) => variant.model))];
     const groups = models.map((model) => {

@@ -5,6 +5,7 @@ import { SHARED } from "../picture/instance.js";
 import { drawPixels } from "../picture/pixels.js";
 import { dimensions, figureOf, sureness } from "../words.js";
 import { Classes } from "./classes.js";
+import { Flag } from "./flag.js";
 import { showNoWhy, showWhy } from "./heat_map.js";
 import { profileOf } from "./profiles.js";
 import { showTiming } from "./timing.js";
@@ -14,8 +15,9 @@ const NOTABLE = 0.05; // the least probability of a second guess that is worth n
 const MOST = 20; // lines on a profile, whose members are fewer
 
 export class Card {
-  /** `onWhy(card, classId)` is called when a class is pressed, with null when it is let go. */
-  constructor(variant, onWhy) {
+  /** `onWhy(card, classId)` is called when a class is pressed, with null when it is let go, and
+  `onErrors(errors)` with what flagging fails of. */
+  constructor(variant, onWhy, onErrors) {
     this.variant = variant;
     this.id = JSON.stringify(variant);
     this.sight = null; // where what it sees is asked for
@@ -28,6 +30,7 @@ export class Card {
     this.why = this.part(".why");
     const press = (classId) => onWhy(this, classId);
     this.classes = new Classes(this.part(".classes"), this.part(".more"), press);
+    this.flag = new Flag(this.part(".flag"), variant, onErrors);
     setCut(this.part("h3"), variant.model);
     this.showChips(variant.version, variant.labels);
   }
@@ -64,7 +67,7 @@ export class Card {
 
   /** Shows an answer of `:predict` to what was `seen`, with [label, probability] by class id and
   what took how long. */
-  show({ predictions: [prediction], model_spec: { version } }, classes, { stages, tookMs }, seen) {
+  show({ predictions: [prediction], model_spec: { version } }, classes, { requestId, stages, tookMs }, seen) {
     this.seen = seen;
     this.pixels = seen.pixels; // stay while the next answer is under way
     this.prediction = prediction;
@@ -75,6 +78,7 @@ export class Card {
     this.showChips(version, labels.length ? labels : also);
     this.showVerdict(prediction, classes);
     this.classes.show(prediction.class_id, classes, this.kind);
+    this.flag.offer(requestId, prediction.class_id, classes.map(([label]) => label));
     this.clearWhy();
     const decode = (seen.stages.decode ?? 0) + (stages.decode ?? 0); // of the picture, and the array
     showTiming(this.part(".timing"), { ...stages, decode }, seen.tookMs + tookMs);
