@@ -38,7 +38,7 @@ class Note(NamedTuple):
 def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) -> Note:
     """Returns the fields of a request, without keeping its body."""
     target, outcome = request.target, request.outcome
-    content: dict[str, Any] = {
+    content = {
         "time": _moment(time.time() - took_s),
         **logs.ids(request),
         "key": request.key_name,
@@ -55,9 +55,6 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
     # Empty pictures were shown to no model, so there is nothing to note of them.
     told = outcome.results if outcome else ()
     results = [each for each in told if not isinstance(each, Empty)]
-    if len(results) < len(told):  # or the results are those of the request, one by one
-        places = (at for at, each in enumerate(told) if not isinstance(each, Empty))
-        content["indices"] = list(places)
     instances = outcome.shown.rows if outcome and outcome.shown and images else None
     return Note(content, results, instances, max(len(results), 1))
 
