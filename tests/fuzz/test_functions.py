@@ -12,9 +12,10 @@ from tests.fuzz.conftest import MAX_IMAGES, MAX_PIXELS
 from tests.fuzz.good_bodies import Body, good_bodies
 from tests.fuzz.mutations import bodies, mutated, tricked
 from tests.serving.forms import BOUNDARY, form, part
-from vitrine_client.errors import VitrineError
+from vitrine_client.errors import InvalidRequest, VitrineError
 from vitrine_client.images import to_instance
 from vitrine_serving.gateway.api.bodies import read_npy, read_pictures
+from vitrine_serving.gateway.api.feedback import read_feedback
 from vitrine_serving.gateway.api.forms import parsed_pictures, plain_pictures
 from vitrine_serving.gateway.http.compression import inflate
 
@@ -81,6 +82,25 @@ def test_mutated_forms():
             plain += 1
             assert parsed_pictures(BOUNDARY, body, 3) == pictures
     assert COUNT < plain < 5 * COUNT * 0.9
+
+
+def test_mutated_feedback():
+    """It is read, or refused in words that fit into an answer."""
+    chance = random.Random(1)
+    good = b'{"request_id": "7f0c1e", "index": 2, "label": "Ankle boot"}'
+    refused = 0
+    for _ in range(5 * COUNT):
+        body = good
+        for _ in range(chance.choice((0, 1, 1, 2))):
+            body = chance.choice((mutated, tricked))(chance, body)
+        try:
+            sent = read_feedback(body, MAX_IMAGES)
+            assert 0 <= sent.index < MAX_IMAGES
+        except InvalidRequest as error:
+            assert 0 < len(str(error).encode()) < 2000
+            assert not INSIDE.search(str(error)), error
+            refused += 1
+    assert COUNT < refused < 5 * COUNT * 0.9
 
 
 def test_mutated_rows():

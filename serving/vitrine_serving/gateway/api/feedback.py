@@ -1,6 +1,5 @@
 """Feedback endpoint: people flag a wrong answer with the right label."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ import orjson
 from vitrine_client.errors import AlreadyFlagged, InvalidRequest, VitrineError
 from vitrine_client.process.variables import PREFIX
 from vitrine_client.process.visible import visible
+from vitrine_client.results import strict_json
 from vitrine_serving.gateway.http import problems
 from vitrine_serving.gateway.http.heads import REQUEST_ID
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -29,8 +29,8 @@ _MOST_LETTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
-    """Feedback as it is sent: a picture, by its request and its index there, and its right label,
+class SentFeedback:
+    """Sent feedback: a picture, by its request and its index there, and its right label,
     or the class id of that."""
 
     request_id: str
@@ -118,7 +118,7 @@ def _answer(flag: Flag, *, again: bool) -> Answer:
     return Answer(200 if again else 201, body)
 
 
-def read_feedback(body: bytes, max_images: int) -> Feedback:
+def read_feedback(body: bytes, max_images: int) -> SentFeedback:
     """Returns the feedback in a body, strict JSON: no member twice, and none that is unknown.
     Raises `InvalidRequest`; requests have up to `max_images` pictures."""
     members = _members(body)
@@ -144,38 +144,17 @@ def read_feedback(body: bytes, max_images: int) -> Feedback:
         raise InvalidRequest(
             f"`label` is {_quoted(label)}; send the label of a class, or its class id as a number"
         )
-    return Feedback(request_id, index, label)
+    return SentFeedback(request_id, index, label)
 
 
 def _members(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(
-            body.decode(), object_pairs_hook=_told_once, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The feedback is no JSON ({_reason(error)}); {_FORM}") from error
+        document = strict_json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"The feedback is no JSON ({error}); {_FORM}") from error
     if not isinstance(document, dict):
         raise InvalidRequest(f"The feedback is no JSON object; {_FORM}")
     return document
-
-
-def _told_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError(f"{_quoted(name)} is there twice")
-        members[name] = value
-    return members
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _reason(error: ValueError | RecursionError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start} is no UTF-8"
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _class_of(label: str | int, labels: Sequence[str], model: str) -> int:
