@@ -127,7 +127,7 @@ class Gateway:
         self._is_ending = True
 
     def close(self) -> None:
-        """Writes what is not written yet; blocks for up to 5 s. Again, it does nothing."""
+        """Writes what is not written yet; blocks for up to 7 s. Again, it does nothing."""
         closers, self._closers = self._closers, []
         for close in closers:
             close()
