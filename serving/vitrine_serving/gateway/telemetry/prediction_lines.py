@@ -38,7 +38,7 @@ class Note(NamedTuple):
 def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) -> Note:
     """Returns the fields of a request, without keeping its body."""
     target, outcome = request.target, request.outcome
-    content = {
+    content: dict[str, Any] = {
         "time": _moment(time.time() - took_s),
         **logs.ids(request),
         "key": request.key_name,
