@@ -183,7 +183,8 @@ def test_models_would_be_shown_black(http, servers):
 
 
 def test_the_prediction_log_leaves_them_out(servers, runner, tmp_path):
-    """No result and no image of an empty picture is noted, and no line of nothing else."""
+    """No result and no image of an empty picture is noted, but its place; and no line of nothing
+    else."""
     path = tmp_path / "predictions.jsonl"
     app = create_app(Settings(prediction_log=path, prediction_log_images=True), servers)
     http = Http(app, runner)
@@ -194,6 +195,7 @@ def test_the_prediction_log_leaves_them_out(servers, runner, tmp_path):
     mixed, bad, refused = [json.loads(line) for line in path.read_text().splitlines()]
     assert [each.get("class_id") for each in mixed["results"]] == [7, None]
     assert [bool(each) for each in mixed["instances"]] == [True, False]
+    assert (mixed["empty"], bad["empty"], refused.get("empty")) == ([0], [0], None)
     assert [list(each) for each in bad["results"]] == [["error"]]
     assert (bad["status"], bad["version"]) == (200, 3)
     assert (refused["status"], "results" in refused) == (404, False)

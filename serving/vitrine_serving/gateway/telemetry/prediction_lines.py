@@ -52,9 +52,12 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
         "duration_ms": round(1e3 * took_s, 3),
         **logs.stages(request),
     }
-    # Empty pictures were shown to no model, so there is nothing to note of them.
+    # Empty pictures were shown to no model, so there is nothing to note of them but their places:
+    # feedback counts a request's pictures, these among them.
     told = outcome.results if outcome else ()
     results = [each for each in told if not isinstance(each, Empty)]
+    if len(results) < len(told):
+        content["empty"] = [place for place, each in enumerate(told) if isinstance(each, Empty)]
     instances = outcome.shown.rows if outcome and outcome.shown and images else None
     return Note(content, results, instances, max(len(results), 1))
 
