@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitrine_client.results.strict_json import dumps, plain
+from vitrine_client.results.strict_json import dumps, loads, plain
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,43 @@ def test_what_has_no_form():
     for value in (object(), {1, 2}, b"bytes", Result):
         with pytest.raises(TypeError, match="JSON has no form for a"):
             dumps(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            b'{"a": [1, -2.5, 1e300, null, true, "\\u00e9"]}',
+            {"a": [1, -2.5, 1e300, None, True, "é"]},
+        ),
+        (b" 1\r\n", 1),
+        (b"-1e-999", 0.0),
+        (b"9" * 400, int("9" * 400)),
+    ],
+)
+def test_what_is_read(text, expected):
+    assert loads(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "Expecting value"),
+        (b'{"a": 1', "Expecting"),
+        (b'{"a": 1} 2', "Extra data"),
+        (b"NaN", "NaN is no JSON"),
+        (b'{"a": -Infinity}', "-Infinity is no JSON"),
+        (b"1e999", "1e999 is beyond all numbers"),
+        (b"-" + b"9" * 500 + b".5", "is beyond all numbers"),
+        (b"9" * 100_000, "a number has 100,000 digits"),
+        (b'[{"a": 1, "b": 2, "a": 1}]', "'a' is there more than once"),
+        (b'"\xff"', "not UTF-8"),
+        (b"[" * 200_000, "nested too deep"),
+        (b'{"a":' * 200_000, "nested too deep"),
+        (b"\xef\xbb\xbf1", "BOM"),
+    ],
+)
+def test_what_is_not_read(text, said):
+    with pytest.raises(ValueError, match=said) as refused:
+        loads(text)
+    assert len(str(refused.value)) < 200
