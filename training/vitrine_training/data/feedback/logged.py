@@ -61,7 +61,7 @@ def read(paths: Iterable[Path], flags: Iterable[FlaggedPicture]) -> Logged:
     for flag in flags:
         places.setdefault(flag.request_id, set()).add(flag.index)
     found: dict[_PICTURE, LoggedPicture] = {}
-    notes = []
+    notes: list[str] = []
     for path in rotated(paths):
         notes += _read(path, places, found)
     return Logged(found, tuple(notes))
