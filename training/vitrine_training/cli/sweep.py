@@ -44,11 +44,8 @@ class Data:
     def words(self) -> list[str]:
         """Words of `train`'s command line, but the size."""
         words = [] if self.own_path is None else ["--data", str(self.own_path)]
-        if self.data_dir is not None and self.own_path is None:
-            words += ["--data-dir", str(self.data_dir)]
-        for name in ("fit", "label_column"):
-            if options.was_typed(name):
-                words += [f"--{name.replace('_', '-')}", getattr(self, name)]
+        for name in filter(options.was_typed, ("data_dir", "fit", "label_column")):
+            words += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         return words
 
 

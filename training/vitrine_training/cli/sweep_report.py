@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +34,7 @@ class SweepReport:
         self._dir, self._runs, self._processes, self._source = sweep_dir, runs, processes, source
         self._measure = measure_of(runs[0].variant)
         self._seconds: list[float] = []
+        self._lacks_page = False
         self.command: Callable[[SweepRun], str] = str
         self.results: dict[SweepRun, RunResult] = {
             run: found for run in runs if (found := results.done(run, sweep_dir))
@@ -40,8 +42,8 @@ class SweepReport:
 
     @property
     def failed(self) -> bool:
-        """Whether a run has no result."""
-        return any(not result.is_done for result in self.results.values())
+        """Whether a run has no result, or the page could not be written."""
+        return self._lacks_page or any(not result.is_done for result in self.results.values())
 
     @property
     def left(self) -> list[SweepRun]:
@@ -61,13 +63,13 @@ class SweepReport:
     def ended(self, result: RunResult, seconds: float) -> None:
         """Notes and tells the result of a run that took `seconds`."""
         self.results[result.run] = result
-        self._seconds.append(seconds)
+        self._seconds += [seconds] if seconds else []
         line = Text(f"  {len(self.results)}/{len(self._runs)}  {result.run}   ")
         if result.is_done:
             line.append(f"validation {shown(result.validation)}   {seconds:.1f} s")
         else:
             line.append(f"failed: {result.reason}", style="yellow")
-        if self.left:
+        if self.left and self._seconds:
             line.append(f"   {self._time_left()}", style="dim")
         console.print(line)
 
@@ -83,7 +85,7 @@ class SweepReport:
         )
 
     def end(self, *, as_json: bool) -> None:
-        """Shows all that there is, and writes the page. Raises `OSError`."""
+        """Shows all that there is, and writes the page."""
         standings = ranked(self._all(), self._measure)
         words = conclusion(standings, self._measure)
         placed = bool(standings and standings[0].validation)
@@ -95,16 +97,24 @@ class SweepReport:
         console.print(f"\n{words}", markup=False)
         if command:
             console.print(f"This publishes it:\n  {command}", markup=False)
-        path = page.write(
-            self._dir / PAGE,
-            standings,
-            self._measure,
-            source=self._source,
-            conclusion=words,
-            command=command,
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        console.print(f"{path} has a dot for every seed", markup=False)
+        self._write_page(standings, words, command)
+
+    def _write_page(self, standings: Sequence[Standing], words: str, command: str | None) -> None:
+        path = self._dir / PAGE
+        try:
+            page.write(
+                path,
+                standings,
+                self._measure,
+                source=self._source,
+                conclusion=words,
+                command=command,
+                at=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            console.print(f"{path} has a dot for every seed", markup=False)
+        except OSError as error:
+            self._lacks_page = True
+            click.echo(f"Error: {path} cannot be written: {error.strerror or error}", err=True)
 
     def _all(self) -> list[RunResult]:
         return [self.results.get(run) or RunResult(run, "not done yet") for run in self._runs]

@@ -35,13 +35,14 @@ def write(
         reports.environment("vitrine_training.sweep")
         .get_template("sweep.html")
         .render(
-            about=reports.About("sweep", f"Sweep over {source}", figure, at),
+            about=reports.About("sweep", f"Sweep over {Path(source).name}", figure, at),
             standings=standings,
             drawn=placed[:MOST_DRAWN],
             placed=len(placed),
             best=best,
             measure=measure,
             source=source,
+            name=Path(source).name,
             conclusion=conclusion,
             command=command,
             at=at,
@@ -70,15 +71,8 @@ def dots(standings: Sequence[Standing], measure: Measure) -> str:
         for row, standing in enumerate(standings):
             values = [result.validation for result in standing.done]
             colour = svg.ACCENT if row == 0 else svg.VIOLET
-            axes.plot(
-                values,
-                [row] * len(values),
-                "o",
-                color=colour,
-                alpha=0.75,
-                markersize=6,
-                clip_on=False,
-            )
+            rows = [row + offset for offset in _offsets(len(values))]
+            axes.plot(values, rows, "o", color=colour, alpha=0.8, markersize=5, clip_on=False)
             if standing.validation:
                 median = standing.validation.median
                 axes.plot([median] * 2, [row - 0.32, row + 0.32], color=svg.INK, linewidth=1.5)
@@ -96,6 +90,12 @@ def dots(standings: Sequence[Standing], measure: Measure) -> str:
         for standing in standings
     )
     return svg.inline(draw, height, "sweep", f"Validation {measure.name} by variant. {described}")
+
+
+def _offsets(count: int) -> list[float]:
+    """Returns how far dots of a row are from its middle: equal ones are seen one by one."""
+    width = min(0.44, 0.11 * (count - 1))
+    return [width * (number / max(count - 1, 1) - 0.5) for number in range(count)]
 
 
 def _named(place: int, standing: Standing) -> str:

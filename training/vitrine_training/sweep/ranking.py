@@ -105,6 +105,8 @@ def _lead(best: Standing, second: Standing) -> str:
 
 def _certainty(best: Standing, second: Standing, measure: Measure) -> str:
     """How sure the first place is, against the second."""
+    if _median(best) == _median(second):
+        return "More seeds may part them; else take the one that is smaller or faster."
     fewest = min(len(best.done), len(second.done))
     if fewest == 1:
         return "One seed each cannot tell whether that is chance; --seeds 0-4 can tell more."

@@ -51,17 +51,25 @@ class Trainer:
     command: Sequence[str] = (sys.executable, "-P", "-m", "vitrine_training", "train")
 
     def train(self, runs: Sequence[SweepRun], on_end: OnEnd) -> None:
-        """Trains all runs, and tells each one's result when its process has ended. Raises `OSError`
-        where a run cannot be started, and as signals do; then no process is left."""
+        """Trains all runs, and tells each one's result when its process has ended, or could not be
+        started. Where a signal raises meanwhile no process is left."""
         waiting = deque(runs)
         with _Processes() as processes:
             while waiting or processes.running:
                 while waiting and len(processes.running) < self.processes:
                     run = waiting.popleft()
-                    processes.start(run, lambda run=run: self._started(run))
+                    self._start(run, processes, on_end)
+                if not processes.running:
+                    continue
                 child = processes.next_ended()
                 result = results.ended(child.run, self.sweep_dir, child.process.returncode)
                 on_end(result, time.monotonic() - child.started_s)
+
+    def _start(self, run: SweepRun, processes: "_Processes", on_end: OnEnd) -> None:
+        try:
+            processes.start(run, lambda: self._started(run))
+        except OSError as error:  # no room on the disk, no process any more
+            on_end(RunResult(run, f"it cannot be started: {error}"), 0.0)
 
     def _started(self, run: SweepRun) -> "subprocess.Popen[bytes]":
         folder = self.sweep_dir / run.path
