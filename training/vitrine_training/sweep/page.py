@@ -69,7 +69,7 @@ def dots(standings: Sequence[Standing], measure: Measure) -> str:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for row, standing in enumerate(standings):
-            values = [result.validation for result in standing.done]
+            values = [one.validation for one in standing.done if one.validation is not None]
             colour = svg.ACCENT if row == 0 else svg.VIOLET
             rows = [row + offset for offset in _offsets(len(values))]
             axes.plot(values, rows, "o", color=colour, alpha=0.8, markersize=5, clip_on=False)
