@@ -144,8 +144,8 @@ def train(
     if own_path is not None:
         recipes, name = (own_data.recipe_of(recipes),), own_data.name_of(own_path, name)
     own_options = {"size": size, "fit": fit, "label_column": label_column}
-    chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
-    _check_needed(chosen)
+    chosen = varied(recipes or DEFAULT_RECIPES, settings, name)
+    check_needed(chosen)
     batch = Batch()
     if as_json:
         context = click.get_current_context()
@@ -235,7 +235,7 @@ def _makes_data(recipe: Recipe) -> bool:
     return recipe.architecture == "linear"
 
 
-def _check_needed(chosen: list[Recipe]) -> None:
+def check_needed(chosen: Sequence[Recipe]) -> None:
     """Refuses options that no recipe has a use for."""
     for option in _OF_PICTURES if all(map(_makes_data, chosen)) else ():
         if options.was_typed(option):
@@ -263,17 +263,18 @@ def _spend_compiler_note() -> None:
         tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
 
 
-def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+def varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+    """Returns recipes with the settings that are given, or refuses these by `UsageError`."""
     if model is not None:
         options.check_name(model)
     if model is not None and len(names) > 1:
         raise click.UsageError("--as goes with one recipe; name it")
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        varied = [RECIPES[name].varied(given, model) for name in names]
-        for recipe in varied:
+        found = [RECIPES[name].varied(given, model) for name in names]
+        for recipe in found:
             unused_settings.check(recipe, given)
             _check_batch(recipe)
-        return varied
+        return found
     except ValueError as error:
         raise click.UsageError(str(error)) from error
