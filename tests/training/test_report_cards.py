@@ -68,3 +68,27 @@ def test_a_failed_write_leaves_nothing_behind(softmax_dir, test_images, tmp_path
     with pytest.raises(OSError):
         report.write(softmax_dir, test_images, tmp_path / "page.html")
     assert [one.name for one in tmp_path.rglob("*")] == ["page.html"]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            {"added": 6, "by_key": {"<b>ann": 3, "bob": 3}, "left_out": {}, "before": None},
+            ["&lt;b&gt;ann 3, bob 3", "feedback: pictures added</th><td>6<", "out</th><td>none<"],
+        ),
+        ({"left_out": {"not_logged": 1}}, ["not logged 1"]),
+        ("garbage", []),
+        (None, []),
+    ],
+)
+def test_feedback_is_on_the_page(copied, test_images, tmp_path, told, shown):
+    """Of a card that has it, whatever it is."""
+    card = make_card() if told is None else make_card(feedback=told)
+    card["data"] = {"feedback": 64 * "a", "file": 32 * "b"}
+    write_card(copied, card)
+    page = report.write(copied, test_images, tmp_path / "page.html").read_text()
+    assert [text for text in shown if text.lower() not in page.lower()] == []
+    assert ("Feedback:" in page) == bool(shown)
+    assert f"SHA-256 {64 * 'a'}" in page
+    assert f"MD5 {32 * 'b'}" in page

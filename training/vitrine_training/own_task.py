@@ -75,7 +75,7 @@ class OwnClassification(Classification):
     @property
     def about_data(self) -> dict[str, Any]:
         """What the data is, and what was left out of it."""
-        return {"own_data": dict(self.told or {})}
+        return {**super().about_data, "own_data": dict(self.told or {})}
 
     def robustness(self, served: keras.Model) -> dict[str, Any]:
         """Nothing: hard pictures are drawn of clothes."""

@@ -16,12 +16,13 @@ from vitrine_training.fit.loop import Diverged, Epoch, State, check_outputs, fit
 from vitrine_training.fit.verdict import Curves, Measured, verdict
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import Recipe
-from vitrine_training.publish import export
+from vitrine_training.publish import effect, export
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.archive import Card, ExportError
+from vitrine_training.publish.effect import Effect, JudgedBy
 from vitrine_training.publish.gate import Gate, SameModel, WorseModel
 from vitrine_training.publish.provenance import code_revision, packages
-from vitrine_training.tasks import Task
+from vitrine_training.tasks import Floats, Task
 
 CHECKED_ROWS = 100
 """Validation inputs that an exported model has to answer as the trained one does."""
@@ -86,9 +87,14 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         card: Card = {}
 
         def write(directory: Path, version: int) -> None:
+            learned = _effect(run, task, gate, served, outputs)
+            if learned:  # it is told of a model that the gate keeps back, too
+                listener.say(f"feedback: {learned.words}")
             gate.check_no_worse(task.score(outputs))
             kept = kept_epoch(history, recipe)
             card.update(origin, version=version, **task.about_data)
+            if learned:
+                card["feedback"].update(learned.card)
             card.update(task.findings(served, outputs, kept))
             card.update(_judged(history, recipe, task), revision=revision)
             card["duration_s"] = round(time.monotonic() - started, 3)
@@ -107,6 +113,23 @@ def train_and_publish(run: Run, task: Task, listener: RunListener) -> tuple[Path
         raise
     checkpoint.remove()
     return version_dir, card
+
+
+def _effect(
+    run: Run, task: Task, gate: Gate, served: keras.Model, outputs: Floats
+) -> Effect | None:
+    """Returns the effect of feedback, None where there is none."""
+    flagged = task.flagged
+    if flagged is None:
+        return None
+    score = flagged.score(flagged.validation_outputs(served))
+    return effect.measure(
+        run.models_dir,
+        run.recipe.model,
+        JudgedBy(task, task.score(outputs), len(task.validation[1])),
+        JudgedBy(flagged, score, len(flagged.validation[1])),
+        gate.incumbent,
+    )
 
 
 def _keep(checkpoint: Checkpoint, end: SystemExit) -> None:

@@ -3,9 +3,9 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.data import fashion_mnist as data
+from vitrine_training.data.feedback.learning import BaseData, Learning
 from vitrine_training.evaluation import drift_baseline, robustness
 from vitrine_training.evaluation.metrics import (
     Evaluation,
@@ -35,7 +36,8 @@ Floats = npt.NDArray[np.float32]
 class Task(ABC):
     """Data, and how answers to it are judged. `output` is the one of `serving_default` that counts.
 
-    `checksums`, `labels` and `input_shape` go into the card as they are.
+    `checksums`, `labels` and `input_shape` go into the card as they are. `feedback` is what people
+    flagged, if that is in `train`.
     """
 
     train: Arrays
@@ -44,6 +46,7 @@ class Task(ABC):
     labels: list[str]
     input_shape: list[int]
     output: str
+    feedback: Learning | None = field(default=None, kw_only=True)
 
     @property
     @abstractmethod
@@ -61,9 +64,14 @@ class Task(ABC):
         return ImageSpec()
 
     @property
+    def flagged(self) -> "Task | None":
+        """Task that is judged by the flagged pictures; None without feedback."""
+        return None
+
+    @property
     def about_data(self) -> dict[str, Any]:
         """The card's members on where the data is from, beside its checksums."""
-        return {}
+        return {"feedback": dict(self.feedback.card)} if self.feedback else {}
 
     def validation_outputs(self, call: Callable[[tf.Tensor], tf.Tensor]) -> Floats:
         """Returns what `call` answers to the validation inputs."""
@@ -111,6 +119,24 @@ class Classification(Task):
             test=test,
             pictures=pictures,
         )
+
+    @property
+    def base(self) -> BaseData:
+        """Data that feedback is added to."""
+        return BaseData(self.labels, self.train, (self.validation[0], self.test[0]))
+
+    def taught(self, learning: Learning) -> Self:
+        """Returns the task with feedback in its training part alone."""
+        checksums = self.checksums | {"feedback": learning.card["rows_sha256"]}
+        return replace(self, train=learning.train, checksums=checksums, feedback=learning)
+
+    @property
+    def flagged(self) -> Self | None:
+        """Task that is judged by the flagged pictures; None without feedback."""
+        if self.feedback is None:
+            return None
+        examples = self.feedback.examples
+        return replace(self, validation=(examples.images, examples.labels))
 
     @cached_property
     def sample(self) -> robustness.RobustnessSample:

@@ -31,9 +31,13 @@ def ends_with_parent(command: Sequence[str]) -> list[str]:
 
 
 def start(
-    command: Sequence[str], environment: Mapping[str, str], output: IO[str] | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    output: IO[str] | None = None,
+    errors: IO[str] | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Starts a child that reads nothing, and writes to `output`, else where its parent does.
+    """Starts a child that reads nothing, and writes to `output`, else where its parent does; its
+    standard error goes to `errors`, else along with the rest.
 
     Ctrl-C in a terminal reaches the parent alone, which stops its children in order.
     """
@@ -42,7 +46,7 @@ def start(
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=output and subprocess.STDOUT,
+        stderr=errors or (output and subprocess.STDOUT),
         start_new_session=True,
     )
 

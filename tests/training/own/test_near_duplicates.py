@@ -14,6 +14,7 @@ from vitrine_training.data.own.near_duplicates import (
     LEAST_CORRELATION,
     MOST_BITS,
     Duplicates,
+    beside_others,
     candidate_pairs,
     connected,
     difference_hashes,
@@ -160,3 +161,21 @@ def test_what_is_beside_chosen_rows():
     images[1], images[2], images[3] = images[0], jpeg(images[0]), images[5]
     chosen = np.arange(40) == 1
     assert np.flatnonzero(duplicates(images).beside(chosen)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
+def test_what_is_beside_others(channels):
+    """As of pairs within one set and one class, but with each compared to all."""
+    images, others = smooth(12, channels=channels), smooth(30, channels=channels, seed=1)
+    others[3], others[20], others[21] = jpeg(images[5]), images[7], images[7]
+    assert np.flatnonzero(beside_others(images, others)).tolist() == [5, 7]
+    assert not beside_others(images, others[:0]).any()
+    assert beside_others(images[:0], others).shape == (0,)
+
+
+def test_many_that_hash_alike_are_compared_all_the_same():
+    """A copy is found among thousands of the same hash."""
+    images = digits(3_000, 8, 3)[0]
+    others = np.concatenate([images[:2_990] // 2, images[2_990:]])
+    found = beside_others(images[2_980:], others)
+    assert found[10:].all()

@@ -1,4 +1,5 @@
-"""The command `vitrine-train`: train, import, evaluate, report, recipes, versions, rollback."""
+"""The command `vitrine-train`: train, sweep, import, evaluate, report, recipes, versions,
+rollback."""
 
 import os
 import sys
@@ -16,6 +17,7 @@ from vitrine_training.cli import judging, options
 from vitrine_training.cli.imports import import_model
 from vitrine_training.cli.options import console
 from vitrine_training.cli.rollback import rollback
+from vitrine_training.cli.sweep import sweep
 from vitrine_training.cli.train import train
 from vitrine_training.cli.versions import list_versions
 from vitrine_training.data import fashion_mnist as data
@@ -37,6 +39,7 @@ def main() -> None:
     vitrine-train train                  the text's softmax and mlp, and photo
     vitrine-train train mlp-best         the best mlp we know, the next version of `mlp`
     vitrine-train train mlp --activation tanh --epochs 20 --as mlp-tanh-20
+    vitrine-train sweep softmax mlp --seeds 0-4    which is better, and by more than chance?
     vitrine-train import cnn.keras --as clothes    a classifier that was trained elsewhere
     vitrine-train evaluate               what is published, class by class
     vitrine-train report                 the same as a page, with curves and pictures
@@ -51,6 +54,7 @@ def main() -> None:
 
 
 main.add_command(train)
+main.add_command(sweep)
 main.add_command(import_model)
 main.add_command(completion_of("vitrine-train"))
 

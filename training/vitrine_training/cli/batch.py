@@ -89,7 +89,9 @@ class Batch:
         self, run: "Run", version_dir: Path, card: dict[str, Any], duration_s: float
     ) -> None:
         told: Outcome = {
-            name: card[name] for name in ("metrics", "verdict", "robustness") if name in card
+            name: card[name]
+            for name in ("metrics", "verdict", "robustness", "feedback")
+            if name in card
         }
         version = options.version_of(version_dir)
         self.outcomes.append(

@@ -30,11 +30,23 @@ _SUFFIXES = re.compile(r"(\.(npz|csv|tsv|gz|zip))+$", re.IGNORECASE)
 
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of own data to a command."""
+    return reading_options(_SIZE(command))
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds those but the size to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
+_SIZE = click.option(
+    "--size",
+    type=click.IntRange(4, 512),
+    default=28,
+    show_default=True,
+    help="Height and width that picture files get; arrays have their own.",
+)
 _OPTIONS = (
     click.option(
         "--data",
@@ -43,13 +55,6 @@ _OPTIONS = (
         metavar="PATH",
         help="Train on your own: a folder of class-name/*.jpg, or of train/, val/ and test/ with "
         "those; an .npz file (x_train, y_train); IDX files as MNIST has them; or CSV of pixels.",
-    ),
-    click.option(
-        "--size",
-        type=click.IntRange(4, 512),
-        default=28,
-        show_default=True,
-        help="Height and width that picture files get; arrays have their own.",
     ),
     click.option(
         "--fit",

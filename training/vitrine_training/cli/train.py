@@ -10,7 +10,7 @@ import click
 
 from vitrine_client.process import signals, standard_streams
 from vitrine_client.process.numbers import FiniteNumber, Number
-from vitrine_training.cli import options, own_data, unused_settings
+from vitrine_training.cli import feedback, options, own_data, unused_settings
 from vitrine_training.cli.batch import Batch
 from vitrine_training.cli.options import console
 from vitrine_training.data import fashion_mnist as data
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 DEFAULT_RECIPES = ("softmax", "mlp", "photo")
 """Recipes trained unless others are named: the text's two, and one for pictures of one's
 own."""
+
+
+_NAMES = {"feedback_files": "with-feedback", "prediction_logs": "predictions"}
+_OF_PICTURES = ("data_dir", "hard_pictures", *_NAMES)
+"""Options that mean nothing where no recipe takes pictures, and the names that some have."""
 
 
 def _setting_option(setting: Field[Any]) -> Callable[..., Any]:
@@ -69,6 +74,7 @@ def _setting_options(command: Callable[..., None]) -> Callable[..., None]:
 @options.models_dir
 @options.data_dir
 @own_data.data_options
+@feedback.feedback_options
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
@@ -107,6 +113,8 @@ def train(
     size: int,
     fit: str,
     label_column: str,
+    feedback_files: tuple[Path, ...],
+    prediction_logs: tuple[Path, ...],
     seed: int,
     if_missing: bool,
     force: bool,
@@ -125,6 +133,10 @@ def train(
     --json prints an object for each model that was trained or left alone, and why it was not
     published if it was not.
 
+    --with-feedback learns from answers that people flagged as wrong: their pictures, which
+    --predictions has, are added to those to train on. It says who flagged what, and how many
+    pictures the version before and the new one get right.
+
     A model that is worse, or whose training fails, keeps no other from its turn. Exit code 1: there
     was one.
     """
@@ -132,8 +144,8 @@ def train(
     if own_path is not None:
         recipes, name = (own_data.recipe_of(recipes),), own_data.name_of(own_path, name)
     own_options = {"size": size, "fit": fit, "label_column": label_column}
-    chosen = _varied(recipes or DEFAULT_RECIPES, settings, name)
-    _check_needed(chosen)
+    chosen = varied(recipes or DEFAULT_RECIPES, settings, name)
+    check_needed(chosen)
     batch = Batch()
     if as_json:
         context = click.get_current_context()
@@ -143,6 +155,7 @@ def train(
         _leave_what_is_there(chosen, models_dir, batch)
     if not chosen:
         return
+    flagged = feedback.read(feedback_files, prediction_logs)
     if own_path is not None:
         found = own_data.load(own_path, seed, **own_options)
         chosen = [own_data.fitted(each, found, is_given=options.was_typed) for each in chosen]
@@ -152,7 +165,7 @@ def train(
     from vitrine_training.run import Run
 
     runs = [Run(recipe, seed, models_dir, force, checkpoint_every_s) for recipe in chosen]
-    _train_all(batch, list(zip(runs, tasks, strict=True)))
+    _train_all(batch, feedback.taught(list(zip(runs, tasks, strict=True)), flagged, batch))
 
 
 def _train_all(batch: Batch, runs: "Sequence[tuple[Run, Task]]") -> None:
@@ -222,11 +235,11 @@ def _makes_data(recipe: Recipe) -> bool:
     return recipe.architecture == "linear"
 
 
-def _check_needed(chosen: list[Recipe]) -> None:
+def check_needed(chosen: Sequence[Recipe]) -> None:
     """Refuses options that no recipe has a use for."""
-    for option in ("data_dir", "hard_pictures") if all(map(_makes_data, chosen)) else ():
+    for option in _OF_PICTURES if all(map(_makes_data, chosen)) else ():
         if options.was_typed(option):
-            name = option.replace("_", "-")
+            name = _NAMES.get(option, option.replace("_", "-"))
             raise click.UsageError(f"linear makes its own data: leave out --{name}")
 
 
@@ -250,17 +263,18 @@ def _spend_compiler_note() -> None:
         tf.function(lambda: tf.constant(1) + 1, jit_compile=True)()
 
 
-def _varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+def varied(names: tuple[str, ...], settings: dict[str, Any], model: str | None) -> list[Recipe]:
+    """Returns recipes with the settings that are given, or refuses these by `UsageError`."""
     if model is not None:
         options.check_name(model)
     if model is not None and len(names) > 1:
         raise click.UsageError("--as goes with one recipe; name it")
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        varied = [RECIPES[name].varied(given, model) for name in names]
-        for recipe in varied:
+        found = [RECIPES[name].varied(given, model) for name in names]
+        for recipe in found:
             unused_settings.check(recipe, given)
             _check_batch(recipe)
-        return varied
+        return found
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -10,7 +10,7 @@ import tensorflow as tf
 from vitrine_training.publish import archive, cards, incumbent
 from vitrine_training.publish import versions as publish
 from vitrine_training.publish.archive import Card
-from vitrine_training.publish.incumbent import Judge
+from vitrine_training.publish.incumbent import Incumbent, Judge
 
 
 class WorseModel(Exception):
@@ -47,6 +47,11 @@ class Gate:
         self._models_dir, self._model, self._judge = models_dir, model, judge
         self._force, self._say = force, say
         self._look()
+
+    @property
+    def incumbent(self) -> Incumbent | None:
+        """Version to be compared with; None where there is none, and with `force`."""
+        return self._incumbent
 
     def _look(self) -> None:
         self._versions = publish.versions(self._models_dir, self._model)

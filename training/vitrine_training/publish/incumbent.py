@@ -59,6 +59,7 @@ class Incomparable(Exception):
             "version is worse. Publish one all the same with --force, or under another name with "
             "--as"
         )
+        self.version_dir, self.reason = version_dir, reason
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ def render(
         turned_degrees=robustness.TURNED_DEGREES,
         settings=_settings(card["recipe"]),
         pictures=_weights(card, variables),
+        feedback=_feedback(card.get("feedback")),
         at_bound=at_bound(temperature),
         plots=plots,
     )
@@ -244,6 +245,29 @@ def _spelt(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_spelt, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _feedback(found: Any) -> list[tuple[str, str]]:
+    """Names and values of a card's member on feedback; nothing where it has none."""
+    if not isinstance(found, dict):
+        return []
+    names = {
+        "added": "Pictures added",
+        "relabelled": "Pictures relabelled",
+        "by_key": "Flagged by",
+        "by_label": "Flagged as",
+        "left_out": "Flags left out",
+        "pictures": "Judged by pictures",
+        "before": "Right before",
+        "after": "Right now",
+    }
+    return [(names[name], _counts(found[name])) for name in names if found.get(name) is not None]
+
+
+def _counts(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in value.items()) or "none"
 
 
 def _weights(card: dict[str, Any], variables: list[tf.Variable]) -> list[tuple[str, str]] | None:

@@ -57,6 +57,9 @@ _BLOCKS, _AGREEING = 6, 2
 _NEIGHBOURS = 32
 """Pictures compared with each in a bucket: it bounds the time where thousands hash alike."""
 
+_REDUCED = LEAST_CORRELATION - 1e-6
+"""The same for reduced pictures, where a matrix product rounds in other places."""
+
 _LEAST_DEVIATION = 1.0
 """Standard deviation, in levels, below which a picture is flat and correlates with nothing."""
 
@@ -207,6 +210,27 @@ def candidate_pairs(hashes: Hashes, labels: Rows) -> Iterator[Rows]:
                 first &= differing & earlier != 0
             pairs = np.stack([order[at[first]], order[at[first] + offset]], axis=1)
             yield pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]]
+
+
+def beside_others(images: Images, others: Images) -> npt.NDArray[np.bool_]:
+    """Returns of each picture, bool [n], whether one of the others is near to it, whatever they
+    are of; they have one shape.
+
+    Each is compared with all others, so it is for few pictures beside many.
+    """
+    looks, beside = _Looks.of(images), _Looks.of(others)
+    found = np.zeros(len(images), bool)
+    block = max(1, _BLOCK_BYTES // (8 * max(1, len(others))))
+    for at in range(0, len(images), block):
+        rows = slice(at, at + block)
+        bits = np.bitwise_count(looks.hashes[rows, np.newaxis] ^ beside.hashes)
+        near = (bits <= MOST_BITS) & (looks.reduced[rows] @ beside.reduced.T >= _REDUCED)
+        for row, candidates in enumerate(near, at):
+            alike = np.flatnonzero(candidates)
+            pictures = np.concatenate([images[row : row + 1], others[alike]])
+            pairs = np.stack([np.zeros(len(alike), np.int64), np.arange(1, len(alike) + 1)], axis=1)
+            found[row] = _correlate(pictures, pairs).any()
+    return found
 
 
 def _tables() -> list[np.uint64]:
