@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import MAX_PIXELS
 from vitrine_client.images.files import check_header
+from vitrine_client.images.headers import is_grey_jpeg
 from vitrine_client.images.preprocessing import fit_picture, shown
 from vitrine_client.images.rows import SIDE, read_row
 from vitrine_client.results.profiles.profile import ModelProfile
@@ -128,7 +129,8 @@ def _fitted(content: bytes, fitting: Fitting) -> Pixels:
             return row
     if fitting.grey is not None:
         return _levels(content, fitting.grey_profile if fitting.grey else fitting.colour_profile)
-    if content.startswith(_PNG) and content[_COLOUR_TYPE_AT] in _GREY_TYPES:
+    is_grey_png = content.startswith(_PNG) and content[_COLOUR_TYPE_AT] in _GREY_TYPES
+    if is_grey_png or is_grey_jpeg(content):
         return _levels(content, fitting.grey_profile)
     colour = _levels(content, fitting.colour_profile)
     first = colour[..., 0]

@@ -147,7 +147,7 @@ def _write(
 def _write_rows(descriptor: int, pixels: npt.NDArray[np.uint8], offsets: Sequence[int]) -> None:
     """Writes pictures of a chunk to their places in a file. Raises `OSError`."""
     for picture, offset in zip(pixels, offsets, strict=True):
-        if os.pwrite(descriptor, picture.data, offset) < picture.nbytes:
+        if os.pwrite(descriptor, picture.data, offset) < picture.nbytes:  # the last of the room
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
