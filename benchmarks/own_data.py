@@ -95,7 +95,9 @@ def photo(drawn: np.random.Generator) -> Image.Image:
         field = drawn.standard_normal((wide * 3 // 4 + 1, wide + 1, 3)).astype(np.float32)
         for channel in range(3):
             small = Image.fromarray(field[..., channel])
-            levels[..., channel] += strength * np.asarray(small.resize(PHOTO, Image.BICUBIC))
+            levels[..., channel] += strength * np.asarray(
+                small.resize(PHOTO, Image.Resampling.BICUBIC)
+            )
     levels += 5 * drawn.standard_normal((height, width, 1)).astype(np.float32)
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
