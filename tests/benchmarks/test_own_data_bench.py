@@ -1,4 +1,4 @@
-"""How the benchmark of own data makes folders, reads them in processes of their own, and compares."""
+"""How the benchmark of own data makes folders, reads them each in a process, and compares."""
 
 import io
 
