@@ -9,6 +9,8 @@ MODEL ?=
 SWAPS ?= 500
 PEERS ?=
 ROUNDS ?= 3
+FILES ?= 2000
+PHOTOS ?= 100
 IMAGES ?= samples/*.png
 SECONDS_EACH ?= 60
 SEED ?=
@@ -31,7 +33,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
-	report accuracy bench-training bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
+	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers contract findings test-newest wire lock clean
 
 help: ## List the targets
@@ -84,6 +86,9 @@ bench-training: setup ## Compare what an epoch takes in six ways of training
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.epochs
 	@$(BIN)/python -m benchmarks.vectorisation
+
+bench-own-data: setup ## Decode FILES small pictures and PHOTOS of 1 MP of own data, beside Keras' reader, ROUNDS (3) times
+	@$(BIN)/python -m benchmarks.own_data --files $(FILES) --photos $(PHOTOS) --rounds $(ROUNDS)
 
 bench-recipes: setup ## Train each of RECIPES with three seeds, and print what they reach
 	@$(BIN)/python -m benchmarks.recipes $(RECIPES)

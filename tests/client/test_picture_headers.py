@@ -14,7 +14,7 @@ from PIL import Image
 from tests.client.made_pictures import encoded
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import FORMATS, find_item
-from vitrine_client.images.headers import MOST_PIXELS, Header, read_header
+from vitrine_client.images.headers import MOST_PIXELS, Header, is_grey_jpeg, read_header
 
 SIZE = (60, 40)
 
@@ -223,3 +223,14 @@ def test_memory_at_the_limit(name, tmp_path):
         [sys.executable, "-c", MEASURED, small, large], capture_output=True, text=True, check=True
     )
     assert int(done.stdout) <= 150
+
+
+def test_grey_jpegs_are_told_by_their_components():
+    grey = encoded(plain("L"), "JPEG")
+    assert is_grey_jpeg(grey)
+    assert is_grey_jpeg(encoded(plain("L"), "JPEG", progressive=True, comment="\xff\xc0" * 30))
+    for mode in ("RGB", "CMYK"):
+        assert not is_grey_jpeg(encoded(plain(mode), "JPEG"))
+    assert not is_grey_jpeg(encoded(plain("L"), "PNG"))
+    for end in range(len(grey)):  # what is cut tells nothing, or the same
+        assert is_grey_jpeg(grey[:end]) in (False, end > grey.index(b"\xff\xc0"))

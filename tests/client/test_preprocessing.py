@@ -18,7 +18,14 @@ from vitrine_client.images.preprocessing import (
     target_size,
 )
 from vitrine_client.images.raster import decoded_whole
-from vitrine_client.images.resizing import PASS_PIXELS, STRIP_PIXELS, TWICE_PIXELS, resized
+from vitrine_client.images.resizing import (
+    PASS_PIXELS,
+    STRIP_PIXELS,
+    TWICE_PIXELS,
+    is_whole,
+    resized,
+    resized_image,
+)
 from vitrine_client.results.profiles.profile import FASHION_MNIST, FITS, RESIZES, ModelProfile
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -324,6 +331,37 @@ def test_box_of_a_jpeg_that_is_decoded_in_half_is_that_of_the_original():
     found = fit_picture(encoded(picture, "JPEG"), profile((8, 8)), box=(101, 301, 1900, 700))
     assert found.box == (101, 301, 1900, 700)
     assert found.instance.max() < 60
+
+
+@pytest.mark.parametrize("resize", [name for name in RESIZES if name.startswith("pillow-")])
+@pytest.mark.parametrize("stored", ["L", "RGB"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("side", [(60, 40), (900, 700)])
+def test_whole_image_is_resized_as_its_strips_are(resize, stored, mode, orientation, side):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = noise(*side).convert(stored)
+    raster = decoded_whole(encoded(picture, "PNG", exif=exif.tobytes()), 10**7)
+    whole = (0, 0, *raster.decoded)
+    assert is_whole(resize, raster.decoded, whole)
+    image = raster.image(mode)
+    for part in (whole, (3, 5, 33, 37)):
+        for size in ((20, 24), raster.decoded[::-1]):
+            strips = resized(lambda place: raster.levels(place, mode), part, size, resize, whole)
+            np.testing.assert_array_equal(resized_image(image, part, size, resize), strips)
+
+
+def test_whole_image_is_one_that_no_pixel_is_seen_through():
+    clear = noise().convert("RGBA")
+    clear.putalpha(100)
+    for picture in (clear, noise().quantize(9), noise().convert("LA"), noise().convert("1")):
+        assert decoded_whole(encoded(picture, "PNG"), 10**6).image("RGB") is None
+    opaque = decoded_whole(encoded(noise(), "PNG"), 10**6)
+    assert opaque.image("RGBA") is None
+    assert not is_whole("bilinear", opaque.decoded, (0, 0, *opaque.decoded))
+    assert not is_whole("pillow-draft", opaque.decoded, (0, 0, 5, 5))
+    assert not is_whole("pillow-draft", (TWICE_PIXELS, 2), (0, 0, TWICE_PIXELS, 2))
 
 
 @pytest.mark.parametrize("resize", RESIZES)

@@ -8,6 +8,7 @@ a picture that is beyond it. What cannot be told here is a decoder's to refuse.
 import re
 import struct
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _SEGMENTS = 2000
@@ -107,6 +108,17 @@ def _jpeg(content: bytes) -> Header | None:
             kind = "progressive CMYK JPEG" if components > 3 else "progressive JPEG"
             return Header(kind if several_scans else "JPEG", width, height)
     return None
+
+
+def is_grey_jpeg(content: bytes) -> bool:
+    """Says whether a file is a JPEG of one component, as grey ones are."""
+    if not content.startswith(b"\xff\xd8"):
+        return False
+    try:
+        frames = (at for marker, at in _jpeg_segments(content) if marker in _FRAMES_OF_JPEG)
+        return any(content[at + 7] == 1 for at in islice(frames, 1))
+    except IndexError:  # the file ends in its header
+        return False
 
 
 _FRAMES_OF_JPEG = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

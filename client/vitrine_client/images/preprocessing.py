@@ -7,6 +7,7 @@ model was trained with: `model_input`. docs/preprocessing.md has what was measur
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,14 @@ from vitrine_client.images.files import check_size
 from vitrine_client.images.finding.item import Item, checked_box
 from vitrine_client.images.given import read
 from vitrine_client.images.raster import Box, Part, Raster, decoded_whole, raster_of
-from vitrine_client.images.resizing import DRAFT, Levels, is_pillows, resized
+from vitrine_client.images.resizing import (
+    DRAFT,
+    Levels,
+    is_pillows,
+    is_whole,
+    resized,
+    resized_image,
+)
 from vitrine_client.results.profiles.profile import FASHION_MNIST, MOST_NUMBERS, ModelProfile
 
 FREE_MOST, FREE_LEAST = 512, 32
@@ -182,11 +190,21 @@ def _resized(
     if profile.dtype == "string" and not (profile.height and profile.width):
         name = _STILL_RESIZE
     part = _decoded_part(raster, seen)
-    around = _decoded_part(raster, chosen) if is_pillows(name) else part
-    if profile.fit != "pad":
+    around = _decoded_part(raster, chosen) if is_pillows(name) and chosen != seen else part
+
+    def resized_part(size: tuple[int, int]) -> Levels:
+        if negative is None and is_whole(name, raster.decoded, around):
+            image = raster.image(mode)
+            if image is not None:
+                return resized_image(image, part, size, name)
         return resized(read_part, part, size, name, around)
-    (high, wide), (top, left) = _padded(seen, size)
-    inner = resized(read_part, part, (high, wide), name, around)
+
+    if profile.fit != "pad":
+        return resized_part(size)
+    (high, wide), (top, left) = _padded(seen[2:], size)
+    if (high, wide) == size:
+        return resized_part(size)
+    inner = resized_part((high, wide))
     levels = np.zeros((*size, inner.shape[2]), inner.dtype)
     levels[top : top + high, left : left + wide] = inner
     return levels
@@ -203,10 +221,13 @@ def _decoded_part(raster: Raster, box: Box) -> Part:
     return left, top, right, bottom
 
 
-def _padded(seen: Box, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns the height and width that a picture has between black bars, and where it begins, in
-    the arithmetic of `tf.image.resize_with_pad`."""
-    whole = np.array([seen[3], seen[2]], np.float32)
+@lru_cache
+def _padded(
+    seen: tuple[int, ...], size: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the height and width that a picture, `seen` wide and high, has between black bars,
+    and where it begins, in the arithmetic of `tf.image.resize_with_pad`."""
+    whole = np.array(seen[::-1], np.float32)
     target = np.array(size, np.float32)
     inner = whole / (whole / target).max()
     high, wide = np.floor(inner).astype(int).clip(1)

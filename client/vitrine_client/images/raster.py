@@ -142,6 +142,16 @@ class Raster:
         pixels = np.asarray(self._upright(image))
         return pixels.reshape(*pixels.shape[:2], -1)
 
+    def image(self, mode: str) -> Image.Image | None:
+        """Returns all of the picture as it was decoded, in `mode`, of the levels that `levels` has;
+        None where those are not simply the decoded ones."""
+        image = self._image
+        if image.mode not in ("L", "RGB") or mode not in ("L", "RGB"):
+            return None
+        if image.has_transparency_data:
+            return None
+        return self._upright(image if image.mode == mode else image.convert(mode))
+
     def _upright(self, image: Image.Image) -> Image.Image:
         turn = _UPRIGHT.get(self._orientation)
         return image if turn is None else image.transpose(turn)

@@ -68,6 +68,24 @@ def is_pillows(resize: str) -> bool:
     return resize == "nearest" or resize.startswith("pillow-")
 
 
+def is_whole(resize: str, size: tuple[int, int], around: Part) -> bool:
+    """Says whether a filter is one that `resized_image` has, and `around` all of a picture of a
+    size, width and height, that is not resized in strips."""
+    return (
+        resize.startswith("pillow-")
+        and around == (0, 0, *size)
+        and size[0] * size[1] <= TWICE_PIXELS
+    )
+
+
+def resized_image(image: Image.Image, part: Part, size: tuple[int, int], resize: str) -> Levels:
+    """Returns what `resized` does of a part of a whole picture of grey or of colours, which is
+    `around` it, without a copy of its pixels."""
+    if (image.height, image.width) == size and part == (0, 0, *image.size):
+        return _array(image)
+    return _array(image.resize((size[1], size[0]), FILTERS[resize].resample, part))
+
+
 def resized(read: Read, part: Part, size: tuple[int, int], resize: str, around: Part) -> Levels:
     """Returns a part of a picture in a size, height and width, by the filter of that name, [h, w,
     channels]: uint8 by `nearest` and `pillow-`, else float32, and beyond 0..255 where the kernel

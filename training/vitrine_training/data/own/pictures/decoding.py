@@ -8,7 +8,6 @@ most; those of Pillow are the same to the bit.
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images import MAX_PIXELS
 from vitrine_client.images.files import check_header
+from vitrine_client.images.headers import is_grey_jpeg
 from vitrine_client.images.preprocessing import fit_picture, shown
 from vitrine_client.images.rows import SIDE, read_row
 from vitrine_client.results.profiles.profile import ModelProfile
@@ -29,7 +29,7 @@ kept as they are."""
 MOST_FILE_BYTES = 64 << 20
 """Of a picture's file: the largest that may be read, a BMP of 16 million pixels, has fewer."""
 
-_HEAD_BYTES = 1 << 16
+_HEAD_BYTES = 1 << 20
 """Of a large file: its header, which tells its pixels before the rest is read."""
 
 _PNG, _COLOUR_TYPE_AT, _GREY_TYPES = b"\x89PNG", 25, frozenset((0, 4))
@@ -97,15 +97,18 @@ def decode(path: str | os.PathLike[str], fitting: Fitting) -> Pixels:
 def _content(path: str | os.PathLike[str]) -> bytes:
     """Returns a file's bytes. Raises `OSError`, and `InvalidImage` where the file or the picture in
     it is too large, which is known by its header."""
-    with Path(path).open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        head = file.read(_HEAD_BYTES if size > _HEAD_BYTES else size + 1) or b""
-        if size > len(head):
-            check_header(head, MAX_PIXELS)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes as long again
+    try:
+        size = os.fstat(descriptor).st_size
+        head = os.read(descriptor, min(size + 1, _HEAD_BYTES))
+        if size <= len(head):
+            return head
+        check_header(head, MAX_PIXELS)
         if size > MOST_FILE_BYTES:
             raise InvalidImage(f"The file has {size:,} bytes, and {MOST_FILE_BYTES:,} are the most")
-        rest = file.read(size - len(head)) if size > len(head) else b""
-        return head + rest if rest else head
+        return head + os.read(descriptor, size - len(head))
+    finally:
+        os.close(descriptor)
 
 
 def _reason(content: bytes | None, error: InvalidImage) -> str:
@@ -126,7 +129,8 @@ def _fitted(content: bytes, fitting: Fitting) -> Pixels:
             return row
     if fitting.grey is not None:
         return _levels(content, fitting.grey_profile if fitting.grey else fitting.colour_profile)
-    if content.startswith(_PNG) and content[_COLOUR_TYPE_AT] in _GREY_TYPES:
+    is_grey_png = content.startswith(_PNG) and content[_COLOUR_TYPE_AT] in _GREY_TYPES
+    if is_grey_png or is_grey_jpeg(content):
         return _levels(content, fitting.grey_profile)
     colour = _levels(content, fitting.colour_profile)
     first = colour[..., 0]

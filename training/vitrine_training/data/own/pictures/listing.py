@@ -7,7 +7,9 @@ its path, its size and its time.
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,8 @@ _EMPTY = "folders without pictures"
 _BESIDE = "beside the folders of classes"
 _UNLABELLED = "parts without folders of classes"
 _FORBIDDEN = "folders that cannot be read"
+
+_NAME = attrgetter("name")
 
 _MOST_TOLD = 40
 """Characters of a long name that a message has."""
@@ -101,16 +105,11 @@ def _root(folder: Path) -> str:
         raise DataError(f"{shown} cannot be read ({reason}): name a folder of pictures") from error
 
 
-class _Found(NamedTuple):
-    """Entry of a folder that is not left out."""
+class _Entries(NamedTuple):
+    """Entries of a folder that are not left out, by name: the names of folders, and the files."""
 
-    name: str
-    path: str
-    status: os.stat_result
-
-    @property
-    def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.status.st_mode)
+    folders: list[str]
+    files: list[PictureFile]
 
 
 class _Walk:
@@ -124,51 +123,48 @@ class _Walk:
     def folders(self, path: str) -> list[str]:
         """Returns the names of the folders in one, sorted; files beside them are left out."""
         found = self._entries(path)
-        for each in found:
-            if not each.is_folder:
-                self.omissions.add(f"files {_BESIDE}", each.path)
-        return [each.name for each in found if each.is_folder]
+        for file in found.files:
+            self.omissions.add(f"files {_BESIDE}", file.path)
+        return found.folders
 
     def peek(self, path: str) -> tuple[list[str], int]:
         """Returns the folders in one and the number of its files; nothing counts as left out."""
         walk = _Walk(self.root)
         found = walk._entries(path)
-        folders = [each.name for each in found if each.is_folder]
-        return folders, len(found) - len(folders)
+        return found.folders, len(found.files)
 
     def files(self, path: str, part: str, label: str) -> Iterator[PictureFile]:
         """Yields all files below a folder, as pictures of a class."""
         ahead = [path]
         while ahead:
             path = ahead.pop()
-            found = self._entries(path)
-            if not found:
+            found = self._entries(path, part, label)
+            if not any(found):
                 self.omissions.add(_EMPTY, f"{path}{os.sep}")
-            for each in found:
-                status = each.status
-                if not each.is_folder:
-                    yield PictureFile(each.path, part, label, status.st_size, status.st_mtime_ns)
-            ahead += reversed([each.path for each in found if each.is_folder])
+            yield from found.files
+            ahead += [f"{path}{os.sep}{name}" for name in reversed(found.folders)]
 
-    def _entries(self, path: str) -> list[_Found]:
-        """Returns the entries of a folder, by name, but for those that are left out."""
+    def _entries(self, folder: str, part: str = "", label: str = "") -> _Entries:
+        """Returns the entries of a folder, but for those that are left out."""
+        found = _Entries([], [])
+        above = f"{folder}{os.sep}" if folder else ""
         try:
-            with os.scandir(os.path.join(self.root, path)) as entries:  # noqa: PTH118  of bytes, too
-                every = sorted(entries, key=lambda entry: entry.name)
+            with _opened(self._inside + folder) as descriptor, os.scandir(descriptor) as entries:
+                for entry in sorted(entries, key=_NAME):
+                    path = above + entry.name
+                    reason, status = self._judged(entry, path)
+                    if status is None:
+                        self.omissions.add(reason, path)
+                    elif stat.S_ISDIR(status.st_mode):
+                        found.folders.append(entry.name)
+                    else:
+                        size, time_ns = status.st_size, status.st_mtime_ns
+                        found.files.append(PictureFile(path, part, label, size, time_ns))
         except OSError:
-            self.omissions.add(_FORBIDDEN, path)
-            return []
-        found = []
-        for entry in every:
-            name = f"{path}{os.sep}{entry.name}" if path else entry.name
-            reason, status = self._judged(entry)
-            if status is None:
-                self.omissions.add(reason, name)
-            else:
-                found.append(_Found(entry.name, name, status))
+            self.omissions.add(_FORBIDDEN, folder)
         return found
 
-    def _judged(self, entry: os.DirEntry[str]) -> tuple[str, os.stat_result | None]:
+    def _judged(self, entry: os.DirEntry[str], path: str) -> tuple[str, os.stat_result | None]:
         """Returns why an entry is left out, or its status where it is not."""
         if entry.name.startswith("."):
             return f"files or folders {_DOT_FILES}", None
@@ -176,7 +172,7 @@ class _Walk:
         if lower in _SYSTEM_FILES or lower in _SYSTEM_FOLDERS:
             return f"files or folders {_SYSTEM}", None
         try:
-            if entry.is_symlink() and (reason := self._link_fault(entry.path)):
+            if entry.is_symlink() and (reason := self._link_fault(f"{self._inside}{path}")):
                 return reason, None
             status = entry.stat()
         except OSError:
@@ -193,6 +189,16 @@ class _Walk:
         if f"{os.path.realpath(os.path.dirname(path))}{os.sep}".startswith(f"{target}{os.sep}"):  # noqa: PTH120
             return _LOOPS
         return ""
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[int]:
+    """Opens a folder, below which entries are found sooner than by their whole paths."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 _Layout = dict[str, list[tuple[str, str]]]

@@ -1,7 +1,8 @@
 """Merging of chunks: pictures that were decoded in the order of their files become one map, in the
 order of own data: by part, by label, then by SHA-256 of the pixels (`ordered`)."""
 
-import hashlib
+import errno
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_training.data.idx import DataError
-from vitrine_training.data.own.examples import PARTS, Examples, checksum
+from vitrine_training.data.own.examples import PARTS, Examples, checksum, row_digests
 from vitrine_training.data.own.pictures.chunks import (
     ChunkRecord,
     DecodingJob,
@@ -66,11 +67,11 @@ class Decoding:
         )
 
     def pixels(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yields the pixels of the readable files, one by one. Raises `OSError`."""
+        """Yields the pixels of the readable files, those of a chunk at a time. Raises `OSError`."""
         in_colour = self.in_colour
         for job in self.jobs:
             pixels = read_pixels(self.chunks, job.number, self.records[job.number])
-            yield from in_colours(pixels) if in_colour else pixels
+            yield in_colours(pixels) if in_colour else pixels
 
 
 def parts_of(parts: Iterable[str]) -> list[str]:
@@ -98,12 +99,13 @@ def merge(decoding: Decoding, maps: PixelMaps, key: str) -> MapIndex:
         )
     classes, parts = classes_of(file.label for file in files), parts_of(file.part for file in files)
     ids = {label: number for number, label in enumerate(classes)}
-    ranks = [(parts.index(file.part), ids[file.label]) for file in files]
+    part_ids = {part: number for number, part in enumerate(parts)}
+    ranks = np.array([(part_ids[file.part], ids[file.label]) for file in files])
     side = next(iter(decoding.records.values())).shape[1:3]
     shape = (len(files), *side, 3) if decoding.in_colour else (len(files), *side)
     _write(decoding, ranks, shape, maps, key)
     counts = np.zeros((len(parts), len(classes)), np.int64)
-    np.add.at(counts, tuple(np.array(ranks).T), 1)
+    np.add.at(counts, tuple(ranks.T), 1)
     by_part = {part: tuple(map(int, row)) for part, row in zip(parts, counts, strict=True)}
     index = MapIndex(shape, classes, by_part, {}, tuple(notes), decoding.unreadable())
     found = parts_in(maps.written(key), index)
@@ -122,24 +124,31 @@ def parts_in(pixels: npt.NDArray[np.uint8], index: MapIndex) -> dict[str, Exampl
 
 def _write(
     decoding: Decoding,
-    ranks: Sequence[tuple[int, int]],
+    ranks: npt.NDArray[np.int64],
     shape: tuple[int, ...],
     maps: PixelMaps,
     key: str,
 ) -> None:
-    """Writes each picture to its row; only those of a chunk are in memory."""
-    keys = [
-        (*rank, hashlib.sha256(pixels.data).digest())
-        for rank, pixels in zip(ranks, decoding.pixels(), strict=True)
-    ]
-    places = np.empty(len(keys), np.int64)
-    places[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(len(keys))
+    """Writes each picture to its row, those of equal `ranks` by their digests; only those of a
+    chunk are in memory."""
+    digests = np.concatenate([row_digests(pixels) for pixels in decoding.pixels()])
+    order = np.lexsort((*digests.T[::-1], *ranks.T[::-1]))  # the last key is the first one
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
     row_bytes = int(np.prod(shape[1:]))
     with maps.writing(key, shape) as file:
-        start = file.tell()
-        for place, pixels in zip(places.tolist(), decoding.pixels(), strict=True):
-            file.seek(start + place * row_bytes)
-            file.write(pixels.data)
+        start, done = file.tell(), 0
+        for pixels in decoding.pixels():
+            offsets = start + row_bytes * places[done : done + len(pixels)]
+            _write_rows(file.fileno(), pixels, offsets.tolist())
+            done += len(pixels)
+
+
+def _write_rows(descriptor: int, pixels: npt.NDArray[np.uint8], offsets: Sequence[int]) -> None:
+    """Writes pictures of a chunk to their places in a file. Raises `OSError`."""
+    for picture, offset in zip(pixels, offsets, strict=True):
+        if os.pwrite(descriptor, picture.data, offset) < picture.nbytes:  # the last of the room
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _notes(decoding: Decoding, readable: int) -> list[str]:

@@ -89,7 +89,7 @@ class PixelMaps:
         with (made / _PIXELS).open("wb") as file:
             header = np.lib.format.header_data_from_array_1_0(np.zeros((), np.uint8))
             np.lib.format.write_array_header_1_0(file, {**header, "shape": shape})
-            file.truncate(file.tell() + int(np.prod(shape, dtype=np.int64)))
+            file.truncate(file.tell() + int(np.prod(shape, dtype=np.int64)))  # which flushes it
             yield file
             file.flush()
             os.fsync(file.fileno())
