@@ -148,8 +148,8 @@ def _check_size(path: Path, data: OwnData, size: int) -> None:
 
 
 def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) -> Recipe:
-    """Returns a recipe for own data: nobody knows what it reaches there, and a step has no more
-    rows than there are, unless somebody gave the number."""
+    """Returns a recipe for own data: nobody knows what it reaches there, a step has no more rows
+    than there are, and there are enough steps, unless somebody gave the numbers."""
     rows = len(data.parts["train"])
     if recipe.batch_size > rows:
         if is_given("batch_size"):
@@ -158,6 +158,8 @@ def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) ->
                 "take those at most"
             )
         recipe = replace(recipe, batch_size=rows)
+    if not is_given("epochs"):
+        recipe = recipe.for_rows(rows)
     shape = "x".join(map(str, data.parts["train"].images.shape[1:]))
     summary = f"{recipe.architecture} for {shape} pictures of {len(data.classes)} classes"
     return replace(recipe, expected=ANY, summary=summary)

@@ -19,6 +19,7 @@ UNUSED = {
     "mlp": frozenset(("filters",)),
     "mlp-subclassed": frozenset(("filters",)),
     "cnn": frozenset[str](),
+    "convnet": frozenset[str](),
 }
 """Names of settings, by architecture."""
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from vitrine_training.fit import leftovers
 from vitrine_training.fit.augment import augmented, scaled, warped
+from vitrine_training.fit.pieces import pieces
 from vitrine_training.models.recipes import Recipe
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -90,7 +91,7 @@ def fit(
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)
     epoch = compiled_epoch(model, optimizer, recipe, train, seed)
-    measure = compiled_measure(model)
+    measure = compiled_measure(model, compiles=recipe.compiles)
     alike = tuple(array[: len(validation[1])] for array in train)
     variables = [*model.variables, *optimizer.variables]
     history = list(resumed.history) if resumed else []
@@ -175,7 +176,7 @@ def compiled_epoch(
             loss = loss_of(targets, model(batch, training=True))
         optimizer.apply(tape.gradient(loss, trained), trained)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=recipe.compiles)
     def steps(rows: Rows, number: tf.Tensor) -> None:
         before = (number - 1) * (whole + 1)
         for index in tf.range(whole):
@@ -235,12 +236,15 @@ def is_classification(arrays: Arrays) -> bool:
 
 
 def compiled_measure(
-    model: keras.Model,
+    model: keras.Model, *, compiles: bool = True
 ) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], tuple[float, float | None]]:
-    """Returns a function of inputs and targets that gives the loss and the accuracy, if any."""
+    """Returns a function of inputs and targets that gives the loss and the accuracy, if any.
+
+    XLA takes all rows at once, `compiles` or not: without it, they go through in pieces.
+    """
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=compiles)
     def classification(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(scaled(inputs))
         right = tf.argmax(logits, axis=1, output_type=targets.dtype) == targets
@@ -249,7 +253,13 @@ def compiled_measure(
     def measure(inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> tuple[float, float | None]:
         if not is_classification((inputs, targets)):
             return float(_half_squared_error(targets, model(inputs))), None
-        loss, accuracy = classification(tf.constant(inputs), tf.constant(targets, tf.int32))
+        whole = [slice(None)] if compiles else list(pieces(inputs))
+        found = [
+            classification(tf.constant(inputs[rows]), tf.constant(targets[rows], tf.int32))
+            for rows in whole
+        ]
+        weights = [len(targets[rows]) for rows in whole]
+        loss, accuracy = np.average(np.array(found, np.float64), axis=0, weights=weights)
         return float(loss), float(accuracy)
 
     return measure
