@@ -1,4 +1,4 @@
-"""The convolutional network of Keras' own layers: any size, and a loop that XLA does not compile."""
+"""Recipe `cnn`: a network of Keras' own layers, of any size, that XLA does not compile."""
 
 import dataclasses
 

@@ -9,7 +9,7 @@ _HIDDEN_LAYERS = frozenset(("hidden_units", "activation", "dropout", "batch_norm
 _IMAGES = frozenset(
     (
         *("normalise", "label_smoothing", "average_over", "flip", "shift", "turn", "scale"),
-        *("redraw", "relight", "dirt", "grain"),
+        *("redraw", "relight", "dirt", "grain", "class_weights"),
     )
 )
 

@@ -218,12 +218,30 @@ def _rows(array: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:
 def _training_loss(recipe: Recipe, train: Arrays) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     if not is_classification(train):
         return _half_squared_error
+    weigh = _class_weigher(train[1]) if recipe.class_weights else lambda _: None
     if not recipe.label_smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return lambda targets, logits: plain(targets, logits, weigh(targets))
     smoothed = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=recipe.label_smoothing
     )
-    return lambda targets, logits: smoothed(tf.one_hot(targets, logits.shape[-1]), logits)
+    return lambda targets, logits: smoothed(
+        tf.one_hot(targets, logits.shape[-1]), logits, weigh(targets)
+    )
+
+
+def class_weights(labels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Returns the weight of a row by its class id: the rows of each class weigh the same together,
+    and all rows 1 on the average. Classes without a row have 0."""
+    counts = np.bincount(labels)
+    shares = np.count_nonzero(counts) * counts.astype(np.float64)
+    weights = np.divide(len(labels), shares, out=np.zeros(len(counts)), where=counts > 0)
+    return weights.astype(np.float32)
+
+
+def _class_weigher(labels: npt.NDArray[Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    weights = class_weights(labels)
+    return lambda targets: tf.gather(tf.constant(weights), targets)
 
 
 def _half_squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Pieces: ranges of rows that go through a network at once, so that memory does not grow with data."""
+"""Pieces: ranges of rows that go through a network at once, so that memory is bounded."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -112,8 +112,8 @@ def cnn(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Mod
 
 
 def convnet(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
-    """Convolutional network of Keras' own layers: 3 by 3 convolutions, each with a max pooling, then
-    the layers of `mlp`. What comes out of the last one is at most `MOST_POOLED` high and wide."""
+    """Convolutional network of Keras' own layers: 3 by 3 convolutions, each with a max pooling,
+    then the layers of `mlp`. What comes out of the last one is at most `MOST_POOLED` high and wide."""
     return keras.Sequential(
         [
             keras.Input(spec.shape),

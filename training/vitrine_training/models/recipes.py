@@ -71,6 +71,9 @@ class Recipe:
     schedule: str = _setting("constant", "Learning rate; `cosine` warms up, then falls to 0.")
     weight_decay: float = _setting(0.0, "Times learning rate and weight, off each step.")
     label_smoothing: float = _setting(0.0, "Probability spread over all classes.", below=1)
+    class_weights: bool = _setting(
+        False, "Weigh each class the same in the training loss, however few rows it has."
+    )
     ema: float = _setting(0.0, "Momentum of the weights' moving average; 0 for none.", below=1)
     flip: bool = _setting(False, "Mirror half of the training images.")
     shift: int = _setting(0, "Most pixels to move training images by, each way.", below=14)
