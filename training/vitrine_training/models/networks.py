@@ -113,7 +113,7 @@ def cnn(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Mod
 
 def convnet(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
     """Convolutional network of Keras' own layers: 3 by 3 convolutions, each with a max pooling,
-    then the layers of `mlp`. What comes out of the last one is at most `MOST_POOLED` high and wide."""
+    then the layers of `mlp`. The last pooling leaves at most `MOST_POOLED` of each side."""
     return keras.Sequential(
         [
             keras.Input(spec.shape),
