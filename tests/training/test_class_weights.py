@@ -1,5 +1,7 @@
 """Class weights: each class weighs the same in the training loss, and nothing changes without."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,9 @@ def alike(count=400):
 def shares(**settings):
     """Probabilities of a model that was trained by rows that are alike."""
     images, labels = alike()
-    recipe = RECIPES["softmax"].varied({"epochs": 60, "learning_rate": 0.2, **settings})
+    settings |= {"epochs": 60, "batch_size": len(labels)}
+    # The epoch with the best validation loss, in which rows weigh the same, is another one.
+    recipe = replace(RECIPES["softmax"].varied(settings), keep="last")
     model = MODELS["softmax"](recipe, 0, ImageSpec((SIDE, SIDE), 2))
     fit(model, recipe, (images, labels), (images, labels), 0)
     logits = model(images[:1] / np.float32(255)).numpy()[0]

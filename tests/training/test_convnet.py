@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from vitrine_training.data.pieces import MOST_ROWS, MOST_VALUES, pieces
 from vitrine_training.evaluation.metrics import outputs_of
 from vitrine_training.fit.loop import compiled_measure, fit
-from vitrine_training.fit.pieces import MOST_ROWS, MOST_VALUES, pieces
 from vitrine_training.models.networks import MODELS, MOST_POOLED, ImageSpec
 from vitrine_training.models.recipes import MOST_EPOCHS, RECIPES
 

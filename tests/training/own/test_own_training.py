@@ -161,6 +161,7 @@ WRONG = {
     "two recipes": (("train", "mlp", "softmax", "--data", "D"), 2, "--data goes with one recipe"),
     "a recipe for clothes": (("train", "photo", "--data", "D"), 2, "photo is for data of its own"),
     "Fashion-MNIST's option": (("train", "--data", "D", "--hard-pictures", "1"), 2, "for Fashion"),
+    "dirt of clothes": (("train", "--data", "D", "--dirt", "0.5"), 2, "--dirt: it is for Fashion"),
     "nothing there": (("train", "--data", "nowhere"), 2, "'nowhere' does not exist"),
     "no pictures": (("train", "--data", "D"), 1, "has none of folders of pictures by class"),
 }

@@ -25,7 +25,10 @@ UNBALANCED = 3.0
 """Times as many pictures as the smallest class that the largest has where weights are advised."""
 
 ONLY_OWN: tuple[str, ...] = ("size", "fit", "label_column")
-ONLY_BUILT_IN: tuple[str, ...] = ("data_dir", "hard_pictures")
+ONLY_BUILT_IN: tuple[str, ...] = (
+    *("data_dir", "hard_pictures"),
+    *("redraw", "relight", "dirt", "grain"),
+)
 """Options that mean nothing without `--data`, and with it."""
 
 _SUFFIXES = re.compile(r"(\.(npz|csv|tsv|gz|zip))+$", re.IGNORECASE)

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from vitrine_training.data.fashion_mnist import Split
 from vitrine_training.data.idx import Pixels
+from vitrine_training.data.pieces import pieces
 from vitrine_training.fit.augment import scaled
-from vitrine_training.fit.pieces import pieces
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]

@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from vitrine_training.data.pieces import pieces
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 from vitrine_training.fit import leftovers
 from vitrine_training.fit.augment import augmented, scaled, warped
-from vitrine_training.fit.pieces import pieces
+from vitrine_training.fit.from_disk import epoch_from_disk
 from vitrine_training.models.recipes import Recipe
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -90,9 +92,9 @@ def fit(
     """
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)
-    epoch = compiled_epoch(model, optimizer, recipe, train, seed)
+    epoch = _epoch(model, optimizer, recipe, train, seed)
     measure = compiled_measure(model, compiles=recipe.compiles)
-    alike = tuple(array[: len(validation[1])] for array in train)
+    alike = _first_rows(train, len(validation[1]))
     variables = [*model.variables, *optimizer.variables]
     history = list(resumed.history) if resumed else []
     kept = resumed.kept if resumed else model.get_weights()
@@ -166,15 +168,7 @@ def compiled_epoch(
     """
     size = min(recipe.batch_size, len(train[1]))
     whole, rest = divmod(len(train[1]), size)
-    loss_of = _training_loss(recipe, train)
-    trained = model.trainable_variables
-
-    def step(rows: Rows, number: tf.Tensor) -> None:
-        inputs, targets, *dirt = rows
-        batch = augmented(inputs, recipe, [seed, number], *dirt)
-        with tf.GradientTape() as tape:
-            loss = loss_of(targets, model(batch, training=True))
-        optimizer.apply(tape.gradient(loss, trained), trained)
+    step = _step(model, optimizer, recipe, train, seed)
 
     @tf.function(jit_compile=recipe.compiles)
     def steps(rows: Rows, number: tf.Tensor) -> None:
@@ -186,6 +180,47 @@ def compiled_epoch(
 
     prepared = _prepared_rows(recipe, train, seed)
     return lambda order, number: steps(prepared(order, number), number)
+
+
+def _epoch(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    recipe: Recipe,
+    train: Arrays,
+    seed: int,
+) -> Callable[[tf.Tensor, tf.Tensor], None]:
+    """Returns what `compiled_epoch` does, or what reads rows on disk as it goes."""
+    if not isinstance(train[0], RowsOnDisk):
+        return compiled_epoch(model, optimizer, recipe, train, seed)
+    step = _step(model, optimizer, recipe, train, seed)
+    return epoch_from_disk(step, recipe, *train, seed)
+
+
+def _step(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    recipe: Recipe,
+    train: Arrays,
+    seed: int,
+) -> Callable[[Rows, tf.Tensor], None]:
+    """Returns a function of the rows of a batch and of the step's number that updates `model`."""
+    loss_of = _training_loss(recipe, train)
+    trained = model.trainable_variables
+
+    def step(rows: Rows, number: tf.Tensor) -> None:
+        inputs, targets, *dirt = rows
+        batch = augmented(inputs, recipe, [seed, number], *dirt)
+        with tf.GradientTape() as tape:
+            loss = loss_of(targets, model(batch, training=True))
+        optimizer.apply(tape.gradient(loss, trained), trained)
+
+    return step
+
+
+def _first_rows(arrays: Arrays, count: int) -> Arrays:
+    inputs, targets = arrays
+    few = inputs.taken(slice(count)) if isinstance(inputs, RowsOnDisk) else inputs[:count]
+    return few, targets[:count]
 
 
 def _prepared_rows(
@@ -258,7 +293,7 @@ def compiled_measure(
 ) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], tuple[float, float | None]]:
     """Returns a function of inputs and targets that gives the loss and the accuracy, if any.
 
-    XLA takes all rows at once, `compiles` or not: without it, they go through in pieces.
+    Rows on disk go through in pieces, and all without XLA; otherwise all go through at once.
     """
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -271,7 +306,8 @@ def compiled_measure(
     def measure(inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> tuple[float, float | None]:
         if not is_classification((inputs, targets)):
             return float(_half_squared_error(targets, model(inputs))), None
-        whole = [slice(None)] if compiles else list(pieces(inputs))
+        at_once = compiles and not isinstance(inputs, RowsOnDisk)
+        whole = [slice(None)] if at_once else list(pieces(inputs))
         found = [
             classification(tf.constant(inputs[rows]), tf.constant(targets[rows], tf.int32))
             for rows in whole
