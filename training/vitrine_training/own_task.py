@@ -11,6 +11,7 @@ import numpy as np
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.data.own.examples import Examples, OwnData
 from vitrine_training.data.own.pictures.decoding import RESIZE
+from vitrine_training.data.pieces import pieces
 from vitrine_training.evaluation.metrics import Evaluation
 from vitrine_training.fit.loop import Arrays
 from vitrine_training.fit.verdict import Guessing
@@ -18,7 +19,6 @@ from vitrine_training.models.networks import ImageSpec
 from vitrine_training.tasks import Classification
 
 _FLAT = 1e-3  # a standard deviation of pixels that is no less, so that flat pictures divide by it
-_PIXELS_AT_A_TIME = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ def _pixel_statistics(images: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[floa
     they do not depend on an order."""
     levels = np.arange(256, dtype=np.float64)
     counts = np.zeros(256, np.int64)
-    flat = images.reshape(-1)
-    for start in range(0, flat.size, _PIXELS_AT_A_TIME):
-        counts += np.bincount(flat[start : start + _PIXELS_AT_A_TIME], minlength=256)
-    mean = float(counts @ levels) / flat.size
-    square = float(counts @ levels**2) / flat.size
+    for rows in pieces(images):
+        counts += np.bincount(images[rows].reshape(-1), minlength=256)
+    size = math.prod(images.shape)
+    mean = float(counts @ levels) / size
+    square = float(counts @ levels**2) / size
     return mean / 255, max(math.sqrt(max(square - mean**2, 0.0)) / 255, _FLAT)

@@ -70,7 +70,7 @@ def examined_processor(cpuinfo: Path) -> Iterator[Finding]:
 def check_memory(_: Installation) -> Iterator[Finding]:
     """Looks at processors, memory, and the limit on a process's addresses."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    total = _memory_bytes()
+    total = memory_bytes()
     seen = f"{count} processors, {total / _GB:.1f} GB of memory"
     if total < 1.5 * _GB:
         yield problem(
@@ -91,7 +91,7 @@ def check_memory(_: Installation) -> Iterator[Finding]:
         )
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     """Of the machine, or of the container that this is."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for limit in map(Path, _CGROUP_LIMITS):

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.doctor.machine.machine import memory_bytes
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import (
     Examples,
@@ -16,6 +18,7 @@ from vitrine_training.data.own.examples import (
 )
 from vitrine_training.data.own.files import listed
 from vitrine_training.data.own.near_duplicates import Duplicates
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 
 HELD_OUT = ("test", "validation")
 """Parts that are split off where they are not given, in this order."""
@@ -26,7 +29,14 @@ GLUED = 20
 Rows = npt.NDArray[np.int64]
 
 
-def split(data: OwnData, seed: int = 0, *, validation: float = 0.1, test: float = 0.15) -> OwnData:
+def split(
+    data: OwnData,
+    seed: int = 0,
+    *,
+    validation: float = 0.1,
+    test: float = 0.15,
+    most_bytes: int | None = None,
+) -> OwnData:
     """Returns data that is `checked` in three parts: "train", "validation" and "test".
 
     A part that is given stays as it is. One that lacks is split off "all" or "train": that share of
@@ -37,10 +47,13 @@ def split(data: OwnData, seed: int = 0, *, validation: float = 0.1, test: float 
     near-duplicates are most of a class, they are parted, equal ones excepted, or nothing could be
     measured of it. Notes tell that, which classes are missing in a part, and how many pictures of a
     given part are in "train" too. Raises `DataError` where there are too few pictures.
+
+    Pictures of more than `most_bytes`, half of the memory unless it is given, are not copied: those
+    of the parts are `RowsOnDisk`.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ValueError(f"shares are above 0, and below 1 together: not {validation} and {test}")
-    table = _Table.of(data)
+    table = _Table.of(data, memory_bytes() // 2 if most_bytes is None else most_bytes)
     given = [part for part in HELD_OUT if part in data.parts]
     shares = {"test": test, "validation": validation}
     lacking = {part: shares[part] for part in HELD_OUT if part not in given}
@@ -78,10 +91,12 @@ class _Table:
     classes: int
 
     @classmethod
-    def of(cls, data: OwnData) -> "_Table":
+    def of(cls, data: OwnData, most_bytes: int) -> "_Table":
         every = list(data.parts.values())
         images = every[0].images  # not copied where it is all
-        if len(every) > 1:
+        if sum(examples.images.nbytes for examples in every) > most_bytes:
+            images = _as_array(RowsOnDisk([examples.images for examples in every]))
+        elif len(every) > 1:
             images = np.concatenate([examples.images for examples in every])
         labels = np.concatenate([examples.labels for examples in every])
         parts = np.repeat(np.array(list(data.parts)), [len(examples) for examples in every])
@@ -163,16 +178,34 @@ def _taken(order: list[int], sizes: list[int], wanted: Mapping[str, int]) -> dic
 def _parts(
     data: OwnData, table: _Table, held: Mapping[str, npt.NDArray[np.bool_]]
 ) -> dict[str, Examples]:
+    if isinstance(table.images, RowsOnDisk):
+        data = replace(data, parts=_on_disk(data))
     if not held:
         return {part: data.parts[part] for part in ("train", "validation", "test")}
     rest = ~np.any(list(held.values()), axis=0)
     rows = {part: table.pool[chosen] for part, chosen in ({"train": rest} | dict(held)).items()}
     return {
-        part: Examples(table.images[rows[part]], table.labels[rows[part]])
+        part: Examples(_taken_rows(table.images, rows[part]), table.labels[rows[part]])
         if part in rows
         else data.parts[part]
         for part in ("train", "validation", "test")
     }
+
+
+def _on_disk(data: OwnData) -> dict[str, Examples]:
+    return {
+        part: replace(examples, images=_as_array(RowsOnDisk([examples.images])))
+        for part, examples in data.parts.items()
+    }
+
+
+def _taken_rows(images: npt.NDArray[np.uint8], rows: Rows) -> npt.NDArray[np.uint8]:
+    return _as_array(images.taken(rows)) if isinstance(images, RowsOnDisk) else images[rows]
+
+
+def _as_array(images: RowsOnDisk) -> npt.NDArray[np.uint8]:
+    """Rows that are read by index as those of an array are, and by nothing else."""
+    return cast("npt.NDArray[np.uint8]", images)
 
 
 def _contradictions(data: OwnData, table: _Table) -> Iterator[str]:
@@ -228,19 +261,30 @@ def _named(data: OwnData, ids: Rows) -> str:
     return listed(data.classes[class_id] for class_id in ids)
 
 
-def imbalance(data: OwnData) -> str:
-    """Returns in words how many times as many pictures the largest class has as the smallest.
+def imbalance_ratio(data: OwnData) -> float:
+    """Returns how many times as many pictures the largest class has as the smallest.
 
     Classes without a picture to learn from do not count.
     """
-    labels = data.parts["all" if "all" in data.parts else "train"].labels
-    counts = np.bincount(labels, minlength=len(data.classes))
-    present = np.flatnonzero(counts)
-    large = present[counts[present].argmax()]
-    small = present[counts[present].argmin()]
+    counts, large, small = _extremes(data)
+    return float(counts[large] / counts[small])
+
+
+def imbalance(data: OwnData) -> str:
+    """Returns the same in words, with the names of the two classes."""
+    counts, large, small = _extremes(data)
     if counts[large] == counts[small]:
         return f"{counts[large]:,} pictures of each class"
     return (
-        f"{counts[large]:,} pictures of {_named(data, large[np.newaxis])}, {counts[small]:,} of "
-        f"{_named(data, small[np.newaxis])}: {counts[large] / counts[small]:.3g} : 1"
+        f"{counts[large]:,} pictures of {listed([data.classes[large]])}, {counts[small]:,} of "
+        f"{listed([data.classes[small]])}: {counts[large] / counts[small]:.3g} : 1"
     )
+
+
+def _extremes(data: OwnData) -> tuple[Rows, int, int]:
+    """Returns the pictures of each class, and the ids of the largest class and of the smallest."""
+    labels = data.parts["all" if "all" in data.parts else "train"].labels
+    counts = np.bincount(labels, minlength=len(data.classes))
+    present = np.flatnonzero(counts)
+    found = counts[present]
+    return counts, int(present[found.argmax()]), int(present[found.argmin()])
