@@ -10,6 +10,7 @@ SWAPS ?= 500
 PEERS ?=
 ROUNDS ?= 3
 IMAGES ?= samples/*.png
+DATA ?=
 SECONDS_EACH ?= 60
 SEED ?=
 TFS ?=
@@ -24,6 +25,7 @@ NEWEST := .venv-newest
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+OWN_RECIPE = $(if $(filter file,$(origin RECIPES)),,$(RECIPES))
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 VERSION := import sys; print(sys.version_info[:2])
 ORIGIN := import sys; print(sys.base_prefix, sys.version_info[:2])
@@ -55,12 +57,19 @@ $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml trai
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
 
-demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then)
+demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then); DATA=folder: with its pictures
+ifeq ($(DATA),)
 	@$(BIN)/vitrine-train train $(RECIPES) --if-missing
 	@$(BIN)/vitrine-serve demo $(IMAGES) $(if $(ONCE),--once)
+else
+	@test -d "$(DATA)" || { echo "There is no folder $(DATA): DATA is one that has a folder of pictures for each class"; exit 2; }
+	@name="$(or $(MODEL),$$(basename "$$(cd "$(DATA)" && pwd -P)"))"; \
+		$(BIN)/vitrine-train train $(OWN_RECIPE) --data "$(DATA)" --as "$$name" --if-missing && \
+		$(BIN)/vitrine-serve demo "$(DATA)" --model "$$name" $(if $(ONCE),--once)
+endif
 
-train: setup ## Train RECIPES (softmax mlp photo) on Fashion-MNIST and publish them in models/
-	@$(BIN)/vitrine-train train $(RECIPES)
+train: setup ## Train RECIPES (softmax mlp photo) on Fashion-MNIST, or one on DATA, and publish them in models/
+	@$(BIN)/vitrine-train train $(if $(DATA),$(OWN_RECIPE) --data "$(DATA)" $(if $(MODEL),--as "$(MODEL)"),$(RECIPES))
 
 evaluate: setup ## Evaluate the published MODELS (all of them) on the test set, class by class
 	@$(BIN)/vitrine-train evaluate $(MODELS)
