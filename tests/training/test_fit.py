@@ -41,6 +41,9 @@ EVERYTHING = {
 PHOTO = {"epochs": 4, "filters": (4, 8), "hidden_units": (16,)}
 """Settings that make the recipe `photo` a small one."""
 
+CNN = {"epochs": 4, "filters": (4, 8), "hidden_units": (16,), "flip": True}
+"""Settings that make the recipe `cnn` a small one."""
+
 
 def trained(recipe: Recipe, few, seed: int = 0, **options):
     model = MODELS[recipe.architecture](recipe, seed)
@@ -100,8 +103,9 @@ def test_sequential_and_subclassed_are_equal(few):
     [
         dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
         dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
+        RECIPES["cnn"].varied(CNN),
     ],
-    ids=["best", "photo, last"],
+    ids=["best", "photo, last", "cnn, without XLA"],
 )
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(few, tmp_path, recipe):
     """Going on from any epoch's checkpoint gives the weights and the history of the whole run."""

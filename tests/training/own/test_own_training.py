@@ -133,6 +133,21 @@ def test_colours_stay(tmp_path, own_cache):
     assert inputs["images"].shape.as_list() == [None, SIDE, SIDE, 3]
 
 
+@pytest.mark.parametrize(
+    ("options", "advised"), [((), True), (("--class-weights",), False)], ids=["off", "on"]
+)
+def test_unbalanced_classes_are_told_of_weights(options, advised, tmp_path):
+    """Where one has three times as many pictures as another, and nobody asked for weights."""
+    images, labels = drawn()
+    kept = (labels > 0) | (np.arange(len(labels)) < 30)
+    table = WRITERS["CSV"](tmp_path, images[kept], labels[kept])
+    done = train(tmp_path / "m", table, "--as", "t", "--epochs", 12, *options)
+    assert done.exit_code == 0, done.output
+    assert ("--class-weights" in done.stderr) == advised
+    card = cards.checked(tmp_path / "m" / "t" / "1")
+    assert card["recipe"]["class_weights"] == (not advised)
+
+
 def test_a_model_of_other_classes_is_not_replaced(trained, tmp_path):
     images, labels = drawn()
     kept = labels < 2

@@ -15,11 +15,14 @@ from vitrine_training.cli import options
 from vitrine_training.cli.options import console
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import OwnData
-from vitrine_training.data.own.splitting import imbalance, split
+from vitrine_training.data.own.splitting import imbalance, imbalance_ratio, split
 from vitrine_training.models.recipes import ANY, RECIPES, Recipe
 
 DEFAULT_RECIPE = "mlp"
 """Recipe for own data unless another is named."""
+
+UNBALANCED = 3.0
+"""Times as many pictures as the smallest class that the largest has where weights are advised."""
 
 ONLY_OWN: tuple[str, ...] = ("size", "fit", "label_column")
 ONLY_BUILT_IN: tuple[str, ...] = ("data_dir", "hard_pictures")
@@ -148,8 +151,9 @@ def _check_size(path: Path, data: OwnData, size: int) -> None:
 
 
 def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) -> Recipe:
-    """Returns a recipe for own data: nobody knows what it reaches there, and a step has no more
-    rows than there are, unless somebody gave the number."""
+    """Returns a recipe for own data: nobody knows what it reaches there, a step has no more rows
+    than there are, and there are enough steps, unless somebody gave the numbers. Tells of
+    `--class-weights` where classes differ and nobody decided on it."""
     rows = len(data.parts["train"])
     if recipe.batch_size > rows:
         if is_given("batch_size"):
@@ -158,6 +162,15 @@ def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) ->
                 "take those at most"
             )
         recipe = replace(recipe, batch_size=rows)
+    if not is_given("epochs"):
+        recipe = recipe.for_rows(rows)
+    if imbalance_ratio(data) >= UNBALANCED and not (
+        recipe.class_weights or is_given("class_weights")
+    ):
+        console.print(
+            "  classes differ much in size: --class-weights makes each weigh the same in training",
+            markup=False,
+        )
     shape = "x".join(map(str, data.parts["train"].images.shape[1:]))
     summary = f"{recipe.architecture} for {shape} pictures of {len(data.classes)} classes"
     return replace(recipe, expected=ANY, summary=summary)

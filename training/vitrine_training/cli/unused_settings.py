@@ -9,7 +9,7 @@ _HIDDEN_LAYERS = frozenset(("hidden_units", "activation", "dropout", "batch_norm
 _IMAGES = frozenset(
     (
         *("normalise", "label_smoothing", "average_over", "flip", "shift", "turn", "scale"),
-        *("redraw", "relight", "dirt", "grain"),
+        *("redraw", "relight", "dirt", "grain", "class_weights"),
     )
 )
 
@@ -19,6 +19,7 @@ UNUSED = {
     "mlp": frozenset(("filters",)),
     "mlp-subclassed": frozenset(("filters",)),
     "cnn": frozenset[str](),
+    "convnet": frozenset[str](),
 }
 """Names of settings, by architecture."""
 

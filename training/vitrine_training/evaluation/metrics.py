@@ -15,14 +15,13 @@ import tensorflow as tf
 from vitrine_training.data.fashion_mnist import Split
 from vitrine_training.data.idx import Pixels
 from vitrine_training.fit.augment import scaled
+from vitrine_training.fit.pieces import pieces
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]
 
 CALIBRATION_BINS = 15
 """Of equal width, over the confidence 0..1, as Guo et al. (2017) and most others have them."""
-
-_ROWS_AT_A_TIME = 1_000
 
 COLDEST, HOTTEST = 0.05, 20.0
 """Temperatures that are looked at; for logits that say next to nothing the best one is higher."""
@@ -169,8 +168,8 @@ def outputs_of(
 
 
 def _batches(inputs: npt.NDArray[Any]) -> Iterator[tf.Tensor]:
-    for start in range(0, len(inputs), _ROWS_AT_A_TIME):
-        yield scaled(tf.constant(inputs[start : start + _ROWS_AT_A_TIME]))
+    for rows in pieces(inputs):
+        yield scaled(tf.constant(inputs[rows]))
 
 
 def class_ids_of(version_dir: Path, images: Pixels) -> npt.NDArray[np.int64]:

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from vitrine_training.fit import leftovers
 from vitrine_training.fit.augment import augmented, scaled, warped
+from vitrine_training.fit.pieces import pieces
 from vitrine_training.models.recipes import Recipe
 
 Arrays = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -90,7 +91,7 @@ def fit(
     optimizer = make_optimizer(recipe, len(train[1]))
     optimizer.build(model.trainable_variables)
     epoch = compiled_epoch(model, optimizer, recipe, train, seed)
-    measure = compiled_measure(model)
+    measure = compiled_measure(model, compiles=recipe.compiles)
     alike = tuple(array[: len(validation[1])] for array in train)
     variables = [*model.variables, *optimizer.variables]
     history = list(resumed.history) if resumed else []
@@ -175,7 +176,7 @@ def compiled_epoch(
             loss = loss_of(targets, model(batch, training=True))
         optimizer.apply(tape.gradient(loss, trained), trained)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=recipe.compiles)
     def steps(rows: Rows, number: tf.Tensor) -> None:
         before = (number - 1) * (whole + 1)
         for index in tf.range(whole):
@@ -217,12 +218,30 @@ def _rows(array: tf.Tensor, first: tf.Tensor, count: int) -> tf.Tensor:
 def _training_loss(recipe: Recipe, train: Arrays) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     if not is_classification(train):
         return _half_squared_error
+    weigh = _class_weigher(train[1]) if recipe.class_weights else lambda _: None
     if not recipe.label_smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return lambda targets, logits: plain(targets, logits, weigh(targets))
     smoothed = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=recipe.label_smoothing
     )
-    return lambda targets, logits: smoothed(tf.one_hot(targets, logits.shape[-1]), logits)
+    return lambda targets, logits: smoothed(
+        tf.one_hot(targets, logits.shape[-1]), logits, weigh(targets)
+    )
+
+
+def class_weights(labels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Returns the weight of a row by its class id: the rows of each class weigh the same together,
+    and all rows 1 on the average. Classes without a row have 0."""
+    counts = np.bincount(labels)
+    shares = np.count_nonzero(counts) * counts.astype(np.float64)
+    weights = np.divide(len(labels), shares, out=np.zeros(len(counts)), where=counts > 0)
+    return weights.astype(np.float32)
+
+
+def _class_weigher(labels: npt.NDArray[Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    weights = class_weights(labels)
+    return lambda targets: tf.gather(tf.constant(weights), targets)
 
 
 def _half_squared_error(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -235,12 +254,15 @@ def is_classification(arrays: Arrays) -> bool:
 
 
 def compiled_measure(
-    model: keras.Model,
+    model: keras.Model, *, compiles: bool = True
 ) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], tuple[float, float | None]]:
-    """Returns a function of inputs and targets that gives the loss and the accuracy, if any."""
+    """Returns a function of inputs and targets that gives the loss and the accuracy, if any.
+
+    XLA takes all rows at once, `compiles` or not: without it, they go through in pieces.
+    """
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=compiles)
     def classification(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = model(scaled(inputs))
         right = tf.argmax(logits, axis=1, output_type=targets.dtype) == targets
@@ -249,7 +271,13 @@ def compiled_measure(
     def measure(inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> tuple[float, float | None]:
         if not is_classification((inputs, targets)):
             return float(_half_squared_error(targets, model(inputs))), None
-        loss, accuracy = classification(tf.constant(inputs), tf.constant(targets, tf.int32))
+        whole = [slice(None)] if compiles else list(pieces(inputs))
+        found = [
+            classification(tf.constant(inputs[rows]), tf.constant(targets[rows], tf.int32))
+            for rows in whole
+        ]
+        weights = [len(targets[rows]) for rows in whole]
+        loss, accuracy = np.average(np.array(found, np.float64), axis=0, weights=weights)
         return float(loss), float(accuracy)
 
     return measure

@@ -6,6 +6,7 @@ somebody's own data has, and return logits, float32 [n, classes]. Every random n
 """
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 import keras
@@ -27,6 +28,10 @@ class ImageSpec(NamedTuple):
 
 
 FASHION_MNIST = ImageSpec()
+
+MOST_POOLED = 8
+"""Pixels of each side that the poolings of `convnet` leave, at most: large pictures are pooled in
+larger steps, or their first dense layer would be most of the network."""
 
 
 def linear(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
@@ -106,6 +111,23 @@ def cnn(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Mod
     )
 
 
+def convnet(recipe: Recipe, seed: int, spec: ImageSpec = FASHION_MNIST) -> keras.Model:
+    """Convolutional network of Keras' own layers: 3 by 3 convolutions, each with a max pooling,
+    then the layers of `mlp`. The last pooling leaves at most `MOST_POOLED` of each side."""
+    return keras.Sequential(
+        [
+            keras.Input(spec.shape),
+            keras.layers.Reshape([*spec.shape[:2], *(spec.shape[2:] or [1])]),
+            *_normalised(recipe, spec),
+            *_pooled_convolutions(recipe, seed, spec.shape[:2]),
+            keras.layers.Flatten(),
+            *_hidden_layers(recipe, seed),
+            _dense(spec.classes, recipe, 100 * seed),
+        ],
+        name="convnet",
+    )
+
+
 Builder = Callable[[Recipe, int, ImageSpec], keras.Model]
 
 MODELS: dict[str, Builder] = {
@@ -114,6 +136,7 @@ MODELS: dict[str, Builder] = {
     "mlp": mlp,
     "mlp-subclassed": mlp_subclassed,
     "cnn": cnn,
+    "convnet": convnet,
 }
 """Builders, from a recipe, a seed and the images, by the architecture that recipes name."""
 
@@ -131,6 +154,27 @@ def _convolutions(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:
         side, stride = (3, 2) if number else (5, 3)
         yield Convolution(filters, side, stride, seed=100 * seed + 50 + number)
         yield keras.layers.Activation(recipe.activation)
+
+
+def _pooled_convolutions(
+    recipe: Recipe, seed: int, sides: tuple[int, ...]
+) -> Iterator[keras.layers.Layer]:
+    """Pools before the activation, which gives the same in less time: none of ours ever falls."""
+    for number, filters in enumerate(recipe.filters):
+        initializer = keras.initializers.HeNormal(seed=100 * seed + 50 + number)
+        yield keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer=initializer)
+        pool = [_pool(side, len(recipe.filters) - number) for side in sides]
+        if max(pool) > 1:
+            yield keras.layers.MaxPooling2D(pool)
+        sides = tuple(side // size for side, size in zip(sides, pool, strict=True))
+        yield keras.layers.Activation(recipe.activation)
+
+
+def _pool(side: int, poolings: int) -> int:
+    """Returns the size of the next pooling of a side: 2, or as much more as each of so many needs
+    to leave `MOST_POOLED` of it; 1 where there is nothing to pool."""
+    size = next(size for size in count(2) if MOST_POOLED * size**poolings >= side)
+    return min(size, side)
 
 
 def _hidden_layers(recipe: Recipe, seed: int) -> Iterator[keras.layers.Layer]:

@@ -24,6 +24,10 @@ ANY = (0.0, 1.0)
 """Accuracy to expect where nobody knows it."""
 
 
+MOST_EPOCHS = 100
+"""Epochs that few rows are given, at most."""
+
+
 def _setting(default: Any, meaning: str, *, least: float = 0, below: float = float("inf")) -> Any:
     return field(default=default, metadata={"help": meaning, "least": least, "below": below})
 
@@ -52,7 +56,7 @@ class Recipe:
     expected: tuple[float, float]
     expected_s: float
     filters: tuple[int, ...] = _setting(
-        (), "Kernels of each convolution of `cnn`.", least=1, below=10_000
+        (), "Kernels of each convolution of `photo` and of `cnn`.", least=1, below=10_000
     )
     hidden_units: tuple[int, ...] = _setting(
         (), "Widths of the hidden layers.", least=1, below=100_000
@@ -67,6 +71,9 @@ class Recipe:
     schedule: str = _setting("constant", "Learning rate; `cosine` warms up, then falls to 0.")
     weight_decay: float = _setting(0.0, "Times learning rate and weight, off each step.")
     label_smoothing: float = _setting(0.0, "Probability spread over all classes.", below=1)
+    class_weights: bool = _setting(
+        False, "Weigh each class the same in the training loss, however few rows it has."
+    )
     ema: float = _setting(0.0, "Momentum of the weights' moving average; 0 for none.", below=1)
     flip: bool = _setting(False, "Mirror half of the training images.")
     shift: int = _setting(0, "Most pixels to move training images by, each way.", below=14)
@@ -89,6 +96,9 @@ class Recipe:
     keep: str = "best"
     """Which weights are published: of the epoch with the lowest validation loss, or the `last`,
     with which a schedule comes to its end."""
+    least_steps: int = 0
+    """Steps of a run on own data, at least: where there are few rows there are more epochs, up to
+    `MOST_EPOCHS`."""
 
     def __post_init__(self) -> None:
         if self.patience and self.keep != "best":
@@ -104,10 +114,22 @@ class Recipe:
             if not all(limits["least"] <= number < limits["below"] for number in numbers):
                 raise ValueError(f"{setting.name} must be {_range(**limits)}")
 
+    def for_rows(self, rows: int) -> "Recipe":
+        """Returns this recipe with as many epochs of so many rows as give `least_steps`."""
+        steps = -(-rows // self.batch_size)
+        wanted = min(-(-self.least_steps // steps), MOST_EPOCHS)
+        return replace(self, epochs=max(self.epochs, wanted))
+
     @property
     def is_expected(self) -> bool:
         """Whether somebody knows what it reaches: on data of one's own nobody does."""
         return self.expected != ANY
+
+    @property
+    def compiles(self) -> bool:
+        """Whether XLA compiles the training: that of Keras' convolutions takes it many times as
+        long on a CPU as TensorFlow's own operations do."""
+        return self.architecture != "convnet"
 
     @property
     def retouches(self) -> bool:
@@ -252,6 +274,22 @@ RECIPES = {recipe.model: recipe for recipe in _OF_THE_TEXT} | {
         batch_size=220,  # divides the rows: a smaller last batch would be compiled, too
         epochs=20,
         **(_BEST_MLP | {"learning_rate": 0.01, "shift": 2, "average_over": "mirror"}),
+    ),
+    "cnn": Recipe(
+        model="cnn",
+        architecture="convnet",
+        summary="for pictures of one's own: three convolutions of Keras' own layers",
+        expected=(0.90, 0.93),
+        expected_s=200,
+        filters=(32, 64, 64),
+        hidden_units=(64,),
+        dropout=0.3,
+        weight_decay=0.01,
+        shift=1,
+        batch_size=64,
+        epochs=6,
+        least_steps=1_500,
+        **(_BEST | {"learning_rate": 0.002}),
     ),
 }
 """Recipes by name. Most publish under their own; the `-best` ones are versions of `softmax`, `mlp`.

@@ -228,19 +228,29 @@ def _named(data: OwnData, ids: Rows) -> str:
     return listed(data.classes[class_id] for class_id in ids)
 
 
-def imbalance(data: OwnData) -> str:
-    """Returns in words how many times as many pictures the largest class has as the smallest.
+def imbalance_ratio(data: OwnData) -> float:
+    """Returns how many times as many pictures the largest class has as the smallest.
 
     Classes without a picture to learn from do not count.
     """
-    labels = data.parts["all" if "all" in data.parts else "train"].labels
-    counts = np.bincount(labels, minlength=len(data.classes))
-    present = np.flatnonzero(counts)
-    large = present[counts[present].argmax()]
-    small = present[counts[present].argmin()]
+    counts, large, small = _extremes(data)
+    return float(counts[large] / counts[small])
+
+
+def imbalance(data: OwnData) -> str:
+    """Returns the same in words, with the names of the two classes."""
+    counts, large, small = _extremes(data)
     if counts[large] == counts[small]:
         return f"{counts[large]:,} pictures of each class"
     return (
         f"{counts[large]:,} pictures of {_named(data, large[np.newaxis])}, {counts[small]:,} of "
         f"{_named(data, small[np.newaxis])}: {counts[large] / counts[small]:.3g} : 1"
     )
+
+
+def _extremes(data: OwnData) -> tuple[Rows, np.int64, np.int64]:
+    """Returns the pictures of each class, and the ids of the largest class and of the smallest."""
+    labels = data.parts["all" if "all" in data.parts else "train"].labels
+    counts = np.bincount(labels, minlength=len(data.classes))
+    present = np.flatnonzero(counts)
+    return counts, present[counts[present].argmax()], present[counts[present].argmin()]
