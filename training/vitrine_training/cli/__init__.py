@@ -13,7 +13,7 @@ from rich.table import Table
 from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
-from vitrine_training.cli import judging, options, held_out
+from vitrine_training.cli import held_out, judging, options
 from vitrine_training.cli.imports import import_model
 from vitrine_training.cli.options import console
 from vitrine_training.cli.rollback import rollback

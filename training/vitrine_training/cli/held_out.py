@@ -1,4 +1,4 @@
-"""Held-out data: the test part by which a published version is judged, Fashion-MNIST's or own data's."""
+"""Held-out data: the test part that a version is judged by, of Fashion-MNIST or of own data."""
 
 import functools
 from collections.abc import Callable, Sequence
