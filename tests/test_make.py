@@ -25,12 +25,16 @@ NEEDED = (
     "dirname",
     "basename",
 )
-REQUIREMENTS = ("requirements/dev.txt", *(f"{m}/pyproject.toml" for m in ("client", "serving")))
+REQUIREMENTS = (
+    "requirements/dev.txt",
+    "requirements/samples.txt",
+    *(f"{m}/pyproject.toml" for m in ("client", "serving")),
+)
 PYTHON = """#!/bin/sh
 echo "${PIP_REQUIRE_VIRTUALENV:-0} $0 $*" >> calls
 case "$*" in
     *version_info*) echo "(3, 11)" ;;
-    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    "-m venv"*) for to; do :; done; mkdir -p $to/bin && cp "$0" $to/bin/python ;;
     *"pip install"*) test ! -e no-network ;;
 esac
 """
@@ -195,6 +199,19 @@ def test_a_folder_that_is_missing(ready):
     done = ready.make("--no-print-directory", "demo", "DATA=my photos")
     assert (done.returncode, ready.calls) == (2, "")
     assert done.stdout.startswith("There is no folder my photos: DATA is one that has a folder of")
+
+
+def test_samples_that_cannot_be_had(ready):
+    """What wants them is skipped, and the next time they are tried again."""
+    (ready.folder / "no-network").touch()
+    done = ready.make("test-samples")
+    assert (done.returncode, "They cannot be had here" in done.stdout) == (0, True), done.stderr
+    fetched, tested = ready.calls.splitlines()[-2:]
+    assert fetched.endswith(".venv-samples/bin/python -m tests.samples.fetching data/samples")
+    assert tested.endswith(".venv/bin/python -m pytest tests/samples")
+    (ready.folder / "no-network").unlink()
+    assert "cannot be had" not in ready.make("test-samples").stdout
+    assert (ready.folder / ".venv-samples/.ready").exists()
 
 
 CONTAINERS = ("build", "up", "down", "logs")
