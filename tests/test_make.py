@@ -12,13 +12,29 @@ import pytest
 
 from harness.paths import ROOT
 
-NEEDED = ("sh", "make", "uname", "tail", "rm", "find", "touch", "mkdir", "cp", "dirname")
-REQUIREMENTS = ("requirements/dev.txt", *(f"{m}/pyproject.toml" for m in ("client", "serving")))
+NEEDED = (
+    "sh",
+    "make",
+    "uname",
+    "tail",
+    "rm",
+    "find",
+    "touch",
+    "mkdir",
+    "cp",
+    "dirname",
+    "basename",
+)
+REQUIREMENTS = (
+    "requirements/dev.txt",
+    "requirements/samples.txt",
+    *(f"{m}/pyproject.toml" for m in ("client", "serving")),
+)
 PYTHON = """#!/bin/sh
 echo "${PIP_REQUIRE_VIRTUALENV:-0} $0 $*" >> calls
 case "$*" in
     *version_info*) echo "(3, 11)" ;;
-    "-m venv"*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    "-m venv"*) for to; do :; done; mkdir -p $to/bin && cp "$0" $to/bin/python ;;
     *"pip install"*) test ! -e no-network ;;
 esac
 """
@@ -127,6 +143,75 @@ def test_an_interrupted_clean(copy):
     )
     assert copy.make("clean").returncode != 0
     assert ((copy.folder / ".venv/bin").exists(), copy.is_ready) == (True, False)
+
+
+NOTED = """#!/bin/sh
+echo "$0 $*" >> calls
+"""
+
+
+@pytest.fixture
+def ready(copy):
+    """A copy that is set up, whose commands note how they are called."""
+    copy.make("setup")
+    for name in ("vitrine-train", "vitrine-serve"):
+        (copy.folder / ".venv/bin" / name).write_text(NOTED)
+        (copy.folder / ".venv/bin" / name).chmod(0o755)
+    assert copy.calls
+    return copy
+
+
+OWN = {
+    "demo": (
+        ["demo", "DATA=my photos/"],
+        "train --data my photos/ --as my photos --if-missing",
+        "demo my photos/ --model my photos",
+    ),
+    "demo of a recipe": (
+        ["demo", "DATA=my photos", "RECIPES=softmax", "MODEL=mine", "ONCE=1"],
+        "train softmax --data my photos --as mine --if-missing",
+        "demo my photos --model mine --once",
+    ),
+    "train": (["train", "DATA=my photos"], "train --data my photos"),
+    "train as": (
+        ["train", "DATA=x.csv", "RECIPES=mlp", "MODEL=x"],
+        "train mlp --data x.csv --as x",
+    ),
+    "no data": (
+        ["demo", "ONCE=1", "IMAGES=a.png"],
+        "train softmax mlp photo --if-missing",
+        "demo a.png --once",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "calls"), [(w, c) for w, *c in OWN.values()], ids=OWN)
+def test_own_data(ready, words, calls):
+    """One recipe, Vitrine's own for such data unless RECIPES says which; the folder's name."""
+    (ready.folder / "my photos").mkdir()
+    done = ready.make(*words)
+    assert done.returncode == 0, done.stderr
+    noted = [" ".join(call.split()[1:]) for call in ready.calls.splitlines()]
+    assert noted == list(calls)
+
+
+def test_a_folder_that_is_missing(ready):
+    done = ready.make("--no-print-directory", "demo", "DATA=my photos")
+    assert (done.returncode, ready.calls) == (2, "")
+    assert done.stdout.startswith("There is no folder my photos: DATA is one that has a folder of")
+
+
+def test_samples_that_cannot_be_had(ready):
+    """What wants them is skipped, and the next time they are tried again."""
+    (ready.folder / "no-network").touch()
+    done = ready.make("test-samples")
+    assert (done.returncode, "They cannot be had here" in done.stdout) == (0, True), done.stderr
+    fetched, tested = ready.calls.splitlines()[-2:]
+    assert fetched.endswith(".venv-samples/bin/python -m tests.samples.fetching data/samples")
+    assert tested.endswith(".venv/bin/python -m pytest tests/samples")
+    (ready.folder / "no-network").unlink()
+    assert "cannot be had" not in ready.make("test-samples").stdout
+    assert (ready.folder / ".venv-samples/.ready").exists()
 
 
 CONTAINERS = ("build", "up", "down", "logs")

@@ -3,15 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import click
 
-from vitrine_client import Client, VitrineError
-from vitrine_client.http.default_model import FALLBACK, PREFERRED
+from vitrine_client import VitrineError
 from vitrine_client.process import signals, variables
 from vitrine_client.process.addresses import Addresses
 from vitrine_client.process.completion import completion_of
@@ -19,8 +18,8 @@ from vitrine_client.process.exit_codes import CommandGroup, NotBegun
 from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
-from vitrine_client.results.profiles.profile import DESCRIBE, FASHION_MNIST, ModelProfile
 from vitrine_serving import options, ports
+from vitrine_serving.demonstration import DemoModels, pictures_of
 from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
@@ -103,79 +102,46 @@ def up(models_dir: Path, batching: Path | None, intra_op: int, inter_op: int, **
 
 
 @main.command()
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--once", is_flag=True, help="End after the predictions.")
+@click.option("--model", metavar="MODEL", help="Ask MODEL alone.")
 @options.service
 def demo(
-    pictures: tuple[str, ...],
+    pictures: tuple[Path, ...],
     once: bool,
+    model: str | None,
     models_dir: Path,
     **where: Any,
 ) -> None:
     """Run the service, and predict PICTURES by each of its models, through the
-    gateway and past it."""
+    gateway and past it. Of a folder, a few pictures are taken."""
     own_socket, addresses = options.split(where)
+    try:
+        files = pictures_of(pictures)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True, **own_socket) as stack:
         try:
             models = DemoModels.found(addresses.url, os.environ.get("VITRINE_API_KEY", ""))
-        except VitrineError as error:
-            raise click.ClickException(str(error)) from error
+            if model is not None:
+                models = models.alone(model)
+        except (VitrineError, LookupError) as error:
+            raise click.ClickException(str(error.args[0])) from error
         for name, reason in models.left_out.items():
             click.echo(f"Left out: {visible(name)}, as {visible(reason)}")
         if not models.classifiers:
             click.echo("No model here takes pictures")
         for words in models.asked():
-            _predict(pictures, *words, "--url", addresses.url)
+            _predict(files, *words, "--url", addresses.url)
         for words in models.asked(past_gateway=True)[:1]:
-            _predict(pictures, *words, "--model-server", addresses.model_server)
+            _predict(files, *words, "--model-server", addresses.model_server)
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
 
 
-class DemoModels(NamedTuple):
-    """Models of a demo: those that take pictures, those of Vitrine's own among them, which clients
-    also ask past the gateway, and the reasons for which others are left out."""
-
-    classifiers: Sequence[str]
-    own: Collection[str]
-    left_out: Mapping[str, str]
-
-    def asked(self, *, past_gateway: bool = False) -> list[tuple[str, ...]]:
-        """Returns the options of `vitrine predict` for each model; the default model, which it asks
-        without any, comes first."""
-        served = {*self.classifiers, *self.left_out}
-        default = next((name for name in (PREFERRED, FALLBACK) if name in served), None)
-        names = [name for name in self.classifiers if name in self.own or not past_gateway]
-        named: list[tuple[str, ...]] = [("--model", name) for name in names if name != default]
-        return [(), *named] if default in names else named
-
-    @classmethod
-    def found(cls, url: str, key: str = "") -> Self:
-        """Asks a gateway for its models. Raises `VitrineError`."""
-        classifiers, own, left_out = [], set(), {}
-        with Client(url, api_key=key) as gateway:
-            for name, versions in gateway.models().items():
-                for status in versions:
-                    if status.classifier:
-                        classifiers.append(name)
-                        if _is_own(gateway.profile(name, version=status.version).profile):
-                            own.add(name)
-                    elif status.reason:
-                        left_out[name] = status.reason
-        return cls(classifiers, own, left_out)
-
-
-def _is_own(profile: ModelProfile | None) -> bool:
-    return (
-        profile is not None
-        and profile.takes_the_same(FASHION_MNIST)
-        and {*profile.sources.values()} == {DESCRIBE}
-    )
-
-
-def _predict(pictures: tuple[str, ...], *words: str) -> None:
+def _predict(pictures: Sequence[str], *words: str) -> None:
     shown = pictures if len(pictures) < 3 else (pictures[0], "…", pictures[-1])
     click.echo(f"\n$ vitrine predict {' '.join((*words, *shown))}")
     done = subprocess.run(

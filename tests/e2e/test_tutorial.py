@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from harness.paths import ROOT
 from harness.ports import free_port
 from harness.waiting import wait_for
 from tests.docs.pages import PAGES, fences
 from vitrine_client.store.version_directories import version_numbers
+from vitrine_training.data.fashion_mnist import Dataset
 
 LONG_S = 400
 SHORTER = {
+    "make demo DATA=clothes": "make demo DATA=clothes RECIPES=softmax",
     "mlp-256-best": "mlp-256-best --epochs 10 --force",  # of 300
 }
 """What would take minutes is asked for less."""
@@ -34,6 +37,7 @@ FOLLOWS = "vitrine models"
 """What a new version makes of this takes as long as it is loaded: a reader looks again."""
 
 SEARCH_S = 20
+OWN = "## Your own pictures"
 MODELS = "models"
 DEMO = ("softmax", "mlp", "photo")
 
@@ -123,13 +127,14 @@ def test_readme_then_tutorial(terminal: Terminal, tmp_path: Path):
     """`make demo` until it says how to end it; then all of the tutorial in its order, with its
     service in a terminal of its own. Each prints what the page says, but for figures."""
     log = tmp_path / "demo.log"
+    before, _ = PAGES["docs/tutorial.md"].split(OWN)
     demo = terminal.start("make demo", "(Ctrl-C to stop)", log)
     _interrupt(demo)
     shown = next(content for _, content in fences(PAGES["README.md"]) if "$ vitrine" in content)
     _compare(shown.splitlines()[1:], log.read_text(), "make demo")
     service = None
     try:
-        for step in _steps(PAGES["docs/tutorial.md"]):
+        for step in _steps(before):
             if step.typed == "vitrine-serve up":
                 log = tmp_path / "up.log"
                 service = terminal.start(step.typed, "(Ctrl-C to stop)", log)
@@ -142,6 +147,30 @@ def test_readme_then_tutorial(terminal: Terminal, tmp_path: Path):
     finally:
         assert service
         _interrupt(service)
+
+
+@pytest.mark.slow
+def test_own_pictures(terminal: Terminal, dataset: Dataset, tmp_path: Path):
+    """From a folder to a URL, and what there is to ask of it, as the last section says."""
+    _write_clothes(terminal.folder / "clothes", dataset)
+    demo, *others = _steps(PAGES["docs/tutorial.md"].split(OWN)[1])
+    log = tmp_path / "demo.log"
+    service = terminal.start(_shorter(demo.typed), "(Ctrl-C to stop)", log)
+    try:
+        _compare(_here(demo, terminal).printed[:-1], log.read_text(), demo.typed)
+        for step in others:
+            _compare(step.printed, terminal.run(_here(step, terminal)), step.typed)
+    finally:
+        _interrupt(service)
+
+
+def _write_clothes(folder: Path, dataset: Dataset) -> None:
+    """Writes 600 pictures of each of four classes of Fashion-MNIST, under other names."""
+    images, labels = dataset.train.images, dataset.train.labels
+    for class_id, name in {1: "trousers", 4: "coats", 8: "bags", 9: "boots"}.items():
+        (folder / name).mkdir(parents=True)
+        for number, row in enumerate((labels == class_id).nonzero()[0][:600]):
+            Image.fromarray(images[row]).save(folder / name / f"{number:04}.png")
 
 
 def _copy_models(to: Path) -> None:

@@ -1,11 +1,12 @@
-"""The demo's choice of models: those that pictures can be sent to, the default model first."""
+"""The demo's choice of models, those that pictures can be sent to, the default model first; and of
+pictures."""
 
 import pytest
 
 from tests.client.cli_gateway import PROFILE
 from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply
 from vitrine_client.results.profiles.profile import FASHION_MNIST
-from vitrine_serving.cli import DemoModels
+from vitrine_serving.demonstration import DemoModels, pictures_of
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,40 @@ def test_a_gateway_says_which_there_are():
     assert (models.classifiers, models.own) == (["mlp", "cnn"], {"mlp"})
     assert models.left_out == {"rows": "it takes rows", "broken": "it fails"}
     assert models.asked(past_gateway=True) == [()]
+
+
+def test_one_model_alone():
+    """Or why it cannot be asked."""
+    models = DemoModels(["cnn", "mlp"], {"mlp"}, {"rows": "it takes rows"})
+    assert models.alone("cnn") == (["cnn"], {"mlp"}, {})
+    for name, reason in {"rows": "it takes rows", "new": "it is not served"}.items():
+        with pytest.raises(LookupError, match=reason):
+            models.alone(name)
+
+
+@pytest.mark.parametrize(
+    ("classes", "each", "taken"),
+    [
+        (2, 9, ["a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png"]),
+        (9, 2, ["a/0.png", "c/0.png", "e/0.png", "g/0.png", "i/0.png", "a/1.png"]),
+        (1, 1, ["a/0.png"]),
+    ],
+)
+def test_a_few_pictures_of_a_folder(tmp_path, classes, each, taken):
+    """Of as many classes as there is room for; hidden folders and other files are no pictures."""
+    for name in "abcdefghi"[:classes]:
+        (tmp_path / name).mkdir()
+        for number in range(each):
+            (tmp_path / name / f"{number}.png").touch()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "x.png").touch()
+    (tmp_path / "a" / "notes.txt").touch()
+    assert pictures_of([tmp_path]) == sorted(str(tmp_path / name) for name in taken)
+
+
+def test_files_and_folders_without_pictures(tmp_path):
+    (tmp_path / "x.jpg").touch()
+    assert pictures_of([tmp_path / "x.jpg"]) == [str(tmp_path / "x.jpg")]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match="none has no pictures in it"):
+        pictures_of([tmp_path / "none"])

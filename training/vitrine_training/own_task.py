@@ -25,7 +25,7 @@ _FLAT = 1e-3  # a standard deviation of pixels that is no less, so that flat pic
 class OwnClassification(Classification):
     """Data of somebody's own, in parts, and the `fit` by which a picture gets its size.
 
-    `told` is the card's member `own_data`: `source`, `pictures` by part, and `notes`.
+    `told` is the card's member `own_data`: `source`, `fit`, `pictures` by part, and `notes`.
     """
 
     fit: str = "pad"
@@ -47,6 +47,7 @@ class OwnClassification(Classification):
             fit=fit,
             told={
                 "source": data.source,
+                "fit": fit,
                 "pictures": {name: len(part) for name, part in data.parts.items()},
                 "notes": list(data.notes),
             },

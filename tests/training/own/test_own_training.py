@@ -1,6 +1,7 @@
 """Training by own data: from files to a version that answers pictures as it was trained."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,16 +9,19 @@ import tensorflow as tf
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.training.made_versions import make_card, write_card
 from tests.training.own.made_arrays import WRITERS
 from vitrine_client.images.preprocessing import fit_picture
 from vitrine_client.results.profiles.profile import ModelProfile, read_members
 from vitrine_training.cli import main
 from vitrine_training.evaluation.metrics import answers
 from vitrine_training.publish import cards
+from vitrine_training.report import page
 
 pytestmark = pytest.mark.slow
 
 SIDE, CLASSES, A_CLASS = 9, 3, 40
+MATRIX = page.MATRIX
 
 
 def drawn(*channels):
@@ -156,7 +160,96 @@ def test_a_model_of_other_classes_is_not_replaced(trained, tmp_path):
     assert "it is for other classes" in done.stderr
 
 
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of the folder and one of its model."""
+    models_dir = tmp_path / "models"
+    shutil.copytree(trained[0].parent, models_dir / "lines")
+    images, labels = drawn()
+    return in_folders(tmp_path / "lines", images, labels), models_dir
+
+
+def judged(command, *words):
+    """Outcome and notes of a command on published versions."""
+    done = CliRunner().invoke(main, [*map(str, (command, "lines", *words)), "--json"])
+    return done, " ".join(done.stderr.split())
+
+
+def test_evaluate_has_the_figures_of_the_card(copied, trained):
+    """By the same test part, of the same size and fit."""
+    folder, models_dir = copied
+    done, said = judged("evaluate", "--data", folder, "--models-dir", models_dir)
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)
+    card = cards.checked(trained[0])
+    assert round(found["accuracy"], 6) == card["metrics"]["test_accuracy"]
+    assert [one["label"] for one in found["classes"]] == card["labels"]
+    assert "not the one of the training" not in said
+
+
+def test_evaluate_tells_of_another_test_part(copied):
+    folder, models_dir = copied
+    for file in sorted((folder / "1").iterdir())[:20]:
+        file.unlink()
+    done, said = judged("evaluate", "--data", folder, "--models-dir", models_dir)
+    assert done.exit_code == 0
+    assert "this test part is not the one of the training: pictures were added, changed" in said
+
+
+@pytest.mark.parametrize("classes", [MATRIX, 2])
+def test_report_shows_own_pictures(copied, tmp_path, monkeypatch, classes):
+    """Its mistakes, its matrix unless that is too large, and what the data was."""
+    monkeypatch.setattr(page, "MATRIX", classes)
+    folder, models_dir = copied
+    where = ("--data", folder, "--models-dir", models_dir, "--reports-dir", tmp_path / "reports")
+    done, _ = judged("report", *where)
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "reports" / "lines-1.html").read_text()
+    assert ('class="matrix"' in text) == (classes == MATRIX)
+    assert "the folder " in text
+    assert "SHA-256 " in text
+    assert f"Parameters</dt><dd>{CLASSES * (SIDE * SIDE + 1)}<" in text
+    assert text.count('alt="Weights of the class') == CLASSES
+
+
+def test_other_data_is_refused(copied, tmp_path):
+    folder, models_dir = copied
+    where = ("--models-dir", models_dir, "--data")
+    images, labels = drawn()
+    other = WRITERS["npz"](tmp_path, images[labels < 2], labels[labels < 2])
+    done, said = judged("evaluate", *where, other)
+    assert done.exit_code == 1
+    assert "which has classes (0, 1) that it does not know (0, 1, 2)" in said
+    other = WRITERS["npz"](tmp_path, images[:, :-1, :-1], labels)
+    done, said = judged("evaluate", *where, other)
+    assert done.exit_code == 1
+    assert "which has a shape (8, 8) that it does not know (9, 9)" in said
+    card = models_dir / "lines" / "1" / "assets.extra" / "card.json"
+    card.write_text(card.read_text().replace('"fit"', '"tif"'))
+    done, said = judged("evaluate", *where, folder)
+    assert (done.exit_code, "does not say by which data it was trained" in said) == (1, True)
+
+
+def test_what_is_judged_without_data(copied, tmp_path):
+    """Models of own data are no classifiers of Fashion-MNIST, and those no models of own data."""
+    folder, models_dir = copied
+    done, said = judged("evaluate", "--models-dir", models_dir)
+    assert (done.exit_code, "say with --data PATH where that is" in said) == (1, True)
+    done = CliRunner().invoke(main, ["report", "--models-dir", str(models_dir)])
+    assert (done.exit_code, "name a model of own data with --data PATH" in done.stderr) == (1, True)
+    write_card(models_dir / "lines" / "1", make_card())
+    done, said = judged("evaluate", "--models-dir", models_dir, "--data", folder)
+    assert (done.exit_code, "not trained on own data: leave out --data" in said) == (1, True)
+
+
 WRONG = {
+    "evaluate all": (("evaluate", "--data", "D"), 2, "--data goes with MODELS"),
+    "a column of nothing": (("report", "--label-column", "last"), 2, "it goes with --data"),
+    "two kinds of data": (
+        ("evaluate", "m", "--data", "D", "--data-dir", "D"),
+        2,
+        "--data-dir: it is for Fashion-MNIST",
+    ),
     "no data": (("train", "--size", "32"), 2, "--size: it goes with --data"),
     "two recipes": (("train", "mlp", "softmax", "--data", "D"), 2, "--data goes with one recipe"),
     "a recipe for clothes": (("train", "photo", "--data", "D"), 2, "photo is for data of its own"),

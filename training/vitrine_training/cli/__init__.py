@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from vitrine_client.process import variables
 from vitrine_client.process.completion import completion_of
 from vitrine_client.process.exit_codes import CommandGroup
-from vitrine_training.cli import judging, options
+from vitrine_training.cli import held_out, judging, options
 from vitrine_training.cli.imports import import_model
 from vitrine_training.cli.options import console
 from vitrine_training.cli.rollback import rollback
@@ -22,6 +23,7 @@ from vitrine_training.cli.train import train
 from vitrine_training.cli.versions import list_versions
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.models.recipes import RECIPES
+from vitrine_training.publish import cards
 
 if TYPE_CHECKING:
     from vitrine_training.evaluation.metrics import Evaluation
@@ -82,12 +84,13 @@ def list_recipes(as_json: bool) -> None:
 @options.models
 @options.models_dir
 @options.data_dir
+@held_out.options_of_data
 @options.as_json
-def evaluate(
-    models: tuple[str, ...], models_dir: Path, data_dir: Path | None, as_json: bool
-) -> None:
-    """Test the newest version of MODELS (all classifiers) on 10,000 images, class by class."""
+def evaluate(models: tuple[str, ...], models_dir: Path, as_json: bool, **where: Any) -> None:
+    """Test the newest version of MODELS (all classifiers) on 10,000 images, class by class; with
+    --data on the test part of own data."""
     found = []
+    test_of = held_out.chosen(models, **where)
 
     def show(version_dir: Path, test: data.Split) -> None:
         from vitrine_training.evaluation.metrics import evaluate as evaluate_version
@@ -98,7 +101,8 @@ def evaluate(
         else:
             console.print(_by_class(version_dir, result))
 
-    failed = judging.each(judging.classifiers(models, models_dir), data_dir, show, as_json=as_json)
+    newest = judging.classifiers(models, models_dir, own=where["own_path"] is not None)
+    failed = judging.each(newest, test_of, show, as_json=as_json)
     if as_json:
         options.print_json(found)
     sys.exit(1 if failed else 0)
@@ -113,9 +117,16 @@ def _by_class(version_dir: Path, result: "Evaluation") -> Table:
     columns = {"precision": result.precision, "recall": result.recall, "F1": result.f1}
     for heading in columns:
         table.add_column(heading, justify="right")
-    for label, *figures in zip(data.LABELS, *columns.values(), strict=True):
-        table.add_row(label, *(f"{figure:.3f}" if figure == figure else "–" for figure in figures))
+    for label, *figures in zip(_labels(version_dir), *columns.values(), strict=True):
+        table.add_row(
+            escape(label), *(f"{figure:.3f}" if figure == figure else "–" for figure in figures)
+        )
     return table
+
+
+def _labels(version_dir: Path) -> list[str]:
+    labels: list[str] = cards.checked(version_dir)["labels"]
+    return labels
 
 
 def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
@@ -126,7 +137,7 @@ def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
         "calibration_error": result.calibration_error,
         "classes": [
             {"label": label} | dict(zip(columns, map(float, figures), strict=True))
-            for label, *figures in zip(data.LABELS, *columns.values(), strict=True)
+            for label, *figures in zip(_labels(version_dir), *columns.values(), strict=True)
         ],
     }
 
@@ -135,6 +146,7 @@ def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
 @options.models
 @options.models_dir
 @options.data_dir
+@held_out.options_of_data
 @click.option(
     "--reports-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -146,12 +158,14 @@ def _plain(version_dir: Path, result: "Evaluation") -> dict[str, Any]:
 def report(
     models: tuple[str, ...],
     models_dir: Path,
-    data_dir: Path | None,
     reports_dir: Path,
     as_json: bool,
+    **where: Any,
 ) -> None:
-    """Write a report on the newest version of MODELS (all classifiers), as a page."""
+    """Write a report on the newest version of MODELS (all classifiers), as a page; with --data by
+    the test part of own data."""
     written = []
+    test_of = held_out.chosen(models, **where)
 
     def write_one(version_dir: Path, test: data.Split) -> None:
         from vitrine_training.report.page import write
@@ -165,8 +179,8 @@ def report(
             console.print(str(page))
         written.append({**options.version_of(version_dir), "page": page})
 
-    newest = judging.classifiers(models, models_dir)
-    failed = judging.each(newest, data_dir, write_one, as_json=as_json)
+    newest = judging.classifiers(models, models_dir, own=where["own_path"] is not None)
+    failed = judging.each(newest, test_of, write_one, as_json=as_json)
     index = _index_of(reports_dir) if written else None
     if as_json:
         options.print_json(written)

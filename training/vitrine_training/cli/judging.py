@@ -17,18 +17,22 @@ class NotJudged(Exception):
     """A fault outside the version; the message names it."""
 
 
-def classifiers(models: Sequence[str], models_dir: Path) -> list[Path | str]:
+def classifiers(models: Sequence[str], models_dir: Path, *, own: bool = False) -> list[Path | str]:
     """Returns the newest versions of `models`, or of all that have labels or a damaged card; in the
     place of one that cannot be judged, why that is.
 
+    Those of own data are classifiers where `own` data is at hand, and they alone.
     Raises `click.ClickException` where there is nothing to judge.
     """
-    found = [_newest(models_dir, name) for name in models or publish.models(models_dir)]
-    if not models:  # only what was named is missed
-        found = [each for each in found if not isinstance(each, NoClassifier)]
+    every = [_newest(models_dir, name, own) for name in models or publish.models(models_dir)]
+    # Only what was named is missed.
+    found = every if models else [each for each in every if not isinstance(each, NoClassifier)]
     if not found:
+        of_own = any(isinstance(each, OfOwnData) for each in every)
+        what = " of Fashion-MNIST" if of_own else ""
+        also = "; name a model of own data with --data PATH" if of_own else ""
         raise click.ClickException(
-            f"There is no classifier in {models_dir}; `make train` makes two"
+            f"There is no classifier{what} in {models_dir}; `make train` makes two{also}"
         )
     return found
 
@@ -37,7 +41,11 @@ class NoClassifier(str):
     """Why a model is no classifier."""
 
 
-def _newest(models_dir: Path, model: str) -> Path | str:
+class OfOwnData(NoClassifier):
+    """Why a model of own data is no classifier of Fashion-MNIST."""
+
+
+def _newest(models_dir: Path, model: str, own: bool) -> Path | str:
     try:
         version_dir = publish.latest(models_dir, model)
         card = cards.checked(version_dir)
@@ -53,10 +61,16 @@ def _newest(models_dir: Path, model: str) -> Path | str:
             "measured then, and `vitrine-train import` measures anew"
         )
     if "own_data" in card:
-        return NoClassifier(
-            f"{version_dir} was trained on own data, not on Fashion-MNIST: its card has what was "
-            "measured then"
+        return (
+            version_dir
+            if own
+            else OfOwnData(
+                f"{version_dir} was trained on own data, not on Fashion-MNIST: say with --data "
+                "PATH where that is"
+            )
         )
+    if own:
+        return NoClassifier(f"{version_dir} was not trained on own data: leave out --data")
     if card.get("labels"):
         return version_dir
     return NoClassifier(f"{version_dir} is no classifier with a card")
@@ -64,13 +78,13 @@ def _newest(models_dir: Path, model: str) -> Path | str:
 
 def each(
     found: Sequence[Path | str],
-    data_dir: Path | None,
+    test_of: Callable[[Path], data.Split],
     judge: Callable[[Path, data.Split], None],
     *,
     as_json: bool,
 ) -> bool:
-    """Calls `judge(version_dir, test)` for each version; tells on standard error which could not be
-    judged, and why, and returns whether there was one."""
+    """Calls `judge(version_dir, test_of(version_dir))` for each version; tells on standard error
+    which could not be judged, and why, and returns whether there was one."""
     failed = False
 
     def fail(reason: str) -> None:
@@ -83,12 +97,15 @@ def each(
     versions = [one for one in found if isinstance(one, Path)]
     if not versions:
         return failed
-    with options.notes_on_stderr(as_json):
-        test = options.load(data_dir).test
-    with signals.ending_at_once():
-        from vitrine_training.publish import wholeness
-
     for version_dir in versions:
+        try:
+            with options.notes_on_stderr(as_json):
+                test = test_of(version_dir)
+        except NotJudged as error:
+            fail(str(error))
+            continue
+        with signals.ending_at_once():
+            from vitrine_training.publish import wholeness
         try:
             judge(version_dir, test)
         except NotJudged as error:

@@ -23,6 +23,7 @@ from vitrine_training.report import plots
 MISTAKES = 24
 FILTERS = 64
 EXAMPLES = 3
+MATRIX = 30
 """How many are shown, at most."""
 
 _MEANINGS = {
@@ -75,10 +76,16 @@ def write(version_dir: Path, test: Split, path: Path) -> Path:
     card = read_card(version_dir / "assets.extra" / "card.json")
     evaluation = evaluate(version_dir, test)
     examples = _examples(version_dir, card, test)
-    page = render(
-        card, evaluation, test, examples, tf.saved_model.load(str(version_dir)).trainable_variables
-    )
+    page = render(card, evaluation, test, examples, _variables(version_dir))
     return reports.write(path, page)
+
+
+def _variables(version_dir: Path) -> list[tf.Variable]:
+    """Returns the variables that were trained, first layer first: those of the signature, as the
+    loaded object itself has no variables where they are on disk once."""
+    loaded = tf.saved_model.load(str(version_dir))  # its variables end with it
+    served = loaded.signatures["serving_default"]
+    return [variable for variable in served.variables if variable.trainable]
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -131,7 +138,7 @@ def render(
         parameters=sum(int(np.prod(variable.shape)) for variable in variables),
         duration=_duration(card["duration_s"]),
         trained_at=_moment(card["trained_at"]),
-        matrix=_matrix(evaluation, card["labels"]),
+        matrix=_matrix(evaluation, card["labels"]) if len(card["labels"]) <= MATRIX else [],
         confused=_most_confused(evaluation, card["labels"]),
         mistakes=_mistakes(evaluation, test, card["labels"]),
         robustness=_robustness(card),
@@ -275,11 +282,14 @@ def _weights(card: dict[str, Any], variables: list[tf.Variable]) -> list[tuple[s
 
     One picture a class where there is one layer, one picture of all filters where there are more.
     """
+    shape = card.get("input_shape", [SIDE, SIDE])
+    if len(shape) != 2:
+        return None  # weights of colours are no picture
     kernels = [one.numpy() for one in variables if len(one.shape) == 2]
-    kernel = next((one for one in kernels if one.shape[0] == SIDE * SIDE), None)
+    kernel = next((one for one in kernels if one.shape[0] == shape[0] * shape[1]), None)
     if kernel is None:
         return None
-    images: npt.NDArray[Any] = kernel.T.reshape(-1, SIDE, SIDE)
+    images: npt.NDArray[Any] = kernel.T.reshape(-1, *shape)
     if len(kernels) == 1:
         pictures = map(plots.png, plots.weight_pictures(images, alike=True))
         return list(zip(card["labels"], pictures, strict=True))

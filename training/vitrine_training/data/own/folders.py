@@ -152,7 +152,11 @@ class _Reading:
             jobs = list(jobs_of(self._files, self._fitting.size))
             records = self._decoded(jobs, chunks, processes)
             decoding = Decoding(chunks, self._files, jobs, records)
-            index = merge(decoding, self._maps, self._key)
+            try:
+                index = merge(decoding, self._maps, self._key)
+            except DataError:  # nobody goes on from there
+                self._maps.discard(self._key)
+                raise
             if self._maps.publish(self._key, index):
                 self._progress.say("Removed pixels of other folders from the cache, as it was full")
             found = self._maps.find(self._key)

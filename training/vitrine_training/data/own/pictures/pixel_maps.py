@@ -115,6 +115,10 @@ class PixelMaps:
         shutil.rmtree(made.parent, ignore_errors=True)
         return self._bounded(key)
 
+    def discard(self, key: str) -> None:
+        """Removes what there is of a map that is being made."""
+        shutil.rmtree(self._made(key).parent, ignore_errors=True)
+
     def _made(self, key: str) -> Path:
         return self.root / f"{key}{_UNFINISHED}" / "map"
 
