@@ -79,6 +79,14 @@ def test_labels_may_be_names(written):
     assert load(written(first + lines[1:])).classes == ("9", "T-shirt", "bag")
 
 
+def test_names_in_another_encoding_are_refused(tmp_path):
+    """Or labels that differ in such letters alone would be one class."""
+    path = tmp_path / "names.csv"
+    path.write_bytes(TEXT.replace("\n0,", "\nbär,").replace("\n1,", "\nbår,").encode("latin-1"))
+    with pytest.raises(DataError, match=r"names\.csv, line \d+: it is not in UTF-8"):
+        load(path)
+
+
 @pytest.mark.parametrize("label_column", ["first", "last"])
 def test_a_name_may_have_the_separator_in_it(written, label_column):
     names = np.array(['"T-shirt, top"', '"a ""bag"""', "coat"])[LABELS]

@@ -32,6 +32,8 @@ def show(recipe: Recipe, card: dict[str, Any]) -> None:
         )
     if "robustness" in card:
         console.print(f"  {robustness(card['robustness'])}")
+    if "not_watched" in card:
+        console.print(f"  a gateway cannot watch it for drift: {card['not_watched']}")
     console.print(f"  {card['verdict']['word']}: {card['verdict']['reason']}")
 
 

@@ -83,6 +83,11 @@ class _Reader:
                     f"{shown(self.path)}, line {number}: too long to be pixels, "
                     f"{_MOST_LINE:,} characters a line and {4 * self.most_bytes:,} a file are most"
                 )
+            if "\ufffd" in line:  # or labels that differ there would be one class
+                raise DataError(
+                    f"{shown(self.path)}, line {number}: it is not in UTF-8; save the file in that "
+                    "encoding"
+                )
             if stripped := line.strip(" \r\n"):
                 yield number, stripped
 

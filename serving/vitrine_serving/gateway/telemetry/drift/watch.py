@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vitrine_client.process.visible import visible
 from vitrine_client.results.drift_statistics import STATISTICS, statistics
 from vitrine_client.results.profiles.description import Description
 from vitrine_serving.gateway.telemetry.drift import report, served
@@ -35,6 +36,8 @@ _FLUSH_S = 1.0
 """After which fewer than that are not waited for any more."""
 
 _MOST_KNOWN = 256  # as many versions as descriptions are kept of
+
+_MOST_TOLD = 200  # letters of what a card says
 
 _CURRENT_S = 900.0
 """After so long without an image a window tells nothing of what a version is asked about now: it
@@ -262,5 +265,8 @@ def _read(model: str, description: Description) -> Baseline:
         raise BaselineError("it decodes pictures itself, so nobody else sees what it looks at")
     if len(model.encode()) > MODEL_BYTES:
         raise BaselineError(f"names of more than {MODEL_BYTES} bytes are not watched")
+    why = description.card.get("not_watched")
+    if isinstance(why, str) and "baseline" not in description.card:
+        raise BaselineError(f"the training gave it no baseline: {visible(why[:_MOST_TOLD])}")
     shape = profile.shape if profile else ()
     return Baseline.read(description.card.get("baseline"), description.labels, shape)
