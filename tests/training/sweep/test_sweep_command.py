@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from vitrine_training.data.own.finding import load
 from vitrine_training.data.own.splitting import split
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.publish.provenance import packages
-from vitrine_training.sweep import results
 from vitrine_training.sweep.folder import SweptData, claimed
 from vitrine_training.sweep.plan import SweepRun, Variant
+from vitrine_training.sweep.training import Trainer
 
 LINES = ("mlp", "--data", "lines.csv.gz")
 VARIANT = Variant("mlp", RECIPES["mlp"].varied({}, "lines"))
@@ -47,7 +48,7 @@ def said(done):
 
 WRONG = {
     "no recipe": ((), "name the recipes to compare"),
-    "unknown recipe": (("cnn",), "'cnn' is not one of"),
+    "unknown recipe": (("resnet",), "'resnet' is not one of"),
     "a recipe twice": (("mlp", "mlp"), "mlp is there twice"),
     "unknown setting": (("mlp", "--vary", "rate=1"), "'rate' is no setting"),
     "nearly a setting": (("mlp", "--vary", "learning-rat=1"), "did you mean learning-rate?"),
@@ -138,17 +139,26 @@ def test_a_page_that_cannot_be_written_is_told(here):
     assert "0.7000" in said(done)
 
 
-def test_cards_of_other_packages_do_not_count(here):
+OTHER_CARDS = {
+    "of other packages": ('"keras": "', '"keras": "0.'),
+    "of another recipe": ('"dropout": 0.0', '"dropout": 0.5'),
+    "without a recipe": ('"recipe"', '"receipt"'),
+    "of another seed": ('"seed": 1', '"seed": 0'),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_CARDS.values(), ids=OTHER_CARDS)
+def test_other_cards_do_not_count(here, monkeypatch, old, new):
     """Their runs are trained again."""
+    begun = []
+    monkeypatch.setattr(Trainer, "train", lambda _, runs, on_end: begun.extend(runs))
     done_before(here / "sweep", seeds=(0, 1, 2))
     assert "3 of which are done already" in said(sweep(*LINES))
+    assert begun == []
     for path in here.glob("sweep/runs/*/seed-1/models/*/1/assets.extra/card.json"):
-        path.write_text(path.read_text().replace('"keras": "', '"keras": "0.'))
-    assert [results.done(SweepRun(VARIANT, seed), here / "sweep") is None for seed in range(3)] == [
-        False,
-        True,
-        False,
-    ]
+        path.write_text(path.read_text().replace(old, new))
+    assert "2 of which are done already" in said(sweep(*LINES))
+    assert begun == [SweepRun(VARIANT, 1)]
 
 
 def done_before(out, seeds):
@@ -165,6 +175,7 @@ def done_before(out, seeds):
         (version / "saved_model.pb").touch()
         card = {
             "seed": seed,
+            "recipe": asdict(VARIANT.recipe) | {"batch_size": 48},
             "packages": packages(),
             "metrics": {"validation_accuracy": 0.7, "test_accuracy": 0.6},
             "history": [{"duration_s": 0.5}],

@@ -218,8 +218,7 @@ def _own(path: Path, data: Data, variants: Sequence[Variant]) -> SweptData:
         checksums[str(size)] = dict(found.checksums)
         for variant in variants:
             if variant.size in (size, None):
-                given = {choice.setting for choice in variant.choices}
-                own_data.fitted(variant.recipe, found, is_given=given.__contains__)
+                own_data.fitted(variant.recipe, found, is_given=variant.is_given)
     reading = {"fit": data.fit, "label_column": data.label_column}
     return SweptData(str(path.resolve()), reading, checksums)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,8 @@ class RunResult:
 
 
 def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
-    """Returns the result of a run that came to its end, with the packages that are installed now;
-    None where there is none."""
+    """Returns the result of a run that came to its end, by its recipe and with the packages that
+    are installed now; None where there is none."""
     models_dir = sweep_dir / run.path / MODELS
     try:
         version_dir = publish.latest(models_dir, run.variant.recipe.model)
@@ -71,7 +72,7 @@ def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
     card = cards.read(version_dir)
     measure = measure_of(run.variant)
     validation = cards.metric(card, measure.validation)
-    if validation is None or card.get("seed") != run.seed or card.get("packages") != packages():
+    if validation is None or not _is_of(card, run):
         return None
     try:
         seconds = [float(epoch["duration_s"]) for epoch in card["history"]]
@@ -85,6 +86,14 @@ def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
         epochs=len(seconds),
         version_dir=version_dir,
     )
+
+
+def _is_of(card: Mapping[str, Any], run: SweepRun) -> bool:
+    """Whether a card is that of a run, and of the packages that are installed now."""
+    recipe = card.get("recipe")
+    if not isinstance(recipe, dict) or not run.variant.is_trained_by(recipe):
+        return False
+    return card.get("seed") == run.seed and card.get("packages") == packages()
 
 
 def ended(run: SweepRun, sweep_dir: Path, code: int) -> RunResult:

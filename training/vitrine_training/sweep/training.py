@@ -74,7 +74,7 @@ class Trainer:
     def _started(self, run: SweepRun) -> "subprocess.Popen[bytes]":
         folder = self.sweep_dir / run.path
         models_dir = folder / results.MODELS
-        if publish.versions(models_dir, run.variant.recipe.model):  # of other packages
+        if publish.versions(models_dir, run.variant.recipe.model):  # that do not count
             shutil.rmtree(models_dir)
         folder.mkdir(parents=True, exist_ok=True)
         words = [*self.command, *self.words(run), "--models-dir", str(models_dir)]
