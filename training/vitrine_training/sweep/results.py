@@ -44,6 +44,7 @@ def measure_of(variant: Variant) -> Measure:
 class RunResult:
     """Result of a run: figures of its card where it is done, else the `reason`.
 
+    `is_left` says that its turn has not come, or not to its end, and nothing is known of it.
     `training_s` are the seconds of its epochs, with the others beside it.
     """
 
@@ -54,11 +55,17 @@ class RunResult:
     training_s: float | None = None
     epochs: int | None = None
     version_dir: Path | None = None
+    is_left: bool = False
 
     @property
     def is_done(self) -> bool:
         """Whether it has a figure to compare."""
         return self.validation is not None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it came to its end without one."""
+        return not (self.is_done or self.is_left)
 
 
 def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
