@@ -94,6 +94,11 @@ WRONG = {
     "more than all pictures": ((*LINES, "--vary", "batch-size=99"), "pictures to train on"),
     "a recipe for clothes": (("photo", "--data", "empty"), "photo is for data of its own"),
     "Fashion-MNIST's option": ((*LINES, "--data-dir", "empty"), "it is for Fashion-MNIST"),
+    "dirt of Fashion-MNIST's": (
+        (*LINES, "--vary", "dirt=0.1,0.3"),
+        "--vary dirt: it is for Fashion-MNIST, not for --data",
+    ),
+    "none of it": ((*LINES, "--vary", "grain=0"), "--vary grain: it is for Fashion-MNIST"),
     "a loss among accuracies": (("linear", "mlp"), "linear has a loss and no accuracy"),
     "data for none": (("linear", "--data-dir", "empty"), "leave out --data-dir"),
     "the same twice": (

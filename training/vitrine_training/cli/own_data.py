@@ -1,7 +1,7 @@
 """Data options of `vitrine-train train`: those that name somebody's own, and what was found."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,14 @@ def check_unused(own_path: Path | None) -> None:
         unused, why = ONLY_BUILT_IN, "it is for Fashion-MNIST, not for --data"
     for option in filter(options.was_typed, unused):
         raise click.UsageError(f"--{option.replace('_', '-')}: {why}")
+
+
+def check_settings(given: Iterable[str]) -> None:
+    """Refuses settings that are varied and not for own data."""
+    for setting in filter(ONLY_BUILT_IN.__contains__, given):
+        raise click.UsageError(
+            f"--vary {setting.replace('_', '-')}: it is for Fashion-MNIST, not for --data"
+        )
 
 
 def recipe_of(names: tuple[str, ...]) -> str:

@@ -172,6 +172,7 @@ def _variants(
 ) -> list[Variant]:
     """Returns all variants, each of which `train` would take."""
     if data.own_path is not None:
+        own_data.check_settings(choices[0].setting for choices in vary)
         model = own_data.name_of(data.own_path, model)
     typed = options.was_typed("size")
     sizes: tuple[int | None, ...] = data.sizes if typed else (None,)
