@@ -134,6 +134,23 @@ def test_more_runs_are_allowed_by_who_says_so(here):
     assert "full is not empty" in said(done)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((), 1), (("--vary", "class-weights=yes"), 0), (("--vary", "class-weights=no,yes"), 0)],
+    ids=["nobody decided", "decided", "compared"],
+)
+def test_unbalanced_classes_are_told_of_once(here, words, told):
+    """Not for each variant, and by an option that `sweep` has."""
+    random = np.random.default_rng(3)
+    images, labels = random.integers(0, 256, (60, 9, 9), np.uint8), np.arange(60) % 12 == 0
+    table = WRITERS["CSV"](here, images, labels.astype(np.int64))
+    rates = ("--vary", "learning-rate=0.1,0.2,0.3")
+    done = sweep("mlp", "--data", table, "--as", "m", *rates, *words, "--out", "full")
+    assert "full is not empty" in said(done)
+    assert said(done).count("classes differ much in size") == told
+    assert said(done).count("--vary class-weights=yes makes each weigh the same") == told
+
+
 def test_a_page_that_cannot_be_written_is_told(here):
     """And the table is printed all the same."""
     done_before(here / "sweep", seeds=(0, 1, 2))

@@ -168,8 +168,7 @@ def _check_size(path: Path, data: OwnData, size: int) -> None:
 
 def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) -> Recipe:
     """Returns a recipe for own data: nobody knows what it reaches there, a step has no more rows
-    than there are, and there are enough steps, unless somebody gave the numbers. Tells of
-    `--class-weights` where classes differ and nobody decided on it."""
+    than there are, and there are enough steps, unless somebody gave the numbers."""
     rows = len(data.parts["train"])
     if recipe.batch_size > rows:
         if is_given("batch_size"):
@@ -180,16 +179,18 @@ def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) ->
         recipe = replace(recipe, batch_size=rows)
     if not is_given("epochs"):
         recipe = recipe.for_rows(rows)
-    if imbalance_ratio(data) >= UNBALANCED and not (
-        recipe.class_weights or is_given("class_weights")
-    ):
-        console.print(
-            "  classes differ much in size: --class-weights makes each weigh the same in training",
-            markup=False,
-        )
     shape = "x".join(map(str, data.parts["train"].images.shape[1:]))
     summary = f"{recipe.architecture} for {shape} pictures of {len(data.classes)} classes"
     return replace(recipe, expected=ANY, summary=summary)
+
+
+def advise_weights(option: str, recipe: Recipe, data: OwnData, *, is_given: bool) -> None:
+    """Tells of the option for class weights where classes differ and nobody decided on them."""
+    if imbalance_ratio(data) >= UNBALANCED and not (recipe.class_weights or is_given):
+        console.print(
+            f"  classes differ much in size: {option} makes each weigh the same in training",
+            markup=False,
+        )
 
 
 def _tell(data: OwnData) -> None:

@@ -220,6 +220,9 @@ def _own(path: Path, data: Data, variants: Sequence[Variant]) -> SweptData:
         for variant in variants:
             if variant.size in (size, None):
                 own_data.fitted(variant.recipe, found, is_given=variant.is_given)
+    first = variants[0]
+    decided = first.is_given("class_weights")
+    own_data.advise_weights("--vary class-weights=yes", first.recipe, found, is_given=decided)
     reading = {"fit": data.fit, "label_column": data.label_column}
     return SweptData(str(path.resolve()), reading, checksums)
 
