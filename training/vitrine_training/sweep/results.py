@@ -19,6 +19,7 @@ LOG, OUTCOME, MODELS = "train.log", "outcome.json", "models"
 
 _ERROR = re.compile(r"^(?:Error|\w*Error): (.+)", re.MULTILINE)
 _MOST_TOLD = 100_000
+"""Bytes at the end of a file that are read for a reason."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ def _reason(folder: Path, code: int) -> str:
 def _reason_told(text: str) -> str:
     try:
         outcomes: Any = json.loads(text)
-        return str(outcomes[-1]["reason"])
+        reason = outcomes[-1]["reason"]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return ""
+    return reason if isinstance(reason, str) else ""
 
 
 def _last_error(log: str) -> str:
@@ -131,8 +133,10 @@ def _last_error(log: str) -> str:
 
 
 def _text(path: Path) -> str:
+    """Returns the end of a file as text, "" where it cannot be read."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_MOST_TOLD)
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _MOST_TOLD))
+            return file.read(_MOST_TOLD).decode(errors="replace")
     except OSError:
         return ""
