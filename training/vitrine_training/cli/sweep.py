@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vitrine_client.process import processors
 from vitrine_client.process.exit_codes import NotBegun
 from vitrine_training.cli import options, own_data
 from vitrine_training.cli.sweep_report import SweepReport, train_all
@@ -141,7 +142,7 @@ def sweep(
     if as_json:
         click.get_current_context().with_resource(options.notes_on_stderr(as_json))
     swept = _checked_data(data, variants)
-    at_a_time = processes or min(training.usable_cores(), MOST_PROCESSES, len(runs))
+    at_a_time = processes or min(processors.usable(), MOST_PROCESSES, len(runs))
     trainer = training.Trainer(out, lambda run: _words(run, data), at_a_time)
     try:
         with claimed(out, swept):

@@ -30,13 +30,6 @@ OnEnd = Callable[[RunResult, float], None]
 """Is told a result, and the seconds that its process took."""
 
 
-def usable_cores() -> int:
-    """Returns the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True)
 class Trainer:
     """Trainer of runs in a sweep's folder, `processes` at a time.
