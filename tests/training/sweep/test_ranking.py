@@ -55,6 +55,12 @@ CASES = {
         "mlp is the best on validation data, softmax the next. That may be chance: 1 of 5 seeds of "
         "the first failed, and of 4 seeds that both have, the first is ahead with 4.",
     ),
+    "behind those of the next that did not fail": (
+        {"softmax": (0.7, 0.71, 0.72, 0.7, 0.7), "mlp": (0.8, None, 0.8, None, None)},
+        ACCURACY,
+        "softmax is the best on validation data, mlp the next. That may be chance: 3 of 5 seeds of "
+        "the next failed, and of 2 seeds that both have, the first is ahead with 0.",
+    ),
     "apart, and one of the next failed": (
         {"softmax": (0.7, None, 0.7), "mlp": (0.8, 0.8, 0.8)},
         ACCURACY,

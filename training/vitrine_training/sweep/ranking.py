@@ -159,12 +159,14 @@ def _certainty(best: Standing, second: Standing, measure: Measure) -> str:
     duels = f"of {both} seeds that both have, the first is ahead with {ahead}" + (
         f" and equal with {equal}" if equal else ""
     )
-    why = "their ranges overlap"
-    if best.failed:
-        why = f"{len(best.failed)} of {len(best.results)} seeds of the first failed"
+    failed = [
+        f"{len(each.failed)} of {len(each.results)} seeds of the {which} failed"
+        for which, each in (("first", best), ("next", second))
+        if each.failed
+    ]
     return (
-        f"That may be chance: {why}, and {duels}. More seeds may part them; else take the one that "
-        "is smaller or faster."
+        f"That may be chance: {', '.join(failed) or 'their ranges overlap'}, and {duels}. More "
+        "seeds may part them; else take the one that is smaller or faster."
     )
 
 
