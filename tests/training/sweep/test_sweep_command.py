@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from tests.training.own.made_arrays import WRITERS
 from vitrine_training.cli import main
+from vitrine_training.cli.sweep_report import SweepReport
 from vitrine_training.data.own.finding import load
 from vitrine_training.data.own.splitting import split
 from vitrine_training.models.recipes import RECIPES
@@ -170,17 +171,21 @@ OTHER_CARDS = {
 
 
 @pytest.mark.parametrize(("old", "new"), OTHER_CARDS.values(), ids=OTHER_CARDS)
-def test_other_cards_do_not_count(here, monkeypatch, old, new):
+def test_other_cards_do_not_count(here, old, new):
     """Their runs are trained again."""
-    begun = []
-    monkeypatch.setattr(Trainer, "train", lambda _, runs, on_end: begun.extend(runs))
     done_before(here / "sweep", seeds=(0, 1, 2))
     assert "3 of which are done already" in said(sweep(*LINES))
-    assert begun == []
     for path in here.glob("sweep/runs/*/seed-1/models/*/1/assets.extra/card.json"):
         path.write_text(path.read_text().replace(old, new))
-    assert "2 of which are done already" in said(sweep(*LINES))
-    assert begun == [SweepRun(VARIANT, 1)]
+    runs = [SweepRun(VARIANT, seed) for seed in range(3)]
+    report = SweepReport(here / "sweep", runs, 1, "lines")
+    assert report.left == [SweepRun(VARIANT, 1)]
+    again = []
+    command = (sys.executable, "-c", "")
+    trainer = Trainer(here / "sweep", lambda run: [f"--seed={run.seed}"], 1, command)
+    trainer.train(report.left, lambda result, _: again.append(result.run))
+    assert again == report.left
+    assert not list(here.glob("sweep/runs/*/seed-1/models/*/1"))
 
 
 def done_before(out, seeds):

@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
-from vitrine_client.store import shared_files
 from vitrine_training.sweep.folder import ABOUT, SweptData, UnusableFolderError, claimed
 
 READING = {"fit": "pad", "label_column": "first"}
@@ -106,16 +106,20 @@ def test_a_sweep_that_was_killed_as_it_began_is_no_obstacle(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ABOUT]
 
 
-def test_what_another_sweep_has_written_meanwhile_is_read(tmp_path, monkeypatch):
-    """One that came and went between the first look and the lock."""
-    lock = shared_files.locked
+class Visited(type(Path())):
+    """Folder in which another sweep comes and goes after somebody has found it empty."""
 
-    def late(path, **options):
-        monkeypatch.undo()
-        with claimed(tmp_path, data(checksum="b")):
-            pass
-        return lock(path, **options)
+    def iterdir(self):
+        found = list(super().iterdir())
+        if not found:
+            with claimed(Path(self), data(checksum="b")):
+                pass
+        return iter(found)
 
-    monkeypatch.setattr(shared_files, "locked", late)
-    with pytest.raises(UnusableFolderError, match="other data"), claimed(tmp_path, data()):
+
+def test_what_another_sweep_has_written_meanwhile_is_read(tmp_path):
+    with (
+        pytest.raises(UnusableFolderError, match="other data"),
+        claimed(Visited(tmp_path), data()),
+    ):
         pass
