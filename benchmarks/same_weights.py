@@ -14,16 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
 from rich.console import Console
 
 from benchmarks.gateway.peers.builds import import_path, prepare_build
 from harness.paths import ROOT
 from vitrine_training.models.recipes import RECIPES
-
-Weights = Sequence[npt.NDArray[np.generic]]
+from vitrine_training.publish.gate import Tensor, weights_of
 
 _MEMBERS = ("client", "serving", "training")
 _CHOSEN = ("softmax", "mlp", "photo")
@@ -33,7 +29,7 @@ class TrainingFailedError(Exception):
     """A build trained no model; the message has its last words."""
 
 
-def trained(recipe: str, epochs: int, build: dict[str, str]) -> Weights:
+def trained(recipe: str, epochs: int, build: dict[str, str]) -> list[Tensor]:
     """Trains in a process with the variables `build`, which say where to import from; returns the
     published weights. Raises `TrainingFailedError`."""
     with tempfile.TemporaryDirectory() as models_dir:
@@ -45,28 +41,16 @@ def trained(recipe: str, epochs: int, build: dict[str, str]) -> Weights:
             capture_output=True,
             text=True,
         )
-        found = list(Path(models_dir).glob("*/1/variables/variables.index"))
+        found = list(Path(models_dir).glob("*/1"))
         if done.returncode or len(found) != 1:
             raise TrainingFailedError((done.stdout + done.stderr).strip()[-1000:])
-        return weights_of(found[0].with_suffix(""))
+        return weights_of(found[0])
 
 
-def weights_of(variables: Path) -> Weights:
-    """Returns the tensors of a checkpoint, in no order: Keras writes a model's variables as a set,
-    so that their names differ from one export to the next."""
-    reader = tf.train.load_checkpoint(str(variables))
-    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return [reader.get_tensor(name) for name in names]
-
-
-def differing(before: Weights, now: Weights) -> int:
+def differing(before: Sequence[Tensor], now: Sequence[Tensor]) -> int:
     """Returns how many tensors of either have no equal one, bit for bit, in the other."""
-    found, wanted = Counter(map(_bits, before)), Counter(map(_bits, now))
+    found, wanted = Counter(before), Counter(now)
     return max((found - wanted).total(), (wanted - found).total())
-
-
-def _bits(tensor: npt.NDArray[np.generic]) -> tuple[tuple[int, ...], str, bytes]:
-    return tensor.shape, tensor.dtype.str, tensor.tobytes()
 
 
 def working_tree() -> dict[str, str]:

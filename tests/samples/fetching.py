@@ -48,16 +48,13 @@ def mnist(to: Path) -> None:
 
 def drawings(to: Path) -> None:
     """Unpacks ten categories of drawings from the Debian package, without installing it."""
-    with tempfile.TemporaryDirectory(dir=to.parent) as work:
-        _run("apt-get", "-qq", "download", PACKAGE, folder=work)
-        (package,) = Path(work).glob("*.deb")
-        _run("dpkg", "-x", package.name, "unpacked", folder=work)
-        unpacked = Path(work, "unpacked/usr/share/openclipart/png")
-        whole = Path(work, "whole")
-        whole.mkdir()
-        for category in CATEGORIES:  # with copies of what links lead to
-            shutil.copytree(unpacked / category, whole / Path(category).name, ignore=_nowhere)
-        whole.rename(to)
+    work = to.parent
+    _run("apt-get", "-qq", "download", PACKAGE, folder=work)
+    (package,) = work.glob("*.deb")
+    _run("dpkg", "-x", package.name, "unpacked", folder=work)
+    unpacked = work / "unpacked/usr/share/openclipart/png"
+    for category in CATEGORIES:  # with copies of what links lead to
+        shutil.copytree(unpacked / category, to / Path(category).name, ignore=_nowhere)
 
 
 def _nowhere(folder: str, names: list[str]) -> list[str]:
@@ -65,7 +62,7 @@ def _nowhere(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if not Path(folder, name).exists()]
 
 
-def _run(*words: str, folder: str) -> None:
+def _run(*words: str, folder: Path) -> None:
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=FETCH_S)
     if done.returncode:
         raise OSError(done.stderr.strip().splitlines()[-1] if done.stderr else words[0])
@@ -79,14 +76,17 @@ SETS: dict[str, Callable[[Path], None]] = {
 
 
 def fetch(folder: Path) -> None:
-    """Puts into a folder what can be had."""
+    """Puts into a folder what can be had, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, get in SETS.items():
-        if not (folder / name).exists():
-            try:
-                get(folder / name)
-            except (ImportError, OSError, subprocess.SubprocessError) as error:
-                print(f"{name} cannot be had here: {error}")
+        if (folder / name).exists():
+            continue
+        try:
+            with tempfile.TemporaryDirectory(dir=folder) as work:
+                get(Path(work, name))
+                Path(work, name).rename(folder / name)
+        except (ImportError, OSError, subprocess.SubprocessError) as error:
+            print(f"{name} cannot be had here: {error}")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """Own data, real: from pictures that others made to a model that is as good as it has to be."""
 
-import hashlib
 import json
 import statistics
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from click.testing import CliRunner
 
 from tests.samples.forms import FORMS
 from vitrine_training.cli import main
 from vitrine_training.publish import cards
+from vitrine_training.publish.gate import weights_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -35,16 +34,6 @@ def published(models_dir: Path, *words: object) -> Path:
     return models_dir / outcome["model"] / str(outcome["version"])
 
 
-def weights(version_dir: Path) -> str:
-    """SHA-256 of all weights, by name."""
-    reader = tf.train.load_checkpoint(str(version_dir / "variables" / "variables"))
-    found = hashlib.sha256()
-    for name in sorted(reader.get_variable_to_shape_map()):
-        if "OBJECT_GRAPH" not in name:
-            found.update(name.encode() + reader.get_tensor(name).tobytes())
-    return found.hexdigest()
-
-
 def test_forms_give_equal_weights(sample, models_dir, tmp_path):
     """The same digits as a folder, .npz, CSV and IDX, bit for bit."""
     digits = np.load(sample("digits.npz"))
@@ -54,7 +43,7 @@ def test_forms_give_equal_weights(sample, models_dir, tmp_path):
         path = write(tmp_path / form, digits["x"], digits["y"])
         size = ("--size", 8) if form == "folder" else ()
         words = ("softmax", "--data", path, "--as", form, "--epochs", 2, *size)
-        found[form] = weights(published(models_dir, *words))
+        found[form] = weights_of(published(models_dir, *words))
     assert len(found) == 4
     assert len(set(found.values())) == 1, found
 
@@ -81,7 +70,7 @@ def test_drawings(sample, models_dir):
     """Few pictures, in colours, eleven times as many of one class as of another: each class counts
     the same. One picture is too large to be read, and is told of."""
     path = sample("drawings")
-    card = cards.checked(published(models_dir, "cnn", "--data", path, "--size", 32))
+    card = cards.checked(published(models_dir, "cnn", "--data", path, "--size", 32, "--class-weights"))
     assert card["input_shape"] == [32, 32, 3]
     assert sum(card["own_data"]["pictures"].values()) > 1_100
     assert "files that are too large" in "\n".join(card["own_data"]["notes"])

@@ -23,7 +23,7 @@ def test_recipes_are_listed():
 
 
 WRONG = {
-    "unknown recipe": (["cnn"], "Invalid value"),
+    "unknown recipe": (["resnet"], "Invalid value"),
     "unknown activation": (["mlp", "--activation", "gelu"], "'gelu' is not one of"),
     "out of range": (["mlp", "--dropout", "1"], "dropout must be at least 0 and below 1"),
     "no widths": (["mlp", "--hidden-units", "wide"], "write widths as in 512,256"),

@@ -16,6 +16,7 @@ from vitrine_client.results.profiles.profile import ModelProfile, read_members
 from vitrine_training.cli import main
 from vitrine_training.evaluation.metrics import answers
 from vitrine_training.publish import cards
+from vitrine_training.publish.gate import weights_of
 from vitrine_training.report import page
 
 pytestmark = pytest.mark.slow
@@ -56,12 +57,6 @@ def published(models_dir, path, *options):
     return models_dir / outcome["model"] / str(outcome["version"])
 
 
-def weights(version_dir):
-    reader = tf.train.load_checkpoint(str(version_dir / "variables" / "variables"))
-    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return {name: reader.get_tensor(name).tobytes() for name in names}
-
-
 @pytest.fixture(scope="module")
 def own_cache(tmp_path_factory):
     """A cache for decoded pictures that is nobody's own."""
@@ -85,7 +80,7 @@ def test_forms_give_equal_weights(trained):
     """Bit for bit: rows have the same order, whatever they were read from."""
     files, table = trained
     assert files.parent.name == "lines"  # the folder's name
-    assert weights(files) == weights(table)
+    assert weights_of(files) == weights_of(table)
 
 
 def test_card_tells_of_the_data(trained):

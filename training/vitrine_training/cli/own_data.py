@@ -18,7 +18,7 @@ from vitrine_training.data.own.examples import OwnData
 from vitrine_training.data.own.splitting import imbalance, imbalance_ratio, split
 from vitrine_training.models.recipes import ANY, RECIPES, Recipe
 
-DEFAULT_RECIPE = "mlp"
+DEFAULT_RECIPE = "cnn"
 """Recipe for own data unless another is named."""
 
 UNBALANCED = 3.0

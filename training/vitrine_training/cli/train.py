@@ -126,9 +126,10 @@ def train(
 ) -> None:
     """Train by RECIPES (softmax, mlp, photo) and publish each as its model's next version.
 
-    `vitrine-train recipes` lists them. The options from --filters on vary a recipe. A
-    model that is worse on validation data than the version it would replace is not published. A run
-    that was interrupted goes on where it was when the same command is given again.
+    `vitrine-train recipes` lists them; --data takes one of them, cnn unless another is named. The
+    options from --filters on vary a recipe. A model that is worse on validation data than the
+    version it would replace is not published. A run that was interrupted goes on where it was when
+    the same command is given again.
 
     --json prints an object for each model that was trained or left alone, and why it was not
     published if it was not.

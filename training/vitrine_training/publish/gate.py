@@ -12,6 +12,9 @@ from vitrine_training.publish import versions as publish
 from vitrine_training.publish.archive import Card
 from vitrine_training.publish.incumbent import Incumbent, Judge
 
+Tensor = tuple[tuple[int, ...], str, bytes]
+"""Shape, dtype and bits of a weight."""
+
 
 class WorseModel(Exception):
     """The candidate is worse than the version that it would replace."""
@@ -93,10 +96,10 @@ def is_same(directory: Path, other: Path) -> bool:
     no input shows it.
     """
     try:
-        weights = _weights(directory)
+        weights = weights_of(directory)
         return (
             bool(weights)
-            and weights == _weights(other)
+            and weights == weights_of(other)
             and _says(directory) == _says(other)
             and _answers_alike(directory, other)
         )
@@ -104,11 +107,13 @@ def is_same(directory: Path, other: Path) -> bool:
         return False
 
 
-def _weights(directory: Path) -> list[bytes]:
-    """The bits of all weights, in an order that does not depend on the names that Keras gives."""
+def weights_of(directory: Path) -> list[Tensor]:
+    """Returns the weights of a version directory, sorted: their names differ from one export to the
+    next, as Keras writes a model's variables as a set."""
     reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
     names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return sorted(reader.get_tensor(name).tobytes() for name in names)
+    tensors = [reader.get_tensor(name) for name in names]
+    return sorted((tensor.shape, tensor.dtype.str, tensor.tobytes()) for tensor in tensors)
 
 
 def _answers_alike(directory: Path, other: Path) -> bool:
