@@ -70,7 +70,9 @@ def test_drawings(sample, models_dir):
     """Few pictures, in colours, eleven times as many of one class as of another: each class counts
     the same. One picture is too large to be read, and is told of."""
     path = sample("drawings")
-    card = cards.checked(published(models_dir, "cnn", "--data", path, "--size", 32, "--class-weights"))
+    card = cards.checked(
+        published(models_dir, "cnn", "--data", path, "--size", 32, "--class-weights")
+    )
     assert card["input_shape"] == [32, 32, 3]
     assert sum(card["own_data"]["pictures"].values()) > 1_100
     assert "files that are too large" in "\n".join(card["own_data"]["notes"])
