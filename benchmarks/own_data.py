@@ -165,8 +165,8 @@ def read_apart(reader: str, folder: Path, side: int, cache: Path) -> Reading:
 
 
 class _Peak(threading.Thread):
-    """Memory in MB of a process and of those below it, the most there was at a time; pages that
-    they share count in each."""
+    """Peak of the memory in MB of a process and of those below it; pages that they share count in
+    each."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

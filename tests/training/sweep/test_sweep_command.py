@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from click.testing import CliRunner
 
 from tests.training.own.made_arrays import WRITERS
 from vitrine_training.cli import main
+from vitrine_training.cli.sweep_report import SweepReport
 from vitrine_training.data.own.finding import load
 from vitrine_training.data.own.splitting import split
 from vitrine_training.models.recipes import RECIPES
 from vitrine_training.publish.provenance import packages
-from vitrine_training.sweep import results
 from vitrine_training.sweep.folder import SweptData, claimed
 from vitrine_training.sweep.plan import SweepRun, Variant
+from vitrine_training.sweep.training import Trainer
 
 LINES = ("mlp", "--data", "lines.csv.gz")
 VARIANT = Variant("mlp", RECIPES["mlp"].varied({}, "lines"))
@@ -47,7 +49,7 @@ def said(done):
 
 WRONG = {
     "no recipe": ((), "name the recipes to compare"),
-    "unknown recipe": (("cnn",), "'cnn' is not one of"),
+    "unknown recipe": (("resnet",), "'resnet' is not one of"),
     "a recipe twice": (("mlp", "mlp"), "mlp is there twice"),
     "unknown setting": (("mlp", "--vary", "rate=1"), "'rate' is no setting"),
     "nearly a setting": (("mlp", "--vary", "learning-rat=1"), "did you mean learning-rate?"),
@@ -93,6 +95,11 @@ WRONG = {
     "more than all pictures": ((*LINES, "--vary", "batch-size=99"), "pictures to train on"),
     "a recipe for clothes": (("photo", "--data", "empty"), "photo is for data of its own"),
     "Fashion-MNIST's option": ((*LINES, "--data-dir", "empty"), "it is for Fashion-MNIST"),
+    "dirt of Fashion-MNIST's": (
+        (*LINES, "--vary", "dirt=0.1,0.3"),
+        "--vary dirt: it is for Fashion-MNIST, not for --data",
+    ),
+    "none of it": ((*LINES, "--vary", "grain=0"), "--vary grain: it is for Fashion-MNIST"),
     "a loss among accuracies": (("linear", "mlp"), "linear has a loss and no accuracy"),
     "data for none": (("linear", "--data-dir", "empty"), "leave out --data-dir"),
     "the same twice": (
@@ -128,6 +135,23 @@ def test_more_runs_are_allowed_by_who_says_so(here):
     assert "full is not empty" in said(done)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [((), 1), (("--vary", "class-weights=yes"), 0), (("--vary", "class-weights=no,yes"), 0)],
+    ids=["nobody decided", "decided", "compared"],
+)
+def test_unbalanced_classes_are_told_of_once(here, words, told):
+    """Not for each variant, and by an option that `sweep` has."""
+    random = np.random.default_rng(3)
+    images, labels = random.integers(0, 256, (60, 9, 9), np.uint8), np.arange(60) % 12 == 0
+    table = WRITERS["CSV"](here, images, labels.astype(np.int64))
+    rates = ("--vary", "learning-rate=0.1,0.2,0.3")
+    done = sweep("mlp", "--data", table, "--as", "m", *rates, *words, "--out", "full")
+    assert "full is not empty" in said(done)
+    assert said(done).count("classes differ much in size") == told
+    assert said(done).count("--vary class-weights=yes makes each weigh the same") == told
+
+
 def test_a_page_that_cannot_be_written_is_told(here):
     """And the table is printed all the same."""
     done_before(here / "sweep", seeds=(0, 1, 2))
@@ -138,17 +162,30 @@ def test_a_page_that_cannot_be_written_is_told(here):
     assert "0.7000" in said(done)
 
 
-def test_cards_of_other_packages_do_not_count(here):
+OTHER_CARDS = {
+    "of other packages": ('"keras": "', '"keras": "0.'),
+    "of another recipe": ('"dropout": 0.0', '"dropout": 0.5'),
+    "without a recipe": ('"recipe"', '"receipt"'),
+    "of another seed": ('"seed": 1', '"seed": 0'),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_CARDS.values(), ids=OTHER_CARDS)
+def test_other_cards_do_not_count(here, old, new):
     """Their runs are trained again."""
     done_before(here / "sweep", seeds=(0, 1, 2))
     assert "3 of which are done already" in said(sweep(*LINES))
     for path in here.glob("sweep/runs/*/seed-1/models/*/1/assets.extra/card.json"):
-        path.write_text(path.read_text().replace('"keras": "', '"keras": "0.'))
-    assert [results.done(SweepRun(VARIANT, seed), here / "sweep") is None for seed in range(3)] == [
-        False,
-        True,
-        False,
-    ]
+        path.write_text(path.read_text().replace(old, new))
+    runs = [SweepRun(VARIANT, seed) for seed in range(3)]
+    report = SweepReport(here / "sweep", runs, 1, "lines")
+    assert report.left == [SweepRun(VARIANT, 1)]
+    again = []
+    command = (sys.executable, "-c", "")
+    trainer = Trainer(here / "sweep", lambda run: [f"--seed={run.seed}"], 1, command)
+    trainer.train(report.left, lambda result, _: again.append(result.run))
+    assert again == report.left
+    assert not list(here.glob("sweep/runs/*/seed-1/models/*/1"))
 
 
 def done_before(out, seeds):
@@ -165,6 +202,7 @@ def done_before(out, seeds):
         (version / "saved_model.pb").touch()
         card = {
             "seed": seed,
+            "recipe": asdict(VARIANT.recipe) | {"batch_size": 48},
             "packages": packages(),
             "metrics": {"validation_accuracy": 0.7, "test_accuracy": 0.6},
             "history": [{"duration_s": 0.5}],

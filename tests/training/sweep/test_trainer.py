@@ -19,6 +19,16 @@ SAYS = {
     "nothing, and is killed": ("os.kill(os.getpid(), 9)", "ended by SIGKILL, as where memory runs"),
     "nothing, and is told to end": ("os.kill(os.getpid(), 15)", "ended by SIGTERM"),
     "JSON of another kind": ("print('{}'); sys.exit(1)", "exit code 1; "),
+    "JSON without a reason": (
+        'print(\'[{"published": false, "reason": null}]\'); sys.exit("Error: too wet")',
+        "too wet",
+    ),
+    "JSON with a number": ("print('[{\"reason\": 7}]'); sys.exit(3)", "exit code 3; "),
+    "JSON with nothing": ('print(\'[{"reason": ""}]\'); sys.exit(3)', "exit code 3; "),
+    "an error after much else": (
+        "print('epoch ü\\n' * 30_000, file=sys.stderr); sys.exit('Error: too late')",
+        "too late",
+    ),
     "no JSON": ("print('oh'); sys.exit(1)", "exit code 1; "),
     "all is well, and publishes nothing": ("pass", "exit code 0; "),
 }

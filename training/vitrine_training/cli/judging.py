@@ -38,11 +38,11 @@ def classifiers(models: Sequence[str], models_dir: Path, *, own: bool = False) -
 
 
 class NoClassifier(str):
-    """Why a model is no classifier."""
+    """Reason why a model is no classifier."""
 
 
 class OfOwnData(NoClassifier):
-    """Why a model of own data is no classifier of Fashion-MNIST."""
+    """Reason why a model of own data is no classifier of Fashion-MNIST."""
 
 
 def _newest(models_dir: Path, model: str, own: bool) -> Path | str:

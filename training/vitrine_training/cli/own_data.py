@@ -1,7 +1,7 @@
 """Data options of `vitrine-train train`: those that name somebody's own, and what was found."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,14 @@ def check_unused(own_path: Path | None) -> None:
         raise click.UsageError(f"--{option.replace('_', '-')}: {why}")
 
 
+def check_settings(given: Iterable[str]) -> None:
+    """Refuses settings that are varied and not for own data."""
+    for setting in filter(ONLY_BUILT_IN.__contains__, given):
+        raise click.UsageError(
+            f"--vary {setting.replace('_', '-')}: it is for Fashion-MNIST, not for --data"
+        )
+
+
 def recipe_of(names: tuple[str, ...]) -> str:
     """Returns the name of the one recipe for own data."""
     if len(names) > 1:
@@ -160,8 +168,7 @@ def _check_size(path: Path, data: OwnData, size: int) -> None:
 
 def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) -> Recipe:
     """Returns a recipe for own data: nobody knows what it reaches there, a step has no more rows
-    than there are, and there are enough steps, unless somebody gave the numbers. Tells of
-    `--class-weights` where classes differ and nobody decided on it."""
+    than there are, and there are enough steps, unless somebody gave the numbers."""
     rows = len(data.parts["train"])
     if recipe.batch_size > rows:
         if is_given("batch_size"):
@@ -172,16 +179,18 @@ def fitted(recipe: Recipe, data: OwnData, *, is_given: Callable[[str], bool]) ->
         recipe = replace(recipe, batch_size=rows)
     if not is_given("epochs"):
         recipe = recipe.for_rows(rows)
-    if imbalance_ratio(data) >= UNBALANCED and not (
-        recipe.class_weights or is_given("class_weights")
-    ):
-        console.print(
-            "  classes differ much in size: --class-weights makes each weigh the same in training",
-            markup=False,
-        )
     shape = "x".join(map(str, data.parts["train"].images.shape[1:]))
     summary = f"{recipe.architecture} for {shape} pictures of {len(data.classes)} classes"
     return replace(recipe, expected=ANY, summary=summary)
+
+
+def advise_weights(option: str, recipe: Recipe, data: OwnData, *, is_given: bool) -> None:
+    """Tells of the option for class weights where classes differ and nobody decided on them."""
+    if imbalance_ratio(data) >= UNBALANCED and not (recipe.class_weights or is_given):
+        console.print(
+            f"  classes differ much in size: {option} makes each weigh the same in training",
+            markup=False,
+        )
 
 
 def _tell(data: OwnData) -> None:

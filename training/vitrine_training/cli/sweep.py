@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from vitrine_client.process import processors
 from vitrine_client.process.exit_codes import NotBegun
 from vitrine_training.cli import options, own_data
 from vitrine_training.cli.sweep_report import SweepReport, train_all
@@ -141,7 +142,7 @@ def sweep(
     if as_json:
         click.get_current_context().with_resource(options.notes_on_stderr(as_json))
     swept = _checked_data(data, variants)
-    at_a_time = processes or min(training.usable_cores(), MOST_PROCESSES, len(runs))
+    at_a_time = processes or min(processors.usable(), MOST_PROCESSES, len(runs))
     trainer = training.Trainer(out, lambda run: _words(run, data), at_a_time)
     try:
         with claimed(out, swept):
@@ -172,6 +173,7 @@ def _variants(
 ) -> list[Variant]:
     """Returns all variants, each of which `train` would take."""
     if data.own_path is not None:
+        own_data.check_settings(choices[0].setting for choices in vary)
         model = own_data.name_of(data.own_path, model)
     typed = options.was_typed("size")
     sizes: tuple[int | None, ...] = data.sizes if typed else (None,)
@@ -218,8 +220,10 @@ def _own(path: Path, data: Data, variants: Sequence[Variant]) -> SweptData:
         checksums[str(size)] = dict(found.checksums)
         for variant in variants:
             if variant.size in (size, None):
-                given = {choice.setting for choice in variant.choices}
-                own_data.fitted(variant.recipe, found, is_given=given.__contains__)
+                own_data.fitted(variant.recipe, found, is_given=variant.is_given)
+    first = variants[0]
+    decided = first.is_given("class_weights")
+    own_data.advise_weights("--vary class-weights=yes", first.recipe, found, is_given=decided)
     reading = {"fit": data.fit, "label_column": data.label_column}
     return SweptData(str(path.resolve()), reading, checksums)
 

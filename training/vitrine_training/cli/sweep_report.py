@@ -117,7 +117,11 @@ class SweepReport:
             click.echo(f"Error: {path} cannot be written: {error.strerror or error}", err=True)
 
     def _all(self) -> list[RunResult]:
-        return [self.results.get(run) or RunResult(run, "not done yet") for run in self._runs]
+        return [self.results.get(run) or self._left(run) for run in self._runs]
+
+    @staticmethod
+    def _left(run: SweepRun) -> RunResult:
+        return RunResult(run, "not done yet", is_left=True)
 
     def _table(self, standings: Sequence[Standing]) -> Table:
         measure = self._measure

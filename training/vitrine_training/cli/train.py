@@ -160,6 +160,8 @@ def train(
     if own_path is not None:
         found = own_data.load(own_path, seed, **own_options)
         chosen = [own_data.fitted(each, found, is_given=options.was_typed) for each in chosen]
+        decided = options.was_typed("class_weights")
+        own_data.advise_weights("--class-weights", chosen[0], found, is_given=decided)
         tasks = _own_tasks(found, fit)
     else:
         tasks = _tasks(chosen, _dataset(chosen, data_dir, batch), seed, hard_pictures)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vitrine_client.process.visible import visible
 from vitrine_client.store import shared_files
@@ -47,9 +47,10 @@ def claimed(folder: Path, data: SweptData) -> Iterator[None]:
     with ExitStack() as held:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            known = _known(folder)
+            _known(folder)  # no lock is left in a folder that is somebody's
             lock = shared_files.locked(folder / _LOCK, on_wait=lambda: _refuse_second(folder))
             held.enter_context(lock)
+            known = _known(folder)
             _write(folder, data if known is None else _joined(folder, known, data))
         except OSError as error:
             raise UnusableFolderError(
@@ -60,19 +61,30 @@ def claimed(folder: Path, data: SweptData) -> Iterator[None]:
 
 
 def _known(folder: Path) -> SweptData | None:
-    """Returns the data of the sweep that a folder has; None where it has nothing."""
-    if not any(entry.name != _LOCK for entry in folder.iterdir()):
+    """Returns the data of the sweep that a folder has; None where it has nothing but hidden files,
+    as of a sweep that was killed before it began."""
+    if all(entry.name.startswith(".") for entry in folder.iterdir()):
         return None
     try:
         content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError("a format of another version")
-        return SweptData(**content["data"])
+        return _read(**content["data"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         raise UnusableFolderError(
             f"{_shown(folder)} is not empty, and not from `vitrine-train sweep`: name another "
             "folder"
         ) from None
+
+
+def _read(source: Any, reading: Any, checksums: Any) -> SweptData:
+    """Returns the data that a file tells of. Raises `TypeError` where it tells something else."""
+    if not isinstance(source, str) or not isinstance(checksums, dict):
+        raise TypeError("no data of a sweep")
+    for texts in (reading, *checksums.values()):
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise TypeError("no data of a sweep")
+    return SweptData(source, reading, checksums)
 
 
 def _joined(folder: Path, known: SweptData, data: SweptData) -> SweptData:

@@ -73,7 +73,7 @@ def dots(standings: Sequence[Standing], measure: Measure) -> str:
             colour = svg.ACCENT if row == 0 else svg.VIOLET
             rows = [row + offset for offset in _offsets(len(values))]
             axes.plot(values, rows, "o", color=colour, alpha=0.8, markersize=5, clip_on=False)
-            if standing.validation:
+            if standing.validation and standing.validation.median is not None:
                 median = standing.validation.median
                 axes.plot([median] * 2, [row - 0.32, row + 0.32], color=svg.INK, linewidth=1.5)
         axes.set_yticks(

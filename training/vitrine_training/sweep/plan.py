@@ -4,13 +4,13 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vitrine_training.data.fashion_mnist import SIDE
-from vitrine_training.models.recipes import Recipe
+from vitrine_training.models.recipes import MOST_EPOCHS, Recipe
 
 _TOLD = ("model", "summary", "expected", "expected_s")
 """Members of a recipe that decide nothing of its training."""
@@ -52,7 +52,26 @@ class Variant:
     def training(self) -> dict[str, Any]:
         """All that decides the training, but data and seed; plain JSON."""
         settings = {key: value for key, value in asdict(self.recipe).items() if key not in _TOLD}
+        if self.is_given("epochs"):
+            settings["least_steps"] = 0  # `train` adds epochs to those alone that nobody gave
         return {**settings, "size": self.size or SIDE}
+
+    def is_given(self, setting: str) -> bool:
+        """Whether somebody gave a setting."""
+        return any(choice.setting == setting for choice in self.choices)
+
+    def is_trained_by(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the settings of a card are those of its training. On own data `train` takes fewer
+        rows for a step and more epochs than a recipe has, unless somebody gave the numbers."""
+        wanted = json.loads(json.dumps(self.training))
+        left = {key for key in wanted if settings.get(key) != wanted[key]} - {"size", "least_steps"}
+        if wanted["least_steps"] and _is_between(wanted["epochs"], settings, "epochs", MOST_EPOCHS):
+            left.discard("epochs")
+        if not self.is_given("batch_size") and _is_between(
+            1, settings, "batch_size", wanted["batch_size"]
+        ):
+            left.discard("batch_size")
+        return not left
 
     @property
     def folder(self) -> str:
@@ -75,6 +94,11 @@ class SweepRun:
 
     def __str__(self) -> str:
         return f"{self.variant}, seed {self.seed}"
+
+
+def _is_between(low: int, settings: Mapping[str, Any], name: str, high: int) -> bool:
+    found = settings.get(name)
+    return isinstance(found, int) and low <= found <= high
 
 
 def count(*axes: Sequence[Any]) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ LOG, OUTCOME, MODELS = "train.log", "outcome.json", "models"
 
 _ERROR = re.compile(r"^(?:Error|\w*Error): (.+)", re.MULTILINE)
 _MOST_TOLD = 100_000
+"""Bytes at the end of a file that are read for a reason."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def measure_of(variant: Variant) -> Measure:
 class RunResult:
     """Result of a run: figures of its card where it is done, else the `reason`.
 
+    `is_left` says that its turn has not come, or not to its end, and nothing is known of it.
     `training_s` are the seconds of its epochs, with the others beside it.
     """
 
@@ -53,16 +56,22 @@ class RunResult:
     training_s: float | None = None
     epochs: int | None = None
     version_dir: Path | None = None
+    is_left: bool = False
 
     @property
     def is_done(self) -> bool:
         """Whether it has a figure to compare."""
         return self.validation is not None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it came to its end without one."""
+        return not (self.is_done or self.is_left)
+
 
 def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
-    """Returns the result of a run that came to its end, with the packages that are installed now;
-    None where there is none."""
+    """Returns the result of a run that came to its end, by its recipe and with the packages that
+    are installed now; None where there is none."""
     models_dir = sweep_dir / run.path / MODELS
     try:
         version_dir = publish.latest(models_dir, run.variant.recipe.model)
@@ -71,7 +80,7 @@ def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
     card = cards.read(version_dir)
     measure = measure_of(run.variant)
     validation = cards.metric(card, measure.validation)
-    if validation is None or card.get("seed") != run.seed or card.get("packages") != packages():
+    if validation is None or not _is_of(card, run):
         return None
     try:
         seconds = [float(epoch["duration_s"]) for epoch in card["history"]]
@@ -85,6 +94,14 @@ def done(run: SweepRun, sweep_dir: Path) -> RunResult | None:
         epochs=len(seconds),
         version_dir=version_dir,
     )
+
+
+def _is_of(card: Mapping[str, Any], run: SweepRun) -> bool:
+    """Whether a card is that of a run, and of the packages that are installed now."""
+    recipe = card.get("recipe")
+    if not isinstance(recipe, dict) or not run.variant.is_trained_by(recipe):
+        return False
+    return card.get("seed") == run.seed and card.get("packages") == packages()
 
 
 def ended(run: SweepRun, sweep_dir: Path, code: int) -> RunResult:
@@ -104,9 +121,10 @@ def _reason(folder: Path, code: int) -> str:
 def _reason_told(text: str) -> str:
     try:
         outcomes: Any = json.loads(text)
-        return str(outcomes[-1]["reason"])
+        reason = outcomes[-1]["reason"]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return ""
+    return reason if isinstance(reason, str) else ""
 
 
 def _last_error(log: str) -> str:
@@ -115,8 +133,10 @@ def _last_error(log: str) -> str:
 
 
 def _text(path: Path) -> str:
+    """Returns the end of a file as text, "" where it cannot be read."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(_MOST_TOLD)
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _MOST_TOLD))
+            return file.read(_MOST_TOLD).decode(errors="replace")
     except OSError:
         return ""

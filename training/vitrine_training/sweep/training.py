@@ -30,13 +30,6 @@ OnEnd = Callable[[RunResult, float], None]
 """Is told a result, and the seconds that its process took."""
 
 
-def usable_cores() -> int:
-    """Returns the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True)
 class Trainer:
     """Trainer of runs in a sweep's folder, `processes` at a time.
@@ -74,7 +67,7 @@ class Trainer:
     def _started(self, run: SweepRun) -> "subprocess.Popen[bytes]":
         folder = self.sweep_dir / run.path
         models_dir = folder / results.MODELS
-        if publish.versions(models_dir, run.variant.recipe.model):  # of other packages
+        if publish.versions(models_dir, run.variant.recipe.model):  # that do not count
             shutil.rmtree(models_dir)
         folder.mkdir(parents=True, exist_ok=True)
         words = [*self.command, *self.words(run), "--models-dir", str(models_dir)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation, is_writable, nearest_directory
+from vitrine_client.process import processors
 from vitrine_client.store.layout import quoted
 
 _GB = 1e9
@@ -69,9 +70,8 @@ def examined_processor(cpuinfo: Path) -> Iterator[Finding]:
 
 def check_memory(_: Installation) -> Iterator[Finding]:
     """Looks at processors, memory, and the limit on a process's addresses."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     total = memory_bytes()
-    seen = f"{count} processors, {total / _GB:.1f} GB of memory"
+    seen = f"{processors.usable()} processors, {total / _GB:.1f} GB of memory"
     if total < 1.5 * _GB:
         yield problem(
             "memory",

@@ -4,12 +4,11 @@ What a picture costs is known from its header: pixels, times what a pixel of its
 lately. So an overload is refused before it is decoded.
 """
 
-import os
-import sys
 import time
 from typing import NamedTuple
 
 from vitrine_client.images.headers import Header, read_header
+from vitrine_client.process import processors
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 from vitrine_serving.gateway.shedding import RETRY_AFTER_S, TooLate
 
@@ -88,7 +87,7 @@ class DecodingLoad:
     def admit(self, cost_us: int, processes: int, deadline: float) -> None:
         """Lets in what is expected to take `cost_us`. Raises `TooLate` where that cannot be done in
         time for `deadline`, in seconds of `time.monotonic`."""
-        waiting_s = sum(self._cells) / min(processes, _cores()) / 1e6
+        waiting_s = sum(self._cells) / min(processes, processors.usable()) / 1e6
         left_s = deadline - time.monotonic()
         if waiting_s and waiting_s + cost_us / 1e6 > _MARGIN * left_s:
             raise TooLate(
@@ -117,13 +116,6 @@ class DecodingLoad:
 
 def _usual_us(header: Header) -> float:
     return _PICTURE_US + header.pixels * _NS_A_PIXEL.get(header.kind, 30) / 1e3
-
-
-def _cores() -> int:
-    """Returns how many processors this process may use, and so those that it has started."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def work_of(picture: bytes) -> Work:

@@ -5,7 +5,6 @@ which that happens twice is left out.
 """
 
 import multiprocessing
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vitrine_client.process import signals
+from vitrine_client.process import processors, signals
 from vitrine_client.process.visible import visible
 from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.pictures.chunks import (
@@ -59,7 +58,7 @@ class Paths(NamedTuple):
 
 def default_processes() -> int:
     """Returns how many processes there are by default: one for each processor, within bounds."""
-    return max(1, min(len(os.sched_getaffinity(0)), MOST_PROCESSES))
+    return max(1, min(processors.usable(), MOST_PROCESSES))
 
 
 def decode_jobs(
