@@ -178,7 +178,7 @@ def test_why_training_gave_it_no_baseline():
     """Training it again would not add one, so that is not advised."""
     card = {"not_watched": "30 images are too few\x1b"}
     entry = shown(Description(LABELS, card, COLOURS))
-    assert entry["reason"] == r"the training gave it no baseline: 30 images are too few\x1b"
+    assert entry["reason"] == r"the training gave it no baseline: 30 images are too few\u001b"
 
 
 @pytest.mark.parametrize(
