@@ -123,6 +123,31 @@ def test_a_file_that_was_edited_is_read_again(path):
     assert note(log, flag("a", "Coat"), flag("b", "Coat")) == [BAG, None]
 
 
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_an_edited_file_that_grew_again_is_read_again(path, ending):
+    """It keeps its inode, and is longer than what was read of it before."""
+    old = opened(path)
+    note(old, flag("a"), flag("b"), flag("c"))
+    path.write_bytes(path.read_bytes().removesuffix(b"\n") + ending)
+    assert note(old, flag("c")) == [BAG]
+    _, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(others))
+    note(opened(path), *(flag(f"longer {number}") for number in range(3)))
+    found = note(old, flag("a", "Coat"), flag("b", "Coat"), flag("longer 0", "Coat"))
+    assert found == [None, BAG, BAG]
+
+
+def test_a_line_without_end_that_was_taken_out_is_forgotten(path):
+    """As any other."""
+    log = opened(path)
+    note(log, flag("a"), flag("b"))
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    assert note(log, flag("b")) == [BAG]
+    first, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first)
+    assert note(log, flag("b", "Coat")) == [None]
+
+
 @pytest.mark.parametrize(
     "broken",
     [
