@@ -123,6 +123,14 @@ def test_a_file_that_was_edited_is_read_again(path):
     assert note(log, flag("a", "Coat"), flag("b", "Coat")) == [BAG, None]
 
 
+def test_a_class_may_have_an_empty_name(path):
+    """Its flag is known as any other; what there is not is left out of the line."""
+    assert note(opened(path), Flag("a", 0, "mlp", None, 8, "", "")) == [None]
+    assert note(opened(path), flag("a")) == [Flagged("mlp", "")]
+    (line,) = path.read_text().splitlines()
+    assert sorted(json.loads(line)) == ["class_id", "index", "label", "model", "request_id", "time"]
+
+
 @pytest.mark.parametrize("ending", [b"\n", b""])
 def test_an_edited_file_that_grew_again_is_read_again(path, ending):
     """It keeps its inode, and is longer than what was read of it before."""

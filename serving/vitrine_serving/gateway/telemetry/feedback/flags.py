@@ -44,11 +44,15 @@ class Flag:
 
 
 def line_of(flag: Flag) -> bytes:
-    """Returns the line, with the time of now, and its end; members without a value are left out."""
+    """Returns the line, with the time of now, and its end; a version that nobody asked for and
+    a key that has no name are left out."""
     moment = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="microseconds")
     members = {"time": f"{moment[:-6]}Z", **asdict(flag)}
-    told = {name: value for name, value in members.items() if value not in ("", None)}
-    return f"{logs.json_line(told)}\n".encode()
+    if flag.asked_version is None:
+        del members["asked_version"]
+    if not flag.key:
+        del members["key"]
+    return f"{logs.json_line(members)}\n".encode()
 
 
 def read_line(line: bytes) -> tuple[Place, Flagged] | None:
