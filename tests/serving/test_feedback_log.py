@@ -5,6 +5,7 @@ import fcntl
 import json
 import multiprocessing
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -221,6 +222,23 @@ def test_too_many_do_not_wait(path, monkeypatch):
     monkeypatch.setattr(feedback_log, "_MOST_WAITING", 0)
     with pytest.raises(Unavailable, match="Too many flags"):
         note(opened(path), flag("a"))
+
+
+def test_a_machine_without_threads(path, caplog, monkeypatch):
+    """It is told as what cannot be written, and the next flag tries again."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    log = opened(path)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(NotStored, match="its own log says why"):
+            note(log, flag("a"))
+        log.close()
+    assert "can't start new thread" in caplog.text
+    assert note(log, flag("b")) == [None]
+    assert ids(path) == ["b"]
 
 
 def _as_directory(path: Path) -> None:

@@ -28,6 +28,10 @@ _SAY_AGAIN_S = 60.0
 _CLOSE_S = 2.0
 """How long an end waits for flags that are not written yet."""
 
+_NOT_STORED = (
+    "This is not noted, as the gateway cannot write its feedback log just now; its own log says why"
+)
+
 MOST_FILES = 100
 """Each process has them open, as it looks whether a picture was flagged before."""
 
@@ -106,12 +110,10 @@ class FeedbackLog:
         """
         if self._put - self._taken >= _MOST_WAITING:
             raise Unavailable("Too many flags wait to be noted; send it again later")
+        self._start()
         job = _Job(flag, Future())
         self._put += 1
         self._jobs.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="feedback log", daemon=True)
-            self._thread.start()
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(job.before)
@@ -123,16 +125,26 @@ class FeedbackLog:
             ) from error
         except OSError as error:
             self._say(error.strerror or error)
-            raise NotStored(
-                "This is not noted, as the gateway cannot write its feedback log just now; its own "
-                "log says why"
-            ) from error
+            raise NotStored(_NOT_STORED) from error
 
     def close(self) -> None:
         """Writes the flags that wait; blocks for two seconds at most."""
         if self._thread:
             self._jobs.put(None)
             self._thread.join(_CLOSE_S)
+
+    def _start(self) -> None:
+        """Starts the thread, once. Raises `NotStored` where the machine gives none; the next flag
+        tries again."""
+        if self._thread:
+            return
+        thread = threading.Thread(target=self._work, name="feedback log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._say(error)
+            raise NotStored(_NOT_STORED) from error
+        self._thread = thread
 
     def _work(self) -> None:
         file = _file(self._path, self._settings)
