@@ -16,6 +16,7 @@ from harness.waiting import wait_for
 from vitrine_client.errors import NotStored, Unavailable
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog, Flag, Flagged
 from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
+from vitrine_serving.gateway.telemetry.feedback.flags import line_of, read_line
 from vitrine_serving.gateway.telemetry.feedback.log import FeedbackSettings
 
 WAIT_S = 60
@@ -61,6 +62,20 @@ def test_two_gateways_see_each_others_flags(path):
     assert note(two, flag("a", "Coat"), flag("c")) == [BAG, None]
     assert note(one, flag("c", "Coat"), flag("a"), flag("a", index=1)) == [BAG, BAG, None]
     assert ids(path) == ["a", "b", "c", "a"]
+
+
+def test_models_that_were_asked_with_one_id(path):
+    """Each has an answer of its own, and so a label."""
+    other = Flag("a", 0, "photo", None, 4, "Coat", "ann")
+    for log in (opened(path), opened(path)):
+        found = note(log, flag("a"), other)
+    assert found == [BAG, Flagged("photo", "Coat")]
+
+
+def test_pictures_of_a_class_share_what_is_kept():
+    """There may be a hundred thousand."""
+    ones = [read_line(line_of(flag(name))) for name in "ab"]
+    assert ones[0][1] is ones[1][1]
 
 
 def _flag_all(path: Path, label: str, count: int, results: multiprocessing.Queue) -> None:
