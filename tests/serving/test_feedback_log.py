@@ -79,16 +79,16 @@ def test_pictures_of_a_class_share_what_is_kept():
 
 
 def _flag_all(path: Path, label: str, count: int, results: multiprocessing.Queue) -> None:
-    log = opened(path, feedback_log_max_bytes=4096, feedback_log_files=100)
+    log = opened(path, feedback_log_max_bytes=10_000, feedback_log_files=20)
     found = note(log, *(flag(str(number), label) for number in range(count)))
     results.put(sum(each is None for each in found))
 
 
-def test_processes_that_flag_the_same_at_once(path):
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.wide)])
+def test_processes_that_flag_the_same_at_once(path, count):
     """Each picture gets one label, whoever comes first; no line is torn, also over rotations."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    count = 1000
     asking = [
         context.Process(target=_flag_all, args=(path, label, count, results))
         for label in ("Bag", "Coat", "Dress")

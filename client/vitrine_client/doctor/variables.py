@@ -149,7 +149,7 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
     **dict.fromkeys(("PREDICTION_LOG_MAX_BYTES", "FEEDBACK_LOG_MAX_BYTES"), _count(4096)),
-    "FEEDBACK_LOG_FILES": _count(1, 100),
+    "FEEDBACK_LOG_FILES": _count(1, 20),
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     "RATE_LIMIT": _number(0, 1_000_000),

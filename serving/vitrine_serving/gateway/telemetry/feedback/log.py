@@ -32,8 +32,9 @@ _NOT_STORED = (
     "This is not noted, as the gateway cannot write its feedback log just now; its own log says why"
 )
 
-MOST_FILES = 100
-"""Each process has them open, as it looks whether a picture was flagged before."""
+MOST_FILES = 20
+"""Each process has them open, as it looks whether a picture was flagged before; its reserve of
+descriptors (`gateway.server.descriptors`) has room for so many."""
 
 
 class FeedbackSettings(SettingsPart):
@@ -44,7 +45,7 @@ class FeedbackSettings(SettingsPart):
     feedback_log_max_bytes: int = Field(10 * 1024 * 1024, ge=4096)
     """Size at which that file is rotated."""
     feedback_log_files: Annotated[int, Field(ge=1, le=MOST_FILES)] = 5
-    """Most of those files, the current one included; a flag in none of them is forgotten."""
+    """Most of those files, the current one included, up to 20; a flag in none is forgotten."""
 
 
 class FeedbackLogError(Exception):
