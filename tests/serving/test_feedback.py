@@ -225,6 +225,43 @@ def test_a_bad_path_ends_the_start(tmp_path, keys_file, key, monkeypatch, kind):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("predictions", "flags", "names"),
+    [
+        ("log", "log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "folder/../log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "link/log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "log.4", ("PREDICTION_LOG", "FEEDBACK_LOG")),
+        ("log.1", "log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "keys", ("FEEDBACK_LOG", "KEYS_FILE")),
+        ("log", "twin", ("FEEDBACK_LOG", "KEYS_FILE")),
+        ("keys", "log", ("PREDICTION_LOG", "KEYS_FILE")),
+    ],
+)
+def test_files_of_several_settings_end_the_start(
+    tmp_path, keys_file, key, monkeypatch, predictions, flags, names
+):
+    """Both are named; nothing is written."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(".")
+    (tmp_path / "twin").hardlink_to(keys_file)
+    before = keys_file.read_bytes()
+    monkeypatch.setenv("VITRINE_KEYS_FILE", str(keys_file))
+    monkeypatch.setenv("VITRINE_PREDICTION_LOG", str(tmp_path / predictions))
+    monkeypatch.setenv("VITRINE_FEEDBACK_LOG", str(tmp_path / flags))
+    one, other = names
+    with pytest.raises(SettingsError, match=rf"VITRINE_{one}='.*' and VITRINE_{other}='"):
+        checked_settings()
+    assert keys_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", ["log.5", "log.x", "log.0", "log.01", "log1", "lo"])
+def test_files_beside_each_other_are_fine(tmp_path, keys_file, key, flags):
+    """Names that no log is rotated to."""
+    logs = {"prediction_log": tmp_path / "log", "feedback_log": tmp_path / flags}
+    assert checked_settings(keys_file=keys_file, **logs)
+
+
 def test_settings_without_a_log_are_told(keys_file):
     """By name, as they change nothing."""
     said = feedback_log.unused(Settings(feedback_log_files="2").feedback)

@@ -5,6 +5,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
@@ -212,6 +213,10 @@ def _unused(environ: Mapping[str, str]) -> Iterator[Finding]:
     if environ.get(feedback) and not environ.get(keys):
         todo = f"`export {keys}=…` (`vitrine-serve keys add`), or `unset {feedback}`"
         yield problem(feedback, "needs API keys, and no file of them is named", todo)
+    for one, other in combinations((feedback, f"{PREFIX}PREDICTION_LOG", keys), 2):
+        paths = [os.path.realpath(environ[name]) for name in (one, other) if environ.get(name)]
+        if len(paths) == 2 and paths[0] == paths[1]:
+            yield problem(one, f"names the file of {other}", f"`export {one}=…`, a file of its own")
     group = f"{PREFIX}LOCAL_SOCKET_GROUP"
     if environ.get(group) and environ.get(f"{PREFIX}LOCAL_SOCKET", OFF) in ("", OFF):
         todo = f"`export {PREFIX}LOCAL_SOCKET=/run/vitrine/model-server.sock`, or `unset {group}`"
