@@ -17,7 +17,7 @@ from vitrine_client.errors import NotStored, Unavailable
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog, Flag, Flagged
 from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
 from vitrine_serving.gateway.telemetry.feedback.flags import line_of, read_line
-from vitrine_serving.gateway.telemetry.feedback.log import FeedbackSettings
+from vitrine_serving.gateway.telemetry.feedback.log import FeedbackLogError, FeedbackSettings
 
 WAIT_S = 60
 
@@ -289,6 +289,21 @@ def test_a_file_that_cannot_be_written(tmp_path, caplog, spoil):
     path.parent.mkdir(exist_ok=True)
     assert note(log, flag("b")) == [None]
     assert ids(path) == ["b"]
+
+
+def test_a_rotated_file_that_cannot_be_renamed_is_named(path, caplog):
+    """Its name, and not the log's own alone; a start with it fails."""
+    log = opened(path, feedback_log_max_bytes=4096, feedback_log_files=2)
+    note(log, *(flag(str(number)) for number in range(20)))
+    rotated = path.with_name(f"{path.name}.1")
+    rotated.mkdir()
+    with pytest.raises(NotStored):
+        note(log, *(flag(f"more {number}") for number in range(40)))
+    (said,) = {record.getMessage() for record in caplog.records}
+    assert said.endswith(f"({rotated}); what people flag is not noted")
+    with pytest.raises(FeedbackLogError, match=rf"Is a directory \({rotated}\); name a file"):
+        feedback_log.check(FeedbackSettings(feedback_log=path))
+    feedback_log.check(FeedbackSettings(feedback_log=path, feedback_log_files=1))
 
 
 def _flag_beyond_limit(path: Path, results: multiprocessing.Queue) -> None:

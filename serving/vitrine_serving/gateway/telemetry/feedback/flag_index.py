@@ -5,6 +5,7 @@ Whoever calls it holds the lock of the file that has the name: nobody appends or
 """
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -67,6 +68,15 @@ class FlagIndex:
         rotated = (Path(f"{path}.{number}") for number in range(files - 1, 0, -1))
         self._names = [*rotated, path]
         self._indexed: dict[_Identity, _Indexed] = {}
+
+    def check(self) -> None:
+        """Raises `OSError` where a file can't be read, or what has a rotated one's name is none."""
+        for name in self._names[:-1]:
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISDIR(name.lstat().st_mode):
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(name))
+            self._identity(name)
+        self.close()
 
     def refresh(self) -> None:
         """Reads what is new. Raises `OSError` where a file can't be read."""

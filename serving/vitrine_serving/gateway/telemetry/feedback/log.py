@@ -60,9 +60,10 @@ def check(settings: FeedbackSettings) -> None:
         return
     try:
         _file(path, settings).check()
+        FlagIndex(path, settings.feedback_log_files).check()
     except OSError as error:
         raise FeedbackLogError(
-            f"{PREFIX}FEEDBACK_LOG={str(path)!r}: {error.strerror or error}; name a file in a "
+            f"{PREFIX}FEEDBACK_LOG={str(path)!r}: {_reason(error, path)}; name a file in a "
             "directory that can be written to"
         ) from error
 
@@ -125,7 +126,7 @@ class FeedbackLog:
                 "is not noted twice"
             ) from error
         except OSError as error:
-            self._say(error.strerror or error)
+            self._say(_reason(error, self._path))
             raise NotStored(_NOT_STORED) from error
 
     def close(self) -> None:
@@ -167,6 +168,13 @@ class FeedbackLog:
         if now_s - self._said_at >= _SAY_AGAIN_S:
             self._said_at = now_s
             log.warning("%s: %s; what people flag is not noted", self._path, reason)
+
+
+def _reason(error: OSError, path: Path) -> str:
+    """Returns what is wrong, and with which file where that is another one than the log's own."""
+    reason = error.strerror or str(error)
+    name = str(error.filename2 or error.filename or path)
+    return reason if name == str(path) else f"{reason} ({name})"
 
 
 def _noted(flag: Flag, file: RotatingFile, index: FlagIndex) -> Flagged | None:
