@@ -1,5 +1,6 @@
 """Wrong answers that people flag: what is taken, noted and refused, and who may."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,11 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness.gateway import start_in_vain
 from tests.serving.asked_gateway import LABELS, PNG, PREDICT, FakeServers, Http, picture
+from vitrine_client.errors import Unreachable
 from vitrine_client.results.profiles.description import Description
 from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
+from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
 
 FEEDBACK = "/v1/models/mlp/feedback"
@@ -274,22 +277,53 @@ def test_settings_without_a_log_are_told(keys_file):
     assert not feedback_log.unused(used.feedback)
 
 
-def test_what_came_of_flags_is_counted(http, path, key):
+def test_what_came_of_flags_is_counted(http, path, key, servers):
     """By model and outcome; zeros are there from the first, or an alert would miss the first."""
-    (path.parent / "elsewhere").touch()
     for label in (4, 4, 5, "none"):
         http.post(FEEDBACK, json=SENT | {"label": label}, headers=key)
     http.post("/v1/models/odd/feedback", json=SENT, headers=key)
+    servers.error = Unreachable("it is down")
+    assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 503
+    servers.error = None
     path.unlink()
     path.mkdir()
     assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 507
     families = text_string_to_metric_families(http.get("/metrics").text)
     (family,) = (each for each in families if each.name == "vitrine_feedback")
     counts = {tuple(each.labels.values()): each.value for each in family.samples}
-    outcomes = ("noted", "again", "differs", "refused", "unwritten")
+    outcomes = ("noted", "again", "differs", "refused", "failed", "unwritten")
     assert counts == {(name, each): 0.0 for name in ("mlp", "other") for each in outcomes} | {
         ("mlp", each): 1.0 for each in outcomes
     } | {("other", "refused"): 1.0}
+
+
+def test_an_error_of_our_own_is_counted(http, key, monkeypatch):
+    """As what was not written, so that somebody is told."""
+
+    async def fail(*_):
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(FeedbackLog, "note", fail)
+    assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 500
+    assert (
+        'vitrine_feedback_total{model="mlp",outcome="unwritten"} 1.0' in http.get("/metrics").text
+    )
+
+
+def test_a_request_whose_time_is_over_is_not_noted(path, keys_file, key, runner, caplog):
+    """It says so, and nothing of the file, which nobody has looked at."""
+
+    class Late(FakeServers):
+        async def describe(self, model, version, *, timeout_s, first=None):
+            await asyncio.sleep(timeout_s)
+            return await super().describe(model, version, timeout_s=timeout_s)
+
+    settings = Settings(feedback_log=path, keys_file=keys_file, request_timeout_s=0.05)
+    answer = Http(create_app(settings, Late()), runner).post(FEEDBACK, json=SENT, headers=key)
+    assert answer.status_code == 504
+    assert "time of this request is over" in answer.json()["detail"]
+    assert "locked" not in caplog.text
+    assert not path.exists()
 
 
 def test_labels_are_those_of_the_version(runner, path, keys_file, key):
