@@ -239,6 +239,41 @@ def test_too_many_do_not_wait(path, monkeypatch):
         note(opened(path), flag("a"))
 
 
+def waiting_at_the_end(path: Path, log: FeedbackLog, *, is_held: bool) -> list:
+    """What came of three flags that waited for a lock as the log was closed."""
+
+    async def closed() -> list:
+        with held(path):
+            tasks = [asyncio.create_task(log.note(flag(name), WAIT_S)) for name in "abc"]
+            await asyncio.sleep(0)
+            if is_held:
+                log.close()
+        if not is_held:
+            log.close()
+        return await asyncio.gather(*tasks)
+
+    return asyncio.run(closed())
+
+
+def test_the_end_writes_what_waits(path, caplog, monkeypatch):
+    """Whoever sent it is told so."""
+    monkeypatch.setattr(feedback_log, "_CLOSE_S", WAIT_S)
+    path.touch()
+    log = opened(path)
+    assert waiting_at_the_end(path, log, is_held=False) == [None] * 3
+    assert ids(path) == ["a", "b", "c"]
+    assert not caplog.records
+
+
+def test_what_waits_at_the_end_is_told(path, caplog, monkeypatch):
+    """Whoever holds the file's lock to the end keeps flags out of it."""
+    monkeypatch.setattr(feedback_log, "_CLOSE_S", 0.1)
+    path.touch()
+    waiting_at_the_end(path, opened(path), is_held=True)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == (f"{path}: 3 could not be written before the end; what people flag is not noted")
+
+
 def test_a_machine_without_threads(path, caplog, monkeypatch):
     """It is told as what cannot be written, and the next flag tries again."""
 

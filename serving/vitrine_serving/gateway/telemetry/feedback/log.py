@@ -134,6 +134,8 @@ class FeedbackLog:
         if self._thread:
             self._jobs.put(None)
             self._thread.join(_CLOSE_S)
+            if waiting := self._put - self._taken:
+                self._say(f"{waiting} could not be written before the end", again=True)
 
     def _start(self) -> None:
         """Starts the thread, once. Raises `NotStored` where the machine gives none; the next flag
@@ -152,20 +154,19 @@ class FeedbackLog:
         file = _file(self._path, self._settings)
         index = FlagIndex(self._path, self._settings.feedback_log_files)
         while job := self._jobs.get():
-            self._taken += 1
-            if not job.before.set_running_or_notify_cancel():
-                continue
             try:
-                job.before.set_result(_noted(job.flag, file, index))
+                if job.before.set_running_or_notify_cancel():
+                    job.before.set_result(_noted(job.flag, file, index))
             except Exception as error:  # or the thread would end, and with it all that follow
                 job.before.set_exception(error)
+            self._taken += 1
         file.close()
         index.close()
 
-    def _say(self, reason: object) -> None:
-        """Warns of what was not noted, once a minute."""
+    def _say(self, reason: object, *, again: bool = False) -> None:
+        """Warns of what was not noted, once a minute unless it is `again`."""
         now_s = time.monotonic()
-        if now_s - self._said_at >= _SAY_AGAIN_S:
+        if again or now_s - self._said_at >= _SAY_AGAIN_S:
             self._said_at = now_s
             log.warning("%s: %s; what people flag is not noted", self._path, reason)
 
