@@ -191,6 +191,37 @@ def test_large_bodies_are_refused(http, key):
     assert "65536 bytes; no request to this address needs so many" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("name", ["max_json_bytes", "max_body_bytes"])
+def test_a_setting_may_allow_less(name, servers, runner, path, keys_file, key):
+    """Then the refusal names it, and nothing else."""
+    settings = Settings(feedback_log=path, keys_file=keys_file, **{name: 40})
+    http = Http(create_app(settings, servers), runner)
+    answer = http.post(FEEDBACK, content=b" " * 41, headers=key)
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == (
+        f"The body has more than 40 bytes; the gateway's VITRINE_{name.upper()} allows more"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_other_methods(http, path, key, method):
+    """Whoever has a key learns which one there is, and nobody else."""
+    assert http.request(method, FEEDBACK).status_code == 401
+    answer = http.request(method, FEEDBACK, headers=key)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slash_too_many(http, path, key, method):
+    """It is no address, and nobody is sent elsewhere."""
+    assert http.request(method, f"{FEEDBACK}/", json=SENT).status_code == 401
+    answer = http.request(method, f"{FEEDBACK}/", json=SENT, headers=key)
+    assert answer.status_code == 404
+    assert "is no address of this gateway" in answer.json()["detail"]
+    assert not path.exists()
+
+
 def test_nobody_flags_without_a_key(http, path):
     """Whoever is unknown learns no more than that."""
     for headers in ({}, {"X-API-Key": "another"}):
