@@ -1,4 +1,4 @@
-"""The file of flags: one label a picture, whoever writes, and what becomes of it where it can't."""
+"""Feedback log: one label a picture, whoever writes, and what becomes of it where it can't."""
 
 import asyncio
 import fcntl

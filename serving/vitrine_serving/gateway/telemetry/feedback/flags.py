@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -48,8 +47,7 @@ class Flag:
 def line_of(flag: Flag) -> bytes:
     """Returns the line, with the time of now, and its end; a version that nobody asked for and
     a key that has no name are left out."""
-    moment = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="microseconds")
-    members = {"time": f"{moment[:-6]}Z", **asdict(flag)}
+    members = {"time": logs.moment(time.time()), **asdict(flag)}
     if flag.asked_version is None:
         del members["asked_version"]
     if not flag.key:

@@ -1,4 +1,4 @@
-"""Feedback log: the file of flags, in which each picture has one label.
+"""Feedback log: file of flags, in which each picture has one label.
 
 A thread looks and writes, one flag after the other, so that a slow disk holds up nobody else.
 """
