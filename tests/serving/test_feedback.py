@@ -238,6 +238,7 @@ def test_it_is_off_by_default(servers, runner, path):
     assert not path.exists()
 
 
+@pytest.mark.wide  # beside test_checks
 def test_a_gateway_without_keys_does_not_start(path):
     """Anybody could teach its models; the message says which setting is missing."""
     done = start_in_vain(feedback_log=path)
