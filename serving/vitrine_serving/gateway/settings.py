@@ -125,15 +125,12 @@ class Settings(BaseModel):
     def _with_own_files(cls, value: FeedbackSettings, info: ValidationInfo) -> FeedbackSettings:
         """No two settings name one file: a log would write into another one, or into the keys."""
         predictions, access = info.data.get("prediction_log"), info.data.get("access")
-        logs = {
-            "FEEDBACK_LOG": (value.feedback_log, value.feedback_log_files),
-            "PREDICTION_LOG": (
-                predictions and predictions.prediction_log,
-                predictions and predictions.prediction_log_files,
-            ),
-        }
+        logs = {"FEEDBACK_LOG": (value.feedback_log, value.feedback_log_files)}
+        if predictions:
+            logs["PREDICTION_LOG"] = predictions.prediction_log, predictions.prediction_log_files
         named = {name: path for name, (path, _) in logs.items()}
-        named["KEYS_FILE"] = access and access.keys_file
+        if access:
+            named["KEYS_FILE"] = access.keys_file
         for name, (path, files) in logs.items():
             for other, taken in named.items():
                 if name != other and path and taken and is_of_log(taken, path, files):
