@@ -189,9 +189,10 @@ class Client(GatewayClient):
         """Tells the gateway what a picture shows that it answered wrongly, by the `request_id` of
         the prediction and its `index`; `label` is that of a class, or a class id.
 
-        The model is chosen as for `predict`; name it where it was named there. A picture has one
-        label: the same again is no fault, another one is `AlreadyFlagged`. `InvalidRequest` where
-        the model has no such class, `NotFound` where the gateway takes no feedback.
+        Name the model that had answered; without one it is `photo`, and no other stands in for it.
+        A picture has one label: the same again is no fault, another one is `AlreadyFlagged`.
+        `InvalidRequest` where the model has no such class, `NotFound` where the gateway takes no
+        feedback.
         """
         asked = AskedModel(model, version, version_label, self._default, "feedback")
         return self._hold(feedback.send_feedback(request_id, label, index, asked))

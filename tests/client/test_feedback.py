@@ -69,6 +69,17 @@ def test_what_is_sent(kind: Kind, gateway):
 
 
 @both
+def test_no_model_stands_in(kind: Kind):
+    """The one that is not there for a moment may have answered, and no other learns from that."""
+    with FakeGateway(lacking("photo", then=noting)) as gateway:
+        with pytest.raises(errors.NotFound):
+            kind.ask(gateway.url, "send_feedback", "r-1", "Shirt")
+        assert command(gateway, "r-1", "Shirt").exit_code == 1
+        sent = [asked.path for asked in gateway.asked if asked.path.endswith("/feedback")]
+    assert sent == ["/v1/models/photo/feedback"] * 2
+
+
+@both
 def test_predictions_have_their_request(kind: Kind, gateway):
     """Each its id, and its place there, whatever stands beside it; those are of no comparison."""
     one = kind.ask(gateway.url, "predict", b"a", "mlp")
@@ -201,7 +212,7 @@ def test_the_command(gateway):
     """One line says what is noted; with --json it is the record."""
     done = command(gateway, "r-1", "Shirt", "--index", "2", "--model", "mlp")
     assert done.exit_code == 0, done.output
-    assert done.stdout == "picture 2 of request r-1 as Shirt: is noted\n"
+    assert done.stdout == "Picture 2 of request r-1 is noted as Shirt\n"
     done = command(gateway, "r-1", "Shirt", "--index=2", "--model=mlp", "--json")
     assert json.loads(done.stdout) == TAKEN.to_dict()
 
@@ -236,4 +247,4 @@ def test_what_others_wrote_is_shown_and_not_obeyed():
     odd = replace(TAKEN, label="\x1b[2J[red]", again=True)
     with FakeGateway(lambda _: Reply(200, odd.to_dict())) as gateway:
         done = command(gateway, "r-1", "Shirt", "--model=mlp")
-    assert done.stdout == "picture 2 of request r-1 as \\u001b[2J[red]: was noted before\n"
+    assert done.stdout == "Picture 2 of request r-1 was noted before as \\u001b[2J[red]\n"

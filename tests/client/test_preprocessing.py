@@ -19,8 +19,6 @@ from vitrine_client.images.preprocessing import (
 )
 from vitrine_client.images.raster import decoded_whole
 from vitrine_client.images.resizing import (
-    PASS_PIXELS,
-    STRIP_PIXELS,
     TWICE_PIXELS,
     is_whole,
     resized,
@@ -337,8 +335,16 @@ def test_box_of_a_jpeg_that_is_decoded_in_half_is_that_of_the_original():
 @pytest.mark.parametrize("stored", ["L", "RGB"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("side", [(60, 40), (900, 700)])
+@pytest.mark.parametrize("side", [(60, 40), pytest.param((900, 700), marks=pytest.mark.wide)])
 def test_whole_image_is_resized_as_its_strips_are(resize, stored, mode, orientation, side):
+    check_whole_image(resize, stored, mode, orientation, side)
+
+
+def test_large_whole_image_is_resized_as_its_strips_are():
+    check_whole_image("pillow-bicubic", "RGB", "RGB", 6, (900, 700))
+
+
+def check_whole_image(resize, stored, mode, orientation, side):
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture = noise(*side).convert(stored)
@@ -362,45 +368,3 @@ def test_whole_image_is_one_that_no_pixel_is_seen_through():
     assert not is_whole("bilinear", opaque.decoded, (0, 0, *opaque.decoded))
     assert not is_whole("pillow-draft", opaque.decoded, (0, 0, 5, 5))
     assert not is_whole("pillow-draft", (TWICE_PIXELS, 2), (0, 0, TWICE_PIXELS, 2))
-
-
-@pytest.mark.parametrize("resize", RESIZES)
-def test_huge_picture_is_read_in_strips(resize):
-    most = 0
-
-    def read(part):
-        nonlocal most
-        left, top, right, bottom = part
-        most = max(most, (right - left) * (bottom - top))
-        return np.full((bottom - top, right - left, 1), 77, np.uint8)
-
-    found = resized(read, (0, 0, 8000, 6000), (5, 6), resize, (0, 0, 8000, 6000))
-    np.testing.assert_allclose(found, 77, atol=1e-4)
-    assert most <= STRIP_PIXELS
-
-
-def of_noise(height, width, kind):
-    pixels = np.random.default_rng(1).integers(0, 256, (height, width), np.uint8)
-
-    def read(part):
-        left, top, right, bottom = part
-        return pixels[top:bottom, left:right, None]
-
-    return read, (0, 0, width, height), Image.fromarray(pixels.astype(kind))
-
-
-def test_more_rows_than_are_kept_between_two_passes():
-    height, size = 3000, (1500, 1400)
-    assert height * size[1] > PASS_PIXELS
-    read, whole, picture = of_noise(height, 1500, np.float32)
-    expected = np.asarray(picture.resize(size[::-1], Image.Resampling.LANCZOS))
-    own = resized(read, whole, size, "lanczos3-antialias", whole)[..., 0]
-    np.testing.assert_allclose(own, expected, atol=0.2)
-
-
-def test_picture_that_is_not_in_memory_twice():
-    read, whole, picture = of_noise(3200, 3200, np.uint8)
-    assert picture.width * picture.height > TWICE_PIXELS
-    expected = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
-    own = resized(read, whole, (64, 64), "pillow-bicubic", whole)[..., 0]
-    assert abs(own - expected).max() <= 1

@@ -19,6 +19,7 @@ from vitrine_serving.gateway.server import descriptors
 from vitrine_serving.gateway.server.connections import ClientConnections
 from vitrine_serving.gateway.server.listener import Listener
 from vitrine_serving.gateway.server.worker import Worker
+from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
 
 FORK = multiprocessing.get_context("fork")
 
@@ -49,6 +50,11 @@ def test_connections_that_fit(soft, hard, connections, fitting, soft_after):
     child.start()
     child.join(30)
     assert child.exitcode == 0
+
+
+def test_the_reserve_has_room_for_a_feedback_log():
+    """All its files are open, beside some 30 descriptors that a process always has."""
+    assert feedback_log.MOST_FILES + 30 < descriptors.RESERVED - descriptors.REFUSED
 
 
 class Exhausted:

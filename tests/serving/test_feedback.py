@@ -1,5 +1,6 @@
 """Wrong answers that people flag: what is taken, noted and refused, and who may."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,11 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness.gateway import start_in_vain
 from tests.serving.asked_gateway import LABELS, PNG, PREDICT, FakeServers, Http, picture
+from vitrine_client.errors import Unreachable
 from vitrine_client.results.profiles.description import Description
 from vitrine_client.results.profiles.profile import FASHION_MNIST
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.application import create_app
 from vitrine_serving.gateway.settings import Settings, SettingsError, checked_settings
+from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
 
 FEEDBACK = "/v1/models/mlp/feedback"
@@ -188,6 +191,37 @@ def test_large_bodies_are_refused(http, key):
     assert "65536 bytes; no request to this address needs so many" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("name", ["max_json_bytes", "max_body_bytes"])
+def test_a_setting_may_allow_less(name, servers, runner, path, keys_file, key):
+    """Then the refusal names it, and nothing else."""
+    settings = Settings(feedback_log=path, keys_file=keys_file, **{name: 40})
+    http = Http(create_app(settings, servers), runner)
+    answer = http.post(FEEDBACK, content=b" " * 41, headers=key)
+    assert answer.status_code == 413
+    assert answer.json()["detail"] == (
+        f"The body has more than 40 bytes; the gateway's VITRINE_{name.upper()} allows more"
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_other_methods(http, path, key, method):
+    """Whoever has a key learns which one there is, and nobody else."""
+    assert http.request(method, FEEDBACK).status_code == 401
+    answer = http.request(method, FEEDBACK, headers=key)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_slash_too_many(http, path, key, method):
+    """It is no address, and nobody is sent elsewhere."""
+    assert http.request(method, f"{FEEDBACK}/", json=SENT).status_code == 401
+    answer = http.request(method, f"{FEEDBACK}/", json=SENT, headers=key)
+    assert answer.status_code == 404
+    assert "is no address of this gateway" in answer.json()["detail"]
+    assert not path.exists()
+
+
 def test_nobody_flags_without_a_key(http, path):
     """Whoever is unknown learns no more than that."""
     for headers in ({}, {"X-API-Key": "another"}):
@@ -204,6 +238,7 @@ def test_it_is_off_by_default(servers, runner, path):
     assert not path.exists()
 
 
+@pytest.mark.wide  # beside test_checks
 def test_a_gateway_without_keys_does_not_start(path):
     """Anybody could teach its models; the message says which setting is missing."""
     done = start_in_vain(feedback_log=path)
@@ -225,6 +260,43 @@ def test_a_bad_path_ends_the_start(tmp_path, keys_file, key, monkeypatch, kind):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("predictions", "flags", "names"),
+    [
+        ("log", "log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "folder/../log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "link/log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "log.4", ("PREDICTION_LOG", "FEEDBACK_LOG")),
+        ("log.1", "log", ("FEEDBACK_LOG", "PREDICTION_LOG")),
+        ("log", "keys", ("FEEDBACK_LOG", "KEYS_FILE")),
+        ("log", "twin", ("FEEDBACK_LOG", "KEYS_FILE")),
+        ("keys", "log", ("PREDICTION_LOG", "KEYS_FILE")),
+    ],
+)
+def test_files_of_several_settings_end_the_start(
+    tmp_path, keys_file, key, monkeypatch, predictions, flags, names
+):
+    """Both are named; nothing is written."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(".")
+    (tmp_path / "twin").hardlink_to(keys_file)
+    before = keys_file.read_bytes()
+    monkeypatch.setenv("VITRINE_KEYS_FILE", str(keys_file))
+    monkeypatch.setenv("VITRINE_PREDICTION_LOG", str(tmp_path / predictions))
+    monkeypatch.setenv("VITRINE_FEEDBACK_LOG", str(tmp_path / flags))
+    one, other = names
+    with pytest.raises(SettingsError, match=rf"VITRINE_{one}='.*' and VITRINE_{other}='"):
+        checked_settings()
+    assert keys_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", ["log.5", "log.x", "log.0", "log.01", "log1", "lo"])
+def test_files_beside_each_other_are_fine(tmp_path, keys_file, key, flags):
+    """Names that no log is rotated to."""
+    logs = {"prediction_log": tmp_path / "log", "feedback_log": tmp_path / flags}
+    assert checked_settings(keys_file=keys_file, **logs)
+
+
 def test_settings_without_a_log_are_told(keys_file):
     """By name, as they change nothing."""
     said = feedback_log.unused(Settings(feedback_log_files="2").feedback)
@@ -237,22 +309,53 @@ def test_settings_without_a_log_are_told(keys_file):
     assert not feedback_log.unused(used.feedback)
 
 
-def test_what_came_of_flags_is_counted(http, path, key):
+def test_what_came_of_flags_is_counted(http, path, key, servers):
     """By model and outcome; zeros are there from the first, or an alert would miss the first."""
-    (path.parent / "elsewhere").touch()
     for label in (4, 4, 5, "none"):
         http.post(FEEDBACK, json=SENT | {"label": label}, headers=key)
     http.post("/v1/models/odd/feedback", json=SENT, headers=key)
+    servers.error = Unreachable("it is down")
+    assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 503
+    servers.error = None
     path.unlink()
     path.mkdir()
     assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 507
     families = text_string_to_metric_families(http.get("/metrics").text)
     (family,) = (each for each in families if each.name == "vitrine_feedback")
     counts = {tuple(each.labels.values()): each.value for each in family.samples}
-    outcomes = ("noted", "again", "differs", "refused", "unwritten")
+    outcomes = ("noted", "again", "differs", "refused", "failed", "unwritten")
     assert counts == {(name, each): 0.0 for name in ("mlp", "other") for each in outcomes} | {
         ("mlp", each): 1.0 for each in outcomes
     } | {("other", "refused"): 1.0}
+
+
+def test_an_error_of_our_own_is_counted(http, key, monkeypatch):
+    """As what was not written, so that somebody is told."""
+
+    async def fail(*_):
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(FeedbackLog, "note", fail)
+    assert http.post(FEEDBACK, json=SENT, headers=key).status_code == 500
+    assert (
+        'vitrine_feedback_total{model="mlp",outcome="unwritten"} 1.0' in http.get("/metrics").text
+    )
+
+
+def test_a_request_whose_time_is_over_is_not_noted(path, keys_file, key, runner, caplog):
+    """It says so, and nothing of the file, which nobody has looked at."""
+
+    class Late(FakeServers):
+        async def describe(self, model, version, *, timeout_s, first=None):
+            await asyncio.sleep(timeout_s)
+            return await super().describe(model, version, timeout_s=timeout_s)
+
+    settings = Settings(feedback_log=path, keys_file=keys_file, request_timeout_s=0.05)
+    answer = Http(create_app(settings, Late()), runner).post(FEEDBACK, json=SENT, headers=key)
+    assert answer.status_code == 504
+    assert "time of this request is over" in answer.json()["detail"]
+    assert "locked" not in caplog.text
+    assert not path.exists()
 
 
 def test_labels_are_those_of_the_version(runner, path, keys_file, key):

@@ -1,10 +1,11 @@
-"""The file of flags: one label a picture, whoever writes, and what becomes of it where it can't."""
+"""Feedback log: one label a picture, whoever writes, and what becomes of it where it can't."""
 
 import asyncio
 import fcntl
 import json
 import multiprocessing
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,9 @@ from harness.waiting import wait_for
 from vitrine_client.errors import NotStored, Unavailable
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog, Flag, Flagged
 from vitrine_serving.gateway.telemetry.feedback import log as feedback_log
-from vitrine_serving.gateway.telemetry.feedback.log import FeedbackSettings
+from vitrine_serving.gateway.telemetry.feedback.flag_index import FlagIndex
+from vitrine_serving.gateway.telemetry.feedback.flags import line_of, read_line
+from vitrine_serving.gateway.telemetry.feedback.log import FeedbackLogError, FeedbackSettings
 
 WAIT_S = 60
 
@@ -62,17 +65,31 @@ def test_two_gateways_see_each_others_flags(path):
     assert ids(path) == ["a", "b", "c", "a"]
 
 
+def test_models_that_were_asked_with_one_id(path):
+    """Each has an answer of its own, and so a label."""
+    other = Flag("a", 0, "photo", None, 4, "Coat", "ann")
+    for log in (opened(path), opened(path)):
+        found = note(log, flag("a"), other)
+    assert found == [BAG, Flagged("photo", "Coat")]
+
+
+def test_pictures_of_a_class_share_what_is_kept():
+    """There may be a hundred thousand."""
+    ones = [read_line(line_of(flag(name))) for name in "ab"]
+    assert ones[0][1] is ones[1][1]
+
+
 def _flag_all(path: Path, label: str, count: int, results: multiprocessing.Queue) -> None:
-    log = opened(path, feedback_log_max_bytes=4096, feedback_log_files=100)
+    log = opened(path, feedback_log_max_bytes=10_000, feedback_log_files=20)
     found = note(log, *(flag(str(number), label) for number in range(count)))
     results.put(sum(each is None for each in found))
 
 
-def test_processes_that_flag_the_same_at_once(path):
+@pytest.mark.parametrize("count", [200, pytest.param(1000, marks=pytest.mark.wide)])
+def test_processes_that_flag_the_same_at_once(path, count):
     """Each picture gets one label, whoever comes first; no line is torn, also over rotations."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    count = 1000
     asking = [
         context.Process(target=_flag_all, args=(path, label, count, results))
         for label in ("Bag", "Coat", "Dress")
@@ -123,6 +140,39 @@ def test_a_file_that_was_edited_is_read_again(path):
     assert note(log, flag("a", "Coat"), flag("b", "Coat")) == [BAG, None]
 
 
+def test_a_class_may_have_an_empty_name(path):
+    """Its flag is known as any other; what there is not is left out of the line."""
+    assert note(opened(path), Flag("a", 0, "mlp", None, 8, "", "")) == [None]
+    assert note(opened(path), flag("a")) == [Flagged("mlp", "")]
+    (line,) = path.read_text().splitlines()
+    assert sorted(json.loads(line)) == ["class_id", "index", "label", "model", "request_id", "time"]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_an_edited_file_that_grew_again_is_read_again(path, ending):
+    """It keeps its inode, and is longer than what was read of it before."""
+    old = opened(path)
+    note(old, flag("a"), flag("b"), flag("c"))
+    path.write_bytes(path.read_bytes().removesuffix(b"\n") + ending)
+    assert note(old, flag("c")) == [BAG]
+    _, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(others))
+    note(opened(path), *(flag(f"longer {number}") for number in range(3)))
+    found = note(old, flag("a", "Coat"), flag("b", "Coat"), flag("longer 0", "Coat"))
+    assert found == [None, BAG, BAG]
+
+
+def test_a_line_without_end_that_was_taken_out_is_forgotten(path):
+    """As any other."""
+    log = opened(path)
+    note(log, flag("a"), flag("b"))
+    path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    assert note(log, flag("b")) == [BAG]
+    first, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first)
+    assert note(log, flag("b", "Coat")) == [None]
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -154,12 +204,13 @@ def test_a_last_line_without_end_counts(path):
 
 def test_a_long_log_is_read_in_pieces(path):
     """Lines that begin in one piece and end in the next are whole."""
-    note(opened(path), *(flag(f"{number}-{'x' * 100}") for number in range(4000)))
-    assert path.stat().st_size > 1 << 19
-    with path.open("ab") as file:
-        file.write(path.read_bytes().replace(b"-x", b"-y") * 2)
-    found = note(opened(path), *(flag(f"{number}-y{'x' * 99}") for number in range(4000)))
-    assert found == [BAG] * 4000
+    flags = [flag(f"{number}-{'x' * 100}") for number in range(8000)]
+    path.write_bytes(b"".join(map(line_of, flags)))
+    assert path.stat().st_size > 3 << 19  # a piece and a half
+    index = FlagIndex(path, 1)
+    index.refresh()
+    assert all(index.find(each.place) == BAG for each in flags)
+    index.close()
 
 
 @contextmanager
@@ -188,6 +239,58 @@ def test_too_many_do_not_wait(path, monkeypatch):
     monkeypatch.setattr(feedback_log, "_MOST_WAITING", 0)
     with pytest.raises(Unavailable, match="Too many flags"):
         note(opened(path), flag("a"))
+
+
+def waiting_at_the_end(path: Path, log: FeedbackLog, *, is_held: bool) -> list:
+    """What came of three flags that waited for a lock as the log was closed."""
+
+    async def closed() -> list:
+        with held(path):
+            tasks = [asyncio.create_task(log.note(flag(name), WAIT_S)) for name in "abc"]
+            await asyncio.sleep(0)
+            if is_held:
+                log.close()
+        if not is_held:
+            log.close()
+        return await asyncio.gather(*tasks)
+
+    return asyncio.run(closed())
+
+
+def test_the_end_writes_what_waits(path, caplog, monkeypatch):
+    """Whoever sent it is told so."""
+    monkeypatch.setattr(feedback_log, "_CLOSE_S", WAIT_S)
+    path.touch()
+    log = opened(path)
+    assert waiting_at_the_end(path, log, is_held=False) == [None] * 3
+    assert ids(path) == ["a", "b", "c"]
+    assert not caplog.records
+
+
+def test_what_waits_at_the_end_is_told(path, caplog, monkeypatch):
+    """Whoever holds the file's lock to the end keeps flags out of it."""
+    monkeypatch.setattr(feedback_log, "_CLOSE_S", 0.1)
+    path.touch()
+    waiting_at_the_end(path, opened(path), is_held=True)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == (f"{path}: 3 could not be written before the end; what people flag is not noted")
+
+
+def test_a_machine_without_threads(path, caplog, monkeypatch):
+    """It is told as what cannot be written, and the next flag tries again."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    log = opened(path)
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(NotStored, match="its own log says why"):
+            note(log, flag("a"))
+        log.close()
+    assert "can't start new thread" in caplog.text
+    assert note(log, flag("b")) == [None]
+    assert ids(path) == ["b"]
 
 
 def _as_directory(path: Path) -> None:
@@ -225,6 +328,21 @@ def test_a_file_that_cannot_be_written(tmp_path, caplog, spoil):
     assert ids(path) == ["b"]
 
 
+def test_a_rotated_file_that_cannot_be_renamed_is_named(path, caplog):
+    """Its name, and not the log's own alone; a start with it fails."""
+    log = opened(path, feedback_log_max_bytes=4096, feedback_log_files=2)
+    note(log, *(flag(str(number)) for number in range(20)))
+    rotated = path.with_name(f"{path.name}.1")
+    rotated.mkdir()
+    with pytest.raises(NotStored):
+        note(log, *(flag(f"more {number}") for number in range(40)))
+    (said,) = {record.getMessage() for record in caplog.records}
+    assert said.endswith(f"({rotated}); what people flag is not noted")
+    with pytest.raises(FeedbackLogError, match=rf"Is a directory \({rotated}\); name a file"):
+        feedback_log.check(FeedbackSettings(feedback_log=path))
+    feedback_log.check(FeedbackSettings(feedback_log=path, feedback_log_files=1))
+
+
 def _flag_beyond_limit(path: Path, results: multiprocessing.Queue) -> None:
     """A process whose files may have no more than some bytes, as on a disk that is full."""
     log = opened(path)
@@ -237,6 +355,7 @@ def _flag_beyond_limit(path: Path, results: multiprocessing.Queue) -> None:
         results.put(str(error))
 
 
+@pytest.mark.wide  # beside test_rotating_file
 def test_a_full_disk_leaves_no_half_line(path):
     """What could be written of a line is taken back."""
     context = multiprocessing.get_context("spawn")

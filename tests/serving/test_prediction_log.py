@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -197,6 +198,24 @@ def test_what_no_line_can_be_made_of_is_dropped(path):
     assert [each["request_id"] for each in entries(path, 3)] == ["before", "beside", "after"]
     log.close()
     assert (log.written, log.dropped) == (3, 1)
+
+
+def test_a_machine_without_threads(path, caplog, monkeypatch):
+    """Notes are dropped until it has one again, and the end waits for none."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    log = PredictionLog(PredictionLogSettings(prediction_log=path))
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refuse)
+        log.note(asked("a"), Answer(200, b""), 0.01)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{path}: can't start new thread; 1 predictions are not noted"
+    log.note(asked("b"), Answer(200, b""), 0.01)
+    assert [each["request_id"] for each in entries(path, 1)] == ["b"]
+    log.close()
+    assert (log.written, log.dropped) == (1, 1)
 
 
 def test_a_slow_disk_holds_nobody_up(path, caplog):

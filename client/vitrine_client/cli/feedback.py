@@ -2,11 +2,12 @@
 
 import click
 
-from vitrine_client.cli import options
+from vitrine_client.cli import completion_values, options
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.output import tables
 from vitrine_client.client import Client
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.process.visible import visible
 from vitrine_client.results.feedback import Feedback
 
@@ -20,14 +21,20 @@ from vitrine_client.results.feedback import Feedback
     default=0,
     help="Which picture of that request, from 0.",
 )
-@options.model
+@click.option(
+    "--model",
+    default=PREFERRED,
+    show_default=True,
+    shell_complete=completion_values.model_names,
+    help="Which model had answered.",
+)
 @tables.as_json
 @gateway_options
 def feedback(
     request_id: str,
     label: str,
     index: int,
-    model: str | None,
+    model: str,
     as_json: bool,
     gateway: GatewayOptions,
 ) -> None:
@@ -46,17 +53,17 @@ def feedback(
     Exit code 1: it is not noted, as the picture was flagged with another label, or there is no such
     class or model.
     """
-    with options.friendly(), options.default_model_noted(), gateway.client() as client:
+    with options.friendly(), gateway.client() as client:
         found = _sent(client, request_id, label, index, model)
     if as_json:
         tables.print_json(found.to_dict())
         return
-    which = f"picture {found.index} of request {found.request_id} as {found.label}"
-    ending = "was noted before" if found.again else "is noted"
-    options.console.print(visible(f"{which}: {ending}"), markup=False, soft_wrap=True)
+    noted = "was noted before" if found.again else "is noted"
+    told = f"Picture {found.index} of request {found.request_id} {noted} as {found.label}"
+    options.console.print(visible(told), markup=False, soft_wrap=True)
 
 
-def _sent(client: Client, request_id: str, label: str, index: int, model: str | None) -> Feedback:
+def _sent(client: Client, request_id: str, label: str, index: int, model: str) -> Feedback:
     """Sends a label; digits that no class is named are a class id."""
     try:
         return client.send_feedback(request_id, label, index, model=model)

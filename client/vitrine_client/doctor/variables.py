@@ -5,6 +5,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 
 from vitrine_client.doctor.finding import Finding, note, ok, problem
@@ -149,7 +150,7 @@ CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("MAX_BATCH_SIZE", "MAX_QUEUED_IMAGES"), _count(1)),
     **dict.fromkeys(("MAX_ATTEMPTS", "BREAKER_FAILURES", "PREDICTION_LOG_FILES"), _count(1)),
     **dict.fromkeys(("PREDICTION_LOG_MAX_BYTES", "FEEDBACK_LOG_MAX_BYTES"), _count(4096)),
-    "FEEDBACK_LOG_FILES": _count(1, 100),
+    "FEEDBACK_LOG_FILES": _count(1, 20),
     "RATE_BURST": _count(0),
     "DRIFT_WINDOW": _count(50, 5000),
     "RATE_LIMIT": _number(0, 1_000_000),
@@ -212,6 +213,10 @@ def _unused(environ: Mapping[str, str]) -> Iterator[Finding]:
     if environ.get(feedback) and not environ.get(keys):
         todo = f"`export {keys}=…` (`vitrine-serve keys add`), or `unset {feedback}`"
         yield problem(feedback, "needs API keys, and no file of them is named", todo)
+    for one, other in combinations((feedback, f"{PREFIX}PREDICTION_LOG", keys), 2):
+        paths = [os.path.realpath(environ[name]) for name in (one, other) if environ.get(name)]
+        if len(paths) == 2 and paths[0] == paths[1]:
+            yield problem(one, f"names the file of {other}", f"`export {one}=…`, a file of its own")
     group = f"{PREFIX}LOCAL_SOCKET_GROUP"
     if environ.get(group) and environ.get(f"{PREFIX}LOCAL_SOCKET", OFF) in ("", OFF):
         todo = f"`export {PREFIX}LOCAL_SOCKET=/run/vitrine/model-server.sock`, or `unset {group}`"

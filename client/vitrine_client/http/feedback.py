@@ -5,10 +5,12 @@ Like everything in `protocol`, it neither connects nor waits.
 
 import json
 import operator
+from dataclasses import replace
 from typing import SupportsIndex
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.asked_model import AskedModel
+from vitrine_client.http.default_model import PREFERRED
 from vitrine_client.http.protocol import Call, Conversation, sensible
 from vitrine_client.results.feedback import Feedback
 
@@ -30,6 +32,8 @@ def send_feedback(
         )
     content = {"request_id": request_id, "index": _whole(index, "index"), "label": _class(label)}
     body = json.dumps(content).encode()
+    if asked.model is None:  # what stands in for it now is not the model that had answered
+        asked = replace(asked, model=PREFERRED)
     answer = yield from asked.send(lambda path: Call("POST", path, body, _JSON))
     with sensible():
         return Feedback.from_json(answer)

@@ -34,6 +34,7 @@ from vitrine_serving.gateway.telemetry.prediction_log import (
     PredictionLogError,
     PredictionLogSettings,
 )
+from vitrine_serving.gateway.telemetry.rotating_file import is_of_log
 from vitrine_serving.gateway.telemetry.tracing import TracingError
 from vitrine_serving.gateway.upstream.breaker import BreakerSettings
 from vitrine_serving.gateway.upstream.listed_models import ListedModels
@@ -117,6 +118,26 @@ class Settings(BaseModel):
                 f"anybody could teach models wrong labels; set {PREFIX}KEYS_FILE as well "
                 "(`vitrine-serve keys add FILE NAME` makes one)"
             )
+        return value
+
+    @field_validator("feedback")
+    @classmethod
+    def _with_own_files(cls, value: FeedbackSettings, info: ValidationInfo) -> FeedbackSettings:
+        """No two settings name one file: a log would write into another one, or into the keys."""
+        predictions, access = info.data.get("prediction_log"), info.data.get("access")
+        logs = {"FEEDBACK_LOG": (value.feedback_log, value.feedback_log_files)}
+        if predictions:
+            logs["PREDICTION_LOG"] = predictions.prediction_log, predictions.prediction_log_files
+        named = {name: path for name, (path, _) in logs.items()}
+        if access:
+            named["KEYS_FILE"] = access.keys_file
+        for name, (path, files) in logs.items():
+            for other, taken in named.items():
+                if name != other and path and taken and is_of_log(taken, path, files):
+                    raise ValueError(
+                        f"{PREFIX}{name}={str(path)!r} and {PREFIX}{other}={str(taken)!r} are one "
+                        "file, or a log would be rotated to the other; name two"
+                    )
         return value
 
 

@@ -143,6 +143,23 @@ def test_settings_of_no_log(tmp_path):
         assert all(f"without a {kind.lower()} log" in each.seen for each in noted)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("FEEDBACK_LOG", "PREDICTION_LOG"),
+        ("FEEDBACK_LOG", "KEYS_FILE"),
+        ("PREDICTION_LOG", "KEYS_FILE"),
+    ],
+)
+def test_one_file_twice(tmp_path, one, other):
+    """With which the gateway does not start."""
+    names = (f"{PREFIX}{one}", f"{PREFIX}{other}")
+    paths = (str(tmp_path / "log"), str(tmp_path / "x" / ".." / "log"))
+    found = check(Installation(dict(zip(names, paths, strict=True)), "http://x", tmp_path))
+    (said,) = (each for each in found if each.todo and f"the file of {names[1]}" in each.seen)
+    assert said.name == names[0]
+
+
 def test_one_port_twice_and_ports_beyond_the_last(published):
     """Two uses of a port, and a VITRINE_PORT from which the others do not follow."""
     published.set(VITRINE_GRPC_PORT=published.port)

@@ -1,12 +1,14 @@
 """Feedback endpoint: people flag a wrong answer with the right label."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 
-from vitrine_client.errors import AlreadyFlagged, InvalidRequest, VitrineError
+from vitrine_client.errors import AlreadyFlagged, DeadlineExceeded, InvalidRequest, VitrineError
 from vitrine_client.process.variables import PREFIX
 from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
@@ -67,12 +69,19 @@ class FeedbackEndpoint:
         outcome = "refused"
         try:
             flag = await self._flag(request, model)
+            if time.monotonic() >= request.deadline:
+                raise DeadlineExceeded("The time of this request is over; send it again later")
             outcome = "unwritten"
             before = await self._log.note(flag, request.left_s())
             outcome = "differs"
             if before and before != flag.flagged:
                 raise _already(flag, before)
-        except VitrineError:
+        except Exception as error:
+            is_theirs = (
+                isinstance(error, VitrineError) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            )
+            if outcome == "refused" and not is_theirs:
+                outcome = "failed"
             self._metrics.count_feedback(model.model, outcome)
             raise
         self._metrics.count_feedback(model.model, "again" if before else "noted")

@@ -236,7 +236,9 @@ def _limit(most_of_route: int, most: int, most_of_kind: int, hint: str) -> BodyL
     if most_of_route <= min(most, most_of_kind):
         return BodyLimit(most_of_route, hint)
     name = "MAX_BODY_BYTES" if most <= most_of_kind else "MAX_JSON_BYTES"
-    return BodyLimit(min(most, most_of_kind), f"{hint}; the gateway's {PREFIX}{name} allows more")
+    raised = f"the gateway's {PREFIX}{name} allows more"
+    is_small = hint == _HINTS["small"]  # which a request may need, where a setting is below it
+    return BodyLimit(min(most, most_of_kind), raised if is_small else f"{hint}; {raised}")
 
 
 @lru_cache(256)

@@ -8,7 +8,7 @@ REFUSED = 64
 
 RESERVED = REFUSED + 64
 """Descriptors of a process that are for all but clients: some 30 that it always has, files of
-pages, connections to model servers, and connections that are being refused."""
+pages and of the feedback log, connections to model servers, and those that are being refused."""
 
 
 def fitting_connections(connections: int) -> int:

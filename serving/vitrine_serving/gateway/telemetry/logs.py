@@ -165,6 +165,11 @@ class JsonFormatter(logging.Formatter):
         return json_line(content)
 
 
+def moment(at_s: float) -> str:
+    """Returns a time of the clock in UTC, to the microsecond: who replays a log wants the gaps."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 def json_line(content: dict[str, Any]) -> str:
     """Returns an object as a line without its end; invisible characters are escaped as in JSON."""
     try:

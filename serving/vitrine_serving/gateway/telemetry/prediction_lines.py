@@ -8,7 +8,6 @@ import base64
 import io
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from PIL import Image
@@ -39,7 +38,7 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
     """Returns the fields of a request, without keeping its body."""
     target, outcome = request.target, request.outcome
     content: dict[str, Any] = {
-        "time": _moment(time.time() - took_s),
+        "time": logs.moment(time.time() - took_s),
         **logs.ids(request),
         "key": request.key_name,
         "model": target.model if target else "",
@@ -60,11 +59,6 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
         content["empty"] = [place for place, each in enumerate(told) if isinstance(each, Empty)]
     instances = outcome.shown.rows if outcome and outcome.shown and images else None
     return Note(content, results, instances, max(len(results), 1))
-
-
-def _moment(at_s: float) -> str:
-    """To the microsecond: who replays them wants the gaps."""
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _content(kind: str) -> str:

@@ -126,14 +126,12 @@ class PredictionLog:
             self._refused += 1
             self._say("more wait to be written than may; the disk, or who locks the file, is slow")
             return
+        if not self._has_started():
+            return
         note = note_of(request, answer, took_s, images=self._settings.prediction_log_images)
         self._put += note.size
         self._noted += 1
         self._notes.put(note)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_all, name="prediction log")
-            self._thread.daemon = True
-            self._thread.start()
 
     def close(self) -> None:
         """Writes the lines that wait; blocks for two seconds at most."""
@@ -145,6 +143,19 @@ class PredictionLog:
             if waiting := self._noted - self.written - self._lost:
                 self._lost += waiting
                 self._say("they could not be written before the end", again=True)
+
+    def _has_started(self) -> bool:
+        """Starts the thread, once. Where the machine gives none, the next note tries again."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._write_all, name="prediction log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._refused += 1
+                self._say(error)
+                return False
+            self._thread = thread
+        return True
 
     def _is_sampled(self, request_id: str) -> bool:
         digest = blake2b(request_id.encode(), digest_size=8).digest()

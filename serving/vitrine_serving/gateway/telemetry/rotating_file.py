@@ -106,6 +106,19 @@ class RotatingFile:
         self.close()
 
 
+def is_of_log(path: Path, log: Path, files: int) -> bool:
+    """Returns whether a path is that of a log of so many files, or one that it is rotated to."""
+    named, own = os.path.realpath(path), os.path.realpath(log)
+    with contextlib.suppress(OSError):
+        if path.samefile(log):
+            return True
+    number = named.removeprefix(f"{own}.")
+    is_rotated = number != named and number.isascii() and number.isdecimal()
+    return named == own or (
+        is_rotated and len(number) < 20 and number[0] != "0" and int(number) < files
+    )
+
+
 def _open_private(path: Path) -> int:
     """Opens a file for its owner alone. Raises `OSError` where something else has its name: opening
     a pipe would wait for a reader, and a link may lead to any file."""

@@ -5,6 +5,7 @@ Whoever calls it holds the lock of the file that has the name: nobody appends or
 """
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -13,6 +14,8 @@ from vitrine_serving.gateway.telemetry.feedback.flags import Flagged, Place, rea
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _PIECE_BYTES = 1 << 20
+_TAIL_BYTES = 4096
+"""What is looked at again of what was read: more than a line has, whose time no other has."""
 
 _Identity = tuple[int, int]
 """Device and inode."""
@@ -26,13 +29,15 @@ class _Indexed:
         self.flags: dict[Place, Flagged] = {}
         self.is_torn = False
         self._read_bytes = 0
+        self._seen_bytes = 0
+        self._tail = b""
 
     def read_on(self) -> None:
-        """Reads what was appended; all again of a file that has less than before."""
-        size = os.fstat(self.file).st_size
-        if size < self._read_bytes:
+        """Reads what was appended; all again where what was read last is not there any more: who
+        edits a file may keep its inode, and others may have made it as long again."""
+        if os.pread(self.file, _TAIL_BYTES, self._tail_at)[: len(self._tail)] != self._tail:
             self.flags.clear()
-            self._read_bytes = 0
+            self._read_bytes = self._seen_bytes = 0
         rest = b""
         while piece := os.pread(self.file, _PIECE_BYTES, self._read_bytes + len(rest)):
             *lines, rest = (rest + piece).split(b"\n")
@@ -41,6 +46,12 @@ class _Indexed:
                 self._read_bytes += len(line) + 1
         self.is_torn = bool(rest)
         self._take(rest)  # of an editor that ends no line, say; it is read again then
+        self._seen_bytes = self._read_bytes + len(rest)
+        self._tail = os.pread(self.file, self._seen_bytes - self._tail_at, self._tail_at)
+
+    @property
+    def _tail_at(self) -> int:
+        return max(0, self._seen_bytes - _TAIL_BYTES)
 
     def _take(self, line: bytes) -> None:
         if found := read_line(line):
@@ -57,6 +68,15 @@ class FlagIndex:
         rotated = (Path(f"{path}.{number}") for number in range(files - 1, 0, -1))
         self._names = [*rotated, path]
         self._indexed: dict[_Identity, _Indexed] = {}
+
+    def check(self) -> None:
+        """Raises `OSError` where a file can't be read, or what has a rotated one's name is none."""
+        for name in self._names[:-1]:
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISDIR(name.lstat().st_mode):
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(name))
+            self._identity(name)
+        self.close()
 
     def refresh(self) -> None:
         """Reads what is new. Raises `OSError` where a file can't be read."""

@@ -2,15 +2,16 @@
 
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
 from vitrine_serving.gateway.telemetry import logs
 
-Place = tuple[str, int]
-"""Request id, and the index of a picture in that request."""
+Place = tuple[str, str, int]
+"""Model, request id, and the index of a picture in that request: clients choose ids, and may ask
+several models with one."""
 
 
 class Flagged(NamedTuple):
@@ -35,7 +36,7 @@ class Flag:
     @property
     def place(self) -> Place:
         """Picture that it is about."""
-        return self.request_id, self.index
+        return self.model, self.request_id, self.index
 
     @property
     def flagged(self) -> Flagged:
@@ -44,11 +45,14 @@ class Flag:
 
 
 def line_of(flag: Flag) -> bytes:
-    """Returns the line, with the time of now, and its end; members without a value are left out."""
-    moment = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="microseconds")
-    members = {"time": f"{moment[:-6]}Z", **asdict(flag)}
-    told = {name: value for name, value in members.items() if value not in ("", None)}
-    return f"{logs.json_line(told)}\n".encode()
+    """Returns the line, with the time of now, and its end; a version that nobody asked for and
+    a key that has no name are left out."""
+    members = {"time": logs.moment(time.time()), **asdict(flag)}
+    if flag.asked_version is None:
+        del members["asked_version"]
+    if not flag.key:
+        del members["key"]
+    return f"{logs.json_line(members)}\n".encode()
 
 
 def read_line(line: bytes) -> tuple[Place, Flagged] | None:
@@ -61,4 +65,14 @@ def read_line(line: bytes) -> tuple[Place, Flagged] | None:
     except (ValueError, LookupError, TypeError):
         return None
     texts = all(isinstance(each, str) for each in (request_id, model, label))
-    return ((request_id, index), Flagged(model, label)) if texts and type(index) is int else None
+    if not texts or type(index) is not int:
+        return None
+    flagged = _flagged(model, label)
+    return (flagged.model, request_id, index), flagged
+
+
+@lru_cache(4096)
+def _flagged(model: str, label: str) -> Flagged:
+    """Returns one object for all pictures of a class, of which a log has a hundred thousand: that
+    is less to keep, and less that the garbage collector looks at."""
+    return Flagged(model, label)

@@ -1,4 +1,4 @@
-"""Feedback log: the file of flags, in which each picture has one label.
+"""Feedback log: file of flags, in which each picture has one label.
 
 A thread looks and writes, one flag after the other, so that a slow disk holds up nobody else.
 """
@@ -28,8 +28,13 @@ _SAY_AGAIN_S = 60.0
 _CLOSE_S = 2.0
 """How long an end waits for flags that are not written yet."""
 
-MOST_FILES = 100
-"""Each process has them open, as it looks whether a picture was flagged before."""
+_NOT_STORED = (
+    "This is not noted, as the gateway cannot write its feedback log just now; its own log says why"
+)
+
+MOST_FILES = 20
+"""Each process has them open, as it looks whether a picture was flagged before; its reserve of
+descriptors (`gateway.server.descriptors`) has room for so many."""
 
 
 class FeedbackSettings(SettingsPart):
@@ -40,7 +45,7 @@ class FeedbackSettings(SettingsPart):
     feedback_log_max_bytes: int = Field(10 * 1024 * 1024, ge=4096)
     """Size at which that file is rotated."""
     feedback_log_files: Annotated[int, Field(ge=1, le=MOST_FILES)] = 5
-    """Most of those files, the current one included; a flag in none of them is forgotten."""
+    """Most of those files, the current one included, up to 20; a flag in none is forgotten."""
 
 
 class FeedbackLogError(Exception):
@@ -55,9 +60,10 @@ def check(settings: FeedbackSettings) -> None:
         return
     try:
         _file(path, settings).check()
+        FlagIndex(path, settings.feedback_log_files).check()
     except OSError as error:
         raise FeedbackLogError(
-            f"{PREFIX}FEEDBACK_LOG={str(path)!r}: {error.strerror or error}; name a file in a "
+            f"{PREFIX}FEEDBACK_LOG={str(path)!r}: {_reason(error, path)}; name a file in a "
             "directory that can be written to"
         ) from error
 
@@ -106,12 +112,10 @@ class FeedbackLog:
         """
         if self._put - self._taken >= _MOST_WAITING:
             raise Unavailable("Too many flags wait to be noted; send it again later")
+        self._start()
         job = _Job(flag, Future())
         self._put += 1
         self._jobs.put(job)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="feedback log", daemon=True)
-            self._thread.start()
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(job.before)
@@ -122,38 +126,56 @@ class FeedbackLog:
                 "is not noted twice"
             ) from error
         except OSError as error:
-            self._say(error.strerror or error)
-            raise NotStored(
-                "This is not noted, as the gateway cannot write its feedback log just now; its own "
-                "log says why"
-            ) from error
+            self._say(_reason(error, self._path))
+            raise NotStored(_NOT_STORED) from error
 
     def close(self) -> None:
         """Writes the flags that wait; blocks for two seconds at most."""
         if self._thread:
             self._jobs.put(None)
             self._thread.join(_CLOSE_S)
+            if waiting := self._put - self._taken:
+                self._say(f"{waiting} could not be written before the end", again=True)
+
+    def _start(self) -> None:
+        """Starts the thread, once. Raises `NotStored` where the machine gives none; the next flag
+        tries again."""
+        if self._thread:
+            return
+        thread = threading.Thread(target=self._work, name="feedback log", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._say(error)
+            raise NotStored(_NOT_STORED) from error
+        self._thread = thread
 
     def _work(self) -> None:
         file = _file(self._path, self._settings)
         index = FlagIndex(self._path, self._settings.feedback_log_files)
         while job := self._jobs.get():
-            self._taken += 1
-            if not job.before.set_running_or_notify_cancel():
-                continue
             try:
-                job.before.set_result(_noted(job.flag, file, index))
+                if job.before.set_running_or_notify_cancel():
+                    job.before.set_result(_noted(job.flag, file, index))
             except Exception as error:  # or the thread would end, and with it all that follow
                 job.before.set_exception(error)
+            self._taken += 1
         file.close()
         index.close()
 
-    def _say(self, reason: object) -> None:
-        """Warns of what was not noted, once a minute."""
+    def _say(self, reason: object, *, again: bool = False) -> None:
+        """Warns of what was not noted, once a minute unless it is `again`."""
         now_s = time.monotonic()
-        if now_s - self._said_at >= _SAY_AGAIN_S:
+        if again or now_s - self._said_at >= _SAY_AGAIN_S:
             self._said_at = now_s
             log.warning("%s: %s; what people flag is not noted", self._path, reason)
+
+
+def _reason(error: OSError, path: Path) -> str:
+    """Returns what is wrong, and with which file where that is another one than the log's own."""
+    reason = error.strerror or str(error)
+    name = str(error.filename2 or error.filename or path)
+    return reason if name == str(path) else f"{reason} ({name})"
 
 
 def _noted(flag: Flag, file: RotatingFile, index: FlagIndex) -> Flagged | None:

@@ -101,10 +101,11 @@ PREDICTIONS_LOGGED = _counter(
 FEEDBACK = _counter(
     "vitrine_feedback_total",
     "Answers that people flagged: noted, again with the same label, differs from the label they "
-    "have, refused, or unwritten as the file could not be.",
+    "have, refused, failed before that as a model server is down or late, or unwritten as the file "
+    "could not be.",
     ("model", "outcome"),
 )
-FEEDBACK_OUTCOMES = ("noted", "again", "differs", "refused", "unwritten")
+FEEDBACK_OUTCOMES = ("noted", "again", "differs", "refused", "failed", "unwritten")
 DRIFT_ALARM = _gauge(
     "vitrine_drift_alarm",
     "1 while the images (covariate) or the shares of classes (label) are not as in training.",
