@@ -11,6 +11,7 @@ from vitrine_training.data.feedback import flags
 from vitrine_training.data.feedback import logged as logs
 from vitrine_training.data.feedback.learning import MOST_KEYS, BaseData, learn
 from vitrine_training.data.own.examples import row_digests
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 
 LABELS = ["Bag", "Coat", "Shirt"]
 PICTURES = noise(8)
@@ -50,6 +51,23 @@ def test_pictures_are_added_at_the_end(tmp_path):
     assert found.card["by_label"] == {"Bag": 1, "Coat": 1, "Shirt": 2}
     assert found.card["by_key"] == {"ann": 4}
     assert found.changes[("ann", "Shirt", "Bag")] == 2
+
+
+def test_pictures_are_added_to_those_on_disk(tmp_path):
+    """The same rows, of which none is read yet; labels are replaced there, too."""
+    pictures = [*PICTURES[:3], DATA.train[0][7]]
+    flag_lines = [flagged(f"r{number}", "Shirt") for number in range(4)]
+    log_lines = [logged(f"r{number}", picture) for number, picture in enumerate(pictures)]
+    on_disk = RowsOnDisk([DATA.train[0][:20], DATA.train[0][20:]])
+    held_out = [RowsOnDisk([part]) for part in DATA.held_out]
+    found = learnt(
+        tmp_path, flag_lines, log_lines, BaseData(LABELS, (on_disk, DATA.train[1]), held_out)
+    )
+    in_memory = learnt(tmp_path, flag_lines, log_lines)
+    assert isinstance(found.train[0], RowsOnDisk)
+    np.testing.assert_array_equal(found.train[0][:], in_memory.train[0])
+    np.testing.assert_array_equal(found.train[1], in_memory.train[1])
+    assert (found.added, found.relabelled, found.card) == (3, 1, in_memory.card)
 
 
 def test_order_of_lines_and_files_does_not_matter(tmp_path):

@@ -1,7 +1,7 @@
 """Rows on disk: pictures that are read from memory maps a piece at a time, never all of them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -50,3 +50,8 @@ class RowsOnDisk:
     def taken(self, rows: slice | Rows) -> Self:
         """Returns some of the rows, which are not read yet."""
         return type(self)(self._sources, self._rows[rows])
+
+
+def as_array(images: RowsOnDisk) -> Pixels:
+    """Returns the rows as what is read by index as an array is, and by nothing else."""
+    return cast("Pixels", images)

@@ -21,6 +21,7 @@ from vitrine_training.data.feedback.pngs import read_pixels
 from vitrine_training.data.feedback.reasons import LeftOut, Reason
 from vitrine_training.data.own.examples import Examples, checksum, row_digests
 from vitrine_training.data.own.near_duplicates import beside_others
+from vitrine_training.data.rows_on_disk import RowsOnDisk, as_array
 
 MOST_KEYS = 100
 """Keys that a card names; it counts the others together."""
@@ -242,9 +243,15 @@ def _with_rows(train: Arrays, examples: Examples, equal: Rows) -> tuple[Arrays, 
     changed = int((relabelled != labels).sum())
     new = np.ones(len(examples), bool)
     new[equal[:, 1]] = False
-    rows = np.concatenate([images, examples.images[new]]) if new.any() else images
+    rows = _joined(images, examples.images[new]) if new.any() else images
     ids = np.concatenate([relabelled, examples.labels[new].astype(labels.dtype)])
     return (rows, ids), int(new.sum()), changed
+
+
+def _joined(images: npt.NDArray[np.uint8], more: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if isinstance(images, RowsOnDisk):
+        return as_array(RowsOnDisk([images, more]))
+    return np.concatenate([images, more])
 
 
 def _changes(used: Iterable[_Picture]) -> Counter[tuple[str, str, str]]:
