@@ -144,6 +144,10 @@ def test_rows_are_those_of_all_sources(tmp_path):
     np.testing.assert_array_equal(rows[5:12], images[5:12])
     np.testing.assert_array_equal(rows.taken(picked)[1:3], images[picked[1:3]])
     np.testing.assert_array_equal(list(rows.taken(picked)), images[picked])
+    for row in (0, 8, np.int64(19), -1):
+        np.testing.assert_array_equal(rows[row], images[row])
+    with pytest.raises(IndexError):
+        rows[20]
     with pytest.raises(TypeError, match="too many to be read at once"):
         np.asarray(rows)
 

@@ -14,6 +14,8 @@ from tests.training.own.made_arrays import WRITERS
 from vitrine_client.images.preprocessing import fit_picture
 from vitrine_client.results.profiles.profile import ModelProfile, read_members
 from vitrine_training.cli import main
+from vitrine_training.data.fashion_mnist import Split
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 from vitrine_training.evaluation.metrics import answers
 from vitrine_training.publish import cards
 from vitrine_training.report import page
@@ -210,6 +212,18 @@ def test_report_shows_own_pictures(copied, tmp_path, monkeypatch, classes):
     assert "SHA-256 " in text
     assert f"Parameters</dt><dd>{CLASSES * (SIDE * SIDE + 1)}<" in text
     assert text.count('alt="Weights of the class') == CLASSES
+
+
+def test_report_of_pictures_on_disk(trained, tmp_path):
+    """The same page as of those in memory, with pictures that are answered wrong."""
+    images, labels = drawn()
+    wrong = (labels + 1) % CLASSES
+    pages = [
+        page.write(trained[0], Split(pictures, wrong), tmp_path / f"{number}.html").read_text()
+        for number, pictures in enumerate((images, RowsOnDisk([images[:50], images[50:]])))
+    ]
+    assert pages[0] == pages[1]
+    assert pages[0].count("data:image/png") > page.MISTAKES
 
 
 def test_other_data_is_refused(copied, tmp_path):

@@ -15,8 +15,9 @@ Rows = npt.NDArray[np.int64]
 class RowsOnDisk:
     """Chosen rows of `sources`, arrays of pictures of one shape, one after the other.
 
-    An index of rows, a slice or int64 [m], reads those, uint8 [m, h, w] or [m, h, w, 3]; `taken`
-    chooses some without reading any. What would read all at once raises `TypeError`.
+    An index of rows, a slice or int64 [m], reads those, uint8 [m, h, w] or [m, h, w, 3], and an int
+    one picture; `taken` chooses some without reading any. What would read all at once raises
+    `TypeError`.
     """
 
     def __init__(self, sources: Sequence[Pixels], rows: Rows | None = None) -> None:
@@ -30,7 +31,9 @@ class RowsOnDisk:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: slice | Rows) -> Pixels:
+    def __getitem__(self, index: int | slice | Rows) -> Pixels:
+        if isinstance(index, int | np.integer):
+            return self[np.array([index])][0]
         rows = self._rows[index]
         found = np.empty((len(rows), *self.shape[1:]), np.uint8)
         source = np.searchsorted(self._ends, rows, side="right")
