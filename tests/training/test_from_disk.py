@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vitrine_training.data.own import splitting
 from vitrine_training.data.own.checks import checked
 from vitrine_training.data.own.examples import Examples, OwnData
 from vitrine_training.data.own.splitting import split
@@ -152,10 +153,14 @@ def test_rows_are_those_of_all_sources(tmp_path):
         np.asarray(rows)
 
 
-def test_half_of_the_memory_is_the_bound(tmp_path):
+def test_a_fifth_of_the_memory_is_the_bound(tmp_path, monkeypatch):
     """What is smaller is held, as it was."""
     images, labels = lines(90)
     data = own({"all": Examples(as_map(tmp_path, images), labels)})
     for most_bytes, on_disk in ((images.nbytes, False), (images.nbytes - 1, True), (None, False)):
         parts = split(data, 0, most_bytes=most_bytes).parts
+        assert {isinstance(part.images, RowsOnDisk) for part in parts.values()} == {on_disk}
+    for memory, on_disk in ((5 * images.nbytes, False), (5 * images.nbytes - 1, True)):
+        monkeypatch.setattr(splitting, "memory_bytes", lambda memory=memory: memory)
+        parts = split(data, 0).parts
         assert {isinstance(part.images, RowsOnDisk) for part in parts.values()} == {on_disk}

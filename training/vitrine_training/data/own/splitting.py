@@ -25,6 +25,9 @@ HELD_OUT = ("test", "validation")
 GLUED = 20
 """Near-duplicates that are parted where they are more than these, and most of their class."""
 
+MEMORY_PARTS = 5
+"""Training takes three to five times the pixels, so that those of a part of the memory fit."""
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -47,12 +50,12 @@ def split(
     measured of it. Notes tell that, which classes are missing in a part, and how many pictures of a
     given part are in "train" too. Raises `DataError` where there are too few pictures.
 
-    Pictures of more than `most_bytes`, half of the memory unless it is given, are not copied: those
-    of the parts are `RowsOnDisk`.
+    Pictures of more than `most_bytes`, a fifth of the memory unless it is given, are not copied:
+    those of the parts are `RowsOnDisk`.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ValueError(f"shares are above 0, and below 1 together: not {validation} and {test}")
-    table = _Table.of(data, memory_bytes() // 2 if most_bytes is None else most_bytes)
+    table = _Table.of(data, memory_bytes() // MEMORY_PARTS if most_bytes is None else most_bytes)
     given = [part for part in HELD_OUT if part in data.parts]
     shares = {"test": test, "validation": validation}
     lacking = {part: shares[part] for part in HELD_OUT if part not in given}
