@@ -1,7 +1,12 @@
 """Training from disk: the same as from memory, and never all pictures at once."""
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from vitrine_training.data.own import splitting
 from vitrine_training.data.own.checks import checked
@@ -10,6 +15,7 @@ from vitrine_training.data.own.splitting import split
 from vitrine_training.data.pieces import MOST_ROWS
 from vitrine_training.data.rows_on_disk import RowsOnDisk
 from vitrine_training.evaluation.metrics import outputs_of
+from vitrine_training.fit import from_disk
 from vitrine_training.fit.loop import fit
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
@@ -99,6 +105,33 @@ def test_weights_are_those_of_memory(name, settings, channels, tmp_path):
         assert epoch.validation_loss == pytest.approx(epoch_read.validation_loss, rel=1e-3)
     outputs = [outputs_of(one, task.validation[0]) for task in tasks]
     np.testing.assert_array_equal(*outputs)
+
+
+def test_one_data_set_reads_for_all_epochs(monkeypatch):
+    """TensorFlow never lets go of a generator's, nor of the order that it held."""
+    images, labels = lines(230)
+    task = OwnClassification.of_own(
+        split(own({"all": Examples(images, labels)}), most_bytes=0), "pad"
+    )
+    made, orders, from_generator = [], [], tf.data.Dataset.from_generator
+
+    def counted(*words, **options):
+        made.append(words)
+        return from_generator(*words, **options)
+
+    def noted(order, kind):
+        found = np.array(order, kind)
+        orders.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(tf.data.Dataset, "from_generator", counted)
+    monkeypatch.setattr(from_disk, "np", SimpleNamespace(**vars(np) | {"asarray": noted}))
+    recipe = RECIPES["softmax"].varied({"epochs": 4, "batch_size": 32})
+    model = MODELS["softmax"](recipe, 0, task.images)
+    assert len(fit(model, recipe, task.train, task.validation, 0)) == 4
+    gc.collect()
+    assert (len(made), len(orders)) == (1, 4)
+    assert [order() for order in orders[:-1]] == [None] * 3
 
 
 @pytest.mark.slow
