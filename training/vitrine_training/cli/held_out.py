@@ -52,7 +52,8 @@ def chosen(
     if own_path is None:
         if options.was_typed("label_column"):
             raise click.UsageError("--label-column: it goes with --data")
-        return functools.cache(lambda _: options.load(data_dir).test)
+        loaded = functools.cache(lambda: options.load(data_dir).test)  # once for all versions
+        return lambda _: loaded()
     if options.was_typed("data_dir"):
         raise click.UsageError("--data-dir: it is for Fashion-MNIST, not for --data")
     if not models:
