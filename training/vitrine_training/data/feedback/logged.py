@@ -14,7 +14,7 @@ from typing import Any
 
 from vitrine_client.results import json_values, strict_json
 from vitrine_training.data.feedback.flags import FlaggedPicture
-from vitrine_training.data.feedback.lines import BrokenLines, LogLine, lines, rotated
+from vitrine_training.data.feedback.lines import BrokenLines, LogFile, LogLine, lines, rotated
 
 MOST_LINE_BYTES = 128 << 20
 """Bytes of a line; one of 256 pictures of 28x28 has a quarter of a megabyte."""
@@ -62,8 +62,8 @@ def read(paths: Iterable[Path], flags: Iterable[FlaggedPicture]) -> Logged:
         places.setdefault(flag.request_id, set()).add(flag.index)
     found: dict[_PICTURE, LoggedPicture] = {}
     notes: list[str] = []
-    for path in rotated(paths):
-        notes += _read(path, places, found)
+    for log in rotated(paths):
+        notes += _read(log, places, found)
     return Logged(found, tuple(notes))
 
 
@@ -86,12 +86,12 @@ class _Wanted:
 
 
 def _read(
-    path: Path, places: Mapping[str, set[int]], found: dict[_PICTURE, LoggedPicture]
+    log: LogFile, places: Mapping[str, set[int]], found: dict[_PICTURE, LoggedPicture]
 ) -> Iterator[str]:
     """Adds the pictures of one file; yields notes."""
     wanted = _Wanted(places)
     broken = BrokenLines()
-    for line in lines(path, MOST_LINE_BYTES, wanted):
+    for line in lines(log, MOST_LINE_BYTES, wanted):
         try:
             if line.fault:
                 raise ValueError(line.fault)
@@ -100,7 +100,7 @@ def _read(
         except ValueError as error:
             broken.add(line, str(error))
     broken.whole += wanted.others
-    yield from broken.told(path, "a prediction log")
+    yield from broken.told(log.path, "a prediction log")
 
 
 def _note(
