@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results.predictions import distinct
+from vitrine_training.data.feedback.budget import Budget
 from vitrine_training.data.feedback.flags import FlaggedPicture, FlaggedPictures
 from vitrine_training.data.feedback.logged import Logged, LoggedPicture
 from vitrine_training.data.feedback.pngs import read_pixels
@@ -83,7 +84,10 @@ class _Picture:
 
 
 def learn(model: str, flags: FlaggedPictures, logged: Logged, data: BaseData) -> Learning:
-    """Returns what a model learns from feedback, which does not depend on the order of files."""
+    """Returns what a model learns from feedback, which does not depend on the order of files.
+
+    Raises `DataError` where the flagged pictures take too much memory.
+    """
     left_out = LeftOut()
     labels = distinct(data.labels)
     agreed = _agreed(model, flags, left_out)
@@ -149,10 +153,17 @@ def _decoded(
 
 
 def _of_equal_pixels(pictures: Iterable[_Picture], left_out: LeftOut) -> list[list[_Picture]]:
-    """Returns groups of equal pictures, without those that are flagged as two things."""
+    """Returns groups of equal pictures, without those that are flagged as two things. Raises
+    `DataError` where too many are different."""
     groups: dict[bytes, list[_Picture]] = defaultdict(list)
+    budget = Budget("the pixels of flagged pictures")
     for each in pictures:
-        groups[each.digest].append(each)
+        group = groups[each.digest]
+        if group:
+            each.pixels = group[0].pixels
+        else:
+            budget.take(each.pixels.nbytes)
+        group.append(each)
     found = []
     for group in groups.values():
         if len({each.label for each in group}) > 1:
@@ -185,6 +196,8 @@ def _new_rows(
     images = np.zeros((len(groups), *data.shape), np.uint8)
     for row, group in enumerate(groups):
         images[row] = group[0].pixels
+        for each in group:
+            each.pixels = images[row]  # once in memory
     ids = np.array([labels.index(group[0].label) for group in groups], np.int64)
     equal = _equal_rows(images, data.train[0])
     held_out, known = _held_out(images, data.held_out), _known(ids, equal, data.train[1])
