@@ -239,9 +239,23 @@ def test_other_data_is_refused(copied, tmp_path):
     assert done.exit_code == 1
     assert "which has a shape (8, 8) that it does not know (9, 9)" in said
     card = models_dir / "lines" / "1" / "assets.extra" / "card.json"
-    card.write_text(card.read_text().replace('"fit"', '"tif"'))
+    card.write_text(card.read_text().replace('"seed"', '"dees"'))
     done, said = judged("evaluate", *where, folder)
     assert (done.exit_code, "does not say by which data it was trained" in said) == (1, True)
+
+
+def test_cards_of_before_do_not_say_the_fit(copied):
+    """The profile does; where that is silent as well, only a new training helps."""
+    folder, models_dir = copied
+    where = ("--models-dir", models_dir, "--data", folder)
+    card = models_dir / "lines" / "1" / "assets.extra" / "card.json"
+    card.write_text(card.read_text().replace('"fit"', '"tif"'))
+    done, said = judged("evaluate", *where)
+    assert (done.exit_code, "not the one of the training" in said) == (0, False)
+    (models_dir / "lines" / "1" / "saved_model.pb").unlink()
+    done, said = judged("evaluate", *where)
+    assert (done.exit_code, "how its pictures got their size" in said) == (1, True), said
+    assert "train it anew" in said
 
 
 def test_what_is_judged_without_data(copied, tmp_path):
