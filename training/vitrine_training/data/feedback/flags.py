@@ -1,4 +1,4 @@
-"""FlaggedPictures: what people say that a picture is, of which a model said otherwise.
+"""Flags of pictures: what people say that a picture is, of which a model said otherwise.
 
 The gateway writes a line for each to its feedback file:
 
