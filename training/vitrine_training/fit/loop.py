@@ -222,7 +222,7 @@ def _step(
 
 
 def spread_rows(rows: int, count: int) -> npt.NDArray[np.int64]:
-    """Returns `count` of so many rows, evenly spread, or all: the first ones may be of one class."""
+    """Returns `count` of so many rows, evenly spread, or all: the first may be of one class."""
     few = min(rows, count)
     return np.arange(few, dtype=np.int64) * rows // max(few, 1)
 
