@@ -70,7 +70,13 @@ def lines(shape, count=240):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(9, 9), (9, 11, 3)], ids=["grey", "colour"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param((9, 9), id="grey"),
+        pytest.param((9, 11, 3), id="colour", marks=pytest.mark.wide),
+    ],
+)
 def test_it_learns(shape):
     """In steps that XLA does not compile, with the augmentation of all others."""
     (images, labels) = lines(shape)

@@ -110,7 +110,7 @@ def test_sequential_and_subclassed_are_equal(few):
     [
         dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
         dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
-        RECIPES["cnn"].varied(CNN),
+        pytest.param(RECIPES["cnn"].varied(CNN), marks=pytest.mark.wide),
     ],
     ids=["best", "photo, last", "cnn, without XLA"],
 )

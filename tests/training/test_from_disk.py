@@ -83,10 +83,17 @@ RUNS = {
     ),
     "cnn": ("cnn", {"filters": (4,), "hidden_units": (8,)}, (3,)),
 }
+WIDE = "softmax", "dropout, adamw, moving average"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "settings", "channels"), RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize(
+    ("name", "settings", "channels"),
+    [
+        pytest.param(*run, id=name, marks=[pytest.mark.wide] if name in WIDE else [])
+        for name, run in RUNS.items()
+    ],
+)
 def test_weights_are_those_of_memory(name, settings, channels, tmp_path):
     """The same parts, statistics, order, draws and updates."""
     images, labels = lines(230, *channels)
@@ -140,7 +147,7 @@ def test_turned_pictures_are_other_draws(tmp_path):
     images, labels = lines(230)
     data = checked(own({"all": Examples(as_map(tmp_path, images), labels)}))
     task = OwnClassification.of_own(split(data, 0, most_bytes=0), "pad")
-    settings = {"turn": 20.0, "scale": 0.1, "epochs": 8, "hidden_units": (32,)}
+    settings = {"turn": 20.0, "scale": 0.1, "epochs": 2, "hidden_units": (8,)}
     found = [weights(task, "mlp", settings) for _ in range(2)]
     for weight, again in zip(*(model.get_weights() for model, _ in found), strict=True):
         np.testing.assert_array_equal(weight, again)
@@ -148,7 +155,14 @@ def test_turned_pictures_are_other_draws(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [("all",), ("train", "validation", "test"), ("train", "test")])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("all",),
+        pytest.param(("train", "validation", "test"), marks=pytest.mark.wide),
+        pytest.param(("train", "test"), marks=pytest.mark.wide),
+    ],
+)
 def test_pictures_are_never_all_read_at_once(parts):
     """Splitting, statistics, training, figures and the baseline read them in pieces."""
     count = 3 * MOST_ROWS + 10
@@ -158,15 +172,14 @@ def test_pictures_are_never_all_read_at_once(parts):
         images, labels = lines(count, seed=number, side=60)
         sources[part] = Examples(Watched(images), labels)
     task = OwnClassification.of_own(split(own(sources), 0, most_bytes=0), "pad")
-    model, _ = weights(task, "softmax", {"epochs": 1})
+    model, (kept,) = weights(task, "softmax", {"epochs": 1})
     outputs = outputs_of(model, task.validation[0])
     task.score(outputs)
     recipe = RECIPES["softmax"]
-    kept = weights(task, "softmax", {"epochs": 1})[1][0]
     assert "baseline" in task.findings(task.served(model, recipe), outputs, kept)
     for examples in sources.values():
         assert examples.images.counts
-        assert max(examples.images.counts) < count
+        assert max(examples.images.counts) <= MOST_ROWS
 
 
 def test_rows_are_those_of_all_sources(tmp_path):

@@ -120,6 +120,7 @@ def test_a_first_version_says_that_there_is_none_before(base, tmp_path):
     assert cards.checked(tmp_path / "new/m/1")["feedback"]["before"] is None
 
 
+@pytest.mark.wide
 def test_an_incumbent_of_other_classes(base, tmp_path):
     """The gate keeps it, unless it is forced; then the reason is told."""
     images, labels = drawn()

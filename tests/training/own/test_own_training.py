@@ -198,7 +198,7 @@ def test_evaluate_tells_of_another_test_part(copied):
     assert "this test part is not the one of the training: pictures were added, changed" in said
 
 
-@pytest.mark.parametrize("classes", [MATRIX, 2])
+@pytest.mark.parametrize("classes", [MATRIX, pytest.param(2, marks=pytest.mark.wide)])
 def test_report_shows_own_pictures(copied, tmp_path, monkeypatch, classes):
     """Its mistakes, its matrix unless that is too large, and what the data was."""
     monkeypatch.setattr(page, "MATRIX", classes)
