@@ -8,11 +8,14 @@ import pytest
 import tensorflow as tf
 
 from vitrine_training.data.fashion_mnist import synthetic_linear
+from vitrine_training.data.own.examples import Examples, OwnData
+from vitrine_training.data.own.splitting import split
 from vitrine_training.fit.checkpoint import Checkpoint
 from vitrine_training.fit.loop import (
     Diverged,
     Epoch,
     State,
+    compiled_measure,
     fit,
     kept_epoch,
     make_optimizer,
@@ -20,6 +23,8 @@ from vitrine_training.fit.loop import (
 )
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES, Recipe
+from vitrine_training.own_task import OwnClassification
+from vitrine_training.tasks import Classification, Regression
 
 EVERYTHING = {
     "batch_norm": True,
@@ -40,6 +45,8 @@ EVERYTHING = {
 
 PHOTO = {"epochs": 4, "filters": (4, 8), "hidden_units": (16,)}
 """Settings that make the recipe `photo` a small one."""
+
+PARTS = "train", "validation", "test"
 
 CNN = {"epochs": 4, "filters": (4, 8), "hidden_units": (16,), "flip": True}
 """Settings that make the recipe `cnn` a small one."""
@@ -103,7 +110,7 @@ def test_sequential_and_subclassed_are_equal(few):
     [
         dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
         dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
-        RECIPES["cnn"].varied(CNN),
+        pytest.param(RECIPES["cnn"].varied(CNN), marks=pytest.mark.wide),
     ],
     ids=["best", "photo, last", "cnn, without XLA"],
 )
@@ -242,3 +249,47 @@ def test_recipes_refuse_nonsense(settings):
     """A setting out of its range is named."""
     with pytest.raises(ValueError, match=next(iter(settings))):
         RECIPES["mlp"].varied(settings)
+
+
+def ordered(count, *, seed):
+    """Rows in the order of their ten classes: the first is dark, all others are equal noise."""
+    labels = np.sort(np.arange(count) % 10).astype(np.int64)
+    images = np.random.default_rng(seed).integers(0, 256, (count, 9, 9), np.uint8)
+    images[labels == 0] //= 4
+    return Examples(images, labels)
+
+
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+def test_a_curve_is_of_all_classes(on_disk):
+    """Own data is ordered by class, so that its first rows are all of the easy one."""
+    parts = {name: ordered(400, seed=number) for number, name in enumerate(PARTS)}
+    data = split(
+        OwnData(tuple("abcdefghij"), parts, (), {}, "made"), most_bytes=0 if on_disk else 1 << 30
+    )
+    task = OwnClassification.of_own(data, "pad")
+    task = dataclasses.replace(task, validation=(task.validation[0][::4], task.validation[1][::4]))
+    recipe = RECIPES["softmax"].varied({"epochs": 3})
+    model = MODELS["softmax"](recipe, 0, task.images)
+    history = fit(model, recipe, task.train, task.validation, 0, curve_rows=task.curve_rows)
+    everything, accuracy = compiled_measure(model)(*task.train)
+    kept = kept_epoch(history, recipe)
+    assert kept.train_loss == pytest.approx(everything, rel=0.25)
+    assert kept.train_accuracy == pytest.approx(accuracy, abs=0.15)
+    assert np.bincount(task.train[1][task.curve_rows]).tolist() == [10] * 10
+
+
+def test_a_curve_chooses_nothing(few):
+    """Weights, and the epoch that is kept, are the same whatever rows it is drawn by."""
+    recipe = RECIPES["mlp"].varied({"epochs": 3, "hidden_units": (8,), "patience": 1})
+    found = [trained(recipe, few, curve_rows=rows) for rows in (None, np.arange(5), np.arange(100))]
+    weights = [weights_of(model) for model, _ in found]
+    assert weights[0] == weights[1] == weights[2]
+    losses = [[epoch.validation_loss for epoch in history] for _, history in found]
+    assert losses[0] == losses[1] == losses[2]
+
+
+def test_curves_of_the_built_in_data_are_of_its_first_rows(dataset):
+    """It is in no order, and figures of before stay."""
+    for task in (Classification.of(dataset), Regression.of(0)):
+        rows = np.arange(min(len(task.train[1]), len(task.validation[1])))
+        np.testing.assert_array_equal(task.curve_rows, rows)

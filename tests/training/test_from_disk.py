@@ -1,14 +1,21 @@
 """Training from disk: the same as from memory, and never all pictures at once."""
 
+import gc
+import weakref
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from vitrine_training.data.own import splitting
 from vitrine_training.data.own.checks import checked
 from vitrine_training.data.own.examples import Examples, OwnData
 from vitrine_training.data.own.splitting import split
 from vitrine_training.data.pieces import MOST_ROWS
 from vitrine_training.data.rows_on_disk import RowsOnDisk
 from vitrine_training.evaluation.metrics import outputs_of
+from vitrine_training.fit import from_disk
 from vitrine_training.fit.loop import fit
 from vitrine_training.models.networks import MODELS
 from vitrine_training.models.recipes import RECIPES
@@ -76,10 +83,17 @@ RUNS = {
     ),
     "cnn": ("cnn", {"filters": (4,), "hidden_units": (8,)}, (3,)),
 }
+WIDE = "softmax", "dropout, adamw, moving average"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "settings", "channels"), RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize(
+    ("name", "settings", "channels"),
+    [
+        pytest.param(*run, id=name, marks=[pytest.mark.wide] if name in WIDE else [])
+        for name, run in RUNS.items()
+    ],
+)
 def test_weights_are_those_of_memory(name, settings, channels, tmp_path):
     """The same parts, statistics, order, draws and updates."""
     images, labels = lines(230, *channels)
@@ -100,13 +114,40 @@ def test_weights_are_those_of_memory(name, settings, channels, tmp_path):
     np.testing.assert_array_equal(*outputs)
 
 
+def test_one_data_set_reads_for_all_epochs(monkeypatch):
+    """TensorFlow never lets go of a generator's, nor of the order that it held."""
+    images, labels = lines(230)
+    task = OwnClassification.of_own(
+        split(own({"all": Examples(images, labels)}), most_bytes=0), "pad"
+    )
+    made, orders, from_generator = [], [], tf.data.Dataset.from_generator
+
+    def counted(*words, **options):
+        made.append(words)
+        return from_generator(*words, **options)
+
+    def noted(order, kind):
+        found = np.array(order, kind)
+        orders.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(tf.data.Dataset, "from_generator", counted)
+    monkeypatch.setattr(from_disk, "np", SimpleNamespace(**vars(np) | {"asarray": noted}))
+    recipe = RECIPES["softmax"].varied({"epochs": 4, "batch_size": 32})
+    model = MODELS["softmax"](recipe, 0, task.images)
+    assert len(fit(model, recipe, task.train, task.validation, 0)) == 4
+    gc.collect()
+    assert (len(made), len(orders)) == (1, 4)
+    assert [order() for order in orders[:-1]] == [None] * 3
+
+
 @pytest.mark.slow
 def test_turned_pictures_are_other_draws(tmp_path):
     """They are drawn for a batch and not for an epoch, by the same seed always."""
     images, labels = lines(230)
     data = checked(own({"all": Examples(as_map(tmp_path, images), labels)}))
     task = OwnClassification.of_own(split(data, 0, most_bytes=0), "pad")
-    settings = {"turn": 20.0, "scale": 0.1, "epochs": 8, "hidden_units": (32,)}
+    settings = {"turn": 20.0, "scale": 0.1, "epochs": 2, "hidden_units": (8,)}
     found = [weights(task, "mlp", settings) for _ in range(2)]
     for weight, again in zip(*(model.get_weights() for model, _ in found), strict=True):
         np.testing.assert_array_equal(weight, again)
@@ -114,7 +155,14 @@ def test_turned_pictures_are_other_draws(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [("all",), ("train", "validation", "test"), ("train", "test")])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("all",),
+        pytest.param(("train", "validation", "test"), marks=pytest.mark.wide),
+        pytest.param(("train", "test"), marks=pytest.mark.wide),
+    ],
+)
 def test_pictures_are_never_all_read_at_once(parts):
     """Splitting, statistics, training, figures and the baseline read them in pieces."""
     count = 3 * MOST_ROWS + 10
@@ -124,15 +172,14 @@ def test_pictures_are_never_all_read_at_once(parts):
         images, labels = lines(count, seed=number, side=60)
         sources[part] = Examples(Watched(images), labels)
     task = OwnClassification.of_own(split(own(sources), 0, most_bytes=0), "pad")
-    model, _ = weights(task, "softmax", {"epochs": 1})
+    model, (kept,) = weights(task, "softmax", {"epochs": 1})
     outputs = outputs_of(model, task.validation[0])
     task.score(outputs)
     recipe = RECIPES["softmax"]
-    kept = weights(task, "softmax", {"epochs": 1})[1][0]
     assert "baseline" in task.findings(task.served(model, recipe), outputs, kept)
     for examples in sources.values():
         assert examples.images.counts
-        assert max(examples.images.counts) < count
+        assert max(examples.images.counts) <= MOST_ROWS
 
 
 def test_rows_are_those_of_all_sources(tmp_path):
@@ -144,14 +191,22 @@ def test_rows_are_those_of_all_sources(tmp_path):
     np.testing.assert_array_equal(rows[5:12], images[5:12])
     np.testing.assert_array_equal(rows.taken(picked)[1:3], images[picked[1:3]])
     np.testing.assert_array_equal(list(rows.taken(picked)), images[picked])
+    for row in (0, 8, np.int64(19), -1):
+        np.testing.assert_array_equal(rows[row], images[row])
+    with pytest.raises(IndexError):
+        rows[20]
     with pytest.raises(TypeError, match="too many to be read at once"):
         np.asarray(rows)
 
 
-def test_half_of_the_memory_is_the_bound(tmp_path):
+def test_a_fifth_of_the_memory_is_the_bound(tmp_path, monkeypatch):
     """What is smaller is held, as it was."""
     images, labels = lines(90)
     data = own({"all": Examples(as_map(tmp_path, images), labels)})
     for most_bytes, on_disk in ((images.nbytes, False), (images.nbytes - 1, True), (None, False)):
         parts = split(data, 0, most_bytes=most_bytes).parts
+        assert {isinstance(part.images, RowsOnDisk) for part in parts.values()} == {on_disk}
+    for memory, on_disk in ((5 * images.nbytes, False), (5 * images.nbytes - 1, True)):
+        monkeypatch.setattr(splitting, "memory_bytes", lambda memory=memory: memory)
+        parts = split(data, 0).parts
         assert {isinstance(part.images, RowsOnDisk) for part in parts.values()} == {on_disk}

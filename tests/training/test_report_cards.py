@@ -2,11 +2,13 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 
 from tests.training.made_versions import make_card, write_card, write_page
 from vitrine_training.data.fashion_mnist import LABELS, Split
+from vitrine_training.models.recipes import RECIPES
 from vitrine_training.report import page as report
 
 
@@ -78,6 +80,10 @@ def test_a_failed_write_leaves_nothing_behind(softmax_dir, test_images, tmp_path
             ["&lt;b&gt;ann 3, bob 3", "feedback: pictures added</th><td>6<", "out</th><td>none<"],
         ),
         ({"left_out": {"not_logged": 1}}, ["not logged 1"]),
+        (
+            {"by_key": {"": 2, "my_app": 1}, "by_label": {"T_shirt": 3}},
+            ["(no key) 2, my_app 1<", ">T_shirt 3<"],
+        ),
         ("garbage", []),
         (None, []),
     ],
@@ -92,3 +98,12 @@ def test_feedback_is_on_the_page(copied, test_images, tmp_path, told, shown):
     assert ("Feedback:" in page) == bool(shown)
     assert f"SHA-256 {64 * 'a'}" in page
     assert f"MD5 {32 * 'b'}" in page
+
+
+def test_each_setting_has_a_meaning(copied, test_images, tmp_path):
+    """Also those of recipes for own data."""
+    card = make_card(recipe=json.loads(json.dumps(asdict(RECIPES["cnn"]))))
+    write_card(copied, card)
+    page = report.write(copied, test_images, tmp_path / "page.html").read_text()
+    assert '<td class="meaning">Steps of a run on own data, at least' in page
+    assert '<td class="meaning"></td>' not in page

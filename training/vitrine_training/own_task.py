@@ -7,13 +7,14 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from vitrine_client.results.profiles.profile import FASHION_MNIST, ModelProfile
 from vitrine_training.data.own.examples import Examples, OwnData
 from vitrine_training.data.own.pictures.decoding import RESIZE
 from vitrine_training.data.pieces import pieces
 from vitrine_training.evaluation.metrics import Evaluation
-from vitrine_training.fit.loop import Arrays
+from vitrine_training.fit.loop import Arrays, spread_rows
 from vitrine_training.fit.verdict import Guessing
 from vitrine_training.models.networks import ImageSpec
 from vitrine_training.tasks import Classification
@@ -65,6 +66,11 @@ class OwnClassification(Classification):
         counts = np.bincount(self.train[1], minlength=len(self.labels))
         shares = counts[counts > 0] / counts.sum()
         return Guessing(loss=-float(np.sum(shares * np.log(shares))), accuracy=float(shares.max()))
+
+    @property
+    def curve_rows(self) -> npt.NDArray[np.int64]:
+        """Rows that are evenly spread: they are in the order of their classes."""
+        return spread_rows(len(self.train[1]), len(self.validation[1]))
 
     @property
     def profile(self) -> ModelProfile:

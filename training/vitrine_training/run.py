@@ -189,6 +189,7 @@ def _trained(
         on_epoch=listener.on_epoch,
         resumed=resumed,
         save=save,
+        curve_rows=task.curve_rows,
     )
 
 

@@ -64,6 +64,12 @@ class Task(ABC):
         return ImageSpec()
 
     @property
+    def curve_rows(self) -> npt.NDArray[np.int64]:
+        """Rows of the training part that its curve is drawn by, as many as there are to validate:
+        the first ones, as the built-in data is in no order."""
+        return np.arange(min(len(self.train[1]), len(self.validation[1])), dtype=np.int64)
+
+    @property
     def flagged(self) -> "Task | None":
         """Task that is judged by the flagged pictures; None without feedback."""
         return None

@@ -192,13 +192,58 @@ def test_rotated_files_are_read_once(tmp_path):
         flags_file(tmp_path / other, flagged("no"))
     (tmp_path / "f.3").symlink_to("f.bak")
     (tmp_path / "f.4").mkdir()
-    assert [path.name for path in lines.rotated([named, tmp_path / "f.1"])] == [
+    assert [log.path.name for log in lines.rotated([named, tmp_path / "f.1"])] == [
         *("f.11.gz", "f.10", "f.2", "f.1", "f")
     ]
     found = flags.read([tmp_path / "f.1", named])
     assert [each.request_id for each in found.every] == ["r0", "r1", "r2", "r3", "r4"]
     named.unlink()
     assert len(flags.read([named]).every) == 4
+
+
+def renamed(path):
+    path.rename(f"{path}.1")
+
+
+def renamed_and_made(path):
+    renamed(path)
+    flags_file(path, flagged("new"))
+
+
+def cut(path):
+    path.write_bytes(b"")
+
+
+ROTATIONS = {"renamed": renamed, "renamed and made anew": renamed_and_made, "copied and cut": cut}
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS.values(), ids=ROTATIONS)
+@pytest.mark.parametrize("when", ["before it is opened", "while it is read"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_a_rotation_meanwhile_is_told(tmp_path, rotate, when, packed):
+    """What was listed is elsewhere, and its lines would be missing without a word; a file that is
+    only renamed while it is read is read to its end."""
+    path = flags_file(tmp_path / "f", *(flagged(f"r{number}") for number in range(9)))
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    (log,) = lines.rotated([path])
+    read = lines.lines(log, 1 << 16)
+    if when == "while it is read":
+        next(read)
+    rotate(path)
+    if when == "while it is read" and rotate is not cut:
+        assert len(list(read)) == 8
+        return
+    with pytest.raises(DataError, match="f was rotated meanwhile; give the command again"):
+        list(read)
+
+
+def test_a_file_that_grows_is_read(tmp_path):
+    path = flags_file(tmp_path / "f", flagged("r0"))
+    (log,) = lines.rotated([path])
+    with path.open("ab") as file:
+        file.write(json.dumps(flagged("r1")).encode() + b"\n")
+    assert len(list(lines.lines(log, 1 << 16))) == 2
 
 
 def test_too_many_flags(tmp_path, monkeypatch):

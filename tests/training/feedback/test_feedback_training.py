@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from tests.training.feedback.made_feedback import flagged, flags_file, logged, n
 from tests.training.own.made_arrays import WRITERS
 from tests.training.own.test_own_training import drawn
 from vitrine_training.cli import main
+from vitrine_training.data.feedback import budget
+from vitrine_training.data.feedback import logged as prediction_logs
 from vitrine_training.evaluation.metrics import answers
 from vitrine_training.publish import cards
 
@@ -117,6 +120,7 @@ def test_a_first_version_says_that_there_is_none_before(base, tmp_path):
     assert cards.checked(tmp_path / "new/m/1")["feedback"]["before"] is None
 
 
+@pytest.mark.wide
 def test_an_incumbent_of_other_classes(base, tmp_path):
     """The gate keeps it, unless it is forced; then the reason is told."""
     images, labels = drawn()
@@ -175,6 +179,17 @@ def test_what_makes_no_sense(base, tmp_path, options, code, said):
     done = train(base, *options(base), "--models-dir", tmp_path / "models")
     assert (done.exit_code, said in " ".join(done.output.split())) == (code, True), done.output
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("counted", ["prediction log", "pixels"])
+def test_more_than_memory_is_meant_for(base, monkeypatch, counted):
+    monkeypatch.setattr(budget, "MEMORY_PARTS", 1 << 60)
+    if counted == "pixels":
+        monkeypatch.setattr(prediction_logs, "Budget", Mock())
+    done = train(base, *with_feedback(base))
+    said = " ".join(done.stderr.split())
+    assert (done.exit_code, "take more than 0 bytes, a tenth of the memory" in said) == (1, True)
+    assert counted in said
 
 
 def test_a_regression_has_no_pictures(base):

@@ -7,10 +7,12 @@ import pytest
 from PIL import Image
 
 from tests.training.feedback.made_feedback import flagged, flags_file, logged, noise
-from vitrine_training.data.feedback import flags
+from vitrine_training.data.feedback import budget, flags
 from vitrine_training.data.feedback import logged as logs
 from vitrine_training.data.feedback.learning import MOST_KEYS, BaseData, learn
+from vitrine_training.data.idx import DataError
 from vitrine_training.data.own.examples import row_digests
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 
 LABELS = ["Bag", "Coat", "Shirt"]
 PICTURES = noise(8)
@@ -50,6 +52,46 @@ def test_pictures_are_added_at_the_end(tmp_path):
     assert found.card["by_label"] == {"Bag": 1, "Coat": 1, "Shirt": 2}
     assert found.card["by_key"] == {"ann": 4}
     assert found.changes[("ann", "Shirt", "Bag")] == 2
+
+
+def test_pictures_are_added_to_those_on_disk(tmp_path):
+    """The same rows, of which none is read yet; labels are replaced there, too."""
+    pictures = [*PICTURES[:3], DATA.train[0][7]]
+    flag_lines = [flagged(f"r{number}", "Shirt") for number in range(4)]
+    log_lines = [logged(f"r{number}", picture) for number, picture in enumerate(pictures)]
+    on_disk = RowsOnDisk([DATA.train[0][:20], DATA.train[0][20:]])
+    held_out = [RowsOnDisk([part]) for part in DATA.held_out]
+    found = learnt(
+        tmp_path, flag_lines, log_lines, BaseData(LABELS, (on_disk, DATA.train[1]), held_out)
+    )
+    in_memory = learnt(tmp_path, flag_lines, log_lines)
+    assert isinstance(found.train[0], RowsOnDisk)
+    np.testing.assert_array_equal(found.train[0][:], in_memory.train[0])
+    np.testing.assert_array_equal(found.train[1], in_memory.train[1])
+    assert (found.added, found.relabelled, found.card) == (3, 1, in_memory.card)
+
+
+def test_pictures_beyond_a_tenth_of_the_memory(tmp_path, monkeypatch):
+    """Of the log as PNG, and then their pixels; equal ones count once."""
+    flag_lines = [flagged(f"r{number}") for number in range(8)]
+    log_lines = [logged(f"r{number}", PICTURES[number % 4]) for number in range(8)]
+    found = flags.read([flags_file(tmp_path / "flags", *flag_lines)])
+    log = logs.read([flags_file(tmp_path / "log", *log_lines)], found.every)
+    monkeypatch.setattr(budget, "memory_bytes", lambda: 10 * 4 * PICTURES[0].nbytes)
+    assert learn("m", found, log, DATA).added == 4
+    with pytest.raises(DataError, match="of the prediction log take more than 324 bytes, a tenth"):
+        logs.read([tmp_path / "log"], found.every)
+    monkeypatch.setattr(budget, "memory_bytes", lambda: 10 * 4 * PICTURES[0].nbytes - 1)
+    with pytest.raises(DataError, match="the pixels of flagged pictures take more than 323 bytes"):
+        learn("m", found, log, DATA)
+
+
+def test_long_labels_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "memory_bytes", lambda: 10_000)
+    line = logged("r0", PICTURES[0], answered="B" * 2_000, images=False)
+    found = flags.read([flags_file(tmp_path / "flags", flagged())])
+    with pytest.raises(DataError, match="take more than 1,000 bytes"):
+        logs.read([flags_file(tmp_path / "log", line)], found.every)
 
 
 def test_order_of_lines_and_files_does_not_matter(tmp_path):

@@ -14,6 +14,8 @@ from tests.training.own.made_arrays import WRITERS
 from vitrine_client.images.preprocessing import fit_picture
 from vitrine_client.results.profiles.profile import ModelProfile, read_members
 from vitrine_training.cli import main
+from vitrine_training.data.fashion_mnist import Split
+from vitrine_training.data.rows_on_disk import RowsOnDisk
 from vitrine_training.evaluation.metrics import answers
 from vitrine_training.publish import cards
 from vitrine_training.publish.gate import weights_of
@@ -191,7 +193,7 @@ def test_evaluate_tells_of_another_test_part(copied):
     assert "this test part is not the one of the training: pictures were added, changed" in said
 
 
-@pytest.mark.parametrize("classes", [MATRIX, 2])
+@pytest.mark.parametrize("classes", [MATRIX, pytest.param(2, marks=pytest.mark.wide)])
 def test_report_shows_own_pictures(copied, tmp_path, monkeypatch, classes):
     """Its mistakes, its matrix unless that is too large, and what the data was."""
     monkeypatch.setattr(page, "MATRIX", classes)
@@ -207,6 +209,18 @@ def test_report_shows_own_pictures(copied, tmp_path, monkeypatch, classes):
     assert text.count('alt="Weights of the class') == CLASSES
 
 
+def test_report_of_pictures_on_disk(trained, tmp_path):
+    """The same page as of those in memory, with pictures that are answered wrong."""
+    images, labels = drawn()
+    wrong = (labels + 1) % CLASSES
+    pages = [
+        page.write(trained[0], Split(pictures, wrong), tmp_path / f"{number}.html").read_text()
+        for number, pictures in enumerate((images, RowsOnDisk([images[:50], images[50:]])))
+    ]
+    assert pages[0] == pages[1]
+    assert pages[0].count("data:image/png") > page.MISTAKES
+
+
 def test_other_data_is_refused(copied, tmp_path):
     folder, models_dir = copied
     where = ("--models-dir", models_dir, "--data")
@@ -220,9 +234,23 @@ def test_other_data_is_refused(copied, tmp_path):
     assert done.exit_code == 1
     assert "which has a shape (8, 8) that it does not know (9, 9)" in said
     card = models_dir / "lines" / "1" / "assets.extra" / "card.json"
-    card.write_text(card.read_text().replace('"fit"', '"tif"'))
+    card.write_text(card.read_text().replace('"seed"', '"dees"'))
     done, said = judged("evaluate", *where, folder)
     assert (done.exit_code, "does not say by which data it was trained" in said) == (1, True)
+
+
+def test_cards_of_before_do_not_say_the_fit(copied):
+    """The profile does; where that is silent as well, only a new training helps."""
+    folder, models_dir = copied
+    where = ("--models-dir", models_dir, "--data", folder)
+    card = models_dir / "lines" / "1" / "assets.extra" / "card.json"
+    card.write_text(card.read_text().replace('"fit"', '"tif"'))
+    done, said = judged("evaluate", *where)
+    assert (done.exit_code, "not the one of the training" in said) == (0, False)
+    (models_dir / "lines" / "1" / "saved_model.pb").unlink()
+    done, said = judged("evaluate", *where)
+    assert (done.exit_code, "how its pictures got their size" in said) == (1, True), said
+    assert "train it anew" in said
 
 
 def test_what_is_judged_without_data(copied, tmp_path):

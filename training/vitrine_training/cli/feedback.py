@@ -102,7 +102,11 @@ def taught(
             found.append((run, task))
             continue
         model = run.recipe.model
-        learning = learn(model, *feedback, task.base)
+        try:
+            learning = learn(model, *feedback, task.base)
+        except DataError as error:
+            batch.fail(model, f"{model} was not trained: {error}")
+            continue
         _tell(model, learning)
         if len(learning.examples):
             found.append((run, task.taught(learning)))

@@ -52,7 +52,8 @@ def chosen(
     if own_path is None:
         if options.was_typed("label_column"):
             raise click.UsageError("--label-column: it goes with --data")
-        return functools.cache(lambda _: options.load(data_dir).test)
+        loaded = functools.cache(lambda: options.load(data_dir).test)  # once for all versions
+        return lambda _: loaded()
     if options.was_typed("data_dir"):
         raise click.UsageError("--data-dir: it is for Fashion-MNIST, not for --data")
     if not models:
@@ -66,10 +67,11 @@ def _own(path: Path, label_column: str, version_dir: Path) -> Split:
     card = cards.checked(version_dir)
     try:
         seed, labels, shape = int(card["seed"]), list(card["labels"]), list(card["input_shape"])
-        fit, size = str(card["own_data"]["fit"]), int(shape[0])
+        fit, size = dict(card["own_data"]).get("fit"), int(shape[0])
         checksum = str(card["data"]["test"])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise NotJudged(f"{version_dir} does not say by which data it was trained") from error
+    fit = fit if isinstance(fit, str) else _fit_of_profile(version_dir)
     found = own_data.load(path, seed, size=size, fit=fit, label_column=label_column)
     test = found.parts["test"]
     _check_same("classes", list(found.classes), labels, path, version_dir)
@@ -82,6 +84,20 @@ def _own(path: Path, label_column: str, version_dir: Path) -> Split:
         )
     labels_of_any_width: Any = test.labels  # Fashion-MNIST's are uint8
     return Split(test.images, labels_of_any_width)
+
+
+def _fit_of_profile(version_dir: Path) -> str:
+    """Returns how pictures got their size by the profile of a version; cards did not always say."""
+    from vitrine_training.publish import incumbent
+
+    try:
+        members = incumbent.description_of(version_dir).members or {}
+        return str(members["fit"])
+    except Exception as error:  # a model that is damaged raises anything
+        raise NotJudged(
+            f"{version_dir} does not say how its pictures got their size, as versions of before "
+            "do: train it anew"
+        ) from error
 
 
 def _check_same(what: str, found: list[Any], known: list[Any], path: Path, version: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Protocol
 MOST_ROWS = 1_000
 """Rows of a piece, fewer where they are large."""
 
-MOST_VALUES = 1 << 25
-"""Pixels of a piece, with their colours: a layer of 32 filters makes some 4 GB of them."""
+MOST_VALUES = 1 << 22
+"""Pixels of a piece, with their colours: a layer of 32 filters makes half a gigabyte of them."""
 
 
 class Shaped(Protocol):

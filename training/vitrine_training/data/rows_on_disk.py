@@ -1,7 +1,7 @@
 """Rows on disk: pictures that are read from memory maps a piece at a time, never all of them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,9 @@ Rows = npt.NDArray[np.int64]
 class RowsOnDisk:
     """Chosen rows of `sources`, arrays of pictures of one shape, one after the other.
 
-    An index of rows, a slice or int64 [m], reads those, uint8 [m, h, w] or [m, h, w, 3]; `taken`
-    chooses some without reading any. What would read all at once raises `TypeError`.
+    An index of rows, a slice or int64 [m], reads those, uint8 [m, h, w] or [m, h, w, 3], and an int
+    one picture; `taken` chooses some without reading any. What would read all at once raises
+    `TypeError`.
     """
 
     def __init__(self, sources: Sequence[Pixels], rows: Rows | None = None) -> None:
@@ -30,7 +31,9 @@ class RowsOnDisk:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: slice | Rows) -> Pixels:
+    def __getitem__(self, index: int | slice | Rows) -> Pixels:
+        if isinstance(index, int | np.integer):
+            return self[np.array([index])][0]
         rows = self._rows[index]
         found = np.empty((len(rows), *self.shape[1:]), np.uint8)
         source = np.searchsorted(self._ends, rows, side="right")
@@ -50,3 +53,8 @@ class RowsOnDisk:
     def taken(self, rows: slice | Rows) -> Self:
         """Returns some of the rows, which are not read yet."""
         return type(self)(self._sources, self._rows[rows])
+
+
+def as_array(images: RowsOnDisk) -> Pixels:
+    """Returns the rows as what is read by index as an array is, and by nothing else."""
+    return cast("Pixels", images)

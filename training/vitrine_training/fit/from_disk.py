@@ -35,29 +35,43 @@ def epoch_from_disk(
     whole = len(targets) // size
     compiled = tf.function(step, jit_compile=recipe.compiles)
     prepared = tf.function(lambda rows, own: warped(rows, recipe, tf.unstack(own)))
+    batches = _Batches(images, targets, size)
 
     def epoch(order: tf.Tensor, number: tf.Tensor) -> None:
         first = (int(number) - 1) * (whole + 1)
-        batches = _read_ahead(images, targets, np.asarray(order, np.int64), size)
-        for index, (pixels, classes) in zip(range(steps), batches, strict=True):
+        ahead = batches.of(np.asarray(order, np.int64))
+        for index, (pixels, classes) in zip(range(steps), ahead, strict=True):
             own = tf.constant([-1 - seed, first + index])  # no seed of a step, nor of the order
             compiled([prepared(pixels, own), classes], tf.constant(first + index))
 
     return epoch
 
 
-def _read_ahead(
-    images: RowsOnDisk, targets: npt.NDArray[Any], order: npt.NDArray[np.int64], size: int
-) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    def read() -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            yield images[rows], targets[rows]
+class _Batches:
+    """Batches of rows in the order of an epoch.
 
-    signature = (
-        tf.TensorSpec([None, *images.shape[1:]], tf.uint8),
-        tf.TensorSpec([None], targets.dtype),
-    )
-    # A generator's shapes are open; a step is compiled for those of the tensors it is given.
-    batches = tf.data.Dataset.from_generator(read, output_signature=signature)
-    return iter(batches.prefetch(AHEAD))
+    One data set reads for all epochs: TensorFlow keeps the function of each one made by a generator
+    for as long as the process lives, with all that it holds.
+    """
+
+    def __init__(self, images: RowsOnDisk, targets: npt.NDArray[Any], size: int) -> None:
+        self._images, self._targets, self._size = images, targets, size
+        self._order = np.empty(0, np.int64)
+        signature = (
+            tf.TensorSpec([None, *images.shape[1:]], tf.uint8),
+            tf.TensorSpec([None], targets.dtype),
+        )
+        # A generator's shapes are open; a step is compiled for those of the tensors it is given.
+        batches = tf.data.Dataset.from_generator(self._read, output_signature=signature)
+        self._batches = batches.prefetch(AHEAD)
+
+    def of(self, order: npt.NDArray[np.int64]) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Reads ahead in this order; the one before has been read."""
+        self._order = order
+        return iter(self._batches)
+
+    def _read(self) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        order = self._order
+        for start in range(0, len(order), self._size):
+            rows = order[start : start + self._size]
+            yield self._images[rows], self._targets[rows]

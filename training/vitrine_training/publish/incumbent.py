@@ -117,6 +117,12 @@ def _loaded(version_dir: Path) -> Any:
         raise Incomparable(version_dir, reason) from error
 
 
+def description_of(version_dir: Path) -> Description:
+    """Returns what a version says of itself. Raises what `description` does, and what TensorFlow
+    does where it does not load."""
+    return description(tf.saved_model.load(str(version_dir)))
+
+
 def description(loaded: Any) -> Description:
     """Returns what a loaded version says of itself. Raises `KeyError` where it has no signature
     `describe`, and `ValueError` where that is one for something else."""

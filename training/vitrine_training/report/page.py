@@ -30,6 +30,7 @@ _MEANINGS = {
     "architecture": "Which layers there are.",
     "expected": "Lowest and highest test accuracy to expect.",
     "keep": "Which epoch’s weights are published.",
+    "least_steps": "Steps of a run on own data, at least: few rows get more epochs.",
 }
 """Of the members of a recipe that are no settings; those of the settings are with them."""
 
@@ -268,13 +269,16 @@ def _feedback(found: Any) -> list[tuple[str, str]]:
         "before": "Right before",
         "after": "Right now",
     }
-    return [(names[name], _counts(found[name])) for name in names if found.get(name) is not None]
+    told = {name: value for name, value in found.items() if value is not None}
+    if isinstance(told.get("left_out"), dict):  # reasons, and not somebody's names
+        told["left_out"] = {name.replace("_", " "): n for name, n in told["left_out"].items()}
+    return [(names[name], _counts(told[name])) for name in names if name in told]
 
 
 def _counts(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
-    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in value.items()) or "none"
+    return ", ".join(f"{name or '(no key)'} {count}" for name, count in value.items()) or "none"
 
 
 def _weights(card: dict[str, Any], variables: list[tf.Variable]) -> list[tuple[str, str]] | None:

@@ -1,4 +1,4 @@
-"""FlaggedPictures: what people say that a picture is, of which a model said otherwise.
+"""Flags of pictures: what people say that a picture is, of which a model said otherwise.
 
 The gateway writes a line for each to its feedback file:
 
@@ -66,9 +66,9 @@ def read(paths: Iterable[Path]) -> FlaggedPictures:
     """
     found: set[FlaggedPicture] = set()
     notes: list[str] = []
-    for path in rotated(paths):
+    for log in rotated(paths):
         broken = BrokenLines()
-        for line in lines(path, MOST_LINE_BYTES):
+        for line in lines(log, MOST_LINE_BYTES):
             if line.fault:
                 broken.add(line, line.fault)
                 continue
@@ -76,10 +76,10 @@ def read(paths: Iterable[Path]) -> FlaggedPictures:
             broken.whole += 1
             if len(found) > MOST_FLAGS:
                 raise DataError(
-                    f"{shown(path)}: there are more than {MOST_FLAGS:,} different flags; leave "
+                    f"{shown(log.path)}: there are more than {MOST_FLAGS:,} different flags; leave "
                     "some of them out"
                 )
-        notes += broken.told(path, "a feedback file")
+        notes += broken.told(log.path, "a feedback file")
     return FlaggedPictures(tuple(sorted(found)), tuple(notes))
 
 

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vitrine_client.results.predictions import distinct
+from vitrine_training.data.feedback.budget import Budget
 from vitrine_training.data.feedback.flags import FlaggedPicture, FlaggedPictures
 from vitrine_training.data.feedback.logged import Logged, LoggedPicture
 from vitrine_training.data.feedback.pngs import read_pixels
 from vitrine_training.data.feedback.reasons import LeftOut, Reason
 from vitrine_training.data.own.examples import Examples, checksum, row_digests
 from vitrine_training.data.own.near_duplicates import beside_others
+from vitrine_training.data.rows_on_disk import RowsOnDisk, as_array
 
 MOST_KEYS = 100
 """Keys that a card names; it counts the others together."""
@@ -82,7 +84,10 @@ class _Picture:
 
 
 def learn(model: str, flags: FlaggedPictures, logged: Logged, data: BaseData) -> Learning:
-    """Returns what a model learns from feedback, which does not depend on the order of files."""
+    """Returns what a model learns from feedback, which does not depend on the order of files.
+
+    Raises `DataError` where the flagged pictures take too much memory.
+    """
     left_out = LeftOut()
     labels = distinct(data.labels)
     agreed = _agreed(model, flags, left_out)
@@ -148,10 +153,17 @@ def _decoded(
 
 
 def _of_equal_pixels(pictures: Iterable[_Picture], left_out: LeftOut) -> list[list[_Picture]]:
-    """Returns groups of equal pictures, without those that are flagged as two things."""
+    """Returns groups of equal pictures, without those that are flagged as two things. Raises
+    `DataError` where too many are different."""
     groups: dict[bytes, list[_Picture]] = defaultdict(list)
+    budget = Budget("the pixels of flagged pictures")
     for each in pictures:
-        groups[each.digest].append(each)
+        group = groups[each.digest]
+        if group:
+            each.pixels = group[0].pixels
+        else:
+            budget.take(each.pixels.nbytes)
+        group.append(each)
     found = []
     for group in groups.values():
         if len({each.label for each in group}) > 1:
@@ -184,6 +196,8 @@ def _new_rows(
     images = np.zeros((len(groups), *data.shape), np.uint8)
     for row, group in enumerate(groups):
         images[row] = group[0].pixels
+        for each in group:
+            each.pixels = images[row]  # once in memory
     ids = np.array([labels.index(group[0].label) for group in groups], np.int64)
     equal = _equal_rows(images, data.train[0])
     held_out, known = _held_out(images, data.held_out), _known(ids, equal, data.train[1])
@@ -242,9 +256,15 @@ def _with_rows(train: Arrays, examples: Examples, equal: Rows) -> tuple[Arrays, 
     changed = int((relabelled != labels).sum())
     new = np.ones(len(examples), bool)
     new[equal[:, 1]] = False
-    rows = np.concatenate([images, examples.images[new]]) if new.any() else images
+    rows = _joined(images, examples.images[new]) if new.any() else images
     ids = np.concatenate([relabelled, examples.labels[new].astype(labels.dtype)])
     return (rows, ids), int(new.sum()), changed
+
+
+def _joined(images: npt.NDArray[np.uint8], more: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if isinstance(images, RowsOnDisk):
+        return as_array(RowsOnDisk([images, more]))
+    return np.concatenate([images, more])
 
 
 def _changes(used: Iterable[_Picture]) -> Counter[tuple[str, str, str]]:

@@ -39,21 +39,39 @@ class LogLine(NamedTuple):
         return f"{shown(self.path)}, line {self.number:,}"
 
 
-def rotated(paths: Iterable[Path]) -> list[Path]:
+class LogFile(NamedTuple):
+    """File as it was listed: device and inode, and its size in bytes."""
+
+    path: Path
+    identity: tuple[int, int]
+    size: int
+
+    def check_same(self, file: BinaryIO) -> None:
+        """Raises `DataError` where an open file is another one, or was cut since then."""
+        found = os.fstat(file.fileno())
+        if (found.st_dev, found.st_ino) != self.identity or found.st_size < self.size:
+            raise self.was_rotated()
+
+    def was_rotated(self) -> DataError:
+        """Returns the error of a file that is another one by now."""
+        return DataError(f"{shown(self.path)} was rotated meanwhile; give the command again")
+
+
+def rotated(paths: Iterable[Path]) -> list[LogFile]:
     """Returns these files and those that they were rotated to, the oldest of each first, none of
     them twice.
 
     One that is missing is no fault where it was just rotated. Raises `DataError` where there is
     nothing of a path, or no regular file.
     """
-    found: dict[tuple[int, int], Path] = {}
+    found: dict[tuple[int, int], LogFile] = {}
     for path in paths:
         every = [*reversed(_older(path)), path]
-        there = {identity: each for each in every if (identity := _identity(each, path))}
+        there = [listed for each in every if (listed := _listed(each, path))]
         if not there:
             raise DataError(f"{shown(path)} is not there: check the path")
-        for identity, each in there.items():
-            found.setdefault(identity, each)
+        for each in there:
+            found.setdefault(each.identity, each)
     return list(found.values())
 
 
@@ -70,8 +88,8 @@ def _older(path: Path) -> list[Path]:
     return [path.with_name(each) for each in ordered[:_MOST_FILES]]
 
 
-def _identity(path: Path, named: Path) -> tuple[int, int] | None:
-    """Returns device and inode of a regular file, None where it is missing."""
+def _listed(path: Path, named: Path) -> LogFile | None:
+    """Returns a regular file, None where it is missing."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -82,17 +100,22 @@ def _identity(path: Path, named: Path) -> tuple[int, int] | None:
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
         raise DataError(f"{shown(named)} is {kind}: name the file of JSON lines")
-    return found.st_dev, found.st_ino
+    return LogFile(path, (found.st_dev, found.st_ino), found.st_size)
 
 
 def lines(
-    path: Path, most_bytes: int, wanted: Callable[[bytes], bool] = lambda _: True
+    log: LogFile, most_bytes: int, wanted: Callable[[bytes], bool] = lambda _: True
 ) -> Iterator[LogLine]:
     """Yields the lines of a file that are wanted by their first `HEAD_BYTES`; blank ones are none.
 
-    No more than `most_bytes` of a line are kept. Raises `DataError` where the file cannot be read.
+    No more than `most_bytes` of a line are kept. Raises `DataError` where the file cannot be read,
+    or is another one by now: lines of the one that was listed are elsewhere then.
     """
+    path = log.path
+    if _listed(path, path) is None:
+        raise log.was_rotated()
     with opened(path) as file:
+        log.check_same(file)
         number = 0
         while head := file.readline(HEAD_BYTES):
             number += 1
@@ -104,6 +127,7 @@ def lines(
                 yield LogLine(path, number, {}, f"it has more than {most_bytes:,} bytes")
             elif content.strip():
                 yield _read(path, number, content)
+        log.check_same(file)
 
 
 def _rest(file: BinaryIO, head: bytes, most_bytes: int) -> tuple[bytes, bool]:

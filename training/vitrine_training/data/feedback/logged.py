@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.results import json_values, strict_json
+from vitrine_training.data.feedback.budget import Budget
 from vitrine_training.data.feedback.flags import FlaggedPicture
-from vitrine_training.data.feedback.lines import BrokenLines, LogLine, lines, rotated
+from vitrine_training.data.feedback.lines import BrokenLines, LogFile, LogLine, lines, rotated
 
 MOST_LINE_BYTES = 128 << 20
 """Bytes of a line; one of 256 pictures of 28x28 has a quarter of a megabyte."""
@@ -34,12 +35,11 @@ class LoggedPicture:
     """Picture at a place of a request: PNG files of it, of which there are several where a request
     id came again with something else, and the labels that were answered.
 
-    `lines` counts the lines about it, `bad` those in which it was none that a model can see.
+    `bad` counts the lines in which it was none that a model can see.
     """
 
     pngs: set[bytes] = field(default_factory=set)
     answers: set[str] = field(default_factory=set)
-    lines: int = 0
     bad: int = 0
 
 
@@ -55,15 +55,16 @@ def read(paths: Iterable[Path], flags: Iterable[FlaggedPicture]) -> Logged:
     """Returns the pictures of flags in prediction logs, and those that they were rotated to.
 
     Lines that are none of a prediction log are passed over, and noted. Raises `DataError` where a
-    file cannot be read, or has no other lines.
+    file cannot be read, or has no other lines, and where the pictures take too much memory.
     """
     places: dict[str, set[int]] = {}
     for flag in flags:
         places.setdefault(flag.request_id, set()).add(flag.index)
     found: dict[_PICTURE, LoggedPicture] = {}
+    budget = Budget("the flagged pictures of the prediction log")
     notes: list[str] = []
-    for path in rotated(paths):
-        notes += _read(path, places, found)
+    for log in rotated(paths):
+        notes += _read(log, places, found, budget)
     return Logged(found, tuple(notes))
 
 
@@ -86,25 +87,31 @@ class _Wanted:
 
 
 def _read(
-    path: Path, places: Mapping[str, set[int]], found: dict[_PICTURE, LoggedPicture]
+    log: LogFile,
+    places: Mapping[str, set[int]],
+    found: dict[_PICTURE, LoggedPicture],
+    budget: Budget,
 ) -> Iterator[str]:
     """Adds the pictures of one file; yields notes."""
     wanted = _Wanted(places)
     broken = BrokenLines()
-    for line in lines(path, MOST_LINE_BYTES, wanted):
+    for line in lines(log, MOST_LINE_BYTES, wanted):
         try:
             if line.fault:
                 raise ValueError(line.fault)
-            _note(line, places, found)
+            _note(line, places, found, budget)
             broken.whole += 1
         except ValueError as error:
             broken.add(line, str(error))
     broken.whole += wanted.others
-    yield from broken.told(path, "a prediction log")
+    yield from broken.told(log.path, "a prediction log")
 
 
 def _note(
-    line: LogLine, places: Mapping[str, set[int]], found: dict[_PICTURE, LoggedPicture]
+    line: LogLine,
+    places: Mapping[str, set[int]],
+    found: dict[_PICTURE, LoggedPicture],
+    budget: Budget,
 ) -> None:
     """Adds the flagged pictures of a line. Raises `ValueError` where it is none of the log."""
     members = line.members
@@ -122,10 +129,9 @@ def _note(
         if place is None or place >= len(results):
             continue
         picture = found.setdefault((model, request_id, index), LoggedPicture())
-        picture.lines += 1
-        _note_result(picture, json_values.members(results[place]))
+        _note_result(picture, json_values.members(results[place]), budget)
         if pngs is not None:
-            _note_png(picture, pngs[place])
+            _note_png(picture, pngs[place], budget)
 
 
 def _place(index: int, empty: Any) -> int | None:
@@ -134,20 +140,26 @@ def _place(index: int, empty: Any) -> int | None:
     return None if index in places else index - sum(each < index for each in set(places))
 
 
-def _note_result(picture: LoggedPicture, result: dict[str, Any]) -> None:
+def _note_result(picture: LoggedPicture, result: dict[str, Any], budget: Budget) -> None:
     if "error" in result:
         picture.bad += 1
     elif len(picture.answers) < _MOST_TIMES:
-        picture.answers.add(json_values.text(result.get("label")))
+        label = json_values.text(result.get("label"))
+        if label not in picture.answers:
+            budget.take(len(label))
+            picture.answers.add(label)
 
 
-def _note_png(picture: LoggedPicture, png: Any) -> None:
+def _note_png(picture: LoggedPicture, png: Any, budget: Budget) -> None:
     if png is None or len(picture.pngs) >= _MOST_TIMES:
         return
     text = json_values.text(png)
     if len(text) > MOST_PNG_BYTES * 4 // 3 + 4:
         raise ValueError(f"a picture has more than {MOST_PNG_BYTES:,} bytes")
     try:
-        picture.pngs.add(base64.b64decode(text, validate=True))
+        content = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError("a picture is not in Base64") from error
+    if content not in picture.pngs:
+        budget.take(len(content))
+        picture.pngs.add(content)

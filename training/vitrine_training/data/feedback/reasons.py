@@ -44,7 +44,7 @@ _WORDS = {
 
 
 class LeftOut:
-    """FlaggedPictures that were left out, by reason."""
+    """Flags that were left out, by reason."""
 
     def __init__(self) -> None:
         self.counts: Counter[Reason] = Counter()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +17,16 @@ from vitrine_training.data.own.examples import (
 )
 from vitrine_training.data.own.files import listed
 from vitrine_training.data.own.near_duplicates import Duplicates
-from vitrine_training.data.rows_on_disk import RowsOnDisk
+from vitrine_training.data.rows_on_disk import RowsOnDisk, as_array
 
 HELD_OUT = ("test", "validation")
 """Parts that are split off where they are not given, in this order."""
 
 GLUED = 20
 """Near-duplicates that are parted where they are more than these, and most of their class."""
+
+MEMORY_PARTS = 5
+"""Training takes three to five times the pixels, so that those of a part of the memory fit."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -48,12 +50,12 @@ def split(
     measured of it. Notes tell that, which classes are missing in a part, and how many pictures of a
     given part are in "train" too. Raises `DataError` where there are too few pictures.
 
-    Pictures of more than `most_bytes`, half of the memory unless it is given, are not copied: those
-    of the parts are `RowsOnDisk`.
+    Pictures of more than `most_bytes`, a fifth of the memory unless it is given, are not copied:
+    those of the parts are `RowsOnDisk`.
     """
     if not (validation > 0 and test > 0 and validation + test < 1):
         raise ValueError(f"shares are above 0, and below 1 together: not {validation} and {test}")
-    table = _Table.of(data, memory_bytes() // 2 if most_bytes is None else most_bytes)
+    table = _Table.of(data, memory_bytes() // MEMORY_PARTS if most_bytes is None else most_bytes)
     given = [part for part in HELD_OUT if part in data.parts]
     shares = {"test": test, "validation": validation}
     lacking = {part: shares[part] for part in HELD_OUT if part not in given}
@@ -95,7 +97,7 @@ class _Table:
         every = list(data.parts.values())
         images = every[0].images  # not copied where it is all
         if sum(examples.images.nbytes for examples in every) > most_bytes:
-            images = _as_array(RowsOnDisk([examples.images for examples in every]))
+            images = as_array(RowsOnDisk([examples.images for examples in every]))
         elif len(every) > 1:
             images = np.concatenate([examples.images for examples in every])
         labels = np.concatenate([examples.labels for examples in every])
@@ -194,18 +196,13 @@ def _parts(
 
 def _on_disk(data: OwnData) -> dict[str, Examples]:
     return {
-        part: replace(examples, images=_as_array(RowsOnDisk([examples.images])))
+        part: replace(examples, images=as_array(RowsOnDisk([examples.images])))
         for part, examples in data.parts.items()
     }
 
 
 def _taken_rows(images: npt.NDArray[np.uint8], rows: Rows) -> npt.NDArray[np.uint8]:
-    return _as_array(images.taken(rows)) if isinstance(images, RowsOnDisk) else images[rows]
-
-
-def _as_array(images: RowsOnDisk) -> npt.NDArray[np.uint8]:
-    """Rows that are read by index as those of an array are, and by nothing else."""
-    return cast("npt.NDArray[np.uint8]", images)
+    return as_array(images.taken(rows)) if isinstance(images, RowsOnDisk) else images[rows]
 
 
 def _contradictions(data: OwnData, table: _Table) -> Iterator[str]:
