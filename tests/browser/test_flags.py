@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from harness.gateway import Gateway, gateway
 from harness.service import Service
 from tests.browser.fake_api import LABELS, FakeApi, problem
+from tests.browser.flagging import enter_key, flag, flag_of
 from tests.browser.visit import Visit, answer, sample, verdict
 from vitrine_serving.gateway.access import keys
 
@@ -56,27 +57,6 @@ def visit_it(flagging: Flagging, browser: Browser) -> Iterator:
     yield open_page
     for each in visits:
         each.finish()
-
-
-def flag_of(page: Page) -> tuple[Locator, Locator, Locator]:
-    """The labels to choose from, the button, and what came of it."""
-    card = answer(page, "mlp")
-    labels = card.get_by_role("combobox", name="Wrong? It is")
-    said = card.locator(".flag").get_by_role("status")
-    return labels, card.get_by_role("button", name="Send", exact=True), said
-
-
-def flag(page: Page, label: str) -> Locator:
-    """Flags what `mlp` answers; returns what is said of it."""
-    labels, send, said = flag_of(page)
-    labels.select_option(label)
-    send.click()
-    return said
-
-
-def enter_key(page: Page, key: str) -> None:
-    page.get_by_label("API key").fill(key)
-    page.get_by_role("button", name="Use this key").click()
 
 
 def test_a_picture_and_its_flag(visit_it, flagging):
