@@ -1,4 +1,4 @@
-"""A flagged answer changes the next version: from a wrong answer on the page to a right one there."""
+"""Flagged answer that changes the next version: from a wrong one on the page to a right one."""
 
 import subprocess
 import sys
