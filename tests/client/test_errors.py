@@ -17,7 +17,8 @@ from vitrine_client import errors
         (429, errors.ResourceExhausted),
         (500, errors.ServerError),
         (502, errors.Unavailable),
-        (507, errors.ServerError),
+        (507, errors.NotStored),
+        (508, errors.ServerError),
         (503, errors.Unavailable),
     ],
 )
