@@ -63,10 +63,11 @@ def test_a_picture_and_its_flag(visit_it, flagging):
     """A picture is answered, flagged, again, and otherwise: the file has one line of it."""
     page = visit_it(expects=("401", "409"))
     enter_key(page, flagging.key)
+    expect(verdict(answer(page, "mlp"))).to_be_visible()  # of the sample that is there at first
     before = len(flagging.lines())
     with page.expect_response("**:predict") as answered:
-        sample(page, "Bag").click()
-    expect(verdict(answer(page, "mlp"))).to_contain_text("Bag")
+        sample(page, "Trouser").click()
+    expect(verdict(answer(page, "mlp"))).to_contain_text("Trouser")
     expect(flag(page, "Coat")).to_have_text("Noted. Thank you.")
     expect(flag(page, "Coat")).to_have_text("This was noted before. Thank you.")
     expect(flag(page, "Dress")).to_contain_text("was flagged as Coat of mlp before")
