@@ -5,6 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
+from vitrine_client.images.preprocessing import fit_picture
+from vitrine_client.results.profiles.profile import ModelProfile
+
 PAGE = Image.new("L", (60, 40), 200)
 """A picture of nothing."""
 
@@ -27,3 +30,19 @@ def on_a_page(item):
 def likeness(one, other):
     """Correlation of two instances."""
     return np.corrcoef(one.ravel(), other.ravel())[0, 1]
+
+
+def profile(shape=(20, 20, 3), **members):
+    """A profile whose pictures are stretched, unless `members` say otherwise."""
+    return ModelProfile(shape=shape, **({"fit": "stretch"} | members))
+
+
+def noise(width=60, height=40, channels=3):
+    """A picture of random pixels, the same each time."""
+    pixels = np.random.default_rng(3).integers(0, 256, (height, width, channels), np.uint8)
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+
+
+def levels(picture, shape=(20, 20, 3), **members):
+    """What a model of such a profile is shown."""
+    return fit_picture(picture, profile(shape, **members)).instance

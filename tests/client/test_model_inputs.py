@@ -6,30 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.client.made_pictures import encoded
+from tests.client.made_pictures import encoded, noise, profile
 from vitrine_client.images.preprocessing import (
     STILL_MOST,
     fit_picture,
     model_input,
     shown,
 )
-from vitrine_client.results.profiles.profile import ModelProfile
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def profile(shape=(20, 20, 3), **members):
-    return ModelProfile(shape=shape, **({"fit": "stretch"} | members))
-
-
-def noise(width=60, height=40, channels=3):
-    pixels = np.random.default_rng(3).integers(0, 256, (height, width, channels), np.uint8)
-    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-
-
-def levels(picture, shape=(20, 20, 3), **members):
-    return fit_picture(picture, profile(shape, **members)).instance
-
 
 STRING = profile((None, None, 3), dtype="string", scaling="0..255")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.client.made_pictures import encoded, on_a_page
+from tests.client.made_pictures import encoded, levels, noise, on_a_page, profile
 from vitrine_client.errors import InvalidImage, InvalidRequest
 from vitrine_client.images import find_item
 from vitrine_client.images.preprocessing import (
@@ -24,25 +24,9 @@ from vitrine_client.images.resizing import (
     resized,
     resized_image,
 )
-from vitrine_client.results.profiles.profile import FASHION_MNIST, FITS, RESIZES, ModelProfile
+from vitrine_client.results.profiles.profile import FASHION_MNIST, FITS, RESIZES
 
 pytestmark = pytest.mark.filterwarnings("error")
-
-
-def profile(shape=(20, 20, 3), **members):
-    return ModelProfile(shape=shape, **({"fit": "stretch"} | members))
-
-
-def noise(width=60, height=40, channels=3):
-    pixels = np.random.default_rng(3).integers(0, 256, (height, width, channels), np.uint8)
-    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-
-
-def levels(picture, shape=(20, 20, 3), **members):
-    return fit_picture(picture, profile(shape, **members)).instance
-
-
-STRING = profile((None, None, 3), dtype="string", scaling="0..255")
 
 
 # Items

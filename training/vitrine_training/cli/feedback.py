@@ -1,7 +1,7 @@
 """Feedback options of `vitrine-train train`: answers that people flagged as wrong, and what of them
 is learnt."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,14 +39,7 @@ class GivenFeedback(NamedTuple):
     logged: logged.Logged
 
 
-def feedback_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of feedback to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS = (
+feedback_options = options.adder(
     click.option(
         "--with-feedback",
         "feedback_files",
@@ -67,6 +60,7 @@ _OPTIONS = (
         "VITRINE_PREDICTION_LOG_IMAGES=1. May be given several times.",
     ),
 )
+"""Adds the options of feedback to a command."""
 
 
 def read(files: Sequence[Path], logs: Sequence[Path]) -> GivenFeedback | None:

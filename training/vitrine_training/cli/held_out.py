@@ -18,14 +18,7 @@ HeldOut = Callable[[Path], Split]
 """Returns the test part for a version directory. Raises `NotJudged`, `click.ClickException`."""
 
 
-def options_of_data(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that name own data."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS = (
+options_of_data = options.adder(
     click.option(
         "--data",
         "own_path",
@@ -42,6 +35,7 @@ _OPTIONS = (
         help="Where CSV of --data has the label.",
     ),
 )
+"""Adds the options that name own data to a command."""
 
 
 def chosen(

@@ -1,7 +1,7 @@
 """Options that the commands of `vitrine-train` share, and their readers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -110,3 +110,16 @@ def load(data_dir: Path | None) -> data.Dataset:
         return data.load(data_dir, say=console.print)
     except DataError as error:
         raise click.ClickException(str(error)) from error
+
+
+def adder(
+    *added: Callable[[Callable[..., None]], Callable[..., None]],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns the decorator that adds options to a command, in this order."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(added):
+            command = option(command)
+        return command
+
+    return add

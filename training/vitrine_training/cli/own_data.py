@@ -34,18 +34,6 @@ ONLY_BUILT_IN: tuple[str, ...] = (
 _SUFFIXES = re.compile(r"(\.(npz|csv|tsv|gz|zip))+$", re.IGNORECASE)
 
 
-def data_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of own data to a command."""
-    return reading_options(_SIZE(command))
-
-
-def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds those but the size to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 _SIZE = click.option(
     "--size",
     type=click.IntRange(4, 512),
@@ -78,6 +66,12 @@ _OPTIONS = (
         help="Where CSV has the label.",
     ),
 )
+
+reading_options = options.adder(*_OPTIONS)
+"""Adds the options of own data to a command, but the size."""
+
+data_options = options.adder(*_OPTIONS, _SIZE)
+"""Adds those options and the size."""
 
 
 def check_unused(own_path: Path | None) -> None:
