@@ -218,8 +218,8 @@ logs: compose ## Follow the containers' logs
 test-containers: setup ## Build, run and break the containers, where a container engine answers
 	@$(PYTEST) tests/containers
 
-wire: setup ## Generate Python from the two .proto files
-	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/tfserving/wire.proto
+wire: setup ## Generate Python from the three .proto files
+	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/tfserving/wire.proto vitrine_client/open_inference/wire.proto
 	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto
 
 lock: ## Pin the requirements anew (needs uv)
