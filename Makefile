@@ -25,6 +25,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 TESTS ?= tests
 NEWEST := .venv-newest
 SAMPLES := .venv-samples
+CLIENTS := .venv-clients
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
@@ -37,7 +38,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest test-samples wire lock clean
+	up down logs test-containers contract findings test-newest test-samples test-clients wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -178,6 +179,19 @@ $(SAMPLES)/.ready: requirements/samples.txt
 	@if $(SAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/samples.txt; \
 		then touch $@; else echo "They cannot be had here"; fi
 
+test-clients: setup $(CLIENTS)/.ready ## Ask the service by official clients of the Open Inference Protocol (2 minutes; SMOKE=1: without perf_analyzer)
+	@$(if $(SMOKE),,$(BIN)/python -m tests.clients.fetching $(CLIENTS))
+	@VITRINE_CLIENTS=$(CLIENTS) TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest $(if $(SMOKE),--deselect tests/clients/test_official_clients.py::test_perf_analyzer) tests/clients
+
+# As for the samples: what cannot be installed is tried again the next time.
+$(CLIENTS)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(CLIENTS)/.ready: requirements/clients.txt
+	@$(HAS_PYTHON)
+	@echo "Setting up $(CLIENTS): tritonclient and kserve"
+	@rm -f $@; $(PYTHON) -m venv --clear $(CLIENTS)
+	@if $(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/clients.txt; \
+		then touch $@; else echo "They cannot be had here"; fi
+
 fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
@@ -227,5 +241,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) $(NEWEST) $(SAMPLES) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) $(SAMPLES) $(CLIENTS) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,6 +26,8 @@ lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra mod
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build
 lock samples.txt --group pyproject.toml:samples
+lock clients.txt --group pyproject.toml:clients
+lock perf-analyzer.txt --no-deps --group pyproject.toml:perf-analyzer
 
 # newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
 # test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.
