@@ -181,7 +181,7 @@ $(SAMPLES)/.ready: requirements/samples.txt
 
 test-clients: setup $(CLIENTS)/.ready ## Ask the service by official clients of the Open Inference Protocol (2 minutes; SMOKE=1: without perf_analyzer)
 	@$(if $(SMOKE),,$(BIN)/python -m tests.clients.fetching $(CLIENTS))
-	@VITRINE_CLIENTS=$(CLIENTS) TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest $(if $(SMOKE),--deselect tests/clients/test_official_clients.py::test_perf_analyzer) tests/clients
+	@OFFICIAL_CLIENTS=$(CLIENTS) TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest $(if $(SMOKE),--deselect tests/clients/test_official_clients.py::test_perf_analyzer) tests/clients
 
 # As for the samples: what cannot be installed is tried again the next time.
 $(CLIENTS)/.ready: export PIP_REQUIRE_VIRTUALENV = 1

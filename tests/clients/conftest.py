@@ -28,7 +28,7 @@ class Addresses(NamedTuple):
 @pytest.fixture(scope="session")
 def environment() -> Path:
     """The environment that the official clients are installed in."""
-    folder = Path(os.environ.get("VITRINE_CLIENTS") or ROOT / ".no-clients")
+    folder = Path(os.environ.get("OFFICIAL_CLIENTS") or ROOT / ".no-clients")
     if not (folder / ".ready").exists():
         pytest.skip("official clients are for make test-clients, where they can be installed")
     return folder.absolute()
