@@ -37,7 +37,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
-	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
+	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
 	up down logs test-containers contract findings test-newest test-samples test-clients wire lock clean
 
 help: ## List the targets
@@ -130,6 +130,9 @@ bench-photos: setup ## Measure the accuracy left of pictures as people send them
 
 bench-skew: setup ## Measure how far pixels that are served are from those of training, and what it changes
 	@$(BIN)/python -m benchmarks.skew
+
+bench-v2: setup ## Compare requests of the Open Inference Protocol with Triton's, and with arrays as .npy, ROUNDS (3) times, with wrk
+	@$(BIN)/python -m benchmarks.open_inference --rounds $(ROUNDS)
 
 bench-drift: setup ## Measure how soon drift is seen, and how often where there is none
 	@$(BIN)/python -m benchmarks.drift

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from harness.paths import SAMPLES
@@ -52,10 +53,15 @@ def form_of_one(picture: bytes) -> Body:
     return form([picture])
 
 
+def levels(pictures: Sequence[bytes]) -> NDArray[np.uint8]:
+    """The pixels, uint8 [n, 28, 28]."""
+    return np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in pictures])
+
+
 def npy(pictures: Sequence[bytes]) -> Body:
     """The pixels as `numpy.save` writes them, uint8 [n, 28, 28]."""
     file = io.BytesIO()
-    np.save(file, np.stack([np.asarray(Image.open(io.BytesIO(one))) for one in pictures]))
+    np.save(file, levels(pictures))
     return Body("application/x-npy", file.getvalue())
 
 

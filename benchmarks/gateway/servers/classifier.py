@@ -66,7 +66,11 @@ class Classifier:
 
     def probabilities(self, instances: Any) -> Any:
         """Takes uint8 [n, 28, 28], white on black; returns float32 [n, 10]."""
-        return self._model(instances.astype(np.float32) / 255)
+        return self.of_tensors(instances.astype(np.float32) / 255)
+
+    def of_tensors(self, images: Any) -> Any:
+        """Takes float32 [n, 28, 28] in 0..1; returns float32 [n, 10]."""
+        return self._model(images)
 
     def predictions(self, rows: Any) -> list[dict[str, Any]]:
         """Takes float32 [n, 10]; returns what the answer has for each picture."""

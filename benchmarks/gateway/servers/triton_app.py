@@ -24,13 +24,27 @@ instance_group [{{ kind: KIND_CPU count: {os.environ["PEER_INSTANCES"]} }}]
 dynamic_batching {{ }}
 """
 
+TENSORS = (
+    ('"image" data_type: TYPE_STRING dims: [1]', '"images" data_type: TYPE_FP32 dims: [28, 28]'),
+    (
+        '"prediction" data_type: TYPE_STRING dims: [1]',
+        '"probabilities" data_type: TYPE_FP32 dims: [10]',
+    ),
+)
+"""What the configuration of `triton_tensors.py`, of `PEER_TENSORS`, has otherwise."""
+
 
 def repository(folder: Path) -> Path:
     """Writes a repository with the one model; returns where."""
     version = folder / "repository" / "mlp" / "1"
     version.mkdir(parents=True)
-    (version.parent / "config.pbtxt").write_text(CONFIG)
-    code = f"import sys\nsys.path.insert(0, {str(HERE)!r})\nfrom triton_model import *\n"
+    config, module = CONFIG, "triton_model"
+    if os.environ.get("PEER_TENSORS"):
+        module = "triton_tensors"
+        for pictures, tensors in TENSORS:
+            config = config.replace(pictures, tensors)
+    (version.parent / "config.pbtxt").write_text(config)
+    code = f"import sys\nsys.path.insert(0, {str(HERE)!r})\nfrom {module} import *\n"
     (version / "model.py").write_text(code)
     return version.parent.parent
 
