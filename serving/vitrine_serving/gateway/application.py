@@ -16,6 +16,7 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -58,7 +59,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
