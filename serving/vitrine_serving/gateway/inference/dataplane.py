@@ -179,7 +179,7 @@ class DataPlane:
             check_rows(outputs, call.outputs, len(rows), model, version)
             if self._pixels:
                 self._pixels.note_rows(call, rows, version, outputs)
-            return InferenceResponse(version, outputs)
+            return InferenceResponse(version, outputs, calls=1 / len(callers))
         check_outputs(outputs, call.outputs, len(rows), model, version)
         answered = outputs
         if call.profile is not FASHION_MNIST and call.signature == call.profile.signature:
@@ -189,7 +189,7 @@ class DataPlane:
             self._answered(model, version, description, rows, outputs[PROBABILITIES])
         labels = description.labels
         if call.decode is None:
-            return InferenceResponse(version, answered, labels)
+            return InferenceResponse(version, answered, labels, calls=1 / len(callers))
         decoded = call.decode(outputs, labels)
         return InferenceResponse(version, {}, labels, decoded=decoded)
 

@@ -47,10 +47,13 @@ _QUICK_STRINGS = 4096  # of inputs, and of classes
 
 
 class V2Inference(NamedTuple):
-    """Response to a request of inference, and what telemetry notes of it."""
+    """Response to a request of inference, and what telemetry notes of it: also its rows, and the
+    calls that were made for it, or its part of one that it shared."""
 
     response: V2Response
     outcome: Outcome[Any]
+    rows: int
+    calls: float
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +73,7 @@ class _Answered(NamedTuple):
     response: InferenceResponse
     outputs: Sequence[V2Tensor]
     signature: str
+    rows: int
     decode_s: float = 0.0
 
 
@@ -99,9 +103,9 @@ class Inference:
         return self._known.learn(model, found)
 
     def version_of(self, model: ModelRef) -> int | None:
-        """Returns the version that a reference means, as far as that is known."""
+        """Returns the version that a reference meant last, None where it meant none yet."""
         known = self._known.recall(model)
-        return known.version if known else model.version
+        return known and known.version
 
     async def infer(
         self, request: V2Request, model: ModelRef, caller: Caller, deadline: float
@@ -119,6 +123,8 @@ class Inference:
         return V2Inference(
             V2Response(model.model, str(version), outputs, request.id),
             Outcome((), model.model, version, None, *took),
+            answered.rows,
+            found.calls,
         )
 
     async def _answered(self, query: _Query) -> _Answered:
@@ -167,7 +173,8 @@ class Inference:
             except NotByRow:  # it goes alone
                 pass
             else:
-                return _Answered(response, _tensors(response, call.outputs), name)
+                tensors = _tensors(response, call.outputs)
+                return _Answered(response, tensors, name, len(inputs[0].array))
         return await self._ask_alone(query, name, inputs, wanted)
 
     async def _ask_alone(
@@ -175,16 +182,17 @@ class Inference:
     ) -> _Answered:
         given = query.model, name, inputs, wanted
         message = await self._offload(_message, *given) if _is_large(inputs) else _message(*given)
+        rows = _rows(inputs)
         response = await self._plane.infer(
             InferenceRequest(
                 SignatureCall(query.model, name),
                 {tensor.name: tensor.array for tensor in inputs},
                 query.caller,
                 query.deadline,
-                WireCall(message, tensorflow.from_response, _rows(inputs)),
+                WireCall(message, tensorflow.from_response, rows),
             )
         )
-        return _Answered(response, response.decoded, name)
+        return _Answered(response, response.decoded, name, rows)
 
     async def _ask_pictures(
         self, query: _Query, specs: VersionSpecs, pictures: list[bytes]
@@ -198,7 +206,8 @@ class Inference:
         response, name, decode_s = await self._pictures.infer(
             PictureQuery(pictures, query.name, outputs_of, query.caller), model, query.deadline
         )
-        return _Answered(response, _tensors(response, outputs_of(name)), name, decode_s)
+        outputs = _tensors(response, outputs_of(name))
+        return _Answered(response, outputs, name, len(pictures), decode_s)
 
     async def _classified(self, query: _Query, answered: _Answered) -> Sequence[V2Tensor]:
         """Returns the outputs, some of them as classes, where that is asked for."""
