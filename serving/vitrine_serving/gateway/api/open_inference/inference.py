@@ -6,7 +6,7 @@ what was remembered, but only by what the model server says now.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -114,10 +114,12 @@ class Inference:
         began = time.monotonic()
         name = parameters.signature_name(request.parameters)
         deadline = parameters.deadline_of(request.parameters, deadline)
+        counts = {each.name: each.classification for each in request.outputs}
         query = _Query(request, name, model, caller, deadline)
         answered = await self._answered(query)
-        found = answered.response
-        outputs = await self._classified(query, answered) if request.outputs else answered.outputs
+        found, outputs = answered.response, answered.outputs
+        if any(counts.values()):
+            outputs = await self._classified(query, answered, counts)
         version = found.version
         took = found.queue_s, found.call_s, began, answered.decode_s
         return V2Inference(
@@ -209,11 +211,10 @@ class Inference:
         outputs = _tensors(response, outputs_of(name))
         return _Answered(response, outputs, name, len(pictures), decode_s)
 
-    async def _classified(self, query: _Query, answered: _Answered) -> Sequence[V2Tensor]:
-        """Returns the outputs, some of them as classes, where that is asked for."""
-        counts = {each.name: each.classification for each in query.request.outputs}
-        if not any(counts.values()):
-            return answered.outputs
+    async def _classified(
+        self, query: _Query, answered: _Answered, counts: Mapping[str, int]
+    ) -> Sequence[V2Tensor]:
+        """Returns the outputs, as so many classes where that is more than 0."""
         version = answered.response.version
         known = self._known.recall(ModelRef(query.model.model, version))
         signature = known and known.signatures.get(answered.signature)
