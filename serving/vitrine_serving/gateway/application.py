@@ -192,7 +192,7 @@ class Gateway:
         try:
             return await self._answer(request, body)
         except VitrineError as error:
-            return self._refusal(error)
+            return self._refusal(error, request)
         except Exception as error:
             return problems.unexpected(request.method, request.path, error)
 
@@ -205,7 +205,7 @@ class Gateway:
         try:
             answer = await self._admitted(request, routed, body)
         except VitrineError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(error, request)
         answer.headers += admission.headers
         return answer
 
@@ -213,17 +213,17 @@ class Gateway:
         limits = self._limits
         routed.check()
         if routed.route.max_body_bytes:
-            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
+            limit = limits.of_body(routed.route, request.headers)
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self.start()
         return await routed.answer(self._handlers)
 
-    def _refusal(self, error: VitrineError) -> Answer:
+    def _refusal(self, error: VitrineError, request: Request) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return problems.expected(error)
+        return problems.expected(error, request.path)
 
 
 def make_handlers(
