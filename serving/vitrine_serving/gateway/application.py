@@ -16,6 +16,9 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference import http_requests
+from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
+from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -58,7 +61,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **http_requests.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -171,6 +174,7 @@ class Gateway:
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
+            open_inference=self.open_inference,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
@@ -245,6 +249,7 @@ def make_handlers(
     metrics: Metrics,
     watch: Watch | None,
     feedback_log: FeedbackLog,
+    open_inference: V2Service,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -263,6 +268,12 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
+    reader = RequestReader(
+        offload,
+        decoding,
+        max_values=settings.requests.max_json_values,
+        max_json_bytes=settings.requests.max_json_bytes,
+    )
 
     def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
@@ -286,6 +297,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
 

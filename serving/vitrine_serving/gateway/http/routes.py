@@ -124,9 +124,9 @@ _V2_ROUTES = (
     Route("v2_settings", "/v2/models/{model}/trace/setting", ("GET", "HEAD", "POST")),
     Route("v2_settings", "/v2/logging", ("GET", "HEAD", "POST")),
     Route("v2_memory", f"{_SHARED_MEMORY}/status", _GET),
+    Route("v2_memory", f"{_SHARED_MEMORY}/unregister", _POST),
     Route("v2_memory", f"{_SHARED_MEMORY}/region/{{region}}/status", _GET),
-    Route("v2_memory_change", f"{_SHARED_MEMORY}/{{change}}", _POST),
-    Route("v2_memory_change", f"{_SHARED_MEMORY}/region/{{region}}/{{change}}", _POST),
+    Route("v2_memory", f"{_SHARED_MEMORY}/region/{{region}}/{{change}}", _POST),
 )
 """Open Inference Protocol. A model named `stats` has no metadata at the address where others have
 theirs: there, Triton answers the statistics of all."""
