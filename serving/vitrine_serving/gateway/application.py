@@ -16,9 +16,8 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.open_inference import http_requests
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
-from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -61,7 +60,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **http_requests.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -268,9 +267,9 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
-    reader = RequestReader(
-        offload,
-        decoding,
+    reader = v2_bodies.BodyReader(
+        offload=offload,
+        decoding=decoding,
         max_values=settings.requests.max_json_values,
         max_json_bytes=settings.requests.max_json_bytes,
     )
