@@ -26,6 +26,9 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 _OCTETS = "application/octet-stream"
 
+_WORTH = 0.9
+"""Of its bytes: what an answer has packed, at most, for its client to unpack it."""
+
 
 class OpenInferenceEndpoints:
     """Endpoints under `/v2`; live in the running event loop. Each raises `VitrineError`.
@@ -150,7 +153,7 @@ class OpenInferenceEndpoints:
         return await self._packed(answer, request.headers.get("accept-encoding", ""))
 
     async def _packed(self, answer: Answer, accept_encoding: str) -> Answer:
-        """Returns the answer, packed where the client takes that and it is shorter so."""
+        """Returns the answer, packed where the client takes that and it is shorter by that."""
         body = answer.body
         coding = accepted(accept_encoding) if accept_encoding else ""
         if not coding or len(body) < MIN_BYTES:
@@ -159,7 +162,7 @@ class OpenInferenceEndpoints:
             packed = await self._offload(deflated, body, coding)
         else:
             packed = deflated(body, coding)
-        if len(packed) < len(body):
+        if len(packed) < _WORTH * len(body):
             answer.body = packed
             answer.headers += [("Content-Encoding", coding), ("Vary", "Accept-Encoding")]
         return answer
