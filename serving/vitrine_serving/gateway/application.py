@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -17,6 +17,7 @@ from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
@@ -55,6 +56,9 @@ from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
+
+if TYPE_CHECKING:
+    from vitrine_serving.gateway.api.open_inference.service import V2Service
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -161,7 +165,7 @@ class Gateway:
             offload=offload,
         )
         self.open_inference = make_open_inference(
-            settings, servers, plane, is_draining=self._is_draining
+            settings, servers, plane, self._decoding, offload, is_draining=self._is_draining
         )
         self._handlers = make_handlers(
             settings,
@@ -298,23 +302,6 @@ def make_handlers(
         "drift": telemetry.drift,
         **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
-
-
-def make_open_inference(
-    settings: Settings,
-    servers: ModelServers,
-    plane: DataPlane,
-    *,
-    is_draining: Callable[[], bool],
-) -> V2Service:
-    """Returns the service of the Open Inference Protocol, for HTTP and gRPC alike."""
-    return V2Service(
-        plane,
-        servers,
-        ModelList(servers, settings.listed),
-        max_batch_size=settings.batching.max_batch_size,
-        is_draining=is_draining,
-    )
 
 
 def _make_console(settings: Settings, offload: Offload) -> Handler:
