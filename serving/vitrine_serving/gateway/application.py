@@ -16,6 +16,10 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
+from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
+from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
@@ -57,7 +61,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -92,6 +96,7 @@ class Gateway:
         self._watch = watch
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
+        self.open_inference: V2Service | None = None  # once it has started
         self._draining = draining or Draining()
         self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
@@ -156,21 +161,34 @@ class Gateway:
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
         )
+        self.open_inference = make_open_inference(
+            settings,
+            servers,
+            plane,
+            self._decoding,
+            offload,
+            self.metrics,
+            is_draining=self._is_draining,
+        )
         self._handlers = make_handlers(
             settings,
             servers,
             plane,
             self._decoding,
             offload,
-            is_draining=lambda: self._is_ending or self._draining.has_begun,
+            is_draining=self._is_draining,
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
+            open_inference=self.open_inference,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
+
+    def _is_draining(self) -> bool:
+        return self._is_ending or self._draining.has_begun
 
     async def answer(self, request: Request, body: Body) -> Answer:
         """Returns the answer to a request, once it was noted; cancelled, as its client has left, it
@@ -192,7 +210,7 @@ class Gateway:
         try:
             return await self._answer(request, body)
         except VitrineError as error:
-            return self._refusal(error)
+            return self._refusal(error, request)
         except Exception as error:
             return problems.unexpected(request.method, request.path, error)
 
@@ -205,7 +223,7 @@ class Gateway:
         try:
             answer = await self._admitted(request, routed, body)
         except VitrineError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(error, request)
         answer.headers += admission.headers
         return answer
 
@@ -213,17 +231,17 @@ class Gateway:
         limits = self._limits
         routed.check()
         if routed.route.max_body_bytes:
-            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
+            limit = limits.of_body(routed.route, request.headers)
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self.start()
         return await routed.answer(self._handlers)
 
-    def _refusal(self, error: VitrineError) -> Answer:
+    def _refusal(self, error: VitrineError, request: Request) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return problems.expected(error)
+        return problems.expected(error, request.path)
 
 
 def make_handlers(
@@ -237,6 +255,7 @@ def make_handlers(
     metrics: Metrics,
     watch: Watch | None,
     feedback_log: FeedbackLog,
+    open_inference: V2Service,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -255,6 +274,12 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
+    reader = v2_bodies.BodyReader(
+        offload=offload,
+        decoding=decoding,
+        max_values=settings.requests.max_json_values,
+        max_json_bytes=settings.requests.max_json_bytes,
+    )
 
     def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
@@ -278,6 +303,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
 
