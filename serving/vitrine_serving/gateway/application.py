@@ -162,7 +162,13 @@ class Gateway:
             offload=offload,
         )
         self.open_inference = make_open_inference(
-            settings, servers, plane, self._decoding, offload, is_draining=self._is_draining
+            settings,
+            servers,
+            plane,
+            self._decoding,
+            offload,
+            self.metrics,
+            is_draining=self._is_draining,
         )
         self._handlers = make_handlers(
             settings,
