@@ -218,9 +218,9 @@ logs: compose ## Follow the containers' logs
 test-containers: setup ## Build, run and break the containers, where a container engine answers
 	@$(PYTEST) tests/containers
 
-wire: setup ## Generate Python from the three .proto files
+wire: setup ## Generate Python from the .proto files
 	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/tfserving/wire.proto vitrine_client/open_inference/wire.proto
-	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto
+	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto vitrine_serving/grpc_services/services.proto
 
 lock: ## Pin the requirements anew (needs uv)
 	@sh requirements/lock.sh
