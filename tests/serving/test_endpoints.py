@@ -11,7 +11,12 @@ import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
-from vitrine_serving.gateway.application import TASKS, in_thread, make_handlers
+from vitrine_serving.gateway.application import (
+    TASKS,
+    in_thread,
+    make_handlers,
+    make_open_inference,
+)
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
 from vitrine_serving.gateway.http.routes import RoutedRequest, UnknownAddress
@@ -68,6 +73,9 @@ def ask(servers):
                     metrics=metrics,
                     watch=watch,
                     feedback_log=FeedbackLog(FeedbackSettings()),
+                    open_inference=make_open_inference(
+                        Settings(), servers, plane, is_draining=lambda: False
+                    ),
                 )
                 routed = RoutedRequest(asked)
                 routed.check()

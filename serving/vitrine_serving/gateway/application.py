@@ -16,6 +16,9 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference import http_requests
+from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
+from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -60,7 +63,7 @@ MakeServers = Callable[[], ModelServers]
 Work = Callable[[], Awaitable[Answer]]
 """Answers a request, or raises `VitrineError`."""
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **http_requests.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -173,6 +176,7 @@ class Gateway:
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
+            open_inference=self.open_inference,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
@@ -212,7 +216,7 @@ class Gateway:
         try:
             return await answer_it()
         except VitrineError as error:
-            return self._refusal(error)
+            return self._refusal(error, request)
         except Exception as error:
             return problems.unexpected(request.method, request.path, error)
 
@@ -230,7 +234,7 @@ class Gateway:
         try:
             answer = await work()
         except VitrineError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(error, request)
         answer.headers += admission.headers
         return answer
 
@@ -238,17 +242,17 @@ class Gateway:
         limits = self._limits
         routed.check()
         if routed.route.max_body_bytes:
-            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
+            limit = limits.of_body(routed.route, request.headers)
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self.start()
         return await routed.answer(self._handlers)
 
-    def _refusal(self, error: VitrineError) -> Answer:
+    def _refusal(self, error: VitrineError, request: Request) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return problems.expected(error)
+        return problems.expected(error, request.path)
 
 
 def make_handlers(
@@ -262,6 +266,7 @@ def make_handlers(
     metrics: Metrics,
     watch: Watch | None,
     feedback_log: FeedbackLog,
+    open_inference: V2Service,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -280,6 +285,12 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
+    reader = RequestReader(
+        offload,
+        decoding,
+        max_values=settings.requests.max_json_values,
+        max_json_bytes=settings.requests.max_json_bytes,
+    )
 
     def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
@@ -303,6 +314,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
 

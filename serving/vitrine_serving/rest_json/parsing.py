@@ -82,7 +82,7 @@ def parse(body: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """
     if not body:
         raise ServingError.invalid("JSON Parse error: The document is empty")
-    _check_values(body, max_values)
+    check_values(body, max_values)
     try:
         document = orjson.loads(body)
     except SystemError as error:  # orjson's word for it where it cannot make the next object
@@ -106,8 +106,9 @@ def parse_exactly(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _check_values(body: bytes, max_values: int) -> None:
-    """Counts the bytes that begin values, those in strings as well: 12 ms for 8 MB."""
+def check_values(body: bytes, max_values: int) -> None:
+    """Raises `PayloadTooLarge` where there are more values; counts the bytes that begin them, those
+    in strings as well: 12 ms for 8 MB."""
     if len(body) <= max_values:
         return
     if body.count(b",") + body.count(b"[") + 3 * body.count(b"{") > max_values:
