@@ -49,7 +49,8 @@ class Port(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Takes digits alone, as the clients that read the same variable do."""
         if isinstance(value, str) and not re.fullmatch(r"\s*[0-9]+\s*", value, re.ASCII):
-            self.fail(f"{value!r} is no port; write a number, {self.min} to {HIGHEST_PORT}", param, ctx)
+            told = f"{value!r} is no port; write a number, {self.min} to {HIGHEST_PORT}"
+            self.fail(told, param, ctx)
         number: int = super().convert(value, param, ctx)
         return number
 

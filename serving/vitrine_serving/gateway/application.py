@@ -17,6 +17,7 @@ from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference import http_requests
+from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod, GrpcMethods
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
 from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
@@ -99,6 +100,7 @@ class Gateway:
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
         self.open_inference: V2Service | None = None  # once it has started
+        self.grpc_methods: Mapping[str, GrpcMethod] = {}
         self._draining = draining or Draining()
         self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
@@ -166,6 +168,7 @@ class Gateway:
         self.open_inference = make_open_inference(
             settings, servers, plane, is_draining=self.is_draining
         )
+        self.grpc_methods = GrpcMethods(self.open_inference, offload).by_path
         self._handlers = make_handlers(
             settings,
             servers,

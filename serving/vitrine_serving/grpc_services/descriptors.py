@@ -81,9 +81,7 @@ def health_file() -> FileDescriptorProto:
     ours = FileDescriptorProto()
     services.DESCRIPTOR.CopyToProto(ours)
     package, _, service_name = HEALTH.rpartition(".")
-    file = FileDescriptorProto(
-        name="grpc/health/v1/health.proto", package=package, syntax="proto3"
-    )
+    file = FileDescriptorProto(name="grpc/health/v1/health.proto", package=package, syntax="proto3")
     names = ("HealthCheckRequest", "HealthCheckResponse")
     for message in ours.message_type:
         if message.name in names:
