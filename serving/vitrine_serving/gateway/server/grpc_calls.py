@@ -80,8 +80,8 @@ class GrpcCalls:
         return grpc.stream_unary_rpc_method_handler(partial(self._answer, method))
 
     async def _answer(self, method: GrpcMethod, _: object, context: Any) -> bytes:
-        """Answers a call; as gRPC sends the answer after that, what is held is given back, and a
-        client that does not read it is left, later."""
+        """Answers a call. gRPC sends the answer after that, and keeps it until the client has read
+        it or its connection ends; here it counts no longer than a client has to read it."""
         held = HeldBytes(self.gateway.budget)
         context.add_done_callback(held.release)
         request = request_of(context, method.route.pattern)
@@ -91,7 +91,9 @@ class GrpcCalls:
         told(context, request, answer)
         if len(answer.body) > LARGE_BYTES:
             held.exchange(len(answer.body))
-            self._leave_later(context, len(answer.body))
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self.patience_s(len(answer.body)), held.release)
+            context.add_done_callback(lambda _: timer.cancel())
         return answer.body
 
     async def answer(self, method: GrpcMethod, request: Request, read: Any, context: Any) -> Answer:
@@ -135,12 +137,6 @@ class GrpcCalls:
         left_s = context.time_remaining()
         timeout_s = self.limits.request_timeout_s
         return time.monotonic() + (timeout_s if left_s is None else min(timeout_s, left_s))
-
-    def _leave_later(self, context: Any, count: int) -> None:
-        """Ends a call whose large answer is not read in time."""
-        if task := asyncio.current_task():
-            timer = asyncio.get_running_loop().call_later(self.patience_s(count), task.cancel)
-            context.add_done_callback(lambda _: timer.cancel())
 
 
 def request_of(context: Any, path: str) -> Request:
