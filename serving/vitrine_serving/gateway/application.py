@@ -9,17 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.open_inference import http_requests
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
 from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod, GrpcMethods
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
-from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
@@ -58,13 +58,16 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+if TYPE_CHECKING:
+    from vitrine_serving.gateway.api.open_inference.service import V2Service
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 Work = Callable[[], Awaitable[Answer]]
 """Answers a request, or raises `VitrineError`."""
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **http_requests.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -166,7 +169,7 @@ class Gateway:
             offload=offload,
         )
         self.open_inference = make_open_inference(
-            settings, servers, plane, is_draining=self.is_draining
+            settings, servers, plane, self._decoding, offload, is_draining=self.is_draining
         )
         self.grpc_methods = GrpcMethods(self.open_inference, offload).by_path
         self._handlers = make_handlers(
@@ -288,9 +291,9 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
-    reader = RequestReader(
-        offload,
-        decoding,
+    reader = v2_bodies.BodyReader(
+        offload=offload,
+        decoding=decoding,
         max_values=settings.requests.max_json_values,
         max_json_bytes=settings.requests.max_json_bytes,
     )
@@ -319,23 +322,6 @@ def make_handlers(
         "drift": telemetry.drift,
         **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
-
-
-def make_open_inference(
-    settings: Settings,
-    servers: ModelServers,
-    plane: DataPlane,
-    *,
-    is_draining: Callable[[], bool],
-) -> V2Service:
-    """Returns the service of the Open Inference Protocol, for HTTP and gRPC alike."""
-    return V2Service(
-        plane,
-        servers,
-        ModelList(servers, settings.listed),
-        max_batch_size=settings.batching.max_batch_size,
-        is_draining=is_draining,
-    )
 
 
 def _make_console(settings: Settings, offload: Offload) -> Handler:

@@ -106,11 +106,12 @@ def parse_exactly(body: bytes) -> dict[str, Any]:
     return document
 
 
-def check_values(body: bytes, max_values: int) -> None:
-    """Raises `PayloadTooLarge` where there are more values; counts the bytes that begin them, those
+def check_values(text: bytes | memoryview, max_values: int) -> None:
+    """Raises `PayloadTooLarge` for more values than that. Counts the bytes that begin values, those
     in strings as well: 12 ms for 8 MB."""
-    if len(body) <= max_values:
+    if len(text) <= max_values:
         return
+    body = bytes(text)
     if body.count(b",") + body.count(b"[") + 3 * body.count(b"{") > max_values:
         raise PayloadTooLarge(
             f"The JSON has more than {max_values:,} values, an object counting as three; "

@@ -14,7 +14,7 @@ import orjson
 from vitrine_client.errors import InvalidRequest, NotFound, Unimplemented
 from vitrine_client.open_inference import http_bodies
 from vitrine_client.open_inference.messages import V2Request, V2Response
-from vitrine_serving.gateway.api.open_inference.http_requests import RequestReader, parsed
+from vitrine_serving.gateway.api.open_inference.bodies import BodyReader
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.http import problems
 from vitrine_serving.gateway.http.compression import MIN_BYTES, accepted, deflated
@@ -26,6 +26,9 @@ from vitrine_serving.gateway.models.reference import ModelRef
 
 _OCTETS = "application/octet-stream"
 
+_WORTH = 0.9
+"""Of its bytes: what an answer has packed, at most, for its client to unpack it."""
+
 
 class OpenInferenceEndpoints:
     """Endpoints under `/v2`; live in the running event loop. Each raises `VitrineError`.
@@ -34,7 +37,7 @@ class OpenInferenceEndpoints:
     `asyncio.to_thread` is.
     """
 
-    def __init__(self, service: V2Service, reader: RequestReader, offload: Offload) -> None:
+    def __init__(self, service: V2Service, reader: BodyReader, offload: Offload) -> None:
         self._service = service
         self._reader = reader
         self._offload = offload
@@ -135,7 +138,8 @@ class OpenInferenceEndpoints:
     async def infer(self, request: Request, model: ModelRef) -> Answer:
         """Inference; leaves the outcome in the request."""
         began = time.monotonic()
-        asked = await self._reader.read(request)
+        header = request.headers.get(http_bodies.HEADER)
+        asked = await self._reader.read(request.body, header, request.deadline)
         decode_s = time.monotonic() - began
         inferred = await self._service.infer(asked, model, _caller(request), request.deadline)
         outcome = inferred.outcome
@@ -149,7 +153,7 @@ class OpenInferenceEndpoints:
         return await self._packed(answer, request.headers.get("accept-encoding", ""))
 
     async def _packed(self, answer: Answer, accept_encoding: str) -> Answer:
-        """Returns the answer, packed where the client takes that and it is shorter so."""
+        """Returns the answer, packed where the client takes that and it is shorter by that."""
         body = answer.body
         coding = accepted(accept_encoding) if accept_encoding else ""
         if not coding or len(body) < MIN_BYTES:
@@ -158,7 +162,7 @@ class OpenInferenceEndpoints:
             packed = await self._offload(deflated, body, coding)
         else:
             packed = deflated(body, coding)
-        if len(packed) < len(body):
+        if len(packed) < _WORTH * len(body):
             answer.body = packed
             answer.headers += [("Content-Encoding", coding), ("Vary", "Accept-Encoding")]
         return answer
@@ -186,7 +190,10 @@ def _caller(request: Request) -> Caller:
 def _members(request: Request) -> dict[str, Any]:
     """Returns the members of a small request, none where its body is empty, as some clients send
     it."""
-    content = parsed(request.body) if request.body.strip() else {}
+    try:
+        content = orjson.loads(request.body) if request.body.strip() else {}
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The JSON cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise InvalidRequest("The request is a JSON object, or empty")
     return content
