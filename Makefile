@@ -204,6 +204,7 @@ build: compose ## Build the container images
 	$(COMPOSE) build
 
 # As for vitrine-serve: the ports that are not set follow from the gateway's.
+up: export VITRINE_V2_GRPC_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 1)
 up: export VITRINE_GRPC_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 420)
 up: export VITRINE_REST_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 421)
 up: compose ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)

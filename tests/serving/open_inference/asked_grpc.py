@@ -105,7 +105,9 @@ class GrpcCaller:
         found = []
         try:
             async for content in call:
-                found.append(wire.ModelStreamInferResponse.FromString(content))
+                found.append(  # those before an error count as well
+                    wire.ModelStreamInferResponse.FromString(content)
+                )
         except grpc.aio.AioRpcError as error:
             return found, error.code(), error.details()
         return found, await call.code(), await call.details()

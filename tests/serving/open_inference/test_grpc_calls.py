@@ -48,8 +48,7 @@ def test_a_call_without_a_key_is_refused_before_its_message_is_read(keyed):
     async def call():
         calling = caller.channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
         begun = calling(timeout=20)
-        code = await begun.code()  # nothing was sent
-        return code
+        return await begun.code()  # nothing was sent
 
     assert caller.runner.run(call()) is CODE.UNAUTHENTICATED
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -125,8 +124,7 @@ class _Stream:
             return content
 
         answer = await self._calls.answer(self._method, request, read, self._context)
-        failed: Callable[[bytes, str], bytes] | None = self._method.failed
-        body = answer.body
+        body, failed = answer.body, self._method.failed
         if answer.status != 200 and failed:
             body = failed(content, words_of(answer))
         return _Reply(request, answer, body, held)
