@@ -24,6 +24,7 @@ from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.telemetry.feedback.log import FeedbackLog, FeedbackSettings
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 
 
 class FakeWatch:
@@ -61,7 +62,8 @@ def ask(servers):
                 assert plane.rows_waiting() == {}
                 decoding = DecodingQueue(ThreadRunner(TASKS))
                 open_inference = make_open_inference(
-                    Settings(), servers, plane, decoding, offload, is_draining=lambda: False
+                    *(Settings(), servers, plane, decoding, offload, Metrics(())),
+                    is_draining=lambda: False,
                 )
                 handlers = make_handlers(
                     Settings(),

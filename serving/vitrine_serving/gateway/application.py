@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -57,9 +57,6 @@ from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
-
-if TYPE_CHECKING:
-    from vitrine_serving.gateway.api.open_inference.service import V2Service
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -169,7 +166,13 @@ class Gateway:
             offload=offload,
         )
         self.open_inference = make_open_inference(
-            settings, servers, plane, self._decoding, offload, is_draining=self.is_draining
+            settings,
+            servers,
+            plane,
+            self._decoding,
+            offload,
+            self.metrics,
+            is_draining=self.is_draining,
         )
         self.grpc_methods = GrpcMethods(self.open_inference, offload).by_path
         self._handlers = make_handlers(

@@ -87,7 +87,7 @@ class InferenceResponse:
 
     The rows waited `queue_s` and were then answered in `call_s`. `labels` are those of a
     classifier. Where the call has a `decode`, `decoded` is its result, for these rows
-    alone, and there are no `outputs`.
+    alone, and there are no `outputs`. `calls` were made for it, or a part of one that it shared.
     """
 
     version: int
@@ -96,6 +96,7 @@ class InferenceResponse:
     queue_s: float = 0.0
     call_s: float = 0.0
     decoded: Any = None
+    calls: float = 1.0
 
     @classmethod
     def joined(cls, responses: "Sequence[InferenceResponse]") -> "InferenceResponse":
@@ -105,6 +106,7 @@ class InferenceResponse:
         response = cls(first.version, {}, first.labels)
         response.queue_s = sum(each.queue_s for each in responses)
         response.call_s = sum(each.call_s for each in responses)
+        response.calls = sum(each.calls for each in responses)
         if first.decoded is not None:
             response.decoded = [one for each in responses for one in each.decoded]
         else:
@@ -119,4 +121,4 @@ class InferenceResponse:
         if self.decoded is not None:
             return InferenceResponse(self.version, {}, self.labels, decoded=self.decoded[rows])
         outputs = {name: array[rows] for name, array in self.outputs.items()}
-        return InferenceResponse(self.version, outputs, self.labels)
+        return InferenceResponse(self.version, outputs, self.labels, calls=self.calls)

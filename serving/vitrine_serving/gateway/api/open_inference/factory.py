@@ -15,6 +15,7 @@ from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 
@@ -24,6 +25,7 @@ def make_open_inference(
     plane: DataPlane,
     decoding: DecodingQueue,
     offload: Offload,
+    metrics: Metrics,
     *,
     is_draining: Callable[[], bool],
 ) -> V2Service:
@@ -46,6 +48,8 @@ def make_open_inference(
         inference,
         servers,
         ModelList(servers, settings.listed),
+        metrics.inference,
+        offload,
         max_batch_size=settings.batching.max_batch_size,
         is_draining=is_draining,
     )

@@ -6,7 +6,7 @@ what was remembered, but only by what the model server says now.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,10 +47,13 @@ _QUICK_STRINGS = 4096  # of inputs, and of classes
 
 
 class V2Inference(NamedTuple):
-    """Response to a request of inference, and what telemetry notes of it."""
+    """Response to a request of inference, and what telemetry notes of it: also its rows, and the
+    calls that were made for it, or its part of one that it shared."""
 
     response: V2Response
     outcome: Outcome[Any]
+    rows: int
+    calls: float
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +73,7 @@ class _Answered(NamedTuple):
     response: InferenceResponse
     outputs: Sequence[V2Tensor]
     signature: str
+    rows: int
     decode_s: float = 0.0
 
 
@@ -99,9 +103,9 @@ class Inference:
         return self._known.learn(model, found)
 
     def version_of(self, model: ModelRef) -> int | None:
-        """Returns the version that a reference means, as far as that is known."""
+        """Returns the version that a reference meant last, None where it meant none yet."""
         known = self._known.recall(model)
-        return known.version if known else model.version
+        return known and known.version
 
     async def infer(
         self, request: V2Request, model: ModelRef, caller: Caller, deadline: float
@@ -110,15 +114,19 @@ class Inference:
         began = time.monotonic()
         name = parameters.signature_name(request.parameters)
         deadline = parameters.deadline_of(request.parameters, deadline)
+        counts = {each.name: each.classification for each in request.outputs}
         query = _Query(request, name, model, caller, deadline)
         answered = await self._answered(query)
-        found = answered.response
-        outputs = await self._classified(query, answered) if request.outputs else answered.outputs
+        found, outputs = answered.response, answered.outputs
+        if any(counts.values()):
+            outputs = await self._classified(query, answered, counts)
         version = found.version
         took = found.queue_s, found.call_s, began, answered.decode_s
         return V2Inference(
             V2Response(model.model, str(version), outputs, request.id),
             Outcome((), model.model, version, None, *took),
+            answered.rows,
+            found.calls,
         )
 
     async def _answered(self, query: _Query) -> _Answered:
@@ -167,7 +175,8 @@ class Inference:
             except NotByRow:  # it goes alone
                 pass
             else:
-                return _Answered(response, _tensors(response, call.outputs), name)
+                tensors = _tensors(response, call.outputs)
+                return _Answered(response, tensors, name, len(inputs[0].array))
         return await self._ask_alone(query, name, inputs, wanted)
 
     async def _ask_alone(
@@ -175,16 +184,17 @@ class Inference:
     ) -> _Answered:
         given = query.model, name, inputs, wanted
         message = await self._offload(_message, *given) if _is_large(inputs) else _message(*given)
+        rows = _rows(inputs)
         response = await self._plane.infer(
             InferenceRequest(
                 SignatureCall(query.model, name),
                 {tensor.name: tensor.array for tensor in inputs},
                 query.caller,
                 query.deadline,
-                WireCall(message, tensorflow.from_response, _rows(inputs)),
+                WireCall(message, tensorflow.from_response, rows),
             )
         )
-        return _Answered(response, response.decoded, name)
+        return _Answered(response, response.decoded, name, rows)
 
     async def _ask_pictures(
         self, query: _Query, specs: VersionSpecs, pictures: list[bytes]
@@ -198,13 +208,13 @@ class Inference:
         response, name, decode_s = await self._pictures.infer(
             PictureQuery(pictures, query.name, outputs_of, query.caller), model, query.deadline
         )
-        return _Answered(response, _tensors(response, outputs_of(name)), name, decode_s)
+        outputs = _tensors(response, outputs_of(name))
+        return _Answered(response, outputs, name, len(pictures), decode_s)
 
-    async def _classified(self, query: _Query, answered: _Answered) -> Sequence[V2Tensor]:
-        """Returns the outputs, some of them as classes, where that is asked for."""
-        counts = {each.name: each.classification for each in query.request.outputs}
-        if not any(counts.values()):
-            return answered.outputs
+    async def _classified(
+        self, query: _Query, answered: _Answered, counts: Mapping[str, int]
+    ) -> Sequence[V2Tensor]:
+        """Returns the outputs, as so many classes where that is more than 0."""
         version = answered.response.version
         known = self._known.recall(ModelRef(query.model.model, version))
         signature = known and known.signatures.get(answered.signature)

@@ -3,20 +3,27 @@
 HTTP and gRPC decode, call a `V2Service`, and encode.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import Any
 
-from vitrine_client.errors import InvalidRequest, VitrineError
+from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
 from vitrine_client.open_inference import tensorflow
 from vitrine_client.open_inference.messages import V2Request
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference.inference import Inference, V2Inference
 from vitrine_serving.gateway.api.open_inference.model_config import config_of
+from vitrine_serving.gateway.api.open_inference.model_statistics import statistics_of
 from vitrine_serving.gateway.api.open_inference.tensor_specs import TensorSpec
+from vitrine_serving.gateway.inference.dataplane import Offload
 from vitrine_serving.gateway.inference.requests import SERVING, Caller
 from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.telemetry.metrics.inference_statistics import (
+    InferenceStatistics,
+    Took,
+)
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 Json = dict[str, Any]
@@ -39,7 +46,7 @@ class V2Service:
     """Service of one process; lives in one event loop. Each method raises `VitrineError`.
 
     `max_batch_size` is that of the data plane; `is_draining` says whether the gateway is about to
-    end.
+    end. `offload` calls a function in a thread.
     """
 
     def __init__(
@@ -47,6 +54,8 @@ class V2Service:
         inference: Inference,
         servers: ModelServers,
         model_list: ModelList,
+        statistics: InferenceStatistics,
+        offload: Offload,
         *,
         max_batch_size: int,
         is_draining: Callable[[], bool] = lambda: False,
@@ -54,6 +63,8 @@ class V2Service:
         self._inference = inference
         self._servers = servers
         self._model_list = model_list
+        self._statistics = statistics
+        self._offload = offload
         self._max_batch_size = max_batch_size
         self._is_draining = is_draining
 
@@ -104,10 +115,23 @@ class V2Service:
         return config_of(model.model, specs.signature(SERVING), self._max_batch_size)
 
     async def statistics(self, model: ModelRef | None) -> Json:
-        """Returns the statistics of versions: of all, of a model, or of one."""
-        if model:
-            await self._statuses(model.model)
-        return {"model_stats": []}
+        """Returns the statistics of versions, of what came by this protocol: of the listed models,
+        of one, or of a version. Raises `NotFound` where there is none."""
+        if model is None:
+            states = await self._model_list.states(_STATUS_TIMEOUT_S)
+        else:
+            states = {model.model: await self._statuses(model.model)}
+        versions = [
+            (name, each.version)
+            for name, statuses in sorted(states.items())
+            for each in reversed(statuses)
+            if each.state == "AVAILABLE"
+            and (model is None or model.version in (None, each.version))
+        ]
+        if model and not versions:
+            raise NotFound(f"{model.described} is not AVAILABLE, and has no statistics")
+        totals = await self._offload(self._statistics.totals)
+        return {"model_stats": [statistics_of(*key, totals.get(key)) for key in versions]}
 
     async def index(self, *, only_ready: bool) -> list[Json]:
         """Returns the models of the list, with the states of their versions."""
@@ -131,7 +155,19 @@ class V2Service:
         Raises `InvalidRequest` where its tensors are not those of the signature, and what the data
         plane raises.
         """
-        return await self._inference.infer(request, model, caller, deadline)
+        began = time.monotonic()
+        try:
+            inferred = await self._inference.infer(request, model, caller, deadline)
+        except VitrineError:
+            version = self._inference.version_of(model)
+            if version is not None:
+                self._statistics.note_failure(model.model, version, time.monotonic() - began)
+            raise
+        outcome = inferred.outcome
+        took = Took(outcome.queue_s, outcome.decode_s, outcome.rpc_s, time.monotonic() - began)
+        rows, calls = inferred.rows, inferred.calls
+        self._statistics.note(model.model, outcome.version, rows, calls, took)
+        return inferred
 
     async def _statuses(self, model: str) -> list[VersionStatus]:
         return await self._servers.status(model, timeout_s=_STATUS_TIMEOUT_S)
