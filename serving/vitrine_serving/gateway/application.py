@@ -16,6 +16,7 @@ from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
@@ -92,6 +93,7 @@ class Gateway:
         self._watch = watch
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
+        self.open_inference: V2Service | None = None  # once it has started
         self._draining = draining or Draining()
         self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
@@ -156,13 +158,16 @@ class Gateway:
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
         )
+        self.open_inference = make_open_inference(
+            settings, servers, plane, is_draining=self._is_draining
+        )
         self._handlers = make_handlers(
             settings,
             servers,
             plane,
             self._decoding,
             offload,
-            is_draining=lambda: self._is_ending or self._draining.has_begun,
+            is_draining=self._is_draining,
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
@@ -171,6 +176,9 @@ class Gateway:
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
+
+    def _is_draining(self) -> bool:
+        return self._is_ending or self._draining.has_begun
 
     async def answer(self, request: Request, body: Body) -> Answer:
         """Returns the answer to a request, once it was noted; cancelled, as its client has left, it
@@ -279,6 +287,23 @@ def make_handlers(
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
     }
+
+
+def make_open_inference(
+    settings: Settings,
+    servers: ModelServers,
+    plane: DataPlane,
+    *,
+    is_draining: Callable[[], bool],
+) -> V2Service:
+    """Returns the service of the Open Inference Protocol, for HTTP and gRPC alike."""
+    return V2Service(
+        plane,
+        servers,
+        ModelList(servers, settings.listed),
+        max_batch_size=settings.batching.max_batch_size,
+        is_draining=is_draining,
+    )
 
 
 def _make_console(settings: Settings, offload: Offload) -> Handler:
