@@ -9,13 +9,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.messages import V2Tensor
+from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
 from vitrine_client.tfserving.tensors import Array
 
 _NUMBERS = (
     *("UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
     *("FP32", "FP64"),
 )
+
+
+def counts(outputs: Sequence[RequestedOutput]) -> dict[str, int]:
+    """Returns the number of classes that each output is asked for, of those that are asked for
+    any; where one is there twice, the first counts. Raises `InvalidRequest` where that is no
+    number."""
+    asked = dict[str, int]()
+    for output in outputs:
+        asked.setdefault(output.name, output.classification)
+    return {name: count for name, count in asked.items() if count}
 
 
 def classified(tensor: V2Tensor, count: int, labels: Sequence[str] = ()) -> V2Tensor:

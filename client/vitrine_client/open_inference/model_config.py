@@ -1,56 +1,36 @@
-"""Model configuration as Triton's JSON has it: what clients and perf_analyzer read of it.
+"""Model configuration: Triton's, of a signature, for clients that ask for it.
 
-https://github.com/triton-inference-server/common/blob/main/protobuf/model_config.proto
+perf_analyzer makes its tensors by it: a free first dimension is the batch's, and is left out of
+`dims` where `max_batch_size` is above 0, as in Triton.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
-from vitrine_client.open_inference import datatypes, specs, tensorflow
-from vitrine_client.open_inference.specs import TensorSpec
+from vitrine_client.open_inference import datatypes
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
+from vitrine_client.open_inference.tensorflow import PLATFORM
 
 Json = dict[str, Any]
 
-DEFAULT_MAX_BATCH_SIZE = 1000
-"""Rows of a batch where nothing bounds them, as in TensorFlow Serving's batching by default."""
 
-
-def config_of(
-    name: str,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    *,
-    max_batch_size: int = DEFAULT_MAX_BATCH_SIZE,
-) -> Json:
-    """Returns the configuration of a model.
-
-    If the first dimension of all its tensors may be of any size, it counts the rows of a batch: it
-    is left out of `dims`, and `max_batch_size` is said. Else that is 0, and `dims` are whole.
-    """
-    batches = max_batch_size if specs.count_rows([*inputs, *outputs]) else 0
+def config_of(name: str, signature: SignatureSpec, max_batch_size: int) -> Json:
+    """Returns the configuration of a model; `max_batch_size` is 0 in it where the signature has no
+    batch dimension."""
+    is_batching = signature.is_batching
     return {
         "name": name,
-        "platform": tensorflow.PLATFORM,
+        "platform": PLATFORM,
         "backend": "tensorflow",
         "version_policy": {"all": {}},
-        "max_batch_size": batches,
-        "input": [_tensor(spec, batches > 0) for spec in inputs],
-        "output": [_tensor(spec, batches > 0) for spec in outputs],
+        "max_batch_size": max_batch_size if is_batching else 0,
+        "input": [_tensor(spec, is_batching=is_batching) for spec in signature.inputs.values()],
+        "output": [_tensor(spec, is_batching=is_batching) for spec in signature.outputs.values()],
         "instance_group": [{"name": name, "count": 1, "kind": "KIND_CPU"}],
     }
 
 
-def _tensor(spec: TensorSpec, counts_rows: bool) -> Json:
+def _tensor(spec: TensorSpec, *, is_batching: bool) -> Json:
+    kind = "STRING" if spec.datatype == "BYTES" else spec.datatype
+    data_type = f"TYPE_{kind}" if spec.datatype in datatypes.DATATYPES else "TYPE_INVALID"
     dims = list(spec.shape or ())
-    return {
-        "name": spec.name,
-        "data_type": data_type(spec.datatype),
-        "dims": dims[1:] if counts_rows else dims,
-    }
-
-
-def data_type(datatype: str) -> str:
-    """Returns the configuration's name of a datatype, TYPE_INVALID where the protocol has none."""
-    if datatype not in datatypes.DATATYPES:
-        return "TYPE_INVALID"
-    return "TYPE_STRING" if datatype == "BYTES" else f"TYPE_{datatype}"
+    return {"name": spec.name, "data_type": data_type, "dims": dims[1:] if is_batching else dims}

@@ -1,48 +1,105 @@
-"""Specifications of a model's tensors: names, datatypes, and shapes as a signature has them."""
+"""Tensor specs: what the signatures of a version take and answer, in the protocol's words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import tensorflow
 
-Json = dict[str, Any]
+DEFAULT_SIGNATURE = "serving_default"
+"""Signature that a request runs unless its parameter `signature_name` says another."""
 
 
 class TensorSpec(NamedTuple):
-    """Specification of a tensor. In `shape` -1 is a dimension of any size; None is any shape, of
-    any rank. `datatype` is TensorFlow's name where the protocol has none."""
+    """Spec of a tensor: -1 is a dimension of any size, and `shape` is None where any rank is right.
+    An input with a default may be left out."""
 
     name: str
     datatype: str
     shape: tuple[int, ...] | None
+    has_default: bool = False
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Says whether a tensor may have a shape."""
+        wanted = self.shape
+        if wanted is None:
+            return True
+        return len(shape) == len(wanted) and all(
+            size in (-1, given) for size, given in zip(wanted, shape, strict=True)
+        )
 
     @property
-    def has_rows(self) -> bool:
-        """Whether the first dimension may be of any size, so that it can count the rows of a
-        batch."""
-        return self.shape is not None and self.shape[:1] == (-1,)
-
-    @property
-    def metadata(self) -> Json:
-        """As the protocol's metadata has it, which has no word for any rank but no dimensions."""
+    def metadata(self) -> dict[str, Any]:
+        """As the protocol's metadata has it: a shape of any rank is empty there, as it has no word
+        for that."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape or ())}
 
+    @property
+    def described(self) -> str:
+        """Its name, datatype and shape, for an error."""
+        return f"{self.name!r} {self.datatype} {self.shape_text}"
 
-def of_infos(infos: Mapping[str, Any]) -> list[TensorSpec]:
-    """Returns the specifications of a signature's inputs or outputs, in the order of their names;
-    `infos` are TensorFlow's messages `TensorInfo`, official or ours."""
-    return [
-        TensorSpec(name, tensorflow.datatype_of(infos[name]), _shape(infos[name]))
-        for name in sorted(infos)
-    ]
-
-
-def count_rows(specs: Sequence[TensorSpec]) -> bool:
-    """Says whether the first dimension of each tensor may be of any size: the rows of a batch."""
-    return bool(specs) and all(spec.has_rows for spec in specs)
+    @property
+    def shape_text(self) -> str:
+        """Its shape, for an error."""
+        return "of any shape" if self.shape is None else str(list(self.shape))
 
 
-def _shape(info: Any) -> tuple[int, ...] | None:
-    if info.tensor_shape.unknown_rank:
-        return None
-    return tuple(tensorflow.shape_of(info))
+class SignatureSpec(NamedTuple):
+    """Spec of a signature: its inputs and outputs, by name and in the order of their names."""
+
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+
+    @property
+    def is_batching(self) -> bool:
+        """Whether the first dimension of all its tensors is free, and so the batch's."""
+        return bool(self.inputs) and all(
+            spec.shape is not None and spec.shape[:1] == (-1,)
+            for specs in (self.inputs, self.outputs)
+            for spec in specs.values()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSpecs:
+    """Specs of the signatures of a version, by name."""
+
+    version: int
+    signatures: Mapping[str, SignatureSpec]
+
+    @classmethod
+    def of(cls, version: int, found: Any) -> "VersionSpecs":
+        """Returns those of the signatures that a model server tells of, in its message
+        `SignatureDefMap`."""
+        return cls.of_signatures(version, found.signature_def)
+
+    @classmethod
+    def of_signatures(cls, version: int, found: Mapping[str, Any]) -> "VersionSpecs":
+        """Returns those of signatures by name: messages `SignatureDef`, official ones or ours."""
+        return cls(version, {name: _spec(each) for name, each in found.items()})
+
+    def signature(self, name: str) -> SignatureSpec:
+        """Returns the spec of a signature. Raises `InvalidRequest` where there is none."""
+        spec = self.signatures.get(name)
+        if spec is None:
+            there = ", ".join(sorted(self.signatures)) or "none"
+            wanted = "" if name == DEFAULT_SIGNATURE else " (`signature_name`)"
+            raise InvalidRequest(f"There is no signature {name!r}{wanted}; there are {there}")
+        return spec
+
+
+def _spec(signature: Any) -> SignatureSpec:
+    return SignatureSpec(
+        {
+            name: _tensor(name, signature.inputs[name], has_default=name in signature.defaults)
+            for name in sorted(signature.inputs)
+        },
+        {name: _tensor(name, signature.outputs[name]) for name in sorted(signature.outputs)},
+    )
+
+
+def _tensor(name: str, info: Any, *, has_default: bool = False) -> TensorSpec:
+    shape = None if info.tensor_shape.unknown_rank else tuple(tensorflow.shape_of(info))
+    return TensorSpec(name, tensorflow.datatype_of(info), shape, has_default)

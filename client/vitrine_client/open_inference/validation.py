@@ -1,100 +1,90 @@
-"""Validation of inference requests against the inputs and outputs that a model declares."""
+"""Request checks: the tensors of a request against the signature that they are for.
 
-from collections.abc import Collection, Sequence
+Triton's faults, each with what was expected and what came.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import datatypes
 from vitrine_client.open_inference.messages import RequestedOutput, V2Request, V2Tensor
-from vitrine_client.open_inference.specs import TensorSpec
+from vitrine_client.open_inference.specs import DEFAULT_SIGNATURE, SignatureSpec, TensorSpec
 
-_MOST_TOLD = 20
-"""Names of tensors that an error lists."""
+_ELSEWHERE = (
+    "the Open Inference Protocol has no such datatype; TensorFlow Serving's JSON and gRPC have it"
+)
 
 
-def check_inputs(
-    tensors: Sequence[V2Tensor], specs: Sequence[TensorSpec], optional: Collection[str] = ()
-) -> None:
-    """Raises `InvalidRequest` where the inputs of a request are not those of a model: one is
-    unknown, missing unless `optional`, there twice, or of another datatype, rank or size."""
-    known = {spec.name: spec for spec in specs}
-    seen = set[str]()
-    for tensor in tensors:
-        spec = known.get(tensor.name)
+def signature_name(request: V2Request) -> str:
+    """Returns the signature that a request is for. Raises `InvalidRequest` where that is no
+    name."""
+    name = request.parameters.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(name, str):
+        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
+    return name or DEFAULT_SIGNATURE
+
+
+def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: str) -> None:
+    """Raises `InvalidRequest` unless the inputs are the signature's, in datatype and shape, and
+    none that has no default is missing."""
+    given = set[str]()
+    for tensor in inputs:
+        if tensor.name in given:
+            raise InvalidRequest(f"Input {tensor.name!r} is there twice")
+        given.add(tensor.name)
+        spec = signature.inputs.get(tensor.name)
         if spec is None:
             raise InvalidRequest(
-                f"The model has no input {_cut(tensor.name)}; {_told('input', known)}"
+                f"{tensor.name!r} is no input of {model}, which takes "
+                f"{_listed(signature.inputs.values())}"
             )
-        if tensor.name in seen:
-            raise InvalidRequest(f"Input {tensor.name!r} is there twice")
-        seen.add(tensor.name)
-        _check(tensor, spec)
-    if missing := [name for name in known if name not in seen and name not in optional]:
-        raise InvalidRequest(f"Input {missing[0]!r} is missing; {_told('input', known)}")
+        _check(tensor, spec, model)
+    missing = [
+        spec
+        for name, spec in signature.inputs.items()
+        if name not in given and not spec.has_default
+    ]
+    if missing:
+        raise InvalidRequest(
+            f"{model} takes {len(signature.inputs)} inputs, and {len(given)} came; missing: "
+            f"{_listed(missing)}"
+        )
+
+
+def _check(tensor: V2Tensor, spec: TensorSpec, model: str) -> None:
+    if spec.datatype not in datatypes.DATATYPES:
+        raise InvalidRequest(f"Input {spec.name!r} of {model} is {spec.datatype}; {_ELSEWHERE}")
+    if tensor.datatype != spec.datatype:
+        raise InvalidRequest(
+            f"Input {tensor.name!r} of {model} is {spec.datatype}, and {tensor.datatype} came"
+        )
+    shape = tensor.array.shape
+    if not spec.fits(shape):
+        raise InvalidRequest(
+            f"Input {tensor.name!r} of {model} has the shape {spec.shape_text}, and {list(shape)} "
+            "came"
+        )
 
 
 def wanted_outputs(
-    outputs: Sequence[RequestedOutput], specs: Sequence[TensorSpec]
-) -> list[RequestedOutput]:
-    """Returns the outputs to answer with, in the order of `specs`, each once however often it is
-    asked for: the first time counts. All, where none is asked for. Raises `InvalidRequest` for one
-    that the model lacks, and for a classification of what can have none."""
-    if not outputs:
-        return [RequestedOutput(spec.name) for spec in specs]
-    known = {spec.name: spec for spec in specs}
-    asked = dict[str, RequestedOutput]()
-    for output in outputs:
-        if output.name not in known:
+    outputs: Sequence[RequestedOutput], signature: SignatureSpec, model: str
+) -> Sequence[str]:
+    """Returns the names of the outputs that are asked for, in the model's order; none where all
+    are. Raises `InvalidRequest` for one that the signature does not answer, or whose datatype the
+    protocol lacks."""
+    asked = {output.name for output in outputs}
+    for name in asked:
+        if name not in signature.outputs:
             raise InvalidRequest(
-                f"The model has no output {_cut(output.name)}; {_told('output', known)}"
+                f"{name!r} is no output of {model}, which answers "
+                f"{_listed(signature.outputs.values())}"
             )
-        _ = output.classification  # which raises where it is no number
-        asked.setdefault(output.name, output)
-    return [asked[name] for name in known if name in asked]
+    for name in asked or signature.outputs:
+        if (datatype := signature.outputs[name].datatype) not in datatypes.DATATYPES:
+            others = "" if name in asked else "ask for others by name; "
+            raise InvalidRequest(f"Output {name!r} of {model} is {datatype}; {others}{_ELSEWHERE}")
+    return [name for name in signature.outputs if name in asked]
 
 
-def check_request(
-    request: V2Request,
-    inputs: Sequence[TensorSpec],
-    outputs: Sequence[TensorSpec],
-    optional: Collection[str] = (),
-) -> list[RequestedOutput]:
-    """Returns the outputs to answer with, as `wanted_outputs` does, once the inputs are checked as
-    by `check_inputs`."""
-    check_inputs(request.inputs, inputs, optional)
-    return wanted_outputs(request.outputs, outputs)
-
-
-def _check(tensor: V2Tensor, spec: TensorSpec) -> None:
-    if spec.datatype not in datatypes.DATATYPES:
-        raise InvalidRequest(
-            f"Input {spec.name!r} is {spec.datatype}, which the Open Inference Protocol has no "
-            "datatype for; TensorFlow Serving's JSON and gRPC have"
-        )
-    if tensor.datatype != spec.datatype:
-        raise InvalidRequest(
-            f"Input {spec.name!r} is {tensor.datatype}, and the model takes {spec.datatype}"
-        )
-    if not _fits(tensor.array.shape, spec.shape):
-        raise InvalidRequest(
-            f"Input {spec.name!r} has the shape {list(tensor.array.shape)}, and the model takes "
-            f"{list(spec.shape or ())}, where -1 is any size"
-        )
-
-
-def _fits(shape: Sequence[int], wanted: Sequence[int] | None) -> bool:
-    if wanted is None:
-        return True
-    return len(shape) == len(wanted) and all(
-        size in (-1, found) for found, size in zip(shape, wanted, strict=True)
-    )
-
-
-def _told(kind: str, names: Collection[str]) -> str:
-    """Returns the names of a model's tensors, in words."""
-    told = ", ".join(list(names)[:_MOST_TOLD])
-    more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
-    return f"it has {told}{more}" if names else f"it has no {kind}"
-
-
-def _cut(name: str) -> str:
-    return repr(name if len(name) <= 100 else f"{name[:100]}…")
+def _listed(specs: Iterable[TensorSpec]) -> str:
+    return ", ".join(spec.described for spec in specs) or "nothing"

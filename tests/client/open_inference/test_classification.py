@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.classification import classified
-from vitrine_client.open_inference.messages import V2Tensor
+from vitrine_client.open_inference.classification import classified, counts
+from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
 
 LABELS = ["shirt", "coat", "bag"]
 
@@ -73,3 +73,19 @@ def test_rows_without_values_have_no_classes() -> None:
 def test_other_datatypes_have_no_classification(datatype: str) -> None:
     with pytest.raises(InvalidRequest, match=f"'p' is {datatype}, which has no classification"):
         classified(V2Tensor("p", datatype, np.zeros((1, 2))), 1)
+
+
+def test_classes_are_asked_for_by_output_and_the_first_time_counts() -> None:
+    asked = [
+        RequestedOutput("p", {"classification": 2}),
+        RequestedOutput("p"),
+        RequestedOutput("q", {"classification": 0}),
+        RequestedOutput("r"),
+    ]
+    assert counts(asked) == {"p": 2}
+
+
+@pytest.mark.parametrize("wrong", [-1, "2", True, 1.0])
+def test_what_is_no_number_of_classes_is_refused(wrong) -> None:
+    with pytest.raises(InvalidRequest, match="is a number of classes, not"):
+        counts([RequestedOutput("p", {"classification": wrong})])

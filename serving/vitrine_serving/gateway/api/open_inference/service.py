@@ -11,17 +11,14 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from vitrine_client.errors import InvalidRequest, VitrineError
-from vitrine_client.open_inference import tensorflow
+from vitrine_client.open_inference import tensorflow, validation
 from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
+from vitrine_client.open_inference.model_config import config_of
+from vitrine_client.open_inference.specs import VersionSpecs
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.open_inference import checks
-from vitrine_serving.gateway.api.open_inference.model_config import config_of
-from vitrine_serving.gateway.api.open_inference.tensor_specs import (
-    VersionSpecs,
-)
 from vitrine_serving.gateway.inference.dataplane import DataPlane, left_s
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.inference.requests import (
@@ -154,7 +151,7 @@ class V2Service:
         began = time.monotonic()
         known = self._known.recall(model)
         specs = known or await self._learn(model, caller, deadline)
-        name = _signature_name(request)
+        name = validation.signature_name(request)
         try:
             message, rows = _message(request, model, name, specs)
         except InvalidRequest:
@@ -190,20 +187,13 @@ class V2Service:
         return await self._servers.status(model, timeout_s=_STATUS_TIMEOUT_S)
 
 
-def _signature_name(request: V2Request) -> str:
-    name = request.parameters.get("signature_name", SERVING)
-    if not isinstance(name, str):
-        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
-    return name or SERVING
-
-
 def _message(
     request: V2Request, model: ModelRef, name: str, specs: VersionSpecs
 ) -> tuple[bytes, int]:
     """Returns the message to the model server, and its number of rows."""
     signature = specs.signature(name)
-    checks.check_inputs(request.inputs, signature, model.model)
-    wanted = checks.wanted_outputs(request.outputs, signature, model.model)
+    validation.check_inputs(request.inputs, signature, model.model)
+    wanted = validation.wanted_outputs(request.outputs, signature, model.model)
     message = wire.PredictRequest(
         model_spec=messages.model_spec(*model, name),
         inputs={tensor.name: tensorflow.to_tensor(tensor) for tensor in request.inputs},
@@ -218,10 +208,7 @@ def _rows(inputs: Sequence[V2Tensor]) -> int:
 
 
 def _listed(specs: Any) -> list[Json]:
-    return [
-        {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape or ())}
-        for spec in specs
-    ]
+    return [spec.metadata for spec in specs]
 
 
 def _indexed(name: str, status: VersionStatus) -> Json:
