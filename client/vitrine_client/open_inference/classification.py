@@ -1,6 +1,6 @@
-"""Classification extension: the largest values of an output in its stead, as `value:index:label`.
+"""Classification extension: the largest numbers of an output, as strings that say their classes.
 
-https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_classification.md
+They are Triton's, `value:index` or `value:index:label`, with values as C++ prints them.
 """
 
 import math
@@ -9,62 +9,48 @@ from collections.abc import Sequence
 import numpy as np
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
+from vitrine_client.open_inference.messages import V2Tensor
 from vitrine_client.tfserving.tensors import Array
 
-_NUMBERS = (
-    *("UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"),
-    *("FP32", "FP64"),
-)
+_KINDS = {"BYTES", "FP16", "BF16"}
+"""Datatypes that Triton makes no classes of."""
 
 
-def counts(outputs: Sequence[RequestedOutput]) -> dict[str, int]:
-    """Returns the number of classes that each output is asked for, of those that are asked for
-    any; where one is there twice, the first counts. Raises `InvalidRequest` where that is no
-    number."""
-    asked = dict[str, int]()
-    for output in outputs:
-        asked.setdefault(output.name, output.classification)
-    return {name: count for name, count in asked.items() if count}
-
-
-def classified(tensor: V2Tensor, count: int, labels: Sequence[str] = ()) -> V2Tensor:
-    """Returns the `count` largest values of each row, or all if there are fewer: BYTES
-    [rows, count], or [count] for an output of fewer than two dimensions, which is one row.
-
-    Each is `value:index`, and `:label` where `labels` has the index; values have six digits, as
-    Triton's. Of equal ones the first comes first, and NaN comes last. Raises `InvalidRequest` for
-    a datatype that Triton has no classification for either.
-    """
-    if tensor.datatype not in _NUMBERS:
+def classified(
+    tensor: V2Tensor, count: int, labels: Sequence[str], *, is_batching: bool
+) -> V2Tensor:
+    """Returns the `count` largest numbers of each row as BYTES [n, count], or of the whole output
+    where it has no batch, [count]; all where there are fewer. `labels` are those of the classes, if
+    they are known. Raises `InvalidRequest` for an output that is no numbers."""
+    if tensor.datatype in _KINDS:
         raise InvalidRequest(
-            f"Output {tensor.name!r} is {tensor.datatype}, which has no classification; ask for it "
-            "without"
+            f"Output {tensor.name!r} is {tensor.datatype}, which no classes are made of; leave "
+            "`classification` out"
         )
     array = tensor.array
-    counted = array.shape if array.ndim > 1 else (1, array.size)
+    by_row = is_batching and array.ndim > 0
+    counted = array.shape if by_row else (1, array.size)
     rows = array.reshape(counted[0], math.prod(counted[1:]))
-    order = _descending(rows)[:, :count]
-    values = np.take_along_axis(rows, order, axis=1)
-    shape = order.shape if array.ndim > 1 else order.shape[1:]
-    strings = np.empty(order.size, object)
-    strings[:] = [
-        _string(value, index, labels)
-        for value, index in zip(values.ravel().tolist(), order.ravel().tolist(), strict=True)
-    ]
-    return V2Tensor(tensor.name, "BYTES", strings.reshape(shape), tensor.parameters)
+    places = _largest(rows, min(count, rows.shape[1]))
+    named = len(labels) == rows.shape[1]
+    strings = np.empty(places.shape, object)
+    for row, found in enumerate(places.tolist()):
+        for rank, place in enumerate(found):
+            label = f":{labels[place]}" if named else ""
+            strings[row, rank] = f"{_text(rows[row, place])}:{place}{label}".encode()
+    return V2Tensor(tensor.name, "BYTES", strings if by_row else strings[0])
 
 
-def _descending(rows: Array) -> Array:
-    """Returns the indices of each row's values, from the largest on."""
+def _largest(rows: Array, count: int) -> Array:
+    """Returns the places of the largest numbers, of equal ones the first first; NaN comes last."""
     if rows.dtype.kind == "f":
-        return (-rows).argsort(axis=1, kind="stable")
-    # Whole numbers have no negative of the least one: sorted from the end, and turned around.
-    last = rows.shape[1] - 1
-    return last - rows[:, ::-1].argsort(axis=1, kind="stable")[:, ::-1]
+        order = np.argsort(-rows, axis=1, kind="stable")
+    else:  # the smallest has no negative
+        last = rows.shape[1] - 1
+        order = last - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1]
+    places: Array = order[:, :count]
+    return places
 
 
-def _string(value: float, index: int, labels: Sequence[str]) -> bytes:
-    number = f"{value:f}" if isinstance(value, float) else str(value)
-    label = f":{labels[index]}" if index < len(labels) else ""
-    return f"{number}:{index}{label}".encode()
+def _text(number: np.generic) -> str:
+    return f"{number:f}" if number.dtype.kind == "f" else str(int(number))

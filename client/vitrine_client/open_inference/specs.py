@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import tensorflow
+from vitrine_client.open_inference.datatypes import DATATYPES
 
 DEFAULT_SIGNATURE = "serving_default"
 """Signature that a request runs unless its parameter `signature_name` says another."""
@@ -46,13 +48,14 @@ class TensorSpec(NamedTuple):
         return "of any shape" if self.shape is None else str(list(self.shape))
 
 
-class SignatureSpec(NamedTuple):
+@dataclass(frozen=True)
+class SignatureSpec:
     """Spec of a signature: its inputs and outputs, by name and in the order of their names."""
 
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
 
-    @property
+    @cached_property
     def is_batching(self) -> bool:
         """Whether the first dimension of all its tensors is free, and so the batch's."""
         return bool(self.inputs) and all(
@@ -60,6 +63,13 @@ class SignatureSpec(NamedTuple):
             for specs in (self.inputs, self.outputs)
             for spec in specs.values()
         )
+
+    @cached_property
+    def may_share(self) -> bool:
+        """Whether rows may share a call, as far as the signature tells: arrays have each dtype of
+        its outputs, but for bfloat16."""
+        datatypes = {spec.datatype for spec in self.outputs.values()}
+        return self.is_batching and datatypes <= DATATYPES.keys() - {"BF16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,10 @@ class VersionSpecs:
     def of_signatures(cls, version: int, found: Mapping[str, Any]) -> "VersionSpecs":
         """Returns those of signatures by name: messages `SignatureDef`, official ones or ours."""
         return cls(version, {name: _spec(each) for name, each in found.items()})
+
+    def takes_the_same(self, other: "VersionSpecs", name: str) -> bool:
+        """Says whether a signature of this version is as that of another."""
+        return self.signatures.get(name) == other.signatures.get(name)
 
     def signature(self, name: str) -> SignatureSpec:
         """Returns the spec of a signature. Raises `InvalidRequest` where there is none."""

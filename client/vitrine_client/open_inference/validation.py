@@ -7,21 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import datatypes
-from vitrine_client.open_inference.messages import RequestedOutput, V2Request, V2Tensor
-from vitrine_client.open_inference.specs import DEFAULT_SIGNATURE, SignatureSpec, TensorSpec
+from vitrine_client.open_inference.messages import Parameters, RequestedOutput, V2Tensor
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
 
 _ELSEWHERE = (
     "the Open Inference Protocol has no such datatype; TensorFlow Serving's JSON and gRPC have it"
 )
 
 
-def signature_name(request: V2Request) -> str:
-    """Returns the signature that a request is for. Raises `InvalidRequest` where that is no
-    name."""
-    name = request.parameters.get("signature_name", DEFAULT_SIGNATURE)
+def signature_name(parameters: Parameters) -> str:
+    """Returns the signature that a request is for, "" where it names none. Raises
+    `InvalidRequest` where that is no name."""
+    name = parameters.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
-    return name or DEFAULT_SIGNATURE
+    return name
 
 
 def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: str) -> None:

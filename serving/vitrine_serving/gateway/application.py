@@ -9,14 +9,15 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.api.open_inference.service import V2Service
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
@@ -54,11 +55,14 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+if TYPE_CHECKING:
+    from vitrine_serving.gateway.api.open_inference.service import V2Service
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -159,7 +163,13 @@ class Gateway:
             offload=offload,
         )
         self.open_inference = make_open_inference(
-            settings, servers, plane, is_draining=self._is_draining
+            settings,
+            servers,
+            plane,
+            self._decoding,
+            offload,
+            self.metrics,
+            is_draining=self._is_draining,
         )
         self._handlers = make_handlers(
             settings,
@@ -287,23 +297,6 @@ def make_handlers(
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
     }
-
-
-def make_open_inference(
-    settings: Settings,
-    servers: ModelServers,
-    plane: DataPlane,
-    *,
-    is_draining: Callable[[], bool],
-) -> V2Service:
-    """Returns the service of the Open Inference Protocol, for HTTP and gRPC alike."""
-    return V2Service(
-        plane,
-        servers,
-        ModelList(servers, settings.listed),
-        max_batch_size=settings.batching.max_batch_size,
-        is_draining=is_draining,
-    )
 
 
 def _make_console(settings: Settings, offload: Offload) -> Handler:

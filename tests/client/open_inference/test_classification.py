@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.classification import classified, counts
-from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
+from vitrine_client.open_inference.classification import classified
+from vitrine_client.open_inference.messages import V2Tensor
 
 LABELS = ["shirt", "coat", "bag"]
 
 
 def strings(array, count: int, labels=(), datatype: str = "FP32") -> list:
-    found = classified(V2Tensor("p", datatype, np.asarray(array)), count, labels)
+    found = classified(V2Tensor("p", datatype, np.asarray(array)), count, labels, is_batching=True)
     assert found.datatype == "BYTES"
     return found.array.tolist()
 
@@ -24,9 +24,9 @@ def test_the_largest_come_first_with_six_digits_and_labels() -> None:
     ]
 
 
-def test_without_labels_and_beyond_them_there_are_none() -> None:
+def test_without_a_label_for_each_there_are_none() -> None:
     assert strings([[1.0, 2.0]], 5) == [[b"2.000000:1", b"1.000000:0"]]
-    assert strings([[1.0, 2.0]], 5, ["a"]) == [[b"2.000000:1", b"1.000000:0:a"]]
+    assert strings([[1.0, 2.0]], 5, ["a"]) == [[b"2.000000:1", b"1.000000:0"]]
 
 
 def test_of_equal_values_the_first_comes_first_and_nan_last() -> None:
@@ -46,46 +46,35 @@ def test_of_equal_values_the_first_comes_first_and_nan_last() -> None:
 )
 def test_whole_numbers_are_exact(datatype: str, values: list, expected: list) -> None:
     array = np.array(values, datatype.lower())
-    assert strings(array, len(expected), datatype=datatype) == expected
+    assert strings([array], len(expected), datatype=datatype) == [expected]
 
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
         ((), (1,)),
-        ((3,), (2,)),
+        ((3,), (3, 1)),
         ((4, 3), (4, 2)),
         ((4, 3, 5), (4, 2)),
         ((0, 3), (0, 2)),
-        ((0,), (0,)),
+        ((0,), (0, 1)),
     ],
 )
 def test_shapes_are_rows_and_classes(shape: tuple, expected: tuple) -> None:
-    found = classified(V2Tensor("p", "FP32", np.zeros(shape, np.float32)), 2)
-    assert found.array.shape == expected
+    """Without a batch all is one row, as in Triton."""
+    tensor = V2Tensor("p", "FP32", np.zeros(shape, np.float32))
+    assert classified(tensor, 2, (), is_batching=True).array.shape == expected
+    alone = classified(tensor, 2, (), is_batching=False).array.shape
+    assert alone == (min(2, tensor.array.size),)
 
 
 def test_rows_without_values_have_no_classes() -> None:
-    assert classified(V2Tensor("p", "FP64", np.zeros((2, 0))), 3).array.shape == (2, 0)
+    assert classified(
+        V2Tensor("p", "FP64", np.zeros((2, 0))), 3, (), is_batching=True
+    ).array.shape == (2, 0)
 
 
-@pytest.mark.parametrize("datatype", ["BYTES", "BOOL", "FP16", "BF16"])
+@pytest.mark.parametrize("datatype", ["BYTES", "FP16", "BF16"])
 def test_other_datatypes_have_no_classification(datatype: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"'p' is {datatype}, which has no classification"):
-        classified(V2Tensor("p", datatype, np.zeros((1, 2))), 1)
-
-
-def test_classes_are_asked_for_by_output_and_the_first_time_counts() -> None:
-    asked = [
-        RequestedOutput("p", {"classification": 2}),
-        RequestedOutput("p"),
-        RequestedOutput("q", {"classification": 0}),
-        RequestedOutput("r"),
-    ]
-    assert counts(asked) == {"p": 2}
-
-
-@pytest.mark.parametrize("wrong", [-1, "2", True, 1.0])
-def test_what_is_no_number_of_classes_is_refused(wrong) -> None:
-    with pytest.raises(InvalidRequest, match="is a number of classes, not"):
-        counts([RequestedOutput("p", {"classification": wrong})])
+    with pytest.raises(InvalidRequest, match=f"'p' is {datatype}, which no classes are made of"):
+        classified(V2Tensor("p", datatype, np.zeros((1, 2))), 1, (), is_batching=True)

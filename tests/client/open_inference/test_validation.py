@@ -5,7 +5,7 @@ import pytest
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import specs, validation
-from vitrine_client.open_inference.messages import RequestedOutput, V2Request, V2Tensor
+from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
 from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
 from vitrine_client.tfserving import wire_pb2 as wire
 
@@ -93,10 +93,10 @@ def test_outputs_that_there_are_not_are_refused(asked: list[str], told: str) -> 
 
 
 def test_a_signature_is_named_by_a_parameter() -> None:
-    assert validation.signature_name(V2Request([])) == "serving_default"
-    assert validation.signature_name(V2Request([], parameters={"signature_name": "a"})) == "a"
+    assert validation.signature_name({}) == ""
+    assert validation.signature_name({"signature_name": "a"}) == "a"
     with pytest.raises(InvalidRequest, match="is the name of a signature, not 1"):
-        validation.signature_name(V2Request([], parameters={"signature_name": 1}))
+        validation.signature_name({"signature_name": 1})
 
 
 def info(dtype: int, *sizes: int, unknown_rank: bool = False) -> wire.TensorInfo:

@@ -68,7 +68,7 @@ def test_what_is_not_served_is_not_found(served, method, name, version):
                 outputs=(RequestedOutput("y", {"classification": 1}),),
                 signature_name="string",
             ),
-            "Output 'y' is BYTES, which has no classification",
+            "Output 'y' is BYTES, which no classes are made of",
         ),
     ],
 )

@@ -35,6 +35,8 @@ class SignatureCall(NamedTuple):
     for all rows of a call, which costs less than once for each request. Rows were made by the
     `profile`, whose signature, where that is asked, is answered with probabilities; where sizes are
     free, each has the `shape`. Rows of requests that are equal in all of that may share a call.
+    With `as_given`, rows are as the model takes them already, of the profile's input, and `outputs`
+    are named, and answered as they are.
     """
 
     model: ModelRef
@@ -44,6 +46,7 @@ class SignatureCall(NamedTuple):
     decode: Decode | None = None
     profile: ModelProfile = FASHION_MNIST
     shape: tuple[int, ...] = ()
+    as_given: bool = False
 
 
 class WireCall(NamedTuple):
@@ -66,9 +69,9 @@ class InferenceRequest:
     `deadline` is in seconds of `time.monotonic`. Without `wire`, `inputs` has pictures by the name
     that the call's profile gives them: levels 0..255, uint8 or float32, [n, h, w] or [n, h, w, c],
     or encoded pictures, `bytes` [n]; a list where their sizes are free. The model gets them scaled,
-    perhaps in one call with those of others. A request with `wire` is sent as it is, and alone:
-    JSON may hold dtypes that NumPy lacks, wants all outputs, and is encoded in a thread where it is
-    large; tf.Examples are no arrays, and `inputs` is empty.
+    unless the call has them `as_given`, perhaps in one call with those of others. A request with
+    `wire` is sent as it is, and alone: JSON may hold dtypes that NumPy lacks, wants all outputs,
+    and is encoded in a thread where it is large; tf.Examples are no arrays, and `inputs` is empty.
     """
 
     call: SignatureCall
@@ -84,7 +87,7 @@ class InferenceResponse:
 
     The rows waited `queue_s` and were then answered in `call_s`. `labels` are those of a
     classifier. Where the call has a `decode`, `decoded` is its result, for these rows
-    alone, and there are no `outputs`.
+    alone, and there are no `outputs`. `calls` were made for it, or a part of one that it shared.
     """
 
     version: int
@@ -93,6 +96,7 @@ class InferenceResponse:
     queue_s: float = 0.0
     call_s: float = 0.0
     decoded: Any = None
+    calls: float = 1.0
 
     @classmethod
     def joined(cls, responses: "Sequence[InferenceResponse]") -> "InferenceResponse":
@@ -102,6 +106,7 @@ class InferenceResponse:
         response = cls(first.version, {}, first.labels)
         response.queue_s = sum(each.queue_s for each in responses)
         response.call_s = sum(each.call_s for each in responses)
+        response.calls = sum(each.calls for each in responses)
         if first.decoded is not None:
             response.decoded = [one for each in responses for one in each.decoded]
         else:
@@ -116,4 +121,4 @@ class InferenceResponse:
         if self.decoded is not None:
             return InferenceResponse(self.version, {}, self.labels, decoded=self.decoded[rows])
         outputs = {name: array[rows] for name, array in self.outputs.items()}
-        return InferenceResponse(self.version, outputs, self.labels)
+        return InferenceResponse(self.version, outputs, self.labels, calls=self.calls)

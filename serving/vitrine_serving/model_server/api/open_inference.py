@@ -11,8 +11,9 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from vitrine_client.open_inference import classification, grpc_messages, model_config, validation
+from vitrine_client.open_inference import grpc_messages, model_config, validation
 from vitrine_client.open_inference import wire_pb2 as wire
+from vitrine_client.open_inference.classification import classified
 from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
 from vitrine_client.open_inference.specs import DEFAULT_SIGNATURE, SignatureSpec, VersionSpecs
 from vitrine_client.open_inference.tensorflow import PLATFORM
@@ -179,8 +180,9 @@ class OpenInferenceApi:
             known = self._of(servable)
             try:
                 request = grpc_messages.read_request(message)
-                signature = known.specs.signature(validation.signature_name(request))
-                run_ns, outputs = _run(servable, request, signature)
+                name = validation.signature_name(request.parameters) or DEFAULT_SIGNATURE
+                signature = known.specs.signature(name)
+                run_ns, outputs = _run(servable, name, request, signature)
                 response = V2Response(servable.name, str(servable.version), outputs, request.id)
                 written = grpc_messages.write_response(response)
             except BaseException:
@@ -227,20 +229,22 @@ def _number(version: str) -> int | None:
 
 
 def _run(
-    servable: Servable, request: V2Request, signature: SignatureSpec
+    servable: Servable, signature_name: str, request: V2Request, signature: SignatureSpec
 ) -> tuple[int, list[V2Tensor]]:
     """Returns the outputs that a request asks for, in the order of their names, and how long the
     run took in nanoseconds."""
     validation.check_inputs(request.inputs, signature, servable.name)
     wanted = validation.wanted_outputs(request.outputs, signature, servable.name)
-    classes = classification.counts(request.outputs)
+    counts = {each.name: each.classification for each in request.outputs}
     inputs = {tensor.name: _array(tensor) for tensor in request.inputs}
     started_ns = time.monotonic_ns()
-    arrays = servable.run(validation.signature_name(request), inputs, wanted)
+    arrays = servable.run(signature_name, inputs, wanted)
     run_ns = time.monotonic_ns() - started_ns
     outputs = [_tensor(name, signature, arrays[name]) for name in wanted or signature.outputs]
     return run_ns, [
-        classification.classified(each, classes[each.name]) if each.name in classes else each
+        classified(each, count, (), is_batching=signature.is_batching)
+        if (count := counts.get(each.name))
+        else each
         for each in outputs
     ]
 

@@ -1,35 +1,29 @@
 """Open Inference Protocol: its operations, for whatever carries them.
 
-HTTP and gRPC decode, call a `V2Service`, and encode. A request is checked against the signature of
-the version that answered last; nothing is refused because of what was remembered, but only by what
-the model server says now.
+HTTP and gRPC decode, call a `V2Service`, and encode.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
-from vitrine_client.errors import InvalidRequest, VitrineError
-from vitrine_client.open_inference import tensorflow, validation
-from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
+from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
+from vitrine_client.open_inference import tensorflow
+from vitrine_client.open_inference.messages import V2Request
 from vitrine_client.open_inference.model_config import config_of
-from vitrine_client.open_inference.specs import VersionSpecs
+from vitrine_client.open_inference.specs import TensorSpec
 from vitrine_client.results.predictions import VersionStatus
-from vitrine_client.tfserving import messages
-from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.api.models import ModelList
-from vitrine_serving.gateway.inference.dataplane import DataPlane, left_s
-from vitrine_serving.gateway.inference.outcomes import Outcome
-from vitrine_serving.gateway.inference.requests import (
-    SERVING,
-    Caller,
-    InferenceRequest,
-    SignatureCall,
-    WireCall,
-)
+from vitrine_serving.gateway.api.open_inference.inference import Inference, V2Inference
+from vitrine_serving.gateway.api.open_inference.model_statistics import statistics_of
+from vitrine_serving.gateway.inference.dataplane import Offload
+from vitrine_serving.gateway.inference.requests import SERVING, Caller
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.models.signatures import KnownSignatures, ask_signatures
+from vitrine_serving.gateway.telemetry.metrics.inference_statistics import (
+    InferenceStatistics,
+    Took,
+)
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 Json = dict[str, Any]
@@ -48,35 +42,31 @@ EXTENSIONS = (
 _STATUS_TIMEOUT_S = 5.0
 
 
-class V2Inference(NamedTuple):
-    """Response to a request of inference, and what telemetry notes of it."""
-
-    response: V2Response
-    outcome: Outcome[Any]
-
-
 class V2Service:
     """Service of one process; lives in one event loop. Each method raises `VitrineError`.
 
     `max_batch_size` is that of the data plane; `is_draining` says whether the gateway is about to
-    end.
+    end. `offload` calls a function in a thread.
     """
 
     def __init__(
         self,
-        plane: DataPlane,
+        inference: Inference,
         servers: ModelServers,
         model_list: ModelList,
+        statistics: InferenceStatistics,
+        offload: Offload,
         *,
         max_batch_size: int,
         is_draining: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._plane = plane
+        self._inference = inference
         self._servers = servers
         self._model_list = model_list
+        self._statistics = statistics
+        self._offload = offload
         self._max_batch_size = max_batch_size
         self._is_draining = is_draining
-        self._known = KnownSignatures(VersionSpecs.of)
 
     async def is_ready(self) -> bool:
         """Says whether inference can be asked for: as `/readyz?models=1`."""
@@ -108,7 +98,7 @@ class V2Service:
 
     async def model_metadata(self, model: ModelRef, caller: Caller, deadline: float) -> Json:
         """Returns the metadata of a version, of its signature serving_default."""
-        specs = await self._learn(model, caller, deadline)
+        specs = await self._inference.learn(model, caller, deadline)
         signature = specs.signature(SERVING)
         statuses = await self._statuses(model.model)
         available = sorted(each.version for each in statuses if each.state == "AVAILABLE")
@@ -121,14 +111,27 @@ class V2Service:
 
     async def model_config(self, model: ModelRef, caller: Caller, deadline: float) -> Json:
         """Returns the configuration of a version, as Triton has it."""
-        specs = await self._learn(model, caller, deadline)
+        specs = await self._inference.learn(model, caller, deadline)
         return config_of(model.model, specs.signature(SERVING), self._max_batch_size)
 
     async def statistics(self, model: ModelRef | None) -> Json:
-        """Returns the statistics of versions: of all, of a model, or of one."""
-        if model:
-            await self._statuses(model.model)
-        return {"model_stats": []}
+        """Returns the statistics of versions, of what came by this protocol: of the listed models,
+        of one, or of a version. Raises `NotFound` where there is none."""
+        if model is None:
+            states = await self._model_list.states(_STATUS_TIMEOUT_S)
+        else:
+            states = {model.model: await self._statuses(model.model)}
+        versions = [
+            (name, each.version)
+            for name, statuses in sorted(states.items())
+            for each in reversed(statuses)
+            if each.state == "AVAILABLE"
+            and (model is None or model.version in (None, each.version))
+        ]
+        if model and not versions:
+            raise NotFound(f"{model.described} is not AVAILABLE, and has no statistics")
+        totals = await self._offload(self._statistics.totals)
+        return {"model_stats": [statistics_of(*key, totals.get(key)) for key in versions]}
 
     async def index(self, *, only_ready: bool) -> list[Json]:
         """Returns the models of the list, with the states of their versions."""
@@ -147,67 +150,30 @@ class V2Service:
     async def infer(
         self, request: V2Request, model: ModelRef, caller: Caller, deadline: float
     ) -> V2Inference:
-        """Answers a request."""
-        began = time.monotonic()
-        known = self._known.recall(model)
-        specs = known or await self._learn(model, caller, deadline)
-        name = validation.signature_name(request)
-        try:
-            message, rows = _message(request, model, name, specs)
-        except InvalidRequest:
-            if known is None:
-                raise
-            specs = await self._learn(model, caller, deadline)
-            message, rows = _message(request, model, name, specs)
-        inputs = {tensor.name: tensor.array for tensor in request.inputs}
-        decode = tensorflow.from_response
-        answered = await self._plane.infer(
-            InferenceRequest(
-                SignatureCall(model, name),
-                inputs,
-                caller,
-                deadline,
-                WireCall(message, decode, rows),
-            )
-        )
-        self._known.note_version(model, answered.version)
-        response = V2Response(model.model, str(answered.version), answered.decoded, request.id)
-        outcome: Outcome[Any] = Outcome(
-            (), model.model, answered.version, None, 0.0, answered.call_s, began
-        )
-        return V2Inference(response, outcome)
+        """Answers a request until `deadline`, in seconds of `time.monotonic`, or its `timeout`.
 
-    async def _learn(self, model: ModelRef, caller: Caller, deadline: float) -> VersionSpecs:
-        found = await ask_signatures(
-            self._plane.call, model, timeout_s=left_s(deadline), callers=[caller]
-        )
-        return self._known.learn(model, found)
+        Raises `InvalidRequest` where its tensors are not those of the signature, and what the data
+        plane raises.
+        """
+        began = time.monotonic()
+        try:
+            inferred = await self._inference.infer(request, model, caller, deadline)
+        except VitrineError:
+            version = self._inference.version_of(model)
+            if version is not None:
+                self._statistics.note_failure(model.model, version, time.monotonic() - began)
+            raise
+        outcome = inferred.outcome
+        took = Took(outcome.queue_s, outcome.decode_s, outcome.rpc_s, time.monotonic() - began)
+        rows, calls = inferred.rows, inferred.calls
+        self._statistics.note(model.model, outcome.version, rows, calls, took)
+        return inferred
 
     async def _statuses(self, model: str) -> list[VersionStatus]:
         return await self._servers.status(model, timeout_s=_STATUS_TIMEOUT_S)
 
 
-def _message(
-    request: V2Request, model: ModelRef, name: str, specs: VersionSpecs
-) -> tuple[bytes, int]:
-    """Returns the message to the model server, and its number of rows."""
-    signature = specs.signature(name)
-    validation.check_inputs(request.inputs, signature, model.model)
-    wanted = validation.wanted_outputs(request.outputs, signature, model.model)
-    message = wire.PredictRequest(
-        model_spec=messages.model_spec(*model, name),
-        inputs={tensor.name: tensorflow.to_tensor(tensor) for tensor in request.inputs},
-        output_filter=wanted,
-    )
-    return message.SerializeToString(), _rows(request.inputs)
-
-
-def _rows(inputs: Sequence[V2Tensor]) -> int:
-    shape = inputs[0].array.shape if inputs else ()
-    return shape[0] if shape else 1
-
-
-def _listed(specs: Any) -> list[Json]:
+def _listed(specs: Iterable[TensorSpec]) -> list[Json]:
     return [spec.metadata for spec in specs]
 
 

@@ -75,11 +75,11 @@ class Ledger:
 
     def single(self, family: Family, *labels: str) -> Series:
         """Makes the series of a counter or a gauge."""
-        return self._add(Series(family, labels))
+        return self.add(Series(family, labels))
 
     def histogram(self, family: Family, *labels: str) -> Histogram:
         """Makes the series of a histogram."""
-        return self._add(Histogram(family, labels))
+        return self.add(Histogram(family, labels))
 
     def follow(self, family: Family, read: Read) -> None:
         """Takes the values of a counter or a gauge from `read`, at each flush and in its thread."""
@@ -95,6 +95,11 @@ class Ledger:
                     followed.series[labels].value = value
             self._shared.write(self._slot, *self._numbers())
 
+    def add(self, series: S) -> S:
+        """Adds a series of one's own."""
+        self._series.append(series)
+        return series
+
     def _numbers(self) -> tuple[Numbers, Numbers]:
         """Returns counts, and gauges."""
         counts, gauges = self._before.copy(), {}
@@ -106,7 +111,3 @@ class Ledger:
                 before = self._before.get(key)
                 counts[key] = list(map(add, before, numbers)) if before else numbers
         return counts, gauges
-
-    def _add(self, series: S) -> S:
-        self._series.append(series)
-        return series

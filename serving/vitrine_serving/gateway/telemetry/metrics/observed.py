@@ -14,6 +14,7 @@ from vitrine_serving.gateway.shedding import REASONS
 from vitrine_serving.gateway.telemetry.drift import Watch
 from vitrine_serving.gateway.telemetry.metrics import families
 from vitrine_serving.gateway.telemetry.metrics.drift import DriftCollector
+from vitrine_serving.gateway.telemetry.metrics.inference_statistics import InferenceStatistics
 from vitrine_serving.gateway.telemetry.metrics.ledger import Histogram, Ledger, Series
 from vitrine_serving.gateway.telemetry.metrics.shared_series import SharedSeries
 from vitrine_serving.gateway.telemetry.observers import harmless
@@ -62,6 +63,7 @@ class Metrics:
         self._models = frozenset(models)
         shared = shared or SharedSeries()
         self._ledger = Ledger(shared, slot)
+        self.inference = InferenceStatistics(self._ledger, shared)
         self._requests: dict[tuple[str, str, int], _Kind] = {}
         self._versions: dict[tuple[str, int], _Version] = {}
         self._empty = {
@@ -189,7 +191,7 @@ class Metrics:
     def _note_outcome(self, model: str, outcome: Outcome[Any]) -> None:
         known = self._version(model, outcome.version)
         shown = outcome.shown
-        if shown:  # JSON waits for nobody
+        if shown or outcome.queue_s:  # JSON waits for nobody
             known.queue.observe(outcome.queue_s)
         if not shown or shown.found:  # not of arrays, which are pixels already
             known.decode.observe(outcome.decode_s)

@@ -49,6 +49,18 @@ class SharedSeries(Collector):
         """Drops the gauges of a process that has ended."""
         self._gauges.write(slot, b"")
 
+    def merged(self, family: Family) -> dict[tuple[str, ...], list[float]]:
+        """Returns the numbers of a family, by its labels, over all processes."""
+        merge = max if family.worst else add
+        merged: dict[tuple[str, ...], list[float]] = {}
+        snapshots = self._gauges if family.kind == "gauge" else self._counts
+        for slot in range(len(snapshots)):
+            for (name, labels), numbers in _entries(snapshots.read(slot)).items():
+                if name == family.name:
+                    before = merged.get(labels)
+                    merged[labels] = list(map(merge, before, numbers)) if before else numbers
+        return merged
+
     def collect(self) -> Iterable[Metric]:
         """Returns the metrics of all processes together."""
         merged = _merged(self._counts) | _merged(self._gauges)
