@@ -50,7 +50,7 @@ _STATES = {"AVAILABLE": "READY", "UNLOADING": "UNLOADING", "END": "UNAVAILABLE"}
 
 
 class _Known(NamedTuple):
-    """What is kept of a version as long as it is loaded."""
+    """Specs and counts of a version, kept as long as it is loaded."""
 
     specs: VersionSpecs
     statistics: VersionStatistics
