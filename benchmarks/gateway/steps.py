@@ -28,6 +28,7 @@ from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor, to_tensor
 from vitrine_serving.gateway.api.bodies import read_pictures
 from vitrine_serving.gateway.api.forms import parsed_pictures, plain_pictures
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app, in_thread, make_handlers
 from vitrine_serving.gateway.http import reading
 from vitrine_serving.gateway.http.heads import HeadLimits, read_head
@@ -253,16 +254,19 @@ async def _steps(
 
 def _handlers(settings: Settings, servers: Any) -> Mapping[str, Handler]:
     """Returns the gateway's handlers, with `servers` in the model servers' place."""
+    plane = DataPlane(servers, settings.batching, settings.shedding)
+    decoding = DecodingQueue(ThreadRunner(TASKS))
+    offload = partial(in_thread, ThreadPoolExecutor(1))
+    metrics = Metrics(settings.listed.models)
     return make_handlers(
-        settings,
-        servers,
-        DataPlane(servers, settings.batching, settings.shedding),
-        DecodingQueue(ThreadRunner(TASKS)),
-        partial(in_thread, ThreadPoolExecutor(1)),
+        *(settings, servers, plane, decoding, offload),
         is_draining=lambda: False,
-        metrics=Metrics(settings.listed.models),
+        metrics=metrics,
         watch=None,
         feedback_log=FeedbackLog(settings.feedback),
+        open_inference=make_open_inference(
+            *(settings, servers, plane, decoding, offload, metrics), is_draining=lambda: False
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -18,6 +18,8 @@ from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
 from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
+from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
+from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
@@ -54,9 +56,6 @@ from vitrine_serving.gateway.telemetry.observers import Observer, harmless
 from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
-
-if TYPE_CHECKING:
-    from vitrine_serving.gateway.api.open_inference.service import V2Service
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -181,6 +180,7 @@ class Gateway:
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
+            open_inference=self.open_inference,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
@@ -210,7 +210,7 @@ class Gateway:
         try:
             return await self._answer(request, body)
         except VitrineError as error:
-            return self._refusal(error)
+            return self._refusal(error, request)
         except Exception as error:
             return problems.unexpected(request.method, request.path, error)
 
@@ -223,7 +223,7 @@ class Gateway:
         try:
             answer = await self._admitted(request, routed, body)
         except VitrineError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(error, request)
         answer.headers += admission.headers
         return answer
 
@@ -231,17 +231,17 @@ class Gateway:
         limits = self._limits
         routed.check()
         if routed.route.max_body_bytes:
-            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
+            limit = limits.of_body(routed.route, request.headers)
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self.start()
         return await routed.answer(self._handlers)
 
-    def _refusal(self, error: VitrineError) -> Answer:
+    def _refusal(self, error: VitrineError, request: Request) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return problems.expected(error)
+        return problems.expected(error, request.path)
 
 
 def make_handlers(
@@ -255,6 +255,7 @@ def make_handlers(
     metrics: Metrics,
     watch: Watch | None,
     feedback_log: FeedbackLog,
+    open_inference: V2Service,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -273,6 +274,12 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
+    reader = v2_bodies.BodyReader(
+        offload=offload,
+        decoding=decoding,
+        max_values=settings.requests.max_json_values,
+        max_json_bytes=settings.requests.max_json_bytes,
+    )
 
     def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
@@ -296,6 +303,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
 

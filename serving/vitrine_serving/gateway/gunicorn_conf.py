@@ -7,6 +7,7 @@ from typing import Any
 
 from gunicorn import glogging
 
+from vitrine_client.open_inference.names import shared_paths
 from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app
@@ -59,6 +60,9 @@ def on_starting(master: Any) -> None:
     no_feedback = feedback_log.unused(_settings.feedback)
     for said in filter(None, (fitting, no_predictions, no_feedback)):
         master.log.warning(said)
+    for name in _settings.listed.models:
+        if said := shared_paths(name):
+            master.log.warning("Model %s: %s", name, said)
     master.look = _shared.look
     master.draining = _shared.draining
     master.drain_s = _settings.server.drain_s

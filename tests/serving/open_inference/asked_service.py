@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,13 @@ from tests.serving.open_inference.typed_servers import TypedServers, Version
 from vitrine_client.errors import VitrineError
 from vitrine_client.open_inference.datatypes import of_dtype
 from vitrine_client.open_inference.messages import (
+    NO_PARAMETERS,
     Parameters,
     RequestedOutput,
     V2Request,
     V2Tensor,
 )
 from vitrine_serving.gateway.api.open_inference.inference import V2Inference
-from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.application import Gateway, create_app
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -41,9 +41,9 @@ def strings(name: str, *contents: bytes) -> V2Tensor:
 
 def request(*inputs: V2Tensor, outputs: Any = (), **parameters: Any) -> V2Request:
     """A request for outputs by name, each with its parameters."""
-    wanted: dict[str, Parameters] = dict.fromkeys(outputs, {})
-    if isinstance(outputs, dict):
-        wanted = outputs
+    wanted: Mapping[str, Parameters] = (
+        outputs if isinstance(outputs, dict) else dict.fromkeys(outputs, NO_PARAMETERS)
+    )
     return V2Request(
         list(inputs),
         [RequestedOutput(name, given) for name, given in wanted.items()],
@@ -60,7 +60,7 @@ class Asked:
         self.app: Gateway = create_app(Settings(models=("m",), **settings), self.servers)
         runner.run(self._start())
         assert self.app.open_inference
-        self.service: V2Service = self.app.open_inference
+        self.service = self.app.open_inference
 
     async def _start(self) -> None:
         self.app.start()

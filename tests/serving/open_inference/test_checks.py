@@ -1,4 +1,4 @@
-"""Requests against the signature that they are for: what is wrong is said with what was expected."""
+"""Requests against the signature that they are for: faults are told with what was expected."""
 
 import asyncio
 

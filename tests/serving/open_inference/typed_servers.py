@@ -1,8 +1,8 @@
 """Model servers of a model whose signatures have dtypes and shapes, for tests of the service."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class TypedServers:
         self.learned = 0
         self.described: list[int] = []
         self.error: Exception | None = None
-        self.gate: asyncio.Event | None = None
+        self.gate: Any = None  # an event that predictions wait for
 
     def usable(self) -> int:
         return 1
@@ -122,7 +122,7 @@ class TypedServers:
         if self.error:
             raise self.error
         number, version = self._version(request.model_spec)
-        expected = version.signatures[request.model_spec.signature_name]
+        expected = version.signatures[request.model_spec.signature_name or "serving_default"]
         if not request.inputs.keys() <= expected.inputs.keys():
             raise InvalidRequest("the model server refuses the inputs")
         if not set(request.output_filter) <= expected.outputs.keys():

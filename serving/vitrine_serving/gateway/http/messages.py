@@ -8,6 +8,12 @@ from typing import Any
 from vitrine_serving.gateway.models.reference import ModelRef
 
 
+def is_v2(path: str) -> bool:
+    """Says whether a path is one of the Open Inference Protocol, which has its own form of
+    errors."""
+    return path == "/v2" or path.startswith("/v2/")
+
+
 @dataclass(slots=True)
 class Request:
     """HTTP request, as the parts of the gateway hand it on.

@@ -7,6 +7,7 @@ send. In a decoding process it becomes binary data, which is all that has to com
 import asyncio
 import codecs
 import math
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ import rapidjson
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Unavailable
 from vitrine_client.open_inference.http_bodies import json_length, read_request, write_request
 from vitrine_client.open_inference.messages import V2Request
+from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.json_bodies import LARGE_JSON_BYTES
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, Offload
 from vitrine_serving.gateway.inference.decoding.jobs import Head, Task
@@ -27,7 +29,6 @@ from vitrine_serving.rest_json.parsing import MAX_VALUES, check_values
 
 _TASK = "open inference"
 _LITERALS = (b"NaN", b"Inf")
-_NUMBER_MODE = rapidjson.NM_NATIVE | rapidjson.NM_NAN
 
 
 def _parsed(text: bytes | memoryview, max_values: int) -> Any:
@@ -50,7 +51,7 @@ def _parsed(text: bytes | memoryview, max_values: int) -> Any:
 
 
 def _loaded(text: bytes) -> Any:
-    return rapidjson.loads(text, number_mode=_NUMBER_MODE)
+    return rapidjson.loads(text, number_mode=rapidjson.NM_NAN)
 
 
 def _read(body: bytes, length: int, max_values: int) -> V2Request:
@@ -93,7 +94,8 @@ TASKS: Mapping[str, Task] = {_TASK: _to_binary}
 
 class BodyReader:
     """Reader of the bodies of requests: what takes long is read by `offload`, which is called as
-    `asyncio.to_thread` is, and in decoding jobs. JSON has `max_values` at most."""
+    `asyncio.to_thread` is, and in decoding jobs. JSON has `max_values` at most, and
+    `max_json_bytes`, of which what follows it is none."""
 
     def __init__(
         self,
@@ -101,10 +103,12 @@ class BodyReader:
         offload: Offload = asyncio.to_thread,
         decoding: DecodingQueue | None = None,
         max_values: int = MAX_VALUES,
+        max_json_bytes: int = sys.maxsize,
     ) -> None:
         self._offload = offload
         self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._max_values = max_values
+        self._max_json_bytes = max_json_bytes
 
     async def read(self, body: bytes, header: str | None, deadline: float) -> V2Request:
         """Returns the request in a body; `header` is Inference-Header-Content-Length, None where
@@ -116,6 +120,11 @@ class BodyReader:
         length = json_length(header, len(body))
         if header is not None and not length:
             return V2Request([], raw=body)
+        if length > self._max_json_bytes:
+            raise PayloadTooLarge(
+                f"The JSON has more than {self._max_json_bytes} bytes; send its values as binary "
+                f"data; the gateway's {PREFIX}MAX_JSON_BYTES allows more"
+            )
         given = body, length, self._max_values
         try:
             if len(body) <= LARGE_BYTES:

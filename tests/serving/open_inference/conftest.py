@@ -1,0 +1,32 @@
+"""A gateway in front of model servers that echo, asked without a socket."""
+
+import asyncio
+
+import pytest
+
+from tests.serving.asked_gateway import Http
+from tests.serving.open_inference.echo_servers import EchoServers
+from vitrine_serving.gateway.application import create_app
+from vitrine_serving.gateway.settings import Settings
+
+
+@pytest.fixture
+def servers() -> EchoServers:
+    """The model servers of `http`'s gateway."""
+    return EchoServers()
+
+
+@pytest.fixture
+def http(servers: EchoServers, runner: asyncio.Runner) -> Http:
+    """Somebody who asks a gateway of `m`."""
+    return Http(create_app(Settings(models=("m",)), servers), runner)
+
+
+@pytest.fixture
+def asking(servers: EchoServers, runner: asyncio.Runner):
+    """Makes somebody who asks a gateway with other settings."""
+
+    def make(**settings) -> Http:
+        return Http(create_app(Settings(models=("m",), **settings), servers), runner)
+
+    return make
