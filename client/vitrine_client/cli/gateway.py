@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,9 @@ from vitrine_client.process.addresses import without_password
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
+
+
+C = TypeVar("C", bound=Client)
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,14 @@ class GatewayOptions:
     timeout_s: float
     tls: TlsFiles
 
-    def client(self) -> Client:
+    def client(self, kind: type[C] = Client) -> C:  # type: ignore[assignment]
         """Returns a client. Values that make no sense are wrong usage."""
         if not self.url.startswith("https:"):
             options.refuse_typed(
                 f"{without_password(self.url)} has no TLS", "ca", "cert", "cert_key"
             )
         try:
-            return Client(
+            return kind(
                 self.url,
                 timeout_s=self.timeout_s,
                 api_key=self.key,

@@ -61,7 +61,7 @@ def checked(
 url = click.option(
     "--url",
     envvar="VITRINE_URL",
-    callback=checked(addresses.checked_url, addresses.gateway_url),
+    callback=checked(addresses.checked_v2_url, addresses.gateway_url),
     show_default=f"{addresses.Addresses().url}, or with VITRINE_PORT",
     show_envvar=True,
     help="The gateway.",
@@ -120,6 +120,12 @@ def was_typed(name: str) -> bool:
     context = click.get_current_context(silent=True)
     source = context.get_parameter_source(name) if context else None
     return source is ParameterSource.COMMANDLINE
+
+
+def is_default(name: str) -> bool:
+    """Whether an option of the running command is named nowhere, nor is its variable."""
+    context = click.get_current_context(silent=True)
+    return bool(context) and context.get_parameter_source(name) is ParameterSource.DEFAULT
 
 
 def variable(name: str) -> str:

@@ -18,7 +18,11 @@ from vitrine_client.process import local_sockets
 HOST = "127.0.0.1"
 PORT = 8080
 GRPC_OFFSET, REST_OFFSET = 420, 421
+V2_GRPC_OFFSET = 1
 HIGHEST_PORT = 65_535
+
+GRPC_SCHEMES = ("grpc://", "grpcs://")
+"""Of servers of the Open Inference Protocol, without and with TLS."""
 
 URL_NAMES = "--url or VITRINE_URL"
 """How a user names another gateway."""
@@ -122,6 +126,13 @@ def model_servers(environ: Environment = os.environ) -> tuple[str, ...]:
     return (f"{HOST}:{own_port}",)
 
 
+def v2_grpc_url(environ: Environment = os.environ) -> str:
+    """Returns the address at which the gateway of this machine speaks the Open Inference Protocol
+    by gRPC: the port of `VITRINE_V2_GRPC_PORT`, or the next one after its own."""
+    port = _named_port("VITRINE_V2_GRPC_PORT", environ) or gateway_port(environ) + V2_GRPC_OFFSET
+    return f"grpc://{HOST}:{port}"
+
+
 def gateway_port(environ: Environment = os.environ) -> int:
     """Returns the gateway's port, from 1 to 65535. Raises `InvalidRequest`."""
     return _named_port("VITRINE_PORT", environ) or PORT
@@ -157,6 +168,20 @@ def checked_url(url: str) -> str:
         shown = without_password(url)
         raise InvalidRequest(f"{shown!r} is not an address; write http://HOST:PORT{hint}")
     return url.rstrip("/")
+
+
+def checked_v2_url(url: str) -> str:
+    """Returns the address of a server of the Open Inference Protocol: that of HTTP, or
+    grpc://HOST:PORT, with TLS grpcs://HOST:PORT. Raises `InvalidRequest` where it is neither."""
+    scheme, separator, rest = url.strip().partition("://")
+    if scheme + separator not in GRPC_SCHEMES:
+        return checked_url(url)
+    found = _HOST_PORT.fullmatch(rest.rstrip("/"))
+    if not (found and 0 < int(found[2]) <= HIGHEST_PORT):
+        raise InvalidRequest(
+            f"{without_password(url)!r} is not an address; write {scheme}://HOST:PORT"
+        )
+    return f"{scheme}://{found[0]}"
 
 
 def without_password(address: str) -> str:

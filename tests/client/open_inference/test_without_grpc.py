@@ -1,4 +1,4 @@
-"""The codec of HTTP bodies, and clients that speak HTTP, where neither gRPC nor protobuf is there."""
+"""The codec of HTTP bodies, and clients over HTTP, where neither gRPC nor protobuf is there."""
 
 import subprocess
 import sys
