@@ -122,12 +122,6 @@ def was_typed(name: str) -> bool:
     return source is ParameterSource.COMMANDLINE
 
 
-def is_default(name: str) -> bool:
-    """Whether an option of the running command is named nowhere, nor is its variable."""
-    context = click.get_current_context(silent=True)
-    return bool(context) and context.get_parameter_source(name) is ParameterSource.DEFAULT
-
-
 def variable(name: str) -> str:
     """Returns the environment variable of an option of the running command."""
     params = click.get_current_context().command.params

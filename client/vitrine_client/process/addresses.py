@@ -126,11 +126,16 @@ def model_servers(environ: Environment = os.environ) -> tuple[str, ...]:
     return (f"{HOST}:{own_port}",)
 
 
-def v2_grpc_url(environ: Environment = os.environ) -> str:
-    """Returns the address at which the gateway of this machine speaks the Open Inference Protocol
-    by gRPC: the port of `VITRINE_V2_GRPC_PORT`, or the next one after its own."""
+def v2_grpc_url(url: str, environ: Environment = os.environ) -> str | None:
+    """Returns the address at which the gateway at a URL speaks the Open Inference Protocol by gRPC:
+    where it is this machine's, that of `VITRINE_V2_GRPC_PORT`, or the next one after its own. None
+    where that is not known, or is off. Raises `InvalidRequest` for a port that is none."""
+    is_off = environ.get("VITRINE_V2_GRPC_PORT", "").strip() == "0"
+    if is_off or environ.get("VITRINE_URL") or url != gateway_url(environ):
+        return None
     port = _named_port("VITRINE_V2_GRPC_PORT", environ) or gateway_port(environ) + V2_GRPC_OFFSET
-    return f"grpc://{HOST}:{port}"
+    tls = bool(environ.get("VITRINE_TLS_CERT"))
+    return _url(_named_host(environ), port, tls=tls).replace("http", "grpc", 1)
 
 
 def gateway_port(environ: Environment = os.environ) -> int:

@@ -109,8 +109,11 @@ class LoadRequest:
                 check_metadata(self.headers)
             except ValueError as error:
                 raise click.UsageError(str(error)) from error
-        for text in _conflicts(self):
-            raise click.UsageError(text)
+        try:
+            for text in _conflicts(self):
+                raise click.UsageError(text)
+        except InvalidRequest as error:  # of a variable
+            raise click.UsageError(str(error)) from error
 
     @property
     def searches(self) -> bool:
@@ -127,9 +130,8 @@ class LoadRequest:
         """The address of the server; by gRPC that of a gateway begins with grpc:// or grpcs://."""
         if self.model_server:
             return self.model_server
-        if self.kind == "v2-grpc" and options.is_default("url"):
-            return addresses.v2_grpc_url()
-        return self.url
+        by_grpc = addresses.v2_grpc_url(self.url) if self.kind == "v2-grpc" else None
+        return by_grpc or self.url
 
     @property
     def kind(self) -> WorkloadKind:
