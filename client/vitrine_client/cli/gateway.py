@@ -55,8 +55,12 @@ class GatewayOptions:
     timeout_s: float
     tls: TlsFiles
 
-    def client(self, kind: type[C] = Client) -> C:  # type: ignore[assignment]
+    def client(self) -> Client:
         """Returns a client. Values that make no sense are wrong usage."""
+        return self.client_of_kind(Client)
+
+    def client_of_kind(self, kind: type[C]) -> C:
+        """Returns a client of a kind. Values that make no sense are wrong usage."""
         if not self.url.startswith("https:"):
             options.refuse_typed(
                 f"{without_password(self.url)} has no TLS", "ca", "cert", "cert_key"

@@ -72,7 +72,7 @@ def predictor(gateway: GatewayOptions, layers: Sequence[ProfileLayer]) -> V2Pred
 def _server(gateway: GatewayOptions) -> V2Server:
     scheme, _, address = gateway.url.partition("://")
     if f"{scheme}://" not in addresses.GRPC_SCHEMES:
-        return gateway.client(V2HttpClient)
+        return gateway.client_of_kind(V2HttpClient)
     with options.needs("grpc", f"{scheme}://"):
         from vitrine_client.open_inference.client.grpc_client import V2GrpcClient
     trust = None

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import requests
@@ -14,13 +14,14 @@ from vitrine_client.process.trust import Trust
 C = TypeVar("C", bound=Client)
 
 
-@contextmanager
-def client_of(
-    target: Workload,
-    timeout_s: float,
-    kind: type[C] = Client,  # type: ignore[assignment]
-) -> Iterator[C]:
+def client_of(target: Workload, timeout_s: float) -> AbstractContextManager[Client]:
     """Gives a client that asks as the load does: with its key, its headers and its trust."""
+    return client_of_kind(Client, target, timeout_s)
+
+
+@contextmanager
+def client_of_kind(kind: type[C], target: Workload, timeout_s: float) -> Iterator[C]:
+    """Gives a client of a kind that asks as the load does."""
     trust = target.tls or Trust.chosen()
     session = None
     if target.headers:

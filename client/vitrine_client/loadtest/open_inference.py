@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vitrine_client.loadtest.gateways import client_of
+from vitrine_client.loadtest.gateways import client_of_kind
 from vitrine_client.loadtest.plan import Workload
 from vitrine_client.open_inference.client.http_client import V2HttpClient
 from vitrine_client.open_inference.client.picture_model import PictureModel
@@ -16,7 +16,7 @@ from vitrine_client.tfserving.channel import trust_of
 def server_of(target: Workload, timeout_s: float) -> Iterator[V2Server]:
     """Gives the server, asked as the load does: with its key, its headers and its trust."""
     if not target.is_grpc:
-        with client_of(target, timeout_s, V2HttpClient) as client:
+        with client_of_kind(V2HttpClient, target, timeout_s) as client:
             yield client
         return
     from vitrine_client.open_inference.client.grpc_client import V2GrpcClient

@@ -43,3 +43,11 @@ def test_they_are_not_there(module: str):
 def test_bodies_are_written_and_read():
     done = done_without_grpc(CODEC)
     assert done.returncode == 0, done.stderr
+
+
+def test_servers_are_asked_over_http():
+    done = done_without_grpc(
+        "from vitrine_client.open_inference.client import http_client, predictor\n"
+        "predictor.V2Predictor(http_client.V2HttpClient('http://127.0.0.1:1')).predict\n"
+    )
+    assert done.returncode == 0, done.stderr

@@ -233,8 +233,8 @@ def _named(
 def _in_base64(tensor: V2Tensor) -> V2Tensor:
     array = np.empty(tensor.array.size, object)
     array[:] = [base64.b64encode(each) for each in tensor.array.ravel().tolist()]
-    array = array.reshape(tensor.array.shape)
-    return tensor._replace(array=array, parameters={"content_type": "base64"})
+    shaped = array.reshape(tensor.array.shape)
+    return tensor._replace(array=shaped, parameters={"content_type": "base64"})
 
 
 def _datatype(dtype: str) -> str:
