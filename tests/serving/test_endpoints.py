@@ -11,6 +11,7 @@ import pytest
 
 from tests.serving.asked_gateway import picture
 from vitrine_client.errors import MethodNotAllowed, NotFound
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
 from vitrine_serving.gateway.application import TASKS, in_thread, make_handlers
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.problems import expected
@@ -58,16 +59,21 @@ def ask(servers):
                 offload = partial(in_thread, threads)
                 plane = DataPlane(servers, BatchingSettings(), SheddingSettings())
                 assert plane.rows_waiting() == {}
+                decoding = DecodingQueue(ThreadRunner(TASKS))
+                open_inference = make_open_inference(
+                    Settings(), servers, plane, decoding, offload, is_draining=lambda: False
+                )
                 handlers = make_handlers(
                     Settings(),
                     servers,
                     plane,
-                    DecodingQueue(ThreadRunner(TASKS)),
+                    decoding,
                     offload,
                     is_draining=lambda: False,
                     metrics=metrics,
                     watch=watch,
                     feedback_log=FeedbackLog(FeedbackSettings()),
+                    open_inference=open_inference,
                 )
                 routed = RoutedRequest(asked)
                 routed.check()

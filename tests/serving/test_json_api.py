@@ -13,7 +13,7 @@ from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, DataPlane
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
-from vitrine_serving.gateway.models.signatures import KnownSignatures
+from vitrine_serving.gateway.models.signatures import KnownSignatures, Signatures
 from vitrine_serving.gateway.shedding import SheddingSettings
 
 NEWEST = ModelRef("m")
@@ -283,7 +283,7 @@ def test_metadata(api, servers):
 
 def test_what_is_known_is_bounded():
     """The oldest is forgotten first, of versions and of version labels."""
-    known = KnownSignatures()
+    known = KnownSignatures(Signatures.of)
     response = wire.GetModelMetadataResponse()
     for version in range(1, 2000):
         response.model_spec.version.value = version

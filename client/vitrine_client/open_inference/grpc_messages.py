@@ -186,8 +186,17 @@ def _write(parameters: Parameters, into: Any) -> None:
         if isinstance(value, bool):
             into[name].bool_param = value
         elif isinstance(value, int):
-            into[name].int64_param = value
+            _write_whole(name, value, into[name])
         elif isinstance(value, float):
             into[name].double_param = value
         else:
             into[name].string_param = value
+
+
+def _write_whole(name: str, value: int, into: wire.InferParameter) -> None:
+    if -(2**63) <= value < 2**63:
+        into.int64_param = value
+    elif 0 < value < 2**64:
+        into.uint64_param = value
+    else:
+        raise InvalidRequest(f"Parameter {name!r} is beyond 64 bits")

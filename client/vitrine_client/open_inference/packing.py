@@ -53,7 +53,7 @@ def _strings(name: str, content: bytes | memoryview, count: int) -> Array:
     larger than what was sent."""
     found: list[bytes] = []
     place, end = 0, len(content)
-    while place < end:
+    while place < end and len(found) < count:
         if end - place < _LENGTH.size:
             raise InvalidRequest(f"{name!r} ends within the length of a string")
         (length,) = _LENGTH.unpack_from(content, place)
@@ -66,6 +66,8 @@ def _strings(name: str, content: bytes | memoryview, count: int) -> Array:
         place += length
     if len(found) != count:
         raise InvalidRequest(f"{name!r} has {len(found)} strings, and its shape takes {count}")
+    if place < end:
+        raise InvalidRequest(f"{name!r} has {count} strings by its shape, and more follow them")
     array = np.empty(count, object)
     array[:] = found
     return array

@@ -9,13 +9,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
 from vitrine_serving.gateway.api import json_jobs
 from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
+from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
+from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod, GrpcMethods
+from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
+from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
 from vitrine_serving.gateway.api.pictures import Offload, PictureEndpoints, is_json
 from vitrine_serving.gateway.api.probes import Probes
@@ -28,7 +33,7 @@ from vitrine_serving.gateway.http.answer_heads import AnswerHeads
 from vitrine_serving.gateway.http.headers import Cors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body
-from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
+from vitrine_serving.gateway.http.routes import Handler, Route, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder
@@ -53,11 +58,16 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
+if TYPE_CHECKING:
+    from vitrine_serving.gateway.api.open_inference.service import V2Service
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
+Work = Callable[[], Awaitable[Answer]]
+"""Answers a request, or raises `VitrineError`."""
 
-TASKS = {finding.TASK: finding.find, **json_jobs.TASKS}
+TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
 
 _THREADS = 16
@@ -92,6 +102,8 @@ class Gateway:
         self._watch = watch
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
+        self.open_inference: V2Service | None = None  # once it has started
+        self.grpc_methods: Mapping[str, GrpcMethod] = {}
         self._draining = draining or Draining()
         self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
@@ -156,28 +168,46 @@ class Gateway:
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
         )
+        self.open_inference = make_open_inference(
+            settings, servers, plane, self._decoding, offload, is_draining=self.is_draining
+        )
+        self.grpc_methods = GrpcMethods(self.open_inference, offload).by_path
         self._handlers = make_handlers(
             settings,
             servers,
             plane,
             self._decoding,
             offload,
-            is_draining=lambda: self._is_ending or self._draining.has_begun,
+            is_draining=self.is_draining,
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
+            open_inference=self.open_inference,
         )
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
+    def is_draining(self) -> bool:
+        """Says whether the gateway is about to end."""
+        return self._is_ending or self._draining.has_begun
+
     async def answer(self, request: Request, body: Body) -> Answer:
         """Returns the answer to a request, once it was noted; cancelled, as its client has left, it
         is noted, too."""
+        return await self._observed(request, partial(self._answer, request, body))
+
+    async def call(self, request: Request, route: Route, work: Work) -> Answer:
+        """Returns the answer to a call that came by gRPC, which is admitted by its route, and noted
+        as each request is. `work` may begin with reading what is asked."""
+        request.endpoint, request.route = route.endpoint, route.pattern
+        return await self._observed(request, partial(self._guarded, request, route, work))
+
+    async def _observed(self, request: Request, answer_it: Work) -> Answer:
         started = time.monotonic()
         logs.in_hand.set(request)
-        work = self._finish(request, body)
+        work = self._finish(request, answer_it)
         answer = _GONE
         try:
             answer = await (self._tracer.follow(request, work) if self._tracer else work)
@@ -188,11 +218,11 @@ class Gateway:
             observe(request, answer, took_s)
         return answer
 
-    async def _finish(self, request: Request, body: Body) -> Answer:
+    async def _finish(self, request: Request, answer_it: Work) -> Answer:
         try:
-            return await self._answer(request, body)
+            return await answer_it()
         except VitrineError as error:
-            return self._refusal(error)
+            return self._refusal(error, request)
         except Exception as error:
             return problems.unexpected(request.method, request.path, error)
 
@@ -200,12 +230,17 @@ class Gateway:
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         routed = RoutedRequest(request)
-        admission = self._guard.admit(request.headers, request.client, routed.route)
+        return await self._guarded(
+            request, routed.route, partial(self._admitted, request, routed, body)
+        )
+
+    async def _guarded(self, request: Request, route: Route, work: Work) -> Answer:
+        admission = self._guard.admit(request.headers, request.client, route)
         request.key_name = admission.name
         try:
-            answer = await self._admitted(request, routed, body)
+            answer = await work()
         except VitrineError as error:
-            answer = self._refusal(error)
+            answer = self._refusal(error, request)
         answer.headers += admission.headers
         return answer
 
@@ -213,17 +248,17 @@ class Gateway:
         limits = self._limits
         routed.check()
         if routed.route.max_body_bytes:
-            limit = limits.of_body(routed.route, request.headers.get("content-type", ""))
+            limit = limits.of_body(routed.route, request.headers)
             request.body = await body.read(limit, limits.body_timeout_s, self._threads)
         request.deadline = time.monotonic() + limits.request_timeout_s
         if not self._handlers:
             self.start()
         return await routed.answer(self._handlers)
 
-    def _refusal(self, error: VitrineError) -> Answer:
+    def _refusal(self, error: VitrineError, request: Request) -> Answer:
         if isinstance(error, Shed):
             self.metrics.count_shed(error.reason)
-        return problems.expected(error)
+        return problems.expected(error, request.path)
 
 
 def make_handlers(
@@ -237,6 +272,7 @@ def make_handlers(
     metrics: Metrics,
     watch: Watch | None,
     feedback_log: FeedbackLog,
+    open_inference: V2Service,
 ) -> Mapping[str, Handler]:
     """Returns the handlers of the route table, by endpoint, for the running event loop."""
     versions = Versions(plane, settings.batching, settings.shedding)
@@ -255,6 +291,12 @@ def make_handlers(
     feedback = FeedbackEndpoint(feedback_log, servers, versions, limits.max_images, metrics)
     probes = Probes(ModelList(servers, settings.listed), is_draining)
     console = _make_console(settings, offload)
+    reader = v2_bodies.BodyReader(
+        offload=offload,
+        decoding=decoding,
+        max_values=settings.requests.max_json_values,
+        max_json_bytes=settings.requests.max_json_bytes,
+    )
 
     def predict(request: Request, model: ModelRef) -> Awaitable[Answer]:
         if is_json(request):
@@ -278,6 +320,7 @@ def make_handlers(
         "profile": ProfileEndpoint(servers, versions).profile,
         "feedback": feedback.feedback,
         "drift": telemetry.drift,
+        **OpenInferenceEndpoints(open_inference, reader, offload).handlers,
     }
 
 

@@ -82,7 +82,7 @@ def parse(body: bytes, max_values: int = MAX_VALUES) -> dict[str, Any]:
     """
     if not body:
         raise ServingError.invalid("JSON Parse error: The document is empty")
-    _check_values(body, max_values)
+    check_values(body, max_values)
     try:
         document = orjson.loads(body)
     except SystemError as error:  # orjson's word for it where it cannot make the next object
@@ -106,10 +106,12 @@ def parse_exactly(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _check_values(body: bytes, max_values: int) -> None:
-    """Counts the bytes that begin values, those in strings as well: 12 ms for 8 MB."""
-    if len(body) <= max_values:
+def check_values(text: bytes | memoryview, max_values: int) -> None:
+    """Raises `PayloadTooLarge` for more values than that. Counts the bytes that begin values, those
+    in strings as well: 12 ms for 8 MB."""
+    if len(text) <= max_values:
         return
+    body = bytes(text)
     if body.count(b",") + body.count(b"[") + 3 * body.count(b"{") > max_values:
         raise PayloadTooLarge(
             f"The JSON has more than {max_values:,} values, an object counting as three; "

@@ -7,6 +7,7 @@ from pathlib import Path
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.http.default_model import FALLBACK, PREFERRED
+from vitrine_client.open_inference.names import shared_paths
 from vitrine_client.results.profiles.profile import ProfileError
 from vitrine_client.store import layout, profile_files
 from vitrine_client.store.layout import quoted
@@ -84,6 +85,8 @@ def _examined_model(model: Path) -> Iterator[Finding]:
         )
         return
     yield from _examined_entries(name, model, entries)
+    if said := shared_paths(model.name):
+        yield note(name, said, "nothing, unless clients look there; another name has all paths")
     wrong = {number: reason for number, path in found.items() if (reason := wrong_version(path))}
     for number, (seen, todo) in wrong.items():
         yield problem(name, f"version {number} cannot be loaded: {seen}", todo)

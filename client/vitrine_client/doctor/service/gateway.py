@@ -18,6 +18,7 @@ from vitrine_client.errors import InvalidRequest, ServerError
 from vitrine_client.http.default_model import PREFERRED, is_served, told_of_missing
 from vitrine_client.http.protocol import held, key_headers, models
 from vitrine_client.http.unanswered_calls import causes
+from vitrine_client.open_inference.names import shared_paths
 from vitrine_client.process.addresses import checked_url, without_password
 from vitrine_client.process.trust import Trust
 
@@ -152,6 +153,8 @@ def _listed(content: dict[str, Any], here: Installation) -> Iterator[Finding]:
     labels = {model["name"]: model.get("version_labels", {}) for model in content["models"]}
     for name, statuses in listed.items():
         yield from examined_states(name, statuses, labels[name], here)
+        if said := shared_paths(name):
+            yield note(f"model {name}, served", said, "nothing, unless clients look there")
     if not is_served(listed.get(PREFERRED, ())):
         yield note("default model", told_of_missing())
 

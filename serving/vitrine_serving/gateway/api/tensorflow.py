@@ -52,9 +52,9 @@ from vitrine_serving.gateway.inference.requests import (
 )
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.models.signatures import (
-    METADATA,
     KnownSignatures,
     Signatures,
+    ask_signatures,
     signature_def_map,
 )
 from vitrine_serving.rest_json import answers
@@ -112,7 +112,7 @@ class JsonApi:
         }
         self._max_values = max_values
         self._max_pixels = max_pixels
-        self._known = KnownSignatures()
+        self._known = KnownSignatures(Signatures.of)
 
     async def answer(self, request: Request, model: ModelRef, verb: str) -> Answer:
         """Answers `predict`, `classify` or `regress`, and leaves the outcome in the request."""
@@ -255,13 +255,7 @@ class JsonApi:
     async def _metadata(
         self, model: ModelRef, timeout_s: float, *callers: Caller
     ) -> wire.GetModelMetadataResponse:
-        request = wire.GetModelMetadataRequest(
-            model_spec=_spec(model), metadata_field=["signature_def"]
-        )
-        response = await self._plane.call(
-            METADATA, request.SerializeToString(), timeout_s=timeout_s, callers=callers
-        )
-        return messages.parsed(wire.GetModelMetadataResponse, response)
+        return await ask_signatures(self._plane.call, model, timeout_s=timeout_s, callers=callers)
 
 
 class _Body:

@@ -16,6 +16,7 @@ _STATUS_LINES = {
 _LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*")
 _CLOSE = b"connection: close\r\n"
 _KEEP = b"connection: keep-alive\r\n"
+_API_TYPES = ("application/json", "application/octet-stream", "application/problem+json")
 _NO_BODY = (204, 304)
 """Statuses without a body, and so without its length."""
 
@@ -65,7 +66,7 @@ class AnswerHeads:
     def _fixed(self, kind: str) -> bytes:
         found = self._common
         bare = kind.partition(";")[0]
-        if bare in ("application/json", "application/problem+json"):
+        if bare in _API_TYPES:
             found = self._api
         elif bare == "text/html":
             found = self._page

@@ -23,13 +23,15 @@ _CSP = "; ".join(
 )
 _EXPOSED = (
     "Access-Control-Expose-Headers",
-    "RateLimit, RateLimit-Policy, Retry-After, Server-Timing, X-Request-ID",
+    "Inference-Header-Content-Length, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, "
+    "X-Request-ID",
 )
 _PREFLIGHT: Headers = [
     ("Access-Control-Allow-Methods", "GET, POST"),
     (
         "Access-Control-Allow-Headers",
-        "Authorization, Content-Encoding, Content-Type, X-API-Key, X-Request-ID, traceparent",
+        "Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, "
+        "X-API-Key, X-Request-ID, traceparent",
     ),
     ("Access-Control-Max-Age", "7200"),  # the most that Chromium believes
 ]

@@ -12,8 +12,9 @@ from vitrine_client.errors import (
     UnsupportedMediaType,
     VitrineError,
 )
+from vitrine_client.open_inference.http_bodies import HEADER as JSON_LENGTH
 from vitrine_client.process.variables import PREFIX
-from vitrine_serving.gateway.http.compression import inflate, promised_bytes
+from vitrine_serving.gateway.http.compression import inflate, most_bytes
 from vitrine_serving.gateway.http.routes import UNLIMITED, Route
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shedding import BodyBudget
@@ -47,10 +48,13 @@ class RequestSettings(SettingsPart):
         """Returns the budget of a process: the largest body fits, also while it is unpacked."""
         return BodyBudget(max(self.max_body_bytes_in_flight, 2 * self.max_body_bytes))
 
-    def of_body(self, route: Route, content_type: str) -> "BodyLimit":
-        """Returns the limit of a body of a content type."""
-        kind = "json" if route.is_json else _kind(content_type)
-        most_of_kind = UNLIMITED if kind == "picture" else self.max_json_bytes
+    def of_body(self, route: Route, headers: Mapping[str, str]) -> "BodyLimit":
+        """Returns the limit of a body with these headers."""
+        if route.has_tensors:
+            kind = "tensors" if JSON_LENGTH in headers else "values"
+        else:
+            kind = "json" if route.is_json else _kind(headers.get("content-type", ""))
+        most_of_kind = UNLIMITED if kind in ("picture", "tensors") else self.max_json_bytes
         hint = _HINTS[kind if route.max_body_bytes == UNLIMITED else "small"]
         return _limit(route.max_body_bytes, self.max_body_bytes, most_of_kind, hint)
 
@@ -156,16 +160,17 @@ class Body:
         self, body: bytes, encoding: str, limit: BodyLimit, threads: Executor
     ) -> bytes:
         encoding = encoding.strip().lower()
-        if encoding == "gzip":
-            self._hold(min(promised_bytes(body), limit.max_bytes))
+        if encoding in ("gzip", "deflate"):
+            self._hold(min(most_bytes(body, encoding), limit.max_bytes))
             loop = asyncio.get_running_loop()
-            inflated = await loop.run_in_executor(threads, inflate, body, *limit)
+            inflated = await loop.run_in_executor(threads, inflate, body, *limit, encoding)
             self.release()
             self._hold(len(inflated))
             return inflated
         if encoding not in ("", "identity"):
             raise UnsupportedMediaType(
-                f"Content-Encoding {encoding} is not supported; send gzip, or none"
+                f"Content-Encoding {encoding} is not supported; send gzip, deflate, or none",
+                headers=(("Accept-Encoding", "gzip, deflate"),),
             )
         return body
 
@@ -224,6 +229,8 @@ class Body:
 _HINTS = {
     "picture": "send fewer or smaller pictures at once",
     "json": "send fewer instances at once",
+    "tensors": "send fewer rows at once",
+    "values": "send fewer rows at once, or their values as binary data",
     "small": "no request to this address needs so many",
     "untold": "send fewer instances at once, or say that it is a picture: "
     "`-H 'Content-Type: image/png' --data-binary @shoe.png`",

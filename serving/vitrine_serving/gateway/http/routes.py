@@ -1,6 +1,7 @@
 """Route table: the addresses of the gateway, with their methods, handlers and body limits.
 
-The paths of models are TensorFlow Serving's grammar, and ours. Metrics, spans, the OpenAPI document
+The paths of models are TensorFlow Serving's grammar, and ours; those under `/v2` are the Open
+Inference Protocol's, with Triton's extensions. Metrics, spans, the OpenAPI document
 and the guard take names, patterns and rights from here.
 """
 
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from vitrine_client.errors import InvalidRequest, MethodNotAllowed, VitrineError
-from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.messages import Answer, Request, is_v2
 from vitrine_serving.gateway.models.reference import ModelRef
 
 Handler = Callable[..., Awaitable[Answer]]
@@ -31,6 +32,12 @@ _PARTS = {
     "label": r"(?P<label>[^/:]+)",
     "file": r".*",
 }
+_V2_PARTS = _PARTS | {
+    "model": r"(?P<model>[^/]+)",
+    "place": "(?:system|cuda)",
+    "region": "[^/]+",
+    "change": "(?:un)?register",
+}
 
 
 class UnknownAddress(VitrineError):
@@ -39,9 +46,12 @@ class UnknownAddress(VitrineError):
     status = 404
 
     def __init__(self, path: str) -> None:
+        lists, asks = "GET /v1/models", "POST /v1/models/<model>:predict"
+        if is_v2(path):
+            lists, asks = "POST /v2/repository/index", "POST /v2/models/<model>/infer"
         super().__init__(
-            f"{path} is no address of this gateway; `GET /v1/models` lists the models, and "
-            "`POST /v1/models/<model>:predict` asks one"
+            f"{path} is no address of this gateway; `{lists}` lists the models, and `{asks}` asks "
+            "one"
         )
 
 
@@ -51,7 +61,8 @@ class Route(NamedTuple):
     `endpoint` is its name in metrics, logs and among handlers, `pattern` that of its spans,
     `operation` the OpenAPI document's, empty where that has none. A public one needs no API key and
     counts for no limit. A body has `max_body_bytes` at most, and no more than any may have; with 0
-    none is read. With `is_json` it is JSON, whatever its content type says.
+    none is read. With `is_json` it is JSON, whatever its content type says, and with `has_tensors`
+    binary data may follow that.
     """
 
     endpoint: str
@@ -61,6 +72,7 @@ class Route(NamedTuple):
     public: bool = False
     max_body_bytes: int = 0
     is_json: bool = False
+    has_tensors: bool = False
 
     def check_method(self, method: str, path: str) -> None:
         """Raises `MethodNotAllowed`, which says which methods are allowed."""
@@ -84,6 +96,41 @@ def _of_models(
     return found
 
 
+def _v2_of_models(endpoint: str, end: str, methods: tuple[str, ...], **options: Any) -> list[Route]:
+    """Returns a route for the newest version, and for each."""
+    operation = f"v2{endpoint.removeprefix('v2_').title().replace('_', '')}"
+    return [
+        Route(endpoint, f"/v2/models/{{model}}{below}{end}", methods, name, **options)
+        for below, name in (("", operation), ("/versions/{version}", f"{operation}Version"))
+    ]
+
+
+_SHARED_MEMORY = "/v2/{place}sharedmemory"
+
+_V2_ROUTES = (
+    Route("v2_live", "/v2/health/live", _GET, "v2Live", public=True),
+    Route("v2_ready", "/v2/health/ready", _GET, "v2Ready", public=True),
+    Route("v2_server", "/v2", _GET, "v2Server"),
+    Route("v2_all_statistics", "/v2/models/stats", _GET, "v2AllStatistics"),
+    *_v2_of_models("v2_metadata", "", _GET),
+    *_v2_of_models("v2_model_ready", "/ready", _GET),
+    *_v2_of_models("v2_config", "/config", _GET),
+    *_v2_of_models("v2_statistics", "/stats", _GET),
+    *_v2_of_models("infer", "/infer", _POST, max_body_bytes=UNLIMITED, has_tensors=True),
+    Route("v2_index", "/v2/repository/index", _POST, "v2Index", **_SMALL_JSON),
+    Route("v2_load", "/v2/repository/models/{model}/load", _POST, "v2Load", **_SMALL_JSON),
+    Route("v2_unload", "/v2/repository/models/{model}/unload", _POST, "v2Unload", **_SMALL_JSON),
+    Route("v2_settings", "/v2/trace/setting", ("GET", "HEAD", "POST")),
+    Route("v2_settings", "/v2/models/{model}/trace/setting", ("GET", "HEAD", "POST")),
+    Route("v2_settings", "/v2/logging", ("GET", "HEAD", "POST")),
+    Route("v2_memory", f"{_SHARED_MEMORY}/status", _GET),
+    Route("v2_memory", f"{_SHARED_MEMORY}/unregister", _POST),
+    Route("v2_memory", f"{_SHARED_MEMORY}/region/{{region}}/status", _GET),
+    Route("v2_memory", f"{_SHARED_MEMORY}/region/{{region}}/{{change}}", _POST),
+)
+"""Open Inference Protocol. A model named `stats` has no metadata at the address where others have
+theirs: there, Triton answers the statistics of all."""
+
 ROUTES = (
     Route("page", "/", _GET, "page", public=True),
     Route("docs", "/docs", _GET, "docs", public=True),
@@ -104,6 +151,7 @@ ROUTES = (
     *_of_models("profile", "/profile", _GET, "Version", "Label"),
     *_of_models("feedback", "/feedback", _POST, "Version", "Label", **_SMALL_JSON),
     *_of_models("drift", "/drift", _GET, "Version"),  # it is watched by version
+    *_V2_ROUTES,
 )
 UNKNOWN = Route("other", "", ())
 """Stands for the route of a request that has none: anybody makes up as many as they like."""
@@ -115,7 +163,8 @@ PATHS = {route.operation: route.pattern for route in ROUTES if route.operation}
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"{(\w+)}", pattern)  # text and names by turns
     parts[::2] = map(re.escape, parts[::2])
-    parts[1::2] = [_PARTS[name] for name in parts[1::2]]
+    meanings = _V2_PARTS if is_v2(pattern) else _PARTS
+    parts[1::2] = [meanings[name] for name in parts[1::2]]
     return re.compile("".join(parts), re.ASCII)
 
 

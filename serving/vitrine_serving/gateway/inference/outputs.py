@@ -50,6 +50,26 @@ def check_outputs(
             )
 
 
+class NotByRow(RowFault):
+    """Version that does not answer each of its inputs by itself, as it was thought to."""
+
+
+def check_rows(
+    outputs: Mapping[str, Array], wanted: Sequence[str], rows: int, model: str, version: int
+) -> None:
+    """Raises `ModelFault` where an output that is wanted is missing, and `NotByRow` for one that
+    has not as many rows as the inputs."""
+    for name in wanted:
+        answered = outputs.get(name)
+        if answered is None:
+            raise ModelFault(f"Version {version} of {model} does not answer its output `{name}`")
+        if answered.shape[:1] != (rows,):
+            raise NotByRow(
+                f"Version {version} of {model} answers `{name}` of the shape "
+                f"{list(answered.shape)} for {rows} rows"
+            )
+
+
 def check_classes(
     outputs: Mapping[str, Array], labels: Sequence[str], model: str, version: int
 ) -> None:

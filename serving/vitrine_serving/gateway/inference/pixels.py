@@ -1,7 +1,7 @@
 """Pixel watch: answers to pictures that came as numbers by another protocol, for drift."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +11,15 @@ from vitrine_client.results.profiles.description import Description
 from vitrine_client.results.profiles.profile import ModelProfile, Shape
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import Array, from_tensor
-from vitrine_serving.gateway.inference.faults import fault_of
+from vitrine_serving.gateway.inference.background_descriptions import BackgroundDescriptions
 from vitrine_serving.gateway.inference.outputs import classified
-from vitrine_serving.gateway.inference.requests import PROBABILITIES, SERVING, InferenceRequest
+from vitrine_serving.gateway.inference.requests import (
+    PROBABILITIES,
+    SERVING,
+    InferenceRequest,
+    SignatureCall,
+)
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
-
-_MOST_KNOWN = 256  # as many versions as descriptions are kept of
-_MOST_WAITING = 32  # as many answers as wait for descriptions; more are not watched
-_DESCRIBE_S = 10.0
 
 _FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE, wire.DT_BFLOAT16)
 _WHITE = 255
@@ -29,12 +30,13 @@ an `InferenceRequest` has them, and their probabilities, float32 [n, classes].""
 
 
 class _Answer(NamedTuple):
-    """Answer to a request whose only input, of a `name`, may be pictures."""
+    """Answer to a request whose only input, of a `name`, may be pictures; `output` returns one of
+    its outputs by name, None where that is no row of floats for each."""
 
     signature: str
     name: str
     inputs: Array
-    message: wire.PredictResponse
+    output: Callable[[str], Array | None]
 
 
 class PixelWatch:
@@ -45,70 +47,70 @@ class PixelWatch:
     """
 
     def __init__(self, servers: ModelServers, answered: Answered, max_images: int) -> None:
-        self._servers = servers
         self._answered = answered
         self._max_images = max_images
-        self._described: dict[tuple[str, int], Description | None] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._descriptions = BackgroundDescriptions(servers)
 
     def note(self, request: InferenceRequest, version: int, message: wire.PredictResponse) -> None:
         """Tells of the answer to a request that has pixels."""
         if len(request.inputs) != 1:
             return
         ((name, inputs),) = request.inputs.items()
-        if not isinstance(inputs, np.ndarray):
+        if not isinstance(inputs, np.ndarray) or not _may_be_pictures(inputs):
             return
-        if inputs.ndim not in (3, 4) or inputs.dtype.kind not in "fiu" or not inputs.size:
-            return
-        if not any(map(_is_by_class, message.outputs.values())):
-            return
+        if any(map(_is_by_class, message.outputs.values())):
+            output = partial(_of_message, message)
+            self._note(request.call, version, name, inputs, output)
+
+    def note_rows(
+        self, call: SignatureCall, rows: Array, version: int, outputs: Mapping[str, Array]
+    ) -> None:
+        """Tells of the answer to rows that a call has as the model takes them."""
+        if _may_be_pictures(rows):
+            output = partial(_of_arrays, outputs)
+            self._note(call, version, call.profile.input, rows, output)
+
+    def _note(
+        self,
+        call: SignatureCall,
+        version: int,
+        name: str,
+        inputs: Array,
+        output: Callable[[str], Array | None],
+    ) -> None:
         rows = inputs[: self._max_images]
-        answer = _Answer(request.call.signature or SERVING, name, rows, message)
-        key = request.call.model.model, version
-        if key in self._described:
-            self._tell(key, self._described[key], answer)
-        elif len(self._tasks) < _MOST_WAITING:
-            task = asyncio.create_task(self._describe_and_tell(key, answer))
-            self._tasks.add(task)  # a loop keeps no reference of its own
-            task.add_done_callback(self._tasks.discard)
+        answer = _Answer(call.signature or SERVING, name, rows, output)
+        model = call.model.model
+        self._descriptions.tell(model, version, partial(self._tell, model, version, answer))
 
-    async def _describe_and_tell(self, key: tuple[str, int], answer: _Answer) -> None:
-        model, version = key
-        try:
-            found = await self._servers.describe(model, version, timeout_s=_DESCRIBE_S)
-        except VitrineError as error:
-            if fault_of(error) == "server":
-                return
-            found = None  # it says nothing of itself that makes sense
-        if len(self._described) >= _MOST_KNOWN:
-            del self._described[next(iter(self._described))]  # the oldest
-        self._described[key] = found
-        self._tell(key, found, answer)
-
-    def _tell(self, key: tuple[str, int], found: Description | None, answer: _Answer) -> None:
-        profile = found and found.profile
-        if not found or not profile:
-            return
-        if (answer.signature, answer.name) != (profile.signature, profile.input):
+    def _tell(self, model: str, version: int, answer: _Answer, found: Description) -> None:
+        profile = found.profile
+        if not profile or (answer.signature, answer.name) != (profile.signature, profile.input):
             return
         levels = _levels(answer.inputs, profile)
-        probabilities = _probabilities(answer.message, profile)
-        if levels is None or probabilities is None:
+        numbers = answer.output(profile.output)
+        if levels is None or numbers is None:
             return
-        probabilities = probabilities[: len(levels)]
+        numbers = numbers[: len(levels)]
+        probabilities = classified({profile.output: numbers}, profile)[PROBABILITIES]
         if probabilities.shape == (len(levels), len(found.labels)):
-            self._answered(*key, found, levels, probabilities)
+            self._answered(model, version, found, levels, probabilities)
 
 
-def _probabilities(message: wire.PredictResponse, profile: ModelProfile) -> Array | None:
-    """Returns the answer as `outputs.classified` has it; None where it is something else."""
-    if profile.output not in message.outputs:
-        return None
-    tensor = message.outputs[profile.output]
-    if not _is_by_class(tensor):
+def _may_be_pictures(inputs: Array) -> bool:
+    return inputs.ndim in (3, 4) and inputs.dtype.kind in "fiu" and bool(inputs.size)
+
+
+def _of_arrays(outputs: Mapping[str, Array], name: str) -> Array | None:
+    found = outputs.get(name)
+    return found if found is not None and found.dtype.kind == "f" and found.ndim == 2 else None
+
+
+def _of_message(message: wire.PredictResponse, name: str) -> Array | None:
+    if name not in message.outputs or not _is_by_class(message.outputs[name]):
         return None
     try:
-        return classified({profile.output: from_tensor(tensor)}, profile)[PROBABILITIES]
+        return from_tensor(message.outputs[name])
     except VitrineError:  # it contradicts itself, which whoever encodes it will say
         return None
 

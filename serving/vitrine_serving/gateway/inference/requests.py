@@ -35,6 +35,8 @@ class SignatureCall(NamedTuple):
     for all rows of a call, which costs less than once for each request. Rows were made by the
     `profile`, whose signature, where that is asked, is answered with probabilities; where sizes are
     free, each has the `shape`. Rows of requests that are equal in all of that may share a call.
+    With `as_given`, rows are as the model takes them already, of the profile's input, and `outputs`
+    are named, and answered as they are.
     """
 
     model: ModelRef
@@ -44,6 +46,7 @@ class SignatureCall(NamedTuple):
     decode: Decode | None = None
     profile: ModelProfile = FASHION_MNIST
     shape: tuple[int, ...] = ()
+    as_given: bool = False
 
 
 class WireCall(NamedTuple):
@@ -66,9 +69,9 @@ class InferenceRequest:
     `deadline` is in seconds of `time.monotonic`. Without `wire`, `inputs` has pictures by the name
     that the call's profile gives them: levels 0..255, uint8 or float32, [n, h, w] or [n, h, w, c],
     or encoded pictures, `bytes` [n]; a list where their sizes are free. The model gets them scaled,
-    perhaps in one call with those of others. A request with `wire` is sent as it is, and alone:
-    JSON may hold dtypes that NumPy lacks, wants all outputs, and is encoded in a thread where it is
-    large; tf.Examples are no arrays, and `inputs` is empty.
+    unless the call has them `as_given`, perhaps in one call with those of others. A request with
+    `wire` is sent as it is, and alone: JSON may hold dtypes that NumPy lacks, wants all outputs,
+    and is encoded in a thread where it is large; tf.Examples are no arrays, and `inputs` is empty.
     """
 
     call: SignatureCall

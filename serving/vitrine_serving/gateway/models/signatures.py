@@ -1,8 +1,9 @@
-"""Signatures of models: the dtypes of their inputs, by which JSON, which has none, is read."""
+"""Signatures of models, as their versions last told: among them the dtypes of inputs, by which
+JSON, which has none, is read."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from vitrine_client.errors import ModelFault, ServerError
 from vitrine_client.tfserving import messages
@@ -25,6 +26,17 @@ class Signatures:
     version: int
     inputs: Mapping[str, Dtypes]
 
+    @classmethod
+    def of(cls, version: int, found: wire.SignatureDefMap) -> Self:
+        """Returns those that a model server tells of a version."""
+        return cls(
+            version,
+            {
+                name: {alias: info.dtype for alias, info in signature.inputs.items()}
+                for name, signature in found.signature_def.items()
+            },
+        )
+
     def dtypes(self, signature_name: str) -> Dtypes:
         """Returns what a signature takes; "" is the default one. Raises `ServingError`."""
         name = signature_name or "serving_default"
@@ -39,38 +51,48 @@ class Signatures:
         return self.inputs.get(name) == other.inputs.get(name)
 
 
-class KnownSignatures:
-    """Cache of signatures by version, and of the version that a reference meant last."""
+S = TypeVar("S")
 
-    def __init__(self) -> None:
+
+class KnownSignatures(Generic[S]):
+    """Cache of signatures by version, and of the version that a reference meant last; `read` makes
+    an entry of a version and its signatures."""
+
+    def __init__(self, read: Callable[[int, wire.SignatureDefMap], S]) -> None:
+        self._read = read
         self._versions: dict[ModelRef, int] = {}
-        self._signatures: dict[tuple[str, int], Signatures] = {}
+        self._signatures: dict[tuple[str, int], S] = {}
 
-    def recall(self, ref: ModelRef) -> Signatures | None:
+    def recall(self, ref: ModelRef) -> S | None:
         """Returns what is known of a ref, which may have changed since."""
         version = self._versions.get(ref) if ref.version is None else ref.version
         return None if version is None else self._signatures.get((ref.model, version))
 
-    def note_version(self, ref: ModelRef, version: int) -> Signatures | None:
+    def note_version(self, ref: ModelRef, version: int) -> S | None:
         """Remembers which version answered for a ref; returns its signatures, if known."""
         if ref.version is None:
             _remember(self._versions, ref, version)
         return self._signatures.get((ref.model, version))
 
-    def learn(self, ref: ModelRef, response: wire.GetModelMetadataResponse) -> Signatures:
+    def learn(self, ref: ModelRef, response: wire.GetModelMetadataResponse) -> S:
         """Remembers and returns what a model server says of a ref."""
         version = response.model_spec.version.value
-        found = signature_def_map(response).signature_def
-        signatures = Signatures(
-            version,
-            {
-                name: {alias: info.dtype for alias, info in signature.inputs.items()}
-                for name, signature in found.items()
-            },
-        )
+        signatures = self._read(version, signature_def_map(response))
         _remember(self._signatures, (ref.model, version), signatures)
         self.note_version(ref, version)
         return signatures
+
+
+async def ask_signatures(
+    call: Callable[..., Awaitable[bytes]], ref: ModelRef, *, timeout_s: float, **options: Any
+) -> wire.GetModelMetadataResponse:
+    """Asks a model server for the signatures of a version, by a method of the data plane. Raises
+    `VitrineError`."""
+    request = wire.GetModelMetadataRequest(
+        model_spec=messages.model_spec(*ref), metadata_field=["signature_def"]
+    )
+    response = await call(METADATA, request.SerializeToString(), timeout_s=timeout_s, **options)
+    return messages.parsed(wire.GetModelMetadataResponse, response)
 
 
 def signature_def_map(response: wire.GetModelMetadataResponse) -> wire.SignatureDefMap:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from vitrine_client.errors import InvalidImage
 from vitrine_client.images.preprocessing import shown
+from vitrine_client.open_inference.http_bodies import HEADER as JSON_LENGTH
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.http.messages import Answer, Request
@@ -46,7 +47,7 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
         "asked_label": target.label if target else None,
         "version": logs.answered_by(request),
         "endpoint": "" if request.endpoint == "predict" else request.endpoint,
-        "content": _content(request.headers.get("content-type", "")),
+        "content": _content(request),
         "status": answer.status,
         "duration_ms": round(1e3 * took_s, 3),
         **logs.stages(request),
@@ -61,7 +62,10 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
     return Note(content, results, instances, max(len(results), 1))
 
 
-def _content(kind: str) -> str:
+def _content(request: Request) -> str:
+    if request.endpoint == "infer":  # whose content type says nothing
+        return "binary" if JSON_LENGTH in request.headers else "json"
+    kind = request.headers.get("content-type", "")
     return _CONTENTS.get(kind.partition(";")[0].strip().lower(), "picture")
 
 
