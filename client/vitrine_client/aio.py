@@ -199,7 +199,7 @@ class AsyncClient(GatewayClient):
             headers = call.headers | sending.headers
             response, body = await self._sent(call, url, headers, attempts)
             sending.answered(response.status)
-            return protocol.read_answer(url, response.status, response.headers, body)
+            return call.read(url, response.status, response.headers, body)
 
     async def _sent(
         self, call: Call, url: str, headers: dict[str, str], attempts: Attempts

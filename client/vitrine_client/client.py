@@ -64,6 +64,8 @@ class Client(GatewayClient):
     'Ankle boot'
     """
 
+    _is_gateway = True
+
     def __init__(
         self,
         base_url: str | None = None,
@@ -247,7 +249,7 @@ class Client(GatewayClient):
             request = requests.Request(call.method, url, headers, data=call.body, auth=auth)
             response, body = self._sent(request, attempts, stop)
             sending.answered(response.status_code)
-            return protocol.read_answer(url, response.status_code, response.headers, body)
+            return call.read(url, response.status_code, response.headers, body)
 
     def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Shows the address' own user, whatever .netrc has."""
@@ -280,7 +282,9 @@ class Client(GatewayClient):
                 raise unanswered_calls.untrusted(self.base_url, error) from error
             causes = unanswered_calls.causes(error)
             answering = any(isinstance(each, _OF_ANSWERS) for each in causes)
-            raise unanswered_calls.lost(self.base_url, error, answering=answering) from error
+            raise unanswered_calls.lost(
+                self.base_url, error, answering=answering, is_gateway=self._is_gateway
+            ) from error
 
 
 def _disconnected(session: requests.Session) -> requests.Session:

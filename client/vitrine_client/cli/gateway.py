@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,9 @@ from vitrine_client.process.addresses import without_password
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
+
+
+C = TypeVar("C", bound=Client)
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,16 @@ class GatewayOptions:
 
     def client(self) -> Client:
         """Returns a client. Values that make no sense are wrong usage."""
+        return self.client_of_kind(Client)
+
+    def client_of_kind(self, kind: type[C]) -> C:
+        """Returns a client of a kind. Values that make no sense are wrong usage."""
         if not self.url.startswith("https:"):
             options.refuse_typed(
                 f"{without_password(self.url)} has no TLS", "ca", "cert", "cert_key"
             )
         try:
-            return Client(
+            return kind(
                 self.url,
                 timeout_s=self.timeout_s,
                 api_key=self.key,

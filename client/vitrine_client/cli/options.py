@@ -61,7 +61,7 @@ def checked(
 url = click.option(
     "--url",
     envvar="VITRINE_URL",
-    callback=checked(addresses.checked_url, addresses.gateway_url),
+    callback=checked(addresses.checked_v2_url, addresses.gateway_url),
     show_default=f"{addresses.Addresses().url}, or with VITRINE_PORT",
     show_envvar=True,
     help="The gateway.",

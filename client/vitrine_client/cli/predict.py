@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.progress import Progress
 
-from vitrine_client.cli import options, sources
+from vitrine_client.cli import open_inference, options, sources
 from vitrine_client.cli.gateway import GatewayOptions, gateway_options
 from vitrine_client.cli.options import Box, box, which_version
 from vitrine_client.cli.output import formats
@@ -17,6 +17,7 @@ from vitrine_client.images import Picture
 from vitrine_client.process import addresses
 from vitrine_client.process.console import VisibleConsole
 from vitrine_client.results.predictions import Prediction
+from vitrine_client.results.profiles.completion import ProfileLayer
 
 PredictionOutcome = Prediction | InvalidImage
 
@@ -50,6 +51,7 @@ PredictionOutcome = Prediction | InvalidImage
     help="Make the 28x28 pixels that the model sees here: a large photo need not travel.",
 )
 @box
+@open_inference.predicting_options
 @click.option(
     "--model-server",
     metavar="HOST:PORT",
@@ -63,6 +65,9 @@ def predict(
     as_json: bool,
     as_csv: bool,
     model_server: str | None,
+    way: str | None,
+    profile: tuple[ProfileLayer, ...],
+    labels: tuple[ProfileLayer, ...],
     gateway: GatewayOptions,
     **asked: Any,
 ) -> None:
@@ -76,10 +81,15 @@ def predict(
     vitrine predict 'photos/**/*.jpg' --csv       what a pattern matches, for a spreadsheet
     vitrine predict - --json --top 3 < shoe.png   three classes, for a program
     vitrine predict photos/ --label stable --local
+    vitrine predict photos/ --as v2 --url http://127.0.0.1:8000 --model resnet --labels names.txt
 
     Rows come as they are answered, in order. What was left out of a picture, or is doubtful, is
     noted below its row (--csv: warnings; --json: warnings, and the box that the item was found in).
     Where there is nothing to see, no model is asked, and the row says so.
+
+    With --as v2 any server of the Open Inference Protocol is asked, such as Triton, KServe or
+    MLServer. Such a server does not say how pixels are scaled: what is assumed is noted, and
+    --profile tells otherwise. Labels are the server's own, or those of --labels.
 
     Of a folder, files are left out that are not named as pictures are; a note counts them.
 
@@ -88,6 +98,14 @@ def predict(
     """
     if model_server:
         options.refuse_typed("--model-server goes past the gateway", "url", "key")
+        if way:
+            raise click.UsageError(
+                "--model-server is asked by TensorFlow Serving's gRPC; with --as v2 give --url"
+            )
+    if way:
+        options.refuse_typed("The Open Inference Protocol has no version labels", "label")
+    else:
+        options.refuse_typed("It is for --as v2", "profile", "labels")
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two ways to write; give one")
     with options.friendly(), options.default_model_noted():
@@ -95,7 +113,11 @@ def predict(
         if asked["box"] is not None and len(names) != 1:
             raise click.UsageError(f"--box is a place in one picture; {len(names)} are named")
         write = _writer(names, top, as_json, as_csv)
-        client = gateway.model_server(model_server) if model_server else gateway.client()
+        client: Any
+        if way:
+            client = open_inference.predictor(gateway, (*labels, *profile))
+        else:
+            client = gateway.model_server(model_server) if model_server else gateway.client()
         if model_server:
             del asked["local"]  # it always is
         with client, closing(_asked(client, sources.opened(names), **asked)) as answers:

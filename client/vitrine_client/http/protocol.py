@@ -48,6 +48,11 @@ class Call:
         """Headers of its own."""
         return {"Content-Type": self.content_type} if self.content_type else {}
 
+    def read(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
+        """Returns what an answer says; names in `headers` are found whatever their case. Raises
+        the `VitrineError` that its status stands for."""
+        return read_answer(url, status, headers, body)
+
 
 class AnswerContent(dict[str, Any]):
     """Object of an answer, with the id of the request that it is to, empty where that has none."""

@@ -8,6 +8,8 @@ from vitrine_client import errors
 from vitrine_client.http.protocol import IS_IT_ONE
 from vitrine_client.process import addresses, proxies, trust
 
+IS_IT_OTHER = "is that the port of another protocol, such as gRPC?"
+
 
 def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     """Returns the error of a call whose time is over."""
@@ -17,12 +19,15 @@ def late(url: str, timeout_s: float) -> errors.DeadlineExceeded:
     )
 
 
-def lost(url: str, reason: BaseException, *, answering: bool = False) -> errors.VitrineError:
+def lost(
+    url: str, reason: BaseException, *, answering: bool = False, is_gateway: bool = True
+) -> errors.VitrineError:
     """Returns the error of a connection that could not be made, was lost, or on which something
-    else than HTTP came; `answering` says that it was there, and the request may have been sent."""
+    else than HTTP came; `answering` says that it was there, and the request may have been sent.
+    Without `is_gateway` it is of any server."""
     shown = addresses.without_password(url)
     if _is_no_http(reason):
-        return no_http(url)
+        return no_http(url, "" if is_gateway else IS_IT_OTHER)
     # Of TLS 1.3 a client seldom learns why a server that missed its certificate left.
     hint = f"; perhaps {trust.CERTIFICATE_HINT}" if url.startswith("https:") else ""
     if answering:
@@ -30,17 +35,19 @@ def lost(url: str, reason: BaseException, *, answering: bool = False) -> errors.
             f"The answer of {shown} broke off, or is damaged ({type(reason).__name__}); try again, "
             f"and look into its log, or a proxy's on the way{hint}{proxies.hint_for(url)}"
         )
+    who = "gateway" if is_gateway else "server"
+    start = "start one with `make serve`, or " if is_gateway else ""
     return errors.Unavailable(
-        f"No gateway answers at {shown} ({type(reason).__name__}); start one with `make serve`, or "
-        f"name another ({addresses.URL_NAMES}){hint}{proxies.hint_for(url)}"
+        f"No {who} answers at {shown} ({type(reason).__name__}); {start}name another "
+        f"({addresses.URL_NAMES}){hint}{proxies.hint_for(url)}"
     )
 
 
-def no_http(url: str) -> errors.ServerError:
-    """Returns the error of a server that answers, but not in HTTP."""
+def no_http(url: str, hint: str = "") -> errors.ServerError:
+    """Returns the error of a server that answers, but not in HTTP; the `hint` asks what it is."""
     shown = addresses.without_password(url)
     return errors.ServerError(
-        f"What answers at {shown} speaks no HTTP; {IS_IT_ONE}{proxies.hint_for(url)}"
+        f"What answers at {shown} speaks no HTTP; {hint or IS_IT_ONE}{proxies.hint_for(url)}"
     )
 
 

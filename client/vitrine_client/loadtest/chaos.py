@@ -14,9 +14,10 @@ from pathlib import Path
 from vitrine_client.errors import VitrineError
 from vitrine_client.loadtest.analysis.swap_effect import ANSWERS, PUBLISHED, UNLOADED
 from vitrine_client.loadtest.copied_version import CopiedVersion
+from vitrine_client.loadtest.gateways import client_of
 from vitrine_client.loadtest.plan import Plan, Workload
 from vitrine_client.loadtest.results.result import Interval, Result
-from vitrine_client.loadtest.run import client_of, ignore, run
+from vitrine_client.loadtest.run import ignore, run
 from vitrine_client.process import signals
 from vitrine_client.results.predictions import VersionStatus
 

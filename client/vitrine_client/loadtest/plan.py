@@ -6,15 +6,20 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Literal
 
+from vitrine_client.http import protocol
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
+from vitrine_client.results.profiles.completion import ProfileLayer
 
-WorkloadKind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"]
+V2Kind = Literal["v2", "v2-binary", "v2-grpc"]
+WorkloadKind = Literal["raw", "multipart", "npy", "json", "rest", "grpc", "logged"] | V2Kind
 """How images travel: to the gateway as one picture, as a form, as an array or as JSON; to a model
-server as JSON or over gRPC. "logged" is as they did before, of a `Replay`."""
+server as JSON or over gRPC. "logged" is as they did before, of a `Replay`. To any server of the
+Open Inference Protocol they travel as JSON, as binary data, or over gRPC."""
 
 KINDS: tuple[WorkloadKind, ...] = ("raw", "multipart", "npy", "json", "rest", "grpc")
 
+V2_KINDS: tuple[V2Kind, ...] = ("v2", "v2-binary", "v2-grpc")
 
 LONGEST_S = 86_400.0
 """Of a load that ends after a number of requests."""
@@ -27,12 +32,14 @@ TIMEOUT_S = 10.0
 class Workload:
     """Workload: the system under test, and the requests to send.
 
-    `address` is a URL, for "grpc" HOST:PORT. `images` are the files as they are, and `names` those
+    `address` is a URL, for "grpc" HOST:PORT, for "v2-grpc" either, beginning with grpc:// or
+    grpcs://. `images` are the files as they are, and `names` those
     of them that have one, for messages; each request has `batch_size` of them, the next ones in
     turn (one, for "raw"). `headers` are sent with each, for
     "grpc" as metadata. Without `keep_alive` each request has a connection of its own. `userinfo` is
     the `user:password` of the address, which is without; `tls` is whom to trust, unless the
-    environment says so.
+    environment says so. `layers` say how pictures are made for a model of the Open Inference
+    Protocol.
     """
 
     kind: WorkloadKind
@@ -48,6 +55,19 @@ class Workload:
     userinfo: str = dataclasses.field(default="", repr=False)
     tls: Trust | None = dataclasses.field(default=None, repr=False)
     names: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    layers: tuple[ProfileLayer, ...] = dataclasses.field(default=(), repr=False)
+
+    @property
+    def is_grpc(self) -> bool:
+        """Whether all requests go over one connection of gRPC's."""
+        return self.kind in ("grpc", "v2-grpc")
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Headers that calls of gRPC have as metadata."""
+        if self.kind != "v2-grpc":
+            return self.headers
+        return (*protocol.key_headers(self.api_key).items(), *self.headers)
 
     @property
     def url(self) -> str:
@@ -151,7 +171,7 @@ class Plan:
         target, trust = content["target"], self.target.tls
         target["images"] = len(target["images"])
         target["address"] = addresses.without_password(target["address"])
-        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive", "names"):
+        for name in ("api_key", "userinfo", "tls", "headers", "keep_alive", "names", "layers"):
             del target[name]
         if self.target.headers:
             target["headers"] = sorted(name for name, _ in self.target.headers)

@@ -6,26 +6,23 @@ import os
 import platform
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import requests
-
 from vitrine_client import errors
-from vitrine_client.client import Client
+from vitrine_client.loadtest import open_inference
 from vitrine_client.loadtest.analysis.doubts import Processors, doubts
+from vitrine_client.loadtest.gateways import client_of
 from vitrine_client.loadtest.generator.fleet import Fleet
 from vitrine_client.loadtest.generator.http_connection import Endpoint, reach
 from vitrine_client.loadtest.generator.loop import Job
 from vitrine_client.loadtest.generator.rehearsal import Rehearsed, rehearse
 from vitrine_client.loadtest.generator.targets import requests_of
 from vitrine_client.loadtest.generator.worker import Ended, Lost
-from vitrine_client.loadtest.plan import Closed, Load, Plan, Replay, Workload
+from vitrine_client.loadtest.plan import V2_KINDS, Closed, Load, Plan, Replay, Workload
 from vitrine_client.loadtest.results.histogram import LatencyHistogram
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import (
@@ -37,7 +34,6 @@ from vitrine_client.loadtest.results.result import (
 )
 from vitrine_client.loadtest.results.timeline import Timeline
 from vitrine_client.process import signals
-from vitrine_client.process.trust import Trust
 
 _MISSING = ("Servable not found", "Unrecognized servable version label")
 """What TensorFlow Serving says of a model, version or version label that is not there."""
@@ -55,6 +51,8 @@ class Ready:
     requests: tuple[bytes, ...] = dataclasses.field(repr=False)
     rehearsed: Rehearsed
     turns: tuple[int, ...] = ()
+    assumed: str = ""
+    """What no server says of the pictures that a model takes, in words."""
 
 
 def ignore(_: Interval) -> None:
@@ -67,21 +65,25 @@ def make_ready(target: Workload, load: Load, timeout_s: float) -> Ready:
     Raises a `VitrineError` where it does not give right answers.
     """
     turns: tuple[int, ...] = ()
+    model = None
     if isinstance(load, Replay):  # it may have a hundred thousand, and ask for what is gone by now
         requests, turns = load.requests, load.turns
         rehearsed = requests[:1]
     else:
-        requests = rehearsed = requests_of(target)
+        if target.kind in V2_KINDS:
+            model = open_inference.model_of(target, timeout_s)
+        requests = rehearsed = requests_of(target, model)
     endpoint: Endpoint | str = target.address
-    if target.kind != "grpc":
+    if not target.is_grpc:
         endpoint = reach(target.address, timeout_s, tls=target.tls, keep_alive=target.keep_alive)
     try:
         found = rehearse(target, endpoint, rehearsed, timeout_s)
     except (errors.NotFound, errors.InvalidRequest) as error:
-        if target.kind not in ("grpc", "rest") and any(each in str(error) for each in _MISSING):
+        gateways = target.kind not in ("grpc", "rest", *V2_KINDS)
+        if gateways and any(each in str(error) for each in _MISSING):
             _check_is_there(target, timeout_s)
         raise
-    return Ready(endpoint, requests, found, turns)
+    return Ready(endpoint, requests, found, turns, model.assumed if model else "")
 
 
 def _check_is_there(target: Workload, timeout_s: float) -> None:
@@ -233,7 +235,7 @@ def _jobs(plan: Plan, ready: Ready) -> list[Job]:
             first=first,
             step=step,
             turns=ready.turns,
-            headers=target.headers,
+            headers=target.metadata,
             tls=target.tls,
             count=None if plan.count is None else _share(plan.count, first, step),
         )
@@ -254,26 +256,3 @@ def _about(plan: Plan) -> dict[str, Any]:
         "client": version("vitrine-client"),
         "processors": os.cpu_count(),
     }
-
-
-@contextmanager
-def client_of(target: Workload, timeout_s: float) -> Iterator[Client]:
-    """Gives a client that asks as the load does: with its key, its headers and its trust."""
-    trust = target.tls or Trust.chosen()
-    session = None
-    if target.headers:
-        session = requests.Session()
-        session.headers.update(dict(target.headers))
-    with (
-        warnings.catch_warnings(),
-        Client(
-            target.url,
-            timeout_s=timeout_s,
-            api_key=target.api_key,
-            verify=trust,
-            session=session,
-        ) as client,
-    ):
-        if not trust.verified:  # as was asked for
-            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-        yield client

@@ -13,6 +13,9 @@ _WAYS = {
     "rest": "REST",
     "grpc": "gRPC",
     "logged": "as logged",
+    "v2": "Open Inference JSON",
+    "v2-binary": "Open Inference binary data",
+    "v2-grpc": "Open Inference gRPC",
 }
 
 

@@ -7,8 +7,11 @@ https://github.com/kserve/open-inference-protocol (inference_rest.md, "Tensor Da
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from vitrine_client.errors import InvalidRequest
+
+Array = npt.NDArray[Any]
 
 
 class Datatype(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import datatypes
+from vitrine_client.open_inference.datatypes import Array
 from vitrine_client.open_inference.messages import Parameters, V2Tensor, checked_count
-from vitrine_client.tfserving.tensors import Array
 
 _NUMBERS = {int, float, type(None)}
 

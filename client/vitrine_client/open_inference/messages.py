@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.tfserving.tensors import Array
+from vitrine_client.open_inference.datatypes import Array
 
 Parameter = bool | int | float | str
 """Value of a parameter."""

@@ -7,8 +7,8 @@ import numpy as np
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import datatypes
+from vitrine_client.open_inference.datatypes import Array
 from vitrine_client.open_inference.messages import V2Tensor, checked_count
-from vitrine_client.tfserving.tensors import Array
 
 _LENGTH = struct.Struct("<I")
 

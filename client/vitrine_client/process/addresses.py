@@ -21,6 +21,9 @@ PORT = 8080
 V2_GRPC_OFFSET, GRPC_OFFSET, REST_OFFSET = 1, 420, 421
 HIGHEST_PORT = 65_535
 
+GRPC_SCHEMES = ("grpc://", "grpcs://")
+"""Of servers of the Open Inference Protocol, without and with TLS."""
+
 URL_NAMES = "--url or VITRINE_URL"
 """How a user names another gateway."""
 
@@ -136,6 +139,19 @@ def model_servers(environ: Environment = os.environ) -> tuple[str, ...]:
     return (f"{HOST}:{own_port}",)
 
 
+def v2_grpc_url(url: str, environ: Environment = os.environ) -> str | None:
+    """Returns the address at which the gateway at a URL speaks the Open Inference Protocol by gRPC:
+    where it is this machine's, that of `VITRINE_V2_GRPC_PORT`, or the next one after its own. None
+    where that is not known, or is off. Raises `InvalidRequest` for a port that is none."""
+    if environ.get("VITRINE_URL") or url != gateway_url(environ):
+        return None
+    port = _v2_grpc_port(environ, gateway_port(environ))
+    if not port:
+        return None
+    tls = bool(environ.get("VITRINE_TLS_CERT"))
+    return _url(_named_host(environ), port, tls=tls).replace("http", "grpc", 1)
+
+
 def gateway_port(environ: Environment = os.environ) -> int:
     """Returns the gateway's port, from 1 to 65535. Raises `InvalidRequest`."""
     return _named_port("VITRINE_PORT", environ) or PORT
@@ -177,6 +193,20 @@ def checked_url(url: str) -> str:
         shown = without_password(url)
         raise InvalidRequest(f"{shown!r} is not an address; write http://HOST:PORT{hint}")
     return url.rstrip("/")
+
+
+def checked_v2_url(url: str) -> str:
+    """Returns the address of a server of the Open Inference Protocol: that of HTTP, or
+    grpc://HOST:PORT, with TLS grpcs://HOST:PORT. Raises `InvalidRequest` where it is neither."""
+    scheme, separator, rest = url.strip().partition("://")
+    if scheme + separator not in GRPC_SCHEMES:
+        return checked_url(url)
+    found = _HOST_PORT.fullmatch(rest.rstrip("/"))
+    if not (found and 0 < int(found[2]) <= HIGHEST_PORT):
+        raise InvalidRequest(
+            f"{without_password(url)!r} is not an address; write {scheme}://HOST:PORT"
+        )
+    return f"{scheme}://{found[0]}"
 
 
 def without_password(address: str) -> str:

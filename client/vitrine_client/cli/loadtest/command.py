@@ -100,6 +100,7 @@ def closed_loop(**given: Any) -> None:
     vitrine loadtest closed samples/ --concurrency 16
     vitrine loadtest closed samples/ -n 10000 --no-keep-alive --requests rows.csv
     vitrine loadtest closed samples/ --model-server 127.0.0.1:8500 --batch-size 32
+    vitrine loadtest closed samples/ --as v2-binary --url http://127.0.0.1:8000    Triton, KServe…
 
     PICTURES are files, folders and globs, sent in turn, again and again, with so many requests in
     flight. This shows how much a service answers at most; `vitrine loadtest open` shows how long
@@ -143,6 +144,7 @@ def search(**given: Any) -> None:
 
     \b
     vitrine loadtest search samples/ --slo p99=20ms,errors=0.1%
+    vitrine loadtest search samples/ --slo p99=20ms --as v2-grpc --url grpc://127.0.0.1:8001
 
     A closed loop shows the order of magnitude, open loops at several rates do the rest, in about
     two minutes. Exit code 1: no rate meets it.

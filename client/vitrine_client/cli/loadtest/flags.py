@@ -10,8 +10,10 @@ import click
 from vitrine_client.cli import options
 from vitrine_client.cli.gateway import gateway_tls_flags
 from vitrine_client.cli.loadtest.request import DURATION_S, SEATS, WARM_UP_S, Steps, is_http
+from vitrine_client.cli.open_inference import profile
 from vitrine_client.http.protocol import LONGEST_S
 from vitrine_client.loadtest.generator.headers import parsed
+from vitrine_client.loadtest.plan import V2_KINDS
 from vitrine_client.process import addresses
 from vitrine_client.process.numbers import Number
 
@@ -113,9 +115,12 @@ WORKLOAD = group(
     click.option(
         "--as",
         "way",
-        type=click.Choice(("raw", "multipart", "npy", "json")),
-        help="How pictures travel to the gateway.  [default: raw, files as they are]",
+        type=click.Choice(("raw", "multipart", "npy", "json", *V2_KINDS)),
+        help="How pictures travel to the gateway; with v2, v2-binary and v2-grpc to any server of "
+        "the Open Inference Protocol, such as Triton: as JSON, as binary data, or over gRPC.  "
+        "[default: raw, files as they are]",
     ),
+    profile,
     click.option(
         "--batch-size",
         type=BATCH,

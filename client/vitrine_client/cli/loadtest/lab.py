@@ -30,14 +30,17 @@ from vitrine_client.loadtest.analysis.probes import (
 )
 from vitrine_client.loadtest.analysis.search import find_rate
 from vitrine_client.loadtest.analysis.slo import Slo
+from vitrine_client.loadtest.gateways import client_of
 from vitrine_client.loadtest.generator import faults
-from vitrine_client.loadtest.plan import Plan, Workload
+from vitrine_client.loadtest.open_inference import server_of
+from vitrine_client.loadtest.plan import V2_KINDS, Plan, Workload
 from vitrine_client.loadtest.report import tables
 from vitrine_client.loadtest.report.live import LiveView
 from vitrine_client.loadtest.results.request_rows import RequestRows
 from vitrine_client.loadtest.results.result import Result, merge_results
-from vitrine_client.loadtest.run import client_of, make_ready, run
+from vitrine_client.loadtest.run import make_ready, run
 from vitrine_client.loadtest.wording import loop_of, per_second
+from vitrine_client.open_inference.client.predictor import default_model
 from vitrine_client.process import signals
 from vitrine_client.process.console import VisibleConsole
 
@@ -133,14 +136,16 @@ class LoadLab:
             target = of_served_model(self._asked, self._asked.target())
         if self._asked.searches:
             return self._several(target)
-        result = self._measure(self._asked.plan(target))
+        plan = self._asked.plan(target)
+        if target.kind in V2_KINDS:
+            self._prepare(plan)
+        result = self._measure(plan)
         return LoadTestOutcome(result, (result,), self._slo)
 
     def _several(self, target: Workload) -> LoadTestOutcome:
         """A closed loop shows about the capacity; the rates are chosen by that."""
         plan = self._asked.planned(target, self._asked.closed(_FLAT_OUT, _FLAT_OUT_S))
-        with signals.hasty():  # once does for all loads
-            self._ready = self._make_ready(target, plan.load, plan.timeout_s)
+        self._prepare(plan)
         self._flat_out = self._measure(plan, "capacity: ")
         self._check(self._flat_out, plan)
         if not self._flat_out.answered:
@@ -160,6 +165,16 @@ class LoadLab:
                 watch=self._probed,
             )
         return self._summed_up(found)
+
+    def _prepare(self, plan: Plan) -> None:
+        """Makes the target ready, once for all loads; notes what is assumed of its pictures."""
+        with signals.hasty():
+            self._ready = self._make_ready(plan.target, plan.load, plan.timeout_s)
+        if plan.target.kind in V2_KINDS and self._ready.assumed and not self._asked.quiet:
+            options.note(
+                f"{plan.target.model}: {self._ready.assumed} assumed; --profile FILE tells "
+                "otherwise"
+            )
 
     def _so_far(self, why: str) -> LoadTestOutcome:
         """Sums up at least one load, before all are measured."""
@@ -261,6 +276,9 @@ def of_served_model(asked: LoadRequest, target: Workload) -> Workload:
     if asked.model is not None or asked.replay:
         return target
     told = options.note if not asked.quiet else lambda _: None
+    if target.kind in V2_KINDS:
+        with server_of(target, asked.timeout_s) as v2_server:
+            return replace(target, model=default_model(v2_server, told))
     if target.kind != "grpc":
         with client_of(target, asked.timeout_s) as client:
             return replace(target, model=options.default_model(client.status, told))

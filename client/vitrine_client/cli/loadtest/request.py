@@ -18,16 +18,19 @@ from vitrine_client.loadtest.generator.headers import check_metadata
 from vitrine_client.loadtest.plan import (
     LONGEST_S,
     TIMEOUT_S,
+    V2_KINDS,
     Closed,
     Load,
     Open,
     Phase,
     Plan,
+    V2Kind,
     Workload,
     WorkloadKind,
 )
 from vitrine_client.process import addresses
 from vitrine_client.process.trust import Trust
+from vitrine_client.results.profiles.completion import ProfileLayer
 
 IN_FLIGHT = 8
 """Of a closed loop, unless it is told."""
@@ -59,7 +62,8 @@ class LoadRequest:
     label: str | None = None
     url: str = ""
     key: str = ""
-    way: Literal["raw", "multipart", "npy", "json"] | None = None
+    way: Literal["raw", "multipart", "npy", "json"] | V2Kind | None = None
+    profile: tuple[ProfileLayer, ...] = ()
     batch_size: int = 1
     model_server: str | None = None
     concurrency: int | None = None
@@ -96,15 +100,20 @@ class LoadRequest:
         """Raises `click.UsageError` where values do not go together."""
         if self.model_server:
             options.refuse_typed("--model-server goes past the gateway", "url")
+        if not self.is_v2:
+            options.refuse_typed("It is for --as v2", "profile")
         if self.insecure:
             options.refuse_typed("--insecure takes any certificate", "ca")
-        if self.kind == "grpc":
+        if self.kind in ("grpc", "v2-grpc"):
             try:
                 check_metadata(self.headers)
             except ValueError as error:
                 raise click.UsageError(str(error)) from error
-        for text in _conflicts(self):
-            raise click.UsageError(text)
+        try:
+            for text in _conflicts(self):
+                raise click.UsageError(text)
+        except InvalidRequest as error:  # of a variable
+            raise click.UsageError(str(error)) from error
 
     @property
     def searches(self) -> bool:
@@ -112,11 +121,24 @@ class LoadRequest:
         return self.task in ("search", "sweep")
 
     @property
+    def is_v2(self) -> bool:
+        """Whether a server of the Open Inference Protocol is asked."""
+        return self.way in V2_KINDS
+
+    @property
+    def address(self) -> str:
+        """The address of the server; by gRPC that of a gateway begins with grpc:// or grpcs://."""
+        if self.model_server:
+            return self.model_server
+        by_grpc = addresses.v2_grpc_url(self.url) if self.kind == "v2-grpc" else None
+        return by_grpc or self.url
+
+    @property
     def kind(self) -> WorkloadKind:
         """How images travel, and to whom."""
         if self.replay:
             return "logged"
-        if self.model_server is None:
+        if self.model_server is None or self.way in V2_KINDS:
             return self.way or "raw"
         return "rest" if is_http(self.model_server) else "grpc"
 
@@ -137,7 +159,7 @@ class LoadRequest:
         """Returns who is asked: the preferred model, unless one is named; reads the pictures.
         Raises `OSError` and `click.BadParameter`."""
         names = sources.named(self.pictures)
-        address, userinfo = self.model_server or self.url, ""
+        address, userinfo = self.address, ""
         if is_http(address):
             address, userinfo = addresses.split_userinfo(address)
         return Workload(
@@ -154,16 +176,18 @@ class LoadRequest:
             headers=self.headers,
             keep_alive=not self.no_keep_alive,
             tls=self._trust(address),
+            layers=self.profile,
         )
 
     def _trust(self, address: str) -> Trust | None:
         """Whom to trust, if that is named; for gRPC, the variables of a gateway's TLS are not.
         Raises `click.UsageError` for files that cannot be used, and where there is no TLS."""
         tls = TlsFiles(self.ca, self.cert, self.cert_key)
-        if address.startswith("http://"):
-            options.refuse_typed("There is no TLS with http://", "ca", "cert", "insecure")
+        if address.startswith(("http://", "grpc://")):
+            scheme = address.partition("://")[0]
+            options.refuse_typed(f"There is no TLS with {scheme}://", "ca", "cert", "insecure")
             return None
-        tls = tls.typed() if self.kind == "grpc" else tls
+        tls = tls.typed() if "://" not in address else tls
         if not (self.insecure or tls.ca or tls.cert):
             return None
         try:
@@ -189,7 +213,7 @@ class LoadRequest:
         """A plan with this load. Raises `click.UsageError` where this machine cannot have as many
         connections as were asked for; of those that nobody asked for there are less."""
         processes = self.processes or limits.shared(load)
-        if target.kind != "grpc":  # one connection
+        if not target.is_grpc:  # one connection
             try:
                 load, note = limits.fitted(
                     load, processes, told=bool(self.concurrency or self.connections)
@@ -245,11 +269,12 @@ class LoadRequest:
 
 def _conflicts(asked: LoadRequest) -> Iterator[str]:
     """Yields the remedy for each pair of values that do not go together."""
-    if asked.way and asked.model_server:
+    yield from _v2_conflicts(asked)
+    if asked.way and asked.model_server and not asked.is_v2:
         yield "--as is how pictures travel to the gateway; a model server is sent pixels"
     if asked.batch_size > 1 and asked.kind == "raw":
         yield "One picture travels as it is; for --batch-size say --as multipart, npy or json"
-    if asked.kind == "grpc" and (asked.no_keep_alive or asked.insecure):
+    if asked.kind in ("grpc", "v2-grpc") and (asked.no_keep_alive or asked.insecure):
         yield (
             "--no-keep-alive and --insecure are for HTTP: gRPC has one connection here, and trusts "
             "whom --ca names"
@@ -263,6 +288,27 @@ def _conflicts(asked: LoadRequest) -> Iterator[str]:
     for path, count in Counter(asked.outputs).items():
         if count > 1:
             yield f"Only one of --json, --csv, --requests and --html can be {path}"
+
+
+def _v2_conflicts(asked: LoadRequest) -> Iterator[str]:
+    """Yields the remedy for what does not go with the Open Inference Protocol, or only with it."""
+    by_grpc = asked.kind == "v2-grpc"
+    if by_grpc and is_http(asked.address):
+        yield (
+            "--as v2-grpc asks over gRPC: give --url grpc://HOST:PORT, with TLS grpcs://; a "
+            "gateway's port of gRPC is the next one after its own, unless VITRINE_V2_GRPC_PORT "
+            "says otherwise"
+        )
+    if asked.url.startswith(addresses.GRPC_SCHEMES) and not (by_grpc or asked.model_server):
+        yield f"{asked.url} is an address of gRPC, which --as v2-grpc asks"
+    if not asked.is_v2:
+        return
+    if not by_grpc and not is_http(asked.address):
+        yield f"--as {asked.way} asks over HTTP: give --url, or --model-server http://HOST:PORT"
+    if asked.label is not None:
+        yield "The Open Inference Protocol has no version labels: leave out --label"
+    if asked.swap_model:
+        yield "--swap-model looks for versions as a gateway lists them: leave out --as"
 
 
 def is_http(address: str) -> bool:

@@ -8,13 +8,17 @@ import numpy as np
 
 from vitrine_client import errors
 from vitrine_client.loadtest.generator.faults import INVALID_IMAGE, NO_ANSWER, WRONG
-from vitrine_client.loadtest.plan import WorkloadKind
+from vitrine_client.loadtest.plan import V2_KINDS, WorkloadKind
+from vitrine_client.open_inference.client.calls import response_in
 
 Classes = tuple[int, ...]
 
 _KNOWN = 64
 """Different right answers that are kept for each request, as hashes. Batches of other sizes give
 other last digits, and a version that is swapped in gives its number, so one is not enough."""
+
+_HALF = 0.5
+"""Of the only number of a binary classifier, from where on it is the second class."""
 
 
 class ResponseValidation:
@@ -56,6 +60,8 @@ def classes_of(kind: WorkloadKind, body: bytes) -> Classes:
     try:
         if kind == "grpc":
             return _of_message(body)
+        if kind in V2_KINDS:
+            return _of_response(kind, body)
         return tuple(_class_of(entry) for entry in json.loads(body)["predictions"])
     except errors.VitrineError:
         raise
@@ -75,6 +81,26 @@ def _class_of(entry: Any) -> int:
     if "class_id" in entry:
         return int(entry["class_id"])
     return int(np.argmax(entry["probabilities"]))
+
+
+def _of_response(kind: WorkloadKind, body: bytes) -> Classes:
+    """Of a response of the Open Inference Protocol: of its first output with floats, the highest
+    one of each row."""
+    if kind == "v2-grpc":
+        from vitrine_client.open_inference import grpc_messages
+
+        outputs = grpc_messages.read_response(body).outputs
+    else:
+        outputs = response_in(body).outputs
+    found = next((each.array for each in outputs if each.array.dtype.kind == "f"), None)
+    if found is None or not found.size:
+        told = ", ".join(f"{each.name} {each.datatype}" for each in outputs) or "nothing"
+        raise errors.ServerError(f"The server answers {told}, and no numbers of classes")
+    rows = found.reshape(len(found) if found.ndim > 1 else 1, -1)
+    if not np.isfinite(rows).all():
+        raise errors.ServerError("The server answers numbers that are none (NaN or infinite)")
+    highest = rows.argmax(axis=1) if rows.shape[1] > 1 else rows[:, 0] > _HALF
+    return tuple(map(int, highest.tolist()))
 
 
 def _of_message(body: bytes) -> Classes:

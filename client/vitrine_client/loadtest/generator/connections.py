@@ -68,15 +68,17 @@ def connections_to(
     *,
     tls: Trust | None = None,
     headers: tuple[tuple[str, str], ...] = (),
+    method: str = "",
     kind: type[HttpConnection] = HttpConnection,
 ) -> Iterator[LoadConnections]:
     """Gives the maker of connections to a server, and closes them in the end; `endpoint` is a
-    string for gRPC, `tls` whom that trusts, and `headers` are the metadata of its calls. Who has
+    string for gRPC, `tls` whom that trusts, `headers` are the metadata of its calls, and `method`
+    is the path of what it calls unless that is `Predict`. Who has
     the selector calls its keys' data, with their events and the time of them."""
     if isinstance(endpoint, str):
         from vitrine_client.loadtest.generator.grpc_calls import GrpcCalls  # imports gRPC
 
-        with closing(GrpcCalls(endpoint, selector, timeout_s, tls, headers)) as calls:
+        with closing(GrpcCalls(endpoint, selector, timeout_s, tls, headers, method)) as calls:
             yield calls
         return
     with closing(HttpConnections(endpoint, selector, kind)) as connections:

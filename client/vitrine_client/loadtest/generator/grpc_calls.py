@@ -20,7 +20,8 @@ _TOO_LONG = b"message larger than max"
 
 
 class GrpcCalls:
-    """gRPC channel to a model server at `address`, with the calls over it.
+    """gRPC channel to a server at `address`, with the calls of a `method` over it: HOST:PORT, with
+    TLS where there is whom to trust, or else as grpc:// and grpcs:// say.
 
     Calls end in a thread of gRPC's. It takes the time and wakes the loop; all else is the loop's.
     """
@@ -32,10 +33,15 @@ class GrpcCalls:
         timeout_s: float,
         tls: Trust | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        method: str = "",
     ) -> None:
-        trust = tls or trust_of(None, None)
-        self._channel = new_channel(address, trust, most_bytes=faults.LONGEST_BYTES)
-        self._predict = self._channel.unary_unary(messages.path_of(messages.PREDICT))
+        scheme, _, place = address.rpartition("://")
+        if scheme:
+            trust = (tls or Trust.chosen()) if scheme == "grpcs" else None
+        else:
+            trust = tls or trust_of(None, None)
+        self._channel = new_channel(place, trust, most_bytes=faults.LONGEST_BYTES)
+        self._predict = self._channel.unary_unary(method or messages.path_of(messages.PREDICT))
         self._timeout_s, self._selector = timeout_s, selector
         self._metadata = [(name.lower(), value) for name, value in headers] or None
         self.tally = Tally()

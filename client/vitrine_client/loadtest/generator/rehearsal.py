@@ -16,8 +16,9 @@ from vitrine_client.loadtest.generator import faults
 from vitrine_client.loadtest.generator.answers import Classes, classes_of
 from vitrine_client.loadtest.generator.connections import LoadConnections, connections_to
 from vitrine_client.loadtest.generator.http_connection import Endpoint, HttpConnection, tls_failure
-from vitrine_client.loadtest.generator.targets import blaming
-from vitrine_client.loadtest.plan import Workload
+from vitrine_client.loadtest.generator.targets import blaming, method_of
+from vitrine_client.loadtest.plan import V2_KINDS, Workload
+from vitrine_client.open_inference.client.calls import words_of
 from vitrine_client.process import addresses, trust
 
 _PAUSES_S = (0.1, 0.3, 0.9)
@@ -37,6 +38,8 @@ _MAY_PASS = {
     *("ABORTED", "CANCELLED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNKNOWN"),
 }
 _FAILED = "HTTP 5"
+_NO_BINARY = (400, 415, 422, 500)
+"""Of servers that take a body with binary data for broken JSON."""
 
 _IS_IT = "is that what you want to measure?"
 _NOT_OURS = {
@@ -71,7 +74,8 @@ def rehearse(
             selector,
             timeout_s,
             tls=target.tls,
-            headers=target.headers,
+            headers=target.metadata,
+            method=method_of(target.kind),
             kind=_Hearing,
         ) as connections,
     ):
@@ -153,7 +157,7 @@ class _Asker:
             if fault == faults.CLOSED or faults.is_odd(fault or self._unread(body)):
                 fault, body = self._sent(request)  # the next connection is a new one
             if not fault:
-                return classes_of(self._target.kind, body)
+                return self._checked(classes_of(self._target.kind, body))
             timeouts += fault == faults.TIMEOUT
             if not _may_pass(fault):
                 raise self._error(fault, body)
@@ -161,6 +165,14 @@ class _Asker:
                 break
             time.sleep(pause_s)
         raise _PassingError(self._error(fault, body))
+
+    def _checked(self, found: Classes) -> Classes:
+        """Raises `ServerError` for an answer of any server that has fewer rows than were sent."""
+        if self._target.kind in V2_KINDS and len(found) < self._target.batch_size:
+            raise errors.ServerError(
+                f"{self._target.model} answers {len(found)} rows to {self._target.batch_size}"
+            )
+        return found
 
     def _unread(self, body: bytes) -> str:
         """Returns the fault of a body without classes."""
@@ -200,9 +212,12 @@ class _Asker:
                     f"{address} answers {leads}; name that address, if it is what you want to "
                     "measure"
                 )
-            detail = _detail(body) or _IS_IT
+            is_v2 = self._target.kind in V2_KINDS
+            detail = (words_of(body) if is_v2 else _detail(body)) or _IS_IT
+            if self._target.kind == "v2-binary" and int(status) in _NO_BINARY:
+                detail += "; a server without binary data takes --as v2"
             return errors.for_status(int(status), f"{address} answers {fault}: {detail}")
-        if self._target.kind == "grpc" and fault not in _NOT_OURS:
+        if self._target.is_grpc and fault not in _NOT_OURS:
             return _grpc_error(self._target, fault, body.decode())
         if fault == faults.TLS and isinstance(self._endpoint, Endpoint):
             why = tls_failure(self._endpoint, self._timeout_s) or OSError("reset")
@@ -226,6 +241,10 @@ def _may_pass(fault: str) -> bool:
 def _grpc_error(target: Workload, name: str, details: str) -> errors.VitrineError:
     import grpc
 
+    if target.kind == "v2-grpc":
+        from vitrine_client.open_inference.client.grpc_client import error_for
+
+        return error_for(grpc.StatusCode[name], details, target.address)
     from vitrine_client.tfserving import messages
 
     return messages.error_for(grpc.StatusCode[name], details, target.address)

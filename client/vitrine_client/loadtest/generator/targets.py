@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -12,9 +13,12 @@ from vitrine_client import errors
 from vitrine_client.http import predictions, protocol
 from vitrine_client.http.protocol import Call
 from vitrine_client.images import to_instance
+from vitrine_client.images.preprocessing import fit_picture
 from vitrine_client.loadtest.generator.headers import merged
 from vitrine_client.loadtest.plan import Workload, WorkloadKind
-from vitrine_client.tfserving.tensors import Array
+from vitrine_client.open_inference.client import calls
+from vitrine_client.open_inference.client.picture_model import PictureModel
+from vitrine_client.open_inference.datatypes import Array
 
 _OF_SEVERAL = re.compile(r"\bimage (\d+): ")
 _MOST_NAMES = 4
@@ -23,8 +27,20 @@ _FLOATS = np.array([float(f"{np.float32(value / 255):.9g}") for value in range(2
 """Pixels as JSON has them: the shortest text that is the same float32."""
 
 
-def requests_of(target: Workload) -> tuple[bytes, ...]:
-    """Returns each distinct request as it travels: for "grpc" the message, else all of HTTP's.
+_METHODS = {"v2-grpc": "/inference.GRPCInferenceService/ModelInfer"}
+_ID = "vitrine"
+"""Id of all requests to servers of the Open Inference Protocol. Some make one for each that has
+none, and then no answer would be the same as the one before, and each had to be read."""
+
+
+def method_of(kind: WorkloadKind) -> str:
+    """Returns the path of the method that gRPC calls, "" for that of TensorFlow Serving."""
+    return _METHODS.get(kind, "")
+
+
+def requests_of(target: Workload, model: PictureModel | None = None) -> tuple[bytes, ...]:
+    """Returns each distinct request as it travels: for gRPC the message, else all of HTTP's. The
+    `model` is what a server of the Open Inference Protocol says of it.
 
     Raises `InvalidImage` where a picture that is prepared here cannot be read, and
     `InvalidRequest` where there is none or `target.address` is no address.
@@ -33,7 +49,8 @@ def requests_of(target: Workload) -> tuple[bytes, ...]:
     groups = _groups(target)
     for turn, places in enumerate(groups):
         try:
-            made.append(_request(target, [target.images[place] for place in places]))
+            images = [target.images[place] for place in places]
+            made.append(_v2_request(target, model, images) if model else _request(target, images))
         except errors.InvalidImage as error:
             raise errors.InvalidImage(blaming(target, (turn, len(groups)), str(error))) from error
     return tuple(made)
@@ -43,6 +60,35 @@ def _request(target: Workload, group: Sequence[bytes]) -> bytes:
     if target.kind == "grpc":
         return _message(target, _instances(group))
     return http_request(target, _CALLS[target.kind](group))
+
+
+def _v2_request(target: Workload, model: PictureModel, group: Sequence[bytes]) -> bytes:
+    is_binary = target.kind != "v2"
+    if model.most_rows and len(group) > model.most_rows:
+        raise errors.InvalidRequest(
+            f"{model.name} takes {model.most_rows} pictures in a request: give --batch-size "
+            f"{model.most_rows}"
+        )
+    pictures = [_prepared(place, image, model) for place, image in enumerate(group)]
+    request = model.request(model.tensor(pictures), is_binary=is_binary)
+    request.id = _ID
+    if target.kind == "v2-grpc":
+        from vitrine_client.open_inference import grpc_messages
+
+        request.model_name = target.model
+        request.model_version = "" if target.version is None else str(target.version)
+        return grpc_messages.write_request(request)
+    path = calls.model_path(target.model, target.version)
+    return http_request(target, calls.infer(path, request, is_binary=is_binary))
+
+
+def _prepared(place: int, image: bytes, model: PictureModel) -> Any:
+    if model.is_file:
+        return image
+    try:
+        return fit_picture(image, model.profile).instance
+    except errors.InvalidImage as error:
+        raise errors.InvalidImage(f"image {place}: {error}") from error
 
 
 def _groups(target: Workload) -> list[list[int]]:
@@ -117,12 +163,13 @@ def http_request(target: Workload, call: Call) -> bytes:
         "Content-Type": call.content_type,
         "Content-Length": str(len(call.body)),
     }
+    headers |= call.headers
     headers |= protocol.key_headers(target.api_key)
     if target.userinfo:
         headers["Authorization"] = protocol.basic_authorization(target.userinfo)
     if not target.keep_alive:
         headers["Connection"] = "close"
-    path = protocol.verb_path(target.model, target.version, target.label)
+    path = call.path or protocol.verb_path(target.model, target.version, target.label)
     head = [f"POST {url.path.rstrip('/')}{path} HTTP/1.1"]
     head += [f"{name}: {value}" for name, value in merged(headers, target.headers)]
     return "\r\n".join([*head, "", ""]).encode("latin-1") + call.body

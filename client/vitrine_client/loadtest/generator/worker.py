@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from vitrine_client.loadtest.generator.connections import connections_to
 from vitrine_client.loadtest.generator.loop import FIELDS, ClosedLoop, Job, OpenLoop
+from vitrine_client.loadtest.generator.targets import method_of
 from vitrine_client.loadtest.plan import Closed
 
 if TYPE_CHECKING:
@@ -106,7 +107,12 @@ def _work(job: Job, parent: Connection) -> None:
     selector, reporter = DefaultSelector(), Reporter(parent)
     kind = ClosedLoop if isinstance(job.load, Closed) else OpenLoop
     with connections_to(
-        job.endpoint, selector, job.timeout_s, tls=job.tls, headers=job.headers
+        job.endpoint,
+        selector,
+        job.timeout_s,
+        tls=job.tls,
+        headers=job.headers,
+        method=method_of(job.kind),
     ) as connections:
         loop = kind(job, connections, selector, reporter)
         parent.send(None)

@@ -13,6 +13,7 @@ from typing import Any
 from vitrine_client.loadtest import wording
 from vitrine_client.loadtest.analysis import swap_effect
 from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
+from vitrine_client.loadtest.plan import V2_KINDS
 from vitrine_client.loadtest.report import plots, tables
 from vitrine_client.loadtest.report.plots import Trace, by_percentile
 from vitrine_client.loadtest.results.result import Result
@@ -67,7 +68,7 @@ def _gateway(about: Mapping[str, Any]) -> str:
     """Returns the address of the gateway that was asked, "" where that was a model server."""
     target = about.get("plan", {}).get("target", {})
     address = str(target.get("address", ""))
-    is_gateway = target.get("kind") not in ("grpc", "rest")
+    is_gateway = target.get("kind") not in ("grpc", "rest", *V2_KINDS)
     return address.rstrip("/") if is_gateway and address.startswith(("http:", "https:")) else ""
 
 

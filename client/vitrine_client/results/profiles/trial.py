@@ -104,7 +104,7 @@ def judged(asked: TrialCalls, answers: TrialCalls) -> tuple[dict[str, Any], int]
         not refused and _close(of_one, alone[:1]) and _close(copies[last : last + 1], other[:1])
     )
     rows = np.concatenate([alone[:1], other[:1]])
-    return {"kind": _kind(rows), "batchable": batchable}, alone.shape[1]
+    return {"kind": kind_of(rows), "batchable": batchable}, alone.shape[1]
 
 
 def _check_rows(found: Array, count: int) -> None:
@@ -127,7 +127,8 @@ def _close(one: Array, other: Array) -> bool:
     return bool(np.all(np.abs(one - other) <= _ABSOLUTE + _RELATIVE * np.abs(other)))
 
 
-def _kind(rows: Array) -> str:
+def kind_of(rows: Array) -> str:
+    """Returns the kind of answers, [n, classes], as far as their numbers tell it."""
     if rows.min() < 0 or rows.max() > 1 + _SHARES_OFF:
         return "logits"
     return "probabilities" if np.all(np.abs(rows.sum(axis=1) - 1) < _SHARES_OFF) else "scores"

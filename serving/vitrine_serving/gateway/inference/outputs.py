@@ -7,6 +7,7 @@ import numpy as np
 
 from vitrine_client.errors import InvalidRequest, ModelFault, ServerError
 from vitrine_client.results.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.shares import shares_of
 from vitrine_client.tfserving.tensors import Array
 from vitrine_serving.gateway.inference.batcher import RowFault
 from vitrine_serving.gateway.inference.requests import PROBABILITIES
@@ -105,12 +106,7 @@ def classified(outputs: Mapping[str, Array], profile: ModelProfile) -> AnswerByK
     numbers = outputs[profile.output]
     if numbers.dtype.kind != "f" or numbers.ndim != 2:
         return AnswerByKind(profile.kind, numbers)
-    if profile.kind == "logits":
-        powers = np.exp(numbers - numbers.max(axis=1, keepdims=True), dtype=np.float64)
-        numbers = powers / powers.sum(axis=1, keepdims=True)
-    elif profile.kind == "binary":
-        numbers = np.concatenate([1 - numbers, numbers], axis=1)
-    return AnswerByKind(profile.kind, numbers.astype(np.float32))
+    return AnswerByKind(profile.kind, shares_of(numbers, profile.kind))
 
 
 def senseless(error: ServerError, model: ModelRef) -> ModelFault:

@@ -1,0 +1,1 @@
+"""Client of the Open Inference Protocol: asks any of its servers about pictures."""
