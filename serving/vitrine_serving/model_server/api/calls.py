@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from vitrine_serving.errors import ServingError
+from vitrine_serving.grpc_services.words import carried
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
 
@@ -20,10 +21,6 @@ EXHAUSTED = "Server Threadpool Exhausted"
 
 _COUNTED = ("Predict", "Classify", "Regress")
 """Calls that TensorFlow Serving's metrics have."""
-
-_MOST_WORDS_BYTES = 7 * 1024
-"""Bytes of an error's words on the wire. They travel as metadata, of which a client takes 8 KiB and
-no more unless told otherwise; beyond that the call has another code, and no words."""
 
 _MOST_LOGGED = 500
 
@@ -91,20 +88,3 @@ class Calls:
         *_, where = extract_tb(error.__traceback__)
         told, file = repr(error)[:_MOST_LOGGED], Path(where.filename).name
         self._faults.line(logging.ERROR, "%s failed: %s (%s:%s)", call, told, file, where.lineno)
-
-
-def carried(words: str) -> str:
-    """Returns an error's words as gRPC carries them to every client, cut where they are too long.
-
-    All but printable ASCII is escaped there, a byte by three:
-    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md (Status-Message)
-    """
-    # Half a surrogate pair, as names of files can have, is no text for gRPC.
-    text = words.encode(errors="backslashreplace").decode()
-    size = 0
-    for place, character in enumerate(text):
-        plain = " " <= character <= "~" and character != "%"
-        size += 1 if plain else 3 * len(character.encode())
-        if size > _MOST_WORDS_BYTES:
-            return f"{text[:place]}… (cut, of {len(text):,} characters)"
-    return text
