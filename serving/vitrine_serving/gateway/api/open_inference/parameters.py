@@ -12,14 +12,6 @@ from vitrine_client.open_inference.messages import Parameters
 _US = 1e6
 
 
-def signature_name(parameters: Parameters) -> str:
-    """Returns the signature that is asked for, "" where none is named. Raises `InvalidRequest`."""
-    name = parameters.get("signature_name", "")
-    if not isinstance(name, str):
-        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
-    return name
-
-
 def deadline_of(parameters: Parameters, deadline: float) -> float:
     """Returns the deadline of a request, in seconds of `time.monotonic`: `timeout`, in
     microseconds, may make it earlier. Raises `InvalidRequest`."""

@@ -3,6 +3,7 @@
 They are Triton's, `value:index` or `value:index:label`, with values as C++ prints them.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,9 +29,8 @@ def classified(
         )
     array = tensor.array
     by_row = is_batching and array.ndim > 0
-    rows = array.reshape(len(array), -1) if by_row and array.size else array.reshape(1, -1)
-    if by_row and not array.size:
-        rows = np.empty((len(array), 0), array.dtype)
+    counted = array.shape if by_row else (1, array.size)
+    rows = array.reshape(counted[0], math.prod(counted[1:]))
     places = _largest(rows, min(count, rows.shape[1]))
     named = len(labels) == rows.shape[1]
     strings = np.empty(places.shape, object)

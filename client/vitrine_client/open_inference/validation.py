@@ -6,8 +6,22 @@ Triton's faults, each with what was expected and what came.
 from collections.abc import Iterable, Sequence
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec, TensorSpec
+from vitrine_client.open_inference import datatypes
+from vitrine_client.open_inference.messages import Parameters, RequestedOutput, V2Tensor
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
+
+_ELSEWHERE = (
+    "the Open Inference Protocol has no such datatype; TensorFlow Serving's JSON and gRPC have it"
+)
+
+
+def signature_name(parameters: Parameters) -> str:
+    """Returns the signature that a request is for, "" where it names none. Raises
+    `InvalidRequest` where that is no name."""
+    name = parameters.get("signature_name", "")
+    if not isinstance(name, str):
+        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
+    return name
 
 
 def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: str) -> None:
@@ -38,6 +52,8 @@ def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: st
 
 
 def _check(tensor: V2Tensor, spec: TensorSpec, model: str) -> None:
+    if spec.datatype not in datatypes.DATATYPES:
+        raise InvalidRequest(f"Input {spec.name!r} of {model} is {spec.datatype}; {_ELSEWHERE}")
     if tensor.datatype != spec.datatype:
         raise InvalidRequest(
             f"Input {tensor.name!r} of {model} is {spec.datatype}, and {tensor.datatype} came"
@@ -54,7 +70,8 @@ def wanted_outputs(
     outputs: Sequence[RequestedOutput], signature: SignatureSpec, model: str
 ) -> Sequence[str]:
     """Returns the names of the outputs that are asked for, in the model's order; none where all
-    are. Raises `InvalidRequest` for one that the signature does not answer."""
+    are. Raises `InvalidRequest` for one that the signature does not answer, or whose datatype the
+    protocol lacks."""
     asked = {output.name for output in outputs}
     for name in asked:
         if name not in signature.outputs:
@@ -62,6 +79,10 @@ def wanted_outputs(
                 f"{name!r} is no output of {model}, which answers "
                 f"{_listed(signature.outputs.values())}"
             )
+    for name in asked or signature.outputs:
+        if (datatype := signature.outputs[name].datatype) not in datatypes.DATATYPES:
+            others = "" if name in asked else "ask for others by name; "
+            raise InvalidRequest(f"Output {name!r} of {model} is {datatype}; {others}{_ELSEWHERE}")
     return [name for name in signature.outputs if name in asked]
 
 
