@@ -28,6 +28,7 @@ lock build.txt -c requirements/dev.txt --group pyproject.toml:build
 lock samples.txt --group pyproject.toml:samples
 lock clients.txt --group pyproject.toml:clients
 lock perf-analyzer.txt --no-deps --group pyproject.toml:perf-analyzer
+lock triton.txt --group pyproject.toml:triton
 
 # newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
 # test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.
