@@ -257,5 +257,5 @@ lock: ## Pin the requirements anew (needs uv)
 
 clean: ## Remove what can be made again, models and data excepted
 	rm -f $(READY)
-	rm -rf $(VENV) $(NEWEST) $(SAMPLES) $(CLIENTS) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(NEWEST) $(SAMPLES) $(CLIENTS) $(TRITON) dist wheelhouse benchmarks/results .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

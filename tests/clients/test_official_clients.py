@@ -30,12 +30,18 @@ def _faults(environment: Path, client: str, http: str, grpc: str) -> dict[str, s
     """Returns what each check of a client found, "" where all was right."""
     command = [environment / "bin/python", "-m", f"tests.clients.official.{client}"]
     done = subprocess.run(
-        [*command, f"--http={http}", f"--grpc={grpc}"],
+        command,
         capture_output=True,
         text=True,
         timeout=120,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "CHECKED_HTTP": http,
+            "CHECKED_GRPC": grpc,
+        },
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stdout + done.stderr

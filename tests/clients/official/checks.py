@@ -1,12 +1,13 @@
 """Checks of a client: functions that are called one after the other, each with a line of JSON."""
 
-import argparse
 import asyncio
 import json
+import os
 import traceback
 import urllib.request
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutine
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 MODEL = "softmax"
 INPUT, OUTPUT = "images", "probabilities"
 LABELS = 10
+PICTURE = Path(__file__).parents[3] / "samples" / "ankle-boot.png"
 
 
 class Service(NamedTuple):
@@ -34,24 +36,22 @@ class Service(NamedTuple):
 Check = Callable[[Service], Any]
 
 
-def service_of_arguments() -> Service:
-    """Returns the service that the command line names."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--http", required=True)
-    parser.add_argument("--grpc", required=True)
-    given = parser.parse_args()
+def service_of_environment() -> Service:
+    """Returns the service that the environment names; kserve reads the command line when it is
+    imported, and ends the process over options that it does not know."""
+    http, grpc = os.environ["CHECKED_HTTP"], os.environ["CHECKED_GRPC"]
     rows = np.random.default_rng(7).random((3, 28, 28), np.float32)
     body = json.dumps({"instances": rows.tolist()}).encode()
-    url = f"http://{given.http}/v1/models/{MODEL}:predict"
+    url = f"http://{http}/v1/models/{MODEL}:predict"
     with urllib.request.urlopen(urllib.request.Request(url, body)) as response:
         predictions = json.load(response)["predictions"]
     expected = np.array([each[OUTPUT] for each in predictions], np.float32)
-    return Service(given.http, given.grpc, rows, expected)
+    return Service(http, grpc, rows, expected)
 
 
 def run(checks: list[Check]) -> None:
     """Calls each check, in one event loop where it is a coroutine, and prints a line for each."""
-    service = service_of_arguments()
+    service = service_of_environment()
 
     async def all_of_them() -> None:
         for check in checks:

@@ -7,7 +7,16 @@ import numpy as np
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from tests.clients.official.checks import INPUT, LABELS, MODEL, OUTPUT, Service, refused, run
+from tests.clients.official.checks import (
+    INPUT,
+    LABELS,
+    MODEL,
+    OUTPUT,
+    PICTURE,
+    Service,
+    refused,
+    run,
+)
 
 _WAIT_S = 20
 
@@ -58,8 +67,12 @@ def infers_with_compression(service: Service) -> None:
 
 def infers_at_the_same_time(service: Service) -> None:
     client, came = _client(service), Queue[Any]()
+
+    def note(result: Any, error: Any) -> None:  # it is called with these names
+        came.put((result, error))
+
     for _ in range(40):
-        client.async_infer(MODEL, [_input(service.rows)], lambda *given: came.put(given))
+        client.async_infer(MODEL, [_input(service.rows)], note)
     for _ in range(40):
         answer, error = came.get(timeout=_WAIT_S)
         assert error is None, error
@@ -82,7 +95,7 @@ def classifies(service: Service) -> None:
 
 def streams(service: Service) -> None:
     client, came = _client(service), Queue[Any]()
-    client.start_stream(lambda answer, error: came.put((answer, error)))
+    client.start_stream(lambda result, error: came.put((result, error)))
     for place in range(10):
         model = "nope" if place == 4 else MODEL
         client.async_stream_infer(model, [_input(service.rows)], request_id=str(place))
@@ -111,14 +124,8 @@ def tells_the_index(service: Service) -> None:
 
 
 def sends_pictures(service: Service) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
-    file = BytesIO()
-    Image.fromarray((service.rows[0] * 255).astype(np.uint8)).save(file, "PNG")
     pictures = triton.InferInput("image_bytes", [1], "BYTES")
-    pictures.set_data_from_numpy(np.array([file.getvalue()], object))
+    pictures.set_data_from_numpy(np.array([PICTURE.read_bytes()], object))
     assert _client(service).infer(MODEL, [pictures]).as_numpy(OUTPUT).shape == (1, LABELS)
 
 
@@ -129,8 +136,8 @@ def explains_refusals(service: Service) -> None:
     refused(lambda: client.infer(MODEL, [wrong]), error, "INVALID_ARGUMENT", "[3, 27, 28]")
     unknown = [triton.InferRequestedOutput("scores")]
     refused(lambda: client.infer(MODEL, [_input(service.rows)], outputs=unknown), error, "scores")
-    refused(lambda: client.load_model(MODEL), error, "vitrine")
-    refused(lambda: client.unload_model(MODEL), error, "vitrine")
+    refused(lambda: client.load_model(MODEL), error, "directory")
+    refused(lambda: client.unload_model(MODEL), error, "directory")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,19 @@
 
 import numpy as np
 import tritonclient.http as triton
+from PIL import Image
 from tritonclient.utils import InferenceServerException
 
-from tests.clients.official.checks import INPUT, LABELS, MODEL, OUTPUT, Service, refused, run
+from tests.clients.official.checks import (
+    INPUT,
+    LABELS,
+    MODEL,
+    OUTPUT,
+    PICTURE,
+    Service,
+    refused,
+    run,
+)
 
 
 def _client(service: Service) -> triton.InferenceServerClient:
@@ -98,18 +108,11 @@ def classifies(service: Service) -> None:
 
 
 def sends_pictures(service: Service) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
-    file = BytesIO()
-    pixels = (service.rows[0] * 255).round().astype(np.uint8)
-    Image.fromarray(pixels).save(file, "PNG")
     pictures = triton.InferInput("image_bytes", [1], "BYTES")
-    pictures.set_data_from_numpy(np.array([file.getvalue()], object))
+    pictures.set_data_from_numpy(np.array([PICTURE.read_bytes()], object))
     answer = _client(service).infer(MODEL, [pictures]).as_numpy(OUTPUT)
-    assert answer.shape == (1, LABELS)
-    same = _client(service).infer(MODEL, [_input(np.float32(pixels[None]) / np.float32(255))])
+    pixels = np.asarray(Image.open(PICTURE), np.float32)[None] / np.float32(255)
+    same = _client(service).infer(MODEL, [_input(pixels)])
     np.testing.assert_allclose(answer, same.as_numpy(OUTPUT), atol=1e-6)
 
 
@@ -149,8 +152,8 @@ def explains_refusals(service: Service) -> None:
     refused(lambda: client.infer(MODEL, [wrong]), error, "pictures")
     unknown = [triton.InferRequestedOutput("scores")]
     refused(lambda: client.infer(MODEL, [_input(service.rows)], outputs=unknown), error, "scores")
-    refused(lambda: client.load_model(MODEL), error, "vitrine")
-    refused(lambda: client.unload_model(MODEL), error, "vitrine")
+    refused(lambda: client.load_model(MODEL), error, "directory")
+    refused(lambda: client.unload_model(MODEL), error, "directory")
     refused(client.get_log_settings, error, "VITRINE_")
     refused(client.get_trace_settings, error, "VITRINE_")
 
