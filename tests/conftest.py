@@ -1,6 +1,7 @@
 """What the tests share: the real data, models trained by the real command, a running service."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from harness.service import Service, started_service
 from tests import turns
+from vitrine_client.process import importing
 from vitrine_training.data.fashion_mnist import Dataset, load
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,6 +32,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Keeps other processes' tests away from one that is marked `alone`."""
     with turns.turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Leaves what is imported, and thousands of tests, to no garbage collection."""
+    with importing.at_a_stretch():
+        result = yield
+    gc.freeze()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
