@@ -161,7 +161,13 @@ def test_it_is_moved_by_its_inside(visit):
     expect_box(page, (0, HEIGHT - 90, 120, 90))
 
 
-@pytest.mark.parametrize("edges", ["n", "e", "s", "w", "nw", "ne", "se", "sw"])
+@pytest.mark.parametrize(
+    "edges",
+    [
+        *("e", "nw"),
+        *(pytest.param(each, marks=pytest.mark.wide) for each in ("n", "s", "w", "ne", "se", "sw")),
+    ],
+)
 def test_it_is_resized_by_its_edges(visit, edges):
     """Each handle moves its own edges, outwards and inwards, and not past the others."""
     page = visit(api=seeing())
