@@ -115,7 +115,10 @@ ALL = {"instances"}  # models get what is seen there
 @pytest.mark.parametrize(
     ("kind", "orientation", "dense"),
     [("PNG", 1, False), ("JPEG", 1, True), ("JPEG", 6, False), ("PNG", 8, False)]
-    + [("WEBP", orientation, False) for orientation in _TURNS],
+    + [
+        pytest.param("WEBP", orientation, False, marks=[pytest.mark.wide] if number % 4 else [])
+        for number, orientation in enumerate(_TURNS)
+    ],
 )
 def test_it_is_where_the_item_is(visit, kind, orientation, dense):
     """On the upright picture, however the file keeps it: inside all is green, outside nothing."""

@@ -46,7 +46,8 @@ def import_photos(trained: photos.Trained, folder: Path) -> None:
 def service(in_colour, tmp_path_factory):
     folder = tmp_path_factory.mktemp("imported")
     import_photos(in_colour, folder)
-    with started_service(folder / "models", folder / "service.log") as running:
+    log = folder / "service.log"
+    with started_service(folder / "models", log, request_timeout_s=60) as running:  # 50 at once
         yield running
 
 
