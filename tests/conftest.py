@@ -15,7 +15,6 @@ import pytest
 
 from harness.service import Service, started_service
 from tests import turns
-from vitrine_client.process import importing
 from vitrine_training.data.fashion_mnist import Dataset, load
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -37,8 +36,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[object]:
     """Leaves what is imported, and thousands of tests, to no garbage collection."""
-    with importing.at_a_stretch():
+    gc.disable()
+    try:
         result = yield
+    finally:
+        gc.enable()
     gc.freeze()
     return result
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vitrine_client.process import importing, signals, standard_streams
+from vitrine_client.process import signals, standard_streams
 from vitrine_client.process.exit_codes import NotBegun
 from vitrine_serving import ports
 from vitrine_serving.model_server.flags import Flags, options, without_effect
@@ -79,7 +79,7 @@ def _serve(flags: Flags) -> None:
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
             settings = read_settings(flags)
-            with importing.at_a_stretch():
+            with signals.importing():
                 from vitrine_serving.model_server.server import serve  # TensorFlow takes seconds
 
             serve(flags, settings)

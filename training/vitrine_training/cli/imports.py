@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from vitrine_client.process import importing, signals
+from vitrine_client.process import signals
 from vitrine_client.results.profiles.completion import LABELS_FILE
 from vitrine_client.results.profiles.profile import (
     FITS,
@@ -142,7 +142,7 @@ def import_model(model: Path, name: str, models_dir: Path, as_json: bool, **give
     click.get_current_context().with_resource(options.notes_on_stderr(as_json))
     members = _members(given)
     console.print("Starting TensorFlow", style="dim")
-    with signals.ending_at_once(), importing.at_a_stretch():
+    with signals.importing():
         from vitrine_training.publish.gate import SameModel
 
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from vitrine_client.process import importing, signals
+from vitrine_client.process import signals
 from vitrine_training.cli import options
 from vitrine_training.data import fashion_mnist as data
 from vitrine_training.publish import cards
@@ -104,7 +104,7 @@ def each(
         except NotJudged as error:
             fail(str(error))
             continue
-        with signals.ending_at_once(), importing.at_a_stretch():
+        with signals.importing():
             from vitrine_training.publish import wholeness
         try:
             judge(version_dir, test)
