@@ -147,7 +147,7 @@ test test-wide: export PYTHONDONTWRITEBYTECODE =
 test: setup ## Run every test that can run here, but for the wide ones, in PROCESSES (2) at a time
 	@$(PYTEST) $(TESTS)
 
-test-wide: setup ## Run the wide tests: environments from the locks, and more cases of what `make test` has one of (10 minutes)
+test-wide: setup ## Run the wide tests: environments from the locks, and more cases of what `make test` has one of (20 minutes)
 	@$(PYTEST) -m wide $(TESTS)
 
 contract: setup ## Compare the contract's table with the embedded server and a real one: TFS=address, binary or image

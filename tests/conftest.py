@@ -1,6 +1,7 @@
 """What the tests share: the real data, models trained by the real command, a running service."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -33,6 +34,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Keeps other processes' tests away from one that is marked `alone`."""
     with turns.turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """Leaves what is imported, and thousands of tests, to no garbage collection."""
+    gc.disable()
+    try:
+        result = yield
+    finally:
+        gc.enable()
+    gc.freeze()
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

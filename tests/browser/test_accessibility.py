@@ -19,8 +19,17 @@ from vitrine_client.loadtest.report import page as report
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
+PHONE, DESKTOP = (390, "light"), (1280, "dark")
+
 # Each width and each scheme once: no rule of a style is for one of both together.
-everywhere = pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+everywhere = pytest.mark.parametrize(("width", "scheme"), [PHONE, DESKTOP])
+# In `make test` one of both: what the page, the reference and reports share, they share in each.
+phone_first, desktop_first = (
+    pytest.mark.parametrize(
+        ("width", "scheme"), [one, pytest.param(*other, marks=pytest.mark.wide)]
+    )
+    for one, other in ((PHONE, DESKTOP), (DESKTOP, PHONE))
+)
 
 
 def check(page: Page, width: int) -> None:
@@ -40,7 +49,7 @@ def test_the_page(visit, width, scheme):
     check(page, width)
 
 
-@everywhere
+@phone_first
 def test_the_reference(visit, width, scheme):
     """The reference of the API."""
     page = visit("docs", viewport={"width": width, "height": 844}, color_scheme=scheme)
@@ -78,7 +87,7 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@everywhere
+@desktop_first
 def test_reports(chromium: str, browser: Browser, reports: Path, width: int, scheme: str):
     """The index, and all that it leads to."""
     size = {"width": width, "height": 844}
@@ -114,7 +123,7 @@ OUTCOMES = {
 }
 
 
-@everywhere
+@phone_first
 @pytest.mark.parametrize(
     "outcome",
     [

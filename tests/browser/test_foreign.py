@@ -305,7 +305,9 @@ def test_a_profile_that_cannot_be_had(visit):
     expect(page.get_by_role("alert")).to_be_empty()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1280, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(320, "dark"), pytest.param(1280, "light", marks=pytest.mark.wide)]
+)
 def test_what_others_wrote_is_text(visit, width, scheme):
     """Names, classes, reasons and assumptions: none is HTML or widens the page, and what is long
     is cut, with all of it in the title."""

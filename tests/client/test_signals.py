@@ -1,5 +1,6 @@
 """Signals: who is told of one, in which state, and what is back afterwards."""
 
+import contextlib
 import gc
 import signal
 import subprocess
@@ -168,3 +169,13 @@ def test_a_service_that_has_hardly_begun():
         start_new_session=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "reloads\nreloads\n", "")
+
+
+def test_an_import_is_left_to_no_collection():
+    """Nor is the collector off afterwards, also where a module is not there."""
+    for error in (None, ImportError("no such module")):
+        with contextlib.suppress(ImportError), signals.importing():
+            assert not gc.isenabled()
+            if error:
+                raise error
+        assert gc.isenabled()

@@ -10,6 +10,10 @@ from tests.contract.conftest import REASONS
 from tests.contract.local import over_its_socket
 from tests.contract.server import Server
 
+OVER_THE_SOCKET = [each for each in CHANGING if each.is_local]
+"""Cases of change that the embedded server answers there as well. What changes is the same
+repository, so that one of eight is in `make test`."""
+
 
 def _name(case: Case) -> str:
     return case.name
@@ -52,7 +56,13 @@ def test_case_over_the_local_socket(case: Case, embedded: Server):
     case.run(over_its_socket(embedded))
 
 
-@pytest.mark.parametrize("case", [each for each in CHANGING if each.is_local], ids=_name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(each, id=each.name, marks=[pytest.mark.wide] if number % 8 else [])
+        for number, each in enumerate(OVER_THE_SOCKET)
+    ],
+)
 def test_case_of_change_over_the_local_socket(case: Case, changing_embedded: Server):
     """The embedded server changes, and answers there as over gRPC."""
     case.run(over_its_socket(changing_embedded))

@@ -35,7 +35,7 @@ THREADS = 256
 SETTLED_S = 3.0
 """Seconds after a change from which on it has to be in effect."""
 
-STEPS = ((2, 5.0), (3, 6.0), (1, 6.0), (0, 5.0), (2, 6.0), (None, 10.0), (3, 6.0))
+STEPS = ((2, 4.0), (3, 4.5), (1, 4.5), (0, 4.0), (2, 4.5), (None, 6.0), (3, 4.5))
 """How many addresses the name has, None where the DNS is dead; and for how many seconds."""
 
 

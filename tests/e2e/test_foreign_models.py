@@ -94,7 +94,13 @@ def test_pictures_are_answered_right(urls: Urls, made: Path, name: str, way: str
         expected.check(index, prediction)
 
 
-@pytest.mark.parametrize("name", ANSWERED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.wide] if number % 4 else [])
+        for number, name in enumerate(ANSWERED)
+    ],
+)
 def test_many_in_flight(urls: Urls, made: Path, name: str) -> None:
     """Each gets the answer to its own picture, which no other picture has."""
     expected = Expected(made, name)

@@ -23,6 +23,7 @@ def namespaces():
         pytest.skip("needs root, for a network of its own")
 
 
+@pytest.mark.wide  # tests/serving/test_discovery.py has each step, without a resolver
 def test_servers_come_and_go_behind_a_name(namespaces, tmp_path):
     """Each has its share within 3 s of its record, and nothing 3 s after that is gone; requests
     fail only while there is no server, and a dead DNS changes nothing."""

@@ -98,8 +98,13 @@ def options(tmp_path, models_dir):
     ("kind", "send"),
     [
         ("closed", ctrl_c),
-        *(("closed, 2 processes", send) for send in SIGNALS),
-        ("open, 2 processes", ctrl_c),
+        ("closed, 2 processes", sigterm),
+        ("open, 2 processes", closed),
+        *(
+            pytest.param("closed, 2 processes", send, marks=pytest.mark.wide)
+            for send in (ctrl_c, closed)
+        ),
+        pytest.param("open, 2 processes", ctrl_c, marks=pytest.mark.wide),
         ("replay", ctrl_c),
         ("compare", ctrl_c),
         ("swap", sigterm),
@@ -126,7 +131,10 @@ def test_a_load_test_keeps_its_result(kind, send, url, options, models_dir, tmp_
 
 @pytest.mark.parametrize(
     ("words", "send"),
-    [(("search", "--slo=p99=1s"), ctrl_c), (("sweep",), sigterm)],
+    [
+        (("search", "--slo=p99=1s"), ctrl_c),
+        pytest.param(("sweep",), sigterm, marks=pytest.mark.wide),
+    ],
 )
 @pytest.mark.slow
 def test_a_search_keeps_its_loads(words, send, url, tmp_path):
@@ -213,7 +221,7 @@ def imports(terminal: Terminal, library: str) -> bool:
     return library in maps.read_text()
 
 
-@pytest.mark.parametrize("send", [ctrl_c, sigterm])
+@pytest.mark.parametrize("send", [ctrl_c, pytest.param(sigterm, marks=pytest.mark.wide)])
 @pytest.mark.parametrize(
     "command",
     [
@@ -272,14 +280,13 @@ def ports() -> dict[str, int]:
 @pytest.mark.parametrize(
     ("send", "when"),
     [
-        (ctrl_c, "Ready: "),
         (ctrl_c, "Starting gunicorn"),
-        *(pytest.param(send, "Ready: ", marks=pytest.mark.wide) for send in (sigterm, closed)),
+        *(pytest.param(send, "Ready: ", marks=pytest.mark.wide) for send in SIGNALS),
     ],
 )
 @pytest.mark.slow
 def test_up(send, when, training_run):
-    """Ready, or not yet. Of SIGTERM and a closed terminal test_processes.py has `make serve`."""
+    """Ready, or not yet: of one that is ready test_processes.py has `make serve`."""
     models = ["--models-dir", training_run.models_dir]
     with Terminal(*SERVE, "up", *models, variables=ports()) as terminal:
         terminal.wait_for(when)
@@ -303,7 +310,7 @@ def test_demo(send, when, training_run):
         ended(terminal, send)
 
 
-@pytest.mark.slow
+@pytest.mark.wide  # tests/e2e/test_tutorial.py ends `make demo` by Ctrl-C, too
 def test_make_demo(training_run):
     """make adds its own line, and 130 is lost in that: it is the shell's of make."""
     variables = ports() | {"VITRINE_MODELS_DIR": training_run.models_dir}

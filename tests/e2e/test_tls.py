@@ -76,7 +76,7 @@ def test_client_certificates_in_front(model_server, log, ca, pair, tmp_path):
                 running.predict("https", cert=cert, **verify)
 
 
-@pytest.mark.parametrize("what", ["lose_a_worker", "reload"])
+@pytest.mark.parametrize("what", [pytest.param("lose_a_worker", marks=pytest.mark.wide), "reload"])
 def test_a_renewed_certificate_stays(model_server, log, ca, pair, tmp_path, what):
     """Though its file is broken when the next process starts, nobody goes back to the first."""
     trust = ssl.create_default_context(cafile=ca.cert)

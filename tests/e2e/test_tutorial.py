@@ -23,7 +23,8 @@ from vitrine_training.data.fashion_mnist import Dataset
 LONG_S = 400
 SHORTER = {
     "make demo DATA=clothes": "make demo DATA=clothes RECIPES=softmax",
-    "mlp-256-best": "mlp-256-best --epochs 10 --force",  # of 300
+    "train softmax mlp": "train softmax mlp --hard-pictures 1",
+    "mlp-256-best": "mlp-256-best --epochs 3 --hard-pictures 1 --force",  # of 300
 }
 """What would take minutes is asked for less."""
 
@@ -36,7 +37,7 @@ VARIES = "--slo"
 FOLLOWS = "vitrine models"
 """What a new version makes of this takes as long as it is loaded: a reader looks again."""
 
-SEARCH_S = 20
+SEARCH_S = 10
 OWN = "## Your own pictures"
 MODELS = "models"
 DEMO = ("softmax", "mlp", "photo")
@@ -122,6 +123,7 @@ def terminal(tmp_path: Path) -> Terminal:
     return Terminal(folder, kept | own)
 
 
+@pytest.mark.wide  # beside the next, which has the commands of its last section
 @pytest.mark.slow
 def test_readme_then_tutorial(terminal: Terminal, tmp_path: Path):
     """`make demo` until it says how to end it; then all of the tutorial in its order, with its

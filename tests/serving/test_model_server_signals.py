@@ -16,7 +16,7 @@ from harness.processes import LONG_S, running, wait_until_up
 from harness.waiting import wait_for
 from tests.contract.models import export, publish
 
-BATCH_S = 5
+BATCH_S = 3
 BATCHING = f"max_batch_size {{ value: 2 }} batch_timeout_micros {{ value: {BATCH_S}000000 }}"
 
 
@@ -49,8 +49,9 @@ def is_busy(port: int) -> bool:
     ("number", "code"),
     [
         (signal.SIGTERM, 0),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        # Their exit codes tests/e2e/test_terminal.py has, too.
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.wide),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.wide),
     ],
 )
 def test_a_request_in_flight(flags, tmp_path, number, code):

@@ -7,6 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from vitrine_training.cli import main
+
+
+def in_process(*words: object) -> tuple[Any, str]:
+    """Runs a command with `--json` here, where TensorFlow is there already."""
+    done = CliRunner().invoke(main, [*map(str, words), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout, parse_constant=pytest.fail), done.stderr
 
 
 def vitrine_train(*words: object, exit_code: int = 0) -> tuple[Any, str]:
@@ -22,7 +32,7 @@ def test_train(tmp_path: Path):
     """An object for each recipe, published or not, and the progress beside it; one that is worse
     keeps no other from its turn, and a table at the end says what became of each."""
     words = ("train", "linear", "--epochs", "2", "--models-dir", tmp_path)
-    (told,), said = vitrine_train(*words)
+    (told,), said = in_process(*words)
     assert (told["model"], told["version"], told["published"]) == ("linear", 1, True)
     assert told["path"] == str(tmp_path / "linear" / "1")
     card = json.loads((tmp_path / "linear" / "1" / "assets.extra" / "card.json").read_text())
@@ -47,7 +57,7 @@ def test_train(tmp_path: Path):
 def test_evaluate_and_report(training_run, tmp_path: Path):
     """Figures of each class, and where the pages are."""
     models_dir = ("--models-dir", training_run.models_dir)
-    (found,), _ = vitrine_train("evaluate", "softmax", *models_dir)
+    (found,), _ = in_process("evaluate", "softmax", *models_dir)
     assert (found["model"], found["version"]) == ("softmax", 1)
     assert 0.8 < found["accuracy"] < 0.9
     assert [one["label"] for one in found["classes"]][8] == "Bag"

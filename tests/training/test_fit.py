@@ -109,7 +109,10 @@ def test_sequential_and_subclassed_are_equal(few):
     "recipe",
     [
         dataclasses.replace(RECIPES["mlp"].varied(EVERYTHING), keep="best"),
-        dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
+        pytest.param(
+            dataclasses.replace(RECIPES["photo"].varied(PHOTO), keep="last"),
+            marks=pytest.mark.wide,
+        ),
         pytest.param(RECIPES["cnn"].varied(CNN), marks=pytest.mark.wide),
     ],
     ids=["best", "photo, last", "cnn, without XLA"],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from tests.training.made_versions import make_card, write_card
 from vitrine_training.cli import main
@@ -27,9 +27,9 @@ def models_dir(softmax_dir, tmp_path_factory):
     return folder
 
 
-def vitrine_train(*words):
-    command = [sys.executable, "-m", "vitrine_training", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=250)
+def vitrine_train(*words) -> Result:
+    """Runs a command in this process, where TensorFlow is there already."""
+    return CliRunner().invoke(main, [str(word) for word in words])
 
 
 @pytest.mark.parametrize("command", ["evaluate", "report"])
@@ -39,8 +39,7 @@ def test_the_others_are_judged_and_the_exit_code_says_so(models_dir, tmp_path, c
     reports = ("--reports-dir", tmp_path) if command == "report" else ()
     done = vitrine_train(command, "--json", "--models-dir", models_dir, *reports)
     assert [one["model"] for one in json.loads(done.stdout)] == ["a-good", "z-good"]
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
     told = [line for line in done.stderr.splitlines() if line.startswith("Error")]
     assert len(told) == 3
     for model in ("cut", "empty", "text-card"):
@@ -53,15 +52,17 @@ def test_the_others_are_judged_and_the_exit_code_says_so(models_dir, tmp_path, c
 def test_a_model_without_a_version_keeps_no_other_back(models_dir):
     """Named, as one that is no classifier of ours."""
     done = vitrine_train("evaluate", "none", "no-card", "z-good", "--models-dir", models_dir)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert f"{models_dir / 'none'} has no version" in done.stderr
     assert f"{models_dir / 'no-card' / '1'} is no classifier with a card" in done.stderr
     assert f"{models_dir / 'z-good' / '1'}: test accuracy" in done.stdout
 
 
 def test_all_is_well_where_all_are_whole(models_dir):
-    """Exit code 0."""
-    done = vitrine_train("evaluate", "z-good", "--models-dir", models_dir)
+    """Exit code 0, and a process of its own has nothing else to say."""
+    words = ["evaluate", "z-good", "--models-dir", models_dir]
+    command = [sys.executable, "-m", "vitrine_training", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -24,7 +24,7 @@ from vitrine_training.photos import (
 )
 from vitrine_training.photos.canvas import Place, even, inside, some_size, still
 
-DRAWN = 12
+DRAWN = 5
 """Pictures of each kind."""
 
 DIGESTS = """
@@ -127,7 +127,7 @@ def test_pictures_depend_on_item_and_seed_only(items, drawn, name):
 def test_the_item_is_there(items, name):
     """A drawing of nothing differs, by something that is as large as the smallest item at least."""
     kind = KINDS[name]
-    for number in range(3):
+    for number in range(2):
         with_item, without = (
             frames_of(kind.draw(one, kind.generator(number), items[500:520]))[-1]
             for one in (items[number], np.zeros_like(items[number]))

@@ -79,7 +79,8 @@ def _serve(flags: Flags) -> None:
     try:
         with signals.ending_at_once():  # nothing to lose before it serves
             settings = read_settings(flags)
-            from vitrine_serving.model_server.server import serve  # TensorFlow takes seconds
+            with signals.importing():
+                from vitrine_serving.model_server.server import serve  # TensorFlow takes seconds
 
             serve(flags, settings)
     except ServingError as error:

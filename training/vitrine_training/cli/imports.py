@@ -142,7 +142,7 @@ def import_model(model: Path, name: str, models_dir: Path, as_json: bool, **give
     click.get_current_context().with_resource(options.notes_on_stderr(as_json))
     members = _members(given)
     console.print("Starting TensorFlow", style="dim")
-    with signals.ending_at_once():
+    with signals.importing():
         from vitrine_training.publish.gate import SameModel
 
     try:

@@ -104,7 +104,7 @@ def each(
         except NotJudged as error:
             fail(str(error))
             continue
-        with signals.ending_at_once():
+        with signals.importing():
             from vitrine_training.publish import wholeness
         try:
             judge(version_dir, test)

@@ -187,7 +187,7 @@ def _tasks(
 ) -> "list[Task]":
     """Returns the task of each recipe. Imports TensorFlow, which takes seconds."""
     console.print("Starting TensorFlow", style="dim")
-    with signals.ending_at_once():
+    with signals.importing():
         from vitrine_training.tasks import Classification, Regression
 
         _spend_compiler_note()
@@ -201,7 +201,7 @@ def _tasks(
 def _own_tasks(found: OwnData, fit: str) -> "list[Task]":
     """Returns the task that own data sets. Imports TensorFlow, which takes seconds."""
     console.print("Starting TensorFlow", style="dim")
-    with signals.ending_at_once():
+    with signals.importing():
         from vitrine_training.own_task import OwnClassification
 
         _spend_compiler_note()
