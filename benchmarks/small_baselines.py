@@ -18,18 +18,14 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.published import newest_version
 from benchmarks.shift import CHANGES, Rows, plainly
+from vitrine_client.results.drift_statistics import STATISTICS
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample
 from vitrine_serving.gateway.telemetry.drift.detect import detect, judge
 from vitrine_training.data.fashion_mnist import Split
 from vitrine_training.data.fashion_mnist import load as load_clothes
 from vitrine_training.data.own.finding import load as load_own
-from vitrine_training.evaluation.drift_baseline import (
-    FEWEST,
-    SIZES,
-    STATISTICS,
-    baseline,
-    statistics,
-)
+from vitrine_training.evaluation.drift_baseline import FEWEST, baseline, statistics
+from vitrine_training.evaluation.drift_thresholds import SIZES
 from vitrine_training.evaluation.metrics import evaluate
 
 Ids = npt.NDArray[Any]
@@ -77,8 +73,8 @@ def measured(population: Population, count: int, baselines: int, windows: int) -
     for seed in track(range(baselines), f"{count} pictures", transient=True):
         rng = np.random.default_rng(seed)
         drawn = population.drawn(count, rng)
-        of_drawn = (each[drawn] for each in (population.images, population.outputs))
-        known = Baseline.read(baseline(*of_drawn, population.labels[drawn]))
+        images, outputs = population.images[drawn], population.outputs[drawn]
+        known = Baseline.read(baseline(images, outputs, population.labels[drawn]))
         rest = np.setdiff1d(np.arange(len(population.labels)), drawn)
         for kind, rows in population.windows_of(rest):
             for size in (one for one in SIZES if one <= len(rows)):
@@ -111,7 +107,7 @@ def main(
     """Measure what baselines of few pictures see, and how often they see what is not there."""
     if data:
         test = load_own(data).parts["test"]
-        split = Split(test.images, test.labels)
+        split = Split(test.images, test.labels.astype(np.uint8))
     else:
         split = load_clothes().test
     every = range(int(split.labels.max()) + 1)
