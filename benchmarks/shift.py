@@ -22,7 +22,8 @@ from benchmarks.published import newest_version
 from vitrine_client.images import to_instance
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, Shift, detect
 from vitrine_training.data.fashion_mnist import LABELS, Split, load
-from vitrine_training.evaluation.drift_baseline import SIZES, baseline, statistics
+from vitrine_training.evaluation.drift_baseline import baseline, statistics
+from vitrine_training.evaluation.drift_thresholds import SIZES
 from vitrine_training.evaluation.metrics import evaluate
 from vitrine_training.photos import CATALOGUE as KINDS
 

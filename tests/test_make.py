@@ -6,6 +6,7 @@ They run in copies, with programs that note how they are called in the place of 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -225,6 +226,14 @@ def test_a_triton_that_cannot_be_had(ready):
     (ready.folder / "no-network").unlink()
     assert "cannot be had" not in ready.make("test-triton").stdout
     assert (ready.folder / ".venv-triton/.ready").exists()
+
+def test_samples_of_which_none_could_be_had(tmp_path):
+    """All is skipped, which is no success."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/samples"]
+    environment = os.environ | {"VITRINE_SAMPLES": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout
+    assert "Nothing was tested: none of the samples could be had" in done.stdout
 
 
 CONTAINERS = ("build", "up", "down", "logs")

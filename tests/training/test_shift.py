@@ -8,8 +8,14 @@ import json
 import numpy as np
 import pytest
 
-from vitrine_serving.gateway.telemetry.drift import Baseline
-from vitrine_training.evaluation.drift_baseline import SIZES, STATISTICS, baseline, statistics
+from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, detect
+from vitrine_training.evaluation.drift_baseline import STATISTICS, baseline, statistics
+from vitrine_training.evaluation.drift_thresholds import (
+    FALSE_ALARM_RATE,
+    SIZES,
+    of_many,
+    projections,
+)
 from vitrine_training.evaluation.metrics import evaluate
 
 
@@ -117,12 +123,65 @@ def test_a_baseline_of_pictures_of_different_sizes():
 def test_a_baseline_of_too_little_is_refused():
     """By so few images a server would raise alarms by chance, and so many classes are not
     watched."""
-    images, logits, labels = made_up(179)
-    with pytest.raises(ValueError, match=r"179 images are too few .* 3 classes take 180"):
+    images, logits, labels = made_up(62)
+    with pytest.raises(ValueError, match=r"62 images are too few .* 3 classes take 63"):
         baseline(images, shares(logits), labels)
     images, logits, labels = made_up(65, classes=65)
     with pytest.raises(ValueError, match="65 classes, and at most 64"):
         baseline(images, shares(logits), labels)
+
+
+def judged(found, rows, size, rng):
+    """Which kinds of drift 200 windows of these rows have."""
+    known = Baseline.read(found)
+    drawn = (rows[rng.choice(len(rows), size, replace=False)] for _ in range(200))
+    return [detect(known, Sample.of(window)).kind for window in drawn]
+
+
+@pytest.mark.parametrize("size", [10, 100])
+def test_few_images_raise_few_alarms(validation, dataset, size):
+    """Over eight baselines of 112 images, 1 % of the windows of others, which is what is promised.
+    Thresholds that take mean and covariance as known are passed more often. Inverted pictures are
+    noticed all the same."""
+    images, labels = dataset.validation.images, dataset.validation.labels
+    outputs, rng, kinds = validation.probabilities, np.random.default_rng(1), {}
+    rows = statistics(images, outputs)
+    inverted = statistics(255 - images, outputs)
+    for _ in range(8):
+        few, others = np.split(rng.permutation(len(rows)), [112])
+        found = baseline(images[few], outputs[few], labels[few])
+        centred = rows[few] - rows[few].mean(axis=0)
+        plain = of_many(centred, projections(rows[few], labels[few]), 0)
+        for name, thresholds, asked in (
+            ("few", found["thresholds"], rows),
+            ("many", plain, rows),
+            ("inverted", found["thresholds"], inverted),
+        ):
+            known = found | {"thresholds": thresholds}
+            kinds.setdefault(name, []).extend(judged(known, asked[others], size, rng))
+    rates = {name: 1 - found.count("none") / len(found) for name, found in kinds.items()}
+    assert rates["few"] <= FALSE_ALARM_RATE < rates["many"]
+    assert rates["inverted"] == 1
+
+
+def test_a_class_of_one_image():
+    """Resamples without it get it back: each class has its direction in all of them."""
+    images, logits, labels = made_up(100)
+    kept = np.flatnonzero((labels != 2) | (np.arange(100) == 2))
+    found = baseline(images[kept], shares(logits)[kept], labels[kept])
+    assert np.shape(found["projections"]["label"])[1] == 2
+    assert np.isfinite([*found["thresholds"]["covariate"], *found["thresholds"]["label"]]).all()
+
+
+def test_many_images_are_taken_as_known():
+    """From 20 for each figure on the thresholds are those of windows alone."""
+    images, logits, labels = made_up(180)
+    outputs = shares(logits)
+    rows = statistics(images, outputs)
+    plain = of_many(rows - rows.mean(axis=0), projections(rows, labels), 0)
+    assert baseline(images, outputs, labels)["thresholds"] == plain
+    fewer = baseline(images[:179], outputs[:179], labels[:179])["thresholds"]
+    assert all(a > b for a, b in zip(fewer["covariate"], plain["covariate"], strict=True))
 
 
 def test_a_useless_model_has_a_baseline(dataset):

@@ -9,7 +9,8 @@ from tests.serving.drift.asked import inverted
 from vitrine_serving.gateway.telemetry.drift import Baseline, Sample, detect, statistics
 from vitrine_serving.gateway.telemetry.drift.detect import RAISE, judge
 from vitrine_training.data.fashion_mnist import LABELS, Split
-from vitrine_training.evaluation.drift_baseline import FALSE_ALARM_RATE, SIZES, baseline
+from vitrine_training.evaluation.drift_baseline import baseline
+from vitrine_training.evaluation.drift_thresholds import FALSE_ALARM_RATE, SIZES
 from vitrine_training.evaluation.metrics import evaluate
 
 FEW = 2_000

@@ -16,29 +16,26 @@ import numpy.typing as npt
 
 from vitrine_client.results import drift_statistics
 from vitrine_client.results.drift_statistics import MOST_CLASSES, STATISTICS
+from vitrine_training.evaluation import drift_thresholds
+from vitrine_training.evaluation.drift_thresholds import SIZES
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Images = Array | Sequence[Array]
 
-SIZES = (5, 10, 20, 50, 100, 200, 500, 1000)
-"""Window sizes with thresholds of their own; those between are interpolated."""
+MANY = 20
+"""Images for each of the figures from which on mean and covariance are taken as known. With half as
+many, up to 12 % of the windows of a model with two classes raised a server's alarm without shift
+(the worst of twelve baselines: 84 %); with these it was less than 1 % for 2, 10 and 40 classes (the
+worst: 4 %)."""
 
-FEWEST = 20
-"""Images for each of the figures, at least. With half as many, up to 12 % of the windows of a model
-with two classes raised a server's alarm without shift (the worst of twelve baselines: 84 %); with
-these it was less than 1 % for 2, 10 and 40 classes (the worst: 4 %)."""
+FEWEST = 7
+"""Images for each of the figures, at least; what fewer than `MANY` can tell is in docs/drift.md, by
+`python -m benchmarks.small_baselines`."""
 
-FALSE_ALARM_RATE = 0.01
-"""Windows without shift that raise an alarm, at most, over both tests together."""
-
-_MARGIN = 0.5  # thresholds aim at this part of it: the validation images are a sample too
-_WINDOWS = 50_000
-_ROUNDING = 1e-9  # what a statistic that does not vary may vary by
 _SHARES_OFF = 0.01
 _WHITE = 255
 _IMAGES_AT_A_TIME = 64
-_NO_VARIANCE = 1e-6  # a direction's share of the largest variance; the outputs' sum has none
 
 
 def statistics(images: Images, probabilities: Array) -> Floats:
@@ -115,7 +112,7 @@ def baseline(images: Images, probabilities: Array, labels: Array, seed: int = 0)
     names = [*STATISTICS, *(f"probability of class {one}" for one in range(classes))]
     measured = zip([*names, "confidence"], [*rows.T, outputs.max(axis=1)], strict=True)
     shown = ((name, np.histogram(values, bins=20)) for name, values in measured)
-    projections = _projections(rows, labels)
+    projections = drift_thresholds.projections(rows, labels)
     return {
         "images": len(rows),
         "shape": _common_shape(images),
@@ -126,7 +123,7 @@ def baseline(images: Images, probabilities: Array, labels: Array, seed: int = 0)
         "priors": _plain(confusion.sum(axis=1) / len(rows)),
         "projections": {test: _plain(one) for test, one in projections.items()},
         "window_sizes": list(SIZES),
-        "thresholds": _thresholds(rows - rows.mean(axis=0), projections, seed),
+        "thresholds": _thresholds(rows, labels, projections, seed),
         "histograms": {
             name: {"counts": counts.tolist(), "edges": _plain(edges)}
             for name, (counts, edges) in shown
@@ -146,43 +143,18 @@ def _check_count(images: int, labels: Array, classes: int) -> None:
         )
 
 
+def _thresholds(
+    rows: Floats, labels: Array, projections: dict[str, Floats], seed: int
+) -> dict[str, list[float]]:
+    if len(rows) < MANY * rows.shape[1]:
+        return drift_thresholds.of_few(rows, labels, seed)
+    return drift_thresholds.of_many(rows - rows.mean(axis=0), projections, seed)
+
+
 def _common_shape(images: Images) -> list[int] | None:
     """Returns the shape that all images have, None where their sizes differ."""
     shapes = {image.shape for image in map(np.asarray, images)}
     return list(shapes.pop()) if len(shapes) == 1 else None
-
-
-def _projections(rows: Floats, labels: Array) -> dict[str, Floats]:
-    """Returns, for each test, the matrix that takes a difference of means to its coordinates.
-
-    In those, the validation rows have unit covariance; the label test has the directions in which
-    the means of the classes differ, one fewer than classes, and the covariate test the others.
-    """
-    scale = np.maximum(rows.std(axis=0), _ROUNDING)
-    variances, directions = np.linalg.eigh(np.cov((rows / scale).T))
-    kept = variances > _NO_VARIANCE * variances.max()
-    whiten = directions[:, kept] / np.sqrt(variances[kept]) / scale[:, np.newaxis]
-    white = (rows - rows.mean(axis=0)) @ whiten
-    class_means = np.array([white[labels == one].mean(axis=0) for one in np.unique(labels)])
-    turned, cut = np.linalg.svd(class_means)[2].T, len(class_means) - 1
-    return {"covariate": whiten @ turned[:, cut:], "label": whiten @ turned[:, :cut]}
-
-
-def _thresholds(centred: Floats, projections: dict[str, Floats], seed: int) -> dict[str, Any]:
-    """Returns the score that windows drawn from validation seldom exceed, test by test, by size.
-
-    Large windows are put together from smaller ones: as random as from images, and much faster.
-    """
-    rng, means, found = np.random.default_rng(seed), {1: centred}, {}
-    for size in SIZES:
-        part = max(one for one in means if size % one == 0)
-        drawn = rng.integers(len(means[part]), size=(size // part, _WINDOWS))
-        means[size] = np.mean([means[part][one] for one in drawn], axis=0)
-    share = 1 - _MARGIN * FALSE_ALARM_RATE / len(projections)
-    for test, projection in projections.items():
-        scores = [size * ((means[size] @ projection) ** 2).sum(axis=1) for size in SIZES]
-        found[test] = [round(float(np.quantile(score, share)), 2) for score in scores]
-    return found
 
 
 def _plain(values: npt.ArrayLike) -> Any:
