@@ -28,15 +28,19 @@ their commands ask."""
 def made(examples: Examples) -> dict[str, Any]:
     """Returns the document with these examples."""
     document = {
-        "x-generated": "by `make docs` of paths.yaml, components.yaml and schemas.yaml; edit those",
+        "x-generated": "by `make docs` of the .yaml files beside it; edit those",
         **_read("paths.yaml"),
         "components": {**_read("components.yaml"), "schemas": _read("schemas.yaml")},
     }
-    document["paths"] = dict(_paths(document["paths"]))
+    more = _read("open_inference.yaml")
+    document["components"]["schemas"] |= more["schemas"]
+    document["paths"] = dict(_paths(document["paths"] | more["paths"]))
     for path, item in document["paths"].items():
         [(_, operation)] = [each for each in item.items() if each[0] != "parameters"]
         _add(operation, path, examples)
     for name, response in document["components"]["responses"].items():
+        if not name.startswith("Error"):
+            continue
         problem = examples.problems.get(int(name.removeprefix("Error")))
         response["content"]["application/problem+json"]["example"] = problem
     for name, header in document["components"]["headers"].items():

@@ -34,7 +34,7 @@ from vitrine_serving.gateway.settings import Settings
 
 MODELS = ROOT / "tests" / "compat" / "2026-11-29" / "models"
 SAMPLES = ROOT / "samples"
-MODEL = "/v1/models/mlp"
+MODEL, V2_MODEL = "/v1/models/mlp", "/v2/models/mlp"
 REQUEST_ID = {"X-Request-ID": "2f1c6c1e0f9b4a6d"}
 HEADERS = (
     *("X-Request-ID", "Server-Timing", "RateLimit", "RateLimit-Policy"),
@@ -121,6 +121,7 @@ async def _examples() -> Examples:
             await _of_the_gateway(client, found)
             await _pictures(client, found)
             await _json(client, found)
+            await _open_inference(client, found)
             await _drift(client, found)
             await _refused(client, found)
     await _failures(found)
@@ -174,6 +175,22 @@ async def _of_the_gateway(client: httpx.AsyncClient, found: Examples) -> None:
     found.answer("status", await client.get(MODEL))
     found.answer("metadata", await client.get(f"{MODEL}/metadata"))
     found.answer("profile", await client.get(f"{MODEL}/profile"))
+
+
+async def _open_inference(client: httpx.AsyncClient, found: Examples) -> None:
+    """By the Open Inference Protocol."""
+    found.answer("v2Live", await client.get("/v2/health/live"))
+    found.answer("v2Ready", await client.get("/v2/health/ready"))
+    found.answer("v2Server", await client.get("/v2"))
+    found.answer("v2Metadata", await client.get(V2_MODEL))
+    found.answer("v2ModelReady", await client.get(f"{V2_MODEL}/ready"))
+    found.answer("v2Config", await client.get(f"{V2_MODEL}/config"))
+    found.answer("v2Index", await client.post("/v2/repository/index"))
+    pixels = (_pixels((SAMPLES / "sandal.png").read_bytes()).ravel() / 255).round(3).tolist()
+    tensor = {"name": "images", "shape": [1, 28, 28], "datatype": "FP32", "data": pixels}
+    body = {"inputs": [tensor], "outputs": [{"name": "probabilities"}]}
+    found.answer("v2Infer", await client.post(f"{V2_MODEL}/infer", json=body))
+    found.bodies["v2Infer"] = body
 
 
 async def _pictures(client: httpx.AsyncClient, found: Examples) -> None:

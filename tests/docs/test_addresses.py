@@ -10,13 +10,15 @@ from vitrine_serving.gateway.api.openapi.document import document
 PATHS = document(())["paths"]
 API = PAGES["docs/api.md"]
 MODEL = "/v1/models/{model}"
+V2_MODEL = "/v2/models/{model}"
 
 
 def test_addresses_are_documented():
     """Each path stands there, up to what a path below a model repeats."""
     for path in PATHS:
         _, colon, verb = path.partition(":")
-        parts = [path, path.removeprefix(MODEL), f"…{colon}{verb}"]
+        below = path.removeprefix(MODEL).removeprefix(V2_MODEL)
+        parts = [path, below, f"…{colon}{verb}"]
         assert any(f"{part}`" in API for part in parts if part), path
 
 

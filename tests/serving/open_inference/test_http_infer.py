@@ -27,7 +27,7 @@ ROWS = np.zeros((400, 3), np.float32)
 
 
 def test_json(http):
-    """Numbers are printed as doubles, outputs come by name, and there is no id that was not sent."""
+    """Numbers are printed as doubles, outputs come by name, and no id that was not sent."""
     answer = http.post(INFER, content=plain())
     assert answer.headers["content-type"] == "application/json"
     assert LENGTH not in answer.headers

@@ -11,7 +11,7 @@ import orjson
 
 Json = dict[str, Any]
 
-_SHOWN = "/v1/models/mlp"
+_SHOWN = "/models/mlp"
 """The model that the commands of the file ask."""
 
 
@@ -20,9 +20,10 @@ def document(models: Sequence[str]) -> Json:
     found: Json = orjson.loads(files(__package__).joinpath("openapi.json").read_bytes())
     names = list(models) or ["mlp"]
     examples = {name: {"value": name} for name in names}
-    found["components"]["parameters"]["model"]["examples"] = examples
+    for name in ("model", "v2Model"):
+        found["components"]["parameters"][name]["examples"] = examples
     for item in found["paths"].values():
         for method in item.keys() - {"parameters"}:
             for sample in item[method]["x-codeSamples"]:
-                sample["source"] = sample["source"].replace(_SHOWN, f"/v1/models/{names[0]}")
+                sample["source"] = sample["source"].replace(_SHOWN, f"/models/{names[0]}")
     return found
