@@ -19,7 +19,7 @@ from vitrine_client.errors import (
 )
 from vitrine_serving.gateway.access import keys
 from vitrine_serving.gateway.http.reading import RequestSettings
-from vitrine_serving.gateway.server.grpc_calls import GrpcCalls, client_of, request_of
+from vitrine_serving.gateway.server.grpc_calls import ClientCalls, client_of, request_of
 
 CODE = grpc.StatusCode
 
@@ -246,7 +246,7 @@ def test_an_answer_that_nobody_reads(calling):
     context = UnreadContext(asked(np.zeros((30_000, 3), np.float32)).SerializeToString())
 
     async def run(answer_s):
-        calls = GrpcCalls(caller.app, RequestSettings(), answer_s)
+        calls = ClientCalls(caller.app, RequestSettings(), answer_s)
         await calls.handler(method).stream_unary(None, context)
         return before - caller.app.budget._left
 

@@ -16,10 +16,10 @@ import orjson
 
 from vitrine_client.errors import InvalidRequest, RequestTimeout
 from vitrine_client.tfserving.messages import code_for_status
-from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod
 from vitrine_serving.gateway.http.heads import ids_of
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import RequestSettings
+from vitrine_serving.gateway.http.routes import GrpcMethod
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
 from vitrine_serving.gateway.shedding import BodyBudget
 from vitrine_serving.grpc_services.words import carried
@@ -56,7 +56,7 @@ class HeldBytes:
         self._count = 0
 
 
-class GrpcCalls:
+class ClientCalls:
     """Calls of a process to an application, `gateway`; `note` is told of each.
 
     A client has `answer_timeout_s` to read its answer, and more for a large one.

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import grpc
 
 from vitrine_serving.gateway.http.reading import RequestSettings
-from vitrine_serving.gateway.server.grpc_calls import GrpcCalls
-from vitrine_serving.gateway.server.grpc_health import Health, reflection_handlers
+from vitrine_serving.gateway.server.grpc_calls import ClientCalls
+from vitrine_serving.gateway.server.grpc_health import GatewayHealth, reflection_handlers
 from vitrine_serving.gateway.server.grpc_stream import GrpcStreams
 
 _KEEPALIVE_MS = 60_000
@@ -48,8 +48,8 @@ class GrpcServer:
         pems: tuple[bytes, bytes, bytes | None] | None = None,
         note: Callable[[], None] = lambda: None,
     ) -> None:
-        self._health = Health(gateway.open_inference.is_ready)
-        calls = GrpcCalls(gateway, limits.requests, limits.answer_s, note)
+        self._health = GatewayHealth(gateway.open_inference.is_ready)
+        calls = ClientCalls(gateway, limits.requests, limits.answer_s, note)
         self._streams = GrpcStreams(calls)
         handlers = {
             path: (self._streams if method.failed else calls).handler(method)
