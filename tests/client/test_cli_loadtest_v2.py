@@ -6,10 +6,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.paths import SAMPLES
-from tests.client.fake_load_lab import PICTURE, request
+from tests.client.fake_load_lab import PICTURE, FakeRun, request
 from tests.client.open_inference.fake_v2_grpc_server import v2_grpc_server
 from tests.client.open_inference.fake_v2_server import v2_server
 from vitrine_client.cli import main
+from vitrine_client.cli.loadtest.lab import LoadLab
 
 PICTURES = [str(path) for path in SAMPLES[:3]]
 VARIABLES = ("VITRINE_URL", "VITRINE_PORT", "VITRINE_V2_GRPC_PORT", "VITRINE_TLS_CERT")
@@ -60,6 +61,21 @@ def test_a_server_that_takes_no_binary_data():
         done = loaded(server.url, "--as=v2-binary", "--model=mlp")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "a server without binary data takes --as v2" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("search", "--slo=p99=50ms"), ("sweep",)])
+def test_searches(words: tuple[str, ...], capsys):
+    """The server is asked what its model takes once, for all loads."""
+    task, *more = words
+    run = FakeRun()
+    with v2_server() as server:
+        asked = request(task, PICTURE, *more, "--as=v2-binary", f"--url={server.url}")
+        LoadLab(asked, run=run).carry_out()
+        paths = [each.path for each in server.asked]
+    assert paths.count("/v2/models/mlp") == 1
+    assert {plan.target.kind for plan in run.plans} == {"v2-binary"}
+    assert len(run.plans) > 2
+    assert capsys.readouterr().err.count("assumed; --profile") == 1
 
 
 def test_a_profile_of_a_file(tmp_path):
