@@ -2,9 +2,11 @@
 
 import json
 
+import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.certificates import make_ca, make_certificate
 from harness.paths import SAMPLES
 from tests.client.fake_load_lab import PICTURE, FakeRun, request
 from tests.client.open_inference.fake_v2_grpc_server import v2_grpc_server
@@ -53,6 +55,22 @@ def test_a_load_over_grpc():
         assert (done.exit_code, done.output) == (0, "")
         inferences = len(server.metadata)
     assert inferences >= 12
+
+
+def test_grpc_with_tls(tmp_path):
+    """By the CA that is named, and no other; `predict` does the same."""
+    ca = make_ca(tmp_path)
+    own = make_certificate(tmp_path, "server", ca, "127.0.0.1")
+    pair = (own.key.read_bytes(), own.cert.read_bytes())
+    with v2_grpc_server(grpc.ssl_server_credentials([pair])) as server:
+        words = [f"--url=grpcs://{server.address}", "--model=mlp", "--timeout-s=2"]
+        done = loaded(words[0][6:], "--as=v2-grpc", *words[1:], f"--ca={ca.cert}")
+        assert (done.exit_code, "12 of 12" in done.stdout) == (0, True), done.output
+        for wrong in ([], ["--ca", str(make_ca(tmp_path, "other").cert)]):
+            done = CliRunner().invoke(main, ["predict", "--as=v2", *words, *wrong, PICTURE])
+            assert (done.exit_code, "No server answers by gRPC" in done.stderr) == (2, True)
+        done = CliRunner().invoke(main, ["predict", "--as=v2", *words, f"--ca={ca.cert}", PICTURE])
+    assert done.exit_code == 0, done.output
 
 
 def test_a_server_that_takes_no_binary_data():
