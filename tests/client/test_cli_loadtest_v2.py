@@ -2,14 +2,17 @@
 
 import json
 
+import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.certificates import make_ca, make_certificate
 from harness.paths import SAMPLES
-from tests.client.fake_load_lab import PICTURE, request
+from tests.client.fake_load_lab import PICTURE, FakeRun, request
 from tests.client.open_inference.fake_v2_grpc_server import v2_grpc_server
 from tests.client.open_inference.fake_v2_server import v2_server
 from vitrine_client.cli import main
+from vitrine_client.cli.loadtest.lab import LoadLab
 
 PICTURES = [str(path) for path in SAMPLES[:3]]
 VARIABLES = ("VITRINE_URL", "VITRINE_PORT", "VITRINE_V2_GRPC_PORT", "VITRINE_TLS_CERT")
@@ -54,12 +57,43 @@ def test_a_load_over_grpc():
     assert inferences >= 12
 
 
+def test_grpc_with_tls(tmp_path):
+    """By the CA that is named, and no other; `predict` does the same."""
+    ca = make_ca(tmp_path)
+    own = make_certificate(tmp_path, "server", ca, "127.0.0.1")
+    pair = (own.key.read_bytes(), own.cert.read_bytes())
+    with v2_grpc_server(grpc.ssl_server_credentials([pair])) as server:
+        words = [f"--url=grpcs://{server.address}", "--model=mlp", "--timeout-s=2"]
+        done = loaded(words[0][6:], "--as=v2-grpc", *words[1:], f"--ca={ca.cert}")
+        assert (done.exit_code, "12 of 12" in done.stdout) == (0, True), done.output
+        for wrong in ([], ["--ca", str(make_ca(tmp_path, "other").cert)]):
+            done = CliRunner().invoke(main, ["predict", "--as=v2", *words, *wrong, PICTURE])
+            assert (done.exit_code, "No server answers by gRPC" in done.stderr) == (2, True)
+        done = CliRunner().invoke(main, ["predict", "--as=v2", *words, f"--ca={ca.cert}", PICTURE])
+    assert done.exit_code == 0, done.output
+
+
 def test_a_server_that_takes_no_binary_data():
     """Another way is named."""
     with v2_server("mlserver") as server:
         done = loaded(server.url, "--as=v2-binary", "--model=mlp")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "a server without binary data takes --as v2" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("search", "--slo=p99=50ms"), ("sweep",)])
+def test_searches(words: tuple[str, ...], capsys):
+    """The server is asked what its model takes once, for all loads."""
+    task, *more = words
+    run = FakeRun()
+    with v2_server() as server:
+        asked = request(task, PICTURE, *more, "--as=v2-binary", f"--url={server.url}")
+        LoadLab(asked, run=run).carry_out()
+        paths = [each.path for each in server.asked]
+    assert paths.count("/v2/models/mlp") == 1
+    assert {plan.target.kind for plan in run.plans} == {"v2-binary"}
+    assert len(run.plans) > 2
+    assert capsys.readouterr().err.count("assumed; --profile") == 1
 
 
 def test_a_profile_of_a_file(tmp_path):

@@ -59,11 +59,17 @@ class _Methods(grpc.GenericRpcHandler):
 
 
 @contextlib.contextmanager
-def v2_grpc_server() -> Iterator[FakeV2GrpcServer]:
-    """Runs a server until the end of the block."""
+def v2_grpc_server(
+    credentials: grpc.ServerCredentials | None = None,
+) -> Iterator[FakeV2GrpcServer]:
+    """Runs a server until the end of the block, with TLS where it has credentials."""
     fake = FakeV2GrpcServer()
     server = grpc.server(ThreadPoolExecutor(8), handlers=(_Methods(fake),))
-    fake.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    free = "127.0.0.1:0"
+    port = (
+        server.add_secure_port(free, credentials) if credentials else server.add_insecure_port(free)
+    )
+    fake.address = f"127.0.0.1:{port}"
     server.start()
     try:
         yield fake

@@ -63,6 +63,12 @@ def test_predictions(kind: str):
     assert all(each["box"] for each in found)
 
 
+def test_no_version_is_shown_where_the_server_names_none():
+    with v2_server("kserve") as server:
+        done = predict(server.url, PICTURES[0])
+    assert done.stdout.splitlines()[1].endswith("mlp")
+
+
 def test_assumptions_are_noted(triton):
     """As no such server says how pixels are scaled."""
     done = predict(triton.url, PICTURES[0])

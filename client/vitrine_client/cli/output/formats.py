@@ -104,7 +104,8 @@ def as_table(console: Console, top: int | None, names: Sequence[str]) -> Write:
             note(_beside(answer))
             return
         for rank, (label, share) in enumerate(answer.top(top or 1)):
-            model = "" if rank else visible(f"{answer.model}/{answer.version}")
+            version = f"/{answer.version}" if answer.version else ""  # 0 of a server without any
+            model = "" if rank else visible(f"{answer.model}{version}")
             blocks = block * round(share * BAR)
             cells = ("" if rank else shown[name], visible(label), f"{share:.3f}", blocks, model)
             line(*cells, bar="cyan")
