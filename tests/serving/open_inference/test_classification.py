@@ -9,7 +9,7 @@ from tests.serving.open_inference.typed_servers import Version, classifier, echo
 from vitrine_client.errors import InvalidRequest, Unavailable
 from vitrine_client.open_inference.messages import V2Tensor
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.api.open_inference.classification import classified
+from vitrine_client.open_inference.classification import classified
 
 
 def strings(array: np.ndarray, count: int, labels=(), *, is_batching: bool = True, datatype="FP32"):
