@@ -105,7 +105,7 @@ class Inference:
     def version_of(self, model: ModelRef) -> int | None:
         """Returns the version that a reference meant last, None where it meant none yet."""
         known = self._known.recall(model)
-        return known and known.version
+        return known.version if known else None
 
     async def infer(
         self, request: V2Request, model: ModelRef, caller: Caller, deadline: float
