@@ -5,12 +5,15 @@ which has the model in a third process.
 """
 
 import os
+import sys
 from pathlib import Path
 
-import triton_server
 from pictures import MAX_BATCH_SIZE
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parents[2]))
+
+from harness import triton_server  # noqa: E402
 
 CONFIG = f"""
 backend: "python"

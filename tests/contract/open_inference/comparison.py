@@ -15,8 +15,10 @@ from tests.contract.open_inference.row import Row, observed
 from tests.contract.open_inference.seen import Seen
 
 SHOWN = 200
-LEFT_OUT = re.compile(r"\[request id: [^]]*\] |(_?\d+)+|\s*(\(text/plain\)| \[[A-Z].*)$")
-"""What may differ from one run to the next in the words of an error."""
+LEFT_OUT = re.compile(
+    r"\[request id: [^]]*\] |(_?\d+)+|\s*(\(text/plain\)| \[[A-Z].*)$|\s*At:.*|….*", re.DOTALL
+)
+"""What may differ from one run to the next in the words of an error, and what was left out."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ class Compared:
         if (self.transport == "http") != (self.row.id[0] in "AB"):
             return True
         code, _, words = observed()[self.row.id].triton.partition(" ")
-        said = LEFT_OUT.sub("", self.real.words)
-        wanted = LEFT_OUT.sub("", words).split("…")[0].rstrip()
-        is_same = code in (self.real.code, str(self.real.status))
-        return is_same and (not said or said.startswith(wanted[: len(said)].rstrip()))
+        if code not in (self.real.code, str(self.real.status)):
+            return False
+        said, wanted = (LEFT_OUT.sub("", each) for each in (self.real.words, words))
+        return not said or said.startswith(wanted.replace("\\n", "\n").rstrip())
 
     @property
     def is_ours(self) -> str:

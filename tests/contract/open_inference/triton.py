@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.ports import free_port
-from harness.processes import running, wait_until_up
+from harness.processes import LONG_S, running, wait_until_up
+from harness.waiting import wait_for
 from tests.contract.open_inference.asking import Target
 from tests.contract.open_inference.calls import Http
 
+UNLOADED = "/v2/models/unloaded"
 APP = Path(__file__).with_name("triton_app.py")
 
 
@@ -23,7 +25,8 @@ def why_not(python: Path) -> str:
 
 @contextmanager
 def triton(python: Path, folder: Path) -> Iterator[Target]:
-    """Runs it with the table's models."""
+    """Runs it with the table's models; `unloaded` has been loaded before, as it was when it was
+    seen, which changes what is said of it."""
     folder.mkdir()
     ports = free_port(), free_port()
     target = Target(*(f"127.0.0.1:{port}" for port in ports))
@@ -37,6 +40,12 @@ def triton(python: Path, folder: Path) -> Iterator[Target]:
             except OSError:
                 return False
 
+        def is_unloaded() -> bool:
+            return "no available versions" in target.http(Http("GET", UNLOADED)).words
+
         wait_until_up(process, log, is_ready, "Triton")
+        for verb in ("load", "unload"):
+            target.http(Http("POST", f"/v2/repository/models/unloaded/{verb}"))
+        wait_for(lambda: is_unloaded() and is_ready(), LONG_S, "Triton, to unload a model")
         yield target
         target.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 sys.path[:0] = [str(ROOT)]
 
-from benchmarks.gateway.servers import triton_server  # noqa: E402
+from harness import triton_server  # noqa: E402
 from tests.contract.open_inference import triton_models  # noqa: E402
 
 

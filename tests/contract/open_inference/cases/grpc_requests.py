@@ -19,7 +19,6 @@ SHAPE = refused(400, "images", "28")
 FOO = tensor("foo", "FP32", [1], [1.0])
 EMPTY: dict[str, Any] = {"class_ids": ("INT64", [0], []), "probabilities": ("FP32", [0, 10], [])}
 CLASS = {"name": "class_ids"}
-UNNAMED = "a request that names no model is none"
 ONCE = "each input has its bytes, and no more are sent than there are inputs"
 
 
@@ -75,7 +74,7 @@ ROWS = [
     Row("C-v1", _asked(version="1"), predicted(version="1")),
     Row("C-v99", _asked(version="99"), refused(404, "mlp", "99")),
     Row("C-vabc", _asked(version="abc"), refused(400, "abc")),
-    Row("C-empty", _asked(model=""), refused(400, "name"), UNNAMED, embedded=refused(404)),
+    Row("C-empty", _asked(model=""), refused(404)),
     Row("C-unl", _asked(model="unloaded"), refused(404, "unloaded")),
     Row("C-noin", rpc("ModelInfer", message({}, "mlp")), refused(400, "images")),
     Row("C-unk", _asked(images(name="foo")), refused(400, "foo")),

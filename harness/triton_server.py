@@ -1,4 +1,7 @@
-"""The program of real Triton, as nvidia-pytriton's wheel carries it, with its Python backend."""
+"""Program of real Triton, as nvidia-pytriton's wheel carries it, with its Python backend.
+
+It runs in an environment that has the wheel, and not ours.
+"""
 
 import os
 import shutil
