@@ -18,7 +18,7 @@ from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
 from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
-from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod, GrpcMethods
+from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethods
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
@@ -33,7 +33,7 @@ from vitrine_serving.gateway.http.answer_heads import AnswerHeads
 from vitrine_serving.gateway.http.headers import Cors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body
-from vitrine_serving.gateway.http.routes import Handler, Route, RoutedRequest
+from vitrine_serving.gateway.http.routes import GrpcMethod, Handler, Route, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder

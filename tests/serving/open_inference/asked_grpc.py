@@ -103,13 +103,14 @@ class GrpcCaller:
             _each(sent), **({"timeout": 20} | options)
         )
         found = []
-        try:
-            async for content in call:
-                found.append(  # those before an error count as well
-                    wire.ModelStreamInferResponse.FromString(content)
-                )
-        except grpc.aio.AioRpcError as error:
-            return found, error.code(), error.details()
+        while True:
+            try:
+                content = await call.read()
+            except grpc.aio.AioRpcError:
+                break
+            if content is grpc.aio.EOF:
+                break
+            found.append(wire.ModelStreamInferResponse.FromString(content))
         return found, await call.code(), await call.details()
 
 

@@ -16,10 +16,10 @@ import orjson
 
 from vitrine_client.errors import InvalidRequest, RequestTimeout
 from vitrine_client.tfserving.messages import code_for_status
-from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod
 from vitrine_serving.gateway.http.heads import ids_of
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import RequestSettings
+from vitrine_serving.gateway.http.routes import GrpcMethod
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
 from vitrine_serving.gateway.shedding import BodyBudget
 from vitrine_serving.grpc_services.words import carried
@@ -28,6 +28,10 @@ SLOWEST = 1024
 """Bytes a second at which an answer has to be read."""
 
 KIND = "application/grpc"
+
+_QUIET_S = 0.1
+_MOST_HELD_S = 1.0
+"""Seconds without a call after which no more are awaited, and in which there is always an end."""
 
 _NO_MESSAGE = "The call has no message; send one"
 
@@ -56,7 +60,7 @@ class HeldBytes:
         self._count = 0
 
 
-class GrpcCalls:
+class ClientCalls:
     """Calls of a process to an application, `gateway`; `note` is told of each.
 
     A client has `answer_timeout_s` to read its answer, and more for a large one.
@@ -73,11 +77,27 @@ class GrpcCalls:
         self.limits = limits
         self._answer_timeout_s = answer_timeout_s
         self._note = note
+        self._come = 0
+        self._may_send = asyncio.Event()
+        self._may_send.set()
 
     def handler(self, method: GrpcMethod) -> grpc.RpcMethodHandler:
         """Returns the handler of a method with one request and one response. It reads the request
         itself, when the call was admitted."""
         return grpc.stream_unary_rpc_method_handler(partial(self._answer, method))
+
+    async def hold(self) -> None:
+        """Has answers wait until `send`, and returns when no more calls come: clients that wait
+        for an answer send nothing. gRPC cancels what has come and was not taken when it stops."""
+        self._may_send.clear()
+        until_s, come = time.monotonic() + _MOST_HELD_S, -1
+        while come != self._come and time.monotonic() < until_s:
+            come = self._come
+            await asyncio.sleep(_QUIET_S)
+
+    def send(self) -> None:
+        """Sends the answers that wait."""
+        self._may_send.set()
 
     async def _answer(self, method: GrpcMethod, _: object, context: Any) -> bytes:
         """Answers a call. gRPC sends the answer after that, and keeps it until the client has read
@@ -86,6 +106,8 @@ class GrpcCalls:
         context.add_done_callback(held.release)
         request = request_of(context, method.route.pattern)
         answer = await self.answer(method, request, partial(self._read, context, held), context)
+        if not self._may_send.is_set():
+            await self._may_send.wait()
         if answer.status != 200:
             await self.refuse(context, request, answer)
         told(context, request, answer)
@@ -98,6 +120,7 @@ class GrpcCalls:
 
     async def answer(self, method: GrpcMethod, request: Request, read: Any, context: Any) -> Answer:
         """Returns the application's answer to a request, whose message `read` returns."""
+        self._come += 1
         self._note()
 
         async def work() -> Answer:

@@ -19,7 +19,7 @@ _STATUS = services.HealthCheckResponse
 _UNREADABLE = "This is no HealthCheckRequest"
 
 
-class Health:
+class GatewayHealth:
     """Health of a process of the gateway: one status, whatever service is asked for, as Triton's.
 
     `is_serving` says whether requests are answered.

@@ -7,10 +7,10 @@ from typing import Any
 import grpc
 
 from vitrine_client.errors import Unauthorized
-from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethod
 from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import GrpcMethod
 from vitrine_serving.gateway.server.grpc_calls import (
-    GrpcCalls,
+    ClientCalls,
     HeldBytes,
     request_of,
     told,
@@ -37,7 +37,7 @@ class _Reply:
 class GrpcStreams:
     """Streams of one process, of the calls that `calls` answers."""
 
-    def __init__(self, calls: GrpcCalls) -> None:
+    def __init__(self, calls: ClientCalls) -> None:
         self._calls = calls
         self._open: set[_Stream] = set()
         self._is_ending = False
@@ -67,7 +67,7 @@ class GrpcStreams:
 class _Stream:
     """One stream: a task reads, each request has a task, and the call's own task writes."""
 
-    def __init__(self, calls: GrpcCalls, method: GrpcMethod, context: Any) -> None:
+    def __init__(self, calls: ClientCalls, method: GrpcMethod, context: Any) -> None:
         self._calls = calls
         self._method = method
         self._context = context

@@ -6,7 +6,7 @@ fault and goes on.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
@@ -17,7 +17,7 @@ from vitrine_client.open_inference import wire_pb2 as wire
 from vitrine_client.open_inference.messages import V2Request
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.http.messages import Request
-from vitrine_serving.gateway.http.routes import Route
+from vitrine_serving.gateway.http.routes import GrpcMethod, Route
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, Offload
 from vitrine_serving.gateway.inference.requests import Caller
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -31,16 +31,6 @@ _NO_SETTINGS = (
     "VITRINE_ACCESS_LOG, VITRINE_LOG_FORMAT), and by no request"
 )
 _NO_SHARED_MEMORY = "This server has no shared memory; send tensors as raw contents"
-
-
-class GrpcMethod(NamedTuple):
-    """gRPC method: its route, and what answers the bytes of a request by those of a response.
-    Raises `VitrineError`. Of a stream, it is called with each request, and `failed` makes the
-    response to one that failed, of its bytes and the error's words."""
-
-    route: Route
-    answer: Callable[[bytes, Request], Awaitable[bytes]]
-    failed: Callable[[bytes, str], bytes] | None = None
 
 
 class GrpcMethods:
