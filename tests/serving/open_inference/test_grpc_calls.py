@@ -190,6 +190,22 @@ def test_a_call_whose_client_has_left_is_noted(calling, servers):
     )
 
 
+def test_calls_that_come_as_the_gateway_ends_are_answered(caller, servers):
+    """gRPC cancels what it has not taken when it stops: those who wait for answers get them when
+    it has told all clients to go elsewhere."""
+
+    async def run():
+        calls = [asyncio.create_task(caller.called("ModelInfer", asked())) for _ in range(8)]
+        ending = asyncio.create_task(caller.server.end(10))
+        await asyncio.sleep(0)
+        calls += [asyncio.create_task(caller.called("ModelInfer", asked())) for _ in range(8)]
+        found = {(await each).code for each in calls}
+        await ending
+        return found
+
+    assert caller.runner.run(run()) == {CODE.OK}
+
+
 def test_ids_and_traces(caller, servers):
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     called = caller.infer(metadata=(("x-request-id", "mine"), ("traceparent", trace)))

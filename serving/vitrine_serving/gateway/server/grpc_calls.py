@@ -29,6 +29,10 @@ SLOWEST = 1024
 
 KIND = "application/grpc"
 
+_QUIET_S = 0.1
+_MOST_HELD_S = 1.0
+"""Seconds without a call after which no more are awaited, and in which there is always an end."""
+
 _NO_MESSAGE = "The call has no message; send one"
 
 
@@ -73,11 +77,27 @@ class ClientCalls:
         self.limits = limits
         self._answer_timeout_s = answer_timeout_s
         self._note = note
+        self._come = 0
+        self._may_send = asyncio.Event()
+        self._may_send.set()
 
     def handler(self, method: GrpcMethod) -> grpc.RpcMethodHandler:
         """Returns the handler of a method with one request and one response. It reads the request
         itself, when the call was admitted."""
         return grpc.stream_unary_rpc_method_handler(partial(self._answer, method))
+
+    async def hold(self) -> None:
+        """Has answers wait until `send`, and returns when no more calls come: clients that wait
+        for an answer send nothing. gRPC cancels what has come and was not taken when it stops."""
+        self._may_send.clear()
+        until_s, come = time.monotonic() + _MOST_HELD_S, -1
+        while come != self._come and time.monotonic() < until_s:
+            come = self._come
+            await asyncio.sleep(_QUIET_S)
+
+    def send(self) -> None:
+        """Sends the answers that wait."""
+        self._may_send.set()
 
     async def _answer(self, method: GrpcMethod, _: object, context: Any) -> bytes:
         """Answers a call. gRPC sends the answer after that, and keeps it until the client has read
@@ -86,6 +106,8 @@ class ClientCalls:
         context.add_done_callback(held.release)
         request = request_of(context, method.route.pattern)
         answer = await self.answer(method, request, partial(self._read, context, held), context)
+        if not self._may_send.is_set():
+            await self._may_send.wait()
         if answer.status != 200:
             await self.refuse(context, request, answer)
         told(context, request, answer)
@@ -98,6 +120,7 @@ class ClientCalls:
 
     async def answer(self, method: GrpcMethod, request: Request, read: Any, context: Any) -> Answer:
         """Returns the application's answer to a request, whose message `read` returns."""
+        self._come += 1
         self._note()
 
         async def work() -> Answer:

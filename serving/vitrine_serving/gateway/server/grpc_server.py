@@ -5,6 +5,7 @@ kernel deals out connections, and a client's calls are all answered by the proce
 connection.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -49,7 +50,7 @@ class GrpcServer:
         note: Callable[[], None] = lambda: None,
     ) -> None:
         self._health = GatewayHealth(gateway.open_inference.is_ready)
-        calls = ClientCalls(gateway, limits.requests, limits.answer_s, note)
+        calls = self._calls = ClientCalls(gateway, limits.requests, limits.answer_s, note)
         self._streams = GrpcStreams(calls)
         handlers = {
             path: (self._streams if method.failed else calls).handler(method)
@@ -72,7 +73,12 @@ class GrpcServer:
         requests that were read."""
         self._health.end()
         self._streams.end()
-        await self._server.stop(grace_s)
+        if grace_s:
+            await self._calls.hold()
+        stopping = asyncio.create_task(self._server.stop(grace_s))
+        await asyncio.sleep(0)  # it has told the clients by then
+        self._calls.send()
+        await stopping
 
     def _bind(self, address: str, pems: tuple[bytes, bytes, bytes | None] | None) -> None:
         try:
