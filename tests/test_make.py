@@ -227,6 +227,7 @@ def test_a_triton_that_cannot_be_had(ready):
     assert "cannot be had" not in ready.make("test-triton").stdout
     assert (ready.folder / ".venv-triton/.ready").exists()
 
+
 def test_samples_of_which_none_could_be_had(tmp_path):
     """All is skipped, which is no success."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/samples"]

@@ -15,10 +15,10 @@ from tests.unprivileged import unprivileged
 from vitrine_client.cli.tune import conclude
 from vitrine_client.loadtest.analysis.probes import Probe, RateFound
 from vitrine_client.loadtest.analysis.slo import Slo
-from vitrine_client.tune import outcome
-from vitrine_client.tune.configuration import Batching, Configuration
-from vitrine_client.tune.search import Confirmation, Duel, Trial, Tuned
-from vitrine_client.tune.summary import Tuning, load_of, summary, verdict
+from vitrine_client.loadtest.tune import outcome
+from vitrine_client.loadtest.tune.configuration import Batching, Configuration
+from vitrine_client.loadtest.tune.search import Confirmation, Duel, Trial, Tuned
+from vitrine_client.loadtest.tune.summary import Tuning, load_of, summary, verdict
 from vitrine_serving.model_server.runtime.batching import BatchingParameters, read_parameters
 
 DEFAULT = Configuration()
@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         closed.mkdir()
         closed.chmod(mode)
         code = (
-            "from pathlib import Path; from vitrine_client.tune import outcome; "
+            "from pathlib import Path; from vitrine_client.loadtest.tune import outcome; "
             f"print(outcome.refusal(Path({str(closed / 'tuned')!r})))"
         )
         done = subprocess.run(

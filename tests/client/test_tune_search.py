@@ -10,8 +10,8 @@ import pytest
 
 from harness.paths import ROOT
 from vitrine_client.loadtest.analysis.probes import RateFound
-from vitrine_client.tune.configuration import Batching, Configuration, axes
-from vitrine_client.tune.search import (
+from vitrine_client.loadtest.tune.configuration import Batching, Configuration, axes
+from vitrine_client.loadtest.tune.search import (
     Confirmation,
     Duel,
     Time,

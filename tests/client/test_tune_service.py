@@ -15,10 +15,10 @@ from harness.waiting import wait_for
 from vitrine_client.cli import main
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Workload
-from vitrine_client.tune.configuration import Batching, Configuration
-from vitrine_client.tune.search import Unfit
-from vitrine_client.tune.service import Services, find_command
-from vitrine_client.tune.trial import Trials
+from vitrine_client.loadtest.tune.configuration import Batching, Configuration
+from vitrine_client.loadtest.tune.search import Unfit
+from vitrine_client.loadtest.tune.service import Services, find_command
+from vitrine_client.loadtest.tune.trial import Trials
 
 SERVE = f"""#!/bin/sh
 cd {ROOT}

@@ -19,9 +19,9 @@ from vitrine_client.process.console import VisibleConsole
 if TYPE_CHECKING:
     from vitrine_client.loadtest.analysis.probes import Probe
     from vitrine_client.loadtest.analysis.slo import Slo
-    from vitrine_client.tune.search import Trial
-    from vitrine_client.tune.service import Services
-    from vitrine_client.tune.summary import Tuning
+    from vitrine_client.loadtest.tune.search import Trial
+    from vitrine_client.loadtest.tune.service import Services
+    from vitrine_client.loadtest.tune.summary import Tuning
 
 _PROBES = 400
 """Shares of the time, of which a probe has one: from half a second to three."""
@@ -93,7 +93,7 @@ def tune(
     """
     with options.needs("loadtest", "vitrine tune"):
         from vitrine_client.loadtest.analysis.slo import Slo
-        from vitrine_client.tune import outcome
+        from vitrine_client.loadtest.tune import outcome
     try:
         objective = Slo.parse(slo)
     except ValueError as error:
@@ -113,7 +113,7 @@ def tune(
 def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
     """Writes the files of a tuning, says so, and returns the exit code; where nothing met the
     objective it writes nothing."""
-    from vitrine_client.tune import outcome, summary
+    from vitrine_client.loadtest.tune import outcome, summary
 
     reached = bool(tuning.tuned.reached)
     if reached:
@@ -131,11 +131,11 @@ def conclude(tuning: "Tuning", output: Path, as_json: bool = False) -> int:
 def _tuned(
     target: Workload, slo: "Slo", models_dir: Path, for_s: float, notes: VisibleConsole
 ) -> "Tuning":
-    from vitrine_client.tune.configuration import Configuration, axes
-    from vitrine_client.tune.search import Time, Unfit, confirm, tune
-    from vitrine_client.tune.service import Services, find_command
-    from vitrine_client.tune.summary import Tuning, load_of
-    from vitrine_client.tune.trial import Trials
+    from vitrine_client.loadtest.tune.configuration import Configuration, axes
+    from vitrine_client.loadtest.tune.search import Time, Unfit, confirm, tune
+    from vitrine_client.loadtest.tune.service import Services, find_command
+    from vitrine_client.loadtest.tune.summary import Tuning, load_of
+    from vitrine_client.loadtest.tune.trial import Trials
 
     if elsewhere := os.environ.get("VITRINE_MODEL_SERVER"):
         notes.print(
@@ -169,7 +169,7 @@ def _tuned(
 
 def _with_model(target: Workload, services: "Services") -> Workload:
     """Asks the service with its defaults, which is measured first in any case, for its model."""
-    from vitrine_client.tune.configuration import Configuration
+    from vitrine_client.loadtest.tune.configuration import Configuration
 
     with Client(services.of(Configuration()).address("raw")) as client:
         return dataclasses.replace(target, model=options.default_model(client.status))

@@ -11,9 +11,9 @@ from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import TIMEOUT_S, Open, Phase, Plan, Workload
 from vitrine_client.loadtest.results.result import Result
 from vitrine_client.loadtest.run import Ready, make_ready, run
-from vitrine_client.tune.configuration import Configuration
-from vitrine_client.tune.search import Confirmation, Unfit
-from vitrine_client.tune.service import Services
+from vitrine_client.loadtest.tune.configuration import Configuration
+from vitrine_client.loadtest.tune.search import Confirmation, Unfit
+from vitrine_client.loadtest.tune.service import Services
 
 MOST_PROBES = 14
 """A rate that is known well enough for a comparison, in half of the time."""

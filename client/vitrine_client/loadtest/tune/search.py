@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median, stdev
 
 from vitrine_client.loadtest.analysis.probes import LOWEST_RATE, RateFound
-from vitrine_client.tune.configuration import Axis, Configuration
+from vitrine_client.loadtest.tune.configuration import Axis, Configuration
 
 SEARCH_SHARE = 0.55
 """Of the time, once something seems faster; the rest is for the comparison with the default."""

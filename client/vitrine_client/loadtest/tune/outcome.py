@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vitrine_client.loadtest.analysis.probes import Probe
-from vitrine_client.tune.search import Trial
-from vitrine_client.tune.summary import BATCHING, GATEWAY, MODEL_SERVER, Tuning, summary
+from vitrine_client.loadtest.tune.search import Trial
+from vitrine_client.loadtest.tune.summary import BATCHING, GATEWAY, MODEL_SERVER, Tuning, summary
 
 MEASUREMENTS, SUMMARY = "measurements.json", "README.md"
 

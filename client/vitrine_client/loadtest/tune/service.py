@@ -16,9 +16,9 @@ from typing import Self
 import requests
 
 from vitrine_client.loadtest.plan import WorkloadKind
+from vitrine_client.loadtest.tune.configuration import Configuration
+from vitrine_client.loadtest.tune.search import Unfit
 from vitrine_client.process import children, proxies
-from vitrine_client.tune.configuration import Configuration
-from vitrine_client.tune.search import Unfit
 
 _START_S = 120.0
 """How long a start may take: the model server's libraries take 20 s from a cold disk."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.plan import Workload
+from vitrine_client.loadtest.tune.search import Confirmation, Duel, Trial, Tuned
 from vitrine_client.loadtest.wording import per_second
-from vitrine_client.tune.search import Confirmation, Duel, Trial, Tuned
 
 GATEWAY, MODEL_SERVER, BATCHING = "gateway.env", "model-server.env", "batching.config"
 
