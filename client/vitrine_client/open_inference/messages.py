@@ -17,6 +17,12 @@ NO_PARAMETERS: Parameters = {}
 
 MAX_DIMENSION = 2**63 - 1
 
+MAX_DIMENSIONS = 64
+"""Dimensions of an array of NumPy's, at most."""
+
+_MAX_ELEMENTS = MAX_DIMENSION // 8
+"""Elements of an array of NumPy's, at most: of eight bytes each, as those of 0 bytes count, too."""
+
 
 class V2Tensor(NamedTuple):
     """Tensor of a request or a response: `array` has its shape, and the dtype of its datatype as
@@ -74,14 +80,20 @@ class V2Response:
 
 def checked_count(shape: Sequence[int], name: str) -> int:
     """Returns the number of elements of a shape. Raises `InvalidRequest` for a dimension below 0,
-    or where it is more than any memory has."""
-    count = 1
+    for more dimensions than an array has, or where they are more than any memory has, be it that a
+    dimension beside them is 0."""
+    if len(shape) > MAX_DIMENSIONS:
+        raise InvalidRequest(
+            f"The shape of {name!r} has {len(shape)} dimensions, and {MAX_DIMENSIONS} are the most"
+        )
+    count = largest = 1
     for size in shape:
         if not 0 <= size <= MAX_DIMENSION:
             raise InvalidRequest(
                 f"The shape of {name!r} has the dimension {size}; write each as a number from 0"
             )
         count *= size
-    if count > MAX_DIMENSION:
+        largest *= size or 1
+    if largest > _MAX_ELEMENTS:
         raise InvalidRequest(f"The shape {list(shape)} of {name!r} has more elements than fit")
     return count
