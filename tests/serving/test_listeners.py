@@ -17,5 +17,6 @@ def test_the_end_has_one_deadline(monkeypatch):
     rest = SimpleNamespace(close=lambda: told.append("close"), shut_down=told.append)
     grpc_server = SimpleNamespace(stop=lambda grace_s: SimpleNamespace(wait=lambda: wait(grace_s)))
     monkeypatch.setattr(listeners, "time", SimpleNamespace(monotonic=clock))
-    Listeners(grpc_server, None, rest, None, "").end()
-    assert told == ["close", 4]
+    streams = SimpleNamespace(end=lambda: told.append("end"))
+    Listeners(grpc_server, None, streams, rest, None, "").end()
+    assert told == ["close", "end", 4]

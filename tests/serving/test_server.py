@@ -6,6 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -23,6 +25,9 @@ from harness.waiting import wait_for
 from tests.contract.models import export, publish
 from tests.serving.test_local_odd_peers import Client
 from vitrine_client.model_server import ModelServerClient
+from vitrine_client.open_inference import grpc_messages
+from vitrine_client.open_inference import wire_pb2 as wire
+from vitrine_client.open_inference.messages import V2Request, V2Tensor
 from vitrine_serving.model_server.__main__ import main
 from vitrine_serving.model_server.flags import Flags, parallelism
 
@@ -129,6 +134,33 @@ def test_monitoring_packing_and_health(base, tmp_path):
     for labels in ('API="Predict",entrypoint="GRPC"', 'API="predict",entrypoint="REST"'):
         assert f'request_latency_count{{model_name="half",{labels}}} 1' in text
     assert 'runtime_latency_count{model_name="half",API="Predict",runtime="TF1"} 2' in text
+
+
+def test_both_protocols_at_one_port(base, tmp_path):
+    """The Open Inference Protocol beside TensorFlow Serving's; a stream that waits for a request
+    ends with the server, and keeps it from nothing."""
+    stream, unary = (
+        f"/inference.GRPCInferenceService/{name}" for name in ("ModelStreamInfer", "ServerReady")
+    )
+    one = V2Tensor("x", "FP32", np.array([1.0, 2.0], np.float32))
+    body = grpc_messages.write_request(V2Request([one], model_name="half"))
+    ended = threading.Event()
+    with model_server(tmp_path / "log", *one_model(base)) as server, server.channel() as channel:
+        assert predict(server).outputs
+        assert channel.unary_unary(unary)(b"", timeout=30) == b"\x08\x01"
+        answers = channel.stream_stream(stream)(bodies(body, ended), timeout=60)
+        assert wire.ModelStreamInferResponse.FromString(next(answers)).infer_response.outputs
+        os.kill(server.pid, signal.SIGTERM)
+        assert list(answers) == []
+        assert answers.code() is grpc.StatusCode.OK
+        ended.set()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def bodies(body: bytes, ended: threading.Event) -> Iterator[bytes]:
+    """One request, of a stream that is then idle."""
+    yield body
+    ended.wait(60)
 
 
 def test_a_changed_config_file_is_followed(base, tmp_path):

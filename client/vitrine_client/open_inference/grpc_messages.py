@@ -46,10 +46,11 @@ def read_request(message: wire.ModelInferRequest) -> V2Request:
         message.id,
         _read(message.parameters),
     )
-    names = [each.name for each in request.inputs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidRequest(f"Input {name!r} is there twice")
+    seen = set[str]()
+    for tensor in request.inputs:
+        if tensor.name in seen:
+            raise InvalidRequest(f"Input {tensor.name!r} is there twice")
+        seen.add(tensor.name)
     return request
 
 

@@ -13,6 +13,7 @@ import grpc
 from vitrine_client.process import signals
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
+from vitrine_serving.model_server.api.open_inference import OpenInferenceApi
 from vitrine_serving.model_server.flags import Flags, parallelism
 from vitrine_serving.model_server.metrics import ServingMetrics
 from vitrine_serving.model_server.repository.repository import Load, Repository
@@ -41,7 +42,7 @@ def serve(flags: Flags, settings: ModelServerSettings) -> None:
     api = ModelServerApi(
         repository, metrics, as_content=flags.enable_serialization_as_tensor_content
     )
-    listeners = Listeners.bound(flags, settings, api, metrics)
+    listeners = Listeners.bound(flags, settings, api, metrics, OpenInferenceApi(repository))
     stop = threading.Event()
     with signals.noting(stop) as noted:
         listeners.start()

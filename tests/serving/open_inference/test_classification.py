@@ -7,9 +7,9 @@ from tests.serving.open_inference.asked_service import Asked, request, tensor
 from tests.serving.open_inference.test_shared_rows import images
 from tests.serving.open_inference.typed_servers import Version, classifier, echo, signature
 from vitrine_client.errors import InvalidRequest, Unavailable
+from vitrine_client.open_inference.classification import classified
 from vitrine_client.open_inference.messages import V2Tensor
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.api.open_inference.classification import classified
 
 
 def strings(array: np.ndarray, count: int, labels=(), *, is_batching: bool = True, datatype="FP32"):
@@ -45,7 +45,7 @@ def test_rows():
     assert strings(np.int64([5, 4]), 3, datatype="INT64") == [[b"5:0"], [b"4:0"]]
     assert strings(np.float32(3), 3) == [b"3.000000:0"]
     empty = classified(V2Tensor("y", "FP32", np.empty((0, 3), np.float32)), 2, (), is_batching=True)
-    assert empty.array.shape == (0, 0)
+    assert empty.array.shape == (0, 2)
     none = classified(V2Tensor("y", "FP32", np.empty((2, 0), np.float32)), 2, (), is_batching=True)
     assert none.array.shape == (2, 0)
 

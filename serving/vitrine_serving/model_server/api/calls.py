@@ -4,12 +4,14 @@ gRPC's codes and words."""
 import logging
 import threading
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any, NamedTuple
 
 import grpc
 
+from vitrine_client.errors import InvalidRequest
 from vitrine_serving.errors import ServingError
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
@@ -18,8 +20,11 @@ log = logging.getLogger("vitrine_serving.model_server")
 
 EXHAUSTED = "Server Threadpool Exhausted"
 
-_COUNTED = ("Predict", "Classify", "Regress")
-"""Calls that TensorFlow Serving's metrics have."""
+_COUNTED: dict[str, Callable[[Any], str]] = {
+    **dict.fromkeys(("Predict", "Classify", "Regress"), lambda request: request.model_spec.name),
+    "ModelInfer": lambda request: request.model_name,
+}
+"""Calls that metrics count, as TensorFlow Serving's have them, and what names the model of each."""
 
 _MOST_WORDS_BYTES = 7 * 1024
 """Bytes of an error's words on the wire. They travel as metadata, of which a client takes 8 KiB and
@@ -37,9 +42,15 @@ class CallOutcome(NamedTuple):
 
 
 class Calls:
-    """Calls of an API: `max_threads` of them run at a time, over all transports."""
+    """Calls of an API: `max_threads` of them run at a time, over all transports. `more` are those
+    of other protocols, by their names."""
 
-    def __init__(self, api: ModelServerApi, max_threads: int) -> None:
+    def __init__(
+        self,
+        api: ModelServerApi,
+        max_threads: int,
+        more: Mapping[str, Callable[[Any], Any]] | None = None,
+    ) -> None:
         self.max_threads = max_threads
         self._free = threading.BoundedSemaphore(max_threads)
         self._api = api
@@ -52,6 +63,7 @@ class Calls:
             "GetModelMetadata": api.metadata,
             "GetModelStatus": api.status,
             "HandleReloadConfigRequest": api.reload_config,
+            **(more or {}),
         }
 
     def answer(self, call: str, request: Any) -> CallOutcome:
@@ -64,6 +76,8 @@ class Calls:
             return CallOutcome(code, words, self.methods[call](request))
         except ServingError as error:
             code, words = error.code, str(error)
+        except InvalidRequest as error:
+            code, words = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except MemoryError:
             code, words = grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory"
         except Exception as error:
@@ -74,17 +88,18 @@ class Calls:
             self._count(call, request, code, time.monotonic() - started)
         return CallOutcome(code, carried(words))
 
-    def undecodable(self, body: bytes) -> CallOutcome:
+    def undecodable(
+        self, body: bytes, code: grpc.StatusCode = grpc.StatusCode.INTERNAL, words: str = ""
+    ) -> CallOutcome:
         """Returns the outcome for bytes that are no message of their method, as TensorFlow Serving
-        has it, without words, and logs a line."""
+        has it unless told otherwise, without words, and logs a line."""
         text = "A request of %d bytes is no message of its method"
         self._faults.line(logging.WARNING, text, len(body))
-        return CallOutcome(grpc.StatusCode.INTERNAL, "")
+        return CallOutcome(code, words)
 
     def _count(self, call: str, request: Any, code: grpc.StatusCode, took_s: float) -> None:
-        if call in _COUNTED:
-            name = request.model_spec.name
-            self._api.observe_request(name, call, "GRPC", code.name, took_s)
+        if name_of := _COUNTED.get(call):
+            self._api.observe_request(name_of(request), call, "GRPC", code.name, took_s)
 
     def _log_fault(self, call: str, error: Exception) -> None:
         """Logs a fault of ours in one line, as whoever found it may call again and again."""

@@ -10,9 +10,11 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2
 
-_SERVICES = ("", "PredictionService", "ModelService")
-"""Services that are known, without their package; server.cc of TensorFlow Serving says SERVING for
-these, and no other name is known. The server itself has no name."""
+from vitrine_client.open_inference.grpc_messages import SERVICE
+
+_SERVICES = ("", "PredictionService", "ModelService", SERVICE)
+"""Services that are known: TensorFlow Serving's without their package, as its server.cc says
+SERVING for these, and the Open Inference Protocol's. The server itself has no name."""
 
 _LONGEST_BYTES = 200
 """Bytes of a service's name; gRPC in C++ reads no longer one."""

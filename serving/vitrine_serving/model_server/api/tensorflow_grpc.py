@@ -1,4 +1,4 @@
-"""gRPC server: TensorFlow Serving's services, by its official stubs."""
+"""gRPC server: TensorFlow Serving's services, by its official stubs, and others beside them."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ from tensorflow_serving.apis import (
 
 from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.health import Health
+from vitrine_serving.model_server.api.open_inference_grpc import OpenInferenceService
 
 
 class _Decoding(grpc.ServerInterceptor):
@@ -65,13 +66,15 @@ def make_server(
     addresses: Sequence[str],
     *,
     health: Health | None = None,
+    open_inference: OpenInferenceService | None = None,
     credentials: grpc.ServerCredentials | None = None,
     local_address: str = "",
     arguments: Sequence[tuple[str, str | int]] = (),
 ) -> grpc.Server:
     """Returns a server bound to `addresses`, by TLS where there are `credentials`, and to a
     `local_address`, without; not yet started. `arguments` are more options of gRPC; with
-    `health` it answers for that as well. Raises `OSError` if it can't be bound.
+    `health` and `open_inference` it answers for these as well. Raises `OSError` if it can't be
+    bound.
 
     One call more than may run at a time fails with RESOURCE_EXHAUSTED, as there.
     """
@@ -89,8 +92,9 @@ def make_server(
     servicer = SimpleNamespace(**{call: partial(_answer, calls, call) for call in calls.methods})
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(servicer, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
-    if health:
-        health.add_to(server)
+    for more in (health, open_inference):
+        if more:
+            more.add_to(server)
     for address in addresses:
         _bind(server, address, credentials)
     if local_address:

@@ -142,6 +142,11 @@ class BatchScheduler:
         for number in range(parameters.num_batch_threads):
             threading.Thread(target=self._work, daemon=True, name=f"batch-{number}").start()
 
+    @property
+    def max_batch_size(self) -> int:
+        """The most rows that a request may have."""
+        return self._parameters.max_batch_size
+
     def run(self, function: Run, inputs: Sequence[Array]) -> list[Array]:
         """Returns `function(*inputs)`, computed beside the inputs that others gave `function`.
 

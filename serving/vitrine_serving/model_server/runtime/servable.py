@@ -103,6 +103,11 @@ class Servable:
         self._deep = lru_cache(_MAX_CALLABLES)(self._make_deep)
         self._deep_outputs: set[tuple[str, ...]] = set()
 
+    @property
+    def max_batch_size(self) -> int | None:
+        """The most rows that a request may have; None where nothing bounds them."""
+        return self._scheduler.max_batch_size if self._scheduler else None
+
     def run(
         self,
         signature_name: str,

@@ -14,6 +14,8 @@ from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.api.health import Health
 from vitrine_serving.model_server.api.local import answer_with
+from vitrine_serving.model_server.api.open_inference import OpenInferenceApi
+from vitrine_serving.model_server.api.open_inference_grpc import OpenInferenceService
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server
 from vitrine_serving.model_server.api.tensorflow_rest import make_app
 from vitrine_serving.model_server.flags import Flags
@@ -33,6 +35,7 @@ class Listeners:
 
     grpc_server: grpc.Server
     health: Health | None
+    open_inference: OpenInferenceService
     rest_server: RestServer | None
     local_server: LocalServer | None
     described: str
@@ -44,9 +47,10 @@ class Listeners:
         settings: ModelServerSettings,
         api: ModelServerApi,
         metrics: ServingMetrics,
+        open_inference: OpenInferenceApi,
     ) -> Self:
         """Returns them bound and not yet running. Raises `OSError` where one cannot listen."""
-        calls = Calls(api, flags.grpc_max_threads)
+        calls = Calls(api, flags.grpc_max_threads, open_inference.methods)
         own_socket = (
             LocalSocket(flags.local_socket, flags.local_socket_group)
             if flags.local_socket
@@ -54,9 +58,11 @@ class Listeners:
         )
         local_server = _local_server(own_socket, calls) if own_socket else None
         health = Health() if flags.enable_grpc_healthcheck_service else None
+        service = OpenInferenceService(open_inference, calls)
         return cls(
-            _grpc_server(flags, settings, own_socket, calls, health),
+            _grpc_server(flags, settings, own_socket, calls, health, service),
             health,
+            service,
             _rest_server(flags, api, metrics, settings.monitoring_path),
             local_server,
             _described(flags, own_socket),
@@ -82,6 +88,7 @@ class Listeners:
             self.rest_server.close()
         if self.health:
             self.health.end()
+        self.open_inference.end()
         stopped = self.grpc_server.stop(GRACE_S)
         if self.local_server:
             self.local_server.stop(GRACE_S)
@@ -127,6 +134,7 @@ def _grpc_server(
     own_socket: LocalSocket | None,
     calls: Calls,
     health: Health | None,
+    open_inference: OpenInferenceService,
 ) -> grpc.Server:
     """Returns the gRPC side, bound and not yet running: at a port, at a socket, and beside the
     local socket."""
@@ -138,6 +146,7 @@ def _grpc_server(
                 calls,
                 _grpc_addresses(flags),
                 health=health,
+                open_inference=open_inference,
                 credentials=settings.credentials,
                 local_address=own_socket.grpc_address if own_socket else "",
                 arguments=settings.channel_arguments,

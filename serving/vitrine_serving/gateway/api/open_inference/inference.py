@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference import datatypes, tensorflow
+from vitrine_client.open_inference import datatypes, tensorflow, validation
+from vitrine_client.open_inference.classification import classified
 from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
+from vitrine_client.open_inference.specs import VersionSpecs
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.gateway.api.json_bodies import check_pictures
-from vitrine_serving.gateway.api.open_inference import checks
-from vitrine_serving.gateway.api.open_inference.classification import Labels, classified
+from vitrine_serving.gateway.api.open_inference import parameters
+from vitrine_serving.gateway.api.open_inference.labels import Labels
 from vitrine_serving.gateway.api.open_inference.pictures import (
     PictureInputs,
     PictureQuery,
@@ -24,7 +26,6 @@ from vitrine_serving.gateway.api.open_inference.pictures import (
 )
 from vitrine_serving.gateway.api.open_inference.raw_input import raw_tensor
 from vitrine_serving.gateway.api.open_inference.shared_rows import SharedRows
-from vitrine_serving.gateway.api.open_inference.tensor_specs import VersionSpecs
 from vitrine_serving.gateway.inference.dataplane import DataPlane, Offload, left_s
 from vitrine_serving.gateway.inference.outcomes import Outcome
 from vitrine_serving.gateway.inference.outputs import NotByRow
@@ -114,8 +115,8 @@ class Inference:
     ) -> V2Inference:
         """Answers a request; see `V2Service.infer`."""
         began = time.monotonic()
-        name = checks.signature_name(request.parameters)
-        deadline = checks.deadline_of(request.parameters, deadline)
+        name = validation.signature_name(request.parameters)
+        deadline = parameters.deadline_of(request.parameters, deadline)
         counts = {each.name: each.classification for each in request.outputs}
         query = _Query(request, name, model, caller, deadline)
         answered = await self._answered(query)
@@ -165,8 +166,8 @@ class Inference:
             inputs = [raw_tensor(request.raw, signature, model.model)]
         elif pictures := pictures_in(inputs, signature):
             return await self._ask_pictures(query, specs, pictures)
-        checks.check_inputs(inputs, signature, model.model)
-        wanted = checks.wanted_outputs(request.outputs, signature, model.model)
+        validation.check_inputs(inputs, signature, model.model)
+        wanted = validation.wanted_outputs(request.outputs, signature, model.model)
         call = self._shared.call(model, specs.version, name, signature, inputs, wanted)
         if call:
             asked = InferenceRequest(
@@ -205,7 +206,7 @@ class Inference:
 
         def outputs_of(name: str) -> Sequence[str]:
             signature = specs.signature(name)
-            return checks.wanted_outputs(asked, signature, model.model) or [*signature.outputs]
+            return validation.wanted_outputs(asked, signature, model.model) or [*signature.outputs]
 
         response, name, decode_s = await self._pictures.infer(
             PictureQuery(pictures, query.name, outputs_of, query.caller), model, query.deadline

@@ -11,9 +11,9 @@ import grpc
 
 from vitrine_client.errors import InvalidImage, InvalidRequest, NotFound, Unavailable
 from vitrine_client.open_inference.messages import V2Tensor
+from vitrine_client.open_inference.specs import SignatureSpec
 from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_serving.gateway.api.forms import too_many
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder, Empty
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles

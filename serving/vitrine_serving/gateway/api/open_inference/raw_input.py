@@ -7,7 +7,7 @@ import numpy as np
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import datatypes, packing
 from vitrine_client.open_inference.messages import V2Tensor
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec, TensorSpec
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
 
 
 def raw_tensor(content: bytes, signature: SignatureSpec, model: str) -> V2Tensor:

@@ -11,12 +11,12 @@ from typing import Any
 from vitrine_client.errors import InvalidRequest, NotFound, VitrineError
 from vitrine_client.open_inference import tensorflow
 from vitrine_client.open_inference.messages import V2Request
+from vitrine_client.open_inference.model_config import config_of
+from vitrine_client.open_inference.specs import TensorSpec
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference.inference import Inference, V2Inference
-from vitrine_serving.gateway.api.open_inference.model_config import config_of
 from vitrine_serving.gateway.api.open_inference.model_statistics import statistics_of
-from vitrine_serving.gateway.api.open_inference.tensor_specs import TensorSpec
 from vitrine_serving.gateway.inference.dataplane import Offload
 from vitrine_serving.gateway.inference.requests import SERVING, Caller
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -174,10 +174,7 @@ class V2Service:
 
 
 def _listed(specs: Iterable[TensorSpec]) -> list[Json]:
-    return [
-        {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape or ())}
-        for spec in specs
-    ]
+    return [spec.metadata for spec in specs]
 
 
 def _indexed(name: str, status: VersionStatus) -> Json:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from vitrine_client.open_inference.messages import V2Tensor
+from vitrine_client.open_inference.specs import SignatureSpec
 from vitrine_client.results.profiles.profile import ModelProfile, Shape
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec
 from vitrine_serving.gateway.inference.background_descriptions import BackgroundDescriptions
 from vitrine_serving.gateway.inference.requests import SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef

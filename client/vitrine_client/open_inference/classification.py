@@ -3,15 +3,14 @@
 They are Triton's, `value:index` or `value:index:label`, with values as C++ prints them.
 """
 
-import time
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from vitrine_client.errors import InvalidRequest, VitrineError
+from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference.messages import V2Tensor
 from vitrine_client.tfserving.tensors import Array
-from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 _KINDS = {"BYTES", "FP16", "BF16"}
 """Datatypes that Triton makes no classes of."""
@@ -30,9 +29,8 @@ def classified(
         )
     array = tensor.array
     by_row = is_batching and array.ndim > 0
-    rows = array.reshape(len(array), -1) if by_row and array.size else array.reshape(1, -1)
-    if by_row and not array.size:
-        rows = np.empty((len(array), 0), array.dtype)
+    counted = array.shape if by_row else (1, array.size)
+    rows = array.reshape(counted[0], math.prod(counted[1:]))
     places = _largest(rows, min(count, rows.shape[1]))
     named = len(labels) == rows.shape[1]
     strings = np.empty(places.shape, object)
@@ -56,25 +54,3 @@ def _largest(rows: Array, count: int) -> Array:
 
 def _text(number: np.generic) -> str:
     return f"{number:f}" if number.dtype.kind == "f" else str(int(number))
-
-
-class Labels:
-    """Labels of outputs; lives in one event loop."""
-
-    def __init__(self, servers: ModelServers) -> None:
-        self._servers = servers
-
-    async def of_output(
-        self, model: str, version: int, signature: str, output: str, deadline: float
-    ) -> Sequence[str]:
-        """Returns the labels of the classes that an output has numbers for, none where they are not
-        known: classes have their numbers all the same. Raises nothing."""
-        left_s = max(deadline - time.monotonic(), 0.001)
-        try:
-            found = await self._servers.describe(model, version, timeout_s=left_s)
-        except VitrineError:
-            return ()
-        profile = found.profile
-        if not profile or (signature, output) != (profile.signature, profile.output):
-            return ()
-        return found.labels

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference import tensorflow
 from vitrine_client.open_inference.datatypes import DATATYPES
-from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.inference.requests import SERVING
+
+DEFAULT_SIGNATURE = "serving_default"
+"""Signature that a request runs unless its parameter `signature_name` says another."""
 
 
 class TensorSpec(NamedTuple):
@@ -31,6 +32,12 @@ class TensorSpec(NamedTuple):
             if wanted != size and wanted != -1:
                 return False
         return True
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """As the protocol's metadata has it: a shape of any rank is empty there, as it has no word
+        for that."""
+        return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape or ())}
 
     @property
     def described(self) -> str:
@@ -75,9 +82,15 @@ class VersionSpecs:
     signatures: Mapping[str, SignatureSpec]
 
     @classmethod
-    def of(cls, version: int, found: wire.SignatureDefMap) -> "VersionSpecs":
-        """Returns those of the signatures that a model server tells of."""
-        return cls(version, {name: _spec(each) for name, each in found.signature_def.items()})
+    def of(cls, version: int, found: Any) -> "VersionSpecs":
+        """Returns those of the signatures that a model server tells of, in its message
+        `SignatureDefMap`."""
+        return cls.of_signatures(version, found.signature_def)
+
+    @classmethod
+    def of_signatures(cls, version: int, found: Mapping[str, Any]) -> "VersionSpecs":
+        """Returns those of signatures by name: messages `SignatureDef`, official ones or ours."""
+        return cls(version, {name: _spec(each) for name, each in found.items()})
 
     def takes_the_same(self, other: "VersionSpecs", name: str) -> bool:
         """Says whether a signature of this version is as that of another."""
@@ -88,12 +101,12 @@ class VersionSpecs:
         spec = self.signatures.get(name)
         if spec is None:
             there = ", ".join(sorted(self.signatures)) or "none"
-            wanted = "" if name == SERVING else " (`signature_name`)"
+            wanted = "" if name == DEFAULT_SIGNATURE else " (`signature_name`)"
             raise InvalidRequest(f"There is no signature {name!r}{wanted}; there are {there}")
         return spec
 
 
-def _spec(signature: wire.SignatureDef) -> SignatureSpec:
+def _spec(signature: Any) -> SignatureSpec:
     return SignatureSpec(
         {
             name: _tensor(name, signature.inputs[name], has_default=name in signature.defaults)
@@ -103,6 +116,6 @@ def _spec(signature: wire.SignatureDef) -> SignatureSpec:
     )
 
 
-def _tensor(name: str, info: wire.TensorInfo, *, has_default: bool = False) -> TensorSpec:
+def _tensor(name: str, info: Any, *, has_default: bool = False) -> TensorSpec:
     shape = None if info.tensor_shape.unknown_rank else tuple(tensorflow.shape_of(info))
     return TensorSpec(name, tensorflow.datatype_of(info), shape, has_default)

@@ -1,19 +1,27 @@
-"""Request checks: the tensors of a request against the signature that they are for, and the
-parameters that mean something here.
+"""Request checks: the tensors of a request against the signature that they are for.
 
-The faults are Triton's, each with what was expected and what came. Other parameters are taken and
-left alone, as official clients send some: `priority`, `sequence_id` and its like, as models keep
-nothing between requests, and what begins with `triton_`.
+Triton's faults, each with what was expected and what came.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.open_inference import datatypes
 from vitrine_client.open_inference.messages import Parameters, RequestedOutput, V2Tensor
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec, TensorSpec
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
 
-_US = 1e6
+_ELSEWHERE = (
+    "the Open Inference Protocol has no such datatype; TensorFlow Serving's JSON and gRPC have it"
+)
+
+
+def signature_name(parameters: Parameters) -> str:
+    """Returns the signature that a request is for, "" where it names none. Raises
+    `InvalidRequest` where that is no name."""
+    name = parameters.get("signature_name", "")
+    if not isinstance(name, str):
+        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
+    return name
 
 
 def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: str) -> None:
@@ -44,6 +52,8 @@ def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: st
 
 
 def _check(tensor: V2Tensor, spec: TensorSpec, model: str) -> None:
+    if spec.datatype not in datatypes.DATATYPES:
+        raise InvalidRequest(f"Input {spec.name!r} of {model} is {spec.datatype}; {_ELSEWHERE}")
     if tensor.datatype != spec.datatype:
         raise InvalidRequest(
             f"Input {tensor.name!r} of {model} is {spec.datatype}, and {tensor.datatype} came"
@@ -60,7 +70,8 @@ def wanted_outputs(
     outputs: Sequence[RequestedOutput], signature: SignatureSpec, model: str
 ) -> Sequence[str]:
     """Returns the names of the outputs that are asked for, in the model's order; none where all
-    are. Raises `InvalidRequest` for one that the signature does not answer."""
+    are. Raises `InvalidRequest` for one that the signature does not answer, or whose datatype the
+    protocol lacks."""
     asked = {output.name for output in outputs}
     for name in asked:
         if name not in signature.outputs:
@@ -68,25 +79,12 @@ def wanted_outputs(
                 f"{name!r} is no output of {model}, which answers "
                 f"{_listed(signature.outputs.values())}"
             )
+    for name in asked or signature.outputs:
+        if (datatype := signature.outputs[name].datatype) not in datatypes.DATATYPES:
+            others = "" if name in asked else "ask for others by name; "
+            raise InvalidRequest(f"Output {name!r} of {model} is {datatype}; {others}{_ELSEWHERE}")
     return [name for name in signature.outputs if name in asked]
 
 
 def _listed(specs: Iterable[TensorSpec]) -> str:
     return ", ".join(spec.described for spec in specs) or "nothing"
-
-
-def signature_name(parameters: Parameters) -> str:
-    """Returns the signature that is asked for, "" where none is named. Raises `InvalidRequest`."""
-    name = parameters.get("signature_name", "")
-    if not isinstance(name, str):
-        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
-    return name
-
-
-def deadline_of(parameters: Parameters, deadline: float) -> float:
-    """Returns the deadline of a request, in seconds of `time.monotonic`: `timeout`, in
-    microseconds, may make it earlier. Raises `InvalidRequest`."""
-    timeout = parameters.get("timeout", 0)
-    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
-        raise InvalidRequest(f"`timeout` is a number of microseconds, not {timeout!r}")
-    return min(deadline, time.monotonic() + timeout / _US) if timeout else deadline

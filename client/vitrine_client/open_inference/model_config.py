@@ -6,8 +6,9 @@ perf_analyzer makes its tensors by it: a free first dimension is the batch's, an
 
 from typing import Any
 
+from vitrine_client.open_inference import datatypes
+from vitrine_client.open_inference.specs import SignatureSpec, TensorSpec
 from vitrine_client.open_inference.tensorflow import PLATFORM
-from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec, TensorSpec
 
 Json = dict[str, Any]
 
@@ -30,6 +31,6 @@ def config_of(name: str, signature: SignatureSpec, max_batch_size: int) -> Json:
 
 def _tensor(spec: TensorSpec, *, is_batching: bool) -> Json:
     kind = "STRING" if spec.datatype == "BYTES" else spec.datatype
-    data_type = "TYPE_INVALID" if kind.startswith(("DT_", "dtype")) else f"TYPE_{kind}"
+    data_type = f"TYPE_{kind}" if spec.datatype in datatypes.DATATYPES else "TYPE_INVALID"
     dims = list(spec.shape or ())
     return {"name": spec.name, "data_type": data_type, "dims": dims[1:] if is_batching else dims}
