@@ -88,6 +88,14 @@ def test_service_links_of_kubernetes(model_server, log):
     assert "Warning" not in log.read_text()
 
 
+def test_names_that_share_a_path_are_told_of(model_server, log):
+    """At start, once: a model named `stats` has not all of /v2 to itself."""
+    with gateway(model_server.address, log, models="mlp,stats", workers=2):
+        said = log.read_text()
+    assert said.count("[WARNING] Model stats: `GET /v2/models/stats` tells the statistics") == 1
+    assert "Model mlp:" not in said
+
+
 def test_port_taken_and_unknown_host():
     """Told at once, also by the process that gunicorn runs in, with the variable."""
     with socket.create_server(("127.0.0.1", 0)) as other:

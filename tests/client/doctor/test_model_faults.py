@@ -239,3 +239,12 @@ def test_a_pipe_for_a_file_is_not_waited_for(published):
     found.check("problem", "models.config", "it is no regular file", "put a file there")
     found.check("problem", "keys file", "it is no regular file", "keys add")
     assert not [each for each in found.findings if "not done" in each["seen"]]
+
+
+def test_names_of_which_a_path_means_something_else(published):
+    """A note, as all else of the model is served; other words of that grammar are names."""
+    for name, count in (("stats", 1), ("ready", 0)):
+        rename(published.models / "mlp", name)
+        notes = [each for each in published.diagnose().of(f"model {name}") if each["todo"]]
+        assert len([each for each in notes if "/v2/models/stats" in each["seen"]]) == count
+        rename(published.models / name, "mlp")

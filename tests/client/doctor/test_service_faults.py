@@ -126,6 +126,17 @@ def test_gateway_that_is_well(published):
         found.check("note", "default model", "photo is not served here", "")
 
 
+def test_names_that_clients_cannot_ask_by(published):
+    """Of the Open Inference Protocol's, over HTTP; the others are as good as any."""
+    listed = {"models": [model(name, version(1)) for name in ("stats", "a/b", "infer")]}
+    with FakeGateway(answering(models=Reply(content=listed))) as running:
+        found = published.diagnose("--url", running.url)
+    assert found.names("problem") == set()
+    found.check("note", "model stats, served", "statistics of all models", "")
+    found.check("note", "model a/b, served", "%2F", "")
+    assert {each["level"] for each in found.of("model infer, served")} == {"ok"}
+
+
 def test_pictures_of_models_that_are_served(published):
     """What is assumed of them, and why none can be sent to a model."""
     assumed = ["scaling 0..1 assumed: write profile.json to change it"]

@@ -33,7 +33,8 @@ class RequestSettings(SettingsPart):
     max_body_bytes: Count = 32 * 1024 * 1024
     """Largest request body, unpacked as well as sent; more is refused with 413."""
     max_json_bytes: Count = 8 * 1024 * 1024
-    """Largest body of JSON, unpacked as well as sent; more is refused with 413."""
+    """Largest body of JSON, unpacked as well as sent, without binary data that follows it; more is
+    refused with 413."""
     max_json_values: Count = MAX_VALUES
     """Most values in JSON, an object counting as three; more is refused with 413."""
     max_body_bytes_in_flight: Count = 128 * 1024 * 1024

@@ -24,8 +24,8 @@ UNLIMITED = sys.maxsize
 
 _POST = ("POST",)
 _GET = ("GET", "HEAD")
-_JSON = {"max_body_bytes": UNLIMITED, "is_json": True}
-_SMALL_JSON = {"max_body_bytes": 65536, "is_json": True}
+_JSON: dict[str, Any] = {"max_body_bytes": UNLIMITED, "is_json": True}
+_SMALL_JSON: dict[str, Any] = {"max_body_bytes": 65536, "is_json": True}
 _PARTS = {
     "model": r"(?P<model>[^/:]+)",
     "version": r"(?P<version>\d+)",

@@ -1,5 +1,6 @@
 """Pixel watch: answers to pictures that came as numbers by another protocol, for drift."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -24,6 +25,10 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 _FLOATS = (wire.DT_FLOAT, wire.DT_HALF, wire.DT_DOUBLE, wire.DT_BFLOAT16)
 _WHITE = 255
 
+_AT_ONCE = 64
+_FLUSH_S = 0.1
+"""Rows that are told of together, and the time after which fewer are."""
+
 Answered = Callable[[str, int, Description, Array, Array], None]
 """Takes a model, the version that answered and its description, the instances, levels 0..255 as
 an `InferenceRequest` has them, and their probabilities, float32 [n, classes]."""
@@ -39,6 +44,32 @@ class _Answer(NamedTuple):
     output: Callable[[str], Array | None]
 
 
+class _Noted:
+    """Rows that a version has answered, of several calls, and their outputs."""
+
+    __slots__ = ("count", "outputs", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[Array] = []
+        self.outputs: list[tuple[int, Mapping[str, Array]]] = []
+        self.count = 0
+
+    def add(self, rows: Array, outputs: Mapping[str, Array]) -> None:
+        """Adds the rows of a call, which may have had more."""
+        self.rows.append(rows)
+        self.outputs.append((len(rows), outputs))
+        self.count += len(rows)
+
+    def output(self, name: str) -> Array | None:
+        """Returns an output of all rows, None where that is no row of floats for each."""
+        found = [outputs[name][:count] for count, outputs in self.outputs if name in outputs]
+        if len(found) < len(self.outputs) or any(each.ndim != 2 for each in found):
+            return None
+        if len({each.shape[1] for each in found}) > 1 or found[0].dtype.kind != "f":
+            return None
+        return np.concatenate(found)
+
+
 class PixelWatch:
     """Watch of requests whose only input is pictures as the model's profile has them.
 
@@ -50,6 +81,8 @@ class PixelWatch:
         self._answered = answered
         self._max_images = max_images
         self._descriptions = BackgroundDescriptions(servers)
+        self._noted: dict[tuple[SignatureCall, int], _Noted] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def note(self, request: InferenceRequest, version: int, message: wire.PredictResponse) -> None:
         """Tells of the answer to a request that has pixels."""
@@ -59,16 +92,40 @@ class PixelWatch:
         if not isinstance(inputs, np.ndarray) or not _may_be_pictures(inputs):
             return
         if any(map(_is_by_class, message.outputs.values())):
-            output = partial(_of_message, message)
-            self._note(request.call, version, name, inputs, output)
+            rows = inputs[: self._max_images]
+            self._note(request.call, version, name, rows, partial(_of_message, message))
 
     def note_rows(
         self, call: SignatureCall, rows: Array, version: int, outputs: Mapping[str, Array]
     ) -> None:
-        """Tells of the answer to rows that a call has as the model takes them."""
-        if _may_be_pictures(rows):
-            output = partial(_of_arrays, outputs)
-            self._note(call, version, call.profile.input, rows, output)
+        """Tells of the answer to rows that a call has as the model takes them: in a moment, and of
+        several calls at once, as that costs less."""
+        if not _may_be_pictures(rows):
+            return
+        key = call, version
+        noted = self._noted.get(key)
+        if noted is None:
+            noted = self._noted[key] = _Noted()
+        noted.add(rows[: self._max_images], outputs)
+        if noted.count >= _AT_ONCE:
+            del self._noted[key]
+            self._tell_of(call, version, noted)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._tick)
+
+    def flush(self) -> None:
+        """Tells of what was noted."""
+        noted, self._noted = self._noted, {}
+        for (call, version), each in noted.items():
+            self._tell_of(call, version, each)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.flush()
+
+    def _tell_of(self, call: SignatureCall, version: int, noted: _Noted) -> None:
+        rows = np.concatenate(noted.rows)
+        self._note(call, version, call.profile.input, rows, noted.output)
 
     def _note(
         self,
@@ -78,8 +135,7 @@ class PixelWatch:
         inputs: Array,
         output: Callable[[str], Array | None],
     ) -> None:
-        rows = inputs[: self._max_images]
-        answer = _Answer(call.signature or SERVING, name, rows, output)
+        answer = _Answer(call.signature or SERVING, name, inputs, output)
         model = call.model.model
         self._descriptions.tell(model, version, partial(self._tell, model, version, answer))
 
@@ -99,11 +155,6 @@ class PixelWatch:
 
 def _may_be_pictures(inputs: Array) -> bool:
     return inputs.ndim in (3, 4) and inputs.dtype.kind in "fiu" and bool(inputs.size)
-
-
-def _of_arrays(outputs: Mapping[str, Array], name: str) -> Array | None:
-    found = outputs.get(name)
-    return found if found is not None and found.dtype.kind == "f" and found.ndim == 2 else None
 
 
 def _of_message(message: wire.PredictResponse, name: str) -> Array | None:

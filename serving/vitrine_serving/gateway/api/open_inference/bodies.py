@@ -20,6 +20,7 @@ from vitrine_client.open_inference.http_bodies import json_length, read_request,
 from vitrine_client.open_inference.messages import V2Request
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.json_bodies import LARGE_JSON_BYTES
+from vitrine_serving.gateway.api.open_inference.known_heads import KnownHeads
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES, Offload
 from vitrine_serving.gateway.inference.decoding.jobs import Head, Task
 from vitrine_serving.gateway.inference.decoding.load import work_of_json
@@ -109,6 +110,7 @@ class BodyReader:
         self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._max_values = max_values
         self._max_json_bytes = max_json_bytes
+        self._heads = KnownHeads()
 
     async def read(self, body: bytes, header: str | None, deadline: float) -> V2Request:
         """Returns the request in a body; `header` is Inference-Header-Content-Length, None where
@@ -127,13 +129,17 @@ class BodyReader:
             )
         given = body, length, self._max_values
         try:
-            if len(body) <= LARGE_BYTES:
-                return _read(*given)
             if length > LARGE_JSON_BYTES:
                 return await self._read_elsewhere(body, length, deadline)
-            if length <= LARGE_BYTES and b'"BYTES"' not in body[:length]:
-                return _read(*given)  # numbers are a view of the body
-            read: V2Request = await self._offload(_read, *given)
+            text = body[:length]
+            if known := self._heads.recall(text, memoryview(body)[length:]):
+                return known
+            # Numbers are a view of the body, however large that is.
+            if len(body) <= LARGE_BYTES or (length <= LARGE_BYTES and b'"BYTES"' not in text):
+                read = _read(*given)
+            else:
+                read = await self._offload(_read, *given)
+            self._heads.note(text, read)
             return read
         except MemoryError as error:
             error.__traceback__ = None  # it holds all that the body became

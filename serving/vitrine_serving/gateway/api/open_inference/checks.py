@@ -1,13 +1,19 @@
-"""Request checks: the tensors of a request against the signature that they are for.
+"""Request checks: the tensors of a request against the signature that they are for, and the
+parameters that mean something here.
 
-Triton's faults, each with what was expected and what came.
+The faults are Triton's, each with what was expected and what came. Other parameters are taken and
+left alone, as official clients send some: `priority`, `sequence_id` and its like, as models keep
+nothing between requests, and what begins with `triton_`.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.open_inference.messages import RequestedOutput, V2Tensor
+from vitrine_client.open_inference.messages import Parameters, RequestedOutput, V2Tensor
 from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec, TensorSpec
+
+_US = 1e6
 
 
 def check_inputs(inputs: Sequence[V2Tensor], signature: SignatureSpec, model: str) -> None:
@@ -67,3 +73,20 @@ def wanted_outputs(
 
 def _listed(specs: Iterable[TensorSpec]) -> str:
     return ", ".join(spec.described for spec in specs) or "nothing"
+
+
+def signature_name(parameters: Parameters) -> str:
+    """Returns the signature that is asked for, "" where none is named. Raises `InvalidRequest`."""
+    name = parameters.get("signature_name", "")
+    if not isinstance(name, str):
+        raise InvalidRequest(f"`signature_name` is the name of a signature, not {name!r}")
+    return name
+
+
+def deadline_of(parameters: Parameters, deadline: float) -> float:
+    """Returns the deadline of a request, in seconds of `time.monotonic`: `timeout`, in
+    microseconds, may make it earlier. Raises `InvalidRequest`."""
+    timeout = parameters.get("timeout", 0)
+    if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
+        raise InvalidRequest(f"`timeout` is a number of microseconds, not {timeout!r}")
+    return min(deadline, time.monotonic() + timeout / _US) if timeout else deadline

@@ -3,13 +3,15 @@
 They are Triton's, `value:index` or `value:index:label`, with values as C++ prints them.
 """
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from vitrine_client.errors import InvalidRequest
+from vitrine_client.errors import InvalidRequest, VitrineError
 from vitrine_client.open_inference.messages import V2Tensor
 from vitrine_client.tfserving.tensors import Array
+from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
 _KINDS = {"BYTES", "FP16", "BF16"}
 """Datatypes that Triton makes no classes of."""
@@ -54,3 +56,25 @@ def _largest(rows: Array, count: int) -> Array:
 
 def _text(number: np.generic) -> str:
     return f"{number:f}" if number.dtype.kind == "f" else str(int(number))
+
+
+class Labels:
+    """Labels of outputs; lives in one event loop."""
+
+    def __init__(self, servers: ModelServers) -> None:
+        self._servers = servers
+
+    async def of_output(
+        self, model: str, version: int, signature: str, output: str, deadline: float
+    ) -> Sequence[str]:
+        """Returns the labels of the classes that an output has numbers for, none where they are not
+        known: classes have their numbers all the same. Raises nothing."""
+        left_s = max(deadline - time.monotonic(), 0.001)
+        try:
+            found = await self._servers.describe(model, version, timeout_s=left_s)
+        except VitrineError:
+            return ()
+        profile = found.profile
+        if not profile or (signature, output) != (profile.signature, profile.output):
+            return ()
+        return found.labels

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from vitrine_serving.gateway.api.models import ModelList
+from vitrine_serving.gateway.api.open_inference.classification import Labels
 from vitrine_serving.gateway.api.open_inference.inference import Inference
-from vitrine_serving.gateway.api.open_inference.labels import Labels
 from vitrine_serving.gateway.api.open_inference.pictures import PictureInputs
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.open_inference.shared_rows import SharedRows

@@ -15,9 +15,8 @@ from vitrine_client.open_inference import datatypes, tensorflow
 from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tensor
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
-from vitrine_serving.gateway.api.open_inference import checks, parameters
-from vitrine_serving.gateway.api.open_inference.classification import classified
-from vitrine_serving.gateway.api.open_inference.labels import Labels
+from vitrine_serving.gateway.api.open_inference import checks
+from vitrine_serving.gateway.api.open_inference.classification import Labels, classified
 from vitrine_serving.gateway.api.open_inference.pictures import (
     PictureInputs,
     PictureQuery,
@@ -105,15 +104,15 @@ class Inference:
     def version_of(self, model: ModelRef) -> int | None:
         """Returns the version that a reference meant last, None where it meant none yet."""
         known = self._known.recall(model)
-        return known and known.version
+        return known.version if known else None
 
     async def infer(
         self, request: V2Request, model: ModelRef, caller: Caller, deadline: float
     ) -> V2Inference:
         """Answers a request; see `V2Service.infer`."""
         began = time.monotonic()
-        name = parameters.signature_name(request.parameters)
-        deadline = parameters.deadline_of(request.parameters, deadline)
+        name = checks.signature_name(request.parameters)
+        deadline = checks.deadline_of(request.parameters, deadline)
         counts = {each.name: each.classification for each in request.outputs}
         query = _Query(request, name, model, caller, deadline)
         answered = await self._answered(query)

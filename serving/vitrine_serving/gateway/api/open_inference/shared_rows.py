@@ -6,9 +6,12 @@ description is asked in the background; until it is known, requests go alone.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
 
 from vitrine_client.open_inference.messages import V2Tensor
-from vitrine_client.results.profiles.profile import ModelProfile
+from vitrine_client.results.profiles.profile import ModelProfile, Shape
 from vitrine_serving.gateway.api.open_inference.tensor_specs import SignatureSpec
 from vitrine_serving.gateway.inference.background_descriptions import BackgroundDescriptions
 from vitrine_serving.gateway.inference.requests import SignatureCall
@@ -40,13 +43,20 @@ class SharedRows:
             return None
         found = self._descriptions.recall(model.model, version)
         profile = found and found.profile
-        if not profile or not profile.shares_calls:
+        if not profile or not (taken := _taken(profile)):
             return None
-        if (name, inputs[0].name) != (profile.signature, profile.input):
-            return None
-        if rows.shape[1:] != profile.shape or rows.dtype.name != profile.dtype:
+        if (name, inputs[0].name, rows.shape[1:], rows.dtype) != taken:
             return None
         return _call(model, name, tuple(outputs or signature.outputs), profile)
+
+
+@lru_cache(256)
+def _taken(profile: ModelProfile) -> tuple[str, str, Shape, np.dtype[Any]] | None:
+    """Returns the signature, input, shape and dtype of rows that may share calls, None where no
+    rows may."""
+    if not profile.shares_calls or profile.dtype == "string":
+        return None
+    return profile.signature, profile.input, profile.shape, np.dtype(profile.dtype)
 
 
 @lru_cache(1024)

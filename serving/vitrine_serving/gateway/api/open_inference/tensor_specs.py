@@ -23,12 +23,14 @@ class TensorSpec(NamedTuple):
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Says whether a tensor may have a shape."""
-        wanted = self.shape
-        if wanted is None:
+        if self.shape is None:
             return True
-        return len(shape) == len(wanted) and all(
-            size in (-1, given) for size, given in zip(wanted, shape, strict=True)
-        )
+        if len(shape) != len(self.shape):
+            return False
+        for wanted, size in zip(self.shape, shape, strict=True):
+            if wanted != size and wanted != -1:
+                return False
+        return True
 
     @property
     def described(self) -> str:

@@ -4,8 +4,6 @@ They are told where the Open Inference Protocol asks for them, and Prometheus is
 """
 
 import time
-from dataclasses import dataclass
-from operator import add
 from typing import NamedTuple
 
 from vitrine_serving.gateway.telemetry.metrics.families import Family
@@ -19,8 +17,7 @@ _LAST = Family("last_inference", "Milliseconds since 1970.", _LABELS, kind="gaug
 _MOST_VERSIONS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Took:
+class Took(NamedTuple):
     """Durations of a request in seconds: waiting, making the message, the call, and in all."""
 
     queue_s: float
@@ -74,8 +71,14 @@ class InferenceStatistics:
     def note(self, model: str, version: int, rows: int, calls: float, took: Took) -> None:
         """Notes a request that was answered, by its share of `calls`."""
         if known := self._version(model, version):
-            counted = (rows, calls, 1.0, took.whole_s, took.queue_s, took.input_s, took.infer_s)
-            known.values[: len(counted)] = map(add, known.values, counted)
+            values = known.values
+            values[0] += rows
+            values[1] += calls
+            values[2] += 1
+            values[3] += took.whole_s
+            values[4] += took.queue_s
+            values[5] += took.input_s
+            values[6] += took.infer_s
             known.last.value = 1e3 * time.time()
 
     def note_failure(self, model: str, version: int, took_s: float) -> None:
