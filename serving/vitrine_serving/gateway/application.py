@@ -155,13 +155,16 @@ class Gateway:
         settings, servers = self._settings, self._servers
         offload = partial(in_thread, self._threads)
         answered = harmless(self._watch.note) if self._watch else None
+        pixels = answered and PixelWatch(servers, answered, settings.pictures.max_images)
+        if pixels:
+            self._closers.insert(0, harmless(pixels.flush))  # before the watch that it tells
         plane = DataPlane(
             servers,
             settings.batching,
             settings.shedding,
             measured=harmless(self.metrics.note_call),
             answered=answered,
-            pixels=answered and PixelWatch(servers, answered, settings.pictures.max_images),
+            pixels=pixels,
             trace=self._tracer.rpc if self._tracer else None,
             offload=offload,
         )

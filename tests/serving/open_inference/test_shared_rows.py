@@ -22,12 +22,16 @@ from vitrine_client.results.profiles.profile import ModelProfile
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_client.tfserving.tensors import from_tensor
 from vitrine_serving.gateway.api.tensorflow import JsonApi
+from vitrine_serving.gateway.application import TASKS, Gateway
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.pixels import PixelWatch
 from vitrine_serving.gateway.inference.requests import InferenceRequest, SignatureCall
 from vitrine_serving.gateway.models.reference import ModelRef
+from vitrine_serving.gateway.settings import Settings
+from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import SheddingSettings
+from vitrine_serving.gateway.telemetry.metrics import Metrics
 
 
 def images(*rows: int) -> np.ndarray:
@@ -281,3 +285,38 @@ def test_the_model_gets_the_rows_as_they_are(runner):
     [sent] = asked.servers.asked
     assert (from_tensor(sent.inputs["images"]) == rows).all()
     assert list(sent.output_filter) == ["class_ids", "probabilities"]
+
+
+class NotingWatch:
+    """Drift watch that notes how many rows it was told of, and when it was to write them."""
+
+    def __init__(self) -> None:
+        self.told: list[int | str] = []
+
+    def note(self, model, version, description, instances, probabilities) -> None:
+        self.told.append(len(instances))
+
+    def flush(self) -> None:
+        self.told.append("flush")
+
+
+def test_drift_is_told_before_the_end(runner):
+    """What was noted a moment ago is not lost when the gateway stops."""
+    settings, watch = Settings(models=("m",)), NotingWatch()
+    servers = TypedServers(classifier())
+    guard = SharedState(settings, TASKS).guard
+    app = Gateway(settings, lambda: servers, guard, Metrics(("m",)), watch)
+
+    async def run() -> None:
+        app.start()
+        given = request(tensor("images", images(1, 2)))
+        for _ in range(2):  # the second by the description that the first had asked for
+            await app.open_inference.infer(given, M, CALLER, time.monotonic() + 9)
+            async with asyncio.timeout(30):
+                while not watch.told:
+                    await asyncio.sleep(0)
+        assert watch.told == [2]
+        await app.stop()
+
+    runner.run(run())
+    assert watch.told == [2, 2, "flush"]
