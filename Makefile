@@ -204,6 +204,7 @@ build: compose ## Build the container images
 	$(COMPOSE) build
 
 # As for vitrine-serve: the ports that are not set follow from the gateway's.
+up: export VITRINE_V2_GRPC_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 1)
 up: export VITRINE_GRPC_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 420)
 up: export VITRINE_REST_PORT ?= $(shell expr $(or $(VITRINE_PORT),8080) + 421)
 up: compose ## Run the service in containers (EMBEDDED=1: our model server, MONITORING=1: with Grafana)
@@ -218,9 +219,9 @@ logs: compose ## Follow the containers' logs
 test-containers: setup ## Build, run and break the containers, where a container engine answers
 	@$(PYTEST) tests/containers
 
-wire: setup ## Generate Python from the three .proto files
+wire: setup ## Generate Python from the .proto files
 	@cd client && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_client/tfserving/wire.proto vitrine_client/open_inference/wire.proto
-	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto
+	@cd serving && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. vitrine_serving/model_server/protos/options.proto vitrine_serving/grpc_services/services.proto
 
 lock: ## Pin the requirements anew (needs uv)
 	@sh requirements/lock.sh

@@ -41,7 +41,7 @@ RUN ["/opt/vitrine/bin/python3", "-c", \
 ENV PATH=/opt/vitrine/bin LANG=C.UTF-8 HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     VITRINE_HOST=0.0.0.0
 USER 10001:10001
-EXPOSE 8080
+EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["python3", "-c", \
     "import urllib.request as http; from vitrine_client.process.addresses import gateway_url; http.build_opener(http.ProxyHandler({})).open(f'{gateway_url()}/healthz', timeout=2)"]

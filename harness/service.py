@@ -41,14 +41,16 @@ def started_service(
     models_dir: Path, log: Path, *options: str, **settings: object
 ) -> Iterator[Service]:
     """Runs the whole service on free ports, ready, until the end of the block; `options` are the
-    command's, and `settings` the gateway's, by their names in lower case."""
+    command's, and `settings` the gateway's, by their names in lower case. It has no gRPC in front
+    unless they name a port."""
     port, grpc_port, rest_port = free_port(), free_port(), free_port()
     command = [
         *(sys.executable, "-m", "vitrine_serving", "up", f"--models-dir={models_dir}"),
         *(f"--port={port}", f"--grpc-port={grpc_port}", f"--rest-port={rest_port}"),
         *options,
     ]
-    with running(command, log, variables(**settings)) as process:
+    told = {"v2_grpc_port": 0} | settings  # by itself the port after its own, which others may have
+    with running(command, log, variables(**told)) as process:
         wait_until_up(process, log, lambda: "Ready: " in log.read_text(), "the service")
         yield Service(
             f"http://127.0.0.1:{port}",

@@ -20,6 +20,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Of a job that a shell put into the background, and so of all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Or a service's would be the port after its own, which another test may be given.
+os.environ.setdefault("VITRINE_V2_GRPC_PORT", "0")
+
 T = TypeVar("T")
 
 VITRINE_TRAIN = (sys.executable, "-m", "vitrine_training", "train")

@@ -189,7 +189,7 @@ def gateway() -> None:
     """
     try:
         server = checked_settings().server
-        ports.check_gateway(server.host, server.port)
+        ports.check_gateway(server.host, server.port, server.v2_grpc_port)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     except PortError as error:

@@ -19,6 +19,7 @@ from vitrine_client.process.addresses import (
     HOST,
     PORT,
     REST_OFFSET,
+    V2_GRPC_OFFSET,
     Addresses,
     is_service_link,
 )
@@ -42,13 +43,14 @@ class Port(click.IntRange):
 
     name = "port"
 
-    def __init__(self) -> None:
-        super().__init__(1, HIGHEST_PORT)
+    def __init__(self, lowest: int = 1) -> None:
+        super().__init__(lowest, HIGHEST_PORT)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Takes digits alone, as the clients that read the same variable do."""
         if isinstance(value, str) and not re.fullmatch(r"\s*[0-9]+\s*", value, re.ASCII):
-            self.fail(f"{value!r} is no port; write a number, 1 to {HIGHEST_PORT}", param, ctx)
+            told = f"{value!r} is no port; write a number, {self.min} to {HIGHEST_PORT}"
+            self.fail(told, param, ctx)
         number: int = super().convert(value, param, ctx)
         return number
 
@@ -60,6 +62,10 @@ def service(command: Callable[..., None]) -> Callable[..., None]:
     options: list[tuple[str, Any, Any, Any, str]] = [
         ("host", str, HOST, True, "Address of the gateway."),
         ("port", port, PORT, True, "Port of the gateway."),
+        (
+            *("v2-grpc-port", Port(0), None, f"port + {V2_GRPC_OFFSET}"),
+            "Port of the gateway's gRPC (Open Inference Protocol); 0 for none.",
+        ),
         ("grpc-port", port, None, f"port + {GRPC_OFFSET}", "gRPC port of the model server."),
         ("rest-port", port, None, f"port + {REST_OFFSET}", "REST port of the model server."),
         (

@@ -7,7 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from vitrine_client.process.addresses import HOST, Addresses, bracketed, unbracketed
+from vitrine_client.process.addresses import (
+    HOST,
+    V2_GRPC_PORT,
+    Addresses,
+    bracketed,
+    unbracketed,
+)
 
 _REASONS = {
     errno.EADDRINUSE: "is taken by another program",
@@ -27,17 +33,47 @@ class PortError(Exception):
 
 def check_free(addresses: Addresses) -> None:
     """Raises `PortError` for the first port of a service that it cannot listen on."""
-    check(addresses.host, addresses.port, "--port or VITRINE_PORT", "--host or VITRINE_HOST")
+    host_names = "--host or VITRINE_HOST"
+    check(addresses.host, addresses.port, "--port or VITRINE_PORT", host_names)
+    if addresses.v2_grpc_port:
+        check(
+            addresses.host,
+            addresses.v2_grpc_port,
+            f"--v2-grpc-port or {V2_GRPC_PORT}, 0 for none; --port or VITRINE_PORT moves all",
+            host_names,
+        )
     for port, option in ((addresses.grpc_port, "grpc-port"), (addresses.rest_port, "rest-port")):
         variable = f"VITRINE_{option.replace('-', '_').upper()}"
         check(HOST, port, f"--{option} or {variable}; --port or VITRINE_PORT moves all")
 
 
-def check_gateway(host: str, port: int) -> None:
+def check_gateway(host: str, port: int, v2_grpc_port: int = 0) -> None:
     """Raises `PortError` where the gateway alone cannot listen, unless whoever started it with a
     socket (systemd, gunicorn's upgrade) has the port already."""
     if not _INHERITED & os.environ.keys():
         check(host, port, "VITRINE_PORT", "VITRINE_HOST")
+        if v2_grpc_port:
+            check(host, v2_grpc_port, f"{V2_GRPC_PORT}, 0 for none", "VITRINE_HOST")
+
+
+def reserved(host: str, port: int) -> socket.socket:
+    """Returns a socket that holds a port, and does not listen, for processes of this user that
+    each listen there by themselves (SO_REUSEPORT): no other program gets it while none of them
+    does. Call `check_gateway` first: this takes what such a program has. Raises `PortError`."""
+    try:
+        family, address = _resolved(host, port)
+        holder = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            holder.bind(address)
+        except OSError:
+            holder.close()
+            raise
+    except OSError as error:
+        raise PortError(
+            f"Port {port} cannot be used ({error}); choose another ({V2_GRPC_PORT})"
+        ) from error
+    return holder
 
 
 def bind_address(host: str, port: int) -> str:

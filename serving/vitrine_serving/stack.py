@@ -20,7 +20,7 @@ from vitrine_client.errors import NotFound, VitrineError
 from vitrine_client.http.default_model import is_served
 from vitrine_client.model_server import ModelServerClient
 from vitrine_client.process import children, local_sockets, proxies, signals
-from vitrine_client.process.addresses import Addresses
+from vitrine_client.process.addresses import V2_GRPC_PORT, Addresses
 from vitrine_client.process.exit_codes import TERMINATED
 from vitrine_client.results.predictions import VersionStatus
 from vitrine_client.store.layout import Fault, aside
@@ -315,6 +315,7 @@ class Stack:
         return {
             "VITRINE_HOST": self._addresses.host,
             "VITRINE_PORT": str(self._addresses.port),
+            V2_GRPC_PORT: str(self._addresses.v2_grpc_port),
             "VITRINE_MODEL_SERVER": self.model_server,
             "VITRINE_MODELS": ",".join(self._listed),
             "GUNICORN_CMD_ARGS": f"{level} {os.environ.get('GUNICORN_CMD_ARGS', '')}".strip(),
@@ -364,7 +365,10 @@ def _checked(addresses: Addresses) -> Settings:
     """Returns the gateway's settings. Raises `SettingsError` for those that the gateway of such a
     service cannot heed."""
     settings = checked_settings(
-        host=addresses.host, port=addresses.port, model_server=(addresses.model_server,)
+        host=addresses.host,
+        port=addresses.port,
+        v2_grpc_port=addresses.v2_grpc_port,
+        model_server=(addresses.model_server,),
     )
     if settings.tls.model_server_ca:
         raise SettingsError(

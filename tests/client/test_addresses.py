@@ -97,6 +97,23 @@ def test_origins_that_browsers_send():
     assert addresses.checked_origin("https://Example.org/") == "https://example.org"
 
 
+@pytest.mark.parametrize(
+    ("environ", "port"),
+    [
+        ({}, 8081),
+        ({"VITRINE_PORT": "9000"}, 9001),
+        ({"VITRINE_PORT": "9000", "VITRINE_V2_GRPC_PORT": "7000"}, 7000),
+        ({"VITRINE_V2_GRPC_PORT": "0"}, 0),
+        ({"VITRINE_V2_GRPC_PORT": "tcp://10.0.0.1:53"}, 8081),
+    ],
+    ids=str,
+)
+def test_the_port_of_the_gateways_own_grpc(environ, port):
+    """It follows the gateway's, or is named; 0 is none, of which there may be several."""
+    assert Addresses.chosen(environ).v2_grpc_port == port
+    assert Addresses.chosen(environ, v2_grpc_port=0).v2_grpc_port == 0
+
+
 def test_options_come_before_variables():
     """An option moves what follows from it, but not what a variable names."""
     environ = {"VITRINE_PORT": "9000", "VITRINE_REST_PORT": "7001"}
@@ -116,6 +133,9 @@ def test_options_come_before_variables():
         ({"VITRINE_GRPC_PORT": "high"}, "VITRINE_GRPC_PORT='high' is no port"),
         ({"VITRINE_REST_PORT": "8500"}, "8080, 8500 and 8500"),
         ({"VITRINE_GRPC_PORT": "8080"}, "need a port each"),
+        ({"VITRINE_V2_GRPC_PORT": "8500"}, "gRPC would be on port 8500, which the service has"),
+        ({"VITRINE_GRPC_PORT": "8081"}, "another with VITRINE_V2_GRPC_PORT, or 0 for none"),
+        ({"VITRINE_V2_GRPC_PORT": "-1"}, "VITRINE_V2_GRPC_PORT='-1' is no port"),
     ],
     ids=str,
 )

@@ -142,6 +142,7 @@ def stack(
             "VITRINE_PORT": str(port),
             "VITRINE_GRPC_PORT": str(grpc_port),
             "VITRINE_REST_PORT": str(rest_port),
+            "VITRINE_V2_GRPC_PORT": str(free_port()),
         },
         f"http://127.0.0.1:{port}",
         f"127.0.0.1:{grpc_port}",

@@ -15,7 +15,8 @@ from harness.ports import free_port
 from harness.waiting import wait_for
 from vitrine_client.tfserving import wire_pb2 as wire
 from vitrine_serving.errors import ServingError
-from vitrine_serving.model_server.api.calls import Calls, carried
+from vitrine_serving.grpc_services.words import carried
+from vitrine_serving.model_server.api.calls import Calls
 from vitrine_serving.model_server.api.health import Health
 from vitrine_serving.model_server.api.local import answer_with
 from vitrine_serving.model_server.api.tensorflow_grpc import make_server

@@ -203,7 +203,8 @@ def up(tmp_path):
     made = []
 
     def make(**options: object) -> Stack:
-        addresses = Addresses(port=free_port(), grpc_port=free_port(), rest_port=free_port())
+        ports = {name: free_port() for name in ("port", "grpc_port", "rest_port")}
+        addresses = Addresses(v2_grpc_port=0, **ports)
         made.append(Stack(tmp_path / "models", addresses, **options))
         return made[-1]
 

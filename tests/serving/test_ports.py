@@ -18,7 +18,7 @@ FREE = "127.0.0.1"
 
 
 def addresses() -> Addresses:
-    return Addresses(FREE, free_port(), free_port(), free_port())
+    return Addresses(FREE, free_port(), free_port(), free_port(), free_port())
 
 
 def test_free_ports():
@@ -32,6 +32,10 @@ def test_free_ports():
     [
         ("port", "--port or VITRINE_PORT"),
         ("grpc_port", "--grpc-port or VITRINE_GRPC_PORT; --port or VITRINE_PORT moves all"),
+        (
+            "v2_grpc_port",
+            "--v2-grpc-port or VITRINE_V2_GRPC_PORT, 0 for none; --port or VITRINE_PORT moves all",
+        ),
         ("rest_port", "--rest-port or VITRINE_REST_PORT; --port or VITRINE_PORT moves all"),
     ],
 )

@@ -64,6 +64,7 @@ class Build:
             "VITRINE_PORT": str(port),
             "VITRINE_GRPC_PORT": str(grpc_port),
             "VITRINE_REST_PORT": str(free_port()),
+            "VITRINE_V2_GRPC_PORT": "0",
             "VITRINE_MODELS_DIR": str(models),
             "GUNICORN_CMD_ARGS": "--log-level=warning",
             **self.variables,

@@ -128,7 +128,8 @@ _KEY = "a key without blanks or line ends around it"
 
 CHECKS: dict[str, Wrong] = {
     **dict.fromkeys(("HOST", "MODELS", "MODELS_DIR", "DATA_DIR", "CACHE_DIR", "TRACES_URL"), _any),
-    **dict.fromkeys(("PORT", "GRPC_PORT", "REST_PORT"), _any),  # the check of ports has them
+    # The check of ports has these,
+    **dict.fromkeys(("PORT", "V2_GRPC_PORT", "GRPC_PORT", "REST_PORT"), _any),
     **dict.fromkeys(("TLS_CERT", "TLS_KEY", "TLS_CLIENT_CA", "KEYS_FILE"), _any),  # so with these
     **{f"MODEL_SERVER{name}": _any for name in ("", "_CA", "_CERT", "_KEY", "_NAME")},
     **dict.fromkeys(("CA", "CERT", "CERT_KEY"), _any),  # and that of the gateway with these

@@ -1,8 +1,9 @@
 """Addresses: the ports of a service, and its addresses for clients.
 
-`VITRINE_PORT=P` moves all ports: the gateway is on P, the model server on P + 420 (gRPC) and
-P + 421 (REST), unless `VITRINE_GRPC_PORT` and `VITRINE_REST_PORT` say otherwise. Commands that
-serve and clients that ask read the same variables by the same rule.
+`VITRINE_PORT=P` moves all ports: the gateway is on P, and for gRPC on P + 1; the model server is on
+P + 420 (gRPC) and P + 421 (REST); unless `VITRINE_V2_GRPC_PORT`, `VITRINE_GRPC_PORT` and
+`VITRINE_REST_PORT` say otherwise. Commands that serve and clients that ask read the same variables
+by the same rule.
 """
 
 import os
@@ -17,7 +18,7 @@ from vitrine_client.process import local_sockets
 
 HOST = "127.0.0.1"
 PORT = 8080
-GRPC_OFFSET, REST_OFFSET = 420, 421
+V2_GRPC_OFFSET, GRPC_OFFSET, REST_OFFSET = 1, 420, 421
 HIGHEST_PORT = 65_535
 
 URL_NAMES = "--url or VITRINE_URL"
@@ -38,7 +39,12 @@ _SERVICE_LINKS = ("tcp://", "udp://", "sctp://")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 """Of origins, in which browsers leave them out."""
 
+V2_GRPC_PORT = "VITRINE_V2_GRPC_PORT"
+"""Variable of the port on which the gateway speaks the Open Inference Protocol by gRPC; 0 for
+none."""
+
 _OWN_VARIABLES = {
+    V2_GRPC_PORT: (V2_GRPC_OFFSET, "the gateway's gRPC"),
     "VITRINE_GRPC_PORT": (GRPC_OFFSET, "gRPC"),
     "VITRINE_REST_PORT": (REST_OFFSET, "REST"),
 }
@@ -48,13 +54,14 @@ Environment = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Addresses:
-    """Listening addresses of a service: one address and three ports; with `tls` the gateway's is
-    HTTPS."""
+    """Listening addresses of a service: one address and four ports, of which that of the gateway's
+    gRPC may be 0, for none; with `tls` the gateway's are secured by it."""
 
     host: str = HOST
     port: int = PORT
     grpc_port: int = PORT + GRPC_OFFSET
     rest_port: int = PORT + REST_OFFSET
+    v2_grpc_port: int = PORT + V2_GRPC_OFFSET
     tls: bool = False
 
     @classmethod
@@ -66,6 +73,7 @@ class Addresses:
         port: int | None = None,
         grpc_port: int | None = None,
         rest_port: int | None = None,
+        v2_grpc_port: int | None = None,
     ) -> Self:
         """Returns the addresses that are given, else named by the environment, else follow from
         the gateway's port. Raises `InvalidRequest` where a port is none, or is named twice."""
@@ -75,6 +83,7 @@ class Addresses:
             port,
             grpc_port or model_server_port("VITRINE_GRPC_PORT", environ, port),
             rest_port or model_server_port("VITRINE_REST_PORT", environ, port),
+            _v2_grpc_port(environ, port) if v2_grpc_port is None else v2_grpc_port,
             tls=bool(environ.get("VITRINE_TLS_CERT")),
         )
         if len({made.port, made.grpc_port, made.rest_port}) < 3:
@@ -82,6 +91,11 @@ class Addresses:
                 f"The gateway, gRPC and REST need a port each, and have {made.port}, "
                 f"{made.grpc_port} and {made.rest_port}; give each another with VITRINE_PORT, "
                 "VITRINE_GRPC_PORT and VITRINE_REST_PORT"
+            )
+        if made.v2_grpc_port in (made.port, made.grpc_port, made.rest_port):
+            raise InvalidRequest(
+                f"The gateway's gRPC would be on port {made.v2_grpc_port}, which the service has "
+                f"for something else; give it another with {V2_GRPC_PORT}, or 0 for none"
             )
         return made
 
@@ -128,8 +142,8 @@ def gateway_port(environ: Environment = os.environ) -> int:
 
 
 def model_server_port(variable: str, environ: Environment, port: int) -> int:
-    """Returns the model server's port for gRPC or REST, which `variable` names or which follows
-    from the gateway's. Raises `InvalidRequest` where that is above 65535."""
+    """Returns the port for gRPC or REST, which `variable` names or which follows from the
+    gateway's. Raises `InvalidRequest` where that is above 65535."""
     offset, protocol = _OWN_VARIABLES[variable]
     found = _named_port(variable, environ) or port + offset
     if found > HIGHEST_PORT:
@@ -139,6 +153,12 @@ def model_server_port(variable: str, environ: Environment, port: int) -> int:
             f"{HIGHEST_PORT - REST_OFFSET}"
         )
     return found
+
+
+def _v2_grpc_port(environ: Environment, port: int) -> int:
+    if environ.get(V2_GRPC_PORT, "").strip() == "0":
+        return 0
+    return model_server_port(V2_GRPC_PORT, environ, port)
 
 
 def checked_url(url: str) -> str:

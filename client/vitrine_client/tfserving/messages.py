@@ -67,6 +67,21 @@ _ERRORS: dict[grpc.StatusCode, type[errors.VitrineError]] = {
 }
 """The one place where gRPC's codes become ours; any other is a `ServerError`."""
 
+_OF_STATUS = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    404: grpc.StatusCode.NOT_FOUND,
+    408: grpc.StatusCode.DEADLINE_EXCEEDED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
+    500: grpc.StatusCode.INTERNAL,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    502: grpc.StatusCode.UNKNOWN,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""gRPC's codes for the statuses of our errors. A fault of a model is not one of the gateway."""
+
 _TOO_LONG = "metadata size exceeds"
 """Words of gRPC 1.85 for an error that it does not let through; its code is that of overload."""
 
@@ -133,6 +148,12 @@ def error_for(
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LONG in details:
         return errors.ServerError(f"The model server's error is too long for gRPC ({details})")
     return _ERRORS.get(code, errors.ServerError)(details)
+
+
+def code_for_status(status: int) -> grpc.StatusCode:
+    """Returns gRPC's code for the status of an error."""
+    usual = grpc.StatusCode.INVALID_ARGUMENT if 400 <= status < 500 else grpc.StatusCode.INTERNAL
+    return _OF_STATUS.get(status, usual)
 
 
 def predict_request(

@@ -18,6 +18,7 @@ from vitrine_serving.gateway.api.feedback import FeedbackEndpoint
 from vitrine_serving.gateway.api.models import ModelList
 from vitrine_serving.gateway.api.open_inference import bodies as v2_bodies
 from vitrine_serving.gateway.api.open_inference.factory import make_open_inference
+from vitrine_serving.gateway.api.open_inference.grpc_methods import GrpcMethods
 from vitrine_serving.gateway.api.open_inference.http_endpoints import OpenInferenceEndpoints
 from vitrine_serving.gateway.api.open_inference.service import V2Service
 from vitrine_serving.gateway.api.openapi.document import document
@@ -32,7 +33,7 @@ from vitrine_serving.gateway.http.answer_heads import AnswerHeads
 from vitrine_serving.gateway.http.headers import Cors
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import Body
-from vitrine_serving.gateway.http.routes import Handler, RoutedRequest
+from vitrine_serving.gateway.http.routes import GrpcMethod, Handler, Route, RoutedRequest
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding import finding
 from vitrine_serving.gateway.inference.decoding.decoder import Decoder
@@ -60,6 +61,8 @@ from vitrine_serving.gateway.upstream.model_servers import ModelServers
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
+Work = Callable[[], Awaitable[Answer]]
+"""Answers a request, or raises `VitrineError`."""
 
 TASKS = {finding.TASK: finding.find, **json_jobs.TASKS, **v2_bodies.TASKS}
 """What decoding processes do."""
@@ -97,6 +100,7 @@ class Gateway:
         self._servers: ModelServers | None = None
         self._handlers: Mapping[str, Handler] = {}
         self.open_inference: V2Service | None = None  # once it has started
+        self.grpc_methods: Mapping[str, GrpcMethod] = {}
         self._draining = draining or Draining()
         self._is_ending = False
         self._threads = ThreadPoolExecutor(_THREADS, "gateway")
@@ -171,15 +175,16 @@ class Gateway:
             self._decoding,
             offload,
             self.metrics,
-            is_draining=self._is_draining,
+            is_draining=self.is_draining,
         )
+        self.grpc_methods = GrpcMethods(self.open_inference, offload).by_path
         self._handlers = make_handlers(
             settings,
             servers,
             plane,
             self._decoding,
             offload,
-            is_draining=self._is_draining,
+            is_draining=self.is_draining,
             metrics=self.metrics,
             watch=self._watch,
             feedback_log=self._feedback_log,
@@ -190,15 +195,25 @@ class Gateway:
         self.metrics.follow_log(self._prediction_log)
         self.metrics.start()
 
-    def _is_draining(self) -> bool:
+    def is_draining(self) -> bool:
+        """Says whether the gateway is about to end."""
         return self._is_ending or self._draining.has_begun
 
     async def answer(self, request: Request, body: Body) -> Answer:
         """Returns the answer to a request, once it was noted; cancelled, as its client has left, it
         is noted, too."""
+        return await self._observed(request, partial(self._answer, request, body))
+
+    async def call(self, request: Request, route: Route, work: Work) -> Answer:
+        """Returns the answer to a call that came by gRPC, which is admitted by its route, and noted
+        as each request is. `work` may begin with reading what is asked."""
+        request.endpoint, request.route = route.endpoint, route.pattern
+        return await self._observed(request, partial(self._guarded, request, route, work))
+
+    async def _observed(self, request: Request, answer_it: Work) -> Answer:
         started = time.monotonic()
         logs.in_hand.set(request)
-        work = self._finish(request, body)
+        work = self._finish(request, answer_it)
         answer = _GONE
         try:
             answer = await (self._tracer.follow(request, work) if self._tracer else work)
@@ -209,9 +224,9 @@ class Gateway:
             observe(request, answer, took_s)
         return answer
 
-    async def _finish(self, request: Request, body: Body) -> Answer:
+    async def _finish(self, request: Request, answer_it: Work) -> Answer:
         try:
-            return await self._answer(request, body)
+            return await answer_it()
         except VitrineError as error:
             return self._refusal(error, request)
         except Exception as error:
@@ -221,10 +236,15 @@ class Gateway:
         if preflight := self._cors.preflight(request.method, request.headers):
             return preflight
         routed = RoutedRequest(request)
-        admission = self._guard.admit(request.headers, request.client, routed.route)
+        return await self._guarded(
+            request, routed.route, partial(self._admitted, request, routed, body)
+        )
+
+    async def _guarded(self, request: Request, route: Route, work: Work) -> Answer:
+        admission = self._guard.admit(request.headers, request.client, route)
         request.key_name = admission.name
         try:
-            answer = await self._admitted(request, routed, body)
+            answer = await work()
         except VitrineError as error:
             answer = self._refusal(error, request)
         answer.headers += admission.headers

@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+from collections.abc import Callable
 from math import ceil
 from typing import Any
 
@@ -12,6 +13,7 @@ from vitrine_client.process.exit_codes import NOT_BEGUN
 from vitrine_serving import ports
 from vitrine_serving.gateway.application import TASKS, Gateway, create_app
 from vitrine_serving.gateway.server import allocation, descriptors
+from vitrine_serving.gateway.server.grpc_server import GrpcLimits, GrpcServer
 from vitrine_serving.gateway.server.worker import unheeded
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.gateway.shared_state import SharedState
@@ -22,7 +24,10 @@ from vitrine_serving.ports import PortError
 try:
     _settings = checked_settings()
     # The command did so; meanwhile another program may have come, and gunicorn would try for 5 s.
-    ports.check_gateway(_settings.server.host, _settings.server.port)
+    _server = _settings.server
+    ports.check_gateway(_server.host, _server.port, _server.v2_grpc_port)
+    # It is held from here on: no other program gets it while processes are replaced.
+    _held = _server.v2_grpc_port and ports.reserved(_server.host, _server.v2_grpc_port)
 except (SettingsError, PortError) as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(NOT_BEGUN)
@@ -89,6 +94,26 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     worker.look = _shared.guard.look
     worker.header_timeout_s = _settings.server.header_timeout_s
     worker.answer_timeout_s = _settings.server.answer_timeout_s
+    if _settings.server.v2_grpc_port:
+        worker.make_grpc = _make_grpc
+
+
+def _make_grpc(gateway: Gateway, note: Callable[[], None]) -> GrpcServer:
+    """Returns the gRPC server of a worker, with the certificates that were good at its fork."""
+    server = _settings.server
+    return GrpcServer(
+        gateway,
+        ports.bind_address(server.host, server.v2_grpc_port),
+        GrpcLimits(
+            worker_connections,
+            server.header_timeout_s,
+            server.keepalive_s,
+            server.answer_timeout_s,
+            _settings.requests,
+        ),
+        _shared.tls.front_pems(),
+        note,
+    )
 
 
 def child_exit(_: object, worker: Any) -> None:
@@ -101,7 +126,11 @@ bind = ports.bind_address(_settings.server.host, _settings.server.port)
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
 workers = _settings.server.workers
-worker_connections = descriptors.fitting_connections(_settings.shedding.connections)
+# gRPC takes as many beside them, if it is on.
+_SIDES = 2 if _settings.server.v2_grpc_port else 1
+worker_connections = (
+    descriptors.fitting_connections(_SIDES * _settings.shedding.connections) // _SIDES or 1
+)
 wsgi_app = f"{__name__}:make_app"
 keepalive = ceil(_settings.server.keepalive_s)  # idle timeout; gunicorn's are whole seconds
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM

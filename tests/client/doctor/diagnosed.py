@@ -55,6 +55,7 @@ class Place:
             "VITRINE_PORT": str(free_port()),
             "VITRINE_GRPC_PORT": str(free_port()),
             "VITRINE_REST_PORT": str(free_port()),
+            "VITRINE_V2_GRPC_PORT": str(free_port()),
         }
 
     @property

@@ -15,7 +15,7 @@ from vitrine_client.doctor.machine import commands
 from vitrine_client.doctor.machine.software import installed_version
 from vitrine_client.doctor.service import gateway, model_server, probe
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.process.addresses import HOST, Addresses
+from vitrine_client.process.addresses import HOST, V2_GRPC_PORT, Addresses
 
 _LISTEN = "0A"
 _PROC = Path("/proc")
@@ -36,18 +36,23 @@ class _Use:
 
 
 def check(here: Installation) -> Iterator[Finding]:
-    """Looks at the three ports that `vitrine-serve up` listens on."""
+    """Looks at the ports that `vitrine-serve up` listens on."""
     if not installed_version("vitrine-serving"):
         yield ok("ports", "vitrine-serving is not installed, so that none is needed")
         return
     try:
         chosen = Addresses.chosen(here.environment)
     except InvalidRequest as error:
-        todo = "`export VITRINE_PORT=9080`, say, and unset VITRINE_GRPC_PORT and VITRINE_REST_PORT"
+        todo = (
+            "`export VITRINE_PORT=9080`, say, and unset VITRINE_GRPC_PORT, VITRINE_REST_PORT and "
+            f"{V2_GRPC_PORT}"
+        )
         yield problem("ports", str(error), todo)
         return
+    own_grpc = _Use("gateway, gRPC", V2_GRPC_PORT, chosen.host, chosen.v2_grpc_port)
     uses = (
         _Use("gateway", "VITRINE_PORT", chosen.host, chosen.port),
+        *((own_grpc,) if own_grpc.port else ()),
         _Use("model server, gRPC", "VITRINE_GRPC_PORT", HOST, chosen.grpc_port),
         _Use("model server, REST", "VITRINE_REST_PORT", HOST, chosen.rest_port),
     )

@@ -7,6 +7,7 @@ offers HTTP/2 with its first POST.
 
 import random
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
@@ -118,17 +119,18 @@ def read_head(text: str, client: str, limits: HeadLimits) -> RequestHead:
     path, _, query = target.partition("?")
     if path[:1] != "/":
         path = _other_path(method, target, path)
+    request = Request(method, path, query, fields, client, *ids_of(fields))
+    return RequestHead(request, length, keeps_alive and method != "CONNECT")
+
+
+def ids_of(fields: Mapping[str, str]) -> tuple[str, str]:
+    """Returns the id of a request, a new one where it has none that is taken, and its W3C trace,
+    empty without one."""
     request_id, traceparent = fields.get("x-request-id", ""), fields.get("traceparent", "")
-    request = Request(
-        method,
-        path,
-        query,
-        fields,
-        client,
+    return (
         request_id if request_id and REQUEST_ID.fullmatch(request_id) else _new_id(),
         traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
     )
-    return RequestHead(request, length, keeps_alive and method != "CONNECT")
 
 
 def check_partial(lines: bytes | bytearray, new: int, limits: HeadLimits) -> None:

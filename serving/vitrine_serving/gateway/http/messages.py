@@ -7,11 +7,14 @@ from typing import Any
 
 from vitrine_serving.gateway.models.reference import ModelRef
 
+GRPC_PATH = "/inference."
+"""Beginning of the paths that calls by gRPC have."""
+
 
 def is_v2(path: str) -> bool:
     """Says whether a path is one of the Open Inference Protocol, which has its own form of
-    errors."""
-    return path == "/v2" or path.startswith("/v2/")
+    errors; by gRPC, too."""
+    return path == "/v2" or path.startswith(("/v2/", GRPC_PATH))
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import orjson
 
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, Unreachable, VitrineError
-from vitrine_serving.gateway.http.messages import Answer, is_v2
+from vitrine_serving.gateway.http.messages import GRPC_PATH, Answer, is_v2
 from vitrine_serving.gateway.shedding import RETRY_AFTER_S
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,7 @@ def expected(error: VitrineError, path: str = "") -> Answer:
     message = message_of(error)
     hint = error.hint
     if isinstance(error, NotFound):
-        lists = "POST /v2/repository/index" if is_v2(path) else "GET /v1/models"
-        hint = f"`{lists}` lists what is served"
+        hint = f"`{_list_of(path)}` lists what is served"
     elif isinstance(error, DeadlineExceeded) and ";" not in message:  # gRPC's words
         hint = "send fewer or smaller ones at once, or try again later"
     told, hint = _without_graph(message, hint)
@@ -53,6 +52,12 @@ def expected(error: VitrineError, path: str = "") -> Answer:
         seconds = math.ceil(error.retry_after_s or RETRY_AFTER_S)
         answer.headers.append(("Retry-After", str(seconds)))
     return answer
+
+
+def _list_of(path: str) -> str:
+    if path.startswith(GRPC_PATH):
+        return "RepositoryIndex"
+    return "POST /v2/repository/index" if is_v2(path) else "GET /v1/models"
 
 
 def _in_form(status: int, detail: str, path: str, *, error: str = "") -> Answer:

@@ -83,6 +83,16 @@ class Route(NamedTuple):
             )
 
 
+class GrpcMethod(NamedTuple):
+    """gRPC method: its route, and what answers the bytes of a request by those of a response.
+    Raises `VitrineError`. Of a stream, it is called with each request, and `failed` makes the
+    response to one that failed, of its bytes and the error's words."""
+
+    route: Route
+    answer: Callable[[bytes, Request], Awaitable[bytes]]
+    failed: Callable[[bytes, str], bytes] | None = None
+
+
 def _of_models(
     endpoint: str, end: str, methods: tuple[str, ...], *places: str, **options: Any
 ) -> list[Route]:

@@ -76,15 +76,19 @@ class ClientConnections:
 
     def is_last(self, keeps_alive: bool) -> bool:
         """Counts a request, and says whether its answer is the last of its connection."""
-        self._requests_left -= 1
-        if self._requests_left <= 0 and not self.is_ending:
-            self._wear_out()
+        self.count_request()
         return (
             not keeps_alive
             or self.is_ending
             or not self.patience.keepalive_s
             or self._draining.has_begun
         )
+
+    def count_request(self) -> None:
+        """Counts a request, which may be the last of its process."""
+        self._requests_left -= 1
+        if self._requests_left <= 0 and not self.is_ending:
+            self._wear_out()
 
     def begin_ending(self, last_call_s: float) -> None:
         """Takes no more; those that are idle in a moment are closed, and the others when they are

@@ -14,10 +14,16 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from vitrine_client.errors import InvalidRequest
-from vitrine_client.process.addresses import HOST, PORT, gateway_port, unbracketed
+from vitrine_client.process.addresses import (
+    HOST,
+    PORT,
+    gateway_port,
+    is_service_link,
+    unbracketed,
+)
 from vitrine_serving.gateway.settings_part import Count, Seconds, SettingsPart
 from vitrine_serving.gateway.shared_memory import SLOTS, int_cells
 
@@ -42,6 +48,9 @@ class ServerSettings(SettingsPart):
     """Address to listen on; 0.0.0.0 for all."""
     port: int = Field(PORT, ge=1, le=65535)
     """Port to listen on."""
+    v2_grpc_port: int = Field(0, ge=0, le=65535)
+    """Port of gRPC, by the Open Inference Protocol; 0 for none, and `vitrine-serve up` takes
+    VITRINE_PORT + 1 unless it is set."""
     workers: Count = 2
     """Processes."""
     header_timeout_s: Seconds = 10.0
@@ -66,6 +75,18 @@ class ServerSettings(SettingsPart):
             return gateway_port({"VITRINE_PORT": value}) if isinstance(value, str) else value
         except InvalidRequest as error:
             raise ValueError(str(error).rpartition("; ")[2]) from error
+
+    @field_validator("v2_grpc_port", mode="before")
+    @classmethod
+    def _is_no_service_link(cls, value: object) -> object:
+        return 0 if isinstance(value, str) and is_service_link(value) else value
+
+    @field_validator("v2_grpc_port")
+    @classmethod
+    def _is_another_port(cls, value: int, info: ValidationInfo) -> int:
+        if value and value == info.data.get("port"):
+            raise ValueError("HTTP is there (VITRINE_PORT); name another port, or 0 for none")
+        return value
 
 
 class Shares:

@@ -57,6 +57,10 @@ Pems = tuple[bytes, bytes | None, bytes | None]
 """CA, key and certificate chain, as gRPC takes them."""
 
 
+FrontPems = tuple[bytes, bytes, bytes | None]
+"""Key, certificate chain and the CA of clients' certificates, if those are asked for."""
+
+
 class Tls:
     """TLS contexts of the files as they last were good.
 
@@ -70,12 +74,16 @@ class Tls:
     def __init__(self, settings: TlsSettings) -> None:
         self._settings = settings
         self._stamps = self._stamps_now()
-        self._context = server_context(settings)
+        self._context, self._front = _front(settings)
         self._pems = _model_server_pems(settings)
 
     def front(self) -> ssl.SSLContext | None:
         """Returns the context of HTTPS in front, None without."""
         return self._context
+
+    def front_pems(self) -> FrontPems | None:
+        """Returns key, certificates and clients' CA of gRPC in front, None without TLS."""
+        return self._front
 
     def model_servers(self) -> grpc.ChannelCredentials | None:
         """Returns what model servers are called with, None without TLS. Call it after the fork."""
@@ -97,7 +105,7 @@ class Tls:
     def _read(self) -> list[TlsError]:
         errors = []
         try:
-            self._context = server_context(self._settings)
+            self._context, self._front = _front(self._settings)
         except TlsError as error:
             errors.append(error)
         try:
@@ -124,6 +132,23 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext | None:
         _load_ca(context, "TLS_CLIENT_CA", settings.tls_client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _front(settings: TlsSettings) -> tuple[ssl.SSLContext | None, FrontPems | None]:
+    """Returns TLS in front, for HTTP and for gRPC, of the same files."""
+    before = _front_contents(settings)
+    context = server_context(settings)
+    if _front_contents(settings) != before:
+        raise TlsError(f"{PREFIX}TLS_CERT, _KEY or _CLIENT_CA is being written just now")
+    return context, before
+
+
+def _front_contents(settings: TlsSettings) -> FrontPems | None:
+    if not settings.tls_cert or not settings.tls_key:
+        return None
+    cert = _content("TLS_CERT", settings.tls_cert)
+    key, ca = _content("TLS_KEY", settings.tls_key), settings.tls_client_ca
+    return key, cert, _content("TLS_CLIENT_CA", ca) if ca else None
 
 
 def _model_server_pems(settings: TlsSettings) -> Pems | None:

@@ -20,6 +20,7 @@ from vitrine_serving.gateway.server import heartbeats
 from vitrine_serving.gateway.server.connection import LAST_CALL_S, ClientConnection, refusal
 from vitrine_serving.gateway.server.connections import ClientConnections, Patience
 from vitrine_serving.gateway.server.draining import Draining
+from vitrine_serving.gateway.server.grpc_server import GrpcServer
 from vitrine_serving.gateway.server.listener import Listener, Shares
 from vitrine_serving.gateway.shedding import CONNECTIONS
 
@@ -73,6 +74,10 @@ class Worker(base.Worker):
     look: Callable[[], None]
     shares: Shares
     slot: int
+    make_grpc: Callable[[Any, Callable[[], None]], GrpcServer] | None = None
+    """Makes the gRPC server, of the application and of what counts requests."""
+    grpc_server: GrpcServer | None = None
+    grpc_end: asyncio.Task[None] | None = None
 
     def __init__(self, *given: Any) -> None:
         """Runs in the master, before the fork."""
@@ -135,6 +140,7 @@ class Worker(base.Worker):
         listeners = [self._listen(each.sock) for each in self.sockets]
         for each in self.sockets:
             self.log.info("HTTP server listening on %s", each)
+        await self._start_grpc()
         self._take_signals()
         if not self.alive:
             self.begin_ending()
@@ -146,6 +152,14 @@ class Worker(base.Worker):
                 break
             await asyncio.sleep(_BEAT_S)
         await self._end(listeners)
+
+    async def _start_grpc(self) -> None:
+        """Starts the gRPC server, if there is to be one. Not before the fork: gRPC's threads do not
+        survive it."""
+        if self.make_grpc:
+            self.grpc_server = self.make_grpc(self.gateway, self.connections.count_request)
+            await self.grpc_server.start()
+            self.log.info("gRPC at %s", self.grpc_server.address)
 
     def _take_signals(self) -> None:
         """Has the loop, which runs, call what handles signals from here on."""
@@ -220,9 +234,15 @@ class Worker(base.Worker):
         if self.connections.is_ending:
             return
         self.gateway.begin_draining()
+        if self.grpc_server:
+            self.grpc_end = self.loop.create_task(self.grpc_server.end(self._patience_s))
         # Those that are opened from here on have their own time to begin.
         self.connections.begin_ending(LAST_CALL_S)
-        self.loop.call_later(max(self.cfg.graceful_timeout - _LAST_S, 0), self.connections.leave)
+        self.loop.call_later(self._patience_s, self.connections.leave)
+
+    @property
+    def _patience_s(self) -> float:
+        return max(float(self.cfg.graceful_timeout) - _LAST_S, 0.0)
 
     def end_quickly(self) -> None:
         """SIGINT, SIGQUIT: ends without answering."""
@@ -246,6 +266,8 @@ class Worker(base.Worker):
         while self.connections.open and self.loop.time() < until_s and not self.is_quick:
             await asyncio.sleep(0.1)
         if not self.is_quick:
+            if self.grpc_end:
+                await self.grpc_end
             await self.gateway.stop()
 
     def _end_tasks(self) -> None:

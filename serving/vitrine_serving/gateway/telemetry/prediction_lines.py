@@ -17,7 +17,7 @@ from vitrine_client.images.preprocessing import shown
 from vitrine_client.open_inference.http_bodies import HEADER as JSON_LENGTH
 from vitrine_client.results.explanations import Explanation
 from vitrine_client.tfserving.tensors import Array
-from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.messages import GRPC_PATH, Answer, Request
 from vitrine_serving.gateway.inference.decoding.decoder import Empty, Rows
 from vitrine_serving.gateway.inference.outcomes import Classified
 from vitrine_serving.gateway.telemetry import logs
@@ -65,6 +65,8 @@ def note_of(request: Request, answer: Answer, took_s: float, *, images: bool) ->
 def _content(request: Request) -> str:
     if request.endpoint == "infer":  # whose content type says nothing
         return "binary" if JSON_LENGTH in request.headers else "json"
+    if request.path.startswith(GRPC_PATH):
+        return "grpc"
     kind = request.headers.get("content-type", "")
     return _CONTENTS.get(kind.partition(";")[0].strip().lower(), "picture")
 

@@ -21,7 +21,9 @@ from vitrine_serving.gateway.telemetry.rotating_file import RotatingFile
 
 log = logging.getLogger(__name__)
 
-_NOTED = frozenset(("predict", "explain", "classify", "regress", "infer"))
+_NOTED = frozenset(
+    ("predict", "explain", "classify", "regress", "infer", "infer_grpc", "infer_stream_grpc")
+)
 
 _MOST_WAITING = 4096
 """Images, and requests that have none, that may wait to be written: 3 MB of pixels."""

@@ -13,6 +13,7 @@ import grpc
 
 from vitrine_client.errors import InvalidRequest
 from vitrine_serving.errors import ServingError
+from vitrine_serving.grpc_services.words import carried
 from vitrine_serving.model_server.api.dataplane import ModelServerApi
 from vitrine_serving.model_server.bounded_log import BoundedLog
 
@@ -25,10 +26,6 @@ _COUNTED: dict[str, Callable[[Any], str]] = {
     "ModelInfer": lambda request: request.model_name,
 }
 """Calls that metrics count, as TensorFlow Serving's have them, and what names the model of each."""
-
-_MOST_WORDS_BYTES = 7 * 1024
-"""Bytes of an error's words on the wire. They travel as metadata, of which a client takes 8 KiB and
-no more unless told otherwise; beyond that the call has another code, and no words."""
 
 _MOST_LOGGED = 500
 
@@ -106,20 +103,3 @@ class Calls:
         *_, where = extract_tb(error.__traceback__)
         told, file = repr(error)[:_MOST_LOGGED], Path(where.filename).name
         self._faults.line(logging.ERROR, "%s failed: %s (%s:%s)", call, told, file, where.lineno)
-
-
-def carried(words: str) -> str:
-    """Returns an error's words as gRPC carries them to every client, cut where they are too long.
-
-    All but printable ASCII is escaped there, a byte by three:
-    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md (Status-Message)
-    """
-    # Half a surrogate pair, as names of files can have, is no text for gRPC.
-    text = words.encode(errors="backslashreplace").decode()
-    size = 0
-    for place, character in enumerate(text):
-        plain = " " <= character <= "~" and character != "%"
-        size += 1 if plain else 3 * len(character.encode())
-        if size > _MOST_WORDS_BYTES:
-            return f"{text[:place]}… (cut, of {len(text):,} characters)"
-    return text

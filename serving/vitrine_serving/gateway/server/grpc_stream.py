@@ -1,0 +1,154 @@
+"""Streams of inference by gRPC: requests of one call, several at once, answered in their order."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import grpc
+
+from vitrine_client.errors import Unauthorized
+from vitrine_serving.gateway.http.messages import Answer, Request
+from vitrine_serving.gateway.http.routes import GrpcMethod
+from vitrine_serving.gateway.server.grpc_calls import (
+    ClientCalls,
+    HeldBytes,
+    request_of,
+    told,
+    words_of,
+)
+
+AT_ONCE = 16
+"""Requests of a stream that are in hand at a time; no more are read."""
+
+_ENDING = "The gateway is ending; open another stream"
+_UNREAD = "The client does not read its answers"
+
+
+class _Reply:
+    """Reply to a request of a stream, and what it holds until it was sent."""
+
+    def __init__(self, request: Request, answer: Answer, body: bytes, held: HeldBytes) -> None:
+        self.request = request
+        self.answer = answer
+        self.body = body
+        self.held = held
+
+
+class GrpcStreams:
+    """Streams of one process, of the calls that `calls` answers."""
+
+    def __init__(self, calls: ClientCalls) -> None:
+        self._calls = calls
+        self._open: set[_Stream] = set()
+        self._is_ending = False
+
+    def handler(self, method: GrpcMethod) -> grpc.RpcMethodHandler:
+        """Returns the handler of a method with streams both ways."""
+
+        async def serve(_: object, context: Any) -> None:
+            stream = _Stream(self._calls, method, context)
+            self._open.add(stream)
+            try:
+                if self._is_ending:
+                    stream.end()
+                await stream.serve()
+            finally:
+                self._open.discard(stream)
+
+        return grpc.stream_stream_rpc_method_handler(serve)
+
+    def end(self) -> None:
+        """Has each stream end as soon as what was read of it is answered."""
+        self._is_ending = True
+        for stream in self._open:
+            stream.end()
+
+
+class _Stream:
+    """One stream: a task reads, each request has a task, and the call's own task writes."""
+
+    def __init__(self, calls: ClientCalls, method: GrpcMethod, context: Any) -> None:
+        self._calls = calls
+        self._method = method
+        self._context = context
+        self._tasks: asyncio.Queue[asyncio.Task[_Reply] | None] = asyncio.Queue()
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._reader: asyncio.Task[None] | None = None
+        self._in_hand: set[HeldBytes] = set()
+        self._is_ending = False
+
+    async def serve(self) -> None:
+        """Answers until the client has sent all, the gateway ends, or a request has no right."""
+        self._reader = asyncio.create_task(self._read_all())
+        if self._is_ending:
+            self._reader.cancel()
+        pending: asyncio.Task[_Reply] | None = None
+        try:
+            while pending := await self._tasks.get():
+                reply = await pending
+                if reply.answer.status == Unauthorized.status:
+                    await self._calls.refuse(self._context, reply.request, reply.answer)
+                await self._send(reply)
+        finally:
+            self._reader.cancel()
+            self._drop(pending)
+        if self._is_ending:
+            await self._context.abort(grpc.StatusCode.UNAVAILABLE, _ENDING)
+
+    def end(self) -> None:
+        """Reads no more."""
+        self._is_ending = True
+        if self._reader:
+            self._reader.cancel()
+
+    async def _read_all(self) -> None:
+        try:
+            while True:
+                await self._free.acquire()
+                content = await self._context.read()
+                if not isinstance(content, bytes):
+                    return
+                self._tasks.put_nowait(asyncio.create_task(self._reply(content)))
+        except (asyncio.CancelledError, grpc.aio.AbortError, asyncio.InvalidStateError):
+            pass  # it is to end, or its client has left
+        finally:
+            self._tasks.put_nowait(None)
+
+    async def _reply(self, content: bytes) -> _Reply:
+        held = HeldBytes(self._calls.gateway.budget)
+        self._in_hand.add(held)
+        request = request_of(self._context, self._method.route.pattern)
+
+        async def read() -> bytes:
+            held.take(len(content))
+            return content
+
+        answer = await self._calls.answer(self._method, request, read, self._context)
+        body, failed = answer.body, self._method.failed
+        if answer.status != 200 and failed:
+            body = failed(content, words_of(answer))
+        return _Reply(request, answer, body, held)
+
+    async def _send(self, reply: _Reply) -> None:
+        reply.held.exchange(len(reply.body))
+        try:
+            async with asyncio.timeout(self._calls.patience_s(len(reply.body))):
+                await self._context.write(reply.body)
+        except TimeoutError:
+            await self._context.abort(grpc.StatusCode.CANCELLED, _UNREAD)
+        reply.held.release()
+        self._in_hand.discard(reply.held)
+        self._free.release()
+        told(self._context, reply.request, Answer(200, b""))
+
+    def _drop(self, task: "asyncio.Task[_Reply] | None") -> None:
+        """Drops what nobody waits for any more."""
+        while task or not self._tasks.empty():
+            if task:
+                task.cancel()
+            with contextlib.suppress(asyncio.QueueEmpty):
+                task = self._tasks.get_nowait()
+                continue
+            break
+        for held in self._in_hand:
+            held.release()

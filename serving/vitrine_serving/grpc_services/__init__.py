@@ -1,0 +1,1 @@
+"""gRPC's own services, which go beside any other: health checking and reflection."""
