@@ -25,6 +25,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 TESTS ?= tests
 NEWEST := .venv-newest
 SAMPLES := .venv-samples
+TRITON := .venv-triton
 NEWEST_TESTS ?= tests/training tests/compat tests/contract
 PROCESSES ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
@@ -37,7 +38,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest test-samples wire lock clean
+	up down logs test-containers contract findings test-newest test-samples test-triton wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -177,6 +178,17 @@ $(SAMPLES)/.ready: requirements/samples.txt
 	@rm -f $@; $(PYTHON) -m venv --clear $(SAMPLES)
 	@if $(SAMPLES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/samples.txt; \
 		then touch $@; else echo "They cannot be had here"; fi
+
+test-triton: setup $(TRITON)/.ready ## Ask a real Triton the table of the Open Inference Protocol, and print where it answers otherwise
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.contract.open_inference.comparison $(TRITON)/bin/python
+
+$(TRITON)/.ready: export PIP_REQUIRE_VIRTUALENV = 1
+$(TRITON)/.ready: requirements/triton.txt
+	@$(HAS_PYTHON)
+	@echo "Setting up $(TRITON): nvidia-pytriton, which has a Triton in its wheel"
+	@rm -f $@; $(PYTHON) -m venv --clear $(TRITON)
+	@if $(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/triton.txt; \
+		then touch $@; else echo "It cannot be had here"; fi
 
 fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))

@@ -26,6 +26,7 @@ lock model-server.txt -c requirements/dev.txt serving/pyproject.toml --extra mod
 lock training.txt -c requirements/dev.txt training/pyproject.toml
 lock build.txt -c requirements/dev.txt --group pyproject.toml:build
 lock samples.txt --group pyproject.toml:samples
+lock triton.txt --group pyproject.toml:triton
 
 # newest.txt is dev.txt with the newest TensorFlow, which the members do not pin yet: `make
 # test-newest`. grpcio-tools is left out, for which protobuf 7 is too new.

@@ -53,10 +53,13 @@ def test_no_index_host_in_the_locks():
         assert not re.search(r"https?://|--(extra-)?index-url|--find-links", text), lock
 
 
+OTHERS = {"build.txt", "samples.txt", "triton.txt"}
+
+
 def test_every_lock_is_of_the_script():
-    """So that the next test has each of them; build.txt and samples.txt are for no member."""
+    """So that the next test has each of them; those of `OTHERS` are for no member."""
     of_members = {lock for lock, _ in locked_members()}
-    assert of_members | {"build.txt", "samples.txt"} == {path.name for path in LOCKS.glob("*.txt")}
+    assert of_members | OTHERS == {path.name for path in LOCKS.glob("*.txt")}
 
 
 @pytest.mark.parametrize(("lock", "member"), list(locked_members()))

@@ -28,6 +28,7 @@ NEEDED = (
 REQUIREMENTS = (
     "requirements/dev.txt",
     "requirements/samples.txt",
+    "requirements/triton.txt",
     *(f"{m}/pyproject.toml" for m in ("client", "serving")),
 )
 PYTHON = """#!/bin/sh
@@ -212,6 +213,18 @@ def test_samples_that_cannot_be_had(ready):
     (ready.folder / "no-network").unlink()
     assert "cannot be had" not in ready.make("test-samples").stdout
     assert (ready.folder / ".venv-samples/.ready").exists()
+
+
+def test_a_triton_that_cannot_be_had(ready):
+    """The comparison says itself that it is skipped, and the next time it is tried again."""
+    (ready.folder / "no-network").touch()
+    done = ready.make("test-triton")
+    assert (done.returncode, "It cannot be had here" in done.stdout) == (0, True), done.stderr
+    compared = ready.calls.splitlines()[-1]
+    assert compared.endswith("tests.contract.open_inference.comparison .venv-triton/bin/python")
+    (ready.folder / "no-network").unlink()
+    assert "cannot be had" not in ready.make("test-triton").stdout
+    assert (ready.folder / ".venv-triton/.ready").exists()
 
 
 CONTAINERS = ("build", "up", "down", "logs")

@@ -36,7 +36,8 @@ DTYPES = (
 """Each is a signature of `echo`, from `x` of any shape to `y`."""
 
 
-def _signature(inputs: Tensors, outputs: Tensors, method: str = PREDICT) -> Any:
+def signature(inputs: Tensors, outputs: Tensors, method: str = PREDICT) -> Any:
+    """Returns a signature of tensors."""
     infos = [
         {name: v1.saved_model.build_tensor_info(tensor) for name, tensor in tensors.items()}
         for tensors in (inputs, outputs)
@@ -58,17 +59,17 @@ def _half_plus(offset: float) -> Signatures:
     labels = tf.tile([["low", "high"]], [tf.shape(y)[0], 1])
     both = {"classes": labels, "scores": tf.concat([y, y * 2], axis=1)}
     return {
-        "serving_default": _signature({"x": x}, {"y": x * half + plus}),
-        "regress_x_to_y": _signature(examples, {"outputs": y}, REGRESS),
-        "regress_flat": _signature(examples, {"outputs": y[:, 0]}, REGRESS),
-        "regress_wide": _signature(examples, {"outputs": both["scores"]}, REGRESS),
-        "regress_integers": _signature(examples, {"outputs": tf.cast(y, tf.int32)}, REGRESS),
-        "regress_elsewhere": _signature(others, {"outputs": line(others)}, REGRESS),
-        "classify_x_to_y": _signature(examples, {"scores": y}, CLASSIFY),
-        "classify_labels": _signature(examples, {"classes": labels}, CLASSIFY),
-        "classify_both": _signature(examples, both, CLASSIFY),
-        "classify_flat": _signature(examples, {"scores": y[:, 0]}, CLASSIFY),
-        "classify_doubles": _signature(examples, {"scores": tf.cast(y, tf.float64)}, CLASSIFY),
+        "serving_default": signature({"x": x}, {"y": x * half + plus}),
+        "regress_x_to_y": signature(examples, {"outputs": y}, REGRESS),
+        "regress_flat": signature(examples, {"outputs": y[:, 0]}, REGRESS),
+        "regress_wide": signature(examples, {"outputs": both["scores"]}, REGRESS),
+        "regress_integers": signature(examples, {"outputs": tf.cast(y, tf.int32)}, REGRESS),
+        "regress_elsewhere": signature(others, {"outputs": line(others)}, REGRESS),
+        "classify_x_to_y": signature(examples, {"scores": y}, CLASSIFY),
+        "classify_labels": signature(examples, {"classes": labels}, CLASSIFY),
+        "classify_both": signature(examples, both, CLASSIFY),
+        "classify_flat": signature(examples, {"scores": y[:, 0]}, CLASSIFY),
+        "classify_doubles": signature(examples, {"scores": tf.cast(y, tf.float64)}, CLASSIFY),
     }
 
 
@@ -76,7 +77,7 @@ def _echo() -> Signatures:
     made: Signatures = {}
     for name in DTYPES:
         x = v1.placeholder(name, None, f"x_{name}")
-        made[name] = _signature({"x": x}, {"y": tf.identity(x)})
+        made[name] = signature({"x": x}, {"y": tf.identity(x)})
     left, right = (v1.placeholder(tf.float32, [None], name) for name in ("left", "right"))
     product = tf.multiply(left, right, "mul")
     x = v1.placeholder(tf.float32, [None], "x")
@@ -88,22 +89,23 @@ def _echo() -> Signatures:
     ab = {"sum": a + tf.cast(b, tf.float32), "product": a * tf.cast(b, tf.float32)}
     made |= {
         "serving_default": made["float32"],
-        "log": _signature({"x": x}, {"y": tf.math.log(x)}),
-        "pair": _signature({"a": a, "b": b}, ab),
-        "product": _signature({"a": left, "b": right}, {"product": product}),
-        "defaulted": _signature({"a": a, "b": b}, {"sum": ab["sum"]}),
-        "text": _signature({"text": text}, {"shout": tf.strings.upper(text), "text_bytes": same}),
-        "bytes": _signature({"text": text}, {"text_bytes": same}),
-        "total": _signature({"x": x}, {"y": tf.reduce_sum(x)}),
-        "uneven": _signature({"x": x}, {"a": tf.identity(x), "b": tf.constant([1.0, 2.0, 3.0])}),
-        "matrix": _signature({"x": matrix}, {"y": tf.matmul(matrix, [[1.0], [10.0]])}),
-        "flat": _signature({"x": pixels}, {"y": tf.reshape(pixels, [tf.shape(pixels)[0], 784])}),
+        "log": signature({"x": x}, {"y": tf.math.log(x)}),
+        "pair": signature({"a": a, "b": b}, ab),
+        "product": signature({"a": left, "b": right}, {"product": product}),
+        "defaulted": signature({"a": a, "b": b}, {"sum": ab["sum"]}),
+        "text": signature({"text": text}, {"shout": tf.strings.upper(text), "text_bytes": same}),
+        "bytes": signature({"text": text}, {"text_bytes": same}),
+        "total": signature({"x": x}, {"y": tf.reduce_sum(x)}),
+        "uneven": signature({"x": x}, {"a": tf.identity(x), "b": tf.constant([1.0, 2.0, 3.0])}),
+        "matrix": signature({"x": matrix}, {"y": tf.matmul(matrix, [[1.0], [10.0]])}),
+        "flat": signature({"x": pixels}, {"y": tf.reshape(pixels, [tf.shape(pixels)[0], 784])}),
     }
     made["defaulted"].defaults["b"].CopyFrom(tf.make_tensor_proto([10], tf.int32))
     return made
 
 
-def _build(signatures: Callable[[], Signatures], directory: Path) -> None:
+def build(signatures: Callable[[], Signatures], directory: Path) -> None:
+    """Writes a SavedModel of signatures that are made in a graph of their own."""
     with tf.Graph().as_default(), v1.Session() as session:
         made = signatures()
         session.run(v1.global_variables_initializer())
@@ -149,9 +151,9 @@ def _images(directory: Path) -> None:
 
 def export(directory: Path) -> None:
     """Writes a version of each kind to `directory/<kind>`."""
-    _build(lambda: _half_plus(2.0), directory / "half_plus_two")
-    _build(lambda: _half_plus(3.0), directory / "half_plus_three")
-    _build(_echo, directory / "echo")
+    build(lambda: _half_plus(2.0), directory / "half_plus_two")
+    build(lambda: _half_plus(3.0), directory / "half_plus_three")
+    build(_echo, directory / "echo")
     _images(directory / "images")
     imported.export(directory / "imported")
     broken = shutil.copytree(directory / "half_plus_two", directory / "broken") / "saved_model.pb"

@@ -5,15 +5,15 @@ which has the model in a third process.
 """
 
 import os
-import shutil
 import sys
-import sysconfig
 from pathlib import Path
 
-import pytriton
 from pictures import MAX_BATCH_SIZE
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parents[2]))
+
+from harness import triton_server  # noqa: E402
 
 CONFIG = f"""
 backend: "python"
@@ -35,38 +35,13 @@ def repository(folder: Path) -> Path:
     return version.parent.parent
 
 
-def backends(server: Path, folder: Path) -> Path:
-    """Copies the Python backend, with its program for this Python beside it, as pytriton does."""
-    to = folder / "backends"
-    shutil.copytree(server / "backends", to)
-    program = "triton_python_backend_stub"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    shutil.copy(server / "python_backend_stubs" / version / program, to / "python" / program)
-    return to
-
-
 def main() -> None:
     """Becomes the server."""
-    package, folder = Path(pytriton.__file__).parent, Path.cwd()
-    server = package / "tritonserver"
-    libraries = (sysconfig.get_config_var("LIBDIR"), package.parent / "nvidia_pytriton.libs")
-    environment = os.environ | {
-        # The program finds its environment by the `python` on the path, and Python's library here.
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-        "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
-    }
-    program = str(server / "bin" / "tritonserver")
-    flags = {
-        "model-repository": repository(folder),
-        "backend-directory": backends(server, folder),
-        "http-address": "127.0.0.1",
-        "http-port": os.environ["PEER_PORT"],
-        "allow-grpc": "false",
-        "allow-metrics": "false",
-        "log-info": "false",
-    }
-    words = [program, *(f"--{name}={value}" for name, value in flags.items())]
-    os.execve(program, words, environment)  # noqa: S606
+    folder = Path.cwd()
+    port = os.environ["PEER_PORT"]
+    flags = ("--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false")
+    quiet = ("--allow-metrics=false", "--log-info=false")
+    triton_server.become(folder, repository(folder), (*flags, *quiet))
 
 
 if __name__ == "__main__":
