@@ -97,11 +97,16 @@ class V2Service:
         )
 
     async def model_metadata(self, model: ModelRef, caller: Caller, deadline: float) -> Json:
-        """Returns the metadata of a version, of its signature serving_default."""
+        """Returns the metadata of a version, of its signature serving_default; the versions are
+        those that are ready, or the one that was asked for."""
         specs = await self._inference.learn(model, caller, deadline)
         signature = specs.signature(SERVING)
         statuses = await self._statuses(model.model)
-        available = sorted(each.version for each in statuses if each.state == "AVAILABLE")
+        available = sorted(
+            each.version
+            for each in statuses
+            if each.state == "AVAILABLE" and model.version in (None, each.version)
+        )
         return tensorflow.metadata_of(
             model.model,
             available or [specs.version],
