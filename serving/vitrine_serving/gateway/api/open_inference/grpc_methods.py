@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import DecodeError, Message
 
-from vitrine_client.errors import InvalidRequest, Unimplemented
+from vitrine_client.errors import InvalidRequest, NotFound, Unimplemented
 from vitrine_client.open_inference import grpc_messages
 from vitrine_client.open_inference import wire_pb2 as wire
 from vitrine_client.open_inference.messages import V2Request
@@ -88,8 +88,10 @@ class GrpcMethods:
 
     async def model_ready(self, content: bytes, request: Request) -> bytes:
         """Readiness of a model or a version; one that is not there is not ready."""
-        model = _named(content, request)
-        is_ready = await self._service.model_is_ready(model)
+        asked = _read(content, wire.ModelRequest)
+        is_ready = bool(asked.name) and await self._service.model_is_ready(
+            _model(asked.name, asked.version, request)
+        )
         return wire.ModelReadyResponse(ready=is_ready).SerializeToString()
 
     async def metadata(self, content: bytes, request: Request) -> bytes:
@@ -212,7 +214,9 @@ def _named(content: bytes, request: Request) -> ModelRef:
 
 def _model(name: str, version: str, request: Request) -> ModelRef:
     """Returns the model of a name and a version, which may be empty, and notes it in the request.
-    Raises `InvalidRequest` for a version that is no number."""
+    Raises `NotFound` for no name, and `InvalidRequest` for a version that is no number."""
+    if not name:
+        raise NotFound("The request names no model")
     request.target = ModelRef(name)
     if not version:
         return request.target
