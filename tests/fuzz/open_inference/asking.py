@@ -22,6 +22,9 @@ from tests.fuzz.runner import ALLOWED, DEADLINE_S, Asked
 OF_THE_SERVER = {"INTERNAL", "UNKNOWN", "DATA_LOSS", "CANCELLED"}
 """Codes that blame the gateway; UNAVAILABLE and DEADLINE_EXCEEDED say too much, and too late."""
 
+LONGEST_WORDS = 7500
+"""Characters of an error's words, which every client of gRPC takes."""
+
 _INSIDE = re.compile(r"\b0x[0-9a-f]{8}|\.py\b|Traceback|<class|object at")
 _SHOWN = 3000
 
@@ -104,7 +107,8 @@ def _fault_of_http(status: int, headers: dict[str, str], content: bytes) -> str:
         is_told = isinstance(answer.json, dict) and isinstance(answer.json.get("error"), str)
         if not is_told or not answer.words:
             return f"answered {status} {content[:500]!r}, which has no `error`"
-        return f"answered {answer.words!r}" if _INSIDE.search(answer.words) else ""
+        is_fit = len(answer.words) < LONGEST_WORDS and not _INSIDE.search(answer.words)
+        return "" if is_fit else f"answered {answer.words!r}"
     if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
         try:
             orjson.loads(content)

@@ -8,7 +8,22 @@ from typing import Any
 from tests.contract.open_inference import arithmetic
 
 ODD_TEXTS = (
-    *("", "\0", "é", "\ud800", "x" * 3000, "-1", "1e5", "%s", "../..", "in", "out", "sum", "a"),
+    *(
+        "",
+        "\0",
+        "é",
+        "\ud800",
+        "x" * 3000,
+        "x" * 50_000,
+        "-1",
+        "1e5",
+        "%s",
+        "../..",
+        "in",
+        "out",
+        "sum",
+        "a",
+    ),
     *("images", "image_bytes", "probabilities", "class_ids", "mlp", "base64", "NaN", "null"),
     *("fp32", "TYPE_FP32", "FP8", *arithmetic.DATATYPES.values()),
 )

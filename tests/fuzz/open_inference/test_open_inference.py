@@ -62,6 +62,7 @@ GOOD = HttpRequest("POST", "/v2/models/mlp/infer", b"{}")
         ([answer({"detail": "no"}, "400 No"), CLOSE], "has no `error`"),
         ([answer({"error": {"no": 1}}, "404 No"), CLOSE], "has no `error`"),
         ([answer({"error": "<class 'int'>"}, "400 No"), CLOSE], 'answered "<class'),
+        ([answer({"error": "no" * 5000}, "400 No"), CLOSE], "answered 'nono"),
         ([answer({"outputs": [{"name": "x"}]}), CLOSE], "which is not read"),
         ([b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\nno", CLOSE], "has no `error`"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", CLOSE], "no answer"),
