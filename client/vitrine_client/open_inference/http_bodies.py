@@ -46,11 +46,12 @@ def read_request(content: Any, binary: bytes | memoryview) -> V2Request:
     """Returns the request of parsed JSON and the binary data after it. Unknown members are left
     out, as official clients send some. Raises `InvalidRequest`."""
     members = _object(content, "The request")
-    inputs, rest = list[V2Tensor](), memoryview(binary)
+    inputs, rest, seen = list[V2Tensor](), memoryview(binary), set[str]()
     for each in _objects(members, "inputs"):
         tensor, rest = _read_tensor(each, rest)
-        if any(tensor.name == other.name for other in inputs):
+        if tensor.name in seen:
             raise InvalidRequest(f"Input {tensor.name!r} is there twice")
+        seen.add(tensor.name)
         inputs.append(tensor)
     if rest:
         raise InvalidRequest(f"{len(rest)} bytes of binary data follow the last input's")

