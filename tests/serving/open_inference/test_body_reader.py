@@ -246,3 +246,17 @@ def test_many_heads(reads):
     for count in [*range(300), 0]:
         request = reads(*binary(bytes(4 * count), shape=[count]))
         assert request.inputs[0].array.shape == (count,)
+
+
+@pytest.mark.parametrize(
+    "shape", [[1] * 65, [0, 2**62, 2**62], [2**62, 2**62, 0], [2**60, 0]], ids=repr
+)
+@pytest.mark.parametrize("datatype", ["FP32", "INT64", "BYTES"])
+def test_shapes_that_no_array_has(reads, datatype, shape):
+    """Be it that they have no element."""
+    error = reads.refusal(plain([1] if shape[0] == 1 else [], datatype, shape))
+    assert type(error) in (InvalidRequest, PayloadTooLarge)
+    head = {"name": "x", "datatype": datatype, "shape": shape}
+    head["parameters"] = {"binary_data_size": 0}
+    text = json.dumps({"inputs": [head]}).encode()
+    assert type(reads.refusal(text, str(len(text)))) in (InvalidRequest, PayloadTooLarge)
