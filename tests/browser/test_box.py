@@ -114,10 +114,16 @@ ALL = {"instances"}  # models get what is seen there
 
 @pytest.mark.parametrize(
     ("kind", "orientation", "dense"),
-    [("PNG", 1, False), ("JPEG", 1, True), ("JPEG", 6, False), ("PNG", 8, False)]
-    + [
-        pytest.param("WEBP", orientation, False, marks=[pytest.mark.wide] if number % 4 else [])
-        for number, orientation in enumerate(_TURNS)
+    [
+        ("JPEG", 1, True),
+        ("PNG", 8, False),
+        ("WEBP", 5, False),
+        *(pytest.param(*each, False, marks=pytest.mark.wide) for each in (("PNG", 1), ("JPEG", 6))),
+        *(
+            pytest.param("WEBP", orientation, False, marks=pytest.mark.wide)
+            for orientation in _TURNS
+            if orientation != 5
+        ),
     ],
 )
 def test_it_is_where_the_item_is(visit, kind, orientation, dense):
@@ -283,7 +289,7 @@ def test_a_box_that_is_refused(visit):
     expect_box(page, (140, 100, 120, 90))
 
 
-@pytest.mark.parametrize("width", [320, 412])
+@pytest.mark.parametrize("width", [320, pytest.param(412, marks=pytest.mark.wide)])
 def test_by_finger(visit, width):
     """Handles are as large as a finger, and what is dragged is the box, not the page."""
     api = seeing()

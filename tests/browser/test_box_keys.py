@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from harness.waiting import wait_for
@@ -13,32 +12,36 @@ STEP = round(0.02 * WIDTH)
 X, Y, W, H = FOUND
 
 
-@pytest.mark.parametrize(
-    ("keys", "box"),
-    [
-        (["ArrowLeft", "ArrowUp", "ArrowUp"], (X - STEP, Y - 2 * STEP, W, H)),
-        (["ArrowRight", "Control+ArrowDown"], (X + STEP, Y + 5 * STEP, W, H)),
-        (["Shift+ArrowRight", "Shift+ArrowUp"], (X, Y, W + STEP, H - STEP)),
-        (["Shift+Control+ArrowLeft"], (X, Y, W - 5 * STEP, H)),
-        (["PageUp"], (X - 40, Y - 40, W + 80, H + 80)),
-        (["PageDown"], (X + W // 3, Y + H // 3, W // 3, H // 3)),
-        (["+"], (X - STEP, Y - STEP, W + 2 * STEP, H + 2 * STEP)),
-        (["-"], (X + STEP, Y + STEP, W - 2 * STEP, H - 2 * STEP)),
-        (["Control+ArrowLeft"] * 9, (0, Y, W, H)),
-    ],
-)
-def test_keys(visit, keys, box):
+MOVES = [
+    (["ArrowLeft", "ArrowUp", "ArrowUp"], (X - STEP, Y - 2 * STEP, W, H)),
+    (["ArrowRight", "Control+ArrowDown"], (X + STEP, Y + 5 * STEP, W, H)),
+    (["Shift+ArrowRight", "Shift+ArrowUp"], (X, Y, W + STEP, H - STEP)),
+    (["Shift+Control+ArrowLeft"], (X, Y, W - 5 * STEP, H)),
+    (["PageUp"], (X - 40, Y - 40, W + 80, H + 80)),
+    (["PageDown"], (X + W // 3, Y + H // 3, W // 3, H // 3)),
+    (["+"], (X - STEP, Y - STEP, W + 2 * STEP, H + 2 * STEP)),
+    (["-"], (X + STEP, Y + STEP, W - 2 * STEP, H - 2 * STEP)),
+    (["Control+ArrowLeft"] * 9, (0, Y, W, H)),
+]
+"""Keys, and where they bring the box that was found."""
+
+
+def test_keys(visit):
     """Arrows move it, with Shift they resize it; Ctrl and the page keys go further."""
     api = seeing()
     page = visit(api=api)
     give(page)
     item_box(page).focus()
-    for key in keys:
-        page.keyboard.press(key)
-    expect_box(page, box)
-    page.keyboard.press("Enter")
-    at_rest(page)
-    assert asked_about(api, box) == ALL
+    for keys, box in MOVES:
+        for key in keys:
+            page.keyboard.press(key)
+        expect_box(page, box)
+        page.keyboard.press("Enter")
+        at_rest(page)
+        assert asked_about(api, box) == ALL
+        page.keyboard.press("Escape")
+        expect_box(page, FOUND, "Found")
+        at_rest(page)
 
 
 def test_it_is_asked_by_itself(visit):

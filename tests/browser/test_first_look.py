@@ -45,8 +45,15 @@ def test_it_begins_without_where_a_key_is_wanted(visit):
     seen_of(page, "ankle-boot.png")
 
 
-@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-@pytest.mark.parametrize("given", ["sample", "file"])
+@pytest.mark.parametrize(
+    ("given", "motion"),
+    [
+        ("sample", "reduce"),
+        ("file", "no-preference"),
+        pytest.param("sample", "no-preference", marks=pytest.mark.wide),
+        pytest.param("file", "reduce", marks=pytest.mark.wide),
+    ],
+)
 def test_the_answer_is_in_view_on_a_phone(visit, motion, given):
     """After a tap on a sample, and after a photo was taken or chosen."""
     page = visit(api=FakeApi(), reduced_motion=motion, **PHONE)

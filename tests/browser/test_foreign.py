@@ -96,14 +96,18 @@ def test_without_any_of_ours(visit):
     assert "clothing" not in page.locator(".intro").inner_text()
 
 
-@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 1), (1, 1, 4), (5, 90, 3), (None, None, None)])
-def test_sizes_and_channels(visit, shape):
+def test_sizes_and_channels(visit):
     """Any of them is drawn as it is."""
-    model = Foreign(replace(COLOUR, shape=shape), explains=False)
-    api = seeing(models=("mlp",), foreign={"any": model})
-    page = visit(api=api, expects=("400",))
+    shapes = [(8, 6), (8, 6, 1), (1, 1, 4), (5, 90, 3), (None, None, None)]
+    foreign = {
+        f"model {number}": Foreign(replace(COLOUR, shape=shape), explains=False)
+        for number, shape in enumerate(shapes)
+    }
+    page = visit(api=seeing(models=("mlp",), foreign=foreign), expects=("400",))
     give(page)
-    assert pixels(sight(page, "any", "item.png")) == on_black(model.levels(picture(), None))
+    for name, model in foreign.items():
+        drawn = pixels(sight(page, name, "item.png"))
+        assert drawn == on_black(model.levels(picture(), None)), name
 
 
 def test_a_large_instance(visit):
@@ -119,7 +123,7 @@ def test_a_large_instance(visit):
     expect(why(card, "dog")).to_have_attribute("height", "700")
 
 
-@pytest.mark.parametrize("grid", [(24, 32), (6, 4)])
+@pytest.mark.parametrize("grid", [pytest.param((24, 32), marks=pytest.mark.wide), (6, 4)])
 def test_a_heat_map_over_what_it_sees(visit, grid):
     """In the size of its pictures, whatever that of the attributions is; colours are dimmed."""
     model = Foreign(grid=grid)
@@ -255,7 +259,9 @@ def test_a_version_that_takes_no_pictures(visit):
     assert "/v1/models/cats:predict" not in api.asked
 
 
-@pytest.mark.parametrize("address", ["cats:instances", "cats:predict"])
+@pytest.mark.parametrize(
+    "address", [pytest.param("cats:instances", marks=pytest.mark.wide), "cats:predict"]
+)
 def test_a_foreign_model_that_fails(visit, address):
     """Leaves the others their answers, and works when it is tried again."""
     api = FakeApi(foreign={"cats": Foreign()}, refusals={address: problem(503, "It is away")})

@@ -34,7 +34,11 @@ def test_a_file_that_is_no_picture(visit):
 
 @pytest.mark.parametrize(
     ("status", "detail"),
-    [(413, "The body has more than 33554432 bytes"), (429, "Too many requests"), (503, "Full")],
+    [
+        (413, "The body has more than 33554432 bytes"),
+        (503, "Full"),
+        pytest.param(429, "Too many requests", marks=pytest.mark.wide),
+    ],
 )
 def test_a_refusal(visit, status, detail):
     """Is said once, however many models refuse, where it is seen."""

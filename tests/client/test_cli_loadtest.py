@@ -307,7 +307,7 @@ def test_chaos_needs_the_served_directory(tmp_path):
 
 def asked_model(*words) -> tuple[str, str]:
     """The model that a load asks, and what is said of it."""
-    done = command("closed", PICTURE, "--duration-s=1", "--warm-up-s=0", "--json=-", *words)
+    done = command("closed", PICTURE, "--duration-s=0.2", "--warm-up-s=0", "--json=-", *words)
     assert done.exit_code == 0, done.output
     said = [line for line in done.stderr.splitlines() if "not served" in line]
     return json.loads(done.stdout)["about"]["plan"]["target"]["model"], "\n".join(said)

@@ -19,7 +19,11 @@ WITHOUT_WARM_UP = [name for name in server.MODELS if name != "imported"]
 """Models that load whatever a batch may have: that one is warmed up with 32 pictures at once."""
 
 
-WIDE = {"a negative bound, padding, and a pool with a name", "splitting"}
+WIDE = {
+    "allowed sizes twice, and no batch that may wait",
+    "a negative bound, padding, and a pool with a name",
+    "splitting",
+}
 """Of files of batching parameters: tests/serving/test_batching.py has what they say, and others
 here that a server takes them."""
 

@@ -89,6 +89,7 @@ def test_readiness_of_all_models_names_those_that_failed(service):
     assert requests.get(f"{service.url}/readyz", timeout=30).ok
 
 
+@pytest.mark.wide  # beside the first, which has all but the time that it takes
 @pytest.mark.alone
 def test_ready_soon_after_the_last_version_has_settled(kinds, tmp_path):
     """Within two seconds, with one that fails last, after its retries."""

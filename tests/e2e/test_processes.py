@@ -163,33 +163,18 @@ def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]
 def test_the_demo_shows_pictures_to_classifiers_only(training_run, foreign_rows, tmp_path):
     """A linear regression beside them is served, but has no use for pictures; nor has a model that
     knows nothing of Vitrine. It is said that they are left out, and why; so it is of a picture that
-    is too large, and the others are shown."""
+    is too large, and the others are shown. Where the gateway speaks HTTPS and wants a key, the
+    command finds its way in."""
     large = tmp_path / "large.png"
     Image.new("1", (12_000, 8_000)).save(large)
-    models_dir = tmp_path / "models"
-    shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
+    models_dir = Path(shutil.copytree(training_run.models_dir, tmp_path / "models"))
     train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), RunListener())
     shutil.copytree(foreign_rows, models_dir / "rows" / "1")
-    ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
-    words = ("--models-dir", str(models_dir), *ports, str(large), str(SAMPLES[0]))
-    done = serve("demo", "--once", *words)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(f"Left out: {large}, as ") == 1
-    assert "--model softmax" in done.stdout
-    assert "--model linear" not in done.stdout
-    assert "--model rows" not in done.stdout
-    assert "Left out: linear, as it answers numbers and not classes\n" in done.stdout
-    assert "Left out: rows, as it takes `x` float32 [n, 7], and not one input" in done.stdout
-    assert "Traceback" not in done.stderr
-
-
-def test_the_demo_with_tls_and_keys(training_run, tmp_path):
-    """Where the gateway speaks HTTPS and wants a key, the command finds its way in."""
     ca = make_ca(tmp_path)
     gateway = make_certificate(tmp_path, "gateway", ca)
     ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
     done = serve(
-        *("demo", "--once", "--models-dir", str(training_run.models_dir), *ports, str(SAMPLES[0])),
+        *("demo", "--once", "--models-dir", str(models_dir), *ports, str(large), str(SAMPLES[0])),
         VITRINE_TLS_CERT=gateway.cert,
         VITRINE_TLS_KEY=gateway.key,
         VITRINE_KEYS_FILE=tmp_path / "keys.txt",
@@ -197,10 +182,16 @@ def test_the_demo_with_tls_and_keys(training_run, tmp_path):
         REQUESTS_CA_BUNDLE=ca.cert,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"Left out: {large}, as ") == 1
     assert "$ vitrine predict --url https://127.0.0.1" in done.stdout  # of the default model
     assert "--model softmax --url" in done.stdout
     assert "Ankle boot" in done.stdout
     assert "Warning" not in done.stderr
+    assert "--model linear" not in done.stdout
+    assert "--model rows" not in done.stdout
+    assert "Left out: linear, as it answers numbers and not classes\n" in done.stdout
+    assert "Left out: rows, as it takes `x` float32 [n, 7], and not one input" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_starting_without_models_or_ports(service, tmp_path):

@@ -97,9 +97,9 @@ def options(tmp_path, models_dir):
 @pytest.mark.parametrize(
     ("kind", "send"),
     [
-        ("closed", ctrl_c),
         ("closed, 2 processes", sigterm),
         ("open, 2 processes", closed),
+        pytest.param("closed", ctrl_c, marks=pytest.mark.wide),
         *(
             pytest.param("closed, 2 processes", send, marks=pytest.mark.wide)
             for send in (ctrl_c, closed)
@@ -154,7 +154,7 @@ def test_a_search_keeps_its_loads(words, send, url, tmp_path):
     assert content[words[0]]
 
 
-@pytest.mark.parametrize("send", [ctrl_c, sigterm])
+@pytest.mark.parametrize("send", [ctrl_c, pytest.param(sigterm, marks=pytest.mark.wide)])
 def test_a_load_test_that_gets_no_answer(send, tmp_path):
     """Before the load there is nothing to wait for."""
     out, over = tmp_path / "out.json", threading.Event()
@@ -243,11 +243,8 @@ def test_while_modules_are_imported(command, send, models_dir, tmp_path):
     ("command", "send"),
     [
         ("train", ctrl_c),
-        ("evaluate", sigterm),
-        *(
-            pytest.param(*case, marks=pytest.mark.wide)
-            for case in [("train", sigterm), ("evaluate", ctrl_c)]
-        ),
+        pytest.param("train", sigterm, marks=pytest.mark.wide),
+        *(pytest.param("evaluate", send, marks=pytest.mark.wide) for send in (ctrl_c, sigterm)),
         *(pytest.param("report", send, marks=pytest.mark.wide) for send in (ctrl_c, sigterm)),
     ],
 )
@@ -322,7 +319,15 @@ def test_make_demo(training_run):
         assert "Traceback" not in terminal.shown
 
 
-@pytest.mark.parametrize(("send", "code"), [(ctrl_c, INTERRUPTED), (sigterm, 0), (closed, HUNG_UP)])
+CODES = [
+    (ctrl_c, INTERRUPTED),
+    (closed, HUNG_UP),
+    pytest.param(sigterm, 0, marks=pytest.mark.wide),
+]
+"""SIGTERM in `make test` is that of test_drain.py and of test_model_server_signals.py."""
+
+
+@pytest.mark.parametrize(("send", "code"), CODES)
 def test_the_gateway(send, code):
     """SIGTERM drains it, and that is well."""
     variables = {"VITRINE_PORT": free_port(), "VITRINE_MODEL_SERVER": f"127.0.0.1:{free_port()}"}
@@ -333,7 +338,7 @@ def test_the_gateway(send, code):
         assert "Traceback" not in terminal.shown
 
 
-@pytest.mark.parametrize(("send", "code"), [(ctrl_c, INTERRUPTED), (sigterm, 0), (closed, HUNG_UP)])
+@pytest.mark.parametrize(("send", "code"), CODES)
 def test_the_model_server(send, code, training_run):
     """The same."""
     words = ["--model_name=mlp", f"--model_base_path={training_run.models_dir}/mlp"]

@@ -46,6 +46,7 @@ def config(models_dir: Path, stable: int) -> str:
     }} }}"""
 
 
+@pytest.mark.wide  # tests/client/test_config_reloads.py follows files, test_terminal.py has a swap
 def test_a_models_directory_in_which_things_change(training_run, tmp_path):
     """models.config says what is served and has labels from the start; when it changes, the service
     follows. A swap under load is seen, and no request notices."""

@@ -116,7 +116,7 @@ def _read_or_refused(kind: str, body: bytes):
 
 
 @pytest.mark.parametrize("kind", GOOD)
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_mutated_answers(kind, data):
     """Each is read, into what JSON holds and a notebook shows, or is one error that is short."""
@@ -203,7 +203,7 @@ READERS = [
 
 
 @pytest.mark.parametrize(("read", "good"), READERS)
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_mutated_messages(read, good, data):
     """A model server's, too; what they raise beside is what `sensible` knows."""

@@ -62,6 +62,6 @@ def test_evaluate_and_report(training_run, tmp_path: Path):
     assert 0.8 < found["accuracy"] < 0.9
     assert [one["label"] for one in found["classes"]][8] == "Bag"
     assert set(found["classes"][0]) == {"label", "precision", "recall", "f1"}
-    (written,), _ = vitrine_train("report", "softmax", *models_dir, "--reports-dir", tmp_path)
+    (written,), _ = in_process("report", "softmax", *models_dir, "--reports-dir", tmp_path)
     assert Path(written["page"]).read_text().startswith("<!DOCTYPE html>")
     assert written["model"] == "softmax"

@@ -167,7 +167,9 @@ def test_early_stopping(few):
     assert not stopped_early([], patience=1)
 
 
-@pytest.mark.parametrize("recipe", ["softmax-best", "mlp-best"])
+@pytest.mark.parametrize(
+    "recipe", ["softmax-best", pytest.param("mlp-best", marks=pytest.mark.wide)]
+)
 def test_whoever_has_patience_gets_the_best_epoch(few, recipe):
     """Also of a recipe that keeps its last one: that is the one that made the run stop."""
     settings = {"learning_rate": 0.1, "epochs": 30, "patience": 2, "schedule": "constant"}

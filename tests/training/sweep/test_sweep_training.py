@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
 from harness.waiting import wait_for
 from tests.training.own.made_arrays import WRITERS
+from vitrine_training.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -87,8 +89,8 @@ def test_the_command_that_is_told_publishes_the_same_weights(whole, tmp_path):
     _, _, told, _ = whole
     words = told["best"]["command"].split()
     assert words[:2] == ["vitrine-train", "train"]
-    command = [*COMMAND, *words[1:], "--models-dir", str(tmp_path)]
-    subprocess.run(command, check=True, capture_output=True, timeout=WITHIN_S)
+    done = CliRunner().invoke(main, [*words[1:], "--models-dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     best = told["variants"][0]["seeds"]
     (path,) = [each["path"] for each in best if each["seed"] == told["best"]["seed"]]
     assert weights(path) == weights(tmp_path / "lines" / "1")
