@@ -207,7 +207,8 @@ $(TRITON)/.ready: requirements/triton.txt
 	@if $(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/triton.txt; \
 		then touch $@; else echo "It cannot be had here"; fi
 
-fuzz: setup ## Send a gateway hostile requests for SECONDS_EACH (60), the same ones for a SEED
+fuzz: setup ## Send a gateway 5,000 requests of v2 that are nearly right, and hostile ones for SECONDS_EACH (60), the same ones for a SEED
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz.open_inference $(if $(SEED),--seed $(SEED))
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH) $(if $(SEED),--seed $(SEED))
 
 lint: setup ## Check style, and what imports what

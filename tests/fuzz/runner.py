@@ -5,12 +5,13 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 
@@ -33,7 +34,7 @@ _QUIET_S = 0.2
 """Without a byte, after which a request that may wait for more is left."""
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
-_ALLOWED = {501, 503, 504}
+ALLOWED = {501, 503, 504}
 """Statuses from 500 on that are no fault: a transfer coding that nobody knows (RFC 9112, section
 6.1), too much to do, and too late."""
 
@@ -44,7 +45,7 @@ class Report:
 
     seed: int
     sent: Counter[str] = field(default_factory=Counter)
-    answers: Counter[int] = field(default_factory=Counter)
+    answers: Counter[int | str] = field(default_factory=Counter)
     slowest_s: float = 0.0
     health_s: float = 0.0
     most_bytes: int = 0
@@ -52,7 +53,9 @@ class Report:
 
     def __str__(self) -> str:
         """All of it, for people."""
-        answers = ", ".join(f"{count} x {status}" for status, count in sorted(self.answers.items()))
+        answers = ", ".join(
+            f"{count} x {status}" for status, count in sorted(self.answers.items(), key=str)
+        )
         return "\n".join(
             (
                 ", ".join(f"{count:,} {kind}" for kind, count in sorted(self.sent.items())),
@@ -64,12 +67,28 @@ class Report:
         )
 
 
+class Asked(NamedTuple):
+    """Request that was sent: its kind, the statuses of the answers, and what is wrong, if anything
+    is."""
+
+    kind: str
+    statuses: Sequence[int | str]
+    fault: str
+
+
+def ask_hostile(gateway: Gateway, seed: int, number: int) -> Asked:
+    """Sends the hostile request of that number."""
+    request = hostile(seed, number)
+    return Asked(request.kind, *answers(gateway.address, request))
+
+
 def run(
     gateway: Gateway,
     seed: int,
     seconds: float,
     numbers: Iterator[int] | None = None,
     workers: int = 1,
+    ask: Callable[[Gateway, int, int], Asked] = ask_hostile,
 ) -> Report:
     """Sends the requests of a seed by their `numbers`, all unless given, for so many seconds.
 
@@ -79,24 +98,23 @@ def run(
     report = Report(seed)
     left, lock, end_s = numbers or count(), threading.Lock(), time.monotonic() + seconds
 
-    def ask() -> None:
+    def ask_on() -> None:
         while time.monotonic() < end_s and not report.faults:
             with lock:
                 number = next(left, None)
             if number is None:
                 return
-            request = hostile(seed, number)
             began_s = time.monotonic()
-            statuses, fault = answers(gateway.address, request)
+            asked = ask(gateway, seed, number)
             with lock:
-                report.sent[request.kind] += 1
-                report.answers.update(statuses)
+                report.sent[asked.kind] += 1
+                report.answers.update(asked.statuses)
                 report.slowest_s = max(report.slowest_s, time.monotonic() - began_s)
-                if fault:
-                    report.faults.append(f"{request.kind} {number}: {fault}")
+                if asked.fault:
+                    report.faults.append(f"{asked.kind} {number}: {asked.fault}")
 
     with _watched(gateway, report, workers), ThreadPoolExecutor(CLIENTS) as clients:
-        for client in [clients.submit(ask) for _ in range(CLIENTS)]:
+        for client in [clients.submit(ask_on) for _ in range(CLIENTS)]:
             client.result()
     return report
 
@@ -120,14 +138,14 @@ def answers(address: str, request: Hostile) -> tuple[list[int], str]:
     statuses = [int(status) for status in _STATUS.findall(received)]
     if is_whole and not statuses:
         return [], f"no answer, but {received[:80]!r}"
-    bad = [status for status in statuses if status >= 500 and status not in _ALLOWED]
+    bad = [status for status in statuses if status >= 500 and status not in ALLOWED]
     return statuses, f"answered {received[:500]!r}" if bad else ""
 
 
 @contextmanager
 def _watched(gateway: Gateway, report: Report, workers: int) -> Iterator[None]:
     """Watches a gateway's processes, health and memory from a thread of its own."""
-    over, before = threading.Event(), _memory(gateway)
+    over, before = threading.Event(), memory(gateway)
     checks: tuple[Callable[[], str], ...] = (
         lambda: "" if gateway.serves(workers) else "a worker was replaced",
         lambda: _health(gateway, report),
@@ -158,12 +176,12 @@ def _health(gateway: Gateway, report: Report) -> str:
 
 
 def _growth(gateway: Gateway, report: Report, before: int) -> str:
-    grown = _memory(gateway) - before
+    grown = memory(gateway) - before
     report.most_bytes = max(report.most_bytes, grown)
     return f"{grown / MIB:.0f} MiB more in all" if grown > MOST_BYTES else ""
 
 
-def _memory(gateway: Gateway) -> int:
+def memory(gateway: Gateway) -> int:
     """Bytes in memory of a gateway's processes, what they share counted for each."""
     found = 0
     for process in (gateway.process.pid, *children_of(gateway.process.pid)):

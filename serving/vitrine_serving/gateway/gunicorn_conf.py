@@ -126,7 +126,11 @@ bind = ports.bind_address(_settings.server.host, _settings.server.port)
 # thread; measured against others: docs/architecture.md.
 worker_class = "vitrine_serving.gateway.server.worker.Worker"
 workers = _settings.server.workers
-worker_connections = descriptors.fitting_connections(_settings.shedding.connections)
+# gRPC takes as many beside them, if it is on.
+_SIDES = 2 if _settings.server.v2_grpc_port else 1
+worker_connections = (
+    descriptors.fitting_connections(_SIDES * _settings.shedding.connections) // _SIDES or 1
+)
 wsgi_app = f"{__name__}:make_app"
 keepalive = ceil(_settings.server.keepalive_s)  # idle timeout; gunicorn's are whole seconds
 graceful_timeout = 30  # seconds for requests in hand after SIGTERM

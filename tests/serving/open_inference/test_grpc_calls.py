@@ -1,6 +1,7 @@
 """Calls by gRPC: keys, limits, deadlines, ids and metrics, as requests by HTTP have them."""
 
 import asyncio
+import json
 import re
 import time
 from types import SimpleNamespace
@@ -226,6 +227,22 @@ def test_metrics(caller):
     ):
         assert line in shown
     assert caller.noted == 4
+
+
+def test_the_prediction_log_has_them(calling, tmp_path):
+    """A call, and each request of a stream."""
+    log = tmp_path / "log"
+    caller = calling(prediction_log=log)
+    caller.infer(metadata=(("x-request-id", "mine"),))
+    caller.stream([asked(), asked(model_name="nope")])
+    caller.app.close()
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(each["endpoint"], each["content"], each["status"]) for each in lines] == [
+        ("infer_grpc", "grpc", 200),
+        ("infer_stream_grpc", "grpc", 200),
+        ("infer_stream_grpc", "grpc", 404),
+    ]
+    assert (lines[0]["request_id"], lines[0]["version"]) == ("mine", 2)
 
 
 def test_more_calls_than_may_be(calling, servers):

@@ -68,6 +68,16 @@ def test_an_unknown_model_is_not_found(caller, method):
     assert (code, "`RepositoryIndex` lists what is served" in words) == (NOT_FOUND, True)
 
 
+@pytest.mark.parametrize("method", ["ModelMetadata", "ModelConfig", "ModelInfer"])
+def test_no_name_is_no_model_that_is_there(caller, method):
+    """As Triton, MLServer and KServe say; it is not ready either."""
+    code, words, *_ = caller.call(method, b"")
+    assert (code, words.startswith("The request names no model")) == (NOT_FOUND, True)
+    called = caller.call("ModelReady", b"")
+    assert called.code is OK
+    assert not wire.ModelReadyResponse.FromString(called.content).ready
+
+
 @pytest.mark.parametrize("field", ["repository_name", "model_name"])
 @pytest.mark.parametrize("method", ["RepositoryModelLoad", "RepositoryModelUnload"])
 def test_both_numbers_of_a_name_are_read(caller, method, field):
@@ -134,7 +144,7 @@ def test_versions_that_are_none(caller, version):
     ("changed", "code", "words"),
     [
         ({"model_name": "nope"}, NOT_FOUND, "Servable not found"),
-        ({"model_name": ""}, NOT_FOUND, "Servable not found"),
+        ({"model_name": ""}, NOT_FOUND, "names no model"),
         ({"model_version": "9"}, NOT_FOUND, "Servable not found"),
         ({"inputs": []}, INVALID, "'x'"),
     ],

@@ -76,6 +76,23 @@ def test_values_are_limited(asking):
     assert "VITRINE_MAX_JSON_VALUES" in error(http.post(INFER, content=plain(_rows(400))), 413)
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"id": ["i" * 500_000]},
+        {"outputs": [{"name": "\0" * 500_000}]},
+        {"parameters": {"timeout": "é" * 500_000}},
+        {"model_name": {"a": "b" * 500_000}},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_long_words_are_cut(http, members):
+    """What is wrong is repeated to those who sent it as far as gRPC would carry it."""
+    words = error(http.post(INFER, content=plain(**members)), 400)
+    assert words.endswith("characters)")
+    assert len(words) < 7500
+
+
 def _rows(count: int) -> np.ndarray:
     return np.zeros((count, 3), np.float32)
 

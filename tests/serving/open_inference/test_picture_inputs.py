@@ -126,6 +126,21 @@ def test_models_with_such_an_input(runner):
     assert asked.outputs(request(contents)) == {"image_bytes": [b"no picture"]}
 
 
+@pytest.mark.parametrize("name", ["image_bytes", "x"])
+def test_pictures_that_the_model_would_decode_whole(runner, name):
+    """They are refused by their headers, one and all together, as in TensorFlow Serving's JSON."""
+    asked = Asked(runner, echo(wire.DT_STRING, [-1], name), max_pixels=1600)
+    assert asked.outputs(request(strings(name, *[colour(1, 2, 3)] * 4)))
+    asked.servers.asked.clear()
+    error = asked.refusal(request(strings(name, colour(1, 2, 3, side=41))))
+    assert type(error) is InvalidImage
+    error = asked.refusal(request(strings(name, *[colour(1, 2, 3)] * 5)))
+    assert type(error) is PayloadTooLarge
+    error = asked.refusal(request(strings(name, b"GIF89a")))
+    assert "header cannot be read" in str(error)
+    assert not asked.servers.asked
+
+
 def test_models_of_others(runner):
     """Pictures are made by the profile, and its output comes as the model answers it."""
     asked = Asked(runner, coloured())

@@ -80,7 +80,7 @@ def test_model_metadata(asked):
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]},
         ],
     }
-    assert metadata(asked, ModelRef("m", 1))["versions"] == ["1", "2"]
+    assert metadata(asked, ModelRef("m", 1))["versions"] == ["1"]
 
 
 @pytest.mark.parametrize("model", [OTHER, ModelRef("m", 9)])

@@ -3,7 +3,7 @@
 Parsed, a body can be twenty times as large; nothing of that is kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from vitrine_client.errors import InvalidImage, PayloadTooLarge
@@ -49,8 +49,20 @@ def predict_message(
     that decodes it whole; `PayloadTooLarge` where all have too many pixels."""
     signature_name = predict_name(body)
     inputs = body.read(signatures.dtypes(signature_name))
+    check_pictures(inputs.values(), max_pixels)
+    message = wire.PredictRequest(
+        model_spec=messages.model_spec(*model, signature_name),
+        inputs={name: to_tensor(array) for name, array in inputs.items()},
+    )
+    return PredictMessage(message.SerializeToString(), inputs, signature_name, body.by_row)
+
+
+def check_pictures(inputs: Iterable[Array], max_pixels: int) -> None:
+    """Raises `InvalidImage` for a picture in the strings of inputs that is too large, by its
+    header, for a model server that decodes it whole, and `PayloadTooLarge` where all have too many
+    pixels."""
     pixels = 0
-    for array in inputs.values():
+    for array in inputs:
         if array.dtype == object:
             for each in array.flat:
                 header = check_header(each, max_pixels)
@@ -62,11 +74,6 @@ def predict_message(
             f"The pictures have {pixels:,} pixels together, and {_TOGETHER * max_pixels:,} are "
             "too many for one request; send fewer or smaller ones at once"
         )
-    message = wire.PredictRequest(
-        model_spec=messages.model_spec(*model, signature_name),
-        inputs={name: to_tensor(array) for name, array in inputs.items()},
-    )
-    return PredictMessage(message.SerializeToString(), inputs, signature_name, body.by_row)
 
 
 def read_predict(

@@ -11,6 +11,7 @@ import orjson
 from vitrine_client.errors import DeadlineExceeded, NotFound, Unavailable, Unreachable, VitrineError
 from vitrine_serving.gateway.http.messages import GRPC_PATH, Answer, is_v2
 from vitrine_serving.gateway.shedding import RETRY_AFTER_S
+from vitrine_serving.grpc_services.words import carried
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,10 @@ def problem(status: int, detail: str, *, error: str = "") -> Answer:
 
 def v2_problem(status: int, message: str) -> Answer:
     """Returns an error as an answer of the Open Inference Protocol. Its clients show the words of
-    an `application/json` alone, which may have no `charset` either."""
-    return Answer(status, orjson.dumps({"error": message}, option=orjson.OPT_APPEND_NEWLINE))
+    an `application/json` alone, which may have no `charset` either; long ones are cut as over gRPC.
+    """
+    content = {"error": carried(message)}
+    return Answer(status, orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def message_of(error: VitrineError) -> str:

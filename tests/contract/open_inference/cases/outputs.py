@@ -9,11 +9,17 @@ from tests.contract.open_inference.row import Row
 CLASS = {"name": "class_ids"}
 PROBABILITIES = {"name": "probabilities"}
 FOO = {"name": "foo"}
+CLASSES = (
+    "each row has its best classes, as in Triton's models that batch; the gateway's have labels, "
+    "which are the numbers where nobody gave others"
+)
 
 
-def _best(count: int) -> list[str]:
+def _best(count: int, form: str) -> Tensors:
+    """The best classes of `probabilities`, each in a form."""
     values = arithmetic.softmax(arithmetic.pictures(1), 2)[0]
-    return [f"{values[each]:f}:{each}" for each in values.argsort()[::-1][:count]]
+    told = [form.format(values[each], each) for each in values.argsort()[::-1][:count]]
+    return Tensors({"probabilities": ("BYTES", [1, count], told)}, "mlp", "2")
 
 
 ROWS = [
@@ -28,7 +34,8 @@ ROWS = [
     Row(
         "B-class",
         infer(outputs=[PROBABILITIES | {"parameters": {"classification": 2}}]),
-        Tensors({"probabilities": ("BYTES", [1, 2], _best(2))}, "mlp", "2"),
-        "each row has its best classes, as in Triton's models that batch; its others are one row",
+        _best(2, "{0:f}:{1}:{1}"),
+        CLASSES,
+        embedded=_best(2, "{:f}:{}"),
     ),
 ]

@@ -43,6 +43,7 @@ def make_open_inference(
         ),
         Labels(servers),
         offload,
+        limits.max_pixels,
     )
     return V2Service(
         inference,

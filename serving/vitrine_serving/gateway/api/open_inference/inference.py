@@ -4,7 +4,6 @@ It is checked against the signature of the version that answered last; nothing i
 what was remembered, but only by what the model server says now.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from vitrine_client.open_inference.messages import V2Request, V2Response, V2Tens
 from vitrine_client.open_inference.specs import VersionSpecs
 from vitrine_client.tfserving import messages
 from vitrine_client.tfserving import wire_pb2 as wire
+from vitrine_serving.gateway.api.json_bodies import check_pictures
 from vitrine_serving.gateway.api.open_inference import parameters
 from vitrine_serving.gateway.api.open_inference.labels import Labels
 from vitrine_serving.gateway.api.open_inference.pictures import (
@@ -78,7 +78,8 @@ class _Answered(NamedTuple):
 
 
 class Inference:
-    """Inference of one process; lives in one event loop."""
+    """Inference of one process; lives in one event loop. `offload` calls a function in a thread; a
+    picture for the model to decode has `max_pixels` at most."""
 
     def __init__(
         self,
@@ -86,13 +87,15 @@ class Inference:
         shared: SharedRows,
         pictures: PictureInputs,
         labels: Labels,
-        offload: Offload = asyncio.to_thread,
+        offload: Offload,
+        max_pixels: int,
     ) -> None:
         self._plane = plane
         self._shared = shared
         self._pictures = pictures
         self._labels = labels
         self._offload = offload
+        self._max_pixels = max_pixels
         self._known = KnownSignatures(VersionSpecs.of)
 
     async def learn(self, model: ModelRef, caller: Caller, deadline: float) -> VersionSpecs:
@@ -182,7 +185,7 @@ class Inference:
     async def _ask_alone(
         self, query: _Query, name: str, inputs: Sequence[V2Tensor], wanted: Sequence[str]
     ) -> _Answered:
-        given = query.model, name, inputs, wanted
+        given = query.model, name, inputs, wanted, self._max_pixels
         message = await self._offload(_message, *given) if _is_large(inputs) else _message(*given)
         rows = _rows(inputs)
         response = await self._plane.infer(
@@ -251,8 +254,14 @@ def _tensors(response: InferenceResponse, names: Sequence[str]) -> list[V2Tensor
 
 
 def _message(
-    model: ModelRef, name: str, inputs: Sequence[V2Tensor], wanted: Sequence[str]
+    model: ModelRef,
+    name: str,
+    inputs: Sequence[V2Tensor],
+    wanted: Sequence[str],
+    max_pixels: int,
 ) -> bytes:
+    """Returns the message to the model server. Raises what `check_pictures` raises."""
+    check_pictures((tensor.array for tensor in inputs), max_pixels)
     message = wire.PredictRequest(
         model_spec=messages.model_spec(*model, name),
         inputs={tensor.name: tensorflow.to_tensor(tensor) for tensor in inputs},

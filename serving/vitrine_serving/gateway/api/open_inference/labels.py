@@ -26,6 +26,4 @@ class Labels:
         profile = found.profile
         if not profile or (signature, output) != (profile.signature, profile.output):
             return ()
-        if list(found.labels) == [str(number) for number in range(len(found.labels))]:
-            return ()  # nobody gave them; they are the numbers, which an answer has anyway
         return found.labels
