@@ -149,6 +149,9 @@ def _show(files: Sequence[str], model: str | None, addresses: Addresses) -> Sequ
         reasons = refused(files, addresses.url, key, *words[1:])
         _tell_left_out(reasons)
         files = [name for name in files if name not in reasons]
+        if not files:
+            click.echo("No picture is left to show")
+            return []
         _predict(files, *words, "--url", addresses.url)
     for words in models.asked(past_gateway=True)[:1]:
         _predict(files, *words, "--model-server", addresses.model_server)
@@ -161,9 +164,6 @@ def _tell_left_out(reasons: Mapping[str, str]) -> None:
 
 
 def _predict(pictures: Sequence[str], *words: str) -> None:
-    if not pictures:
-        click.echo("No picture is left to show")
-        return
     shown = pictures if len(pictures) < 3 else (pictures[0], "…", pictures[-1])
     click.echo(f"\n$ vitrine predict {' '.join((*words, *shown))}")
     done = subprocess.run(
