@@ -170,7 +170,7 @@ $(NEWEST)/.ready: requirements/newest.txt client/pyproject.toml serving/pyprojec
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e client -e serving -e training
 	@touch $@
 
-test-samples: setup $(SAMPLES)/.ready ## Train on pictures that others made: scikit-learn's digits, MNIST, drawings (10 minutes)
+test-samples: setup $(SAMPLES)/.ready ## Train on pictures that others made: scikit-learn's digits, MNIST, drawings (15 minutes)
 	@$(SAMPLES)/bin/python -m tests.samples.fetching data/samples
 	@VITRINE_SAMPLES=data/samples TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/samples
 

@@ -174,6 +174,11 @@ OWN = {
         "train softmax --data my photos --as mine --if-missing",
         "demo my photos --model mine --once",
     ),
+    "demo of a recipe with options": (
+        ["demo", "DATA=my photos", "RECIPES=cnn --size 32"],
+        "train cnn --size 32 --data my photos --as my photos --if-missing",
+        "demo my photos --model my photos",
+    ),
     "train": (["train", "DATA=my photos"], "train --data my photos"),
     "train as": (
         ["train", "DATA=x.csv", "RECIPES=mlp", "MODEL=x"],

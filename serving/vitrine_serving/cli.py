@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from vitrine_client.process.numbers import MOST_THREADS
 from vitrine_client.process.visible import visible
 from vitrine_client.results import strict_json
 from vitrine_serving import options, ports
-from vitrine_serving.demonstration import DemoModels, pictures_of
+from vitrine_serving.demonstration import DemoModels, pictures_of, refused
 from vitrine_serving.gateway.access import keys as keys_file
 from vitrine_serving.gateway.settings import SettingsError, checked_settings
 from vitrine_serving.ports import PortError
@@ -114,7 +114,9 @@ def demo(
     **where: Any,
 ) -> None:
     """Run the service, and predict PICTURES by each of its models, through the
-    gateway and past it. Of a folder, a few pictures are taken."""
+    gateway and past it. Of a folder, a few pictures are taken.
+
+    A picture that cannot be read, or is too large, is left out, with a sentence why."""
     own_socket, addresses = options.split(where)
     try:
         files = pictures_of(pictures)
@@ -123,25 +125,45 @@ def demo(
     click.echo("Starting the model server and the gateway")
     with _running(models_dir, addresses, quiet=True, **own_socket) as stack:
         try:
-            models = DemoModels.found(addresses.url, os.environ.get("VITRINE_API_KEY", ""))
-            if model is not None:
-                models = models.alone(model)
+            shown = _show(files, model, addresses)
         except (VitrineError, LookupError) as error:
             raise click.ClickException(str(error.args[0])) from error
-        for name, reason in models.left_out.items():
-            click.echo(f"Left out: {visible(name)}, as {visible(reason)}")
-        if not models.classifiers:
-            click.echo("No model here takes pictures")
-        for words in models.asked():
-            _predict(files, *words, "--url", addresses.url)
-        for words in models.asked(past_gateway=True)[:1]:
-            _predict(files, *words, "--model-server", addresses.model_server)
+        if once and not shown:
+            raise click.ClickException("none of the pictures could be shown")
         if not once:
             click.echo(f"\nTry it with your own pictures: {addresses.url} (Ctrl-C to stop)")
             stack.wait()
 
 
+def _show(files: Sequence[str], model: str | None, addresses: Addresses) -> Sequence[str]:
+    """Has models predict pictures; returns those that none of them refused. Raises `VitrineError`,
+    and `LookupError` for a model that cannot be asked."""
+    key = os.environ.get("VITRINE_API_KEY", "")
+    models = DemoModels.found(addresses.url, key)
+    if model is not None:
+        models = models.alone(model)
+    _tell_left_out(models.left_out)
+    if not models.classifiers:
+        click.echo("No model here takes pictures")
+    for words in models.asked():
+        reasons = refused(files, addresses.url, key, *words[1:])
+        _tell_left_out(reasons)
+        files = [name for name in files if name not in reasons]
+        _predict(files, *words, "--url", addresses.url)
+    for words in models.asked(past_gateway=True)[:1]:
+        _predict(files, *words, "--model-server", addresses.model_server)
+    return files
+
+
+def _tell_left_out(reasons: Mapping[str, str]) -> None:
+    for name, reason in reasons.items():
+        click.echo(f"Left out: {visible(name)}, as {visible(reason)}")
+
+
 def _predict(pictures: Sequence[str], *words: str) -> None:
+    if not pictures:
+        click.echo("No picture is left to show")
+        return
     shown = pictures if len(pictures) < 3 else (pictures[0], "…", pictures[-1])
     click.echo(f"\n$ vitrine predict {' '.join((*words, *shown))}")
     done = subprocess.run(

@@ -1,13 +1,15 @@
 """Demo of a service: the models that it asks, and the pictures that it asks them about."""
 
 import os
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from vitrine_client import Client
-from vitrine_client.http.default_model import FALLBACK, PREFERRED
+from vitrine_client.errors import InvalidImage, PayloadTooLarge
+from vitrine_client.http.default_model import FALLBACK, PREFERRED, DefaultModelWarning
 from vitrine_client.images.pictures import in_folder
 from vitrine_client.results.profiles.profile import DESCRIBE, FASHION_MNIST, ModelProfile
 
@@ -41,6 +43,24 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     for found in os.walk(folder):
         found[1][:] = sorted(name for name in found[1] if not name.startswith((".", "__")))
         yield found
+
+
+def refused(
+    pictures: Sequence[str], url: str, key: str, model: str | None = None
+) -> dict[str, str]:
+    """Returns the pictures that a gateway's model does not answer, such as one that is too large,
+    and why. Raises `VitrineError` where that is not for the picture."""
+    reasons = {}
+    with Client(url, api_key=key) as gateway, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DefaultModelWarning)  # it is noted where they are shown
+        for picture in pictures:
+            try:
+                gateway.predict(picture, model)
+            except (InvalidImage, PayloadTooLarge) as error:
+                reasons[picture] = str(error)
+            except OSError as error:
+                reasons[picture] = f"the file cannot be read: {error}"
+    return reasons
 
 
 class DemoModels(NamedTuple):

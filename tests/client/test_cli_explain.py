@@ -70,6 +70,16 @@ def test_on_a_terminal():
     assert "48;2;30;61;111" in lines[2]
 
 
+def test_wider_than_the_console():
+    """Squares of pixels are one, in colours and in characters; an odd row has black below it."""
+    wide = Explanation("Bag", 1, 0.4, np.full((98, 100), 0.5, np.float32), "mlp", 12)
+    console = Console(force_terminal=True, width=80, color_system="truecolor", legacy_windows=False)
+    lines = heat_map(wide, console).plain.splitlines()
+    assert [len(line) for line in lines] == [50] * 25  # 49 rows
+    plain = Console(width=80, color_system=None)
+    assert [*map(len, heat_map(wide, plain).plain.splitlines()[:-1])] == [68] * 33
+
+
 @pytest.mark.parametrize("colours", ["standard", None])
 def test_without_colours_enough(colours):
     """Characters, where there are 16 colours or none."""

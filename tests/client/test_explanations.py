@@ -113,7 +113,12 @@ def test_pictures_that_cannot_be_explained(kind: Kind, gateway, tmp_path: Path):
 @both
 @pytest.mark.parametrize(
     "changes",
-    [{"attributions": [[0.0]]}, {"attributions": None}, {"label": None, "box": [1]}],
+    [
+        {"attributions": [[0.0], [1, 2]]},
+        {"attributions": [[]]},
+        {"attributions": None},
+        {"label": None, "box": [1]},
+    ],
     ids=str,
 )
 def test_answers_that_are_not_whole(kind: Kind, changes):
@@ -126,6 +131,25 @@ def test_answers_that_are_not_whole(kind: Kind, changes):
 
     with FakeGateway(answer) as gateway, pytest.raises(errors.ServerError, match="no sense"):
         kind.ask(gateway.url, "explain", BAG)
+
+
+@both
+def test_a_model_of_another_size(kind: Kind):
+    """Higher than wide, with an odd number of rows."""
+
+    def answer(asked: Asked) -> Reply:
+        whole = explaining(asked).content
+        whole["explanations"][0]["attributions"] = [[0.5] * 32 for _ in range(33)]
+        return Reply(content=whole)
+
+    with FakeGateway(answer) as gateway:
+        found = kind.ask(gateway.url, "explain", BAG)
+    assert found.attributions.shape == (33, 32)
+    assert found.heat_map(scale=2).size == (64, 66)
+    coarse = found.coarser(20)
+    assert coarse.attributions.shape == (17, 16)
+    assert coarse.sum_for == pytest.approx(found.sum_for)
+    assert found.coarser(32).attributions.shape == (33, 32)
 
 
 def test_the_heat_map(explanation):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 import tensorflow as tf
+from PIL import Image
 
 from harness.certificates import make_ca, make_certificate
 from harness.paths import ROOT, SAMPLES
@@ -161,14 +162,19 @@ def serve(*words: str, **variables: object) -> "subprocess.CompletedProcess[str]
 @pytest.mark.slow
 def test_the_demo_shows_pictures_to_classifiers_only(training_run, foreign_rows, tmp_path):
     """A linear regression beside them is served, but has no use for pictures; nor has a model that
-    knows nothing of Vitrine. It is said that they are left out, and why."""
+    knows nothing of Vitrine. It is said that they are left out, and why; so it is of a picture that
+    is too large, and the others are shown."""
+    large = tmp_path / "large.png"
+    Image.new("1", (12_000, 8_000)).save(large)
     models_dir = tmp_path / "models"
     shutil.copytree(training_run.models_dir / "softmax", models_dir / "softmax")
     train_and_publish(Run(RECIPES["linear"], 0, models_dir), Regression.of(0), RunListener())
     shutil.copytree(foreign_rows, models_dir / "rows" / "1")
     ports = (f"--{name}={free_port()}" for name in ("port", "grpc-port", "rest-port"))
-    done = serve("demo", "--once", "--models-dir", str(models_dir), *ports, str(SAMPLES[0]))
+    words = ("--models-dir", str(models_dir), *ports, str(large), str(SAMPLES[0]))
+    done = serve("demo", "--once", *words)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count(f"Left out: {large}, as ") == 1
     assert "--model softmax" in done.stdout
     assert "--model linear" not in done.stdout
     assert "--model rows" not in done.stdout

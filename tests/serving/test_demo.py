@@ -4,9 +4,19 @@ pictures."""
 import pytest
 
 from tests.client.cli_gateway import PROFILE
-from tests.client.fake_gateway import STATUS_OK, Asked, FakeGateway, Reply
+from tests.client.fake_gateway import (
+    BAD,
+    EMPTY,
+    STATUS_OK,
+    Asked,
+    FakeGateway,
+    Reply,
+    problem,
+    seeing,
+)
+from vitrine_client.errors import ServerError
 from vitrine_client.results.profiles.profile import FASHION_MNIST
-from vitrine_serving.demonstration import DemoModels, pictures_of
+from vitrine_serving.demonstration import DemoModels, pictures_of, refused
 
 
 @pytest.mark.parametrize(
@@ -96,3 +106,28 @@ def test_files_and_folders_without_pictures(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(ValueError, match="none has no pictures in it"):
         pictures_of([tmp_path / "none"])
+
+
+def test_pictures_that_are_refused(tmp_path):
+    """Each has its reason: garbage, nothing to see, a body that is too large, a file that is gone;
+    the others are answered all the same."""
+    content = {"bad": BAD, "coat": b"Coat", "empty": EMPTY, "large": b"large", "shirt": b"Shirt"}
+    for name, each in content.items():
+        (tmp_path / name).write_bytes(each)
+
+    def answer(asked: Asked) -> Reply:
+        return problem(413, "5 bytes are too many") if asked.body == b"large" else seeing(asked)
+
+    paths = [str(tmp_path / name) for name in (*content, "gone")]
+    with FakeGateway(answer) as gateway:
+        reasons = refused(paths, gateway.url, "", "mlp")
+    assert [name.rpartition("/")[2] for name in reasons] == ["bad", "empty", "large", "gone"]
+    assert "5 bytes are too many" in reasons[paths[3]]
+    assert "No such file" in reasons[paths[-1]]
+
+
+def test_a_failure_that_is_not_for_a_picture(tmp_path):
+    """No picture is blamed for it."""
+    (tmp_path / "coat").write_bytes(b"Coat")
+    with FakeGateway(lambda _: problem(500, "a bug")) as gateway, pytest.raises(ServerError):
+        refused([str(tmp_path / "coat")], gateway.url, "", "mlp")

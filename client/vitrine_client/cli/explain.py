@@ -20,7 +20,8 @@ from vitrine_client.errors import EmptyPicture, InvalidImage
 from vitrine_client.process.visible import visible
 from vitrine_client.results.explanations import Explanation
 
-_PNG_SCALE = 16
+_PNG_SIDE = 448
+"""Pixels of a PNG's longer side, or nearly as many."""
 
 _STRONG, _WEAK = 0.6, 0.2
 """Weights from which a pixel is written with the stronger and with the weaker character; weights
@@ -47,7 +48,7 @@ LEGEND = "# strongly for it, + for it, - against it, = strongly against it"
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the heat map as a PNG file, 448x448 pixels.",
+    help="Also write the heat map as a PNG file, 448x448 pixels for a model of 28x28.",
 )
 @gateway_options
 def explain(
@@ -69,10 +70,11 @@ def explain(
     vitrine explain - --model softmax < shoe.png   the same, from standard input
     vitrine explain shoe.png --out why.png --json > why.json
 
-    PICTURE is a file, or - for standard input. The heat map has the 28x28 pixels that the model
-    sees: orange ones speak for the class, blue ones against it. Where there are no colours, it is
-    made of characters. With --json, attributions are 28 lists of 28 numbers: what each pixel adds
-    to the class's logit.
+    PICTURE is a file, or - for standard input. The heat map has the pixels that the model sees,
+    such as 28x28: orange ones speak for the class, blue ones against it. Where the console is too
+    narrow, squares of them are one. Where there are no colours, it is made of characters. With
+    --json, attributions are a list for each row of pixels: what each pixel adds to the class's
+    logit.
 
     Exit code 1: the picture cannot be read or shows nothing, or there is no such model.
     """
@@ -88,7 +90,8 @@ def explain(
             except InvalidImage as error:
                 sys.exit(_refused(names[0], error, as_json))
         if out:
-            found.heat_map(_PNG_SCALE).save(out, "PNG")
+            scale = max(1, _PNG_SIDE // max(found.attributions.shape))
+            found.heat_map(scale).save(out, "PNG")
             options.note(f"Written to {out}")
     if as_json:
         tables.print_json({"picture": names[0]} | found.to_dict())
@@ -130,15 +133,17 @@ def _refused(name: str, error: InvalidImage, as_json: bool) -> int:
 
 
 def heat_map(explanation: Explanation, console: Console) -> Text:
-    """Returns a heat map for a console: 28 columns, 14 lines in colours, orange for the class and
-    blue against it, or 56 columns and 28 lines of characters, and a legend."""
+    """Returns a heat map for a console: for 28x28 pixels 28 columns, 14 lines in colours, orange
+    for the class and blue against it, or 56 columns and 28 lines of characters, and a legend."""
     if console.color_system not in _COLOURFUL or console.options.ascii_only:
-        return Text("\n").join([*_in_characters(explanation), Text(f"({LEGEND})", "dim")])
-    return Text("\n").join(_in_colours(explanation))
+        fitted = explanation.coarser(console.width // 2)
+        return Text("\n").join([*_in_characters(fitted), Text(f"({LEGEND})", "dim")])
+    return Text("\n").join(_in_colours(explanation.coarser(console.width)))
 
 
 def _in_colours(explanation: Explanation) -> list[Text]:
     pixels = np.asarray(explanation.heat_map(scale=1))
+    pixels = np.pad(pixels, ((0, len(pixels) % 2), (0, 0), (0, 0)))
     lines = []
     for upper, lower in zip(pixels[::2], pixels[1::2], strict=True):
         line = Text()

@@ -13,7 +13,7 @@ from vitrine_client.errors import EmptyPicture, InvalidImage, InvalidRequest
 from vitrine_client.http import predictions
 from vitrine_client.http.asked_model import AskedModel
 from vitrine_client.http.protocol import Conversation, sensible
-from vitrine_client.images import NOTHING, SIDE, Picture, find_item, pictures
+from vitrine_client.images import NOTHING, Picture, find_item, pictures
 from vitrine_client.results import json_values
 from vitrine_client.results.explanations import Explanation, Floats
 
@@ -80,7 +80,7 @@ def _attributions(rows: Any) -> Floats:
     listed = [list(map(json_values.number, json_values.items(row))) for row in rows]
     with np.errstate(over="ignore"):
         attributions = np.array(listed, np.float32)
-    if attributions.shape != (SIDE, SIDE):
+    if attributions.ndim != 2 or not attributions.size:
         raise ValueError(f"attributions are {list(attributions.shape)}")
     if not np.isfinite(attributions).all():
         raise ValueError("attributions are beyond all float32")

@@ -34,30 +34,31 @@ def json_length(header: str | None, body_bytes: int) -> int:
     if header is None:
         return body_bytes
     text = header.strip()
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > body_bytes:
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdigit() and len(digits) < 20
+    if not is_number or int(digits) > body_bytes:
         raise InvalidRequest(
             f"Inference-Header-Content-Length is the length of the JSON, from 0 to the body's "
             f"{body_bytes}; it says {text[:40]!r}"
         )
-    return int(text)
+    return int(digits)
 
 
 def read_request(content: Any, binary: bytes | memoryview) -> V2Request:
     """Returns the request of parsed JSON and the binary data after it. Unknown members are left
     out, as official clients send some. Raises `InvalidRequest`."""
     members = _object(content, "The request")
-    inputs, rest, seen = list[V2Tensor](), memoryview(binary), set[str]()
+    inputs, rest = dict[str, V2Tensor](), memoryview(binary)
     for each in _objects(members, "inputs"):
         tensor, rest = _read_tensor(each, rest)
-        if tensor.name in seen:
+        if tensor.name in inputs:
             raise InvalidRequest(f"Input {tensor.name!r} is there twice")
-        seen.add(tensor.name)
-        inputs.append(tensor)
+        inputs[tensor.name] = tensor
     if rest:
         raise InvalidRequest(f"{len(rest)} bytes of binary data follow the last input's")
     outputs = [] if members.get("outputs") is None else _objects(members, "outputs")
     return V2Request(
-        inputs,
+        [*inputs.values()],
         [RequestedOutput(_text(each, "name"), _parameters(each)) for each in outputs],
         _text(members, "model_name", ""),
         id=_text(members, "id", ""),

@@ -1,7 +1,7 @@
 """Explanation: the pixels of a picture that speak for a class, and those against it."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,11 @@ _SHOWN_PX = 224
 class Explanation(JsonRecord):
     """Explanation of one class for one picture.
 
-    `attributions`, float32 [28, 28], is the contribution of each pixel to the class's logit: the
-    gradient times the pixel. Above zero it speaks for the class, below zero against it, and a black
-    pixel says nothing. `label`, `class_id` and `probability` are those of the class that is
-    explained; `model`, `version`, `box` and `warnings` are a `Prediction`'s. Notebooks show it as a
-    heat map.
+    `attributions`, float32 of the model's height and width, [28, 28] for Fashion-MNIST, is the
+    contribution of each pixel to the class's logit: the gradient times the pixel. Above zero it
+    speaks for the class, below zero against it, and a black pixel says nothing. `label`, `class_id`
+    and `probability` are those of the class that is explained; `model`, `version`, `box` and
+    `warnings` are a `Prediction`'s. Notebooks show it as a heat map.
     """
 
     label: str
@@ -52,13 +52,21 @@ class Explanation(JsonRecord):
         return float(self.attributions[self.attributions < 0].sum())
 
     def weights(self) -> Floats:
-        """Returns the strengths that a heat map shows, float32 [28, 28] in -1..1: of the strongest
-        pixel 1 or -1, and weak ones lifted so that they are seen."""
+        """Returns the strengths that a heat map shows, float32 in -1..1: of the strongest pixel 1
+        or -1, and weak ones lifted so that they are seen."""
         strongest = float(np.abs(self.attributions).max(initial=0.0)) or 1.0
         shares = np.abs(self.attributions) / np.float32(strongest)
         lifted = shares.astype(np.float32) ** np.float32(_GAMMA)
         weights: Floats = np.copysign(lifted, self.attributions)
         return weights
+
+    def coarser(self, columns: int) -> "Explanation":
+        """Returns it with at most so many columns: squares of pixels are summed to one."""
+        height, width = self.attributions.shape
+        side = -(-width // max(columns, 1))
+        padded = np.pad(self.attributions, ((0, -height % side), (0, -width % side)))
+        squares = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side)
+        return replace(self, attributions=squares.sum((1, 3), dtype=np.float32))
 
     def heat_map(self, scale: int = 8) -> Image.Image:
         """Returns a picture, orange for the class and blue against it, on black; each pixel of the

@@ -176,7 +176,39 @@ def test_too_many_values(runner):
     assert len(values(reads(*binary(bytes(4 * 200), shape=[200])))) == 200
 
 
-@pytest.mark.parametrize("shape", [[-1, 2], ["a"], [True], None, [2**70], [0, 2**70]])
+def test_many_dimensions_are_not_multiplied(reads):
+    body = plain([], "BYTES", shape=[2**63 - 1] * 10_000)
+    began = time.process_time()
+    assert "10000 dimensions" in str(reads.refusal(body))
+    assert time.process_time() - began < 0.3
+
+
+@pytest.mark.parametrize("count", [3_500, 50_000])
+def test_many_inputs(reads, count):
+    inputs = [{"name": str(n), "datatype": "FP32", "shape": [0], "data": []} for n in range(count)]
+    body = json.dumps({"inputs": inputs}).encode()
+    began = time.process_time()
+    if len(body) > LARGE_JSON_BYTES:
+        assert isinstance(reads.refusal(body), PayloadTooLarge)
+    else:
+        assert len(reads(body).inputs) == count
+    assert time.process_time() - began < 1e-4 * count
+
+
+@pytest.mark.parametrize("member", ["parameters", "outputs", "id"])
+def test_large_json_besides_values(reads, member):
+    many = {
+        "parameters": {str(n): n for n in range(30_000)},
+        "outputs": [{"name": str(n)} for n in range(20_000)],
+        "id": "a" * LARGE_JSON_BYTES,
+    }
+    error = reads.refusal(plain([1], **{member: many[member]}))
+    assert isinstance(error, PayloadTooLarge)
+    assert "besides the values of inputs" in str(error)
+    assert reads(plain([1] * LARGE_JSON_BYTES)).inputs
+
+
+@pytest.mark.parametrize("shape", [[-1, 2], ["a"], [True], None, [2**70], [0, 2**70], [9] * 65])
 def test_odd_shapes_of_strings(reads, shape):
     """They are refused one way or the other, and no shape makes more than was sent."""
     content = b"\x00\x00\x00\x00"
@@ -200,7 +232,9 @@ def test_raw_bodies(reads):
     assert (request.raw, list(request.inputs)) == (b"abc", [])
 
 
-@pytest.mark.parametrize("header", ["4", "-1", "x", "", "1.0", "9" * 30])
+@pytest.mark.parametrize(
+    "header", ["4", "-1", "x", "", "1.0", "9" * 30, "0" * 30 + "4", "0" * 5000 + "4", "9" * 5000]
+)
 def test_headers_that_are_no_length(reads, header):
     assert "from 0 to the body's 3" in str(reads.refusal(b"abc", header))
 

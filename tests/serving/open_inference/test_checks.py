@@ -60,6 +60,11 @@ def test_misfits(asked, given, words):
     assert not asked.servers.asked
 
 
+@pytest.mark.parametrize("timeout", [0, 2**63 - 1, 10**400], ids=["0", "int64", "more"])
+def test_timeouts_that_are_later_than_any_deadline(asked, timeout):
+    assert asked.outputs(request(X, timeout=timeout)) == {"x": [[1, 2]]}
+
+
 def test_parameters_that_mean_nothing_here(asked):
     given = {"priority": 1, "sequence_id": 7, "sequence_start": True, "triton_x": 1, "a": "b"}
     assert asked.outputs(request(X, **given)) == {"x": [[1, 2]]}

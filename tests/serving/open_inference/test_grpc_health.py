@@ -6,11 +6,13 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from tests.serving.open_inference.asked_grpc import asked
+from tests.serving.open_inference.asked_grpc import LIMITS, asked
+from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.grpc_services import services_pb2 as services
 
 CODE = grpc.StatusCode
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 SERVING, NOT_SERVING = (
     services.HealthCheckResponse.SERVING,
     services.HealthCheckResponse.NOT_SERVING,
@@ -55,6 +57,29 @@ def test_a_watch_tells_changes_and_ends_with_the_server(caller, servers):
     told, code = caller.runner.run(run())
     assert told == [SERVING, NOT_SERVING, SERVING, NOT_SERVING]
     assert code is CODE.OK
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH, REFLECTION])
+def test_messages_that_do_not_come(calling, path):
+    """Whoever has no key may ask for health, and must not keep a call for nothing."""
+    caller = calling(LIMITS._replace(requests=RequestSettings(body_timeout_s=0.2)))
+
+    async def run():
+        call = caller.channel.stream_stream(path)(timeout=20)
+        return await call.code(), await call.details()
+
+    code, words = caller.runner.run(run())
+    assert (code, "did not come within 0.2 s" in words) == (CODE.DEADLINE_EXCEEDED, True)
+
+
+@pytest.mark.parametrize("path", [CHECK, WATCH])
+def test_health_without_a_message(caller, path):
+    async def run():
+        call = caller.channel.stream_stream(path)(timeout=20)
+        await call.done_writing()
+        return await call.code()
+
+    assert caller.runner.run(run()) is CODE.INVALID_ARGUMENT
 
 
 def reflected(caller, version="v1", **request) -> services.ServerReflectionResponse:

@@ -6,14 +6,17 @@ import time
 import grpc
 import pytest
 
-from tests.serving.open_inference.asked_grpc import asked
+from tests.serving.open_inference.asked_grpc import LIMITS, asked
 from vitrine_client.errors import Unavailable
 from vitrine_client.open_inference import grpc_messages
 from vitrine_client.open_inference import wire_pb2 as wire
 from vitrine_serving.gateway.access import keys
+from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.server.grpc_stream import AT_ONCE
 
 CODE = grpc.StatusCode
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 STREAM = grpc_messages.path_of("ModelStreamInfer")
 
 
@@ -159,6 +162,55 @@ def test_an_idle_stream_does_not_hold_up_an_end(caller):
         return await call.code(), time.monotonic() - began < 5
 
     assert caller.runner.run(run()) == (CODE.UNAVAILABLE, True)
+
+
+def test_a_stream_whose_first_message_does_not_come(calling):
+    """Those that follow have their time."""
+    caller = calling(LIMITS._replace(requests=RequestSettings(body_timeout_s=0.2)))
+
+    async def run():
+        quiet = caller.channel.stream_stream(STREAM)(timeout=20)
+        ended = await quiet.code(), await quiet.details()
+        call = caller.channel.stream_stream(STREAM)(timeout=20)
+        await call.write(asked().SerializeToString())
+        await call.read()
+        await asyncio.wait([asyncio.ensure_future(call.code())], timeout=0.5)
+        await call.write(asked().SerializeToString())
+        answered = wire.ModelStreamInferResponse.FromString(await call.read())
+        await call.done_writing()
+        return ended, answered.error_message, await call.code()
+
+    (code, words), error, last = caller.runner.run(run())
+    assert (code, "did not come within 0.2 s" in words) == (CODE.DEADLINE_EXCEEDED, True)
+    assert (error, last) == ("", CODE.OK)
+
+
+@pytest.mark.parametrize("path", [STREAM, WATCH, REFLECTION])
+def test_open_streams_leave_room_for_calls(calling, path):
+    caller = calling(LIMITS._replace(most=6))
+
+    async def run():
+        calls = [caller.channel.stream_stream(path)(timeout=20) for _ in range(4)]
+        done, _ = await asyncio.wait(
+            [asyncio.ensure_future(each.code()) for each in calls],
+            timeout=20,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        called = await caller.called("ModelInfer", asked())
+        for each in calls:
+            each.cancel()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:  # there is room again
+            again = caller.channel.stream_stream(path)(timeout=20)
+            await again.done_writing()
+            if await again.code() is not CODE.RESOURCE_EXHAUSTED:
+                break
+        return [each.result() for each in done], called.code, await again.code()
+
+    refused, code, last = caller.runner.run(run())
+    assert refused == [CODE.RESOURCE_EXHAUSTED]
+    assert code is CODE.OK
+    assert last is not CODE.RESOURCE_EXHAUSTED
 
 
 async def until(condition) -> None:

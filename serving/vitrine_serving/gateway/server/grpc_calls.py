@@ -14,13 +14,13 @@ from urllib.parse import unquote
 import grpc
 import orjson
 
-from vitrine_client.errors import InvalidRequest, RequestTimeout
 from vitrine_client.tfserving.messages import code_for_status
 from vitrine_serving.gateway.http.heads import ids_of
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.http.routes import GrpcMethod
 from vitrine_serving.gateway.inference.dataplane import LARGE_BYTES
+from vitrine_serving.gateway.server.grpc_bounds import read_message
 from vitrine_serving.gateway.shedding import BodyBudget
 
 SLOWEST = 1024
@@ -31,8 +31,6 @@ KIND = "application/grpc"
 _QUIET_S = 0.1
 _MOST_HELD_S = 1.0
 """Seconds without a call after which no more are awaited, and in which there is always an end."""
-
-_NO_MESSAGE = "The call has no message; send one"
 
 
 class HeldBytes:
@@ -141,16 +139,7 @@ class ClientCalls:
 
     async def _read(self, context: Any, held: HeldBytes) -> bytes:
         """Returns a call's message. Raises `RequestTimeout`, `InvalidRequest` or `BodiesFull`."""
-        timeout_s = self.limits.body_timeout_s
-        try:
-            async with asyncio.timeout(timeout_s):
-                content = await context.read()
-        except TimeoutError:
-            raise RequestTimeout(
-                f"The message did not come within {timeout_s:g} s; send it again"
-            ) from None
-        if not isinstance(content, bytes):
-            raise InvalidRequest(_NO_MESSAGE)
+        content = await read_message(context, self.limits.body_timeout_s)
         held.take(len(content))
         return content
 

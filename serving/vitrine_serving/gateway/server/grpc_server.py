@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from vitrine_serving.gateway.http.reading import RequestSettings
+from vitrine_serving.gateway.server.grpc_bounds import OpenStreams
 from vitrine_serving.gateway.server.grpc_calls import ClientCalls
 from vitrine_serving.gateway.server.grpc_health import GatewayHealth, reflection_handlers
 from vitrine_serving.gateway.server.grpc_stream import GrpcStreams
@@ -49,15 +50,17 @@ class GrpcServer:
         pems: tuple[bytes, bytes, bytes | None] | None = None,
         note: Callable[[], None] = lambda: None,
     ) -> None:
-        self._health = GatewayHealth(gateway.open_inference.is_ready)
+        bounds, timeout_s = OpenStreams(limits.most), limits.requests.body_timeout_s
+        self._health = GatewayHealth(gateway.open_inference.is_ready, bounds, timeout_s)
         calls = self._calls = ClientCalls(gateway, limits.requests, limits.answer_s, note)
-        self._streams = GrpcStreams(calls)
+        self._streams = GrpcStreams(calls, bounds)
         handlers = {
             path: (self._streams if method.failed else calls).handler(method)
             for path, method in gateway.grpc_methods.items()
         }
+        handlers |= self._health.handlers | reflection_handlers(bounds, timeout_s)
         self._server = grpc.aio.server(
-            handlers=(_Handlers({**handlers, **self._health.handlers, **reflection_handlers()}),),
+            handlers=(_Handlers(handlers),),
             options=_options(limits),
             maximum_concurrent_rpcs=limits.most,
         )

@@ -6,9 +6,11 @@ from typing import Any
 
 import grpc
 
-from vitrine_client.errors import Unauthorized
+from vitrine_client.errors import RequestTimeout, Unauthorized
+from vitrine_client.tfserving.messages import code_for_status
 from vitrine_serving.gateway.http.messages import Answer, Request
 from vitrine_serving.gateway.http.routes import GrpcMethod
+from vitrine_serving.gateway.server.grpc_bounds import OpenStreams, read_next
 from vitrine_serving.gateway.server.grpc_calls import (
     ClientCalls,
     HeldBytes,
@@ -37,8 +39,9 @@ class _Reply:
 class GrpcStreams:
     """Streams of one process, of the calls that `calls` answers."""
 
-    def __init__(self, calls: ClientCalls) -> None:
+    def __init__(self, calls: ClientCalls, bounds: OpenStreams) -> None:
         self._calls = calls
+        self._bounds = bounds
         self._open: set[_Stream] = set()
         self._is_ending = False
 
@@ -55,7 +58,7 @@ class GrpcStreams:
             finally:
                 self._open.discard(stream)
 
-        return grpc.stream_stream_rpc_method_handler(serve)
+        return grpc.stream_stream_rpc_method_handler(self._bounds.bounded(serve))
 
     def end(self) -> None:
         """Has each stream end as soon as what was read of it is answered."""
@@ -76,9 +79,11 @@ class _Stream:
         self._reader: asyncio.Task[None] | None = None
         self._in_hand: set[HeldBytes] = set()
         self._is_ending = False
+        self._late: RequestTimeout | None = None
 
     async def serve(self) -> None:
-        """Answers until the client has sent all, the gateway ends, or a request has no right."""
+        """Answers until the client has sent all, the gateway ends, or a request has no right, which
+        the first says: it has to come as soon as that of any call."""
         self._reader = asyncio.create_task(self._read_all())
         if self._is_ending:
             self._reader.cancel()
@@ -94,6 +99,8 @@ class _Stream:
             self._drop(pending)
         if self._is_ending:
             await self._context.abort(grpc.StatusCode.UNAVAILABLE, _ENDING)
+        if self._late:
+            await self._context.abort(code_for_status(self._late.status), str(self._late))
 
     def end(self) -> None:
         """Reads no more."""
@@ -102,13 +109,17 @@ class _Stream:
             self._reader.cancel()
 
     async def _read_all(self) -> None:
+        timeout_s: float | None = self._calls.limits.body_timeout_s
         try:
             while True:
                 await self._free.acquire()
-                content = await self._context.read()
-                if not isinstance(content, bytes):
+                content = await read_next(self._context, timeout_s)
+                if content is None:
                     return
+                timeout_s = None
                 self._tasks.put_nowait(asyncio.create_task(self._reply(content)))
+        except RequestTimeout as error:
+            self._late = error
         except (asyncio.CancelledError, grpc.aio.AbortError, asyncio.InvalidStateError):
             pass  # it is to end, or its client has left
         finally:

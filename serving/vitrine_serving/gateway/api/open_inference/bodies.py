@@ -6,7 +6,6 @@ send. In a decoding process it becomes binary data, which is all that has to com
 
 import asyncio
 import codecs
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ import rapidjson
 
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, PayloadTooLarge, Unavailable
 from vitrine_client.open_inference.http_bodies import json_length, read_request, write_request
-from vitrine_client.open_inference.messages import V2Request
+from vitrine_client.open_inference.messages import V2Request, checked_count
 from vitrine_client.process.variables import PREFIX
 from vitrine_serving.gateway.api.json_bodies import LARGE_JSON_BYTES
 from vitrine_serving.gateway.api.open_inference.known_heads import KnownHeads
@@ -72,20 +71,26 @@ def _check_strings(content: Any, max_values: int) -> None:
 
 
 def _strings(content: Any) -> int:
-    """Returns the number of strings that a request has by its shapes, whatever is wrong with it."""
+    """Returns the number of strings that a request has by its shapes. Raises `InvalidRequest` for
+    a shape that no tensor has; what else is wrong is told by those who read it."""
     inputs = content.get("inputs") if isinstance(content, dict) else None
     count = 0
     for each in inputs if isinstance(inputs, list) else ():
         if isinstance(each, dict) and each.get("datatype") == "BYTES":
             shape = each.get("shape")
             if isinstance(shape, list) and all(type(size) is int for size in shape):
-                count += math.prod(shape)
+                count += checked_count(shape, each.get("name"))
     return count
 
 
 def _to_binary(head: Head, body: bytes) -> tuple[Head, bytes]:
     request = _read(body, head["json_bytes"], head["max_values"])
     content, parts = write_request(request, is_binary=True)
+    if len(orjson.dumps(content)) > LARGE_JSON_BYTES:  # read once more, where others wait for it
+        raise PayloadTooLarge(
+            f"The JSON has more than {LARGE_JSON_BYTES} bytes besides the values of inputs; send "
+            "fewer inputs, outputs and parameters"
+        )
     return content, b"".join(parts)
 
 

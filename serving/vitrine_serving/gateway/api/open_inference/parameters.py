@@ -10,6 +10,7 @@ from vitrine_client.errors import InvalidRequest
 from vitrine_client.open_inference.messages import Parameters
 
 _US = 1e6
+_LONGEST = 2**63  # microseconds; more is later than any deadline, and may be more than floats hold
 
 
 def deadline_of(parameters: Parameters, deadline: float) -> float:
@@ -18,4 +19,6 @@ def deadline_of(parameters: Parameters, deadline: float) -> float:
     timeout = parameters.get("timeout", 0)
     if isinstance(timeout, bool) or not isinstance(timeout, int) or timeout < 0:
         raise InvalidRequest(f"`timeout` is a number of microseconds, not {timeout!r}")
-    return min(deadline, time.monotonic() + timeout / _US) if timeout else deadline
+    if not timeout or timeout > _LONGEST:
+        return deadline
+    return min(deadline, time.monotonic() + timeout / _US)
