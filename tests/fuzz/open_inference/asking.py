@@ -52,8 +52,8 @@ class Asking(threading.local):
         """Makes a call of gRPC."""
         answer = self._target.rpc(request.rpc)
         told = fault_of_rpc(answer, request.rpc)
-        fault = f"{told}; answered {str(answer)[:500]}; sent {request.rpc!r}"[:_SHOWN] if told else ""
-        return Asked(f"gRPC {request.kind}", [answer.code], fault)
+        shown = f"{told}; answered {str(answer)[:500]}; sent {request.rpc!r}"
+        return Asked(f"gRPC {request.kind}", [answer.code], shown[:_SHOWN] if told else "")
 
     def good(self, gateway: Gateway) -> list[str]:
         """Returns what is wrong with the answers to good requests, which is nothing."""
