@@ -52,8 +52,8 @@ class Asking(threading.local):
         """Makes a call of gRPC."""
         answer = self._target.rpc(request.rpc)
         told = fault_of_rpc(answer, request.rpc)
-        fault = f"{told}; answered {answer}; sent {request.rpc!r}"[:_SHOWN] if told else ""
-        return Asked(f"gRPC {request.kind}", [answer.code], fault)
+        shown = f"{told}; answered {str(answer)[:500]}; sent {request.rpc!r}"
+        return Asked(f"gRPC {request.kind}", [answer.code], shown[:_SHOWN] if told else "")
 
     def good(self, gateway: Gateway) -> list[str]:
         """Returns what is wrong with the answers to good requests, which is nothing."""
@@ -108,7 +108,7 @@ def _fault_of_http(status: int, headers: dict[str, str], content: bytes) -> str:
         if not is_told or not answer.words:
             return f"answered {status} {content[:500]!r}, which has no `error`"
         is_fit = len(answer.words) < LONGEST_WORDS and not _INSIDE.search(answer.words)
-        return "" if is_fit else f"answered {answer.words!r}"
+        return "" if is_fit else f"answered {answer.words[:500]!r}"
     if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
         try:
             orjson.loads(content)

@@ -16,6 +16,9 @@ _NUMBERS = {
     **dict.fromkeys(("FP16", "BF16", "FP32", "FP64"), (1.5, -0.25)),
 }
 _DTYPES = {"BOOL": "u1", "BF16": "<u2", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+MANY = 60
+"""Pictures whose JSON is read in a process of its own, and whose bytes are read in a thread."""
+
 _ONLY_RAW = ("FP16", "BF16")
 _OUTPUTS = [
     {"name": "probabilities", "parameters": {"classification": 3}},
@@ -27,8 +30,11 @@ def http_requests() -> list[Http]:
     """Returns requests over HTTP, each of which is answered with 200."""
     asked = [each.http for each in _calls() if each.http]
     path, pixels = calls.path_of("echo_fp32"), calls.raw_bytes([1, 2, 3])
+    many = calls.images(MANY)
+    large = calls.infer(many).http, calls.binary((_without_data(many), _pixels(MANY))).http
     return [
         *asked,
+        *(each for each in large if each),
         Http("POST", path, pixels, {calls.HEADER: "0"}),
         *(Http("GET", f"/v2{path}") for path in ("", "/health/live", "/health/ready")),
         *(Http("GET", f"/v2/models/mlp{path}") for path in ("", "/ready", "/config", "/stats")),
@@ -99,6 +105,14 @@ def _calls() -> list[Call]:
             model="clothes",
         ),
     ]
+
+
+def _without_data(tensor: calls.Tensor) -> calls.Tensor:
+    return {key: value for key, value in tensor.items() if key != "data"}
+
+
+def _pixels(count: int) -> bytes:
+    return calls.raw_bytes(arithmetic.pictures(count))
 
 
 def _raw(datatype: str) -> bytes:
