@@ -89,8 +89,14 @@ def test_a_stream_without_a_key_ends(calling, tmp_path):
     path = tmp_path / "keys"
     key = keys.add(path, "app")
     caller = calling(keys_file=path)
-    found, code, words = caller.stream([asked(), asked()])
-    assert (found, code, "wants an API key" in words) == ([], CODE.UNAUTHENTICATED, True)
+
+    async def refused():
+        call = caller.channel.stream_stream(STREAM)(timeout=20)
+        await call.write(asked().SerializeToString())  # a client that writes on may see INTERNAL
+        return await call.code(), await call.details()
+
+    code, words = caller.runner.run(refused())
+    assert (code, "wants an API key" in words) == (CODE.UNAUTHENTICATED, True)
     found, code, _ = caller.stream([asked(), asked()], metadata=(("x-api-key", key),))
     assert (len(found), code) == (2, CODE.OK)
 

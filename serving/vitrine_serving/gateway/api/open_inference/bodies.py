@@ -79,7 +79,7 @@ def _strings(content: Any) -> int:
         if isinstance(each, dict) and each.get("datatype") == "BYTES":
             shape = each.get("shape")
             if isinstance(shape, list) and all(type(size) is int for size in shape):
-                count += checked_count(shape, each.get("name"))
+                count += checked_count(shape, str(each.get("name")))
     return count
 
 
