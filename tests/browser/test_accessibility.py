@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, expect
 
 from harness.paths import ROOT, SAMPLES
@@ -16,6 +17,7 @@ from tests.client.loadtest.made_results import compared, made, searched, swept
 from vitrine_client.loadtest.analysis.outcome import LoadTestOutcome
 from vitrine_client.loadtest.analysis.slo import Slo
 from vitrine_client.loadtest.report import page as report
+from vitrine_training.cli import main as vitrine_train
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -64,7 +66,9 @@ def test_the_reference(visit, width, scheme):
 def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with reports on models, on a load test, and on one that is compared with it."""
     folder = tmp_path_factory.mktemp("reports")
-    train = ("vitrine_training", "report", "softmax", "mlp", f"--models-dir={service.models_dir}")
+    models = ["softmax", "mlp", f"--models-dir={service.models_dir}", f"--reports-dir={folder}"]
+    judged = CliRunner().invoke(vitrine_train, ["report", *models])
+    assert judged.exit_code == 0, judged.output
     load = (
         "vitrine_client",
         "loadtest",
@@ -76,7 +80,6 @@ def reports(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     short = (*load, "--rate=50", "--duration-s=2")
     before = folder / "load.json"
     for module, *words in (
-        (*train, f"--reports-dir={folder}"),
         (*short, f"--html={folder / 'load.html'}", f"--json={before}"),
         (*short, f"--html={folder / 'compared.html'}", f"--compare={before}"),
     ):

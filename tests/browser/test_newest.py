@@ -55,7 +55,9 @@ def expect_shown(page: Page, name: str) -> None:
     expect(verdict(answer(page, "mlp"))).to_contain_text("Bag")
 
 
-@pytest.mark.parametrize("slow", ["/v1/instances", ":predict"])
+@pytest.mark.parametrize(
+    "slow", [":predict", pytest.param("/v1/instances", marks=pytest.mark.wide)]
+)
 def test_a_file_that_is_answered_slowly(visit, slow):
     """A sample that was pressed later stays."""
     api = FakeApi()

@@ -126,7 +126,14 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("kind", FOREIGN)
+WIDE = {"fewer classes", "another output"}
+"""What is said of them others have, too."""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[pytest.mark.wide] if kind in WIDE else []) for kind in FOREIGN],
+)
 def test_a_foreign_model_wants_force_before_the_first_epoch(small_task, tmp_path, kind):
     """Nothing is trained, nothing published, and the model is as it was; also where a damaged
     version came after it."""

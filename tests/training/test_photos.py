@@ -24,7 +24,7 @@ from vitrine_training.photos import (
 )
 from vitrine_training.photos.canvas import Place, even, inside, some_size, still
 
-DRAWN = 5
+DRAWN = 3
 """Pictures of each kind."""
 
 DIGESTS = """
@@ -33,7 +33,7 @@ import numpy as np
 from vitrine_training.data.fashion_mnist import load
 from vitrine_training.photos import KINDS
 images = load().test.images
-for kind in KINDS.values():
+for kind in [*KINDS.values()][::3]:
     print(hashlib.sha256(kind.draw(images[3], kind.generator(3), images[9:14])).hexdigest())
 assert "tensorflow" not in sys.modules
 """
@@ -127,18 +127,16 @@ def test_pictures_depend_on_item_and_seed_only(items, drawn, name):
 def test_the_item_is_there(items, name):
     """A drawing of nothing differs, by something that is as large as the smallest item at least."""
     kind = KINDS[name]
-    for number in range(2):
-        with_item, without = (
-            frames_of(kind.draw(one, kind.generator(number), items[500:520]))[-1]
-            for one in (items[number], np.zeros_like(items[number]))
-        )
-        assert with_item.shape == without.shape
-        difference = np.abs(with_item - without).max(axis=2)
-        rows, columns = (
-            np.flatnonzero((difference > 0.4 * difference.max()).any(axis)) for axis in (1, 0)
-        )
-        side = max(np.ptp(rows), np.ptp(columns)) / min(with_item.shape[:2])
-        assert side > 0.04, f"number {number}"
+    with_item, without = (
+        frames_of(kind.draw(one, kind.generator(0), items[500:520]))[-1]
+        for one in (items[0], np.zeros_like(items[0]))
+    )
+    assert with_item.shape == without.shape
+    difference = np.abs(with_item - without).max(axis=2)
+    rows, columns = (
+        np.flatnonzero((difference > 0.4 * difference.max()).any(axis)) for axis in (1, 0)
+    )
+    assert max(np.ptp(rows), np.ptp(columns)) / min(with_item.shape[:2]) > 0.04
 
 
 def test_other_processes_draw_the_same(items):
@@ -148,7 +146,7 @@ def test_other_processes_draw_the_same(items):
     ).stdout.split()
     here = [
         hashlib.sha256(kind.draw(items[3], kind.generator(3), items[9:14])).hexdigest()
-        for kind in KINDS.values()
+        for kind in [*KINDS.values()][::3]
     ]
     assert there == here
 
