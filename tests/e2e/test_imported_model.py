@@ -24,15 +24,14 @@ NAME = "cnn"
 ASKED = 1_000
 """Test images that are sent as pictures."""
 
-TRAINED_ON = 30_000
-EPOCHS = 3
+EPOCHS = 4
 BATCH = 200
 
 layers = keras.layers
 
 
 def trained(dataset) -> keras.Model:
-    """A small CNN, as Keras' tutorials have it, in as little time as gives .86."""
+    """A small CNN, as Keras' tutorials have it, in as little time as gives .90."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -48,13 +47,13 @@ def trained(dataset) -> keras.Model:
             layers.Dense(10, activation="softmax"),
         ]
     )
-    steps = EPOCHS * TRAINED_ON // BATCH
+    steps = EPOCHS * len(dataset.train.labels) // BATCH
     rate = keras.optimizers.schedules.CosineDecay(4e-3, steps, alpha=0.02)
     model.compile(
         keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", steps_per_execution=20
     )
-    inputs, labels = as_inputs(dataset.train.images[:TRAINED_ON]), dataset.train.labels[:TRAINED_ON]
-    model.fit(inputs, labels, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    inputs = as_inputs(dataset.train.images)
+    model.fit(inputs, dataset.train.labels, batch_size=BATCH, epochs=EPOCHS, verbose=0)
     return model
 
 
@@ -95,13 +94,13 @@ def expected(model, dataset):
 
 
 def test_what_was_written_is_as_good(models_dir, dataset, expected):
-    """At least .86 of the test set, by the SavedModel itself; and the card says the same."""
+    """At least .90 of the test set, by the SavedModel itself; and the card says the same."""
     serve = tf.saved_model.load(str(models_dir / NAME / "1")).signatures["serving_default"]
     images = as_inputs(dataset.test.images)
     parts = [serve(images=tf.constant(images[at : at + 500])) for at in range(0, 10_000, 500)]
     found = np.concatenate([part["class_ids"] for part in parts])
     accuracy = np.mean(found == dataset.test.labels)
-    assert accuracy >= 0.86
+    assert accuracy >= 0.90
     assert np.mean(found == expected.argmax(axis=1)) >= 0.9999
     card = json.loads((models_dir / NAME / "1" / "assets.extra" / "card.json").read_text())
     assert card["metrics"]["test_accuracy"] == pytest.approx(accuracy, abs=2e-4)
