@@ -107,6 +107,7 @@ def test_a_gateway_alone_names_its_variable_for_a_taken_port():
 
 def test_a_model_server_elsewhere_is_not_asked(monkeypatch, capsys):
     """`up` has its own, and says so; its own address, which it has others export, is no other."""
+    monkeypatch.delenv("VITRINE_V2_GRPC_PORT")
     monkeypatch.setenv("VITRINE_MODEL_SERVER", "127.0.0.1:8500")
     assert options.addresses() == Addresses()
     assert capsys.readouterr().err == ""

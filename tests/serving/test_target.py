@@ -45,7 +45,7 @@ def test_addresses(path, target, asked):
     [
         *("", "/", "/v1/models", "/v1/models/", "/v1/models/m/", "/v1/models/m:fly"),
         *("/v1/models/m/versions/one", "/v1/models/m/versions/1/labels/a", "/V1/models/m"),
-        *("/v1/models/m/metadata:predict", "/v1/models/m:predict/metadata", "/v2/models/m"),
+        *("/v1/models/m/metadata:predict", "/v1/models/m:predict/metadata"),
         *("/v1/models/m/labels/a/drift", "/v1/instances", "/v1/models/m:explain/drift"),
     ],
 )

@@ -310,6 +310,7 @@ def test_real_service_with_a_version_that_fails(published, tmp_path):
         (broken / "saved_model.pb").write_bytes(b"no graph at all")
         broken.rename(published.models / "mlp" / "2")
         published.set(VITRINE_PORT=running.url.rpartition(":")[2])
+        published.set(VITRINE_V2_GRPC_PORT="0")
         published.set(VITRINE_GRPC_PORT=running.grpc_address.rpartition(":")[2])
         published.set(VITRINE_REST_PORT=running.rest_url.rpartition(":")[2])
         with Client(running.url) as client:

@@ -296,8 +296,8 @@ def test_all_variables_are_known():
 FAR = ("nan", "inf", "1e6", "1e9", "1e308", "https://a.example", "a b")
 VALUES = ("0", "1", "-1", "7", "51", "5000", "1e3", "0.5", "1.5", "many", "yes", "json", *FAR)
 ELSEWHERE = {
-    *("host", "port", "models", "model_server", "trusted_proxies", "prediction_log"),
-    "feedback_log",
+    *("host", "port", "v2_grpc_port", "models", "model_server", "trusted_proxies"),
+    *("prediction_log", "feedback_log"),
     *(f"{kind}_{name}" for kind in ("tls", "model_server") for name in ("cert", "key", "ca")),
     *("tls_client_ca", "keys_file"),
 }

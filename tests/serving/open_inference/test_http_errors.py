@@ -80,8 +80,8 @@ def test_values_are_limited(asking):
     "members",
     [
         {"id": ["i" * 500_000]},
-        {"outputs": [{"name": "\0" * 500_000}]},
-        {"parameters": {"timeout": "é" * 500_000}},
+        {"outputs": [{"name": "\0" * 20_000}]},
+        {"parameters": {"timeout": "é" * 20_000}},
         {"model_name": {"a": "b" * 500_000}},
     ],
     ids=lambda each: next(iter(each)),
