@@ -1,6 +1,7 @@
 """Answers that rows of the table want: refusals, tensors, and JSON."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from tests.contract.open_inference.seen import Output, Seen
 BOTH = ("class_ids", "probabilities")
 
 
-class Answer:
+class Answer(ABC):
     """Answer that a row wants; `strictly` is how ours is to be, beyond what it says."""
 
     status = 200
@@ -24,8 +25,8 @@ class Answer:
         assert seen.status == self.status, f"{said}, instead of {self.status}"
         self._check(seen, strictly=strictly)
 
-    def _check(self, seen: Seen, *, strictly: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _check(self, seen: Seen, *, strictly: bool) -> None: ...
 
 
 @dataclass(frozen=True)
