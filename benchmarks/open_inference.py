@@ -39,6 +39,8 @@ INFER, PREDICT = "/v2/models/mlp/infer", "/v1/models/mlp:predict"
 
 _TRITON = "triton"
 _WARM_UP_S = 1
+_QUEUED = 2 * BATCH * IN_FLIGHT[-1]
+"""Images that may wait: more than are ever in flight, so that none is shed."""
 
 
 class Road(NamedTuple):
@@ -81,7 +83,9 @@ def roads(version: Path, folder: Path, console: Console) -> Iterator[list[Road]]
     triton = replace(triton, variables={**triton.variables, "PEER_TENSORS": "1"})
     why_not = triton.prepare(environments.CACHE, console)
     (folder / "triton").mkdir()
-    with started_service(version.parent.parent, folder / "log", models="mlp") as service:
+    with started_service(
+        version.parent.parent, folder / "log", models="mlp", max_queued_images=_QUEUED
+    ) as service:
         pid = service.process.pid
         ours = [
             Road("v2", service.url + INFER, binary, pid),

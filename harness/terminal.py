@@ -7,13 +7,13 @@ import contextlib
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import Self
 
 from harness.paths import ROOT
@@ -109,9 +109,11 @@ class Terminal:
         return found
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # Linux' end of a terminal that nobody has open
+        watched = DefaultSelector()  # select.select takes no descriptor from 1024 on
+        watched.register(self._ours, EVENT_READ)
+        with watched, contextlib.suppress(OSError):  # Linux' end of a terminal that nobody has open
             while True:
-                if select.select([self._ours], [], [], _LOOK_S)[0]:
+                if watched.select(_LOOK_S):
                     self._output += os.read(self._ours, 1 << 16)
                 elif self._closed.is_set():
                     return

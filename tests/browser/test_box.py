@@ -80,7 +80,11 @@ def expect_box(page: Page, box: tuple[int, ...], whose: str = "Your box") -> Non
     expect(item_box(page)).to_have_accessible_description(
         re.compile(re.escape(in_words(box, whose)))
     )
-    sheet, drawn = page.locator("#sheet").bounding_box(), item_box(page).bounding_box()
+    # At one moment: a message that comes or goes moves them both.
+    sheet, drawn = item_box(page).evaluate(
+        "drawn => [document.getElementById('sheet'), drawn].map("
+        "each => each.getBoundingClientRect().toJSON())"
+    )
     scale = sheet["width"] / WIDTH
     assert sheet["height"] == pytest.approx(HEIGHT * scale, abs=1)
     shown = [drawn["x"] - sheet["x"], drawn["y"] - sheet["y"], drawn["width"], drawn["height"]]

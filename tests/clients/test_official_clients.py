@@ -11,6 +11,8 @@ import pytest
 
 from harness.paths import ROOT
 from tests.clients.conftest import Addresses
+from tests.clients.official.checks import MODEL
+from tests.docs.pages import OFFICIAL_CLIENT, PAGES, fences
 
 HTTP_CLIENTS = ("tritonclient_http", "tritonclient_http_aio", "kserve_rest")
 GRPC_CLIENTS = ("tritonclient_grpc", "tritonclient_grpc_aio", "kserve_grpc")
@@ -18,6 +20,13 @@ GRPC_CLIENTS = ("tritonclient_grpc", "tritonclient_grpc_aio", "kserve_grpc")
 GATEWAYS_ALONE = {"sends_pictures", "classifies"}
 """Checks of what a model server cannot do: it decodes no pictures, and its classes have no labels
 there."""
+
+EXAMPLES = [
+    pytest.param(content, id=f"{page}-{number}")
+    for page, text in PAGES.items()
+    for number, (_, content) in enumerate(fences(text))
+    if OFFICIAL_CLIENT in content
+]
 
 _PERF_WORDS = (
     *("--measurement-mode", "count_windows", "--measurement-request-count", "50"),
@@ -66,6 +75,27 @@ def test_client_of_the_model_server(client: str, environment: Path, addresses: A
         for check, fault in faults.items()
         if fault and check not in GATEWAYS_ALONE
     ]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_of_the_docs(example: str, environment: Path, addresses: Addresses):
+    """Each example of the docs that needs such a client prints an answer, run from the root of the
+    repository."""
+    asked = {"8080": addresses.http, "8081": addresses.grpc, "8500": addresses.model_server}
+    here = example.replace('"mlp"', f'"{MODEL}"')
+    for port, address in asked.items():
+        here = here.replace(f"127.0.0.1:{port}", address)
+    assert here != example, "it asks somebody else"
+    done = subprocess.run(
+        [environment / "bin/python", "-c", here],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("[["), done.stdout
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])

@@ -17,6 +17,9 @@ PAGES = {
 
 EVERYTHING = "\n".join(PAGES.values())
 
+OFFICIAL_CLIENT = "import tritonclient"
+"""What an example has that needs a client of others; `tests/clients` runs these."""
+
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"\s+#\s.*$")
 

@@ -8,13 +8,13 @@ import pytest
 
 from harness.paths import ROOT
 from harness.service import Service
-from tests.docs.pages import PAGES, fences
+from tests.docs.pages import OFFICIAL_CLIENT, PAGES, fences
 
 BLOCKS = [
     pytest.param(content, id=f"{page}-{number}")
     for page, text in PAGES.items()
     for number, (language, content) in enumerate(fences(text))
-    if language == "python" and "127.0.0.1" in content
+    if language == "python" and "127.0.0.1" in content and OFFICIAL_CLIENT not in content
 ]
 
 

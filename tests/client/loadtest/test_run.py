@@ -3,11 +3,13 @@
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -32,12 +34,33 @@ from vitrine_client.process import signals
 LOAD = Open((Phase(1.5, 100, 100),), "constant", connections=20)
 
 
+FD_SETSIZE = 1024
+
 WRONG = answer(predictions(8))
 
 
 def plan(server: ScriptedServer, load: Load = LOAD, **members) -> Plan:
     members = {"warm_up_s": 0.5, "timeout_s": 5.0} | members
     return Plan(Workload("raw", server.url, "mlp", (b"a", b"b")), load, **members)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """More open files than `select.select` takes, which a program with many connections has."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 2 * FD_SETSIZE), limits[1]))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(FD_SETSIZE)]
+    yield
+    for each in opened:
+        os.close(each)
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_by_a_program_with_many_files(many_files):
+    """A program that has many files open may make a load test."""
+    with scripted_server(always(RIGHT)) as server:
+        result = run(plan(server, Closed(2, 0.5), warm_up_s=0.1))
+    assert result.answered > 0
 
 
 @pytest.mark.alone

@@ -4,14 +4,13 @@ import contextlib
 import gc
 import math
 import resource
-import select
 import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from selectors import EVENT_READ, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import TYPE_CHECKING
 
 from vitrine_client.loadtest.generator.connections import connections_to
@@ -78,6 +77,9 @@ class Reporter:
     def __init__(self, parent: Connection) -> None:
         self._parent = parent
         self._unsent: deque[Seen] = deque()
+        # Not select.select, which takes no descriptor from 1024 on: the parent may have many.
+        self._writable = DefaultSelector()
+        self._writable.register(parent, EVENT_WRITE)
 
     def __call__(self, records: "array[float]", outcomes: Sequence[str], settled_s: float) -> None:
         """Takes records, and sends as many as the parent is ready for."""
@@ -86,7 +88,7 @@ class Reporter:
             end = start + _AT_ONCE
             known = (settled_s, now_s) if end >= len(records) else (-math.inf, -math.inf)
             self._unsent.append(Seen(records[start:end].tobytes(), tuple(outcomes), *known))
-        while self._unsent and select.select([], [self._parent], [], 0)[1]:
+        while self._unsent and self._writable.select(0):
             self._parent.send(self._unsent.popleft())
 
     def flush(self) -> None:
