@@ -45,6 +45,7 @@ from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.draining import Draining
+from vitrine_serving.gateway.server.peers import Peers
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import Shed
@@ -90,8 +91,10 @@ class Gateway:
         observers: Sequence[Observer] = (),
         draining: Draining | None = None,
         decoding: DecodingQueue | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.metrics = metrics
+        self._peers = peers or Peers()
         self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._settings = settings
         self._make_servers = make_servers
@@ -144,6 +147,7 @@ class Gateway:
     async def stop(self) -> None:
         """Ends what `start` began, and writes what is not written yet."""
         self.begin_draining()
+        self._peers.stop()
         if self._servers:
             await self._servers.close()
         self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
@@ -190,6 +194,7 @@ class Gateway:
             feedback_log=self._feedback_log,
             open_inference=self.open_inference,
         )
+        self._peers.start()
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
@@ -396,4 +401,5 @@ def create_app(
         watch,
         draining=shared.draining,
         decoding=decoding,
+        peers=shared.peers,
     )
