@@ -48,10 +48,10 @@ def test_one_without_the_setting():
 @pytest.mark.parametrize(
     ("text", "said"),
     {
-        "0": "a number of gateways from 1 to 10,000",
-        "-3": "a number of gateways from 1 to 10,000",
-        "10001": "a number of gateways from 1 to 10,000",
-        "9" * 5000: "a number of gateways from 1 to 10,000",
+        "0": "a number of gateways from 1 to 10000",
+        "-3": "a number of gateways from 1 to 10000",
+        "10001": "a number of gateways from 1 to 10000",
+        "9" * 5000: "a number of gateways from 1 to 10000",
         "1.5": "or one name",
         "three": "or one name",
         "vitrine-peers": "or one name",

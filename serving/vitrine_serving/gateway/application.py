@@ -4,12 +4,10 @@ No stack of middleware: the order of these steps is `Gateway`'s own.
 """
 
 import asyncio
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -41,6 +39,7 @@ from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.reference import ModelRef
@@ -59,8 +58,6 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 Work = Callable[[], Awaitable[Answer]]
 """Answers a request, or raises `VitrineError`."""
@@ -349,13 +346,6 @@ def _make_console(settings: Settings, offload: Offload) -> Handler:
         return answer
 
     return console
-
-
-async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Returns what a function returns that is called in one of `threads`."""
-    context = contextvars.copy_context()  # what is logged there is about this request, too
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(threads, context.run, function, *arguments)
 
 
 def create_app(

@@ -2,14 +2,14 @@
 
 import ipaddress
 import math
-import re
 import socket
 from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-from vitrine_client.process.addresses import HIGHEST_PORT
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import checked_peers
 from vitrine_serving.gateway.settings_part import SettingsPart
 from vitrine_serving.gateway.shared_memory import Snapshots
 from vitrine_serving.gateway.upstream.discovery import (
@@ -20,47 +20,18 @@ from vitrine_serving.gateway.upstream.discovery import (
     resolve,
 )
 
-MOST_PEERS = 10_000
 
-_NAME = re.compile(r"(?P<host>[A-Za-z0-9_.-]{1,253}):(?P<port>[0-9]{1,5})", re.ASCII)
-_WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
-
-
-def _checked_peers(text: str) -> str:
-    """Returns a number of gateways, or a name with its port. Raises `ValueError`."""
-    text = text.strip()
-    if _WHOLE.fullmatch(text):
-        if len(text) > 9 or not 1 <= int(text) <= MOST_PEERS:
-            raise ValueError(
-                f"expected a number of gateways from 1 to {MOST_PEERS:,}, this one too"
-            )
-        return str(int(text))
-    found = _NAME.fullmatch(text)
-    if not found or not 0 < int(found["port"]) <= HIGHEST_PORT:
-        raise ValueError(
-            "expected the number of gateways, such as 3, or one name that stands for all of them, "
-            "HOST:PORT, such as vitrine-peers:8080"
-        )
-    if _is_address(found["host"]):
-        raise ValueError(
-            f"{found['host']} is the address of one gateway; name what stands for all of them, "
-            "such as a headless Service, vitrine-peers:8080, or write their number"
-        )
-    return text
-
-
-def _is_address(host: str) -> bool:
+def _checked(text: str) -> str:
     try:
-        socket.inet_aton(host)  # also 127.1, as the resolver reads it
-    except OSError:
-        return False
-    return True
+        return checked_peers(text)
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
 
 
 class PeersSettings(SettingsPart):
     """Gateways of the same service."""
 
-    peers: Annotated[str, AfterValidator(_checked_peers)] = "1"
+    peers: Annotated[str, AfterValidator(_checked)] = "1"
     """Gateways that share the clients of this service, itself among them: their number, or a name
     with the address of each, HOST:PORT, looked up each second. Rate limits are shared out among
     them."""
