@@ -38,8 +38,8 @@ from vitrine_serving.gateway.inference.batcher import Batcher
 from vitrine_serving.gateway.inference.dataplane import DataPlane
 from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ThreadRunner
-from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.inference.outcomes import Classified
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.telemetry.feedback import FeedbackLog
 from vitrine_serving.gateway.telemetry.metrics import Metrics

@@ -3,7 +3,6 @@
 No stack of middleware: the order of these steps is `Gateway`'s own.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
