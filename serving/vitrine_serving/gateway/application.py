@@ -190,7 +190,8 @@ class Gateway:
             feedback_log=self._feedback_log,
             open_inference=self.open_inference,
         )
-        self._peers.start()
+        self._peers.start(lambda: self._guard.share(self._peers.count))
+        self.metrics.follow_peers(lambda: self._peers.count)
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
