@@ -95,7 +95,19 @@ def shown(name: str, objects: Objects, profiles: dict[str, Objects]) -> str:
     gone = [one for one in before if not any(_is_same(one, other) for other in objects)]
     lines = [f"{_HEADER}{f'beside what {profile}.yaml has' if profile else 'everything'}\n"]
     lines += [f"# not there: {one['kind']} {one['metadata']['name']}\n" for one in gone]
-    return "".join(lines) + yaml.safe_dump_all(changed, width=1000, default_flow_style=False)
+    return "".join(lines) + yaml.dump_all(changed, Dumper=_Dumper, width=1000)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Dumper that keeps the lines of texts, for whoever reads a difference."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
 
 
 def _is_same(one: Object, other: Object) -> bool:
