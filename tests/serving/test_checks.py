@@ -27,6 +27,7 @@ WRONG = {
     "VITRINE_PREDICTION_LOG": ("/no/such/log", "name a file"),
     "VITRINE_FEEDBACK_LOG": ("feedback", "set VITRINE_KEYS_FILE as well"),
     "VITRINE_FEEDBACK_LOG_FILES": ("21", "expected a whole number from 1 up to 20"),
+    "VITRINE_PEERS": ("three", "expected the number of gateways, such as 3"),
     "VITRINE_TRACES_URL": ("here", "write http://HOST:4318"),
     "VITRINE_TLS_CLIENT_CA": ("ca.pem", "VITRINE_TLS_CLIENT_CA needs VITRINE_TLS_CERT"),
 }
