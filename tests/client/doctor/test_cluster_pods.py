@@ -210,12 +210,18 @@ def test_peers_that_are_no_gateways(tmp_path):
             "each gateway grants VITRINE_RATE_LIMIT=30",
         ),
         ({"VITRINE_PEERS": "3"}, "note", "peers", "3 gateways"),
-        ({"VITRINE_PEERS": "0"}, "problem", "VITRINE_PEERS", "counts as one"),
-        ({"VITRINE_PEERS": "vitrine-peers"}, "problem", "VITRINE_PEERS", "neither a number nor"),
     ],
 )
 def test_settings_of_peers(tmp_path, variables, level, name, seen):
     check(peers.check(pod(tmp_path, variables=variables)), level, name, seen)
+
+
+@pytest.mark.parametrize("setting", ["0", "vitrine-peers", "a:1,b:2", "10.1.2.3:8080"])
+def test_wrong_settings_of_peers(tmp_path, setting):
+    """One finding tells of them: that of variables."""
+    here = pod(tmp_path, variables={"VITRINE_PEERS": setting})
+    found = [each for _, some in examine(CLUSTER_CHECKS, here, limit_s=60) for each in some]
+    assert [each.level for each in found if "PEERS" in each.name] == ["problem"]
 
 
 def test_all_checks(tmp_path):

@@ -11,7 +11,6 @@ from vitrine_client.doctor.cluster.endpoints import (
     Endpoint,
     endpoints,
     grouped,
-    named,
     side_by_side,
     told,
 )
@@ -22,6 +21,7 @@ from vitrine_client.doctor.name_service import NoNameService, NoSuchName
 from vitrine_client.doctor.service import probe
 from vitrine_client.doctor.service.gateway import is_ours
 from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import checked_peers
 from vitrine_client.process.trust import Trust
 
 _NAME = "peers"
@@ -34,12 +34,12 @@ def check(here: Installation) -> Iterator[Finding]:
     setting = here.environment.get(PEERS, "").strip()
     if not setting:
         yield from _alone(here)
-    elif setting.isascii() and setting.isdecimal():
-        yield from _counted(int(setting))
-    elif not named([setting]):
-        yield problem(PEERS, f"{setting!r} is neither a number nor HOST:PORT", _HEADLESS)
-    else:
-        yield from _found(setting, here)
+        return
+    try:
+        setting = checked_peers(setting)
+    except InvalidRequest:  # the check of variables says so
+        return
+    yield from _counted(setting) if setting.isdecimal() else _found(setting, here)
 
 
 def _alone(here: Installation) -> Iterator[Finding]:
@@ -51,10 +51,7 @@ def _alone(here: Installation) -> Iterator[Finding]:
         yield ok(_NAME, f"none: no {PEERS}")
 
 
-def _counted(number: int) -> Iterator[Finding]:
-    if not number:
-        yield problem(PEERS, "is 0, and this gateway counts as one", f"`unset {PEERS}`")
-        return
+def _counted(number: str) -> Iterator[Finding]:
     seen = f"{number} gateways, as {PEERS} says, however many there are"
     yield note(_NAME, seen, f"for a number that follows them, {_HEADLESS}")
 
