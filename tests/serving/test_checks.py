@@ -11,6 +11,7 @@ WRONG = {
     "VITRINE_BREAKER_OPEN_S": ("nan", "expected a number above 0"),
     "VITRINE_REQUEST_TIMEOUT_S": ("inf", "expected a number above 0"),
     "VITRINE_KEEPALIVE_S": ("1e308", "expected a number above 0 up to 86400"),
+    "VITRINE_CONNECTION_MAX_AGE_S": ("-1", "expected a number from 0 up to 86400"),
     "VITRINE_DRAIN_S": ("1e9", "expected a number from 0 up to 3600"),
     "VITRINE_RETRY_BUDGET": ("2", "expected a number from 0 up to 1"),
     "VITRINE_RATE_LIMIT": ("inf", "expected a number from 0 up to 1000000"),

@@ -158,6 +158,7 @@ CHECKS: dict[str, Wrong] = {
     "PEERS": _value("the number of gateways, or HOST:PORT, a name for all of them", checked_peers),
     "RETRY_BUDGET": _number(0, 1),
     "DRAIN_S": _number(0, 3600),
+    "CONNECTION_MAX_AGE_S": _number(0, _DAY_S),
     "PREDICTION_LOG_SAMPLE": _value(
         "a share above 0, 1 at most", lambda text: 0 < float(text) <= 1
     ),
