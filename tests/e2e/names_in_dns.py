@@ -42,8 +42,9 @@ STEPS = ((2, 4.0), (3, 4.5), (1, 4.5), (0, 4.0), (2, 4.5), (None, 6.0), (3, 4.5)
 class Dns:
     """DNS server for one name, whose A records are `hosts`; None: it does not answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = NAME) -> None:
         self.hosts: tuple[str, ...] | None = ()
+        self._name = name
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 53))
         threading.Thread(target=self._serve, daemon=True).start()
@@ -61,7 +62,7 @@ class Dns:
             labels.append(query[at + 1 : at + 1 + query[at]].decode())
             at += query[at] + 1
         (kind,) = struct.unpack_from(">H", query, at + 1)
-        is_known = ".".join(labels) == NAME
+        is_known = ".".join(labels) == self._name
         hosts = self.hosts if is_known and kind == 1 and self.hosts else ()
         # An authoritative answer; a name without any record is one that does not exist.
         flags = 0x8580 if is_known and self.hosts else 0x8583
@@ -119,12 +120,17 @@ def steps(
         yield asyncio.run(one(number, for_s * slower))
 
 
-def main(folder: Path, slower: float = 1.0) -> None:
-    """Prints a JSON list, an entry a step; each lasts `slower` times as long."""
+def ask_this_machine(folder: Path) -> None:
+    """Has resolvers ask the DNS server of this machine, whose network is this process' own."""
     resolv = folder / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)
+
+
+def main(folder: Path, slower: float = 1.0) -> None:
+    """Prints a JSON list, an entry a step; each lasts `slower` times as long."""
+    ask_this_machine(folder)
     dns = Dns()
     dns.hosts = HOSTS[:2]
     with contextlib.ExitStack() as stack:
