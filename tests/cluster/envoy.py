@@ -1,7 +1,6 @@
 """Envoy with a file of ours, as a process: on free ports, and asking a DNS that a test has."""
 
 import json
-import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -10,26 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from harness.paths import ROOT
 from harness.ports import free_port
 from harness.processes import running, wait_until_up
+from tests.cluster.tools import program
 
 FILES = ROOT / "deploy" / "envoy"
 NAME = "pods.test"
 """What the name of the Service is in a test."""
-
-_OWN = ROOT / ".venv-cluster" / "bin" / "envoy"
-
-
-def binary() -> str:
-    """Returns the path of Envoy, of these tests' environment or of the machine; skips without."""
-    found = str(_OWN) if _OWN.exists() else shutil.which("envoy")
-    if not found:
-        pytest.skip("there is no Envoy: `make .venv-cluster/.ready` installs it where it can")
-    return found
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,7 @@ class Envoy:
 
 def validated(file: Path) -> "subprocess.CompletedProcess[str]":
     """Has Envoy check a file."""
-    command = [binary(), "--mode", "validate", "-c", str(file)]
+    command = [program("envoy"), "--mode", "validate", "-c", str(file)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
@@ -82,7 +71,14 @@ def envoy(file: Path, folder: Path, *, dns_port: int, port: int) -> Iterator[Env
     cluster["cluster_type"]["typed_config"]["typed_dns_resolver_config"] = _resolver(dns_port)
     chosen, log = folder / file.name, folder / "envoy.log"
     chosen.write_text(yaml.safe_dump(content))
-    command = [binary(), "-c", str(chosen), "--concurrency", "1", "--disable-hot-restart"]
+    command = [
+        str(program("envoy")),
+        "-c",
+        str(chosen),
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+    ]
     with running(command, log) as process:
         started = Envoy(addresses, admin, log)
         wait_until_up(process, log, started.is_live, "Envoy")

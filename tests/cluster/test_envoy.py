@@ -17,7 +17,8 @@ from harness.gateway import PREDICT, gateway
 from harness.paths import PICTURE
 from harness.ports import free_port
 from harness.waiting import wait_for
-from tests.cluster.envoy import FILES, NAME, Envoy, binary, envoy, validated
+from tests.cluster.envoy import FILES, NAME, Envoy, envoy, validated
+from tests.cluster.tools import program
 
 HEALTHY = b"\x08\x01"
 LONGEST_S = 20.0
@@ -93,7 +94,7 @@ def ask(url: str, times: int) -> None:
 def test_model_servers_come_and_go(tmp_path):
     """500 predictions: 200 by two, 200 by three of which the third is new, and 100 after the first
     was killed, without a word to the DNS."""
-    binary()
+    program("envoy")
     pods = Pods()
     with ExitStack() as stack:
         first, second = (pods.add(host, stack) for host in ("127.0.0.2", "127.0.0.3"))
@@ -112,7 +113,7 @@ def test_model_servers_come_and_go(tmp_path):
 
 def test_batches_in_flight(tmp_path):
     """One process of a gateway has as many as Envoy has addresses."""
-    binary()
+    program("envoy")
     pods, gate = Pods(), Gate(serving)
     with ExitStack() as stack:
         server = pods.add("127.0.0.2", stack)
@@ -134,7 +135,7 @@ def test_batches_in_flight(tmp_path):
 
 def test_server_that_is_back_while_nobody_asks(tmp_path):
     """Without `no_traffic_interval` Envoy looks for it once a minute."""
-    binary()
+    program("envoy")
     pods = Pods()
     with ExitStack() as stack:
         first = pods.add("127.0.0.2", stack)
@@ -149,7 +150,7 @@ def test_server_that_is_back_while_nobody_asks(tmp_path):
 def test_gateways_behind_envoy(tmp_path):
     """One of two gateways is killed: what it refuses is asked of the other, before Envoy's health
     check knows."""
-    binary()
+    program("envoy")
     pods = Pods()
     with ExitStack() as stack:
         server = stack.enter_context(FakeModelServer(serving))
