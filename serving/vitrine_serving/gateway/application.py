@@ -373,8 +373,9 @@ def create_app(
             found=shared.found,
             retrying=settings.retries,
             breaker=settings.breaker,
-            # With less time than that, a call that is late says nothing of the server.
-            fair_timeout_s=min(1.0, settings.requests.request_timeout_s / 2),
+            ejection=settings.ejection,
+            zone=settings.upstream.zone,
+            fair_timeout_s=settings.requests.fair_call_s,
             describer=ModelDescriber(settings.upstream.models_dir),
         )
         metrics.follow_servers(made)
