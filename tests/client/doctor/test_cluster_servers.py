@@ -1,6 +1,7 @@
 """From inside a pod: model servers that are not reached, have no health service, or serve other
 versions and version labels than their neighbours."""
 
+import dataclasses
 import socket
 
 import grpc
@@ -78,6 +79,17 @@ def test_health(tmp_path):
     with model_servers(tmp_path, none, ill) as here:
         found = check(check_servers(here), "note", "model server 127.0.0.2", "no health service")
         check(found, "problem", "model server 127.0.0.3", "serves nothing")
+
+
+def test_addresses_that_are_none(tmp_path):
+    """They are told of, and the others are asked; zones are no part of an address."""
+    with model_servers(tmp_path, WELL) as here:
+        here = dataclasses.replace(
+            here, model_servers=(f"{here.model_servers[0]}@zone-a", "no-port", "b:8500@zone a")
+        )
+        found = check(check_servers(here), "problem", "VITRINE_MODEL_SERVER", "no-port", "8500")
+    assert problems(found) == ["VITRINE_MODEL_SERVER"] * 2
+    check(found, "ok", "model servers", "1 of 1")
 
 
 def test_many_servers(tmp_path):

@@ -1,5 +1,6 @@
 """Endpoints behind the addresses that settings name: each name with all that the DNS has for it."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +9,13 @@ from typing import TypeVar
 
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName, is_name
-from vitrine_client.process.addresses import bracketed
+from vitrine_client.errors import InvalidRequest
+from vitrine_client.process.addresses import bracketed, checked_model_server
 
 MOST_ASKED = 64
 """Endpoints that are asked: a thread each, so that the wait is that for the slowest."""
 
-_NAMED = re.compile(r"(?:dns:/{0,3})?(?P<host>\[[^\]]+\]|[^/:\[\]@]+):(?P<port>\d+)(?:@\S*)?")
+_NAMED = re.compile(r"(?:dns:/{0,3})?(?P<host>\[[^\]]+\]|[^/:\[\]@]+):(?P<port>\d+)")
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
 
@@ -39,8 +41,18 @@ class Named:
         return is_name(self.host)
 
 
+def model_servers(here: Installation) -> list[str]:
+    """Returns the addresses of model servers, without zones. One that is none is left out: the
+    check of model servers tells of it."""
+    found = []
+    for each in here.model_servers:
+        with contextlib.suppress(InvalidRequest):
+            found.append(checked_model_server(each))
+    return found
+
+
 def named(entries: Iterable[str]) -> list[Named]:
-    """Returns the entries that are HOST:PORT, with a zone or without."""
+    """Returns the entries that are HOST:PORT, and no sockets."""
     found = (_NAMED.fullmatch(each.strip()) for each in entries)
     return [Named(each["host"], int(each["port"])) for each in found if each]
 

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from vitrine_client.doctor.cluster.endpoints import Named, named
+from vitrine_client.doctor.cluster.endpoints import Named, model_servers, named
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName, ResolverConfig
@@ -42,7 +42,7 @@ def check_resolver(here: Installation) -> Iterator[Finding]:
 def check_names(here: Installation) -> Iterator[Finding]:
     """Looks up each name of model servers, and that of the peers."""
     for variable, entries in (
-        (SERVERS, here.model_servers),
+        (SERVERS, model_servers(here)),
         (PEERS, (here.environment.get(PEERS, ""),)),
     ):
         for entry in named(entries):

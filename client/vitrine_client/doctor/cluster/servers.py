@@ -11,6 +11,7 @@ from vitrine_client.doctor.cluster.endpoints import (
     Endpoint,
     endpoints,
     grouped,
+    model_servers,
     side_by_side,
     told,
 )
@@ -19,6 +20,7 @@ from vitrine_client.doctor.installation import Installation
 from vitrine_client.errors import InvalidRequest, NotFound, NotGrpc, VitrineError
 from vitrine_client.http.default_model import FALLBACK, PREFERRED, is_served
 from vitrine_client.process import local_sockets
+from vitrine_client.process.addresses import checked_model_server
 
 if TYPE_CHECKING:
     from vitrine_client.model_server import ModelServerClient
@@ -50,8 +52,10 @@ def check(here: Installation) -> Iterator[Finding]:
     except ImportError:
         yield note(_NAME, "not asked: gRPC is not installed", "pip install 'vitrine-client[grpc]'")
         return
-    sockets = [Endpoint(each) for each in here.model_servers if local_sockets.path_of(each)]
-    found = [*sockets, *endpoints(here, here.model_servers)]
+    yield from _misnamed(here)
+    addresses = model_servers(here)
+    sockets = [Endpoint(each) for each in addresses if local_sockets.path_of(each)]
+    found = [*sockets, *endpoints(here, addresses)]
     if len(found) > MOST_ASKED:
         yield note(_NAME, f"{len(found)} addresses, of which {MOST_ASKED} are asked")
     answers = {each.address: one for each, one in side_by_side(_asking(here), found)}
@@ -62,6 +66,15 @@ def check(here: Installation) -> Iterator[Finding]:
         yield ok(_NAME, f"{len(well)} of {len(answers)} tell what they serve")
     for model in _names(here, "VITRINE_MODELS", _MODELS):
         yield from _compared(model, well, _names(here, "VITRINE_VERSION_LABELS", _LABELS))
+
+
+def _misnamed(here: Installation) -> Iterator[Finding]:
+    for each in here.model_servers:
+        try:
+            checked_model_server(each)
+        except InvalidRequest as error:
+            todo = "`VITRINE_MODEL_SERVER=vitrine-model-servers:8500`, say"
+            yield problem("VITRINE_MODEL_SERVER", str(error), todo)
 
 
 def _names(here: Installation, variable: str, usual: tuple[str, ...]) -> tuple[str, ...]:
