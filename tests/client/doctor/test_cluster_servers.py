@@ -3,6 +3,7 @@ versions and version labels than their neighbours."""
 
 import dataclasses
 import socket
+import threading
 
 import grpc
 
@@ -62,6 +63,26 @@ def test_silence(tmp_path):
         here = pod(tmp_path, model_servers=(f"127.0.0.1:{port}",), wait_s=0.5)
         name = f"model server 127.0.0.1:{port}"
         check(check_servers(here), "problem", name, "does not tell what it serves", "kubectl logs")
+
+
+def test_server_that_is_slow_each_time(tmp_path):
+    """Its answers come one by one, each in time: all of them together have an end, too, and the
+    others are told of."""
+
+    def slow(call, context):
+        if call.method.endswith("GetModelMetadata"):
+            threading.Event().wait(0.9)
+        return WELL(call, context)
+
+    with model_servers(tmp_path, slow, WELL) as here:
+        here = dataclasses.replace(
+            here,
+            wait_s=2.0,
+            environment=dict(here.environment) | {"VITRINE_VERSION_LABELS": "a,b,c,d,e,f"},
+        )
+        found = check(check_servers(here), "problem", "model server 127.0.0.2", "does not tell")
+    assert len(problems(found)) == 1
+    check(found, "ok", "model servers", "1 of 2")
 
 
 def test_other_protocol(tmp_path):

@@ -2,6 +2,7 @@
 version labels."""
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from vitrine_client.doctor.cluster.endpoints import (
 )
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
-from vitrine_client.errors import InvalidRequest, NotFound, NotGrpc, VitrineError
+from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, NotGrpc, VitrineError
 from vitrine_client.http.default_model import FALLBACK, PREFERRED, is_served
 from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import checked_model_server
@@ -32,6 +33,9 @@ _SERVING = b"\x08\x01"
 """HealthCheckResponse with the status SERVING: a response of one field."""
 
 _NAME = "model servers"
+_WAITS = 2
+"""Longest time that one server is asked in, in longest waits for one answer."""
+
 _LOG = "`kubectl logs POD -c model-server` says more"
 
 
@@ -104,7 +108,7 @@ class _Asking:
             answer.faults.append(fault)
             return answer
         try:
-            self._ask(server, answer)
+            self._ask(server, answer, _Deadline(_WAITS * self.here.wait_s))
         except NotGrpc:
             answer.faults.append(_fault(server, NotGrpc.reason, "name its gRPC port, mostly 8500"))
         except VitrineError as error:
@@ -112,32 +116,48 @@ class _Asking:
             answer.faults.append(_fault(server, f"does not tell what it serves ({reason})", _LOG))
         return answer
 
-    def _ask(self, server: Endpoint, answer: Told) -> None:
+    def _ask(self, server: Endpoint, answer: Told, deadline: "_Deadline") -> None:
         from vitrine_client.model_server import ModelServerClient
 
         versions: dict[str, tuple[int, ...]] = {}
-        with ModelServerClient(
-            server.address, timeout_s=self.here.wait_s, server_name=_certified(server, self.here)
-        ) as client:
+        name = _certified(server, self.here)
+        with ModelServerClient(server.address, server_name=name) as client:
             for model in self.models:
                 try:
-                    states = client.status(model)
+                    states = client.status(model, timeout_s=deadline.left_s())
                 except NotFound:
                     states = []
                 known = sorted(each.version for each in states if is_served([each]))
                 versions[model] = tuple(known)
                 for label in self.labels if known else ():
-                    answer.labels[model, label] = _labelled(client, model, label)
+                    left_s = deadline.left_s()
+                    answer.labels[model, label] = _labelled(client, model, label, left_s)
         if not local_sockets.path_of(server.address):
-            answer.faults += _health(server, self.here)
+            answer.faults += _health(server, name, deadline.left_s())
         answer.versions = versions
 
 
-def _labelled(client: "ModelServerClient", model: str, label: str) -> int:
+class _Deadline:
+    """Deadline of all that one server is asked: one that is slow each time must not cost the
+    findings on the others."""
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
+        self._end_s = time.monotonic() + within_s
+
+    def left_s(self) -> float:
+        """Returns the seconds that are left. Raises `DeadlineExceeded` where there are none."""
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise DeadlineExceeded(f"it took longer than {self._within_s:g} s")
+        return left_s
+
+
+def _labelled(client: "ModelServerClient", model: str, label: str, wait_s: float) -> int:
     """Asks for signatures, as TensorFlow Serving does not look at the label where it is asked for a
     status."""
     try:
-        answer = client.metadata(model, label=label)
+        answer = client.metadata(model, label=label, timeout_s=wait_s)
         return int(answer["model_spec"]["version"])
     except (NotFound, InvalidRequest, KeyError, ValueError):  # there is no such label
         return 0
@@ -179,16 +199,16 @@ def _unreachable(server: Endpoint, here: Installation) -> Finding | None:
     return None
 
 
-def _health(server: Endpoint, here: Installation) -> Iterator[Finding]:
+def _health(server: Endpoint, certified: str, wait_s: float) -> Iterator[Finding]:
     """Asks as a probe of the kind grpc does, which a socket has not."""
     import grpc
 
     from vitrine_client.tfserving.channel import new_channel, trust_of
 
     trust = trust_of(None, None)
-    with new_channel(server.address, trust, _certified(server, here)) as channel:
+    with new_channel(server.address, trust, certified) as channel:
         try:
-            status = channel.unary_unary(_HEALTH)(b"", timeout=here.wait_s)
+            status = channel.unary_unary(_HEALTH)(b"", timeout=wait_s)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
                 return  # it has just answered other questions
