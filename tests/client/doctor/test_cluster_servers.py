@@ -113,6 +113,16 @@ def test_addresses_that_are_none(tmp_path):
     check(found, "ok", "model servers", "1 of 1")
 
 
+def test_uris_of_grpc(tmp_path):
+    """They are asked as they are."""
+    with model_servers(tmp_path, WELL) as here:
+        port = here.model_servers[0].rpartition(":")[2]
+        addresses = (f"ipv4:127.0.0.2:{port}", f"unix:{tmp_path}/none.sock")
+        found = check_servers(dataclasses.replace(here, model_servers=addresses))
+        found = check(found, "problem", f"model server unix:{tmp_path}", "does not tell")
+    check(found, "ok", "model servers", "1 of 2")
+
+
 def test_many_servers(tmp_path):
     """A bound is kept, and told."""
     many = endpoints.MOST_ASKED + 1

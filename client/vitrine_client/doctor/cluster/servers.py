@@ -13,6 +13,7 @@ from vitrine_client.doctor.cluster.endpoints import (
     endpoints,
     grouped,
     model_servers,
+    named,
     side_by_side,
     told,
 )
@@ -20,7 +21,6 @@ from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.errors import DeadlineExceeded, InvalidRequest, NotFound, NotGrpc, VitrineError
 from vitrine_client.http.default_model import FALLBACK, PREFERRED, is_served
-from vitrine_client.process import local_sockets
 from vitrine_client.process.addresses import checked_model_server
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def check(here: Installation) -> Iterator[Finding]:
         return
     yield from _misnamed(here)
     addresses = model_servers(here)
-    sockets = [Endpoint(each) for each in addresses if local_sockets.path_of(each)]
-    found = [*sockets, *endpoints(here, addresses)]
+    others = [Endpoint(each) for each in addresses if not named([each])]  # sockets, gRPC's URIs
+    found = [*others, *endpoints(here, addresses)]
     if len(found) > MOST_ASKED:
         yield note(_NAME, f"{len(found)} addresses, of which {MOST_ASKED} are asked")
     answers = {each.address: one for each, one in side_by_side(_asking(here), found)}
@@ -132,7 +132,7 @@ class _Asking:
                 for label in self.labels if known else ():
                     left_s = deadline.left_s()
                     answer.labels[model, label] = _labelled(client, model, label, left_s)
-        if not local_sockets.path_of(server.address):
+        if named([server.address]):
             answer.faults += _health(server, name, deadline.left_s())
         answer.versions = versions
 
@@ -176,7 +176,7 @@ def _fault(server: Endpoint, seen: str, todo: str) -> Finding:
 
 def _unreachable(server: Endpoint, here: Installation) -> Finding | None:
     """Returns what the network says to a connection, None where there is one."""
-    if local_sockets.path_of(server.address):
+    if not named([server.address]):
         return None  # to ask it tells as much
     host, _, port = server.address.rpartition(":")
     try:
