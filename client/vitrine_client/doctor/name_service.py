@@ -131,8 +131,10 @@ def _bounded(look: Callable[[str], Sequence[str]], subject: str, wait_s: float) 
     (found,) = outcome
     if isinstance(found, socket.gaierror) and found.errno in _NO_SUCH_NAME:
         raise NoSuchName(str(found.strerror)) from found
-    if isinstance(found, OSError | UnicodeError):
-        raise NoNameService(getattr(found, "strerror", None) or str(found)) from found
+    if isinstance(found, UnicodeError):  # of what no name can be
+        raise NoSuchName(str(found)) from found
+    if isinstance(found, OSError):
+        raise NoNameService(found.strerror or str(found)) from found
     if isinstance(found, Exception):
         raise found
     return found

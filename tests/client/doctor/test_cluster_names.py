@@ -63,6 +63,8 @@ def test_one_address_that_may_be_a_cluster_ip(tmp_path):
     check(check_names(here), "note", f"name {SERVERS}", "if it is a Service's ClusterIP")
     outside = dataclasses.replace(here, environment={})
     check(check_names(outside), "ok", f"name {SERVERS}", "one address")
+    own = pod(tmp_path, names_service=names(tmp_path, {SERVERS: ["127.0.0.1"]}))
+    check(check_names(own), "ok", f"name {SERVERS}", "one address")
 
 
 @pytest.mark.parametrize(
@@ -70,13 +72,19 @@ def test_one_address_that_may_be_a_cluster_ip(tmp_path):
     [
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "Temporary failure"),
         (OSError("no network"), "no network"),
-        (UnicodeError("label too long"), "label too long"),
     ],
 )
 def test_dns_that_fails(tmp_path, error, seen):
     service = dataclasses.replace(names(tmp_path, {}), forward=broken(error))
     here = pod(tmp_path, names_service=service)
     check(check_names(here), "problem", f"name {SERVERS}", seen, "port 53")
+
+
+def test_what_no_name_can_be(tmp_path):
+    """Python refuses it before anybody is asked."""
+    service = dataclasses.replace(names(tmp_path, {}), forward=broken(UnicodeError("too long")))
+    here = pod(tmp_path, names_service=service)
+    check(check_names(here), "problem", f"name {SERVERS}", "has no address", "such a Service")
 
 
 def test_dns_that_is_silent(tmp_path):

@@ -134,6 +134,13 @@ def test_gateway_that_is_away(tmp_path):
     check(found, "problem", "probe /healthz", "", "kubectl exec -c gateway")
 
 
+@pytest.mark.parametrize("url", ["http://me:secret@127.0.0.1:1/", "no address", "http://[::1", ""])
+def test_addresses_of_gateways(tmp_path, url):
+    """One that is none is a finding, and no password is in it."""
+    found = check(probes.check(pod(tmp_path, url=url)), "problem", "probe /healthz")
+    assert "secret" not in str(found)
+
+
 @pytest.mark.parametrize("host", ["", "127.0.0.1", "localhost", "::1"])
 def test_hosts_that_no_probe_reaches(tmp_path, host):
     here = pod(tmp_path, variables={"VITRINE_HOST": host})

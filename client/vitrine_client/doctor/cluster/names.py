@@ -8,6 +8,7 @@ from vitrine_client.doctor.cluster.endpoints import Named, model_servers, named
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName, ResolverConfig
+from vitrine_client.process import proxies
 
 PEERS = "VITRINE_PEERS"
 SERVERS = "VITRINE_MODEL_SERVER"
@@ -93,7 +94,7 @@ def _addressed(
     todo = "make the Service headless: `clusterIP: None`"
     if _is_cluster_ip(entry.host, found[0], here):
         yield problem(name, f"{shown} is the ClusterIP of a Service: {stuck}", todo)
-    elif here.names(_IN_A_POD):
+    elif here.names(_IN_A_POD) and not proxies.is_loopback(found[0]):
         seen = f"one address, {shown}; if it is a Service's ClusterIP, {stuck}"
         yield note(name, seen, f"nothing, if there is one pod; else {todo}")
     else:

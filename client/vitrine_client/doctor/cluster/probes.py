@@ -14,7 +14,7 @@ from vitrine_client.doctor.service.gateway import is_ours
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.http.unanswered_calls import causes
 from vitrine_client.process import proxies
-from vitrine_client.process.addresses import unbracketed
+from vitrine_client.process.addresses import unbracketed, without_password
 from vitrine_client.process.trust import Trust
 
 _ALL = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened on
@@ -32,7 +32,7 @@ def check(here: Installation) -> Iterator[Finding]:
     if isinstance(health, Finding):
         yield health
     elif not is_ours(health.reply):
-        seen = f"{here.url} answers {health.reply.status}, and is no gateway"
+        seen = f"{without_password(here.url)} answers {health.reply.status}, and is no gateway"
         yield problem("probe /healthz", seen, "another program has its port; VITRINE_PORT moves it")
     else:
         yield _timed("/healthz", health)
@@ -51,15 +51,18 @@ class _Probed:
 def _asked(path: str, here: Installation, waits: int = 1) -> _Probed | Finding:
     """As the kubelet asks: straight, and of whatever name the certificate is."""
     began_s, name = time.monotonic(), f"probe {path}"
+    shown = without_password(here.url)
     trust = Trust.chosen(verify=False, cert=here.cert, environ=here.environment)
     try:
-        reply = probe.get(f"{here.url}{path}", waits * here.wait_s, trust=trust, straight=True)
+        reply = probe.get(
+            f"{here.url.rstrip('/')}{path}", waits * here.wait_s, trust=trust, straight=True
+        )
     except (requests.RequestException, OSError, InvalidRequest) as error:
         if any(isinstance(each, ConnectionRefusedError) for each in causes(error)):
             todo = f"run the doctor in the gateway's container (`kubectl exec -c gateway`); {_LOG}"
-            return problem(name, f"nothing listens at {here.url}", todo)
+            return problem(name, f"nothing listens at {shown}", todo)
         kind = "in time" if isinstance(error, requests.Timeout) else f"({type(error).__name__})"
-        return problem(name, f"{here.url} does not answer {kind}", f"is it at its limits? {_LOG}")
+        return problem(name, f"{shown} does not answer {kind}", f"is it at its limits? {_LOG}")
     return _Probed(reply, time.monotonic() - began_s)
 
 
