@@ -63,10 +63,9 @@ def test_it_is_tried_a_little_less_often_each_time_and_back_when_well(ill):
     pool.run(LONG_S, stop=lambda: first.state == "ejected")
     lengths, calls = [], []
     for _ in range(4):
-        before, began_s = pool.calls[0], pool.now_s
-        lengths.append(round(first.until_s - began_s))
-        until_s = first.until_s
-        pool.run(LONG_S, stop=lambda: first.state != "ejected" and pool.now_s > until_s)
+        before = pool.calls[0]
+        lengths.append(round(first.until_s - pool.now_s))
+        pool.run(LONG_S, stop=lambda: first.state == "trial")
         pool.run(LONG_S, stop=lambda: first.state == "ejected")
         calls.append(pool.calls[0] - before)
     assert lengths == [10, 20, 30, 40]

@@ -110,9 +110,13 @@ def test_servers_of_the_own_zone_are_asked():
             assert await shares(12) == [0, 0, 6, 6]
             assert servers.usable() == 2
 
-    with FakeModelServer() as a, FakeModelServer() as b, FakeModelServer() as c:
-        with FakeModelServer() as far:
-            asyncio.run(main(a, b, c, far))
+    with (
+        FakeModelServer() as one,
+        FakeModelServer() as two,
+        FakeModelServer() as three,
+        FakeModelServer() as far,
+    ):
+        asyncio.run(main(one, two, three, far))
 
 
 def test_addresses_behind_a_name_have_its_zone():

@@ -7,10 +7,11 @@ model that fails everywhere does not fail.
 Both comparisons are the same test, of two coins: `k` of `n` calls were bad, and of the others' like
 calls the share `p`. The evidence is the logarithm of the likelihood ratio of two shares to one in
 common, n * KL(k/n, q) + m * KL(p, q), with KL the relative entropy (Dunning, "Accurate methods for
-the statistics of surprise and coincidence", 1993, who shows that it holds for rare events). Twice of
-it is distributed as chi squared with one degree of freedom, so that it is 14 or more once in eight
-million comparisons of servers that are alike. Where calls are of several kinds, `p` is the mean of
-the others' shares, weighted by the server's calls; `m` is the number of calls that has its variance.
+the statistics of surprise and coincidence", 1993, who shows that it holds for rare events). Twice
+of it is distributed as chi squared with one degree of freedom, so that it is 14 or more once in
+eight million comparisons of servers that are alike. Where calls are of several kinds, `p` is the
+mean of the others' shares, weighted by the server's calls, and `m` is the number of calls that has
+its variance.
 
 Envoy's outlier detection has another test, success rates below their mean by 1.9 standard
 deviations, of five hosts at least (https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/
