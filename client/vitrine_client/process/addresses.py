@@ -8,6 +8,7 @@ by the same rule.
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -20,6 +21,8 @@ HOST = "127.0.0.1"
 PORT = 8080
 V2_GRPC_OFFSET, GRPC_OFFSET, REST_OFFSET = 1, 420, 421
 HIGHEST_PORT = 65_535
+MOST_PEERS = 10_000
+"""Gateways of one service."""
 
 GRPC_SCHEMES = ("grpc://", "grpcs://")
 """Of servers of the Open Inference Protocol, without and with TLS."""
@@ -29,6 +32,7 @@ URL_NAMES = "--url or VITRINE_URL"
 
 _ALL_INTERFACES = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not listened on
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s/:\[\]@]+):([0-9]{1,5})", re.ASCII)
+_NAME_PORT = re.compile(r"([\w.-]{1,253}):([0-9]{1,5})", re.ASCII)
 _HOST_MAYBE_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?", re.ASCII)
 _NO_PORT = re.compile(r"[^:\[\]]*:(?![0-9]*$).*", re.DOTALL)
 _UNSAFE = re.compile(r"[\s\x00-\x1f?#]|//\.|\.\.")
@@ -252,6 +256,30 @@ def checked_model_server(address: str) -> str:
     shown = without_password(address)
     raise InvalidRequest(
         f"{shown!r} is no address of a model server; write HOST:PORT, such as {example}"
+    )
+
+
+def checked_peers(text: str) -> str:
+    """Returns the gateways of a service as `VITRINE_PEERS` has them: their number, or one name that
+    stands for all, HOST:PORT. Raises `InvalidRequest`."""
+    text = text.strip()
+    if re.fullmatch("[+-]?[0-9]+", text, re.ASCII):
+        if len(text) > 9 or not 1 <= int(text) <= MOST_PEERS:
+            raise InvalidRequest(f"expected a number of gateways from 1 to {MOST_PEERS}")
+        return str(int(text))
+    found = _NAME_PORT.fullmatch(text)
+    if not found or not 0 < int(found[2]) <= HIGHEST_PORT:
+        raise InvalidRequest(
+            "expected the number of gateways, such as 3, or one name that stands for all of them, "
+            "HOST:PORT, such as vitrine-peers:8080"
+        )
+    try:
+        socket.inet_aton(found[1])  # 127.1 as well, which resolvers take for an address
+    except OSError:
+        return text
+    raise InvalidRequest(
+        f"{found[1]} is the address of one gateway; write the name that stands for all of them, "
+        "such as vitrine-peers:8080, or their number"
     )
 
 

@@ -3,13 +3,10 @@
 No stack of middleware: the order of these steps is `Gateway`'s own.
 """
 
-import asyncio
-import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar, TypeVarTuple
 
 from vitrine_client.errors import VitrineError
 from vitrine_serving.gateway.access.guard import Guard
@@ -41,10 +38,12 @@ from vitrine_serving.gateway.inference.decoding.queue import DecodingQueue
 from vitrine_serving.gateway.inference.decoding.runners import ProcessRunner, ThreadRunner
 from vitrine_serving.gateway.inference.picture_profiles import PictureProfiles
 from vitrine_serving.gateway.inference.pixels import PixelWatch
+from vitrine_serving.gateway.inference.threads import in_thread
 from vitrine_serving.gateway.inference.versions import Versions
 from vitrine_serving.gateway.models.describer import ModelDescriber
 from vitrine_serving.gateway.models.reference import ModelRef
 from vitrine_serving.gateway.server.draining import Draining
+from vitrine_serving.gateway.server.peers import Peers
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_state import SharedState
 from vitrine_serving.gateway.shedding import Shed
@@ -58,8 +57,6 @@ from vitrine_serving.gateway.telemetry.prediction_log import PredictionLog
 from vitrine_serving.gateway.telemetry.tracing import make_tracer
 from vitrine_serving.gateway.upstream.model_servers import ModelServers
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 MakeServers = Callable[[], ModelServers]
 Work = Callable[[], Awaitable[Answer]]
 """Answers a request, or raises `VitrineError`."""
@@ -90,8 +87,10 @@ class Gateway:
         observers: Sequence[Observer] = (),
         draining: Draining | None = None,
         decoding: DecodingQueue | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.metrics = metrics
+        self._peers = peers or Peers()
         self._decoding = decoding or DecodingQueue(ThreadRunner(TASKS))
         self._settings = settings
         self._make_servers = make_servers
@@ -144,6 +143,7 @@ class Gateway:
     async def stop(self) -> None:
         """Ends what `start` began, and writes what is not written yet."""
         self.begin_draining()
+        self._peers.stop()
         if self._servers:
             await self._servers.close()
         self.close()  # not in a thread: the watch belongs to this one, and nobody is served now
@@ -190,6 +190,8 @@ class Gateway:
             feedback_log=self._feedback_log,
             open_inference=self.open_inference,
         )
+        self._peers.start(lambda: self._guard.share(self._peers.count))
+        self.metrics.follow_peers(lambda: self._peers.count)
         self.metrics.follow_waiting(plane.rows_waiting)
         self.metrics.follow_decoding(self._decoding)
         self.metrics.follow_log(self._prediction_log)
@@ -346,13 +348,6 @@ def _make_console(settings: Settings, offload: Offload) -> Handler:
     return console
 
 
-async def in_thread(threads: Executor, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
-    """Returns what a function returns that is called in one of `threads`."""
-    context = contextvars.copy_context()  # what is logged there is about this request, too
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(threads, context.run, function, *arguments)
-
-
 def create_app(
     settings: Settings | None = None,
     servers: ModelServers | None = None,
@@ -396,4 +391,5 @@ def create_app(
         watch,
         draining=shared.draining,
         decoding=decoding,
+        peers=shared.peers,
     )

@@ -94,6 +94,7 @@ def post_fork(arbiter: Any, worker: Any) -> None:
     worker.look = _shared.guard.look
     worker.header_timeout_s = _settings.server.header_timeout_s
     worker.answer_timeout_s = _settings.server.answer_timeout_s
+    worker.connection_max_age_s = _settings.server.connection_max_age_s
     if _settings.server.v2_grpc_port:
         worker.make_grpc = _make_grpc
 
@@ -110,6 +111,7 @@ def _make_grpc(gateway: Gateway, note: Callable[[], None]) -> GrpcServer:
             server.keepalive_s,
             server.answer_timeout_s,
             _settings.requests,
+            server.connection_max_age_s,
         ),
         _shared.tls.front_pems(),
         note,

@@ -23,6 +23,7 @@ from vitrine_serving.gateway.http.reading import RequestSettings
 from vitrine_serving.gateway.inference.batcher import BatchingSettings
 from vitrine_serving.gateway.inference.decoding.decoder import PictureSettings
 from vitrine_serving.gateway.server.listener import ServerSettings
+from vitrine_serving.gateway.server.peers import PeersSettings
 from vitrine_serving.gateway.server.tls import Tls, TlsError, TlsSettings
 from vitrine_serving.gateway.shedding import SheddingSettings
 from vitrine_serving.gateway.telemetry import prediction_log, tracing
@@ -85,6 +86,7 @@ class Settings(BaseModel):
     access: AccessSettings
     feedback: FeedbackSettings
     rates: RateLimitSettings
+    peers: PeersSettings
 
     def __init__(self, **given: Any) -> None:
         found = {name: os.environ.get(_variable(name)) for name in FIELDS}

@@ -6,6 +6,7 @@ from vitrine_serving.gateway.inference.decoding.load import DecodingLoad
 from vitrine_serving.gateway.inference.decoding.processes import DecodingProcesses
 from vitrine_serving.gateway.server.draining import Draining
 from vitrine_serving.gateway.server.listener import Shares
+from vitrine_serving.gateway.server.peers import Peers
 from vitrine_serving.gateway.server.tls import Tls
 from vitrine_serving.gateway.settings import Settings
 from vitrine_serving.gateway.shared_memory import SLOTS, Slots, Snapshots
@@ -27,6 +28,7 @@ class SharedState:
         self.windows = Windows(settings.drift.drift_window) if settings.drift.drift else None
         slots = max(SLOTS, 4 * settings.server.workers)
         self.found = Snapshots(1, MOST_FOUND_BYTES)
+        self.peers = Peers(settings.peers, settings.server.host)
         self.shares = Shares(slots)
         self.series = SharedSeries(slots)
         self.slots = Slots()

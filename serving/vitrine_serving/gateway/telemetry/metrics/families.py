@@ -73,6 +73,11 @@ SHEDS = _counter(
     "What was turned away: requests by queue_full, too_late or rate_limit, and connections.",
     ("reason",),
 )
+PEERS = _gauge(
+    "vitrine_peers",
+    "Gateways that share rate limits, as this one knows them, itself among them.",
+    worst=True,
+)
 RETRIES = _counter("vitrine_retries_total", "Calls to model servers that were made again.")
 VERSION_SKEW = _counter(
     "vitrine_version_skew_total",

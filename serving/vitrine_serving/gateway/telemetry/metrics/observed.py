@@ -143,6 +143,10 @@ class Metrics:
         self._ledger.follow(families.DECODING_WAITING, lambda: {(): queue.waiting_s})
         self._ledger.follow(families.DECODING_ENDED, lambda: {(): queue.processes_ended})
 
+    def follow_peers(self, count: Callable[[], int]) -> None:
+        """Follows how many gateways there are."""
+        self._ledger.follow(families.PEERS, lambda: {(): count()})
+
     def follow_log(self, log: PredictionLog) -> None:
         """Follows what becomes of the lines of the prediction log."""
         self._ledger.follow(
