@@ -19,7 +19,7 @@ from pathlib import Path
 
 import requests
 
-from harness.dns import Dns
+from harness.dns import Dns, DnsName
 from harness.fake_model_server import FakeModelServer, classifying
 from harness.gateway import PREDICT, gateway
 from harness.paths import PICTURE
@@ -35,17 +35,6 @@ SETTLED_S = 3.0
 
 STEPS = ((2, 4.0), (3, 4.5), (1, 4.5), (0, 4.0), (2, 4.5), (None, 6.0), (3, 4.5))
 """How many addresses the name has, None where the DNS is dead; and for how many seconds."""
-
-
-class Name:
-    """Name of the model servers, whose A records are `hosts`; None: the DNS is dead."""
-
-    def __init__(self) -> None:
-        self.hosts: tuple[str, ...] | None = ()
-
-    def lookup(self, name: str) -> tuple[str, ...] | None:
-        """Returns the addresses of a name."""
-        return self.hosts if name == NAME or self.hosts is None else ()
 
 
 class Load:
@@ -75,13 +64,13 @@ class Load:
 
 
 def steps(
-    url: str, name: Name, servers: list[FakeModelServer], slower: float
+    url: str, dns: DnsName, servers: list[FakeModelServer], slower: float
 ) -> Iterator[dict[str, object]]:
     """Goes through the steps; yields what became of each, once it was to be in effect."""
 
     async def one(number: int | None, for_s: float) -> dict[str, object]:
         began_s = time.monotonic()
-        name.hosts = None if number is None else HOSTS[:number]
+        dns.hosts = None if number is None else HOSTS[:number]
         load = asyncio.create_task(load_of.run(began_s + for_s))
         await asyncio.sleep(SETTLED_S)
         before = [len(each.calls) for each in servers]
@@ -95,21 +84,26 @@ def steps(
         yield asyncio.run(one(number, for_s * slower))
 
 
-def main(folder: Path, slower: float = 1.0) -> None:
-    """Prints a JSON list, an entry a step; each lasts `slower` times as long."""
+def ask_this_machine(folder: Path) -> None:
+    """Has resolvers ask the DNS server of this machine, whose network is this process' own."""
     resolv = folder / "resolv.conf"
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     subprocess.run(["mount", "--bind", str(resolv), "/etc/resolv.conf"], check=True)
-    name = Name()
-    name.hosts = HOSTS[:2]
-    Dns(name.lookup)
+
+
+def main(folder: Path, slower: float = 1.0) -> None:
+    """Prints a JSON list, an entry a step; each lasts `slower` times as long."""
+    ask_this_machine(folder)
+    dns = DnsName(NAME)
+    dns.hosts = HOSTS[:2]
+    Dns(dns.lookup)
     with contextlib.ExitStack() as stack:
         servers = [FakeModelServer(classifying(), port=PORT, host=host) for host in HOSTS]
         for each in servers:
             stack.enter_context(each)
         running = stack.enter_context(gateway(f"{NAME}:{PORT}", workers=2))
-        print(json.dumps(list(steps(running.url + PREDICT, name, servers, slower))))
+        print(json.dumps(list(steps(running.url + PREDICT, dns, servers, slower))))
 
 
 if __name__ == "__main__":
