@@ -110,7 +110,7 @@ def test_each_gateway_admits_one_at_least():
     assert [each.take("client").allowed for each in service.limiters] == [True] * 3
 
 
-class Balancer:
+class Flood:
     """Requests to gateways, more of them than they admit; counts those that were admitted."""
 
     def __init__(self, *clients: httpx.AsyncClient) -> None:
@@ -179,13 +179,13 @@ def test_three_gateways_and_then_two():
                 stack.enter_context(gateway(dns, own.partition(":")[0], **settings))
                 for own in ADDRESSES
             ]
-            balancer = Balancer(*map(asking, apps))
+            flood = Flood(*map(asking, apps))
             await until(lambda: all(known(each) == 3 for each in apps), "three")
-            assert await balancer.rate(2) == pytest.approx(RATE, rel=0.1)
+            assert await flood.rate(2) == pytest.approx(RATE, rel=0.1)
             dns.records.pop()
-            balancer.clients.pop()
+            flood.clients.pop()
             await until(lambda: all(known(each) == 2 for each in apps[:2]), "two")
-            assert await balancer.rate(2) == pytest.approx(RATE, rel=0.1)
+            assert await flood.rate(2) == pytest.approx(RATE, rel=0.1)
 
     asyncio.run(main())
 

@@ -320,19 +320,16 @@ def checked_peers(text: str) -> str:
         if len(text) > 9 or not 1 <= int(text) <= MOST_PEERS:
             raise InvalidRequest(f"expected a number of gateways from 1 to {MOST_PEERS}")
         return str(int(text))
+    named = "one name that stands for all of them, HOST:PORT, such as vitrine-peers:8080"
     found = _NAME_PORT.fullmatch(text)
     if not found or not 0 < int(found[2]) <= HIGHEST_PORT:
-        raise InvalidRequest(
-            "expected the number of gateways, such as 3, or one name that stands for all of them, "
-            "HOST:PORT, such as vitrine-peers:8080"
-        )
+        raise InvalidRequest(f"expected the number of gateways, such as 3, or {named}")
     try:
         socket.inet_aton(found[1])  # 127.1 as well, which resolvers take for an address
     except OSError:
         return text
     raise InvalidRequest(
-        f"{found[1]} is the address of one gateway; write the name that stands for all of them, "
-        "such as vitrine-peers:8080, or their number"
+        f"{found[1]} is the address of one gateway; write their number, or {named}"
     )
 
 
