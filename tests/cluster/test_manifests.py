@@ -28,7 +28,10 @@ def test_nothing_is_wrong_with_what_is_rendered(name):
 
 
 def test_every_rendered_file_is_of_a_kustomization():
-    held = {path.relative_to(rendering.RENDERED).with_suffix("") for path in rendering.RENDERED.rglob("*.yaml")}
+    held = {
+        path.relative_to(rendering.RENDERED).with_suffix("")
+        for path in rendering.RENDERED.rglob("*.yaml")
+    }
     assert {str(path) for path in held} == set(NAMES)
 
 
@@ -55,7 +58,10 @@ def test_the_schemas_refuse_what_is_wrong():
     """So that the test above can fail: an unknown field, a wrong type, a field that is missing, and
     the containers of a runtime."""
     base = rendering.held("base")
-    (deployment,), (runtime, *_) = base.of("Deployment"), rendering.held("kserve").of("ClusterServingRuntime")
+    (deployment,), (runtime, *_) = (
+        base.of("Deployment"),
+        rendering.held("kserve").of("ClusterServingRuntime"),
+    )
     pod = deployment["spec"]["template"]["spec"]
     wrong = [
         {**deployment, "spec": {**deployment["spec"], "replica": 2}},
