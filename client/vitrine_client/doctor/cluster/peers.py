@@ -15,6 +15,7 @@ from vitrine_client.doctor.cluster.endpoints import (
     told,
 )
 from vitrine_client.doctor.cluster.names import PEERS
+from vitrine_client.doctor.cluster.probes import own_trust
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName
@@ -22,7 +23,6 @@ from vitrine_client.doctor.service import probe
 from vitrine_client.doctor.service.gateway import is_ours
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import checked_peers
-from vitrine_client.process.trust import Trust
 
 _NAME = "peers"
 _SKEW_S = 60
@@ -80,7 +80,7 @@ def _asked(peer: Endpoint, here: Installation) -> probe.Reply | Finding:
     """As peers ask one another: straight, and of whatever name the certificate is."""
     scheme = "https" if here.names("VITRINE_TLS_CERT") else "http"
     try:
-        trust = Trust.chosen(verify=False, environ=here.environment)
+        trust = own_trust(here)
         url = f"{scheme}://{peer.address}/healthz"
         return probe.get(url, here.wait_s, trust=trust, straight=True)
     except (requests.RequestException, OSError, InvalidRequest) as error:
