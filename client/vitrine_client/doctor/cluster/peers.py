@@ -8,7 +8,7 @@ import requests
 
 from vitrine_client.doctor.cluster.endpoints import (
     MOST_ASKED,
-    Endpoint,
+    ServerAddress,
     endpoints,
     grouped,
     side_by_side,
@@ -76,7 +76,7 @@ def _found(setting: str, here: Installation) -> Iterator[Finding]:
     yield from _self_among([each.address for each in peers], here)
 
 
-def _asked(peer: Endpoint, here: Installation) -> probe.Reply | Finding:
+def _asked(peer: ServerAddress, here: Installation) -> probe.Reply | Finding:
     """As peers ask one another: straight, and of whatever name the certificate is."""
     scheme = "https" if here.names("VITRINE_TLS_CERT") else "http"
     try:
@@ -92,7 +92,7 @@ def _asked(peer: Endpoint, here: Installation) -> probe.Reply | Finding:
         return problem(f"peer {peer.address}", f"does not answer /healthz ({kind})", todo)
 
 
-def _skewed(peer: Endpoint, reply: probe.Reply) -> Iterator[Finding]:
+def _skewed(peer: ServerAddress, reply: probe.Reply) -> Iterator[Finding]:
     try:
         theirs_s = parsedate_to_datetime(reply.headers["Date"]).timestamp()
     except (KeyError, ValueError):

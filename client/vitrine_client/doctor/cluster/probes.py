@@ -1,4 +1,4 @@
-"""Check of probes: what the kubelet finds when it asks this pod's gateway."""
+"""Check of probes: the kubelet's questions to this pod's gateway."""
 
 import time
 from collections.abc import Iterator
