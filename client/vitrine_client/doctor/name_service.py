@@ -23,7 +23,7 @@ class NoNameService(Exception):
 
 @dataclass(frozen=True)
 class ResolverConfig:
-    """Resolver configuration of `resolv.conf`: whom to ask, which domains to try, and which names are whole."""
+    """Resolver configuration of `resolv.conf`: servers, domains to try, names that are whole."""
 
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
