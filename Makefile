@@ -40,7 +40,7 @@ PYTHON_OK := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 .DEFAULT_GOAL := help
 .PHONY: help setup compose demo train evaluate serve predict loadtest test test-wide fuzz lint format typecheck docs \
 	report accuracy bench-training bench-own-data bench-recipes bench-shift bench-photos bench-skew bench-v2 bench-capacity bench-drift bench-metrics bench-model-server bench bench-reliability bench-load bench-truth soak build \
-	up down logs test-containers contract findings test-newest test-samples test-clients test-triton test-cluster k8s wire lock clean
+	up down logs test-containers contract findings test-newest test-samples test-clients test-triton cluster test-cluster k8s wire lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -213,6 +213,11 @@ $(TRITON)/.ready: requirements/triton.txt
 
 k8s: setup $(CLUSTER)/.ready ## Render deploy/kubernetes, check it, and compare it with what the tests hold (RECORD=1: write that)
 	@$(BIN)/python -m tests.cluster.manifests $(CLUSTER) $(if $(RECORD),--record)
+
+cluster: setup ## Play Kubernetes with gateways and model servers under load, 10 minutes and then 2 with real models: nothing may be lost
+	@$(BIN)/python -m tests.cluster.pocket --seconds 600 --most-ms 250
+	@$(BIN)/vitrine-train train mlp --if-missing
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m tests.cluster.pocket --seconds 120 --models models
 
 test-cluster: setup $(CLUSTER)/.ready ## Run the tests that need kubectl, Envoy and rclone
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest tests/cluster

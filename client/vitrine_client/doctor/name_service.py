@@ -23,7 +23,7 @@ class NoNameService(Exception):
 
 @dataclass(frozen=True)
 class ResolverConfig:
-    """What `resolv.conf` says: whom to ask, which domains to try, and which names are whole."""
+    """Resolver configuration of `resolv.conf`: servers, domains to try, names that are whole."""
 
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ def _bounded(look: Callable[[str], Sequence[str]], subject: str, wait_s: float) 
     (found,) = outcome
     if isinstance(found, socket.gaierror) and found.errno in _NO_SUCH_NAME:
         raise NoSuchName(str(found.strerror)) from found
-    if isinstance(found, UnicodeError):  # of what no name can be
+    if isinstance(found, UnicodeError):  # no name can be so
         raise NoSuchName(str(found)) from found
     if isinstance(found, OSError):
         raise NoNameService(found.strerror or str(found)) from found

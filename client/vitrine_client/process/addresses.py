@@ -264,8 +264,7 @@ def split_zone(address: str) -> tuple[str, str]:
 
 
 def checked_zone(zone: str) -> str:
-    """Returns the name of a zone. Raises `InvalidRequest` where it can be none, as Kubernetes has
-    them."""
+    """Returns the name of a zone, as Kubernetes has them. Raises `InvalidRequest` for others."""
     if not _ZONE.fullmatch(zone):
         raise InvalidRequest(
             f"{zone!r} is no zone; write up to 63 letters, digits, and . _ - among them, such as "
@@ -289,11 +288,9 @@ def checked_zoned_server(address: str) -> str:
     try:
         checked = _checked_address(plain)
     except InvalidRequest:  # what it says may be a password
-        example = f"{Addresses().model_server}@zone-a"
-        shown = without_password(address)
         raise InvalidRequest(
-            f"{shown!r} is no address of a model server; write HOST:PORT or HOST:PORT@ZONE, such "
-            f"as {example}"
+            f"{without_password(address)!r} is no address of a model server; write HOST:PORT or "
+            f"HOST:PORT@ZONE, such as {Addresses().model_server}@zone-a"
         ) from None
     return f"{checked}@{checked_zone(zone)}"
 

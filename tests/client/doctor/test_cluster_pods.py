@@ -1,12 +1,15 @@
 """From inside a pod: links of services, directories, limits, probes, peers, and the command."""
 
+import dataclasses
 import datetime
 import json
+import ssl
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from harness.certificates import make_ca, make_certificate
 from harness.fake_model_server import FakeModelServer
 from harness.ports import free_port
 from tests.client.doctor.pods import check, names, pod, problems, serving
@@ -203,6 +206,26 @@ def test_peers_that_are_no_gateways(tmp_path):
     with FakeGateway(lambda _: Reply(404, b"nginx")) as running:
         here = peer_pod(tmp_path, running, "127.0.0.1")
         check(peers.check(here), "problem", "peer 127.0.0.1", "is no gateway", "select")
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_peers_that_want_certificates(tmp_path):
+    """A gateway shows its own, as it does to its peers; whose name theirs has does not matter."""
+    pair = make_certificate(tmp_path, "front", ca := make_ca(tmp_path), "vitrine.example")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.cert, pair.key)
+    context.load_verify_locations(ca.cert)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with FakeGateway(answering(), tls=context) as running:
+        here = peer_pod(tmp_path, running, "127.0.0.1", url=running.url)
+        told = {"VITRINE_TLS_CERT": str(pair.cert), "VITRINE_TLS_KEY": str(pair.key)}
+        here = dataclasses.replace(here, environment=dict(here.environment) | told)
+        check(peers.check(here), "ok", "peers", "1 of 1 answer")
+        check(probes.check(here), "ok", "probe /healthz", "200")
+        missing = dict(here.environment) | {"VITRINE_TLS_KEY": str(tmp_path / "none.pem")}
+        here = dataclasses.replace(here, environment=missing)
+        check(peers.check(here), "problem", "peer 127.0.0.1", "does not answer")
+        check(probes.check(here), "problem", "probe /healthz", "does not answer")
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,7 @@ def model_servers(objects: Objects) -> Iterator[str]:
         entrypoint = embedded()["entrypoint"] if is_ours else wanted["entrypoint"]
         if command[: len(entrypoint)] != entrypoint:
             yield f"{container.title} is started by {command}, and by {entrypoint} in Compose"
-        more = [
-            each for each in command[len(entrypoint) :] if not each.startswith("--local_socket=")
-        ]
+        more = [each for each in command[len(entrypoint) :] if not each.startswith("--local_socket=")]
         if more:
             yield f"{container.title} is started with {' '.join(more)}, and not in Compose"
         for name, value in wanted["environment"].items():
@@ -343,9 +341,7 @@ def measured(objects: Objects) -> Iterator[str]:
                 if name and ruled.get(name) != kind:
                     yield f"{title(one)}: no {kind} rule of {ADAPTER.name} has {name}"
     paths = json.loads(_OPENAPI.read_text())["paths"]
-    own = re.findall(
-        r'path: "([^"]+)"', (ROOT / "deploy/tensorflow_serving/monitoring.config").read_text()
-    )
+    own = re.findall(r'path: "([^"]+)"', (ROOT / "deploy/tensorflow_serving/monitoring.config").read_text())
     for kind, key, known in (
         ("ServiceMonitor", "endpoints", list(paths)),
         ("PodMonitor", "podMetricsEndpoints", own),

@@ -14,9 +14,7 @@ _SERVICE_NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_SUBDOMAIN = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-)
+_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FILE_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d*)?|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?")
@@ -94,9 +92,7 @@ def repeated(values: Iterable[Hashable]) -> list[Hashable]:
 
 def names(objects: Objects) -> Iterator[str]:
     """Names that Kubernetes refuses, or that are there twice."""
-    keys = [
-        (one.get("kind"), namespace(one), one.get("metadata", {}).get("name")) for one in objects
-    ]
+    keys = [(one.get("kind"), namespace(one), one.get("metadata", {}).get("name")) for one in objects]
     for kind, _, name in repeated(keys):
         yield f"{kind}/{name} is there twice"
     for one in objects:
@@ -132,9 +128,7 @@ def _named(path: tuple[str, ...], value: Any) -> Iterator[str]:
     elif key == "annotations" and isinstance(value, dict):
         yield from (f"annotation {each!r} is no key" for each in value if not is_label_key(each))
     elif key in ("data", "binaryData", "stringData") and len(path) == 1:
-        yield from (
-            f"{each!r} is no key of a file" for each in value if not _FILE_KEY.fullmatch(each)
-        )
+        yield from (f"{each!r} is no key of a file" for each in value if not _FILE_KEY.fullmatch(each))
     elif key == "serviceAccountName" and not _SUBDOMAIN.fullmatch(str(value)):
         yield f"serviceAccountName {value!r} is no DNS name"
     elif key == "hostnames" and isinstance(value, list):
@@ -194,9 +188,7 @@ def _wanted(one: Object, path: tuple[str, ...]) -> set[str]:
         return set()
     if path[-1] in _WORDS and path[0] != "data":
         return _WORDS[path[-1]]
-    if path[-1] != "type" or one.get("apiVersion", "").startswith(
-        ("gateway.", "keda.", "serving.")
-    ):
+    if path[-1] != "type" or one.get("apiVersion", "").startswith(("gateway.", "keda.", "serving.")):
         return set()
     if path in (("spec", "type"), ("spec", "strategy", "type"), ("spec", "updateStrategy", "type")):
         return _KIND_TYPES.get(str(one.get("kind")), set())

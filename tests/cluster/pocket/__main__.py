@@ -41,6 +41,7 @@ def main(
             print(f"Skipped: {error}")
             sys.exit(UNAVAILABLE)
     folder = (folder or Path(tempfile.mkdtemp(prefix="pocket-cluster-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     variant = Variant(
         seconds, not without_pre_stop, kill_gateway, models.absolute() if models else None
     )

@@ -6,6 +6,7 @@ namespaces. What it reads of manifests is in `manifests.py`.
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ class PocketCluster:
         self._endpoints = [Endpoints(one, lag_s) for one in manifests.services.values()]
         Dns(Names(self._endpoints).lookup, NODE)
         self.controllers = {
-            name: Controller(made, lambda pod, made=made: self._pod(pod, made))
+            name: Controller(made, functools.partial(self._pod, made))
             for name, made in manifests.deployments.items()
         }
 
@@ -88,7 +89,7 @@ class PocketCluster:
             lines += [f"-- {log.name}", log.read_text(errors="replace")[-500:]]
         return "\n".join(lines)
 
-    def _pod(self, name: str, made: Deployment) -> Pod:
+    def _pod(self, made: Deployment, name: str) -> Pod:
         network = self._node.add()
         self.note(name, f"created at {network.address}")
         return Pod(

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 NUMBER = 40
+REST_PORT = 8501
 _FILE = "pictures.json"
 _CLOSE = 1e-4
 """How far a probability may be off: batches of other sizes are summed in another order."""
@@ -49,9 +51,17 @@ def of_programmed() -> list[Picture]:
     ]
 
 
-def answered(found: Sequence[tuple[int, float]]) -> list[Picture]:
-    """Returns pictures with the class and probability that somebody found for each alone."""
-    return [Picture(_npy(one), *answer) for one, answer in zip(arrays(), found, strict=True)]
+def of_model_server(address: str) -> list[Picture]:
+    """Returns pictures with the answers of a real model server, which is asked for each alone,
+    over REST and without a gateway."""
+    url = f"http://{address}:{REST_PORT}/v1/models/mlp:predict"
+    found = []
+    for pixels in arrays():
+        body = json.dumps({"instances": (pixels[None] / 255).tolist()}).encode()
+        with urllib.request.urlopen(url, body, timeout=30) as response:
+            shares = np.array(json.load(response)["predictions"][0]["probabilities"])
+        found.append(Picture(_npy(pixels), int(shares.argmax()), float(shares.max())))
+    return found
 
 
 def save(folder: Path, pictures: list[Picture]) -> None:

@@ -8,7 +8,7 @@ Sidecar Containers.)
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
 from tests.cluster.pocket.containers import RunningContainer
@@ -194,7 +194,7 @@ class Pod:
         log = self._folder / f"{self.name}.{made.name}.log"
         return RunningContainer(command, environment, self._network, log)
 
-    def spawn(self, work: "asyncio.Coroutine[None, None, None]") -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Runs something beside, and holds on to it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -218,16 +218,15 @@ class Pod:
         if self._finishing and not self._finishing.has_ended:
             await self._finishing.send(signal.SIGKILL)
         deadline = asyncio.get_running_loop().time() + self.template.grace_s
-        turns = [asyncio.Event() for _ in range(1 + len(self._first))]
-        turns[0].set()
-        ends = [asyncio.gather(*(one.end(deadline, turns[0]) for one in self._main))]
-        ends += [
-            asyncio.ensure_future(one.end(deadline, turn))
-            for one, turn in zip(reversed(self._first), turns[1:], strict=True)
+        in_turn = [self._main, *([one] for one in reversed(self._first))]
+        turns = [asyncio.Event() for _ in in_turn]
+        ends = [
+            asyncio.gather(*(one.end(deadline, turn) for one in those))
+            for those, turn in zip(in_turn, turns, strict=True)
         ]
-        for end, following in zip(ends, [*turns[1:], asyncio.Event()], strict=True):
+        for turn, end in zip(turns, ends, strict=True):
+            turn.set()
             await end
-            following.set()
         self.has_ended = True
         self._note(self.name, "ended")
         self._network.remove()

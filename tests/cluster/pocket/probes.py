@@ -63,18 +63,18 @@ async def has_started(probe: Probe | None, address: str, container: Probed) -> b
     """Waits for a startup probe, and says whether it has passed before it failed for good."""
     if probe is None:
         return not container.has_ended
-    result: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    results: list[bool] = []
+    decided = asyncio.Event()
 
     def told(passed: bool) -> None:
-        if not result.done():
-            result.set_result(passed)
+        results.append(passed)
+        decided.set()
 
     watching = asyncio.create_task(watch(probe, address, container, told))
-    try:
-        await asyncio.wait({watching, result}, return_when=asyncio.FIRST_COMPLETED)
-        return result.done() and result.result()
-    finally:
-        watching.cancel()
+    watching.add_done_callback(lambda _: decided.set())  # the container has ended
+    await decided.wait()
+    watching.cancel()
+    return bool(results) and results[0]
 
 
 async def _get(address: str, port: int, path: str) -> bool:

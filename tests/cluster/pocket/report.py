@@ -43,7 +43,8 @@ class Report:
     def lost(self) -> Rows:
         """Returns the rows of requests that failed."""
         outcomes = self.rows[:, 3]
-        return self.rows[(outcomes != Outcome.RIGHT) & (outcomes != Outcome.WRONG)]
+        rows: Rows = self.rows[(outcomes != Outcome.RIGHT) & (outcomes != Outcome.WRONG)]
+        return rows
 
     def lines(self, every_s: float) -> Iterator[str]:
         """Yields the tables."""

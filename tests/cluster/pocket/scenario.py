@@ -14,7 +14,6 @@ from tests.cluster.pocket import load, pictures
 from tests.cluster.pocket.cluster import PocketCluster, running
 from tests.cluster.pocket.images import Images, written
 from tests.cluster.pocket.manifests import Manifests, Template, read
-from tests.cluster.pocket.reference import answers_of
 from tests.cluster.pocket.report import Report
 
 MANIFESTS = Path(__file__).parent.parent / "rendered" / "split.yaml"
@@ -128,10 +127,11 @@ async def play(variant: Variant, folder: Path) -> Report:
 async def _pictures(cluster: PocketCluster, variant: Variant, folder: Path) -> None:
     """Writes the pictures, with the answers of one real model server or the programmed one's."""
     if variant.models is None:
-        pictures.save(folder, pictures.of_programmed())
-        return
-    address = cluster.controllers[SERVERS].ready[0].address
-    pictures.save(folder, pictures.answered(await asyncio.to_thread(answers_of, address)))
+        made = pictures.of_programmed()
+    else:
+        address = cluster.controllers[SERVERS].ready[0].address
+        made = await asyncio.to_thread(pictures.of_model_server, address)
+    pictures.save(folder, made)
 
 
 async def _change(cluster: PocketCluster, plan: Plan) -> None:

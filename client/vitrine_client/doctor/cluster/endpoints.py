@@ -21,8 +21,8 @@ _Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Endpoint of a server: HOST:PORT, and the name that led to it, empty where none did."""
+class ServerAddress:
+    """Address of a server: HOST:PORT, and the name that led to it, empty where none did."""
 
     address: str
     name: str = ""
@@ -57,15 +57,15 @@ def named(entries: Iterable[str]) -> list[Named]:
     return [Named(each["host"], int(each["port"])) for each in found if each]
 
 
-def endpoints(here: Installation, entries: Iterable[str]) -> list[Endpoint]:
+def endpoints(here: Installation, entries: Iterable[str]) -> list[ServerAddress]:
     """Returns the endpoints of all entries, each once. A name that the DNS has nothing for has
     none: the check of names tells of it."""
-    found: dict[str, Endpoint] = {}
+    found: dict[str, ServerAddress] = {}
     for each in named(entries):
         for host in _hosts(each, here):
             address = f"{bracketed(host)}:{each.port}"
             name = each.host if each.is_name else ""
-            found.setdefault(address, Endpoint(address, name))
+            found.setdefault(address, ServerAddress(address, name))
     return list(found.values())
 
 
@@ -83,7 +83,7 @@ def _hosts(entry: Named, here: Installation) -> list[str]:
 def side_by_side(
     ask: Callable[[_Asked], _Told], asked: Iterable[_Asked]
 ) -> Iterator[tuple[_Asked, _Told]]:
-    """Yields each of the first `MOST_ASKED` with what asking it returns, in their order."""
+    """Yields each of the first `MOST_ASKED` with the answer to it, in their order."""
     chosen = list(asked)[:MOST_ASKED]
     if chosen:
         with ThreadPoolExecutor(len(chosen)) as threads:
@@ -97,7 +97,7 @@ def told(groups: dict[_Told, list[str]], say: Callable[[_Told], str]) -> str:
 
 
 def grouped(values: Iterable[tuple[str, _Told]]) -> dict[_Told, list[str]]:
-    """Returns the addresses by what they say."""
+    """Returns the addresses by their values."""
     groups: dict[_Told, list[str]] = {}
     for address, value in values:
         groups.setdefault(value, []).append(address)

@@ -8,13 +8,14 @@ import requests
 
 from vitrine_client.doctor.cluster.endpoints import (
     MOST_ASKED,
-    Endpoint,
+    ServerAddress,
     endpoints,
     grouped,
     side_by_side,
     told,
 )
 from vitrine_client.doctor.cluster.names import PEERS
+from vitrine_client.doctor.cluster.probes import own_trust
 from vitrine_client.doctor.finding import Finding, note, ok, problem
 from vitrine_client.doctor.installation import Installation
 from vitrine_client.doctor.name_service import NoNameService, NoSuchName
@@ -22,7 +23,6 @@ from vitrine_client.doctor.service import probe
 from vitrine_client.doctor.service.gateway import is_ours
 from vitrine_client.errors import InvalidRequest
 from vitrine_client.process.addresses import checked_peers
-from vitrine_client.process.trust import Trust
 
 _NAME = "peers"
 _SKEW_S = 60
@@ -76,11 +76,11 @@ def _found(setting: str, here: Installation) -> Iterator[Finding]:
     yield from _self_among([each.address for each in peers], here)
 
 
-def _asked(peer: Endpoint, here: Installation) -> probe.Reply | Finding:
+def _asked(peer: ServerAddress, here: Installation) -> probe.Reply | Finding:
     """As peers ask one another: straight, and of whatever name the certificate is."""
     scheme = "https" if here.names("VITRINE_TLS_CERT") else "http"
     try:
-        trust = Trust.chosen(verify=False, environ=here.environment)
+        trust = own_trust(here)
         url = f"{scheme}://{peer.address}/healthz"
         return probe.get(url, here.wait_s, trust=trust, straight=True)
     except (requests.RequestException, OSError, InvalidRequest) as error:
@@ -92,7 +92,7 @@ def _asked(peer: Endpoint, here: Installation) -> probe.Reply | Finding:
         return problem(f"peer {peer.address}", f"does not answer /healthz ({kind})", todo)
 
 
-def _skewed(peer: Endpoint, reply: probe.Reply) -> Iterator[Finding]:
+def _skewed(peer: ServerAddress, reply: probe.Reply) -> Iterator[Finding]:
     try:
         theirs_s = parsedate_to_datetime(reply.headers["Date"]).timestamp()
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Check of a pod: links of services in its variables, what it can write, its limits."""
+"""Check of a pod: links of services in its variables, directories, limits."""
 
 import os
 import tempfile
@@ -72,7 +72,7 @@ def _room(name: str, path: Path) -> Finding:
 
 
 def check_limits(here: Installation) -> Iterator[Finding]:
-    """Compares the limits of the container with what `VITRINE_WORKERS` processes take."""
+    """Compares the limits of the container with the needs of `VITRINE_WORKERS` processes."""
     workers = _count(here, "VITRINE_WORKERS", _WORKERS)
     groups = here.control_groups
     cores = processor_limit(groups)
@@ -95,7 +95,7 @@ def check_limits(here: Installation) -> Iterator[Finding]:
 
 
 def _count(here: Installation, variable: str, usual: int) -> int:
-    """What is no number is another check's."""
+    """Returns a number, or the usual one: another check tells of values that are none."""
     text = here.environment.get(variable, "")
     return int(text) if text.isascii() and text.isdecimal() and int(text) else usual
 

@@ -1,4 +1,4 @@
-"""Check of probes: what the kubelet finds when it asks this pod's gateway."""
+"""Check of probes: the kubelet's questions to this pod's gateway."""
 
 import time
 from collections.abc import Iterator
@@ -52,8 +52,8 @@ def _asked(path: str, here: Installation, waits: int = 1) -> _Probed | Finding:
     """As the kubelet asks: straight, and of whatever name the certificate is."""
     began_s, name = time.monotonic(), f"probe {path}"
     shown = without_password(here.url)
-    trust = Trust.chosen(verify=False, cert=here.cert, environ=here.environment)
     try:
+        trust = own_trust(here)
         reply = probe.get(
             f"{here.url.rstrip('/')}{path}", waits * here.wait_s, trust=trust, straight=True
         )
@@ -64,6 +64,15 @@ def _asked(path: str, here: Installation, waits: int = 1) -> _Probed | Finding:
         kind = "in time" if isinstance(error, requests.Timeout) else f"({type(error).__name__})"
         return problem(name, f"{shown} does not answer {kind}", f"is it at its limits? {_LOG}")
     return _Probed(reply, time.monotonic() - began_s)
+
+
+def own_trust(here: Installation) -> Trust:
+    """Returns the trust with which a gateway is asked from its own pod, or from that of a peer:
+    any certificate will do, and the gateway's own is shown, where clients have to have one. Raises
+    `InvalidRequest`."""
+    own = here.environment.get("VITRINE_TLS_CERT"), here.environment.get("VITRINE_TLS_KEY")
+    shown = here.cert or ((own[0], own[1]) if own[0] and own[1] else None)
+    return Trust.chosen(verify=False, cert=shown, environ=here.environment)
 
 
 def _timed(path: str, probed: _Probed) -> Finding:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vitrine_client.doctor.cluster.endpoints import (
     MOST_ASKED,
-    Endpoint,
+    ServerAddress,
     endpoints,
     grouped,
     model_servers,
@@ -40,8 +40,8 @@ _LOG = "`kubectl logs POD -c model-server` says more"
 
 
 @dataclass
-class Told:
-    """What a model server told: faults of it, and if there are none, the AVAILABLE versions of each
+class ServerReport:
+    """Report of a model server: its faults, and if there are none, the AVAILABLE versions of each
     model, and the version of each label; 0 for none."""
 
     faults: list[Finding] = field(default_factory=list)
@@ -58,7 +58,9 @@ def check(here: Installation) -> Iterator[Finding]:
         return
     yield from _misnamed(here)
     addresses = model_servers(here)
-    others = [Endpoint(each) for each in addresses if not named([each])]  # sockets, gRPC's URIs
+    others = [
+        ServerAddress(each) for each in addresses if not named([each])
+    ]  # sockets, gRPC's URIs
     found = [*others, *endpoints(here, addresses)]
     if len(found) > MOST_ASKED:
         yield note(_NAME, f"{len(found)} addresses, of which {MOST_ASKED} are asked")
@@ -102,8 +104,8 @@ class _Asking:
     models: tuple[str, ...]
     labels: tuple[str, ...]
 
-    def __call__(self, server: Endpoint) -> Told:
-        answer = Told()
+    def __call__(self, server: ServerAddress) -> ServerReport:
+        answer = ServerReport()
         if fault := _unreachable(server, self.here):
             answer.faults.append(fault)
             return answer
@@ -116,7 +118,7 @@ class _Asking:
             answer.faults.append(_fault(server, f"does not tell what it serves ({reason})", _LOG))
         return answer
 
-    def _ask(self, server: Endpoint, answer: Told, deadline: "_Deadline") -> None:
+    def _ask(self, server: ServerAddress, answer: ServerReport, deadline: "_Deadline") -> None:
         from vitrine_client.model_server import ModelServerClient
 
         versions: dict[str, tuple[int, ...]] = {}
@@ -163,19 +165,19 @@ def _labelled(client: "ModelServerClient", model: str, label: str, wait_s: float
         return 0
 
 
-def _certified(server: Endpoint, here: Installation) -> str:
+def _certified(server: ServerAddress, here: Installation) -> str:
     """The name in its certificate: that by which it was found, unless a setting names another."""
     own = here.environment.get("VITRINE_MODEL_SERVER_NAME", "")
     return own or (server.name if here.names("VITRINE_MODEL_SERVER_CA") else "")
 
 
-def _fault(server: Endpoint, seen: str, todo: str) -> Finding:
+def _fault(server: ServerAddress, seen: str, todo: str) -> Finding:
     behind = f" (of {server.name})" if server.name else ""
     return problem(f"model server {server.address}{behind}", seen, todo)
 
 
-def _unreachable(server: Endpoint, here: Installation) -> Finding | None:
-    """Returns what the network says to a connection, None where there is one."""
+def _unreachable(server: ServerAddress, here: Installation) -> Finding | None:
+    """Returns the fault of a connection, None where there is one."""
     if not named([server.address]):
         return None  # to ask it tells as much
     host, _, port = server.address.rpartition(":")
@@ -199,7 +201,7 @@ def _unreachable(server: Endpoint, here: Installation) -> Finding | None:
     return None
 
 
-def _health(server: Endpoint, certified: str, wait_s: float) -> Iterator[Finding]:
+def _health(server: ServerAddress, certified: str, wait_s: float) -> Iterator[Finding]:
     """Asks as a probe of the kind grpc does, which a socket has not."""
     import grpc
 
@@ -221,7 +223,7 @@ def _health(server: Endpoint, certified: str, wait_s: float) -> Iterator[Finding
 
 
 def _compared(
-    model: str, answers: Mapping[str, Told], labels: tuple[str, ...]
+    model: str, answers: Mapping[str, ServerReport], labels: tuple[str, ...]
 ) -> Iterator[Finding]:
     """Yields a problem where servers do not serve the same of a model."""
     versions = grouped((where, one.versions[model]) for where, one in answers.items())

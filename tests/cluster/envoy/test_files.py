@@ -17,7 +17,7 @@ from harness.gateway import PREDICT, gateway
 from harness.paths import PICTURE
 from harness.ports import free_port
 from harness.waiting import wait_for
-from tests.cluster.envoy import FILES, NAME, Envoy, envoy, validated
+from tests.cluster.envoy.proxy import FILES, NAME, Envoy, envoy, validated
 from tests.cluster.tools import program
 
 HEALTHY = b"\x08\x01"

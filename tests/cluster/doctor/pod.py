@@ -1,4 +1,4 @@
-"""A pod's processes for test_doctor: a DNS server on port 53, and the doctor as it is typed."""
+"""A pod's processes for test_in_a_pod: a DNS server on port 53, and the doctor as it is typed."""
 
 import json
 import os

@@ -22,7 +22,7 @@ INSIDE = """\
 set -e
 ip link set lo up
 mount --bind "$1/resolv.conf" /etc/resolv.conf
-exec "$2" -m tests.cluster.pod_doctor
+exec "$2" -m tests.cluster.doctor.pod
 """
 
 
