@@ -148,6 +148,11 @@ DRIFT_IMAGES = _gauge(
     "Images in the window that drift is looked for in.",
     ("model", "version"),
 )
+DRIFT_GATEWAYS = _gauge(
+    "vitrine_drift_gateways",
+    "Gateways whose images are in the window: the last of all peers are judged as one.",
+    ("model", "version"),
+)
 DRIFT_SHARE = _gauge(
     "vitrine_drift_estimated_share",
     "Estimated share of a class among the images in the window.",
